@@ -1,0 +1,285 @@
+import type { KubeObject, ObjectRef } from '../manifest/types.ts';
+
+/** Flagger's phases, in Flagger's spelling. The empty string is a Canary that was never looked at. */
+export type Phase =
+  | ''
+  | 'Initializing'
+  | 'Initialized'
+  | 'Waiting'
+  | 'Progressing'
+  | 'WaitingPromotion'
+  | 'Promoting'
+  | 'Finalising'
+  | 'Succeeded'
+  | 'Failed'
+  | 'Terminating'
+  | 'Terminated';
+
+/** Share of live traffic in integer percent. The primary's share is always 100 - canaryWeight, so it is never stored. */
+export interface TrafficSplit {
+  readonly canaryWeight: number;
+  /** The canary gets a copy of the primary's requests; its answers are dropped. */
+  readonly mirror: boolean;
+}
+
+export type Readiness =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'progressing'; readonly reason: string }
+  /** Waiting longer does not help: the progress deadline is over. */
+  | { readonly kind: 'stuck'; readonly reason: string };
+
+/** Chosen once, when the Canary is parsed (Flagger: iterations and match decide). */
+export type Strategy =
+  | { readonly kind: 'canary'; readonly steps: readonly number[]; readonly maxWeight: number }
+  | { readonly kind: 'blue-green'; readonly iterations: number }
+  | { readonly kind: 'ab-testing'; readonly iterations: number; readonly match: readonly unknown[] };
+
+export interface ThresholdRange {
+  readonly min?: number;
+  readonly max?: number;
+}
+
+export interface MetricSpec {
+  readonly name: string;
+  /** Window of the query as written, e.g. `1m`. Absent in YAML: `1m`. */
+  readonly interval: string;
+  /** One range for all spellings: a scalar `threshold` is a minimum for request-success-rate and a maximum otherwise. */
+  readonly range: ThresholdRange;
+  readonly query?: string;
+  readonly templateRef?: { readonly namespace: string; readonly name: string };
+  readonly templateVariables?: Readonly<Record<string, string>>;
+}
+
+export type WebhookType =
+  | 'confirm-rollout'
+  | 'pre-rollout'
+  | 'rollout'
+  | 'confirm-traffic-increase'
+  | 'confirm-promotion'
+  | 'post-rollout'
+  | 'event'
+  | 'rollback';
+
+export interface WebhookSpec {
+  readonly name: string;
+  readonly type: WebhookType;
+  readonly url: string;
+  /** For each try. Absent in YAML: 10,000. */
+  readonly timeoutMs: number;
+  /** Extra tries. */
+  readonly retries: number;
+  readonly disableTls: boolean;
+  readonly muteAlert: boolean;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+export interface AnalysisSpec {
+  readonly intervalMs: number;
+  /** Failed checks at which the canary is rolled back; at least 1. */
+  readonly threshold: number;
+  readonly strategy: Strategy;
+  /** Absent: all traffic goes to the primary at once. */
+  readonly stepWeightPromotion?: number;
+  readonly mirror: boolean;
+  readonly mirrorWeight?: number;
+  /** Percent of pods that must be available. */
+  readonly primaryReadyThreshold: number;
+  readonly canaryReadyThreshold: number;
+  readonly metrics: readonly MetricSpec[];
+  readonly webhooks: readonly WebhookSpec[];
+  /** As written; sent by the notifiers. */
+  readonly alerts: readonly unknown[];
+}
+
+export interface CustomMetadata {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+export interface ServiceSpec {
+  /** Name of the apex service; `-primary` and `-canary` are derived from it. */
+  readonly name: string;
+  readonly port: number;
+  readonly portName: string;
+  /** Absent in YAML: `port`. */
+  readonly targetPort: number | string;
+  readonly appProtocol?: string;
+  readonly portDiscovery: boolean;
+  readonly headless: boolean;
+  readonly trafficDistribution?: string;
+  readonly apex: CustomMetadata;
+  readonly primary: CustomMetadata;
+  readonly canary: CustomMetadata;
+  /** `spec.service` as written: what only some routers look at (hosts, gatewayRefs, match, rewrite, retries, headers, timeout, corsPolicy, ...). */
+  readonly raw: Readonly<Record<string, unknown>>;
+}
+
+/** A Canary after parsing: defaults filled in, every value checked. */
+export interface CanarySpec {
+  readonly namespace: string;
+  readonly name: string;
+  /** Key into the routers' registry; the agent's default where the Canary says nothing. */
+  readonly provider: string;
+  /** Prometheus base URL of this canary. Absent: the agent's. */
+  readonly metricsServer?: string;
+  readonly target: ObjectRef;
+  readonly ingressRef?: ObjectRef;
+  readonly service: ServiceSpec;
+  readonly analysis: AnalysisSpec;
+  readonly progressDeadlineSeconds: number;
+  readonly skipAnalysis: boolean;
+  readonly suspend: boolean;
+  readonly revertOnDeletion: boolean;
+}
+
+export interface CanaryCondition {
+  readonly type: 'Promoted';
+  readonly status: 'True' | 'False' | 'Unknown';
+  readonly reason: string;
+  readonly message: string;
+  readonly lastUpdateTime: string;
+  readonly lastTransitionTime: string;
+}
+
+/** `status` of the Canary object, field by field as Flagger writes it. */
+export interface CanaryStatus {
+  readonly phase: Phase;
+  readonly failedChecks: number;
+  readonly canaryWeight: number;
+  readonly iterations: number;
+  /** `configmap/<name>` or `secret/<name>` to 16 hex digits. Absent: tracking is off. */
+  readonly trackedConfigs?: Readonly<Record<string, string>>;
+  /** Template hash of the target under or after analysis; empty before the first. */
+  readonly lastAppliedSpec: string;
+  /** Template hash that the primary is known to run. */
+  readonly lastPromotedSpec: string;
+  readonly lastTransitionTime?: string;
+  readonly conditions?: readonly CanaryCondition[];
+}
+
+/** `configmap/<name>` or `secret/<name>`. */
+export type ConfigKey = `configmap/${string}` | `secret/${string}`;
+
+/** A ConfigMap or Secret as the core sees it: never its values, only a hash of them. */
+export interface ConfigSeen {
+  /** Hash of data (and binaryData, type); see configs.ts. */
+  readonly checksum: string;
+  /** Opted out by annotation, or a Secret type that is not tracked. */
+  readonly tracked: boolean;
+}
+
+/** The world as one tick sees it. Absent objects are undefined. */
+export interface Seen {
+  readonly nowMs: number;
+  /** The Canary object itself (uid, generation, deletionTimestamp, annotations). */
+  readonly canary: KubeObject;
+  readonly target: KubeObject | undefined;
+  readonly primary: KubeObject | undefined;
+  readonly apexService: KubeObject | undefined;
+  readonly primaryService: KubeObject | undefined;
+  readonly canaryService: KubeObject | undefined;
+  /** What the routing objects say now; undefined where there are none yet. */
+  readonly split: TrafficSplit | undefined;
+  /** Why the routing objects cannot be used yet (e.g. the Gateway has not accepted the route). */
+  readonly routeTrouble: string | undefined;
+  /** The routing objects differ from what they should be apart from weights. */
+  readonly routeDrift: boolean;
+  /** ConfigMaps and Secrets that the target's template refers to, and the primary's copies of them under their own names. Missing ones have no entry. */
+  readonly configs: ReadonlyMap<ConfigKey, ConfigSeen>;
+  /** spec.replicas that Git asks of the target; undefined where Git does not say. */
+  readonly desiredReplicas: number | undefined;
+  /** Answers to what `decide` asked in this tick, by questionKey. */
+  readonly answers: ReadonlyMap<string, Answer>;
+}
+
+export type Question =
+  | { readonly kind: 'hook'; readonly hook: WebhookSpec; readonly phase: Phase }
+  | { readonly kind: 'metric'; readonly metric: MetricSpec }
+  | { readonly kind: 'metrics-online' };
+
+export type HookAnswer = { readonly kind: 'passed' } | { readonly kind: 'rejected'; readonly reason: string };
+
+/** "No data" is an answer, not an error. */
+export type Sample =
+  | { readonly kind: 'value'; readonly value: number }
+  | { readonly kind: 'no-data'; readonly reason: string }
+  /** The question itself is wrong (bad query, missing template). `text` is the whole event message. */
+  | { readonly kind: 'invalid'; readonly text: string }
+  /** Nobody answered; nothing is known. `text` is the whole event message. */
+  | { readonly kind: 'unreachable'; readonly text: string };
+
+export type Answer = HookAnswer | Sample;
+
+export interface CanaryEvent {
+  readonly type: 'Normal' | 'Warning';
+  /** Flagger logs some warnings at error level; everything else at info. */
+  readonly level: 'info' | 'error';
+  readonly message: string;
+}
+
+export type AlertSeverity = 'info' | 'warn' | 'error';
+
+/** What the shell is to do, in this order. Every effect may be repeated without harm. */
+export type Effect =
+  | { readonly kind: 'event'; readonly event: CanaryEvent }
+  /** Only a log line, no Kubernetes event. */
+  | { readonly kind: 'log'; readonly message: string }
+  | { readonly kind: 'alert'; readonly severity: AlertSeverity; readonly message: string; readonly withFields: boolean }
+  /** Create (`over` undefined) or bring to this state (`over` is the live object it was computed from). */
+  | { readonly kind: 'write'; readonly object: KubeObject; readonly over: KubeObject | undefined }
+  /** Bring the primary's copy of this config to the source's present state. */
+  | { readonly kind: 'copy-config'; readonly key: ConfigKey }
+  | { readonly kind: 'scale-target'; readonly replicas: number }
+  /** Create the routing objects or repair them without changing running weights. */
+  | { readonly kind: 'reconcile-route' }
+  | { readonly kind: 'set-route'; readonly split: TrafficSplit }
+  /** Fire and forget hooks (post-rollout): their failure is an event, nothing more. */
+  | { readonly kind: 'call-hook'; readonly hook: WebhookSpec; readonly phase: Phase }
+  /** A release starts: what is judged from now on. */
+  | { readonly kind: 'begin-release'; readonly restarted: boolean }
+  /** A release ends. Recorded durably before the status that says so. */
+  | {
+      readonly kind: 'end-release';
+      readonly verdict: 'promoted' | 'rolled-back';
+      readonly failedCheck: FailedCheck | undefined;
+    };
+
+/** Why a release was rolled back, short enough for a commit subject: `success rate 53.42% < 99%`. */
+export interface FailedCheck {
+  readonly name: string;
+  readonly reason: string;
+}
+
+/** What one tick contributes to the evidence of a release. */
+export interface Evidence {
+  readonly atMs: number;
+  readonly canaryWeight: number;
+  readonly iterations: number;
+  readonly checks: readonly { readonly name: string; readonly passed: boolean; readonly text: string }[];
+}
+
+export interface Decision {
+  /** In order; the first one that throws ends the tick and the status stays as it was. */
+  readonly effects: readonly Effect[];
+  /** Written once, after all effects; undefined where nothing changes. */
+  readonly status: CanaryStatus | undefined;
+  /** After the status is written; failures are only told. */
+  readonly afterwards: readonly Effect[];
+  readonly evidence: Evidence | undefined;
+  readonly nextTickMs: number;
+}
+
+export type Step =
+  | { readonly kind: 'ask'; readonly question: Question }
+  | { readonly kind: 'done'; readonly decision: Decision };
+
+export function questionKey(question: Question): string {
+  switch (question.kind) {
+    case 'hook':
+      return `hook/${question.hook.type}/${question.hook.name}`;
+    case 'metric':
+      return `metric/${question.metric.name}/${question.metric.templateRef ? 'template' : question.metric.query ? 'query' : 'builtin'}`;
+    case 'metrics-online':
+      return 'metrics-online';
+  }
+}

@@ -1,0 +1,97 @@
+import type { Operation } from 'fast-json-patch';
+import type { KubeObject, ObjectRef } from '../manifest/types.ts';
+
+/** A kind as users write it, and what discovery says of it. */
+export interface KindRef {
+  readonly apiVersion: string;
+  readonly kind: string;
+}
+export interface Resource extends KindRef {
+  readonly plural: string;
+  readonly namespaced: boolean;
+  readonly verbs: readonly string[];
+}
+
+export interface ApplyOptions {
+  /** Field manager; each part of the agent has its own (see src/README.md). */
+  readonly manager: string;
+  /** Take fields over from other managers. */
+  readonly force?: boolean;
+  readonly dryRun?: boolean;
+}
+
+export interface WriteOptions {
+  readonly manager: string;
+  readonly subresource?: 'status' | 'scale';
+  /** JSON Patch only: fail with CLUSTER_CONFLICT unless the live object still has this version. */
+  readonly resourceVersion?: string;
+}
+
+/** How deletions pass on to what the object owns. Absent means background. */
+export type Propagation = 'Background' | 'Foreground' | 'Orphan';
+
+/**
+ * The only door to a Kubernetes API. Objects are raw JSON: nothing is dropped that we do not know.
+ * Errors are AgentError: CLUSTER_UNREACHABLE (network, 5xx, 429 after retries), CLUSTER_CONFLICT (409),
+ * CLUSTER_REFUSED (other 4xx; `details.status`, `details.reason`). Absent objects are undefined, never a throw.
+ */
+export interface Cluster {
+  get(ref: ObjectRef, signal: AbortSignal): Promise<KubeObject | undefined>;
+  /** All of a kind, in pages. Items carry apiVersion and kind, whatever the server left out. */
+  list(kind: KindRef, options: ListOptions, signal: AbortSignal): Promise<readonly KubeObject[]>;
+  create(object: KubeObject, options: { manager: string }, signal: AbortSignal): Promise<KubeObject>;
+  /** Server-side apply. */
+  apply(object: KubeObject, options: ApplyOptions, signal: AbortSignal): Promise<KubeObject>;
+  jsonPatch(
+    ref: ObjectRef,
+    operations: readonly Operation[],
+    options: WriteOptions,
+    signal: AbortSignal,
+  ): Promise<KubeObject>;
+  /** RFC 7386; null removes. */
+  mergePatch(
+    ref: ObjectRef,
+    patch: Readonly<Record<string, unknown>>,
+    options: WriteOptions,
+    signal: AbortSignal,
+  ): Promise<KubeObject>;
+  /** Absent objects are no error. */
+  remove(ref: ObjectRef, options: { propagation?: Propagation; uid?: string }, signal: AbortSignal): Promise<void>;
+  /** What discovery knows; refreshed when an unknown kind is asked for. Undefined: the cluster does not serve it. */
+  resource(kind: KindRef, signal: AbortSignal): Promise<Resource | undefined>;
+  /** Lists, then watches for ever: survives resets, 410, 429, restarts. Stops when the signal aborts. */
+  reflect(kind: KindRef, options: ReflectOptions, signal: AbortSignal): Reflection;
+  /** The server's version, e.g. `v1.34.4`; also the cheapest proof that it answers. */
+  version(signal: AbortSignal): Promise<string>;
+}
+
+export interface ListOptions {
+  readonly namespace?: string;
+  readonly labelSelector?: string;
+  readonly fieldSelector?: string;
+}
+
+export interface ReflectOptions extends ListOptions {
+  /** Keeps less in memory. Applied to each object as it arrives; managedFields are dropped before it unless `keepManagedFields`. */
+  readonly project?: (object: KubeObject) => KubeObject;
+  readonly keepManagedFields?: boolean;
+}
+
+export type Change =
+  | { readonly kind: 'added' | 'modified'; readonly object: KubeObject; readonly previous?: KubeObject }
+  | { readonly kind: 'deleted'; readonly object: KubeObject };
+
+/** A live, cached view of one kind. */
+export interface Reflection {
+  /** Resolves after the first complete list. */
+  readonly synced: Promise<void>;
+  readonly isSynced: boolean;
+  /** When the server was last heard of (list, event or bookmark), epoch milliseconds; 0 before the first. */
+  readonly lastContactMs: number;
+  /** Why it is not in contact now; undefined while all is well. */
+  readonly trouble: string | undefined;
+  get(namespace: string | undefined, name: string): KubeObject | undefined;
+  list(namespace?: string): readonly KubeObject[];
+  /** Called for each change, also those found by a new list. The returned function unsubscribes. */
+  onChange(listener: (change: Change) => void): () => void;
+}

@@ -1,0 +1,90 @@
+/** A Git commit id, 40 hex digits. Branded, so that a template hash cannot be passed where a commit is meant. */
+export type Revision = string & { readonly __revision: unique symbol };
+
+export const asRevision = (oid: string): Revision => oid as Revision;
+
+/** A blob in a tree. `mode` is Git's, e.g. `100644`, `100755`, `120000` (symlink). */
+export interface TreeFile {
+  readonly oid: string;
+  readonly mode: string;
+}
+
+export type TreeChange =
+  | { readonly kind: 'added'; readonly path: string; readonly after: TreeFile }
+  | { readonly kind: 'modified'; readonly path: string; readonly before: TreeFile; readonly after: TreeFile }
+  | { readonly kind: 'removed'; readonly path: string; readonly before: TreeFile };
+
+export interface Signature {
+  readonly name: string;
+  readonly email: string;
+  readonly atMs: number;
+}
+
+export interface CommitInfo {
+  readonly revision: Revision;
+  readonly parents: readonly Revision[];
+  readonly author: Signature;
+  readonly message: string;
+}
+
+/** One commit to make. Paths are from the repository's root; null removes the file. Modes of existing files are kept. */
+export interface CommitDraft {
+  readonly files: ReadonlyMap<string, Uint8Array | string | null>;
+  readonly message: string;
+  readonly author: Signature;
+}
+
+/** An annotated tag. It must not exist yet, or exist with the same target and message (then nothing happens). */
+export interface TagDraft {
+  readonly name: string;
+  readonly target: Revision;
+  readonly message: string;
+  readonly tagger: Signature;
+}
+
+export interface PushRequest {
+  /** The branch's value that the commits are built on; the push lands only while it still holds. */
+  readonly expected: Revision;
+  /** Built one on top of the other, the first on `expected`. May be empty when only tags are written. */
+  readonly commits: readonly CommitDraft[];
+  readonly tags: readonly TagDraft[];
+}
+
+/**
+ * `landed`: the branch is at `tip` (the commits' ids in order) and the tags stand.
+ * `raced`: a ref moved; fetch, rebuild, push again. Nothing was written.
+ * `refused`: a person has to act (hook, protected branch, permission). Nothing was written.
+ * `unknown`: the answer was lost; look for what was to be written before trying again.
+ */
+export type PushResult =
+  | { readonly kind: 'landed'; readonly tip: Revision; readonly commits: readonly Revision[] }
+  | { readonly kind: 'raced'; readonly reason: string }
+  | { readonly kind: 'refused'; readonly reason: string }
+  | { readonly kind: 'unknown'; readonly reason: string };
+
+/**
+ * A bare mirror of one branch of one repository, without a checkout. All reads are at a pinned revision.
+ * Errors are AgentError GIT_*; messages never hold credentials.
+ */
+export interface GitRepo {
+  readonly branch: string;
+  /** Asks the server for the branch's tip. One small request. Undefined: the branch does not exist (yet). */
+  poll(signal: AbortSignal): Promise<Revision | undefined>;
+  /** Brings `revision` and its whole tree here, with no more than what is missing; the parents' history need not be there. */
+  fetch(revision: Revision, signal: AbortSignal): Promise<void>;
+  /** Whether the commit and its tree can be read without asking the server. */
+  has(revision: Revision): Promise<boolean>;
+  /** All files under a folder (`''` for all), by path from the repository's root. */
+  tree(at: Revision, under: string): Promise<ReadonlyMap<string, TreeFile>>;
+  /** What changed under a folder between two trees that are here; equal subtrees are not read. */
+  diff(before: Revision, after: Revision, under: string): Promise<readonly TreeChange[]>;
+  blob(oid: string): Promise<Uint8Array>;
+  /** One file; undefined where there is none. */
+  file(at: Revision, path: string): Promise<Uint8Array | undefined>;
+  commit(at: Revision): Promise<CommitInfo>;
+  /** Newest first, first parents only, as far as history is here. */
+  log(from: Revision, limit: number): Promise<readonly CommitInfo[]>;
+  /** The server's refs under a prefix such as `refs/tags/releases/`; annotated tags are peeled to the commit. */
+  refs(prefix: string, signal: AbortSignal): Promise<ReadonlyMap<string, Revision>>;
+  push(request: PushRequest, signal: AbortSignal): Promise<PushResult>;
+}

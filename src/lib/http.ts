@@ -1,0 +1,22 @@
+/** An HTTP exchange as data. */
+export interface HttpRequest {
+  readonly method: 'GET' | 'POST';
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly timeoutMs: number;
+  /** Skip the check of the server's certificate. */
+  readonly insecure?: boolean;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** At most `maxBytes` of the implementation; longer answers are cut. */
+  readonly body: string;
+}
+
+/** Resolves for every status; rejects only when nobody answered (network, timeout, abort). */
+export interface Http {
+  request(request: HttpRequest, signal: AbortSignal): Promise<HttpResponse>;
+}

@@ -1,0 +1,25 @@
+import { pino } from 'pino';
+
+/** JSON lines. `msg` is the text that users search for; everything else goes into fields. */
+export interface Logger {
+  debug(fields: Readonly<Record<string, unknown>>, msg: string): void;
+  info(fields: Readonly<Record<string, unknown>>, msg: string): void;
+  warn(fields: Readonly<Record<string, unknown>>, msg: string): void;
+  error(fields: Readonly<Record<string, unknown>>, msg: string): void;
+  child(fields: Readonly<Record<string, unknown>>): Logger;
+}
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
+
+/** Where lines go: a function for tests and the demo, standard error otherwise. */
+export function createLogger(level: LogLevel, write?: (line: string) => void): Logger {
+  const options = {
+    level,
+    base: null,
+    timestamp: () => `,"ts":"${new Date().toISOString()}"`,
+    formatters: { level: (label: string) => ({ level: label }) },
+  };
+  return write ? pino(options, { write }) : pino(options, pino.destination({ dest: 2, sync: true }));
+}
+
+export const silentLogger: Logger = createLogger('silent', () => undefined);

@@ -1,0 +1,81 @@
+/** A Kubernetes object as plain JSON. Fields that we do not know stay as they are. */
+export interface KubeObject {
+  apiVersion: string;
+  kind: string;
+  metadata: ObjectMeta;
+  [field: string]: unknown;
+}
+
+export interface ObjectMeta {
+  name: string;
+  namespace?: string;
+  labels?: Record<string, string>;
+  annotations?: Record<string, string>;
+  uid?: string;
+  /** Opaque; never compared as a number. */
+  resourceVersion?: string;
+  generation?: number;
+  creationTimestamp?: string;
+  deletionTimestamp?: string;
+  finalizers?: string[];
+  ownerReferences?: OwnerReference[];
+  [field: string]: unknown;
+}
+
+export interface OwnerReference {
+  apiVersion: string;
+  kind: string;
+  name: string;
+  uid: string;
+  controller?: boolean;
+  blockOwnerDeletion?: boolean;
+}
+
+/** Names one object. `namespace` is absent for cluster-scoped kinds. */
+export interface ObjectRef {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly namespace?: string;
+  readonly name: string;
+}
+
+/** Where a manifest stands: path from the repository's root, zero-based document in the file, one-based first line. */
+export interface Source {
+  readonly path: string;
+  readonly document: number;
+  readonly line: number;
+}
+
+export interface Manifest {
+  readonly object: KubeObject;
+  readonly source: Source;
+}
+
+/** One thing wrong with what stands in Git, ready to be shown: `apps/canary.yaml:14 spec.provider: unknown router "istoi"`. */
+export interface Problem {
+  readonly severity: 'error' | 'warning';
+  readonly path: string;
+  readonly line: number;
+  /** What is wrong. */
+  readonly message: string;
+  /** What to do about it; absent where the message says it. */
+  readonly hint?: string;
+}
+
+export function refOf(object: KubeObject): ObjectRef {
+  const { apiVersion, kind, metadata } = object;
+  return metadata.namespace === undefined
+    ? { apiVersion, kind, name: metadata.name }
+    : { apiVersion, kind, namespace: metadata.namespace, name: metadata.name };
+}
+
+/** `apps/v1/Deployment/test/podinfo`; the same object always gives the same key. Cluster-scoped: an empty namespace part. */
+export function refKey(ref: ObjectRef): string {
+  return `${ref.apiVersion}/${ref.kind}/${ref.namespace ?? ''}/${ref.name}`;
+}
+
+/** The part of `apiVersion` before the slash; the empty string is the core group. */
+export function groupOf(apiVersion: string): string {
+  const slash = apiVersion.indexOf('/');
+  return slash < 0 ? '' : apiVersion.slice(0, slash);
+}

@@ -1,0 +1,64 @@
+import type { Evidence, FailedCheck } from '../canary/types.ts';
+import type { Revision } from '../git/repo.ts';
+
+export interface AppId {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** What an app is at one moment: what the ledger stores as stable state and quarantine entries refer to. */
+export interface AppState {
+  /** The commit that this content was judged at. */
+  readonly revision: Revision;
+  /** Container name to image, as written. */
+  readonly images: Readonly<Record<string, string>>;
+  /** Hash of the live pod template (Canary.status.lastPromotedSpec); empty where unknown. */
+  readonly templateHash: string;
+  /** `configmap/<name>` or `secret/<name>` to checksum. */
+  readonly configs: Readonly<Record<string, string>>;
+  /** Hash of what is judged, from Git's documents alone: pod template and config data. Equal content, equal hash. */
+  readonly content: string;
+}
+
+/**
+ * A release under way, kept as annotation `serin.dev/release` on the Canary so that a restart goes on with it.
+ * Times are epoch milliseconds.
+ */
+export interface ReleaseRecord {
+  readonly id: string;
+  /** Commit at which the candidate was first seen. */
+  readonly revision: Revision;
+  /** Last commit at which the app still had its stable content; what a revert goes back to. */
+  readonly base: Revision;
+  readonly content: string;
+  readonly startedAtMs: number;
+  /** Release ids that a newer push replaced before they were judged. */
+  readonly supersedes: readonly string[];
+  readonly outcome?: RecordedOutcome;
+}
+
+export interface RecordedOutcome {
+  readonly verdict: 'promoted' | 'rolled-back';
+  readonly atMs: number;
+  readonly failedCheck?: FailedCheck;
+  readonly evidence: readonly Evidence[];
+  readonly state: AppState;
+  /** The commit that tells it; absent until the push has landed. */
+  readonly written?: Revision;
+  /** Why it cannot be written at the moment, for people. */
+  readonly blocked?: string;
+}
+
+/** Everything that is needed to write one outcome to Git, at any later time and any number of times. */
+export interface Outcome {
+  readonly app: AppId;
+  readonly releaseId: string;
+  readonly verdict: 'promoted' | 'rolled-back' | 'adopted';
+  readonly atMs: number;
+  readonly startedAtMs: number;
+  readonly state: AppState;
+  readonly base: Revision;
+  readonly failedCheck?: FailedCheck;
+  readonly evidence: readonly Evidence[];
+  readonly supersedes: readonly string[];
+}

@@ -1,0 +1,38 @@
+import type { CanarySpec, TrafficSplit } from '../canary/types.ts';
+import type { KubeObject, ObjectRef, OwnerReference } from '../manifest/types.ts';
+
+/** What a router may look at. */
+export interface RouteContext {
+  readonly spec: CanarySpec;
+  /** Put on created routing objects so that they go with the Canary. */
+  readonly owner: OwnerReference;
+  readonly settings: RouterSettings;
+}
+
+export interface RouterSettings {
+  /** Default `nginx.ingress.kubernetes.io`. */
+  readonly ingressAnnotationsPrefix: string;
+}
+
+/** The objects named by `refs`, in the same order; undefined where there is none. */
+export type LiveObjects = readonly (KubeObject | undefined)[];
+
+/**
+ * One routing provider: objects in, objects out. It never talks to a cluster; the agent reads `refs`, writes what `render`
+ * returns and retries conflicts.
+ *
+ * How to add one: write the file, export the constant, add it to `registry.ts`. The conformance suite and the goldens then run on it.
+ */
+export interface Router {
+  /** The value of `spec.provider`. */
+  readonly name: string;
+  readonly supports: { readonly weights: boolean; readonly mirror: boolean; readonly headers: boolean };
+  /** What must be read before `render` and `read`. */
+  refs(context: RouteContext): readonly ObjectRef[];
+  /** The routing objects for a split. Fields of live objects that the router does not own stay. Throws AgentError CANARY_INVALID where the Canary lacks something. */
+  render(context: RouteContext, split: TrafficSplit, live: LiveObjects): readonly KubeObject[];
+  /** Inverse of `render`; undefined before the objects exist. */
+  read(context: RouteContext, live: LiveObjects): TrafficSplit | undefined;
+  /** Why the objects have no effect yet; undefined when they have. */
+  trouble?(context: RouteContext, live: LiveObjects): string | undefined;
+}

@@ -1,0 +1,104 @@
+import type { Clock } from '../lib/clock.ts';
+
+/**
+ * The embedded cluster's two halves meet here: `api/` stores objects and serves the Kubernetes API, `world/` makes
+ * Deployments run, traffic flow and metrics count. Neither imports the other; `sandbox.ts` joins them.
+ */
+export interface StoredObject {
+  apiVersion: string;
+  kind: string;
+  metadata: {
+    name: string;
+    namespace?: string;
+    uid: string;
+    resourceVersion: string;
+    generation?: number;
+    creationTimestamp: string;
+    deletionTimestamp?: string;
+    labels?: Record<string, string>;
+    annotations?: Record<string, string>;
+    ownerReferences?: {
+      apiVersion: string;
+      kind: string;
+      name: string;
+      uid: string;
+      controller?: boolean;
+      blockOwnerDeletion?: boolean;
+    }[];
+    finalizers?: string[];
+    [field: string]: unknown;
+  };
+  [field: string]: unknown;
+}
+
+export type StoreEvent = {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
+  readonly object: StoredObject;
+  readonly previous?: StoredObject;
+};
+
+/** What controllers inside the sandbox use: the same validation, defaulting, versions and garbage collection as over HTTP, without HTTP. */
+export interface SandboxStore {
+  /** `apiVersion` such as `apps/v1`; the namespace is undefined for cluster-scoped kinds. */
+  get(apiVersion: string, kind: string, namespace: string | undefined, name: string): StoredObject | undefined;
+  list(apiVersion: string, kind: string, namespace?: string): readonly StoredObject[];
+  create(object: Record<string, unknown>): StoredObject;
+  /** Calls `change` with a deep copy; writes it back when it differs. Undefined when the object is gone. Writes spec and metadata, or status only. */
+  update(
+    apiVersion: string,
+    kind: string,
+    namespace: string | undefined,
+    name: string,
+    change: (draft: StoredObject) => void,
+    subresource?: 'status',
+  ): StoredObject | undefined;
+  remove(apiVersion: string, kind: string, namespace: string | undefined, name: string): void;
+  /** Called after every committed write, synchronously, in order. Returns the unsubscribe function. */
+  onEvent(listener: (event: StoreEvent) => void): () => void;
+}
+
+export interface WorldOptions {
+  readonly store: SandboxStore;
+  readonly clock: Clock;
+  /** How long a container takes from scheduling to running, in the clock's milliseconds. */
+  readonly podStartMs: number;
+}
+
+/** Off by default; switched by tests and by the demo. */
+export interface Faults {
+  /** Ends all open watch connections with a TCP reset. */
+  resetWatches(): void;
+  /** Ends them cleanly. */
+  endWatches(): void;
+  /** Watches stay open but say nothing until thawed. */
+  freezeWatches(frozen: boolean): void;
+  /** Forgets event history, so that every resume gets 410 Gone. */
+  compact(): void;
+  /** The next `count` requests get this status (429 carries Retry-After); watches included when they begin. */
+  failRequests(count: number, status: 429 | 500 | 503, retryAfterSeconds?: number): void;
+  /** Closes the listener and all connections, comes back on the same port after `downMs`. */
+  restart(downMs: number): Promise<void>;
+}
+
+export interface Sandbox {
+  /** `http://127.0.0.1:PORT` of the Kubernetes API. */
+  readonly apiUrl: string;
+  /** kubeconfig text for kubectl and the agent. */
+  readonly kubeconfig: string;
+  /** HTTP proxy (CONNECT and absolute-form) that resolves cluster names such as `podinfo.test` or `prometheus.monitoring:9090`. */
+  readonly proxyUrl: string;
+  /** Where ingress and gateway traffic enters; chosen by Host header. */
+  readonly gatewayUrl: string;
+  /** Prometheus-compatible API of the sandbox's own metrics. */
+  readonly prometheusUrl: string;
+  readonly faults: Faults;
+  readonly store: SandboxStore;
+  stop(): Promise<void>;
+}
+
+export interface SandboxOptions {
+  readonly clock?: Clock;
+  readonly podStartMs?: number;
+  /** 0 or absent: any free port. */
+  readonly apiPort?: number;
+}

@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config';
+
+/** The suite that needs a real cluster: the cluster contract and the agent end to end. */
+export default defineConfig({
+  test: {
+    include: ['test/contract/**/*.test.ts', 'test/real-cluster/**/*.test.ts'],
+    testTimeout: 300_000,
+    hookTimeout: 120_000,
+    pool: 'forks',
+    maxWorkers: 1,
+    fileParallelism: false,
+    env: { SERIN_TEST_TARGET: 'real' },
+  },
+});
