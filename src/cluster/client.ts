@@ -1,0 +1,205 @@
+import type { Clock } from '../lib/clock.ts';
+import { AgentError } from '../lib/errors.ts';
+import type { Logger } from '../lib/log.ts';
+import type { KubeObject, ObjectRef } from '../manifest/types.ts';
+import type { Cluster, KindRef, ListOptions, Resource } from './cluster.ts';
+import { type ClusterSource, openConnection } from './connection.ts';
+import { createDiscovery, groupVersionPath } from './discovery.ts';
+import { startReflector } from './reflector.ts';
+import { type ApiRequest, type RequestStatistics, send } from './request.ts';
+
+export interface ClusterClient extends Cluster {
+  readonly server: string;
+  /** Counted since the start; watches are not requests. */
+  readonly statistics: Readonly<RequestStatistics>;
+  close(): Promise<void>;
+}
+
+interface ListBody {
+  readonly items?: KubeObject[] | null;
+  readonly metadata?: { readonly resourceVersion?: string; readonly continue?: string };
+}
+
+const isMissing = (error: unknown): boolean => error instanceof AgentError && error.details['status'] === 404;
+
+export async function openCluster(
+  source: ClusterSource,
+  { clock, log }: { clock: Clock; log: Logger },
+): Promise<ClusterClient> {
+  const connection = await openConnection(source, () => clock.now());
+  const statistics: RequestStatistics = { requests: 0, throttled: 0 };
+  const call = (request: ApiRequest, signal: AbortSignal): Promise<unknown> =>
+    send(connection, clock, statistics, request, signal);
+  const discovery = createDiscovery(
+    (path, what, signal) => call({ method: 'GET', path, what }, signal),
+    isMissing,
+    () => clock.now(),
+  );
+
+  const pathOf = ({ apiVersion, plural, namespaced }: Resource, namespace: string | undefined): string =>
+    `${groupVersionPath(apiVersion)}${namespaced && namespace !== undefined ? `/namespaces/${encodeURIComponent(namespace)}` : ''}/${plural}`;
+
+  const served = async (kind: KindRef, signal: AbortSignal): Promise<Resource> => {
+    const resource = await discovery.resource(kind, signal);
+    if (!resource) {
+      throw new AgentError(
+        'CLUSTER_REFUSED',
+        `the cluster does not serve ${kind.kind} (${kind.apiVersion}); install its CustomResourceDefinition`,
+        {
+          details: { status: 404, reason: 'NoKind' },
+        },
+      );
+    }
+    return resource;
+  };
+  const objectPath = async (ref: ObjectRef, signal: AbortSignal): Promise<string> =>
+    `${pathOf(await served(ref, signal), ref.namespace)}/${encodeURIComponent(ref.name)}`;
+  const named = (ref: ObjectRef): string =>
+    `${ref.kind} ${ref.namespace === undefined ? '' : `${ref.namespace}/`}${ref.name}`;
+  const query = (values: Readonly<Record<string, string | undefined>>): string => {
+    const present = Object.entries(values).filter((entry): entry is [string, string] => entry[1] !== undefined);
+    return present.length === 0 ? '' : `?${new URLSearchParams(present).toString()}`;
+  };
+  const listPage = async (path: string, kind: KindRef, signal: AbortSignal) => {
+    const body = (await call({ method: 'GET', path, what: `list ${kind.kind}` }, signal)) as ListBody;
+    const items = body.items ?? [];
+    // Built-in kinds leave both out of list items.
+    for (const item of items) {
+      item.apiVersion ??= kind.apiVersion;
+      item.kind ??= kind.kind;
+    }
+    return { items, resourceVersion: body.metadata?.resourceVersion ?? '', next: body.metadata?.continue ?? '' };
+  };
+
+  return {
+    server: connection.server,
+    statistics,
+    resource: (kind, signal) => discovery.resource(kind, signal),
+    async get(ref, signal) {
+      const resource = await discovery.resource(ref, signal);
+      if (!resource) return undefined;
+      try {
+        const path = `${pathOf(resource, ref.namespace)}/${encodeURIComponent(ref.name)}`;
+        return (await call({ method: 'GET', path, what: `get ${named(ref)}` }, signal)) as KubeObject;
+      } catch (error) {
+        if (isMissing(error)) return undefined;
+        throw error;
+      }
+    },
+    async list(kind, options: ListOptions, signal) {
+      const resource = await discovery.resource(kind, signal);
+      if (!resource) return [];
+      const all: KubeObject[] = [];
+      let next = '';
+      do {
+        const { labelSelector, fieldSelector } = options;
+        const path = `${pathOf(resource, options.namespace)}${query({ labelSelector, fieldSelector, limit: '500', continue: next || undefined })}`;
+        const page = await listPage(path, kind, signal);
+        all.push(...page.items);
+        next = page.next;
+      } while (next);
+      return all;
+    },
+    async create(object, { manager }, signal) {
+      const path = `${pathOf(await served(object, signal), object.metadata.namespace)}${query({ fieldManager: manager })}`;
+      return (await call(
+        { method: 'POST', path, body: object, what: `create ${named({ ...object, ...object.metadata })}` },
+        signal,
+      )) as KubeObject;
+    },
+    async apply(object, { manager, force, dryRun }, signal) {
+      const ref = { apiVersion: object.apiVersion, kind: object.kind, ...object.metadata };
+      const path = `${await objectPath(ref, signal)}${query({
+        fieldManager: manager,
+        force: force === undefined ? undefined : String(force),
+        dryRun: dryRun ? 'All' : undefined,
+      })}`;
+      const request = {
+        method: 'PATCH',
+        path,
+        body: object,
+        contentType: 'application/apply-patch+yaml',
+        what: `apply ${named(ref)}`,
+      } as const;
+      return (await call(request, signal)) as KubeObject;
+    },
+    async jsonPatch(ref, operations, { manager, subresource, resourceVersion }, signal) {
+      const guarded =
+        resourceVersion === undefined
+          ? operations
+          : [{ op: 'test' as const, path: '/metadata/resourceVersion', value: resourceVersion }, ...operations];
+      const path = `${await objectPath(ref, signal)}${subresource ? `/${subresource}` : ''}${query({ fieldManager: manager })}`;
+      const request = {
+        method: 'PATCH',
+        path,
+        body: guarded,
+        contentType: 'application/json-patch+json',
+        what: `patch ${named(ref)}`,
+      } as const;
+      try {
+        return (await call(request, signal)) as KubeObject;
+      } catch (error) {
+        // A failed test operation is a 422 that names the path; to us it is a conflict like any other.
+        if (
+          error instanceof AgentError &&
+          error.details['status'] === 422 &&
+          resourceVersion !== undefined &&
+          /test|does not match/i.test(error.message)
+        ) {
+          throw new AgentError('CLUSTER_CONFLICT', error.message, { cause: error, details: error.details });
+        }
+        throw error;
+      }
+    },
+    async mergePatch(ref, patch, { manager, subresource }, signal) {
+      const path = `${await objectPath(ref, signal)}${subresource ? `/${subresource}` : ''}${query({ fieldManager: manager })}`;
+      return (await call(
+        {
+          method: 'PATCH',
+          path,
+          body: patch,
+          contentType: 'application/merge-patch+json',
+          what: `patch ${named(ref)}`,
+        },
+        signal,
+      )) as KubeObject;
+    },
+    async remove(ref, { propagation, uid }, signal) {
+      const resource = await discovery.resource(ref, signal);
+      if (!resource) return;
+      const body = {
+        apiVersion: 'v1',
+        kind: 'DeleteOptions',
+        propagationPolicy: propagation ?? 'Background',
+        ...(uid === undefined ? {} : { preconditions: { uid } }),
+      };
+      try {
+        await call(
+          {
+            method: 'DELETE',
+            path: `${pathOf(resource, ref.namespace)}/${encodeURIComponent(ref.name)}`,
+            body,
+            what: `delete ${named(ref)}`,
+          },
+          signal,
+        );
+      } catch (error) {
+        if (!isMissing(error)) throw error;
+      }
+    },
+    reflect: (kind, options, signal) =>
+      startReflector(
+        { connection, clock, log, resource: (wanted, stop) => discovery.resource(wanted, stop), pathOf, listPage },
+        kind,
+        options,
+        signal,
+      ),
+    async version(signal) {
+      const body = (await call({ method: 'GET', path: '/version', what: 'ask for the version' }, signal)) as {
+        gitVersion?: string;
+      };
+      return body.gitVersion ?? 'unknown';
+    },
+    close: () => connection.close(),
+  };
+}

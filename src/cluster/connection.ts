@@ -1,0 +1,112 @@
+import type { RequestOptions } from 'node:https';
+import { Agent, type Dispatcher } from 'undici';
+import { AgentError, messageOf } from '../lib/errors.ts';
+
+/** Which cluster: a kubeconfig file or text, or what the environment says (KUBECONFIG, ~/.kube/config, then the pod's service account). */
+export type ClusterSource =
+  | { readonly kind: 'default' }
+  | { readonly kind: 'in-cluster' }
+  | { readonly kind: 'file'; readonly path: string; readonly context?: string }
+  | { readonly kind: 'text'; readonly text: string };
+
+export interface Connection {
+  /** Base URL without a trailing slash. */
+  readonly server: string;
+  /** Credentials and dispatchers to use now; tokens and certificates are looked at again every minute and after a 401. */
+  credentials(): Promise<Credentials>;
+  /** Forget what is cached: the next call reads tokens and certificates again. */
+  renew(): void;
+  close(): Promise<void>;
+}
+
+export interface Credentials {
+  readonly headers: Readonly<Record<string, string>>;
+  /** Short requests, few connections kept alive. */
+  readonly calls: Dispatcher;
+  /** One connection per watch, no body timeout. */
+  readonly watches: Dispatcher;
+}
+
+const refreshMs = 60_000;
+
+/**
+ * KubeConfig and all of its authentication come from @kubernetes/client-node; the connections are ours, because the library
+ * opens a new one for every call.
+ */
+export async function openConnection(source: ClusterSource, now: () => number): Promise<Connection> {
+  // Loaded here and not at the top: it takes half a second that `serin validate` need not wait.
+  const { KubeConfig } = await import('@kubernetes/client-node');
+  const config = new KubeConfig();
+  try {
+    if (source.kind === 'default') config.loadFromDefault();
+    else if (source.kind === 'in-cluster') config.loadFromCluster();
+    else if (source.kind === 'text') config.loadFromString(source.text);
+    else config.loadFromFile(source.path);
+    if (source.kind === 'file' && source.context !== undefined) config.setCurrentContext(source.context);
+  } catch (cause) {
+    const where = source.kind === 'file' ? source.path : 'the kubeconfig';
+    throw new AgentError('CONFIG_INVALID', `${where} cannot be read: ${messageOf(cause)}`, { cause });
+  }
+  const cluster = config.getCurrentCluster();
+  if (!cluster)
+    throw new AgentError('CONFIG_INVALID', 'the kubeconfig names no current cluster; set a current-context');
+  const server = cluster.server.replace(/\/+$/, '');
+
+  let current: { readonly key: string; readonly value: Credentials } | undefined;
+  let readAtMs = Number.NEGATIVE_INFINITY;
+  let reading: Promise<Credentials> | undefined;
+
+  const read = async (): Promise<Credentials> => {
+    const options: RequestOptions = {};
+    await config.applyToHTTPSOptions(options);
+    const headers: Record<string, string> = {};
+    for (const [name, value] of Object.entries(options.headers ?? {}))
+      headers[name.toLowerCase()] = String(value).trim();
+    if (typeof options.auth === 'string')
+      headers['authorization'] = `Basic ${Buffer.from(options.auth).toString('base64')}`;
+    const tls = {
+      ca: options.ca,
+      cert: options.cert,
+      key: options.key,
+      servername: cluster.tlsServerName,
+      rejectUnauthorized: !cluster.skipTLSVerify,
+    };
+    const key = JSON.stringify([tls.ca, tls.cert, tls.key].map(String));
+    readAtMs = now();
+    if (current && current.key === key) {
+      current = { key, value: { ...current.value, headers } };
+      return current.value;
+    }
+    const connect = Object.fromEntries(
+      Object.entries({ ...tls, timeout: 10_000 }).filter(([, value]) => value !== undefined),
+    );
+    const value = {
+      headers,
+      calls: new Agent({ connect, connections: 8, pipelining: 1, headersTimeout: 30_000, bodyTimeout: 30_000 }),
+      watches: new Agent({ connect, pipelining: 1, headersTimeout: 30_000, bodyTimeout: 0 }),
+    };
+    const old = current?.value;
+    current = { key, value };
+    // Requests under way end on the old connections; nobody waits for that.
+    void old?.calls.close();
+    void old?.watches.close();
+    return value;
+  };
+
+  return {
+    server,
+    credentials: () => {
+      if (current && now() - readAtMs < refreshMs) return Promise.resolve(current.value);
+      reading ??= read().finally(() => {
+        reading = undefined;
+      });
+      return reading;
+    },
+    renew: () => {
+      readAtMs = Number.NEGATIVE_INFINITY;
+    },
+    close: async () => {
+      await Promise.all([current?.value.calls.destroy(), current?.value.watches.destroy()]);
+    },
+  };
+}

@@ -1,0 +1,252 @@
+import { request as undiciRequest } from 'undici';
+import { backoffMs } from '../lib/backoff.ts';
+import type { Clock } from '../lib/clock.ts';
+import { messageOf } from '../lib/errors.ts';
+import type { Logger } from '../lib/log.ts';
+import type { KubeObject } from '../manifest/types.ts';
+import type { Change, KindRef, ReflectOptions, Reflection, Resource } from './cluster.ts';
+import type { Connection } from './connection.ts';
+import { causeOf } from './request.ts';
+
+export interface ReflectorDeps {
+  readonly connection: Connection;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly resource: (kind: KindRef, signal: AbortSignal) => Promise<Resource | undefined>;
+  readonly pathOf: (resource: Resource, namespace: string | undefined) => string;
+  readonly listPage: (
+    path: string,
+    kind: KindRef,
+    signal: AbortSignal,
+  ) => Promise<{ items: readonly KubeObject[]; resourceVersion: string; next: string }>;
+}
+
+interface WatchLine {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR';
+  readonly object: KubeObject & { code?: number; message?: string };
+}
+
+class Expired extends Error {}
+class Busy extends Error {
+  readonly waitMs: number;
+  constructor(message: string, waitMs: number) {
+    super(message);
+    this.waitMs = waitMs;
+  }
+}
+
+const pageSize = 500;
+/** Real servers send a bookmark about once a minute; two missed ones mean that the stream is dead. */
+const silenceMs = 150_000;
+
+/** List, then watch, for ever: no reset, 410, 429 or restart ends it, only the signal. */
+export function startReflector(
+  deps: ReflectorDeps,
+  kind: KindRef,
+  options: ReflectOptions,
+  signal: AbortSignal,
+): Reflection {
+  const { clock, log } = deps;
+  const objects = new Map<string, KubeObject>();
+  const listeners = new Set<(change: Change) => void>();
+  let resourceVersion: string | undefined;
+  let lastContactMs = 0;
+  let trouble: string | undefined;
+  let isSynced = false;
+  let markSynced: () => void = () => undefined;
+  const synced = new Promise<void>((resolve) => {
+    markSynced = resolve;
+  });
+
+  const keyOf = (object: KubeObject): string => `${object.metadata.namespace ?? ''}/${object.metadata.name}`;
+  const take = (object: KubeObject): KubeObject => {
+    object.apiVersion ??= kind.apiVersion;
+    object.kind ??= kind.kind;
+    if (!options.keepManagedFields) delete object.metadata['managedFields'];
+    return options.project ? options.project(object) : object;
+  };
+  const tell = (change: Change): void => {
+    for (const listener of listeners) {
+      try {
+        listener(change);
+      } catch (error) {
+        log.error({ kind: kind.kind, error: messageOf(error) }, 'a listener of a watch failed');
+      }
+    }
+  };
+  const put = (raw: KubeObject): void => {
+    const object = take(raw);
+    const key = keyOf(object);
+    const previous = objects.get(key);
+    if (previous && previous.metadata.resourceVersion === object.metadata.resourceVersion) return;
+    objects.set(key, object);
+    if (!previous) tell({ kind: 'added', object });
+    else if (previous.metadata.uid !== object.metadata.uid) {
+      tell({ kind: 'deleted', object: previous });
+      tell({ kind: 'added', object });
+    } else tell({ kind: 'modified', object, previous });
+  };
+  const drop = (key: string, last?: KubeObject): void => {
+    const previous = objects.get(key);
+    if (!previous) return;
+    objects.delete(key);
+    tell({ kind: 'deleted', object: last ?? previous });
+  };
+
+  const selectors = new URLSearchParams();
+  if (options.labelSelector) selectors.set('labelSelector', options.labelSelector);
+  if (options.fieldSelector) selectors.set('fieldSelector', options.fieldSelector);
+
+  const relist = async (path: string): Promise<void> => {
+    const seen = new Set<string>();
+    let next = '';
+    do {
+      const query = new URLSearchParams(selectors);
+      query.set('limit', String(pageSize));
+      if (next) query.set('continue', next);
+      const page = await deps.listPage(`${path}?${query.toString()}`, kind, signal);
+      for (const item of page.items) {
+        seen.add(keyOf(item));
+        put(item);
+      }
+      next = page.next;
+      resourceVersion = page.resourceVersion;
+    } while (next);
+    for (const key of objects.keys()) if (!seen.has(key)) drop(key);
+    lastContactMs = clock.now();
+    trouble = undefined;
+    if (!isSynced) {
+      isSynced = true;
+      markSynced();
+    }
+  };
+
+  const handle = (line: WatchLine): void => {
+    if (line.type === 'ERROR') {
+      if (line.object.code === 410 || line.object.code === 504) throw new Expired(line.object.message ?? 'expired');
+      throw new Error(line.object.message ?? 'the watch reported an error');
+    }
+    resourceVersion = line.object.metadata.resourceVersion ?? resourceVersion;
+    if (line.type === 'BOOKMARK') return;
+    if (line.type === 'DELETED') drop(keyOf(line.object), take(line.object));
+    else put(line.object);
+  };
+
+  const watchOnce = async (path: string): Promise<void> => {
+    const query = new URLSearchParams(selectors);
+    query.set('watch', '1');
+    query.set('allowWatchBookmarks', 'true');
+    query.set('resourceVersion', resourceVersion ?? '');
+    query.set('timeoutSeconds', String(300 + Math.floor(Math.random() * 300)));
+    const credentials = await deps.connection.credentials();
+    const stop = new AbortController();
+    let cancelSilence = clock.after(silenceMs, () => stop.abort(new Error('the watch fell silent')));
+    try {
+      const response = await undiciRequest(`${deps.connection.server}${path}?${query.toString()}`, {
+        dispatcher: credentials.watches,
+        signal: AbortSignal.any([signal, stop.signal]),
+        headers: { ...credentials.headers, accept: 'application/json', 'user-agent': 'serin' },
+      });
+      if (response.statusCode !== 200) {
+        await response.body.dump();
+        if (response.statusCode === 401) deps.connection.renew();
+        if (response.statusCode === 410) throw new Expired('410 Gone');
+        const retryAfterSeconds = Number(response.headers['retry-after'] ?? 0);
+        throw new Busy(
+          `the watch was answered with ${response.statusCode}`,
+          (Number.isFinite(retryAfterSeconds) ? retryAfterSeconds : 0) * 1000,
+        );
+      }
+      trouble = undefined;
+      lastContactMs = clock.now();
+      const decoder = new TextDecoder();
+      let rest = '';
+      for await (const chunk of response.body) {
+        lastContactMs = clock.now();
+        cancelSilence();
+        cancelSilence = clock.after(silenceMs, () => stop.abort(new Error('the watch fell silent')));
+        rest += decoder.decode(chunk as Uint8Array, { stream: true });
+        let end = rest.indexOf('\n');
+        let from = 0;
+        for (; end >= 0; end = rest.indexOf('\n', from)) {
+          const text = rest.slice(from, end);
+          from = end + 1;
+          if (text.trim() !== '') handle(JSON.parse(text) as WatchLine);
+        }
+        rest = rest.slice(from);
+      }
+    } finally {
+      cancelSilence();
+    }
+  };
+
+  const run = async (): Promise<void> => {
+    let failures = 0;
+    while (!signal.aborted) {
+      const startedMs = clock.now();
+      let waitMs = 0;
+      try {
+        const resource = await deps.resource(kind, signal);
+        if (!resource) {
+          // Not served (yet): an empty view is the truth, and it may appear at any moment.
+          for (const key of objects.keys()) drop(key);
+          resourceVersion = undefined;
+          trouble = `the cluster does not serve ${kind.kind} (${kind.apiVersion})`;
+          if (!isSynced) {
+            isSynced = true;
+            markSynced();
+          }
+          await clock.sleep(Math.min(1_000 * 2 ** Math.min(failures, 4), 15_000), signal);
+          failures += 1;
+          continue;
+        }
+        const path = deps.pathOf(resource, options.namespace);
+        if (resourceVersion === undefined) await relist(path);
+        await watchOnce(path);
+        failures = clock.now() - startedMs > 5_000 ? 0 : failures + 1;
+        // A clean end is normal, a hot loop of clean ends is not.
+        waitMs = failures === 0 ? 0 : backoffMs(failures - 1, { baseMs: 50, capMs: 5_000 }, Math.random());
+      } catch (error) {
+        if (signal.aborted) return;
+        failures = clock.now() - startedMs > 60_000 ? 0 : failures + 1;
+        waitMs = backoffMs(failures - 1, { baseMs: 100, capMs: 15_000 }, Math.random());
+        if (error instanceof Expired) {
+          resourceVersion = undefined;
+          waitMs = failures > 1 ? waitMs : 0;
+          log.debug({ kind: kind.kind }, 'the watch is too old, listing again');
+        } else {
+          trouble = causeOf(error);
+          if (error instanceof Busy) waitMs = Math.max(waitMs, error.waitMs);
+          const level = failures > 3 ? 'warn' : 'debug';
+          log[level]({ kind: kind.kind, reason: trouble, retryInMs: waitMs }, 'the watch was interrupted');
+        }
+      }
+      if (waitMs > 0) await clock.sleep(waitMs, signal);
+    }
+  };
+  run().catch((error: unknown) => {
+    if (!signal.aborted) log.error({ kind: kind.kind, error: messageOf(error) }, 'a watch ended');
+  });
+
+  return {
+    synced,
+    get isSynced() {
+      return isSynced;
+    },
+    get lastContactMs() {
+      return lastContactMs;
+    },
+    get trouble() {
+      return trouble;
+    },
+    get: (namespace, name) => objects.get(`${namespace ?? ''}/${name}`),
+    list: (namespace) => {
+      const all = [...objects.values()];
+      return namespace === undefined ? all : all.filter((object) => object.metadata.namespace === namespace);
+    },
+    onChange: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+}

@@ -1,0 +1,125 @@
+import { request as undiciRequest } from 'undici';
+import type { Clock } from '../lib/clock.ts';
+import { backoffMs } from '../lib/backoff.ts';
+import { AgentError, messageOf } from '../lib/errors.ts';
+import type { Connection } from './connection.ts';
+
+export interface ApiRequest {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** Path with query, e.g. `/api/v1/namespaces`. */
+  readonly path: string;
+  readonly body?: unknown;
+  readonly contentType?: string;
+  /** For messages: `apply Deployment test/podinfo`. */
+  readonly what: string;
+}
+
+export interface RequestStatistics {
+  /** Requests sent since the start, repeats included. */
+  requests: number;
+  throttled: number;
+}
+
+const maxTries = 5;
+const requestTimeoutMs = 30_000;
+
+/** Sends one request; repeats it when the server is busy (429, 503 with Retry-After) and, for reads, when the connection broke. */
+export async function send(
+  connection: Connection,
+  clock: Clock,
+  statistics: RequestStatistics,
+  apiRequest: ApiRequest,
+  signal: AbortSignal,
+): Promise<unknown> {
+  for (let attempt = 0; ; attempt += 1) {
+    const last = attempt + 1 >= maxTries;
+    let waitMs = backoffMs(attempt, { baseMs: 100, capMs: 5_000 }, Math.random());
+    try {
+      const { status, retryAfterMs, body } = await exchange(connection, statistics, apiRequest, signal);
+      if (status < 300) return body;
+      if (status === 401 && attempt === 0) {
+        connection.renew();
+        continue;
+      }
+      const busy =
+        status === 429 ||
+        ((status === 503 || status === 504) && (retryAfterMs !== undefined || apiRequest.method === 'GET'));
+      if (status === 429) statistics.throttled += 1;
+      if (!busy || last) throw failureOf(apiRequest, status, body);
+      waitMs = Math.max(waitMs, Math.min(retryAfterMs ?? 0, 30_000));
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      if (error instanceof AgentError) throw error;
+      if (apiRequest.method !== 'GET' || last) {
+        throw new AgentError(
+          'CLUSTER_UNREACHABLE',
+          `${apiRequest.what}: the Kubernetes API at ${connection.server} does not answer: ${causeOf(error)}`,
+          {
+            cause: error,
+          },
+        );
+      }
+    }
+    await clock.sleep(waitMs, signal);
+  }
+}
+
+async function exchange(
+  connection: Connection,
+  statistics: RequestStatistics,
+  { method, path, body, contentType }: ApiRequest,
+  signal: AbortSignal,
+): Promise<{ status: number; retryAfterMs: number | undefined; body: unknown }> {
+  const credentials = await connection.credentials();
+  statistics.requests += 1;
+  const response = await undiciRequest(`${connection.server}${path}`, {
+    method,
+    dispatcher: credentials.calls,
+    signal: AbortSignal.any([signal, AbortSignal.timeout(requestTimeoutMs)]),
+    headers: {
+      ...credentials.headers,
+      accept: 'application/json',
+      'user-agent': 'serin',
+      ...(body === undefined ? {} : { 'content-type': contentType ?? 'application/json' }),
+    },
+    body: body === undefined ? null : JSON.stringify(body),
+  });
+  const text = await response.body.text();
+  const retryAfter = Number(response.headers['retry-after']);
+  return {
+    status: response.statusCode,
+    retryAfterMs:
+      Number.isFinite(retryAfter) && response.headers['retry-after'] !== undefined ? retryAfter * 1000 : undefined,
+    body: parseBody(text),
+  };
+}
+
+function parseBody(text: string): unknown {
+  if (text === '') return undefined;
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
+}
+
+/** Translates a Status answer. The server's message is kept: it names objects and fields, not secrets. */
+export function failureOf({ what }: ApiRequest, status: number, body: unknown): AgentError {
+  const said = body as { message?: string; reason?: string } | undefined;
+  const message =
+    (typeof said === 'object' && said?.message) || (typeof body === 'string' ? body.slice(0, 200) : `status ${status}`);
+  const details = { status, reason: (typeof said === 'object' && said?.reason) || '' };
+  if (status === 409 && details.reason !== 'AlreadyExists')
+    return new AgentError('CLUSTER_CONFLICT', `${what}: ${message}`, { details });
+  if (status === 429 || status >= 500)
+    return new AgentError('CLUSTER_UNREACHABLE', `${what}: the Kubernetes API answers ${status}: ${message}`, {
+      details,
+    });
+  return new AgentError('CLUSTER_REFUSED', `${what}: ${message}`, { details });
+}
+
+export function causeOf(error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const code = (cause as { code?: unknown } | undefined)?.code;
+  return typeof code === 'string' ? `${code} ${messageOf(cause)}` : messageOf(cause);
+}
