@@ -1,0 +1,57 @@
+import type { Cluster } from '../cluster/cluster.ts';
+import type { GitRepo } from '../git/repo.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Http } from '../lib/http.ts';
+import type { Logger } from '../lib/log.ts';
+import type { Telemetry } from './telemetry.ts';
+
+/** The whole outside world of the agent. Tests and the demo build one; nothing is mocked. */
+export interface Deps {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly http: Http;
+  readonly cluster: Cluster;
+  readonly repo: GitRepo;
+  readonly telemetry: Telemetry;
+  readonly settings: AgentSettings;
+}
+
+/** What an operator decides; read from flags, environment and file by `config`. */
+export interface AgentSettings {
+  /** Namespace of the agent itself: its inventory lives there. */
+  readonly namespace: string;
+  /** Canaries of this namespace only; absent: of all. */
+  readonly watchNamespace?: string;
+  /** Namespace of objects in Git that name none. */
+  readonly defaultNamespace: string;
+  /** Folder of the repository that is synced; the empty string is all of it. */
+  readonly path: string;
+  /** Folder of the ledgers, under `path`. */
+  readonly ledgerDir: string;
+  readonly write: 'direct' | 'none';
+  readonly tagPrefix: string;
+  readonly author: { readonly name: string; readonly email: string };
+  /** Names this cluster in commits and alerts; empty: not named. */
+  readonly clusterName: string;
+  readonly version: string;
+  readonly pollIntervalMs: number;
+  /** Cron schedule of a full comparison with the cluster, whatever the watches said. */
+  readonly resyncSchedule: string;
+  readonly prune: boolean;
+  /** Allow a sync to delete more than the guard lets it. */
+  readonly pruneAnything: boolean;
+  readonly suspend: boolean;
+  /** Router of Canaries that name none. */
+  readonly provider: string;
+  readonly metricsServer: string;
+  /** Shorter intervals of Canaries are raised to this. Flagger: 10 s. */
+  readonly minIntervalMs: number;
+  readonly ingressAnnotationsPrefix: string;
+  readonly selectorLabels: readonly string[];
+  readonly includeLabelPrefix: readonly string[];
+  readonly configTracking: boolean;
+  /** `source.component` of the events. */
+  readonly eventSource: string;
+  /** Told of every event of Canaries that have no event webhook of their own; absent: nobody. */
+  readonly eventWebhook?: string;
+}

@@ -1,0 +1,115 @@
+import type { CanaryEvent } from '../canary/types.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import type { Clock } from '../lib/clock.ts';
+import { sha256Hex } from '../lib/hash.ts';
+import { messageOf } from '../lib/errors.ts';
+import type { Logger } from '../lib/log.ts';
+import type { KubeObject } from '../manifest/types.ts';
+
+export interface EventRecorder {
+  /** Never waits and never throws: an event that cannot be written is counted, the rollout goes on. */
+  record(about: KubeObject, event: CanaryEvent): void;
+  /** Waits until what was recorded is written, at most `ms`. */
+  drain(ms: number): Promise<void>;
+}
+
+interface Written {
+  readonly name: string;
+  readonly count: number;
+  readonly atMs: number;
+}
+
+const backlogLimit = 10_000;
+const sameEventMs = 3_600_000;
+const rememberLimit = 5_000;
+
+/**
+ * Kubernetes events as Flagger writes them (reason `Synced`, source component), in order. The same text within an hour raises
+ * the count of the first; different texts are never folded into `(combined from similar events)`.
+ */
+export function createEventRecorder(
+  {
+    cluster,
+    clock,
+    log,
+    component,
+    onDropped,
+  }: { cluster: Cluster; clock: Clock; log: Logger; component: string; onDropped: () => void },
+  signal: AbortSignal,
+): EventRecorder {
+  const queue: { about: KubeObject; event: CanaryEvent; atMs: number }[] = [];
+  const written = new Map<string, Written>();
+  let working: Promise<void> | undefined;
+
+  const write = async (about: KubeObject, event: CanaryEvent, atMs: number): Promise<void> => {
+    const namespace = about.metadata.namespace ?? 'default';
+    const key = `${about.metadata.uid ?? about.metadata.name}|${event.type}|${event.message}`;
+    const at = `${new Date(atMs).toISOString().slice(0, 19)}Z`;
+    const known = written.get(key);
+    if (known && atMs - known.atMs < sameEventMs) {
+      try {
+        const ref = { apiVersion: 'v1', kind: 'Event', namespace, name: known.name };
+        await cluster.mergePatch(ref, { count: known.count + 1, lastTimestamp: at }, { manager: component }, signal);
+        written.set(key, { ...known, count: known.count + 1, atMs });
+        return;
+      } catch (error) {
+        // The server forgets events after an hour: tell it as new.
+        log.debug({ reason: messageOf(error) }, 'an event is gone, it is written anew');
+      }
+    }
+    const name = `${about.metadata.name}.${sha256Hex(`${key}|${atMs}`).slice(0, 16)}`;
+    await cluster.create(
+      {
+        apiVersion: 'v1',
+        kind: 'Event',
+        metadata: { name, namespace },
+        involvedObject: {
+          apiVersion: about.apiVersion,
+          kind: about.kind,
+          name: about.metadata.name,
+          namespace,
+          uid: about.metadata.uid,
+          resourceVersion: about.metadata.resourceVersion,
+        },
+        reason: 'Synced',
+        message: event.message.slice(0, 1024),
+        type: event.type,
+        source: { component },
+        firstTimestamp: at,
+        lastTimestamp: at,
+        count: 1,
+      },
+      { manager: component },
+      signal,
+    );
+    if (written.size >= rememberLimit) written.delete(written.keys().next().value ?? '');
+    written.set(key, { name, count: 1, atMs });
+  };
+
+  const work = async (): Promise<void> => {
+    for (let next = queue.shift(); next && !signal.aborted; next = queue.shift()) {
+      try {
+        await write(next.about, next.event, next.atMs);
+      } catch (error) {
+        if (!signal.aborted) {
+          onDropped();
+          log.warn({ reason: messageOf(error) }, 'a Kubernetes event could not be written');
+        }
+      }
+    }
+    working = undefined;
+  };
+
+  return {
+    record(about, event) {
+      if (queue.length >= backlogLimit) return onDropped();
+      queue.push({ about, event, atMs: clock.now() });
+      working ??= work();
+    },
+    async drain(ms) {
+      const stop = new AbortController();
+      await Promise.race([working ?? Promise.resolve(), clock.sleep(ms, stop.signal).catch(() => undefined)]);
+      stop.abort(new Error('drained'));
+    },
+  };
+}

@@ -1,0 +1,114 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+export type AnalysisStrategy = 'canary' | 'blue-green' | 'ab-testing';
+
+/** What `/metrics` shows: Flagger's names, so that its dashboards work, and our own for Git and sync. */
+export interface Telemetry {
+  readonly registry: Registry;
+  readonly canaryTotal: Gauge<'namespace'>;
+  /** 0 progressing, 1 everything else, 2 failed (Flagger). `name` is the target's name. */
+  readonly canaryStatus: Gauge<'name' | 'namespace'>;
+  readonly canaryWeight: Gauge<'workload' | 'namespace'>;
+  readonly canaryDuration: Histogram<'name' | 'namespace'>;
+  readonly metricAnalysis: Gauge<'name' | 'namespace' | 'metric'>;
+  readonly successes: Counter<'name' | 'namespace' | 'deployment_strategy' | 'analysis_status'>;
+  readonly failures: Counter<'name' | 'namespace' | 'deployment_strategy' | 'analysis_status'>;
+  readonly syncDuration: Histogram;
+  readonly syncFailures: Gauge;
+  readonly syncedAt: Gauge;
+  readonly gitPolls: Counter<'result'>;
+  readonly outcomes: Counter<'verdict' | 'result'>;
+  readonly outcomesPending: Gauge;
+  readonly eventsDropped: Counter;
+}
+
+export function createTelemetry(version: string, provider: string): Telemetry {
+  const registry = new Registry();
+  const registers = [registry];
+  const canary = ['name', 'namespace'] as const;
+  const verdict = [...canary, 'deployment_strategy', 'analysis_status'] as const;
+  const info = new Gauge({
+    name: 'flagger_info',
+    help: 'Version and default provider',
+    labelNames: ['version', 'mesh_provider'],
+    registers,
+  });
+  info.set({ version, mesh_provider: provider }, 1);
+  return {
+    registry,
+    canaryTotal: new Gauge({
+      name: 'flagger_canary_total',
+      help: 'Canaries by namespace',
+      labelNames: ['namespace'],
+      registers,
+    }),
+    canaryStatus: new Gauge({
+      name: 'flagger_canary_status',
+      help: 'Last analysis: 0 running, 1 successful, 2 failed',
+      labelNames: canary,
+      registers,
+    }),
+    canaryWeight: new Gauge({
+      name: 'flagger_canary_weight',
+      help: 'Traffic weight of a workload',
+      labelNames: ['workload', 'namespace'],
+      registers,
+    }),
+    canaryDuration: new Histogram({
+      name: 'flagger_canary_duration_seconds',
+      help: 'Seconds spent on one analysis tick',
+      labelNames: canary,
+      registers,
+    }),
+    metricAnalysis: new Gauge({
+      name: 'flagger_canary_metric_analysis',
+      help: 'Last value of a metric check',
+      labelNames: [...canary, 'metric'],
+      registers,
+    }),
+    successes: new Counter({
+      name: 'flagger_canary_successes_total',
+      help: 'Promotions',
+      labelNames: verdict,
+      registers,
+    }),
+    failures: new Counter({ name: 'flagger_canary_failures_total', help: 'Rollbacks', labelNames: verdict, registers }),
+    syncDuration: new Histogram({
+      name: 'serin_sync_duration_seconds',
+      help: 'Seconds from a new revision to all its objects applied',
+      registers,
+    }),
+    syncFailures: new Gauge({
+      name: 'serin_sync_failed_objects',
+      help: 'Objects that the last sync could not apply',
+      registers,
+    }),
+    syncedAt: new Gauge({
+      name: 'serin_sync_last_success_timestamp_seconds',
+      help: 'When the last complete sync ended',
+      registers,
+    }),
+    gitPolls: new Counter({
+      name: 'serin_git_polls_total',
+      help: 'Polls of the Git server',
+      labelNames: ['result'],
+      registers,
+    }),
+    outcomes: new Counter({
+      name: 'serin_outcomes_total',
+      help: 'Outcomes written to Git',
+      labelNames: ['verdict', 'result'],
+      registers,
+    }),
+    outcomesPending: new Gauge({
+      name: 'serin_outcomes_pending',
+      help: 'Outcomes that wait for their push',
+      registers,
+    }),
+    eventsDropped: new Counter({
+      name: 'serin_events_dropped_total',
+      help: 'Kubernetes events that could not be written',
+      registers,
+    }),
+  };
+}

@@ -1,0 +1,88 @@
+import type { Clock } from './clock.ts';
+
+export interface KeyedQueueOptions {
+  readonly clock: Clock;
+  /** How many keys run at the same time. */
+  readonly concurrency: number;
+  readonly run: (key: string) => Promise<void>;
+  /** Called when `run` rejects; the key is not repeated by itself. */
+  readonly onError: (key: string, error: unknown) => void;
+}
+
+/** Work by key: a key never runs twice at once, is queued at most once, and different keys run side by side. */
+export interface KeyedQueue {
+  /** As soon as possible; if the key runs now, once more afterwards. Its timer is left alone. */
+  add(key: string): void;
+  /** Not before `atMs`; replaces an earlier timer of the key. Due times are coalesced to 50 ms. */
+  addAt(key: string, atMs: number): void;
+  /** Forgets timer and place in the queue; what runs now runs to its end. */
+  forget(key: string): void;
+  readonly length: number;
+  /** Takes no more work and waits for what runs. */
+  stop(): Promise<void>;
+}
+
+const coalesceMs = 50;
+
+export function createKeyedQueue({ clock, concurrency, run, onError }: KeyedQueueOptions): KeyedQueue {
+  const waiting = new Set<string>();
+  const running = new Map<string, Promise<void>>();
+  const again = new Set<string>();
+  const timers = new Map<string, () => void>();
+  let stopped = false;
+
+  const pump = (): void => {
+    for (const key of waiting) {
+      if (stopped || running.size >= concurrency) return;
+      waiting.delete(key);
+      const work = run(key)
+        .catch((error: unknown) => onError(key, error))
+        .finally(() => {
+          running.delete(key);
+          if (again.delete(key) && !stopped) waiting.add(key);
+          pump();
+        });
+      running.set(key, work);
+    }
+  };
+  const add = (key: string): void => {
+    if (stopped) return;
+    if (running.has(key)) again.add(key);
+    else waiting.add(key);
+    pump();
+  };
+  const cancelTimer = (key: string): void => {
+    timers.get(key)?.();
+    timers.delete(key);
+  };
+
+  return {
+    add,
+    addAt(key, atMs) {
+      cancelTimer(key);
+      if (stopped) return;
+      const dueMs = Math.ceil(atMs / coalesceMs) * coalesceMs;
+      const cancel = clock.after(Math.max(0, dueMs - clock.now()), () => {
+        timers.delete(key);
+        add(key);
+      });
+      timers.set(key, cancel);
+    },
+    forget(key) {
+      cancelTimer(key);
+      waiting.delete(key);
+      again.delete(key);
+    },
+    get length() {
+      return waiting.size + running.size;
+    },
+    async stop() {
+      stopped = true;
+      for (const cancel of timers.values()) cancel();
+      timers.clear();
+      waiting.clear();
+      again.clear();
+      await Promise.all(running.values());
+    },
+  };
+}
