@@ -1,4 +1,5 @@
 import type { Clock } from '../lib/clock.ts';
+import type { Logger } from '../lib/log.ts';
 
 /**
  * The embedded cluster's two halves meet here: `api/` stores objects and serves the Kubernetes API, `world/` makes
@@ -62,6 +63,57 @@ export interface WorldOptions {
   readonly clock: Clock;
   /** How long a container takes from scheduling to running, in the clock's milliseconds. */
   readonly podStartMs: number;
+  /** Called once for each request that a pod has answered; probes and scrapes are left out. Must not throw. */
+  readonly onRequest?: (seen: RequestSeen) => void;
+  /**
+   * Asked first, by pods (the load tester) and by the proxy, where a name leads: ingress addresses, mesh splits. Undefined:
+   * the Services decide. `from` is the namespace of the asking pod; absent for the proxy.
+   */
+  readonly route?: (host: string, port: number, from?: string) => Address | undefined;
+  /** Where controllers report what they could not do. Absent: nowhere. */
+  readonly log?: Logger;
+}
+
+export interface PodIdentity {
+  readonly namespace: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** A request as the pod that answered it saw it. */
+export interface RequestSeen {
+  readonly pod: PodIdentity;
+  /** Name of the Deployment that owns the pod; absent for bare pods. */
+  readonly workload?: string;
+  readonly method: string;
+  /** Without the query. */
+  readonly path: string;
+  readonly status: number;
+  /** In the clock's milliseconds: what the program took, told delays included. */
+  readonly durationMs: number;
+}
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Where a ready pod really listens: always on 127.0.0.1. */
+export interface Backend extends Address {
+  readonly pod: PodIdentity;
+}
+
+export interface World {
+  /**
+   * `name.namespace[.svc[.cluster.local]]`, a cluster IP or a pod IP to one ready pod, round robin. `from` is the namespace
+   * that a bare `name` is looked up in; absent: `default`.
+   */
+  resolve(host: string, port: number, from?: string): Backend | undefined;
+  /** All ready pods behind a port of a Service. */
+  podBackends(namespace: string, service: string, port: number): readonly Backend[];
+  /** What the pod's program has written; undefined for pods that have none. */
+  podLog(namespace: string, name: string): string | undefined;
+  stop(): Promise<void>;
 }
 
 /** Off by default; switched by tests and by the demo. */
