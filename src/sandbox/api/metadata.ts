@@ -1,0 +1,107 @@
+import type { StoredObject } from '../types.ts';
+import type { Cause } from './failure.ts';
+import type { Json } from './json.ts';
+import { asObject, asString, clone, equal } from './json.ts';
+import type { Resource } from './resource.ts';
+
+const subdomain = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+const label = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
+const label1035 = /^[a-z]([-a-z0-9]*[a-z0-9])?$/;
+
+const subdomainText =
+  "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+const labelText =
+  "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
+const label1035Text =
+  "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
+
+/** What is wrong with an object's name; nothing for a good one. */
+export function nameCauses(resource: Resource, name: string): readonly Cause[] {
+  const field = 'metadata.name';
+  if (name === '') {
+    return [{ reason: 'FieldValueRequired', field, message: 'Required value: name or generateName is required' }];
+  }
+  if (resource.group === 'rbac.authorization.k8s.io') {
+    return /^[^/%]+$/.test(name) && name !== '.' && name !== '..'
+      ? []
+      : [{ field, message: `Invalid value: "${name}": may not contain '/' or '%'` }];
+  }
+  const bad = (text: string): readonly Cause[] => [{ field, message: `Invalid value: "${name}": ${text}` }];
+  if (resource.storage === '/services') {
+    if (name.length > 63) return bad('must be no more than 63 characters');
+    return label1035.test(name) ? [] : bad(label1035Text);
+  }
+  if (resource.storage === '/namespaces') {
+    if (name.length > 63) return bad('must be no more than 63 characters');
+    return label.test(name) ? [] : bad(labelText);
+  }
+  if (name.length > 253) return bad('must be no more than 253 characters');
+  return subdomain.test(name) ? [] : bad(subdomainText);
+}
+
+/**
+ * The draft with everything that a client cannot change set back: identity and times always, the status on the main
+ * resource, everything but the status on /status.
+ */
+export function ownedByServer(
+  resource: Resource,
+  live: StoredObject,
+  draft: Json,
+  subresource: 'status' | 'scale' | undefined,
+): Json {
+  const next: Json =
+    subresource === 'status'
+      ? {
+          ...clone(live),
+          status: draft.status,
+          metadata: { ...clone(live.metadata), managedFields: asObject(draft.metadata).managedFields },
+        }
+      : draft;
+  if (subresource !== 'status' && resource.status) next.status = live.status;
+  if (next.status === undefined) delete next.status;
+  const metadata = asObject(next.metadata);
+  next.apiVersion = live.apiVersion;
+  next.kind = live.kind;
+  next.metadata = metadata;
+  metadata.name = live.metadata.name;
+  const kept = [
+    'uid',
+    'creationTimestamp',
+    'deletionTimestamp',
+    'deletionGracePeriodSeconds',
+    'generation',
+    'resourceVersion',
+    'namespace',
+    'generateName',
+  ];
+  for (const field of kept) {
+    if (live.metadata[field] === undefined) delete metadata[field];
+    else metadata[field] = live.metadata[field];
+  }
+  if (asString(metadata.selfLink) !== '') delete metadata.selfLink;
+  for (const map of ['labels', 'annotations']) {
+    if (metadata[map] === null || Object.keys(asObject(metadata[map])).length === 0) delete metadata[map];
+  }
+  for (const list of ['finalizers', 'ownerReferences', 'managedFields']) {
+    const value = metadata[list];
+    if (value === null || value === undefined || (Array.isArray(value) && value.length === 0)) delete metadata[list];
+  }
+  return next;
+}
+
+export function bumpsGeneration(resource: Resource, live: Json, next: Json): boolean {
+  switch (resource.generation) {
+    case 'none':
+      return false;
+    case 'spec':
+      return !equal(live.spec, next.spec);
+    case 'all': {
+      const bare = (object: Json): Json => ({
+        ...object,
+        metadata: undefined,
+        status: resource.status ? undefined : object.status,
+      });
+      return !equal(bare(live), bare(next));
+    }
+  }
+}

@@ -1,0 +1,94 @@
+import type { Clock } from '../../lib/clock.ts';
+import type { SandboxStore, StoredObject } from '../types.ts';
+import type { Admission } from './admission.ts';
+import { builtinResources } from './builtins.ts';
+import { Failure, badRequest, noSuchPage } from './failure.ts';
+import { collectGarbage } from './garbage.ts';
+import { asObject, asString, clone } from './json.ts';
+import { runNamespaces } from './namespaces.ts';
+import type { Objects } from './objects.ts';
+import { createObjects } from './objects.ts';
+import type { Registry } from './registry.ts';
+import { createRegistry } from './registry.ts';
+import type { Resource } from './resource.ts';
+import type { BuiltinSchemas } from './schema.ts';
+import { readBuiltinSchemas } from './schema.ts';
+import { shown } from './view.ts';
+import type { Writer } from './writer.ts';
+import { createWriter } from './writer.ts';
+
+/** Everything behind the HTTP server. */
+export interface ApiStore extends SandboxStore {
+  readonly objects: Objects;
+  readonly registry: Registry;
+  readonly schemas: BuiltinSchemas;
+  readonly writer: Writer;
+}
+
+export function createStore(
+  clock: Clock,
+  admissionFor?: (objects: Objects, registry: Registry) => Admission,
+): ApiStore {
+  const schemas = readBuiltinSchemas();
+  const registry = createRegistry(builtinResources(schemas));
+  // Starts far above any earlier life of a sandbox, so that an old version is never taken for one of ours.
+  const objects = createObjects(Date.now() * 1_000);
+  const admission = admissionFor?.(objects, registry) ?? { admit: (_resource, draft) => draft };
+  const writer = createWriter(objects, admission, clock);
+  collectGarbage(objects, registry, writer);
+  runNamespaces(objects, registry, writer, clock);
+  return { objects, registry, schemas, writer, ...storeOn(objects, registry, writer) };
+}
+
+function storeOn(objects: Objects, registry: Registry, writer: Writer): SandboxStore {
+  const resourceOf = (apiVersion: string, kind: string): Resource => {
+    const resource = registry.byKind(apiVersion, kind);
+    if (!resource) throw noSuchPage();
+    return resource;
+  };
+  const context = { manager: 'kube-controller-manager' };
+  return {
+    get: (apiVersion, kind, namespace, name) => {
+      const resource = resourceOf(apiVersion, kind);
+      const object = objects.get(resource.storage, namespace, name);
+      return object && shown(resource, object);
+    },
+    list: (apiVersion, kind, namespace) => {
+      const resource = registry.byKind(apiVersion, kind);
+      return resource ? objects.list(resource.storage, namespace).map((object) => shown(resource, object)) : [];
+    },
+    create: (object) => {
+      const resource = resourceOf(asString(object.apiVersion), asString(object.kind));
+      const namespace = asString(asObject(object.metadata).namespace);
+      if (resource.namespaced && namespace === '') throw badRequest('metadata.namespace is required');
+      return writer.create(resource, resource.namespaced ? namespace : undefined, object, context);
+    },
+    update: (apiVersion, kind, namespace, name, change, subresource) =>
+      orAbsent(() =>
+        writer.update(
+          resourceOf(apiVersion, kind),
+          namespace,
+          name,
+          (live) => {
+            const draft = clone<StoredObject>(live);
+            change(draft);
+            return draft;
+          },
+          subresource ? { ...context, subresource } : context,
+        ),
+      ),
+    remove: (apiVersion, kind, namespace, name) => {
+      orAbsent(() => writer.remove(resourceOf(apiVersion, kind), namespace, name, {}));
+    },
+    onEvent: (listener) => objects.onEvent((event) => listener(event)),
+  };
+}
+
+function orAbsent<T>(write: () => T): T | undefined {
+  try {
+    return write();
+  } catch (error) {
+    if (error instanceof Failure && error.code === 404) return undefined;
+    throw error;
+  }
+}
