@@ -1,0 +1,19 @@
+# Two stages: build with all tools, run with none of them.
+FROM node:24-bookworm-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci
+COPY tsconfig.json tsconfig.build.json ./
+COPY src ./src
+RUN npm run build && npm prune --omit=dev
+
+FROM node:24-bookworm-slim
+ENV NODE_ENV=production NODE_OPTIONS="--max-semi-space-size=2 --enable-source-maps"
+WORKDIR /app
+COPY --from=build /app/node_modules ./node_modules
+COPY --from=build /app/dist ./dist
+COPY package.json LICENSE ./
+USER 65532:65532
+EXPOSE 8080
+ENTRYPOINT ["node", "/app/dist/main.js"]
+CMD ["run"]
