@@ -1,0 +1,149 @@
+import { Agent, type Dispatcher, EnvHttpProxyAgent, interceptors, request as send } from 'undici';
+import type { Http, HttpRequest, HttpResponse } from './http.ts';
+
+export interface HttpOptions {
+  /** The values of HTTP_PROXY, HTTPS_PROXY and NO_PROXY; absent: no proxy. */
+  readonly proxy?: { readonly http?: string; readonly https?: string; readonly none?: string };
+  /** Longer answers are cut here. */
+  readonly maxBytes: number;
+  readonly userAgent: string;
+}
+
+const MAX_REDIRECTS = 5;
+
+/**
+ * Http over kept connections. Redirects are followed as browsers do: POST becomes GET except after 307 and 308, credentials
+ * stay with their origin. `timeoutMs` counts until the last byte of the body.
+ */
+export function createHttp(options: HttpOptions): Http & { close(): Promise<void> } {
+  const checked = createDispatcher(options, false);
+  let unchecked: Dispatcher | undefined;
+  return {
+    request(request, signal) {
+      if (request.insecure) unchecked ??= createDispatcher(options, true);
+      return exchange(request.insecure && unchecked ? unchecked : checked, request, options, signal);
+    },
+    async close() {
+      await Promise.all([checked.destroy(), unchecked?.destroy()]);
+    },
+  };
+}
+
+function createDispatcher({ proxy }: HttpOptions, insecure: boolean): Dispatcher {
+  const tls = insecure ? { rejectUnauthorized: false } : {};
+  // Our own timer covers the whole exchange, so undici's two are off.
+  const common = { connect: tls, headersTimeout: 0, bodyTimeout: 0, keepAliveTimeout: 30_000 };
+  const agent =
+    proxy?.http || proxy?.https
+      ? // Empty strings, because undici reads the environment where a value is absent.
+        new EnvHttpProxyAgent({
+          ...common,
+          requestTls: tls,
+          // Plain HTTP in absolute form, as Go does: many proxies refuse CONNECT to other ports than 443.
+          proxyTunnel: false,
+          httpProxy: proxy.http ?? '',
+          httpsProxy: proxy.https ?? '',
+          noProxy: proxy.none ?? '',
+        })
+      : new Agent(common);
+  return agent.compose(interceptors.redirect({ maxRedirections: MAX_REDIRECTS }));
+}
+
+async function exchange(
+  dispatcher: Dispatcher,
+  request: HttpRequest,
+  { maxBytes, userAgent }: HttpOptions,
+  signal: AbortSignal,
+): Promise<HttpResponse> {
+  signal.throwIfAborted();
+  const { url, authorization } = withoutUserInfo(request.url);
+  const stop = new AbortController();
+  const abort = (): void => stop.abort(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  const timer = setTimeout(
+    () => stop.abort(new Error(`no complete answer within ${request.timeoutMs / 1000} s`)),
+    request.timeoutMs,
+  );
+  const roundTrip = async (): Promise<HttpResponse> => {
+    const answer = await send(url, {
+      dispatcher,
+      method: request.method,
+      headers: { 'user-agent': userAgent, ...authorization, ...request.headers },
+      ...(request.body === undefined ? {} : { body: request.body }),
+      signal: stop.signal,
+    });
+    return {
+      status: answer.statusCode,
+      headers: flatten(answer.headers),
+      body: await readBody(answer.body, maxBytes),
+    };
+  };
+  // undici does not look at the signal while a proxy's tunnel is being made.
+  const stopped = new Promise<never>((_, reject) => {
+    stop.signal.addEventListener('abort', () => reject(stop.signal.reason as Error), { once: true });
+  });
+  try {
+    return await Promise.race([roundTrip(), stopped]);
+  } catch (cause) {
+    if (stop.signal.aborted) throw stop.signal.reason;
+    throw new Error(explain(cause), { cause });
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', abort);
+  }
+}
+
+/** Credentials in a URL become a header: they would otherwise end up in messages, and undici ignores them. */
+function withoutUserInfo(text: string): { url: URL; authorization: Record<string, string> } {
+  const url = new URL(text);
+  if (url.username === '' && url.password === '') return { url, authorization: {} };
+  const pair = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+  url.username = '';
+  url.password = '';
+  return { url, authorization: { authorization: `Basic ${Buffer.from(pair).toString('base64')}` } };
+}
+
+async function readBody(body: Dispatcher.ResponseData['body'], maxBytes: number): Promise<string> {
+  const chunks: Buffer[] = [];
+  let left = maxBytes;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    chunks.push(chunk.subarray(0, left));
+    left -= chunk.length;
+    if (left <= 0) break;
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function flatten(headers: Dispatcher.ResponseData['headers']): Record<string, string> {
+  const flat: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined) flat[name] = Array.isArray(value) ? value.join(', ') : value;
+  }
+  return flat;
+}
+
+const CONNECTION_ERRORS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'connection reset',
+  ENOTFOUND: 'no such host',
+  EAI_AGAIN: 'the name cannot be resolved now',
+  EHOSTUNREACH: 'no route to host',
+  ENETUNREACH: 'network is unreachable',
+  UND_ERR_SOCKET: 'the connection was closed before the answer was complete',
+  UND_ERR_CONNECT_TIMEOUT: 'no connection in time',
+};
+
+/** One line that names the failure; vendors put addresses, headers or nothing into theirs. */
+function explain(cause: unknown): string {
+  for (let error = cause; error instanceof Error; error = firstOf(error)) {
+    const code = 'code' in error ? String(error.code) : '';
+    const known = CONNECTION_ERRORS[code];
+    if (known !== undefined) return known;
+    if (code.includes('CERT') || code.includes('TLS') || code.includes('SIGNED')) return `TLS: ${error.message}`;
+  }
+  return cause instanceof Error && cause.message !== '' ? cause.message : 'the request failed';
+}
+
+function firstOf(error: Error): unknown {
+  return error instanceof AggregateError ? (error.errors as unknown[])[0] : error.cause;
+}
