@@ -53,7 +53,17 @@ export interface SandboxStore {
     change: (draft: StoredObject) => void,
     subresource?: 'status',
   ): StoredObject | undefined;
-  remove(apiVersion: string, kind: string, namespace: string | undefined, name: string): void;
+  /**
+   * A pod that is bound to a node stays, marked with `deletionTimestamp`, until it is removed with `gracePeriodSeconds: 0`,
+   * which is what its kubelet says when the containers have ended. For other kinds the option means nothing.
+   */
+  remove(
+    apiVersion: string,
+    kind: string,
+    namespace: string | undefined,
+    name: string,
+    options?: { readonly gracePeriodSeconds?: number },
+  ): void;
   /** Called after every committed write, synchronously, in order. Returns the unsubscribe function. */
   onEvent(listener: (event: StoreEvent) => void): () => void;
 }
