@@ -1,0 +1,128 @@
+import type { CanarySpec } from '../canary/types.ts';
+import { canaryName, invalid, jsonOf, listOf, type Json } from './objects.ts';
+
+const ANY_PATH: Json = { path: { type: 'PathPrefix', value: '/' } };
+
+/** `spec.service.match` in Gateway API's words. What the API server would default is written out, so that comparing works. */
+export function serviceMatches(spec: CanarySpec): readonly Json[] {
+  const mapped = listOf(spec.service.raw['match']).flatMap((match) => mapMatch(spec, 'spec.service.match', match));
+  return mapped.length > 0 ? mapped.map((match) => ({ ...ANY_PATH, ...match })) : [ANY_PATH];
+}
+
+/** Every pair of a service match and an analysis match: the latter's headers and query parameters win. */
+export function analysisMatches(spec: CanarySpec, match: readonly unknown[]): readonly Json[] {
+  const mapped = match.flatMap((item) => mapMatch(spec, 'spec.analysis.match', jsonOf(item)));
+  // Nothing left would send everybody to the canary.
+  if (mapped.length === 0) throw invalid(spec, 'spec.analysis.match: Gateway API needs headers or queryParams');
+  return mapped.flatMap(({ headers, queryParams }) =>
+    serviceMatches(spec).map((base) => ({
+      ...base,
+      ...(headers === undefined ? {} : { headers }),
+      ...(queryParams === undefined ? {} : { queryParams }),
+    })),
+  );
+}
+
+function mapMatch(spec: CanarySpec, field: string, match: Json): readonly Json[] {
+  const uri = match['uri'];
+  const method = match['method'];
+  const headers = listMatch(spec, `${field}.headers`, match['headers']);
+  const queryParams = listMatch(spec, `${field}.queryParams`, match['queryParams']);
+  const mapped: Record<string, unknown> = {};
+  if (uri !== undefined) mapped['path'] = stringMatch(spec, `${field}.uri`, uri, 'PathPrefix');
+  if (headers.length > 0) mapped['headers'] = headers;
+  if (queryParams.length > 0) mapped['queryParams'] = queryParams;
+  if (method !== undefined) {
+    const { exact } = jsonOf(method) as { exact?: unknown };
+    if (typeof exact !== 'string') throw invalid(spec, `${field}.method: Gateway API matches exact methods only`);
+    mapped['method'] = exact;
+  }
+  return Object.keys(mapped).length > 0 ? [mapped] : [];
+}
+
+function listMatch(spec: CanarySpec, field: string, matchers: unknown): readonly Json[] {
+  return Object.entries(jsonOf(matchers)).map(([name, matcher]) => {
+    const { type, value } = stringMatch(spec, `${field}.${name}`, matcher, undefined);
+    return { type, name, value };
+  });
+}
+
+function stringMatch(spec: CanarySpec, field: string, matcher: unknown, prefixType: string | undefined) {
+  const { regex, exact, prefix } = jsonOf(matcher) as { regex?: unknown; exact?: unknown; prefix?: unknown };
+  if (typeof regex === 'string') return { type: 'RegularExpression', value: regex };
+  if (typeof exact === 'string') return { type: 'Exact', value: exact };
+  if (typeof prefix === 'string' && prefixType !== undefined) return { type: prefixType, value: prefix };
+  throw invalid(spec, `${field}: Gateway API knows exact${prefixType ? ', prefix' : ''} and regex here`);
+}
+
+/** The rule's filters, in Flagger's order. */
+export function filtersOf(spec: CanarySpec, options: { mirror: boolean; cors: boolean }): readonly Json[] {
+  const { headers, rewrite, mirror, corsPolicy } = spec.service.raw;
+  const { request, response } = jsonOf(headers) as { request?: unknown; response?: unknown };
+  return [
+    ...(request === undefined ? [] : [{ type: 'RequestHeaderModifier', requestHeaderModifier: modifier(request) }]),
+    ...(response === undefined ? [] : [{ type: 'ResponseHeaderModifier', responseHeaderModifier: modifier(response) }]),
+    ...(rewrite === undefined ? [] : [{ type: 'URLRewrite', urlRewrite: urlRewrite(jsonOf(rewrite)) }]),
+    ...listOf(mirror).map((each) => mirrorTo(jsonOf(each['backendRef']))),
+    ...(corsPolicy === undefined || !options.cors ? [] : [{ type: 'CORS', cors: cors(jsonOf(corsPolicy)) }]),
+    ...(options.mirror ? [mirrorTo({ name: canaryName(spec), port: spec.service.port })] : []),
+  ];
+}
+
+function mirrorTo(backend: Json): Json {
+  return { type: 'RequestMirror', requestMirror: { backendRef: { group: '', kind: 'Service', ...backend } } };
+}
+
+/** Does a rule copy requests to this service? */
+export function mirrorsTo(rule: Json, service: string): boolean {
+  return listOf(rule['filters']).some(
+    (filter) => jsonOf(jsonOf(filter['requestMirror'])['backendRef'])['name'] === service,
+  );
+}
+
+function modifier(headers: unknown): Json {
+  const { add, set, remove } = jsonOf(headers) as { add?: unknown; set?: unknown; remove?: unknown };
+  const pairs = (values: unknown): Json[] =>
+    Object.entries(jsonOf(values))
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, value]) => ({ name, value }));
+  return {
+    ...(add === undefined ? {} : { add: pairs(add) }),
+    ...(set === undefined ? {} : { set: pairs(set) }),
+    ...(Array.isArray(remove) && remove.length > 0 ? { remove } : {}),
+  };
+}
+
+function urlRewrite({ authority, uri, type }: Json): Json {
+  const prefix = type === 'ReplacePrefixMatch';
+  const path = prefix ? { type, replacePrefixMatch: uri } : { type: 'ReplaceFullPath', replaceFullPath: uri };
+  return {
+    ...(authority === undefined || authority === '' ? {} : { hostname: authority }),
+    ...(uri === undefined || uri === '' ? {} : { path }),
+  };
+}
+
+function cors(policy: Json): Json {
+  const lists = { allowOrigins: 'allowOrigin', allowMethods: 'allowMethods', allowHeaders: 'allowHeaders' } as const;
+  const copied: Record<string, unknown> = {};
+  for (const [to, from] of Object.entries({ ...lists, exposeHeaders: 'exposeHeaders' })) {
+    if (Array.isArray(policy[from])) copied[to] = policy[from];
+  }
+  return {
+    ...copied,
+    ...(policy['allowCredentials'] === true ? { allowCredentials: true } : {}),
+    // The API's own default, written out so that comparing works.
+    maxAge: wholeSeconds(policy['maxAge']) || 5,
+  };
+}
+
+const SECONDS: Readonly<Record<string, number>> = { h: 3600, m: 60, s: 1, ms: 0.001 };
+
+function wholeSeconds(duration: unknown): number {
+  if (typeof duration !== 'string' || !/^(\d+(\.\d+)?(h|m|s|ms))+$/.test(duration)) return 0;
+  let seconds = 0;
+  for (const [, amount, unit] of duration.matchAll(/(\d+(?:\.\d+)?)(ms|h|m|s)/g)) {
+    seconds += Number(amount) * (SECONDS[unit ?? ''] ?? 0);
+  }
+  return Math.trunc(seconds);
+}

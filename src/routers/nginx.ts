@@ -1,0 +1,126 @@
+import type { CanarySpec } from '../canary/types.ts';
+import type { KubeObject } from '../manifest/types.ts';
+import { canaryName, invalid, jsonOf, listOf, metadataOf, splitOf, TOOLKIT_ANNOTATIONS, type Json } from './objects.ts';
+import type { RouteContext, Router } from './router.ts';
+
+const API = 'networking.k8s.io/v1';
+const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
+
+/**
+ * ingress-nginx: a copy of the user's Ingress with canary annotations. https://kubernetes.github.io/ingress-nginx/
+ * The copy stays at rest with weight 0, or the admission webhook would refuse edits of the user's Ingress.
+ */
+export const nginx: Router = {
+  name: 'nginx',
+  supports: { weights: true, mirror: false, headers: true },
+  refs: ({ spec }) => {
+    const { namespace } = spec;
+    const name = ingressName(spec);
+    return [
+      { apiVersion: API, kind: 'Ingress', namespace, name },
+      { apiVersion: API, kind: 'Ingress', namespace, name: `${name}-canary` },
+    ];
+  },
+  render(context, split, [source, live]) {
+    const { spec, settings } = context;
+    const name = ingressName(spec);
+    if (!source) throw invalid(spec, `Ingress ${name}.${spec.namespace}, named by spec.ingressRef, does not exist`);
+    const prefix = settings.ingressAnnotationsPrefix;
+    const inherited = keep(source.metadata.annotations, (key) => key !== LAST_APPLIED && !isCanaryKey(key, prefix));
+    const foreign = keep(live?.metadata.annotations, (key) => !key.startsWith(`${prefix}/`));
+    const standing = live && { ...live, metadata: { ...live.metadata, annotations: foreign } };
+    return [
+      {
+        ...live,
+        apiVersion: API,
+        kind: 'Ingress',
+        metadata: metadataOf(context, `${name}-canary`, standing, {
+          labels: source.metadata.labels ?? {},
+          annotations: { ...inherited, ...TOOLKIT_ANNOTATIONS, ...canaryAnnotations(context, split.canaryWeight) },
+        }),
+        spec: canarySpecOf(spec, source),
+      },
+    ];
+  },
+  read({ spec, settings }, [, live]) {
+    const annotations = live?.metadata.annotations ?? {};
+    const prefix = settings.ingressAnnotationsPrefix;
+    if (annotations[`${prefix}/canary`] !== 'true') return undefined;
+    const byMatch = `${prefix}/canary-by-header` in annotations || `${prefix}/canary-by-cookie` in annotations;
+    if (spec.analysis.strategy.kind === 'ab-testing' && byMatch) return { canaryWeight: 100, mirror: false };
+    const weight = Number(annotations[`${prefix}/canary-weight`] ?? 0);
+    const total = Number(annotations[`${prefix}/canary-weight-total`] ?? 100);
+    return Number.isFinite(weight) && total > 0
+      ? splitOf(Math.max(0, total - weight), Math.min(weight, total))
+      : undefined;
+  },
+};
+
+function ingressName(spec: CanarySpec): string {
+  if (!spec.ingressRef?.name) throw invalid(spec, 'spec.ingressRef: provider nginx needs the name of an Ingress');
+  return spec.ingressRef.name;
+}
+
+function isCanaryKey(key: string, prefix: string): boolean {
+  return key.startsWith(`${prefix}/canary`);
+}
+
+function keep(entries: Readonly<Record<string, string>> | undefined, wanted: (key: string) => boolean) {
+  return Object.fromEntries(Object.entries(entries ?? {}).filter(([key]) => wanted(key)));
+}
+
+function canaryAnnotations({ spec, settings }: RouteContext, weight: number): Record<string, string> {
+  const key = (name: string): string => `${settings.ingressAnnotationsPrefix}/${name}`;
+  const { strategy } = spec.analysis;
+  if (strategy.kind !== 'ab-testing' || weight === 0) {
+    return { [key('canary')]: 'true', [key('canary-weight')]: String(weight) };
+  }
+  const annotations: Record<string, string> = { [key('canary')]: 'true', [key('canary-weight')]: '0' };
+  for (const [header, value] of strategy.match.flatMap((match) => Object.entries(jsonOf(jsonOf(match)['headers'])))) {
+    const { exact, regex } = jsonOf(value) as { exact?: unknown; regex?: unknown };
+    if (header.toLowerCase() === 'cookie') {
+      if (typeof exact === 'string') annotations[key('canary-by-cookie')] = exact;
+      continue;
+    }
+    // One header only: the last one wins, whole.
+    delete annotations[key('canary-by-header-value')];
+    delete annotations[key('canary-by-header-pattern')];
+    annotations[key('canary-by-header')] = header;
+    if (typeof exact === 'string') annotations[key('canary-by-header-value')] = exact;
+    if (typeof regex === 'string') annotations[key('canary-by-header-pattern')] = regex;
+  }
+  if (Object.keys(annotations).length === 2) {
+    throw invalid(spec, 'spec.analysis.match: provider nginx needs a header, or the name of a cookie');
+  }
+  return annotations;
+}
+
+/** The user's rules with the apex service replaced by the canary's. */
+function canarySpecOf(spec: CanarySpec, source: KubeObject): Json {
+  const old = jsonOf(source['spec']);
+  let found = false;
+  const renamed = (backend: unknown): Json => {
+    const service = jsonOf(jsonOf(backend)['service']);
+    if (service['name'] !== spec.service.name) return jsonOf(backend);
+    found = true;
+    return { ...jsonOf(backend), service: { ...service, name: canaryName(spec) } };
+  };
+  const rules = listOf(old['rules']).map((rule) => {
+    // Rules without http send everything to the default backend.
+    if (rule['http'] === undefined) return rule;
+    const http = jsonOf(rule['http']);
+    return {
+      ...rule,
+      http: { ...http, paths: listOf(http['paths']).map((path) => ({ ...path, backend: renamed(path['backend']) })) },
+    };
+  });
+  if (!found) {
+    const name = `${source.metadata.name}.${spec.namespace}`;
+    throw invalid(spec, `Ingress ${name} has no path with the backend ${spec.service.name}`);
+  }
+  return {
+    ...old,
+    rules,
+    ...(old['defaultBackend'] === undefined ? {} : { defaultBackend: renamed(old['defaultBackend']) }),
+  };
+}

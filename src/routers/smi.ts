@@ -1,0 +1,49 @@
+import { apexService, canaryName, jsonOf, listOf, metadataOf, primaryName, splitOf, weightOf } from './objects.ts';
+import type { Router } from './router.ts';
+
+/**
+ * Service Mesh Interface: one TrafficSplit named after the apex service. https://github.com/servicemeshinterface/smi-spec
+ * Version v1alpha1 has quantities (strings) for weights.
+ */
+export function smi(name: string, version: 'v1alpha1' | 'v1alpha2' | 'v1alpha3'): Router {
+  const apiVersion = `split.smi-spec.io/${version}`;
+  const kind = 'TrafficSplit';
+  return {
+    name,
+    supports: { weights: true, mirror: false, headers: false },
+    refs: ({ spec }) => [{ apiVersion, kind, namespace: spec.namespace, name: spec.service.name }],
+    render(context, split, [live]) {
+      const { spec } = context;
+      const old = jsonOf(live?.['spec']);
+      const backends = listOf(old['backends']);
+      const backend = (service: string, weight: number): Record<string, unknown> => ({
+        ...backends.find((each) => each['service'] === service),
+        service,
+        weight: version === 'v1alpha1' ? String(weight) : weight,
+      });
+      return [
+        {
+          ...live,
+          apiVersion,
+          kind,
+          metadata: metadataOf(context, spec.service.name, live, { labels: {}, annotations: {} }),
+          spec: {
+            ...old,
+            service: apexService(spec),
+            backends: [
+              backend(canaryName(spec), split.canaryWeight),
+              backend(primaryName(spec), 100 - split.canaryWeight),
+            ],
+          },
+        },
+      ];
+    },
+    read({ spec }, [live]) {
+      const backends = listOf(jsonOf(live?.['spec'])['backends']);
+      return splitOf(
+        weightOf(backends, 'service', primaryName(spec), 0),
+        weightOf(backends, 'service', canaryName(spec), 0),
+      );
+    },
+  };
+}
