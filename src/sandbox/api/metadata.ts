@@ -79,13 +79,6 @@ export function ownedByServer(
     else metadata[field] = live.metadata[field];
   }
   if (asString(metadata.selfLink) !== '') delete metadata.selfLink;
-  for (const map of ['labels', 'annotations']) {
-    if (metadata[map] === null || Object.keys(asObject(metadata[map])).length === 0) delete metadata[map];
-  }
-  for (const list of ['finalizers', 'ownerReferences', 'managedFields']) {
-    const value = metadata[list];
-    if (value === null || value === undefined || (Array.isArray(value) && value.length === 0)) delete metadata[list];
-  }
   return next;
 }
 

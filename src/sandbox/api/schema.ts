@@ -39,6 +39,8 @@ export interface Schema {
   readonly 'x-kubernetes-preserve-unknown-fields'?: boolean;
   readonly 'x-kubernetes-int-or-string'?: boolean;
   readonly 'x-kubernetes-embedded-resource'?: boolean;
+  /** Built-in kinds: an empty value is an absent one (Go's omitempty on a field without a pointer). */
+  readonly 'x-omit-empty'?: boolean;
 }
 
 /** The schemas of the built-in kinds, as a Kubernetes 1.34 publishes them, without texts. */

@@ -1,7 +1,8 @@
 import type { Clock } from '../../lib/clock.ts';
 import type { SandboxStore, StoredObject } from '../types.ts';
-import type { Admission } from './admission.ts';
+import { createAdmission } from './admit.ts';
 import { builtinResources } from './builtins.ts';
+import { serveDefinitions } from './definitions.ts';
 import { Failure, badRequest, noSuchPage } from './failure.ts';
 import { collectGarbage } from './garbage.ts';
 import { asObject, asString, clone } from './json.ts';
@@ -11,8 +12,8 @@ import { createObjects } from './objects.ts';
 import type { Registry } from './registry.ts';
 import { createRegistry } from './registry.ts';
 import type { Resource } from './resource.ts';
-import type { BuiltinSchemas } from './schema.ts';
-import { readBuiltinSchemas } from './schema.ts';
+import type { BuiltinSchemas, Resolve } from './schema.ts';
+import { readBuiltinSchemas, resolver } from './schema.ts';
 import { shown } from './view.ts';
 import type { Writer } from './writer.ts';
 import { createWriter } from './writer.ts';
@@ -22,22 +23,22 @@ export interface ApiStore extends SandboxStore {
   readonly objects: Objects;
   readonly registry: Registry;
   readonly schemas: BuiltinSchemas;
+  readonly resolve: Resolve;
+  readonly clock: Clock;
   readonly writer: Writer;
 }
 
-export function createStore(
-  clock: Clock,
-  admissionFor?: (objects: Objects, registry: Registry) => Admission,
-): ApiStore {
+export function createStore(clock: Clock): ApiStore {
   const schemas = readBuiltinSchemas();
   const registry = createRegistry(builtinResources(schemas));
   // Starts far above any earlier life of a sandbox, so that an old version is never taken for one of ours.
   const objects = createObjects(Date.now() * 1_000);
-  const admission = admissionFor?.(objects, registry) ?? { admit: (_resource, draft) => draft };
-  const writer = createWriter(objects, admission, clock);
+  const resolve = resolver(schemas.definitions);
+  const writer = createWriter(objects, createAdmission(objects, resolve, clock), clock);
+  serveDefinitions(objects, registry);
   collectGarbage(objects, registry, writer);
   runNamespaces(objects, registry, writer, clock);
-  return { objects, registry, schemas, writer, ...storeOn(objects, registry, writer) };
+  return { objects, registry, schemas, resolve, clock, writer, ...storeOn(objects, registry, writer) };
 }
 
 function storeOn(objects: Objects, registry: Registry, writer: Writer): SandboxStore {

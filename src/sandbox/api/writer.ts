@@ -10,6 +10,7 @@ import { bumpsGeneration, nameCauses, ownedByServer } from './metadata.ts';
 import type { Objects } from './objects.ts';
 import type { Resource } from './resource.ts';
 import { apiVersionOf } from './resource.ts';
+import { timestamp } from './time.ts';
 import { shown, toStored } from './view.ts';
 
 export interface WriteContext {
@@ -58,10 +59,6 @@ export const kindSubject = (resource: Resource, name?: string): Subject => ({
   ...subjectOf(resource, name),
   kind: resource.kind,
 });
-
-export function timestamp(clock: Clock): string {
-  return `${new Date(clock.now()).toISOString().slice(0, 19)}Z`;
-}
 
 const suffixLetters = 'bcdfghjklmnpqrstvwxz2456789';
 function randomSuffix(): string {

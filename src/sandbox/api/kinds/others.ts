@@ -1,0 +1,46 @@
+import type { Json } from '../json.ts';
+import { asObject, ensure, objectsIn } from '../json.ts';
+import type { KindRules } from './contract.ts';
+import { fallback, immutable } from './contract.ts';
+
+export const ingressRules: KindRules = {
+  prepare: (object) => fallback(object, 'status', { loadBalancer: {} }),
+  check: (object) => {
+    const spec = asObject(object.spec);
+    if (spec.rules !== undefined || spec.defaultBackend !== undefined) return [];
+    const message = 'Invalid value: null: either `defaultBackend` or `rules` must be specified';
+    return [{ field: 'spec', message }];
+  },
+};
+
+const rbacGroup = 'rbac.authorization.k8s.io';
+
+export const bindingRules: KindRules = {
+  prepare: (object) => {
+    fallback(ensure(object, 'roleRef'), 'apiGroup', rbacGroup);
+    for (const subject of objectsIn(object.subjects)) {
+      if (subject.kind === 'User' || subject.kind === 'Group') fallback(subject, 'apiGroup', rbacGroup);
+    }
+  },
+  check: (object, live) =>
+    live
+      ? immutable('roleRef', live.roleRef, object.roleRef).map((cause) => ({
+          ...cause,
+          message: 'Invalid value: cannot change roleRef',
+        }))
+      : [],
+};
+
+const cpuTarget: Json = {
+  type: 'Resource',
+  resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 80 } },
+};
+
+export const autoscalerRules: KindRules = {
+  prepare: (object) => {
+    const spec = ensure(object, 'spec');
+    fallback(spec, 'minReplicas', 1);
+    fallback(spec, 'metrics', [cpuTarget]);
+    fallback(object, 'status', { desiredReplicas: 0, currentMetrics: null });
+  },
+};
