@@ -1,0 +1,303 @@
+import type { Clock } from '../../lib/clock.ts';
+import type { Address, Backend, PodIdentity, RequestSeen } from '../types.ts';
+import type { Happening } from './events.ts';
+import { findImage } from './images/registry.ts';
+import type { Program, Surroundings } from './images/image.ts';
+import type { Container, ContainerState, ContainerStatus, ContainerTimes, Pod } from './kinds.ts';
+import { timestamp } from './objects.ts';
+import { type ConfigData, expand, readMounted, resolveEnvironment } from './pod-config.ts';
+import { startProbe } from './probes.ts';
+import { type PodServer, servePod } from './server.ts';
+
+export interface ContainerContext {
+  readonly pod: Pod;
+  readonly identity: PodIdentity;
+  readonly workload: string | undefined;
+  readonly podIp: string;
+  readonly clock: Clock;
+  readonly podStartMs: number;
+  readonly data: ConfigData;
+  /** Whether the node has the image already; notes that it has it now. */
+  readonly pulledBefore: (image: string) => boolean;
+  readonly lookUp: (host: string, port: number) => Address | undefined;
+  onRequest: ((seen: RequestSeen) => void) | undefined;
+  readonly record: (happening: Happening) => void;
+  readonly log: (line: string) => void;
+  /** The status is not what it was. */
+  readonly changed: () => void;
+}
+
+/** A container that is kept running, whatever happens to it. */
+export interface RunningContainer {
+  readonly status: () => ContainerStatus;
+  /** A ConfigMap or a Secret has changed: perhaps it can start now. */
+  readonly retry: () => void;
+  readonly backend: (port: number) => Backend | undefined;
+  readonly stop: (graceMs: number) => Promise<void>;
+}
+
+const firstBackoffMs = 10_000;
+const maxBackoffMs = 300_000;
+const settleMs = 600_000;
+
+export function runContainer(context: ContainerContext, container: Container): RunningContainer {
+  const { pod, identity, clock, record, changed } = context;
+  const { name, image = '' } = container;
+  const fieldPath = `spec.containers{${name}}`;
+  const tell = (reason: string, message: string, type: 'Normal' | 'Warning' = 'Normal'): void =>
+    record({ type, reason, message, fieldPath });
+  const containerId = (): string => `containerd://${pod.metadata.uid.replaceAll('-', '')}${name}${restarts}`;
+
+  let state: ContainerState = { waiting: { reason: 'ContainerCreating' } };
+  let last: ContainerTimes | undefined;
+  let restarts = 0;
+  let ready = false;
+  let started = false;
+  let failures = 0;
+  let pullFailures = 0;
+  let startedMs = 0;
+  let stopped = false;
+  let server: PodServer | undefined;
+  let program: Program | undefined;
+  let wants: (() => void) | undefined;
+  const ending = new Set<() => void>();
+
+  const become = (next: ContainerState): void => {
+    state = next;
+    changed();
+  };
+  const soon = (ms: number, run: () => void): void => {
+    const cancel = clock.after(ms, () => {
+      ending.delete(cancel);
+      if (!stopped) run();
+    });
+    ending.add(cancel);
+  };
+
+  const pull = (): void => {
+    const found = findImage(image);
+    if (!found) return pullFailed();
+    pullFailures = 0;
+    if (context.pulledBefore(image) && container.imagePullPolicy !== 'Always') {
+      tell('Pulled', `Container image "${image}" already present on machine`);
+    } else {
+      tell('Pulling', `Pulling image "${image}"`);
+      const took = `${Math.max(1, Math.round(context.podStartMs / 2))}ms`;
+      tell(
+        'Pulled',
+        `Successfully pulled image "${image}" in ${took} (${took} including waiting). Image size: 0 bytes.`,
+      );
+    }
+    create();
+  };
+  const pullFailed = (): void => {
+    const wait = Math.min(maxBackoffMs, firstBackoffMs * 2 ** pullFailures);
+    pullFailures += 1;
+    const message = `failed to pull and unpack image "${image}": failed to resolve reference "${image}": ${image}: not found`;
+    tell('Pulling', `Pulling image "${image}"`);
+    tell('Failed', `Failed to pull image "${image}": rpc error: code = NotFound desc = ${message}`, 'Warning');
+    tell('Failed', 'Error: ErrImagePull', 'Warning');
+    become({ waiting: { reason: 'ErrImagePull', message: `rpc error: code = NotFound desc = ${message}` } });
+    soon(1_000, () => {
+      tell('BackOff', `Back-off pulling image "${image}"`);
+      tell('Failed', 'Error: ImagePullBackOff', 'Warning');
+      const text = `Back-off pulling image "${image}": ErrImagePull: rpc error: code = NotFound desc = ${message}`;
+      become({ waiting: { reason: 'ImagePullBackOff', message: text } });
+    });
+    soon(wait, pull);
+  };
+
+  const create = (): void => {
+    wants = undefined;
+    const environment = resolveEnvironment(pod, context.podIp, container, context.data);
+    if ('problem' in environment) {
+      wants = create;
+      const { problem } = environment;
+      tell('Failed', `Error: ${problem}`, 'Warning');
+      return become({ waiting: { reason: 'CreateContainerConfigError', message: problem } });
+    }
+    const found = findImage(image);
+    if (!found) return pullFailed();
+    const env = { HOSTNAME: identity.name, ...environment.env };
+    const surroundings: Surroundings = {
+      pod: identity,
+      tag: found.tag,
+      args: [...(container.command ?? []), ...(container.args ?? [])].map((arg) => expand(arg, env)),
+      env,
+      clock,
+      readFile: (path) => readMounted(pod, container, context.data, path),
+      log: context.log,
+      lookUp: context.lookUp,
+    };
+    tell('Created', `Created container: ${name}`);
+    begin(found.image.start(surroundings));
+  };
+
+  const begin = (next: Program): void => {
+    program = next;
+    if (next.kind !== 'serve') {
+      running();
+      if (next.kind === 'exit') soon(next.afterMs, () => ended(next.code));
+      return;
+    }
+    const { workload, onRequest } = context;
+    const answered = (request: { method: string; path: string }, status: number, durationMs: number): void =>
+      onRequest?.({
+        pod: identity,
+        ...(workload === undefined ? {} : { workload }),
+        method: request.method,
+        path: request.path,
+        status,
+        durationMs,
+      });
+    const listening = servePod({
+      clock,
+      handle: (request) => next.handle(request),
+      answered: (request, reply, durationMs) => {
+        if (reply.quiet !== true) answered(request, reply.status, durationMs);
+      },
+    });
+    listening.then(
+      (opened) => {
+        if (stopped || program !== next) return void opened.close(0);
+        server = opened;
+        running();
+      },
+      (error: Error) => {
+        context.log(`cannot listen: ${error.message}`);
+        ended(1);
+      },
+    );
+  };
+
+  const running = (): void => {
+    startedMs = clock.now();
+    tell('Started', `Started container ${name}`);
+    started = container.startupProbe === undefined;
+    ready = started && container.readinessProbe === undefined;
+    become({ running: { startedAt: timestamp(startedMs) } });
+    if (container.startupProbe) watchStartup();
+    else watchHealth();
+  };
+  const probe = (kind: 'Startup' | 'Readiness' | 'Liveness', decided: (failure: string | undefined) => void): void => {
+    const wanted = {
+      Startup: container.startupProbe,
+      Readiness: container.readinessProbe,
+      Liveness: container.livenessProbe,
+    }[kind];
+    if (!wanted) return;
+    const end = startProbe({
+      clock,
+      container,
+      probe: wanted,
+      podIp: context.podIp,
+      listening: (port) => address(port)?.port,
+      decided: (failure) => {
+        if (!stopped && 'running' in state) decided(failure);
+      },
+      failed: (failure) => tell('Unhealthy', `${kind} probe failed: ${failure}`, 'Warning'),
+    });
+    ending.add(end);
+  };
+  const watchStartup = (): void =>
+    probe('Startup', (failure) => {
+      if (failure !== undefined) return kill('startup');
+      if (started) return;
+      started = true;
+      ready = container.readinessProbe === undefined;
+      changed();
+      watchHealth();
+    });
+  const watchHealth = (): void => {
+    probe('Readiness', (failure) => {
+      if (ready === (failure === undefined)) return;
+      ready = failure === undefined;
+      changed();
+    });
+    probe('Liveness', (failure) => {
+      if (failure !== undefined) kill('liveness');
+    });
+  };
+  const kill = (why: string): void => {
+    tell('Killing', `Container ${name} failed ${why} probe, will be restarted`);
+    ended(137);
+  };
+
+  const halt = (): Promise<void> => {
+    for (const cancel of ending) cancel();
+    ending.clear();
+    if (program?.kind === 'serve') program.end?.();
+    const closing = server;
+    server = undefined;
+    program = undefined;
+    return closing?.close(0) ?? Promise.resolve();
+  };
+  const ended = (exitCode: number): void => {
+    void halt();
+    const now = clock.now();
+    ready = false;
+    started = false;
+    const times = { startedAt: timestamp(startedMs), finishedAt: timestamp(now), containerID: containerId() };
+    const terminated = { exitCode, reason: exitCode === 0 ? 'Completed' : 'Error', ...times };
+    become({ terminated });
+    const policy = pod.spec.restartPolicy ?? 'Always';
+    if (policy === 'Never' || (policy === 'OnFailure' && exitCode === 0)) return;
+    failures = now - startedMs > settleMs ? 1 : failures + 1;
+    restartAfter(terminated, failures === 1 ? 0 : Math.min(maxBackoffMs, firstBackoffMs * 2 ** (failures - 2)));
+  };
+  const restartAfter = (terminated: ContainerTimes, waitMs: number): void => {
+    const restart = (): void => {
+      last = terminated;
+      restarts += 1;
+      pull();
+    };
+    if (waitMs === 0) return soon(context.podStartMs, restart);
+    const where = `${identity.name}_${identity.namespace}(${pod.metadata.uid})`;
+    soon(context.podStartMs, () => {
+      last = terminated;
+      tell('BackOff', `Back-off restarting failed container ${name} in pod ${where}`, 'Warning');
+      const message = `back-off ${shortDuration(waitMs)} restarting failed container=${name} pod=${where}`;
+      become({ waiting: { reason: 'CrashLoopBackOff', message } });
+    });
+    soon(waitMs, restart);
+  };
+
+  const address = (port: number): Address | undefined =>
+    server && program?.kind === 'serve' && program.ports.includes(port)
+      ? { host: '127.0.0.1', port: server.port }
+      : undefined;
+
+  soon(context.podStartMs, pull);
+  return {
+    status: () => ({
+      name,
+      state,
+      lastState: last ? { terminated: last } : {},
+      ready,
+      restartCount: restarts,
+      image,
+      imageID: 'waiting' in state && !last ? '' : image,
+      ...('waiting' in state && !last ? {} : { containerID: containerId() }),
+      started,
+    }),
+    retry: () => wants?.(),
+    backend: (port) => {
+      const found = address(port);
+      return found && { ...found, pod: identity };
+    },
+    async stop(graceMs) {
+      stopped = true;
+      const closing = server;
+      server = undefined;
+      const ended = halt();
+      await closing?.close(graceMs);
+      await ended;
+    },
+  };
+}
+
+function shortDuration(ms: number): string {
+  const seconds = Math.round(ms / 1_000);
+  const minutes = Math.floor(seconds / 60);
+  return minutes === 0 ? `${seconds}s` : `${minutes}m${seconds % 60}s`;
+}

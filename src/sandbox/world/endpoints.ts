@@ -1,0 +1,174 @@
+import type { StoredObject } from '../types.ts';
+import type { Pod, Service } from './kinds.ts';
+import { controllerOf, keyOf, type Objects, randomSuffix, selects, splitKey } from './objects.ts';
+import { isActive, isReady } from './replica-sets.ts';
+
+/** Where the ports of one Service lead now. */
+export interface ServiceTargets {
+  readonly clusterIp: string | undefined;
+  readonly ports: readonly {
+    readonly port: number;
+    readonly targets: readonly { readonly name: string; readonly port: number }[];
+  }[];
+}
+
+/** Keeps Endpoints, EndpointSlices and the table of `namespace/service` up to date. */
+export interface Endpoints {
+  readonly table: ReadonlyMap<string, ServiceTargets>;
+  readonly reconcile: (key: string) => void;
+  /** The Services whose endpoints a pod is or was part of. */
+  readonly servicesOf: (pod: StoredObject, previous: StoredObject | undefined) => readonly string[];
+}
+
+export function createEndpoints(objects: Objects): Endpoints {
+  const table = new Map<string, ServiceTargets>();
+  const forget = (key: string): void => {
+    const { namespace, name } = splitKey(key);
+    if (!table.delete(key)) return;
+    const endpoints = objects.get('Endpoints', namespace, name);
+    if (endpoints) objects.remove(endpoints);
+  };
+  return {
+    table,
+    reconcile(key) {
+      const { namespace, name } = splitKey(key);
+      const service = objects.get('Service', namespace, name);
+      const selector = service?.spec.selector;
+      if (!service || !selector || Object.keys(selector).length === 0) return forget(key);
+      const pods = objects
+        .list('Pod', namespace)
+        .filter((pod) => selects({ matchLabels: selector }, pod.metadata.labels) && pod.status?.podIP)
+        .filter((pod) => pod.metadata.deletionTimestamp || isActive(pod))
+        .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
+      table.set(key, targetsOf(service, pods));
+      writeEndpoints(objects, service, pods);
+      writeSlice(objects, service, pods);
+    },
+    servicesOf: (pod, previous) =>
+      objects
+        .list('Service', pod.metadata.namespace)
+        .filter(({ spec: { selector } }) =>
+          [pod, previous].some((one) => one && selector && selects({ matchLabels: selector }, one.metadata.labels)),
+        )
+        .map(keyOf),
+  };
+}
+
+function serves(service: Service, pod: Pod): boolean {
+  return !pod.metadata.deletionTimestamp && (isReady(pod) || service.spec.publishNotReadyAddresses === true);
+}
+
+function targetPort(pod: Pod, port: { port: number; targetPort?: number | string }): number | undefined {
+  const wanted = port.targetPort ?? port.port;
+  if (typeof wanted === 'number') return wanted;
+  return pod.spec.containers.flatMap(({ ports = [] }) => ports).find(({ name }) => name === wanted)?.containerPort;
+}
+
+function targetsOf(service: Service, pods: readonly Pod[]): ServiceTargets {
+  const ready = pods.filter((pod) => serves(service, pod));
+  const { clusterIP, ports = [] } = service.spec;
+  return {
+    clusterIp: clusterIP === 'None' ? undefined : clusterIP,
+    ports: ports.map((port) => ({
+      port: port.port,
+      targets: ready.flatMap((pod) => {
+        const target = targetPort(pod, port);
+        return target === undefined ? [] : [{ name: pod.metadata.name, port: target }];
+      }),
+    })),
+  };
+}
+
+interface EndpointPort {
+  name?: string;
+  port: number;
+  protocol: string;
+  appProtocol?: string;
+}
+
+/** Ports as seen by the first pod; pods of one Service that number a named port differently are not told apart. */
+function endpointPorts(service: Service, pods: readonly Pod[]): readonly EndpointPort[] {
+  const [first] = pods;
+  return (service.spec.ports ?? []).flatMap((port) => {
+    const target = first && targetPort(first, port);
+    if (target === undefined) return [];
+    const { name, protocol = 'TCP', appProtocol } = port;
+    return [{ ...(name ? { name } : {}), port: target, protocol, ...(appProtocol ? { appProtocol } : {}) }];
+  });
+}
+
+const refOf = ({ metadata }: Pod) => ({
+  kind: 'Pod',
+  name: metadata.name,
+  namespace: metadata.namespace,
+  uid: metadata.uid,
+});
+
+function writeEndpoints(objects: Objects, service: Service, pods: readonly Pod[]): void {
+  const { name, namespace, labels = {} } = service.metadata;
+  const present = pods.filter((pod) => !pod.metadata.deletionTimestamp);
+  const addresses = (ready: boolean) =>
+    present
+      .filter((pod) => serves(service, pod) === ready)
+      .map((pod) => ({ ip: pod.status?.podIP ?? '', nodeName: pod.spec.nodeName ?? '', targetRef: refOf(pod) }));
+  const [ready, notReady] = [addresses(true), addresses(false)];
+  const subset = {
+    ...(ready.length > 0 ? { addresses: ready } : {}),
+    ...(notReady.length > 0 ? { notReadyAddresses: notReady } : {}),
+    ports: endpointPorts(service, present),
+  };
+  const subsets = present.length > 0 ? [subset] : undefined;
+  const managed = { ...labels, 'endpoints.kubernetes.io/managed-by': 'endpoint-controller' };
+  const existing = objects.get('Endpoints', namespace, name);
+  if (!existing) {
+    objects.create('Endpoints', { metadata: { name, namespace, labels: managed }, ...(subsets ? { subsets } : {}) });
+    return;
+  }
+  objects.change<'Endpoints'>(existing, (draft) => {
+    draft.metadata.labels = managed;
+    if (subsets) draft['subsets'] = subsets;
+    else delete draft['subsets'];
+  });
+}
+
+function writeSlice(objects: Objects, service: Service, pods: readonly Pod[]): void {
+  const { name, namespace, uid, labels = {} } = service.metadata;
+  const managed = {
+    ...labels,
+    'endpointslice.kubernetes.io/managed-by': 'endpointslice-controller.k8s.io',
+    'kubernetes.io/service-name': name,
+  };
+  const endpoints = pods.map((pod) => ({
+    addresses: [pod.status?.podIP ?? ''],
+    conditions: {
+      ready: serves(service, pod),
+      serving: isReady(pod),
+      terminating: pod.metadata.deletionTimestamp !== undefined,
+    },
+    nodeName: pod.spec.nodeName ?? '',
+    targetRef: refOf(pod),
+  }));
+  const ports = endpointPorts(service, pods).map((port) => ({ name: '', ...port }));
+  const existing = objects.list('EndpointSlice', namespace).find((slice) => controllerOf(slice)?.uid === uid);
+  if (existing) {
+    objects.change<'EndpointSlice'>(existing, (draft) => {
+      draft.metadata.labels = managed;
+      draft['endpoints'] = endpoints;
+      draft['ports'] = ports;
+    });
+    return;
+  }
+  const owner = { apiVersion: 'v1', kind: 'Service', name, uid, controller: true, blockOwnerDeletion: true };
+  objects.create('EndpointSlice', {
+    metadata: {
+      name: `${name}-${randomSuffix()}`,
+      generateName: `${name}-`,
+      namespace,
+      labels: managed,
+      ownerReferences: [owner],
+    },
+    addressType: 'IPv4',
+    endpoints,
+    ports,
+  });
+}

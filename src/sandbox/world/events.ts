@@ -1,0 +1,81 @@
+import type { Clock } from '../../lib/clock.ts';
+import type { Logger } from '../../lib/log.ts';
+import { messageOf } from '../../lib/errors.ts';
+import type { StoredObject } from '../types.ts';
+import { type Objects, timestamp } from './objects.ts';
+
+export interface Happening {
+  readonly type?: 'Normal' | 'Warning';
+  readonly reason: string;
+  readonly message: string;
+  /** Part of the object, such as `spec.containers{app}`. */
+  readonly fieldPath?: string;
+}
+
+/** Writes Kubernetes events; repeats of the same event raise its count. */
+export type Recorder = (object: StoredObject, happening: Happening) => void;
+
+export interface RecorderOptions {
+  readonly objects: Objects;
+  readonly clock: Clock;
+  /** Shown by kubectl under "From". */
+  readonly component: string;
+  readonly node?: string;
+  readonly log?: Logger;
+}
+
+const maxRemembered = 2_000;
+
+export function createRecorder({ objects, clock, component, node, log }: RecorderOptions): Recorder {
+  const remembered = new Map<string, string>();
+  let serial = 0;
+
+  const write = (object: StoredObject, { type = 'Normal', reason, message, fieldPath }: Happening): void => {
+    const { namespace = 'default', name, uid, resourceVersion } = object.metadata;
+    const now = timestamp(clock.now());
+    const key = [uid, type, reason, message, fieldPath].join('\n');
+    const known = remembered.get(key);
+    const old = known === undefined ? undefined : objects.get('Event', namespace, known);
+    if (old) {
+      objects.change<'Event'>(old, (event) => {
+        event['count'] = Number(event['count'] ?? 1) + 1;
+        event['lastTimestamp'] = now;
+      });
+      return;
+    }
+    serial += 1;
+    const eventName = `${name}.${(clock.now() * 1_000 + (serial % 1_000)).toString(16)}${serial.toString(16)}`;
+    if (remembered.size >= maxRemembered) remembered.clear();
+    remembered.set(key, eventName);
+    objects.create('Event', {
+      metadata: { name: eventName, namespace },
+      involvedObject: {
+        apiVersion: object.apiVersion,
+        kind: object.kind,
+        ...(object.metadata.namespace === undefined ? {} : { namespace }),
+        name,
+        uid,
+        resourceVersion,
+        ...(fieldPath === undefined ? {} : { fieldPath }),
+      },
+      type,
+      reason,
+      message,
+      source: node === undefined ? { component } : { component, host: node },
+      firstTimestamp: now,
+      lastTimestamp: now,
+      count: 1,
+      eventTime: null,
+      reportingComponent: component,
+      reportingInstance: node ?? '',
+    });
+  };
+  return (object, happening) => {
+    try {
+      write(object, happening);
+    } catch (error) {
+      // A namespace that is going away takes no more events; the work itself goes on.
+      log?.debug({ reason: happening.reason, cause: messageOf(error) }, 'sandbox event could not be written');
+    }
+  };
+}

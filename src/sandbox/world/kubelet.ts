@@ -1,0 +1,259 @@
+import type { Clock } from '../../lib/clock.ts';
+import type { Address, Backend, PodIdentity, RequestSeen } from '../types.ts';
+import { type RunningContainer, runContainer } from './container.ts';
+import type { Recorder } from './events.ts';
+import { findImage } from './images/registry.ts';
+import type { ContainerStatus, Pod, PodStatus } from './kinds.ts';
+import { controllerOf, keyOf, type Objects, splitKey, timestamp } from './objects.ts';
+import { type ConfigData, missingVolume } from './pod-config.ts';
+import { podStatus } from './pod-status.ts';
+
+export const nodeName = 'sandbox';
+export const nodeIp = '10.70.0.2';
+
+export interface KubeletOptions {
+  readonly objects: Objects;
+  readonly clock: Clock;
+  readonly podStartMs: number;
+  readonly record: Recorder;
+  readonly recordScheduled: Recorder;
+  readonly lookUp: (host: string, port: number, from: string) => Address | undefined;
+  onRequest: ((seen: RequestSeen) => void) | undefined;
+  /** Asks for a pass over this pod. */
+  readonly enqueue: (key: string) => void;
+}
+
+/** Binds pods to the one node there is and runs their containers. */
+export interface Kubelet {
+  readonly reconcile: (key: string) => void;
+  /** A ConfigMap or Secret of the namespace has changed. */
+  readonly configChanged: (namespace: string) => void;
+  readonly backend: (namespace: string, name: string, port: number) => Backend | undefined;
+  readonly podByIp: (ip: string) => PodIdentity | undefined;
+  readonly log: (namespace: string, name: string) => string | undefined;
+  readonly stop: () => Promise<void>;
+}
+
+interface Runtime {
+  readonly pod: Pod;
+  readonly identity: PodIdentity;
+  readonly ip: string;
+  readonly startedMs: number;
+  readonly lines: string[];
+  containers: readonly RunningContainer[];
+  /** Why no container was created yet. */
+  blocked: string | undefined;
+  ending: boolean;
+}
+
+const maxLogLines = 2_000;
+
+export function createKubelet(options: KubeletOptions): Kubelet {
+  const { objects, clock, podStartMs, record } = options;
+  const runtimes = new Map<string, Runtime>();
+  const images = new Set<string>();
+  const leaving = new Set<Promise<unknown>>();
+  const timers = new Set<() => void>();
+  let addresses = 1;
+  let stopped = false;
+
+  const dataOf = (namespace: string): ConfigData => ({
+    configMap: (name) => {
+      const found = objects.get('ConfigMap', namespace, name);
+      return found && { ...decoded(found.binaryData), ...found.data };
+    },
+    secret: (name) => {
+      const found = objects.get('Secret', namespace, name);
+      return found && decoded(found.data);
+    },
+  });
+
+  const bind = (key: string, unbound: Pod): void => {
+    const { namespace = '', name, labels = {} } = unbound.metadata;
+    const pod = objects.change<'Pod'>(unbound, (draft) => {
+      draft.spec.nodeName ??= nodeName;
+    });
+    if (!pod) return;
+    const message = `Successfully assigned ${namespace}/${name} to ${nodeName}`;
+    options.recordScheduled(pod, { reason: 'Scheduled', message });
+    addresses += 1;
+    const ip = `10.71.${(addresses >> 8) & 255}.${addresses & 255}`;
+    const runtime: Runtime = {
+      pod,
+      identity: { namespace, name, labels: { ...labels } },
+      ip,
+      startedMs: clock.now(),
+      lines: [],
+      containers: [],
+      blocked: undefined,
+      ending: false,
+    };
+    runtimes.set(key, runtime);
+    launch(key, runtime);
+    showStatus(runtime);
+  };
+
+  const launch = (key: string, runtime: Runtime): void => {
+    const { pod, identity, ip, lines } = runtime;
+    const before = runtime.blocked;
+    runtime.blocked = missingVolume(pod, dataOf(identity.namespace));
+    if (runtime.blocked !== undefined) {
+      const failed = { type: 'Warning', reason: 'FailedMount', message: runtime.blocked } as const;
+      if (runtime.blocked !== before) record(pod, failed);
+      return;
+    }
+    if (initStatuses(pod, clock.now()).some(({ state }) => 'waiting' in state)) return;
+    const workload = workloadOf(objects, pod);
+    runtime.containers = pod.spec.containers.map((container) =>
+      runContainer(
+        {
+          pod,
+          identity,
+          workload,
+          podIp: ip,
+          clock,
+          podStartMs,
+          data: dataOf(identity.namespace),
+          pulledBefore: (image) => images.has(image) || !images.add(image),
+          lookUp: (host, port) => options.lookUp(host, port, identity.namespace),
+          onRequest: options.onRequest,
+          record: (happening) => record(pod, happening),
+          log: (line) => {
+            lines.push(line);
+            if (lines.length > maxLogLines) lines.splice(0, lines.length - maxLogLines);
+          },
+          changed: () => options.enqueue(key),
+        },
+        container,
+      ),
+    );
+  };
+
+  const showStatus = ({ pod, ip, startedMs, containers, blocked }: Runtime): void => {
+    const nowMs = clock.now();
+    const initContainers = initStatuses(pod, startedMs);
+    const initialized = initContainers.every(({ state }) => !('waiting' in state));
+    const reason = initialized ? 'ContainerCreating' : 'PodInitializing';
+    const statuses =
+      containers.length > 0
+        ? containers.map((container) => container.status())
+        : pod.spec.containers.map(({ name, image = '' }) => waitingStatus(name, image, reason));
+    objects.changeStatus<'Pod'>(pod, (draft) => {
+      const sandboxReady = blocked === undefined;
+      const facts = { nowMs, startedMs, podIp: ip, hostIp: nodeIp, containers: statuses, initContainers };
+      draft.status = { ...kept(draft.status), ...podStatus(draft, { ...facts, sandboxReady, initialized }) };
+    });
+  };
+
+  /** Open requests end, new ones are still served for a moment: whoever routes learns of the deletion about now. */
+  const end = (runtime: Runtime, gone: () => void): void => {
+    if (runtime.ending) return;
+    runtime.ending = true;
+    const graceMs = (runtime.pod.spec.terminationGracePeriodSeconds ?? 30) * 1_000;
+    for (const { name } of runtime.pod.spec.containers) {
+      const fieldPath = `spec.containers{${name}}`;
+      record(runtime.pod, { reason: 'Killing', message: `Stopping container ${name}`, fieldPath });
+    }
+    const cancel = clock.after(Math.min(podStartMs, graceMs), () => {
+      timers.delete(cancel);
+      const stopping = Promise.all(runtime.containers.map((container) => container.stop(Math.min(graceMs, 30_000))));
+      leaving.add(stopping);
+      void stopping.finally(() => {
+        leaving.delete(stopping);
+        if (!stopped) gone();
+      });
+    });
+    timers.add(cancel);
+  };
+
+  return {
+    reconcile(key) {
+      const { namespace, name } = splitKey(key);
+      const pod = objects.get('Pod', namespace, name);
+      const runtime = runtimes.get(key);
+      if (runtime && runtime.pod.metadata.uid !== pod?.metadata.uid) {
+        runtimes.delete(key);
+        end(runtime, () => undefined);
+      }
+      if (!pod) return;
+      const current = runtimes.get(key);
+      if (pod.metadata.deletionTimestamp) {
+        if (!current) objects.removeNow(pod);
+        else end(current, () => objects.removeNow(pod));
+      } else if (!current) {
+        if (pod.status?.phase !== 'Succeeded' && pod.status?.phase !== 'Failed') bind(key, pod);
+      } else showStatus(current);
+    },
+    configChanged(namespace) {
+      for (const [key, runtime] of runtimes) {
+        if (runtime.identity.namespace !== namespace || runtime.ending) continue;
+        if (runtime.blocked === undefined) for (const container of runtime.containers) container.retry();
+        else {
+          launch(key, runtime);
+          options.enqueue(key);
+        }
+      }
+    },
+    backend(namespace, name, port) {
+      const containers = runtimes.get(`${namespace}/${name}`)?.containers ?? [];
+      for (const container of containers) {
+        const found = container.backend(port);
+        if (found) return found;
+      }
+      return undefined;
+    },
+    podByIp: (ip) => [...runtimes.values()].find((runtime) => runtime.ip === ip)?.identity,
+    log: (namespace, name) => {
+      const lines = runtimes.get(`${namespace}/${name}`)?.lines;
+      return lines?.map((line) => `${line}\n`).join('');
+    },
+    async stop() {
+      stopped = true;
+      for (const cancel of timers) cancel();
+      const all = [...runtimes.values()].flatMap(({ containers }) => containers);
+      await Promise.all([...all.map((container) => container.stop(0)), ...leaving]);
+    },
+  };
+}
+
+/** What others, such as kubectl or a test, may have written beside the kubelet's fields. */
+function kept(status: PodStatus | undefined): PodStatus {
+  const { podIP: _, podIPs: __, initContainerStatuses: ___, ...rest } = status ?? {};
+  return rest;
+}
+
+function decoded(data: Readonly<Record<string, string>> = {}): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString('utf8')]),
+  );
+}
+
+function workloadOf(objects: Objects, pod: Pod): string | undefined {
+  const owner = controllerOf(pod);
+  if (owner?.kind !== 'ReplicaSet') return undefined;
+  const set = objects.get('ReplicaSet', pod.metadata.namespace, owner.name);
+  return set && controllerOf(set)?.name;
+}
+
+function waitingStatus(name: string, image: string, reason: string): ContainerStatus {
+  const state = { waiting: { reason } };
+  return { name, state, lastState: {}, ready: false, restartCount: 0, image, imageID: '', started: false };
+}
+
+/** Init containers end at once and well, if there is something to pull. */
+function initStatuses(pod: Pod, atMs: number): readonly ContainerStatus[] {
+  const at = timestamp(atMs);
+  const statuses: ContainerStatus[] = [];
+  for (const { name, image = '' } of pod.spec.initContainers ?? []) {
+    if (statuses.some(({ state }) => 'waiting' in state)) statuses.push(waitingStatus(name, image, 'PodInitializing'));
+    else if (!findImage(image)) statuses.push(waitingStatus(name, image, 'ImagePullBackOff'));
+    else {
+      const containerID = `containerd://${keyOf(pod)}/${name}`;
+      const terminated = { exitCode: 0, reason: 'Completed', startedAt: at, finishedAt: at, containerID };
+      const state = { terminated };
+      const rest = { lastState: {}, restartCount: 0, image, imageID: image, containerID };
+      statuses.push({ name, state, ready: true, started: false, ...rest });
+    }
+  }
+  return statuses;
+}

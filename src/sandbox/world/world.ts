@@ -1,0 +1,138 @@
+import { messageOf } from '../../lib/errors.ts';
+import type { StoreEvent, World, WorldOptions } from '../types.ts';
+import { reconcileDeployment } from './deployments.ts';
+import { createEndpoints } from './endpoints.ts';
+import { createRecorder } from './events.ts';
+import { createKubelet, nodeIp, nodeName } from './kubelet.ts';
+import { createNames } from './names.ts';
+import { controllerOf, createObjects, keyOf, type Objects, timestamp } from './objects.ts';
+import { createQueue, type Queue } from './queue.ts';
+import { reconcileReplicaSet } from './replica-sets.ts';
+
+/** Makes Deployments, ReplicaSets, Pods and Services of a store alive. What stands there already is taken up. */
+export function startWorld({ store, clock, podStartMs, onRequest, route, log }: WorldOptions): World {
+  const objects = createObjects(store);
+  const logging = log === undefined ? {} : { log };
+  const recorder = (component: string, node?: string) =>
+    createRecorder({ objects, clock, component, ...(node === undefined ? {} : { node }), ...logging });
+  const queue = (name: string, reconcile: (key: string) => void): Queue =>
+    createQueue({ name, clock, reconcile, ...logging });
+  const now = (): number => clock.now();
+
+  const recordDeployment = recorder('deployment-controller');
+  const recordSet = recorder('replicaset-controller');
+  const deployments = queue('deployments', (key) =>
+    reconcileDeployment({ objects, record: recordDeployment, now, later: deployments.addAfter }, key),
+  );
+  const sets = queue('replica-sets', (key) =>
+    reconcileReplicaSet({ objects, record: recordSet, now, later: sets.addAfter }, key),
+  );
+  const pods = queue('pods', (key) => kubelet.reconcile(key));
+  const services = queue('services', (key) => endpoints.reconcile(key));
+  const configs = queue('configs', (namespace) => kubelet.configChanged(namespace));
+  const queues = [deployments, sets, pods, services, configs];
+
+  const endpoints = createEndpoints(objects);
+  const kubelet = createKubelet({
+    objects,
+    clock,
+    podStartMs,
+    record: recorder('kubelet', nodeName),
+    recordScheduled: recorder('default-scheduler'),
+    lookUp: (host, port, from) => route?.(host, port, from) ?? names.resolve(host, port, from),
+    onRequest,
+    enqueue: pods.add,
+  });
+  const names = createNames(endpoints.table, kubelet);
+
+  const react = ({ type, object, previous }: StoreEvent): void => {
+    const { namespace = '' } = object.metadata;
+    const enqueueOwners = (kind: string, owners: Queue): void => {
+      for (const owner of new Set([controllerOf(object), previous && controllerOf(previous)])) {
+        if (owner?.kind === kind) owners.add(`${namespace}/${owner.name}`);
+      }
+    };
+    const orphan = controllerOf(object) === undefined;
+    switch (`${object.apiVersion}/${object.kind}`) {
+      case 'apps/v1/Deployment':
+        return deployments.add(keyOf(object));
+      case 'apps/v1/ReplicaSet':
+        sets.add(keyOf(object));
+        if (orphan) for (const deployment of objects.list('Deployment', namespace)) deployments.add(keyOf(deployment));
+        return enqueueOwners('Deployment', deployments);
+      case 'v1/Pod': {
+        pods.add(keyOf(object));
+        if (orphan) for (const set of objects.list('ReplicaSet', namespace)) sets.add(keyOf(set));
+        enqueueOwners('ReplicaSet', sets);
+        for (const key of endpoints.servicesOf(object, previous)) services.add(key);
+        if (type === 'DELETED') wakeRecreating(objects, namespace, deployments);
+        return undefined;
+      }
+      case 'v1/Service':
+        return services.add(keyOf(object));
+      case 'v1/ConfigMap':
+      case 'v1/Secret':
+        return configs.add(namespace);
+      default:
+        return undefined;
+    }
+  };
+
+  try {
+    addNode(objects, timestamp(now()));
+  } catch (error) {
+    log?.warn({ reason: messageOf(error) }, 'sandbox node could not be created');
+  }
+  const unsubscribe = store.onEvent(react);
+  for (const kind of ['Service', 'Deployment', 'ReplicaSet', 'Pod'] as const) {
+    for (const object of objects.list(kind)) react({ type: 'ADDED', object });
+  }
+  return {
+    ...names,
+    podLog: kubelet.log,
+    async stop() {
+      unsubscribe();
+      for (const one of queues) one.stop();
+      await kubelet.stop();
+    },
+  };
+}
+
+/** Deployments of type Recreate wait until the last old pod is gone; only that pod's end tells them. */
+function wakeRecreating(objects: Objects, namespace: string, deployments: Queue): void {
+  for (const deployment of objects.list('Deployment', namespace)) {
+    if (deployment.spec.strategy?.type === 'Recreate') deployments.add(keyOf(deployment));
+  }
+}
+
+function addNode(objects: Objects, now: string): void {
+  if (objects.get('Node', undefined, nodeName)) return;
+  const labels = { 'kubernetes.io/hostname': nodeName, 'kubernetes.io/os': 'linux' };
+  const node = objects.create('Node', { metadata: { name: nodeName, labels }, spec: {} });
+  objects.changeStatus<'Node'>(node, (draft) => {
+    const heard = { lastHeartbeatTime: now, lastTransitionTime: now };
+    draft['status'] = {
+      addresses: [
+        { type: 'InternalIP', address: nodeIp },
+        { type: 'Hostname', address: nodeName },
+      ],
+      capacity: { cpu: '2', memory: '4Gi', pods: '250' },
+      allocatable: { cpu: '2', memory: '4Gi', pods: '250' },
+      conditions: [
+        { type: 'Ready', status: 'True', ...heard, reason: 'KubeletReady', message: 'kubelet is posting ready status' },
+      ],
+      nodeInfo: {
+        machineID: '',
+        systemUUID: '',
+        bootID: '',
+        kernelVersion: 'none',
+        osImage: 'embedded cluster',
+        containerRuntimeVersion: 'none://0',
+        kubeletVersion: 'v1.34.4',
+        kubeProxyVersion: '',
+        operatingSystem: 'linux',
+        architecture: 'amd64',
+      },
+    };
+  });
+}
