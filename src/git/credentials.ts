@@ -1,0 +1,54 @@
+import { readFile } from 'node:fs/promises';
+import { AgentError } from '../lib/errors.ts';
+
+/** How the agent signs in. A token file is read again for every request, so that a rotated token is used at once. */
+export type GitAuth =
+  | { readonly kind: 'basic'; readonly username: string; readonly password: string }
+  | { readonly kind: 'bearer'; readonly token: string }
+  /** `username` defaults to `git`, which GitHub, GitLab, Gitea and Bitbucket accept beside a token. */
+  | { readonly kind: 'token-file'; readonly path: string; readonly username?: string };
+
+export interface RemoteAddress {
+  /** Without credentials, query, fragment and trailing slash: safe to show. */
+  readonly url: string;
+  readonly auth: GitAuth | undefined;
+}
+
+/** Takes credentials out of the URL; explicit ones win over those in the URL. */
+export function parseRemote(text: string, auth: GitAuth | undefined): RemoteAddress {
+  if (!URL.canParse(text)) throw new AgentError('CONFIG_INVALID', 'the Git URL is not a URL (https://host/path.git)');
+  const url = new URL(text);
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
+    throw new AgentError('CONFIG_INVALID', `the Git URL must begin with https:// or http://, not ${url.protocol}//`);
+  }
+  const embedded: GitAuth | undefined =
+    url.username === '' && url.password === ''
+      ? undefined
+      : { kind: 'basic', username: decodeURIComponent(url.username), password: decodeURIComponent(url.password) };
+  return { url: `${url.origin}${url.pathname.replace(/\/+$/, '')}`, auth: auth ?? embedded };
+}
+
+/** The Authorization header's value; undefined without credentials. */
+export async function authorization(auth: GitAuth | undefined): Promise<string | undefined> {
+  switch (auth?.kind) {
+    case undefined:
+      return undefined;
+    case 'basic':
+      return basic(auth.username, auth.password);
+    case 'bearer':
+      return `Bearer ${auth.token}`;
+    case 'token-file':
+      return basic(auth.username ?? 'git', await readToken(auth.path));
+  }
+}
+
+const basic = (username: string, password: string): string =>
+  `Basic ${Buffer.from(`${username}:${password}`, 'utf8').toString('base64')}`;
+
+async function readToken(path: string): Promise<string> {
+  try {
+    return (await readFile(path, 'utf8')).trim();
+  } catch (cause) {
+    throw new AgentError('GIT_AUTH', `the Git token file ${path} cannot be read`, { cause });
+  }
+}

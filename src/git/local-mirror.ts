@@ -1,0 +1,167 @@
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { AgentError } from '../lib/errors.ts';
+import { KnownTips } from './known-tips.ts';
+import { type GitObject, type NewObject, type ParsedCommit, parseCommit } from './objects.ts';
+import { ObjectStore } from './object-store.ts';
+import type { IngestedPack } from './pack-ingest.ts';
+import { asRevision, type Revision } from './repo.ts';
+import { Trees } from './trees.ts';
+
+/** More than this and more than four times its largest pack: the mirror is thrown away at the next start. */
+const MAX_GROWN_BYTES = 256 * 1024 * 1024;
+
+/**
+ * The bare repository on disk, native git's format. Every commit in it has its whole tree here, because only whole
+ * answers of the server are let in. A read that finds damage says so once; the mirror then counts as empty until `reset`.
+ */
+export class LocalMirror {
+  readonly gitdir: string;
+  readonly trees: Trees;
+  readonly #identity: string;
+  #store: ObjectStore;
+  #tips: KnownTips;
+  #damaged = false;
+
+  private constructor(gitdir: string, identity: string, store: ObjectStore, tips: KnownTips) {
+    this.gitdir = gitdir;
+    this.#identity = identity;
+    this.#store = store;
+    this.#tips = tips;
+    this.trees = new Trees((oid) => this.#readTree(oid));
+  }
+
+  /** `url` and `branch` identify what is mirrored; a mirror of something else, or a damaged one, is begun again. */
+  static async open(dir: string, url: string, branch: string): Promise<LocalMirror> {
+    const gitdir = join(dir, 'mirror.git');
+    const identity = configOf(url, branch);
+    const found = await readFile(join(gitdir, 'config'), 'utf8').catch(() => undefined);
+    if (found === identity) {
+      const mirror = await LocalMirror.#load(gitdir, identity).catch(() => undefined);
+      if (mirror && (await mirror.#isSound())) return mirror;
+      mirror?.close();
+    }
+    await begin(gitdir, identity);
+    return LocalMirror.#load(gitdir, identity);
+  }
+
+  static async #load(gitdir: string, identity: string): Promise<LocalMirror> {
+    const store = await ObjectStore.open(gitdir);
+    return new LocalMirror(gitdir, identity, store, await KnownTips.open(gitdir, (oid) => store.has(oid)));
+  }
+
+  async #isSound(): Promise<boolean> {
+    const sizes = this.#store.packs.map(({ bytes }) => bytes);
+    const total = sizes.reduce((sum, bytes) => sum + bytes, 0);
+    if (total > Math.max(MAX_GROWN_BYTES, 4 * Math.max(0, ...sizes))) return false;
+    const newest = this.#tips.tips.at(-1);
+    if (!newest) return sizes.length === 0;
+    try {
+      await this.proveReadable(newest);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  get store(): ObjectStore {
+    return this.#store;
+  }
+
+  get tips(): KnownTips {
+    return this.#tips;
+  }
+
+  get isEmpty(): boolean {
+    return this.#damaged || this.#store.packs.length === 0;
+  }
+
+  has(oid: string): boolean {
+    return !this.#damaged && this.#store.has(oid);
+  }
+
+  /** GIT_NOT_FOUND when it is not here, GIT_PROTOCOL when it cannot be read. */
+  async read(oid: string): Promise<GitObject> {
+    let object: GitObject | undefined;
+    try {
+      object = await this.#store.read(oid);
+    } catch (cause) {
+      this.#damaged = true;
+      throw new AgentError('GIT_PROTOCOL', `the local copy is damaged at object ${oid}; it is downloaded again`, {
+        cause,
+      });
+    }
+    if (!object) throw new AgentError('GIT_NOT_FOUND', `object ${oid} has not been fetched`);
+    return object;
+  }
+
+  /** Folders are only reached from commits that are here: a missing one is damage. */
+  async #readTree(oid: string): Promise<GitObject> {
+    const object = await this.read(oid).catch((error: unknown) => {
+      this.#damaged = true;
+      throw error;
+    });
+    return object;
+  }
+
+  async commit(revision: Revision): Promise<ParsedCommit> {
+    const { type, content } = await this.read(revision);
+    if (type !== 'commit') throw new AgentError('GIT_NOT_FOUND', `${revision} is a ${type}, not a commit`);
+    return parseCommit(revision, content);
+  }
+
+  /** Reads a commit and its root folder back; throws when that fails. */
+  async proveReadable(revision: Revision): Promise<void> {
+    const { tree } = await this.commit(revision);
+    await this.trees.entries(tree);
+  }
+
+  /** Lets a checked pack in. `tip` is the commit that was asked for, if it was a commit. */
+  async accept(pack: IngestedPack, tip: Revision | undefined): Promise<void> {
+    await this.#store.addPack(pack);
+    await this.noteTip(tip, pack.commits.map(asRevision));
+  }
+
+  async acceptObjects(objects: readonly NewObject[], tip: Revision): Promise<void> {
+    await this.#store.addObjects(objects);
+    await this.noteTip(
+      tip,
+      objects.flatMap(({ type, oid }) => (type === 'commit' ? [asRevision(oid)] : [])),
+    );
+  }
+
+  async noteTip(tip: Revision | undefined, commits: readonly Revision[]): Promise<void> {
+    if (tip) await this.proveReadable(tip);
+    await this.#tips.add(tip, commits, async (commit) =>
+      (await this.commit(commit)).parents.every((parent) => this.#store.has(parent)),
+    );
+  }
+
+  compact(): Promise<number> {
+    return this.#store.compact();
+  }
+
+  /** Begins again with an empty mirror. */
+  async reset(): Promise<void> {
+    this.#store.close();
+    await begin(this.gitdir, this.#identity);
+    this.#store = await ObjectStore.open(this.gitdir);
+    this.#tips = await KnownTips.open(this.gitdir, () => false);
+    this.#damaged = false;
+  }
+
+  close(): void {
+    this.#store.close();
+  }
+}
+
+async function begin(gitdir: string, config: string): Promise<void> {
+  await rm(gitdir, { recursive: true, force: true });
+  await mkdir(join(gitdir, 'objects', 'pack'), { recursive: true });
+  await mkdir(join(gitdir, 'refs'), { recursive: true });
+  await writeFile(join(gitdir, 'HEAD'), 'ref: refs/heads/none\n');
+  await writeFile(join(gitdir, 'config'), config);
+}
+
+const configOf = (url: string, branch: string): string =>
+  `[core]\n\trepositoryformatversion = 0\n\tbare = true\n[remote "origin"]\n\turl = ${url}\n\tfetch = +refs/heads/${branch}:refs/serin/*\n`;

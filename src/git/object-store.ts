@@ -1,0 +1,139 @@
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { ByteCache } from './byte-cache.ts';
+import { syncFolder, writeDurably } from './durable.ts';
+import type { GitObject, NewObject } from './objects.ts';
+import { openPackFile, type PackContext, type PackFile } from './pack-file.ts';
+import { type EncodedPack, encodePack, PackBuilder } from './pack-format.ts';
+import { encodePackIndex } from './pack-index.ts';
+
+const BASE_CACHE_BYTES = 16 * 1024 * 1024;
+const SMALL_PACK_BYTES = 1024 * 1024;
+const MAX_SMALL_PACKS = 50;
+const TURN_MS = 8;
+
+/**
+ * The objects of one mirror: packs only, all of them indexed and durable before a reader can see them. What is visible
+ * stays readable; packs are only ever joined.
+ */
+export class ObjectStore {
+  readonly #folder: string;
+  readonly #context: PackContext;
+  /** Newest first: what was fetched last is read most. */
+  #packs: PackFile[] = [];
+  #turnEndsAt = 0;
+
+  private constructor(folder: string) {
+    this.#folder = folder;
+    this.#context = { bases: new ByteCache(BASE_CACHE_BYTES), elsewhere: (oid) => this.readNow(oid) };
+  }
+
+  /** Opens the packs of `<gitdir>/objects/pack`. Throws when one of them is damaged. */
+  static async open(gitdir: string): Promise<ObjectStore> {
+    const folder = join(gitdir, 'objects', 'pack');
+    await mkdir(folder, { recursive: true });
+    const store = new ObjectStore(folder);
+    const names = await readdir(folder);
+    try {
+      for (const name of names) {
+        if (name.endsWith('.idx')) store.#packs.push(openPackFile(join(folder, name.slice(0, -4)), store.#context));
+        // Left by a crash: a pack becomes visible by its index.
+        else if (!name.endsWith('.pack') || !names.includes(name.replace(/\.pack$/, '.idx'))) {
+          await rm(join(folder, name), { force: true });
+        }
+      }
+    } catch (error) {
+      store.close();
+      throw error;
+    }
+    store.#packs.sort((a, b) => a.bytes - b.bytes);
+    return store;
+  }
+
+  get packs(): readonly { readonly bytes: number; readonly objects: number }[] {
+    return this.#packs.map(({ bytes, index }) => ({ bytes, objects: index.count }));
+  }
+
+  get folder(): string {
+    return this.#folder;
+  }
+
+  has(oid: string): boolean {
+    return this.#packs.some(({ index }) => index.offsetOf(oid) !== undefined);
+  }
+
+  /** Undefined when the object is not here; throws when it is and cannot be read. */
+  readNow(oid: string): GitObject | undefined {
+    for (const pack of this.#packs) {
+      const object = pack.read(oid);
+      if (object) return object;
+    }
+    return undefined;
+  }
+
+  /** As `readNow`, but lets other work through when many objects are read in a row. */
+  async read(oid: string): Promise<GitObject | undefined> {
+    const now = performance.now();
+    if (now > this.#turnEndsAt) {
+      await nextTurn();
+      this.#turnEndsAt = performance.now() + TURN_MS;
+    }
+    return this.readNow(oid);
+  }
+
+  /** Stores a checked pack. When it resolves, the objects survive a crash and can be read. */
+  async addPack(pack: EncodedPack): Promise<void> {
+    if (pack.entries.length === 0) return;
+    const stem = join(this.#folder, `pack-${pack.checksum.toString('hex')}`);
+    if (this.#packs.some((known) => known.stem === stem)) return;
+    await writeDurably(`${stem}.pack`, pack.bytes);
+    await writeDurably(`${stem}.idx`, encodePackIndex(pack.entries, pack.checksum));
+    this.#packs.unshift(openPackFile(stem, this.#context));
+  }
+
+  /** Opens a pack that already lies in the folder, with its index, and is durable. */
+  adopt(name: string): void {
+    const stem = join(this.#folder, name);
+    if (!this.#packs.some((known) => known.stem === stem)) this.#packs.unshift(openPackFile(stem, this.#context));
+  }
+
+  async addObjects(objects: readonly NewObject[]): Promise<void> {
+    await this.addPack(encodePack(objects.filter(({ oid }) => !this.has(oid))));
+  }
+
+  /** Joins the small packs when there are too many. Gives the number of packs that went. */
+  async compact(): Promise<number> {
+    const small = this.#packs.filter(({ bytes }) => bytes < SMALL_PACK_BYTES);
+    if (small.length <= MAX_SMALL_PACKS) return 0;
+    const joined = new PackBuilder();
+    const seen = new Set<string>();
+    for (const pack of small) {
+      for (const oid of pack.index.oids()) {
+        if (seen.has(oid)) continue;
+        seen.add(oid);
+        const object = await this.read(oid);
+        if (!object) throw new Error(`object ${oid} is missing`);
+        joined.add({ oid, ...object });
+      }
+    }
+    await this.addPack(joined.seal());
+    const gone = new Set(small);
+    this.#packs = this.#packs.filter((pack) => !gone.has(pack));
+    this.#context.bases.clear();
+    for (const pack of small) {
+      pack.close();
+      // The index first: a pack without index is swept at the next start.
+      await rm(`${pack.stem}.idx`, { force: true });
+      await rm(`${pack.stem}.pack`, { force: true });
+    }
+    await syncFolder(this.#folder);
+    return small.length;
+  }
+
+  close(): void {
+    for (const pack of this.#packs) pack.close();
+    this.#packs = [];
+    this.#context.bases.clear();
+  }
+}

@@ -1,0 +1,126 @@
+import { createHash } from 'node:crypto';
+import type { CommitInfo, Revision, Signature, TagDraft } from './repo.ts';
+import { asRevision } from './repo.ts';
+
+export type ObjectType = 'commit' | 'tree' | 'blob' | 'tag';
+
+export interface GitObject {
+  readonly type: ObjectType;
+  readonly content: Buffer;
+}
+
+/** An object that is not stored yet. */
+export interface NewObject extends GitObject {
+  readonly oid: string;
+}
+
+export interface TreeEntry {
+  /** As stored: `40000` for a folder, `160000` for a submodule. */
+  readonly mode: string;
+  readonly name: string;
+  readonly oid: string;
+  /** The entry's own bytes, kept because names need not be UTF-8. */
+  readonly raw: Buffer;
+}
+
+export const FOLDER = '40000';
+export const SUBMODULE = '160000';
+
+export function objectId(type: ObjectType, content: Uint8Array): string {
+  return createHash('sha1').update(`${type} ${content.length}\0`).update(content).digest('hex');
+}
+
+export function newObject(type: ObjectType, content: Buffer): NewObject {
+  return { type, content, oid: objectId(type, content) };
+}
+
+export function parseTree(content: Buffer): TreeEntry[] {
+  const entries: TreeEntry[] = [];
+  let at = 0;
+  while (at < content.length) {
+    const space = content.indexOf(0x20, at);
+    const zero = content.indexOf(0, space);
+    if (space < 0 || zero < 0 || zero + 21 > content.length) throw new Error('tree entry is cut off');
+    entries.push({
+      mode: content.toString('latin1', at, space),
+      name: content.toString('utf8', space + 1, zero),
+      oid: content.toString('hex', zero + 1, zero + 21),
+      raw: content.subarray(at, zero + 21),
+    });
+    at = zero + 21;
+  }
+  return entries;
+}
+
+export function treeEntry(mode: string, name: string, oid: string): TreeEntry {
+  const raw = Buffer.concat([Buffer.from(`${mode} ${name}\0`, 'utf8'), Buffer.from(oid, 'hex')]);
+  return { mode, name, oid, raw };
+}
+
+/** Git sorts by bytes, folders as if their name ended in a slash. */
+export function encodeTree(entries: readonly TreeEntry[]): Buffer {
+  const keyed = entries.map((entry) => ({ entry, key: sortKey(entry) }));
+  keyed.sort((a, b) => Buffer.compare(a.key, b.key));
+  return Buffer.concat(keyed.map(({ entry }) => entry.raw));
+}
+
+function sortKey({ mode, raw }: TreeEntry): Buffer {
+  const name = raw.subarray(raw.indexOf(0x20) + 1, raw.indexOf(0));
+  return mode === FOLDER ? Buffer.concat([name, Buffer.from('/')]) : name;
+}
+
+export interface ParsedCommit extends CommitInfo {
+  readonly tree: string;
+}
+
+export function parseCommit(revision: Revision, content: Buffer): ParsedCommit {
+  const { headers, message } = splitMessage(content.toString('utf8'));
+  const tree = headers.find(([name]) => name === 'tree')?.[1];
+  if (!tree) throw new Error(`commit ${revision} has no tree`);
+  return {
+    revision,
+    tree,
+    parents: headers.filter(([name]) => name === 'parent').map(([, oid]) => asRevision(oid)),
+    author: parseSignature(headers.find(([name]) => name === 'author')?.[1] ?? ''),
+    message,
+  };
+}
+
+export function parseTag(content: Buffer): { target: string; message: string } {
+  const { headers, message } = splitMessage(content.toString('utf8'));
+  return { target: headers.find(([name]) => name === 'object')?.[1] ?? '', message };
+}
+
+/** Header lines until the first empty line; continuation lines (signatures) belong to the header before them. */
+function splitMessage(text: string): { headers: [string, string][]; message: string } {
+  const end = text.indexOf('\n\n');
+  const head = end < 0 ? text : text.slice(0, end);
+  const headers: [string, string][] = [];
+  for (const line of head.split('\n')) {
+    const space = line.indexOf(' ');
+    if (space > 0) headers.push([line.slice(0, space), line.slice(space + 1)]);
+  }
+  return { headers, message: end < 0 ? '' : text.slice(end + 2) };
+}
+
+function parseSignature(text: string): Signature {
+  const match = /^(.*?) ?<(.*)> (-?\d+)(?: [+-]\d{4})?$/.exec(text);
+  return { name: match?.[1] ?? text, email: match?.[2] ?? '', atMs: Number(match?.[3] ?? 0) * 1000 };
+}
+
+export function encodeCommit(tree: string, parent: Revision, author: Signature, message: string): Buffer {
+  const who = encodeSignature(author);
+  return Buffer.from(`tree ${tree}\nparent ${parent}\nauthor ${who}\ncommitter ${who}\n\n${closed(message)}`, 'utf8');
+}
+
+export function encodeTag({ name, target, tagger, message }: TagDraft): Buffer {
+  const head = `object ${target}\ntype commit\ntag ${name}\ntagger ${encodeSignature(tagger)}`;
+  return Buffer.from(`${head}\n\n${closed(message)}`, 'utf8');
+}
+
+export const closed = (message: string): string => (message.endsWith('\n') ? message : `${message}\n`);
+
+function encodeSignature({ name, email, atMs }: Signature): string {
+  const clean = (text: string): string => text.replace(/[<>\n\r\0]/g, '').trim();
+  return `${clean(name) || 'unknown'} <${clean(email)}> ${Math.floor(atMs / 1000)} +0000`;
+}

@@ -1,0 +1,262 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { AgentError, messageOf } from '../lib/errors.ts';
+import { type Logger, silentLogger } from '../lib/log.ts';
+import { cloneTip } from './clone.ts';
+import { type GitAuth, parseRemote } from './credentials.ts';
+import { LocalMirror } from './local-mirror.ts';
+import { FOLDER, parseTag, SUBMODULE } from './objects.ts';
+import { ingestPack } from './pack-ingest.ts';
+import { preparePush, sameMessage } from './push.ts';
+import { sendPush } from './pusher.ts';
+import { createReceivePack, type ReceivePack } from './receive-pack.ts';
+import {
+  asRevision,
+  type CommitInfo,
+  type GitRepo,
+  type PushRequest,
+  type PushResult,
+  type Revision,
+  type TreeChange,
+  type TreeFile,
+} from './repo.ts';
+import { createTransport, type Transport } from './transport.ts';
+import { createUploadPack, type UploadPack, type WireLimits } from './upload-pack.ts';
+
+export interface RepoOptions {
+  /** https:// or http://. Credentials in it are used and never shown. */
+  readonly url: string;
+  readonly branch: string;
+  /** Owned by this repository alone; made when absent. What is in it is a cache and may be deleted between two runs. */
+  readonly dir: string;
+  readonly auth?: GitAuth;
+  /** PEM certificates that are trusted instead of the system's. */
+  readonly ca?: string;
+  /** The values of HTTP_PROXY, HTTPS_PROXY and NO_PROXY; absent: no proxy. */
+  readonly proxy?: { readonly http?: string; readonly https?: string; readonly none?: string };
+  readonly limits?: Partial<GitLimits>;
+  readonly log?: Logger;
+}
+
+export interface GitLimits extends WireLimits {
+  readonly connectTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+}
+
+export const defaultGitLimits: GitLimits = {
+  connectTimeoutMs: 10_000,
+  idleTimeoutMs: 60_000,
+  pollTimeoutMs: 30_000,
+  fetchTimeoutMs: 600_000,
+  pushTimeoutMs: 120_000,
+  maxPackBytes: 512 * 1024 * 1024,
+};
+
+/** How far history is filled in when several commits came between two polls. */
+const HISTORY_DEPTH = 20;
+
+/** Opens the mirror in `dir` without asking the server; the first `fetch` downloads. */
+export async function openRepo(options: RepoOptions): Promise<GitRepo & { close(): Promise<void> }> {
+  const remote = parseRemote(options.url, options.auth);
+  await mkdir(options.dir, { recursive: true });
+  const mirror = await LocalMirror.open(options.dir, remote.url, options.branch);
+  return new HttpGitRepo(
+    options,
+    mirror,
+    createTransport({ ...defaultGitLimits, ...options.limits, ...options, remote }),
+  );
+}
+
+class HttpGitRepo implements GitRepo {
+  readonly branch: string;
+  readonly #mirror: LocalMirror;
+  readonly #transport: Transport;
+  readonly #limits: GitLimits;
+  readonly #upload: UploadPack;
+  readonly #receive: ReceivePack;
+  readonly #log: Logger;
+  readonly #staging: string;
+  #polled: Revision | undefined;
+  /** Fetches, pushes and compaction happen one after the other. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(options: RepoOptions, mirror: LocalMirror, transport: Transport) {
+    this.branch = options.branch;
+    this.#mirror = mirror;
+    this.#transport = transport;
+    this.#limits = { ...defaultGitLimits, ...options.limits };
+    this.#upload = createUploadPack(transport, this.#limits);
+    this.#receive = createReceivePack(transport, this.#limits);
+    this.#log = options.log ?? silentLogger;
+    this.#staging = join(options.dir, 'clone.tmp');
+  }
+
+  get #branchRef(): string {
+    return `refs/heads/${this.branch}`;
+  }
+
+  async poll(signal: AbortSignal): Promise<Revision | undefined> {
+    const refs = await this.#upload.listRefs([this.#branchRef], signal);
+    const oid = refs.get(this.#branchRef)?.oid;
+    this.#polled = oid === undefined ? undefined : asRevision(oid);
+    return this.#polled;
+  }
+
+  async refs(prefix: string, signal: AbortSignal): Promise<ReadonlyMap<string, Revision>> {
+    const refs = await this.#upload.listRefs([prefix], signal);
+    return new Map([...refs].map(([name, { oid, peeled }]) => [name, asRevision(peeled ?? oid)]));
+  }
+
+  has(revision: Revision): Promise<boolean> {
+    return Promise.resolve(this.#mirror.has(revision));
+  }
+
+  fetch(revision: Revision, signal: AbortSignal): Promise<void> {
+    if (this.#mirror.has(revision)) return Promise.resolve();
+    return this.#exclusive(() => this.#bring(revision, signal));
+  }
+
+  async #bring(revision: Revision, signal: AbortSignal): Promise<void> {
+    if (this.#mirror.has(revision)) return;
+    if (this.#mirror.isEmpty) await this.#clone(signal);
+    if (this.#mirror.has(revision)) return;
+    if (!(await this.#upload.canFetchCommits(signal))) {
+      await this.#clone(signal);
+      if (this.#mirror.has(revision)) return;
+      throw new AgentError(
+        'GIT_PROTOCOL',
+        `commit ${revision} cannot be fetched: the Git server lacks protocol version 2 and offers only branch tips`,
+      );
+    }
+    const isUpdate = revision === this.#polled;
+    await this.#download(revision, revision, 1, signal);
+    if (!this.#mirror.has(revision)) throw new AgentError('GIT_PROTOCOL', `the Git server did not send ${revision}`);
+    if (isUpdate) await this.#fillHistory(revision, signal);
+    const joined = await this.#mirror.compact();
+    if (joined > 0) this.#log.debug({ packs: joined }, 'joined small packs of the git mirror');
+  }
+
+  async #clone(signal: AbortSignal): Promise<void> {
+    if (this.#mirror.isEmpty) await this.#mirror.reset();
+    const tip = await cloneTip(
+      {
+        transport: this.#transport,
+        limits: this.#limits,
+        branch: this.branch,
+        staging: this.#staging,
+        store: this.#mirror.store,
+      },
+      signal,
+    );
+    await this.#mirror.noteTip(tip, []);
+    this.#log.info({ revision: tip }, 'cloned the git repository');
+  }
+
+  /**
+   * One request. With depth 1 the server sends the commit alone, and thanks to the haves (and a thin pack) only those
+   * of its objects that the mirror lacks: a merge of an old branch does not bring that branch's history along.
+   */
+  async #download(want: string, tip: Revision | undefined, depth: number, signal: AbortSignal): Promise<void> {
+    const { tips, shallow } = this.#mirror.tips;
+    const { bytes } = await this.#upload.fetch({ wants: [want], haves: tips, shallow, depth }, signal);
+    if (!bytes) return;
+    const pack = await ingestPack(bytes, (oid) => this.#mirror.store.readNow(oid));
+    signal.throwIfAborted();
+    await this.#mirror.accept(pack, tip);
+    this.#log.debug({ revision: want, bytes: bytes.length, objects: pack.entries.length }, 'fetched from git');
+  }
+
+  /** The commits between two polls, for `log`. They are not needed to go on, so a failure is only told. */
+  async #fillHistory(revision: Revision, signal: AbortSignal): Promise<void> {
+    const { parents } = await this.#mirror.commit(revision);
+    if (parents.every((parent) => this.#mirror.has(parent))) return;
+    try {
+      await this.#download(revision, revision, HISTORY_DEPTH, signal);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      this.#log.warn({ revision, reason: messageOf(error) }, 'could not fetch the history before a commit');
+    }
+  }
+
+  async tree(at: Revision, under: string): Promise<ReadonlyMap<string, TreeFile>> {
+    return this.#mirror.trees.files((await this.#mirror.commit(at)).tree, under);
+  }
+
+  async diff(before: Revision, after: Revision, under: string): Promise<readonly TreeChange[]> {
+    const [from, to] = [await this.#mirror.commit(before), await this.#mirror.commit(after)];
+    return this.#mirror.trees.diff(from.tree, to.tree, under);
+  }
+
+  async blob(oid: string): Promise<Uint8Array> {
+    const { type, content } = await this.#mirror.read(oid);
+    if (type !== 'blob') throw new AgentError('GIT_NOT_FOUND', `${oid} is a ${type}, not a file`);
+    return content;
+  }
+
+  async file(at: Revision, path: string): Promise<Uint8Array | undefined> {
+    const { tree } = await this.#mirror.commit(at);
+    const found = await this.#mirror.trees.find(tree, path);
+    return found && found.mode !== FOLDER && found.mode !== SUBMODULE ? this.blob(found.oid) : undefined;
+  }
+
+  async commit(at: Revision): Promise<CommitInfo> {
+    const { revision, parents, author, message } = await this.#mirror.commit(at);
+    return { revision, parents, author, message };
+  }
+
+  async log(from: Revision, limit: number): Promise<readonly CommitInfo[]> {
+    const commits: CommitInfo[] = [];
+    let next: Revision | undefined = from;
+    while (next !== undefined && commits.length < limit && this.#mirror.has(next)) {
+      const commit: CommitInfo = await this.commit(next);
+      commits.push(commit);
+      next = commit.parents[0];
+    }
+    return commits;
+  }
+
+  push(request: PushRequest, signal: AbortSignal): Promise<PushResult> {
+    return this.#exclusive(async () => {
+      await this.#bring(request.expected, signal);
+      const prepared = await preparePush(this.#mirror, request);
+      const result = await sendPush(
+        {
+          upload: this.#upload,
+          receive: this.#receive,
+          branchRef: this.#branchRef,
+          tagMessage: (oid) => this.#tagMessage(oid, signal),
+          isSameMessage: sameMessage,
+        },
+        request.expected,
+        prepared,
+        signal,
+      );
+      if (result.kind === 'landed' && prepared.objects.length > 0) {
+        await this.#mirror.acceptObjects(prepared.objects, prepared.tip).catch((error: unknown) => {
+          // It stands on the server; a later fetch brings it back.
+          this.#log.warn({ revision: prepared.tip, reason: messageOf(error) }, 'could not keep pushed objects');
+        });
+      }
+      return result;
+    });
+  }
+
+  async #tagMessage(oid: string, signal: AbortSignal): Promise<string | undefined> {
+    if (!this.#mirror.has(oid)) {
+      if (!(await this.#upload.canFetchCommits(signal))) return undefined;
+      await this.#download(oid, undefined, 1, signal);
+    }
+    return parseTag((await this.#mirror.read(oid)).content).message;
+  }
+
+  #exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.#turn.then(work);
+    this.#turn = mine.catch(() => undefined);
+    return mine;
+  }
+
+  async close(): Promise<void> {
+    await this.#transport.close();
+    await this.#exclusive(async () => this.#mirror.close());
+  }
+}

@@ -1,0 +1,83 @@
+import { createHash } from 'node:crypto';
+
+/** Pack index, version 2. https://git-scm.com/docs/pack-format */
+export interface PackEntry {
+  readonly oid: string;
+  readonly offset: number;
+  readonly crc: number;
+}
+
+export interface PackIndex {
+  readonly count: number;
+  /** Trailer of the pack that this index belongs to, hex. */
+  readonly packChecksum: string;
+  offsetOf(oid: string): number | undefined;
+  oids(): Iterable<string>;
+}
+
+const MAGIC = Buffer.from([0xff, 0x74, 0x4f, 0x63, 0, 0, 0, 2]);
+const FANOUT = 8;
+const NAMES = FANOUT + 256 * 4;
+
+export function encodePackIndex(entries: readonly PackEntry[], packChecksum: Buffer): Buffer {
+  const sorted = [...entries].sort((a, b) => (a.oid < b.oid ? -1 : a.oid > b.oid ? 1 : 0));
+  const names = Buffer.alloc(sorted.length * 20);
+  const crcs = Buffer.alloc(sorted.length * 4);
+  const offsets = Buffer.alloc(sorted.length * 4);
+  const fanout = Buffer.alloc(256 * 4);
+  sorted.forEach(({ oid, offset, crc }, index) => {
+    if (offset > 0x7fffffff) throw new Error('packs over 2 GiB are not written');
+    names.write(oid, index * 20, 'hex');
+    crcs.writeUInt32BE(crc, index * 4);
+    offsets.writeUInt32BE(offset, index * 4);
+    const first = names[index * 20] ?? 0;
+    fanout.writeUInt32BE(index + 1, first * 4);
+  });
+  for (let byte = 1; byte < 256; byte += 1) {
+    const before = fanout.readUInt32BE((byte - 1) * 4);
+    if (fanout.readUInt32BE(byte * 4) < before) fanout.writeUInt32BE(before, byte * 4);
+  }
+  const body = Buffer.concat([MAGIC, fanout, names, crcs, offsets, packChecksum]);
+  return Buffer.concat([body, createHash('sha1').update(body).digest()]);
+}
+
+/** Throws when the bytes are not a whole, unchanged index. */
+export function parsePackIndex(bytes: Buffer): PackIndex {
+  if (bytes.length < NAMES + 40 || !bytes.subarray(0, 8).equals(MAGIC)) throw new Error('no pack index of version 2');
+  const sum = createHash('sha1').update(bytes.subarray(0, -20)).digest();
+  if (!sum.equals(bytes.subarray(-20))) throw new Error('pack index checksum does not match');
+  const fan = (byte: number): number => (byte < 0 ? 0 : bytes.readUInt32BE(FANOUT + byte * 4));
+  const count = fan(255);
+  const offsets = NAMES + count * 24;
+  const large = offsets + count * 4;
+
+  const offsetAt = (index: number): number => {
+    const offset = bytes.readUInt32BE(offsets + index * 4);
+    return offset < 0x80000000 ? offset : Number(bytes.readBigUInt64BE(large + (offset - 0x80000000) * 8));
+  };
+  return {
+    count,
+    packChecksum: bytes.toString('hex', bytes.length - 40, bytes.length - 20),
+    offsetOf(oid) {
+      const wanted = Buffer.from(oid, 'hex');
+      const first = wanted[0];
+      if (wanted.length !== 20 || first === undefined) return undefined;
+      let low = fan(first - 1);
+      let high = fan(first);
+      while (low < high) {
+        const middle = (low + high) >>> 1;
+        const at = NAMES + middle * 20;
+        const order = wanted.compare(bytes, at, at + 20);
+        if (order === 0) return offsetAt(middle);
+        if (order < 0) high = middle;
+        else low = middle + 1;
+      }
+      return undefined;
+    },
+    *oids() {
+      for (let index = 0; index < count; index += 1) {
+        yield bytes.toString('hex', NAMES + index * 20, NAMES + index * 20 + 20);
+      }
+    },
+  };
+}

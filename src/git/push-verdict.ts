@@ -1,0 +1,70 @@
+import type { PushAnswer, RefUpdate } from './receive-pack.ts';
+
+/** What a push request came to. `done`: all its updates stand. The others as in PushResult. */
+export type PushVerdict =
+  | { readonly kind: 'done' }
+  | { readonly kind: 'raced' | 'refused' | 'unknown' | 'busy'; readonly reason: string };
+
+/**
+ * Git's own words when a ref does not have the expected old value any more, from receive-pack and from the ref backends
+ * ("cannot lock ref 'x': is at A but expected B"). Whatever is not listed is a refusal: a person has to look.
+ */
+const RACES: readonly RegExp[] = [
+  /^failed to update ref/,
+  /^failed to lock/,
+  /cannot lock ref/,
+  /incorrect old value/,
+  /reference already exists/,
+  /is at [0-9a-f]{40} but expected/,
+  /^fetch first/,
+  /^non-fast-forward/,
+  /^stale info/,
+  /^already exists/,
+];
+
+/** Said about the other refs of an atomic push; the reason stands at another ref. */
+const FOLLOWS: readonly RegExp[] = [/^atomic (push failure|transaction failed)/, /^transaction failed/];
+
+/** The one place that decides which failures of a push are races, which are final and which are unknown. */
+export function judgePush(answer: PushAnswer, updates: readonly RefUpdate[]): PushVerdict {
+  switch (answer.kind) {
+    case 'lost':
+      return { kind: 'unknown', reason: answer.reason };
+    case 'http':
+      return judgeStatus(answer.status, answer.text);
+    case 'report': {
+      const failed = updates.flatMap(({ ref }) => {
+        const status = answer.refs.get(ref);
+        return status === 'ok' ? [] : [{ ref, status: status ?? '' }];
+      });
+      if (failed.length === 0 && answer.unpack === 'ok') return { kind: 'done' };
+      if (answer.unpack !== 'ok') {
+        return { kind: 'refused', reason: told(`the server could not store the objects: ${answer.unpack}`, answer) };
+      }
+      const reasons = failed.filter(({ status }) => !FOLLOWS.some((pattern) => pattern.test(status)));
+      const [first] = reasons.length > 0 ? reasons : failed;
+      const reason = told(`${first?.ref}: ${first?.status || 'no result reported'}`, answer);
+      if (first?.status === '') return { kind: 'unknown', reason };
+      // Some refs stand and others do not: only without `atomic`, and only a look at the server tells.
+      if (failed.length < updates.length) return { kind: 'unknown', reason };
+      const raced = reasons.every(({ status }) => RACES.some((pattern) => pattern.test(status)));
+      return { kind: raced ? 'raced' : 'refused', reason };
+    }
+  }
+}
+
+function judgeStatus(status: number, text: string): PushVerdict {
+  const reason = `HTTP ${status}${text}`;
+  if (status === 429) return { kind: 'busy', reason };
+  if (status === 408 || status >= 500) {
+    // A proxy gives up while Git behind it may still finish.
+    return { kind: 'unknown', reason };
+  }
+  if (status === 413)
+    return { kind: 'refused', reason: `${reason} (the server or its proxy limits the size of a push)` };
+  return { kind: 'refused', reason };
+}
+
+function told(reason: string, { remoteText }: { readonly remoteText: string }): string {
+  return remoteText === '' ? reason : `${reason} (remote: ${remoteText.replace(/\s*\n\s*/g, '; ').slice(0, 500)})`;
+}

@@ -1,0 +1,111 @@
+import { AgentError, messageOf } from '../lib/errors.ts';
+import type { PreparedPush, PreparedTag } from './push.ts';
+import { judgePush, type PushVerdict } from './push-verdict.ts';
+import { NO_OBJECT, type ReceivePack, type RefUpdate } from './receive-pack.ts';
+import type { PushResult, Revision } from './repo.ts';
+import type { ServerRef, UploadPack } from './upload-pack.ts';
+
+export interface PushRoute {
+  readonly upload: UploadPack;
+  readonly receive: ReceivePack;
+  readonly branchRef: string;
+  /** The message of a tag object on the server; undefined where it cannot be asked for. */
+  tagMessage(oid: string): Promise<string | undefined>;
+  isSameMessage(a: string, b: string): boolean;
+}
+
+/**
+ * Sends a prepared push: all refs in one request with their expected old values, all or none where the server can,
+ * else the branch before its tags. Rejects with AgentError only while nothing can have been written.
+ */
+export async function sendPush(
+  route: PushRoute,
+  expected: Revision,
+  push: PreparedPush,
+  signal: AbortSignal,
+): Promise<PushResult> {
+  const { upload, receive, branchRef } = route;
+  const landed: PushResult = { kind: 'landed', tip: push.tip, commits: push.commits };
+  const server = await upload.listRefs([branchRef, ...push.tags.map(({ ref }) => ref)], signal);
+  const current = server.get(branchRef)?.oid;
+  // Ids are derived from the content alone, so this is our own push whose answer was lost.
+  const branchStands = current === push.tip;
+  if (current !== expected && !branchStands) {
+    return { kind: 'raced', reason: `${branchRef} is at ${current ?? 'nothing'}, not at ${expected}` };
+  }
+  const missing: PreparedTag[] = [];
+  for (const tag of push.tags) {
+    const found = server.get(tag.ref);
+    if (!found) missing.push(tag);
+    else if (!(await isSameTag(route, tag, found))) {
+      return { kind: 'refused', reason: `tag ${tag.draft.name} exists with another target or message` };
+    }
+  }
+  const branch: RefUpdate[] = branchStands ? [] : [{ ref: branchRef, before: expected, after: push.tip }];
+  const tags: RefUpdate[] = missing.map(({ ref, object }) => ({ ref, before: NO_OBJECT, after: object.oid }));
+  if (branch.length + tags.length === 0) return landed;
+
+  const abilities = await receive.abilities(signal);
+  if ('kind' in abilities) return settle(judgePush(abilities, []), landed);
+  const objects = [...push.objects, ...missing.map(({ object }) => object)];
+  const rounds = abilities.atomic || branch.length === 0 || tags.length === 0 ? [[...branch, ...tags]] : [branch, tags];
+  let written = false;
+  for (const updates of rounds) {
+    const verdict = await sendRound(route, updates, objects, written, signal);
+    if (verdict.kind !== 'done') {
+      if (verdict.kind === 'unknown' && (await stands(upload, [...branch, ...tags], signal))) return landed;
+      return settle(verdict, landed);
+    }
+    written = true;
+  }
+  return landed;
+}
+
+async function sendRound(
+  { receive }: PushRoute,
+  updates: readonly RefUpdate[],
+  objects: PreparedPush['objects'],
+  written: boolean,
+  signal: AbortSignal,
+): Promise<PushVerdict> {
+  try {
+    const verdict = judgePush(await receive.push(updates, objects, signal), updates);
+    if (!written || verdict.kind === 'done') return verdict;
+    return { kind: 'unknown', reason: `the branch was written, its tags were not: ${verdict.reason}` };
+  } catch (error) {
+    if (!written || signal.aborted) throw error;
+    return { kind: 'unknown', reason: `the branch was written, its tags were not: ${messageOf(error)}` };
+  }
+}
+
+async function isSameTag(route: PushRoute, { draft, object }: PreparedTag, found: ServerRef): Promise<boolean> {
+  if (found.oid === object.oid) return true;
+  // A tag without a peeled id is a bare name on a commit, which carries no message.
+  if (found.peeled !== draft.target) return false;
+  const message = await route.tagMessage(found.oid);
+  return message === undefined || route.isSameMessage(message, draft.message);
+}
+
+/** One look after a lost answer: refs that have our values can only have come from this push. */
+async function stands(upload: UploadPack, updates: readonly RefUpdate[], signal: AbortSignal): Promise<boolean> {
+  try {
+    const names = updates.map(({ ref }) => ref);
+    const refs = await upload.listRefs(names, signal);
+    return updates.every(({ ref, after }) => refs.get(ref)?.oid === after);
+  } catch {
+    return false;
+  }
+}
+
+function settle(verdict: PushVerdict, landed: PushResult): PushResult {
+  switch (verdict.kind) {
+    case 'done':
+      return landed;
+    case 'busy':
+      throw new AgentError('GIT_UNREACHABLE', `the Git server takes no push at the moment: ${verdict.reason}`);
+    case 'raced':
+    case 'refused':
+    case 'unknown':
+      return { kind: verdict.kind, reason: verdict.reason };
+  }
+}

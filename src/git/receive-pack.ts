@@ -1,0 +1,127 @@
+import { AgentError } from '../lib/errors.ts';
+import type { NewObject } from './objects.ts';
+import { encodePack } from './pack-format.ts';
+import { FLUSH, type Packet, pktLine, readPackets, readSideband, textOf } from './pkt-line.ts';
+import { readAdvert } from './ref-advert.ts';
+import type { Transport } from './transport.ts';
+import { failurePhase } from './transport-failures.ts';
+import { assertReadable, excerpt, type WireLimits } from './upload-pack.ts';
+
+export const NO_OBJECT = '0'.repeat(40);
+
+/** `before` is the value that the ref must have for the update to happen; NO_OBJECT: it must not exist. */
+export interface RefUpdate {
+  readonly ref: string;
+  readonly before: string;
+  readonly after: string;
+}
+
+/** What came back of one push request, before anybody judges it. */
+export type PushAnswer =
+  | {
+      readonly kind: 'report';
+      readonly unpack: string;
+      readonly refs: ReadonlyMap<string, string>;
+      readonly remoteText: string;
+    }
+  | { readonly kind: 'http'; readonly status: number; readonly text: string }
+  /** The server may have acted. */
+  | { readonly kind: 'lost'; readonly reason: string };
+
+/** The writing half of smart HTTP. */
+export interface ReceivePack {
+  /** Whether several refs can be updated all or none. An HTTP answer instead: the server refuses writing. */
+  abilities(signal: AbortSignal): Promise<{ readonly atomic: boolean } | Extract<PushAnswer, { kind: 'http' }>>;
+  /** One request. Rejects only when the server cannot have seen it, and with the signal's reason. */
+  push(updates: readonly RefUpdate[], objects: readonly NewObject[], signal: AbortSignal): Promise<PushAnswer>;
+}
+
+const SERVICE = 'git-receive-pack';
+const MAX_ADVERT_BYTES = 32 * 1024 * 1024;
+const MAX_REPORT_BYTES = 4 * 1024 * 1024;
+/** Statuses that say "you may not", as opposed to "not now". */
+const REFUSALS: readonly number[] = [401, 403, 404, 410];
+
+export function createReceivePack(transport: Transport, limits: WireLimits): ReceivePack {
+  let known: readonly string[] | undefined;
+
+  return {
+    async abilities(signal) {
+      if (!known) {
+        const answer = await transport.exchange(
+          {
+            method: 'GET',
+            path: `/info/refs?service=${SERVICE}`,
+            timeoutMs: limits.pollTimeoutMs,
+            maxBytes: MAX_ADVERT_BYTES,
+          },
+          signal,
+        );
+        if (REFUSALS.includes(answer.status)) {
+          return { kind: 'http', status: answer.status, text: excerpt(answer.body) };
+        }
+        assertReadable(answer, transport.url, `application/x-${SERVICE}-advertisement`);
+        known = readAdvert([...readPackets(answer.body)], SERVICE).capabilities;
+      }
+      return { atomic: known.includes('atomic') };
+    },
+
+    async push(updates, objects, signal) {
+      const offered = known ?? [];
+      const wanted = ['report-status', 'side-band-64k', ...(updates.length > 1 ? ['atomic'] : [])];
+      const capabilities = [...wanted.filter((name) => offered.includes(name)), 'agent=git/serin'].join(' ');
+      const commands = updates.map(({ before, after, ref }, index) =>
+        pktLine(`${before} ${after} ${ref}${index === 0 ? `\0 ${capabilities}` : ''}`),
+      );
+      try {
+        const answer = await transport.exchange(
+          {
+            method: 'POST',
+            path: `/${SERVICE}`,
+            headers: {
+              'content-type': `application/x-${SERVICE}-request`,
+              accept: `application/x-${SERVICE}-result`,
+            },
+            body: Buffer.concat([...commands, FLUSH, encodePack(objects).bytes]),
+            timeoutMs: limits.pushTimeoutMs,
+            maxBytes: MAX_REPORT_BYTES,
+          },
+          signal,
+        );
+        if (answer.status !== 200) {
+          known = undefined;
+          return { kind: 'http', status: answer.status, text: excerpt(answer.body) };
+        }
+        return readReport(answer.body, capabilities.includes('side-band-64k'));
+      } catch (error) {
+        if (signal.aborted || failurePhase(error) === 'connect' || !(error instanceof AgentError)) throw error;
+        return { kind: 'lost', reason: error.message };
+      }
+    },
+  };
+}
+
+function readReport(body: Buffer, banded: boolean): PushAnswer {
+  let packets: Iterable<Packet> = readPackets(body);
+  let remoteText = '';
+  if (banded) {
+    const { data, progress, fatal } = readSideband(readPackets(body));
+    remoteText = [progress, fatal ?? ''].filter((text) => text !== '').join('\n');
+    packets = readPackets(data);
+  }
+  let unpack: string | undefined;
+  const refs = new Map<string, string>();
+  for (const packet of packets) {
+    if (packet.kind !== 'data') break;
+    const line = textOf(packet.payload);
+    const [word, name = ''] = line.split(' ', 2);
+    if (word === 'unpack') unpack = line.slice('unpack '.length);
+    else if (word === 'ok') refs.set(name, 'ok');
+    else if (word === 'ng') refs.set(name, line.slice(`ng ${name} `.length));
+  }
+  if (unpack === undefined) {
+    const said = remoteText === '' ? '' : `: ${remoteText.slice(0, 300)}`;
+    return { kind: 'lost', reason: `the server did not report what it did${said}` };
+  }
+  return { kind: 'report', unpack, refs, remoteText };
+}

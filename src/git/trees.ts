@@ -1,0 +1,112 @@
+import { ByteCache } from './byte-cache.ts';
+import { FOLDER, type GitObject, parseTree, SUBMODULE, type TreeEntry } from './objects.ts';
+import type { TreeChange, TreeFile } from './repo.ts';
+
+const TREE_CACHE_BYTES = 16 * 1024 * 1024;
+const MAX_DEPTH = 100;
+
+/** Folders of commits. Paths are from the root with `/`; submodules are not files and are left out. */
+export class Trees {
+  readonly #cache = new ByteCache<readonly TreeEntry[]>(TREE_CACHE_BYTES);
+  readonly #read: (oid: string) => Promise<GitObject>;
+
+  constructor(read: (oid: string) => Promise<GitObject>) {
+    this.#read = read;
+  }
+
+  async entries(oid: string): Promise<readonly TreeEntry[]> {
+    const known = this.#cache.get(oid);
+    if (known) return known;
+    const { type, content } = await this.#read(oid);
+    if (type !== 'tree') throw new Error(`${oid} is a ${type}, not a tree`);
+    const entries = parseTree(content);
+    // Parsed entries weigh about four times their bytes.
+    this.#cache.set(oid, entries, content.length * 4 + 200);
+    return entries;
+  }
+
+  /** What stands at a path; the empty path is the root itself. */
+  async find(root: string, path: string): Promise<{ mode: string; oid: string } | undefined> {
+    let found = { mode: FOLDER, oid: root };
+    for (const name of segments(path)) {
+      if (found.mode !== FOLDER) return undefined;
+      const entry = (await this.entries(found.oid)).find((candidate) => candidate.name === name);
+      if (!entry) return undefined;
+      found = { mode: entry.mode, oid: entry.oid };
+    }
+    return found;
+  }
+
+  async files(root: string, under: string): Promise<ReadonlyMap<string, TreeFile>> {
+    const files = new Map<string, TreeFile>();
+    const start = await this.find(root, under);
+    if (start?.mode === FOLDER) await this.#collect(start.oid, segments(under).join('/'), files, 0);
+    return files;
+  }
+
+  async #collect(oid: string, folder: string, files: Map<string, TreeFile>, depth: number): Promise<void> {
+    guardDepth(depth, folder);
+    for (const { mode, name, oid: child } of await this.entries(oid)) {
+      const path = folder === '' ? name : `${folder}/${name}`;
+      if (mode === FOLDER) await this.#collect(child, path, files, depth + 1);
+      else if (mode !== SUBMODULE) files.set(path, { oid: child, mode });
+    }
+  }
+
+  async diff(before: string, after: string, under: string): Promise<readonly TreeChange[]> {
+    const changes: TreeChange[] = [];
+    const [from, to] = [await this.find(before, under), await this.find(after, under)];
+    const folder = (found: typeof from): string | undefined => (found?.mode === FOLDER ? found.oid : undefined);
+    await this.#compare(folder(from), folder(to), segments(under).join('/'), changes, 0);
+    return changes;
+  }
+
+  async #compare(
+    before: string | undefined,
+    after: string | undefined,
+    folder: string,
+    changes: TreeChange[],
+    depth: number,
+  ): Promise<void> {
+    if (before === after) return;
+    guardDepth(depth, folder);
+    const old = new Map((before ? await this.entries(before) : []).map((entry) => [entry.name, entry]));
+    const now = after ? await this.entries(after) : [];
+    const pairs: [string, TreeEntry | undefined, TreeEntry | undefined][] = [];
+    for (const entry of now) {
+      pairs.push([entry.name, old.get(entry.name), entry]);
+      old.delete(entry.name);
+    }
+    for (const [name, entry] of old) pairs.push([name, entry, undefined]);
+    for (const [name, from, to] of pairs) {
+      if (from?.oid === to?.oid && from?.mode === to?.mode) continue;
+      const path = folder === '' ? name : `${folder}/${name}`;
+      addChange(changes, path, fileOf(from), fileOf(to));
+      const [fromFolder, toFolder] = [folderOf(from), folderOf(to)];
+      if (fromFolder ?? toFolder) await this.#compare(fromFolder, toFolder, path, changes, depth + 1);
+    }
+  }
+}
+
+const folderOf = (entry: TreeEntry | undefined): string | undefined => (entry?.mode === FOLDER ? entry.oid : undefined);
+
+const fileOf = (entry: TreeEntry | undefined): TreeFile | undefined =>
+  entry && entry.mode !== FOLDER && entry.mode !== SUBMODULE ? { oid: entry.oid, mode: entry.mode } : undefined;
+
+function addChange(
+  changes: TreeChange[],
+  path: string,
+  before: TreeFile | undefined,
+  after: TreeFile | undefined,
+): void {
+  if (before && after) changes.push({ kind: 'modified', path, before, after });
+  else if (after) changes.push({ kind: 'added', path, after });
+  else if (before) changes.push({ kind: 'removed', path, before });
+}
+
+export const segments = (path: string): string[] =>
+  path.split('/').filter((segment) => segment !== '' && segment !== '.');
+
+function guardDepth(depth: number, folder: string): void {
+  if (depth > MAX_DEPTH) throw new Error(`folders are nested too deeply at ${folder.slice(0, 200)}`);
+}
