@@ -1,4 +1,5 @@
 import type { CanarySpec } from '../canary/types.ts';
+import { parseGoDuration } from '../lib/duration.ts';
 import { canaryName, invalid, jsonOf, listOf, type Json } from './objects.ts';
 
 const ANY_PATH: Json = { path: { type: 'PathPrefix', value: '/' } };
@@ -116,13 +117,6 @@ function cors(policy: Json): Json {
   };
 }
 
-const SECONDS: Readonly<Record<string, number>> = { h: 3600, m: 60, s: 1, ms: 0.001 };
-
 function wholeSeconds(duration: unknown): number {
-  if (typeof duration !== 'string' || !/^(\d+(\.\d+)?(h|m|s|ms))+$/.test(duration)) return 0;
-  let seconds = 0;
-  for (const [, amount, unit] of duration.matchAll(/(\d+(?:\.\d+)?)(ms|h|m|s)/g)) {
-    seconds += Number(amount) * (SECONDS[unit ?? ''] ?? 0);
-  }
-  return Math.trunc(seconds);
+  return typeof duration === 'string' ? Math.trunc((parseGoDuration(duration) ?? 0) / 1_000) : 0;
 }

@@ -1,0 +1,207 @@
+import type { CanarySpec, MetricSpec, Sample } from '../canary/types.ts';
+import { AgentError, messageOf } from '../lib/errors.ts';
+import type { Http } from '../lib/http.ts';
+import { renderTemplate } from '../lib/template.ts';
+import type { KubeObject } from '../manifest/types.ts';
+import { builtinQuery, isBuiltin, proxyOf } from '../metrics/builtin-queries.ts';
+import { prometheus } from '../metrics/prometheus.ts';
+import type { MetricProvider, MetricQuery, Reading } from '../metrics/provider.ts';
+import { metricProviderFor } from '../metrics/registry.ts';
+
+export interface MetricIo {
+  readonly http: Http;
+  /** Prometheus base URL for canaries that name none. */
+  readonly metricsServer: string;
+  /** The agent's own provider; a Linkerd mesh decides over all canaries' queries. */
+  readonly meshProvider: string;
+  template(namespace: string, name: string): KubeObject | undefined;
+  /** Decoded data; undefined where there is no such Secret. */
+  secret(namespace: string, name: string, signal: AbortSignal): Promise<Readonly<Record<string, string>> | undefined>;
+}
+
+/**
+ * Asks for one metric: its template, else its own query, else the built-in one of that name.
+ * Values are percent for request-success-rate, milliseconds for request-duration, the query's own unit otherwise.
+ */
+export async function measure(
+  spec: CanarySpec,
+  metric: MetricSpec,
+  io: MetricIo,
+  signal: AbortSignal,
+): Promise<Sample> {
+  if (metric.templateRef) return measureTemplate(spec, metric, metric.templateRef, io, signal);
+  const address = spec.metricsServer ?? io.metricsServer;
+  if (metric.query) {
+    const failed = `Prometheus query failed for ${metric.name}: `;
+    const query = rendered(metric.query, spec, metric);
+    if (typeof query !== 'string')
+      return { kind: 'invalid', text: `${failed}rendering query failed: ${query.message}` };
+    return sampleOf(await ask(prometheus, { query, address }, io.http, signal), failed);
+  }
+  if (isBuiltin(metric.name)) {
+    const subject = { ...subjectOf(spec), interval: metric.interval };
+    const { query, traffic, factor } = builtinQuery(metric.name, proxyOf(spec.provider, io.meshProvider), subject);
+    const put = (text: string): Promise<Reading> => ask(prometheus, { query: text, address }, io.http, signal);
+    const running = 'running query failed: ';
+    const reading = await put(query);
+    if (reading.kind === 'value') return { kind: 'value', value: reading.value * factor };
+    if (reading.kind === 'no-data' && traffic !== undefined) {
+      // Where nothing has ever succeeded there is no series to divide: not silence but 0 percent.
+      const all = await put(traffic);
+      if (all.kind === 'value' && all.value > 0) return { kind: 'value', value: 0 };
+      if (all.kind === 'refused') return sampleOf(all, `Prometheus query failed: ${running}`);
+    }
+    const sample = sampleOf(reading, `Prometheus query failed: ${running}`);
+    return sample.kind === 'no-data' ? { kind: 'no-data', reason: `${running}${sample.reason}` } : sample;
+  }
+  return { kind: 'invalid', text: 'Metric query failed for no usable metrics template and query were configured' };
+}
+
+/** Whether all metrics providers of a canary answer: value 1, or the first that does not. */
+export async function metricsOnline(spec: CanarySpec, io: MetricIo, signal: AbortSignal): Promise<Sample> {
+  const failed = 'Error checking metric providers: ';
+  const probes = new Map<string, { provider: MetricProvider; query: MetricQuery }>();
+  for (const metric of spec.analysis.metrics) {
+    if (metric.templateRef) {
+      const found = await findTemplate(metric.templateRef, io, signal);
+      if ('kind' in found) return { ...found, text: `${failed}${found.text}` };
+      const query = { ...found.query, query: found.provider.probe };
+      probes.set(`${found.provider.name} ${query.address} ${found.where}`, { provider: found.provider, query });
+    } else {
+      const address = spec.metricsServer ?? io.metricsServer;
+      probes.set(address, { provider: prometheus, query: { query: prometheus.probe, address } });
+    }
+  }
+  for (const { provider, query } of probes.values()) {
+    const sample = sampleOf(await ask(provider, query, io.http, signal), `${failed}${provider.name} not available: `);
+    if (sample.kind === 'no-data') {
+      return { kind: 'unreachable', text: `${failed}${provider.name} not available: ${sample.reason}` };
+    }
+    if (sample.kind !== 'value') return sample;
+  }
+  return { kind: 'value', value: 1 };
+}
+
+async function measureTemplate(
+  spec: CanarySpec,
+  metric: MetricSpec,
+  ref: { readonly namespace: string; readonly name: string },
+  io: MetricIo,
+  signal: AbortSignal,
+): Promise<Sample> {
+  const found = await findTemplate(ref, io, signal);
+  if ('kind' in found) return found;
+  const { provider, query, where } = found;
+  const text = rendered(query.query, spec, metric);
+  if (typeof text !== 'string') {
+    return { kind: 'invalid', text: `Metric template ${where} query render error: ${text.message}` };
+  }
+  return sampleOf(
+    await ask(provider, { ...query, query: text }, io.http, signal),
+    `Metric query failed for ${metric.name}: `,
+  );
+}
+
+interface FoundTemplate {
+  readonly provider: MetricProvider;
+  readonly query: MetricQuery;
+  /** `name.namespace`, as in messages. */
+  readonly where: string;
+}
+type Failure = Extract<Sample, { kind: 'invalid' | 'unreachable' }>;
+
+async function findTemplate(
+  { namespace, name }: { readonly namespace: string; readonly name: string },
+  io: MetricIo,
+  signal: AbortSignal,
+): Promise<FoundTemplate | Failure> {
+  const where = `${name}.${namespace}`;
+  const template = io.template(namespace, name);
+  if (!template) {
+    return { kind: 'invalid', text: `Metric template ${where} error: metrictemplate.flagger.app "${name}" not found` };
+  }
+  const { provider: wanted = {}, query = '' } = (template['spec'] ?? {}) as TemplateSpec;
+  const type = wanted.type ?? 'prometheus';
+  let credentials: Readonly<Record<string, string>> | undefined;
+  const secretName = wanted.secretRef?.name;
+  if (secretName) {
+    try {
+      credentials = await io.secret(namespace, secretName, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      const kind = error instanceof AgentError && error.code === 'CLUSTER_REFUSED' ? 'invalid' : 'unreachable';
+      return { kind, text: `Metric template ${where} secret ${secretName} error: ${messageOf(error)}` };
+    }
+    if (!credentials) {
+      const text = `Metric template ${where} secret ${secretName} error: secrets "${secretName}" not found`;
+      return { kind: 'invalid', text };
+    }
+  }
+  const asked: MetricQuery = {
+    query,
+    address: wanted.address ?? '',
+    ...(wanted.headers ? { headers: wanted.headers } : {}),
+    ...(credentials ? { credentials } : {}),
+    insecureSkipVerify: wanted.insecureSkipVerify ?? false,
+  };
+  try {
+    const provider = metricProviderFor(type);
+    // Address and credentials are looked at here, so that their fault is told as the template's.
+    provider.request(asked);
+    return { provider, query: asked, where };
+  } catch (error) {
+    return { kind: 'invalid', text: `Metric template ${where} provider ${type} error: ${messageOf(error)}` };
+  }
+}
+
+interface TemplateSpec {
+  readonly provider?: {
+    readonly type?: string;
+    readonly address?: string;
+    readonly headers?: Readonly<Record<string, readonly string[]>>;
+    readonly secretRef?: { readonly name?: string };
+    readonly insecureSkipVerify?: boolean;
+  };
+  readonly query?: string;
+}
+
+function subjectOf(spec: CanarySpec): { namespace: string; target: string; service: string; ingress: string } {
+  const { namespace, target, service, ingressRef } = spec;
+  return { namespace, target: target.name, service: service.name, ingress: ingressRef?.name ?? target.name };
+}
+
+/** The values that queries may use; a wrong template comes back as its error. */
+function rendered(query: string, spec: CanarySpec, metric: MetricSpec): string | AgentError {
+  try {
+    return renderTemplate(query, {
+      ...subjectOf(spec),
+      name: spec.name,
+      route: spec.target.name,
+      interval: metric.interval,
+      variables: metric.templateVariables ?? {},
+    });
+  } catch (error) {
+    if (error instanceof AgentError) return error;
+    throw error;
+  }
+}
+
+async function ask(provider: MetricProvider, query: MetricQuery, http: Http, signal: AbortSignal): Promise<Reading> {
+  try {
+    return provider.parse(await http.request(provider.request(query), signal));
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof AgentError) return { kind: 'refused', reason: error.message, passing: false };
+    return { kind: 'refused', reason: `request failed: ${hostOf(query.address)}: ${messageOf(error)}`, passing: true };
+  }
+}
+
+function sampleOf(reading: Reading, failed: string): Sample {
+  if (reading.kind !== 'refused') return reading;
+  return { kind: reading.passing ? 'unreachable' : 'invalid', text: `${failed}${reading.reason}` };
+}
+
+/** Without credentials, path and query. */
+function hostOf(address: string): string {
+  return URL.canParse(address) ? new URL(address).host : address;
+}

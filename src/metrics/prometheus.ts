@@ -1,0 +1,117 @@
+import { STATUS_CODES } from 'node:http';
+import { AgentError } from '../lib/errors.ts';
+import type { HttpResponse } from '../lib/http.ts';
+import type { MetricProvider, MetricQuery, Reading } from './provider.ts';
+
+const TIMEOUT_MS = 5_000;
+const SHOWN_BODY = 400;
+
+/** Prometheus: one instant query. https://prometheus.io/docs/prometheus/latest/querying/api/ Its answer must be one number. */
+export const prometheus: MetricProvider = {
+  name: 'prometheus',
+  probe: 'vector(1)',
+  request(query) {
+    const url = baseUrl(query.address);
+    url.pathname = `${url.pathname.replace(/\/+$/, '')}/api/v1/query`;
+    url.search = new URLSearchParams({ query: query.query.trim().replace(/\s+/g, ' ') }).toString();
+    const headers: Record<string, string> = { accept: 'application/json' };
+    for (const [name, values] of Object.entries(query.headers ?? {})) headers[name.toLowerCase()] = values.join(', ');
+    const authorization = authorizationOf(query);
+    if (authorization !== undefined) headers['authorization'] = authorization;
+    return {
+      method: 'GET',
+      url: url.href,
+      headers,
+      timeoutMs: TIMEOUT_MS,
+      ...(query.insecureSkipVerify ? { insecure: true } : {}),
+    };
+  },
+  parse(response) {
+    if (response.status >= 400) return refusal(response);
+    let answer: Answer;
+    try {
+      answer = JSON.parse(response.body) as Answer;
+    } catch {
+      return refused(`the answer is not one of Prometheus: ${shorten(response.body)}`, true);
+    }
+    if (answer?.status === 'error') return refused(String(answer.error), false);
+    const type = answer?.data?.resultType;
+    const result = answer?.data?.result;
+    if (answer?.status !== 'success' || !Array.isArray(result)) {
+      return refused(`the answer is not one of Prometheus: ${shorten(response.body)}`, true);
+    }
+    if (type === 'scalar') return valueOf(result[1]);
+    if (type !== 'vector') return refused(`query returned multiple values: a ${type}, one number is needed`, false);
+    return ofVector(result as readonly Series[]);
+  },
+};
+
+interface Series {
+  readonly value?: readonly [number, string];
+}
+interface Answer {
+  readonly status?: string;
+  readonly error?: unknown;
+  readonly data?: { readonly resultType?: string; readonly result?: unknown };
+}
+
+function ofVector(result: readonly Series[]): Reading {
+  const [first] = result;
+  if (first === undefined) return noValues;
+  // Flagger takes the last one, whichever that is.
+  if (result.length > 1) {
+    return refused(
+      `query returned multiple values: ${result.length} series, one is needed (sum or avg makes it one)`,
+      false,
+    );
+  }
+  if (first.value === undefined) return refused('query returned a histogram, one number is needed', false);
+  return valueOf(first.value[1]);
+}
+
+const noValues: Reading = { kind: 'no-data', reason: 'no values found' };
+
+function valueOf(text: unknown): Reading {
+  if (text === '+Inf' || text === '-Inf') return { kind: 'no-data', reason: `no values found: the result is ${text}` };
+  const value = typeof text === 'string' ? Number(text) : Number.NaN;
+  // NaN is what a division of nothing by nothing gives.
+  return Number.isFinite(value) ? { kind: 'value', value } : noValues;
+}
+
+function refusal({ status, body }: HttpResponse): Reading {
+  const reason = `error response: Status ${status} ${STATUS_CODES[status] ?? ''}: ${shorten(body)}`;
+  return refused(reason, status >= 500 || status === 429 || status === 408);
+}
+
+function refused(reason: string, passing: boolean): Reading {
+  return { kind: 'refused', reason, passing };
+}
+
+function shorten(body: string): string {
+  const line = body.replace(/\s+/g, ' ').trim();
+  return line.length > SHOWN_BODY ? `${line.slice(0, SHOWN_BODY)}...` : line;
+}
+
+function baseUrl(address: string): URL {
+  let url: URL | undefined;
+  try {
+    url = new URL(address);
+  } catch {
+    // Told below.
+  }
+  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
+    throw new AgentError('CANARY_INVALID', 'the address of the metrics server is no http or https URL');
+  }
+  url.hash = '';
+  return url;
+}
+
+function authorizationOf({ credentials }: MetricQuery): string | undefined {
+  if (credentials === undefined) return undefined;
+  const { token, username, password } = credentials;
+  if (token !== undefined) return `Bearer ${token.trim()}`;
+  if (username === undefined || password === undefined) {
+    throw new AgentError('CANARY_INVALID', 'the secret needs the key token, or both username and password');
+  }
+  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+}

@@ -1,0 +1,36 @@
+import { AgentError } from '../lib/errors.ts';
+import { prometheus } from './prometheus.ts';
+import type { MetricProvider } from './provider.ts';
+
+/** All metrics providers, by the value of a MetricTemplate's `spec.provider.type`. */
+export const metricProviders = { prometheus } as const satisfies Record<string, MetricProvider>;
+
+/** Flagger's other providers. */
+const NOT_YET = [
+  'cloudwatch',
+  'datadog',
+  'dynatrace',
+  'externalmetrics',
+  'graphite',
+  'influxdb',
+  'keptn',
+  'newrelic',
+  'splunk',
+  'stackdriver',
+];
+
+/** Throws AgentError CANARY_INVALID where `metricProviderProblem` says why. */
+export function metricProviderFor(type: string): MetricProvider {
+  const problem = metricProviderProblem(type);
+  if (problem !== undefined) throw new AgentError('CANARY_INVALID', problem);
+  return metricProviders[type as keyof typeof metricProviders];
+}
+
+/** Why `spec.provider.type` of a MetricTemplate cannot be used; undefined where it can. */
+export function metricProviderProblem(type: string): string | undefined {
+  if (Object.hasOwn(metricProviders, type)) return undefined;
+  const supported = `supported are ${Object.keys(metricProviders).join(', ')}`;
+  return NOT_YET.includes(type)
+    ? `spec.provider.type: ${type} is not supported in this release; ${supported}`
+    : `spec.provider.type: unknown provider "${type}"; ${supported}`;
+}
