@@ -1,0 +1,284 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { measure, type MetricIo, metricsOnline } from '../../src/analysis/measure.ts';
+import type { CanarySpec, MetricSpec } from '../../src/canary/types.ts';
+import { AgentError } from '../../src/lib/errors.ts';
+import { createHttp } from '../../src/lib/http-client.ts';
+import type { KubeObject } from '../../src/manifest/types.ts';
+import { aSpec } from '../helpers/a-route-context.ts';
+import { deadUrl, startServer, type TestServer } from '../helpers/http-server.ts';
+
+const signal = new AbortController().signal;
+const http = createHttp({ maxBytes: 100_000, userAgent: 'test' });
+const spec = aSpec({
+  namespace: 'demo',
+  name: 'app',
+  target: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'app' },
+});
+const successRate: MetricSpec = { name: 'request-success-rate', interval: '1m', range: { min: 99 } };
+const duration: MetricSpec = { name: 'request-duration', interval: '1m', range: { max: 500 } };
+const inline: MetricSpec = {
+  name: 'mine',
+  interval: '30s',
+  range: { max: 1 },
+  query: 'x{ns="{{ namespace }}"}[{{ interval }}]',
+};
+const templated: MetricSpec = {
+  name: 'lost',
+  interval: '1m',
+  range: { max: 1 },
+  templateRef: { namespace: 'tpl', name: 'lost-percentage' },
+  templateVariables: { code: '404' },
+};
+
+let server: TestServer;
+let answers: (query: string) => { status?: number; body?: string; values?: readonly string[] };
+
+beforeEach(async () => {
+  answers = () => ({ values: [] });
+  server = await startServer((request, response) => {
+    const {
+      status = 200,
+      body,
+      values = [],
+    } = answers(new URL(request.url ?? '', 'http://x').searchParams.get('query') ?? '');
+    const result = values.map((value) => ({ metric: {}, value: [1, value] }));
+    response
+      .writeHead(status)
+      .end(body ?? JSON.stringify({ status: 'success', data: { resultType: 'vector', result } }));
+  });
+});
+afterEach(() => server.close());
+
+function io(more: Partial<MetricIo> = {}): MetricIo {
+  return {
+    http,
+    metricsServer: server.url,
+    meshProvider: 'traefik',
+    template: () => undefined,
+    secret: async () => undefined,
+    ...more,
+  };
+}
+const ask = (metric: MetricSpec, more: Partial<MetricIo> = {}, canary: CanarySpec = spec) =>
+  measure(canary, metric, io(more), signal);
+const queries = (): (string | null)[] =>
+  server.requests.map(({ path }) => new URL(path, 'http://x').searchParams.get('query'));
+
+function template(spec: Record<string, unknown>): MetricIo['template'] {
+  const object: KubeObject = {
+    apiVersion: 'flagger.app/v1beta1',
+    kind: 'MetricTemplate',
+    metadata: { name: 'lost-percentage', namespace: 'tpl' },
+    spec,
+  };
+  return (namespace, name) => (namespace === 'tpl' && name === 'lost-percentage' ? object : undefined);
+}
+
+describe('built-in metrics', () => {
+  it('come as percent and milliseconds', async () => {
+    answers = (query) => ({ values: [query.startsWith('histogram') ? '0.25' : '98.7'] });
+    const plain = { ...spec, provider: 'kubernetes' };
+    expect(await ask(successRate, {}, plain)).toEqual({ kind: 'value', value: 98.7 });
+    expect(await ask(duration, {}, plain)).toEqual({ kind: 'value', value: 250 });
+    expect(await ask(duration)).toEqual({ kind: 'value', value: 0.25 });
+  });
+
+  it('are asked of the canary’s own server where it names one', async () => {
+    answers = () => ({ values: ['1'] });
+    const own = { ...spec, metricsServer: server.url };
+    expect(await ask(successRate, { metricsServer: await deadUrl() }, own)).toEqual({ kind: 'value', value: 1 });
+  });
+
+  it('have no data without traffic', async () => {
+    expect(await ask(successRate)).toEqual({ kind: 'no-data', reason: 'running query failed: no values found' });
+    expect(await ask(duration)).toEqual({ kind: 'no-data', reason: 'running query failed: no values found' });
+  });
+
+  it('are 0 percent where there is traffic and nothing ever succeeded', async () => {
+    answers = (query) => ({ values: query.includes('!~') ? [] : ['3.5'] });
+    expect(await ask(successRate)).toEqual({ kind: 'value', value: 0 });
+    answers = (query) => ({ values: query.includes('!~') ? ['NaN'] : ['0'] });
+    expect((await ask(successRate)).kind).toBe('no-data');
+    answers = (query) => (query.includes('!~') ? { values: [] } : { status: 503, body: 'busy' });
+    expect((await ask(successRate)).kind).toBe('unreachable');
+  });
+
+  it('tell an error of the server in Flagger’s words', async () => {
+    answers = () => ({ status: 500, body: '{"status":"error","errorType":"internal","error":"stub"}' });
+    expect(await ask(successRate)).toEqual({
+      kind: 'unreachable',
+      text: 'Prometheus query failed: running query failed: error response: Status 500 Internal Server Error: {"status":"error","errorType":"internal","error":"stub"}',
+    });
+  });
+
+  it('tell that nobody answers, without the query', async () => {
+    const dead = await deadUrl();
+    expect(await ask(duration, { metricsServer: dead })).toEqual({
+      kind: 'unreachable',
+      text: `Prometheus query failed: running query failed: request failed: ${new URL(dead).host}: connection refused`,
+    });
+  });
+
+  it('end with the agent', async () => {
+    const stop = new AbortController();
+    stop.abort(new Error('shutting down'));
+    await expect(measure(spec, duration, io(), stop.signal)).rejects.toThrow('shutting down');
+  });
+});
+
+describe('metrics with their own query', () => {
+  it('are rendered and asked of the metrics server', async () => {
+    answers = () => ({ values: ['7'] });
+    expect(await ask(inline)).toEqual({ kind: 'value', value: 7 });
+    expect(queries()).toEqual(['x{ns="demo"}[30s]']);
+  });
+
+  it('say what is wrong with them', async () => {
+    expect(await ask({ ...inline, query: '{{ nope }}' })).toEqual({
+      kind: 'invalid',
+      text: 'Prometheus query failed for mine: rendering query failed: template line 1: function "nope" not defined',
+    });
+    answers = () => ({ status: 400, body: 'parse error' });
+    expect(await ask(inline)).toEqual({
+      kind: 'invalid',
+      text: 'Prometheus query failed for mine: error response: Status 400 Bad Request: parse error',
+    });
+    answers = () => ({ values: ['1', '2'] });
+    expect(await ask(inline)).toMatchObject({
+      kind: 'invalid',
+      text: expect.stringContaining('query returned multiple values: 2 series'),
+    });
+    answers = () => ({ values: [] });
+    expect(await ask(inline)).toEqual({ kind: 'no-data', reason: 'no values found' });
+  });
+});
+
+describe('metrics with a template', () => {
+  const query = '100 - sum(rate(x{n="{{ target }}",c="{{ variables.code }}"}[{{ interval }}]))';
+  const provider = () => ({ type: 'prometheus', address: server.url });
+
+  it('are asked of the template’s provider with its variables and secret', async () => {
+    answers = () => ({ values: ['6.2'] });
+    const secret: MetricIo['secret'] = async (namespace, name) =>
+      `${namespace}/${name}` === 'tpl/auth' ? { token: 't' } : undefined;
+    const found = template({
+      provider: { ...provider(), secretRef: { name: 'auth' }, headers: { 'X-Scope-OrgID': ['a'] } },
+      query,
+    });
+    expect(await ask(templated, { template: found, secret })).toEqual({ kind: 'value', value: 6.2 });
+    expect(queries()).toEqual(['100 - sum(rate(x{n="app",c="404"}[1m]))']);
+    expect(server.requests[0]?.headers).toMatchObject({ authorization: 'Bearer t', 'x-scope-orgid': 'a' });
+  });
+
+  it('win over a built-in metric of the same name', async () => {
+    answers = () => ({ values: ['5'] });
+    await ask(
+      { ...templated, name: 'request-duration' },
+      { template: template({ provider: provider(), query: 'up' }) },
+    );
+    expect(queries()).toEqual(['up']);
+  });
+
+  it.each<[string, Partial<MetricIo>, string]>([
+    [
+      'no template',
+      {},
+      'Metric template lost-percentage.tpl error: metrictemplate.flagger.app "lost-percentage" not found',
+    ],
+    [
+      'no secret',
+      {
+        template: template({
+          provider: { type: 'prometheus', address: 'http://x', secretRef: { name: 's' } },
+          query: 'x',
+        }),
+      },
+      'Metric template lost-percentage.tpl secret s error: secrets "s" not found',
+    ],
+    [
+      'a secret without keys',
+      {
+        template: template({ provider: { address: 'http://x', secretRef: { name: 's' } }, query: 'x' }),
+        secret: async () => ({}),
+      },
+      'Metric template lost-percentage.tpl provider prometheus error: the secret needs the key token, or both username and password',
+    ],
+    [
+      'another provider',
+      { template: template({ provider: { type: 'datadog' }, query: 'x' }) },
+      'Metric template lost-percentage.tpl provider datadog error: spec.provider.type: datadog is not supported in this release; supported are prometheus',
+    ],
+    [
+      'no address',
+      { template: template({ provider: { type: 'prometheus' }, query: 'x' }) },
+      'Metric template lost-percentage.tpl provider prometheus error: the address of the metrics server is no http or https URL',
+    ],
+    [
+      'a missing variable',
+      { template: template({ provider: { type: 'prometheus', address: 'http://x' }, query: '{{ variables.nope }}' }) },
+      'Metric template lost-percentage.tpl query render error: template line 1: map has no entry for key "nope"',
+    ],
+  ])('say that there is %s', async (_, more, text) => {
+    expect(await ask(templated, more)).toEqual({ kind: 'invalid', text });
+  });
+
+  it('know nothing while the cluster does not give the secret', async () => {
+    const found = template({ provider: { address: 'http://x', secretRef: { name: 's' } }, query: 'x' });
+    const secret = (code: 'CLUSTER_UNREACHABLE' | 'CLUSTER_REFUSED') => async () => {
+      throw new AgentError(code, 'told by the cluster');
+    };
+    expect(await ask(templated, { template: found, secret: secret('CLUSTER_UNREACHABLE') })).toEqual({
+      kind: 'unreachable',
+      text: 'Metric template lost-percentage.tpl secret s error: told by the cluster',
+    });
+    expect((await ask(templated, { template: found, secret: secret('CLUSTER_REFUSED') })).kind).toBe('invalid');
+  });
+
+  it('say how the query failed', async () => {
+    const found = template({ provider: provider(), query: 'x' });
+    expect(await ask(templated, { template: found })).toEqual({ kind: 'no-data', reason: 'no values found' });
+    answers = () => ({ status: 502, body: 'bad gateway' });
+    expect(await ask(templated, { template: found })).toEqual({
+      kind: 'unreachable',
+      text: 'Metric query failed for lost: error response: Status 502 Bad Gateway: bad gateway',
+    });
+  });
+});
+
+it('refuses a metric of which nothing is known', async () => {
+  expect(await ask({ name: 'mystery', interval: '1m', range: {} })).toEqual({
+    kind: 'invalid',
+    text: 'Metric query failed for no usable metrics template and query were configured',
+  });
+});
+
+describe('metricsOnline', () => {
+  const online = (metrics: readonly MetricSpec[], more: Partial<MetricIo> = {}) =>
+    metricsOnline({ ...spec, analysis: { ...spec.analysis, metrics } }, io(more), signal);
+
+  it('probes every provider once', async () => {
+    answers = () => ({ values: ['1'] });
+    const found = template({ provider: { type: 'prometheus', address: `${server.url}/other` }, query: 'x' });
+    expect(await online([successRate, duration, inline, templated], { template: found })).toEqual({
+      kind: 'value',
+      value: 1,
+    });
+    expect(server.requests.map(({ path }) => path)).toEqual([
+      '/api/v1/query?query=vector%281%29',
+      '/other/api/v1/query?query=vector%281%29',
+    ]);
+    expect(await online([])).toEqual({ kind: 'value', value: 1 });
+  });
+
+  it('tells the first that does not answer', async () => {
+    answers = () => ({ status: 502, body: 'down' });
+    expect(await online([successRate])).toEqual({
+      kind: 'unreachable',
+      text: 'Error checking metric providers: prometheus not available: error response: Status 502 Bad Gateway: down',
+    });
+    expect(await online([templated])).toMatchObject({
+      kind: 'invalid',
+      text: expect.stringContaining('Error checking metric providers: Metric template'),
+    });
+  });
+});
