@@ -63,16 +63,6 @@ export function flag(args: readonly string[], name: string): string | undefined 
   return undefined;
 }
 
-const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
-
-/** Go's notation, such as `800ms` or `1m30s`, in milliseconds. Undefined: not a duration. */
-export function parseDuration(text: string): number | undefined {
-  if (text === '0') return 0;
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)];
-  if (parts.length === 0 || parts.map(([part]) => part).join('') !== text) return undefined;
-  return parts.reduce((total, [, amount, unit]) => total + Number(amount) * (unitMs[unit ?? ''] ?? 0), 0);
-}
-
 export function crash({ log }: Pick<Surroundings, 'log'>, line: string): Program {
   log(line);
   return { kind: 'exit', code: 1, afterMs: 0 };

@@ -1,5 +1,6 @@
+import { parseGoDuration } from '../../../lib/duration.ts';
 import { createRequestMetrics } from './histogram.ts';
-import { type AppReply, type AppRequest, crash, type DemoImage, flag, parseDuration, type Program } from './image.ts';
+import { type AppReply, type AppRequest, crash, type DemoImage, flag, type Program } from './image.ts';
 import type { Surroundings } from './image.ts';
 
 /** A small web service with faults to order, after https://github.com/stefanprodan/podinfo. */
@@ -32,9 +33,9 @@ function startPodinfo(surroundings: Surroundings): Program {
   const env: Settings = { VERSION: tag.replace(/^v/, ''), ...faultyTags[tag], ...surroundings.env };
   const failRate = Number(env.FAIL_RATE ?? '0');
   if (Number.isNaN(failRate)) return crash(surroundings, `FAIL_RATE: cannot parse "${env.FAIL_RATE}"`);
-  const delayMs = parseDuration(env.DELAY ?? '0s');
+  const delayMs = parseGoDuration(env.DELAY ?? '0s');
   if (delayMs === undefined) return crash(surroundings, `DELAY: invalid duration "${env.DELAY}"`);
-  const readyAfterMs = parseDuration(env.READY_AFTER ?? '0s');
+  const readyAfterMs = parseGoDuration(env.READY_AFTER ?? '0s');
   if (readyAfterMs === undefined) return crash(surroundings, `READY_AFTER: invalid duration "${env.READY_AFTER}"`);
 
   const version = env.VERSION ?? tag;

@@ -1,4 +1,5 @@
-import { type AppReply, type DemoImage, flag, parseDuration, type Program, type Surroundings } from './image.ts';
+import { parseGoDuration } from '../../../lib/duration.ts';
+import { type AppReply, type DemoImage, flag, type Program, type Surroundings } from './image.ts';
 
 /** The backend of the quotes app: one quote for each request. */
 export const quotes: DemoImage = {
@@ -35,7 +36,7 @@ function startQuotes({ tag, args, env, clock, log }: Surroundings): Program {
   const port = Number(flag(args, 'port') ?? env['PORT'] ?? '3000');
   const shown = tag.startsWith('1') ? starWars : starTrek;
   const broken = env['FAIL_ENABLED'] === undefined ? tag.startsWith('3') : /^(1|true)$/.test(env['FAIL_ENABLED']);
-  const failAfterMs = parseDuration(env['FAIL_AFTER'] ?? defaultFailAfter) ?? 0;
+  const failAfterMs = parseGoDuration(env['FAIL_AFTER'] ?? defaultFailAfter) ?? 0;
   let served = 0;
   let firstMs: number | undefined;
 

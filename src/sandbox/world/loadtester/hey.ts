@@ -1,5 +1,5 @@
 import type { Clock } from '../../../lib/clock.ts';
-import { parseDuration } from '../images/image.ts';
+import { parseGoDuration } from '../../../lib/duration.ts';
 import type { Client } from './client.ts';
 import { parseOptions } from './shell.ts';
 
@@ -29,7 +29,7 @@ export function parseHey(words: readonly string[]): Load | string {
   const last = (name: string): string | undefined => named.get(name)?.at(-1);
   const url = rest.length === 1 ? toUrl(rest[0] ?? '') : undefined;
   if (!url) return `hey wants one URL, not "${rest.join(' ')}"`;
-  const durationMs = last('z') === undefined ? undefined : parseDuration(last('z') ?? '');
+  const durationMs = last('z') === undefined ? undefined : parseGoDuration(last('z') ?? '');
   if (last('z') !== undefined && durationMs === undefined) return `"-z ${last('z')}" is no duration`;
   const [requests, workers, rate, timeout] = ['n', 'c', 'q', 't'].map((name) => Number(last(name) ?? defaults[name]));
   const numbers = [requests, workers, rate, timeout];
