@@ -25,31 +25,31 @@ export async function editTree(
 
   const rewrite = async (oid: string | undefined, edit: Edit, folder: string): Promise<string | undefined> => {
     const entries = new Map((oid ? await entriesOf(oid) : []).map((entry) => [entry.name, entry]));
-    for (const [name, child] of edit.below) {
+    const put = (name: string, mode: string, content: Uint8Array | string): void => {
+      const blob = newObject('blob', Buffer.from(content));
+      objects.push(blob);
+      entries.set(name, treeEntry(mode, name, blob.oid));
+    };
+    for (const [name, { content, below }] of edit.below) {
       const old = entries.get(name);
       const path = `${folder}${name}`;
-      if (child.below.size > 0) {
-        if (old?.mode === SUBMODULE) throw new Error(`${path} is a submodule and cannot be written to`);
-        const tree = await rewrite(old?.mode === FOLDER ? old.oid : undefined, child, `${path}/`);
-        const isFile = old !== undefined && old.mode !== FOLDER;
-        if (tree !== undefined && (child.content || (isFile && child.content !== null))) {
-          throw new Error(`${path} cannot be a file and a folder`);
-        }
-        if (tree !== undefined) entries.set(name, treeEntry(FOLDER, name, tree));
-        // Removing a file below something that is no folder removes nothing.
-        else if (!isFile || child.content === null) entries.delete(name);
-        if (tree !== undefined || typeof child.content !== 'string') continue;
+      if (old?.mode === SUBMODULE) throw new Error(`${path} is a submodule and cannot be written to`);
+      const isFile = old !== undefined && old.mode !== FOLDER;
+      if (below.size === 0) {
+        if (content === null || content === undefined) {
+          if (isFile) entries.delete(name);
+        } else if (old?.mode === FOLDER) throw new Error(`${path} is a folder and cannot be written as a file`);
+        else put(name, old?.mode ?? '100644', content);
+        continue;
       }
-      if (old?.mode === FOLDER || old?.mode === SUBMODULE) {
-        if (child.content === null) continue;
-        throw new Error(`${path} is a folder and cannot be written as a file`);
-      }
-      if (child.content === null || child.content === undefined) entries.delete(name);
-      else {
-        const blob = newObject('blob', Buffer.from(child.content));
-        objects.push(blob);
-        entries.set(name, treeEntry(old?.mode ?? '100644', name, blob.oid));
-      }
+      const tree = await rewrite(isFile ? undefined : old?.oid, { below }, `${path}/`);
+      const staysFile = (content !== null && content !== undefined) || (isFile && content === undefined);
+      if (tree !== undefined) {
+        if (staysFile) throw new Error(`${path} cannot be a file and a folder`);
+        entries.set(name, treeEntry(FOLDER, name, tree));
+      } else if (content !== null && content !== undefined) put(name, isFile ? old.mode : '100644', content);
+      // Removing a file below a file removes nothing.
+      else if (!isFile || content === null) entries.delete(name);
     }
     if (entries.size === 0 && folder !== '') return undefined;
     const tree = newObject('tree', encodeTree([...entries.values()]));
