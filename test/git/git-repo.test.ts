@@ -6,6 +6,7 @@ import { describeGitRepo, type GitRepoFixture, initialFiles } from '../conforman
 import { removeDir, tempDir } from '../helpers/temp-repo.ts';
 
 const setUp = (options: Pick<GitServerOptions, 'auth'>, auth?: GitAuth) => async (): Promise<GitRepoFixture> => {
+  let folders = 0;
   const root = await tempDir();
   const server = await startGitServer({ root: join(root, 'server'), ...options });
   const serverPath = await server.createRepo('config', { files: initialFiles });
