@@ -1,0 +1,78 @@
+import { decideMeshRoute } from './http-route.ts';
+import { fieldsOf, listOf, numberOf, textOf } from './read.ts';
+import { type Decision, noEdits, type RouteRequest, type ServicePort, type Surroundings } from './route.ts';
+import { nearestPort } from './routing-objects.ts';
+import { decideTraefikService } from './traefik.ts';
+
+const ZONES = ['', 'svc', 'svc.cluster.local', 'traefik'];
+
+/** `name.namespace`, `name.namespace.svc[.cluster.local]`, and `name.namespace.traefik` for a TraefikService. */
+export function parseClusterName(host: string): { name: string; namespace: string; zone: string } | undefined {
+  const [name = '', namespace = '', ...rest] = host.replace(/\.$/, '').split('.');
+  const zone = rest.join('.');
+  return name !== '' && namespace !== '' && ZONES.includes(zone) ? { name, namespace, zone } : undefined;
+}
+
+/** Names inside the cluster: what the mesh says of the Service, a TraefikService of that name, the Service itself. */
+export function decideClusterName(request: RouteRequest, around: Surroundings): Decision | undefined {
+  const parsed = parseClusterName(request.host);
+  if (!parsed) return undefined;
+  const { name, namespace, zone } = parsed;
+  if (zone === 'traefik') return decideTraefikService(namespace, name, around);
+  return (
+    decideMesh(request, namespace, name, around) ??
+    decideTraefikService(namespace, name, around) ??
+    decideService(request, namespace, name, around)
+  );
+}
+
+/** What callers with a mesh's proxy get: HTTPRoutes on the Service, then TrafficSplits. Undefined: nothing is said about it. */
+export function decideMesh(
+  request: RouteRequest,
+  namespace: string,
+  name: string,
+  around: Surroundings,
+): Decision | undefined {
+  const port = nearestPort(around.objects, namespace, name, request.port);
+  if (port === undefined) return undefined;
+  const apex = { namespace, service: name, port };
+  return decideMeshRoute(request, apex, around) ?? decideTrafficSplit(apex, around);
+}
+
+/** The weights of v1alpha1 are quantities, later ones integers. TrafficSplits with `matches` are not understood and left out. */
+function decideTrafficSplit({ namespace, service, port }: ServicePort, around: Surroundings): Decision | undefined {
+  const split = around.objects.trafficSplits.find(({ metadata, spec }) => {
+    const { service: apex, matches } = fieldsOf(spec);
+    return metadata.namespace === namespace && apex === service && listOf(matches).length === 0;
+  });
+  if (!split) return undefined;
+  const backends = listOf(fieldsOf(split.spec).backends).map((backend, index) => ({
+    id: `${index}:${textOf(backend.service)}`,
+    weight: quantity(backend.weight),
+    service: textOf(backend.service),
+  }));
+  const chosen = around.pick(split.metadata.uid, backends);
+  if (!chosen) return { kind: 'answer', status: 503, reason: 'no backend has a weight' };
+  const asked = typeof port === 'number' ? port : undefined;
+  const to = {
+    namespace,
+    service: chosen.service,
+    port: nearestPort(around.objects, namespace, chosen.service, asked) ?? port,
+  };
+  return { kind: 'forward', to, edits: noEdits };
+}
+
+function quantity(weight: unknown): number {
+  const milli = textOf(weight).endsWith('m') ? numberOf(textOf(weight).slice(0, -1)) : undefined;
+  return milli === undefined ? (numberOf(weight) ?? 0) : milli / 1000;
+}
+
+function decideService(
+  request: RouteRequest,
+  namespace: string,
+  service: string,
+  { objects }: Surroundings,
+): Decision | undefined {
+  const port = nearestPort(objects, namespace, service, request.port);
+  return port === undefined ? undefined : { kind: 'forward', to: { namespace, service, port }, edits: noEdits };
+}
