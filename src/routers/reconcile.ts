@@ -1,4 +1,4 @@
-import type { TrafficSplit } from '../canary/types.ts';
+import type { CanarySpec, TrafficSplit } from '../canary/types.ts';
 import { canonicalJson } from '../lib/hash.ts';
 import { type KubeObject, refKey, refOf } from '../manifest/types.ts';
 import { invalid } from './objects.ts';
@@ -22,11 +22,8 @@ export function planRoutes(
   live: LiveObjects,
   split: TrafficSplit | 'keep',
 ): readonly PlannedRoute[] {
-  const { spec } = context;
-  if (router.supports.weights && !router.supports.headers && spec.analysis.strategy.kind === 'ab-testing') {
-    // Flagger would send everybody to the canary.
-    throw invalid(spec, `provider ${router.name} cannot tell users apart: spec.analysis.match is not possible with it`);
-  }
+  const impossible = strategyProblem(router, context.spec);
+  if (impossible !== undefined) throw invalid(context.spec, impossible);
   const wanted = split === 'keep' ? (router.read(context, live) ?? { canaryWeight: 0, mirror: false }) : split;
   if (!Number.isInteger(wanted.canaryWeight) || wanted.canaryWeight < 0 || wanted.canaryWeight > 100) {
     throw new Error(`a canary weight of ${wanted.canaryWeight} is no percentage`);
@@ -42,4 +39,19 @@ export function planRoutes(
 /** The routing objects exist and differ from what they should be, apart from the weights. */
 export function routeDrift(router: Router, context: RouteContext, live: LiveObjects): boolean {
   return planRoutes(router, context, live, 'keep').some(({ over }) => over !== undefined);
+}
+
+/** Why a router cannot do what the analysis asks for; undefined where it can. */
+export function strategyProblem(router: Router, spec: CanarySpec): string | undefined {
+  const { weights, headers } = router.supports;
+  // Without weights there are no routes, and the core makes it blue/green.
+  if (!weights || headers || spec.analysis.strategy.kind !== 'ab-testing') return undefined;
+  // Flagger would send everybody to the canary.
+  return `provider ${router.name} cannot tell users apart: spec.analysis.match is not possible with it`;
+}
+
+/** The Canary as this router can do it: mirroring is dropped where there is none, or the analysis would wait for it for ever. */
+export function supportedSpec(router: Router, spec: CanarySpec): CanarySpec {
+  if (router.supports.mirror || !spec.analysis.mirror) return spec;
+  return { ...spec, analysis: { ...spec.analysis, mirror: false } };
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { jsonOf } from '../../src/routers/objects.ts';
-import { planRoutes } from '../../src/routers/reconcile.ts';
+import { planRoutes, supportedSpec } from '../../src/routers/reconcile.ts';
+import { routers } from '../../src/routers/registry.ts';
 import { traefik } from '../../src/routers/traefik.ts';
 import { aRouteContext, aSpec } from '../helpers/a-route-context.ts';
 
@@ -75,6 +76,12 @@ describe('traefik', () => {
     expect(() => planRoutes(traefik, testing, [undefined], { canaryWeight: 100, mirror: false })).toThrow(
       'Canary shop.prod: provider traefik cannot tell users apart',
     );
+  });
+
+  it('does not wait for mirroring that it cannot do', () => {
+    const spec = aSpec({ analysis: { mirror: true } });
+    expect(supportedSpec(traefik, spec).analysis.mirror).toBe(false);
+    expect(supportedSpec(routers['gatewayapi:v1'], spec)).toBe(spec);
   });
 
   it('refuses weights that are no percentage', () => {

@@ -1,0 +1,57 @@
+import { AgentError, messageOf } from '../lib/errors.ts';
+import { checkTemplate } from '../lib/template.ts';
+import type { KubeObject } from '../manifest/types.ts';
+import { metricProviderFor } from './registry.ts';
+
+/** What queries may use: `{{ namespace }}`, `{{ variables.x }}`. */
+export const QUERY_VALUES = [
+  'name',
+  'namespace',
+  'target',
+  'service',
+  'ingress',
+  'route',
+  'interval',
+  'variables',
+] as const;
+
+export interface TemplateProblem {
+  /** Path of the field, e.g. `spec.query`. */
+  readonly field: string;
+  readonly message: string;
+}
+
+/** Why a query cannot be rendered, whatever the values; undefined where it can. */
+export function queryProblem(query: string): string | undefined {
+  try {
+    checkTemplate(query, QUERY_VALUES);
+    return undefined;
+  } catch (error) {
+    if (error instanceof AgentError) return error.message;
+    throw error;
+  }
+}
+
+/** What is wrong with a MetricTemplate, as far as it can be told without asking anybody. */
+export function metricTemplateProblems(template: KubeObject): readonly TemplateProblem[] {
+  const { provider = {}, query } = (template['spec'] ?? {}) as {
+    readonly provider?: { readonly type?: unknown; readonly address?: unknown };
+    readonly query?: unknown;
+  };
+  const problems: TemplateProblem[] = [];
+  const type = typeof provider.type === 'string' ? provider.type : 'prometheus';
+  const address = typeof provider.address === 'string' ? provider.address : '';
+  try {
+    metricProviderFor(type).request({ query: '', address });
+  } catch (error) {
+    if (!(error instanceof AgentError)) throw error;
+    problems.push({ field: 'spec.provider', message: messageOf(error) });
+  }
+  if (typeof query !== 'string' || query.trim() === '') {
+    problems.push({ field: 'spec.query', message: 'the query is missing' });
+    return problems;
+  }
+  const wrong = queryProblem(query);
+  if (wrong !== undefined) problems.push({ field: 'spec.query', message: wrong });
+  return problems;
+}

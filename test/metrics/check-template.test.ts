@@ -1,0 +1,40 @@
+import { describe, expect, it } from 'vitest';
+import { metricTemplateProblems, queryProblem } from '../../src/metrics/check-template.ts';
+
+const problems = (spec: Record<string, unknown>) =>
+  metricTemplateProblems({ apiVersion: 'flagger.app/v1beta1', kind: 'MetricTemplate', metadata: { name: 'm' }, spec });
+const provider = { type: 'prometheus', address: 'http://prometheus:9090' };
+
+describe('metricTemplateProblems', () => {
+  it('has nothing to say about templates as users write them', () => {
+    const query = `
+      100 - sum(
+          rate(
+              http_requests_total{
+                kubernetes_namespace="{{ namespace }}",
+                kubernetes_pod_name=~"{{ target }}-[0-9a-zA-Z]+(-[0-9a-zA-Z]+)",
+                status!="{{ variables.status }}"
+              }[{{ interval }}]
+          )
+      ) * 100`;
+    expect(problems({ provider, query })).toEqual([]);
+  });
+
+  it('names the field and the fault', () => {
+    expect(problems({ provider, query: 'x{a="{{ targte }}"}' })).toEqual([
+      { field: 'spec.query', message: 'template line 1: function "targte" not defined' },
+    ]);
+    expect(problems({ provider: { type: 'datadog' } })).toEqual([
+      { field: 'spec.provider', message: expect.stringContaining('datadog is not supported in this release') },
+      { field: 'spec.query', message: 'the query is missing' },
+    ]);
+    expect(problems({ provider: { type: 'prometheus' }, query: 'up' })).toEqual([
+      { field: 'spec.provider', message: 'the address of the metrics server is no http or https URL' },
+    ]);
+  });
+
+  it('looks at queries alone', () => {
+    expect(queryProblem('up{n="{{ name }}"}')).toBeUndefined();
+    expect(queryProblem('{{ if name }}')).toContain('without {{end}}');
+  });
+});
