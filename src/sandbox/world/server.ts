@@ -66,6 +66,8 @@ async function answer(
     outgoing.writeHead(reply.status, {
       'content-type': type,
       'content-length': Buffer.byteLength(body),
+      // Proxies measure real time; a told delay is in the clock's time, so it is told to them.
+      ...(reply.delayMs ? { 'server-timing': `app;dur=${workMs + reply.delayMs}` } : {}),
       ...reply.headers,
       ...(closing.aborted ? { connection: 'close' } : {}),
     });
