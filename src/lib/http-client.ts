@@ -32,7 +32,7 @@ export function createHttp(options: HttpOptions): Http & { close(): Promise<void
 function createDispatcher({ proxy }: HttpOptions, insecure: boolean): Dispatcher {
   const tls = insecure ? { rejectUnauthorized: false } : {};
   // Our own timer covers the whole exchange, so undici's two are off.
-  const common = { connect: tls, headersTimeout: 0, bodyTimeout: 0, keepAliveTimeout: 30_000 };
+  const common = { connect: tls, headersTimeout: 0, bodyTimeout: 0 };
   const agent =
     proxy?.http || proxy?.https
       ? // Empty strings, because undici reads the environment where a value is absent.
