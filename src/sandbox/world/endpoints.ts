@@ -12,9 +12,13 @@ export interface ServiceTargets {
   }[];
 }
 
+const managedBy = 'endpoints.kubernetes.io/managed-by';
+
 /** Keeps Endpoints, EndpointSlices and the table of `namespace/service` up to date. */
 export interface Endpoints {
   readonly table: ReadonlyMap<string, ServiceTargets>;
+  /** Only the table; cheap, so that no request goes to a pod that is known to be leaving. */
+  readonly refresh: (key: string) => void;
   readonly reconcile: (key: string) => void;
   /** The Services whose endpoints a pod is or was part of. */
   readonly servicesOf: (pod: StoredObject, previous: StoredObject | undefined) => readonly string[];
@@ -24,25 +28,33 @@ export function createEndpoints(objects: Objects): Endpoints {
   const table = new Map<string, ServiceTargets>();
   const forget = (key: string): void => {
     const { namespace, name } = splitKey(key);
-    if (!table.delete(key)) return;
+    table.delete(key);
     const endpoints = objects.get('Endpoints', namespace, name);
-    if (endpoints) objects.remove(endpoints);
+    if (endpoints?.metadata.labels?.[managedBy] !== undefined) objects.remove(endpoints);
+  };
+  const inspect = (key: string): { service: Service; pods: readonly Pod[] } | undefined => {
+    const { namespace, name } = splitKey(key);
+    const service = objects.get('Service', namespace, name);
+    const selector = service?.spec.selector;
+    if (!service || !selector || Object.keys(selector).length === 0) return undefined;
+    const pods = objects
+      .list('Pod', namespace)
+      .filter((pod) => selects({ matchLabels: selector }, pod.metadata.labels) && pod.status?.podIP)
+      .filter((pod) => pod.metadata.deletionTimestamp || isActive(pod))
+      .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
+    table.set(key, targetsOf(service, pods));
+    return { service, pods };
   };
   return {
     table,
+    refresh: (key) => {
+      if (!inspect(key)) table.delete(key);
+    },
     reconcile(key) {
-      const { namespace, name } = splitKey(key);
-      const service = objects.get('Service', namespace, name);
-      const selector = service?.spec.selector;
-      if (!service || !selector || Object.keys(selector).length === 0) return forget(key);
-      const pods = objects
-        .list('Pod', namespace)
-        .filter((pod) => selects({ matchLabels: selector }, pod.metadata.labels) && pod.status?.podIP)
-        .filter((pod) => pod.metadata.deletionTimestamp || isActive(pod))
-        .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
-      table.set(key, targetsOf(service, pods));
-      writeEndpoints(objects, service, pods);
-      writeSlice(objects, service, pods);
+      const found = inspect(key);
+      if (!found) return forget(key);
+      writeEndpoints(objects, found.service, found.pods);
+      writeSlice(objects, found.service, found.pods);
     },
     servicesOf: (pod, previous) =>
       objects
@@ -118,7 +130,7 @@ function writeEndpoints(objects: Objects, service: Service, pods: readonly Pod[]
     ports: endpointPorts(service, present),
   };
   const subsets = present.length > 0 ? [subset] : undefined;
-  const managed = { ...labels, 'endpoints.kubernetes.io/managed-by': 'endpoint-controller' };
+  const managed = { ...labels, [managedBy]: 'endpoint-controller' };
   const existing = objects.get('Endpoints', namespace, name);
   if (!existing) {
     objects.create('Endpoints', { metadata: { name, namespace, labels: managed }, ...(subsets ? { subsets } : {}) });

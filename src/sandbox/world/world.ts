@@ -64,11 +64,15 @@ export function startWorld({ store, clock, podStartMs, onRequest, route, log }: 
         pods.add(keyOf(object));
         if (orphan) for (const set of objects.list('ReplicaSet', namespace)) sets.add(keyOf(set));
         enqueueOwners('ReplicaSet', sets);
-        for (const key of endpoints.servicesOf(object, previous)) services.add(key);
+        for (const key of endpoints.servicesOf(object, previous)) {
+          endpoints.refresh(key);
+          services.add(key);
+        }
         if (type === 'DELETED') wakeRecreating(objects, namespace, deployments);
         return undefined;
       }
       case 'v1/Service':
+        endpoints.refresh(keyOf(object));
         return services.add(keyOf(object));
       case 'v1/ConfigMap':
       case 'v1/Secret':

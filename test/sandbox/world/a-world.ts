@@ -1,8 +1,6 @@
 import type { Clock } from '../../../src/lib/clock.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
 import { createLogger } from '../../../src/lib/log.ts';
-import { createAdmission } from '../../../src/sandbox/api/admit.ts';
-import { resolver, readBuiltinSchemas } from '../../../src/sandbox/api/schema.ts';
 import { createStore } from '../../../src/sandbox/api/store.ts';
 import type { RequestSeen, SandboxStore, StoredObject, World, WorldOptions } from '../../../src/sandbox/types.ts';
 import type { Container, Deployment, Kinds, Pod } from '../../../src/sandbox/world/kinds.ts';
@@ -28,12 +26,11 @@ const waitMs = 8_000;
 /** A store with a namespace `test`, and a world on it. */
 export function aWorld(options: Partial<Omit<WorldOptions, 'store'>> = {}): TestWorld {
   const clock = options.clock ?? systemClock;
-  const resolve = resolver(readBuiltinSchemas().definitions);
-  const store = createStore(clock, (objects) => createAdmission(objects, resolve, clock));
+  const store = createStore(clock);
   store.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'test' } });
   const seen: RequestSeen[] = [];
   const complaints: string[] = [];
-  const log = createLogger('warn', (line) => complaints.push(line));
+  const log = createLogger('debug', (line) => complaints.push(line));
   const world = startWorld({ podStartMs: 10, log, onRequest: (one) => seen.push(one), ...options, store, clock });
   const objects = createObjects(store);
   return {
@@ -141,14 +138,14 @@ export function conditionOf(object: StoredObject | undefined, type: string) {
 }
 
 export function setImage(world: TestWorld, name: string, image: string): void {
-  world.objects.change(world.deployment(name), (draft) => {
+  world.objects.change<'Deployment'>(world.deployment(name), (draft) => {
     const [container] = draft.spec.template.spec.containers;
     if (container) container.image = image;
   });
 }
 
 export function scale(world: TestWorld, name: string, replicas: number): void {
-  world.objects.change(world.deployment(name), (draft) => {
+  world.objects.change<'Deployment'>(world.deployment(name), (draft) => {
     draft.spec.replicas = replicas;
   });
 }

@@ -154,7 +154,7 @@ describe('a Deployment', () => {
     world = aWorld();
     world.store.create(aDeployment());
     await rolledOut();
-    world.objects.change(world.deployment('podinfo'), (draft) => {
+    world.objects.change<'Deployment'>(world.deployment('podinfo'), (draft) => {
       draft.spec.paused = true;
     });
     setImage(world, 'podinfo', 'podinfo:3.1.1');
@@ -165,7 +165,7 @@ describe('a Deployment', () => {
     });
     expect(world.objects.list('ReplicaSet', 'test')).toHaveLength(1);
     expect(world.deployment('podinfo').status).not.toHaveProperty('updatedReplicas');
-    world.objects.change(world.deployment('podinfo'), (draft) => {
+    world.objects.change<'Deployment'>(world.deployment('podinfo'), (draft) => {
       draft.spec.paused = false;
     });
     await rolledOut();
