@@ -4,7 +4,7 @@ import type { Admission } from './admission.ts';
 import type { Cause } from './failure.ts';
 import { badRequest, invalid } from './failure.ts';
 import type { Json } from './json.ts';
-import { asObject } from './json.ts';
+import { asObject, asString } from './json.ts';
 import { kindRules } from './kinds/rules.ts';
 import { noteManager } from './managed.ts';
 import type { Objects } from './objects.ts';
@@ -44,7 +44,7 @@ function withGivenOwners(object: Json, draft: Json): Json {
     : { ...object, metadata: { ...asObject(object.metadata), managedFields } };
 }
 
-const nameOf = (object: Json): string => String(asObject(object.metadata).name ?? '');
+const nameOf = (object: Json): string => asString(asObject(object.metadata).name);
 
 function reportUnknown(resource: Resource, unknown: readonly string[], context: WriteContext): void {
   if (unknown.length === 0) return;

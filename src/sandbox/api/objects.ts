@@ -36,7 +36,7 @@ export function createObjects(firstVersion: number): Objects {
     telling = true;
     try {
       for (let next = waiting.shift(); next; next = waiting.shift()) {
-        for (const listener of [...listeners]) listener(next.event, next.storage);
+        for (const listener of listeners) listener(next.event, next.storage);
       }
     } finally {
       telling = false;

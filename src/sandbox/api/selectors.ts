@@ -45,8 +45,8 @@ export function parseLabelSelector(text: string): ObjectTest {
       const values = (set ?? '').split(',').map((member) => member.trim());
       tests.push(
         word === 'in'
-          ? (labels) => values.includes(String(labels[setKey] ?? '\0'))
-          : (labels) => !values.includes(String(labels[setKey] ?? '\0')),
+          ? (labels) => values.includes(asString(labels[setKey] ?? '\0'))
+          : (labels) => !values.includes(asString(labels[setKey] ?? '\0')),
       );
     } else if (key !== undefined) {
       tests.push(operator === '!=' ? (labels) => labels[key] !== value : (labels) => labels[key] === value);

@@ -78,8 +78,8 @@ function storeOn(objects: Objects, registry: Registry, writer: Writer): SandboxS
           subresource ? { ...context, subresource } : context,
         ),
       ),
-    remove: (apiVersion, kind, namespace, name) => {
-      orAbsent(() => writer.remove(resourceOf(apiVersion, kind), namespace, name, {}));
+    remove: (apiVersion, kind, namespace, name, options = {}) => {
+      orAbsent(() => writer.remove(resourceOf(apiVersion, kind), namespace, name, options));
     },
     onEvent: (listener) => objects.onEvent((event) => listener(event)),
   };

@@ -1,6 +1,6 @@
 import type { Clock } from '../../lib/clock.ts';
 
-/** Now in Kubernetes' spelling, to the second. */
-export function timestamp(clock: Clock): string {
-  return `${new Date(clock.now()).toISOString().slice(0, 19)}Z`;
+/** Now, or in some seconds, in Kubernetes' spelling. */
+export function timestamp(clock: Clock, inSeconds = 0): string {
+  return `${new Date(clock.now() + inSeconds * 1_000).toISOString().slice(0, 19)}Z`;
 }

@@ -63,7 +63,7 @@ function allowsType(schema: Schema, value: unknown): boolean {
 
 function checkString(schema: Schema, value: string, path: string, report: Report): void {
   const shown = JSON.stringify(value);
-  const length = [...value].length;
+  const length = Array.from(value).length;
   if (schema.minLength !== undefined && length < schema.minLength) {
     report(path, `Invalid value: ${shown}: ${path} in body should be at least ${schema.minLength} chars long`);
   }

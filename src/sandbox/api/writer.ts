@@ -27,6 +27,8 @@ export interface DeleteOptions {
   readonly propagation?: 'Background' | 'Foreground' | 'Orphan';
   readonly uid?: string;
   readonly resourceVersion?: string;
+  /** Pods only: 0 removes at once, what a kubelet says when the containers have ended. */
+  readonly gracePeriodSeconds?: number;
   readonly dryRun?: boolean;
 }
 
@@ -148,26 +150,36 @@ export function createWriter(objects: Objects, admission: Admission, clock: Cloc
     for (const added of ['foregroundDeletion', 'orphan']) if (options.propagation) finalizers.delete(added);
     if (options.propagation === 'Foreground') finalizers.add('foregroundDeletion');
     if (options.propagation === 'Orphan') finalizers.add('orphan');
-    const waits = finalizers.size > 0 || keptBySpec(resource, stored);
+    const graceSeconds = graceOf(resource, stored, options);
+    const isNamespace = resource.storage === '/namespaces' && keptBySpec(resource, stored);
+    const waits = finalizers.size > 0 || isNamespace || graceSeconds > 0;
     if (!waits) return { object: shown(resource, objects.drop(resource.storage, stored)), gone: true };
-    if (stored.metadata.deletionTimestamp !== undefined && equal([...finalizers], stored.metadata.finalizers ?? [])) {
-      return { object: shown(resource, stored), gone: false };
-    }
     const metadata = { ...stored.metadata };
-    metadata.deletionTimestamp ??= timestamp(clock);
+    metadata.deletionTimestamp ??= timestamp(clock, graceSeconds);
     if (metadata.generation !== undefined && stored.metadata.deletionTimestamp === undefined) metadata.generation += 1;
-    metadata.deletionGracePeriodSeconds = 0;
+    metadata.deletionGracePeriodSeconds = graceSeconds;
     if (finalizers.size > 0) metadata.finalizers = [...finalizers];
     const terminating: StoredObject = { ...stored, metadata };
     if (resource.storage === '/namespaces') terminating.status = { ...asObject(stored.status), phase: 'Terminating' };
+    if (equal(terminating, stored)) return { object: shown(resource, stored), gone: false };
     return { object: shown(resource, objects.put(resource.storage, terminating)), gone: false };
   };
 
   return { create, update, remove };
 }
 
-/** A namespace stays until its own finalizer is taken from its spec, when it is empty. */
+/** How long a pod that may be running is given to end; nothing for everything else. */
+function graceOf(resource: Resource, pod: StoredObject, options: DeleteOptions): number {
+  if (resource.storage !== '/pods' || asString(asObject(pod.spec).nodeName) === '') return 0;
+  if (['Succeeded', 'Failed'].includes(asString(asObject(pod.status).phase))) return 0;
+  const asked = options.gracePeriodSeconds ?? Number(asObject(pod.spec).terminationGracePeriodSeconds ?? 30);
+  const begun = pod.metadata.deletionTimestamp === undefined ? undefined : pod.metadata.deletionGracePeriodSeconds;
+  return typeof begun === 'number' ? Math.min(begun, asked) : asked;
+}
+
+/** A namespace stays until it is empty, a pod until its kubelet has ended it. */
 function keptBySpec(resource: Resource, object: StoredObject): boolean {
+  if (resource.storage === '/pods') return Number(object.metadata.deletionGracePeriodSeconds ?? 0) > 0;
   return resource.storage === '/namespaces' && asArray(asObject(object.spec).finalizers).length > 0;
 }
 

@@ -1,0 +1,170 @@
+import type { Json } from '../json.ts';
+import type { Registry } from '../registry.ts';
+import type { Resource } from '../resource.ts';
+import { apiVersionOf } from '../resource.ts';
+
+const verbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
+const subVerbs = ['get', 'patch', 'update'];
+
+/** Served without being stored. */
+interface Review {
+  readonly group: string;
+  readonly version: string;
+  readonly plural: string;
+  readonly kind: string;
+}
+export const accessReview: Review = {
+  group: 'authorization.k8s.io',
+  version: 'v1',
+  plural: 'selfsubjectaccessreviews',
+  kind: 'SelfSubjectAccessReview',
+};
+
+const verbsOf = (resource: Resource): readonly string[] =>
+  resource.storage === '/namespaces' ? verbs.filter((verb) => verb !== 'deletecollection') : verbs;
+
+/** Newest version first, as clients prefer it: v2 before v1 before v1beta1. */
+export function byPreference(a: string, b: string): number {
+  const rank = (version: string): readonly number[] => {
+    const [, major = '0', stage, minor = '0'] = /^v(\d+)(?:(alpha|beta)(\d+))?$/.exec(version) ?? [];
+    return [stage === undefined ? 2 : stage === 'beta' ? 1 : 0, Number(major), Number(minor)];
+  };
+  const [left, right] = [rank(a), rank(b)];
+  const place = left.findIndex((value, index) => value !== right[index]);
+  return place < 0 ? 0 : (right[place] ?? 0) - (left[place] ?? 0);
+}
+
+interface Group {
+  readonly name: string;
+  readonly versions: ReadonlyMap<string, readonly Resource[]>;
+}
+
+function groupsOf(registry: Registry): readonly Group[] {
+  const names = [...new Set([...registry.all().map((resource) => resource.group), accessReview.group])];
+  return names.map((name) => {
+    const own = registry.all().filter((resource) => resource.group === name);
+    const versions = name === accessReview.group ? ['v1'] : [...new Set(own.map((resource) => resource.version))];
+    versions.sort(byPreference);
+    return {
+      name,
+      versions: new Map(versions.map((version) => [version, own.filter((resource) => resource.version === version)])),
+    };
+  });
+}
+
+function legacyResources(resources: readonly Resource[]): Json[] {
+  return resources.flatMap((resource) => {
+    const { plural, singular, namespaced, kind, shortNames, categories } = resource;
+    const main: Json = {
+      name: plural,
+      singularName: singular,
+      namespaced,
+      kind,
+      verbs: verbsOf(resource),
+      ...(shortNames.length > 0 ? { shortNames } : {}),
+      ...(categories.length > 0 ? { categories } : {}),
+    };
+    const sub = (name: string, more: Json = {}): Json => ({
+      name: `${plural}/${name}`,
+      singularName: '',
+      namespaced,
+      kind,
+      verbs: subVerbs,
+      ...more,
+    });
+    return [
+      main,
+      ...(resource.status ? [sub('status')] : []),
+      ...(resource.scale ? [sub('scale', { group: 'autoscaling', version: 'v1', kind: 'Scale' })] : []),
+      ...(resource.storage === '/pods' ? [sub('log', { verbs: ['get'] })] : []),
+    ];
+  });
+}
+
+const reviewResource = {
+  name: accessReview.plural,
+  singularName: 'selfsubjectaccessreview',
+  namespaced: false,
+  kind: accessReview.kind,
+  verbs: ['create'],
+};
+
+/** `/api`, `/apis`, `/apis/GROUP`, `/api/v1`, `/apis/GROUP/VERSION`; undefined when there is nothing of that name. */
+export function legacyDiscovery(path: string, registry: Registry): Json | undefined {
+  const parts = path.split('/').filter((part) => part !== '');
+  const groups = groupsOf(registry);
+  if (parts[0] === 'api' && parts.length === 1)
+    return { kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs: [] };
+  if (parts[0] === 'apis' && parts.length === 1) {
+    const named = groups.filter((group) => group.name !== '').map(apiGroup);
+    return { kind: 'APIGroupList', apiVersion: 'v1', groups: named };
+  }
+  if (parts[0] === 'apis' && parts.length === 2) {
+    const group = groups.find((one) => one.name === parts[1] && one.name !== '');
+    return group && { kind: 'APIGroup', apiVersion: 'v1', ...apiGroup(group) };
+  }
+  const [name, version] = parts[0] === 'api' ? ['', parts[1]] : [parts[1], parts[2]];
+  if (parts.length !== (parts[0] === 'api' ? 2 : 3)) return undefined;
+  const resources = groups.find((group) => group.name === name)?.versions.get(version ?? '');
+  if (!resources) return undefined;
+  return {
+    kind: 'APIResourceList',
+    ...(name === '' ? {} : { apiVersion: 'v1' }),
+    groupVersion: name === '' ? version : `${name}/${version}`,
+    resources: name === accessReview.group ? [reviewResource] : legacyResources(resources),
+  };
+}
+
+function apiGroup(group: Group): Json {
+  const versions = [...group.versions.keys()].map((version) => ({ groupVersion: `${group.name}/${version}`, version }));
+  return { name: group.name, versions, preferredVersion: versions[0] };
+}
+
+function aggregatedResource(resource: Resource): Json {
+  const { group, version, kind, plural, singular, namespaced, shortNames, categories } = resource;
+  const responseKind = { group, version, kind };
+  const sub = (subresource: string, more: Json = {}): Json => ({ subresource, responseKind, verbs: subVerbs, ...more });
+  const subresources = [
+    ...(resource.status ? [sub('status')] : []),
+    ...(resource.scale ? [sub('scale', { responseKind: { group: 'autoscaling', version: 'v1', kind: 'Scale' } })] : []),
+    ...(resource.storage === '/pods' ? [sub('log', { verbs: ['get'] })] : []),
+  ];
+  return {
+    resource: plural,
+    responseKind,
+    scope: namespaced ? 'Namespaced' : 'Cluster',
+    singularResource: singular,
+    verbs: verbsOf(resource),
+    ...(shortNames.length > 0 ? { shortNames } : {}),
+    ...(categories.length > 0 ? { categories } : {}),
+    ...(subresources.length > 0 ? { subresources } : {}),
+  };
+}
+
+/** apidiscovery.k8s.io/v2 for `/api` (the core group) or `/apis` (all others). */
+export function aggregatedDiscovery(core: boolean, registry: Registry): Json {
+  const review = {
+    resource: accessReview.plural,
+    responseKind: { group: accessReview.group, version: 'v1', kind: accessReview.kind },
+    scope: 'Cluster',
+    singularResource: 'selfsubjectaccessreview',
+    verbs: ['create'],
+  };
+  const items = groupsOf(registry)
+    .filter((group) => (group.name === '') === core)
+    .map((group) => ({
+      metadata: { name: group.name, creationTimestamp: null },
+      versions: [...group.versions].map(([version, resources]) => ({
+        version,
+        resources: group.name === accessReview.group ? [review] : resources.map(aggregatedResource),
+        freshness: 'Current',
+      })),
+    }));
+  return { kind: 'APIGroupDiscoveryList', apiVersion: 'apidiscovery.k8s.io/v2', metadata: {}, items };
+}
+
+export const aggregatedType = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
+
+export const apiVersions = (registry: Registry): readonly string[] => [
+  ...new Set([...registry.all().map(apiVersionOf), `${accessReview.group}/v1`]),
+];
