@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/log.ts';
 import { messageOf } from '../../lib/errors.ts';
@@ -28,7 +29,6 @@ const maxRemembered = 2_000;
 
 export function createRecorder({ objects, clock, component, node, log }: RecorderOptions): Recorder {
   const remembered = new Map<string, string>();
-  let serial = 0;
 
   const write = (object: StoredObject, { type = 'Normal', reason, message, fieldPath }: Happening): void => {
     const { namespace = 'default', name, uid, resourceVersion } = object.metadata;
@@ -43,8 +43,7 @@ export function createRecorder({ objects, clock, component, node, log }: Recorde
       });
       return;
     }
-    serial += 1;
-    const eventName = `${name}.${(clock.now() * 1_000 + (serial % 1_000)).toString(16)}${serial.toString(16)}`;
+    const eventName = `${name}.${randomBytes(8).toString('hex')}`;
     if (remembered.size >= maxRemembered) remembered.clear();
     remembered.set(key, eventName);
     objects.create('Event', {

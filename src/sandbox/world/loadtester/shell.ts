@@ -40,7 +40,7 @@ function tokenize(text: string): readonly Token[] | string {
       at = quoted.end;
     } else if (char === '\\') {
       at += 1;
-      word = (word ?? '') + (text.charAt(at) === '\n' ? '' : text.charAt(at));
+      if (text.charAt(at) !== '\n') word = (word ?? '') + text.charAt(at);
     } else if (/\s/.test(char)) finish();
     else if (char === '$' || char === '`') return 'substitution is not understood';
     else if ('|&;<>()'.includes(char)) {
