@@ -41,13 +41,16 @@ export function aWorld(options: Partial<Omit<WorldOptions, 'store'>> = {}): Test
     seen,
     until: (what, look) =>
       new Promise((done, reject) => {
+        let over = false;
         const check = (): void => {
+          if (over) return;
           const found = look();
           if (found === undefined || found === false) return;
           finish();
           done(found);
         };
         const finish = (): void => {
+          over = true;
           unsubscribe();
           clearInterval(often);
           clearTimeout(late);

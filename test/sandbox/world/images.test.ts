@@ -8,7 +8,7 @@ import type { Clock } from '../../../src/lib/clock.ts';
 
 interface Started {
   readonly program: Program;
-  ask(path: string, body?: string): Promise<AppReply>;
+  readonly ask: (path: string, body?: string) => Promise<AppReply>;
 }
 
 function start(image: string, env: Record<string, string> = {}, args: string[] = [], clock = fastClock(100)): Started {
