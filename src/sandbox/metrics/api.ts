@@ -1,5 +1,5 @@
 import { parseDuration } from './promql/lexer.ts';
-import { ExecutionError, ParseError } from './promql/syntax.ts';
+import { ExecutionError, InvalidQuery } from './promql/syntax.ts';
 import type { Point, Value } from './promql/values.ts';
 import { numberText } from './number-text.ts';
 import { MAX_POINTS, type QueryEngine } from './query.ts';
@@ -24,10 +24,8 @@ export function answerApi(request: ApiRequest, engine: QueryEngine, nowMs: numbe
     const data = dataFor(request, engine, nowMs);
     return data === undefined ? undefined : { status: 200, json: { status: 'success', data } };
   } catch (error) {
-    if (error instanceof ParseError || error instanceof BadRequest) {
-      const about = error instanceof ParseError ? 'invalid parameter "query": ' : '';
-      return failure(400, 'bad_data', about + error.message);
-    }
+    if (error instanceof InvalidQuery) return failure(400, 'bad_data', `invalid parameter "query": ${error.message}`);
+    if (error instanceof BadRequest) return failure(400, 'bad_data', error.message);
     if (error instanceof ExecutionError) return failure(422, 'execution', error.message);
     throw error;
   }

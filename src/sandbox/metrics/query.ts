@@ -2,7 +2,7 @@ import { keyOf, type Labels } from './labels.ts';
 import { typeOf } from './promql/check.ts';
 import { evaluate, type Rules } from './promql/evaluate.ts';
 import { parseQuery } from './promql/parser.ts';
-import { ExecutionError, typeNames } from './promql/syntax.ts';
+import { InvalidQuery, typeNames } from './promql/syntax.ts';
 import type { Point, Value } from './promql/values.ts';
 import type { SeriesStore } from './series-store.ts';
 
@@ -12,7 +12,7 @@ export interface QueryRange {
   readonly stepMs: number;
 }
 
-/** Answers PromQL from a store. Throws ParseError and ExecutionError. */
+/** Answers PromQL from a store. Throws InvalidQuery and ExecutionError. */
 export interface QueryEngine {
   instant(query: string, atMs: number): Value;
   range(query: string, range: QueryRange): Value;
@@ -30,7 +30,7 @@ export function createQueryEngine(store: Pick<SeriesStore, 'named'>, rules: Rule
       const expression = parseQuery(query);
       const type = typeOf(expression);
       if (type !== 'scalar' && type !== 'vector') {
-        throw new ExecutionError(
+        throw new InvalidQuery(
           `invalid expression type "${typeNames[type]}" for range query, must be Scalar or instant Vector`,
         );
       }
@@ -52,7 +52,7 @@ export function createQueryEngine(store: Pick<SeriesStore, 'named'>, rules: Rule
       const all = store.named(undefined).map(({ labels }) => labels);
       if (selectors.length === 0) return all;
       const parsed = selectors.map(parseQuery).flatMap((expression) => {
-        if (expression.kind !== 'selector') throw new ExecutionError('expected an instant vector selector');
+        if (expression.kind !== 'selector') throw new InvalidQuery('expected an instant vector selector');
         return [expression.matchers];
       });
       return all.filter((labels) =>

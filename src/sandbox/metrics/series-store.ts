@@ -9,7 +9,10 @@ export interface Series {
 
 /** Time series in memory, bounded in time. Times are milliseconds. */
 export interface SeriesStore {
-  /** Times of a series must grow; a sample that is not newer than the last one replaces nothing and is dropped. */
+  /**
+   * Times of a series grow: a sample that is not newer than the last one is dropped. The mark of the end never is, it goes right
+   * behind the last sample.
+   */
   append(labels: Labels, timeMs: number, value: number | null, key?: string): void;
   /** The series named `name`, or all. */
   named(name: string | undefined): readonly Series[];
@@ -36,8 +39,9 @@ export function createSeriesStore(retentionMs: number): SeriesStore {
         const namesakes = byName.get(name) ?? new Set();
         byName.set(name, namesakes.add(held));
       }
-      if (timeMs <= (held.times.at(-1) ?? Number.NEGATIVE_INFINITY)) return;
-      held.times.push(timeMs);
+      const lastMs = held.times.at(-1) ?? Number.NEGATIVE_INFINITY;
+      if (timeMs <= lastMs && value !== null) return;
+      held.times.push(Math.max(timeMs, lastMs + 1));
       held.values.push(value);
     },
     named: (name) => [...(name === undefined ? byKey.values() : (byName.get(name) ?? []))],

@@ -65,7 +65,7 @@ export function parseRangeAndOffset<T extends { readonly kind: string }>(
     if (reader.isSymbol('@')) throw reader.failure('the @ modifier is not supported by this server');
     if (reader.accept('[')) {
       const rangeMs = duration(reader, 'range');
-      if (reader.isSymbol(':')) throw reader.failure('subqueries are not supported by this server');
+      if (reader.peek().text.startsWith(':')) throw reader.failure('subqueries are not supported by this server');
       reader.expect(']', 'range selector');
       if (!isSelector(result)) throw reader.failure('ranges only allowed for vector selectors', position);
       if (result.rangeMs !== undefined) throw reader.failure('unexpected "["', position);

@@ -79,10 +79,11 @@ export function isComparison(operator: string): operator is Comparison {
   return COMPARISONS.includes(operator);
 }
 
-/** The query is no PromQL, or none that is known here. Prometheus answers 400 `bad_data`. */
-export class ParseError extends Error {
-  override readonly name = 'ParseError';
+/** The query cannot be asked like this. Prometheus answers 400 `bad_data`. */
+export class InvalidQuery extends Error {}
 
+/** The text is no PromQL, or none that is known here. */
+export class ParseError extends InvalidQuery {
   constructor(text: string, position: number, message: string) {
     const before = text.slice(0, position).split('\n');
     super(`${before.length}:${(before.at(-1) ?? '').length + 1}: parse error: ${message}`);
@@ -90,6 +91,4 @@ export class ParseError extends Error {
 }
 
 /** The query is well-formed and cannot be answered with these series. Prometheus answers 422 `execution`. */
-export class ExecutionError extends Error {
-  override readonly name = 'ExecutionError';
-}
+export class ExecutionError extends Error {}
