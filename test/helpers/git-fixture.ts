@@ -12,7 +12,7 @@ export interface GitFixture {
   /** The server's bare repository `config`. */
   readonly path: string;
   /** The same `mirror` name is the same folder on disk. */
-  open(mirror?: string, options?: Partial<RepoOptions>): Promise<OpenRepo>;
+  readonly open: (mirror?: string, options?: Partial<RepoOptions>) => Promise<OpenRepo>;
 }
 
 export const never = new AbortController().signal;
