@@ -38,7 +38,7 @@ export async function authorization(auth: GitAuth | undefined): Promise<string |
     case 'bearer':
       return `Bearer ${auth.token}`;
     case 'token-file':
-      return basic(auth.username ?? 'git', await readToken(auth.path));
+      return basic(auth.username || 'git', await readToken(auth.path));
   }
 }
 
