@@ -1,16 +1,26 @@
 import type { StoredObject } from '../types.ts';
 import type { Kinds, LabelSelector } from './kinds.ts';
+import type { Lookup } from './lookup.ts';
 import { controllerOf, type Objects, selects } from './objects.ts';
+
+interface Store {
+  readonly objects: Objects;
+  readonly lookup: Lookup;
+}
 
 interface Owner extends StoredObject {
   spec: { selector: LabelSelector };
 }
 
 /** The objects that belong to an owner. Takes in orphans that match its selector, lets go of those that match no more. */
-export function claim<K extends 'Pod' | 'ReplicaSet'>(objects: Objects, kind: K, owner: Owner): readonly Kinds[K][] {
+export function claim<K extends 'Pod' | 'ReplicaSet'>(
+  { objects, lookup }: Store,
+  kind: K,
+  owner: Owner,
+): readonly Kinds[K][] {
   const { uid, name, namespace } = owner.metadata;
   const mine: Kinds[K][] = [];
-  for (const object of objects.list(kind, namespace)) {
+  for (const object of [...lookup.owned(kind, uid), ...lookup.orphans(kind, namespace)]) {
     const controller = controllerOf(object);
     const matches = selects(owner.spec.selector, object.metadata.labels);
     if (controller?.uid === uid) {

@@ -3,7 +3,8 @@ import { claim } from './claims.ts';
 import { condition, countStatus, deadlineMs, hasDeadline, progressStatus, withCondition } from './deployment-status.ts';
 import type { Recorder } from './events.ts';
 import type { Deployment, DeploymentStatus, PodTemplate, ReplicaSet } from './kinds.ts';
-import { controllerOf, keyOf, type Objects, splitKey } from './objects.ts';
+import type { Lookup } from './lookup.ts';
+import { keyOf, type Objects, splitKey } from './objects.ts';
 import {
   annotations,
   desiredReplicas,
@@ -20,6 +21,7 @@ import {
 
 export interface DeploymentContext {
   readonly objects: Objects;
+  readonly lookup: Lookup;
   readonly record: Recorder;
   readonly now: () => number;
   /** Asks to be called again: the progress deadline may pass without any event. */
@@ -31,7 +33,7 @@ export function reconcileDeployment(context: DeploymentContext, key: string): vo
   const { namespace, name } = splitKey(key);
   const found = context.objects.get('Deployment', namespace, name);
   if (!found) return;
-  const sets = oldestFirst(claim(context.objects, 'ReplicaSet', found));
+  const sets = oldestFirst(claim(context, 'ReplicaSet', found));
   if (found.metadata.deletionTimestamp) return writeStatus(context, found, (it) => count(context, it, sets));
   const deployment = notePause(context, found);
   if (deployment.spec.paused === true) return resize(context, deployment, sets);
@@ -63,10 +65,9 @@ function recreate(context: DeploymentContext, deployment: Deployment, sets: read
   const oldSets = sets.filter((set) => set.metadata.uid !== existing?.metadata.uid);
   const active = oldSets.filter((set) => desiredReplicas(set) > 0);
   for (const set of active) scaleSet(context, deployment, set, 0);
-  const oldUids = new Set(oldSets.map((set) => set.metadata.uid));
-  const stillRunning = context.objects
-    .list('Pod', deployment.metadata.namespace)
-    .some((pod) => oldUids.has(controllerOf(pod)?.uid ?? '') && !/^(Succeeded|Failed)$/.test(pod.status?.phase ?? ''));
+  const stillRunning = oldSets
+    .flatMap(({ metadata }) => context.lookup.owned('Pod', metadata.uid))
+    .some((pod) => !/^(Succeeded|Failed)$/.test(pod.status?.phase ?? ''));
   if (active.length > 0 || stillRunning) return finish(context, deployment, existing);
   const newSet = ensureNewSet(context, deployment, sets);
   scaleSet(context, deployment, newSet, desiredReplicas(deployment));
@@ -78,7 +79,7 @@ function finish(context: DeploymentContext, before: Deployment, newSet: ReplicaS
   const { objects, now, later } = context;
   const deployment = objects.get('Deployment', before.metadata.namespace, before.metadata.name);
   if (!deployment) return;
-  const sets = claim(objects, 'ReplicaSet', deployment);
+  const sets = claim(context, 'ReplicaSet', deployment);
   const current = sets.find((set) => set.metadata.uid === newSet?.metadata.uid);
   const status = progressStatus(deployment, sets, current, now());
   writeStatus(context, deployment, () => status);
@@ -102,7 +103,7 @@ function resize(context: DeploymentContext, deployment: Deployment, sets: readon
   } else if (isRolling(deployment)) {
     for (const { set, replicas } of proportional(deployment, sets)) scaleSet(context, deployment, set, replicas);
   }
-  writeStatus(context, deployment, (it) => count(context, it, claim(context.objects, 'ReplicaSet', it)));
+  writeStatus(context, deployment, (it) => count(context, it, claim(context, 'ReplicaSet', it)));
 }
 
 function count({ now }: DeploymentContext, deployment: Deployment, sets: readonly ReplicaSet[]): DeploymentStatus {

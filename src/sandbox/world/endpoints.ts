@@ -1,6 +1,7 @@
 import type { StoredObject } from '../types.ts';
 import type { Pod, Service } from './kinds.ts';
-import { controllerOf, keyOf, type Objects, randomSuffix, selects, splitKey } from './objects.ts';
+import type { Lookup } from './lookup.ts';
+import { keyOf, type Objects, randomSuffix, selects, splitKey } from './objects.ts';
 import { isActive, isReady } from './replica-sets.ts';
 
 /** Where the ports of one Service lead now. */
@@ -20,11 +21,16 @@ export interface Endpoints {
   /** Only the table; cheap, so that no request goes to a pod that is known to be leaving. */
   readonly refresh: (key: string) => void;
   readonly reconcile: (key: string) => void;
-  /** The Services whose endpoints a pod is or was part of. */
+  /** The Services whose endpoints a pod may be or may have been part of. */
   readonly servicesOf: (pod: StoredObject, previous: StoredObject | undefined) => readonly string[];
 }
 
-export function createEndpoints(objects: Objects): Endpoints {
+interface Inspected {
+  readonly service: Service;
+  readonly pods: readonly Pod[];
+}
+
+export function createEndpoints(objects: Objects, lookup: Lookup): Endpoints {
   const table = new Map<string, ServiceTargets>();
   const forget = (key: string): void => {
     const { namespace, name } = splitKey(key);
@@ -32,13 +38,14 @@ export function createEndpoints(objects: Objects): Endpoints {
     const endpoints = objects.get('Endpoints', namespace, name);
     if (endpoints?.metadata.labels?.[managedBy] !== undefined) objects.remove(endpoints);
   };
-  const inspect = (key: string): { service: Service; pods: readonly Pod[] } | undefined => {
+  const inspect = (key: string): Inspected | undefined => {
     const { namespace, name } = splitKey(key);
     const service = objects.get('Service', namespace, name);
     const selector = service?.spec.selector;
-    if (!service || !selector || Object.keys(selector).length === 0) return undefined;
-    const pods = objects
-      .list('Pod', namespace)
+    const [pair] = Object.entries(selector ?? {});
+    if (!service || !selector || !pair) return undefined;
+    const pods = lookup
+      .labelled(namespace, ...pair)
       .filter((pod) => selects({ matchLabels: selector }, pod.metadata.labels) && pod.status?.podIP)
       .filter((pod) => pod.metadata.deletionTimestamp || isActive(pod))
       .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
@@ -54,15 +61,12 @@ export function createEndpoints(objects: Objects): Endpoints {
       const found = inspect(key);
       if (!found) return forget(key);
       writeEndpoints(objects, found.service, found.pods);
-      writeSlice(objects, found.service, found.pods);
+      writeSlice(objects, lookup, found);
     },
-    servicesOf: (pod, previous) =>
-      objects
-        .list('Service', pod.metadata.namespace)
-        .filter(({ spec: { selector } }) =>
-          [pod, previous].some((one) => one && selector && selects({ matchLabels: selector }, one.metadata.labels)),
-        )
-        .map(keyOf),
+    servicesOf: (pod, previous) => {
+      const services = [pod, ...(previous ? [previous] : [])].flatMap((one) => lookup.servicesFor(one));
+      return [...new Set(services.map(keyOf))];
+    },
   };
 }
 
@@ -143,7 +147,7 @@ function writeEndpoints(objects: Objects, service: Service, pods: readonly Pod[]
   });
 }
 
-function writeSlice(objects: Objects, service: Service, pods: readonly Pod[]): void {
+function writeSlice(objects: Objects, lookup: Lookup, { service, pods }: Inspected): void {
   const { name, namespace, uid, labels = {} } = service.metadata;
   const managed = {
     ...labels,
@@ -161,7 +165,7 @@ function writeSlice(objects: Objects, service: Service, pods: readonly Pod[]): v
     targetRef: refOf(pod),
   }));
   const ports = endpointPorts(service, pods).map((port) => ({ name: '', ...port }));
-  const existing = objects.list('EndpointSlice', namespace).find((slice) => controllerOf(slice)?.uid === uid);
+  const existing = lookup.owned('EndpointSlice', uid)[0];
   if (existing) {
     objects.change<'EndpointSlice'>(existing, (draft) => {
       draft.metadata.labels = managed;

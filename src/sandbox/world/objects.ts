@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { SandboxStore, StoredObject } from '../types.ts';
 import { type Kinds, type LabelSelector, versions } from './kinds.ts';
 
@@ -20,11 +21,16 @@ export function createObjects(store: SandboxStore): Objects {
     subresource?: 'status',
   ): Kinds[K] | undefined => {
     const { apiVersion, kind, metadata } = object;
-    const run = (draft: StoredObject): void => {
-      // A name may have been given to another object meanwhile.
-      if (draft.metadata.uid === metadata.uid) change(draft as Kinds[K]);
-    };
-    return store.update(apiVersion, kind, metadata.namespace, metadata.name, run, subresource) as Kinds[K] | undefined;
+    const { namespace, name, uid } = metadata;
+    const live = store.get(apiVersion, kind, namespace, name);
+    // A name may have been given to another object meanwhile.
+    if (live?.metadata.uid !== uid) return undefined;
+    const wanted = structuredClone(live) as Kinds[K];
+    change(wanted);
+    // Most passes change nothing; the store would find that out only after admission.
+    if (isDeepStrictEqual(wanted, live)) return live as Kinds[K];
+    const run = (draft: StoredObject): void => change(draft as Kinds[K]);
+    return store.update(apiVersion, kind, namespace, name, run, subresource) as Kinds[K] | undefined;
   };
   return {
     get: <K extends keyof Kinds>(kind: K, namespace: string | undefined, name: string) =>

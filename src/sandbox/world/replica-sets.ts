@@ -2,11 +2,13 @@ import { messageOf } from '../../lib/errors.ts';
 import { claim } from './claims.ts';
 import type { Recorder } from './events.ts';
 import type { Pod, ReplicaSet, ReplicaSetStatus } from './kinds.ts';
+import type { Lookup } from './lookup.ts';
 import { type Objects, randomSuffix, splitKey, timestamp } from './objects.ts';
 import { desiredReplicas } from './rollout.ts';
 
 export interface ReplicaSetContext {
   readonly objects: Objects;
+  readonly lookup: Lookup;
   readonly record: Recorder;
   readonly now: () => number;
   /** Asks to be called again: pods become available by the passing of minReadySeconds. */
@@ -18,9 +20,9 @@ export function reconcileReplicaSet(context: ReplicaSetContext, key: string): vo
   const { namespace, name } = splitKey(key);
   const set = context.objects.get('ReplicaSet', namespace, name);
   if (!set) return;
-  const pods = claim(context.objects, 'Pod', set).filter(isActive);
+  const pods = claim(context, 'Pod', set).filter(isActive);
   const failure = set.metadata.deletionTimestamp ? undefined : fit(context, set, pods);
-  const now = claim(context.objects, 'Pod', set).filter(isActive);
+  const now = claim(context, 'Pod', set).filter(isActive);
   writeStatus(context, set, now, failure);
 }
 

@@ -1,9 +1,10 @@
 import { messageOf } from '../../lib/errors.ts';
-import type { StoreEvent, World, WorldOptions } from '../types.ts';
+import type { StoredObject, StoreEvent, World, WorldOptions } from '../types.ts';
 import { reconcileDeployment } from './deployments.ts';
 import { createEndpoints } from './endpoints.ts';
 import { createRecorder } from './events.ts';
 import { createKubelet, nodeIp, nodeName } from './kubelet.ts';
+import { createLookup } from './lookup.ts';
 import { createNames } from './names.ts';
 import { controllerOf, createObjects, keyOf, type Objects, timestamp } from './objects.ts';
 import { createQueue, type Queue } from './queue.ts';
@@ -12,6 +13,8 @@ import { reconcileReplicaSet } from './replica-sets.ts';
 /** Makes Deployments, ReplicaSets, Pods and Services of a store alive. What stands there already is taken up. */
 export function startWorld({ store, clock, podStartMs, onRequest, route, log }: WorldOptions): World {
   const objects = createObjects(store);
+  // Before all other listeners: what they look up must be what has just been written.
+  const lookup = createLookup(store);
   const logging = log === undefined ? {} : { log };
   const recorder = (component: string, node?: string) =>
     createRecorder({ objects, clock, component, ...(node === undefined ? {} : { node }), ...logging });
@@ -22,17 +25,17 @@ export function startWorld({ store, clock, podStartMs, onRequest, route, log }: 
   const recordDeployment = recorder('deployment-controller');
   const recordSet = recorder('replicaset-controller');
   const deployments = queue('deployments', (key) =>
-    reconcileDeployment({ objects, record: recordDeployment, now, later: deployments.addAfter }, key),
+    reconcileDeployment({ objects, lookup, record: recordDeployment, now, later: deployments.addAfter }, key),
   );
   const sets = queue('replica-sets', (key) =>
-    reconcileReplicaSet({ objects, record: recordSet, now, later: sets.addAfter }, key),
+    reconcileReplicaSet({ objects, lookup, record: recordSet, now, later: sets.addAfter }, key),
   );
   const pods = queue('pods', (key) => kubelet.reconcile(key));
   const services = queue('services', (key) => endpoints.reconcile(key));
   const configs = queue('configs', (namespace) => kubelet.configChanged(namespace));
   const queues = [deployments, sets, pods, services, configs];
 
-  const endpoints = createEndpoints(objects);
+  const endpoints = createEndpoints(objects, lookup);
   const kubelet = createKubelet({
     objects,
     clock,
@@ -68,7 +71,7 @@ export function startWorld({ store, clock, podStartMs, onRequest, route, log }: 
           endpoints.refresh(key);
           services.add(key);
         }
-        if (type === 'DELETED') wakeRecreating(objects, namespace, deployments);
+        if (type === 'DELETED') wakeDeployment(objects, object, deployments);
         return undefined;
       }
       case 'v1/Service':
@@ -96,6 +99,7 @@ export function startWorld({ store, clock, podStartMs, onRequest, route, log }: 
     podLog: kubelet.log,
     async stop() {
       unsubscribe();
+      lookup.stop();
       for (const one of queues) one.stop();
       await kubelet.stop();
     },
@@ -103,10 +107,11 @@ export function startWorld({ store, clock, podStartMs, onRequest, route, log }: 
 }
 
 /** Deployments of type Recreate wait until the last old pod is gone; only that pod's end tells them. */
-function wakeRecreating(objects: Objects, namespace: string, deployments: Queue): void {
-  for (const deployment of objects.list('Deployment', namespace)) {
-    if (deployment.spec.strategy?.type === 'Recreate') deployments.add(keyOf(deployment));
-  }
+function wakeDeployment(objects: Objects, pod: StoredObject, deployments: Queue): void {
+  const { namespace = '' } = pod.metadata;
+  const set = objects.get('ReplicaSet', namespace, controllerOf(pod)?.name ?? '');
+  const owner = set && controllerOf(set);
+  if (owner?.kind === 'Deployment') deployments.add(`${namespace}/${owner.name}`);
 }
 
 function addNode(objects: Objects, now: string): void {

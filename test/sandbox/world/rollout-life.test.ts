@@ -216,8 +216,12 @@ describe('a Deployment', () => {
     await rolledOut();
     const [second] = world.pods({ app: 'podinfo' });
     if (second) world.objects.change<'Pod'>(second, (draft) => (draft.metadata.labels = { app: 'quarantine' }));
-    await world.until('a third', () => world.pods({ app: 'podinfo' }).length === 1);
-    expect(world.pods({ app: 'quarantine' })[0]?.metadata.ownerReferences ?? []).toEqual([]);
+    await world.until('released', () => {
+      const [released] = world.pods({ app: 'quarantine' });
+      return released && (released.metadata.ownerReferences ?? []).length === 0;
+    });
+    await rolledOut();
+    expect(world.pods({ app: 'quarantine' })[0]?.status?.phase).toBe('Running');
   });
 });
 
