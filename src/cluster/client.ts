@@ -124,10 +124,11 @@ export async function openCluster(
       return (await call(request, signal)) as KubeObject;
     },
     async jsonPatch(ref, operations, { manager, subresource, resourceVersion }, signal) {
+      // A written resourceVersion is a precondition: 409 when it is not the live one. A failed `test` would be an unexplained 422.
       const guarded =
         resourceVersion === undefined
           ? operations
-          : [{ op: 'test' as const, path: '/metadata/resourceVersion', value: resourceVersion }, ...operations];
+          : [{ op: 'replace' as const, path: '/metadata/resourceVersion', value: resourceVersion }, ...operations];
       const path = `${await objectPath(ref, signal)}${subresource ? `/${subresource}` : ''}${query({ fieldManager: manager })}`;
       const request = {
         method: 'PATCH',
@@ -136,20 +137,7 @@ export async function openCluster(
         contentType: 'application/json-patch+json',
         what: `patch ${named(ref)}`,
       } as const;
-      try {
-        return (await call(request, signal)) as KubeObject;
-      } catch (error) {
-        // A failed test operation is a 422 that names the path; to us it is a conflict like any other.
-        if (
-          error instanceof AgentError &&
-          error.details['status'] === 422 &&
-          resourceVersion !== undefined &&
-          /test|does not match/i.test(error.message)
-        ) {
-          throw new AgentError('CLUSTER_CONFLICT', error.message, { cause: error, details: error.details });
-        }
-        throw error;
-      }
+      return (await call(request, signal)) as KubeObject;
     },
     async mergePatch(ref, patch, { manager, subresource }, signal) {
       const path = `${await objectPath(ref, signal)}${subresource ? `/${subresource}` : ''}${query({ fieldManager: manager })}`;
