@@ -1,12 +1,12 @@
 import type { Clock } from '../../lib/clock.ts';
 import type { Address, Backend, PodIdentity, RequestSeen } from '../types.ts';
 import type { Happening } from './events.ts';
+import { type Health, watchHealth } from './health.ts';
 import { findImage } from './images/registry.ts';
 import type { Program, Surroundings } from './images/image.ts';
 import type { Container, ContainerState, ContainerStatus, ContainerTimes, Pod } from './kinds.ts';
 import { timestamp } from './objects.ts';
 import { type ConfigData, expand, readMounted, resolveEnvironment } from './pod-config.ts';
-import { startProbe } from './probes.ts';
 import { type PodServer, servePod } from './server.ts';
 
 export interface ContainerContext {
@@ -36,6 +36,7 @@ export interface RunningContainer {
   readonly stop: (graceMs: number) => Promise<void>;
 }
 
+const unwell: Health = { started: false, ready: false };
 const firstBackoffMs = 10_000;
 const maxBackoffMs = 300_000;
 const settleMs = 600_000;
@@ -51,8 +52,7 @@ export function runContainer(context: ContainerContext, container: Container): R
   let state: ContainerState = { waiting: { reason: 'ContainerCreating' } };
   let last: ContainerTimes | undefined;
   let restarts = 0;
-  let ready = false;
-  let started = false;
+  let health: Health = unwell;
   let failures = 0;
   let pullFailures = 0;
   let startedMs = 0;
@@ -173,54 +173,24 @@ export function runContainer(context: ContainerContext, container: Container): R
   const running = (): void => {
     startedMs = clock.now();
     tell('Started', `Started container ${name}`);
-    started = container.startupProbe === undefined;
-    ready = started && container.readinessProbe === undefined;
-    become({ running: { startedAt: timestamp(startedMs) } });
-    if (container.startupProbe) watchStartup();
-    else watchHealth();
-  };
-  const probe = (kind: 'Startup' | 'Readiness' | 'Liveness', decided: (failure: string | undefined) => void): void => {
-    const wanted = {
-      Startup: container.startupProbe,
-      Readiness: container.readinessProbe,
-      Liveness: container.livenessProbe,
-    }[kind];
-    if (!wanted) return;
-    const end = startProbe({
+    state = { running: { startedAt: timestamp(startedMs) } };
+    const end = watchHealth({
       clock,
       container,
-      probe: wanted,
       podIp: context.podIp,
       listening: (port) => address(port)?.port,
-      decided: (failure) => {
-        if (!stopped && 'running' in state) decided(failure);
+      changed: (next) => {
+        health = next;
+        changed();
       },
-      failed: (failure) => tell('Unhealthy', `${kind} probe failed: ${failure}`, 'Warning'),
+      failed: (kind, failure) => tell('Unhealthy', `${kind} probe failed: ${failure}`, 'Warning'),
+      hopeless: (kind) => {
+        tell('Killing', `Container ${name} failed ${kind} probe, will be restarted`);
+        ended(137);
+      },
     });
     ending.add(end);
-  };
-  const watchStartup = (): void =>
-    probe('Startup', (failure) => {
-      if (failure !== undefined) return kill('startup');
-      if (started) return;
-      started = true;
-      ready = container.readinessProbe === undefined;
-      changed();
-      watchHealth();
-    });
-  const watchHealth = (): void => {
-    probe('Readiness', (failure) => {
-      if (ready === (failure === undefined)) return;
-      ready = failure === undefined;
-      changed();
-    });
-    probe('Liveness', (failure) => {
-      if (failure !== undefined) kill('liveness');
-    });
-  };
-  const kill = (why: string): void => {
-    tell('Killing', `Container ${name} failed ${why} probe, will be restarted`);
-    ended(137);
+    changed();
   };
 
   const halt = (): Promise<void> => {
@@ -235,8 +205,7 @@ export function runContainer(context: ContainerContext, container: Container): R
   const ended = (exitCode: number): void => {
     void halt();
     const now = clock.now();
-    ready = false;
-    started = false;
+    health = unwell;
     const times = { startedAt: timestamp(startedMs), finishedAt: timestamp(now), containerID: containerId() };
     const terminated = { exitCode, reason: exitCode === 0 ? 'Completed' : 'Error', ...times };
     become({ terminated });
@@ -273,12 +242,12 @@ export function runContainer(context: ContainerContext, container: Container): R
       name,
       state,
       lastState: last ? { terminated: last } : {},
-      ready,
+      ready: health.ready,
       restartCount: restarts,
       image,
       imageID: 'waiting' in state && !last ? '' : image,
       ...('waiting' in state && !last ? {} : { containerID: containerId() }),
-      started,
+      started: health.started,
     }),
     retry: () => wants?.(),
     backend: (port) => {

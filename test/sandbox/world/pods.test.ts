@@ -185,6 +185,31 @@ describe('a pod', () => {
     expect(world.events()).toContain('Killing: Container app failed liveness probe, will be restarted');
   });
 
+  it('is asked by its other probes only after its startup probe has succeeded', async () => {
+    world = aWorld({ clock: fastClock(20) });
+    const container = {
+      env: [{ name: 'READY_AFTER', value: '3s' }],
+      startupProbe: { httpGet: { path: '/readyz', port: 9898 }, periodSeconds: 1, failureThreshold: 30 },
+      livenessProbe: { httpGet: { path: '/readyz', port: 9898 }, periodSeconds: 1, failureThreshold: 1 },
+    };
+    world.store.create(aDeployment({ container }));
+    await world.until('running', () => world.pods()[0]?.status?.phase === 'Running');
+    expect(firstStatus()).toMatchObject({ started: false, ready: false });
+    await rolledOut();
+    expect(firstStatus()).toMatchObject({ started: true, ready: true, restartCount: 0 });
+  });
+
+  it('goes with its namespace', async () => {
+    world = aWorld();
+    world.store.create(aDeployment({ replicas: 2 }));
+    world.store.create(aService('podinfo'));
+    await rolledOut();
+    world.store.remove('v1', 'Namespace', undefined, 'test');
+    await world.until('gone', () => world.store.get('v1', 'Namespace', undefined, 'test') === undefined);
+    expect(world.pods()).toEqual([]);
+    expect(world.resolve('podinfo.test', 9898)).toBeUndefined();
+  });
+
   it('that stands alone ends when its program ends', async () => {
     world = aWorld();
     const spec = {
