@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Agent, request as open } from 'node:http';
 import type { Clock } from '../../lib/clock.ts';
 
@@ -49,6 +50,7 @@ export function startLoad(options: LoadOptions): Load {
   const counts = { requests: 0, statuses: {}, versions: {}, succeeded: {} } satisfies LoadCounts;
   const everyMs = 1000 / perSecond;
   const ending = new AbortController();
+  setMaxListeners(concurrency + 1, ending.signal);
   let underWay = 0;
   let begun = 0;
   let dueMs = clock.now();
