@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/log.ts';
 import { messageOf } from '../../lib/errors.ts';
@@ -19,6 +18,8 @@ export type Recorder = (object: StoredObject, happening: Happening) => void;
 export interface RecorderOptions {
   readonly objects: Objects;
   readonly clock: Clock;
+  /** Ends the names of events: never the same, and growing, because lists go by name. */
+  readonly stamp: () => string;
   /** Shown by kubectl under "From". */
   readonly component: string;
   readonly node?: string;
@@ -27,7 +28,7 @@ export interface RecorderOptions {
 
 const maxRemembered = 2_000;
 
-export function createRecorder({ objects, clock, component, node, log }: RecorderOptions): Recorder {
+export function createRecorder({ objects, clock, stamp, component, node, log }: RecorderOptions): Recorder {
   const remembered = new Map<string, string>();
 
   const write = (object: StoredObject, { type = 'Normal', reason, message, fieldPath }: Happening): void => {
@@ -43,7 +44,7 @@ export function createRecorder({ objects, clock, component, node, log }: Recorde
       });
       return;
     }
-    const eventName = `${name}.${randomBytes(8).toString('hex')}`;
+    const eventName = `${name}.${stamp()}`;
     if (remembered.size >= maxRemembered) remembered.clear();
     remembered.set(key, eventName);
     objects.create('Event', {
@@ -76,5 +77,15 @@ export function createRecorder({ objects, clock, component, node, log }: Recorde
       // A namespace that is going away takes no more events; the work itself goes on.
       log?.debug({ reason: happening.reason, cause: messageOf(error) }, 'sandbox event could not be written');
     }
+  };
+}
+
+/** Nanoseconds since the epoch in hexadecimal, as a real cluster names its events. */
+export function createStamp(clock: Clock): () => string {
+  let last = 0n;
+  return () => {
+    const now = BigInt(Math.floor(clock.now())) * 1_000_000n;
+    last = now > last ? now : last + 1n;
+    return last.toString(16);
   };
 }

@@ -2,7 +2,7 @@ import { messageOf } from '../../lib/errors.ts';
 import type { StoredObject, StoreEvent, World, WorldOptions } from '../types.ts';
 import { reconcileDeployment } from './deployments.ts';
 import { createEndpoints } from './endpoints.ts';
-import { createRecorder } from './events.ts';
+import { createRecorder, createStamp } from './events.ts';
 import { createKubelet, nodeIp, nodeName } from './kubelet.ts';
 import { createLookup } from './lookup.ts';
 import { createNames } from './names.ts';
@@ -16,8 +16,9 @@ export function startWorld({ store, clock, podStartMs, onRequest, route, log }: 
   // Before all other listeners: what they look up must be what has just been written.
   const lookup = createLookup(store);
   const logging = log === undefined ? {} : { log };
+  const stamp = createStamp(clock);
   const recorder = (component: string, node?: string) =>
-    createRecorder({ objects, clock, component, ...(node === undefined ? {} : { node }), ...logging });
+    createRecorder({ objects, clock, stamp, component, ...(node === undefined ? {} : { node }), ...logging });
   const queue = (name: string, reconcile: (key: string) => void): Queue =>
     createQueue({ name, clock, reconcile, ...logging });
   const now = (): number => clock.now();

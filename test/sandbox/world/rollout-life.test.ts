@@ -52,6 +52,19 @@ describe('a Deployment', () => {
     );
   });
 
+  it('has events that are listed in the order in which they happened', async () => {
+    world = aWorld();
+    world.store.create(aDeployment());
+    await rolledOut();
+    const [pod] = world.pods();
+    const ofPod = world.objects
+      .list('Event', 'test')
+      .filter((event) => (event['involvedObject'] as { uid: string }).uid === pod?.metadata.uid)
+      .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
+      .map((event) => event['reason']);
+    expect(ofPod).toEqual(['Scheduled', 'Pulling', 'Pulled', 'Created', 'Started']);
+  });
+
   it('passes through the states that a rollout has on a real cluster', async () => {
     world = aWorld();
     const history: DeploymentStatus[] = [];
