@@ -1,0 +1,210 @@
+import { schedule, validate as isSchedule } from 'node-cron';
+import type { App } from '../canary/app.ts';
+import { parseStatus } from '../canary/status.ts';
+import type { CanaryStatus, Phase } from '../canary/types.ts';
+import type { Reflection } from '../cluster/cluster.ts';
+import { AgentError, messageOf } from '../lib/errors.ts';
+import { type KubeObject, refKey } from '../manifest/types.ts';
+import { createOutcomeWriter } from '../release/writer.ts';
+import { createSyncer } from '../sync/syncer.ts';
+import { createCanaryLoop } from './canary-loop.ts';
+import type { Deps } from './deps.ts';
+import { createEventRecorder } from './event-recorder.ts';
+import { createEffects } from './execute.ts';
+import { createLedgers } from './ledgers.ts';
+import { createReleases } from './releases.ts';
+import { createSyncLoop } from './sync-loop.ts';
+import { openViews } from './views.ts';
+
+export interface Agent {
+  /** Reasons why it is not ready; empty when it is. */
+  notReady(): readonly string[];
+  /** Reasons for a restart; empty when it lives. */
+  notAlive(): readonly string[];
+  /** Asks Git now instead of at the next poll. */
+  pollNow(): void;
+  /** Last applied commit; undefined before the first. */
+  readonly synced: string | undefined;
+  /** Outcomes that wait for their push. */
+  readonly pendingOutcomes: number;
+  /** Ends all work at the next safe point and waits for it. */
+  stop(): Promise<void>;
+}
+
+/** Polls that fail for so long make the agent not ready. */
+const gitSilenceMs = 300_000;
+
+/** Starts the whole agent; it runs until it is stopped. */
+export function startAgent(deps: Deps): Agent {
+  const { clock, cluster, log, repo, settings, telemetry } = deps;
+  if (!isSchedule(settings.resyncSchedule)) {
+    throw new AgentError(
+      'CONFIG_INVALID',
+      `--resync-schedule: "${settings.resyncSchedule}" is no cron schedule; write it like */10 * * * *`,
+    );
+  }
+  const ending = new AbortController();
+  const { signal } = ending;
+  log.info(
+    { version: settings.version, cluster: settings.clusterName },
+    `Starting serin version ${settings.version} mesh provider ${settings.provider}`,
+  );
+
+  const views = openViews(cluster, settings.watchNamespace, signal);
+  const recorder = createEventRecorder(
+    { cluster, clock, log, component: settings.eventSource, onDropped: () => telemetry.eventsDropped.inc() },
+    signal,
+  );
+  const ledgers = createLedgers(deps);
+  const writer = createOutcomeWriter({
+    repo,
+    clock,
+    log,
+    settings: {
+      path: settings.path,
+      ledgerDir: settings.ledgerDir,
+      author: settings.author,
+      cluster: settings.clusterName,
+      agentVersion: settings.version,
+      write: settings.write,
+      tagPrefix: settings.tagPrefix,
+      defaultNamespace: settings.defaultNamespace,
+    },
+  });
+  const releases = createReleases({
+    deps,
+    submit: (outcome) => {
+      writer.submit(outcome);
+      telemetry.outcomesPending.set(writer.pending().length);
+    },
+    ledger: (key) => ledgers.get(key),
+    signal,
+  });
+  const effects = createEffects(deps, recorder, releases);
+  const syncer = createSyncer({ cluster, clock, log, settings });
+
+  const phaseOf = (key: string): Phase | undefined => {
+    const slash = key.indexOf('/');
+    const canary = views.canaries.get(key.slice(0, slash), key.slice(slash + 1));
+    return canary && parseStatus(canary).phase;
+  };
+  /** Apps at rest without a ledger entry are recorded, all of them in one commit. */
+  const adopt = (apps: readonly App[]): void => {
+    for (const { id } of apps) {
+      const canary = views.canaries.get(id.namespace, id.name);
+      if (!canary) continue;
+      const status = parseStatus(canary);
+      if (status.phase === 'Initialized' || status.phase === 'Succeeded')
+        releases.adopt(canary, status.lastPromotedSpec, status.trackedConfigs ?? {});
+    }
+  };
+  let apps: readonly App[] = [];
+  const syncLoop = createSyncLoop({
+    deps,
+    syncer,
+    releases,
+    ledgers,
+    phaseOf,
+    takenOver: (synced) => new Set(synced.flatMap(({ id, canary }) => apexOf(id, canary.object, views.services))),
+    onSynced: (synced) => {
+      apps = synced;
+      adopt(synced);
+    },
+    signal,
+  });
+  const onPhase = (_key: string, status: CanaryStatus): void => {
+    if (status.phase === 'Initialized') adopt(apps);
+    if (['Initialized', 'Failed', 'Succeeded'].includes(status.phase)) syncLoop.wake(status.phase);
+  };
+  const canaryLoop = createCanaryLoop({
+    deps,
+    views,
+    effects,
+    releases,
+    desiredReplicas: syncLoop.desiredReplicas,
+    onPhase,
+    signal,
+  });
+
+  writer.onWritten((outcome, revision) => {
+    telemetry.outcomes.inc({ verdict: outcome.verdict, result: 'written' });
+    telemetry.outcomesPending.set(writer.pending().length);
+    releases.written(outcome, revision).then(
+      () => syncLoop.wake('an outcome landed'),
+      (error: unknown) => log.error({ reason: messageOf(error) }, 'a landed outcome could not be noted'),
+    );
+  });
+  writer.onBlocked((outcome, reason) => {
+    telemetry.outcomes.inc({ verdict: outcome.verdict, result: 'blocked' });
+    const { namespace, name } = outcome.app;
+    const canary = views.canaries.get(namespace, name);
+    if (canary)
+      effects.tell(
+        canary,
+        { namespace, name },
+        {
+          type: 'Warning',
+          level: 'error',
+          message: `${outcome.verdict === 'promoted' ? 'Promotion' : 'Rollback'} of ${name}.${namespace} cannot be written to Git: ${reason}`,
+        },
+      );
+    releases
+      .blocked(outcome, reason)
+      .catch((error: unknown) => log.error({ reason: messageOf(error) }, 'a pending outcome could not be noted'));
+  });
+  syncer.onDrift((refs) => syncLoop.drifted(refs));
+  const resync = schedule(settings.resyncSchedule, () => syncLoop.resync());
+
+  let died: string | undefined;
+  const keep = (work: Promise<void>, what: string): Promise<void> =>
+    work.catch((error: unknown) => {
+      if (signal.aborted) return;
+      died = `${what} ended: ${messageOf(error)}`;
+      log.error({ error: error instanceof Error ? error.stack : String(error) }, died);
+    });
+  const start = async (): Promise<void> => {
+    // Nothing is decided before the world has been seen once.
+    await Promise.all([views.canaries.synced, views.deployments.synced, views.services.synced, views.templates.synced]);
+    for (const canary of views.canaries.list()) releases.resume(canary);
+    await syncLoop.run();
+  };
+  const work = [keep(start(), 'the sync'), keep(writer.run(signal), 'the writer')];
+
+  return {
+    get synced() {
+      return syncLoop.state.synced;
+    },
+    get pendingOutcomes() {
+      return writer.pending().length;
+    },
+    pollNow: () => syncLoop.wake('asked to'),
+    notAlive: () => (died === undefined ? [] : [died]),
+    notReady() {
+      const { synced, lastPollMs, trouble } = syncLoop.state;
+      const reasons = [...views.trouble()];
+      if (synced === undefined && !settings.suspend)
+        reasons.push(`nothing is synced yet${trouble === undefined ? '' : `: ${trouble}`}`);
+      else if (clock.now() - lastPollMs > gitSilenceMs)
+        reasons.push(`Git was not reached for ${Math.round((clock.now() - lastPollMs) / 1000)} s`);
+      return reasons;
+    },
+    async stop() {
+      await resync.stop();
+      await canaryLoop.stop();
+      await recorder.drain(2_000);
+      ending.abort(new Error('the agent stops'));
+      syncer.stop();
+      await Promise.all(work);
+    },
+  };
+}
+
+/** The apex service's key once the Canary controls it or has pointed it to the primary. */
+function apexOf({ namespace }: App['id'], canary: KubeObject, services: Reflection): readonly string[] {
+  const spec = canary['spec'] as { service?: { name?: string }; targetRef?: { name?: string } } | undefined;
+  const name = spec?.service?.name ?? spec?.targetRef?.name ?? '';
+  const selector =
+    (services.get(namespace, name)?.['spec'] as { selector?: Record<string, string> } | undefined)?.selector ?? {};
+  const isTaken = Object.values(selector).some((value) => value.endsWith('-primary'));
+  return isTaken ? [refKey({ apiVersion: 'v1', kind: 'Service', namespace, name })] : [];
+}

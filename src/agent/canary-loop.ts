@@ -1,0 +1,359 @@
+import { measure, metricsOnline } from '../analysis/measure.ts';
+import { callWebhook, webhookPayload } from '../analysis/webhook.ts';
+import { decide, wakes } from '../canary/decide.ts';
+import { parseCanary } from '../canary/parse.ts';
+import { parseStatus, renderStatus } from '../canary/status.ts';
+import {
+  type Answer,
+  type CanarySpec,
+  type CanaryStatus,
+  type Decision,
+  type Effect,
+  type Question,
+  questionKey,
+} from '../canary/types.ts';
+import { AgentError, messageOf } from '../lib/errors.ts';
+import { sha256Hex } from '../lib/hash.ts';
+import { createKeyedQueue } from '../lib/keyed-queue.ts';
+import type { KubeObject } from '../manifest/types.ts';
+import { routerFor } from '../routers/registry.ts';
+import type { Deps } from './deps.ts';
+import type { Effects, TickContext } from './execute.ts';
+import { observe } from './observe.ts';
+import type { Releases } from './releases.ts';
+import { showStatus } from './show-status.ts';
+import type { Views } from './views.ts';
+import { canaryManager } from './writes.ts';
+
+export interface CanaryLoopOptions {
+  readonly deps: Deps;
+  readonly views: Views;
+  readonly effects: Effects;
+  readonly releases: Releases;
+  /** spec.replicas that Git asks of a target; undefined where it does not say. */
+  readonly desiredReplicas: (namespace: string, target: string) => number | undefined;
+  /** Called when a canary changed phase: the sync may have waited for it. */
+  readonly onPhase: (key: string, status: CanaryStatus) => void;
+  readonly signal: AbortSignal;
+}
+
+export interface CanaryLoop {
+  /** Looks at a canary now. */
+  wake(key: string): void;
+  readonly size: number;
+  stop(): Promise<void>;
+}
+
+interface Memory {
+  /** Version of the Canary that our last status write made, until the view has it. */
+  ahead: string | undefined;
+  /** Metrics cannot be reached since then. */
+  unreachableSinceMs: number | undefined;
+  /** What was last complained about, so that it is said once. */
+  complaint: string;
+  phase: string;
+}
+
+const conflictRetryMs = 250;
+
+/**
+ * One tick: read the cached world, let `decide` ask what it must know, do what it says, write the status once.
+ * Ticks of one canary never overlap; canaries run side by side.
+ */
+export function createCanaryLoop({
+  deps,
+  views,
+  effects,
+  releases,
+  desiredReplicas,
+  onPhase,
+  signal,
+}: CanaryLoopOptions): CanaryLoop {
+  const { clock, cluster, http, log, settings, telemetry } = deps;
+  const memories = new Map<string, Memory>();
+  const defaults = { provider: settings.provider, minIntervalMs: settings.minIntervalMs };
+  const decideSettings = {
+    selectorLabels: settings.selectorLabels,
+    includeLabelPrefix: settings.includeLabelPrefix,
+    configTracking: settings.configTracking,
+  };
+
+  const memoryOf = (key: string): Memory => {
+    const known = memories.get(key);
+    if (known) return known;
+    const fresh: Memory = { ahead: undefined, unreachableSinceMs: undefined, complaint: '', phase: '' };
+    memories.set(key, fresh);
+    return fresh;
+  };
+  const split = (key: string): [string, string] => {
+    const slash = key.indexOf('/');
+    return [key.slice(0, slash), key.slice(slash + 1)];
+  };
+  const secret = async (
+    namespace: string,
+    name: string,
+    stop: AbortSignal,
+  ): Promise<Record<string, string> | undefined> => {
+    const object = await cluster.get({ apiVersion: 'v1', kind: 'Secret', namespace, name }, stop);
+    const data = object?.['data'] as Record<string, string> | undefined;
+    return (
+      object &&
+      Object.fromEntries(
+        Object.entries(data ?? {}).map(([entry, value]) => [entry, Buffer.from(value, 'base64').toString('utf8')]),
+      )
+    );
+  };
+  const metricIo = (spec: CanarySpec) => ({
+    http,
+    metricsServer: spec.metricsServer ?? settings.metricsServer,
+    meshProvider: settings.provider,
+    template: (namespace: string, name: string) => views.templates.get(namespace, name),
+    secret,
+  });
+
+  const answer = async (
+    question: Question,
+    spec: CanarySpec,
+    status: CanaryStatus,
+    memory: Memory,
+  ): Promise<Answer> => {
+    if (question.kind === 'hook')
+      return callWebhook(
+        question.hook,
+        webhookPayload(spec, question.phase, status, question.hook.metadata),
+        { http, clock },
+        signal,
+      );
+    if (question.kind === 'metrics-online') return metricsOnline(spec, metricIo(spec), signal);
+    const sample = await measure(spec, question.metric, metricIo(spec), signal);
+    memory.unreachableSinceMs = sample.kind === 'unreachable' ? (memory.unreachableSinceMs ?? clock.now()) : undefined;
+    if (sample.kind === 'value') {
+      telemetry.metricAnalysis.set(
+        { name: spec.target.name, namespace: spec.namespace, metric: question.metric.name },
+        sample.value,
+      );
+    }
+    return sample;
+  };
+
+  /** The Canary as it is now: the view, or the server itself while the view does not have our last write. */
+  const current = async (key: string, memory: Memory): Promise<KubeObject | undefined> => {
+    const [namespace, name] = split(key);
+    const cached = views.canaries.get(namespace, name);
+    if (memory.ahead === undefined || cached === undefined) return cached;
+    if (cached.metadata.resourceVersion === memory.ahead) {
+      memory.ahead = undefined;
+      return cached;
+    }
+    return cluster.get({ apiVersion: cached.apiVersion, kind: cached.kind, namespace, name }, signal);
+  };
+
+  const complain = (canary: KubeObject, memory: Memory, message: string): void => {
+    if (memory.complaint === message) return;
+    memory.complaint = message;
+    const { name, namespace = '' } = canary.metadata;
+    effects.tell(canary, { name, namespace }, { type: 'Warning', level: 'error', message });
+  };
+
+  const reach = async (
+    context: Pick<TickContext, 'spec' | 'status' | 'router'> & { canary: KubeObject },
+    memory: Memory,
+  ): Promise<{ decision: Decision; tick: TickContext }> => {
+    const { spec, status, router, canary } = context;
+    const answers = new Map<string, Answer>();
+    for (;;) {
+      const { seen, route, liveRoutes } = await observe({
+        views,
+        settings,
+        router,
+        canary,
+        spec,
+        nowMs: clock.now(),
+        desiredReplicas: desiredReplicas(spec.namespace, spec.target.name),
+        unreachableSinceMs: memory.unreachableSinceMs,
+        answers,
+      });
+      const step = decide(spec, status, seen, decideSettings);
+      if (step.kind === 'done')
+        return { decision: step.decision, tick: { spec, status, seen, router, route, liveRoutes } };
+      answers.set(questionKey(step.question), await answer(step.question, spec, status, memory));
+    }
+  };
+
+  const writeStatus = async (canary: KubeObject, status: CanaryStatus, memory: Memory): Promise<KubeObject> => {
+    const { namespace = '', name, resourceVersion } = canary.metadata;
+    const ref = { apiVersion: canary.apiVersion, kind: canary.kind, namespace, name };
+    const patch = { metadata: resourceVersion === undefined ? {} : { resourceVersion }, status: renderStatus(status) };
+    const written = await cluster.mergePatch(ref, patch, { manager: canaryManager, subresource: 'status' }, signal);
+    memory.ahead = written.metadata.resourceVersion;
+    return written;
+  };
+
+  const runAll = async (list: readonly Effect[], tick: TickContext): Promise<void> => {
+    for (const effect of list) await effects.run(effect, tick, signal);
+  };
+
+  const perform = async (
+    key: string,
+    canary: KubeObject,
+    memory: Memory,
+    decision: Decision,
+    tick: TickContext,
+  ): Promise<void> => {
+    const { spec, status } = tick;
+    if (decision.evidence) releases.note(key, decision.evidence);
+    await runAll(decision.effects, tick);
+    const next = decision.status ?? status;
+    if (decision.status) {
+      // Effects may have annotated the Canary; only its own spec and status decide, so the version of before them is not held against us.
+      const touched = decision.effects.some(({ kind }) => kind === 'begin-release' || kind === 'end-release');
+      const base = touched
+        ? ((await cluster.get(
+            { apiVersion: canary.apiVersion, kind: canary.kind, namespace: spec.namespace, name: spec.name },
+            signal,
+          )) ?? canary)
+        : canary;
+      await writeStatus(base, decision.status, memory);
+    }
+    showStatus(telemetry, spec, next, tick.seen, decision, (clock.now() - tick.seen.nowMs) / 1000);
+    if (next.phase !== memory.phase) {
+      memory.phase = next.phase;
+      onPhase(key, next);
+    }
+    for (const effect of decision.afterwards) {
+      await effects.run(effect, tick, signal).catch((error: unknown) => {
+        if (!signal.aborted)
+          log.warn(
+            { canary: `${spec.name}.${spec.namespace}`, reason: messageOf(error) },
+            'a step after the release failed',
+          );
+      });
+    }
+  };
+
+  const tick = async (key: string): Promise<void> => {
+    const memory = memoryOf(key);
+    const canary = await current(key, memory);
+    if (!canary) {
+      memories.delete(key);
+      queue.forget(key);
+      return;
+    }
+    releases.resume(canary);
+    let spec: CanarySpec;
+    let router: ReturnType<typeof routerFor>;
+    try {
+      spec = parseCanary(canary, defaults);
+      router = routerFor(spec.provider);
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      // It stays where it is: traffic is not moved by a Canary that cannot be understood.
+      return complain(canary, memory, `invalid canary spec: ${error.message}`);
+    }
+    const startedMs = clock.now();
+    const status = parseStatus(canary);
+    try {
+      const { decision, tick: context } = await reach({ spec, status, router, canary }, memory);
+      await perform(key, canary, memory, decision, context);
+      memory.complaint = '';
+      queue.addAt(key, startedMs + decision.nextTickMs);
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!(error instanceof AgentError)) throw error;
+      const conflict = error.code === 'CLUSTER_CONFLICT' || error.details['reason'] === 'AlreadyExists';
+      if (conflict) {
+        memory.ahead = memory.ahead ?? 'unknown';
+        queue.addAt(key, clock.now() + conflictRetryMs);
+      } else {
+        effects.tell(canary, spec, { type: 'Warning', level: 'info', message: error.message });
+        queue.addAt(key, clock.now() + Math.min(spec.analysis.intervalMs, 10_000));
+      }
+    }
+  };
+
+  const queue = createKeyedQueue({
+    clock,
+    concurrency: 32,
+    run: tick,
+    onError: (key, error) => {
+      if (signal.aborted) return;
+      log.error(
+        { canary: key, error: error instanceof Error ? error.stack : String(error) },
+        'a canary could not be looked at; it holds',
+      );
+      queue.addAt(key, clock.now() + 10_000);
+    },
+  });
+
+  /** A change in the cluster: is there anything to do before the next tick? */
+  const consider = async (key: string): Promise<void> => {
+    const [namespace, name] = split(key);
+    const canary = views.canaries.get(namespace, name);
+    if (!canary) return queue.add(key);
+    const isNew = !memories.has(key);
+    const memory = memoryOf(key);
+    let spec: CanarySpec;
+    let router: ReturnType<typeof routerFor>;
+    try {
+      spec = parseCanary(canary, defaults);
+      router = routerFor(spec.provider);
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      return queue.add(key);
+    }
+    const status = parseStatus(canary);
+    if (isNew) queue.addAt(key, firstTickMs(key, status, spec.analysis.intervalMs, clock.now()));
+    const { seen } = await observe({
+      views,
+      settings,
+      router,
+      canary,
+      spec,
+      nowMs: clock.now(),
+      desiredReplicas: undefined,
+      unreachableSinceMs: memory.unreachableSinceMs,
+      answers: new Map(),
+    });
+    if (wakes(spec, status, seen, decideSettings)) queue.add(key);
+  };
+
+  views.onChange((kind, namespace, name) => {
+    const keys = kind === 'Canary' ? [`${namespace}/${name}`] : keysFor(views, kind, namespace, name);
+    for (const key of keys) {
+      consider(key).catch((error: unknown) => {
+        // The interval's tick sees the same and reports it.
+        log.debug({ canary: key, reason: messageOf(error) }, 'a change could not be looked at');
+      });
+    }
+  });
+
+  return {
+    wake: (key) => queue.add(key),
+    get size() {
+      return memories.size;
+    },
+    stop: () => queue.stop(),
+  };
+}
+
+/**
+ * After a start: a canary under way gets the rest of its interval, so that no step follows the last one too soon (Flagger's R46);
+ * resting ones are spread over their interval.
+ */
+export function firstTickMs(key: string, status: CanaryStatus, intervalMs: number, nowMs: number): number {
+  const underWay = ['Progressing', 'WaitingPromotion', 'Promoting', 'Finalising', 'Waiting'].includes(status.phase);
+  const lastMs = Date.parse(status.lastTransitionTime ?? '');
+  if (underWay && Number.isFinite(lastMs)) return Math.min(Math.max(nowMs, lastMs + intervalMs), nowMs + intervalMs);
+  if (underWay) return nowMs;
+  return nowMs + (Number.parseInt(sha256Hex(key).slice(0, 8), 16) % intervalMs);
+}
+
+/** Canaries that a changed object may belong to. */
+function keysFor(views: Views, kind: string, namespace: string, name: string): string[] {
+  const concerned = views.canaries.list(namespace).filter((canary) => {
+    if (kind === 'ConfigMap' || kind === 'Secret') return true;
+    const target = (canary['spec'] as { targetRef?: { name?: string } } | undefined)?.targetRef?.name ?? '';
+    return name === target || name === `${target}-primary` || kind !== 'Deployment';
+  });
+  return concerned.map((canary) => `${namespace}/${canary.metadata.name}`);
+}

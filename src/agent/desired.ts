@@ -1,0 +1,46 @@
+import type { App } from '../canary/app.ts';
+import { type Manifest, refKey, refOf } from '../manifest/types.ts';
+
+/** Documents of an app that are judged: the target and the configs it refers to. The Canary itself is not. */
+export function judgedKeys(app: App): readonly string[] {
+  return [...(app.target ? [app.target] : []), ...app.configs].map(({ object }) => refKey(refOf(object)));
+}
+
+/**
+ * The tip's manifests with some apps' judged documents taken from another revision. `stable` maps an app's key to the app as it was there;
+ * an app that was not there at all keeps the tip's documents.
+ */
+export function withOverlays(
+  tip: readonly Manifest[],
+  apps: readonly App[],
+  stable: ReadonlyMap<string, App>,
+): readonly Manifest[] {
+  if (stable.size === 0) return tip;
+  const dropped = new Set<string>();
+  const added = new Map<string, Manifest>();
+  const keptByOthers = new Set<string>();
+  for (const app of apps) {
+    const key = `${app.id.namespace}/${app.id.name}`;
+    const before = stable.get(key);
+    if (!before?.target) for (const judged of judgedKeys(app)) keptByOthers.add(judged);
+    else {
+      for (const judged of judgedKeys(app)) dropped.add(judged);
+      for (const manifest of [before.target, ...before.configs]) added.set(refKey(refOf(manifest.object)), manifest);
+    }
+  }
+  // A config that two apps share follows the one whose candidate is not held back.
+  const isReplaced = (key: string): boolean => (dropped.has(key) || added.has(key)) && !keptByOthers.has(key);
+  const rest = tip.filter(({ object }) => !isReplaced(refKey(refOf(object))));
+  return [...rest, ...[...added].filter(([key]) => isReplaced(key)).map(([, manifest]) => manifest)];
+}
+
+/** spec.replicas that Git asks of each target, by `namespace/name`. */
+export function replicasOf(apps: readonly App[]): ReadonlyMap<string, number> {
+  const replicas = new Map<string, number>();
+  for (const { target } of apps) {
+    const wanted = (target?.object['spec'] as { replicas?: unknown } | undefined)?.replicas;
+    if (target && typeof wanted === 'number')
+      replicas.set(`${target.object.metadata.namespace ?? ''}/${target.object.metadata.name}`, wanted);
+  }
+  return replicas;
+}

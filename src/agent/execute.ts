@@ -1,0 +1,203 @@
+import { callWebhook, webhookPayload } from '../analysis/webhook.ts';
+import { parseConfigKey, renderConfigCopy } from '../canary/configs.ts';
+import type { CanaryEvent, CanarySpec, CanaryStatus, Effect, Seen, TrafficSplit } from '../canary/types.ts';
+import { AgentError, assertNever, messageOf } from '../lib/errors.ts';
+import type { KubeObject } from '../manifest/types.ts';
+import { planRoutes } from '../routers/reconcile.ts';
+import type { LiveObjects, RouteContext, Router } from '../routers/router.ts';
+import type { Deps } from './deps.ts';
+import type { EventRecorder } from './event-recorder.ts';
+import type { Releases } from './releases.ts';
+import { canaryManager, writeObject } from './writes.ts';
+
+/** One tick's surroundings: everything that effects need and `decide` must not know. */
+export interface TickContext {
+  readonly spec: CanarySpec;
+  readonly status: CanaryStatus;
+  readonly seen: Seen;
+  readonly router: Router;
+  readonly route: RouteContext;
+  readonly liveRoutes: LiveObjects;
+}
+
+export interface Effects {
+  run(effect: Effect, context: TickContext, signal: AbortSignal): Promise<void>;
+  tell(
+    canary: KubeObject,
+    spec: Pick<CanarySpec, 'namespace' | 'name'> & Partial<CanarySpec>,
+    event: CanaryEvent,
+  ): void;
+}
+
+export function createEffects(deps: Deps, recorder: EventRecorder, releases: Releases): Effects {
+  const { cluster, clock, http, log, settings } = deps;
+
+  const tell: Effects['tell'] = (canary, spec, event) => {
+    log[event.level]({ canary: `${spec.name}.${spec.namespace}` }, event.message);
+    recorder.record(canary, event);
+    sendToWebhooks(canary, spec, event);
+  };
+
+  // Event webhooks are told on the side: a dead receiver must not slow a rollout down (Flagger's R65).
+  const sendToWebhooks = (
+    canary: KubeObject,
+    spec: Pick<CanarySpec, 'namespace' | 'name'> & Partial<CanarySpec>,
+    event: CanaryEvent,
+  ): void => {
+    const own = spec.analysis?.webhooks.filter(({ type }) => type === 'event') ?? [];
+    const fallback = settings.eventWebhook;
+    const hooks =
+      own.length > 0 || fallback === undefined
+        ? own
+        : [
+            {
+              name: 'event',
+              type: 'event' as const,
+              url: fallback,
+              timeoutMs: 10_000,
+              retries: 0,
+              disableTls: false,
+              muteAlert: true,
+              metadata: {},
+            },
+          ];
+    for (const hook of hooks) {
+      const status = canary['status'] as { phase?: string } | undefined;
+      const payload = webhookPayload(spec, status?.phase ?? '', undefined, {
+        ...hook.metadata,
+        eventMessage: event.message,
+        eventType: event.type,
+        timestamp: String(clock.now()),
+      });
+      callWebhook(hook, payload, { http, clock }, AbortSignal.timeout(60_000)).then(
+        (answer) => {
+          if (answer.kind === 'rejected')
+            log.warn({ canary: `${spec.name}.${spec.namespace}` }, `error sending event to webhook: ${answer.reason}`);
+        },
+        (error: unknown) =>
+          log.warn({ canary: `${spec.name}.${spec.namespace}` }, `error sending event to webhook: ${messageOf(error)}`),
+      );
+    }
+  };
+
+  const writeRoutes = async (
+    context: TickContext,
+    split: TrafficSplit | 'keep',
+    signal: AbortSignal,
+  ): Promise<void> => {
+    let live = context.liveRoutes;
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        for (const { object, over } of planRoutes(context.router, context.route, live, split))
+          await writeObject(cluster, object, over, signal);
+        return;
+      } catch (error) {
+        const stale =
+          error instanceof AgentError &&
+          (error.code === 'CLUSTER_CONFLICT' || error.details['reason'] === 'AlreadyExists');
+        if (!stale || attempt >= 3) throw error;
+        // The view was behind: traffic must not wait for the next tick.
+        live = await Promise.all(context.router.refs(context.route).map((ref) => cluster.get(ref, signal)));
+      }
+    }
+  };
+
+  const copyConfig = async (
+    key: Extract<Effect, { kind: 'copy-config' }>['key'],
+    { spec, seen }: TickContext,
+    signal: AbortSignal,
+  ): Promise<void> => {
+    const { kind, name } = parseConfigKey(key);
+    const { namespace } = spec;
+    const source = await cluster.get({ apiVersion: 'v1', kind, namespace, name }, signal);
+    if (!source) throw new AgentError('CLUSTER_REFUSED', `${kind} ${namespace}/${name} is gone`);
+    const live = await cluster.get({ apiVersion: 'v1', kind, namespace, name: `${name}-primary` }, signal);
+    const copy = renderConfigCopy(source, {
+      canary: seen.canary,
+      live,
+      includeLabelPrefix: settings.includeLabelPrefix,
+    });
+    await writeObject(cluster, copy, live, signal);
+    log.info({ canary: `${spec.name}.${spec.namespace}` }, `${kind} ${name}-primary synced`);
+  };
+
+  return {
+    tell,
+    async run(effect, context, signal) {
+      const { spec, seen, status } = context;
+      const name = `${spec.name}.${spec.namespace}`;
+      switch (effect.kind) {
+        case 'event':
+          return tell(seen.canary, spec, effect.event);
+        case 'log':
+          return log.info({ canary: name }, effect.message);
+        case 'alert':
+          // Notifiers come with the engine's second part; the log already says it.
+          return log.info({ canary: name, severity: effect.severity }, `alert: ${effect.message}`);
+        case 'write': {
+          const { object, over } = effect;
+          await writeObject(cluster, object, over, signal);
+          if (over === undefined)
+            log.info({ canary: name }, `${object.kind} ${object.metadata.name}.${spec.namespace} created`);
+          return;
+        }
+        case 'copy-config':
+          return copyConfig(effect.key, context, signal);
+        case 'scale-target':
+          await cluster.mergePatch(
+            spec.target,
+            { spec: { replicas: effect.replicas } },
+            { manager: canaryManager },
+            signal,
+          );
+          return;
+        case 'reconcile-route':
+          return writeRoutes(context, 'keep', signal);
+        case 'set-route':
+          return writeRoutes(context, effect.split, signal);
+        case 'call-hook': {
+          const answer = await callWebhook(
+            effect.hook,
+            webhookPayload(spec, effect.phase, status, effect.hook.metadata),
+            { http, clock },
+            signal,
+          );
+          const label = effect.hook.type === 'post-rollout' ? 'Post-rollout' : effect.hook.type;
+          if (answer.kind === 'passed')
+            tell(seen.canary, spec, {
+              type: 'Normal',
+              level: 'info',
+              message: `${label} check ${effect.hook.name} passed`,
+            });
+          else
+            tell(seen.canary, spec, {
+              type: 'Warning',
+              level: 'info',
+              message: `${label} hook ${effect.hook.name} failed ${answer.reason}`,
+            });
+          return;
+        }
+        case 'begin-release': {
+          const before = releases.failedBefore(`${spec.namespace}/${spec.name}`);
+          await releases.begin(seen.canary);
+          if (before !== undefined)
+            tell(seen.canary, spec, {
+              type: 'Warning',
+              level: 'info',
+              message: `This version of ${name} failed before: ${before}`,
+            });
+          return;
+        }
+        case 'end-release':
+          return releases.end(seen.canary, {
+            verdict: effect.verdict,
+            failedCheck: effect.failedCheck,
+            templateHash: status.lastAppliedSpec,
+            configs: status.trackedConfigs ?? {},
+          });
+        default:
+          return assertNever(effect);
+      }
+    },
+  };
+}

@@ -1,0 +1,83 @@
+import { configRefsOf } from '../canary/configs.ts';
+import type { Answer, CanarySpec, ConfigKey, ConfigSeen, Seen } from '../canary/types.ts';
+import { AgentError } from '../lib/errors.ts';
+import type { KubeObject, ObjectRef, OwnerReference } from '../manifest/types.ts';
+import { routeDrift } from '../routers/reconcile.ts';
+import type { LiveObjects, RouteContext, Router } from '../routers/router.ts';
+import type { AgentSettings } from './deps.ts';
+import type { Views } from './views.ts';
+
+export interface Observed {
+  readonly seen: Seen;
+  readonly route: RouteContext;
+  readonly liveRoutes: LiveObjects;
+}
+
+export interface ObserveInput {
+  readonly views: Views;
+  readonly settings: AgentSettings;
+  readonly router: Router;
+  readonly canary: KubeObject;
+  readonly spec: CanarySpec;
+  readonly nowMs: number;
+  readonly desiredReplicas: number | undefined;
+  readonly unreachableSinceMs: number | undefined;
+  readonly answers: ReadonlyMap<string, Answer>;
+}
+
+/** Reads the world of one canary from the cached views: no request to the API server. */
+export async function observe(input: ObserveInput): Promise<Observed> {
+  const { views, settings, router, canary, spec, nowMs, desiredReplicas, unreachableSinceMs, answers } = input;
+  const { namespace, target, service } = spec;
+  const owner: OwnerReference = {
+    apiVersion: canary.apiVersion,
+    kind: canary.kind,
+    name: canary.metadata.name,
+    uid: canary.metadata.uid ?? '',
+    controller: true,
+    blockOwnerDeletion: true,
+  };
+  const route: RouteContext = {
+    spec,
+    owner,
+    settings: { ingressAnnotationsPrefix: settings.ingressAnnotationsPrefix },
+  };
+  const liveRoutes = await Promise.all(router.refs(route).map((ref: ObjectRef) => views.object(ref)));
+  const targetObject = views.deployments.get(namespace, target.name);
+  const configs = new Map<ConfigKey, ConfigSeen>();
+  if (settings.configTracking && targetObject) {
+    for (const { key } of configRefsOf(targetObject)) {
+      for (const wanted of [key, `${key}-primary` as ConfigKey]) {
+        const config = await views.config(namespace, wanted);
+        if (config) configs.set(wanted, config);
+      }
+    }
+  }
+  const seen: Seen = {
+    nowMs,
+    canary,
+    target: targetObject,
+    primary: views.deployments.get(namespace, `${target.name}-primary`),
+    apexService: views.services.get(namespace, service.name),
+    primaryService: views.services.get(namespace, `${service.name}-primary`),
+    canaryService: views.services.get(namespace, `${service.name}-canary`),
+    split: router.read(route, liveRoutes),
+    routeTrouble: router.trouble?.(route, liveRoutes),
+    routeDrift: drifted(router, route, liveRoutes),
+    configs,
+    desiredReplicas,
+    answers,
+    ...(unreachableSinceMs === undefined ? {} : { unreachableSinceMs }),
+  };
+  return { seen, route, liveRoutes };
+}
+
+/** A router that cannot render (say, the Ingress is missing) has no drift; the effect that renders reports why. */
+function drifted(router: Router, route: RouteContext, live: LiveObjects): boolean {
+  try {
+    return routeDrift(router, route, live);
+  } catch (error) {
+    if (error instanceof AgentError) return true;
+    throw error;
+  }
+}

@@ -1,0 +1,251 @@
+import { appsOf, type App } from '../canary/app.ts';
+import type { Phase } from '../canary/types.ts';
+import type { Revision, TreeChange, TreeFile } from '../git/repo.ts';
+import { backoffMs } from '../lib/backoff.ts';
+import { AgentError, messageOf } from '../lib/errors.ts';
+import { isManifestFile, type LoadCache, type LoadedTree, loadTree, missingTexts } from '../manifest/load.ts';
+import { type ObjectRef, type Problem, refKey, refOf } from '../manifest/types.ts';
+import type { Syncer, SyncResult } from '../sync/syncer.ts';
+import type { Deps } from './deps.ts';
+import { replicasOf, withOverlays } from './desired.ts';
+import type { Ledgers } from './ledgers.ts';
+import type { Releases } from './releases.ts';
+
+export interface SyncLoop {
+  /** Looks again soon: a new commit may be there, or an overlay may have changed. `fresh` also asks Git. */
+  wake(reason: string): void;
+  /** Objects that somebody else changed. */
+  drifted(refs: readonly ObjectRef[]): void;
+  /** Everything is compared again, whatever the watches said. */
+  resync(): void;
+  readonly state: SyncState;
+  desiredReplicas(namespace: string, target: string): number | undefined;
+  run(): Promise<void>;
+}
+
+export interface SyncState {
+  /** Last revision that was looked at; undefined before the first. */
+  tip: Revision | undefined;
+  /** Last revision that was applied. */
+  synced: Revision | undefined;
+  /** Why Git or the cluster cannot be reached at the moment. */
+  trouble: string | undefined;
+  lastPollMs: number;
+  failed: number;
+}
+
+export interface SyncLoopOptions {
+  readonly deps: Deps;
+  readonly syncer: Syncer;
+  readonly releases: Releases;
+  readonly ledgers: Ledgers;
+  readonly phaseOf: (key: string) => Phase | undefined;
+  /** Apex services that a Canary has taken over, by refKey. */
+  readonly takenOver: (apps: readonly App[]) => ReadonlySet<string>;
+  /** Called after each pass, for what waits on it. */
+  readonly onSynced: (apps: readonly App[]) => void;
+  readonly signal: AbortSignal;
+}
+
+interface Snapshot {
+  readonly revision: Revision;
+  readonly files: Map<string, TreeFile>;
+  readonly loaded: LoadedTree;
+  readonly apps: readonly App[];
+}
+
+export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
+  const { deps, syncer, releases, ledgers, phaseOf, takenOver, onSynced, signal } = options;
+  const { clock, log, repo, settings, telemetry } = deps;
+  const state: SyncState = { tip: undefined, synced: undefined, trouble: undefined, lastPollMs: 0, failed: 0 };
+  let snapshot: Snapshot | undefined;
+  let cache: LoadCache | undefined;
+  let replicas: ReadonlyMap<string, number> = new Map();
+  let woken = false;
+  let wakeUp: () => void = () => undefined;
+  let everything = true;
+  let toldProblems = '';
+  let appliedKey = '';
+  const driftedRefs = new Map<string, ObjectRef>();
+
+  const load = async (files: ReadonlyMap<string, TreeFile>): Promise<LoadedTree> => {
+    const wanted = new Map([...files].filter(([path]) => isManifestFile(path, settings)));
+    const texts = new Map<string, string>();
+    for (const path of missingTexts(wanted, cache)) {
+      texts.set(path, Buffer.from(await repo.blob(wanted.get(path)?.oid ?? '')).toString('utf8'));
+    }
+    const result = loadTree(wanted, texts, cache, settings);
+    return result;
+  };
+
+  /** The tree at a revision, from the last one by what changed. */
+  const look = async (revision: Revision): Promise<Snapshot> => {
+    if (snapshot?.revision === revision) return snapshot;
+    await repo.fetch(revision, signal);
+    let files: Map<string, TreeFile>;
+    if (snapshot) {
+      files = new Map(snapshot.files);
+      for (const change of await repo.diff(snapshot.revision, revision, settings.path)) applyChange(files, change);
+    } else files = new Map(await repo.tree(revision, settings.path));
+    const loaded = await load(files);
+    cache = loaded.cache;
+    return { revision, files, loaded, apps: appsOf(loaded.manifests, settings.defaultNamespace) };
+  };
+
+  /** The apps that are held at another revision than the tip, as they were there. */
+  const stableApps = async (apps: readonly App[]): Promise<Map<string, App>> => {
+    const found = new Map<string, App>();
+    for (const app of apps) {
+      const key = `${app.id.namespace}/${app.id.name}`;
+      const revision = releases.overlay(key, phaseOf(key));
+      if (revision === undefined) continue;
+      await repo.fetch(revision, signal);
+      const loaded = await load(await repo.tree(revision, settings.path));
+      const before = appsOf(loaded.manifests, settings.defaultNamespace).find(
+        ({ id }) => `${id.namespace}/${id.name}` === key,
+      );
+      if (before) found.set(key, before);
+      log.info({ canary: `${app.id.name}.${app.id.namespace}`, revision }, 'held at its stable state');
+    }
+    return found;
+  };
+
+  const report = (revision: Revision, problems: readonly Problem[], result: SyncResult | undefined): void => {
+    const all = [...problems, ...(result?.failed ?? [])];
+    const key = JSON.stringify([revision, all]);
+    if (key === toldProblems) return;
+    toldProblems = key;
+    for (const { severity, path, line, message, hint } of all) {
+      log[severity === 'error' ? 'error' : 'warn'](
+        { revision, path, line },
+        `${path}:${line} ${message}${hint ? `; ${hint}` : ''}`,
+      );
+    }
+  };
+
+  const pass = async (): Promise<void> => {
+    const tip = await repo.poll(signal).then(
+      (revision) => {
+        telemetry.gitPolls.inc({ result: 'ok' });
+        state.lastPollMs = clock.now();
+        return revision;
+      },
+      (error: unknown) => {
+        telemetry.gitPolls.inc({ result: 'failed' });
+        throw error;
+      },
+    );
+    if (tip === undefined)
+      throw new AgentError(
+        'GIT_NOT_FOUND',
+        `the branch ${repo.branch} does not exist; push a commit to it, or name another with --git-branch`,
+      );
+    const started = clock.now();
+    const isNew = tip !== snapshot?.revision;
+    const next = await look(tip);
+    if (isNew) {
+      await ledgers.read(next.files);
+      releases.advance(tip, next.apps);
+      snapshot = next;
+      state.tip = tip;
+      replicas = replicasOf(next.apps);
+    }
+    const stable = await stableApps(next.apps);
+    const key = `${tip}|${[...stable.keys()].map((app) => `${app}@${releases.overlay(app, phaseOf(app)) ?? ''}`).join(',')}`;
+    if (key === appliedKey && !everything && driftedRefs.size === 0 && state.failed === 0) return;
+    if (settings.suspend) {
+      report(tip, next.loaded.problems, undefined);
+      return;
+    }
+    const drifted = [...driftedRefs.values()];
+    driftedRefs.clear();
+    const result = await syncer.sync(
+      {
+        revision: tip,
+        manifests: withOverlays(next.loaded.manifests, next.apps, stable),
+        problems: next.loaded.problems,
+        unreadablePaths: next.loaded.unreadablePaths,
+        takenOver: takenOver(next.apps),
+        canaryTargets: new Set(next.apps.flatMap(({ target }) => (target ? [refKey(refOf(target.object))] : []))),
+        everything,
+        drifted,
+      },
+      signal,
+    );
+    everything = false;
+    appliedKey = key;
+    state.synced = tip;
+    state.failed = result.failed.length;
+    telemetry.syncFailures.set(result.failed.length);
+    if (result.failed.length === 0) telemetry.syncedAt.set(Math.floor(clock.now() / 1000));
+    telemetry.syncDuration.observe((clock.now() - started) / 1000);
+    report(tip, next.loaded.problems, result);
+    const { applied, pruned, held, failed } = result;
+    if (isNew || applied.length + pruned.length + failed.length > 0) {
+      log.info(
+        {
+          revision: tip,
+          applied: applied.length,
+          pruned: pruned.length,
+          failed: failed.length,
+          ...(held ? { held } : {}),
+        },
+        `Synced ${tip.slice(0, 10)}`,
+      );
+    }
+    onSynced(next.apps);
+  };
+
+  return {
+    state,
+    wake() {
+      woken = true;
+      wakeUp();
+    },
+    drifted(refs) {
+      for (const ref of refs) driftedRefs.set(refKey(ref), ref);
+      this.wake('drift');
+    },
+    resync() {
+      everything = true;
+      this.wake('resync');
+    },
+    desiredReplicas: (namespace, target) => replicas.get(`${namespace}/${target}`),
+    async run() {
+      let failures = 0;
+      while (!signal.aborted) {
+        woken = false;
+        let waitMs = settings.pollIntervalMs;
+        try {
+          await pass();
+          failures = 0;
+          state.trouble = undefined;
+          // Objects that were refused are tried again, less and less often.
+          if (state.failed > 0) waitMs = Math.min(waitMs, 15_000);
+        } catch (error) {
+          if (signal.aborted) return;
+          const said =
+            error instanceof AgentError
+              ? error.message
+              : error instanceof Error
+                ? (error.stack ?? error.message)
+                : messageOf(error);
+          if (said !== state.trouble) log.error(error instanceof AgentError ? { code: error.code } : {}, said);
+          state.trouble = said;
+          failures += 1;
+          waitMs = Math.max(waitMs, backoffMs(failures - 1, { baseMs: 500, capMs: 60_000 }, Math.random()));
+        }
+        if (woken) continue;
+        const pause = new AbortController();
+        wakeUp = () => pause.abort(new Error('woken'));
+        await clock.sleep(waitMs, AbortSignal.any([signal, pause.signal])).catch(() => undefined);
+        wakeUp = () => undefined;
+      }
+    },
+  };
+}
+
+function applyChange(files: Map<string, TreeFile>, change: TreeChange): void {
+  if (change.kind === 'removed') files.delete(change.path);
+  else files.set(change.path, change.after);
+}

@@ -1,0 +1,81 @@
+import type { Cluster, KindRef, Reflection } from '../cluster/cluster.ts';
+import { configChecksum, isTrackedConfig } from '../canary/configs.ts';
+import type { ConfigKey, ConfigSeen } from '../canary/types.ts';
+import type { KubeObject, ObjectRef } from '../manifest/types.ts';
+
+/** Live, cached views of all kinds that canaries look at. Kinds that nobody needs are not watched. */
+export interface Views {
+  readonly canaries: Reflection;
+  readonly deployments: Reflection;
+  readonly services: Reflection;
+  readonly templates: Reflection;
+  /** One object, from a view of its kind, which is opened when it is asked for the first time. */
+  object(ref: ObjectRef): Promise<KubeObject | undefined>;
+  config(namespace: string, key: ConfigKey): Promise<ConfigSeen | undefined>;
+  /** Called for every change of a watched kind. */
+  onChange(listener: (kind: string, namespace: string, name: string) => void): void;
+  /** Why some view is not up to date, for /readyz. */
+  trouble(): readonly string[];
+}
+
+const flagger = 'flagger.app/v1beta1';
+/** Where the projection of a ConfigMap or Secret keeps its hash; the values themselves are never kept. */
+const seenField = 'seen';
+
+export function openViews(cluster: Cluster, namespace: string | undefined, signal: AbortSignal): Views {
+  const views = new Map<string, Reflection>();
+  const listeners = new Set<(kind: string, namespace: string, name: string) => void>();
+  const scope = namespace === undefined ? {} : { namespace };
+
+  const open = (kind: KindRef, project?: (object: KubeObject) => KubeObject): Reflection => {
+    const key = `${kind.apiVersion}/${kind.kind}`;
+    const known = views.get(key);
+    if (known) return known;
+    const view = cluster.reflect(kind, { ...scope, ...(project ? { project } : {}) }, signal);
+    views.set(key, view);
+    view.onChange(({ object }) => {
+      for (const listener of listeners) listener(kind.kind, object.metadata.namespace ?? '', object.metadata.name);
+    });
+    return view;
+  };
+  const configView = (kind: 'ConfigMap' | 'Secret'): Reflection => open({ apiVersion: 'v1', kind }, projectConfig);
+
+  return {
+    canaries: open({ apiVersion: flagger, kind: 'Canary' }),
+    deployments: open({ apiVersion: 'apps/v1', kind: 'Deployment' }),
+    services: open({ apiVersion: 'v1', kind: 'Service' }),
+    templates: open({ apiVersion: flagger, kind: 'MetricTemplate' }),
+    async object(ref) {
+      const view = open(ref);
+      await view.synced;
+      return view.get(ref.namespace, ref.name);
+    },
+    async config(inNamespace, key) {
+      const [kind, name] = key.startsWith('secret/')
+        ? (['Secret', key.slice(7)] as const)
+        : (['ConfigMap', key.slice(10)] as const);
+      const view = configView(kind);
+      await view.synced;
+      return view.get(inNamespace, name)?.[seenField] as ConfigSeen | undefined;
+    },
+    onChange(listener) {
+      listeners.add(listener);
+    },
+    trouble: () =>
+      [...views].flatMap(([key, view]) =>
+        view.isSynced && view.trouble === undefined ? [] : [`${key}: ${view.trouble ?? 'not listed yet'}`],
+      ),
+  };
+}
+
+function projectConfig(object: KubeObject): KubeObject {
+  const { name, namespace, uid, resourceVersion } = object.metadata;
+  const seen: ConfigSeen = { checksum: configChecksum(object), tracked: isTrackedConfig(object) };
+  const metadata = {
+    name,
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(uid === undefined ? {} : { uid }),
+    ...(resourceVersion === undefined ? {} : { resourceVersion }),
+  };
+  return { apiVersion: object.apiVersion, kind: object.kind, metadata, [seenField]: seen };
+}

@@ -1,0 +1,39 @@
+import { compare } from 'fast-json-patch';
+import type { Cluster } from '../cluster/cluster.ts';
+import type { KubeObject } from '../manifest/types.ts';
+import { refOf } from '../manifest/types.ts';
+
+/** Field manager of everything that canaries generate. */
+export const canaryManager = 'serin-canary';
+
+/**
+ * Creates an object (`over` undefined) or brings it from `over` to `object` by a JSON Patch that only lands on the version it was
+ * computed from. Returns undefined where nothing differs. Throws CLUSTER_CONFLICT when somebody was faster.
+ */
+export async function writeObject(
+  cluster: Cluster,
+  object: KubeObject,
+  over: KubeObject | undefined,
+  signal: AbortSignal,
+): Promise<KubeObject | undefined> {
+  if (over === undefined) return cluster.create(object, { manager: canaryManager }, signal);
+  const operations = compare(withoutServerFields(over), withoutServerFields(object));
+  if (operations.length === 0) return undefined;
+  const { resourceVersion } = over.metadata;
+  const options = { manager: canaryManager, ...(resourceVersion === undefined ? {} : { resourceVersion }) };
+  return cluster.jsonPatch(refOf(object), operations, options, signal);
+}
+
+/** What the server owns is neither compared nor written. */
+function withoutServerFields(object: KubeObject): KubeObject {
+  const { status: _status, ...rest } = object;
+  const {
+    managedFields: _managed,
+    resourceVersion: _version,
+    uid: _uid,
+    generation: _generation,
+    creationTimestamp: _created,
+    ...metadata
+  } = object.metadata;
+  return { ...rest, metadata };
+}

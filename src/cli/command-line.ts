@@ -1,0 +1,126 @@
+import { readFile } from 'node:fs/promises';
+import { Command, CommanderError, Option } from 'commander';
+import { environmentName, type Setting, settings } from '../config/settings.ts';
+import { AgentError, messageOf } from '../lib/errors.ts';
+import { settingsHelp } from './help.ts';
+import { createOutput, type Output, type OutputStream } from './output.ts';
+import { version } from './version.ts';
+
+export interface CommandLine {
+  readonly argv: readonly string[];
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly stdout: OutputStream;
+  readonly stderr: OutputStream;
+  /** Aborts on SIGTERM and SIGINT. */
+  readonly signal: AbortSignal;
+}
+
+/** What every command gets. */
+export interface CommandContext extends CommandLine {
+  readonly output: Output;
+}
+
+/** Exit codes: 0 done, 1 a fault of ours or a failed run, 2 wrong usage or configuration, 3 a check found problems. */
+export const exitCodes = { done: 0, failed: 1, usage: 2, found: 3 } as const;
+
+export async function runCommandLine(line: CommandLine): Promise<number> {
+  const output = createOutput(line.stdout, line.environment);
+  const context: CommandContext = { ...line, output };
+  let code: number = exitCodes.done;
+  const finish = async (work: Promise<number>): Promise<void> => {
+    code = await work;
+  };
+  const program = new Command('serin')
+    .description('Progressive delivery for Kubernetes, driven from Git and written back to Git.')
+    .version(version, '--version', 'print the version')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void line.stdout.write(text),
+      writeErr: (text) => void line.stderr.write(text),
+    });
+
+  const run = program
+    .command('run')
+    .description('watch a repository and deliver what it says to a cluster')
+    .option('--config <file>', 'YAML file with settings; flags and environment win')
+    .configureHelp({ visibleOptions: () => [] })
+    .addHelpText('after', settingsHelp())
+    .action((options: Record<string, string>) =>
+      finish(import('./run.ts').then(({ runAgent }) => runAgent(context, flagsOf(options), options['config']))),
+    );
+  for (const entry of settings as readonly Setting[]) {
+    run.addOption(
+      new Option(entry.kind === 'flag' ? `--${entry.name} [value]` : `--${entry.name} <value>`, entry.help).preset(
+        'true',
+      ),
+    );
+  }
+
+  program
+    .command('validate')
+    .argument('<dir>', 'folder with manifests')
+    .option('--json', 'one JSON object a line')
+    .option('--default-namespace <name>', 'namespace of objects that name none', 'default')
+    .option('--mesh-provider <name>', 'router of Canaries that name none', 'kubernetes')
+    .description('say everything that is wrong with a folder of manifests, without a cluster')
+    .action((dir: string, options: { json?: boolean; defaultNamespace: string; meshProvider: string }) =>
+      finish(import('./validate.ts').then(({ validate }) => validate(context, dir, options))),
+    );
+
+  program
+    .command('demo')
+    .option('--keep', 'leave everything running, with a kubeconfig and a Git URL to push to')
+    .description('see a release promoted and another rolled back in Git, on a cluster that needs nothing')
+    .action((options: { keep?: boolean }) =>
+      finish(import('./demo.ts').then(({ demo }) => demo(context, { keep: options.keep === true }))),
+    );
+
+  program
+    .command('bench')
+    .option('--cluster', 'measure on the cluster of the kubeconfig')
+    .description('measure speed and memory, as ratios in one run')
+    .action((options: { cluster?: boolean }) =>
+      finish(import('./bench.ts').then(({ bench }) => bench(context, { cluster: options.cluster === true }))),
+    );
+
+  try {
+    await program.parseAsync([...line.argv], { from: 'user' });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
+    if (error instanceof AgentError) {
+      for (const text of error.message.split('\n')) line.stderr.write(`serin: ${text}\n`);
+      return error.code === 'CONFIG_INVALID' ? exitCodes.usage : exitCodes.failed;
+    }
+    line.stderr.write(`serin: ${error instanceof Error ? (error.stack ?? error.message) : messageOf(error)}\n`);
+    return exitCodes.failed;
+  }
+}
+
+/** Commander speaks camel case, settings are spelled as on the command line. */
+function flagsOf(options: Readonly<Record<string, string | undefined>>): Record<string, string | undefined> {
+  const spelled: Record<string, string | undefined> = {};
+  for (const { name } of settings) {
+    const camel = name.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+    if (options[camel] !== undefined) spelled[name] = String(options[camel]);
+  }
+  return spelled;
+}
+
+/** Reads a settings file: flat YAML, the same names as the flags. */
+export async function readSettingsFile(path: string | undefined): Promise<Record<string, string>> {
+  if (path === undefined) return {};
+  const { parse } = await import('yaml');
+  try {
+    const value = (parse(await readFile(path, 'utf8')) ?? {}) as unknown;
+    if (typeof value !== 'object' || Array.isArray(value) || value === null)
+      throw new Error('it is no map of settings');
+    return Object.fromEntries(
+      Object.entries(value).map(([name, entry]) => [name, Array.isArray(entry) ? entry.join(',') : String(entry)]),
+    );
+  } catch (cause) {
+    throw new AgentError('CONFIG_INVALID', `${path}: ${messageOf(cause)}`, { cause });
+  }
+}
+
+export { environmentName };

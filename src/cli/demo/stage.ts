@@ -1,0 +1,139 @@
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Agent, startAgent } from '../../agent/agent.ts';
+import { createTelemetry } from '../../agent/telemetry.ts';
+import { type ClusterClient, openCluster } from '../../cluster/client.ts';
+import { readSettings } from '../../config/settings.ts';
+import { openRepo } from '../../git/open-repo.ts';
+import { systemClock } from '../../lib/clock.ts';
+import { createHttp } from '../../lib/http-client.ts';
+import { createLogger, silentLogger } from '../../lib/log.ts';
+import { runGit } from '../../sandbox/git-command.ts';
+import { type GitServer, startGitServer } from '../../sandbox/git-server.ts';
+import { startSandbox } from '../../sandbox/sandbox.ts';
+import { type Load, startLoad } from '../../sandbox/traffic/load.ts';
+import type { Sandbox } from '../../sandbox/types.ts';
+import { agentSettings } from '../run.ts';
+import { version } from '../version.ts';
+
+export const demoHost = 'quotes.example.test';
+const repoName = 'config.git';
+
+/** Everything the demo plays on: a Git server, the embedded cluster, traffic, and the agent. */
+export interface Stage {
+  readonly root: string;
+  readonly repoPath: string;
+  readonly repoUrl: string;
+  readonly kubeconfigPath: string;
+  readonly logPath: string;
+  readonly sandbox: Sandbox;
+  readonly cluster: ClusterClient;
+  readonly agent: Agent;
+  readonly load: Load;
+  /** Commits like a person would: edits files of a working copy, commits, pushes. Returns the short commit id. */
+  push(
+    message: string,
+    edit: (read: (path: string) => Promise<string>) => Promise<Readonly<Record<string, string>>>,
+  ): Promise<string>;
+  /** Runs git on the bare repository. */
+  git(...words: readonly string[]): Promise<string>;
+  stop(): Promise<void>;
+}
+
+const projectRoot = new URL('../../../', import.meta.url);
+const demoFiles = ['namespace.yaml', 'quotes.yaml', 'canary.yaml'];
+
+export async function setStage(stop: AbortSignal): Promise<Stage> {
+  const closing: (() => Promise<unknown>)[] = [];
+  const close = async (): Promise<void> => {
+    for (const step of closing.splice(0).reverse()) await step();
+  };
+  try {
+    return await build(stop, closing, close);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function build(
+  stop: AbortSignal,
+  closing: (() => Promise<unknown>)[],
+  close: () => Promise<void>,
+): Promise<Stage> {
+  const root = await mkdtemp(join(tmpdir(), 'serin-demo-'));
+  const server: GitServer = await startGitServer({ root: join(root, 'git') });
+  closing.push(() => server.stop());
+  const files: Record<string, string> = {};
+  for (const name of demoFiles)
+    files[`apps/${name}`] = await readFile(new URL(`fixtures/demo/${name}`, projectRoot), 'utf8');
+  const repoPath = await server.createRepo(repoName, { files });
+  const repoUrl = server.repoUrl(repoName);
+  const clone = join(root, 'working-copy');
+  await runGit(['clone', '--quiet', repoUrl, clone]);
+  await runGit(['-C', clone, 'config', 'user.name', 'Ada']);
+  await runGit(['-C', clone, 'config', 'user.email', 'ada@example.test']);
+
+  const sandbox = await startSandbox({ podStartMs: 400 });
+  closing.push(() => sandbox.stop());
+  const kubeconfigPath = join(root, 'kubeconfig');
+  await writeFile(kubeconfigPath, sandbox.kubeconfig);
+
+  const logPath = join(root, 'agent.log');
+  const { createWriteStream } = await import('node:fs');
+  const logFile = createWriteStream(logPath);
+  closing.push(() => new Promise((resolve) => logFile.end(resolve)));
+  const log = createLogger('info', (line) => void logFile.write(line));
+
+  const flags = {
+    'git-url': repoUrl,
+    'git-path': 'apps',
+    'git-poll-interval': '1s',
+    'min-interval': '1s',
+    'metrics-server': sandbox.prometheusUrl,
+    'mesh-provider': 'gatewayapi:v1',
+    'git-author-email': 'serin@example.test',
+    'cluster-name': 'demo',
+  };
+  const settings = agentSettings(readSettings({ flags, environment: {}, file: {} }));
+  const cluster = await openCluster({ kind: 'text', text: sandbox.kubeconfig }, { clock: systemClock, log });
+  closing.push(() => cluster.close());
+  const viewer = await openCluster(
+    { kind: 'text', text: sandbox.kubeconfig },
+    { clock: systemClock, log: silentLogger },
+  );
+  closing.push(() => viewer.close());
+  const http = createHttp({ userAgent: `serin/${version}`, maxBytes: 1_000_000, proxy: { http: sandbox.proxyUrl } });
+  closing.push(() => http.close());
+  const repo = await openRepo({ url: repoUrl, branch: 'main', dir: join(root, 'mirror.git'), log });
+  closing.push(() => repo.close());
+  const telemetry = createTelemetry(version, settings.provider);
+  const agent = startAgent({ clock: systemClock, log, http, cluster, repo, telemetry, settings });
+  closing.push(() => agent.stop());
+  const load = startLoad({ url: sandbox.gatewayUrl, host: demoHost, perSecond: 40, clock: systemClock });
+  closing.push(() => load.stop());
+  stop.throwIfAborted();
+
+  return {
+    root,
+    repoPath,
+    repoUrl,
+    kubeconfigPath,
+    logPath,
+    sandbox,
+    cluster: viewer,
+    agent,
+    load,
+    async push(message, edit) {
+      await runGit(['-C', clone, 'pull', '--quiet', '--rebase']);
+      const changed = await edit((path) => readFile(join(clone, path), 'utf8'));
+      for (const [path, text] of Object.entries(changed)) await writeFile(join(clone, path), text);
+      await runGit(['-C', clone, 'commit', '--quiet', '--all', '-m', message]);
+      await runGit(['-C', clone, 'push', '--quiet']);
+      return (await runGit(['-C', clone, 'rev-parse', '--short', 'HEAD'])).trim();
+    },
+    git: (...words) => runGit(['-C', repoPath, ...words]),
+    stop: close,
+  };
+}

@@ -1,0 +1,23 @@
+import { environmentName, type Setting, settings } from '../config/settings.ts';
+
+/** The settings as `serin run --help` shows them: flag, environment, default, meaning. */
+export function settingsHelp(): string {
+  const lines: string[] = [];
+  let group = '';
+  for (const entry of settings as readonly Setting[]) {
+    if (entry.group !== group) {
+      group = entry.group;
+      lines.push('', `${group}:`);
+    }
+    const value =
+      entry.kind === 'flag'
+        ? '[true|false]'
+        : entry.choices
+          ? `<${entry.choices.join('|')}>`
+          : `<${entry.kind === 'duration' ? 'duration' : entry.kind === 'list' ? 'list' : 'value'}>`;
+    lines.push(`  --${entry.name} ${value}`);
+    lines.push(`      ${entry.help}${entry.default === '' ? '' : ` (default ${entry.default})`}`);
+    lines.push(`      environment: ${environmentName(entry.name)}`);
+  }
+  return lines.join('\n');
+}

@@ -1,0 +1,132 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startAgent } from '../agent/agent.ts';
+import type { AgentSettings, Deps } from '../agent/deps.ts';
+import { createTelemetry } from '../agent/telemetry.ts';
+import { openCluster } from '../cluster/client.ts';
+import type { ClusterSource } from '../cluster/connection.ts';
+import { listOf, type RawSettings, readSettings } from '../config/settings.ts';
+import { openRepo } from '../git/open-repo.ts';
+import { systemClock } from '../lib/clock.ts';
+import { parseGoDuration } from '../lib/duration.ts';
+import { AgentError, messageOf } from '../lib/errors.ts';
+import { createHttp } from '../lib/http-client.ts';
+import { createLogger, type LogLevel } from '../lib/log.ts';
+import { startServer } from '../server/server.ts';
+import { type CommandContext, exitCodes, readSettingsFile } from './command-line.ts';
+import { version } from './version.ts';
+
+/** `serin run`: everything real, from the settings to the signal that ends it. */
+export async function runAgent(
+  context: CommandContext,
+  flags: Readonly<Record<string, string | undefined>>,
+  configFile: string | undefined,
+): Promise<number> {
+  const raw = readSettings({ flags, environment: context.environment, file: await readSettingsFile(configFile) });
+  if (raw['git-url'] === '')
+    throw new AgentError('CONFIG_INVALID', '--git-url (SERIN_GIT_URL) is missing: name the repository to watch');
+  const log = createLogger(raw['log-level'] as LogLevel);
+  const settings = agentSettings(raw);
+  const clock = systemClock;
+  const telemetry = createTelemetry(version, settings.provider);
+  const temporary = raw['git-dir'] === '' ? await mkdtemp(join(tmpdir(), 'serin-')) : undefined;
+  const closing: (() => Promise<void>)[] = [];
+  try {
+    const proxies = proxyOf(context.environment);
+    const http = createHttp({
+      userAgent: `serin/${version}`,
+      maxBytes: 1_000_000,
+      ...(raw['http-proxy'] === '' ? proxies : { proxy: { http: raw['http-proxy'], https: raw['http-proxy'] } }),
+    });
+    closing.push(() => http.close());
+    const cluster = await openCluster(clusterSource(raw), { clock, log });
+    closing.push(() => cluster.close());
+    const repo = await openRepo({
+      url: raw['git-url'],
+      branch: raw['git-branch'],
+      dir: join(temporary ?? raw['git-dir'], 'mirror.git'),
+      log,
+      ...proxies,
+      ...(raw['git-password-file'] === ''
+        ? {}
+        : { auth: { kind: 'token-file' as const, path: raw['git-password-file'], username: raw['git-username'] } }),
+      ...(raw['git-ca-file'] === '' ? {} : { ca: await readText('--git-ca-file', raw['git-ca-file']) }),
+    });
+    closing.push(() => repo.close());
+    const deps: Deps = { clock, log, http, cluster, repo, telemetry, settings };
+    const agent = startAgent(deps);
+    closing.push(() => agent.stop());
+    const server = await startServer({
+      port: Number(raw['port']),
+      registry: telemetry.registry,
+      notReady: agent.notReady,
+      notAlive: agent.notAlive,
+      log,
+    });
+    closing.push(() => server.close());
+    await new Promise<void>((resolve) => {
+      if (context.signal.aborted) resolve();
+      else context.signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    log.info({}, 'Shutting down');
+    return exitCodes.done;
+  } finally {
+    for (const close of closing.reverse()) {
+      await close().catch((error: unknown) =>
+        log.warn({ reason: messageOf(error) }, 'something did not close cleanly'),
+      );
+    }
+    if (temporary) await rm(temporary, { recursive: true, force: true });
+  }
+}
+
+export function agentSettings(raw: RawSettings): AgentSettings {
+  const ms = (text: string): number => parseGoDuration(text) ?? 0;
+  return {
+    namespace: raw['agent-namespace'],
+    defaultNamespace: raw['default-namespace'],
+    path: raw['git-path'].replace(/^\/+|\/+$/g, ''),
+    ledgerDir: raw['ledger-dir'],
+    write: raw['write'] === 'none' ? 'none' : 'direct',
+    tagPrefix: raw['tag-prefix'],
+    author: { name: raw['git-author-name'], email: raw['git-author-email'] },
+    clusterName: raw['cluster-name'],
+    version,
+    pollIntervalMs: ms(raw['git-poll-interval']),
+    resyncSchedule: raw['resync-schedule'],
+    prune: raw['prune'] === 'true',
+    pruneAnything: raw['prune-anything'] === 'true',
+    suspend: raw['suspend'] === 'true',
+    provider: raw['mesh-provider'],
+    metricsServer: raw['metrics-server'],
+    minIntervalMs: ms(raw['min-interval']),
+    ingressAnnotationsPrefix: raw['ingress-annotations-prefix'],
+    selectorLabels: listOf(raw['selector-labels']),
+    includeLabelPrefix: listOf(raw['include-label-prefix']),
+    configTracking: raw['enable-config-tracking'] === 'true',
+    eventSource: raw['event-source'],
+    ...(raw['namespace'] === '' ? {} : { watchNamespace: raw['namespace'] }),
+    ...(raw['event-webhook'] === '' ? {} : { eventWebhook: raw['event-webhook'] }),
+  };
+}
+
+function clusterSource(raw: RawSettings): ClusterSource {
+  if (raw['kubeconfig'] === '') return { kind: 'default' };
+  return { kind: 'file', path: raw['kubeconfig'], ...(raw['context'] === '' ? {} : { context: raw['context'] }) };
+}
+
+function proxyOf(environment: Readonly<Record<string, string | undefined>>): {
+  proxy?: { http?: string; https?: string; none?: string };
+} {
+  const http = environment['HTTP_PROXY'] ?? environment['http_proxy'];
+  const https = environment['HTTPS_PROXY'] ?? environment['https_proxy'];
+  const none = environment['NO_PROXY'] ?? environment['no_proxy'];
+  return { proxy: { ...(http ? { http } : {}), ...(https ? { https } : {}), ...(none ? { none } : {}) } };
+}
+
+async function readText(name: string, path: string): Promise<string> {
+  return readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new AgentError('CONFIG_INVALID', `${name}: ${path} cannot be read: ${messageOf(cause)}`, { cause });
+  });
+}

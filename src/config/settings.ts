@@ -1,0 +1,147 @@
+import { parseGoDuration } from '../lib/duration.ts';
+import { AgentError } from '../lib/errors.ts';
+
+export type SettingKind = 'text' | 'duration' | 'flag' | 'list' | 'secret-file' | 'choice';
+
+/** One setting of `serin run`: `--git-url`, `SERIN_GIT_URL` and `git-url:` in the file are the same thing. */
+export interface Setting {
+  readonly name: string;
+  readonly kind: SettingKind;
+  /** As it would be written; the empty string means that there is none. */
+  readonly default: string;
+  readonly choices?: readonly string[];
+  readonly group: string;
+  readonly help: string;
+}
+
+const setting = (
+  group: string,
+  name: string,
+  kind: SettingKind,
+  fallback: string,
+  help: string,
+  choices?: readonly string[],
+): Setting => ({
+  group,
+  name,
+  kind,
+  default: fallback,
+  help,
+  ...(choices ? { choices } : {}),
+});
+
+/** All settings, in the order of `--help`. Flagger's names where Flagger has the same thing. */
+export const settings = [
+  setting('Git', 'git-url', 'text', '', 'repository to watch, http(s)://…; required'),
+  setting('Git', 'git-branch', 'text', 'main', 'branch to watch and to write to'),
+  setting('Git', 'git-path', 'text', '', 'folder of the repository that is synced; all of it when empty'),
+  setting('Git', 'git-poll-interval', 'duration', '5s', 'how often the branch is asked for'),
+  setting('Git', 'git-username', 'text', 'git', 'user name for the Git server'),
+  setting(
+    'Git',
+    'git-password-file',
+    'secret-file',
+    '',
+    'file with the password or token for the Git server; read again when it changes',
+  ),
+  setting('Git', 'git-ca-file', 'text', '', 'file with additional certificate authorities of the Git server'),
+  setting('Git', 'git-dir', 'text', '', 'folder for the local mirror; a temporary one when empty'),
+  setting('Git', 'write', 'choice', 'direct', 'whether outcomes are written to the branch', ['direct', 'none']),
+  setting('Git', 'git-author-name', 'text', 'Serin', 'author of the commits'),
+  setting('Git', 'git-author-email', 'text', 'serin@localhost', 'e-mail address of the author'),
+  setting('Git', 'ledger-dir', 'text', '.releases', 'folder of the ledgers, under --git-path'),
+  setting('Git', 'tag-prefix', 'text', 'releases/', 'prefix of release tags'),
+  setting('Sync', 'default-namespace', 'text', 'default', 'namespace of objects in Git that name none'),
+  setting('Sync', 'prune', 'flag', 'true', 'delete objects that were applied from Git and are gone from it'),
+  setting('Sync', 'prune-anything', 'flag', 'false', 'let one sync delete more than half of what was applied'),
+  setting('Sync', 'suspend', 'flag', 'false', 'apply nothing; canaries under way go on'),
+  setting('Sync', 'resync-schedule', 'text', '*/10 * * * *', 'cron schedule of a full comparison with the cluster'),
+  setting('Cluster', 'kubeconfig', 'text', '', 'kubeconfig file; in a pod the service account when empty'),
+  setting('Cluster', 'context', 'text', '', 'context of the kubeconfig; its current one when empty'),
+  setting('Cluster', 'agent-namespace', 'text', 'serin', "the agent's own namespace, for its inventory"),
+  setting('Cluster', 'namespace', 'text', '', 'look after the Canaries of this namespace only'),
+  setting('Cluster', 'cluster-name', 'text', '', 'name of this cluster in commits and alerts'),
+  setting('Analysis', 'mesh-provider', 'text', 'kubernetes', 'router of Canaries that name none'),
+  setting('Analysis', 'metrics-server', 'text', 'http://prometheus:9090', 'Prometheus of Canaries that name none'),
+  setting('Analysis', 'min-interval', 'duration', '10s', 'shorter analysis intervals are raised to this'),
+  setting(
+    'Analysis',
+    'ingress-annotations-prefix',
+    'text',
+    'nginx.ingress.kubernetes.io',
+    'prefix of the NGINX annotations',
+  ),
+  setting(
+    'Analysis',
+    'selector-labels',
+    'list',
+    'app,name,app.kubernetes.io/name',
+    'labels that tell the pods of a target, first match wins',
+  ),
+  setting(
+    'Analysis',
+    'include-label-prefix',
+    'list',
+    '',
+    'labels with these prefixes are copied to the primary; * copies all',
+  ),
+  setting(
+    'Analysis',
+    'enable-config-tracking',
+    'flag',
+    'true',
+    'treat ConfigMaps and Secrets of a target as part of it',
+  ),
+  setting('Analysis', 'event-source', 'text', 'flagger', 'source of the Kubernetes events'),
+  setting('Analysis', 'event-webhook', 'text', '', 'URL that gets every event of Canaries without an event webhook'),
+  setting('Agent', 'port', 'text', '8080', 'port of /metrics, /healthz and /readyz; 0 for any'),
+  setting('Agent', 'log-level', 'choice', 'info', 'least severe log lines', ['debug', 'info', 'warn', 'error']),
+  setting('Agent', 'http-proxy', 'text', '', 'proxy for metrics and webhooks; HTTP_PROXY when empty'),
+] as const satisfies readonly Setting[];
+
+export type SettingName = (typeof settings)[number]['name'];
+export type RawSettings = Readonly<Record<SettingName, string>>;
+
+export const environmentName = (name: string): string => `SERIN_${name.toUpperCase().replaceAll('-', '_')}`;
+
+/** Where values come from; the first that names a setting wins: flags, environment, file, default. */
+export interface SettingSources {
+  readonly flags: Readonly<Record<string, string | undefined>>;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly file: Readonly<Record<string, string>>;
+}
+
+/** All settings as text, checked. Throws CONFIG_INVALID with every problem at once. */
+export function readSettings({ flags, environment, file }: SettingSources): RawSettings {
+  const problems: string[] = [];
+  const known = new Set<string>(settings.map(({ name }) => name));
+  for (const name of Object.keys(file))
+    if (!known.has(name)) problems.push(`the file sets "${name}", which is no setting; run "serin run --help"`);
+  const values: Record<string, string> = {};
+  for (const entry of settings as readonly Setting[]) {
+    const value = flags[entry.name] ?? environment[environmentName(entry.name)] ?? file[entry.name] ?? entry.default;
+    const problem = problemOf(entry, value);
+    if (problem) problems.push(`--${entry.name} (${environmentName(entry.name)}): ${problem}`);
+    values[entry.name] = value;
+  }
+  if (problems.length > 0) throw new AgentError('CONFIG_INVALID', problems.join('\n'));
+  return values as RawSettings;
+}
+
+function problemOf({ kind, choices }: Setting, value: string): string | undefined {
+  if (kind === 'duration') {
+    const ms = parseGoDuration(value);
+    return ms === undefined || ms <= 0 ? `"${value}" is no duration; write it like 5s or 1m30s` : undefined;
+  }
+  if (kind === 'flag')
+    return value === 'true' || value === 'false' ? undefined : `"${value}" is neither true nor false`;
+  if (kind === 'choice')
+    return choices?.includes(value) ? undefined : `"${value}" is none of ${choices?.join(', ') ?? ''}`;
+  return undefined;
+}
+
+export const listOf = (value: string): readonly string[] =>
+  value
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
