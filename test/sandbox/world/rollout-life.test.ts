@@ -225,7 +225,10 @@ describe('a Deployment', () => {
     await rolledOut();
     const [first] = world.pods();
     if (first) world.objects.remove(first);
-    await world.until('another pod', () => world.pods().some((pod) => pod.metadata.uid !== first?.metadata.uid));
+    await world.until('only another pod', () => {
+      const pods = world.pods();
+      return pods.length === 1 && pods[0]?.metadata.uid !== first?.metadata.uid;
+    });
     await rolledOut();
     const [second] = world.pods({ app: 'podinfo' });
     if (second) world.objects.change<'Pod'>(second, (draft) => (draft.metadata.labels = { app: 'quarantine' }));
