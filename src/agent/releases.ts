@@ -136,7 +136,7 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
       const id = releaseId(app.id, track.content, track.firstSeen);
       const before = recordOf(canary);
       const open = before && before.outcome === undefined && before.id !== id ? [...before.supersedes, before.id] : [];
-      if (before?.id === id && before.outcome === undefined) {
+      if (before && before.id === id && before.outcome === undefined) {
         records.set(key, before);
         return;
       }

@@ -45,7 +45,7 @@ export async function runAgent(
     const repo = await openRepo({
       url: raw['git-url'],
       branch: raw['git-branch'],
-      dir: join(temporary ?? raw['git-dir'], 'mirror.git'),
+      dir: temporary ?? raw['git-dir'],
       log,
       ...proxies,
       ...(raw['git-password-file'] === ''

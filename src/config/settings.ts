@@ -14,14 +14,14 @@ export interface Setting {
   readonly help: string;
 }
 
-const setting = (
+const setting = <Name extends string>(
   group: string,
-  name: string,
+  name: Name,
   kind: SettingKind,
   fallback: string,
   help: string,
   choices?: readonly string[],
-): Setting => ({
+): Setting & { readonly name: Name } => ({
   group,
   name,
   kind,

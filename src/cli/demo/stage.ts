@@ -106,7 +106,7 @@ async function build(
   closing.push(() => viewer.close());
   const http = createHttp({ userAgent: `serin/${version}`, maxBytes: 1_000_000, proxy: { http: sandbox.proxyUrl } });
   closing.push(() => http.close());
-  const repo = await openRepo({ url: repoUrl, branch: 'main', dir: join(root, 'mirror.git'), log });
+  const repo = await openRepo({ url: repoUrl, branch: 'main', dir: join(root, 'mirror'), log });
   closing.push(() => repo.close());
   const telemetry = createTelemetry(version, settings.provider);
   const agent = startAgent({ clock: systemClock, log, http, cluster, repo, telemetry, settings });
