@@ -1,0 +1,51 @@
+import { execFileSync } from 'node:child_process';
+import { afterAll, beforeAll, describe } from 'vitest';
+import type { ClusterUnderTest, Given, OpenedCluster } from './cluster-under-test.ts';
+import { prepare } from './cluster-under-test.ts';
+import { customResources } from './suite/custom-resources.ts';
+import { deletion } from './suite/deletion.ts';
+import { fieldOwnership } from './suite/field-ownership.ts';
+import { kubectlApplies } from './suite/kubectl-apply.ts';
+import { kubectlReads } from './suite/kubectl-read.ts';
+import { kubectlWrites } from './suite/kubectl-write.ts';
+import { listing } from './suite/listing.ts';
+import { objects } from './suite/objects.ts';
+import { watching } from './suite/watching.ts';
+import { workloads } from './suite/workloads.ts';
+
+/** States what a cluster does. The same tests run on the sandbox and on a real one; where they differ, the sandbox is wrong. */
+export function describeCluster(name: string, open: () => Promise<OpenedCluster>): void {
+  describe(name, () => {
+    let cluster: ClusterUnderTest | undefined;
+    const given: Given = () => {
+      if (!cluster) throw new Error('the cluster is not open');
+      return cluster;
+    };
+    beforeAll(async () => {
+      cluster = await prepare(await open());
+    });
+    afterAll(() => cluster?.close());
+    describe('objects', () => objects(given));
+    describe('lists', () => listing(given));
+    describe('watches', () => watching(given));
+    describe('field ownership', () => fieldOwnership(given));
+    describe('deletion', () => deletion(given));
+    describe('custom resources', () => customResources(given));
+    describe('workloads', () => workloads(given));
+    const absent = kubectlAbsent();
+    describe.skipIf(absent)(`kubectl${absent ? ' (left out: kubectl is not installed)' : ''}`, () => {
+      kubectlReads(given);
+      kubectlWrites(given);
+      kubectlApplies(given);
+    });
+  });
+}
+
+function kubectlAbsent(): boolean {
+  try {
+    execFileSync('kubectl', ['version', '--client'], { stdio: 'ignore' });
+    return false;
+  } catch {
+    return true;
+  }
+}
