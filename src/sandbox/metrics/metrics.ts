@@ -34,8 +34,6 @@ export interface Metrics {
   countPod(seen: RequestSeen): void;
   /** The pod is gone: its series end now, as when a scrape target disappears. */
   forgetPod(namespace: string, name: string): void;
-  /** Takes a sample of every counter now, besides the regular ones. */
-  sample(): void;
   stop(): Promise<void>;
 }
 
@@ -70,7 +68,6 @@ export async function startMetrics(options: MetricsOptions): Promise<Metrics> {
       const gone = registry.forget((labels) => isFromPod(labels, namespace, name));
       for (const { labels, key } of gone) store.append(labels, nowMs, null, key);
     },
-    sample,
     async stop() {
       cancel();
       await close(server);

@@ -32,7 +32,7 @@ const PROXY_NAMES: readonly string[] = [
   'traefik.traefik',
   'envoy.projectcontour',
   'ingress-nginx-controller.ingress-nginx',
-  'gateway.gateway-system',
+  'nginx-ingress-controller.ingress-nginx',
 ];
 
 export async function startGateway({ store, backends, metrics, clock, port = 0 }: GatewayOptions): Promise<Gateway> {

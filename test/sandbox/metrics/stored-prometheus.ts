@@ -3,6 +3,9 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { deadUrl } from '../../helpers/http-server.ts';
+import { textOf } from '../../../src/sandbox/metrics/labels.ts';
+import { numberText } from '../../../src/sandbox/metrics/number-text.ts';
+import type { Series } from '../../../src/sandbox/metrics/series-store.ts';
 import { currentRules, type Rules } from '../../../src/sandbox/metrics/promql/evaluate.ts';
 
 const PROMETHEUS = '/usr/bin/prometheus';
@@ -61,4 +64,15 @@ async function rulesOf(url: string): Promise<Rules> {
   const [major = 0, minor = 0] = data.version.split('.').map(Number);
   if (major >= 3) return currentRules;
   return { leftOpen: false, zeroFirst: major === 2 && minor < 52 };
+}
+
+/** All samples as OpenMetrics with times, which `promtool tsdb create-blocks-from openmetrics` reads into a real Prometheus. */
+export function openMetrics(series: readonly Series[]): string {
+  const lines = series.flatMap(({ labels, times, values }) =>
+    times.flatMap((timeMs, index) => {
+      const value = values[index];
+      return typeof value === 'number' ? [`${textOf(labels)} ${numberText(value)} ${timeMs / 1000}\n`] : [];
+    }),
+  );
+  return `${lines.join('')}# EOF\n`;
 }
