@@ -1,3 +1,4 @@
+import { canonicalJson, shortHash } from '../lib/hash.ts';
 import type { KubeObject, ObjectRef } from '../manifest/types.ts';
 
 /** Flagger's phases, in Flagger's spelling. The empty string is a Canary that was never looked at. */
@@ -188,6 +189,10 @@ export interface Seen {
   readonly configs: ReadonlyMap<ConfigKey, ConfigSeen>;
   /** spec.replicas that Git asks of the target; undefined where Git does not say. */
   readonly desiredReplicas: number | undefined;
+  /** Since when the metrics providers have not answered; absent while they do. Kept by the shell. */
+  readonly unreachableSinceMs?: number;
+  /** The last failed check of this release, for the text of its outcome (`lastFailedCheckOf` of its evidence). Absent: unknown. */
+  readonly lastFailedCheck?: FailedCheck;
   /** Answers to what `decide` asked in this tick, by questionKey. */
   readonly answers: ReadonlyMap<string, Answer>;
 }
@@ -210,6 +215,18 @@ export type Sample =
 
 export type Answer = HookAnswer | Sample;
 
+/** What the agent's own settings contribute to decisions. */
+export interface DecideSettings {
+  /** Flagger's `-selector-labels`: the first that the target selects by is used. */
+  readonly selectorLabels: readonly string[];
+  /** Flagger's `-include-label-prefix`: what of the target's labels and annotations goes to generated objects; `*` is all. */
+  readonly includeLabelPrefix: readonly string[];
+  /** False: ConfigMaps and Secrets are neither copied nor watched for changes. */
+  readonly configTracking: boolean;
+  /** The agent's own provider: a Linkerd mesh names the metrics of all canaries. Absent: each canary's provider does. */
+  readonly meshProvider?: string;
+}
+
 export interface CanaryEvent {
   readonly type: 'Normal' | 'Warning';
   /** Flagger logs some warnings at error level; everything else at info. */
@@ -227,8 +244,8 @@ export type Effect =
   | { readonly kind: 'alert'; readonly severity: AlertSeverity; readonly message: string; readonly withFields: boolean }
   /** Create (`over` undefined) or bring to this state (`over` is the live object it was computed from). */
   | { readonly kind: 'write'; readonly object: KubeObject; readonly over: KubeObject | undefined }
-  /** Bring the primary's copy of this config to the source's present state. */
-  | { readonly kind: 'copy-config'; readonly key: ConfigKey }
+  /** Bring the primary's copy of this config to the source's state; `checksum` is the one that was judged. */
+  | { readonly kind: 'copy-config'; readonly key: ConfigKey; readonly checksum: string }
   | { readonly kind: 'scale-target'; readonly replicas: number }
   /** Create the routing objects or repair them without changing running weights. */
   | { readonly kind: 'reconcile-route' }
@@ -273,12 +290,18 @@ export type Step =
   | { readonly kind: 'ask'; readonly question: Question }
   | { readonly kind: 'done'; readonly decision: Decision };
 
+/** Equal questions have equal keys; hooks and metrics may share a name as long as they ask something else. */
 export function questionKey(question: Question): string {
   switch (question.kind) {
-    case 'hook':
-      return `hook/${question.hook.type}/${question.hook.name}`;
-    case 'metric':
-      return `metric/${question.metric.name}/${question.metric.templateRef ? 'template' : question.metric.query ? 'query' : 'builtin'}`;
+    case 'hook': {
+      const { type, name, url, metadata } = question.hook;
+      return `hook/${type}/${name}/${shortHash(canonicalJson([url, metadata]))}`;
+    }
+    case 'metric': {
+      const { name, interval, query, templateRef, templateVariables } = question.metric;
+      const kind = templateRef ? 'template' : query ? 'query' : 'builtin';
+      return `metric/${name}/${kind}/${shortHash(canonicalJson([interval, query, templateRef, templateVariables]))}`;
+    }
     case 'metrics-online':
       return 'metrics-online';
   }

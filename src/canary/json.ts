@@ -1,0 +1,30 @@
+export type Json = Readonly<Record<string, unknown>>;
+
+/** Members of an object; of anything else none. */
+export function jsonOf(value: unknown): Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : {};
+}
+
+/** Items of an array that are objects; of anything else none. */
+export function listOf(value: unknown): readonly Json[] {
+  return Array.isArray(value) ? value.filter((item) => typeof item === 'object' && item !== null).map(jsonOf) : [];
+}
+
+export function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+export function numberOf(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+}
+
+/** A map of strings, as labels are; other members are left out. */
+export function textsOf(value: unknown): Record<string, string> {
+  const entries = Object.entries(jsonOf(value));
+  return Object.fromEntries(entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
+}
+
+/** Follows members of objects: `at(deployment, 'spec', 'template')`. */
+export function at(value: unknown, ...path: readonly string[]): unknown {
+  return path.reduce<unknown>((found, name) => jsonOf(found)[name], value);
+}

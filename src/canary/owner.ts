@@ -1,0 +1,19 @@
+import type { KubeObject, OwnerReference } from '../manifest/types.ts';
+
+/** Makes generated objects go with the Canary. */
+export function ownerOf(canary: KubeObject): OwnerReference {
+  return {
+    apiVersion: canary.apiVersion,
+    kind: canary.kind,
+    name: canary.metadata.name,
+    uid: canary.metadata.uid ?? '',
+    controller: true,
+    blockOwnerDeletion: true,
+  };
+}
+
+export function isControlledBy(object: KubeObject, canary: KubeObject): boolean {
+  return (object.metadata.ownerReferences ?? []).some(
+    ({ controller, uid }) => controller === true && uid === canary.metadata.uid,
+  );
+}
