@@ -121,7 +121,7 @@ export function startAgent(deps: Deps): Agent {
     views,
     effects,
     releases,
-    desiredReplicas: syncLoop.desiredReplicas,
+    desiredReplicas: (namespace, target) => syncLoop.desiredReplicas(namespace, target),
     onPhase,
     signal,
   });

@@ -16,7 +16,9 @@ import { AgentError, messageOf } from '../lib/errors.ts';
 import { sha256Hex } from '../lib/hash.ts';
 import { createKeyedQueue } from '../lib/keyed-queue.ts';
 import type { KubeObject } from '../manifest/types.ts';
+import { supportedSpec } from '../routers/reconcile.ts';
 import { routerFor } from '../routers/registry.ts';
+import type { Router } from '../routers/router.ts';
 import type { Deps } from './deps.ts';
 import type { Effects, TickContext } from './execute.ts';
 import { observe } from './observe.ts';
@@ -49,6 +51,8 @@ interface Memory {
   ahead: string | undefined;
   /** Metrics cannot be reached since then. */
   unreachableSinceMs: number | undefined;
+  /** When the next tick by schedule is due; 0 before the first. */
+  dueAtMs: number;
   /** What was last complained about, so that it is said once. */
   complaint: string;
   phase: string;
@@ -78,10 +82,16 @@ export function createCanaryLoop({
     configTracking: settings.configTracking,
   };
 
+  /** Throws CANARY_INVALID. */
+  const understand = (canary: KubeObject): { spec: CanarySpec; router: Router } => {
+    const spec = parseCanary(canary, defaults);
+    const router = routerFor(spec.provider);
+    return { spec: supportedSpec(router, spec), router };
+  };
   const memoryOf = (key: string): Memory => {
     const known = memories.get(key);
     if (known) return known;
-    const fresh: Memory = { ahead: undefined, unreachableSinceMs: undefined, complaint: '', phase: '' };
+    const fresh: Memory = { ahead: undefined, unreachableSinceMs: undefined, dueAtMs: 0, complaint: '', phase: '' };
     memories.set(key, fresh);
     return fresh;
   };
@@ -158,10 +168,11 @@ export function createCanaryLoop({
   const reach = async (
     context: Pick<TickContext, 'spec' | 'status' | 'router'> & { canary: KubeObject },
     memory: Memory,
-  ): Promise<{ decision: Decision; tick: TickContext }> => {
+  ): Promise<{ decision: Decision; tick: TickContext } | undefined> => {
     const { spec, status, router, canary } = context;
     const answers = new Map<string, Answer>();
-    for (;;) {
+    const isEarly = clock.now() < memory.dueAtMs;
+    for (let round = 0; ; round += 1) {
       const { seen, route, liveRoutes } = await observe({
         views,
         settings,
@@ -173,6 +184,8 @@ export function createCanaryLoop({
         unreachableSinceMs: memory.unreachableSinceMs,
         answers,
       });
+      // What woke it may be its own last step: the cadence of the analysis is never accelerated.
+      if (round === 0 && isEarly && !wakes(spec, status, seen, decideSettings)) return undefined;
       const step = decide(spec, status, seen, decideSettings);
       if (step.kind === 'done')
         return { decision: step.decision, tick: { spec, status, seen, router, route, liveRoutes } };
@@ -241,10 +254,9 @@ export function createCanaryLoop({
     }
     releases.resume(canary);
     let spec: CanarySpec;
-    let router: ReturnType<typeof routerFor>;
+    let router: Router;
     try {
-      spec = parseCanary(canary, defaults);
-      router = routerFor(spec.provider);
+      ({ spec, router } = understand(canary));
     } catch (error) {
       if (!(error instanceof AgentError)) throw error;
       // It stays where it is: traffic is not moved by a Canary that cannot be understood.
@@ -252,21 +264,27 @@ export function createCanaryLoop({
     }
     const startedMs = clock.now();
     const status = parseStatus(canary);
+    const again = (atMs: number): void => {
+      memory.dueAtMs = atMs;
+      queue.addAt(key, atMs);
+    };
     try {
-      const { decision, tick: context } = await reach({ spec, status, router, canary }, memory);
-      await perform(key, canary, memory, decision, context);
+      const reached = await reach({ spec, status, router, canary }, memory);
+      if (!reached) return;
+      // Counted from the start: what a tick costs does not stretch the interval.
+      again(startedMs + reached.decision.nextTickMs);
+      await perform(key, canary, memory, reached.decision, reached.tick);
       memory.complaint = '';
-      queue.addAt(key, startedMs + decision.nextTickMs);
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof AgentError)) throw error;
       const conflict = error.code === 'CLUSTER_CONFLICT' || error.details['reason'] === 'AlreadyExists';
       if (conflict) {
         memory.ahead = memory.ahead ?? 'unknown';
-        queue.addAt(key, clock.now() + conflictRetryMs);
+        again(clock.now() + conflictRetryMs);
       } else {
         effects.tell(canary, spec, { type: 'Warning', level: 'info', message: error.message });
-        queue.addAt(key, clock.now() + Math.min(spec.analysis.intervalMs, 10_000));
+        again(clock.now() + Math.min(spec.analysis.intervalMs, 10_000));
       }
     }
   };
@@ -293,16 +311,18 @@ export function createCanaryLoop({
     const isNew = !memories.has(key);
     const memory = memoryOf(key);
     let spec: CanarySpec;
-    let router: ReturnType<typeof routerFor>;
+    let router: Router;
     try {
-      spec = parseCanary(canary, defaults);
-      router = routerFor(spec.provider);
+      ({ spec, router } = understand(canary));
     } catch (error) {
       if (!(error instanceof AgentError)) throw error;
       return queue.add(key);
     }
     const status = parseStatus(canary);
-    if (isNew) queue.addAt(key, firstTickMs(key, status, spec.analysis.intervalMs, clock.now()));
+    if (isNew) {
+      memory.dueAtMs = firstTickMs(key, status, spec.analysis.intervalMs, clock.now());
+      queue.addAt(key, memory.dueAtMs);
+    }
     const { seen } = await observe({
       views,
       settings,

@@ -6,6 +6,7 @@ import { AgentError, messageOf } from '../lib/errors.ts';
 import { isManifestFile, type LoadCache, type LoadedTree, loadTree, missingTexts } from '../manifest/load.ts';
 import { type ObjectRef, type Problem, refKey, refOf } from '../manifest/types.ts';
 import type { Syncer, SyncResult } from '../sync/syncer.ts';
+import { checkManifests } from './check.ts';
 import type { Deps } from './deps.ts';
 import { replicasOf, withOverlays } from './desired.ts';
 import type { Ledgers } from './ledgers.ts';
@@ -51,6 +52,7 @@ interface Snapshot {
   readonly revision: Revision;
   readonly files: Map<string, TreeFile>;
   readonly loaded: LoadedTree;
+  readonly checked: readonly Problem[];
   readonly apps: readonly App[];
 }
 
@@ -66,6 +68,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
   let everything = true;
   let toldProblems = '';
   let appliedKey = '';
+  const heldApps = new Map<string, App>();
   const driftedRefs = new Map<string, ObjectRef>();
 
   const load = async (files: ReadonlyMap<string, TreeFile>): Promise<LoadedTree> => {
@@ -89,25 +92,44 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     } else files = new Map(await repo.tree(revision, settings.path));
     const loaded = await load(files);
     cache = loaded.cache;
-    return { revision, files, loaded, apps: appsOf(loaded.manifests, settings.defaultNamespace) };
+    const checked = checkManifests(loaded.manifests, settings, () => undefined);
+    return { revision, files, loaded, checked, apps: appsOf(loaded.manifests, settings.defaultNamespace) };
+  };
+
+  /** An app as it was at another revision; asked again and again while it is held there. */
+  const appAt = async (key: string, revision: Revision): Promise<App | undefined> => {
+    const slot = `${key}@${revision}`;
+    const known = heldApps.get(slot);
+    if (known) return known;
+    await repo.fetch(revision, signal);
+    const loaded = await load(await repo.tree(revision, settings.path));
+    const found = appsOf(loaded.manifests, settings.defaultNamespace).find(
+      ({ id }) => `${id.namespace}/${id.name}` === key,
+    );
+    if (found) heldApps.set(slot, found);
+    log.info({ canary: key.split('/').reverse().join('.'), revision }, 'held at its stable state');
+    return found;
   };
 
   /** The apps that are held at another revision than the tip, as they were there. */
-  const stableApps = async (apps: readonly App[]): Promise<Map<string, App>> => {
+  const stableApps = async (held: ReadonlyMap<string, Revision>): Promise<Map<string, App>> => {
     const found = new Map<string, App>();
-    for (const app of apps) {
-      const key = `${app.id.namespace}/${app.id.name}`;
-      const revision = releases.overlay(key, phaseOf(key));
-      if (revision === undefined) continue;
-      await repo.fetch(revision, signal);
-      const loaded = await load(await repo.tree(revision, settings.path));
-      const before = appsOf(loaded.manifests, settings.defaultNamespace).find(
-        ({ id }) => `${id.namespace}/${id.name}` === key,
-      );
-      if (before) found.set(key, before);
-      log.info({ canary: `${app.id.name}.${app.id.namespace}`, revision }, 'held at its stable state');
+    for (const slot of heldApps.keys())
+      if (![...held].some(([key, revision]) => slot === `${key}@${revision}`)) heldApps.delete(slot);
+    for (const [key, revision] of held) {
+      const app = await appAt(key, revision);
+      if (app) found.set(key, app);
     }
     return found;
+  };
+  const heldNow = (apps: readonly App[]): Map<string, Revision> => {
+    const held = new Map<string, Revision>();
+    for (const { id } of apps) {
+      const key = `${id.namespace}/${id.name}`;
+      const revision = releases.overlay(key, phaseOf(key));
+      if (revision !== undefined) held.set(key, revision);
+    }
+    return held;
   };
 
   const report = (revision: Revision, problems: readonly Problem[], result: SyncResult | undefined): void => {
@@ -150,11 +172,12 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       state.tip = tip;
       replicas = replicasOf(next.apps);
     }
-    const stable = await stableApps(next.apps);
-    const key = `${tip}|${[...stable.keys()].map((app) => `${app}@${releases.overlay(app, phaseOf(app)) ?? ''}`).join(',')}`;
+    const held = heldNow(next.apps);
+    const stable = await stableApps(held);
+    const key = `${tip}|${[...held].join(';')}`;
     if (key === appliedKey && !everything && driftedRefs.size === 0 && state.failed === 0) return;
     if (settings.suspend) {
-      report(tip, next.loaded.problems, undefined);
+      report(tip, [...next.loaded.problems, ...next.checked], undefined);
       return;
     }
     const drifted = [...driftedRefs.values()];
@@ -179,16 +202,16 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     telemetry.syncFailures.set(result.failed.length);
     if (result.failed.length === 0) telemetry.syncedAt.set(Math.floor(clock.now() / 1000));
     telemetry.syncDuration.observe((clock.now() - started) / 1000);
-    report(tip, next.loaded.problems, result);
-    const { applied, pruned, held, failed } = result;
-    if (isNew || applied.length + pruned.length + failed.length > 0) {
+    report(tip, [...next.loaded.problems, ...next.checked], result);
+    const { applied, pruned, failed } = result;
+    if (isNew || applied.length + pruned.length > 0) {
       log.info(
         {
           revision: tip,
           applied: applied.length,
           pruned: pruned.length,
           failed: failed.length,
-          ...(held ? { held } : {}),
+          ...(result.held ? { held: result.held } : {}),
         },
         `Synced ${tip.slice(0, 10)}`,
       );

@@ -1,4 +1,4 @@
-import { compare } from 'fast-json-patch';
+import jsonPatch from 'fast-json-patch';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { refOf } from '../manifest/types.ts';
@@ -17,7 +17,7 @@ export async function writeObject(
   signal: AbortSignal,
 ): Promise<KubeObject | undefined> {
   if (over === undefined) return cluster.create(object, { manager: canaryManager }, signal);
-  const operations = compare(withoutServerFields(over), withoutServerFields(object));
+  const operations = jsonPatch.compare(withoutServerFields(over), withoutServerFields(object));
   if (operations.length === 0) return undefined;
   const { resourceVersion } = over.metadata;
   const options = { manager: canaryManager, ...(resourceVersion === undefined ? {} : { resourceVersion }) };

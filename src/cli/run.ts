@@ -60,8 +60,8 @@ export async function runAgent(
     const server = await startServer({
       port: Number(raw['port']),
       registry: telemetry.registry,
-      notReady: agent.notReady,
-      notAlive: agent.notAlive,
+      notReady: () => agent.notReady(),
+      notAlive: () => agent.notAlive(),
       log,
     });
     closing.push(() => server.close());

@@ -11,7 +11,7 @@ import { createHttp } from '../../lib/http-client.ts';
 import { createLogger, silentLogger } from '../../lib/log.ts';
 import { runGit } from '../../sandbox/git-command.ts';
 import { type GitServer, startGitServer } from '../../sandbox/git-server.ts';
-import { startSandbox } from '../../sandbox/sandbox.ts';
+import { installCrds, startSandbox } from '../../sandbox/sandbox.ts';
 import { type Load, startLoad } from '../../sandbox/traffic/load.ts';
 import type { Sandbox } from '../../sandbox/types.ts';
 import { agentSettings } from '../run.ts';
@@ -42,6 +42,12 @@ export interface Stage {
 }
 
 const projectRoot = new URL('../../../', import.meta.url);
+const definitions = [
+  'manifests/crds/canaries.flagger.app.yaml',
+  'manifests/crds/metrictemplates.flagger.app.yaml',
+  'manifests/crds/alertproviders.flagger.app.yaml',
+  'fixtures/crds/gateway-api.yaml',
+];
 const demoFiles = ['namespace.yaml', 'quotes.yaml', 'canary.yaml'];
 
 export async function setStage(stop: AbortSignal): Promise<Stage> {
@@ -77,6 +83,7 @@ async function build(
 
   const sandbox = await startSandbox({ podStartMs: 400 });
   closing.push(() => sandbox.stop());
+  for (const path of definitions) await installCrds(sandbox.apiUrl, await readFile(new URL(path, projectRoot), 'utf8'));
   const kubeconfigPath = join(root, 'kubeconfig');
   await writeFile(kubeconfigPath, sandbox.kubeconfig);
 
