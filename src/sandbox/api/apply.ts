@@ -31,7 +31,9 @@ export function applyTo(
 ): Json {
   if (asObject(config.metadata).managedFields !== undefined) throw badRequest('metadata.managedFields must be nil');
   const { schema } = resource;
-  const known = prune(schema, config, { resolve, custom: resource.custom, unknown: [] }) as Json;
+  const unknown: string[] = [];
+  const known = prune(schema, config, { resolve, custom: resource.custom, unknown }) as Json;
+  if (unknown.length > 0) throw undeclared(resource, config, unknown);
   const owners = ownersOf(live);
   const isMine = (owner: Ownership): boolean =>
     owner.operation === 'Apply' && owner.manager === request.manager && owner.subresource === request.subresource;
@@ -61,6 +63,14 @@ export function applyTo(
     fields,
   };
   return withOwners(syncLastApplied(pruned as Json, known, request), writeOwners([...left, mine]));
+}
+
+function undeclared(resource: Resource, config: Json, unknown: readonly string[]): Failure {
+  const { namespace, name } = asObject(config.metadata);
+  const which = `${asString(namespace)}/${asString(name)}; ${apiVersionOf(resource)}, Kind=${resource.kind}`;
+  const fields = unknown.map((path) => `.${path}: field not declared in schema`);
+  const text = fields.length === 1 ? fields[0] : `errors:\n${fields.map((field) => `  ${field}`).join('\n')}`;
+  return new Failure(500, '', `failed to create typed patch object (${which}): ${text ?? ''}`);
 }
 
 function withoutManaged(metadata: StoredObject['metadata']): Json {

@@ -1,7 +1,7 @@
 import type { StoredObject } from '../types.ts';
 import type { Cause } from './failure.ts';
 import type { Json } from './json.ts';
-import { asObject, asString, clone, equal } from './json.ts';
+import { asArray, asObject, asString, clone, equal } from './json.ts';
 import type { Resource } from './resource.ts';
 
 const subdomain = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
@@ -80,6 +80,17 @@ export function ownedByServer(
   }
   if (asString(metadata.selfLink) !== '') delete metadata.selfLink;
   return next;
+}
+
+/** What is being deleted takes no new finalizers. */
+export function finalizerCauses(live: StoredObject, next: Json): readonly Cause[] {
+  if (live.metadata.deletionTimestamp === undefined) return [];
+  const before = live.metadata.finalizers ?? [];
+  const added = asArray(asObject(next.metadata).finalizers).filter((one) => !before.includes(asString(one)));
+  if (added.length === 0) return [];
+  const found = added.map((one) => JSON.stringify(one)).join(', ');
+  const message = `Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{${found}}`;
+  return [{ reason: 'FieldValueForbidden', field: 'metadata.finalizers', message }];
 }
 
 export function bumpsGeneration(resource: Resource, live: Json, next: Json): boolean {

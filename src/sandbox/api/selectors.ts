@@ -29,7 +29,7 @@ export function matchesSelector(selector: Json, labels: Labels): boolean {
 export type ObjectTest = (object: Json) => boolean;
 
 const requirement =
-  /^\s*(?:(!)\s*([^\s!=,()]+)|([^\s!=,()]+)\s+(in|notin)\s*\(([^)]*)\)|([^\s!=,()]+)\s*(==|!=|=)\s*([^\s,]*)|([^\s!=,()]+))\s*(?:,|$)/;
+  /^\s*(?:(!)\s*([^\s!=,()]+)|([^\s!=,()]+)\s+(in|notin)\s*\(([^)]*)\)|([^\s!=,()]+)\s*(==|!=|=)\s*([^\s,()]*)|([^\s!=,()]+))\s*(?:,|$)/;
 
 /** `app=web,tier in (a,b),!old` as a test of an object's labels. */
 export function parseLabelSelector(text: string): ObjectTest {
@@ -94,6 +94,9 @@ const selectable: Readonly<Record<string, readonly string[]>> = {
   'apps/replicasets': ['status.replicas'],
 };
 
+/** Kinds without selectable fields of their own say so in other words. */
+const unconverted: ReadonlySet<string> = new Set(['/configmaps', '/serviceaccounts', '/endpoints', 'apps/deployments']);
+
 /** `metadata.name=web,status.phase!=Running` as a test of a stored object. */
 export function parseFieldSelector(text: string, storage: string): ObjectTest {
   const tests: ObjectTest[] = [];
@@ -102,7 +105,11 @@ export function parseFieldSelector(text: string, storage: string): ObjectTest {
     const [, field = '', operator, value = ''] = match ?? [];
     if (!match) throw badRequest(`invalid selector: '${part}'; can't understand '${part}'`);
     if (field !== 'metadata.name' && field !== 'metadata.namespace' && !selectable[storage]?.includes(field)) {
-      throw badRequest(`field label not supported: ${field}`);
+      throw badRequest(
+        storage in selectable || !unconverted.has(storage)
+          ? `field label not supported: ${field}`
+          : `"${field}" is not a known field selector: only "metadata.name", "metadata.namespace"`,
+      );
     }
     const path = field.replace(/^regarding\./, 'involvedObject.').split('.');
     tests.push((object) => {

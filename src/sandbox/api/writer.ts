@@ -6,7 +6,7 @@ import type { Subject } from './failure.ts';
 import { alreadyExists, badRequest, forbidden, invalid, modified, notFound } from './failure.ts';
 import type { Json } from './json.ts';
 import { asArray, asObject, asString, clone, equal } from './json.ts';
-import { bumpsGeneration, nameCauses, ownedByServer } from './metadata.ts';
+import { bumpsGeneration, finalizerCauses, nameCauses, ownedByServer } from './metadata.ts';
 import type { Objects } from './objects.ts';
 import type { Resource } from './resource.ts';
 import { apiVersionOf } from './resource.ts';
@@ -127,6 +127,8 @@ export function createWriter(objects: Objects, admission: Admission, clock: Cloc
       ]);
     }
     const next = ownedByServer(resource, live, draft, context.subresource);
+    const causes = finalizerCauses(live, next);
+    if (causes.length > 0) throw invalid(kindSubject(resource, name), causes);
     if (bumpsGeneration(resource, live, next)) {
       (next.metadata as Json).generation = (live.metadata.generation ?? 0) + 1;
     }
@@ -186,7 +188,7 @@ function keptBySpec(resource: Resource, object: StoredObject): boolean {
 function checkPreconditions(resource: Resource, stored: StoredObject, options: DeleteOptions): void {
   const { uid, resourceVersion, name } = stored.metadata;
   const refuse = (field: string, wanted: string, has: string): never => {
-    const why = `Precondition failed: ${field} in precondition: ${wanted}, ${field} in object meta: ${has}`;
+    const why = `the ${field} in the precondition (${wanted}) does not match the ${field} in record (${has}). The object might have been ${field === 'UID' ? 'deleted and then recreated' : 'modified'}`;
     throw Object.assign(modified(subjectOf(resource, name)), {
       message: `Operation cannot be fulfilled on ${resource.plural}${resource.group === '' ? '' : `.${resource.group}`} "${name}": ${why}`,
     });

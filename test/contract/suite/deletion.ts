@@ -42,7 +42,9 @@ export function deletion(given: Given): void {
       const options = { kind: 'DeleteOptions', apiVersion: 'v1', preconditions: { uid: 'another' } };
       const refused = await api.call('DELETE', configMaps(ns, 'one'), options);
       expect(refused.status).toBe(409);
-      expect(refused.body.message).toContain('Precondition failed: UID in precondition: another, UID in object meta: ');
+      expect(refused.body.message).toContain(
+        'the UID in the precondition (another) does not match the UID in record (',
+      );
       expect(await status(ns, 'one')).toBe(200);
     }));
 

@@ -92,8 +92,9 @@ export function kubectlWrites(given: Given): void {
         expect(timedOut.code).toBe(1);
         expect(timedOut.stderr).toContain('timed out waiting for the condition');
         const waiting = given().kubectl(['-n', ns, 'delete', 'cm', 'held', '--timeout=30s']);
+        await new Promise((resolve) => setTimeout(resolve, 500));
         await api.call('PATCH', configMaps(ns, 'held'), { metadata: { finalizers: null } }, mergePatch);
-        expect((await waiting).stdout).toBe('configmap "held" deleted\n');
+        expect((await waiting).stdout).toMatch(/^configmap "held" deleted/);
         const owner = await createConfigMap(api, ns, 'owner');
         const ownerReferences = [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'owner', uid: owner.metadata.uid }];
         await createConfigMap(api, ns, 'owned', {}, { ownerReferences });

@@ -95,14 +95,6 @@ export function watching(given: Given): void {
       });
     }));
 
-  test('a version that is forgotten is an ERROR event with 410 in a good answer', () =>
-    given().inNamespace(async (ns) => {
-      const watch = await given().api.watch(watchPath(ns, { resourceVersion: '1' }));
-      const [event] = await watch.until((all) => all.length >= 1);
-      await watch.ended;
-      expect(event).toMatchObject({ type: 'ERROR', object: { kind: 'Status', reason: 'Expired', code: 410 } });
-    }));
-
   test('rows come over a watch too, their columns with the first', () =>
     given().inNamespace(async (ns) => {
       const { api } = given();

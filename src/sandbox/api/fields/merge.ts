@@ -3,6 +3,7 @@ import { clone } from '../json.ts';
 import type { Resolve, Schema } from '../schema.ts';
 import { memberSchema } from '../schema.ts';
 import type { FieldSet } from './field-set.ts';
+import type { Part } from './shape.ts';
 import { partsOf, shapeOf } from './shape.ts';
 
 /** The live value with everything that the configuration states. */
@@ -21,24 +22,32 @@ export function mergeApplied(schema: Schema | undefined, live: unknown, config: 
   return mergeItems(schema, live, config, resolve);
 }
 
-/** The configuration's order counts; items that only live has stay where they were before the next common one. */
+/**
+ * The configuration's order counts. Items that only live has stay before the common item that they preceded; those
+ * before any common one come first.
+ */
 function mergeItems(schema: Schema | undefined, live: unknown, config: unknown, resolve: Resolve): unknown[] {
-  const old = [...(partsOf(schema, live, resolve) ?? [])];
-  const now = partsOf(schema, config, resolve) ?? new Map();
+  const old = partsOf(schema, live, resolve) ?? new Map<string, Part>();
+  const now = partsOf(schema, config, resolve) ?? new Map<string, Part>();
+  const left = [...old.keys()];
+  const right = [...now.keys()];
   const merged: unknown[] = [];
-  let passed = 0;
-  const passTo = (end: number): void => {
-    for (; passed < end; passed += 1) {
-      const [step, part] = old[passed] ?? [];
-      if (step !== undefined && part && !now.has(step)) merged.push(clone(part.value));
+  while (left.length > 0 || right.length > 0) {
+    const [mine] = left;
+    const nextCommon = right.find((step) => old.has(step));
+    if (mine !== undefined && !now.has(mine)) {
+      merged.push(clone(old.get(mine)?.value));
+      left.shift();
+    } else if (mine !== undefined && mine !== nextCommon) {
+      // A common item that is taken when the configuration comes to it.
+      left.shift();
+    } else {
+      const step = right.shift() ?? '';
+      const part = now.get(step);
+      merged.push(mergeApplied(part?.schema, old.get(step)?.value, part?.value, resolve));
+      if (mine === step) left.shift();
     }
-  };
-  for (const [step, part] of now) {
-    const place = old.findIndex(([oldStep]) => oldStep === step);
-    if (place >= passed) passTo(place);
-    merged.push(mergeApplied(part.schema, old[place]?.[1].value, part.value, resolve));
   }
-  passTo(old.length);
   return merged;
 }
 

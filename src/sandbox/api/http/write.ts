@@ -75,7 +75,7 @@ export function replace({ store, protobuf }: Backend, request: ApiRequest, targe
   }
   checkBody(target, body);
   if (resource.custom && asString(asObject(body.metadata).resourceVersion) === '') {
-    const message = 'Invalid value: 0x0: must be specified for an update';
+    const message = 'Invalid value: 0: must be specified for an update';
     throw invalid(kindSubject(resource, name), [{ field: 'metadata.resourceVersion', message }]);
   }
   const context = writeContextOf(request, target.subresource === 'status' ? 'status' : undefined);

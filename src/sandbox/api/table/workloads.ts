@@ -38,8 +38,8 @@ const selector: Cell = (object) => selectorText(asObject(object.spec).selector);
 export const deploymentLayout: Layout = layout({
   Name: name,
   Ready: (object) => `${count(object, 'status', 'readyReplicas')}/${count(object, 'spec', 'replicas')}`,
-  '#Up-to-date': (object) => count(object, 'status', 'updatedReplicas'),
-  '#Available': (object) => count(object, 'status', 'availableReplicas'),
+  'Up-to-date': (object) => count(object, 'status', 'updatedReplicas'),
+  Available: (object) => count(object, 'status', 'availableReplicas'),
   Age: age,
   '*Containers': containerNames,
   '*Images': images,
