@@ -31,6 +31,8 @@ export interface Agent {
   stop(): Promise<void>;
 }
 
+/** How long steps under way may take when the agent stops. */
+const stopPatienceMs = 5_000;
 /** Polls that fail for so long make the agent not ready. */
 const gitSilenceMs = 300_000;
 
@@ -190,7 +192,10 @@ export function startAgent(deps: Deps): Agent {
     },
     async stop() {
       await resync.stop();
-      await canaryLoop.stop();
+      // Steps under way may finish; one that waits for a slow webhook is cut, and decided again after the next start.
+      const patience = new AbortController();
+      await Promise.race([canaryLoop.stop(), clock.sleep(stopPatienceMs, patience.signal).catch(() => undefined)]);
+      patience.abort(new Error('stopped'));
       await recorder.drain(2_000);
       ending.abort(new Error('the agent stops'));
       syncer.stop();

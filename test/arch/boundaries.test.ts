@@ -1,0 +1,147 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, posix } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+/**
+ * The map of src/README.md as a test. Folders stand in the order in which data flows: a folder may import from itself and from
+ * those named here. `contract` names single files of a folder that others may import although the folder itself is closed to them.
+ */
+const mayImport: Readonly<Record<string, readonly string[]>> = {
+  lib: [],
+  manifest: ['lib'],
+  cluster: ['lib', 'manifest'],
+  git: ['lib'],
+  canary: ['lib', 'manifest'],
+  routers: ['lib', 'manifest', 'canary'],
+  metrics: ['lib', 'manifest', 'canary'],
+  analysis: ['lib', 'manifest', 'canary', 'metrics'],
+  release: ['lib', 'manifest', 'canary', 'git/repo.ts'],
+  sync: ['lib', 'manifest', 'canary', 'cluster/cluster.ts', 'git/repo.ts'],
+  agent: [
+    'lib',
+    'manifest',
+    'canary',
+    'routers',
+    'metrics',
+    'analysis',
+    'release',
+    'sync',
+    'cluster/cluster.ts',
+    'git/repo.ts',
+  ],
+  server: ['lib'],
+  config: ['lib'],
+  sandbox: ['lib', 'manifest'],
+  cli: ['*'],
+  'main.ts': ['cli'],
+};
+
+/** Which folders may use which package; packages that are not listed may be used by nobody. */
+const packages: Readonly<Record<string, readonly string[]>> = {
+  pino: ['lib/log.ts'],
+  undici: ['lib', 'cluster', 'git', 'sandbox'],
+  yaml: ['manifest', 'release', 'cli', 'sandbox'],
+  'fast-json-patch': ['agent', 'cluster', 'sandbox'],
+  'isomorphic-git': ['git'],
+  '@kubernetes/client-node': ['cluster'],
+  'node-cron': ['agent'],
+  semver: ['release', 'sandbox'],
+  'node-diff3': ['manifest', 'release'],
+  'prom-client': ['agent', 'server'],
+  commander: ['cli'],
+  picocolors: ['cli'],
+};
+
+/** Data in, data out: no waiting, no clock, no chance, no machine. */
+const pure = ['canary', 'routers', 'manifest'];
+const impure = /\bawait\b|\basync\b|Date\.now|new Date\(\)|Math\.random|setTimeout|setInterval|process\.|from 'node:/;
+
+const root = join(import.meta.dirname, '../../src');
+const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
+  .map((path) => path.replaceAll('\\', '/'))
+  .filter((path) => path.endsWith('.ts'))
+  .map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }));
+
+function importsOf(text: string): string[] {
+  return [...text.matchAll(/(?:from|import\()\s*'([^']+)'/g)].map(([, name = '']) => name);
+}
+const folderOf = (path: string): string => path.split('/')[0] ?? '';
+
+describe('the map of the code', () => {
+  it('is held against every file', () => {
+    expect(files.length).toBeGreaterThan(120);
+    expect(new Set(files.map(({ path }) => folderOf(path)))).toEqual(new Set(Object.keys(mayImport)));
+  });
+
+  it('lets no folder import from one that stands behind it', () => {
+    const broken: string[] = [];
+    for (const { path, text } of files) {
+      const folder = folderOf(path);
+      const allowed = mayImport[folder] ?? [];
+      for (const name of importsOf(text).filter((entry) => entry.startsWith('.'))) {
+        const target = posix.normalize(posix.join(posix.dirname(path), name));
+        const targetFolder = folderOf(target);
+        const fine =
+          targetFolder === folder ||
+          allowed.includes('*') ||
+          allowed.includes(targetFolder) ||
+          allowed.includes(target);
+        if (!fine) broken.push(`${path} imports ${target}`);
+      }
+    }
+    expect(broken).toEqual([]);
+  });
+
+  it('gives each package to the folders that own it', () => {
+    const broken: string[] = [];
+    for (const { path, text } of files) {
+      for (const name of importsOf(text).filter((entry) => !entry.startsWith('.') && !entry.startsWith('node:'))) {
+        const bare = name.startsWith('@') ? name.split('/').slice(0, 2).join('/') : (name.split('/')[0] ?? '');
+        const owners = packages[bare] ?? [];
+        if (!owners.some((owner) => path === owner || folderOf(path) === owner)) broken.push(`${path} imports ${bare}`);
+      }
+    }
+    expect(broken).toEqual([]);
+  });
+
+  it('keeps the core pure', () => {
+    const broken = files
+      .filter(({ path }) => pure.includes(folderOf(path)))
+      .flatMap(({ path, text }) =>
+        text
+          .split('\n')
+          .flatMap((line, index) =>
+            impure.test(line.replace(/\/\/.*|^\s*\*.*/, '')) ? [`${path}:${index + 1} ${line.trim()}`] : [],
+          ),
+      );
+    expect(broken).toEqual([]);
+  });
+
+  it('keeps the agent away from process, console and the sandbox', () => {
+    const broken = files
+      .filter(({ path }) => !['cli', 'main.ts'].includes(folderOf(path)))
+      .flatMap(({ path, text }) =>
+        text
+          .split('\n')
+          .flatMap((line, index) => (/\bprocess\.(env|exit)|\bconsole\./.test(line) ? [`${path}:${index + 1}`] : [])),
+      );
+    expect(broken.filter((place) => !place.startsWith('sandbox/'))).toEqual([]);
+  });
+
+  it('has no providers that know each other', () => {
+    const providers = files
+      .filter(({ path }) => /^routers\/(?!router|registry|reconcile|objects)/.test(path))
+      .map(({ path }) => posix.basename(path));
+    const broken = files
+      .filter(({ path }) => /^routers\//.test(path) && providers.includes(posix.basename(path)))
+      .flatMap(({ path, text }) =>
+        importsOf(text)
+          .filter(
+            (name) =>
+              !posix.basename(name).startsWith(posix.basename(path, '.ts')) && providers.includes(posix.basename(name)),
+          )
+          .map((name) => `${path} imports ${name}`),
+      );
+    expect(broken).toEqual([]);
+  });
+});
