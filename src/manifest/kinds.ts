@@ -3,7 +3,12 @@ import { groupOf, type KubeObject } from './types.ts';
 /** Cluster-scoped kinds that need no cluster to be told from namespaced ones, by group. */
 const clusterScoped: Readonly<Record<string, readonly string[]>> = {
   '': ['Namespace', 'Node', 'PersistentVolume', 'ComponentStatus'],
-  'admissionregistration.k8s.io': ['MutatingWebhookConfiguration', 'ValidatingWebhookConfiguration', 'ValidatingAdmissionPolicy', 'ValidatingAdmissionPolicyBinding'],
+  'admissionregistration.k8s.io': [
+    'MutatingWebhookConfiguration',
+    'ValidatingWebhookConfiguration',
+    'ValidatingAdmissionPolicy',
+    'ValidatingAdmissionPolicyBinding',
+  ],
   'apiextensions.k8s.io': ['CustomResourceDefinition'],
   'apiregistration.k8s.io': ['APIService'],
   'certificates.k8s.io': ['CertificateSigningRequest'],
@@ -29,7 +34,10 @@ export function definedClusterScoped(objects: readonly KubeObject[]): ReadonlySe
   return found;
 }
 
-export function isClusterScoped(object: Pick<KubeObject, 'apiVersion' | 'kind'>, defined: ReadonlySet<string> = new Set()): boolean {
+export function isClusterScoped(
+  object: Pick<KubeObject, 'apiVersion' | 'kind'>,
+  defined: ReadonlySet<string> = new Set(),
+): boolean {
   const group = groupOf(object.apiVersion);
   return (clusterScoped[group]?.includes(object.kind) ?? false) || defined.has(`${group}/${object.kind}`);
 }

@@ -1,9 +1,21 @@
-import { definedClusterScoped, isClusterScoped } from './kinds.ts';
+import { withoutDuplicates } from './identity.ts';
+import { type IgnorePattern, isIgnoredPath, isIgnoreFile, readIgnoreFile } from './ignore-file.ts';
+import { definedClusterScoped } from './kinds.ts';
+import { normalised, type Placing } from './normalise.ts';
 import { type ParsedFile, parseManifests } from './parse.ts';
-import { type KubeObject, type Manifest, type Problem, refKey, refOf } from './types.ts';
+import { heldFiles, type Kustomization, readKustomization } from './rendering-tools.ts';
+import type { Manifest, Problem } from './types.ts';
 
-/** What was parsed, by blob id and path: the same blob at the same place is never parsed twice. */
-export type LoadCache = ReadonlyMap<string, ParsedFile>;
+/** What was parsed, by blob id and path: the same blob at the same place is never parsed twice. Opaque to others. */
+export type LoadCache = ReadonlyMap<string, CachedFile>;
+
+interface CachedFile {
+  readonly parsed: ParsedFile;
+  readonly ignores: readonly IgnorePattern[];
+  readonly kustomization: Kustomization | undefined;
+  /** The manifests in their namespaces; the same objects as long as nothing of that changes. */
+  placed: { readonly key: string; readonly manifests: readonly Manifest[] } | undefined;
+}
 
 export interface LoadSettings {
   /** Folder that is synced; the empty string is the whole repository. */
@@ -17,23 +29,33 @@ export interface LoadedTree {
   /** Every object once, ordered by path and document. */
   readonly manifests: readonly Manifest[];
   readonly problems: readonly Problem[];
-  /** Files with something that could not be read: what they used to hold must not be taken for deleted. */
+  /** Files with something that could not be read or rendered: what they used to hold must not be taken for deleted. */
   readonly unreadablePaths: ReadonlySet<string>;
+  /** Text of what could not be read: an object that moved there must not be taken for deleted. */
+  readonly unreadableText: string;
   readonly cache: LoadCache;
 }
 
-/** Whether a file is looked at for objects: YAML and JSON, no hidden files or folders, no ledgers. */
+/** Whether `loadTree` wants a file: YAML and JSON outside hidden folders and the ledgers', and ignore files. */
 export function isManifestFile(path: string, { path: folder, ledgerDir }: LoadSettings): boolean {
-  if (!/\.(ya?ml|json)$/i.test(path)) return false;
   const under = folder === '' ? path : path.startsWith(`${folder}/`) ? path.slice(folder.length + 1) : undefined;
   if (under === undefined || under.startsWith(`${ledgerDir}/`)) return false;
-  return !under.split('/').some((part) => part.startsWith('.'));
+  const parts = under.split('/');
+  if (isIgnoreFile(path)) parts.pop();
+  else if (!/\.(ya?ml|json)$/i.test(path)) return false;
+  return !parts.some((part) => part.startsWith('.'));
+}
+
+/** A file of a Git tree; `mode` as Git writes it. */
+export interface FileOfTree {
+  readonly oid: string;
+  readonly mode?: string;
 }
 
 const cacheKey = (path: string, oid: string): string => `${oid} ${path}`;
 
 /** Files whose text `loadTree` needs: those that the cache does not know. */
-export function missingTexts(files: ReadonlyMap<string, { readonly oid: string }>, cache: LoadCache | undefined): readonly string[] {
+export function missingTexts(files: ReadonlyMap<string, FileOfTree>, cache: LoadCache | undefined): readonly string[] {
   return [...files].filter(([path, { oid }]) => !cache?.has(cacheKey(path, oid))).map(([path]) => path);
 }
 
@@ -42,60 +64,76 @@ export function missingTexts(files: ReadonlyMap<string, { readonly oid: string }
  * default one where their kind has namespaces; of two objects with the same name the first by path counts, the other is a problem.
  */
 export function loadTree(
-  files: ReadonlyMap<string, { readonly oid: string }>,
+  files: ReadonlyMap<string, FileOfTree>,
   texts: ReadonlyMap<string, string>,
   cache: LoadCache | undefined,
   settings: LoadSettings,
 ): LoadedTree {
-  const next = new Map<string, ParsedFile>();
-  const parsed: ParsedFile[] = [];
+  const next = new Map<string, CachedFile>();
+  const read = new Map<string, CachedFile>();
   for (const path of [...files.keys()].sort()) {
-    const key = cacheKey(path, files.get(path)?.oid ?? '');
-    const file = cache?.get(key) ?? parseManifests(path, texts.get(path) ?? '');
+    const { oid, mode } = files.get(path) ?? { oid: '' };
+    const key = cacheKey(path, oid);
+    const file = cache?.get(key) ?? readFile(path, textOf(path, texts), mode);
     next.set(key, file);
-    parsed.push(file);
+    read.set(path, file);
   }
-  const all = parsed.flatMap(({ manifests }) => manifests);
-  const problems: Problem[] = parsed.flatMap((file) => file.problems);
-  const unreadablePaths = new Set(problems.filter(({ severity }) => severity === 'error').map(({ path }) => path));
-  const defined = definedClusterScoped(all.map(({ object }) => object));
-  const seen = new Map<string, Manifest>();
-  const manifests: Manifest[] = [];
-  for (const manifest of all) {
-    const placed = place(manifest, settings.defaultNamespace, defined);
-    const key = refKey(refOf(placed.object));
-    const first = seen.get(key);
-    if (first) {
-      const { path, line } = placed.source;
-      const { kind, metadata } = placed.object;
-      problems.push({
-        severity: 'error',
-        path,
-        line,
-        message: `${kind} ${metadata.namespace === undefined ? '' : `${metadata.namespace}/`}${metadata.name} is defined a second time; the first is ${first.source.path}:${first.source.line}`,
-        hint: 'only the first is applied: remove one of them',
-      });
-      continue;
-    }
-    seen.set(key, placed);
-    manifests.push(placed);
-  }
-  return { manifests, problems, unreadablePaths, cache: next };
+  const ignores = [...read.values()].flatMap((file) => file.ignores);
+  const counted = [...read].filter(([path]) => !isIgnoredPath(path, ignores));
+  const kustomizations = counted.flatMap(([path, { kustomization }]) =>
+    kustomization ? [[path, kustomization] as const] : [],
+  );
+  const held = heldFiles(
+    counted.map(([path]) => path),
+    new Map(kustomizations),
+  );
+  const used = counted.filter(([path]) => !held.paths.has(path));
+  const all = placeAll(
+    used.map(([, file]) => file),
+    settings.defaultNamespace,
+  );
+  const { manifests, problems } = withoutDuplicates(all);
+  const broken = used.filter(([, { parsed }]) => parsed.unreadableText !== '');
+  return {
+    manifests,
+    problems: [...used.flatMap(([, { parsed }]) => parsed.problems), ...held.problems, ...problems],
+    unreadablePaths: new Set([...broken.map(([path]) => path), ...held.paths]),
+    unreadableText: broken.map(([, { parsed }]) => parsed.unreadableText).join('\n'),
+    cache: next,
+  };
 }
 
-const placedOnce = new WeakMap<KubeObject, Map<string, Manifest>>();
+function textOf(path: string, texts: ReadonlyMap<string, string>): string {
+  const text = texts.get(path);
+  // An empty file instead would look as if its objects had been deleted.
+  if (text === undefined) throw new Error(`the text of ${path} is missing`);
+  return text;
+}
 
-/** Puts an object into its namespace. The same input gives the same object again, so that what was worked out for it stays valid. */
-function place(manifest: Manifest, defaultNamespace: string, defined: ReadonlySet<string>): Manifest {
-  const { object } = manifest;
-  const clusterScoped = isClusterScoped(object, defined);
-  const { namespace } = object.metadata;
-  if (clusterScoped ? namespace === undefined : namespace !== undefined) return manifest;
-  const wanted = clusterScoped ? '' : defaultNamespace;
-  const known = placedOnce.get(object)?.get(wanted);
-  if (known) return known;
-  const { namespace: _dropped, ...metadata } = object.metadata;
-  const placed = { ...manifest, object: { ...object, metadata: clusterScoped ? metadata : { ...object.metadata, namespace: defaultNamespace } } };
-  placedOnce.set(object, new Map([[wanted, placed]]));
-  return placed;
+const nothing: ParsedFile = { manifests: [], problems: [], unreadableText: '' };
+const symlinkMode = '120000';
+
+function readFile(path: string, text: string, mode: string | undefined): CachedFile {
+  const file = { parsed: nothing, ignores: [], kustomization: undefined, placed: undefined };
+  if (isIgnoreFile(path))
+    return { ...file, ignores: readIgnoreFile(path.slice(0, Math.max(0, path.lastIndexOf('/'))), text) };
+  if (mode === symlinkMode) {
+    const message = `a symbolic link to ${text.trim()} is not followed`;
+    return { ...file, parsed: { ...nothing, problems: [{ severity: 'warning', path, line: 1, message }] } };
+  }
+  const kustomization = readKustomization(path, text);
+  return kustomization ? { ...file, kustomization } : { ...file, parsed: parseManifests(path, text) };
+}
+
+function placeAll(files: readonly CachedFile[], defaultNamespace: string): readonly Manifest[] {
+  const clusterScoped = definedClusterScoped(
+    files.flatMap(({ parsed }) => parsed.manifests.map(({ object }) => object)),
+  );
+  const placing: Placing = { defaultNamespace, clusterScoped };
+  const key = [defaultNamespace, ...[...clusterScoped].sort()].join(' ');
+  return files.flatMap((file) => {
+    if (file.placed?.key !== key)
+      file.placed = { key, manifests: file.parsed.manifests.map((manifest) => normalised(manifest, placing)) };
+    return file.placed.manifests;
+  });
 }

@@ -1,25 +1,58 @@
 import { groupOf, type KubeObject } from './types.ts';
 
 /** Waves in which objects are applied; what stands in the same wave may go at once. Pruning takes them backwards. */
-const waves: readonly (readonly string[])[] = [
+const before: readonly (readonly string[])[] = [
   ['Namespace'],
   ['CustomResourceDefinition'],
-  ['ServiceAccount', 'PriorityClass', 'StorageClass', 'IngressClass', 'GatewayClass', 'RuntimeClass', 'ResourceQuota', 'LimitRange'],
+  [
+    'ServiceAccount',
+    'PriorityClass',
+    'StorageClass',
+    'IngressClass',
+    'GatewayClass',
+    'RuntimeClass',
+    'ResourceQuota',
+    'LimitRange',
+  ],
   ['Role', 'ClusterRole'],
   ['RoleBinding', 'ClusterRoleBinding'],
   ['ConfigMap', 'Secret', 'PersistentVolume', 'PersistentVolumeClaim', 'NetworkPolicy'],
   ['Service'],
   ['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'Pod', 'Job', 'CronJob', 'PodDisruptionBudget'],
 ];
-/** Custom resources, autoscalers, routes, webhooks of the API server. */
-const otherWave = waves.length;
-const flaggerWaves: Readonly<Record<string, number>> = { MetricTemplate: otherWave + 1, AlertProvider: otherWave + 1, Canary: otherWave + 2 };
+/** Custom resources, and the API server's own webhooks and services, which need running workloads. */
+const others = before.length;
+const autoscalers = others + 1;
+const routing = others + 2;
+const analysis = others + 3;
+const canaries = others + 4;
 
-const waveByKind = new Map(waves.flatMap((kinds, wave) => kinds.map((kind) => [kind, wave] as const)));
+const builtInWaves = new Map(before.flatMap((kinds, wave) => kinds.map((kind) => [kind, wave] as const)));
+
+/** Kinds whose names alone would not tell, as `group/Kind`; `group/*` is the whole group. */
+const special: Readonly<Record<string, number>> = {
+  'autoscaling/HorizontalPodAutoscaler': autoscalers,
+  'keda.sh/ScaledObject': autoscalers,
+  'networking.k8s.io/Ingress': routing,
+  'gateway.networking.k8s.io/*': routing,
+  'networking.istio.io/*': routing,
+  'split.smi-spec.io/*': routing,
+  'specs.smi-spec.io/*': routing,
+  'policy.linkerd.io/*': routing,
+  'traefik.io/*': routing,
+  'traefik.containo.us/*': routing,
+  'projectcontour.io/*': routing,
+  'gateway.solo.io/*': routing,
+  'apisix.apache.org/*': routing,
+  'appmesh.k8s.aws/*': routing,
+  'flagger.app/MetricTemplate': analysis,
+  'flagger.app/AlertProvider': analysis,
+  'flagger.app/Canary': canaries,
+};
 
 export function waveOf({ apiVersion, kind }: Pick<KubeObject, 'apiVersion' | 'kind'>): number {
   const group = groupOf(apiVersion);
-  if (group === 'flagger.app') return flaggerWaves[kind] ?? otherWave;
   const isBuiltIn = !group.includes('.') || group.endsWith('.k8s.io');
-  return isBuiltIn ? (waveByKind.get(kind) ?? otherWave) : otherWave;
+  const builtIn = isBuiltIn ? builtInWaves.get(kind) : undefined;
+  return builtIn ?? special[`${group}/${kind}`] ?? special[`${group}/*`] ?? others;
 }

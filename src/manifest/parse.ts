@@ -1,81 +1,113 @@
-import { LineCounter, parseAllDocuments, type Document } from 'yaml';
-import type { KubeObject, Manifest, Problem } from './types.ts';
+import { type Document, isMap, isNode, isSeq, LineCounter, parseAllDocuments, type YAMLError } from 'yaml';
+import { readObjects } from './collect.ts';
+import { splitDocuments } from './documents.ts';
+import { kubernetesScalars } from './scalars.ts';
+import type { Manifest, Problem } from './types.ts';
 
 export interface ParsedFile {
   readonly manifests: readonly Manifest[];
   readonly problems: readonly Problem[];
+  /** Text of the documents with errors: objects named in it must not be taken for deleted. Empty where all could be read. */
+  readonly unreadableText: string;
 }
 
 /**
- * All Kubernetes objects of one YAML or JSON file. A document that cannot be read costs only itself; documents without `apiVersion`
- * and `kind` are something else (values, settings) and are passed over.
+ * All Kubernetes objects of one YAML or JSON file, read as kubectl reads them. A document that cannot be read costs only itself;
+ * documents without `apiVersion` and `kind` are something else (values, settings) and are passed over.
  */
 export function parseManifests(path: string, text: string): ParsedFile {
+  const content = text.replace(/^\uFEFF/, '');
   const manifests: Manifest[] = [];
   const problems: Problem[] = [];
-  const lines = new LineCounter();
-  let documents: Document.Parsed[];
-  try {
-    const parsed = parseAllDocuments(text.replace(/^\uFEFF/, ''), { lineCounter: lines, uniqueKeys: true, merge: true });
-    documents = 'empty' in parsed ? [] : parsed;
-  } catch (error) {
-    return { manifests, problems: [{ severity: 'error', path, line: 1, message: `not readable as YAML: ${String(error)}` }] };
-  }
-  documents.forEach((document, index) => {
-    const start = document.contents?.range?.[0] ?? document.range[0];
-    const line = lines.linePos(start).line;
-    const [error] = document.errors;
-    if (error) {
-      const at = error.linePos?.[0].line ?? line;
-      problems.push({ severity: 'error', path, line: at, message: `not readable as YAML: ${error.message.split('\n')[0] ?? ''}`, hint: 'the objects of this document are left as they are in the cluster' });
-      return;
-    }
-    let value: unknown;
-    try {
-      // Aliases are counted: a few lines must not become gigabytes.
-      value = document.toJS({ maxAliasCount: 100 });
-    } catch (cause) {
-      problems.push({ severity: 'error', path, line, message: `not readable as YAML: ${cause instanceof Error ? cause.message : String(cause)}` });
-      return;
-    }
-    collect(value, { path, document: index, line }, manifests, problems);
-  });
-  return { manifests, problems };
-}
-
-function collect(value: unknown, source: Manifest['source'], manifests: Manifest[], problems: Problem[]): void {
-  if (!isRecord(value)) return;
-  const { apiVersion, kind } = value;
-  if (apiVersion === undefined && kind === undefined) return;
-  const complain = (message: string, hint?: string): void => {
-    problems.push({ severity: 'error', path: source.path, line: source.line, message, ...(hint ? { hint } : {}) });
+  let unreadableText = '';
+  const take = (value: unknown, document: number, lineAt: (item?: number) => number, source: string): void => {
+    const found = readObjects(value, { path, document, lineAt });
+    manifests.push(...found.manifests);
+    problems.push(...found.problems);
+    if (found.problems.some(({ severity }) => severity === 'error')) unreadableText += source;
   };
-  if (typeof apiVersion !== 'string' || typeof kind !== 'string' || apiVersion === '' || kind === '') {
-    return complain('an object needs both apiVersion and kind, as text', 'add the one that is missing');
+  const json = path.toLowerCase().endsWith('.json') ? readJson(content) : undefined;
+  if (json !== undefined) {
+    take(json, 0, () => 1, content);
+    return { manifests, problems, unreadableText };
   }
-  if (kind === 'Kustomization' && apiVersion.startsWith('kustomize.config.k8s.io/')) {
-    problems.push({ severity: 'warning', path: source.path, line: source.line, message: 'a kustomization is not rendered: the files beside it are applied as they are', hint: 'commit the rendered manifests' });
-    return;
+  let document = 0;
+  for (const part of splitDocuments(content)) {
+    for (const read of readYaml(part.text)) {
+      if (read.kind === 'unreadable') {
+        problems.push(unreadable(path, part.linesBefore + read.line, read.reason, part.text));
+        unreadableText += part.text;
+      } else take(read.value, document, (item) => part.linesBefore + read.lineAt(item), part.text);
+      document += 1;
+    }
   }
-  if (kind === 'List' && Array.isArray(value['items'])) {
-    for (const item of value['items']) collect(item, source, manifests, problems);
-    return;
-  }
-  const metadata = value['metadata'];
-  if (!isRecord(metadata) || typeof metadata['name'] !== 'string' || metadata['name'] === '') {
-    return complain(`${kind} has no metadata.name`, metadata !== undefined && isRecord(metadata) && metadata['generateName'] ? 'generateName cannot be kept in Git: give it a name' : 'give it a name');
-  }
-  if (metadata['namespace'] !== undefined && typeof metadata['namespace'] !== 'string') return complain(`${kind} ${metadata['name']}: metadata.namespace must be text`);
-  for (const field of ['labels', 'annotations'] as const) {
-    const map = metadata[field];
-    if (map === undefined || map === null) continue;
-    if (!isRecord(map)) return complain(`${kind} ${metadata['name']}: metadata.${field} must be a map`);
-    const wrong = Object.entries(map).find(([, entry]) => typeof entry !== 'string');
-    if (wrong) return complain(`${kind} ${metadata['name']}: metadata.${field}.${wrong[0]} must be text`, 'put the value in quotes');
-  }
-  manifests.push({ object: value as KubeObject, source });
+  return { manifests, problems, unreadableText };
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+/** Quicker than YAML; what is no JSON is left to YAML, which can say where. */
+function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+type ReadDocument =
+  | { readonly kind: 'value'; readonly value: unknown; readonly lineAt: (item?: number) => number }
+  | { readonly kind: 'unreadable'; readonly line: number; readonly reason: string };
+
+const options = {
+  merge: true,
+  stringKeys: true,
+  prettyErrors: false,
+  customTags: (tags: readonly unknown[]) => [...kubernetesScalars, ...tags],
+} as const;
+
+/** Aliases are counted while they are resolved: a few lines must not become gigabytes. */
+const maxAliasCount = 1_000;
+
+function readYaml(text: string): readonly ReadDocument[] {
+  const lines = new LineCounter();
+  const lineOf = (offset: number): number => lines.linePos(offset).line;
+  const parsed = parseAllDocuments(text, { ...options, lineCounter: lines } as Parameters<typeof parseAllDocuments>[1]);
+  if ('empty' in parsed) return [];
+  return parsed.map((document): ReadDocument => {
+    const start = document.contents?.range?.[0] ?? document.range[0];
+    const [error] = document.errors;
+    if (error) return { kind: 'unreadable', line: lineOf(positionOf(error)), reason: error.message };
+    try {
+      const value: unknown = document.toJS({ maxAliasCount });
+      return { kind: 'value', value, lineAt: (item) => lineOf(itemStart(document, item) ?? start) };
+    } catch (cause) {
+      return {
+        kind: 'unreadable',
+        line: lineOf(start),
+        reason: cause instanceof Error ? cause.message : String(cause),
+      };
+    }
+  });
+}
+
+const positionOf = (error: YAMLError): number => error.pos[0];
+
+/** Where an item of a `kind: List` begins. */
+function itemStart(document: Document.Parsed, item: number | undefined): number | undefined {
+  if (item === undefined || !isMap(document.contents)) return undefined;
+  const items: unknown = document.contents.get('items', true);
+  const node: unknown = isSeq(items) ? items.items[item] : undefined;
+  return isNode(node) ? node.range?.[0] : undefined;
+}
+
+function unreadable(path: string, line: number, reason: string, text: string): Problem {
+  // What never was a Kubernetes object is not worth an error.
+  const severity = /\bapiVersion\b/.test(text) ? 'error' : 'warning';
+  return { severity, path, line, message: `not readable as YAML: ${reason}`, hint: hintOf(text) };
+}
+
+function hintOf(text: string): string {
+  if (/^(?:<<<<<<<|>>>>>>>) /m.test(text)) return 'resolve the merge conflict that is committed here';
+  if (/\{\{[^}]*\}\}/.test(text))
+    return 'templates are not rendered: commit what they render to, or name the file in .serinignore';
+  return 'until it is corrected, the objects of this document stay in the cluster as they are';
 }

@@ -1,0 +1,85 @@
+import type { KubeObject } from '../types.ts';
+import { type Fields, fieldsOf, type Finding, isFields, listOf } from './finding.ts';
+
+const selecting = new Set(['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet']);
+
+/** What the API server refuses of workloads, and what would never get pods. */
+export function checkWorkload(object: KubeObject): readonly Finding[] {
+  const { apiVersion, kind } = object;
+  if (apiVersion === 'batch/v1' && kind === 'Job')
+    return checkPod(fieldsOf(object['spec'], 'template'), 'spec.template');
+  if (apiVersion === 'batch/v1' && kind === 'CronJob') {
+    const job = fieldsOf(fieldsOf(object['spec'], 'jobTemplate'), 'spec');
+    return checkPod(fieldsOf(job, 'template'), 'spec.jobTemplate.spec.template');
+  }
+  if (apiVersion !== 'apps/v1' || !selecting.has(kind)) return [];
+  const spec = object['spec'];
+  if (!isFields(spec)) return [{ field: 'spec', message: 'is missing' }];
+  const findings: Finding[] = [];
+  const { replicas } = spec;
+  if (replicas !== undefined && replicas !== null && !(Number.isInteger(replicas) && Number(replicas) >= 0)) {
+    findings.push({
+      field: 'spec.replicas',
+      message: `${JSON.stringify(replicas)} is no number of pods`,
+      hint: 'write a whole number',
+    });
+  }
+  return [...findings, ...checkSelector(spec), ...checkPod(fieldsOf(spec, 'template'), 'spec.template')];
+}
+
+function checkSelector(spec: Fields): readonly Finding[] {
+  const selector = fieldsOf(spec, 'selector');
+  const wanted = fieldsOf(selector, 'matchLabels');
+  if (Object.keys(wanted).length === 0 && listOf(selector, 'matchExpressions').length === 0) {
+    return [
+      {
+        field: 'spec.selector',
+        message: 'is missing or empty',
+        hint: 'give it matchLabels that the pod template carries',
+      },
+    ];
+  }
+  const labels = fieldsOf(fieldsOf(fieldsOf(spec, 'template'), 'metadata'), 'labels');
+  const missing = Object.entries(wanted).find(([name, value]) => labels[name] !== value);
+  if (!missing) return [];
+  const [name, value] = missing;
+  const message = `the pod template does not carry ${name}: ${String(value)}`;
+  return [{ field: 'spec.selector.matchLabels', message, hint: 'selector and template labels must agree' }];
+}
+
+function checkPod(template: Fields, field: string): readonly Finding[] {
+  const pod = fieldsOf(template, 'spec');
+  const containers = listOf(pod, 'containers');
+  if (containers.length === 0) return [{ field: `${field}.spec.containers`, message: 'there is no container' }];
+  const seen = new Set<unknown>();
+  return (['initContainers', 'containers'] as const).flatMap((list) =>
+    listOf(pod, list).flatMap((container, index): readonly Finding[] => {
+      const place = `${field}.spec.${list}[${index}]`;
+      if (!isFields(container)) return [{ field: place, message: 'is no container' }];
+      const { name, image } = container;
+      const findings: Finding[] = [];
+      if (typeof name !== 'string' || name === '') findings.push({ field: `${place}.name`, message: 'is missing' });
+      else if (seen.has(name)) findings.push({ field: `${place}.name`, message: `"${name}" is there twice` });
+      seen.add(name);
+      if (typeof image !== 'string' || image.trim() === '')
+        findings.push({ field: `${place}.image`, message: 'is missing' });
+      return [...findings, ...checkEnv(container, place)];
+    }),
+  );
+}
+
+function checkEnv(container: Fields, place: string): readonly Finding[] {
+  return listOf(container, 'env').flatMap((entry, index): readonly Finding[] => {
+    if (!isFields(entry) || typeof entry['name'] !== 'string')
+      return [{ field: `${place}.env[${index}].name`, message: 'is missing' }];
+    const { value } = entry;
+    if (value === undefined || value === null || typeof value === 'string') return [];
+    return [
+      {
+        field: `${place}.env[${index}].value`,
+        message: `${entry['name']} must be text`,
+        hint: 'put the value in quotes',
+      },
+    ];
+  });
+}

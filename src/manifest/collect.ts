@@ -1,0 +1,128 @@
+import { groupOf, type KubeObject, type Manifest, type Problem } from './types.ts';
+
+export interface DocumentPlace {
+  readonly path: string;
+  readonly document: number;
+  /** First line of the document, or of an item of its `items`. */
+  readonly lineAt: (item?: number) => number;
+}
+
+export interface FoundObjects {
+  readonly manifests: readonly Manifest[];
+  readonly problems: readonly Problem[];
+}
+
+/** Objects that tools read from files and no cluster serves. */
+const localGroups = new Set([
+  'audit.k8s.io',
+  'backstage.io',
+  'client.authentication.k8s.io',
+  'eksctl.io',
+  'kind.x-k8s.io',
+  'kubeadm.k8s.io',
+  'kubelet.config.k8s.io',
+  'kubeproxy.config.k8s.io',
+  'kustomize.config.k8s.io',
+]);
+
+/** The objects of one document that was read: one, several in a List, or none where it is no Kubernetes object. */
+export function readObjects(value: unknown, { path, document, lineAt }: DocumentPlace): FoundObjects {
+  const manifests: Manifest[] = [];
+  const problems: Problem[] = [];
+  const take = (candidate: unknown, line: number, item?: number): void => {
+    if (!isRecord(candidate) || !isMeant(candidate)) return;
+    const { kind, items } = candidate;
+    if (item === undefined && typeof kind === 'string' && kind.endsWith('List') && Array.isArray(items)) {
+      items.forEach((entry, index) => take(entry, lineAt(index), index));
+      return;
+    }
+    const complaint = complaintOf(candidate);
+    if (complaint) problems.push({ severity: 'error', path, line, ...complaint });
+    else manifests.push({ object: tidied(candidate as KubeObject), source: { path, document, line } });
+  };
+  take(value, lineAt());
+  return { manifests, problems };
+}
+
+/** Whether somebody meant a Kubernetes object: values files, charts and the settings of tools are none. */
+function isMeant({ apiVersion, kind, metadata }: Record<string, unknown>): boolean {
+  if (apiVersion === undefined || kind === undefined) {
+    return (apiVersion !== undefined || kind !== undefined) && isRecord(metadata) && metadata['name'] !== undefined;
+  }
+  if (typeof apiVersion !== 'string') return true;
+  return !localGroups.has(groupOf(apiVersion)) && !(apiVersion === 'v1' && kind === 'Config');
+}
+
+type Complaint = Pick<Problem, 'message' | 'hint'>;
+
+function complaintOf(value: Record<string, unknown>): Complaint | undefined {
+  const { apiVersion, kind, metadata, sops } = value;
+  if (typeof apiVersion !== 'string' || !/^(?:[a-z0-9.-]+\/)?[a-z0-9]+$/i.test(apiVersion)) {
+    return { message: `apiVersion ${shown(apiVersion)} is none`, hint: 'write it like v1 or apps/v1' };
+  }
+  if (typeof kind !== 'string' || !/^[A-Za-z][A-Za-z0-9]*$/.test(kind)) {
+    return { message: `kind ${shown(kind)} is none`, hint: 'write it like Deployment' };
+  }
+  if (!isRecord(metadata)) return { message: `${kind} has no metadata`, hint: 'give it a metadata.name' };
+  const { name, namespace } = metadata;
+  if (typeof name === 'number' || typeof name === 'boolean') {
+    return { message: `${kind}: metadata.name must be text`, hint: `write it as "${name}"` };
+  }
+  if (typeof name !== 'string' || name === '') {
+    const hint =
+      metadata['generateName'] === undefined
+        ? 'give it a name'
+        : 'an object in Git needs a name of its own: replace generateName';
+    return { message: `${kind} has no metadata.name`, hint };
+  }
+  if (namespace !== undefined && namespace !== null && typeof namespace !== 'string') {
+    return { message: `${kind} ${name}: metadata.namespace must be text`, hint: `write it as "${shown(namespace)}"` };
+  }
+  for (const field of ['labels', 'annotations']) {
+    const map = metadata[field];
+    if (map === undefined || map === null) continue;
+    if (!isRecord(map)) return { message: `${kind} ${name}: metadata.${field} must be a map` };
+    const wrong = Object.entries(map).find(([, entry]) => entry !== null && typeof entry !== 'string');
+    if (wrong) {
+      return {
+        message: `${kind} ${name}: metadata.${field}["${wrong[0]}"] must be text`,
+        hint: 'put the value in quotes',
+      };
+    }
+  }
+  if (isRecord(sops) && (sops['mac'] !== undefined || sops['lastmodified'] !== undefined)) {
+    return {
+      message: `${kind} ${name} is encrypted with SOPS, which is not decrypted yet: it is not applied`,
+      hint: 'what the cluster has of it stays as it is',
+    };
+  }
+  return undefined;
+}
+
+/** Empty values of `metadata` that kubectl drops as well. */
+function tidied(object: KubeObject): KubeObject {
+  const { metadata } = object;
+  const isClean =
+    metadata.namespace !== null &&
+    metadata.namespace !== '' &&
+    metadata.labels !== null &&
+    metadata.annotations !== null &&
+    ![metadata.labels, metadata.annotations].some((map) => map && Object.values(map).some((entry) => entry === null));
+  if (isClean) return object;
+  const entries = Object.entries(metadata)
+    .filter(([field, value]) => value !== null && !(field === 'namespace' && value === ''))
+    .map(([field, value]) =>
+      field === 'labels' || field === 'annotations'
+        ? [field, Object.fromEntries(Object.entries(value as object).map(([key, entry]) => [key, entry ?? '']))]
+        : [field, value],
+    );
+  return { ...object, metadata: Object.fromEntries(entries) as KubeObject['metadata'] };
+}
+
+function shown(value: unknown): string {
+  return value === undefined ? '(missing)' : JSON.stringify(value).slice(0, 60);
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,137 @@
+import { parse } from 'yaml';
+import type { Problem } from './types.ts';
+
+/** A kustomization.yaml, as far as it matters to an agent that does not render it. */
+export interface Kustomization {
+  /** Fields that change objects or make new ones. */
+  readonly transforms: readonly string[];
+  /** Files and folders it names, from the repository's root. */
+  readonly names: readonly string[];
+}
+
+const kustomizationNames = new Set(['kustomization.yaml', 'kustomization.yml']);
+const baseName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
+const folderOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')));
+
+/** Fields that leave objects as they are. */
+const harmless = new Set([
+  'apiVersion',
+  'kind',
+  'metadata',
+  'resources',
+  'bases',
+  'crds',
+  'openapi',
+  'buildMetadata',
+  'generatorOptions',
+]);
+const referring = [
+  'resources',
+  'bases',
+  'components',
+  'patches',
+  'patchesStrategicMerge',
+  'patchesJson6902',
+  'replacements',
+  'transformers',
+  'generators',
+];
+
+/** Undefined where the file is none of kustomize's own (Flux has objects that are called Kustomization, too). */
+export function readKustomization(path: string, text: string): Kustomization | undefined {
+  if (!kustomizationNames.has(baseName(path))) return undefined;
+  let value: unknown;
+  try {
+    value = parse(text, { prettyErrors: false, logLevel: 'silent' });
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return { transforms: [], names: [] };
+  const fields = value as Record<string, unknown>;
+  const { apiVersion } = fields;
+  if (typeof apiVersion === 'string' && !apiVersion.startsWith('kustomize.config.k8s.io/')) return undefined;
+  const names = referring.flatMap((field) => pathsIn(fields[field]));
+  const isRemote = names.some(
+    (name) => name.includes('://') || name.includes('?ref=') || /^[^/]+\.[a-z]+\/.*\/\//.test(name),
+  );
+  const transforms = Object.keys(fields).filter((field) => !harmless.has(field) && !isEmpty(fields[field]));
+  return {
+    transforms: isRemote ? [...transforms, 'resources from elsewhere'] : transforms,
+    names: names.flatMap((name) => resolved(folderOf(path), name) ?? []),
+  };
+}
+
+function pathsIn(entries: unknown): readonly string[] {
+  if (!Array.isArray(entries)) return [];
+  return entries.flatMap((entry: unknown) => {
+    if (typeof entry === 'string') return entry.includes('\n') ? [] : [entry];
+    const path = (entry as { path?: unknown } | null)?.path;
+    return typeof path === 'string' ? [path] : [];
+  });
+}
+
+const isEmpty = (value: unknown): boolean => value === null || (Array.isArray(value) && value.length === 0);
+
+/** Undefined where it leaves the repository. */
+function resolved(folder: string, name: string): string | undefined {
+  const parts = folder === '' ? [] : folder.split('/');
+  for (const part of name.split('/')) {
+    if (part === '..') {
+      if (parts.pop() === undefined) return undefined;
+    } else if (part !== '.' && part !== '') parts.push(part);
+  }
+  return parts.join('/');
+}
+
+export interface HeldFiles {
+  /** Files whose objects are not applied, because rendering would make others of them. */
+  readonly paths: ReadonlySet<string>;
+  readonly problems: readonly Problem[];
+}
+
+/**
+ * What kustomize and Helm would render is held back: half of it applied would be something that nobody wrote. A kustomization that only
+ * lists files changes nothing, so they are applied.
+ */
+export function heldFiles(paths: readonly string[], kustomizations: ReadonlyMap<string, Kustomization>): HeldFiles {
+  const held = new Set<string>();
+  const problems: Problem[] = [];
+  const hold = (isPart: (path: string) => boolean): number => {
+    const found = paths.filter((path) => isPart(path) && !kustomizations.has(path));
+    for (const path of found) held.add(path);
+    return found.length;
+  };
+  for (const [path, { transforms, names }] of kustomizations) {
+    if (transforms.length === 0) {
+      const message = 'kustomize is not rendered yet: the files beside it are applied as they are, listed or not';
+      problems.push({ severity: 'warning', path, line: 1, message });
+      continue;
+    }
+    const count = hold((file) => names.some((name) => name === '' || file === name || file.startsWith(`${name}/`)));
+    const message = `kustomize is not rendered yet (${transforms.join(', ')}): ${files(count)} it names ${count === 1 ? 'is' : 'are'} not applied`;
+    problems.push({
+      severity: 'error',
+      path,
+      line: 1,
+      message,
+      hint: 'commit the output of "kubectl kustomize" instead',
+    });
+  }
+  for (const chart of paths.filter((path) => baseName(path) === 'Chart.yaml')) {
+    const folder = folderOf(chart);
+    const prefix = folder === '' ? '' : `${folder}/`;
+    const parts = ['templates/', 'charts/', 'crds/'].map((part) => `${prefix}${part}`);
+    if (hold((file) => parts.some((part) => file.startsWith(part))) === 0) continue;
+    const message = 'Helm charts are not rendered yet: nothing of this chart is applied';
+    problems.push({
+      severity: 'warning',
+      path: chart,
+      line: 1,
+      message,
+      hint: 'commit the output of "helm template" instead',
+    });
+  }
+  return { paths: held, problems };
+}
+
+const files = (count: number): string => (count === 1 ? 'the file' : `the ${count} files`);
