@@ -26,7 +26,8 @@ const coalesceMs = 50;
 
 export function createKeyedQueue({ clock, concurrency, run, onError }: KeyedQueueOptions): KeyedQueue {
   const waiting = new Set<string>();
-  const running = new Map<string, Promise<void>>();
+  const running = new Set<string>();
+  const works = new Set<Promise<void>>();
   const again = new Set<string>();
   const timers = new Map<string, () => void>();
   let stopped = false;
@@ -35,14 +36,22 @@ export function createKeyedQueue({ clock, concurrency, run, onError }: KeyedQueu
     for (const key of waiting) {
       if (stopped || running.size >= concurrency) return;
       waiting.delete(key);
-      const work = run(key)
-        .catch((error: unknown) => onError(key, error))
-        .finally(() => {
-          running.delete(key);
-          if (again.delete(key) && !stopped) waiting.add(key);
-          pump();
-        });
-      running.set(key, work);
+      // Before the work begins: it may add its own key, or throw at once.
+      running.add(key);
+      const work = perform(key).finally(() => {
+        works.delete(work);
+        running.delete(key);
+        if (again.delete(key) && !stopped) waiting.add(key);
+        pump();
+      });
+      works.add(work);
+    }
+  };
+  const perform = async (key: string): Promise<void> => {
+    try {
+      await run(key);
+    } catch (error) {
+      onError(key, error);
     }
   };
   const add = (key: string): void => {
@@ -82,7 +91,7 @@ export function createKeyedQueue({ clock, concurrency, run, onError }: KeyedQueu
       timers.clear();
       waiting.clear();
       again.clear();
-      await Promise.all(running.values());
+      await Promise.all(works);
     },
   };
 }
