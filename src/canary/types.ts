@@ -283,6 +283,9 @@ export interface Decision {
   /** After the status is written; failures are only told. */
   readonly afterwards: readonly Effect[];
   readonly evidence: Evidence | undefined;
+  /** The analysis could not be done because a metrics provider did not answer; the shell remembers since when. */
+  readonly unreachable: boolean;
+  /** After the beginning of this tick. */
   readonly nextTickMs: number;
 }
 

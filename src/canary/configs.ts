@@ -1,0 +1,114 @@
+import { sha256Hex } from '../lib/hash.ts';
+import type { KubeObject, OwnerReference } from '../manifest/types.ts';
+import { at, listOf, textOf, textsOf } from './json.ts';
+import { includedByPrefix } from './labels.ts';
+import { ownerOf } from './owner.ts';
+import { mapConfigRefs, type RefSite } from './config-sites.ts';
+import type { ConfigKey } from './types.ts';
+
+/** A ConfigMap or Secret that a pod template refers to. */
+export interface ConfigRef {
+  readonly key: ConfigKey;
+  readonly kind: 'ConfigMap' | 'Secret';
+  readonly name: string;
+  /** Pods start without it: only where every reference says so. */
+  readonly optional: boolean;
+}
+
+const trackedSecretTypes = ['Opaque', 'kubernetes.io/basic-auth', 'kubernetes.io/ssh-auth', 'kubernetes.io/tls'];
+
+/** What a Deployment's pods refer to, each once, in the order of the template. */
+export function configRefsOf(deployment: KubeObject): readonly ConfigRef[] {
+  const found = new Map<ConfigKey, ConfigRef>();
+  mapConfigRefs(at(deployment, 'spec', 'template', 'spec'), (site) => {
+    const key = configKey(site);
+    const before = found.get(key);
+    found.set(key, { key, kind: site.kind, name: site.name, optional: site.optional && (before?.optional ?? true) });
+    return site.name;
+  });
+  return [...found.values()];
+}
+
+/** The pod spec of the primary: references in `tracked` lead to the copies. */
+export function withPrimaryConfigs(podSpec: unknown, tracked: ReadonlySet<ConfigKey>): unknown {
+  return mapConfigRefs(podSpec, (site) => (tracked.has(configKey(site)) ? `${site.name}-primary` : site.name));
+}
+
+export function configKey({ kind, name }: Pick<RefSite, 'kind' | 'name'>): ConfigKey {
+  return kind === 'ConfigMap' ? `configmap/${name}` : `secret/${name}`;
+}
+
+export function parseConfigKey(key: ConfigKey): { readonly kind: 'ConfigMap' | 'Secret'; readonly name: string } {
+  const slash = key.indexOf('/');
+  return { kind: key.startsWith('secret/') ? 'Secret' : 'ConfigMap', name: key.slice(slash + 1) };
+}
+
+/** Not opted out by annotation, and of a type that applications own. */
+export function isTrackedConfig(object: KubeObject): boolean {
+  const optOut = object.metadata.annotations?.['flagger.app/config-tracking'] ?? '';
+  if (optOut.startsWith('disable')) return false;
+  return object.kind !== 'Secret' || trackedSecretTypes.includes(textOf(object['type']) ?? 'Opaque');
+}
+
+/** Flagger's checksum of `data`, so that taking over is silent; binaryData, which Flagger overlooks, is hashed with it. */
+export function configChecksum(object: KubeObject): string {
+  const data = goJson(object['data']);
+  const binary = textsOf(object['binaryData']);
+  const text = Object.keys(binary).length === 0 ? data : `${data}${goJson(binary)}`;
+  return sha256Hex(text).slice(0, 16);
+}
+
+/** JSON of a string map as Go's encoder writes it: sorted by bytes, HTML characters escaped, `null` for no map. */
+function goJson(value: unknown): string {
+  if (value === undefined || value === null) return 'null';
+  const entries = Object.entries(textsOf(value)).sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  return `{${entries.map(([key, text]) => `${goString(key)}:${goString(text)}`).join(',')}}`;
+}
+
+function goString(text: string): string {
+  const escaped = JSON.stringify(text).replaceAll('\\b', '\\u0008').replaceAll('\\f', '\\u000c');
+  return escaped.replace(/[<>&\u2028\u2029]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+export interface ConfigCopyOptions {
+  readonly canary: KubeObject;
+  /** The copy as it stands; undefined before there is one. */
+  readonly live: KubeObject | undefined;
+  readonly includeLabelPrefix: readonly string[];
+}
+
+/** `<name>-primary` with the source's content. Other Canaries that share it stay owners. */
+export function renderConfigCopy(
+  source: KubeObject,
+  { canary, live, includeLabelPrefix }: ConfigCopyOptions,
+): KubeObject {
+  const { name, namespace, labels = {} } = source.metadata;
+  const others = (live?.metadata.ownerReferences ?? []).filter(({ uid }) => uid !== canary.metadata.uid);
+  const ownerReferences: OwnerReference[] = [
+    ownerOf(canary),
+    ...others.map((other) => ({ ...other, controller: false })),
+  ];
+  const included = includedByPrefix(labels, includeLabelPrefix);
+  const { labels: _labels, annotations: _annotations, ...kept } = live?.metadata ?? { name };
+  return {
+    apiVersion: 'v1',
+    kind: source.kind,
+    metadata: {
+      ...kept,
+      name: `${name}-primary`,
+      ...(namespace === undefined ? {} : { namespace }),
+      ...(Object.keys(included).length === 0 ? {} : { labels: included }),
+      ownerReferences,
+    },
+    ...(source.kind === 'Secret' ? { type: textOf(source['type']) ?? 'Opaque' } : {}),
+    ...(source['data'] === undefined ? {} : { data: source['data'] }),
+    ...(source['binaryData'] === undefined ? {} : { binaryData: source['binaryData'] }),
+  };
+}
+
+/** Names of all containers with their images. */
+export function imagesOf(deployment: KubeObject): Record<string, string> {
+  const podSpec = at(deployment, 'spec', 'template', 'spec');
+  const containers = [...listOf(at(podSpec, 'initContainers')), ...listOf(at(podSpec, 'containers'))];
+  return Object.fromEntries(containers.map((one) => [textOf(one['name']) ?? '', textOf(one['image']) ?? '']));
+}

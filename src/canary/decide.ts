@@ -1,0 +1,92 @@
+import { initialise } from './phases/initialise.ts';
+import { finalising, promoting } from './phases/promote.ts';
+import { progress } from './phases/progress.ts';
+import { rest } from './phases/rest.ts';
+import { hasFinalizer, isDeleted, release, settleFinalizer, terminate } from './phases/terminate.ts';
+import { beginTick, stageOf } from './phases/stage.ts';
+import { type Asking, normal, type Tick, update, warn } from './phases/tick.ts';
+import { isPlain, reconcileRoute, writeService } from './phases/traffic.ts';
+import { stamped } from './status.ts';
+import {
+  type CanarySpec,
+  type CanaryStatus,
+  type DecideSettings,
+  type Decision,
+  questionKey,
+  type Seen,
+  type Step,
+} from './types.ts';
+
+export { wakes } from './wakes.ts';
+
+/**
+ * One tick of one Canary: everything that is known in, everything that is to be done out. Where it depends on an answer that is not in
+ * `seen.answers` it asks for that one, and is called again with the same world and one answer more.
+ */
+export function decide(spec: CanarySpec, status: CanaryStatus, seen: Seen, settings: DecideSettings): Step {
+  const tick = beginTick(spec, status, seen, settings);
+  const course = run(tick);
+  let next = course.next();
+  while (!next.done) {
+    const answer = seen.answers.get(questionKey(next.value));
+    if (answer === undefined) return { kind: 'ask', question: next.value };
+    next = course.next(answer);
+  }
+  return { kind: 'done', decision: decisionOf(tick) };
+}
+
+function decisionOf({ spec, status, seen, draft }: Tick): Decision {
+  const after = stamped(status, draft.status, spec.target.kind, seen.nowMs);
+  return {
+    effects: draft.effects,
+    status: after === status ? undefined : after,
+    afterwards: draft.afterwards,
+    evidence:
+      draft.checks.length === 0
+        ? undefined
+        : { atMs: seen.nowMs, canaryWeight: status.canaryWeight, iterations: status.iterations, checks: draft.checks },
+    unreachable: draft.unreachable,
+    nextTickMs: draft.nextTickMs,
+  };
+}
+
+function* run(tick: Tick): Asking<void> {
+  const { spec, status, seen, names, settings } = tick;
+  const mustRevert = isDeleted(tick) && hasFinalizer(tick);
+  if (isDeleted(tick) && !mustRevert) return;
+  if (!mustRevert) {
+    if (spec.suspend) return normal(tick, 'skipping canary run as object is suspended');
+    if (settleFinalizer(tick)) return;
+    if (status.phase === '') update(tick, { phase: 'Initializing' });
+  }
+  const { target } = seen;
+  if (!target) {
+    if (mustRevert) return release(tick);
+    return warn(tick, `deployment ${names.target} get query error: deployments.apps "${spec.target.name}" not found`);
+  }
+  const stage = stageOf(tick, target);
+  if (!stage) {
+    if (mustRevert) return release(tick);
+    const labels = settings.selectorLabels.join(' ');
+    const path = 'spec.selector.matchLabels';
+    return warn(tick, `getSelectorLabel failed: deployment ${names.target} ${path} must contain one of [${labels}]`);
+  }
+  if (mustRevert) return terminate(stage);
+  writeService(stage, 'canary', 'canary');
+  writeService(stage, 'primary', 'primary');
+  const { phase } = tick.draft.status;
+  if (phase === 'Initializing') return yield* initialise(stage);
+  writeService(stage, 'apex', isPlain(spec) && stage.weight === 100 ? 'canary' : 'primary');
+  reconcileRoute(stage);
+  switch (phase) {
+    case 'Progressing':
+    case 'WaitingPromotion':
+      return yield* progress(stage);
+    case 'Promoting':
+      return promoting(stage);
+    case 'Finalising':
+      return finalising(stage);
+    default:
+      return yield* rest(stage);
+  }
+}

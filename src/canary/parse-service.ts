@@ -1,0 +1,48 @@
+import type { FieldChecks } from './field-checks.ts';
+import type { CustomMetadata, ServiceSpec } from './types.ts';
+
+/** Longest name of a Service: it is a DNS label. */
+const longestName = 63;
+
+export function parseService(value: unknown, targetName: string, check: FieldChecks): ServiceSpec {
+  const field = 'spec.service';
+  const raw = check.record(value, field);
+  const port = check.whole(raw['port'], `${field}.port`, 1);
+  if (raw['port'] === undefined || raw['port'] === null)
+    check.note(`${field}.port`, 'is required', 'the port of the generated Services');
+  const name = check.text(raw['name'], `${field}.name`) ?? targetName;
+  if (`${name}-primary`.length > longestName) {
+    const hint = `choose a spec.service.name of at most ${longestName - '-primary'.length} characters`;
+    check.note(`${field}.name`, `"${name}-primary" is too long for the name of a Service`, hint);
+  }
+  const appProtocol = check.text(raw['appProtocol'], `${field}.appProtocol`);
+  const trafficDistribution = check.text(raw['trafficDistribution'], `${field}.trafficDistribution`);
+  return {
+    name,
+    port: port ?? 80,
+    portName: check.text(raw['portName'], `${field}.portName`) ?? 'http',
+    targetPort: targetPortOf(raw['targetPort'], `${field}.targetPort`, check) ?? port ?? 80,
+    ...(appProtocol === undefined ? {} : { appProtocol }),
+    portDiscovery: check.flag(raw['portDiscovery'], `${field}.portDiscovery`),
+    headless: check.flag(raw['headless'], `${field}.headless`),
+    ...(trafficDistribution === undefined ? {} : { trafficDistribution }),
+    apex: metadataOf(raw['apex'], `${field}.apex`, check),
+    primary: metadataOf(raw['primary'], `${field}.primary`, check),
+    canary: metadataOf(raw['canary'], `${field}.canary`, check),
+    raw,
+  };
+}
+
+/** A number or a port's name; zero means that none was given. */
+function targetPortOf(value: unknown, field: string, check: FieldChecks): number | string | undefined {
+  if (value === 0 || value === '0') return undefined;
+  return typeof value === 'string' ? check.text(value, field) : check.whole(value, field, 1);
+}
+
+function metadataOf(value: unknown, field: string, check: FieldChecks): CustomMetadata {
+  const { labels, annotations } = check.record(value, field);
+  return {
+    labels: check.texts(labels, `${field}.labels`),
+    annotations: check.texts(annotations, `${field}.annotations`),
+  };
+}

@@ -1,0 +1,120 @@
+import { serves } from '../readiness.ts';
+import type { Strategy } from '../types.ts';
+import { refusedBy } from './hooks.ts';
+import { promote } from './promote.ts';
+import { alert, type Asking, log, normal, type Stage, update, warn } from './tick.ts';
+import { isPlain, route } from './traffic.ts';
+
+type Steps = Extract<Strategy, { kind: 'canary' }>;
+type Rounds = Exclude<Strategy, { kind: 'canary' }>;
+
+/** All checks have passed: the next step of the strategy. */
+export function* advance(stage: Stage): Asking<void> {
+  const { strategy } = stage.spec.analysis;
+  switch (strategy.kind) {
+    case 'canary':
+      return yield* advanceWeight(stage, strategy);
+    case 'blue-green':
+      return yield* advanceBlueGreen(stage, strategy);
+    case 'ab-testing':
+      return yield* advanceAbTesting(stage, strategy);
+  }
+}
+
+function* advanceWeight(stage: Stage, { steps, maxWeight }: Steps): Asking<void> {
+  const { names, weight, mirrored, seen, spec, draft } = stage;
+  if (!mirrored && draft.status.phase !== 'WaitingPromotion' && !(yield* mayIncrease(stage))) {
+    // The tests before the first traffic have passed: a closed gate must not run them again every time.
+    if (weight === 0) update(stage, { iterations: preparedMark });
+    return;
+  }
+  if (weight >= maxWeight) return yield* confirmAndPromote(stage);
+  if (spec.analysis.mirror && weight === 0 && !mirrored) {
+    log(stage, 'Running mirror step 100/0/true');
+    route(stage, 0, true);
+    update(stage, { canaryWeight: 0, iterations: 0 });
+    return normal(stage, `Advance ${names.canary} canary weight 0`);
+  }
+  // A primary that does not answer keeps nobody.
+  const next = serves(seen.primary) ? (steps.find((step) => step > weight) ?? maxWeight) : 100;
+  route(stage, next);
+  update(stage, { canaryWeight: next, iterations: 0 });
+  normal(stage, `Advance ${names.canary} canary weight ${next}`);
+}
+
+/** status.iterations of a weighted canary that waits at weight 0 with its pre-rollout tests behind it. */
+export const preparedMark = 1;
+
+function* mayIncrease(stage: Stage): Asking<boolean> {
+  const { names } = stage;
+  const refusal = yield* refusedBy(stage, 'confirm-traffic-increase', {
+    phase: 'Progressing',
+    onPass: (hook) => normal(stage, `Confirm-traffic-increase check ${hook.name} passed`),
+  });
+  if (!refusal) return true;
+  warn(stage, `Halt ${names.canary} advancement waiting for traffic increase approval ${refusal.hook.name}`);
+  if (!refusal.hook.muteAlert) alert(stage, 'warn', 'Canary traffic increase is waiting for approval.');
+  return false;
+}
+
+function* advanceAbTesting(stage: Stage, { iterations }: Rounds): Asking<void> {
+  const { status, names } = stage;
+  if (status.iterations >= iterations) return yield* confirmAndPromote(stage);
+  route(stage, 100);
+  nextRound(stage, iterations);
+  normal(stage, `Advance ${names.canary} canary iteration ${status.iterations + 1}/${iterations}`);
+}
+
+function* advanceBlueGreen(stage: Stage, { iterations }: Rounds): Asking<void> {
+  const { status, spec, mirrored, names } = stage;
+  const { mirror } = spec.analysis;
+  if (status.iterations < iterations) {
+    if (mirror && !mirrored) {
+      log(stage, 'Start traffic mirroring');
+      route(stage, 0, true);
+    }
+    nextRound(stage, iterations);
+    return normal(stage, `Advance ${names.canary} canary iteration ${status.iterations + 1}/${iterations}`);
+  }
+  // Approved once, before the users are moved.
+  if (status.iterations > iterations) return promote(stage);
+  if (!(yield* mayPromote(stage))) return;
+  update(stage, { phase: 'Progressing' });
+  normal(stage, mirror ? 'Stop traffic mirroring and route all traffic to canary' : 'Routing all traffic to canary');
+  route(stage, 100);
+  nextRound(stage, iterations);
+}
+
+function nextRound(stage: Stage, iterations: number): void {
+  update(stage, { iterations: Math.min(stage.status.iterations, iterations) + 1 });
+}
+
+function* confirmAndPromote(stage: Stage): Asking<void> {
+  if (yield* mayPromote(stage)) promote(stage);
+}
+
+/** While it waits, weight and iterations stay what they are, and the checks go on. */
+function* mayPromote(stage: Stage): Asking<boolean> {
+  const { names, status } = stage;
+  const refusal = yield* refusedBy(stage, 'confirm-promotion', {
+    phase: 'Progressing',
+    onPass: (hook) => normal(stage, `Confirm-promotion check ${hook.name} passed`),
+  });
+  if (!refusal) return true;
+  if (status.phase !== 'WaitingPromotion') {
+    update(stage, { phase: 'WaitingPromotion' });
+    warn(stage, `Halt ${names.canary} advancement waiting for promotion approval ${refusal.hook.name}`);
+    if (!refusal.hook.muteAlert) alert(stage, 'warn', 'Canary promotion is waiting for approval.');
+  }
+  return false;
+}
+
+/** Said once, when the analysis begins: what the plain provider makes of the Canary. */
+export function tellPlain(stage: Stage, asked: { readonly iterations: number; readonly hasMatch: boolean }): void {
+  const { strategy } = stage.spec.analysis;
+  if (!isPlain(stage.spec) || strategy.kind === 'canary') return;
+  if (asked.hasMatch) warn(stage, 'A/B testing is not supported when using the kubernetes provider');
+  if (asked.iterations >= 1) return;
+  warn(stage, 'Progressive traffic is not supported when using the kubernetes provider');
+  warn(stage, `Setting canaryAnalysis.iterations: ${strategy.iterations}`);
+}

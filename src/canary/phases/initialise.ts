@@ -1,0 +1,54 @@
+import { serves } from '../readiness.ts';
+import { primaryRuns } from '../primary.ts';
+import { hasPrimaryConfigs } from '../revision.ts';
+import { primaryReadiness } from './health.ts';
+import { lacksConfigs, writePrimary } from './primary-write.ts';
+import { type Asking, alert, fail, log, normal, restartAs, type Stage, update, warn } from './tick.ts';
+import { reconcileRoute, route, scaleToZero, writeService } from './traffic.ts';
+
+/**
+ * From a plain Deployment to primary and canary. Users stay on the target until the primary answers: only then the apex Service
+ * turns, and only after that the target goes to zero. A primary that never gets ready leaves everything as it was.
+ */
+export function* initialise(stage: Stage): Asking<void> {
+  const { seen, spec, names, revision, source, draft } = stage;
+  if (!spec.skipAnalysis) yield* checkProviders(stage);
+  const { primary } = seen;
+  if (lacksConfigs(stage)) return;
+  if (!primary) {
+    writePrimary(stage);
+    // What the API server would say of an object that has just been made.
+    warn(
+      stage,
+      `${names.primary} not ready: waiting for rollout to finish: observed deployment generation less than desired generation`,
+    );
+    return;
+  }
+  const runsTarget = primaryRuns(primary, source) && hasPrimaryConfigs(revision, seen);
+  const ready = primaryReadiness(stage);
+  if (ready.kind !== 'ready') {
+    // Nobody depends on it yet, so a corrected target may replace it.
+    if (!runsTarget && !serves(primary)) writePrimary(stage);
+    warn(stage, ready.reason);
+    return;
+  }
+  writeService(stage, 'apex', 'primary');
+  reconcileRoute(stage);
+  if (stage.weight > 0) route(stage, 0);
+  log(stage, `Scaling down ${spec.target.kind} ${names.target}`);
+  scaleToZero(stage);
+  restartAs(stage, 'Initialized', 0);
+  // A primary from before that runs something else keeps its version, and the target is judged next.
+  update(stage, runsTarget ? { lastPromotedSpec: revision.hash } : { lastAppliedSpec: '', lastPromotedSpec: '' });
+  draft.nextTickMs = spec.analysis.intervalMs;
+  normal(stage, `Initialization done! ${names.canary}`);
+  alert(stage, 'info', `New ${spec.target.kind} detected, initialization completed.`, true);
+}
+
+/** Only told: a canary does not depend on its metrics before its first release. */
+function* checkProviders(stage: Stage): Asking<void> {
+  const answer = yield { kind: 'metrics-online' };
+  if (answer.kind === 'unreachable' || answer.kind === 'invalid') return fail(stage, answer.text);
+  if (answer.kind === 'rejected') return fail(stage, `Error checking metric providers: ${answer.reason}`);
+  normal(stage, 'all the metrics providers are available!');
+}

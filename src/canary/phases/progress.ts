@@ -1,0 +1,123 @@
+import { formatGoDuration } from '../../lib/duration.ts';
+import { at, listOf, numberOf } from '../json.ts';
+import { replicasOf, serves } from '../readiness.ts';
+import { advance, preparedMark, tellPlain } from './advance.ts';
+import { analyse, type Judgement, runPreRollout } from './analyse.ts';
+import { canaryReadiness, primaryReadiness } from './health.ts';
+import { askHook, hooksOf } from './hooks.ts';
+import { lacksConfigs, writePrimary } from './primary-write.ts';
+import { restartAnalysis } from './restart.ts';
+import { cancel, rollBack, rollBackAfterChecks } from './rollback.ts';
+import { alert, type Asking, normal, type Stage, update, warn } from './tick.ts';
+import { canGoHome, routeHome, scaleFromZero } from './traffic.ts';
+
+/** A release under analysis (Progressing, WaitingPromotion): checks, then the next step, one a tick. */
+export function* progress(stage: Stage): Asking<void> {
+  const { novelty, status, spec, seen } = stage;
+  if (novelty === 'promoted') return cancel(stage);
+  if (novelty === 'new') return restartAnalysis(stage);
+  const isOver = status.failedChecks >= spec.analysis.threshold;
+  const primary = primaryReadiness(stage);
+  if (primary.kind !== 'ready') {
+    warn(stage, primary.reason);
+    // A primary in trouble for good is no fault of the canary, which may be the remedy; one in motion is waited for.
+    if (primary.kind === 'progressing') {
+      if (isOver && serves(seen.primary)) rollBackAfterChecks(stage);
+      return;
+    }
+  }
+  if (seen.routeTrouble !== undefined) return warn(stage, seen.routeTrouble);
+  if (!isCanaryUp(stage)) return;
+  if (spec.skipAnalysis) return skip(stage);
+  if (yield* isCalledBack(stage)) return;
+  if (isOver) return rollBackAfterChecks(stage);
+  const judgement = yield* check(stage);
+  if (judgement === 'outage') return holdThroughOutage(stage);
+  if (judgement === 'passed') yield* advance(stage);
+}
+
+/** Deals with a canary that is not ready. */
+function isCanaryUp(stage: Stage): boolean {
+  const { target, weight } = stage;
+  const ready = canaryReadiness(stage);
+  if (ready.kind === 'ready') return true;
+  warn(stage, ready.reason);
+  if (ready.kind === 'stuck') {
+    alert(stage, 'error', `Progress deadline exceeded ${ready.reason}`);
+    rollBack(stage, {
+      name: 'readiness',
+      reason: ready.reason.replace(/^canary deployment \S+ not ready: /, 'canary not ready: '),
+    });
+    return false;
+  }
+  // Users are not left with pods that do not answer; the steps begin again when there are some.
+  if (weight > 0 && !serves(target) && canGoHome(stage)) {
+    routeHome(stage, true);
+    update(stage, { canaryWeight: 0, iterations: stepsBack(stage) });
+  }
+  if (replicasOf(target) === 0) scaleFromZero(stage);
+  return false;
+}
+
+function stepsBack({ spec, status }: Stage): number {
+  const { strategy } = spec.analysis;
+  return strategy.kind === 'canary' ? preparedMark : Math.min(status.iterations, strategy.iterations);
+}
+
+/** Rollback hooks are asked first of all; the first that agrees ends the release. */
+export function* isCalledBack(stage: Stage): Asking<boolean> {
+  const { names, status } = stage;
+  for (const hook of hooksOf(stage, 'rollback')) {
+    const answer = yield* askHook(hook, status.phase);
+    if (answer.kind === 'rejected') {
+      normal(stage, `Rollback hook ${hook.name} not signaling a rollback`);
+      continue;
+    }
+    warn(stage, `Rollback check ${hook.name} passed`);
+    warn(stage, `Rolling back ${names.canary} manual webhook invoked`);
+    alert(stage, 'warn', 'Rolling back manual webhook invoked');
+    rollBack(stage, { name: hook.name, reason: `rollback asked for by ${hook.name}` });
+    return true;
+  }
+  return false;
+}
+
+function* check(stage: Stage): Asking<Judgement> {
+  const { weight, status, mirrored, spec, names, seen } = stage;
+  const isUntouched = weight === 0 && !(spec.analysis.mirror && mirrored);
+  if (!isUntouched) return yield* analyse(stage);
+  if (status.iterations !== 0) {
+    const isPrepared = spec.analysis.strategy.kind === 'canary';
+    return isPrepared ? 'passed' : yield* analyse(stage);
+  }
+  normal(stage, `Starting canary analysis for ${names.target}`);
+  const analysis = at(seen.canary, 'spec', 'analysis') ?? at(seen.canary, 'spec', 'canaryAnalysis');
+  const asked = {
+    iterations: numberOf(at(analysis, 'iterations')) ?? 0,
+    hasMatch: listOf(at(analysis, 'match')).length > 0,
+  };
+  const judgement = yield* runPreRollout(stage);
+  if (judgement === 'passed') tellPlain(stage, asked);
+  return judgement;
+}
+
+/** Nothing is known of the canary: it keeps its share, and nothing counts against it until the deadline is over. */
+function holdThroughOutage(stage: Stage): void {
+  const { seen, spec, names } = stage;
+  const lastedMs = seen.nowMs - (seen.unreachableSinceMs ?? seen.nowMs);
+  if (lastedMs <= spec.progressDeadlineSeconds * 1_000) return;
+  const reason = `metrics unreachable for ${formatGoDuration(Math.round(lastedMs / 1_000) * 1_000)}`;
+  warn(stage, `Rolling back ${names.canary} ${reason}`);
+  alert(stage, 'error', `Rolling back, ${reason}`);
+  rollBack(stage, { name: 'metrics', reason });
+}
+
+/** Without an analysis: users go home, the primary gets the new version, and its rollout is waited for. */
+function skip(stage: Stage): void {
+  const { names } = stage;
+  if (lacksConfigs(stage)) return;
+  const weight = stage.weight > 0 || stage.mirrored ? routeHome(stage) : 0;
+  normal(stage, `Copying ${names.target} template spec to ${names.primary}`);
+  writePrimary(stage);
+  update(stage, { phase: 'Promoting', canaryWeight: weight, iterations: 0 });
+}

@@ -1,0 +1,81 @@
+import { primaryHasId, primaryRuns } from '../primary.ts';
+import { canaryReadiness, primaryReadiness } from './health.ts';
+import { callPostRollout } from './hooks.ts';
+import { lacksConfigs, writePrimary } from './primary-write.ts';
+import { restartAnalysis } from './restart.ts';
+import { failPromotion } from './rollback.ts';
+import { normal, type Stage, update, warn } from './tick.ts';
+import { route, routeHome, scaleToZero } from './traffic.ts';
+
+/** Copies the analysed revision to the primary. It is the target's present one: anything else has restarted the analysis before. */
+export function promote(stage: Stage): void {
+  const { names } = stage;
+  if (lacksConfigs(stage)) return;
+  normal(stage, `Copying ${names.target} template spec to ${names.primary}`);
+  writePrimary(stage);
+  update(stage, { phase: 'Promoting' });
+}
+
+/** Waits for the primary's new pods and moves traffic to them. */
+export function promoting(stage: Stage): void {
+  if (!awaitPrimary(stage)) return;
+  const { spec, weight, novelty } = stage;
+  const step = spec.analysis.stepWeightPromotion ?? 100;
+  // Nobody stays on a canary that changes under the users or does not answer.
+  const isGradual = weight > 0 && novelty === 'same' && canaryReadiness(stage).kind === 'ready';
+  const left = isGradual ? Math.max(weight - step, 0) : 0;
+  if (step < 100 && isGradual) {
+    route(stage, left);
+    normal(stage, `Advance ${stage.names.canary} primary weight ${100 - left}`);
+  } else if (weight > 0) {
+    routeHome(stage, true);
+  }
+  if (left > 0) return update(stage, { canaryWeight: left });
+  update(stage, { phase: 'Finalising', canaryWeight: 0, iterations: 0 });
+  // Without an analysis there never was traffic to move.
+  if (spec.skipAnalysis && weight === 0) succeed(stage);
+}
+
+/** All users are on the new primary: the canary may go. */
+export function finalising(stage: Stage): void {
+  if (awaitPrimary(stage)) succeed(stage);
+}
+
+function succeed(stage: Stage): void {
+  const { spec, names, draft, status } = stage;
+  if (stage.weight > 0) routeHome(stage);
+  scaleToZero(stage);
+  draft.effects.push({ kind: 'end-release', verdict: 'promoted', failedCheck: undefined });
+  update(stage, { phase: 'Succeeded', canaryWeight: 0, iterations: 0, lastPromotedSpec: status.lastAppliedSpec });
+  callPostRollout(stage, 'Succeeded');
+  const message = spec.skipAnalysis
+    ? `Promotion completed! Canary analysis was skipped for ${names.target}`
+    : `Promotion completed! Scaling down ${names.target}`;
+  const said = spec.skipAnalysis
+    ? 'Canary analysis was skipped, promotion finished.'
+    : 'Canary analysis completed successfully, promotion finished.';
+  draft.afterwards.push({ kind: 'event', event: { type: 'Normal', level: 'info', message } });
+  draft.afterwards.push({ kind: 'alert', severity: 'info', message: said, withFields: false });
+}
+
+/** Whether the primary runs the promoted revision and is ready; deals with all that it can be instead. */
+function awaitPrimary(stage: Stage): boolean {
+  const { seen, status, source, novelty } = stage;
+  const { primary } = seen;
+  const runsIt =
+    primary !== undefined &&
+    (novelty === 'new'
+      ? primaryHasId(primary, status.lastAppliedSpec, status.trackedConfigs ?? {})
+      : primaryRuns(primary, source));
+  if (!runsIt) {
+    // What was to be promoted has gone: what is there now is judged from the beginning.
+    if (novelty === 'new') restartAnalysis(stage);
+    else if (!lacksConfigs(stage)) writePrimary(stage);
+    return false;
+  }
+  const ready = primaryReadiness(stage);
+  if (ready.kind === 'ready') return true;
+  warn(stage, ready.reason);
+  if (ready.kind === 'stuck') failPromotion(stage, ready.reason);
+  return false;
+}

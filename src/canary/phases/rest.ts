@@ -1,0 +1,91 @@
+import { changedConfigs, hasPrimaryConfigs } from '../revision.ts';
+import { serves } from '../readiness.ts';
+import type { ConfigKey } from '../types.ts';
+import { primaryReadiness } from './health.ts';
+import { refusedBy } from './hooks.ts';
+import { copyConfigs, lacksConfigs, writePrimary } from './primary-write.ts';
+import { isCalledBack } from './progress.ts';
+import { cancel } from './rollback.ts';
+import { alert, type Asking, log, normal, restartAs, type Stage, update, warn } from './tick.ts';
+import { routeHome, scaleFromZero, scaleToZero } from './traffic.ts';
+
+/** Nothing is under analysis (Initialized, Succeeded, Failed), or a new revision waits to be let in (Waiting). */
+export function* rest(stage: Stage): Asking<void> {
+  const { novelty, status, names } = stage;
+  if (status.phase === 'Waiting') {
+    if (novelty === 'promoted') return cancel(stage);
+  } else if (novelty !== 'new') {
+    heal(stage);
+    // The target went back to what runs anyway: its next change is a change again.
+    if (novelty === 'promoted') rebase(stage);
+    return;
+  }
+  if (lacksConfigs(stage)) return;
+  const ready = primaryReadiness(stage);
+  if (ready.kind !== 'ready') {
+    warn(stage, ready.reason);
+    if (ready.kind === 'progressing') return;
+  }
+  if (stage.seen.routeTrouble !== undefined) return warn(stage, stage.seen.routeTrouble);
+  const isKnown = status.phase === 'Waiting' && novelty === 'same';
+  if (!isKnown) {
+    tellConfigs(stage);
+    stage.draft.effects.push({ kind: 'begin-release', restarted: false });
+  }
+  if (status.phase === 'Waiting' && (yield* isCalledBack(stage))) return;
+  const refusal = yield* refusedBy(stage, 'confirm-rollout', {
+    phase: status.phase,
+    onPass: (hook) => normal(stage, `Confirm-rollout check ${hook.name} passed`),
+  });
+  if (!refusal) return start(stage);
+  restartAs(stage, 'Waiting', stage.weight);
+  if (status.phase === 'Waiting') return;
+  warn(stage, `Halt ${names.canary} advancement waiting for approval ${refusal.hook.name}`);
+  if (!refusal.hook.muteAlert) alert(stage, 'warn', 'Canary is waiting for approval.');
+}
+
+function start(stage: Stage): void {
+  normal(stage, `New revision detected! Scaling up ${stage.names.target}`);
+  alert(stage, 'info', 'New revision detected, progressing canary analysis.', true);
+  // After a failed promotion users may still be on the canary.
+  const weight = stage.weight > 0 || stage.mirrored ? routeHome(stage) : 0;
+  scaleFromZero(stage);
+  restartAs(stage, 'Progressing', weight);
+}
+
+function tellConfigs(stage: Stage): void {
+  const { status, revision } = stage;
+  if (status.lastAppliedSpec !== revision.hash) return;
+  for (const key of changedConfigs(status, revision)) log(stage, `${key.replace('/', ' ')} has changed`);
+}
+
+function rebase(stage: Stage): void {
+  const { failedChecks, iterations, phase } = stage.status;
+  restartAs(stage, phase, stage.draft.status.canaryWeight);
+  update(stage, { failedChecks, iterations, ...(phase === 'Failed' ? {} : { lastPromotedSpec: stage.revision.hash }) });
+}
+
+/** What somebody took away while nothing was going on. */
+function heal(stage: Stage): void {
+  const { seen, status, revision, novelty, weight, names } = stage;
+  const { primary } = seen;
+  const isPromoted = revision.hash === status.lastPromotedSpec;
+  if (!primary) {
+    const ready = primaryReadiness(stage);
+    if (ready.kind !== 'ready') warn(stage, ready.reason);
+    // Only ever from the version that was promoted; after a failure the target is not that one.
+    if (isPromoted && !lacksConfigs(stage)) writePrimary(stage);
+    return;
+  }
+  if (isPromoted && status.phase !== 'Failed' && novelty === 'same' && !hasPrimaryConfigs(revision, seen)) {
+    copyConfigs(stage, (key) => !seen.configs.has(`${key}-primary` as ConfigKey));
+  }
+  // A primary that answers again takes its users back.
+  if ((weight > 0 || stage.mirrored) && serves(primary) && primaryReadiness(stage).kind === 'ready') {
+    normal(stage, 'Routing all traffic to primary');
+    routeHome(stage);
+    if (status.phase === 'Failed') scaleToZero(stage);
+    update(stage, { canaryWeight: 0 });
+    log(stage, `${names.primary} is ready, ${names.target} gets no more traffic`);
+  }
+}

@@ -1,0 +1,73 @@
+import { serves } from '../readiness.ts';
+import type { FailedCheck } from '../types.ts';
+import { callPostRollout } from './hooks.ts';
+import { alert, normal, restartAs, type Stage, update, warn } from './tick.ts';
+import { canGoHome, route, routeHome, scaleToZero } from './traffic.ts';
+
+/** Ends a release that failed: traffic home, then the canary to zero, then the outcome. */
+export function rollBack(stage: Stage, failedCheck: FailedCheck): void {
+  const { names, draft } = stage;
+  const isSafe = canGoHome(stage);
+  const weight = routeHome(stage);
+  if (isSafe) {
+    warn(stage, `Canary failed! Scaling down ${names.canary}`);
+    scaleToZero(stage);
+  } else {
+    warn(stage, `Canary failed! ${names.canary} keeps its traffic because the primary does not answer`);
+  }
+  draft.effects.push({ kind: 'end-release', verdict: 'rolled-back', failedCheck });
+  restartAs(stage, 'Failed', weight);
+  callPostRollout(stage, 'Failed');
+}
+
+export function rollBackAfterChecks(stage: Stage): void {
+  const { status, names, seen } = stage;
+  const { failedChecks } = status;
+  warn(stage, `Rolling back ${names.canary} failed checks threshold reached ${failedChecks}`);
+  alert(stage, 'error', `Failed checks threshold reached ${failedChecks}`);
+  rollBack(stage, seen.lastFailedCheck ?? { name: 'analysis', reason: `${failedChecks} failed checks` });
+}
+
+/**
+ * The analysed version does not run as the primary although it runs as the canary: users go (or stay) there.
+ * The primary holds the new template, and the status says so: going back to the old one is a release of its own.
+ */
+export function failPromotion(stage: Stage, reason: string): void {
+  const { names, draft, status, weight } = stage;
+  warn(stage, `Promotion of ${names.target} failed, primary not ready: ${reason}`);
+  alert(stage, 'error', `Promotion failed, primary not ready: ${reason}`);
+  const isCanaryUp = serves(stage.target);
+  if (isCanaryUp) route(stage, 100);
+  const failedCheck = { name: 'promotion', reason: `primary not ready: ${shortened(reason, names.primary)}` };
+  draft.effects.push({ kind: 'end-release', verdict: 'rolled-back', failedCheck });
+  update(stage, {
+    phase: 'Failed',
+    canaryWeight: isCanaryUp ? 100 : weight,
+    failedChecks: 0,
+    iterations: 0,
+    lastPromotedSpec: status.lastAppliedSpec,
+  });
+  callPostRollout(stage, 'Failed');
+}
+
+/** The target went back to what the primary runs: there is nothing to judge, and no outcome. */
+export function cancel(stage: Stage): void {
+  const { names, revision } = stage;
+  if (!canGoHome(stage)) {
+    warn(
+      stage,
+      `${names.target} is back at what the primary runs; it keeps its traffic because the primary does not answer`,
+    );
+    return;
+  }
+  normal(stage, `Analysis of ${names.target} cancelled, it is back at what the primary runs`);
+  routeHome(stage, true);
+  scaleToZero(stage);
+  restartAs(stage, 'Initialized', 0);
+  update(stage, { lastPromotedSpec: revision.hash });
+}
+
+function shortened(reason: string, primary: string): string {
+  const prefix = `${primary} not ready: `;
+  return reason.startsWith(prefix) ? reason.slice(prefix.length) : reason;
+}

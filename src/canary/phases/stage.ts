@@ -1,0 +1,44 @@
+import { selectorLabelOf } from '../labels.ts';
+import { replicasOf } from '../readiness.ts';
+import { noveltyOf, primarySource, revisionOf } from '../revision.ts';
+import type { CanarySpec, CanaryStatus, DecideSettings, Seen } from '../types.ts';
+import type { Draft, Stage, Tick } from './tick.ts';
+import { observedWeight } from './traffic.ts';
+
+export function beginTick(spec: CanarySpec, status: CanaryStatus, seen: Seen, settings: DecideSettings): Tick {
+  const { namespace, name, target } = spec;
+  const draft: Draft = {
+    effects: [],
+    afterwards: [],
+    status,
+    checks: [],
+    unreachable: false,
+    nextTickMs: spec.analysis.intervalMs,
+  };
+  const names = {
+    canary: `${name}.${namespace}`,
+    target: `${target.name}.${namespace}`,
+    primary: `${target.name}-primary.${namespace}`,
+  };
+  return { spec, status, seen, settings, draft, names };
+}
+
+/** Undefined where the target does not say by which label its pods are told apart. */
+export function stageOf(tick: Tick, target: NonNullable<Seen['target']>): Stage | undefined {
+  const { spec, status, seen, settings } = tick;
+  const selector = selectorLabelOf(target, settings.selectorLabels);
+  if (!selector) return undefined;
+  const revision = revisionOf(target, seen, settings);
+  const source = primarySource(seen, selector, revision, settings, replicasOf(target) || seen.desiredReplicas || 0);
+  if (!source) return undefined;
+  return {
+    ...tick,
+    target,
+    selector,
+    revision,
+    source,
+    novelty: noveltyOf({ status, revision, seen, source }),
+    weight: observedWeight(spec, seen, selector),
+    mirrored: seen.split?.mirror ?? false,
+  };
+}

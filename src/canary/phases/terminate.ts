@@ -1,0 +1,88 @@
+import { jsonOf } from '../json.ts';
+import { replicasOf, serves } from '../readiness.ts';
+import { canaryReadiness } from './health.ts';
+import { log, normal, type Stage, type Tick, update, warn } from './tick.ts';
+import { renderService } from '../services.ts';
+import { scaleFromZero } from './traffic.ts';
+
+export const finalizer = 'finalizer.flagger.app';
+const retryMs = 3_000;
+
+export function isDeleted({ seen }: Tick): boolean {
+  return seen.canary.metadata.deletionTimestamp !== undefined;
+}
+
+export function hasFinalizer({ seen }: Tick): boolean {
+  return seen.canary.metadata.finalizers?.includes(finalizer) ?? false;
+}
+
+/** Adds or removes the finalizer as spec.revertOnDeletion says. True: that is all this tick does. */
+export function settleFinalizer(tick: Tick): boolean {
+  const { spec, names } = tick;
+  if (spec.revertOnDeletion === hasFinalizer(tick)) return false;
+  if (!spec.revertOnDeletion) log(tick, `${names.canary} opting out, deleting finalizers`);
+  writeFinalizer(tick, spec.revertOnDeletion);
+  tick.draft.nextTickMs = Math.min(retryMs, spec.analysis.intervalMs);
+  return true;
+}
+
+/** A deleted Canary without a target has nothing to hand back. */
+export function release(tick: Tick): void {
+  writeFinalizer(tick, false);
+  normal(tick, `Terminated canary ${tick.names.canary}`);
+}
+
+/**
+ * Hands replicas and users back to the target before the primary goes with the Canary: the target first runs and answers, then the
+ * apex Service turns to it and is given away, because it would be deleted with its owner.
+ */
+export function terminate(stage: Stage): void {
+  const { seen, spec, names, draft, target, selector, status } = stage;
+  draft.nextTickMs = Math.min(retryMs, spec.analysis.intervalMs);
+  if (status.phase !== 'Terminating') {
+    normal(stage, `Terminating canary ${names.canary}`);
+    update(stage, { phase: 'Terminating' });
+  }
+  if (replicasOf(target) === 0) {
+    scaleFromZero(stage);
+    log(stage, `${names.canary} kind ${spec.target.kind} reverted`);
+    return;
+  }
+  const ready = canaryReadiness(stage);
+  if (ready.kind !== 'ready' && serves(seen.primary))
+    return warn(stage, `canary not ready during finalizing: ${ready.reason}`);
+  const live = seen.apexService;
+  if (live) {
+    const object = renderService({
+      spec,
+      canary: seen.canary,
+      target,
+      selector,
+      role: 'apex',
+      leadsTo: 'canary',
+      live,
+    });
+    const { ownerReferences = [], ...metadata } = object.metadata;
+    const others = ownerReferences.filter(({ uid }) => uid !== seen.canary.metadata.uid);
+    const kept = others.length === 0 ? metadata : { ...metadata, ownerReferences: others };
+    draft.effects.push({
+      kind: 'write',
+      object: { ...object, metadata: kept, spec: jsonOf(object['spec']) },
+      over: live,
+    });
+    log(stage, `${names.canary} router reverted`);
+  }
+  log(stage, `Finalization complete for ${names.canary}`);
+  release(stage);
+}
+
+function writeFinalizer({ seen, draft }: Tick, isWanted: boolean): void {
+  const { canary } = seen;
+  const others = (canary.metadata.finalizers ?? []).filter((name) => name !== finalizer);
+  const finalizers = isWanted ? [...others, finalizer] : others;
+  draft.effects.push({
+    kind: 'write',
+    object: { ...canary, metadata: { ...canary.metadata, finalizers } },
+    over: canary,
+  });
+}

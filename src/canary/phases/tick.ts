@@ -1,0 +1,92 @@
+import type { KubeObject } from '../../manifest/types.ts';
+import type { SelectorLabel } from '../labels.ts';
+import type { PrimarySource } from '../primary.ts';
+import type { Novelty, Revision } from '../revision.ts';
+import type {
+  AlertSeverity,
+  Answer,
+  CanarySpec,
+  CanaryStatus,
+  DecideSettings,
+  Effect,
+  Evidence,
+  Question,
+  Seen,
+} from '../types.ts';
+
+/** A course of action that stops wherever it needs an answer. */
+export type Asking<T> = Generator<Question, T, Answer>;
+
+/** What a tick has decided so far; only `decide` reads it. */
+export interface Draft {
+  effects: Effect[];
+  readonly afterwards: Effect[];
+  status: CanaryStatus;
+  readonly checks: Evidence['checks'][number][];
+  unreachable: boolean;
+  nextTickMs: number;
+}
+
+export interface Tick {
+  readonly spec: CanarySpec;
+  /** As it was before this tick. */
+  readonly status: CanaryStatus;
+  readonly seen: Seen;
+  readonly settings: DecideSettings;
+  readonly draft: Draft;
+  /** As they stand in messages: `<name>.<namespace>`. */
+  readonly names: { readonly canary: string; readonly target: string; readonly primary: string };
+}
+
+/** A tick that has found its target. */
+export interface Stage extends Tick {
+  readonly target: KubeObject;
+  readonly selector: SelectorLabel;
+  readonly revision: Revision;
+  /** What a primary would be made of now. */
+  readonly source: PrimarySource;
+  readonly novelty: Novelty;
+  /** The canary's share as the routing objects say, not as the status does. */
+  readonly weight: number;
+  readonly mirrored: boolean;
+}
+
+export function normal({ draft }: Tick, message: string): void {
+  draft.effects.push({ kind: 'event', event: { type: 'Normal', level: 'info', message } });
+}
+
+export function warn({ draft }: Tick, message: string): void {
+  draft.effects.push({ kind: 'event', event: { type: 'Warning', level: 'info', message } });
+}
+
+/** A warning that Flagger logs as an error. */
+export function fail({ draft }: Tick, message: string): void {
+  draft.effects.push({ kind: 'event', event: { type: 'Warning', level: 'error', message } });
+}
+
+export function log({ draft }: Tick, message: string): void {
+  draft.effects.push({ kind: 'log', message });
+}
+
+export function alert({ draft }: Tick, severity: AlertSeverity, message: string, withFields = false): void {
+  draft.effects.push({ kind: 'alert', severity, message, withFields });
+}
+
+export function update({ draft }: Tick, change: Partial<CanaryStatus>): void {
+  draft.status = { ...draft.status, ...change };
+}
+
+/** Flagger's full sync: the phase with the target's present revision, all counters back. */
+export function restartAs(stage: Stage, phase: CanaryStatus['phase'], canaryWeight: number): void {
+  const { trackedConfigs: _before, ...status } = stage.draft.status;
+  const { hash, configs } = stage.revision;
+  stage.draft.status = {
+    ...status,
+    phase,
+    canaryWeight,
+    failedChecks: 0,
+    iterations: 0,
+    lastAppliedSpec: hash,
+    ...(configs === undefined ? {} : { trackedConfigs: configs }),
+  };
+}

@@ -1,0 +1,78 @@
+import type { KubeObject } from '../manifest/types.ts';
+import { type ConfigRef, configRefsOf } from './configs.ts';
+import { at } from './json.ts';
+import type { SelectorLabel } from './labels.ts';
+import { type PrimarySource, primaryRuns } from './primary.ts';
+import { isComparableHash, templateHash } from './template-hash.ts';
+import type { CanaryStatus, ConfigKey, DecideSettings, Seen } from './types.ts';
+
+/** The target as it is now. */
+export interface Revision {
+  readonly hash: string;
+  /** What status.trackedConfigs is to say; undefined where tracking is off. */
+  readonly configs: Readonly<Record<string, string>> | undefined;
+  /** Configs that pods cannot start without and that are not there. */
+  readonly missing: readonly ConfigRef[];
+}
+
+/**
+ * How the target stands to what is known of it: `same` as what was last looked at, `promoted` again (the primary runs it, so there
+ * is nothing to judge), or `new`.
+ */
+export type Novelty = 'same' | 'promoted' | 'new';
+
+export function revisionOf(target: KubeObject, seen: Seen, settings: DecideSettings): Revision {
+  const hash = templateHash(at(target, 'spec', 'template'));
+  if (!settings.configTracking) return { hash, configs: undefined, missing: [] };
+  const refs = configRefsOf(target);
+  const configs: Record<string, string> = {};
+  for (const { key } of refs) {
+    const config = seen.configs.get(key);
+    if (config?.tracked) configs[key] = config.checksum;
+  }
+  return { hash, configs, missing: refs.filter(({ key, optional }) => !optional && !seen.configs.has(key)) };
+}
+
+export interface NoveltyInput {
+  readonly status: CanaryStatus;
+  readonly revision: Revision;
+  readonly seen: Seen;
+  readonly source: PrimarySource | undefined;
+}
+
+/** `same` comes first: right after a crash in the middle of a promotion the primary may already run what is still under analysis. */
+export function noveltyOf({ status, revision, seen, source }: NoveltyInput): Novelty {
+  if (status.lastAppliedSpec === revision.hash && changedConfigs(status, revision).length === 0) return 'same';
+  if (seen.primary && source && primaryRuns(seen.primary, source) && hasPrimaryConfigs(revision, seen))
+    return 'promoted';
+  // Another program's hash says nothing. What is under way goes on with the target that it had; what rests is judged.
+  const isForeign = status.lastAppliedSpec !== '' && !isComparableHash(status.lastAppliedSpec);
+  const rests = status.phase === 'Initialized' || status.phase === 'Succeeded';
+  return isForeign && !rests ? 'same' : 'new';
+}
+
+/** Tracked configs whose content is not the one that the status names. Entries of configs that nobody refers to any more do not count. */
+export function changedConfigs(status: CanaryStatus, { configs }: Revision): readonly ConfigKey[] {
+  const keys = Object.keys(configs ?? {}) as ConfigKey[];
+  return keys.filter((key) => status.trackedConfigs?.[key] !== configs?.[key]);
+}
+
+/** The primary's copies hold what the sources hold. */
+export function hasPrimaryConfigs({ configs = {} }: Revision, seen: Seen): boolean {
+  return Object.entries(configs).every(
+    ([key, checksum]) => seen.configs.get(`${key}-primary` as ConfigKey)?.checksum === checksum,
+  );
+}
+
+/** Undefined where the target cannot be copied. */
+export function primarySource(
+  seen: Seen,
+  selector: SelectorLabel,
+  revision: Revision,
+  settings: DecideSettings,
+  replicas: number,
+): PrimarySource | undefined {
+  const { canary, target } = seen;
+  if (!target) return undefined;
+  return { canary, target, selector, templateHash: revision.hash, configs: revision.configs ?? {}, replicas, settings };
+}

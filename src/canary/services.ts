@@ -1,0 +1,125 @@
+import { canonicalJson } from '../lib/hash.ts';
+import type { KubeObject } from '../manifest/types.ts';
+import { at, type Json, jsonOf, listOf, numberOf, textOf, textsOf } from './json.ts';
+import type { SelectorLabel } from './labels.ts';
+import { isControlledBy, ownerOf } from './owner.ts';
+import type { CanarySpec, CustomMetadata } from './types.ts';
+
+export type ServiceRole = 'apex' | 'primary' | 'canary';
+
+export interface ServiceInput {
+  readonly spec: CanarySpec;
+  readonly canary: KubeObject;
+  readonly target: KubeObject;
+  readonly selector: SelectorLabel;
+  readonly role: ServiceRole;
+  /** Whose pods it leads to. */
+  readonly leadsTo: 'primary' | 'canary';
+  readonly live: KubeObject | undefined;
+}
+
+/** Tell Flux to leave generated objects alone. */
+const handsOff: Readonly<Record<string, string>> = {
+  'kustomize.toolkit.fluxcd.io/reconcile': 'disabled',
+  'helm.toolkit.fluxcd.io/driftDetection': 'disabled',
+};
+
+export function serviceName({ service }: CanarySpec, role: ServiceRole): string {
+  return role === 'apex' ? service.name : `${service.name}-${role}`;
+}
+
+/** One of the three generated Services as it should be; the very `live` object where nothing differs. */
+export function renderService(input: ServiceInput): KubeObject {
+  const { spec, canary, selector, role, leadsTo, live } = input;
+  const name = serviceName(spec, role);
+  const podSelector = { [selector.label]: leadsTo === 'primary' ? `${selector.value}-primary` : selector.value };
+  const custom: CustomMetadata = spec.service[role];
+  const labels = { ...custom.labels, [selector.label]: name };
+  const annotations = { ...custom.annotations, ...handsOff };
+  const ports = portsOf(input);
+  if (!live) {
+    return {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name, namespace: spec.namespace, labels, annotations, ownerReferences: [ownerOf(canary)] },
+      spec: {
+        type: 'ClusterIP',
+        selector: podSelector,
+        ports,
+        ...(spec.service.headless ? { clusterIP: 'None' } : {}),
+        ...(spec.service.trafficDistribution ? { trafficDistribution: spec.service.trafficDistribution } : {}),
+      },
+    };
+  }
+  const wanted = {
+    ...live,
+    metadata: isControlledBy(live, canary)
+      ? { ...live.metadata, ...ownMetadata(spec, live, labels, annotations) }
+      : live.metadata,
+    spec: {
+      ...jsonOf(live['spec']),
+      selector: podSelector,
+      ports: mergePorts(listOf(at(live, 'spec', 'ports')), ports),
+    },
+  };
+  if (canonicalJson(wanted) === canonicalJson(live)) return live;
+  // A Service that stood before the Canary keeps its own labels and annotations.
+  return { ...wanted, metadata: { ...wanted.metadata, annotations: { ...wanted.metadata.annotations, ...handsOff } } };
+}
+
+/** Forced, except for the keys that the Canary says others own. */
+function ownMetadata(
+  { service }: CanarySpec,
+  live: KubeObject,
+  labels: Record<string, string>,
+  annotations: Record<string, string>,
+): { labels: Record<string, string>; annotations: Record<string, string> } {
+  const keptOf = (member: 'labels' | 'annotations'): Record<string, string> => {
+    const keys = at(service.raw, 'unmanagedMetadata', member);
+    const present = textsOf(live.metadata[member]);
+    const kept = Array.isArray(keys)
+      ? keys.filter((key): key is string => typeof key === 'string' && key in present)
+      : [];
+    return Object.fromEntries(kept.map((key) => [key, present[key] ?? '']));
+  };
+  return { labels: { ...labels, ...keptOf('labels') }, annotations: { ...annotations, ...keptOf('annotations') } };
+}
+
+function portsOf({ spec, target }: ServiceInput): readonly Json[] {
+  const { port, portName, targetPort, appProtocol, portDiscovery } = spec.service;
+  const main = {
+    name: portName,
+    port,
+    protocol: 'TCP',
+    targetPort,
+    ...(appProtocol === undefined ? {} : { appProtocol }),
+  };
+  return portDiscovery ? [main, ...discoveredPorts(target, targetPort)] : [main];
+}
+
+/** All container ports except the main one and those of mesh sidecars. */
+function discoveredPorts(target: KubeObject, mainPort: number | string): readonly Json[] {
+  return listOf(at(target, 'spec', 'template', 'spec', 'containers'))
+    .filter((container) => !['istio-proxy', 'envoy'].includes(textOf(container['name']) ?? ''))
+    .flatMap((container) =>
+      listOf(container['ports']).flatMap((entry, index) => {
+        const number = numberOf(entry['containerPort']);
+        const name = textOf(entry['name']);
+        const isMain = typeof mainPort === 'number' ? number === mainPort : name === mainPort;
+        if (number === undefined || isMain) return [];
+        const ownName = name ?? `tcp-${textOf(container['name']) ?? ''}-${index}`;
+        return [{ name: ownName, port: number, protocol: 'TCP', targetPort: number }];
+      }),
+    );
+}
+
+/** The order of ports means nothing, and node ports were given by the cluster. */
+function mergePorts(live: readonly Json[], wanted: readonly Json[]): readonly Json[] {
+  const merged = wanted.map((port) => {
+    const same = live.find(({ name }) => name === port['name']);
+    return same?.['nodePort'] === undefined ? port : { ...port, nodePort: same['nodePort'] };
+  });
+  const sorted = (ports: readonly Json[]): string =>
+    canonicalJson([...ports].sort((a, b) => Number(a['port']) - Number(b['port'])));
+  return sorted(live) === sorted(merged) ? live : merged;
+}

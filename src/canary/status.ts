@@ -1,0 +1,138 @@
+import type { KubeObject } from '../manifest/types.ts';
+import { jsonOf, listOf, numberOf, textOf, textsOf } from './json.ts';
+import type { CanaryCondition, CanaryStatus, Phase } from './types.ts';
+
+const phases: readonly Phase[] = [
+  'Initializing',
+  'Initialized',
+  'Waiting',
+  'Progressing',
+  'WaitingPromotion',
+  'Promoting',
+  'Finalising',
+  'Succeeded',
+  'Failed',
+  'Terminating',
+  'Terminated',
+];
+
+/** A Canary's status; whatever is missing or strange counts as never written. */
+export function parseStatus(object: KubeObject): CanaryStatus {
+  const status = jsonOf(object['status']);
+  const lastTransitionTime = textOf(status['lastTransitionTime']);
+  const conditions = listOf(status['conditions']).flatMap(parseCondition);
+  return {
+    phase: phases.find((phase) => phase === status['phase']) ?? '',
+    failedChecks: numberOf(status['failedChecks']) ?? 0,
+    canaryWeight: numberOf(status['canaryWeight']) ?? 0,
+    iterations: numberOf(status['iterations']) ?? 0,
+    lastAppliedSpec: textOf(status['lastAppliedSpec']) ?? '',
+    lastPromotedSpec: textOf(status['lastPromotedSpec']) ?? '',
+    ...(status['trackedConfigs'] === undefined ? {} : { trackedConfigs: textsOf(status['trackedConfigs']) }),
+    ...(lastTransitionTime === undefined ? {} : { lastTransitionTime }),
+    ...(conditions.length === 0 ? {} : { conditions }),
+  };
+}
+
+/**
+ * `status` as it is written, by a merge patch: with `before` (what the server has) members that went away become null,
+ * which a merge patch needs in order to forget them.
+ */
+export function renderStatus(status: CanaryStatus, before?: CanaryStatus): Record<string, unknown> {
+  const { phase, failedChecks, canaryWeight, iterations, lastAppliedSpec, lastPromotedSpec, trackedConfigs } = status;
+  const gone = Object.keys(before?.trackedConfigs ?? {}).filter((key) => trackedConfigs?.[key] === undefined);
+  const configs = trackedConfigs && { ...trackedConfigs, ...Object.fromEntries(gone.map((key) => [key, null])) };
+  return {
+    phase,
+    failedChecks,
+    canaryWeight,
+    iterations,
+    ...(lastAppliedSpec === '' ? {} : { lastAppliedSpec }),
+    ...(lastPromotedSpec === '' ? {} : { lastPromotedSpec }),
+    trackedConfigs: configs ?? null,
+    ...(status.lastTransitionTime === undefined ? {} : { lastTransitionTime: status.lastTransitionTime }),
+    ...(status.conditions === undefined ? {} : { conditions: status.conditions }),
+  };
+}
+
+/** Puts time and condition on a status that a tick has made; `before` where nothing differs. */
+export function stamped(before: CanaryStatus, after: CanaryStatus, targetKind: string, nowMs: number): CanaryStatus {
+  if (sameStatus(before, after)) return before;
+  const now = rfc3339(nowMs);
+  const { status, message } = conditionOf(after.phase, targetKind);
+  const [previous] = before.conditions ?? [];
+  const isSame = previous?.status === status && previous.reason === after.phase;
+  const condition: CanaryCondition = {
+    type: 'Promoted',
+    status,
+    reason: after.phase,
+    message,
+    lastUpdateTime: now,
+    lastTransitionTime: previous?.status === status ? previous.lastTransitionTime : now,
+  };
+  return { ...after, lastTransitionTime: now, conditions: isSame ? [previous] : [condition] };
+}
+
+function sameStatus(a: CanaryStatus, b: CanaryStatus): boolean {
+  return (
+    a.phase === b.phase &&
+    a.failedChecks === b.failedChecks &&
+    a.canaryWeight === b.canaryWeight &&
+    a.iterations === b.iterations &&
+    a.lastAppliedSpec === b.lastAppliedSpec &&
+    a.lastPromotedSpec === b.lastPromotedSpec &&
+    sameConfigs(a.trackedConfigs, b.trackedConfigs)
+  );
+}
+
+/** Absent and empty differ: absent means that tracking is off. */
+export function sameConfigs(
+  a: Readonly<Record<string, string>> | undefined,
+  b: Readonly<Record<string, string>> | undefined,
+): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  const names = Object.keys(a);
+  return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name]);
+}
+
+/** Flagger's words for each phase. */
+function conditionOf(phase: Phase, kind: string): Pick<CanaryCondition, 'status' | 'message'> {
+  switch (phase) {
+    case 'Initialized':
+      return { status: 'True', message: `${kind} initialization completed.` };
+    case 'Waiting':
+    case 'WaitingPromotion':
+      return { status: 'Unknown', message: 'Waiting for approval.' };
+    case 'Progressing':
+      return { status: 'Unknown', message: 'New revision detected, progressing canary analysis.' };
+    case 'Promoting':
+      return { status: 'Unknown', message: 'Canary analysis completed, starting primary rolling update.' };
+    case 'Finalising':
+      return { status: 'Unknown', message: 'Canary analysis completed, routing all traffic to primary.' };
+    case 'Succeeded':
+      return { status: 'True', message: 'Canary analysis completed successfully, promotion finished.' };
+    case 'Failed':
+      return { status: 'False', message: `Canary analysis failed, ${kind} scaled to zero.` };
+    default:
+      return { status: 'Unknown', message: `New ${kind} detected, starting initialization.` };
+  }
+}
+
+function parseCondition(entry: Readonly<Record<string, unknown>>): CanaryCondition[] {
+  const { type, status, reason, message, lastUpdateTime, lastTransitionTime } = entry;
+  if (type !== 'Promoted' || (status !== 'True' && status !== 'False' && status !== 'Unknown')) return [];
+  return [
+    {
+      type,
+      status,
+      reason: textOf(reason) ?? '',
+      message: textOf(message) ?? '',
+      lastUpdateTime: textOf(lastUpdateTime) ?? '',
+      lastTransitionTime: textOf(lastTransitionTime) ?? '',
+    },
+  ];
+}
+
+function rfc3339(ms: number): string {
+  return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
+}

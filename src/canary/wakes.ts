@@ -1,0 +1,44 @@
+import { primaryReadiness } from './phases/health.ts';
+import { beginTick, stageOf } from './phases/stage.ts';
+import { hasFinalizer, isDeleted } from './phases/terminate.ts';
+import type { Stage } from './phases/tick.ts';
+import { writeService, reconcileRoute } from './phases/traffic.ts';
+import type { CanarySpec, CanaryStatus, DecideSettings, Seen } from './types.ts';
+
+/**
+ * Whether a change in the cluster is a reason to look at a Canary now. Steps and checks of an analysis are none of these reasons: they
+ * come at their interval, whatever happens around them.
+ */
+export function wakes(spec: CanarySpec, status: CanaryStatus, seen: Seen, settings: DecideSettings): boolean {
+  const tick = beginTick(spec, status, seen, settings);
+  if (isDeleted(tick)) return hasFinalizer(tick);
+  if (spec.suspend) return false;
+  if (status.phase === '' || spec.revertOnDeletion !== hasFinalizer(tick)) return true;
+  const stage = seen.target && stageOf(tick, seen.target);
+  if (!stage) return false;
+  const primary = primaryReadiness(stage).kind;
+  switch (status.phase) {
+    case 'Initializing':
+      return seen.primary === undefined ? stage.revision.missing.length === 0 : primary === 'ready';
+    case 'Progressing':
+    case 'WaitingPromotion':
+      return stage.novelty !== 'same';
+    case 'Promoting':
+    case 'Finalising':
+      return stage.novelty === 'new' && primary === 'ready';
+    default:
+      // A primary in motion is waited for at the interval: its every step would otherwise be told.
+      return stage.novelty === 'new' ? primary !== 'progressing' : hasRepairs(stage);
+  }
+}
+
+function hasRepairs(stage: Stage): boolean {
+  const { draft, novelty, status, seen, weight } = stage;
+  if (novelty === 'promoted' && status.lastAppliedSpec !== stage.revision.hash) return true;
+  if (weight > 0 && primaryReadiness(stage).kind === 'ready') return true;
+  writeService(stage, 'canary', 'canary');
+  writeService(stage, 'primary', 'primary');
+  writeService(stage, 'apex', 'primary');
+  reconcileRoute(stage);
+  return draft.effects.length > 0 || seen.primary === undefined;
+}

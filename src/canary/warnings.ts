@@ -1,0 +1,110 @@
+import { nearest } from '../lib/nearest.ts';
+import type { KubeObject } from '../manifest/types.ts';
+import type { Finding } from './field-checks.ts';
+import { jsonOf, type Json, listOf, numberOf, textOf } from './json.ts';
+
+/** Fields that Flagger's schema knows; the API server silently drops all others. */
+const knownFields: Readonly<Record<string, readonly string[]>> = {
+  spec: (
+    'provider metricsServer targetRef autoscalerRef ingressRef routeRef upstreamRef service analysis canaryAnalysis ' +
+    'progressDeadlineSeconds skipAnalysis revertOnDeletion suspend'
+  ).split(' '),
+  analysis: (
+    'interval threshold iterations stepWeight stepWeights maxWeight stepWeightPromotion mirror mirrorWeight ' +
+    'primaryReadyThreshold canaryReadyThreshold match metrics alerts webhooks sessionAffinity'
+  ).split(' '),
+  service: (
+    'name port portName targetPort appProtocol trafficDistribution portDiscovery headless timeout backendTimeout gateways ' +
+    'gatewayRefs hosts delegation trafficPolicy match rewrite retries headers mirror corsPolicy meshName backends apex ' +
+    'primary canary unmanagedMetadata'
+  ).split(' '),
+  metric: 'name interval threshold thresholdRange query templateRef templateVariables'.split(' '),
+  webhook: 'name url type muteAlert timeout retries disableTLS metadata'.split(' '),
+};
+
+/** What is allowed but most likely not meant. Made for a Canary that parses. */
+export function warningsOf(object: KubeObject): readonly Finding[] {
+  const spec = jsonOf(object['spec']);
+  const name = spec['analysis'] === undefined && spec['canaryAnalysis'] !== undefined ? 'canaryAnalysis' : 'analysis';
+  const analysis = jsonOf(spec[name]);
+  const field = `spec.${name}`;
+  const metrics = listOf(analysis['metrics']);
+  return [
+    ...unknownFields(spec, 'spec', 'spec'),
+    ...unknownFields(analysis, field, 'analysis'),
+    ...unknownFields(jsonOf(spec['service']), 'spec.service', 'service'),
+    ...metrics.flatMap((metric, index) => unknownFields(metric, `${field}.metrics[${index}]`, 'metric')),
+    ...listOf(analysis['webhooks']).flatMap((hook, index) =>
+      unknownFields(hook, `${field}.webhooks[${index}]`, 'webhook'),
+    ),
+    ...(name === 'canaryAnalysis' ? [oldName] : []),
+    ...weightWarnings(analysis, field),
+    ...metrics.flatMap((metric, index) => metricWarnings(metric, `${field}.metrics[${index}]`)),
+    ...judgeless(spec, analysis, field),
+    ...plainWarnings(spec, analysis, field),
+  ];
+}
+
+const oldName: Finding = {
+  field: 'spec.canaryAnalysis',
+  message: 'is the old name of spec.analysis, which API servers drop',
+  hint: 'rename it to analysis',
+};
+
+function unknownFields(value: Json, field: string, kind: string): readonly Finding[] {
+  const known = knownFields[kind] ?? [];
+  return Object.keys(value)
+    .filter((name) => !known.includes(name))
+    .map((name) => {
+      const near = nearest(name, known);
+      const message = 'is no field of a Canary and has no effect';
+      return { field: `${field}.${name}`, message, ...(near ? { hint: `did you mean "${near}"?` } : {}) };
+    });
+}
+
+function weightWarnings(analysis: Json, field: string): readonly Finding[] {
+  const step = numberOf(analysis['stepWeight']) ?? 0;
+  const max = numberOf(analysis['maxWeight']) ?? 0;
+  const findings: Finding[] = [];
+  if (step > 0 && max > 0 && max % step !== 0) {
+    const last = Math.min(Math.ceil(max / step) * step, 100);
+    const message = `steps of ${step} go past maxWeight ${max}: the canary gets ${last}% before it is promoted`;
+    findings.push({ field: `${field}.maxWeight`, message, hint: 'make it a multiple of stepWeight' });
+  }
+  if (max > 100) findings.push({ field: `${field}.maxWeight`, message: `${max} is more than 100 and counts as 100` });
+  const weights = Array.isArray(analysis['stepWeights']) ? analysis['stepWeights'].map(Number) : [];
+  if (weights.some((weight, index) => index > 0 && weight <= (weights[index - 1] ?? 0))) {
+    findings.push({
+      field: `${field}.stepWeights`,
+      message: 'do not rise: weights that are not above the last one are left out',
+    });
+  }
+  if (weights.length > 0 && max > 0) {
+    findings.push({
+      field: `${field}.maxWeight`,
+      message: 'has no effect beside stepWeights: their last weight is the maximum',
+    });
+  }
+  return findings;
+}
+
+function metricWarnings(metric: Json, field: string): readonly Finding[] {
+  if (metric['threshold'] !== undefined || metric['thresholdRange'] !== undefined) return [];
+  const every = metric['name'] === 'request-success-rate' ? 'every value passes' : 'every value above 0 fails';
+  return [{ field, message: `has no threshold, which counts as 0: ${every}`, hint: 'give it a thresholdRange' }];
+}
+
+function judgeless(spec: Json, analysis: Json, field: string): readonly Finding[] {
+  if (spec['skipAnalysis'] === true) return [];
+  const judges = listOf(analysis['webhooks']).filter(({ type }) =>
+    ['', 'rollout', 'pre-rollout'].includes(textOf(type) ?? ''),
+  );
+  if (listOf(analysis['metrics']).length > 0 || judges.length > 0) return [];
+  return [{ field, message: 'has neither metrics nor checks by webhook: every version that starts is promoted' }];
+}
+
+function plainWarnings(spec: Json, analysis: Json, field: string): readonly Finding[] {
+  if (spec['provider'] !== 'kubernetes' || (numberOf(analysis['iterations']) ?? 0) > 0) return [];
+  const message = 'traffic cannot be split with provider kubernetes: it becomes blue/green with 10 checks';
+  return [{ field, message, hint: 'give it iterations' }];
+}
