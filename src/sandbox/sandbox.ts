@@ -47,11 +47,13 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
         route,
       }),
     );
-    const { resolve, podLog } = world;
+    const running = world;
     const proxy = started(
-      await startProxy({ resolve: (host, port) => route(host, port) ?? resolve(host, port), extra: known }),
+      await startProxy({ resolve: (host, port) => route(host, port) ?? running.resolve(host, port), extra: known }),
     );
-    const server = started(await startServer(store, podLog, options.apiPort));
+    const server = started(
+      await startServer(store, (namespace, name) => running.podLog(namespace, name), options.apiPort),
+    );
     const apiUrl = `http://127.0.0.1:${server.port}`;
     return {
       apiUrl,

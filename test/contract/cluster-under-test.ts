@@ -29,7 +29,10 @@ export interface Output {
 export interface ClusterUnderTest extends Omit<OpenedCluster, 'close'> {
   readonly api: ClusterApi;
   /** Runs kubectl with a private home and cache; `input` goes to its standard input. */
-  kubectl(args: readonly string[], options?: { input?: string; env?: Record<string, string> }): Promise<Output>;
+  readonly kubectl: (
+    args: readonly string[],
+    options?: { input?: string; env?: Record<string, string> },
+  ) => Promise<Output>;
   /** Runs a test in a namespace of its own, which is deleted behind it. */
   inNamespace(test: (namespace: string) => Promise<void>): Promise<void>;
   close(): Promise<void>;

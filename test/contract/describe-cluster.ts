@@ -15,7 +15,7 @@ import { workloads } from './suite/workloads.ts';
 
 /** States what a cluster does. The same tests run on the sandbox and on a real one; where they differ, the sandbox is wrong. */
 export function describeCluster(name: string, open: () => Promise<OpenedCluster>): void {
-  describe(name, () => {
+  describe.concurrent(name, () => {
     let cluster: ClusterUnderTest | undefined;
     const given: Given = () => {
       if (!cluster) throw new Error('the cluster is not open');

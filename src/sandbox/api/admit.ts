@@ -8,9 +8,9 @@ import { asObject, asString } from './json.ts';
 import { kindRules } from './kinds/rules.ts';
 import { noteManager } from './managed.ts';
 import type { Objects } from './objects.ts';
-import { fillDefaults, prune } from './prune.ts';
+import { metadataCauses } from './metadata.ts';
+import { fillDefaults, fillZeros, prune } from './prune.ts';
 import type { Resource } from './resource.ts';
-import { apiVersionOf } from './resource.ts';
 import type { Resolve } from './schema.ts';
 import { validate } from './validate.ts';
 import type { WriteContext } from './writer.ts';
@@ -27,11 +27,16 @@ export function createAdmission(objects: Objects, resolve: Resolve, clock: Clock
       if (!resource.custom) refuseWrongTypes(resource, object, resolve);
       fillDefaults(resource.schema, object, resolve);
       rules.prepare?.(object, live, { objects, clock });
-      const causes = causesOf(resource, object, live, context, resolve);
+      const causes = [...metadataCauses(object), ...causesOf(resource, object, live, context, resolve)];
       if (causes.length > 0) throw invalid(kindSubject(resource, nameOf(object)), causes);
-      return context.operation === 'Apply'
-        ? object
-        : noteManager(resource, withGivenOwners(object, draft), live, context, { resolve, clock });
+      if (!resource.custom) fillZeros(resource.schema, object, resolve);
+      const noted =
+        context.operation === 'Apply'
+          ? object
+          : noteManager(resource, withGivenOwners(object, draft), live, context, { resolve, clock });
+      // What the server itself gives out belongs to no manager.
+      rules.allocate?.(noted, live, { objects, clock });
+      return noted;
     },
   };
 }
@@ -77,10 +82,10 @@ function causesOf(
 function refuseWrongTypes(resource: Resource, object: Json, resolve: Resolve): void {
   const wrong = validate(resource.schema, object, resolve).find((cause) => cause.reason === 'FieldValueTypeInvalid');
   if (!wrong) return;
-  const [, has = '', , wanted = ''] =
+  const [, type = '', , wanted = ''] =
     /^Invalid value: "(\w+)": (.*) in body must be of type ([\w,]+)/.exec(wrong.message) ?? [];
   const { kind } = resource;
   throw badRequest(
-    `${kind} in version "${apiVersionOf(resource)}" cannot be handled as a ${kind}: json: cannot unmarshal ${has} into Go struct field .${wrong.field ?? ''} of type ${wanted}`,
+    `${kind} in version "${resource.version}" cannot be handled as a ${kind}: json: cannot unmarshal ${type === 'integer' ? 'number' : type} into Go struct field .${wrong.field ?? ''} of type ${wanted}`,
   );
 }

@@ -7,7 +7,7 @@ import { Failure, badRequest } from './failure.ts';
 import type { Json } from './json.ts';
 import { asObject, asString } from './json.ts';
 import type { Around, Ownership } from './managed.ts';
-import { ownable, readOwners, withOwners, writeOwners } from './managed.ts';
+import { firstOwners, ownable, readOwners, withOwners, writeOwners } from './managed.ts';
 import { prune } from './prune.ts';
 import type { Resource } from './resource.ts';
 import { apiVersionOf } from './resource.ts';
@@ -32,9 +32,10 @@ export function applyTo(
   if (asObject(config.metadata).managedFields !== undefined) throw badRequest('metadata.managedFields must be nil');
   const { schema } = resource;
   const unknown: string[] = [];
-  const known = prune(schema, config, { resolve, custom: resource.custom, unknown }) as Json;
+  const known = prune(schema, config, { resolve, custom: resource.custom, unknown, keepEmpty: true }) as Json;
   if (unknown.length > 0) throw undeclared(resource, config, unknown);
-  const owners = ownersOf(live);
+  const tracked = readOwners(live?.metadata.managedFields);
+  const owners = live && tracked.length === 0 ? firstOwners(resource, live, { resolve, clock }) : tracked;
   const isMine = (owner: Ownership): boolean =>
     owner.operation === 'Apply' && owner.manager === request.manager && owner.subresource === request.subresource;
   const previous = owners.find(isMine);
@@ -79,10 +80,6 @@ function withoutManaged(metadata: StoredObject['metadata']): Json {
 }
 
 const bare = (config: Json): Json => ({ apiVersion: config.apiVersion, kind: config.kind });
-
-function ownersOf(live: StoredObject | undefined): readonly Ownership[] {
-  return readOwners(live?.metadata.managedFields);
-}
 
 interface Conflict {
   readonly owner: Ownership;

@@ -42,7 +42,7 @@ export class Failure extends Error {
 }
 
 const detailsOf = (subject: Subject): Json => ({
-  ...(subject.name === undefined ? {} : { name: subject.name }),
+  ...(subject.name ? { name: subject.name } : {}),
   ...(subject.group === '' ? {} : { group: subject.group }),
   kind: subject.kind,
 });

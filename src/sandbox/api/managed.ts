@@ -5,6 +5,7 @@ import type { FieldSet } from './fields/field-set.ts';
 import { decodeSet, difference, emptySet, encodeSet, isEmpty, setOf, union, without } from './fields/field-set.ts';
 import type { Json } from './json.ts';
 import { asArray, asObject, asString, objectsIn } from './json.ts';
+import { fillZeros } from './prune.ts';
 import type { Resource } from './resource.ts';
 import { apiVersionOf } from './resource.ts';
 import type { Resolve } from './schema.ts';
@@ -35,7 +36,8 @@ export function readOwners(managedFields: unknown): readonly Ownership[] {
 }
 
 export function writeOwners(owners: readonly Ownership[]): Json[] {
-  const order = (owner: Ownership): string => [owner.operation, owner.time ?? '', owner.manager].join('\0');
+  const order = (owner: Ownership): string =>
+    [owner.operation, owner.time ?? '', owner.manager, owner.apiVersion, owner.subresource ?? ''].join('\0');
   return owners
     .filter((owner) => !isEmpty(owner.fields))
     .sort((a, b) => (order(a) < order(b) ? -1 : 1))
@@ -81,25 +83,30 @@ const isSame = (owner: Ownership, context: WriteContext, apiVersion: string): bo
   owner.apiVersion === apiVersion &&
   owner.subresource === context.subresource;
 
-/** Structs that a built-in kind always has: to fill them is no addition of their own path. */
-const builtinFrame: Json = {
-  spec: { template: { metadata: {}, spec: { containers: [] } }, strategy: {} },
-  status: {},
-  metadata: {},
-};
-
-function frameFor(object: Json, frame: Json): Json {
-  const kept: Json = {};
-  for (const [key, inner] of Object.entries(frame)) {
-    if (object[key] === undefined) continue;
-    kept[key] = Array.isArray(inner) ? inner : frameFor(asObject(object[key]), asObject(inner));
-  }
-  return kept;
+/** What a built-in kind has before anything is set: to fill its structs is no addition of their own path. */
+function emptyOf(resource: Resource, resolve: Resolve): Json {
+  const empty: Json = { metadata: {} };
+  if (!resource.custom) fillZeros(resource.schema, empty, resolve);
+  return empty;
 }
 
 export interface Around {
   readonly resolve: Resolve;
   readonly clock: Clock;
+}
+
+/** Who owns what stood there before anybody applied and was not tracked. */
+export function firstOwners(resource: Resource, live: StoredObject, { resolve, clock }: Around): readonly Ownership[] {
+  const { managedFields: _none, ...metadata } = live.metadata;
+  const { added, modified } = compare(
+    resource.schema,
+    emptyOf(resource, resolve),
+    strip({ ...live, metadata }),
+    resolve,
+  );
+  const apiVersion = apiVersionOf(resource);
+  const fields = ownable(resource, union(added, modified), undefined);
+  return [{ manager: 'before-first-apply', operation: 'Update', apiVersion, time: timestamp(clock), fields }];
 }
 
 /** The object with managedFields brought up to date after a create or an update. */
@@ -116,7 +123,7 @@ export function noteManager(
   const told = context.subresource === 'status' ? [] : readOwners(given);
   const owners = isReset ? [] : told.length > 0 ? told : readOwners(live?.metadata.managedFields);
   if (live && owners.length === 0) return withOwners(object, []);
-  const before = live ?? (resource.custom ? { metadata: {} } : frameFor(object, builtinFrame));
+  const before = live ?? emptyOf(resource, resolve);
   const { added, modified, removed } = compare(resource.schema, strip(before), strip(object), resolve);
   const gained = ownable(resource, union(added, modified), context.subresource);
   const lost = union(union(added, modified), removed);

@@ -33,10 +33,48 @@ export function nameCauses(resource: Resource, name: string): readonly Cause[] {
   }
   if (resource.storage === '/namespaces') {
     if (name.length > 63) return bad('must be no more than 63 characters');
+    if (name.includes('.')) return bad('must not contain dots');
     return label.test(name) ? [] : bad(labelText);
   }
   if (name.length > 253) return bad('must be no more than 253 characters');
   return subdomain.test(name) ? [] : bad(subdomainText);
+}
+
+const qualifiedName = /^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)$/;
+const labelValue = /^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/;
+const namePartText =
+  "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
+const labelValueText =
+  "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
+
+function keyText(key: string): string | undefined {
+  const slash = key.indexOf('/');
+  const prefix = slash < 0 ? undefined : key.slice(0, slash);
+  const name = key.slice(slash + 1);
+  if (prefix !== undefined && !subdomain.test(prefix)) return `prefix part ${subdomainText}`;
+  if (name.length > 63) return 'name part must be no more than 63 characters';
+  return qualifiedName.test(name) ? undefined : namePartText;
+}
+
+/** What is wrong with an object's labels and annotations. */
+export function metadataCauses(object: Json): readonly Cause[] {
+  const metadata = asObject(object.metadata);
+  const causes: Cause[] = [];
+  const report = (field: string, value: string, text: string): void => {
+    causes.push({ field, message: `Invalid value: ${JSON.stringify(value)}: ${text}` });
+  };
+  for (const [key, value] of Object.entries(asObject(metadata.labels))) {
+    const text = keyText(key);
+    if (text !== undefined) report('metadata.labels', key, text);
+    const label = asString(value);
+    if (label.length > 63) report('metadata.labels', label, 'must be no more than 63 characters');
+    else if (!labelValue.test(label)) report('metadata.labels', label, labelValueText);
+  }
+  for (const key of Object.keys(asObject(metadata.annotations))) {
+    const text = keyText(key.toLowerCase());
+    if (text !== undefined) report('metadata.annotations', key, text);
+  }
+  return causes;
 }
 
 /**

@@ -44,24 +44,24 @@ export function patched(
   resolve: Resolve,
 ): Json {
   if (type === 'json') return jsonPatched(live, patch);
-  if (!isObject(patch)) throw badRequest('the patch must be an object');
+  if (!isObject(patch))
+    throw badRequest(
+      'error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}',
+    );
   if (type === 'merge') return mergePatch(live, patch) as Json;
   return strategicMerge(resource.schema, live, patch, resolve);
 }
 
 function jsonPatched(live: Json, patch: unknown): Json {
-  if (!Array.isArray(patch)) throw badRequest('json: cannot unmarshal object into Go value of type jsonpatch.Patch');
+  if (!Array.isArray(patch))
+    throw badRequest(
+      'error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp',
+    );
   try {
     const result: unknown = jsonpatch.applyPatch(clone(live), patch as Operation[], true).newDocument;
     if (isObject(result)) return result;
-  } catch (error) {
-    const name = isObject(error) ? String(error.name) : '';
-    const path = isObject(error) && isObject(error.operation) ? String(error.operation.path) : '';
-    const message =
-      name === 'TEST_OPERATION_FAILED'
-        ? `testing value ${path} failed`
-        : `the server rejected our request due to an error in our request: ${name} at ${path}`;
-    throw new Failure(422, 'Invalid', message);
+  } catch {
+    throw new Failure(422, 'Invalid', 'the server rejected our request due to an error in our request');
   }
   throw badRequest('the patch does not leave an object');
 }

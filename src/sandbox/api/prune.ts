@@ -9,6 +9,8 @@ export interface PruneContext {
   readonly custom: boolean;
   /** Paths of what was taken away. */
   readonly unknown: string[];
+  /** Keeps empty values of built-in kinds: an applier owns them though they are not stored. */
+  readonly keepEmpty?: boolean;
 }
 
 /** The value without fields that its schema does not know. Nulls of built-in kinds are absent fields. */
@@ -32,7 +34,8 @@ function pruneObject(schema: Schema, value: Json, context: PruneContext, path: s
     const child = memberSchema(schema, key);
     const where = path === '' ? key : `${path}.${key}`;
     if (child) {
-      if (child['x-omit-empty'] !== true || !isEmpty(member)) pruned[key] = prune(child, member, context, where);
+      if (child['x-omit-empty'] !== true || context.keepEmpty || !isEmpty(member))
+        pruned[key] = prune(child, member, context, where);
     } else if (keeps || schema.additionalProperties === true) pruned[key] = clone(member);
     else if (schema['x-kubernetes-embedded-resource'] && ['apiVersion', 'kind', 'metadata'].includes(key)) {
       pruned[key] = clone(member);
@@ -62,8 +65,24 @@ export function fillDefaults(schema: Schema | undefined, value: unknown, resolve
   if (!isObject(value)) return;
   for (const [key, property] of Object.entries(known.properties ?? {})) {
     const child = resolve(property);
-    if (child?.default === undefined) continue;
-    if (value[key] === undefined || (value[key] === null && child.nullable !== true)) value[key] = clone(child.default);
+    if (value[key] === null && child?.nullable !== true) delete value[key];
+    if (value[key] === undefined && child?.default !== undefined) value[key] = clone(child.default);
   }
   for (const [key, member] of Object.entries(value)) fillDefaults(memberSchema(known, key), member, resolve);
+}
+
+/** Writes out the fields that a built-in kind always shows. Works on the value it is given. */
+export function fillZeros(schema: Schema | undefined, value: unknown, resolve: Resolve): void {
+  const known = resolve(schema);
+  if (!known) return;
+  if (Array.isArray(value)) {
+    for (const item of value) fillZeros(known.items, item, resolve);
+    return;
+  }
+  if (!isObject(value)) return;
+  for (const [key, property] of Object.entries(known.properties ?? {})) {
+    const zero = property['x-zero'];
+    if (zero !== undefined && value[key] === undefined) value[key] = clone(zero);
+  }
+  for (const [key, member] of Object.entries(value)) fillZeros(memberSchema(known, key), member, resolve);
 }

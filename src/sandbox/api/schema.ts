@@ -41,6 +41,8 @@ export interface Schema {
   readonly 'x-kubernetes-embedded-resource'?: boolean;
   /** Built-in kinds: an empty value is an absent one (Go's omitempty on a field without a pointer). */
   readonly 'x-omit-empty'?: boolean;
+  /** Built-in kinds: what an absent field is shown as (Go writes it out). */
+  readonly 'x-zero'?: unknown;
 }
 
 /** The schemas of the built-in kinds, as a Kubernetes 1.34 publishes them, without texts. */

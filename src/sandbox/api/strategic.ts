@@ -28,7 +28,8 @@ export function strategicMerge(schema: Schema | undefined, live: unknown, patch:
     const field = /^\$setElementOrder\/(.+)$/.exec(key)?.[1];
     if (field === undefined || !Array.isArray(merged[field])) continue;
     const mergeKey = resolve(memberSchema(known, field))?.['x-kubernetes-patch-merge-key'];
-    merged[field] = inOrder(asArray(merged[field]), asArray(order), mergeKey);
+    const before = isObject(live) ? asArray(live[field]) : [];
+    merged[field] = inOrder(asArray(merged[field]), asArray(order), before, mergeKey);
   }
   return merged;
 }
@@ -45,7 +46,7 @@ function mergeMember(schema: Schema | undefined, live: unknown, patch: unknown, 
   if (mergeKey === undefined) {
     const merged = [...asArray(live)];
     for (const item of patch) if (!merged.some((has) => equal(has, item))) merged.push(item);
-    return merged;
+    return inOrder(merged, patch, asArray(live), undefined);
   }
   return mergeByKey(schema?.items, asArray(live), patch, mergeKey, resolve);
 }
@@ -73,17 +74,30 @@ function mergeByKey(
     if (place < 0) merged.push(result);
     else merged[place] = result;
   }
-  return merged;
+  return inOrder(merged, patch, live, mergeKey);
 }
 
-/** Items that the order names stand in that order; the others keep their places before the next named one. */
-function inOrder(items: readonly unknown[], order: readonly unknown[], mergeKey: string | undefined): unknown[] {
+/** Items that the order names stand in that order; the others go before the first of them that they preceded in live. */
+function inOrder(
+  items: readonly unknown[],
+  order: readonly unknown[],
+  live: readonly unknown[],
+  mergeKey: string | undefined,
+): unknown[] {
   const keyOf = (item: unknown): string =>
     JSON.stringify(mergeKey !== undefined && isObject(item) ? item[mergeKey] : item);
   const wanted = order.map(keyOf);
+  const places = live.map(keyOf);
   const named = items.filter((item) => wanted.includes(keyOf(item)));
   named.sort((a, b) => wanted.indexOf(keyOf(a)) - wanted.indexOf(keyOf(b)));
-  return items.map((item) => (wanted.includes(keyOf(item)) ? named.shift() : item));
+  const others = items.filter((item) => !wanted.includes(keyOf(item)));
+  const sorted: unknown[] = [];
+  while (others.length > 0 || named.length > 0) {
+    const [left, right] = [places.indexOf(keyOf(others[0])), places.indexOf(keyOf(named[0]))];
+    const takesOther = named.length === 0 || (others.length > 0 && left >= 0 && right >= 0 && left < right);
+    sorted.push(takesOther ? others.shift() : named.shift());
+  }
+  return sorted;
 }
 
 function withoutDirectives(patch: Json): Json {

@@ -74,7 +74,11 @@ function checkString(schema: Schema, value: string, path: string, report: Report
     report(path, `Invalid value: ${shown}: ${path} in body should match '${schema.pattern}'`);
   }
   if (schema.format === 'date-time' && Number.isNaN(Date.parse(value))) {
-    report(path, `Invalid value: ${shown}: ${path} in body must be of type date-time: ${shown}`);
+    report(
+      path,
+      `Invalid value: ${shown}: ${path} in body must be of type date-time: ${shown}`,
+      'FieldValueTypeInvalid',
+    );
   }
 }
 

@@ -3,7 +3,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { StoredObject } from '../types.ts';
 import type { Admission } from './admission.ts';
 import type { Subject } from './failure.ts';
-import { alreadyExists, badRequest, forbidden, invalid, modified, notFound } from './failure.ts';
+import { Failure, alreadyExists, badRequest, conflict, forbidden, invalid, modified, notFound } from './failure.ts';
 import type { Json } from './json.ts';
 import { asArray, asObject, asString, clone, equal } from './json.ts';
 import { bumpsGeneration, finalizerCauses, nameCauses, ownedByServer } from './metadata.ts';
@@ -82,10 +82,9 @@ export function createWriter(objects: Objects, admission: Admission, clock: Cloc
     const causes = nameCauses(resource, name);
     if (causes.length > 0) throw invalid(kindSubject(resource, name), causes);
     if (asString(metadata.resourceVersion) !== '') {
-      throw badRequest('resourceVersion should not be set on objects to be created');
+      throw new Failure(500, '', 'resourceVersion should not be set on objects to be created');
     }
     if (namespace !== undefined && resource.namespaced) requireNamespace(resource, name, namespace);
-    if (objects.get(resource.storage, namespace, name)) throw alreadyExists(subjectOf(resource, name));
     draft.apiVersion = apiVersionOf(resource);
     draft.kind = resource.kind;
     for (const field of ['deletionTimestamp', 'deletionGracePeriodSeconds', 'selfLink']) delete metadata[field];
@@ -95,6 +94,7 @@ export function createWriter(objects: Objects, admission: Admission, clock: Cloc
     if (resource.generation === 'none') delete metadata.generation;
     else metadata.generation = 1;
     const admitted = admission.admit(resource, draft, undefined, context);
+    if (objects.get(resource.storage, namespace, name)) throw alreadyExists(subjectOf(resource, name));
     const stored = toStored(resource, admitted) as StoredObject;
     return shown(resource, context.dryRun ? stored : objects.put(resource.storage, stored));
   };
@@ -122,17 +122,16 @@ export function createWriter(objects: Objects, admission: Admission, clock: Cloc
     const expected = asString(metadata.resourceVersion);
     if (expected !== '' && expected !== live.metadata.resourceVersion) throw modified(subjectOf(resource, name));
     if (asString(metadata.uid) !== '' && metadata.uid !== live.metadata.uid) {
-      throw invalid(kindSubject(resource, name), [
-        { field: 'metadata.uid', message: `Invalid value: "${asString(metadata.uid)}": field is immutable` },
-      ]);
+      const why = `Precondition failed: UID in precondition: ${asString(metadata.uid)}, UID in object meta: ${live.metadata.uid}`;
+      throw conflict(subjectOf(resource, name), why);
     }
     const next = ownedByServer(resource, live, draft, context.subresource);
     const causes = finalizerCauses(live, next);
     if (causes.length > 0) throw invalid(kindSubject(resource, name), causes);
-    if (bumpsGeneration(resource, live, next)) {
-      (next.metadata as Json).generation = (live.metadata.generation ?? 0) + 1;
-    }
     const admitted = admission.admit(resource, next, live, context);
+    if (bumpsGeneration(resource, live, admitted)) {
+      asObject(admitted.metadata).generation = (live.metadata.generation ?? 0) + 1;
+    }
     if (equal(admitted, live) || sameButTimes(admitted, live)) return live;
     const becomes = toStored(resource, admitted) as StoredObject;
     if (context.dryRun) return shown(resource, becomes);
@@ -189,9 +188,7 @@ function checkPreconditions(resource: Resource, stored: StoredObject, options: D
   const { uid, resourceVersion, name } = stored.metadata;
   const refuse = (field: string, wanted: string, has: string): never => {
     const why = `the ${field} in the precondition (${wanted}) does not match the ${field} in record (${has}). The object might have been ${field === 'UID' ? 'deleted and then recreated' : 'modified'}`;
-    throw Object.assign(modified(subjectOf(resource, name)), {
-      message: `Operation cannot be fulfilled on ${resource.plural}${resource.group === '' ? '' : `.${resource.group}`} "${name}": ${why}`,
-    });
+    throw conflict(kindSubject(resource, name), why);
   };
   if (options.uid !== undefined && options.uid !== uid) refuse('UID', options.uid, uid);
   if (options.resourceVersion !== undefined && options.resourceVersion !== resourceVersion) {

@@ -43,6 +43,10 @@ export function compare(schema: Schema | undefined, before: unknown, after: unkn
   if (before === undefined) return { ...nothing, added: everything(schema, after, resolve) };
   if (after === undefined) return { ...nothing, removed: everything(schema, before, resolve) };
   if (equal(before, after)) return nothing;
+  // A list or map that is there but null is an empty one.
+  if (before === null && typeof after === 'object') {
+    return compare(schema, Array.isArray(after) ? [] : {}, after, resolve);
+  }
   const old = partsOf(schema, before, resolve);
   const now = partsOf(schema, after, resolve);
   if (!old || !now) return { ...nothing, modified: member };

@@ -1,4 +1,4 @@
-import { badRequest } from '../failure.ts';
+import { invalid } from '../failure.ts';
 import type { Json } from '../json.ts';
 import { asArray, asObject, isObject } from '../json.ts';
 import { apiVersionOf } from '../resource.ts';
@@ -22,7 +22,13 @@ function optionsOf({ protobuf }: Backend, request: ApiRequest): DeleteOptions {
     propagation !== 'Foreground' &&
     propagation !== 'Orphan'
   ) {
-    throw badRequest(`invalid propagationPolicy: ${JSON.stringify(propagation)}`);
+    throw invalid({ group: 'meta.k8s.io', kind: 'DeleteOptions', name: '' }, [
+      {
+        reason: 'FieldValueNotSupported',
+        field: 'propagationPolicy',
+        message: `Unsupported value: ${JSON.stringify(propagation)}: supported values: "Foreground", "Background", "Orphan", "nil"`,
+      },
+    ]);
   }
   const grace = body.gracePeriodSeconds ?? request.query.get('gracePeriodSeconds') ?? undefined;
   const { uid, resourceVersion } = asObject(body.preconditions);

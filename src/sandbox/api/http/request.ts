@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { parse as parseYaml } from 'yaml';
-import { Failure, badRequest } from '../failure.ts';
+import { Failure, badRequest, unsupportedMedia } from '../failure.ts';
 import type { Json } from '../json.ts';
 import { isObject } from '../json.ts';
 import type { ProtobufTable } from '../protobuf.ts';
@@ -55,6 +55,11 @@ export function bodyOf(request: ApiRequest, protobuf: ProtobufTable): unknown {
   if (request.body.length === 0) return undefined;
   const type = request.contentType.split(';')[0]?.trim() ?? '';
   if (type === 'application/vnd.kubernetes.protobuf') return decodeProtobuf(request.body, protobuf);
+  if (!/^application\/([-\w.]+\+)?(json|yaml)$/.test(type)) {
+    throw unsupportedMedia(
+      'the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf',
+    );
+  }
   const text = request.body.toString('utf8');
   try {
     return type.includes('yaml') ? parseYaml(text) : JSON.parse(text);

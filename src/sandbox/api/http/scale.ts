@@ -1,5 +1,5 @@
 import type { StoredObject } from '../../types.ts';
-import { invalid, noSuchPage } from '../failure.ts';
+import { Failure, invalid, noSuchPage } from '../failure.ts';
 import type { Json } from '../json.ts';
 import { asObject, at, clone, ensure, isObject } from '../json.ts';
 import type { Resource, ScalePaths } from '../resource.ts';
@@ -13,17 +13,22 @@ export function scalePaths(resource: Resource): ScalePaths {
   return resource.scale;
 }
 
-/** The autoscaling/v1 Scale of an object. */
-export function scaleOf(resource: Resource, object: StoredObject): Json {
+/** The autoscaling/v1 Scale of an object. One that has no replicas yet has none, but may be patched to get some. */
+export function scaleOf(resource: Resource, object: StoredObject, forPatch = false): Json {
   const paths = scalePaths(resource);
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
   const selector = paths.labelSelectorPath === undefined ? undefined : at(object, ...steps(paths.labelSelectorPath));
   const text = isObject(selector) ? selectorText(selector) : selector;
+  const replicas = at(object, ...steps(paths.specReplicasPath));
+  if (replicas === undefined && !forPatch) {
+    const message = `the spec replicas field ${JSON.stringify(paths.specReplicasPath)} does not exist`;
+    throw new Failure(500, 'InternalError', `Internal error occurred: ${message}`, { causes: [{ message }] });
+  }
   return {
     kind: 'Scale',
     apiVersion: 'autoscaling/v1',
     metadata: { name, namespace, uid, resourceVersion, creationTimestamp },
-    spec: { replicas: at(object, ...steps(paths.specReplicasPath)) ?? 0 },
+    spec: replicas === undefined || replicas === 0 ? {} : { replicas },
     status: {
       replicas: at(object, ...steps(paths.statusReplicasPath)) ?? 0,
       ...(text === undefined ? {} : { selector: text }),

@@ -11,7 +11,7 @@ import { apiVersionOf } from '../resource.ts';
 import type { ApiStore } from '../store.ts';
 import { shown } from '../view.ts';
 import type { WriteContext } from '../writer.ts';
-import { kindSubject } from '../writer.ts';
+import { subjectOf } from '../writer.ts';
 import { render } from './list.ts';
 import type { ApiRequest, Reply } from './request.ts';
 import { bodyOf, objectBody, reply, writeContextOf } from './request.ts';
@@ -31,9 +31,7 @@ function checkBody(target: Target, body: Json): void {
   if (asString(body.kind) !== resource.kind || asString(body.apiVersion) !== apiVersionOf(resource)) {
     const wants = `${apiVersionOf(resource)}, Kind=${resource.kind}`;
     throw badRequest(
-      asString(body.kind) === ''
-        ? "Object 'Kind' is missing in the body"
-        : `the object provided is unrecognized (must be of type ${resource.kind}): ${has} instead of ${wants}`,
+      `the object provided is unrecognized (must be of type ${resource.kind}): ${has} instead of ${wants}`,
     );
   }
   const metadata = asObject(body.metadata);
@@ -46,6 +44,15 @@ function checkBody(target: Target, body: Json): void {
   }
 }
 
+/** The object in the body. What the URL says, apiVersion and kind, may be left out. */
+function typedBody(request: ApiRequest, target: Target, protobuf: ProtobufTable): Json {
+  const body = objectBody(request, protobuf);
+  body.apiVersion ??= apiVersionOf(target.resource);
+  body.kind ??= target.resource.kind;
+  checkBody(target, body);
+  return body;
+}
+
 function withWarnings(answer: Reply, context: { readonly warnings: readonly string[] }): Reply {
   if (context.warnings.length === 0) return answer;
   const warning = context.warnings.map((text) => `299 - ${JSON.stringify(text)}`).join(', ');
@@ -55,11 +62,7 @@ function withWarnings(answer: Reply, context: { readonly warnings: readonly stri
 export function create({ store, protobuf }: Backend, request: ApiRequest, target: Target): Reply {
   if (target.name !== undefined || (target.resource.namespaced && target.namespace === undefined))
     throw methodNotAllowed();
-  const body = objectBody(request, protobuf);
-  // Clients may leave out what the URL says.
-  body.apiVersion ??= apiVersionOf(target.resource);
-  body.kind ??= target.resource.kind;
-  checkBody(target, body);
+  const body = typedBody(request, target, protobuf);
   const context = writeContextOf(request, undefined);
   const object = store.writer.create(target.resource, target.namespace, body, context);
   return withWarnings(render(store, request, target, 201, object), context);
@@ -67,16 +70,16 @@ export function create({ store, protobuf }: Backend, request: ApiRequest, target
 
 export function replace({ store, protobuf }: Backend, request: ApiRequest, target: Named): Reply {
   const { resource, namespace, name } = target;
-  const body = objectBody(request, protobuf);
   if (target.subresource === 'scale') {
+    const body = objectBody(request, protobuf);
     const context = writeContextOf(request, 'scale');
     const scaled = store.writer.update(resource, namespace, name, (live) => scaledTo(resource, live, body), context);
     return reply(200, scaleOf(resource, scaled));
   }
-  checkBody(target, body);
+  const body = typedBody(request, target, protobuf);
   if (resource.custom && asString(asObject(body.metadata).resourceVersion) === '') {
     const message = 'Invalid value: 0: must be specified for an update';
-    throw invalid(kindSubject(resource, name), [{ field: 'metadata.resourceVersion', message }]);
+    throw invalid(subjectOf(resource, name), [{ field: 'metadata.resourceVersion', message }]);
   }
   const context = writeContextOf(request, target.subresource === 'status' ? 'status' : undefined);
   const object = store.writer.update(resource, namespace, name, () => body, context);
@@ -108,7 +111,11 @@ function patchScale(
   body: unknown,
 ): Reply {
   const change = (live: StoredObject): Json =>
-    scaledTo(resource, live, patched(type, scaleOf(resource, live), body, { ...resource, schema: {} }, store.resolve));
+    scaledTo(
+      resource,
+      live,
+      patched(type, scaleOf(resource, live, true), body, { ...resource, schema: {} }, store.resolve),
+    );
   return reply(
     200,
     scaleOf(resource, store.writer.update(resource, namespace, name, change, writeContextOf(request, 'scale'))),
@@ -135,7 +142,7 @@ function apply({ store }: Backend, request: ApiRequest, target: Named): Reply {
     ...(subresource === undefined ? {} : { subresource }),
   };
   const around = { resolve: store.resolve, clock: store.clock };
-  config.metadata = { ...asObject(config.metadata), name, ...(namespace === undefined ? {} : { namespace }) };
+  config.metadata = { ...asObject(config.metadata), name };
   if (store.objects.get(resource.storage, namespace, name) === undefined && subresource === undefined) {
     const made = applyTo(resource, undefined, config, applied, around);
     const object = store.writer.create(resource, namespace, made, context);

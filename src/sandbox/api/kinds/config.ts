@@ -1,3 +1,4 @@
+import { badRequest } from '../failure.ts';
 import { asObject, ensure, equal, isObject } from '../json.ts';
 import type { KindRules } from './contract.ts';
 import { fallback, immutable, wrong } from './contract.ts';
@@ -10,8 +11,11 @@ export const namespaceRules: KindRules = {
       object.spec = live.spec;
       return;
     }
-    ensure(object, 'spec').finalizers = ['kubernetes'];
+    object.spec = {};
     object.status = { phase: 'Active' };
+  },
+  allocate: (object, live) => {
+    if (!live) object.spec = { finalizers: ['kubernetes'] };
   },
 };
 
@@ -41,9 +45,16 @@ const frozenFields: KindRules['check'] = (object, live) => {
 
 export const configRules: KindRules = { check: frozenFields };
 
+const isBase64 = (value: unknown): boolean =>
+  typeof value === 'string' &&
+  /^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(value.replaceAll(/[\r\n]/g, ''));
+
 export const secretRules: KindRules = {
   prepare: (object) => {
     fallback(object, 'type', 'Opaque');
+    if (!Object.values(asObject(object.data)).every(isBase64)) {
+      throw badRequest('Secret in version "v1" cannot be handled as a Secret: illegal base64 data');
+    }
     if (!isObject(object.stringData)) return;
     const data = ensure(object, 'data');
     for (const [key, value] of Object.entries(object.stringData)) {

@@ -14,6 +14,8 @@ export interface Surroundings {
 export interface KindRules {
   /** Fills in what a client may leave out. */
   prepare?(object: Json, live: StoredObject | undefined, around: Surroundings): void;
+  /** Gives out what belongs to no manager: addresses, finalizers of the system. Runs last. */
+  allocate?(object: Json, live: StoredObject | undefined, around: Surroundings): void;
   check?(object: Json, live: StoredObject | undefined): readonly Cause[];
 }
 

@@ -1,3 +1,4 @@
+import { badRequest } from '../failure.ts';
 import type { Json } from '../json.ts';
 import { asObject, ensure, objectsIn } from '../json.ts';
 import type { KindRules } from './contract.ts';
@@ -42,5 +43,21 @@ export const autoscalerRules: KindRules = {
     fallback(spec, 'minReplicas', 1);
     fallback(spec, 'metrics', [cpuTarget]);
     fallback(object, 'status', { desiredReplicas: 0, currentMetrics: null });
+  },
+};
+
+const microTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)$/;
+
+/** Lease times have exactly six digits of a second; anything else cannot be read. */
+export const leaseRules: KindRules = {
+  prepare: (object) => {
+    const spec = asObject(object.spec);
+    for (const field of ['acquireTime', 'renewTime']) {
+      const time = spec[field];
+      if (typeof time !== 'string' || microTime.test(time)) continue;
+      throw badRequest(
+        `Lease in version "v1" cannot be handled as a Lease: parsing time ${JSON.stringify(time)} as "2006-01-02T15:04:05.000000Z07:00": cannot parse ${JSON.stringify(time)}`,
+      );
+    }
   },
 };

@@ -24,14 +24,18 @@ function containerDefaults(container: Json): void {
   fallback(container, 'terminationMessagePath', '/dev/termination-log');
   fallback(container, 'terminationMessagePolicy', 'File');
   fallback(container, 'resources', {});
-  const resources = asObject(container.resources);
-  for (const [name, limit] of Object.entries(asObject(resources.limits)))
-    fallback(ensure(resources, 'requests'), name, limit);
   for (const probe of ['livenessProbe', 'readinessProbe', 'startupProbe']) probeDefaults(container[probe]);
   for (const port of objectsIn(container.ports)) fallback(port, 'protocol', 'TCP');
   for (const variable of objectsIn(container.env)) {
     const field = asObject(variable.valueFrom).fieldRef;
     if (isObject(field)) fallback(field, 'apiVersion', 'v1');
+  }
+}
+
+function requestsFromLimits(container: Json): void {
+  const resources = asObject(container.resources);
+  for (const [name, limit] of Object.entries(asObject(resources.limits))) {
+    fallback(ensure(resources, 'requests'), name, limit);
   }
 }
 
@@ -108,6 +112,8 @@ export const podRules: KindRules = {
     podSpecDefaults(spec);
     fallback(spec, 'enableServiceLinks', true);
     if (live) return;
+    for (const container of [...objectsIn(spec.containers), ...objectsIn(spec.initContainers)])
+      requestsFromLimits(container);
     fallback(spec, 'serviceAccountName', 'default');
     fallback(spec, 'serviceAccount', spec.serviceAccountName);
     fallback(spec, 'preemptionPolicy', 'PreemptLowerPriority');

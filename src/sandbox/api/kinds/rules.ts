@@ -2,7 +2,7 @@ import type { Resource } from '../resource.ts';
 import { configRules, namespaceRules, secretRules } from './config.ts';
 import type { KindRules } from './contract.ts';
 import { definitionRules } from './definition.ts';
-import { autoscalerRules, bindingRules, ingressRules } from './others.ts';
+import { autoscalerRules, bindingRules, ingressRules, leaseRules } from './others.ts';
 import { podRules } from './pod.ts';
 import { serviceRules } from './service.ts';
 import { daemonSetRules, deploymentRules, replicaSetRules } from './workload.ts';
@@ -17,6 +17,7 @@ const byStorage: Readonly<Record<string, KindRules>> = {
   'apps/replicasets': replicaSetRules,
   'apps/daemonsets': daemonSetRules,
   'networking.k8s.io/ingresses': ingressRules,
+  'coordination.k8s.io/leases': leaseRules,
   'autoscaling/horizontalpodautoscalers': autoscalerRules,
   'rbac.authorization.k8s.io/rolebindings': bindingRules,
   'rbac.authorization.k8s.io/clusterrolebindings': bindingRules,

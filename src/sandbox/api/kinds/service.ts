@@ -1,6 +1,6 @@
 import type { Cause } from '../failure.ts';
 import type { Json } from '../json.ts';
-import { asArray, asObject, asString, ensure, objectsIn } from '../json.ts';
+import { asObject, asString, ensure, objectsIn } from '../json.ts';
 import type { Objects } from '../objects.ts';
 import type { KindRules } from './contract.ts';
 import { fallback, required, wrong } from './contract.ts';
@@ -25,16 +25,34 @@ function freeNodePort(objects: Objects): number {
   return port;
 }
 
-function addressDefaults(spec: Json, before: Json, objects: Objects): void {
-  if (spec.clusterIP === undefined) spec.clusterIP = asString(before.clusterIP) || freeAddress(objects);
-  fallback(spec, 'clusterIPs', [spec.clusterIP]);
-  fallback(spec, 'internalTrafficPolicy', 'Cluster');
-  fallback(spec, 'ipFamilyPolicy', 'SingleStack');
-  fallback(spec, 'ipFamilies', ['IPv4']);
+const addressFields = ['clusterIP', 'clusterIPs', 'ipFamilies', 'ipFamilyPolicy'];
+
+/** What was given out once stays, unless the client says otherwise or the type no longer has it. */
+function keepAllocated(spec: Json, before: Json): void {
+  if (spec.type !== 'ExternalName') {
+    if (before.clusterIP !== undefined && spec.clusterIP !== undefined && spec.clusterIP !== before.clusterIP) {
+      spec.clusterIPs ??= [spec.clusterIP];
+    }
+    for (const field of addressFields) if (before[field] !== undefined) fallback(spec, field, before[field]);
+  }
+  const ports = objectsIn(spec.ports);
+  const earlier = objectsIn(before.ports);
+  if (hasNodePorts(spec)) {
+    for (const port of ports) {
+      const same = earlier.find((one) => one.port === port.port && one.protocol === port.protocol);
+      if (same?.nodePort !== undefined) fallback(port, 'nodePort', same.nodePort);
+    }
+  } else if (hasNodePorts(before)) {
+    delete spec.externalTrafficPolicy;
+    delete spec.allocateLoadBalancerNodePorts;
+    for (const port of ports) delete port.nodePort;
+  }
 }
 
+const hasNodePorts = (spec: Json): boolean => spec.type === 'NodePort' || spec.type === 'LoadBalancer';
+
 export const serviceRules: KindRules = {
-  prepare: (object, live, { objects }) => {
+  prepare: (object, live) => {
     const spec = ensure(object, 'spec');
     fallback(spec, 'type', 'ClusterIP');
     fallback(spec, 'sessionAffinity', 'None');
@@ -42,13 +60,26 @@ export const serviceRules: KindRules = {
       fallback(port, 'protocol', 'TCP');
       fallback(port, 'targetPort', port.port);
     }
-    if (spec.type !== 'ExternalName') addressDefaults(spec, asObject(live?.spec), objects);
-    if (spec.type === 'NodePort' || spec.type === 'LoadBalancer') {
+    if (spec.type !== 'ExternalName') fallback(spec, 'internalTrafficPolicy', 'Cluster');
+    if (hasNodePorts(spec)) {
       fallback(spec, 'externalTrafficPolicy', 'Cluster');
       if (spec.type === 'LoadBalancer') fallback(spec, 'allocateLoadBalancerNodePorts', true);
-      for (const port of objectsIn(spec.ports)) fallback(port, 'nodePort', freeNodePort(objects));
     }
+    keepAllocated(spec, asObject(live?.spec));
     fallback(object, 'status', { loadBalancer: {} });
+  },
+  allocate: (object, _live, { objects }) => {
+    const spec = ensure(object, 'spec');
+    if (spec.type === 'ExternalName') return;
+    fallback(spec, 'clusterIP', freeAddress(objects));
+    fallback(spec, 'clusterIPs', [spec.clusterIP]);
+    fallback(spec, 'ipFamilies', ['IPv4']);
+    fallback(spec, 'ipFamilyPolicy', 'SingleStack');
+    if (!hasNodePorts(spec)) return;
+    let free = freeNodePort(objects);
+    for (const port of objectsIn(spec.ports)) {
+      if (port.nodePort === undefined) port.nodePort = free++;
+    }
   },
   check: (object, live) => {
     const spec = asObject(object.spec);
@@ -71,7 +102,7 @@ export const serviceRules: KindRules = {
     }
     const before = asObject(live?.spec);
     if (live && before.type !== 'ExternalName' && spec.type !== 'ExternalName' && before.clusterIP !== spec.clusterIP) {
-      causes.push(wrong('spec.clusterIPs[0]', asArray(spec.clusterIPs), 'may not change once set'));
+      causes.push(wrong('spec.clusterIPs[0]', [spec.clusterIP], 'may not change once set'));
     }
     return causes;
   },

@@ -49,7 +49,6 @@ export const deploymentRules: KindRules = {
       fallback(rolling, 'maxSurge', '25%');
     }
     templateDefaults(spec);
-    fallback(object, 'status', {});
   },
   check: (object, live) => {
     const strategy = asObject(asObject(object.spec).strategy);
@@ -76,8 +75,6 @@ export const replicaSetRules: KindRules = {
     const spec = ensure(object, 'spec');
     fallback(spec, 'replicas', 1);
     templateDefaults(spec);
-    const status = ensure(object, 'status');
-    fallback(status, 'replicas', 0);
   },
   check: workloadCauses,
 };
@@ -94,10 +91,6 @@ export const daemonSetRules: KindRules = {
       fallback(rolling, 'maxSurge', 0);
     }
     templateDefaults(spec);
-    const status = ensure(object, 'status');
-    for (const field of ['currentNumberScheduled', 'numberMisscheduled', 'desiredNumberScheduled', 'numberReady']) {
-      fallback(status, field, 0);
-    }
   },
   check: (object, live) =>
     asObject(object.spec).selector === undefined ? [required('spec.selector')] : workloadCauses(object, live),

@@ -14,18 +14,18 @@ export const createdLayout: Layout = layout({ Name: name, 'Created At': createdA
 
 export const configMapLayout: Layout = layout({
   Name: name,
-  '#Data': (object) => size(object.data) + size(object.binaryData),
+  Data: (object) => size(object.data) + size(object.binaryData),
   Age: age,
 });
 export const secretLayout: Layout = layout({
   Name: name,
   Type: (object) => asString(object.type),
-  '#Data': (object) => size(object.data),
+  Data: (object) => size(object.data),
   Age: age,
 });
 export const serviceAccountLayout: Layout = layout({
   Name: name,
-  '#Secrets': (object) => objectsIn(object.secrets).length,
+  Secrets: (object) => objectsIn(object.secrets).length,
   Age: age,
 });
 export const namespaceLayout: Layout = layout({
@@ -97,13 +97,16 @@ export const eventLayout: Layout = layout({
   '*Subobject': (event) => asString(asObject(event.involvedObject).fieldPath),
   '*Source': (event) => {
     const source = asObject(event.source);
-    return [asString(source.component) || asString(event.reportingComponent), asString(source.host)]
+    return [
+      asString(source.component) || asString(event.reportingComponent),
+      asString(source.host) || asString(event.reportingInstance),
+    ]
       .filter((part) => part !== '')
       .join(', ');
   },
   Message: (event) => asString(event.message).trim(),
   '*First Seen': (event, nowMs) => ageOf(firstSeen(event), nowMs),
-  '*#Count': (event) => Number(asObject(event.series).count ?? event.count ?? 1),
+  '*Count': (event) => Number(asObject(event.series).count ?? event.count ?? 1),
   '*Name': name,
 });
 

@@ -103,8 +103,8 @@ export const autoscalerLayout: Layout = layout({
   },
   Targets: targets,
   MinPods: (object) => String(count(object, 'spec', 'minReplicas')),
-  '#MaxPods': (object) => count(object, 'spec', 'maxReplicas'),
-  '#Replicas': (object) => count(object, 'status', 'currentReplicas'),
+  MaxPods: (object) => String(count(object, 'spec', 'maxReplicas')),
+  Replicas: (object) => count(object, 'status', 'currentReplicas'),
   Age: age,
 });
 
