@@ -58,9 +58,9 @@ function* mayIncrease(stage: Stage): Asking<boolean> {
 }
 
 function* advanceAbTesting(stage: Stage, { iterations }: Rounds): Asking<void> {
-  const { status, names } = stage;
+  const { status, names, weight } = stage;
   if (status.iterations >= iterations) return yield* confirmAndPromote(stage);
-  route(stage, 100);
+  if (weight !== 100) route(stage, 100);
   nextRound(stage, iterations);
   normal(stage, `Advance ${names.canary} canary iteration ${status.iterations + 1}/${iterations}`);
 }

@@ -1,0 +1,255 @@
+import {
+  configChecksum,
+  configRefsOf,
+  isTrackedConfig,
+  parseConfigKey,
+  renderConfigCopy,
+} from '../../src/canary/configs.ts';
+import type { ConfigKey, ConfigSeen, Effect, Seen, TrafficSplit } from '../../src/canary/types.ts';
+import { canonicalJson } from '../../src/lib/hash.ts';
+import type { KubeObject } from '../../src/manifest/types.ts';
+
+export interface ModelOptions {
+  /** `spec` of the Canary. */
+  readonly canarySpec: Readonly<Record<string, unknown>>;
+  readonly name?: string;
+  readonly namespace?: string;
+  /** How long new pods take to answer. */
+  readonly settleMs?: number;
+  readonly replicas?: number;
+}
+
+/** A world in the smallest form that the core can see: what stands in it changes only by effects and by the test. */
+export interface ModelCluster {
+  nowMs: number;
+  canary: KubeObject;
+  split: TrafficSplit | undefined;
+  routeTrouble: string | undefined;
+  routeDrift: boolean;
+  desiredReplicas: number | undefined;
+  readonly objects: Map<string, KubeObject>;
+  deployment(name: string): KubeObject | undefined;
+  /** Changes the target as a push to Git would. */
+  setImage(image: string): void;
+  setConfig(text: string): void;
+  setReplicas(name: string, replicas: number): void;
+  /** Pods of these images never answer. */
+  readonly brokenImages: Set<string>;
+  /** Pods of these Deployments do not answer any more. */
+  readonly downDeployments: Set<string>;
+  see(): Omit<Seen, 'answers'>;
+  apply(effect: Effect): void;
+}
+
+const key = (kind: string, name: string): string => `${kind}/${name}`;
+
+export function createModelCluster({
+  canarySpec,
+  name = 'app',
+  namespace = 'demo',
+  settleMs = 1_000,
+  replicas = 1,
+}: ModelOptions): ModelCluster {
+  const objects = new Map<string, KubeObject>();
+  /** When a Deployment last changed, and how many pods of the version before still answer. */
+  const changes = new Map<string, { atMs: number; stillServing: number }>();
+  let generations = 0;
+
+  const put = (object: KubeObject): void => {
+    const at = key(object.kind, object.metadata.name);
+    const before = objects.get(at);
+    generations += 1;
+    const { status: _status, ...rest } = object;
+    const stored: KubeObject = {
+      ...rest,
+      metadata: { ...object.metadata, uid: before?.metadata.uid ?? `uid-${generations}`, generation: generations },
+    } as KubeObject;
+    if (before && canonicalJson(before['spec']) === canonicalJson(object['spec']) && object.kind === 'Deployment') {
+      objects.set(at, { ...stored, metadata: { ...stored.metadata, generation: before.metadata.generation ?? 0 } });
+      return;
+    }
+    if (object.kind === 'Deployment') {
+      changes.set(object.metadata.name, { atMs: world.nowMs, stillServing: before ? servingOf(before) : 0 });
+    }
+    objects.set(at, stored);
+  };
+  const imageOf = (deployment: KubeObject): string => {
+    const spec = deployment['spec'] as { template: { spec: { containers: { image: string }[] } } };
+    return spec.template.spec.containers[0]?.image ?? '';
+  };
+  const replicasOf = (deployment: KubeObject): number => (deployment['spec'] as { replicas: number }).replicas;
+  const servingOf = (deployment: KubeObject): number => {
+    const { name: own } = deployment.metadata;
+    const wanted = replicasOf(deployment);
+    const change = changes.get(own) ?? { atMs: 0, stillServing: 0 };
+    if (wanted === 0 || world.downDeployments.has(own)) return 0;
+    const isUp = !world.brokenImages.has(imageOf(deployment)) && world.nowMs - change.atMs >= settleMs;
+    return isUp ? wanted : Math.min(change.stillServing, wanted);
+  };
+  const withStatus = (deployment: KubeObject): KubeObject => {
+    const wanted = replicasOf(deployment);
+    const change = changes.get(deployment.metadata.name) ?? { atMs: 0, stillServing: 0 };
+    const available = servingOf(deployment);
+    const isNew = !world.brokenImages.has(imageOf(deployment)) && world.nowMs - change.atMs >= settleMs;
+    const old = isNew ? 0 : Math.min(change.stillServing, wanted);
+    const deadlineMs =
+      ((deployment['spec'] as { progressDeadlineSeconds?: number }).progressDeadlineSeconds ?? 600) * 1_000;
+    const isLate = !isNew && wanted > 0 && world.nowMs - change.atMs > deadlineMs;
+    return {
+      ...deployment,
+      status: {
+        observedGeneration: deployment.metadata.generation,
+        replicas: wanted + old,
+        updatedReplicas: wanted,
+        availableReplicas: available,
+        conditions: [
+          {
+            type: 'Progressing',
+            status: isLate ? 'False' : 'True',
+            reason: isLate ? 'ProgressDeadlineExceeded' : 'NewReplicaSetAvailable',
+          },
+          {
+            type: 'Available',
+            status: available >= wanted ? 'True' : 'False',
+            reason: available >= wanted ? 'MinimumReplicasAvailable' : 'MinimumReplicasUnavailable',
+            lastUpdateTime: new Date(change.atMs).toISOString(),
+          },
+        ],
+      },
+    };
+  };
+  const patchTarget = (change: (spec: Record<string, unknown>) => Record<string, unknown>, own = name): void => {
+    const target = objects.get(key('Deployment', own));
+    if (target) put({ ...target, spec: change(target['spec'] as Record<string, unknown>) });
+  };
+  const configsSeen = (): ReadonlyMap<ConfigKey, ConfigSeen> => {
+    const found = new Map<ConfigKey, ConfigSeen>();
+    const target = objects.get(key('Deployment', name));
+    for (const ref of target ? configRefsOf(target) : []) {
+      for (const wanted of [ref.key, `${ref.key}-primary` as ConfigKey]) {
+        const config = objects.get(key(ref.kind, parseConfigKey(wanted).name));
+        if (config) found.set(wanted, { checksum: configChecksum(config), tracked: isTrackedConfig(config) });
+      }
+    }
+    return found;
+  };
+
+  const world: ModelCluster = {
+    nowMs: Date.UTC(2026, 0, 1),
+    canary: {
+      apiVersion: 'flagger.app/v1beta1',
+      kind: 'Canary',
+      metadata: { name, namespace, uid: 'uid-of-canary', generation: 1 },
+      spec: { ...canarySpec },
+    },
+    split: undefined,
+    routeTrouble: undefined,
+    routeDrift: false,
+    desiredReplicas: replicas,
+    objects,
+    brokenImages: new Set(),
+    downDeployments: new Set(),
+    deployment(own) {
+      const found = objects.get(key('Deployment', own));
+      return found && withStatus(found);
+    },
+    setImage(image) {
+      patchTarget((spec) => {
+        const template = spec['template'] as { metadata: unknown; spec: { containers: Record<string, unknown>[] } };
+        const containers = template.spec.containers.map((container) => ({ ...container, image }));
+        return { ...spec, template: { ...template, spec: { ...template.spec, containers } } };
+      });
+    },
+    setConfig(text) {
+      put({
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: { name: `${name}-config`, namespace },
+        data: { message: text },
+      });
+    },
+    setReplicas(own, wanted) {
+      patchTarget((spec) => ({ ...spec, replicas: wanted }), own);
+    },
+    see() {
+      const isPlain = (world.canary['spec'] as { provider?: string }).provider === 'kubernetes';
+      return {
+        nowMs: world.nowMs,
+        canary: world.canary,
+        target: world.deployment(name),
+        primary: world.deployment(`${name}-primary`),
+        apexService: objects.get(key('Service', name)),
+        primaryService: objects.get(key('Service', `${name}-primary`)),
+        canaryService: objects.get(key('Service', `${name}-canary`)),
+        split: isPlain ? { canaryWeight: 0, mirror: false } : world.split,
+        routeTrouble: world.routeTrouble,
+        routeDrift: world.routeDrift,
+        configs: configsSeen(),
+        desiredReplicas: world.desiredReplicas,
+      };
+    },
+    apply(effect) {
+      switch (effect.kind) {
+        case 'write': {
+          const { object, over } = effect;
+          if (object.kind === 'Canary') {
+            world.canary = object;
+            return;
+          }
+          const live = objects.get(key(object.kind, object.metadata.name));
+          if ((over === undefined) !== (live === undefined))
+            throw new Error(`conflict: ${object.kind} ${object.metadata.name}`);
+          return put(object);
+        }
+        case 'copy-config': {
+          const { kind, name: own } = parseConfigKey(effect.key);
+          const source = objects.get(key(kind, own));
+          if (!source || configChecksum(source) !== effect.checksum) throw new Error(`${effect.key} changed meanwhile`);
+          return put(
+            renderConfigCopy(source, {
+              canary: world.canary,
+              live: objects.get(key(kind, `${own}-primary`)),
+              includeLabelPrefix: [],
+            }),
+          );
+        }
+        case 'scale-target':
+          return world.setReplicas(name, effect.replicas);
+        case 'set-route':
+          world.split = effect.split;
+          world.routeDrift = false;
+          return;
+        case 'reconcile-route':
+          world.split ??= { canaryWeight: 0, mirror: false };
+          world.routeDrift = false;
+          return;
+        default:
+      }
+    },
+  };
+  world.setConfig('one');
+  put({
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name, namespace, labels: { app: name, team: 'rig' }, annotations: { 'example.org/owner': 'rig' } },
+    spec: {
+      replicas,
+      selector: { matchLabels: { app: name } },
+      progressDeadlineSeconds: (canarySpec['progressDeadlineSeconds'] as number | undefined) ?? 600,
+      template: {
+        metadata: { labels: { app: name }, annotations: { 'prometheus.io/scrape': 'true' } },
+        spec: {
+          containers: [
+            {
+              name: 'app',
+              image: 'example.org/app:1.0.0',
+              ports: [{ name: 'http', containerPort: 9898, protocol: 'TCP' }],
+              env: [{ name: 'MESSAGE', valueFrom: { configMapKeyRef: { name: `${name}-config`, key: 'message' } } }],
+            },
+          ],
+        },
+      },
+    },
+  });
+  return world;
+}

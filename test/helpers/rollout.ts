@@ -1,0 +1,145 @@
+import { decide, wakes } from '../../src/canary/decide.ts';
+import { parseCanary } from '../../src/canary/parse.ts';
+import { parseStatus, renderStatus } from '../../src/canary/status.ts';
+import {
+  type Answer,
+  type CanaryStatus,
+  type Decision,
+  type DecideSettings,
+  type Effect,
+  type FailedCheck,
+  type Question,
+  questionKey,
+  type Seen,
+} from '../../src/canary/types.ts';
+import { canonicalJson } from '../../src/lib/hash.ts';
+import type { ModelCluster } from './model-cluster.ts';
+
+export const decideSettings: DecideSettings = {
+  selectorLabels: ['app', 'name', 'app.kubernetes.io/name'],
+  includeLabelPrefix: [],
+  configTracking: true,
+};
+
+export interface TickRecord {
+  readonly atMs: number;
+  readonly before: CanaryStatus;
+  readonly status: CanaryStatus;
+  readonly effects: readonly Effect[];
+  readonly asked: readonly Question[];
+  readonly decision: Decision;
+}
+
+export interface RolloutOptions {
+  readonly world: ModelCluster;
+  readonly answer: (question: Question) => Answer;
+  /** Called before an effect runs; may throw as a cluster would. */
+  readonly onEffect?: (effect: Effect, index: number) => void;
+}
+
+/** Drives `decide` as the agent does: ticks at the interval, sooner where a change wakes it, effects in order, then the status. */
+export interface Rollout {
+  readonly ticks: readonly TickRecord[];
+  readonly status: CanaryStatus;
+  tick(): TickRecord | undefined;
+  /** Lets time pass in seconds. */
+  run(untilMs: number): void;
+}
+
+export function createRollout({ world, answer, onEffect }: RolloutOptions): Rollout {
+  const ticks: TickRecord[] = [];
+  let dueMs = world.nowMs;
+  let lastSeen = '';
+  let unreachableSinceMs: number | undefined;
+  let lastFailedCheck: FailedCheck | undefined;
+  const spec = () => parseCanary(world.canary, { provider: 'traefik', minIntervalMs: 10_000 });
+  const seen = (answers: ReadonlyMap<string, Answer>): Seen => ({
+    ...world.see(),
+    answers,
+    ...(unreachableSinceMs === undefined ? {} : { unreachableSinceMs }),
+    ...(lastFailedCheck === undefined ? {} : { lastFailedCheck }),
+  });
+
+  const rollout: Rollout = {
+    ticks,
+    get status() {
+      return parseStatus(world.canary);
+    },
+    tick() {
+      const before = parseStatus(world.canary);
+      const answers = new Map<string, Answer>();
+      const asked: Question[] = [];
+      let decision: Decision | undefined;
+      while (!decision) {
+        const step = decide(spec(), before, seen(answers), decideSettings);
+        if (step.kind === 'done') decision = step.decision;
+        else {
+          if (answers.has(questionKey(step.question))) throw new Error('asked twice');
+          asked.push(step.question);
+          answers.set(questionKey(step.question), answer(step.question));
+        }
+      }
+      dueMs = world.nowMs + decision.nextTickMs;
+      unreachableSinceMs = decision.unreachable ? (unreachableSinceMs ?? world.nowMs) : undefined;
+      const failed = decision.evidence?.checks.find(({ passed }) => !passed);
+      if (failed) lastFailedCheck = { name: failed.name, reason: failed.text };
+      const done: Effect[] = [];
+      try {
+        for (const [index, effect] of decision.effects.entries()) {
+          onEffect?.(effect, index);
+          world.apply(effect);
+          done.push(effect);
+          if (effect.kind === 'begin-release') lastFailedCheck = undefined;
+        }
+      } catch {
+        ticks.push({ atMs: world.nowMs, before, status: before, effects: done, asked, decision });
+        return undefined;
+      }
+      if (decision.status)
+        world.canary = {
+          ...world.canary,
+          status: mergePatch(world.canary['status'], renderStatus(decision.status, before)),
+        };
+      for (const effect of decision.afterwards) {
+        if (effect.kind === 'call-hook') {
+          const said = answer({ kind: 'hook', hook: effect.hook, phase: effect.phase });
+          const message =
+            said.kind === 'passed'
+              ? `Post-rollout check ${effect.hook.name} passed`
+              : `Post-rollout hook ${effect.hook.name} failed`;
+          done.push({ kind: 'event', event: { type: 'Normal', level: 'info', message } });
+        } else done.push(effect);
+      }
+      const record = { atMs: world.nowMs, before, status: parseStatus(world.canary), effects: done, asked, decision };
+      ticks.push(record);
+      return record;
+    },
+    run(untilMs) {
+      for (; world.nowMs <= untilMs; world.nowMs += 1_000) {
+        const { nowMs: _now, ...state } = world.see();
+        const snapshot = canonicalJson({ ...state, configs: [...state.configs] });
+        const changed = snapshot !== lastSeen;
+        lastSeen = snapshot;
+        if (
+          world.nowMs >= dueMs ||
+          (changed && wakes(spec(), parseStatus(world.canary), seen(new Map()), decideSettings))
+        )
+          rollout.tick();
+      }
+      // The second that the loop stopped in has not begun.
+      world.nowMs = untilMs;
+    },
+  };
+  return rollout;
+}
+
+function mergePatch(target: unknown, patch: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const merged: Record<string, unknown> = typeof target === 'object' && target !== null ? { ...target } : {};
+  for (const [name, value] of Object.entries(patch)) {
+    if (value === null) delete merged[name];
+    else if (typeof value === 'object' && !Array.isArray(value))
+      merged[name] = mergePatch(merged[name], value as Record<string, unknown>);
+    else merged[name] = value;
+  }
+  return merged;
+}
