@@ -90,15 +90,13 @@ export function startAgent(deps: Deps): Agent {
     const canary = views.canaries.get(key.slice(0, slash), key.slice(slash + 1));
     return canary && parseStatus(canary).phase;
   };
-  /** Apps at rest without a ledger entry are recorded, all of them in one commit. */
-  const adopt = (apps: readonly App[]): void => {
-    for (const { id } of apps) {
-      const canary = views.canaries.get(id.namespace, id.name);
-      if (!canary) continue;
-      const status = parseStatus(canary);
-      if (status.phase === 'Initialized' || status.phase === 'Succeeded')
-        releases.adopt(canary, status.lastPromotedSpec, status.trackedConfigs ?? {});
-    }
+  /** An app at rest without a ledger entry is recorded. `written` is its status where the view is still behind it. */
+  const adopt = ({ id }: App, written?: CanaryStatus): void => {
+    const canary = views.canaries.get(id.namespace, id.name);
+    if (!canary) return;
+    const status = written ?? parseStatus(canary);
+    if (status.phase === 'Initialized' || status.phase === 'Succeeded')
+      releases.adopt(canary, status.lastPromotedSpec, status.trackedConfigs ?? {});
   };
   let apps: readonly App[] = [];
   const syncLoop = createSyncLoop({
@@ -110,12 +108,13 @@ export function startAgent(deps: Deps): Agent {
     takenOver: (synced) => new Set(synced.flatMap(({ id, canary }) => apexOf(id, canary.object, views.services))),
     onSynced: (synced) => {
       apps = synced;
-      adopt(synced);
+      for (const app of synced) adopt(app);
     },
     signal,
   });
-  const onPhase = (_key: string, status: CanaryStatus): void => {
-    if (status.phase === 'Initialized') adopt(apps);
+  const onPhase = (key: string, status: CanaryStatus): void => {
+    const app = apps.find(({ id }) => `${id.namespace}/${id.name}` === key);
+    if (app && status.phase === 'Initialized') adopt(app, status);
     if (['Initialized', 'Failed', 'Succeeded'].includes(status.phase)) syncLoop.wake(status.phase);
   };
   const canaryLoop = createCanaryLoop({
