@@ -1,0 +1,107 @@
+/** Which way the traffic of the app goes: Traefik's own resources, or the Gateway API. */
+export type Provider = 'traefik' | 'gatewayapi:v1';
+
+export interface AppOptions {
+  readonly namespace: string;
+  readonly host: string;
+  readonly provider: Provider;
+}
+
+export const image = (version: string): string => `registry.test:5000/podinfo:${version}`;
+
+/** The app as its owners would keep it in Git, one file each, comments and all. */
+export function podinfoApp({ namespace, host, provider }: AppOptions): Readonly<Record<string, string>> {
+  return {
+    'namespace.yaml': `apiVersion: v1
+kind: Namespace
+metadata:
+  name: ${namespace}
+`,
+    'deployment.yaml': `# podinfo, the demo app
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: podinfo
+  namespace: ${namespace}
+spec:
+  replicas: 2
+  selector:
+    matchLabels:
+      app: podinfo
+  template:
+    metadata:
+      labels:
+        app: podinfo
+      annotations:
+        prometheus.io/scrape: "true"
+        prometheus.io/port: "9898"
+    spec:
+      terminationGracePeriodSeconds: 10
+      containers:
+        - name: podinfod
+          image: ${image('3.1.0')} # the release
+          imagePullPolicy: IfNotPresent
+          ports:
+            - name: http
+              containerPort: 9898
+          readinessProbe:
+            httpGet: { path: /readyz, port: http }
+            periodSeconds: 1
+`,
+    ...(provider === 'traefik' ? { 'route.yaml': ingressRoute(namespace, host) } : {}),
+    'canary.yaml': `apiVersion: flagger.app/v1beta1
+kind: Canary
+metadata:
+  name: podinfo
+  namespace: ${namespace}
+spec:
+  provider: ${provider}
+  metricsServer: http://prometheus.monitoring:9090
+  targetRef:
+    apiVersion: apps/v1
+    kind: Deployment
+    name: podinfo
+  progressDeadlineSeconds: 60
+  service:
+    port: 80
+    targetPort: 9898
+${provider === 'traefik' ? '' : gatewayService(host)}  analysis:
+    interval: 3s
+    # failed checks that are tolerated before a rollback
+    threshold: 2
+    stepWeight: 25
+    maxWeight: 50
+    metrics:
+      - name: request-success-rate
+        thresholdRange:
+          min: 99
+        interval: 10s
+      - name: request-duration
+        thresholdRange:
+          max: 1000
+        interval: 10s
+`,
+  };
+}
+
+const ingressRoute = (namespace: string, host: string): string => `apiVersion: traefik.io/v1alpha1
+kind: IngressRoute
+metadata:
+  name: podinfo
+  namespace: ${namespace}
+spec:
+  entryPoints: [web]
+  routes:
+    - kind: Rule
+      match: Host(\`${host}\`)
+      services:
+        - kind: TraefikService
+          name: podinfo
+          port: 80
+`;
+
+const gatewayService = (host: string): string => `    hosts: [${host}]
+    gatewayRefs:
+      - name: traefik
+        namespace: traefik
+`;
