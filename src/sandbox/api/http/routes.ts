@@ -33,7 +33,7 @@ const version = {
   buildDate: '1970-01-01T00:00:00Z',
   goVersion: '',
   compiler: '',
-  platform: `linux/${process.arch === 'x64' ? 'amd64' : process.arch}`,
+  platform: 'linux/amd64',
 };
 
 /** The answer to a request; undefined when a watch has taken over the response. */
