@@ -80,6 +80,7 @@ export function createCanaryLoop({
     selectorLabels: settings.selectorLabels,
     includeLabelPrefix: settings.includeLabelPrefix,
     configTracking: settings.configTracking,
+    meshProvider: settings.provider,
   };
 
   /** Throws CANARY_INVALID. */
@@ -121,12 +122,7 @@ export function createCanaryLoop({
     secret,
   });
 
-  const answer = async (
-    question: Question,
-    spec: CanarySpec,
-    status: CanaryStatus,
-    memory: Memory,
-  ): Promise<Answer> => {
+  const answer = async (question: Question, spec: CanarySpec, status: CanaryStatus): Promise<Answer> => {
     if (question.kind === 'hook')
       return callWebhook(
         question.hook,
@@ -136,7 +132,6 @@ export function createCanaryLoop({
       );
     if (question.kind === 'metrics-online') return metricsOnline(spec, metricIo(spec), signal);
     const sample = await measure(spec, question.metric, metricIo(spec), signal);
-    memory.unreachableSinceMs = sample.kind === 'unreachable' ? (memory.unreachableSinceMs ?? clock.now()) : undefined;
     if (sample.kind === 'value') {
       telemetry.metricAnalysis.set(
         { name: spec.target.name, namespace: spec.namespace, metric: question.metric.name },
@@ -182,6 +177,7 @@ export function createCanaryLoop({
         nowMs: clock.now(),
         desiredReplicas: desiredReplicas(spec.namespace, spec.target.name),
         unreachableSinceMs: memory.unreachableSinceMs,
+        lastFailedCheck: releases.lastFailedCheck(`${spec.namespace}/${spec.name}`),
         answers,
       });
       // What woke it may be its own last step: the cadence of the analysis is never accelerated.
@@ -189,7 +185,7 @@ export function createCanaryLoop({
       const step = decide(spec, status, seen, decideSettings);
       if (step.kind === 'done')
         return { decision: step.decision, tick: { spec, status, seen, router, route, liveRoutes } };
-      answers.set(questionKey(step.question), await answer(step.question, spec, status, memory));
+      answers.set(questionKey(step.question), await answer(step.question, spec, status));
     }
   };
 
@@ -214,6 +210,7 @@ export function createCanaryLoop({
     tick: TickContext,
   ): Promise<void> => {
     const { spec, status } = tick;
+    memory.unreachableSinceMs = decision.unreachable ? (memory.unreachableSinceMs ?? clock.now()) : undefined;
     if (decision.evidence) releases.note(key, decision.evidence);
     await runAll(decision.effects, tick);
     const next = decision.status ?? status;
@@ -332,6 +329,7 @@ export function createCanaryLoop({
       nowMs: clock.now(),
       desiredReplicas: undefined,
       unreachableSinceMs: memory.unreachableSinceMs,
+      lastFailedCheck: undefined,
       answers: new Map(),
     });
     if (wakes(spec, status, seen, decideSettings)) queue.add(key);

@@ -1,5 +1,5 @@
 import { callWebhook, webhookPayload } from '../analysis/webhook.ts';
-import { parseConfigKey, renderConfigCopy } from '../canary/configs.ts';
+import { configChecksum, parseConfigKey, renderConfigCopy } from '../canary/configs.ts';
 import type { CanaryEvent, CanarySpec, CanaryStatus, Effect, Seen, TrafficSplit } from '../canary/types.ts';
 import { AgentError, assertNever, messageOf } from '../lib/errors.ts';
 import type { KubeObject } from '../manifest/types.ts';
@@ -103,7 +103,7 @@ export function createEffects(deps: Deps, recorder: EventRecorder, releases: Rel
   };
 
   const copyConfig = async (
-    key: Extract<Effect, { kind: 'copy-config' }>['key'],
+    { key, checksum }: Extract<Effect, { kind: 'copy-config' }>,
     { spec, seen }: TickContext,
     signal: AbortSignal,
   ): Promise<void> => {
@@ -111,6 +111,9 @@ export function createEffects(deps: Deps, recorder: EventRecorder, releases: Rel
     const { namespace } = spec;
     const source = await cluster.get({ apiVersion: 'v1', kind, namespace, name }, signal);
     if (!source) throw new AgentError('CLUSTER_REFUSED', `${kind} ${namespace}/${name} is gone`);
+    // Only what was judged may be promoted: a change that came in between starts the analysis anew.
+    if (configChecksum(source) !== checksum)
+      throw new AgentError('CLUSTER_CONFLICT', `${kind} ${namespace}/${name} changed meanwhile`);
     const live = await cluster.get({ apiVersion: 'v1', kind, namespace, name: `${name}-primary` }, signal);
     const copy = renderConfigCopy(source, {
       canary: seen.canary,
@@ -142,7 +145,7 @@ export function createEffects(deps: Deps, recorder: EventRecorder, releases: Rel
           return;
         }
         case 'copy-config':
-          return copyConfig(effect.key, context, signal);
+          return copyConfig(effect, context, signal);
         case 'scale-target':
           await cluster.mergePatch(
             spec.target,

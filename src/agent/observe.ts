@@ -1,5 +1,5 @@
 import { configRefsOf } from '../canary/configs.ts';
-import type { Answer, CanarySpec, ConfigKey, ConfigSeen, Seen } from '../canary/types.ts';
+import type { Answer, CanarySpec, ConfigKey, ConfigSeen, FailedCheck, Seen } from '../canary/types.ts';
 import { AgentError } from '../lib/errors.ts';
 import type { KubeObject, ObjectRef, OwnerReference } from '../manifest/types.ts';
 import { routeDrift } from '../routers/reconcile.ts';
@@ -22,12 +22,24 @@ export interface ObserveInput {
   readonly nowMs: number;
   readonly desiredReplicas: number | undefined;
   readonly unreachableSinceMs: number | undefined;
+  readonly lastFailedCheck: FailedCheck | undefined;
   readonly answers: ReadonlyMap<string, Answer>;
 }
 
 /** Reads the world of one canary from the cached views: no request to the API server. */
 export async function observe(input: ObserveInput): Promise<Observed> {
-  const { views, settings, router, canary, spec, nowMs, desiredReplicas, unreachableSinceMs, answers } = input;
+  const {
+    views,
+    settings,
+    router,
+    canary,
+    spec,
+    nowMs,
+    desiredReplicas,
+    unreachableSinceMs,
+    lastFailedCheck,
+    answers,
+  } = input;
   const { namespace, target, service } = spec;
   const owner: OwnerReference = {
     apiVersion: canary.apiVersion,
@@ -68,6 +80,7 @@ export async function observe(input: ObserveInput): Promise<Observed> {
     desiredReplicas,
     answers,
     ...(unreachableSinceMs === undefined ? {} : { unreachableSinceMs }),
+    ...(lastFailedCheck === undefined ? {} : { lastFailedCheck }),
   };
   return { seen, route, liveRoutes };
 }

@@ -28,6 +28,8 @@ export interface Releases {
   overlay(key: string, phase: Phase | undefined): Revision | undefined;
   begin(canary: KubeObject): Promise<void>;
   note(key: string, evidence: Evidence): void;
+  /** The last check of the release under way that did not pass; undefined where none is known. */
+  lastFailedCheck(key: string): FailedCheck | undefined;
   end(canary: KubeObject, ended: EndedRelease): Promise<void>;
   /** An app at rest without a ledger entry: its present state becomes its stable state. */
   adopt(canary: KubeObject, templateHash: string, configs: Readonly<Record<string, string>>): void;
@@ -154,6 +156,11 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
       const list = evidence.get(key) ?? [];
       if (list.length < evidenceLimit) list.push(entry);
       evidence.set(key, list);
+    },
+    lastFailedCheck(key) {
+      const failed = evidence.get(key)?.findLast(({ checks }) => checks.some(({ passed }) => !passed));
+      const check = failed?.checks.find(({ passed }) => !passed);
+      return check && { name: check.name, reason: check.text };
     },
     async end(canary, { verdict, failedCheck, templateHash, configs }) {
       const key = keyOf(canary);

@@ -191,7 +191,7 @@ export interface Seen {
   readonly desiredReplicas: number | undefined;
   /** Since when the metrics providers have not answered; absent while they do. Kept by the shell. */
   readonly unreachableSinceMs?: number;
-  /** The last failed check of this release, for the text of its outcome (`lastFailedCheckOf` of its evidence). Absent: unknown. */
+  /** The last failed check of this release, for the text of its outcome (from its evidence). Absent: unknown. */
   readonly lastFailedCheck?: FailedCheck;
   /** Answers to what `decide` asked in this tick, by questionKey. */
   readonly answers: ReadonlyMap<string, Answer>;
