@@ -1,0 +1,151 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { groupOf } from '../../src/manifest/types.ts';
+import { routers } from '../../src/routers/registry.ts';
+import { aRouteContext, aSpec } from '../helpers/a-route-context.ts';
+
+/**
+ * What the code asks of the API server, held against manifests/rbac.yaml. A kind that is new in the code fails here until it stands in
+ * this table, and fails again until its rights are granted.
+ */
+const kindsInCode: Readonly<Record<string, { readonly resource: string; readonly verbs: readonly string[] }>> = {
+  Canary: { resource: 'canaries.flagger.app', verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'] },
+  'Canary/status': { resource: 'canaries/status.flagger.app', verbs: ['patch'] },
+  MetricTemplate: {
+    resource: 'metrictemplates.flagger.app',
+    verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'],
+  },
+  Deployment: { resource: 'deployments.apps', verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'] },
+  Service: { resource: 'services', verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'] },
+  ConfigMap: { resource: 'configmaps', verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'] },
+  Secret: { resource: 'secrets', verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'] },
+  Event: { resource: 'events', verbs: ['create', 'patch'] },
+  // The agent's own, where nobody has made it; and what Git says. Never deleted.
+  Namespace: { resource: 'namespaces', verbs: ['get', 'list', 'watch', 'create', 'patch'] },
+};
+/** Named by the code, but only as a reference from one object to another: never asked for. */
+const onlyNamed = new Set(['Gateway']);
+/** Routing objects are watched, made and changed; their owner, the Canary, takes them along when it goes. */
+const routeVerbs = ['get', 'list', 'watch', 'create', 'patch'];
+
+/** What the methods of `Cluster` are on the wire. Server-side apply creates what is not there. */
+const verbsOf: Readonly<Record<string, readonly string[]>> = {
+  get: ['get'],
+  list: ['list'],
+  reflect: ['list', 'watch'],
+  create: ['create'],
+  apply: ['patch', 'create'],
+  jsonPatch: ['patch'],
+  mergePatch: ['patch'],
+  remove: ['delete'],
+  // Discovery, open to everybody who is known.
+  resource: [],
+  version: [],
+};
+
+const root = join(import.meta.dirname, '../..');
+const sources = ['agent', 'sync', 'canary', 'release', 'analysis', 'metrics', 'routers'].flatMap((folder) =>
+  readdirSync(join(root, 'src', folder), { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.ts'))
+    .map((path) => readFileSync(join(root, 'src', folder, path), 'utf8')),
+);
+
+interface Rule {
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  readonly verbs: readonly string[];
+}
+interface Document {
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly labels?: Readonly<Record<string, string>> };
+  readonly rules?: readonly Rule[];
+  readonly roleRef?: { readonly kind: string; readonly name: string };
+  readonly subjects?: readonly { readonly kind: string; readonly name: string; readonly namespace: string }[];
+}
+const documents = parseAllDocuments(readFileSync(join(root, 'manifests/rbac.yaml'), 'utf8')).map(
+  (document) => document.toJS() as Document,
+);
+const rules = documents.flatMap((document) => document.rules ?? []);
+
+/** `canaries/status.flagger.app`: resource, subresource, group. */
+function isGranted(verb: string, target: string): boolean {
+  const [path = '', ...rest] = target.split('.');
+  const group = rest.join('.');
+  return rules.some(
+    ({ apiGroups, resources, verbs }) => apiGroups.includes(group) && resources.includes(path) && verbs.includes(verb),
+  );
+}
+const missing = (target: string, verbs: readonly string[]): string[] =>
+  verbs.filter((verb) => !isGranted(verb, target)).map((verb) => `${verb} ${target}`);
+
+/** Ingress → ingresses, HTTPRoute → httproutes. */
+const pluralOf = (kind: string): string => `${kind.toLowerCase()}${kind.endsWith('s') ? 'es' : 's'}`;
+
+describe('the rights of the service account', () => {
+  it('cover every kind that the code names', () => {
+    expect(sources.length).toBeGreaterThan(40);
+    const routed = new Set(routeRefs().map(({ kind }) => kind));
+    const named = new Set(
+      sources.flatMap((text) => [...text.matchAll(/\bkind: '([A-Z]\w+)'/g)].map(([, kind = '']) => kind)),
+    );
+    const unknown = [...named].filter((kind) => !(kind in kindsInCode) && !onlyNamed.has(kind) && !routed.has(kind));
+    expect(unknown).toEqual([]);
+    expect(named.size).toBeGreaterThan(5);
+    expect(Object.values(kindsInCode).flatMap(({ resource, verbs }) => missing(resource, verbs))).toEqual([]);
+  });
+
+  it('cover the objects of every routing provider', () => {
+    const refs = routeRefs();
+    expect(new Set(refs.map(({ kind }) => kind))).toEqual(
+      new Set(['HTTPRoute', 'Ingress', 'TraefikService', 'TrafficSplit']),
+    );
+    const lacking = refs.flatMap(({ apiVersion, kind }) =>
+      missing([pluralOf(kind), groupOf(apiVersion)].filter(Boolean).join('.'), routeVerbs),
+    );
+    expect(lacking).toEqual([]);
+  });
+
+  it('cover every way in which the code asks, for what it watches and writes', () => {
+    const called = new Set(
+      sources.flatMap((text) => [...text.matchAll(/\bcluster\.(\w+)\(/g)].map(([, name = '']) => name)),
+    );
+    const unknown = [...called].filter((name) => !(name in verbsOf));
+    expect(unknown).toEqual([]);
+    const verbs = [...called].flatMap((name) => verbsOf[name] ?? []);
+    const used = new Set(Object.values(kindsInCode).flatMap((entry) => entry.verbs));
+    expect(verbs.filter((verb) => !used.has(verb))).toEqual([]);
+  });
+
+  it('hold no wildcard, nothing of RBAC itself, and only verbs that are used', () => {
+    const everything = rules.flatMap(({ apiGroups, resources, verbs }) => [...apiGroups, ...resources, ...verbs]);
+    expect(everything).not.toContain('*');
+    expect(rules.filter(({ apiGroups }) => apiGroups.includes('rbac.authorization.k8s.io'))).toEqual([]);
+    const verbs = new Set(rules.flatMap((rule) => rule.verbs));
+    // `update` of canaries/finalizers is what some clusters ask of who sets an owner reference that blocks deletion.
+    expect([...verbs].sort()).toEqual(['create', 'delete', 'get', 'list', 'patch', 'update', 'watch']);
+    expect(rules.filter((rule) => rule.verbs.includes('update')).flatMap(({ resources }) => resources)).toEqual([
+      'canaries/finalizers',
+    ]);
+  });
+
+  it('are bound to the service account of the agent, every role of them', () => {
+    const bound = documents.filter(({ kind }) => kind === 'ClusterRoleBinding');
+    for (const { subjects } of bound)
+      expect(subjects).toEqual([{ kind: 'ServiceAccount', name: 'serin', namespace: 'serin' }]);
+    const roles = documents.filter(
+      ({ kind, metadata }) => kind === 'ClusterRole' && metadata.labels?.['serin.dev/aggregate-to-sync'] === undefined,
+    );
+    expect(roles.map(({ metadata }) => metadata.name).sort()).toEqual(bound.map(({ roleRef }) => roleRef?.name).sort());
+    const pod = readFileSync(join(root, 'manifests/deployment.yaml'), 'utf8');
+    expect(pod).toContain('serviceAccountName: serin');
+  });
+});
+
+function routeRefs(): { apiVersion: string; kind: string }[] {
+  const ingressRef = { apiVersion: 'networking.k8s.io/v1', kind: 'Ingress', namespace: 'prod', name: 'shop' };
+  return Object.values(routers).flatMap((router) => [
+    ...router.refs(aRouteContext(aSpec({ provider: router.name, ingressRef }))),
+  ]);
+}
