@@ -267,7 +267,8 @@ export function createCanaryLoop({
     };
     try {
       const reached = await reach({ spec, status, router, canary }, memory);
-      if (!reached) return;
+      // Woken for nothing, or by a timer that was a little early: the schedule stands.
+      if (!reached) return again(memory.dueAtMs);
       // Counted from the start: what a tick costs does not stretch the interval.
       again(startedMs + reached.decision.nextTickMs);
       await perform(key, canary, memory, reached.decision, reached.tick);
