@@ -137,7 +137,9 @@ describe('the rights of the service account', () => {
     const roles = documents.filter(
       ({ kind, metadata }) => kind === 'ClusterRole' && metadata.labels?.['serin.dev/aggregate-to-sync'] === undefined,
     );
-    expect(roles.map(({ metadata }) => metadata.name).sort()).toEqual(bound.map(({ roleRef }) => roleRef?.name).sort());
+    expect(roles.map(({ metadata }) => metadata.name).sort()).toEqual(
+      bound.map(({ roleRef }) => roleRef?.name ?? '').sort(),
+    );
     const pod = readFileSync(join(root, 'manifests/deployment.yaml'), 'utf8');
     expect(pod).toContain('serviceAccountName: serin');
   });
