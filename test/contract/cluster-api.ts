@@ -67,8 +67,10 @@ export interface CallOptions {
 }
 
 interface Kubeconfig {
-  readonly clusters: readonly [{ cluster: Record<string, string> }];
-  readonly users?: readonly { user?: Record<string, string> }[];
+  readonly 'current-context'?: string;
+  readonly contexts?: readonly { name: string; context: { cluster: string; user?: string } }[];
+  readonly clusters: readonly { name: string; cluster: Record<string, string> }[];
+  readonly users?: readonly { name: string; user?: Record<string, string> }[];
 }
 
 const patience = 30_000;
@@ -80,10 +82,20 @@ function fromConfig(entry: Record<string, string>, field: string): Buffer | unde
   return file === undefined ? undefined : readFileSync(file);
 }
 
+/** The cluster that kubectl means too; never just any of those in the file. */
+function currentContext(config: Kubeconfig): { cluster: Record<string, string>; user: Record<string, string> } {
+  const name = config['current-context'];
+  const context = config.contexts?.find((one) => one.name === name)?.context;
+  const cluster = config.clusters.find((one) => one.name === context?.cluster)?.cluster;
+  if (!cluster) throw new Error('the kubeconfig has no current context that leads to a cluster');
+  const user = config.users?.find((one) => one.name === context?.user)?.user ?? {};
+  if (user.exec !== undefined) throw new Error('the contract suite knows certificates and tokens, but no exec plugins');
+  return { cluster, user };
+}
+
 export function openApi(kubeconfigPath: string): ClusterApi {
   const config = parse(readFileSync(kubeconfigPath, 'utf8')) as Kubeconfig;
-  const { cluster } = config.clusters[0];
-  const user = config.users?.[0]?.user ?? {};
+  const { cluster, user } = currentContext(config);
   const ca = fromConfig(cluster, 'certificate-authority');
   const cert = fromConfig(user, 'client-certificate');
   const key = fromConfig(user, 'client-key');

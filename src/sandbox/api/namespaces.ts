@@ -1,4 +1,3 @@
-import type { Clock } from '../../lib/clock.ts';
 import type { Json } from './json.ts';
 import { asObject } from './json.ts';
 import type { Objects } from './objects.ts';
@@ -6,7 +5,7 @@ import type { Registry } from './registry.ts';
 import type { Writer } from './writer.ts';
 
 /** Gives each new namespace what a real one gets, and empties those that are being deleted. */
-export function runNamespaces(objects: Objects, registry: Registry, writer: Writer, _clock: Clock): () => void {
+export function runNamespaces(objects: Objects, registry: Registry, writer: Writer): () => void {
   const manager = { manager: 'kube-controller-manager' };
   const create = (apiVersion: string, kind: string, namespace: string, body: Json): void => {
     const resource = registry.byKind(apiVersion, kind);

@@ -23,6 +23,8 @@ const keyOf = (namespace: string | undefined, name: string): string => `${namesp
 
 export function createObjects(firstVersion: number): Objects {
   const places = new Map<string, Map<string, StoredObject>>();
+  /** Keys of a place in order; absent after one has come or gone. */
+  const orders = new Map<string, readonly string[]>();
   const listeners = new Set<Listener>();
   const history = createHistory(firstVersion);
   const waiting: { event: StoreEvent; storage: string }[] = [];
@@ -56,6 +58,7 @@ export function createObjects(firstVersion: number): Objects {
     const object = freeze({ ...draft, metadata: { ...draft.metadata, resourceVersion: String(version) } });
     const key = keyOf(object.metadata.namespace, object.metadata.name);
     const previous = place(storage).get(key);
+    if (type !== 'MODIFIED') orders.delete(storage);
     if (type === 'DELETED') place(storage).delete(key);
     else place(storage).set(key, object);
     const event: StoreEvent = previous ? { type, object, previous } : { type, object };
@@ -67,11 +70,14 @@ export function createObjects(firstVersion: number): Objects {
   return {
     get: (storage, namespace, name) => places.get(storage)?.get(keyOf(namespace, name)),
     list: (storage, namespace) => {
-      const keys = [...(places.get(storage)?.keys() ?? [])].sort();
+      const keys = orders.get(storage) ?? [...(places.get(storage)?.keys() ?? [])].sort();
+      orders.set(storage, keys);
+      const all = places.get(storage);
       const found: StoredObject[] = [];
       for (const key of keys) {
-        const object = places.get(storage)?.get(key);
-        if (object && (namespace === undefined || object.metadata.namespace === namespace)) found.push(object);
+        if (namespace !== undefined && !key.startsWith(`${namespace}/`)) continue;
+        const object = all?.get(key);
+        if (object) found.push(object);
       }
       return found;
     },

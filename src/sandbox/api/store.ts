@@ -37,7 +37,7 @@ export function createStore(clock: Clock): ApiStore {
   const writer = createWriter(objects, createAdmission(objects, resolve, clock), clock);
   serveDefinitions(objects, registry);
   collectGarbage(objects, registry, writer);
-  runNamespaces(objects, registry, writer, clock);
+  runNamespaces(objects, registry, writer);
   return { objects, registry, schemas, resolve, clock, writer, ...storeOn(objects, registry, writer) };
 }
 

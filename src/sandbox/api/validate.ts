@@ -63,11 +63,11 @@ function allowsType(schema: Schema, value: unknown): boolean {
 
 function checkString(schema: Schema, value: string, path: string, report: Report): void {
   const shown = JSON.stringify(value);
-  const length = Array.from(value).length;
-  if (schema.minLength !== undefined && length < schema.minLength) {
+  const length = (): number => Array.from(value).length;
+  if (schema.minLength !== undefined && length() < schema.minLength) {
     report(path, `Invalid value: ${shown}: ${path} in body should be at least ${schema.minLength} chars long`);
   }
-  if (schema.maxLength !== undefined && length > schema.maxLength) {
+  if (schema.maxLength !== undefined && length() > schema.maxLength) {
     report(path, `Too long: may not be more than ${schema.maxLength} bytes`, 'FieldValueTooLong');
   }
   if (schema.pattern !== undefined && !matches(schema.pattern, value)) {

@@ -28,7 +28,9 @@ describe('faults on order', () => {
     store.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'default' } });
     server = await startServer(store, () => undefined);
     const kubeconfig = join(folder, 'kubeconfig');
-    await writeFile(kubeconfig, `clusters: [{name: a, cluster: {server: "http://127.0.0.1:${server.port}"}}]\n`);
+    const context = 'current-context: a\ncontexts: [{name: a, context: {cluster: a}}]\n';
+    const cluster = `clusters: [{name: a, cluster: {server: "http://127.0.0.1:${server.port}"}}]\n`;
+    await writeFile(kubeconfig, context + cluster);
     api = openApi(kubeconfig);
   });
   afterEach(async () => {

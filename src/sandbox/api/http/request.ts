@@ -62,7 +62,8 @@ export function bodyOf(request: ApiRequest, protobuf: ProtobufTable): unknown {
   }
   const text = request.body.toString('utf8');
   try {
-    return type.includes('yaml') ? parseYaml(text) : JSON.parse(text);
+    // JSON is YAML too, and most clients send it, but a YAML reader takes ten times as long for it.
+    return type.includes('yaml') && !text.startsWith('{') ? parseYaml(text) : JSON.parse(text);
   } catch (error) {
     throw badRequest(`the body cannot be read: ${error instanceof Error ? error.message : String(error)}`);
   }
