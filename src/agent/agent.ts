@@ -85,10 +85,13 @@ export function startAgent(deps: Deps): Agent {
   const effects = createEffects(deps, recorder, releases);
   const syncer = createSyncer({ cluster, clock, log, settings });
 
+  const phases = new Map<string, Phase>();
   const phaseOf = (key: string): Phase | undefined => {
     const slash = key.indexOf('/');
     const canary = views.canaries.get(key.slice(0, slash), key.slice(slash + 1));
-    return canary && parseStatus(canary).phase;
+    // The view follows our own status write by a moment; what was written counts.
+    if (!canary) phases.delete(key);
+    return canary && (phases.get(key) ?? parseStatus(canary).phase);
   };
   /** An app at rest without a ledger entry is recorded. `written` is its status where the view is still behind it. */
   const adopt = ({ id }: App, written?: CanaryStatus): void => {
@@ -113,6 +116,7 @@ export function startAgent(deps: Deps): Agent {
     signal,
   });
   const onPhase = (key: string, status: CanaryStatus): void => {
+    phases.set(key, status.phase);
     const app = apps.find(({ id }) => `${id.namespace}/${id.name}` === key);
     if (app && status.phase === 'Initialized') adopt(app, status);
     if (['Initialized', 'Failed', 'Succeeded'].includes(status.phase)) syncLoop.wake(status.phase);

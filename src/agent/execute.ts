@@ -136,7 +136,7 @@ export function createEffects(deps: Deps, recorder: EventRecorder, releases: Rel
           return log.info({ canary: name }, effect.message);
         case 'alert':
           // Notifiers come with the engine's second part; the log already says it.
-          return log.info({ canary: name, severity: effect.severity }, `alert: ${effect.message}`);
+          return log.debug({ canary: name, severity: effect.severity }, `alert: ${effect.message}`);
         case 'write': {
           const { object, over } = effect;
           await writeObject(cluster, object, over, signal);
