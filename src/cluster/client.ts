@@ -89,16 +89,25 @@ export async function openCluster(
     async list(kind, options: ListOptions, signal) {
       const resource = await discovery.resource(kind, signal);
       if (!resource) return [];
-      const all: KubeObject[] = [];
-      let next = '';
-      do {
-        const { labelSelector, fieldSelector } = options;
-        const path = `${pathOf(resource, options.namespace)}${query({ labelSelector, fieldSelector, limit: '500', continue: next || undefined })}`;
-        const page = await listPage(path, kind, signal);
-        all.push(...page.items);
-        next = page.next;
-      } while (next);
-      return all;
+      const { labelSelector, fieldSelector } = options;
+      const readAll = async (limit: string | undefined): Promise<readonly KubeObject[]> => {
+        const all: KubeObject[] = [];
+        let next = '';
+        do {
+          const path = `${pathOf(resource, options.namespace)}${query({ labelSelector, fieldSelector, limit, continue: next || undefined })}`;
+          const page = await listPage(path, kind, signal);
+          all.push(...page.items);
+          next = page.next;
+        } while (next);
+        return all;
+      };
+      try {
+        return await readAll('500');
+      } catch (error) {
+        // The server forgot the version of the first page: then all in one answer.
+        if (error instanceof AgentError && error.details['status'] === 410) return readAll(undefined);
+        throw error;
+      }
     },
     async create(object, { manager }, signal) {
       const path = `${pathOf(await served(object, signal), object.metadata.namespace)}${query({ fieldManager: manager })}`;
@@ -177,7 +186,15 @@ export async function openCluster(
     },
     reflect: (kind, options, signal) =>
       startReflector(
-        { connection, clock, log, resource: (wanted, stop) => discovery.resource(wanted, stop), pathOf, listPage },
+        {
+          connection,
+          clock,
+          log,
+          resource: (wanted, stop) => discovery.resource(wanted, stop),
+          forget: ({ apiVersion }) => discovery.forget(apiVersion),
+          pathOf,
+          listPage,
+        },
         kind,
         options,
         signal,

@@ -14,8 +14,8 @@ export interface Connection {
   readonly server: string;
   /** Credentials and dispatchers to use now; tokens and certificates are looked at again every minute and after a 401. */
   credentials(): Promise<Credentials>;
-  /** Forget what is cached: the next call reads tokens and certificates again. */
-  renew(): void;
+  /** The server refused `used`: the next call reads the kubeconfig, tokens and certificates again. */
+  renew(used: Credentials): void;
   close(): Promise<void>;
 }
 
@@ -36,13 +36,18 @@ const refreshMs = 60_000;
 export async function openConnection(source: ClusterSource, now: () => number): Promise<Connection> {
   // Loaded here and not at the top: it takes half a second that `serin validate` need not wait.
   const { KubeConfig } = await import('@kubernetes/client-node');
-  const config = new KubeConfig();
+  const load = (): InstanceType<typeof KubeConfig> => {
+    const loaded = new KubeConfig();
+    if (source.kind === 'default') loaded.loadFromDefault();
+    else if (source.kind === 'in-cluster') loaded.loadFromCluster();
+    else if (source.kind === 'text') loaded.loadFromString(source.text);
+    else loaded.loadFromFile(source.path);
+    if (source.kind === 'file' && source.context !== undefined) loaded.setCurrentContext(source.context);
+    return loaded;
+  };
+  let config: InstanceType<typeof KubeConfig>;
   try {
-    if (source.kind === 'default') config.loadFromDefault();
-    else if (source.kind === 'in-cluster') config.loadFromCluster();
-    else if (source.kind === 'text') config.loadFromString(source.text);
-    else config.loadFromFile(source.path);
-    if (source.kind === 'file' && source.context !== undefined) config.setCurrentContext(source.context);
+    config = load();
   } catch (cause) {
     const where = source.kind === 'file' ? source.path : 'the kubeconfig';
     throw new AgentError('CONFIG_INVALID', `${where} cannot be read: ${messageOf(cause)}`, { cause });
@@ -55,8 +60,18 @@ export async function openConnection(source: ClusterSource, now: () => number): 
   let current: { readonly key: string; readonly value: Credentials } | undefined;
   let readAtMs = Number.NEGATIVE_INFINITY;
   let reading: Promise<Credentials> | undefined;
+  let isRefused = false;
 
   const read = async (): Promise<Credentials> => {
+    if (isRefused) {
+      isRefused = false;
+      try {
+        // The library keeps what it read inside of a KubeConfig.
+        config = load();
+      } catch {
+        // Somebody may be writing the file just now: the old one is as good as none, and the next refusal comes back here.
+      }
+    }
     const options: RequestOptions = {};
     await config.applyToHTTPSOptions(options);
     const headers: Record<string, string> = {};
@@ -102,7 +117,10 @@ export async function openConnection(source: ClusterSource, now: () => number): 
       });
       return reading;
     },
-    renew: () => {
+    renew: (used) => {
+      // Many requests are refused at once; the first of them has the credentials renewed.
+      if (current && current.value !== used) return;
+      isRefused = true;
       readAtMs = Number.NEGATIVE_INFINITY;
     },
     close: async () => {

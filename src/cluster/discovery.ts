@@ -15,6 +15,8 @@ interface ApiResourceList {
 export interface Discovery {
   /** Undefined where the cluster does not serve the kind. */
   resource(kind: KindRef, signal: AbortSignal): Promise<Resource | undefined>;
+  /** The server does not know this path any more: ask again. */
+  forget(apiVersion: string): void;
 }
 
 export function groupVersionPath(apiVersion: string): string {
@@ -42,6 +44,7 @@ export function createDiscovery(read: ReadPath, isMissing: (error: unknown) => b
   };
 
   return {
+    forget: (apiVersion) => void known.delete(apiVersion),
     async resource({ apiVersion, kind }, signal) {
       const entry = known.get(apiVersion);
       const found = entry?.byKind.get(kind);

@@ -1,7 +1,7 @@
 import { request as undiciRequest } from 'undici';
 import { backoffMs } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
-import { messageOf } from '../lib/errors.ts';
+import { AgentError, messageOf } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import type { Change, KindRef, ReflectOptions, Reflection, Resource } from './cluster.ts';
@@ -13,6 +13,8 @@ export interface ReflectorDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly resource: (kind: KindRef, signal: AbortSignal) => Promise<Resource | undefined>;
+  /** The server answered 404 although the kind was known. */
+  readonly forget: (kind: KindRef) => void;
   readonly pathOf: (resource: Resource, namespace: string | undefined) => string;
   readonly listPage: (
     path: string,
@@ -35,9 +37,15 @@ class Busy extends Error {
   }
 }
 
+/** A list whose later pages the server has forgotten. */
+const isExpired = (error: unknown): boolean => error instanceof AgentError && error.details['status'] === 410;
+
 const pageSize = 500;
 /** Real servers send a bookmark about once a minute; two missed ones mean that the stream is dead. */
 const silenceMs = 150_000;
+
+/** A watch that held so long was a good one: what ends it then is no reason to wait long. */
+const steadyMs = 5_000;
 
 /** List, then watch, for ever: no reset, 410, 429 or restart ends it, only the signal. */
 export function startReflector(
@@ -100,6 +108,7 @@ export function startReflector(
   const relist = async (path: string): Promise<void> => {
     const seen = new Set<string>();
     let next = '';
+    let version = '';
     do {
       const query = new URLSearchParams(selectors);
       query.set('limit', String(pageSize));
@@ -110,8 +119,10 @@ export function startReflector(
         put(item);
       }
       next = page.next;
-      resourceVersion = page.resourceVersion;
+      version = page.resourceVersion;
     } while (next);
+    // Not before the last page: a list that broke off must be made again.
+    resourceVersion = version;
     for (const key of objects.keys()) if (!seen.has(key)) drop(key);
     lastContactMs = clock.now();
     trouble = undefined;
@@ -149,8 +160,9 @@ export function startReflector(
       });
       if (response.statusCode !== 200) {
         await response.body.dump();
-        if (response.statusCode === 401) deps.connection.renew();
-        if (response.statusCode === 410) throw new Expired('410 Gone');
+        if (response.statusCode === 401) deps.connection.renew(credentials);
+        if (response.statusCode === 404) deps.forget(kind);
+        if (response.statusCode === 410 || response.statusCode === 404) throw new Expired(String(response.statusCode));
         const retryAfterSeconds = Number(response.headers['retry-after'] ?? 0);
         throw new Busy(
           `the watch was answered with ${response.statusCode}`,
@@ -203,14 +215,14 @@ export function startReflector(
         const path = deps.pathOf(resource, options.namespace);
         if (resourceVersion === undefined) await relist(path);
         await watchOnce(path);
-        failures = clock.now() - startedMs > 5_000 ? 0 : failures + 1;
+        failures = clock.now() - startedMs > steadyMs ? 0 : failures + 1;
         // A clean end is normal, a hot loop of clean ends is not.
         waitMs = failures === 0 ? 0 : backoffMs(failures - 1, { baseMs: 50, capMs: 5_000 }, Math.random());
       } catch (error) {
         if (signal.aborted) return;
-        failures = clock.now() - startedMs > 60_000 ? 0 : failures + 1;
+        failures = clock.now() - startedMs > steadyMs ? 1 : failures + 1;
         waitMs = backoffMs(failures - 1, { baseMs: 100, capMs: 15_000 }, Math.random());
-        if (error instanceof Expired) {
+        if (error instanceof Expired || isExpired(error)) {
           resourceVersion = undefined;
           waitMs = failures > 1 ? waitMs : 0;
           log.debug({ kind: kind.kind }, 'the watch is too old, listing again');

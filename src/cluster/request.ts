@@ -2,7 +2,7 @@ import { request as undiciRequest } from 'undici';
 import type { Clock } from '../lib/clock.ts';
 import { backoffMs } from '../lib/backoff.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
-import type { Connection } from './connection.ts';
+import type { Connection, Credentials } from './connection.ts';
 
 export interface ApiRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -35,10 +35,11 @@ export async function send(
     const last = attempt + 1 >= maxTries;
     let waitMs = backoffMs(attempt, { baseMs: 100, capMs: 5_000 }, Math.random());
     try {
-      const { status, retryAfterMs, body } = await exchange(connection, statistics, apiRequest, signal);
+      const credentials = await connection.credentials();
+      const { status, retryAfterMs, body } = await exchange(connection, credentials, statistics, apiRequest, signal);
       if (status < 300) return body;
       if (status === 401 && attempt === 0) {
-        connection.renew();
+        connection.renew(credentials);
         continue;
       }
       const busy =
@@ -66,11 +67,11 @@ export async function send(
 
 async function exchange(
   connection: Connection,
+  credentials: Credentials,
   statistics: RequestStatistics,
   { method, path, body, contentType }: ApiRequest,
   signal: AbortSignal,
 ): Promise<{ status: number; retryAfterMs: number | undefined; body: unknown }> {
-  const credentials = await connection.credentials();
   statistics.requests += 1;
   const response = await undiciRequest(`${connection.server}${path}`, {
     method,
@@ -111,7 +112,9 @@ export function failureOf({ what }: ApiRequest, status: number, body: unknown): 
   const details = { status, reason: (typeof said === 'object' && said?.reason) || '' };
   if (status === 409 && details.reason !== 'AlreadyExists')
     return new AgentError('CLUSTER_CONFLICT', `${what}: ${message}`, { details });
-  if (status === 429 || status >= 500)
+  // A field that no schema declares makes server-side apply answer 500: waiting does not help.
+  const isUntyped = status === 500 && /failed to create typed patch object|field not declared in schema/.test(message);
+  if (!isUntyped && (status === 429 || status >= 500))
     return new AgentError('CLUSTER_UNREACHABLE', `${what}: the Kubernetes API answers ${status}: ${message}`, {
       details,
     });
