@@ -10,7 +10,7 @@ interface Workplace {
   /** Keys in the order in which they began. */
   readonly begun: string[];
   readonly errors: string[];
-  finish(key: string, error?: Error): Promise<void>;
+  readonly finish: (key: string, error?: Error) => Promise<void>;
   readonly running: () => number;
 }
 
