@@ -1,7 +1,7 @@
 import { canonicalJson, sha256Hex } from '../lib/hash.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { withPrimaryConfigs } from './configs.ts';
-import { at, type Json, jsonOf, textsOf } from './json.ts';
+import { at, type Json, jsonOf, sameJson, textsOf } from './json.ts';
 import { includedByPrefix, type SelectorLabel, withoutToolkit } from './labels.ts';
 import { ownerOf } from './owner.ts';
 import { spreadFromPrimary } from './primary-spread.ts';
@@ -78,7 +78,7 @@ export function primaryHasId(primary: KubeObject, hash: string, configs: Readonl
 
 function hasTemplateOf(primary: KubeObject, source: PrimarySource): boolean {
   const wanted = jsonOf(specFromTarget({}, source)['template']);
-  return canonicalJson(comparable(wanted)) === canonicalJson(comparable(jsonOf(at(primary, 'spec', 'template'))));
+  return sameJson(comparable(wanted), comparable(jsonOf(at(primary, 'spec', 'template'))));
 }
 
 function comparable(template: Json): Json {

@@ -1,6 +1,5 @@
-import { canonicalJson } from '../lib/hash.ts';
 import type { KubeObject } from '../manifest/types.ts';
-import { at, type Json, jsonOf, listOf, numberOf, textOf, textsOf } from './json.ts';
+import { at, type Json, jsonOf, listOf, numberOf, sameJson, textOf, textsOf } from './json.ts';
 import type { SelectorLabel } from './labels.ts';
 import { isControlledBy, ownerOf } from './owner.ts';
 import type { CanarySpec, CustomMetadata } from './types.ts';
@@ -62,7 +61,7 @@ export function renderService(input: ServiceInput): KubeObject {
       ports: mergePorts(listOf(at(live, 'spec', 'ports')), ports),
     },
   };
-  if (canonicalJson(wanted) === canonicalJson(live)) return live;
+  if (sameJson(wanted, live)) return live;
   // A Service that stood before the Canary keeps its own labels and annotations.
   return { ...wanted, metadata: { ...wanted.metadata, annotations: { ...wanted.metadata.annotations, ...handsOff } } };
 }
@@ -119,7 +118,7 @@ function mergePorts(live: readonly Json[], wanted: readonly Json[]): readonly Js
     const same = live.find(({ name }) => name === port['name']);
     return same?.['nodePort'] === undefined ? port : { ...port, nodePort: same['nodePort'] };
   });
-  const sorted = (ports: readonly Json[]): string =>
-    canonicalJson([...ports].sort((a, b) => Number(a['port']) - Number(b['port'])));
-  return sorted(live) === sorted(merged) ? live : merged;
+  const sorted = (ports: readonly Json[]): readonly Json[] =>
+    [...ports].sort((a, b) => Number(a['port']) - Number(b['port']));
+  return sameJson(sorted(live), sorted(merged)) ? live : merged;
 }

@@ -5,7 +5,7 @@ const version = 'v1';
 
 /** Names the content of a pod template as the API server stores it, e.g. `v1-6ff7d4d4c`. */
 export function templateHash(template: unknown): string {
-  return `${version}-${shortHash(canonicalJson(withoutNulls(template)))}`;
+  return `${version}-${shortHash(canonicalJson(hasNull(template) ? withoutNulls(template) : template))}`;
 }
 
 /** False for hashes of Flagger and of other releases: they say nothing about today's template. */
@@ -19,4 +19,9 @@ function withoutNulls(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   const members = Object.entries(value).filter(([, member]) => member !== null);
   return Object.fromEntries(members.map(([name, member]) => [name, withoutNulls(member)]));
+}
+
+function hasNull(value: unknown): boolean {
+  if (typeof value !== 'object') return false;
+  return value === null || Object.values(value).some(hasNull);
 }

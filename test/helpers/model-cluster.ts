@@ -19,6 +19,9 @@ export interface ModelOptions {
   readonly replicas?: number;
 }
 
+/** An effect did not happen: the tick ends, the status stays. */
+export class ClusterFailure extends Error {}
+
 /** A world in the smallest form that the core can see: what stands in it changes only by effects and by the test. */
 export interface ModelCluster {
   nowMs: number;
@@ -198,13 +201,14 @@ export function createModelCluster({
           }
           const live = objects.get(key(object.kind, object.metadata.name));
           if ((over === undefined) !== (live === undefined))
-            throw new Error(`conflict: ${object.kind} ${object.metadata.name}`);
+            throw new ClusterFailure(`conflict: ${object.kind} ${object.metadata.name}`);
           return put(object);
         }
         case 'copy-config': {
           const { kind, name: own } = parseConfigKey(effect.key);
           const source = objects.get(key(kind, own));
-          if (!source || configChecksum(source) !== effect.checksum) throw new Error(`${effect.key} changed meanwhile`);
+          if (!source || configChecksum(source) !== effect.checksum)
+            throw new ClusterFailure(`${effect.key} changed meanwhile`);
           return put(
             renderConfigCopy(source, {
               canary: world.canary,

@@ -13,7 +13,7 @@ import {
   type Seen,
 } from '../../src/canary/types.ts';
 import { canonicalJson } from '../../src/lib/hash.ts';
-import type { ModelCluster } from './model-cluster.ts';
+import { ClusterFailure, type ModelCluster } from './model-cluster.ts';
 
 export const decideSettings: DecideSettings = {
   selectorLabels: ['app', 'name', 'app.kubernetes.io/name'],
@@ -91,7 +91,8 @@ export function createRollout({ world, answer, onEffect }: RolloutOptions): Roll
           done.push(effect);
           if (effect.kind === 'begin-release') lastFailedCheck = undefined;
         }
-      } catch {
+      } catch (error) {
+        if (!(error instanceof ClusterFailure)) throw error;
         ticks.push({ atMs: world.nowMs, before, status: before, effects: done, asked, decision });
         return undefined;
       }
