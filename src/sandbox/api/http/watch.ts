@@ -106,14 +106,17 @@ export function watch(
       if (type) send(type, present(withVersion(event, type)));
     }),
   );
-  const bookmarks = setInterval(() => bookmark(), bookmarkEveryMs);
+  let cancelBookmark = store.clock.after(bookmarkEveryMs, function again() {
+    cancelBookmark = store.clock.after(bookmarkEveryMs, again);
+    bookmark();
+  });
   const seconds = Number(request.query.get('timeoutSeconds') ?? '0') || 1_800 + Math.floor(Math.random() * 1_800);
-  const deadline = setTimeout(() => {
+  const cancelDeadline = store.clock.after(seconds * 1_000, () => {
     bookmark();
     one.end();
-  }, seconds * 1_000);
-  stops.push(() => clearInterval(bookmarks));
-  stops.push(() => clearTimeout(deadline));
+  });
+  stops.push(() => cancelBookmark());
+  stops.push(cancelDeadline);
 }
 
 /** An object that leaves a selection is told as it was, but at the version at which it left. */
