@@ -1,14 +1,26 @@
 import { canonicalJson, shortHash } from '../lib/hash.ts';
-import type { KubeObject } from '../manifest/types.ts';
+import type { KubeObject, OwnerReference } from '../manifest/types.ts';
+import { controlAnnotations } from './annotations.ts';
+import type { Shared } from './render.ts';
 
 /** Field manager of everything that comes from Git. */
 export const syncManager = 'serin';
+/** Field managers of the canaries' own writes begin so: they are never overruled. */
+export const canaryManager = 'serin-canary';
 
 interface ManagedFields {
   readonly manager?: string;
   readonly operation?: string;
   readonly subresource?: string;
-  readonly fieldsV1?: unknown;
+  readonly fieldsV1?: Readonly<Record<string, unknown>>;
+}
+
+function ourEntry(object: KubeObject): ManagedFields | undefined {
+  const entries = (object.metadata['managedFields'] ?? []) as readonly ManagedFields[];
+  return entries.find(
+    ({ manager, operation, subresource }) =>
+      manager === syncManager && operation === 'Apply' && (subresource ?? '') === '',
+  );
 }
 
 /**
@@ -16,25 +28,64 @@ interface ManagedFields {
  * other spellings of a quantity or foreign fields: values are not compared. Undefined: we own nothing of it.
  */
 export function ownedFields(object: KubeObject): string | undefined {
-  const entries = (object.metadata['managedFields'] ?? []) as readonly ManagedFields[];
-  const ours = entries.find(
-    ({ manager, operation, subresource }) =>
-      manager === syncManager && operation === 'Apply' && (subresource ?? '') === '',
-  );
+  const ours = ourEntry(object);
   return ours && shortHash(canonicalJson(ours.fieldsV1));
 }
 
-/** Keeps of a watched object only what drift is told by. */
+export function controllerOf({ metadata }: Pick<KubeObject, 'metadata'>): OwnerReference | undefined {
+  return (metadata.ownerReferences ?? []).find(({ controller }) => controller === true);
+}
+
+/** Keeps of a watched object only what sync looks at: whose it is, what people ordered, and `owned`. */
 export function projectOwned(object: KubeObject): KubeObject {
-  const { name, namespace, uid, resourceVersion } = object.metadata;
-  const metadata = {
-    name,
-    ...(namespace === undefined ? {} : { namespace }),
-    ...(uid === undefined ? {} : { uid }),
-    ...(resourceVersion === undefined ? {} : { resourceVersion }),
-  };
+  const { name, namespace, uid, resourceVersion, deletionTimestamp, ownerReferences } = object.metadata;
+  const annotations = controlAnnotations(object);
   const owned = ownedFields(object);
-  return { apiVersion: object.apiVersion, kind: object.kind, metadata, ...(owned === undefined ? {} : { owned }) };
+  return {
+    apiVersion: object.apiVersion,
+    kind: object.kind,
+    metadata: {
+      name,
+      ...(namespace === undefined ? {} : { namespace }),
+      ...(uid === undefined ? {} : { uid }),
+      ...(resourceVersion === undefined ? {} : { resourceVersion }),
+      ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
+      ...(ownerReferences === undefined ? {} : { ownerReferences }),
+      ...(annotations === undefined ? {} : { annotations }),
+    },
+    ...(owned === undefined ? {} : { owned }),
+  };
+}
+
+const handoverManagers: Readonly<Record<Exclude<Shared, 'nothing'>, string>> = {
+  replicas: 'serin-scale',
+  service: 'serin-service',
+};
+
+export interface Handover {
+  readonly manager: string;
+  /** To be applied under that manager before the object is applied without the fields. */
+  readonly object: KubeObject;
+}
+
+/**
+ * Fields that we owned alone and do not send any more would be removed, and defaulted: a target of five pods would fall to one at the
+ * moment it gets a Canary. So another manager takes their live values first. Undefined where there is nothing to hand over.
+ */
+export function handoverOf(live: KubeObject, shared: Shared, fields: readonly string[]): Handover | undefined {
+  if (shared === 'nothing') return undefined;
+  const ours = ourEntry(live)?.fieldsV1?.['f:spec'] as Readonly<Record<string, unknown>> | undefined;
+  const spec = (live['spec'] ?? {}) as Readonly<Record<string, unknown>>;
+  const kept = fields.filter((field) => ours?.[`f:${field}`] !== undefined && spec[field] !== undefined);
+  if (kept.length === 0) return undefined;
+  const { name, namespace } = live.metadata;
+  const object: KubeObject = {
+    apiVersion: live.apiVersion,
+    kind: live.kind,
+    metadata: namespace === undefined ? { name } : { name, namespace },
+    spec: Object.fromEntries(kept.map((field) => [field, spec[field]])),
+  };
+  return { manager: handoverManagers[shared], object };
 }
 
 /** Two writers that correct each other are worse than a drift: after so many corrections in the window we stop and say so. */
@@ -43,5 +94,9 @@ export const fightWindowMs = 600_000;
 
 /** Times of the corrections that still count, the new one included. */
 export function corrections(previous: readonly number[], nowMs: number): readonly number[] {
-  return [...previous.filter((atMs) => nowMs - atMs < fightWindowMs), nowMs];
+  return [...stillCounting(previous, nowMs), nowMs];
+}
+
+export function stillCounting(times: readonly number[], nowMs: number): readonly number[] {
+  return times.filter((atMs) => nowMs - atMs < fightWindowMs);
 }

@@ -1,9 +1,11 @@
-import { type KubeObject, type ObjectRef, refKey } from '../manifest/types.ts';
+import { identityKey } from '../manifest/identity.ts';
+import type { KubeObject, ObjectRef } from '../manifest/types.ts';
 
 /** What was applied, so that what is gone from Git can be told from what was never ours. */
 export interface Inventory {
   /** Last completely applied revision; empty before the first. */
   readonly revision: string;
+  /** By identityKey. */
   readonly entries: ReadonlyMap<string, InventoryEntry>;
 }
 
@@ -15,30 +17,24 @@ export interface InventoryEntry {
 
 export const emptyInventory: Inventory = { revision: '', entries: new Map() };
 
-/** A ConfigMap may hold 1 MiB; entries take some hundred bytes at most. */
-const entriesPerShard = 2_000;
 export const inventoryLabel = 'serin.dev/inventory';
+export const inventoryName = (shard: number): string => (shard === 0 ? 'serin-inventory' : `serin-inventory-${shard}`);
 
-/** One ConfigMap `serin-inventory`, and `serin-inventory-1`, … where one is not enough. Data: one line an object. */
+/** A ConfigMap may hold 1 MiB. */
+const shardBytes = 500_000;
+
+/**
+ * One ConfigMap `serin-inventory`, and `serin-inventory-1`, … where one is not enough. Data: one line an object; the revision stands in
+ * the first, so that a new one does not write all of them.
+ */
 export function renderInventory(inventory: Inventory, namespace: string): readonly KubeObject[] {
-  const lines = [...inventory.entries.values()]
-    .map(({ ref, path }) => [ref.apiVersion, ref.kind, ref.namespace ?? '', ref.name, path].join('\t'))
-    .sort();
-  const shards: KubeObject[] = [];
-  for (let from = 0; from === 0 || from < lines.length; from += entriesPerShard) {
-    const index = shards.length;
-    shards.push({
-      apiVersion: 'v1',
-      kind: 'ConfigMap',
-      metadata: {
-        name: index === 0 ? 'serin-inventory' : `serin-inventory-${index}`,
-        namespace,
-        labels: { [inventoryLabel]: 'true' },
-      },
-      data: { revision: inventory.revision, objects: lines.slice(from, from + entriesPerShard).join('\n') },
-    });
-  }
-  return shards;
+  const lines = [...inventory.entries.values()].map(renderEntry).sort();
+  return inShards(lines).map((shard, index) => ({
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: inventoryName(index), namespace, labels: { [inventoryLabel]: 'true' } },
+    data: { ...(index === 0 ? { revision: inventory.revision } : {}), objects: shard.join('\n') },
+  }));
 }
 
 export function parseInventory(shards: readonly KubeObject[]): Inventory {
@@ -51,8 +47,30 @@ export function parseInventory(shards: readonly KubeObject[]): Inventory {
       const [apiVersion = '', kind = '', namespace = '', name = '', path = ''] = line.split('\t');
       if (name === '') continue;
       const ref: ObjectRef = namespace === '' ? { apiVersion, kind, name } : { apiVersion, kind, namespace, name };
-      entries.set(refKey(ref), { ref, path });
+      entries.set(identityKey(ref), { ref, path: readPath(path) });
     }
   }
   return { revision, entries };
 }
+
+function inShards(lines: readonly string[]): readonly (readonly string[])[] {
+  const shards: string[][] = [[]];
+  let bytes = 0;
+  for (const line of lines) {
+    const size = Buffer.byteLength(line) + 1;
+    if (bytes + size > shardBytes) {
+      shards.push([]);
+      bytes = 0;
+    }
+    bytes += size;
+    shards.at(-1)?.push(line);
+  }
+  return shards;
+}
+
+const renderEntry = ({ ref, path }: InventoryEntry): string =>
+  [ref.apiVersion, ref.kind, ref.namespace ?? '', ref.name, renderPath(path)].join('\t');
+
+/** Git allows tabs and line feeds in paths. */
+const renderPath = (path: string): string => path.replace(/[%\t\n]/g, encodeURIComponent);
+const readPath = (text: string): string => text.replace(/%(?:25|09|0A)/g, decodeURIComponent);

@@ -1,26 +1,30 @@
-import { canonicalJson, shortHash } from '../lib/hash.ts';
+import { identityKey, nameOf } from '../manifest/identity.ts';
 import { waveOf } from '../manifest/order.ts';
-import { type KubeObject, type Manifest, type ObjectRef, refKey, refOf } from '../manifest/types.ts';
-import type { Inventory, InventoryEntry } from './inventory.ts';
+import { type KubeObject, type Manifest, type ObjectRef, type Problem, refKey, refOf } from '../manifest/types.ts';
+import { isIgnored } from './annotations.ts';
+import { createCanaryNames } from './canary-names.ts';
+import type { InventoryEntry } from './inventory.ts';
+import { controllerOf } from './drift.ts';
+import { planPrune, type PruneInput } from './prune-plan.ts';
+import { createRender, type Render, type Shared } from './render.ts';
 
-export interface PlanInput {
-  readonly desired: readonly Manifest[];
-  /** Hash of what was last applied successfully, by refKey. */
+export interface PlanInput extends PruneInput {
+  /** Hash of what was last applied successfully, by identityKey. */
   readonly applied: ReadonlyMap<string, string>;
-  readonly inventory: Inventory;
-  /** Files that cannot be read at the moment. */
-  readonly unreadablePaths: ReadonlySet<string>;
+  /** Hash of what others keep changing back, by identityKey: not applied again. Absent: nothing. */
+  readonly fought?: ReadonlyMap<string, string>;
+  /** What is known of an object in the cluster, without a request; see projectOwned. Absent: nothing. */
+  readonly live?: (ref: ObjectRef) => KubeObject | undefined;
   /** Targets of Canaries, by refKey: their replicas belong to the canary. */
   readonly canaryTargets: ReadonlySet<string>;
   /** Services that a Canary took over, by refKey: their selector and ports belong to it. */
   readonly takenOver: ReadonlySet<string>;
-  /** Apply these even if nothing of them changed. */
+  /** Apply these even if nothing of them changed, by identityKey. */
   readonly drifted: ReadonlySet<string>;
   /** Apply everything. */
   readonly everything: boolean;
-  readonly prune: boolean;
-  /** Switches the guard off. */
-  readonly pruneAnything: boolean;
+  /** Absent: nothing is remembered from one plan to the next. */
+  readonly render?: Render;
 }
 
 export interface ApplyAction {
@@ -28,6 +32,9 @@ export interface ApplyAction {
   readonly object: KubeObject;
   readonly manifest: Manifest;
   readonly hash: string;
+  readonly shared: Shared;
+  /** A Canary of the tree may own fields of it, which are not taken from it. */
+  readonly isCanarys: boolean;
   /** spec.replicas for the moment of creation; undefined where Git does not say or the agent applies it itself. */
   readonly initialReplicas: number | undefined;
 }
@@ -35,156 +42,90 @@ export interface ApplyAction {
 export interface SyncPlan {
   /** One after the other; the actions of a wave may go side by side. */
   readonly waves: readonly (readonly ApplyAction[])[];
+  readonly unchanged: number;
   readonly prune: readonly InventoryEntry[];
   /** Why nothing is pruned although something is gone; undefined where nothing is held back. */
   readonly held: string | undefined;
-  /** Objects that Git asks to leave alone. */
+  readonly isGuarded: boolean;
+  /** Objects that Git or somebody in the cluster asks to leave alone. */
   readonly ignored: readonly ObjectRef[];
+  /** Objects that are not applied although nobody asked for that. */
+  readonly warnings: readonly Problem[];
 }
-
-const guardMinimum = 5;
 
 /** What is to be done to bring the cluster to `desired`. Pure: the same input gives the same plan. */
 export function planSync(input: PlanInput): SyncPlan {
-  const { desired, applied, canaryTargets, takenOver, drifted, everything } = input;
+  const { desired, applied, canaryTargets, takenOver, drifted, everything, fought, live } = input;
+  const render = input.render ?? createRender();
   const scaled = autoscaledTargets(desired);
+  const isCanarys = createCanaryNames(desired);
   const byWave = new Map<number, ApplyAction[]>();
   const ignored: ObjectRef[] = [];
+  const warnings: Problem[] = [];
+  let unchanged = 0;
   for (const manifest of desired) {
     const ref = refOf(manifest.object);
-    const key = refKey(ref);
-    if (isIgnored(manifest.object)) {
+    const key = identityKey(ref);
+    const seen = live?.(ref);
+    if (isIgnored(manifest.object) || (seen && isIgnored(seen))) {
       ignored.push(ref);
       continue;
     }
-    const others = canaryTargets.has(key) || scaled.has(key);
-    const { object, hash } = rendered(
-      manifest.object,
-      others ? 'replicas' : takenOver.has(key) ? 'service' : 'nothing',
-    );
-    if (!everything && applied.get(key) === hash && !drifted.has(key)) continue;
+    const isTaken = takenOver.has(refKey(ref));
+    const owner = seen && controllerOf(seen);
+    if (owner?.kind === 'Canary' && !isTaken) {
+      const message = `${nameOf(ref)} is made by the Canary ${owner.name}: what Git says of it is not applied`;
+      warnings.push(warningAt(manifest, message, 'remove it from Git'));
+      continue;
+    }
+    const isScaled = canaryTargets.has(refKey(ref)) || scaled.has(key);
+    const shared: Shared = isScaled ? 'replicas' : isTaken ? 'service' : 'nothing';
+    const { object, hash } = render(manifest.object, shared);
+    if (fought?.get(key) === hash) {
+      const message = `${nameOf(ref)}: somebody else keeps changing what Git says; it is left alone for a while`;
+      warnings.push(
+        warningAt(
+          manifest,
+          message,
+          'find out who writes it (kubectl get --show-managed-fields), and let one of the two go',
+        ),
+      );
+      continue;
+    }
+    if (!everything && applied.get(key) === hash && !drifted.has(key)) {
+      unchanged += 1;
+      continue;
+    }
     const replicas = (manifest.object['spec'] as { replicas?: unknown } | undefined)?.replicas;
-    const wave = waveOf(object);
-    const list = byWave.get(wave) ?? [];
-    list.push({
-      object,
-      manifest,
-      hash,
-      initialReplicas: others && typeof replicas === 'number' ? replicas : undefined,
-    });
-    byWave.set(wave, list);
+    const initialReplicas = isScaled && typeof replicas === 'number' ? replicas : undefined;
+    const wave = byWave.get(waveOf(object)) ?? [];
+    wave.push({ object, manifest, hash, shared, isCanarys: isCanarys(object), initialReplicas });
+    byWave.set(waveOf(object), wave);
   }
   const waves = [...byWave].sort(([a], [b]) => a - b).map(([, actions]) => actions);
-  return { waves, ignored, ...planPrune(input) };
+  return { waves, unchanged, ignored, warnings, ...planPrune(input) };
 }
 
-function planPrune({
-  desired,
-  inventory,
-  unreadablePaths,
-  prune,
-  pruneAnything,
-}: PlanInput): Pick<SyncPlan, 'prune' | 'held'> {
-  const wanted = new Set(desired.map(({ object }) => refKey(refOf(object))));
-  const gone = [...inventory.entries]
-    .filter(([key, { path }]) => !wanted.has(key) && !unreadablePaths.has(path))
-    .map(([, entry]) => entry);
-  if (gone.length === 0) return { prune: [], held: undefined };
-  if (!prune)
-    return { prune: [], held: `${gone.length} objects are gone from Git and stay in the cluster: pruning is off` };
-  if (!pruneAnything) {
-    if (desired.length === 0)
-      return {
-        prune: [],
-        held: `the tree holds no objects at all: nothing is deleted; set --prune-anything to delete ${gone.length} objects`,
-      };
-    if (gone.length > guardMinimum && gone.length * 2 > inventory.entries.size) {
-      return {
-        prune: [],
-        held: `${gone.length} of ${inventory.entries.size} objects are gone from Git at once: nothing is deleted; set --prune-anything if that is meant`,
-      };
-    }
-  }
-  const backwards = [...gone].sort(
-    (a, b) => waveOf(b.ref) - waveOf(a.ref) || refKey(a.ref).localeCompare(refKey(b.ref)),
-  );
-  return { prune: backwards, held: undefined };
+function warningAt({ source }: Manifest, message: string, hint: string): Problem {
+  return { severity: 'warning', path: source.path, line: source.line, message, hint };
 }
 
-/** Which part of an object belongs to others and is not sent. */
-type Shared = 'nothing' | 'replicas' | 'service';
-const sharedFields: Readonly<Record<Shared, readonly string[]>> = {
-  nothing: [],
-  replicas: ['replicas'],
-  service: ['selector', 'ports'],
-};
-
-interface Rendered {
-  readonly object: KubeObject;
-  readonly hash: string;
+interface ScaleTargetRef {
+  readonly apiVersion?: string;
+  readonly kind?: string;
+  readonly name?: string;
 }
 
-/** The same manifest is rendered and hashed once, however often it is planned. */
-const renderedOnce = new WeakMap<KubeObject, Partial<Record<Shared, Rendered>>>();
-
-function rendered(object: KubeObject, shared: Shared): Rendered {
-  const known = renderedOnce.get(object) ?? {};
-  const cached = known[shared];
-  if (cached) return cached;
-  const { status: _status, ...sent } = object;
-  const {
-    creationTimestamp: _created,
-    resourceVersion: _version,
-    uid: _uid,
-    managedFields: _managed,
-    generation: _generation,
-    ...metadata
-  } = object.metadata;
-  const result: KubeObject = { ...sent, metadata };
-  const spec = sent['spec'];
-  if (shared !== 'nothing' && typeof spec === 'object' && spec !== null) {
-    result['spec'] = Object.fromEntries(
-      Object.entries(spec).filter(([field]) => !sharedFields[shared].includes(field)),
-    );
-  }
-  const made = { object: result, hash: shortHash(canonicalJson(result)) };
-  renderedOnce.set(object, { ...known, [shared]: made });
-  return made;
-}
-
-/** Workloads whose replicas an autoscaler in the same tree sets. */
+/** Workloads whose replicas an autoscaler in the same tree sets, by identityKey. */
 function autoscaledTargets(desired: readonly Manifest[]): ReadonlySet<string> {
   const found = new Set<string>();
   for (const { object } of desired) {
     if (object.kind !== 'HorizontalPodAutoscaler' && object.kind !== 'ScaledObject') continue;
-    const ref = (
-      object['spec'] as { scaleTargetRef?: { apiVersion?: string; kind?: string; name?: string } } | undefined
-    )?.scaleTargetRef;
+    const ref = (object['spec'] as { scaleTargetRef?: ScaleTargetRef } | undefined)?.scaleTargetRef;
     const { namespace } = object.metadata;
     if (!ref?.name) continue;
     const target = { apiVersion: ref.apiVersion ?? 'apps/v1', kind: ref.kind ?? 'Deployment', name: ref.name };
-    found.add(refKey(namespace === undefined ? target : { ...target, namespace }));
+    found.add(identityKey(namespace === undefined ? target : { ...target, namespace }));
   }
   return found;
-}
-
-/** Annotations with which people keep an agent away from an object: our own, Flux v1's and Flux v2's. */
-export function isIgnored({ metadata }: KubeObject): boolean {
-  const annotations = metadata.annotations ?? {};
-  return (
-    annotations['serin.dev/ignore'] === 'true' ||
-    ['true', 'sync_only'].includes(annotations['fluxcd.io/ignore'] ?? '') ||
-    ['true', 'sync_only'].includes(annotations['flux.weave.works/ignore'] ?? '') ||
-    annotations['kustomize.toolkit.fluxcd.io/reconcile'] === 'disabled'
-  );
-}
-
-/** Whether an object stays when it is gone from Git. */
-export function isKept(live: KubeObject): boolean {
-  const annotations = live.metadata.annotations ?? {};
-  return (
-    annotations['serin.dev/prune'] === 'disabled' ||
-    annotations['kustomize.toolkit.fluxcd.io/prune'] === 'disabled' ||
-    isIgnored(live)
-  );
 }

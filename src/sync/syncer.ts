@@ -1,26 +1,18 @@
-import type { Cluster, Reflection } from '../cluster/cluster.ts';
+import type { Cluster, KindRef } from '../cluster/cluster.ts';
 import type { Clock } from '../lib/clock.ts';
-import { AgentError, messageOf } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
-import {
-  groupOf,
-  type KubeObject,
-  type Manifest,
-  type ObjectRef,
-  type Problem,
-  refKey,
-  refOf,
-} from '../manifest/types.ts';
-import { corrections, fightLimit, ownedFields, projectOwned, syncManager } from './drift.ts';
-import {
-  emptyInventory,
-  type Inventory,
-  type InventoryEntry,
-  inventoryLabel,
-  parseInventory,
-  renderInventory,
-} from './inventory.ts';
-import { type ApplyAction, isKept, planSync, type SyncPlan } from './plan.ts';
+import { identityKey } from '../manifest/identity.ts';
+import { type Manifest, type ObjectRef, type Problem, refOf } from '../manifest/types.ts';
+import { applyWaves } from './apply.ts';
+import { createDriftWatch } from './drift-watch.ts';
+import type { Inventory } from './inventory.ts';
+import { createInventoryStore, pruneAnnotation } from './inventory-store.ts';
+import { leavingCanaries } from './leaving.ts';
+import { createLiveView } from './live-view.ts';
+import { planSync, type SyncPlan } from './plan.ts';
+import { pruneEntries } from './prune.ts';
+import { createRender } from './render.ts';
+import { createScopes } from './scopes.ts';
 
 export interface SyncSettings {
   /** Namespace of the inventory. */
@@ -35,283 +27,145 @@ export interface Desired {
   readonly manifests: readonly Manifest[];
   readonly problems: readonly Problem[];
   readonly unreadablePaths: ReadonlySet<string>;
+  /** What stands in unreadable files: objects named there are not deleted. Absent: unknown. */
+  readonly unreadableText?: string;
+  /** Targets of Canaries, by refKey: their replicas belong to the canary. */
   readonly canaryTargets: ReadonlySet<string>;
+  /** Services that a Canary took over, by refKey: their selector and ports belong to it. */
   readonly takenOver: ReadonlySet<string>;
+  /** Apply these even if nothing of them changed in Git. */
   readonly drifted: readonly ObjectRef[];
+  /** Apply all, whatever was applied before. */
   readonly everything: boolean;
 }
 
 export interface SyncResult {
   readonly applied: readonly ObjectRef[];
+  readonly unchanged: number;
   readonly pruned: readonly ObjectRef[];
-  /** With file and line, and what the API server said. */
+  /** With file and line, and what the API server said. Not empty: sync again soon. */
   readonly failed: readonly Problem[];
+  /** Objects that are not applied although they stand in Git, with the reason. */
+  readonly warnings: readonly Problem[];
+  /** Why nothing was deleted although something is gone from Git. */
   readonly held: string | undefined;
 }
 
 export interface Syncer {
   sync(desired: Desired, signal: AbortSignal): Promise<SyncResult>;
-  /** Called when somebody changed or removed what we apply. */
+  /** Called when somebody changed or removed what we apply; the next sync corrects it. */
   onDrift(listener: (refs: readonly ObjectRef[]) => void): void;
   stop(): void;
 }
 
-/** Field manager of the one write of replicas when a canary's target is created. */
-const scaleManager = 'serin-scale';
-const concurrency = 8;
-const establishedWaitMs = 15_000;
+export interface SyncDeps {
+  readonly cluster: Cluster;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly settings: SyncSettings;
+}
 
 /** Applies plans by server-side apply, remembers what was applied, prunes with care and notices drift. */
-export function createSyncer({
-  cluster,
-  clock,
-  log,
-  settings,
-}: {
-  cluster: Cluster;
-  clock: Clock;
-  log: Logger;
-  settings: SyncSettings;
-}): Syncer {
+export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Syncer {
   const stopping = new AbortController();
+  const stop = stopping.signal;
+  const live = createLiveView({ cluster, clock, log, stop });
+  const drift = createDriftWatch({ cluster, clock, log, live, stop });
+  const store = createInventoryStore(cluster, settings.namespace);
+  const inScope = createScopes(cluster);
+  const render = createRender();
   const applied = new Map<string, string>();
-  const owned = new Map<string, { readonly uid: string; readonly fields: string | undefined }>();
-  const writing = new Set<string>();
-  const fights = new Map<string, readonly number[]>();
-  const views = new Map<string, Reflection>();
-  const listeners = new Set<(refs: readonly ObjectRef[]) => void>();
-  let inventory: Inventory | undefined;
-  let shardCount = 0;
+  drift.onDrift((ref) => applied.delete(identityKey(ref)));
 
-  const readInventory = async (signal: AbortSignal): Promise<Inventory> => {
-    const shards = await cluster.list(
-      { apiVersion: 'v1', kind: 'ConfigMap' },
-      { namespace: settings.namespace, labelSelector: `${inventoryLabel}=true` },
-      signal,
-    );
-    shardCount = shards.length;
-    return shards.length === 0 ? emptyInventory : parseInventory(shards);
-  };
-
-  const saveShard = async (shard: KubeObject, signal: AbortSignal): Promise<void> => {
-    const options = { manager: 'serin-inventory', force: true };
-    try {
-      await cluster.apply(shard, options, signal);
-    } catch (error) {
-      if (!(error instanceof AgentError) || error.details['status'] !== 404) throw error;
-      // Started outside of an installation: the agent's own namespace is not there yet.
-      await cluster.apply(
-        { apiVersion: 'v1', kind: 'Namespace', metadata: { name: settings.namespace } },
-        options,
-        signal,
-      );
-      await cluster.apply(shard, options, signal);
-    }
-  };
-
-  const saveInventory = async (next: Inventory, signal: AbortSignal): Promise<void> => {
-    const shards = renderInventory(next, settings.namespace);
-    for (const shard of shards) await saveShard(shard, signal);
-    for (let index = shards.length; index < shardCount; index += 1) {
-      await cluster.remove(
-        { apiVersion: 'v1', kind: 'ConfigMap', namespace: settings.namespace, name: `serin-inventory-${index}` },
-        {},
-        signal,
-      );
-    }
-    shardCount = shards.length;
-    inventory = next;
-  };
-
-  const drifted = (ref: ObjectRef, why: string): void => {
-    const key = refKey(ref);
-    if (writing.has(key) || !owned.has(key)) return;
-    const times = corrections(fights.get(key) ?? [], clock.now());
-    fights.set(key, times);
-    if (times.length > fightLimit) {
-      if (times.length === fightLimit + 1) {
-        log.error(
-          { kind: ref.kind, name: ref.name, namespace: ref.namespace },
-          'somebody else keeps changing what Git says; it is left alone until Git changes or the next full comparison',
-        );
-      }
-      return;
-    }
-    log.info({ kind: ref.kind, name: ref.name, namespace: ref.namespace, why }, 'drift is corrected');
-    applied.delete(key);
-    for (const listener of listeners) listener([ref]);
-  };
-
-  const watchKind = (object: KubeObject): void => {
-    const key = `${object.apiVersion}/${object.kind}`;
-    if (views.has(key)) return;
-    const view = cluster.reflect(
-      { apiVersion: object.apiVersion, kind: object.kind },
-      { project: projectOwned, keepManagedFields: true },
-      stopping.signal,
-    );
-    views.set(key, view);
-    view.onChange((change) => {
-      const ref = refOf(change.object);
-      const known = owned.get(refKey(ref));
-      if (!known) return;
-      if (change.kind === 'deleted') return drifted(ref, 'deleted');
-      if (change.object.metadata.uid !== known.uid) return drifted(ref, 'created again');
-      if ((change.object['owned'] as string | undefined) !== known.fields) drifted(ref, 'changed');
-    });
-  };
-
-  const applyOne = async ({ object, hash, initialReplicas }: ApplyAction, signal: AbortSignal): Promise<void> => {
-    const ref = refOf(object);
-    const key = refKey(ref);
-    writing.add(key);
-    try {
-      const existed = initialReplicas === undefined || (await cluster.get(ref, signal)) !== undefined;
-      const live = await cluster.apply(object, { manager: syncManager, force: true }, signal);
-      if (!existed && (live['spec'] as { replicas?: number } | undefined)?.replicas !== initialReplicas) {
-        await cluster.mergePatch(ref, { spec: { replicas: initialReplicas } }, { manager: scaleManager }, signal);
-      }
-      applied.set(key, hash);
-      owned.set(key, { uid: live.metadata.uid ?? '', fields: ownedFields(live) });
-    } finally {
-      writing.delete(key);
-    }
-  };
-
-  const failure = ({ object, source }: Manifest, error: unknown): Problem => {
-    const message = error instanceof AgentError ? error.message : messageOf(error);
-    const refused = error instanceof AgentError && error.details['status'] === 403;
-    return {
-      severity: 'error',
-      path: source.path,
-      line: source.line,
-      message,
-      ...(refused
-        ? {
-            hint: `grant the agent's service account the right to patch ${object.kind} (${groupOf(object.apiVersion) || 'core'})`,
-          }
-        : {}),
+  const plan = async (desired: Desired, inventory: Inventory, signal: AbortSignal): Promise<FullPlan> => {
+    const manifests = await inScope(desired.manifests, signal);
+    const leaving = await leavingCanaries(manifests, inventory, cluster, signal);
+    const input = {
+      ...settings,
+      desired: manifests,
+      applied,
+      inventory,
+      fought: drift.fought(),
+      live: (ref: ObjectRef) => live.get(ref),
+      canaryTargets: desired.canaryTargets,
+      takenOver: new Set([...desired.takenOver, ...leaving.services]),
+      drifted: new Set(desired.drifted.map(identityKey)),
+      everything: desired.everything,
+      unreadablePaths: desired.unreadablePaths,
+      unreadableText: desired.unreadableText ?? '',
+      ownNamespace: settings.namespace,
+      render,
     };
-  };
-
-  const runPlan = async (plan: SyncPlan, signal: AbortSignal): Promise<{ done: ApplyAction[]; failed: Problem[] }> => {
-    const done: ApplyAction[] = [];
-    const failed: Problem[] = [];
-    for (const wave of plan.waves) {
-      await inParallel(wave, concurrency, async (action) => {
-        try {
-          await applyOne(action, signal);
-          done.push(action);
-        } catch (error) {
-          if (signal.aborted) throw error;
-          failed.push(failure(action.manifest, error));
-        }
-      });
-      await established(wave, signal);
-    }
-    return { done, failed };
-  };
-
-  /** New kinds are not served at once: their objects come in later waves and would be refused. */
-  const established = async (wave: readonly ApplyAction[], signal: AbortSignal): Promise<void> => {
-    const definitions = wave.filter(({ object }) => object.kind === 'CustomResourceDefinition');
-    const deadlineMs = clock.now() + establishedWaitMs;
-    for (const { object } of definitions) {
-      while (clock.now() < deadlineMs) {
-        const live = await cluster.get(refOf(object), signal);
-        const conditions =
-          (live?.['status'] as { conditions?: { type: string; status: string }[] } | undefined)?.conditions ?? [];
-        if (conditions.some(({ type, status }) => type === 'Established' && status === 'True')) break;
-        await clock.sleep(100, signal);
-      }
-    }
-  };
-
-  const prune = async (
-    entries: readonly InventoryEntry[],
-    signal: AbortSignal,
-  ): Promise<{ pruned: ObjectRef[]; kept: InventoryEntry[]; failed: Problem[] }> => {
-    const pruned: ObjectRef[] = [];
-    const kept: InventoryEntry[] = [];
-    const failed: Problem[] = [];
-    for (const entry of entries) {
-      const { ref, path } = entry;
-      const key = refKey(ref);
-      try {
-        const live = await cluster.get(ref, signal);
-        // A keeper's mark on the object, or an owner: then it is not ours to delete.
-        if (live && !isKept(live) && (live.metadata.ownerReferences ?? []).length === 0) {
-          owned.delete(key);
-          await cluster.remove(ref, live.metadata.uid === undefined ? {} : { uid: live.metadata.uid }, signal);
-          pruned.push(ref);
-        }
-        applied.delete(key);
-        owned.delete(key);
-      } catch (error) {
-        if (signal.aborted) throw error;
-        kept.push(entry);
-        failed.push({
-          severity: 'error',
-          path,
-          line: 1,
-          message: error instanceof AgentError ? error.message : messageOf(error),
-        });
-      }
-    }
-    return { pruned, kept, failed };
+    const first = planSync(input);
+    const isAllowed = first.isGuarded && (await store.allowsPruning(desired.revision, signal));
+    const made = isAllowed ? planSync({ ...input, pruneAnything: true }) : first;
+    const held = made.isGuarded
+      ? `${made.held ?? ''}, or ${annotationFor(desired.revision, settings.namespace)}`
+      : made.held;
+    const prune = made.prune.filter(({ ref }) => !leaving.waiting.has(identityKey(ref)));
+    return { ...made, prune, held, waiting: leaving.problems };
   };
 
   return {
     async sync(desired, signal) {
-      const before = inventory ?? (inventory = await readInventory(signal));
-      if (desired.everything) fights.clear();
-      const plan = planSync({
-        desired: desired.manifests,
-        applied,
-        inventory: before,
-        unreadablePaths: desired.unreadablePaths,
-        canaryTargets: desired.canaryTargets,
-        takenOver: desired.takenOver,
-        drifted: new Set(desired.drifted.map(refKey)),
-        everything: desired.everything,
-        prune: settings.prune,
-        pruneAnything: settings.pruneAnything,
-      });
+      const before = await store.read(signal);
+      await live.ensure(kindsOf(desired.manifests), signal);
+      const { waves, unchanged, prune, held, warnings, waiting } = await plan(desired, before, signal);
+
       // What is about to be applied is noted first: after a crash in between it can still be pruned one day.
-      const entries = new Map(before.entries);
-      let grown = false;
-      for (const { manifest } of plan.waves.flat()) {
-        const ref = refOf(manifest.object);
-        const known = entries.get(refKey(ref));
-        if (known?.path === manifest.source.path) continue;
-        entries.set(refKey(ref), { ref, path: manifest.source.path });
-        grown = true;
+      const noted = new Map(before.entries);
+      for (const { object, manifest } of waves.flat()) {
+        const ref = refOf(object);
+        noted.set(identityKey(ref), { ref, path: manifest.source.path });
       }
-      if (grown) await saveInventory({ revision: before.revision, entries }, signal);
-      const { done, failed } = await runPlan(plan, signal);
-      for (const { object } of done) watchKind(object);
-      const removal = await prune(plan.prune, signal);
-      for (const { ref } of plan.prune) entries.delete(refKey(ref));
-      for (const entry of removal.kept) entries.set(refKey(entry.ref), entry);
-      const complete = failed.length === 0 && removal.failed.length === 0;
-      const revision = complete ? desired.revision : before.revision;
-      if (plan.prune.length > 0 || revision !== before.revision) await saveInventory({ revision, entries }, signal);
+      await store.save({ revision: before.revision, entries: noted }, signal);
+
+      const { done, failed } = await applyWaves(waves, { cluster, clock, log, drift }, signal);
+      for (const { object, hash } of done) applied.set(identityKey(refOf(object)), hash);
+
+      // What replaces an object must stand before the old one goes.
+      const isHeld = failed.length > 0 && prune.length > 0;
+      const going = isHeld ? [] : prune;
+      const keys = desired.manifests.map(({ object }) => identityKey(refOf(object)));
+      const removal = await pruneEntries(going, keys, { cluster, log, drift }, signal);
+      const entries = new Map(noted);
+      for (const { ref } of going) {
+        entries.delete(identityKey(ref));
+        applied.delete(identityKey(ref));
+      }
+      for (const entry of removal.kept) entries.set(identityKey(entry.ref), entry);
+      const problems = [...failed, ...removal.failed, ...waiting];
+      const isComplete = problems.length === 0 && held === undefined;
+      await store.save({ revision: isComplete ? desired.revision : before.revision, entries }, signal);
       return {
         applied: done.map(({ object }) => refOf(object)),
+        unchanged,
         pruned: removal.pruned,
-        failed: [...failed, ...removal.failed],
-        held: plan.held,
+        failed: problems,
+        warnings,
+        held: isHeld ? `${prune.length} gone from Git, to be deleted once everything else could be applied` : held,
       };
     },
-    onDrift: (listener) => void listeners.add(listener),
+    onDrift(listener) {
+      drift.onDrift((ref) => listener([ref]));
+    },
     stop: () => stopping.abort(new Error('the syncer stops')),
   };
 }
 
-async function inParallel<T>(items: readonly T[], limit: number, work: (item: T) => Promise<void>): Promise<void> {
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    for (let item = items[next++]; item !== undefined; item = items[next++]) await work(item);
-  };
-  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));
+/** A plan with what waits for the cluster before it can be done. */
+interface FullPlan extends SyncPlan {
+  readonly waiting: readonly Problem[];
+}
+
+function kindsOf(manifests: readonly Manifest[]): readonly KindRef[] {
+  const kinds = manifests.map(
+    ({ object: { apiVersion, kind } }) => [`${apiVersion}/${kind}`, { apiVersion, kind }] as const,
+  );
+  return [...new Map(kinds).values()];
+}
+
+function annotationFor(revision: string, namespace: string): string {
+  const commit = revision.slice(0, 10);
+  return `for this commit alone: kubectl -n ${namespace} annotate --overwrite configmap serin-inventory ${pruneAnnotation}=${commit}`;
 }

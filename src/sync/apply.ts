@@ -1,0 +1,171 @@
+import type { Cluster } from '../cluster/cluster.ts';
+import type { Clock } from '../lib/clock.ts';
+import { AgentError, messageOf } from '../lib/errors.ts';
+import type { Logger } from '../lib/log.ts';
+import { nameOf } from '../manifest/identity.ts';
+import { groupOf, type KubeObject, type Manifest, type Problem, refOf } from '../manifest/types.ts';
+import type { DriftWatch } from './drift-watch.ts';
+import { canaryManager, handoverOf, syncManager } from './drift.ts';
+import type { ApplyAction } from './plan.ts';
+import { sharedFields } from './render.ts';
+
+export interface ApplyDeps {
+  readonly cluster: Cluster;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly drift: DriftWatch;
+}
+
+export interface Applied {
+  readonly done: readonly ApplyAction[];
+  readonly failed: readonly Problem[];
+}
+
+/** Field manager of the one write of replicas when a canary's target is created. */
+const scaleManager = 'serin-scale';
+const concurrency = 8;
+const establishedWaitMs = 15_000;
+const pollMs = 100;
+/** For objects whose namespace or kind came in the same sync and is not served at once. */
+const repeatAfterMs: readonly number[] = [200, 500, 1_000, 2_000];
+
+interface Failure {
+  readonly action: ApplyAction;
+  readonly error: unknown;
+}
+
+/** Applies waves one after the other. An object that is refused does not stop the others. */
+export async function applyWaves(
+  waves: readonly (readonly ApplyAction[])[],
+  deps: ApplyDeps,
+  signal: AbortSignal,
+): Promise<Applied> {
+  const done: ApplyAction[] = [];
+  let failures: Failure[] = [];
+  const run = async (actions: readonly ApplyAction[]): Promise<void> => {
+    await inParallel(actions, concurrency, async (action) => {
+      try {
+        await applyOne(action, deps, signal);
+        done.push(action);
+      } catch (error) {
+        if (signal.aborted) throw error;
+        failures.push({ action, error });
+      }
+    });
+  };
+  for (const wave of waves) {
+    await run(wave);
+    await established(wave, deps, signal);
+  }
+  const bringsKinds = done.some(({ object: { kind } }) => kind === 'Namespace' || kind === 'CustomResourceDefinition');
+  for (const waitMs of bringsKinds ? repeatAfterMs : []) {
+    const early = failures.filter(({ error }) => isMissing(error));
+    if (early.length === 0) break;
+    await deps.clock.sleep(waitMs, signal);
+    failures = failures.filter(({ error }) => !isMissing(error));
+    await run(early.map(({ action }) => action));
+  }
+  return { done, failed: failures.map(({ action, error }) => failureOf(action.manifest, error)) };
+}
+
+async function applyOne(action: ApplyAction, { cluster, log, drift }: ApplyDeps, signal: AbortSignal): Promise<void> {
+  const { object, shared, initialReplicas, hash } = action;
+  const ref = refOf(object);
+  await drift.write(ref, hash, async () => {
+    // What was there before matters only where somebody else has a part of it.
+    const before = shared === 'nothing' ? undefined : await cluster.get(ref, signal);
+    const handover = before && handoverOf(before, shared, sharedFields[shared]);
+    if (handover) await cluster.apply(handover.object, { manager: handover.manager, force: true }, signal);
+    const live = await applyPolitely(action, cluster, log, signal);
+    const replicas = (live['spec'] as { replicas?: number } | undefined)?.replicas;
+    if (before !== undefined || initialReplicas === undefined || replicas === initialReplicas) return live;
+    return cluster.mergePatch(ref, { spec: { replicas: initialReplicas } }, { manager: scaleManager }, signal);
+  });
+}
+
+/** Asks first whether somebody else owns something of it, so that it can be said whose fields are taken over. */
+async function applyPolitely(
+  { object, isCanarys }: ApplyAction,
+  cluster: Cluster,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<KubeObject> {
+  try {
+    return await cluster.apply(object, { manager: syncManager, force: false }, signal);
+  } catch (error) {
+    if (!(error instanceof AgentError) || error.code !== 'CLUSTER_CONFLICT') throw error;
+    const conflict = /conflicts? with "(.*)/s.exec(error.message);
+    if (isCanarys && conflict?.[0].includes(`"${canaryManager}`)) {
+      throw new AgentError('CLUSTER_CONFLICT', `${error.message}: that belongs to its Canary and is left alone`, {
+        cause: error,
+      });
+    }
+    if (conflict) {
+      const { kind, metadata } = object;
+      const fields = { kind, namespace: metadata.namespace, name: metadata.name, conflict: conflict[0].slice(0, 500) };
+      log.warn(
+        fields,
+        `${nameOf(refOf(object))}: fields that somebody else had set are taken over, because Git says otherwise`,
+      );
+    }
+    return cluster.apply(object, { manager: syncManager, force: true }, signal);
+  }
+}
+
+/** New kinds are not served at once: their objects come in later waves and would be refused. */
+async function established(
+  wave: readonly ApplyAction[],
+  { cluster, clock }: ApplyDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const definitions = wave.filter(({ object }) => object.kind === 'CustomResourceDefinition');
+  const deadlineMs = clock.now() + establishedWaitMs;
+  for (const { object } of definitions) {
+    while (clock.now() < deadlineMs) {
+      const live = await cluster.get(refOf(object), signal);
+      if (live === undefined || isEstablished(live)) break;
+      await clock.sleep(pollMs, signal);
+    }
+  }
+}
+
+function isEstablished(definition: KubeObject): boolean {
+  const status = definition['status'] as { conditions?: { type: string; status: string }[] } | undefined;
+  return (status?.conditions ?? []).some(
+    (condition) => condition.type === 'Established' && condition.status === 'True',
+  );
+}
+
+const isMissing = (error: unknown): boolean => error instanceof AgentError && error.details['status'] === 404;
+
+export function failureOf({ object, source }: Manifest, error: unknown): Problem {
+  const message = messageOf(error);
+  const hint = error instanceof AgentError ? hintOf(error, object) : undefined;
+  return { severity: 'error', path: source.path, line: source.line, message, ...(hint === undefined ? {} : { hint }) };
+}
+
+function hintOf({ message, details }: AgentError, { apiVersion, kind, metadata }: KubeObject): string | undefined {
+  switch (details['status']) {
+    case 403:
+      if (/quota/i.test(message)) return undefined;
+      return `grant the agent's service account the right to get, list, watch, patch and delete ${kind} (${groupOf(apiVersion) || 'core'})`;
+    case 404:
+      return /namespaces? "/i.test(message)
+        ? `commit a Namespace ${metadata.namespace ?? ''}, or create it`
+        : undefined;
+    case 422:
+      return /immutable|may not change|forbidden: updates/i.test(message)
+        ? 'a field of it can only be set at creation: delete the object in the cluster, and it is made anew from Git'
+        : undefined;
+    default:
+      return undefined;
+  }
+}
+
+async function inParallel<T>(items: readonly T[], limit: number, work: (item: T) => Promise<void>): Promise<void> {
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    for (let item = items[next++]; item !== undefined; item = items[next++]) await work(item);
+  };
+  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));
+}

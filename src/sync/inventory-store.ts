@@ -1,0 +1,68 @@
+import type { Cluster } from '../cluster/cluster.ts';
+import { AgentError } from '../lib/errors.ts';
+import type { KubeObject, ObjectRef } from '../manifest/types.ts';
+import { type Inventory, inventoryLabel, inventoryName, parseInventory, renderInventory } from './inventory.ts';
+
+export interface InventoryStore {
+  /** From the cluster the first time, from memory afterwards. */
+  read(signal: AbortSignal): Promise<Inventory>;
+  save(next: Inventory, signal: AbortSignal): Promise<void>;
+  /** Whether a person allowed this revision to delete more than the guard lets it. */
+  allowsPruning(revision: string, signal: AbortSignal): Promise<boolean>;
+}
+
+const manager = 'serin-inventory';
+/** On the first ConfigMap: the revision (at least seven digits of it) that may delete anything. */
+export const pruneAnnotation = 'serin.dev/prune-anything';
+
+/** Keeps the inventory in ConfigMaps of the agent's namespace. */
+export function createInventoryStore(cluster: Cluster, namespace: string): InventoryStore {
+  const kind = { apiVersion: 'v1', kind: 'ConfigMap' };
+  let inventory: Inventory | undefined;
+  let written = new Map<string, string>();
+
+  const saveShard = async (shard: KubeObject, signal: AbortSignal): Promise<void> => {
+    const options = { manager, force: true };
+    try {
+      await cluster.apply(shard, options, signal);
+    } catch (error) {
+      if (!(error instanceof AgentError) || error.details['status'] !== 404) throw error;
+      // Started outside of an installation: the agent's own namespace is not there yet.
+      await cluster.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } }, options, signal);
+      await cluster.apply(shard, options, signal);
+    }
+  };
+  const textOf = (shard: KubeObject): string => JSON.stringify(shard['data']);
+
+  return {
+    async read(signal) {
+      if (inventory) return inventory;
+      const labelSelector = `${inventoryLabel}=true`;
+      const shards = await cluster.list(kind, { namespace, labelSelector }, signal);
+      written = new Map(shards.map((shard) => [shard.metadata.name, '']));
+      inventory = parseInventory(shards);
+      return inventory;
+    },
+    async save(next, signal) {
+      const shards = renderInventory(next, namespace);
+      const names = new Set(shards.map(({ metadata }) => metadata.name));
+      for (const shard of shards) {
+        if (written.get(shard.metadata.name) === textOf(shard)) continue;
+        await saveShard(shard, signal);
+        written.set(shard.metadata.name, textOf(shard));
+      }
+      for (const name of written.keys()) {
+        if (names.has(name)) continue;
+        const ref: ObjectRef = { ...kind, namespace, name };
+        await cluster.remove(ref, {}, signal);
+        written.delete(name);
+      }
+      inventory = next;
+    },
+    async allowsPruning(revision, signal) {
+      const shard = await cluster.get({ ...kind, namespace, name: inventoryName(0) }, signal);
+      const allowed = shard?.metadata.annotations?.[pruneAnnotation] ?? '';
+      return allowed.length >= 7 && revision.startsWith(allowed);
+    },
+  };
+}

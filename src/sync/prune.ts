@@ -1,0 +1,91 @@
+import type { Cluster, KindRef } from '../cluster/cluster.ts';
+import { messageOf } from '../lib/errors.ts';
+import type { Logger } from '../lib/log.ts';
+import { nameOf } from '../manifest/identity.ts';
+import type { KubeObject, ObjectRef, Problem } from '../manifest/types.ts';
+import { isKept } from './annotations.ts';
+import type { DriftWatch } from './drift-watch.ts';
+import type { InventoryEntry } from './inventory.ts';
+import { ownedFields } from './drift.ts';
+
+export interface PruneDeps {
+  readonly cluster: Cluster;
+  readonly log: Logger;
+  readonly drift: DriftWatch;
+}
+
+export interface Pruned {
+  readonly pruned: readonly ObjectRef[];
+  /** Entries that stay in the inventory, because they could not be deleted now. */
+  readonly kept: readonly InventoryEntry[];
+  readonly failed: readonly Problem[];
+}
+
+/** Deletes what is gone from Git, one after the other; what turns out to be somebody else's is only forgotten. */
+export async function pruneEntries(
+  entries: readonly InventoryEntry[],
+  desiredKeys: readonly string[],
+  { cluster, log, drift }: PruneDeps,
+  signal: AbortSignal,
+): Promise<Pruned> {
+  const pruned: ObjectRef[] = [];
+  const kept: InventoryEntry[] = [];
+  const failed: Problem[] = [];
+  // The same object under another group (Ingress once was in `extensions`) is not gone from Git.
+  const uids = new Set(desiredKeys.map((key) => drift.uidOf(key)));
+  for (const entry of entries) {
+    const { ref, path } = entry;
+    try {
+      const live = await cluster.get(ref, signal);
+      const reason = live && (uids.has(live.metadata.uid) ? 'Git has it in another version' : reasonToKeep(live));
+      const waits = live && reason === undefined ? await reasonToWait(live, cluster, signal) : undefined;
+      if (waits !== undefined) {
+        kept.push(entry);
+        failed.push({
+          severity: 'warning',
+          path,
+          line: 1,
+          message: `${nameOf(ref)} is gone from Git and stays: ${waits}`,
+        });
+        continue;
+      }
+      drift.forget(ref);
+      if (!live) continue;
+      const fields = { kind: ref.kind, namespace: ref.namespace, name: ref.name };
+      if (reason !== undefined) {
+        log.info({ ...fields, reason }, `${nameOf(ref)} is gone from Git and not deleted: ${reason}`);
+        continue;
+      }
+      await cluster.remove(ref, live.metadata.uid === undefined ? {} : { uid: live.metadata.uid }, signal);
+      log.info(fields, `${nameOf(ref)} is gone from Git and was deleted`);
+      pruned.push(ref);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      kept.push(entry);
+      failed.push({ severity: 'error', path, line: 1, message: messageOf(error) });
+    }
+  }
+  return { pruned, kept, failed };
+}
+
+/** Why an object is not ours to delete; undefined where it is. */
+function reasonToKeep(live: KubeObject): string | undefined {
+  if (isKept(live)) return 'an annotation keeps it';
+  const [owner] = live.metadata.ownerReferences ?? [];
+  if (owner) return `it belongs to ${owner.kind} ${owner.name}`;
+  return ownedFields(live) === undefined ? 'somebody else has made it anew' : undefined;
+}
+
+/** With a definition all objects of its kind would go, also those that never were in Git. */
+async function reasonToWait(live: KubeObject, cluster: Cluster, signal: AbortSignal): Promise<string | undefined> {
+  if (live.kind !== 'CustomResourceDefinition') return undefined;
+  const spec = live['spec'] as {
+    group?: string;
+    names?: { kind?: string };
+    versions?: { name: string; served?: boolean }[];
+  };
+  const version = spec.versions?.find(({ served }) => served !== false)?.name ?? '';
+  const kind: KindRef = { apiVersion: `${spec.group ?? ''}/${version}`, kind: spec.names?.kind ?? '' };
+  const left = await cluster.list(kind, {}, signal);
+  return left.length === 0 ? undefined : `${left.length} objects of its kind are still there`;
+}

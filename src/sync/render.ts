@@ -1,0 +1,41 @@
+import { canonicalJson, shortHash } from '../lib/hash.ts';
+import type { KubeObject } from '../manifest/types.ts';
+
+/** Which part of an object belongs to others (canaries, autoscalers) and is not sent. */
+export type Shared = 'nothing' | 'replicas' | 'service';
+
+/** Fields of `spec` that are not sent. */
+export const sharedFields: Readonly<Record<Shared, readonly string[]>> = {
+  nothing: [],
+  replicas: ['replicas'],
+  service: ['selector', 'ports'],
+};
+
+export interface Rendered {
+  /** As it is sent. */
+  readonly object: KubeObject;
+  readonly hash: string;
+}
+
+export type Render = (object: KubeObject, shared: Shared) => Rendered;
+
+/** Renders and hashes an object once, however often it is planned: the same object gives the same result. */
+export function createRender(): Render {
+  const known = new WeakMap<KubeObject, Partial<Record<Shared, Rendered>>>();
+  return (object, shared) => {
+    const before = known.get(object) ?? {};
+    const made = before[shared] ?? render(object, shared);
+    known.set(object, { ...before, [shared]: made });
+    return made;
+  };
+}
+
+function render(object: KubeObject, shared: Shared): Rendered {
+  const spec = object['spec'];
+  if (shared === 'nothing' || typeof spec !== 'object' || spec === null) {
+    return { object, hash: shortHash(canonicalJson(object)) };
+  }
+  const left = Object.entries(spec).filter(([field]) => !sharedFields[shared].includes(field));
+  const sent = { ...object, spec: Object.fromEntries(left) };
+  return { object: sent, hash: shortHash(canonicalJson(sent)) };
+}
