@@ -30,7 +30,13 @@ export function editObject(text: string, document: number, prefix: YamlPath, exp
     const value = valueAt(plainValue(parsed), prefix);
     if (isDeepStrictEqual(value, expected)) return { kind: 'edited', text: current };
     const change = nextChange(value, expected, prefix);
-    const edited = applyChange(current, document, change);
+    let edited = applyChange(current, document, change);
+    // What stands in braces has no lines of its own: all of it is written anew.
+    for (let path = pathOf(change); edited.kind === 'refused' && edited.refusal === 'flow'; ) {
+      path = path.slice(0, -1);
+      if (path.length <= prefix.length) return edited;
+      edited = replaceAt(current, document, path, valueAt(expected, path.slice(prefix.length)));
+    }
     if (edited.kind === 'refused') return edited;
     if (edited.text === current) return refused('verify', 'an edit changed nothing');
     if (!readDocuments(edited.text))

@@ -1,4 +1,160 @@
-import type { Revision } from '../git/repo.ts';
-// placeholder
-export const ledgerFolder = ({ path, ledgerDir }: { path: string; ledgerDir: string }): string => (path === '' ? ledgerDir : `${path}/${ledgerDir}`);
-export function parseLedger(_path: string, _text: string): { stable: { content: string; revision: Revision } | undefined; quarantine: { content: string; reason: string; expires?: string }[] } { return { stable: undefined, quarantine: [] }; }
+import { type Document, parseDocument, stringify } from 'yaml';
+import { asRevision, type Revision } from '../git/repo.ts';
+import { AgentError } from '../lib/errors.ts';
+import type { AppId } from './types.ts';
+
+/** What was last promoted, or found when the app was first seen (then `release` is 0). */
+export interface StableEntry {
+  readonly release: number;
+  readonly releaseId: string;
+  readonly revision: Revision;
+  /** RFC 3339, UTC. */
+  readonly at: string;
+  readonly images: Readonly<Record<string, string>>;
+  readonly templateHash: string;
+  readonly configs: Readonly<Record<string, string>>;
+  readonly content: string;
+}
+
+/** A version that was rejected. */
+export interface QuarantineEntry {
+  readonly releaseId: string;
+  /** The commit at which it was judged. */
+  readonly revision: Revision;
+  readonly at: string;
+  readonly images: Readonly<Record<string, string>>;
+  readonly templateHash: string;
+  readonly content: string;
+  readonly failedCheck: string;
+  readonly reason: string;
+  /** Until when it counts; absent: for good. */
+  readonly expires?: string;
+}
+
+export interface Ledger {
+  readonly stable?: StableEntry;
+  readonly quarantine: readonly QuarantineEntry[];
+}
+
+const apiVersion = 'serin.dev/v1';
+/** Older entries are in Git's history. */
+const maxQuarantine = 50;
+
+export function ledgerFolder({ path, ledgerDir }: { readonly path: string; readonly ledgerDir: string }): string {
+  return path === '' ? ledgerDir : `${path}/${ledgerDir}`;
+}
+
+export function ledgerPath(
+  settings: { readonly path: string; readonly ledgerDir: string },
+  { namespace, name }: AppId,
+): string {
+  return `${ledgerFolder(settings)}/${namespace}/${name}.yaml`;
+}
+
+/** Throws MANIFEST_INVALID with file and reason. */
+export function parseLedger(path: string, text: string): Ledger {
+  const value = documentOf(path, text).toJS({ maxAliasCount: 100 }) as unknown;
+  const invalid = (what: string): AgentError =>
+    new AgentError('MANIFEST_INVALID', `${path}:1 the ledger ${what}; restore it from Git's history`);
+  if (!isRecord(value)) throw invalid('is no map');
+  if (value['apiVersion'] !== apiVersion)
+    throw invalid(`is of version ${String(value['apiVersion'])}, not ${apiVersion}`);
+  const { stable, quarantine } = value;
+  if (stable !== undefined && !hasTexts(stable, ['releaseId', 'revision', 'content']))
+    throw invalid('has a stable state without releaseId, revision or content');
+  const entries = quarantine ?? [];
+  if (!Array.isArray(entries) || !entries.every((entry) => hasTexts(entry, ['releaseId', 'content'])))
+    throw invalid('has a quarantine entry without releaseId or content');
+  return {
+    ...(stable === undefined ? {} : { stable: stableOf(stable) }),
+    quarantine: entries.map((entry: Record<string, unknown>) => quarantineOf(entry)),
+  };
+}
+
+/** The ledger's text with a new stable state. What people wrote into it, comments and all, stays. */
+export function withStable(app: AppId, path: string, text: string | undefined, entry: StableEntry): string {
+  const document = text === undefined ? newDocument(app) : documentOf(path, text);
+  document.set('stable', document.createNode(entry));
+  return document.toString({ lineWidth: 0 });
+}
+
+/** The ledger's text with one more version in quarantine. */
+export function withQuarantine(app: AppId, path: string, text: string | undefined, entry: QuarantineEntry): string {
+  const document = text === undefined ? newDocument(app) : documentOf(path, text);
+  const length = ((document.toJS() as { quarantine?: unknown[] } | null)?.quarantine ?? []).length;
+  if (length === 0) document.set('quarantine', document.createNode([entry]));
+  else document.addIn(['quarantine'], document.createNode(entry));
+  for (let surplus = length + 1 - maxQuarantine; surplus > 0; surplus -= 1) document.deleteIn(['quarantine', 0]);
+  return document.toString({ lineWidth: 0 });
+}
+
+/** Why a content is in quarantine; undefined where it is not (any more). */
+export function quarantineReason({ quarantine }: Ledger, content: string, nowMs: number): string | undefined {
+  const entry = quarantine.findLast((candidate) => candidate.content === content);
+  if (!entry || (entry.expires !== undefined && Date.parse(entry.expires) < nowMs)) return undefined;
+  return entry.reason;
+}
+
+/** Whether the outcome of this release is in the ledger already. */
+export function holdsRelease({ stable, quarantine }: Ledger, releaseId: string): boolean {
+  return stable?.releaseId === releaseId || quarantine.some((entry) => entry.releaseId === releaseId);
+}
+
+function newDocument({ namespace, name }: AppId): Document {
+  const head = `# Releases of ${namespace}/${name}, written by Serin. "stable" is what was last promoted.\n# A version in quarantine is not tried again by an image policy; remove its entry to lift that.\n`;
+  return parseDocument(head + stringify({ apiVersion, kind: 'Ledger', app: `${namespace}/${name}` }));
+}
+
+function documentOf(path: string, text: string): Document {
+  const document = parseDocument(text);
+  const [error] = document.errors;
+  if (error)
+    throw new AgentError(
+      'MANIFEST_INVALID',
+      `${path}:${error.linePos?.[0].line ?? 1} the ledger is not readable as YAML: ${error.message.split('\n')[0] ?? ''}; restore it from Git's history`,
+    );
+  return document;
+}
+
+function stableOf(value: Record<string, unknown>): StableEntry {
+  const { release, templateHash, at } = value;
+  return {
+    release: typeof release === 'number' ? release : 0,
+    releaseId: String(value['releaseId']),
+    revision: asRevision(String(value['revision'])),
+    at: textOf(at),
+    images: textsOf(value['images']),
+    templateHash: textOf(templateHash),
+    configs: textsOf(value['configs']),
+    content: String(value['content']),
+  };
+}
+
+function quarantineOf(value: Record<string, unknown>): QuarantineEntry {
+  const { expires } = value;
+  return {
+    releaseId: String(value['releaseId']),
+    revision: asRevision(textOf(value['revision'])),
+    at: textOf(value['at']),
+    images: textsOf(value['images']),
+    templateHash: textOf(value['templateHash']),
+    content: String(value['content']),
+    failedCheck: textOf(value['failedCheck']),
+    reason: textOf(value['reason']),
+    ...(expires === undefined || expires === null ? {} : { expires: textOf(expires) }),
+  };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function hasTexts(value: unknown, fields: readonly string[]): value is Record<string, unknown> {
+  return isRecord(value) && fields.every((field) => typeof value[field] === 'string');
+}
+
+const textOf = (value: unknown): string =>
+  typeof value === 'string' || typeof value === 'number' ? String(value) : '';
+
+const textsOf = (value: unknown): Record<string, string> =>
+  isRecord(value) ? Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, textOf(entry)])) : {};
