@@ -67,8 +67,8 @@ spec:
     targetPort: 9898
 ${provider === 'traefik' ? '' : gatewayService(host)}  analysis:
     interval: 3s
-    # failed checks that are tolerated before a rollback
-    threshold: 2
+    # Failed checks before a rollback: a new pod's first numbers take Prometheus some seconds, and silence counts as failure.
+    threshold: 5
     stepWeight: 25
     maxWeight: 50
     metrics:
