@@ -10,7 +10,7 @@ import { ingestPack } from '../../src/git/pack-ingest.ts';
 import { pktLine, readPackets } from '../../src/git/pkt-line.ts';
 import { editTree } from '../../src/git/tree-edit.ts';
 import { commitFiles, fsck, lines, runGit, withTempDir } from '../helpers/temp-repo.ts';
-import { fillLargeRepo } from '../helpers/large-repo.ts';
+import { fillLargeRepo } from '../../src/sandbox/large-repo.ts';
 
 const nothing = (): undefined => undefined;
 

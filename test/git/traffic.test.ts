@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { asRevision } from '../../src/git/repo.ts';
 import type { GitServer } from '../../src/sandbox/git-server.ts';
 import { aPush, fetchTip, never, withGit } from '../helpers/git-fixture.ts';
-import { fillLargeRepo, largeRepoManifest, largeRepoPath } from '../helpers/large-repo.ts';
+import { fillLargeRepo, largeRepoManifest, largeRepoPath } from '../../src/sandbox/large-repo.ts';
 import { commitFiles, fsck, revParse, runGit } from '../helpers/temp-repo.ts';
 
 interface Spent {

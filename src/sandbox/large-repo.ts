@@ -1,4 +1,4 @@
-import { runGit } from '../../src/sandbox/git-command.ts';
+import { runGit } from './git-command.ts';
 
 export interface LargeRepo {
   /** Number of manifests, one Deployment each; default 10,000. */

@@ -1,0 +1,51 @@
+import { type CommandContext, exitCodes } from './command-line.ts';
+import { header, isMet, type Measured, rowOf } from './bench/spread.ts';
+
+interface Part {
+  readonly title: string;
+  readonly measure: (signal: AbortSignal) => Promise<readonly Measured[]>;
+}
+
+const parts: readonly Part[] = [
+  {
+    title: 'One changed file in a repository of 10,000 manifests',
+    measure: (signal) => import('./bench/one-file.ts').then(({ oneChangedFile }) => oneChangedFile(signal)),
+  },
+  {
+    title: 'From a push to the first step of a canary, with a poll and an analysis interval of 1 s',
+    measure: (signal) => import('./bench/first-step.ts').then(({ firstStep }) => firstStep(signal)),
+  },
+  {
+    title: '1,000 idle canaries with an interval of 10 s, the agent in a process of its own',
+    measure: (signal) => import('./bench/idle.ts').then(({ idleCanaries }) => idleCanaries(signal)),
+  },
+];
+
+/** `serin bench`: what speed and memory are on this machine. A missed goal is told and is no failure. */
+export async function bench(context: CommandContext, { cluster }: { cluster: boolean }): Promise<number> {
+  const { output, signal, stderr } = context;
+  if (cluster) {
+    stderr.write('serin: measuring on a real cluster is not there yet; run "serin bench" for the embedded one\n');
+    return exitCodes.usage;
+  }
+  const { colour } = output;
+  const all: Measured[] = [];
+  for (const { title, measure } of parts) {
+    signal.throwIfAborted();
+    output.line();
+    output.line(colour.bold(title));
+    const measured = await measure(signal);
+    all.push(...measured);
+    output.table(
+      [header, ...measured.map(rowOf)].map((row) => row.map((cell, index) => (index === 0 ? `  ${cell}` : cell))),
+    );
+  }
+  const missed = all.filter(({ goal, spread }) => goal !== undefined && !isMet(goal, spread));
+  output.line();
+  output.line(
+    missed.length === 0
+      ? colour.green('All goals are met.')
+      : colour.yellow(`Missed: ${missed.map(({ what }) => what).join('; ')}.`),
+  );
+  return exitCodes.done;
+}

@@ -1,0 +1,2 @@
+import type { Measured } from './spread.ts';
+export const idleCanaries = (_signal: AbortSignal): Promise<readonly Measured[]> => Promise.resolve([]);
