@@ -14,6 +14,8 @@ interface Act {
   readonly path: string;
   readonly edit: (text: string) => string;
   readonly verdict: 'promoted' | 'rolled-back';
+  /** Why the next push waits, and how long. */
+  readonly rest?: { readonly ms: number; readonly why: string };
 }
 
 const acts: readonly Act[] = [
@@ -30,6 +32,7 @@ const acts: readonly Act[] = [
     path: 'apps/quotes.yaml',
     edit: (text) => text.replace('quotesbackend:2', 'quotesbackend:3'),
     verdict: 'rolled-back',
+    rest: { ms: 10_000, why: "until version 3's errors have left the 10 s window of the metrics" },
   },
   {
     title: 'A ConfigMap is changed',
@@ -108,9 +111,14 @@ async function play(
     signal,
   );
   const right = verdict === act.verdict;
+  const pause = act.rest;
   output.line(
     `${right ? colour.green('✔') : colour.red('✘')} in Git: ${colour.bold(subject)} ${colour.dim(`(Verdict: ${verdict})`)}`,
   );
+  if (pause) {
+    output.line(colour.dim(`  waiting ${pause.ms / 1000} s, ${pause.why}`));
+    await sleep(pause.ms, undefined, { signal });
+  }
   return right;
 }
 

@@ -5,6 +5,7 @@ import { AgentError, messageOf } from '../lib/errors.ts';
 import { sha256Hex } from '../lib/hash.ts';
 import { isManifestFile, loadTree } from '../manifest/load.ts';
 import type { Problem } from '../manifest/types.ts';
+import { validateManifests } from '../manifest/validate.ts';
 import { type CommandContext, exitCodes } from './command-line.ts';
 
 export interface ValidateOptions {
@@ -35,7 +36,8 @@ export async function validate({ output }: CommandContext, dir: string, options:
   }
   const files = new Map([...texts].map(([path, text]) => [path, { oid: sha256Hex(text) }]));
   const { manifests, problems } = loadTree(files, texts, undefined, settings);
-  const all = [...problems, ...checkManifests(manifests, settings, (path) => texts.get(path))].sort(
+  const canaries = (): readonly Problem[] => checkManifests(manifests, settings, (path) => texts.get(path));
+  const all = [...problems, ...validateManifests(manifests, [canaries])].sort(
     (a, b) => a.path.localeCompare(b.path) || a.line - b.line,
   );
   const errors = all.filter(({ severity }) => severity === 'error').length;

@@ -10,6 +10,7 @@ import {
   composeAdoptions,
   composePromotion,
   composeRollback,
+  composeTag,
   createDraft,
   type Draft,
 } from './compose.ts';

@@ -18,7 +18,7 @@ import { agentSettings } from '../run.ts';
 import { version } from '../version.ts';
 
 export const demoHost = 'quotes.example.test';
-const repoName = 'config.git';
+const repoName = 'config';
 
 /** Everything the demo plays on: a Git server, the embedded cluster, traffic, and the agent. */
 export interface Stage {
