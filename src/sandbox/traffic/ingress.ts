@@ -10,6 +10,7 @@ import {
   type ServicePort,
   type Surroundings,
 } from './route.ts';
+import { nameKey, portNumber } from './routing-objects.ts';
 
 const PREFIX = 'nginx.ingress.kubernetes.io/';
 
@@ -39,7 +40,8 @@ export function decideIngress(request: RouteRequest, rank: HostRank, around: Sur
       other.ingress.metadata.namespace === main.ingress.metadata.namespace,
   );
   // nginx knows no upstream without endpoints, so a canary that is not ready gets nothing.
-  const taken = canary && around.isReady(canary.to) && takesRequest(canary, request, around) ? canary : undefined;
+  const isUp = canary && around.isReady(upstreamOf(canary.to, around));
+  const taken = isUp && takesRequest(canary, request, around) ? canary : undefined;
   const ingress = {
     namespace: main.ingress.metadata.namespace ?? '',
     ingress: main.ingress.metadata.name,
@@ -48,7 +50,16 @@ export function decideIngress(request: RouteRequest, rank: HostRank, around: Sur
     host: main.host,
     path: main.path,
   };
-  return { kind: 'forward', to: (taken ?? main).to, edits: noEdits, account: { proxy: 'nginx', ingress } };
+  const to = upstreamOf((taken ?? main).to, around);
+  return { kind: 'forward', to, edits: noEdits, account: { proxy: 'nginx', ingress } };
+}
+
+/** ingress-nginx takes the number of a Service's target port for its port too. */
+function upstreamOf(to: ServicePort, { objects }: Surroundings): ServicePort {
+  if (portNumber(objects, to) !== undefined) return to;
+  const spec = fieldsOf(objects.services.get(nameKey(to.namespace, to.service))?.spec);
+  const found = listOf(spec.ports).find(({ targetPort }) => targetPort === to.port);
+  return { ...to, port: numberOf(found?.port) ?? to.port };
 }
 
 function locationsOf(ingress: StoredObject): readonly Location[] {

@@ -17,11 +17,12 @@ function ingress(
   annotations: Record<string, string> = {},
   path = '/',
   pathType = 'Prefix',
+  port = 80,
 ) {
   const prefixed = Object.fromEntries(
     Object.entries(annotations).map(([key, value]) => [`nginx.ingress.kubernetes.io/${key}`, value]),
   );
-  const backend = { service: { name: service, port: { number: 80 } } };
+  const backend = { service: { name: service, port: { number: port } } };
   const rules = [{ host, http: { paths: [{ path, pathType, backend }] } }];
   return routed('networking.k8s.io/v1', 'Ingress', name, { ingressClassName: 'nginx', rules }, prefixed);
 }
@@ -125,6 +126,11 @@ describe('an Ingress', () => {
     expect(await to('/apis')).toBe('shop');
     expect(await to('/api/v1/x')).toBe('api');
     expect(await to('/api/v1')).toBe('exact');
+  });
+
+  it('may name the target port of the Service for its port', async () => {
+    gateway.apply(ingress('web', 'shop', {}, '/', 'Prefix', 9898));
+    expect(await gateway.spread(host, 1)).toEqual({ shop: 1 });
   });
 
   it('serves hosts that nobody else names when it names none', async () => {
