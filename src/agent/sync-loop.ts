@@ -133,7 +133,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
   };
 
   const report = (revision: Revision, problems: readonly Problem[], result: SyncResult | undefined): void => {
-    const all = [...problems, ...(result?.failed ?? [])];
+    const all = [...problems, ...(result?.failed ?? []), ...(result?.warnings ?? [])];
     const key = JSON.stringify([revision, all]);
     if (key === toldProblems) return;
     toldProblems = key;
@@ -188,6 +188,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
         manifests: withOverlays(next.loaded.manifests, next.apps, stable),
         problems: next.loaded.problems,
         unreadablePaths: next.loaded.unreadablePaths,
+        unreadableText: next.loaded.unreadableText,
         takenOver: takenOver(next.apps),
         canaryTargets: new Set(next.apps.flatMap(({ target }) => (target ? [refKey(refOf(target.object))] : []))),
         everything,

@@ -147,7 +147,7 @@ describe('fields that others own', () => {
     const replicasWith = (other: Manifest): unknown => {
       const plan = planSync(anInput([target, other]));
       const action = plan.waves.flat().find(({ object }) => object.kind === 'Deployment');
-      return (action?.object['spec'] as { replicas?: number }).replicas;
+      return (action?.object['spec'] as { replicas?: number } | undefined)?.replicas;
     };
     expect(replicasWith(scaler)).toBeUndefined();
     expect(replicasWith(elsewhere)).toBe(3);
