@@ -1,4 +1,4 @@
-import { groupOf, type KubeObject, type Manifest } from '../manifest/types.ts';
+import { groupOf, type KubeObject } from '../manifest/types.ts';
 
 interface CanaryFields {
   readonly targetRef?: { readonly name?: string };
@@ -6,10 +6,10 @@ interface CanaryFields {
   readonly ingressRef?: { readonly name?: string };
 }
 
-/** Names under which the Canaries of a tree write: their own objects, and those that they take over. */
-export function createCanaryNames(desired: readonly Manifest[]): (object: KubeObject) => boolean {
+/** Names under which the Canaries among these objects write: their own objects, and those that they take over. */
+export function createCanaryNames(objects: readonly KubeObject[]): (object: KubeObject) => boolean {
   const names = new Map<string, string[]>();
-  for (const { object } of desired) {
+  for (const object of objects) {
     if (object.kind !== 'Canary' || groupOf(object.apiVersion) !== 'flagger.app') continue;
     const spec = object['spec'] as CanaryFields | undefined;
     const { namespace = '' } = object.metadata;

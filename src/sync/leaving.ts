@@ -1,13 +1,25 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import { identityKey, nameOf } from '../manifest/identity.ts';
-import { groupOf, type KubeObject, type Manifest, type Problem, refKey, refOf } from '../manifest/types.ts';
+import {
+  groupOf,
+  type KubeObject,
+  type Manifest,
+  type ObjectRef,
+  type Problem,
+  refKey,
+  refOf,
+} from '../manifest/types.ts';
 import type { Inventory } from './inventory.ts';
 
-/** Canaries that are gone from Git while their target stays. */
+/** Canaries of the cluster that Git does not name (any more, or in a file that cannot be read). */
 export interface Leaving {
+  /** Those that stay for now: what they govern is still theirs. */
+  readonly staying: readonly KubeObject[];
+  /** Their targets, as far as those are not to be scaled up so that the Canary can go; by refKey. */
+  readonly targets: ReadonlySet<string>;
   /** Apex services that still have to lead to the primary, by refKey. */
   readonly services: ReadonlySet<string>;
-  /** Canaries that cannot go yet, by identityKey. */
+  /** Canaries that are to be deleted and cannot go yet, by identityKey. */
   readonly waiting: ReadonlySet<string>;
   readonly problems: readonly Problem[];
 }
@@ -18,51 +30,65 @@ interface CanaryFields {
   readonly revertOnDeletion?: boolean;
 }
 
+export interface LeavingInput {
+  readonly desired: readonly Manifest[];
+  readonly inventory: Inventory;
+  /** What is to be deleted in this sync, by identityKey. */
+  readonly going: ReadonlySet<string>;
+  readonly cluster: Cluster;
+}
+
 /**
- * With a Canary its primary goes. Until the target, which an idle Canary keeps at zero, is up again, the traffic has nowhere else to be:
- * so the target is scaled first, and the Canary waits for it. Those with revertOnDeletion do that themselves.
+ * A Canary that Git does not name but that still stands governs its target: neither are the replicas Git's, nor may the apex service lead
+ * to unjudged pods. With a Canary that goes, its primary goes; until the target, which an idle Canary keeps at zero, is up again, the
+ * traffic has nowhere else to be: so the target is scaled first, and the Canary waits for it. Those with revertOnDeletion do that
+ * themselves.
  */
 export async function leavingCanaries(
-  desired: readonly Manifest[],
-  inventory: Inventory,
-  cluster: Cluster,
+  { desired, inventory, going, cluster }: LeavingInput,
   signal: AbortSignal,
 ): Promise<Leaving> {
+  const staying: KubeObject[] = [];
+  const targets = new Set<string>();
   const services = new Set<string>();
   const waiting = new Set<string>();
   const problems: Problem[] = [];
-  const none = { services, waiting, problems };
-  const entries = [...inventory.entries.values()].filter(
-    ({ ref }) => ref.kind === 'Canary' && groupOf(ref.apiVersion) === 'flagger.app',
-  );
-  if (entries.length === 0) return none;
-  const wanted = new Map(desired.map((manifest) => [identityKey(refOf(manifest.object)), manifest]));
-  for (const { ref, path } of entries) {
-    if (wanted.has(identityKey(ref))) continue;
-    const canary = await cluster.get(ref, signal);
-    const spec = canary?.['spec'] as CanaryFields | undefined;
-    const name = spec?.targetRef?.name;
-    if (!spec || name === undefined || spec.revertOnDeletion === true) continue;
-    const { apiVersion = 'apps/v1', kind = 'Deployment' } = spec.targetRef ?? {};
-    const target = { apiVersion, kind, namespace: ref.namespace ?? '', name };
-    const manifest = wanted.get(identityKey(target));
-    const live = manifest && (await cluster.get(target, signal));
-    if (!manifest || !live || (await isUp(live, manifest.object, cluster, signal))) continue;
-    waiting.add(identityKey(ref));
-    const service = spec.service?.name ?? name;
-    services.add(refKey({ apiVersion: 'v1', kind: 'Service', namespace: target.namespace, name: service }));
-    const message = `${nameOf(ref)} is gone from Git and stays until ${nameOf(target)} has its pods back`;
-    problems.push({ severity: 'warning', path, line: 1, message });
+  const entries = [...inventory.entries].filter(([, { ref }]) => isCanary(ref));
+  if (entries.length > 0) {
+    const wanted = new Map(desired.map((manifest) => [identityKey(refOf(manifest.object)), manifest.object]));
+    for (const [key, { ref, path }] of entries) {
+      const canary = wanted.has(key) ? undefined : await cluster.get(ref, signal);
+      const spec = canary?.['spec'] as CanaryFields | undefined;
+      const name = spec?.targetRef?.name;
+      if (!canary || !spec || name === undefined) continue;
+      const namespace = ref.namespace ?? '';
+      const { apiVersion = 'apps/v1', kind = 'Deployment' } = spec.targetRef ?? {};
+      const target = wanted.get(identityKey({ apiVersion, kind, namespace, name }));
+      if (going.has(key)) {
+        const mayGo = !target || spec.revertOnDeletion === true || (await isUp(target, cluster, signal));
+        if (mayGo) continue;
+        waiting.add(key);
+        const message = `${nameOf(ref)} is gone from Git and stays until ${nameOf(refOf(target))} has its pods back`;
+        problems.push({ severity: 'warning', path, line: 1, message });
+      } else if (target) targets.add(refKey(refOf(target)));
+      staying.push(canary);
+      services.add(refKey({ apiVersion: 'v1', kind: 'Service', namespace, name: spec.service?.name ?? name }));
+    }
   }
-  return none;
+  return { staying, targets, services, waiting, problems };
 }
 
+const isCanary = ({ apiVersion, kind }: ObjectRef): boolean =>
+  kind === 'Canary' && groupOf(apiVersion) === 'flagger.app';
+
 /** Whether a target can take all traffic; scales it up where it stands at zero. */
-async function isUp(live: KubeObject, target: KubeObject, cluster: Cluster, signal: AbortSignal): Promise<boolean> {
+async function isUp(target: KubeObject, cluster: Cluster, signal: AbortSignal): Promise<boolean> {
+  const live = await cluster.get(refOf(target), signal);
+  if (!live || live.kind === 'DaemonSet') return true;
   const { replicas: inGit = 1 } = (target['spec'] ?? {}) as { replicas?: number };
   const { replicas = 1 } = (live['spec'] ?? {}) as { replicas?: number };
   const status = (live['status'] ?? {}) as { availableReplicas?: number; observedGeneration?: number };
-  if (inGit === 0 || live.kind === 'DaemonSet') return true;
+  if (inGit === 0) return true;
   if (replicas === 0) {
     await cluster.mergePatch(refOf(live), { spec: { replicas: inGit } }, { manager: 'serin-scale' }, signal);
     return false;

@@ -19,6 +19,8 @@ export interface PlanInput extends PruneInput {
   readonly canaryTargets: ReadonlySet<string>;
   /** Services that a Canary took over, by refKey: their selector and ports belong to it. */
   readonly takenOver: ReadonlySet<string>;
+  /** Canaries that Git does not name and that still govern what is theirs. Absent: none. */
+  readonly stayingCanaries?: readonly KubeObject[];
   /** Apply these even if nothing of them changed, by identityKey. */
   readonly drifted: ReadonlySet<string>;
   /** Apply everything. */
@@ -58,7 +60,7 @@ export function planSync(input: PlanInput): SyncPlan {
   const { desired, applied, canaryTargets, takenOver, drifted, everything, fought, live } = input;
   const render = input.render ?? createRender();
   const scaled = autoscaledTargets(desired);
-  const isCanarys = createCanaryNames(desired);
+  const isCanarys = createCanaryNames([...desired.map(({ object }) => object), ...(input.stayingCanaries ?? [])]);
   const byWave = new Map<number, ApplyAction[]>();
   const ignored: ObjectRef[] = [];
   const warnings: Problem[] = [];

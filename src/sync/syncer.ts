@@ -10,6 +10,7 @@ import { createInventoryStore, pruneAnnotation } from './inventory-store.ts';
 import { leavingCanaries } from './leaving.ts';
 import { createLiveView } from './live-view.ts';
 import { planSync, type SyncPlan } from './plan.ts';
+import { planPrune } from './prune-plan.ts';
 import { pruneEntries } from './prune.ts';
 import { createRender } from './render.ts';
 import { createScopes } from './scopes.ts';
@@ -79,26 +80,32 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
 
   const plan = async (desired: Desired, inventory: Inventory, signal: AbortSignal): Promise<FullPlan> => {
     const manifests = await inScope(desired.manifests, signal);
-    const leaving = await leavingCanaries(manifests, inventory, cluster, signal);
-    const input = {
+    const base = {
       ...settings,
       desired: manifests,
-      applied,
       inventory,
-      fought: drift.fought(),
-      live: (ref: ObjectRef) => live.get(ref),
-      canaryTargets: desired.canaryTargets,
-      takenOver: new Set([...desired.takenOver, ...leaving.services]),
-      drifted: new Set(desired.drifted.map(identityKey)),
-      everything: desired.everything,
       unreadablePaths: desired.unreadablePaths,
       unreadableText: desired.unreadableText ?? '',
       ownNamespace: settings.namespace,
-      render,
     };
-    const first = planSync(input);
+    const first = planPrune(base);
     const isAllowed = first.isGuarded && (await store.allowsPruning(desired.revision, signal));
-    const made = isAllowed ? planSync({ ...input, pruneAnything: true }) : first;
+    const pruning = isAllowed ? planPrune({ ...base, pruneAnything: true }) : first;
+    const going = new Set(pruning.prune.map(({ ref }) => identityKey(ref)));
+    const leaving = await leavingCanaries({ desired: manifests, inventory, going, cluster }, signal);
+    const made = planSync({
+      ...base,
+      pruneAnything: settings.pruneAnything || isAllowed,
+      applied,
+      fought: drift.fought(),
+      live: (ref: ObjectRef) => live.get(ref),
+      canaryTargets: new Set([...desired.canaryTargets, ...leaving.targets]),
+      takenOver: new Set([...desired.takenOver, ...leaving.services]),
+      stayingCanaries: leaving.staying,
+      drifted: new Set(desired.drifted.map(identityKey)),
+      everything: desired.everything,
+      render,
+    });
     const held = made.isGuarded
       ? `${made.held ?? ''}, or ${annotationFor(desired.revision, settings.namespace)}`
       : made.held;

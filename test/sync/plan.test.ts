@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { identityKey } from '../../src/manifest/identity.ts';
-import { type Manifest, refKey, refOf } from '../../src/manifest/types.ts';
+import { type KubeObject, type Manifest, refKey, refOf } from '../../src/manifest/types.ts';
 import { emptyInventory, type Inventory } from '../../src/sync/inventory.ts';
 import { type PlanInput, planSync, type SyncPlan } from '../../src/sync/plan.ts';
 import { aConfigMap, aDeployment, aManifest, named } from './a-manifest.ts';
@@ -164,6 +164,29 @@ describe('fields that others own', () => {
   });
 });
 
+describe('objects that a Canary has made', () => {
+  const made = aConfigMap('c-primary', {});
+  const owner = { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', name: 'web', uid: 'u', controller: true };
+  const live = (): KubeObject =>
+    aManifest('ConfigMap test/c-primary', { metadata: { ownerReferences: [owner] } }).object;
+
+  it('are not applied, even if Git has them', () => {
+    const plan = planSync(anInput([made], { live, everything: true }));
+    expect(plan.waves).toEqual([]);
+    expect(plan.warnings).toMatchObject([{ severity: 'warning', path: 'apps/all.yaml', line: 1 }]);
+  });
+});
+
+describe('objects that others keep changing back', () => {
+  it('are left alone until Git says something new', () => {
+    const fought = new Map([
+      ['/ConfigMap/test/a', [...appliedBy(planSync(anInput([aConfigMap('a', { x: '1' })]))).values()][0] ?? ''],
+    ]);
+    expect(planSync(anInput([aConfigMap('a', { x: '1' })], { fought, everything: true })).waves).toEqual([]);
+    expect(planSync(anInput([aConfigMap('a', { x: '2' })], { fought })).waves.flat()).toHaveLength(1);
+  });
+});
+
 describe('objects that Git asks to leave alone', () => {
   it.each([
     ['serin.dev/ignore', 'true'],
@@ -203,6 +226,26 @@ describe('what a plan prunes', () => {
     const inventory = inventoryOf([aConfigMap('gone', {}, 'bad.yaml'), aConfigMap('left', {}, 'good.yaml')]);
     const plan = planSync(anInput([aConfigMap('new', {})], { inventory, unreadablePaths: new Set(['bad.yaml']) }));
     expect(plan.prune.map(({ ref }) => ref.name)).toEqual(['left']);
+  });
+
+  it('is nothing that is named in what cannot be read: it may have moved there', () => {
+    const inventory = inventoryOf(['web', 'web-2', 'db'].map((name) => aConfigMap(name, {}, 'old.yaml')));
+    const unreadableText = 'kind: ConfigMap\nmetadata: { name: web-2, labels: {{ .labels }} }\n';
+    const plan = planSync(anInput([aConfigMap('new', {})], { inventory, unreadableText }));
+    expect(plan.prune.map(({ ref }) => ref.name)).toEqual(['db', 'web']);
+  });
+
+  it('is no namespace and no definition that Git still has something in, and never a namespace of the cluster', () => {
+    const gone = ['Namespace test', 'Namespace empty', 'Namespace kube-system', 'Namespace serin'].map((text) =>
+      aManifest(text),
+    );
+    const definitions = ['canaries.flagger.app', 'widgets.example.test'].map((name) =>
+      aManifest(`CustomResourceDefinition ${name}`),
+    );
+    const stay = [...configMaps(6), aManifest('Canary test/a')];
+    const inventory = inventoryOf([...gone, ...definitions, ...stay]);
+    const { prune } = planSync(anInput(stay, { inventory, ownNamespace: 'serin' }));
+    expect(prune.map(({ ref }) => ref.name)).toEqual(['widgets.example.test', 'empty']);
   });
 
   it('is nothing when pruning is off, and says what stays', () => {

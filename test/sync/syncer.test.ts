@@ -330,6 +330,21 @@ describe('the syncer and canaries', () => {
     expect((await stage.cluster.get(configMap('test/c-primary'), never))?.['data']).toEqual({ a: 'made' });
   });
 
+  it('leaves traffic and replicas to a Canary whose file cannot be read any more', async () => {
+    const syncer = stage.syncer();
+    const apex: ObjectRef = { apiVersion: 'v1', kind: 'Service', namespace: 'test', name: 'web' };
+    await patch(target, { spec: { replicas: 0 } });
+    const broken = desired({
+      ...withCanary,
+      'canary.yaml': `${canary('test/web')}  oops: [`,
+      'web.yaml': deployment('test/web', 7),
+    });
+    const { pruned, failed } = await syncer.sync({ ...broken, everything: true }, never);
+    expect({ pruned, failed }).toEqual({ pruned: [], failed: [] });
+    expect(replicasOf(await stage.cluster.get(target, never))).toBe(0);
+    expect((await stage.cluster.get(apex, never))?.['spec']).toMatchObject({ selector: { app: 'web-primary' } });
+  });
+
   it('lets a Canary go only when its target has its pods back', async () => {
     const syncer = stage.syncer();
     const ref: ObjectRef = { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', namespace: 'test', name: 'web' };
