@@ -1,5 +1,6 @@
 import { primaryReadiness } from './phases/health.ts';
 import { beginTick, stageOf } from './phases/stage.ts';
+import { hasDeadCanary } from './phases/progress.ts';
 import { hasFinalizer, isDeleted } from './phases/terminate.ts';
 import type { Stage } from './phases/tick.ts';
 import { writeService, reconcileRoute } from './phases/traffic.ts';
@@ -22,7 +23,7 @@ export function wakes(spec: CanarySpec, status: CanaryStatus, seen: Seen, settin
       return seen.primary === undefined ? stage.revision.missing.length === 0 : primary === 'ready';
     case 'Progressing':
     case 'WaitingPromotion':
-      return stage.novelty !== 'same';
+      return stage.novelty !== 'same' || hasDeadCanary(stage);
     case 'Promoting':
     case 'Finalising':
       return stage.novelty === 'new' && primary === 'ready';

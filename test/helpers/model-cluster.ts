@@ -38,6 +38,8 @@ export interface ModelCluster {
   setReplicas(name: string, replicas: number): void;
   /** Pods of these images never answer. */
   readonly brokenImages: Set<string>;
+  /** New pods of these Deployments never answer. */
+  readonly brokenDeployments: Set<string>;
   /** Pods of these Deployments do not answer any more. */
   readonly downDeployments: Set<string>;
   see(): Omit<Seen, 'answers'>;
@@ -81,19 +83,21 @@ export function createModelCluster({
     return spec.template.spec.containers[0]?.image ?? '';
   };
   const replicasOf = (deployment: KubeObject): number => (deployment['spec'] as { replicas: number }).replicas;
+  const isGood = (deployment: KubeObject): boolean =>
+    !world.brokenImages.has(imageOf(deployment)) && !world.brokenDeployments.has(deployment.metadata.name);
   const servingOf = (deployment: KubeObject): number => {
     const { name: own } = deployment.metadata;
     const wanted = replicasOf(deployment);
     const change = changes.get(own) ?? { atMs: 0, stillServing: 0 };
     if (wanted === 0 || world.downDeployments.has(own)) return 0;
-    const isUp = !world.brokenImages.has(imageOf(deployment)) && world.nowMs - change.atMs >= settleMs;
+    const isUp = isGood(deployment) && world.nowMs - change.atMs >= settleMs;
     return isUp ? wanted : Math.min(change.stillServing, wanted);
   };
   const withStatus = (deployment: KubeObject): KubeObject => {
     const wanted = replicasOf(deployment);
     const change = changes.get(deployment.metadata.name) ?? { atMs: 0, stillServing: 0 };
     const available = servingOf(deployment);
-    const isNew = !world.brokenImages.has(imageOf(deployment)) && world.nowMs - change.atMs >= settleMs;
+    const isNew = isGood(deployment) && world.nowMs - change.atMs >= settleMs;
     const old = isNew ? 0 : Math.min(change.stillServing, wanted);
     const deadlineMs =
       ((deployment['spec'] as { progressDeadlineSeconds?: number }).progressDeadlineSeconds ?? 600) * 1_000;
@@ -151,6 +155,7 @@ export function createModelCluster({
     desiredReplicas: replicas,
     objects,
     brokenImages: new Set(),
+    brokenDeployments: new Set(),
     downDeployments: new Set(),
     deployment(own) {
       const found = objects.get(key('Deployment', own));

@@ -38,7 +38,7 @@ function* advanceWeight(stage: Stage, { steps, maxWeight }: Steps): Asking<void>
   // A primary that does not answer keeps nobody.
   const next = serves(seen.primary) ? (steps.find((step) => step > weight) ?? maxWeight) : 100;
   route(stage, next);
-  update(stage, { canaryWeight: next, iterations: 0 });
+  update(stage, { phase: 'Progressing', canaryWeight: next, iterations: 0 });
   normal(stage, `Advance ${names.canary} canary weight ${next}`);
 }
 

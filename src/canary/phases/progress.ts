@@ -1,6 +1,6 @@
 import { formatGoDuration } from '../../lib/duration.ts';
 import { at, listOf, numberOf } from '../json.ts';
-import { replicasOf, serves } from '../readiness.ts';
+import { serves } from '../readiness.ts';
 import { advance, preparedMark, tellPlain } from './advance.ts';
 import { analyse, type Judgement, runPreRollout } from './analyse.ts';
 import { canaryReadiness, primaryReadiness } from './health.ts';
@@ -9,13 +9,14 @@ import { lacksConfigs, writePrimary } from './primary-write.ts';
 import { restartAnalysis } from './restart.ts';
 import { cancel, rollBack, rollBackAfterChecks } from './rollback.ts';
 import { alert, type Asking, normal, type Stage, update, warn } from './tick.ts';
-import { canGoHome, routeHome, scaleFromZero } from './traffic.ts';
+import { routeHome, scaleFromZero } from './traffic.ts';
 
 /** A release under analysis (Progressing, WaitingPromotion): checks, then the next step, one a tick. */
 export function* progress(stage: Stage): Asking<void> {
   const { novelty, status, spec, seen } = stage;
   if (novelty === 'promoted') return cancel(stage);
   if (novelty === 'new') return restartAnalysis(stage);
+  leaveDeadCanary(stage);
   const isOver = status.failedChecks >= spec.analysis.threshold;
   const primary = primaryReadiness(stage);
   if (primary.kind !== 'ready') {
@@ -38,7 +39,6 @@ export function* progress(stage: Stage): Asking<void> {
 
 /** Deals with a canary that is not ready. */
 function isCanaryUp(stage: Stage): boolean {
-  const { target, weight } = stage;
   const ready = canaryReadiness(stage);
   if (ready.kind === 'ready') return true;
   warn(stage, ready.reason);
@@ -50,13 +50,20 @@ function isCanaryUp(stage: Stage): boolean {
     });
     return false;
   }
-  // Users are not left with pods that do not answer; the steps begin again when there are some.
-  if (weight > 0 && !serves(target) && canGoHome(stage)) {
-    routeHome(stage, true);
-    update(stage, { canaryWeight: 0, iterations: stepsBack(stage) });
-  }
-  if (replicasOf(target) === 0) scaleFromZero(stage);
+  scaleFromZero(stage);
   return false;
+}
+
+/** Users are not left with pods that do not answer; the steps begin again when there are some. */
+function leaveDeadCanary(stage: Stage): void {
+  if (!hasDeadCanary(stage)) return;
+  routeHome(stage, true);
+  update(stage, { phase: 'Progressing', canaryWeight: 0, iterations: stepsBack(stage) });
+}
+
+/** No pod of the canary answers although it has users, and the primary could take them. */
+export function hasDeadCanary({ weight, target, seen }: Stage): boolean {
+  return weight > 0 && !serves(target) && serves(seen.primary);
 }
 
 function stepsBack({ spec, status }: Stage): number {

@@ -1,0 +1,144 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import type { Answer, Effect, Question } from '../../src/canary/types.ts';
+import { parseGoDuration } from '../../src/lib/duration.ts';
+import { createModelCluster } from '../helpers/model-cluster.ts';
+import { createRollout, type TickRecord } from '../helpers/rollout.ts';
+
+/** One thing that happens at a time since the Canary was made. */
+interface StoryEvent {
+  readonly at: string;
+  readonly image?: string;
+  readonly config?: string;
+  /** Percent that the success rate is from now on, or why there is none. */
+  readonly metrics?: number | 'none' | 'unreachable' | 'invalid';
+  readonly open?: string;
+  readonly close?: string;
+  readonly down?: string;
+  readonly up?: string;
+  /** New pods of this Deployment do not answer; those of before do. */
+  readonly break?: string;
+  readonly suspend?: boolean;
+  readonly skipAnalysis?: boolean;
+  readonly delete?: boolean;
+}
+interface Story {
+  readonly canary: Readonly<Record<string, unknown>>;
+  readonly events: readonly StoryEvent[];
+  readonly until: string;
+}
+
+const folder = join(import.meta.dirname, '../../fixtures/rollouts');
+const stories = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
+
+/** Plays a story and writes down every tick in which something happened. */
+function play({ canary, events, until }: Story): string {
+  const canarySpec = {
+    targetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'app' },
+    service: { port: 80 },
+    ...canary,
+  };
+  const world = createModelCluster({ canarySpec, replicas: 2 });
+  world.brokenImages.add('example.org/app:2.0.0-broken').add('example.org/app:0.9.0-broken');
+  const closed = new Set<string>();
+  let metrics: StoryEvent['metrics'] = 100;
+  const answer = (question: Question): Answer => {
+    if (question.kind === 'metrics-online') return { kind: 'value', value: 1 };
+    if (question.kind === 'hook')
+      return closed.has(question.hook.name) ? { kind: 'rejected', reason: 'closed' } : { kind: 'passed' };
+    if (metrics === 'none') return { kind: 'no-data', reason: 'running query failed: no values found' };
+    if (metrics === 'unreachable')
+      return { kind: 'unreachable', text: 'Prometheus query failed: running query failed: connection refused' };
+    if (metrics === 'invalid')
+      return {
+        kind: 'invalid',
+        text: 'Metric template errors.demo error: metrictemplate.flagger.app "errors" not found',
+      };
+    return { kind: 'value', value: Number(metrics) };
+  };
+  const rollout = createRollout({ world, answer });
+  const startMs = world.nowMs;
+  const lines: string[] = [];
+  let shown = 0;
+  const show = (): void => {
+    for (const tick of rollout.ticks.slice(shown)) lines.push(...linesOf(tick, startMs));
+    shown = rollout.ticks.length;
+  };
+  const patchSpec = (change: Readonly<Record<string, unknown>>): void => {
+    world.canary = { ...world.canary, spec: { ...(world.canary['spec'] as object), ...change } };
+  };
+  for (const { at, ...event } of events) {
+    rollout.run(startMs + (parseGoDuration(at) ?? 0));
+    show();
+    lines.push(
+      `${at.padStart(5)}  ${Object.entries(event)
+        .map(([what, value]) => `${what} ${String(value)}`)
+        .join(', ')}`,
+    );
+    if (event.image) world.setImage(`example.org/app:${event.image}`);
+    if (event.config) world.setConfig(event.config);
+    if (event.metrics !== undefined) metrics = event.metrics;
+    if (event.open) closed.delete(event.open);
+    if (event.close) closed.add(event.close);
+    if (event.down) world.downDeployments.add(event.down);
+    if (event.up) for (const set of [world.downDeployments, world.brokenDeployments]) set.delete(event.up);
+    if (event.break) world.brokenDeployments.add(event.break);
+    if (event.suspend !== undefined) patchSpec({ suspend: event.suspend });
+    if (event.skipAnalysis !== undefined) patchSpec({ skipAnalysis: event.skipAnalysis });
+    if (event.delete)
+      world.canary = {
+        ...world.canary,
+        metadata: { ...world.canary.metadata, deletionTimestamp: '2026-01-01T00:00:20Z' },
+      };
+  }
+  rollout.run(startMs + (parseGoDuration(until) ?? 0));
+  show();
+  return `${lines.join('\n')}\n`;
+}
+
+function linesOf({ atMs, before, status, effects, decision }: TickRecord, startMs: number): string[] {
+  if (effects.length === 0 && !decision.status) return [];
+  const { phase, canaryWeight, failedChecks, iterations } = status;
+  const state = `${phase} weight ${canaryWeight} failed ${failedChecks} iterations ${iterations}`;
+  const changed = before.phase === phase ? '' : ` (was ${before.phase || 'new'})`;
+  return [
+    `${`${(atMs - startMs) / 1_000}s`.padStart(5)}  ${state}${changed}`,
+    ...effects.map((effect) => `         ${textOf(effect)}`),
+  ];
+}
+
+function textOf(effect: Effect): string {
+  switch (effect.kind) {
+    case 'event':
+      return `${effect.event.level === 'error' ? 'Error' : effect.event.type}: ${effect.event.message}`;
+    case 'log':
+      return `log: ${effect.message}`;
+    case 'alert':
+      return `alert ${effect.severity}: ${effect.message}`;
+    case 'write':
+      return `${effect.over ? 'update' : 'create'} ${effect.object.kind} ${effect.object.metadata.name}`;
+    case 'copy-config':
+      return `copy ${effect.key}`;
+    case 'scale-target':
+      return `scale target to ${effect.replicas}`;
+    case 'reconcile-route':
+      return 'reconcile route';
+    case 'set-route':
+      return `route ${100 - effect.split.canaryWeight}/${effect.split.canaryWeight}${effect.split.mirror ? ' mirrored' : ''}`;
+    case 'call-hook':
+      return `call ${effect.hook.name}`;
+    case 'begin-release':
+      return effect.restarted ? 'begin release (restarted)' : 'begin release';
+    case 'end-release':
+      return `end release: ${effect.verdict}${effect.failedCheck ? `, ${effect.failedCheck.name}: ${effect.failedCheck.reason}` : ''}`;
+  }
+}
+
+describe('rollouts', () => {
+  it.each(stories)('%s goes as it is written down', async (name) => {
+    const story = parse(readFileSync(join(folder, name), 'utf8')) as Story;
+    await expect(play(story)).toMatchFileSnapshot(join(folder, name.replace(/\.yaml$/, '.txt')));
+  });
+});
