@@ -182,20 +182,25 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     }
     const drifted = [...driftedRefs.values()];
     driftedRefs.clear();
-    const result = await syncer.sync(
-      {
-        revision: tip,
-        manifests: withOverlays(next.loaded.manifests, next.apps, stable),
-        problems: next.loaded.problems,
-        unreadablePaths: next.loaded.unreadablePaths,
-        unreadableText: next.loaded.unreadableText,
-        takenOver: takenOver(next.apps),
-        canaryTargets: new Set(next.apps.flatMap(({ target }) => (target ? [refKey(refOf(target.object))] : []))),
-        everything,
-        drifted,
-      },
-      signal,
-    );
+    const result = await syncer
+      .sync(
+        {
+          revision: tip,
+          manifests: withOverlays(next.loaded.manifests, next.apps, stable),
+          problems: next.loaded.problems,
+          unreadablePaths: next.loaded.unreadablePaths,
+          unreadableText: next.loaded.unreadableText,
+          takenOver: takenOver(next.apps),
+          canaryTargets: new Set(next.apps.flatMap(({ target }) => (target ? [refKey(refOf(target.object))] : []))),
+          everything,
+          drifted,
+        },
+        signal,
+      )
+      .catch((error: unknown) => {
+        for (const ref of drifted) driftedRefs.set(refKey(ref), ref);
+        throw error;
+      });
     everything = false;
     appliedKey = key;
     state.synced = tip;

@@ -14,6 +14,8 @@ export interface ApplyDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly drift: DriftWatch;
+  /** Called for each object that stands. */
+  readonly onApplied: (action: ApplyAction) => void;
 }
 
 export interface Applied {
@@ -34,7 +36,10 @@ interface Failure {
   readonly error: unknown;
 }
 
-/** Applies waves one after the other. An object that is refused does not stop the others. */
+/**
+ * Applies waves one after the other. An object that is refused does not stop the others; a cluster that does not answer at all does, by
+ * throwing.
+ */
 export async function applyWaves(
   waves: readonly (readonly ApplyAction[])[],
   deps: ApplyDeps,
@@ -47,8 +52,9 @@ export async function applyWaves(
       try {
         await applyOne(action, deps, signal);
         done.push(action);
+        deps.onApplied(action);
       } catch (error) {
-        if (signal.aborted) throw error;
+        if (signal.aborted || isUnreachable(error)) throw error;
         failures.push({ action, error });
       }
     });
@@ -136,6 +142,9 @@ function isEstablished(definition: KubeObject): boolean {
   );
 }
 
+const isUnreachable = (error: unknown): boolean =>
+  error instanceof AgentError && error.code === 'CLUSTER_UNREACHABLE' && error.details['status'] === undefined;
+
 const isMissing = (error: unknown): boolean => error instanceof AgentError && error.details['status'] === 404;
 
 export function failureOf({ object, source }: Manifest, error: unknown): Problem {
@@ -162,10 +171,18 @@ function hintOf({ message, details }: AgentError, { apiVersion, kind, metadata }
   }
 }
 
+/** Ends when all work has ended, also where some of it throws; then nothing new is begun. */
 async function inParallel<T>(items: readonly T[], limit: number, work: (item: T) => Promise<void>): Promise<void> {
   let next = 0;
   const worker = async (): Promise<void> => {
-    for (let item = items[next++]; item !== undefined; item = items[next++]) await work(item);
+    try {
+      for (let item = items[next++]; item !== undefined; item = items[next++]) await work(item);
+    } catch (error) {
+      next = items.length;
+      throw error;
+    }
   };
-  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));
+  const ends = await Promise.allSettled(Array.from({ length: Math.min(limit, items.length) }, worker));
+  const broken = ends.find((end) => end.status === 'rejected');
+  if (broken) throw broken.reason;
 }

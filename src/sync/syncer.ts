@@ -9,7 +9,7 @@ import type { Inventory } from './inventory.ts';
 import { createInventoryStore, pruneAnnotation } from './inventory-store.ts';
 import { leavingCanaries } from './leaving.ts';
 import { createLiveView } from './live-view.ts';
-import { planSync, type SyncPlan } from './plan.ts';
+import { type ApplyAction, planSync, type SyncPlan } from './plan.ts';
 import { planPrune } from './prune-plan.ts';
 import { pruneEntries } from './prune.ts';
 import { createRender } from './render.ts';
@@ -53,6 +53,7 @@ export interface SyncResult {
 }
 
 export interface Syncer {
+  /** Not to be called while it runs. Throws CLUSTER_UNREACHABLE where the cluster does not answer; what was done stays known. */
   sync(desired: Desired, signal: AbortSignal): Promise<SyncResult>;
   /** Called when somebody changed or removed what we apply; the next sync corrects it. */
   onDrift(listener: (refs: readonly ObjectRef[]) => void): void;
@@ -127,8 +128,8 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
       }
       await store.save({ revision: before.revision, entries: noted }, signal);
 
-      const { done, failed } = await applyWaves(waves, { cluster, clock, log, drift }, signal);
-      for (const { object, hash } of done) applied.set(identityKey(refOf(object)), hash);
+      const onApplied = ({ object, hash }: ApplyAction): void => void applied.set(identityKey(refOf(object)), hash);
+      const { done, failed } = await applyWaves(waves, { cluster, clock, log, drift, onApplied }, signal);
 
       // What replaces an object must stand before the old one goes.
       const isHeld = failed.length > 0 && prune.length > 0;

@@ -235,6 +235,29 @@ describe('the syncer on a cluster', () => {
     );
     expect(changed.applied).toHaveLength(1);
   });
+
+  it('goes on where it was after the cluster did not answer, and sees drift again', async () => {
+    const syncer = stage.syncer({ namespace: 'agent-h' });
+    const tree = desired({ 'ns.yaml': namespace('eight'), 'a.yaml': config('eight/a') });
+    await syncer.sync(tree, never);
+    const drifts: string[] = [];
+    syncer.onDrift((refs) => drifts.push(...refs.map(named)));
+    const back = stage.sandbox.faults.restart(300);
+    const more = desired({ 'ns.yaml': namespace('eight'), 'a.yaml': config('eight/a'), 'b.yaml': config('eight/b') });
+    await expect(syncer.sync(more, never)).rejects.toMatchObject({ code: 'CLUSTER_UNREACHABLE' });
+    await back;
+    const result = await eventually(
+      () => syncer.sync(more, never).catch(() => undefined),
+      (value) => value !== undefined,
+    );
+    expect(result?.applied.map(named)).toEqual(['ConfigMap eight/b']);
+    stage.sandbox.faults.resetWatches();
+    await stage.cluster.remove(configMap('eight/b'), {}, never);
+    await eventually(
+      () => drifts,
+      (seen) => seen.includes('ConfigMap eight/b'),
+    );
+  });
 });
 
 describe('the syncer and canaries', () => {
