@@ -192,7 +192,10 @@ export function createCanaryLoop({
   const writeStatus = async (canary: KubeObject, status: CanaryStatus, memory: Memory): Promise<KubeObject> => {
     const { namespace = '', name, resourceVersion } = canary.metadata;
     const ref = { apiVersion: canary.apiVersion, kind: canary.kind, namespace, name };
-    const patch = { metadata: resourceVersion === undefined ? {} : { resourceVersion }, status: renderStatus(status) };
+    const patch = {
+      metadata: resourceVersion === undefined ? {} : { resourceVersion },
+      status: renderStatus(status, parseStatus(canary)),
+    };
     const written = await cluster.mergePatch(ref, patch, { manager: canaryManager, subresource: 'status' }, signal);
     memory.ahead = written.metadata.resourceVersion;
     return written;

@@ -1,4 +1,5 @@
 import type { App } from '../canary/app.ts';
+import { lastFailedCheckOf } from '../canary/evidence.ts';
 import type { Evidence, FailedCheck, Phase } from '../canary/types.ts';
 import { asRevision, type Revision } from '../git/repo.ts';
 import { messageOf } from '../lib/errors.ts';
@@ -158,9 +159,7 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
       evidence.set(key, list);
     },
     lastFailedCheck(key) {
-      const failed = evidence.get(key)?.findLast(({ checks }) => checks.some(({ passed }) => !passed));
-      const check = failed?.checks.find(({ passed }) => !passed);
-      return check && { name: check.name, reason: check.text };
+      return lastFailedCheckOf(evidence.get(key) ?? []);
     },
     async end(canary, { verdict, failedCheck, templateHash, configs }) {
       const key = keyOf(canary);

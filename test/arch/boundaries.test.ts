@@ -54,7 +54,8 @@ const packages: Readonly<Record<string, readonly string[]>> = {
 
 /** Data in, data out: no waiting, no clock, no chance, no machine. */
 const pure = ['canary', 'routers', 'manifest'];
-const impure = /\bawait\b|\basync\b|Date\.now|new Date\(\)|Math\.random|setTimeout|setInterval|process\.|from 'node:(?!util')/;
+const impure =
+  /\bawait\b|\basync\b|Date\.now|new Date\(\)|Math\.random|setTimeout|setInterval|process\.|from 'node:(?!util')/;
 
 const root = join(import.meta.dirname, '../../src');
 const files = readdirSync(root, { recursive: true, encoding: 'utf8' })

@@ -26,7 +26,7 @@ const kindsInCode: Readonly<Record<string, { readonly resource: string; readonly
   Namespace: { resource: 'namespaces', verbs: ['get', 'list', 'watch', 'create', 'patch'] },
 };
 /** Named by the code, but only as a reference from one object to another: never asked for. */
-const onlyNamed = new Set(['Gateway']);
+const onlyNamed = new Set(['Ledger', 'Gateway']);
 /** Routing objects are watched, made and changed; their owner, the Canary, takes them along when it goes. */
 const routeVerbs = ['get', 'list', 'watch', 'create', 'patch'];
 
