@@ -116,7 +116,10 @@ export async function readSettingsFile(path: string | undefined): Promise<Record
     if (typeof value !== 'object' || Array.isArray(value) || value === null)
       throw new Error('it is no map of settings');
     return Object.fromEntries(
-      Object.entries(value).map(([name, entry]) => [name, Array.isArray(entry) ? entry.join(',') : String(entry)]),
+      Object.entries(value).map(([name, entry]) => [
+        name,
+        Array.isArray(entry) ? entry.join(',') : String(entry ?? ''),
+      ]),
     );
   } catch (cause) {
     throw new AgentError('CONFIG_INVALID', `${path}: ${messageOf(cause)}`, { cause });

@@ -2,7 +2,12 @@ import { environmentName, type Setting, settings } from '../config/settings.ts';
 
 /** The settings as `serin run --help` shows them: flag, environment, default, meaning. */
 export function settingsHelp(): string {
-  const lines: string[] = [];
+  const lines = [
+    '',
+    'Every setting is a flag, an environment variable or a line of the settings file; the first that names it wins.',
+    '  --config <file>',
+    '      settings file: flat YAML with the names of the flags, e.g. git-branch: main',
+  ];
   let group = '';
   for (const entry of settings as readonly Setting[]) {
     if (entry.group !== group) {

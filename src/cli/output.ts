@@ -56,11 +56,12 @@ export function createOutput(stream: OutputStream, environment: Readonly<Record<
     },
     table(rows) {
       const widths: number[] = [];
-      for (const row of rows) row.forEach((cell, index) => (widths[index] = Math.max(widths[index] ?? 0, cell.length)));
+      for (const row of rows)
+        row.forEach((cell, index) => (widths[index] = Math.max(widths[index] ?? 0, visibleLength(cell))));
       for (const row of rows)
         this.line(
           row
-            .map((cell, index) => (index === row.length - 1 ? cell : cell.padEnd(widths[index] ?? 0)))
+            .map((cell, index) => (index === row.length - 1 ? cell : padded(cell, widths[index] ?? 0)))
             .join('   ')
             .trimEnd(),
         );
@@ -68,18 +69,24 @@ export function createOutput(stream: OutputStream, environment: Readonly<Record<
   };
 }
 
+// oxlint-disable-next-line no-control-regex
+const sequences = /(\u001b\[[0-9;]*m)/;
+const isSequence = (part: string): boolean => part.startsWith('\u001b');
+
+function visibleLength(text: string): number {
+  return text.split(sequences).reduce((sum, part) => sum + (isSequence(part) ? 0 : [...part].length), 0);
+}
+
+const padded = (text: string, width: number): string => text + ' '.repeat(Math.max(0, width - visibleLength(text)));
+
 /** Cuts to a visible width; escape sequences take no room. */
 export function cut(text: string, width: number): string {
-  // oxlint-disable-next-line no-control-regex
-  const parts = text.split(/(\u001b\[[0-9;]*m)/);
   let left = width;
   let result = '';
-  for (const part of parts) {
-    if (part.startsWith('\u001b')) result += part;
-    else {
-      result += part.slice(0, left);
-      left = Math.max(0, left - part.length);
-    }
+  for (const part of text.split(sequences)) {
+    const characters = isSequence(part) ? [] : [...part].slice(0, left);
+    result += isSequence(part) ? part : characters.join('');
+    left -= characters.length;
   }
   return result;
 }
