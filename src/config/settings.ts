@@ -1,7 +1,7 @@
 import { parseGoDuration } from '../lib/duration.ts';
 import { AgentError } from '../lib/errors.ts';
 
-export type SettingKind = 'text' | 'duration' | 'flag' | 'list' | 'secret-file' | 'choice';
+export type SettingKind = 'text' | 'port' | 'duration' | 'flag' | 'list' | 'secret-file' | 'choice';
 
 /** One setting of `serin run`: `--git-url`, `SERIN_GIT_URL` and `git-url:` in the file are the same thing. */
 export interface Setting {
@@ -94,7 +94,7 @@ export const settings = [
   ),
   setting('Analysis', 'event-source', 'text', 'flagger', 'source of the Kubernetes events'),
   setting('Analysis', 'event-webhook', 'text', '', 'URL that gets every event of Canaries without an event webhook'),
-  setting('Agent', 'port', 'text', '8080', 'port of /metrics, /healthz and /readyz; 0 for any'),
+  setting('Agent', 'port', 'port', '8080', 'port of /metrics, /healthz and /readyz; 0 for any'),
   setting('Agent', 'log-level', 'choice', 'info', 'least severe log lines', ['debug', 'info', 'warn', 'error']),
   setting('Agent', 'http-proxy', 'text', '', 'proxy for metrics and webhooks; HTTP_PROXY when empty'),
 ] as const satisfies readonly Setting[];
@@ -132,6 +132,14 @@ function problemOf({ kind, choices }: Setting, value: string): string | undefine
   if (kind === 'duration') {
     const ms = parseGoDuration(value);
     return ms === undefined || ms <= 0 ? `"${value}" is no duration; write it like 5s or 1m30s` : undefined;
+  }
+  if (kind === 'port') {
+    if (/^\d+$/.test(value) && Number(value) <= 65_535) return undefined;
+    // Kubernetes gives every pod a variable NAME_PORT for each Service beside it.
+    const hint = value.includes('://')
+      ? '; set enableServiceLinks: false in the pod, or name the Service otherwise'
+      : '';
+    return `"${value}" is no port number${hint}`;
   }
   if (kind === 'flag')
     return value === 'true' || value === 'false' ? undefined : `"${value}" is neither true nor false`;
