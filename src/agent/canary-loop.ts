@@ -1,5 +1,3 @@
-import { measure, metricsOnline } from '../analysis/measure.ts';
-import { callWebhook, webhookPayload } from '../analysis/webhook.ts';
 import { decide, wakes } from '../canary/decide.ts';
 import { parseCanary } from '../canary/parse.ts';
 import { parseStatus, renderStatus } from '../canary/status.ts';
@@ -9,22 +7,22 @@ import {
   type CanaryStatus,
   type Decision,
   type Effect,
-  type Question,
   questionKey,
 } from '../canary/types.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
-import { sha256Hex } from '../lib/hash.ts';
 import { createKeyedQueue } from '../lib/keyed-queue.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { supportedSpec } from '../routers/reconcile.ts';
 import { routerFor } from '../routers/registry.ts';
 import type { Router } from '../routers/router.ts';
+import { createAsking } from './asking.ts';
 import type { Deps } from './deps.ts';
 import type { Effects, TickContext } from './execute.ts';
 import { observe } from './observe.ts';
 import type { Releases } from './releases.ts';
 import { showStatus } from './show-status.ts';
 import type { Views } from './views.ts';
+import { firstTickMs, keysFor } from './waking.ts';
 import { canaryManager } from './writes.ts';
 
 export interface CanaryLoopOptions {
@@ -73,8 +71,9 @@ export function createCanaryLoop({
   onPhase,
   signal,
 }: CanaryLoopOptions): CanaryLoop {
-  const { clock, cluster, http, log, settings, telemetry } = deps;
+  const { clock, cluster, log, settings, telemetry } = deps;
   const memories = new Map<string, Memory>();
+  const ask = createAsking(deps, views);
   const defaults = { provider: settings.provider, minIntervalMs: settings.minIntervalMs };
   const decideSettings = {
     selectorLabels: settings.selectorLabels,
@@ -100,47 +99,6 @@ export function createCanaryLoop({
     const slash = key.indexOf('/');
     return [key.slice(0, slash), key.slice(slash + 1)];
   };
-  const secret = async (
-    namespace: string,
-    name: string,
-    stop: AbortSignal,
-  ): Promise<Record<string, string> | undefined> => {
-    const object = await cluster.get({ apiVersion: 'v1', kind: 'Secret', namespace, name }, stop);
-    const data = object?.['data'] as Record<string, string> | undefined;
-    return (
-      object &&
-      Object.fromEntries(
-        Object.entries(data ?? {}).map(([entry, value]) => [entry, Buffer.from(value, 'base64').toString('utf8')]),
-      )
-    );
-  };
-  const metricIo = (spec: CanarySpec) => ({
-    http,
-    metricsServer: spec.metricsServer ?? settings.metricsServer,
-    meshProvider: settings.provider,
-    template: (namespace: string, name: string) => views.templates.get(namespace, name),
-    secret,
-  });
-
-  const answer = async (question: Question, spec: CanarySpec, status: CanaryStatus): Promise<Answer> => {
-    if (question.kind === 'hook')
-      return callWebhook(
-        question.hook,
-        webhookPayload(spec, question.phase, status, question.hook.metadata),
-        { http, clock },
-        signal,
-      );
-    if (question.kind === 'metrics-online') return metricsOnline(spec, metricIo(spec), signal);
-    const sample = await measure(spec, question.metric, metricIo(spec), signal);
-    if (sample.kind === 'value') {
-      telemetry.metricAnalysis.set(
-        { name: spec.target.name, namespace: spec.namespace, metric: question.metric.name },
-        sample.value,
-      );
-    }
-    return sample;
-  };
-
   /** The Canary as it is now: the view, or the server itself while the view does not have our last write. */
   const current = async (key: string, memory: Memory): Promise<KubeObject | undefined> => {
     const [namespace, name] = split(key);
@@ -150,7 +108,9 @@ export function createCanaryLoop({
       memory.ahead = undefined;
       return cached;
     }
-    return cluster.get({ apiVersion: cached.apiVersion, kind: cached.kind, namespace, name }, signal);
+    const live = await cluster.get({ apiVersion: cached.apiVersion, kind: cached.kind, namespace, name }, signal);
+    if (live?.metadata.resourceVersion === cached.metadata.resourceVersion) memory.ahead = undefined;
+    return live;
   };
 
   const complain = (canary: KubeObject, memory: Memory, message: string): void => {
@@ -185,7 +145,7 @@ export function createCanaryLoop({
       const step = decide(spec, status, seen, decideSettings);
       if (step.kind === 'done')
         return { decision: step.decision, tick: { spec, status, seen, router, route, liveRoutes } };
-      answers.set(questionKey(step.question), await answer(step.question, spec, status));
+      answers.set(questionKey(step.question), await ask(step.question, spec, status, signal));
     }
   };
 
@@ -356,26 +316,4 @@ export function createCanaryLoop({
     },
     stop: () => queue.stop(),
   };
-}
-
-/**
- * After a start: a canary under way gets the rest of its interval, so that no step follows the last one too soon (Flagger's R46);
- * resting ones are spread over their interval.
- */
-export function firstTickMs(key: string, status: CanaryStatus, intervalMs: number, nowMs: number): number {
-  const underWay = ['Progressing', 'WaitingPromotion', 'Promoting', 'Finalising', 'Waiting'].includes(status.phase);
-  const lastMs = Date.parse(status.lastTransitionTime ?? '');
-  if (underWay && Number.isFinite(lastMs)) return Math.min(Math.max(nowMs, lastMs + intervalMs), nowMs + intervalMs);
-  if (underWay) return nowMs;
-  return nowMs + (Number.parseInt(sha256Hex(key).slice(0, 8), 16) % intervalMs);
-}
-
-/** Canaries that a changed object may belong to. */
-function keysFor(views: Views, kind: string, namespace: string, name: string): string[] {
-  const concerned = views.canaries.list(namespace).filter((canary) => {
-    if (kind === 'ConfigMap' || kind === 'Secret') return true;
-    const target = (canary['spec'] as { targetRef?: { name?: string } } | undefined)?.targetRef?.name ?? '';
-    return name === target || name === `${target}-primary` || kind !== 'Deployment';
-  });
-  return concerned.map((canary) => `${namespace}/${canary.metadata.name}`);
 }

@@ -149,6 +149,7 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
         revision: track.firstSeen,
         base: track.base,
         content: track.content,
+        images: app.images,
         startedAtMs: clock.now(),
         supersedes: open,
       });
@@ -169,7 +170,7 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
       if (record.outcome) return send(key, record);
       const state: AppState = {
         revision: record.revision,
-        images: app.images,
+        images: record.images ?? app.images,
         templateHash,
         configs,
         content: record.content,
@@ -186,7 +187,8 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
       if (verdict === 'promoted') {
         stables.set(key, { content: record.content, revision: record.revision });
         const track = tracks.get(key);
-        if (track && track.content === record.content) tracks.set(key, { ...track, base: track.firstSeen });
+        // A newer push may be there already: what failed of it goes back to what has just been promoted.
+        if (track) tracks.set(key, { ...track, base: record.revision });
       }
       send(key, ended);
     },

@@ -1,0 +1,48 @@
+import { measure, metricsOnline } from '../analysis/measure.ts';
+import { callWebhook, webhookPayload } from '../analysis/webhook.ts';
+import type { Answer, CanarySpec, CanaryStatus, Question } from '../canary/types.ts';
+import type { Deps } from './deps.ts';
+import type { Views } from './views.ts';
+
+export type Ask = (question: Question, spec: CanarySpec, status: CanaryStatus, signal: AbortSignal) => Promise<Answer>;
+
+/** Puts what `decide` asks to metrics providers and webhooks. */
+export function createAsking(deps: Deps, views: Views): Ask {
+  const { clock, cluster, http, settings, telemetry } = deps;
+
+  const secret = async (
+    namespace: string,
+    name: string,
+    signal: AbortSignal,
+  ): Promise<Record<string, string> | undefined> => {
+    const object = await cluster.get({ apiVersion: 'v1', kind: 'Secret', namespace, name }, signal);
+    if (!object) return undefined;
+    const data = (object['data'] ?? {}) as Record<string, string>;
+    return Object.fromEntries(
+      Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString('utf8')]),
+    );
+  };
+
+  return async (question, spec, status, signal) => {
+    if (question.kind === 'hook') {
+      const { hook, phase } = question;
+      return callWebhook(hook, webhookPayload(spec, phase, status, hook.metadata), { http, clock }, signal);
+    }
+    const io = {
+      http,
+      metricsServer: spec.metricsServer ?? settings.metricsServer,
+      meshProvider: settings.provider,
+      template: (namespace: string, name: string) => views.templates.get(namespace, name),
+      secret,
+    };
+    if (question.kind === 'metrics-online') return metricsOnline(spec, io, signal);
+    const { metric } = question;
+    const sample = await measure(spec, metric, io, signal);
+    if (sample.kind === 'value') {
+      // Flagger shows durations in seconds and compares them in milliseconds.
+      const shown = metric.name === 'request-duration' ? sample.value / 1000 : sample.value;
+      telemetry.metricAnalysis.set({ name: spec.target.name, namespace: spec.namespace, metric: metric.name }, shown);
+    }
+    return sample;
+  };
+}
