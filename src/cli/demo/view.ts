@@ -77,6 +77,7 @@ export function showCanary(
     output.live([
       '',
       `  ${colour.bold(`${name}.${namespace}`)}  ${phase.padEnd(12)} canary ${bar} ${String(weight).padStart(3)}%  failed checks ${failedChecks}`,
+      `  waits for ${awaited(phase, weight)}`,
       `  ${rates.sort().join('   ')}`,
     ]);
   };
@@ -94,4 +95,25 @@ export function showCanary(
       output.endLive();
     },
   };
+}
+
+/** What has to happen before anything moves on. */
+function awaited(phase: string, weight: number): string {
+  switch (phase) {
+    case 'Progressing':
+      return weight === 0 ? 'the new pods, then the first step' : `the checks at ${weight} % to pass`;
+    case 'WaitingPromotion':
+    case 'Waiting':
+      return 'an approval';
+    case 'Promoting':
+      return 'the primary to run the new version';
+    case 'Finalising':
+      return 'the last requests to leave the canary';
+    case 'Succeeded':
+    case 'Failed':
+    case 'Initialized':
+      return 'the outcome in Git, and the next push';
+    default:
+      return 'the first version to be ready';
+  }
 }
