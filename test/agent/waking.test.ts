@@ -1,0 +1,49 @@
+import { describe, expect, it } from 'vitest';
+import { keysFor } from '../../src/agent/waking.ts';
+import type { KubeObject } from '../../src/manifest/types.ts';
+
+const canary = (name: string, spec: Record<string, unknown>): KubeObject => ({
+  apiVersion: 'flagger.app/v1beta1',
+  kind: 'Canary',
+  metadata: { name, namespace: 'test' },
+  spec,
+});
+const all = [
+  canary('web', { targetRef: { kind: 'Deployment', name: 'web' }, service: { port: 80 } }),
+  canary('api', {
+    targetRef: { kind: 'Deployment', name: 'backend' },
+    service: { name: 'api-service', port: 80 },
+    ingressRef: { kind: 'Ingress', name: 'entry' },
+    autoscalerRef: { kind: 'HorizontalPodAutoscaler', name: 'scaler' },
+  }),
+  canary('odd', { targetRef: { kind: 'Deployment', name: 'nightly-canary' }, service: null }),
+];
+const views = {
+  canaries: { list: (namespace?: string) => (namespace === 'test' ? all : []) },
+} as unknown as Parameters<typeof keysFor>[0];
+
+describe('the canaries that a changed object may belong to', () => {
+  it.each([
+    ['Deployment', 'web', ['test/web']],
+    ['Deployment', 'web-primary', ['test/web']],
+    ['Service', 'web', ['test/web']],
+    ['Service', 'web-canary', ['test/web']],
+    ['HTTPRoute', 'web', ['test/web']],
+    ['Deployment', 'backend-primary', ['test/api']],
+    ['Service', 'api-service-primary', ['test/api']],
+    ['Ingress', 'entry', ['test/api']],
+    ['Ingress', 'entry-canary', ['test/api']],
+    ['HorizontalPodAutoscaler', 'scaler-primary', ['test/api']],
+    ['Deployment', 'nightly-canary', ['test/odd']],
+    ['Deployment', 'nightly-canary-primary', ['test/odd']],
+    ['Service', 'stranger', []],
+  ])('for %s %s are %j', (kind, name, keys) => {
+    expect(keysFor(views, kind, 'test', name)).toEqual(keys);
+    expect(keysFor(views, kind, 'elsewhere', name)).toEqual([]);
+  });
+
+  it('are all of the namespace for what they may share', () => {
+    for (const kind of ['ConfigMap', 'Secret', 'MetricTemplate'])
+      expect(keysFor(views, kind, 'test', 'any')).toHaveLength(3);
+  });
+});
