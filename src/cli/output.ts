@@ -74,7 +74,7 @@ const sequences = /(\u001b\[[0-9;]*m)/;
 const isSequence = (part: string): boolean => part.startsWith('\u001b');
 
 function visibleLength(text: string): number {
-  return text.split(sequences).reduce((sum, part) => sum + (isSequence(part) ? 0 : [...part].length), 0);
+  return text.split(sequences).reduce((sum, part) => sum + (isSequence(part) ? 0 : Array.from(part).length), 0);
 }
 
 const padded = (text: string, width: number): string => text + ' '.repeat(Math.max(0, width - visibleLength(text)));
@@ -84,7 +84,7 @@ export function cut(text: string, width: number): string {
   let left = width;
   let result = '';
   for (const part of text.split(sequences)) {
-    const characters = isSequence(part) ? [] : [...part].slice(0, left);
+    const characters = isSequence(part) ? [] : Array.from(part).slice(0, left);
     result += isSequence(part) ? part : characters.join('');
     left -= characters.length;
   }

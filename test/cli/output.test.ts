@@ -12,6 +12,7 @@ function aTerminal(columns = 80, environment: Record<string, string> = {}) {
     let row = 0;
     // oxlint-disable-next-line no-control-regex
     for (const part of written.split(/(\u001b\[\d+[AJ]|\n)/)) {
+      // oxlint-disable-next-line no-control-regex
       const up = /^\u001b\[(\d+)A$/.exec(part);
       if (part === '\n') {
         row += 1;
