@@ -31,6 +31,8 @@ export interface Agent {
   stop(): Promise<void>;
 }
 
+const outcomeNames = { promoted: 'Promotion', 'rolled-back': 'Rollback', adopted: 'First state' } as const;
+
 /** How long steps under way may take when the agent stops. */
 const stopPatienceMs = 5_000;
 /** Polls that fail for so long make the agent not ready. */
@@ -150,7 +152,7 @@ export function startAgent(deps: Deps): Agent {
         {
           type: 'Warning',
           level: 'error',
-          message: `${outcome.verdict === 'promoted' ? 'Promotion' : 'Rollback'} of ${name}.${namespace} cannot be written to Git: ${reason}`,
+          message: `${outcomeNames[outcome.verdict]} of ${name}.${namespace} cannot be written to Git: ${reason}`,
         },
       );
     releases

@@ -31,6 +31,8 @@ export interface ReleaseRecord {
   /** Last commit at which the app still had its stable content; what a revert goes back to. */
   readonly base: Revision;
   readonly content: string;
+  /** The candidate's images, container name to image; Git may say others by the end. Absent in records of older agents. */
+  readonly images?: Readonly<Record<string, string>>;
   readonly startedAtMs: number;
   /** Release ids that a newer push replaced before they were judged. */
   readonly supersedes: readonly string[];
