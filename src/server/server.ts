@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
-import { messageOf } from '../lib/errors.ts';
+import { AgentError, messageOf } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 
 /** Why the agent is not ready; empty when it is. */
@@ -54,7 +54,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   server.headersTimeout = 5_000;
   server.keepAliveTimeout = 15_000;
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
+    server.once('error', (cause: Error) => {
+      const message = `--port: cannot listen on port ${options.port}: ${cause.message}`;
+      reject(new AgentError('CONFIG_INVALID', message, { cause }));
+    });
     server.listen(options.port, options.host, () => resolve());
   });
   const { port } = server.address() as AddressInfo;

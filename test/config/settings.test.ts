@@ -1,45 +1,81 @@
 import { describe, expect, it } from 'vitest';
-import { readSettings } from '../../src/config/settings.ts';
-import { AgentError } from '../../src/lib/errors.ts';
+import { environmentName, listOf, readSettings, type Setting, settings } from '../../src/config/settings.ts';
+import type { AgentError } from '../../src/lib/errors.ts';
 
 const none = { flags: {}, environment: {}, file: {} };
-
-function complaint(sources: Partial<typeof none> & Record<string, Record<string, string>>): string {
+const messageOf = (sources: Parameters<typeof readSettings>[0]): string => {
   try {
-    readSettings({ ...none, ...sources });
+    readSettings(sources);
   } catch (error) {
-    if (error instanceof AgentError && error.code === 'CONFIG_INVALID') return error.message;
-    throw error;
+    expect((error as AgentError).code).toBe('CONFIG_INVALID');
+    return (error as AgentError).message;
   }
-  return '';
-}
+  throw new Error('it was accepted');
+};
 
-describe('settings', () => {
-  it('come from flags, else the environment, else the file, else their defaults', () => {
-    const file = { 'git-branch': 'file', 'git-path': 'file', 'git-url': 'file' };
-    const environment = { SERIN_GIT_BRANCH: 'environment', SERIN_GIT_PATH: 'environment' };
-    const settings = readSettings({ flags: { 'git-branch': 'flag' }, environment, file });
-    expect(settings['git-branch']).toBe('flag');
-    expect(settings['git-path']).toBe('environment');
-    expect(settings['git-url']).toBe('file');
-    expect(settings['git-poll-interval']).toBe('5s');
+describe('the settings', () => {
+  it('have defaults that are themselves allowed', () => {
+    const values = readSettings(none);
+    for (const entry of settings as readonly Setting[]) expect(values).toHaveProperty([entry.name], entry.default);
   });
 
-  it('are checked all at once, each named as it can be written', () => {
-    const said = complaint({ flags: { 'git-poll-interval': 'soon', write: 'maybe', prune: 'no' }, file: { git: 'x' } });
-    expect(said.split('\n')).toEqual([
-      'the file sets "git", which is no setting; run "serin run --help"',
-      '--git-poll-interval (SERIN_GIT_POLL_INTERVAL): "soon" is no duration; write it like 5s or 1m30s',
-      '--write (SERIN_WRITE): "maybe" is none of direct, none',
-      '--prune (SERIN_PRUNE): "no" is neither true nor false',
-    ]);
+  it('have names that are each used once, in every spelling', () => {
+    const names = settings.map(({ name }) => name);
+    expect(new Set(names).size).toBe(names.length);
+    expect(new Set(names.map(environmentName)).size).toBe(names.length);
+    for (const name of names) expect(name).toMatch(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/);
   });
 
-  it.each(['http', '-1', '65536', '80.5', ''])('refuse "%s" as a port', (port) => {
-    expect(complaint({ flags: { port } })).toBe(`--port (SERIN_PORT): "${port}" is no port number`);
+  it('stand together with those of their group, each with a meaning', () => {
+    const groups = (settings as readonly Setting[]).map(({ group }) => group);
+    const changes = groups.filter((group, index) => group !== groups[index - 1]);
+    expect(changes.length).toBe(new Set(groups).size);
+    for (const { help } of settings) expect(help.length).toBeGreaterThan(10);
   });
 
-  it('say where a port like tcp://10.0.0.1:8080 comes from: Kubernetes sets SERIN_PORT beside a Service named serin', () => {
-    expect(complaint({ environment: { SERIN_PORT: 'tcp://10.0.0.1:8080' } })).toMatch(/enableServiceLinks: false/);
+  it('come from the flag, then the environment, then the file, then the default', () => {
+    const file = { 'git-branch': 'from-file' };
+    const environment = { SERIN_GIT_BRANCH: 'from-environment' };
+    const flags = { 'git-branch': 'from-flag' };
+    const branch = (sources: Partial<Parameters<typeof readSettings>[0]>): string =>
+      readSettings({ ...none, ...sources })['git-branch'];
+    expect(branch({})).toBe('main');
+    expect(branch({ file })).toBe('from-file');
+    expect(branch({ file, environment })).toBe('from-environment');
+    expect(branch({ file, environment, flags })).toBe('from-flag');
+  });
+
+  it('may be emptied by a source that comes first', () => {
+    const sources = { ...none, flags: { 'selector-labels': '' } };
+    expect(readSettings(sources)['selector-labels']).toBe('');
+  });
+
+  it.each([
+    ['git-poll-interval', 'soon', /"soon" is no duration; write it like 5s/],
+    ['git-poll-interval', '0s', /no duration/],
+    ['git-poll-interval', '-5s', /no duration/],
+    ['git-poll-interval', '5', /no duration/],
+    ['prune', 'yes', /neither true nor false/],
+    ['write', 'pull-request', /none of direct, none/],
+    ['log-level', 'trace', /none of debug, info, warn, error/],
+    ['port', 'http', /"http" is no port/],
+    ['port', '70000', /no port/],
+  ])('refuse %s %s', (name, value, message) => {
+    const text = messageOf({ ...none, flags: { [name]: value } });
+    expect(text).toMatch(message);
+    expect(text).toContain(`--${name} (${environmentName(name)})`);
+  });
+
+  it('name every problem at once, also what the file sets and nobody knows', () => {
+    const text = messageOf({ flags: { prune: 'x' }, environment: { SERIN_WRITE: 'y' }, file: { 'git-ulr': 'z' } });
+    expect(text.split('\n')).toHaveLength(3);
+    expect(text).toMatch(/the file sets "git-ulr", which is no setting/);
+  });
+});
+
+describe('a list', () => {
+  it('is cut at commas, without blanks and empty parts', () => {
+    expect(listOf(' app, name ,,app.kubernetes.io/name,')).toEqual(['app', 'name', 'app.kubernetes.io/name']);
+    expect(listOf('')).toEqual([]);
   });
 });
