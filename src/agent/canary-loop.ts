@@ -22,7 +22,7 @@ import { observe } from './observe.ts';
 import type { Releases } from './releases.ts';
 import { showStatus } from './show-status.ts';
 import type { Views } from './views.ts';
-import { firstTickMs, keysFor } from './waking.ts';
+import { createKeysFor, firstTickMs } from './waking.ts';
 import { canaryManager } from './writes.ts';
 
 export interface CanaryLoopOptions {
@@ -299,8 +299,9 @@ export function createCanaryLoop({
     if (wakes(spec, status, seen, decideSettings)) queue.add(key);
   };
 
+  const keysFor = createKeysFor(views.canaries);
   views.onChange((kind, namespace, name) => {
-    const keys = kind === 'Canary' ? [`${namespace}/${name}`] : keysFor(views, kind, namespace, name);
+    const keys = kind === 'Canary' ? [`${namespace}/${name}`] : keysFor(kind, namespace, name);
     for (const key of keys) {
       consider(key).catch((error: unknown) => {
         // The interval's tick sees the same and reports it.

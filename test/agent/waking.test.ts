@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { keysFor } from '../../src/agent/waking.ts';
+import { createKeysFor } from '../../src/agent/waking.ts';
+import type { Change } from '../../src/cluster/cluster.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
 
 const canary = (name: string, spec: Record<string, unknown>): KubeObject => ({
@@ -18,9 +19,15 @@ const all = [
   }),
   canary('odd', { targetRef: { kind: 'Deployment', name: 'nightly-canary' }, service: null }),
 ];
-const views = {
-  canaries: { list: (namespace?: string) => (namespace === 'test' ? all : []) },
-} as unknown as Parameters<typeof keysFor>[0];
+const listeners: ((change: Change) => void)[] = [];
+const keysFor = createKeysFor({
+  list: (namespace) => (namespace === undefined || namespace === 'test' ? all : []),
+  onChange: (listener) => {
+    listeners.push(listener);
+    return () => undefined;
+  },
+});
+const tell = (change: Change): void => listeners.forEach((listener) => listener(change));
 
 describe('the canaries that a changed object may belong to', () => {
   it.each([
@@ -38,12 +45,23 @@ describe('the canaries that a changed object may belong to', () => {
     ['Deployment', 'nightly-canary-primary', ['test/odd']],
     ['Service', 'stranger', []],
   ])('for %s %s are %j', (kind, name, keys) => {
-    expect(keysFor(views, kind, 'test', name)).toEqual(keys);
-    expect(keysFor(views, kind, 'elsewhere', name)).toEqual([]);
+    expect(keysFor(kind, 'test', name)).toEqual(keys);
+    expect(keysFor(kind, 'elsewhere', name)).toEqual([]);
   });
 
   it('are all of the namespace for what they may share', () => {
-    for (const kind of ['ConfigMap', 'Secret', 'MetricTemplate'])
-      expect(keysFor(views, kind, 'test', 'any')).toHaveLength(3);
+    for (const kind of ['ConfigMap', 'Secret', 'MetricTemplate']) expect(keysFor(kind, 'test', 'any')).toHaveLength(3);
+  });
+
+  it('follow Canaries that come, change and go', () => {
+    const early = canary('late', { targetRef: { name: 'one' } });
+    const later = canary('late', { targetRef: { name: 'two' } });
+    tell({ kind: 'added', object: early });
+    expect(keysFor('Deployment', 'test', 'one-primary')).toEqual(['test/late']);
+    tell({ kind: 'modified', object: later, previous: early });
+    expect(keysFor('Deployment', 'test', 'one-primary')).toEqual([]);
+    expect(keysFor('Deployment', 'test', 'two')).toEqual(['test/late']);
+    tell({ kind: 'deleted', object: later });
+    expect(keysFor('Deployment', 'test', 'two')).toEqual([]);
   });
 });
