@@ -5,13 +5,14 @@ import {
   ledgerPath,
   parseLedger,
   type QuarantineEntry,
+  type StableEntry,
   withQuarantine,
   withStable,
 } from './ledger.ts';
 import { adoptionMessage, type MessageSettings, outcomeMessage } from './message.ts';
 import type { Files, Render } from './rendered.ts';
 import { revertApp } from './revert.ts';
-import type { Outcome } from './types.ts';
+import type { AppId, Outcome } from './types.ts';
 
 export interface ComposeSettings extends MessageSettings {
   readonly path: string;
@@ -22,7 +23,7 @@ export interface ComposeSettings extends MessageSettings {
 
 /** A tree at the tip and what is to be written on top of it. Later outcomes see what earlier ones wrote. */
 export interface Draft {
-  /** Manifest files, the edits so far included. */
+  /** Manifest files, the edits so far included. Empty where no revert is to be made. */
   readonly files: Map<string, string>;
   /** Ledgers that were asked for, the edits so far included; undefined where there is none. */
   readonly ledgers: Map<string, string | undefined>;
@@ -32,14 +33,14 @@ export interface Draft {
     readonly number: number | undefined;
   }[];
   readonly tags: TagDraft[];
-  /** Promotions whose commit landed before, without their tag. */
+  /** Promotions that the branch tells already and only the tag is missing of. */
   readonly lateTags: { readonly outcome: Outcome; readonly number: number }[];
 }
 
 export type Composed =
   | { readonly kind: 'composed' }
-  /** Git tells it already; `number` is the release's. */
-  | { readonly kind: 'written'; readonly number: number }
+  /** Git tells it already, or tells something newer; `number` is the release's. */
+  | { readonly kind: 'written'; readonly number: number | undefined }
   | { readonly kind: 'blocked'; readonly reason: string };
 
 /** More rollbacks of the same content within this time mean that somebody keeps pushing it. */
@@ -50,141 +51,161 @@ export function createDraft(files: Files): Draft {
   return { files: new Map(files), ledgers: new Map(), commits: [], tags: [], lateTags: [] };
 }
 
+/**
+ * Adds one promotion to the draft: the ledger's new stable state, and the tag. `tags` are the app's tags on the server, number to
+ * judged commit: numbers are never used twice and tags never moved, even where somebody restored an older ledger.
+ */
+export function composePromotion(
+  draft: Draft,
+  outcome: Outcome,
+  tags: ReadonlyMap<number, Revision>,
+  settings: ComposeSettings,
+): Composed {
+  const path = ledgerPath(settings, outcome.app);
+  const text = draft.ledgers.get(path);
+  const { stable } = readLedger(path, text);
+  if (stable?.releaseId === outcome.releaseId) {
+    return tags.has(stable.release)
+      ? { kind: 'written', number: stable.release }
+      : lateTag(draft, outcome, stable, settings);
+  }
+  const [tagged] = [...tags].find(([, revision]) => revision === outcome.state.revision) ?? [];
+  // A newer release was promoted since: the ledger does not go backwards.
+  if (tagged !== undefined && stable !== undefined && stable.release >= tagged)
+    return { kind: 'written', number: tagged };
+  const isNewer = stable !== undefined && stable.release > 0 && Date.parse(stable.at) > outcome.atMs;
+  if (isNewer) return { kind: 'written', number: undefined };
+
+  const number = tagged ?? Math.max(stable?.release ?? 0, ...tags.keys()) + 1;
+  const message = outcomeMessage(outcome, contextOf(stable, number, 'only-recorded', settings));
+  const files = new Map([[path, withStable(outcome.app, path, text, stableEntry(outcome, number))]]);
+  commit(draft, { files, message, outcomes: [outcome], number }, settings);
+  if (tagged === undefined) draft.tags.push(tagOf(outcome, number, message, settings));
+  return { kind: 'composed' };
+}
+
+/** A server without atomic pushes took the branch and not the tag. */
+function lateTag(draft: Draft, outcome: Outcome, { release }: StableEntry, settings: ComposeSettings): Composed {
+  const message = outcomeMessage(outcome, contextOf(undefined, release, 'only-recorded', settings));
+  draft.tags.push(tagOf(outcome, release, message, settings));
+  draft.lateTags.push({ outcome, number: release });
+  return { kind: 'composed' };
+}
+
+export const tagFolder = ({ tagPrefix }: Pick<ComposeSettings, 'tagPrefix'>, { namespace, name }: AppId): string =>
+  `${tagPrefix}${namespace}/${name}/`;
+
+function tagOf(outcome: Outcome, number: number, message: string, settings: ComposeSettings): TagDraft {
+  const { app, state, atMs } = outcome;
+  return {
+    name: `${tagFolder(settings, app)}${number}`,
+    target: state.revision,
+    message,
+    tagger: signature(settings, atMs),
+  };
+}
+
+/** Adds all first sightings in one commit; gives those that were not in the ledger yet. */
+export function composeAdoptions(
+  draft: Draft,
+  outcomes: readonly Outcome[],
+  settings: ComposeSettings,
+): readonly Outcome[] {
+  const fresh = new Map<string, Outcome>();
+  for (const outcome of outcomes) {
+    const path = ledgerPath(settings, outcome.app);
+    if (readLedger(path, draft.ledgers.get(path)).stable === undefined) fresh.set(path, outcome);
+  }
+  const adopted = [...fresh.values()];
+  if (adopted.length === 0) return adopted;
+  const files = new Map(
+    [...fresh].map(([path, outcome]) => {
+      const entry = stableEntry(outcome, 0);
+      return [path, withStable(outcome.app, path, draft.ledgers.get(path), entry)] as const;
+    }),
+  );
+  commit(draft, { files, message: adoptionMessage(adopted, settings), outcomes: adopted, number: 0 }, settings);
+  return adopted;
+}
+
 export interface RollbackTrees {
   readonly base: Files;
   readonly judged: Files;
   readonly render: Render;
+  /** Content that another app was last promoted with. */
+  readonly stableContent: (app: AppId) => string | undefined;
+  /** Files at the tip that are no UTF-8: writing their text back would change them. */
+  readonly isText: (path: string) => boolean;
 }
 
-/** Adds one promotion to the draft: the ledger's new stable state, and the tag. */
-export function composePromotion(
-  draft: Draft,
-  outcome: Outcome,
-  ledgerText: string | undefined,
-  settings: ComposeSettings,
-): Composed {
-  const path = ledgerPath(settings, outcome.app);
-  const ledger = readLedger(path, ledgerText);
-  if (ledger.stable?.releaseId === outcome.releaseId) return { kind: 'written', number: ledger.stable.release };
-  const number = (ledger.stable?.release ?? 0) + 1;
-  const context = {
-    ...settings,
-    number,
-    previousImages: ledger.stable?.images ?? {},
-    previousConfigs: ledger.stable?.configs ?? {},
-    change: 'only-recorded' as const,
-  };
-  const message = outcomeMessage(outcome, context);
-  const text = withStable(outcome.app, path, ledgerText, stableEntry(outcome, number));
-  commit(draft, new Map([[path, text]]), message, [outcome], settings, outcome.atMs, number);
-  draft.tags.push(tagOf(outcome, number, message, settings));
-  return { kind: 'composed' };
-}
-
-/** Adds the tag of a promotion that the branch already tells. */
-export function composeTag(draft: Draft, outcome: Outcome, number: number, settings: ComposeSettings): void {
-  const context = { ...settings, number, previousImages: {}, previousConfigs: {}, change: 'only-recorded' as const };
-  draft.tags.push(tagOf(outcome, number, outcomeMessage(outcome, context), settings));
-  draft.lateTags.push({ outcome, number });
-}
-
-function tagOf({ app, state, atMs }: Outcome, number: number, message: string, settings: ComposeSettings): TagDraft {
-  const name = `${settings.tagPrefix}${app.namespace}/${app.name}/${number}`;
-  return { name, target: state.revision, message, tagger: signature(settings, atMs) };
-}
-
-/** Adds all first sightings in one commit. */
-export function composeAdoptions(
-  draft: Draft,
-  outcomes: readonly Outcome[],
-  ledgerTextOf: (outcome: Outcome) => string | undefined,
-  settings: ComposeSettings,
-): readonly Outcome[] {
-  const fresh = outcomes.filter(
-    (outcome) => readLedger(ledgerPath(settings, outcome.app), ledgerTextOf(outcome)).stable === undefined,
-  );
-  if (fresh.length === 0) return fresh;
-  const files = new Map(
-    fresh.map((outcome) => {
-      const path = ledgerPath(settings, outcome.app);
-      return [path, withStable(outcome.app, path, ledgerTextOf(outcome), stableEntry(outcome, 0))] as const;
-    }),
-  );
-  commit(
-    draft,
-    files,
-    adoptionMessage(fresh, settings),
-    fresh,
-    settings,
-    Math.max(...fresh.map(({ atMs }) => atMs)),
-    0,
-  );
-  return fresh;
-}
-
-/** Adds one rollback: what the release changed is taken back, the version goes into quarantine. */
+/**
+ * Adds one rollback: what the release changed is taken back, the version goes into quarantine. Where the app's content moved on
+ * meanwhile nothing is taken back, but the version was rejected all the same and is recorded.
+ */
 export function composeRollback(
   draft: Draft,
   outcome: Outcome,
-  ledgerText: string | undefined,
   trees: RollbackTrees,
   settings: ComposeSettings,
 ): Composed {
   const path = ledgerPath(settings, outcome.app);
-  const ledger = readLedger(path, ledgerText);
-  if (holdsRelease(ledger, outcome.releaseId)) return { kind: 'written', number: 0 };
-  if (isFight(ledger, outcome)) {
+  const text = draft.ledgers.get(path);
+  const ledger = readLedger(path, text);
+  if (holdsRelease(ledger, outcome.releaseId)) return { kind: 'written', number: undefined };
+  const { base, judged, render, stableContent } = trees;
+  const revert = revertApp({ app: outcome.app, base, judged, tip: draft.files, render, stableContent });
+  if (revert.kind === 'conflict') return byHand(outcome, revert.reason, revert.paths);
+  const edits: ReadonlyMap<string, string | null> = revert.kind === 'edited' ? revert.files : new Map();
+  const bytes = [...edits.keys()].filter((edited) => draft.files.has(edited) && !trees.isText(edited));
+  if (bytes.length > 0) return byHand(outcome, 'what is to be taken back stands in files that are no UTF-8', bytes);
+  if (revert.kind === 'edited' && isFight(ledger, outcome)) {
     return {
       kind: 'blocked',
       reason: `the same version was rolled back ${fightLimit} times within an hour, somebody keeps pushing it; the cluster stays at the stable state until Git says something else`,
     };
   }
-  const { base, judged, render } = trees;
-  const revert = revertApp({ app: outcome.app, base, judged, tip: draft.files, render });
-  if (revert.kind === 'conflict') {
-    const where = revert.paths.length === 0 ? '' : ` (${revert.paths.join(', ')})`;
-    return {
-      kind: 'blocked',
-      reason: `${revert.reason}${where}; revert ${outcome.state.revision.slice(0, 12)} by hand, the cluster stays at the stable state`,
-    };
-  }
-  const edits: ReadonlyMap<string, string | null> = revert.kind === 'edited' ? revert.files : new Map();
-  const context = {
-    ...settings,
-    number: undefined,
-    previousImages: ledger.stable?.images ?? {},
-    previousConfigs: ledger.stable?.configs ?? {},
-    change: revert.kind === 'edited' ? ('reverted' as const) : ('only-recorded' as const),
-  };
-  const text = withQuarantine(outcome.app, path, ledgerText, quarantineEntry(outcome));
-  commit(
-    draft,
-    new Map([...edits, [path, text]]),
-    outcomeMessage(outcome, context),
-    [outcome],
-    settings,
-    outcome.atMs,
-    undefined,
-  );
+  const change = revert.kind === 'edited' ? 'reverted' : 'only-recorded';
+  const message = outcomeMessage(outcome, contextOf(ledger.stable, undefined, change, settings));
+  const files = new Map([...edits, [path, withQuarantine(outcome.app, path, text, quarantineEntry(outcome))]]);
+  commit(draft, { files, message, outcomes: [outcome], number: undefined }, settings);
   return { kind: 'composed' };
 }
 
-function isFight({ quarantine }: Ledger, { state, atMs }: Outcome): boolean {
-  return (
-    quarantine.filter(({ content, at }) => content === state.content && atMs - Date.parse(at) < fightWindowMs).length >=
-    fightLimit
-  );
+function byHand({ state }: Outcome, reason: string, paths: readonly string[]): Composed {
+  const where = paths.length === 0 ? '' : ` (${paths.join(', ')})`;
+  const what = state.revision.slice(0, 12);
+  return {
+    kind: 'blocked',
+    reason: `${reason}${where}; revert ${what} by hand, the cluster stays at the stable state`,
+  };
 }
 
-function commit(
-  draft: Draft,
-  files: ReadonlyMap<string, string | null>,
-  message: string,
-  outcomes: readonly Outcome[],
-  settings: ComposeSettings,
-  atMs: number,
+function isFight({ quarantine }: Ledger, { state, atMs }: Outcome): boolean {
+  const recent = quarantine.filter(
+    ({ content, at }) => content === state.content && atMs - Date.parse(at) < fightWindowMs,
+  );
+  return recent.length >= fightLimit;
+}
+
+function contextOf(
+  stable: StableEntry | undefined,
   number: number | undefined,
-): void {
+  change: 'reverted' | 'only-recorded',
+  settings: ComposeSettings,
+): Parameters<typeof outcomeMessage>[1] {
+  const previous = { previousImages: stable?.images ?? {}, previousConfigs: stable?.configs ?? {} };
+  return { cluster: settings.cluster, agentVersion: settings.agentVersion, number, change, ...previous };
+}
+
+interface Writing {
+  readonly files: ReadonlyMap<string, string | null>;
+  readonly message: string;
+  readonly outcomes: readonly Outcome[];
+  readonly number: number | undefined;
+}
+
+function commit(draft: Draft, { files, message, outcomes, number }: Writing, settings: ComposeSettings): void {
+  const atMs = Math.max(...outcomes.map((outcome) => outcome.atMs));
   draft.commits.push({ draft: { files, message, author: signature(settings, atMs) }, outcomes, number });
   for (const [path, text] of files) {
     if (draft.ledgers.has(path)) draft.ledgers.set(path, text ?? undefined);
@@ -200,10 +221,7 @@ const signature = ({ author }: ComposeSettings, atMs: number): Signature => ({ .
 
 const time = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
 
-function stableEntry(
-  { releaseId, atMs, state }: Outcome,
-  release: number,
-): { release: number; releaseId: string; revision: Revision; at: string } & Omit<Outcome['state'], 'revision'> {
+function stableEntry({ releaseId, atMs, state }: Outcome, release: number): StableEntry {
   const { revision, images, templateHash, configs, content } = state;
   return { release, releaseId, revision, at: time(atMs), images, templateHash, configs, content };
 }

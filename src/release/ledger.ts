@@ -1,7 +1,8 @@
+import { isDeepStrictEqual } from 'node:util';
 import { type Document, parseDocument, stringify } from 'yaml';
 import { asRevision, type Revision } from '../git/repo.ts';
 import { AgentError } from '../lib/errors.ts';
-import type { AppId } from './types.ts';
+import type { AppId, AppState } from './types.ts';
 
 /** What was last promoted, or found when the app was first seen (then `release` is 0). */
 export interface StableEntry {
@@ -16,7 +17,7 @@ export interface StableEntry {
   readonly content: string;
 }
 
-/** A version that was rejected. */
+/** A version that was rejected. Texts are empty where a person wrote the entry and left them out. */
 export interface QuarantineEntry {
   readonly releaseId: string;
   /** The commit at which it was judged. */
@@ -27,7 +28,7 @@ export interface QuarantineEntry {
   readonly content: string;
   readonly failedCheck: string;
   readonly reason: string;
-  /** Until when it counts; absent: for good. */
+  /** Until when it counts, RFC 3339; absent or unreadable: for good. */
   readonly expires?: string;
 }
 
@@ -59,12 +60,16 @@ export function parseLedger(path: string, text: string): Ledger {
   if (!isRecord(value)) throw invalid('is no map');
   if (value['apiVersion'] !== apiVersion)
     throw invalid(`is of version ${String(value['apiVersion'])}, not ${apiVersion}`);
-  const { stable, quarantine } = value;
+  const { quarantine } = value;
+  const stable = value['stable'] ?? undefined;
   if (stable !== undefined && !hasTexts(stable, ['releaseId', 'revision', 'content']))
     throw invalid('has a stable state without releaseId, revision or content');
   const entries = quarantine ?? [];
-  if (!Array.isArray(entries) || !entries.every((entry) => hasTexts(entry, ['releaseId', 'content'])))
-    throw invalid('has a quarantine entry without releaseId or content');
+  // A person who bans a version by hand knows its images, no hashes.
+  const isEntry = (entry: unknown): boolean =>
+    isRecord(entry) && (hasTexts(entry, ['content']) || isRecord(entry['images']));
+  if (!Array.isArray(entries) || !entries.every(isEntry))
+    throw invalid('has a quarantine entry without content and without images');
   return {
     ...(stable === undefined ? {} : { stable: stableOf(stable) }),
     quarantine: entries.map((entry: Record<string, unknown>) => quarantineOf(entry)),
@@ -74,7 +79,15 @@ export function parseLedger(path: string, text: string): Ledger {
 /** The ledger's text with a new stable state. What people wrote into it, comments and all, stays. */
 export function withStable(app: AppId, path: string, text: string | undefined, entry: StableEntry): string {
   const document = text === undefined ? newDocument(app) : documentOf(path, text);
-  document.set('stable', document.createNode(entry));
+  const before = (document.toJS() as { stable?: unknown } | null)?.stable;
+  if (!isRecord(before)) document.set('stable', document.createNode(entry));
+  else {
+    // Field by field, so that what people wrote beside them stays.
+    for (const [field, value] of Object.entries(entry)) {
+      if (isDeepStrictEqual(before[field], value)) continue;
+      document.setIn(['stable', field], isRecord(value) ? document.createNode(value) : value);
+    }
+  }
   return document.toString({ lineWidth: 0 });
 }
 
@@ -88,11 +101,27 @@ export function withQuarantine(app: AppId, path: string, text: string | undefine
   return document.toString({ lineWidth: 0 });
 }
 
-/** Why a content is in quarantine; undefined where it is not (any more). */
-export function quarantineReason({ quarantine }: Ledger, content: string, nowMs: number): string | undefined {
-  const entry = quarantine.findLast((candidate) => candidate.content === content);
-  if (!entry || (entry.expires !== undefined && Date.parse(entry.expires) < nowMs)) return undefined;
-  return entry.reason;
+/**
+ * Why a state is in quarantine; undefined where it is not (any more). Entries count by content; those that people wrote without one,
+ * by the images (and the template hash) that they name.
+ */
+export function quarantineReason(
+  { quarantine }: Ledger,
+  state: Pick<AppState, 'content' | 'images' | 'templateHash'>,
+  nowMs: number,
+): string | undefined {
+  const names = ({ content, images, templateHash }: QuarantineEntry): boolean => {
+    if (content !== '') return content === state.content;
+    const listed = Object.entries(images);
+    if (templateHash !== '' && templateHash !== state.templateHash) return false;
+    return listed.length > 0 && listed.every(([container, image]) => state.images[container] === image);
+  };
+  const entry = quarantine.findLast((candidate) => names(candidate) && !isLapsed(candidate, nowMs));
+  return entry && (entry.reason === '' ? 'in quarantine' : entry.reason);
+}
+
+export function isLapsed({ expires }: QuarantineEntry, nowMs: number): boolean {
+  return expires !== undefined && Date.parse(expires) < nowMs;
 }
 
 /** Whether the outcome of this release is in the ledger already. */
@@ -133,12 +162,12 @@ function stableOf(value: Record<string, unknown>): StableEntry {
 function quarantineOf(value: Record<string, unknown>): QuarantineEntry {
   const { expires } = value;
   return {
-    releaseId: String(value['releaseId']),
+    releaseId: textOf(value['releaseId']),
     revision: asRevision(textOf(value['revision'])),
     at: textOf(value['at']),
     images: textsOf(value['images']),
     templateHash: textOf(value['templateHash']),
-    content: String(value['content']),
+    content: textOf(value['content']),
     failedCheck: textOf(value['failedCheck']),
     reason: textOf(value['reason']),
     ...(expires === undefined || expires === null ? {} : { expires: textOf(expires) }),

@@ -86,8 +86,18 @@ function bodyOf(outcome: Outcome, context: MessageContext): string {
       text,
     ]),
   );
-  if (rows.length > 0) lines.push('', ...table([['time', 'weight', 'result', 'check', 'value'], ...rows]));
+  if (rows.length > 0) lines.push('', ...table([['time', 'weight', 'result', 'check', 'value'], ...shortened(rows)]));
   return lines.join('\n');
+}
+
+/** A long analysis says the same again and again: its beginning and its end tell it. */
+function shortened(rows: readonly (readonly string[])[]): readonly (readonly string[])[] {
+  const [head, tail] = [15, 45];
+  if (rows.length <= head + tail) return rows;
+  const left = rows.length - head - tail;
+  const failed = rows.slice(head, -tail).filter(([, , result]) => result !== 'passed').length;
+  const gap = ['...', '', '', `${left} more`, failed === 0 ? 'all passed' : `${failed} failed`];
+  return [...rows.slice(0, head), gap, ...rows.slice(-tail)];
 }
 
 function summaryOf(
@@ -95,13 +105,15 @@ function summaryOf(
   { change, cluster }: MessageContext,
 ): string {
   const seconds = Math.max(0, Math.round((atMs - startedAtMs) / 1000));
-  const where = cluster === '' ? '' : ` on ${cluster}`;
+  const where = cluster.trim() === '' ? '' : ` on ${oneLine(cluster, 100)}`;
   const judged = `Judged at ${state.revision.slice(0, 12)}${where}, ${dayAndTime(startedAtMs)} to ${clockTime(atMs)} UTC (${seconds} s).`;
   const before =
     supersedes.length === 0
       ? []
       : [
-          `It superseded ${supersedes.length} earlier ${supersedes.length === 1 ? 'push' : 'pushes'} that were not judged to the end.`,
+          supersedes.length === 1
+            ? 'It superseded an earlier push that was not judged to the end.'
+            : `It superseded ${supersedes.length} earlier pushes that were not judged to the end.`,
         ];
   if (verdict === 'promoted') return [judged, ...before].join('\n');
   const done =
@@ -120,8 +132,8 @@ function imageLines({ state }: Outcome, { previousImages }: MessageContext): str
   return Object.entries(state.images).flatMap(([container, image]) => {
     const before = previousImages[container];
     if (before === image) return [];
-    if (before === undefined) return [oneLine(`  ${container}: ${image}`, 300)];
-    return [oneLine(`  ${container}: ${before} -> ${image}${direction(tagOf(before), tagOf(image))}`, 300)];
+    if (before === undefined) return [`  ${oneLine(`${container}: ${image}`, 300)}`];
+    return [`  ${oneLine(`${container}: ${before} -> ${image}${direction(tagOf(before), tagOf(image))}`, 300)}`];
   });
 }
 
@@ -151,7 +163,7 @@ function trailersOf(outcome: Outcome, context: MessageContext): string {
 }
 
 function common({ cluster, agentVersion }: MessageSettings): string[] {
-  return [...(cluster === '' ? [] : [trailer('Cluster', cluster)]), trailer('Agent', `serin/${agentVersion}`)];
+  return [...(cluster.trim() === '' ? [] : [trailer('Cluster', cluster)]), trailer('Agent', `serin/${agentVersion}`)];
 }
 
 const trailer = (key: string, value: string): string => `${key}: ${oneLine(value, 500)}`;
@@ -163,7 +175,7 @@ const imagesText = (images: Readonly<Record<string, string>>): string =>
 
 /** Whatever others put into a text, it stays one line: no line ends, no control characters, not too long. */
 export function oneLine(text: string, max: number): string {
-  const flat = text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').trimEnd();
+  const flat = text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').trim();
   const letters = Array.from(flat);
   return letters.length <= max ? flat : `${letters.slice(0, max - 1).join('')}…`;
 }

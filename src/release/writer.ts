@@ -4,17 +4,8 @@ import type { Clock } from '../lib/clock.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import type { LoadSettings } from '../manifest/load.ts';
-import {
-  type Composed,
-  type ComposeSettings,
-  composeAdoptions,
-  composePromotion,
-  composeRollback,
-  composeTag,
-  createDraft,
-  type Draft,
-} from './compose.ts';
-import { ledgerPath } from './ledger.ts';
+import { buildOutcomes } from './build.ts';
+import type { ComposeSettings, Draft } from './compose.ts';
 import { createRender, createTreeReader } from './trees.ts';
 import type { Outcome } from './types.ts';
 
@@ -41,44 +32,66 @@ export interface OutcomeWriter {
   onBlocked(listener: (outcome: Outcome, reason: string) => void): void;
 }
 
+export interface WriterDeps {
+  readonly repo: GitRepo;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly settings: WriterSettings;
+  /** In [0, 1); absent: Math.random. */
+  readonly random?: () => number;
+}
+
+interface Waiting {
+  readonly outcome: Outcome;
+  blocked?: string;
+  /** A person has to act: tried again at another tip, or then. */
+  held?: { readonly tip: Revision; readonly untilMs: number };
+  /** A push of several was refused: it goes alone, so that only what is refused stays behind. */
+  alone: boolean;
+}
+
 /** Outcomes that come together are written together: they are waited for so long. */
 const gatherMs = 250;
 const raceBackoff = { baseMs: 30, capMs: 500 };
+/** After so many lost races the pauses grow: somebody pushes without end. */
+const patientAfter = 10;
 const outageBackoff = { baseMs: 500, capMs: 30_000 };
-const refusedRetryMs = 60_000;
-
-/** What one attempt came to. */
-type Attempt = { readonly kind: 'done' } | { readonly kind: 'again'; readonly waitMs: number };
+/** What a person has to act on: tried again this often, and looked at the tip that often. */
+const heldRetryMs = 300_000;
+const heldPollMs = 15_000;
 
 /**
  * The only writer to the branch. An outcome is built as a function of the tip and what is to be said, pushed with the tip as expected
- * value, and built anew from the start on every race. What Git already tells (by Release-Id) is not written again.
+ * value, and built anew from the start on every race. What Git already tells (by Release-Id) is not written again. It never gives
+ * up: an outcome waits until it is written, whatever is in its way.
  */
-export function createOutcomeWriter(deps: {
-  repo: GitRepo;
-  clock: Clock;
-  log: Logger;
-  settings: WriterSettings;
-}): OutcomeWriter {
-  const { repo, clock, log, settings } = deps;
-  const waiting = new Map<string, { outcome: Outcome; blocked: string | undefined }>();
+export function createOutcomeWriter({ repo, clock, log, settings, random = Math.random }: WriterDeps): OutcomeWriter {
+  const waiting = new Map<string, Waiting>();
   const writtenListeners = new Set<(outcome: Outcome, revision: Revision, number: number | undefined) => void>();
   const blockedListeners = new Set<(outcome: Outcome, reason: string) => void>();
   let wakeUp: () => void = () => undefined;
+  let woken = false;
+  let trees = freshTrees();
   let races = 0;
   let outages = 0;
 
+  function freshTrees(): { reader: ReturnType<typeof createTreeReader>; render: ReturnType<typeof createRender> } {
+    return { reader: createTreeReader(repo, settings), render: createRender(settings) };
+  }
+
   const written = (outcome: Outcome, revision: Revision, number: number | undefined): void => {
-    waiting.delete(outcome.releaseId);
+    if (!waiting.delete(outcome.releaseId)) return;
     log.info(
       { canary: `${outcome.app.name}.${outcome.app.namespace}`, revision, verdict: outcome.verdict },
       `Outcome written to Git: ${outcome.verdict} ${outcome.app.namespace}/${outcome.app.name}`,
     );
     for (const listener of writtenListeners) listener(outcome, revision, number);
   };
-  const block = (outcome: Outcome, reason: string): void => {
+  const block = (outcome: Outcome, reason: string, tip?: Revision): void => {
     const entry = waiting.get(outcome.releaseId);
-    if (!entry || entry.blocked === reason) return;
+    if (!entry) return;
+    if (tip !== undefined) entry.held = { tip, untilMs: clock.now() + heldRetryMs };
+    if (entry.blocked === reason) return;
     entry.blocked = reason;
     log.warn(
       { canary: `${outcome.app.name}.${outcome.app.namespace}`, verdict: outcome.verdict },
@@ -87,92 +100,45 @@ export function createOutcomeWriter(deps: {
     for (const listener of blockedListeners) listener(outcome, reason);
   };
 
-  const compose = async (tip: Revision, outcomes: readonly Outcome[], signal: AbortSignal): Promise<Draft> => {
-    const isRollback = outcomes.some(({ verdict }) => verdict === 'rolled-back');
-    const readTree = createTreeReader(repo, settings);
-    const render = createRender(settings);
-    // Promotions touch nothing but ledgers: the tree is only read for a revert.
-    const draft = createDraft(isRollback ? await readTree(tip, signal) : new Map());
-    const ledgerOf = async (outcome: Outcome): Promise<string | undefined> => {
-      const path = ledgerPath(settings, outcome.app);
-      if (!draft.ledgers.has(path)) {
-        const bytes = await repo.file(tip, path);
-        draft.ledgers.set(path, bytes && Buffer.from(bytes).toString('utf8'));
-      }
-      return draft.ledgers.get(path);
-    };
-    const settle = (outcome: Outcome, composed: Composed): void => {
-      if (composed.kind === 'blocked') block(outcome, composed.reason);
-      else if (composed.kind === 'written') written(outcome, tip, composed.number);
-    };
-    const guarded = async (outcome: Outcome, work: () => Promise<void>): Promise<void> => {
-      try {
-        await work();
-      } catch (error) {
-        // One app's broken ledger or vanished commit must not hold up the others.
-        if (!(error instanceof AgentError) || error.retry === 'backoff') throw error;
-        block(outcome, error.message);
-      }
-    };
-    const adoptions = outcomes.filter(({ verdict }) => verdict === 'adopted');
-    const adoptable: Outcome[] = [];
-    for (const outcome of adoptions) {
-      await guarded(outcome, async () => {
-        await ledgerOf(outcome);
-        adoptable.push(outcome);
-      });
-    }
-    const fresh = composeAdoptions(
-      draft,
-      adoptable,
-      (outcome) => draft.ledgers.get(ledgerPath(settings, outcome.app)),
-      settings,
+  /** What can be tried at this tip: together, or one that goes alone. */
+  const dueAt = (tip: Revision): readonly Waiting[] => {
+    const due = [...waiting.values()].filter(
+      ({ held }) => held === undefined || held.tip !== tip || held.untilMs <= clock.now(),
     );
-    for (const outcome of adoptable) if (!fresh.includes(outcome)) written(outcome, tip, 0);
-    for (const outcome of outcomes) {
-      if (outcome.verdict === 'adopted') continue;
-      await guarded(outcome, async () => {
-        const ledger = await ledgerOf(outcome);
-        if (outcome.verdict === 'promoted') {
-          const composed = composePromotion(draft, outcome, ledger, settings);
-          if (composed.kind === 'written' && (await lacksTag(outcome, composed.number, signal)))
-            composeTag(draft, outcome, composed.number, settings);
-          else settle(outcome, composed);
-          return;
-        }
-        const trees = {
-          base: await readTree(outcome.base, signal),
-          judged: await readTree(outcome.state.revision, signal),
-          render,
-        };
-        return settle(outcome, composeRollback(draft, outcome, ledger, trees, settings));
-      });
-    }
-    return draft;
+    const together = due.filter(({ alone }) => !alone);
+    return together.length > 0 ? together : due.slice(0, 1);
   };
 
-  /** A server without atomic pushes may have taken the branch and not the tag. */
-  const lacksTag = async ({ app }: Outcome, number: number, signal: AbortSignal): Promise<boolean> => {
-    const name = `refs/tags/${settings.tagPrefix}${app.namespace}/${app.name}/${number}`;
-    return !(await repo.refs(name, signal)).has(name);
-  };
-
-  const attempt = async (signal: AbortSignal): Promise<Attempt> => {
-    const outcomes = [...waiting.values()].map(({ outcome }) => outcome);
+  /** One attempt. Gives how long to wait before the next; undefined: there is nothing left to try before something happens. */
+  const attempt = async (signal: AbortSignal): Promise<number | undefined> => {
     const tip = await repo.poll(signal);
     if (tip === undefined) throw new AgentError('GIT_NOT_FOUND', `the branch ${repo.branch} does not exist`);
     await repo.fetch(tip, signal);
-    const draft = await compose(tip, outcomes, signal);
-    if (draft.commits.length === 0)
-      return waiting.size === 0 ? { kind: 'done' } : { kind: 'again', waitMs: refusedRetryMs };
-    const result = await repo.push(
-      { expected: tip, commits: draft.commits.map((entry) => entry.draft), tags: draft.tags },
-      signal,
-    );
-    return settlePush(result, draft);
+    const due = dueAt(tip);
+    if (due.length === 0) {
+      outages = 0;
+      trees = freshTrees();
+      return waiting.size === 0 ? undefined : heldPollMs;
+    }
+    const outcomes = due.map(({ outcome }) => outcome);
+    const {
+      draft,
+      written: told,
+      blocked,
+    } = await buildOutcomes({ repo, log, settings, ...trees }, tip, outcomes, signal);
+    for (const { outcome, revision, number } of told) written(outcome, revision, number);
+    for (const { outcome, reason } of blocked) block(outcome, reason, tip);
+    if (draft.commits.length + draft.tags.length === 0) return 0;
+    const commits = draft.commits.map((entry) => entry.draft);
+    const result = await repo.push({ expected: tip, commits, tags: draft.tags }, signal);
+    return settle(result, draft, tip);
   };
 
-  const settlePush = (result: PushResult, draft: Draft): Attempt => {
+  const settle = (result: PushResult, draft: Draft, tip: Revision): number => {
+    const pushed = [
+      ...draft.commits.flatMap(({ outcomes }) => outcomes),
+      ...draft.lateTags.map(({ outcome }) => outcome),
+    ];
     switch (result.kind) {
       case 'landed':
         races = 0;
@@ -181,33 +147,50 @@ export function createOutcomeWriter(deps: {
           for (const outcome of outcomes) written(outcome, result.commits[index] ?? result.tip, number);
         });
         for (const { outcome, number } of draft.lateTags) written(outcome, result.tip, number);
-        return waiting.size === 0 ? { kind: 'done' } : { kind: 'again', waitMs: refusedRetryMs };
-      case 'raced':
+        return 0;
+      case 'raced': {
         races += 1;
-        log.debug({ reason: result.reason }, 'somebody else pushed first, the outcome is built anew');
-        return { kind: 'again', waitMs: backoffMs(races - 1, raceBackoff, Math.random()) };
+        log.debug({ reason: result.reason, races }, 'somebody else pushed first, the outcome is built anew');
+        const patient = races > patientAfter;
+        return backoffMs(patient ? races - patientAfter : races - 1, patient ? outageBackoff : raceBackoff, random());
+      }
       case 'refused':
-        for (const { outcomes } of draft.commits)
-          for (const outcome of outcomes) block(outcome, `the Git server refuses the push: ${result.reason}`);
-        return { kind: 'again', waitMs: refusedRetryMs };
+        if (pushed.length === 1)
+          for (const outcome of pushed) block(outcome, `the Git server refuses the push: ${result.reason}`, tip);
+        else {
+          for (const { releaseId } of pushed) {
+            const entry = waiting.get(releaseId);
+            if (entry) entry.alone = true;
+          }
+        }
+        return 0;
       case 'unknown':
         log.warn({ reason: result.reason }, 'it is not known whether the push has landed, looking');
         outages += 1;
-        return { kind: 'again', waitMs: backoffMs(outages - 1, outageBackoff, Math.random()) };
+        return backoffMs(outages - 1, outageBackoff, random());
     }
   };
 
+  const failed = (error: unknown): number => {
+    if (!(error instanceof AgentError)) {
+      log.error({ error: error instanceof Error ? error.stack : String(error) }, 'outcomes could not be written');
+    }
+    for (const { outcome } of waiting.values()) block(outcome, messageOf(error));
+    outages += 1;
+    return backoffMs(outages - 1, outageBackoff, random());
+  };
+
+  /** `waitMs` undefined: until something is submitted. */
   const pause = async (waitMs: number | undefined, signal: AbortSignal): Promise<void> => {
     const waking = new AbortController();
     wakeUp = () => waking.abort(new Error('woken'));
+    if (woken) return;
     const either = AbortSignal.any([signal, waking.signal]);
-    if (waitMs === undefined) {
-      await new Promise<void>((resolve) => {
-        if (either.aborted) resolve();
-        else either.addEventListener('abort', () => resolve(), { once: true });
-      });
-    } else await clock.sleep(waitMs, either).catch(() => undefined);
-    wakeUp = () => undefined;
+    if (waitMs !== undefined) return clock.sleep(waitMs, either).catch(() => undefined);
+    await new Promise<void>((resolve) => {
+      if (either.aborted) resolve();
+      else either.addEventListener('abort', () => resolve(), { once: true });
+    });
   };
 
   return {
@@ -220,30 +203,30 @@ export function createOutcomeWriter(deps: {
         return;
       }
       if (waiting.has(outcome.releaseId)) return;
-      waiting.set(outcome.releaseId, { outcome, blocked: undefined });
+      waiting.set(outcome.releaseId, { outcome, alone: false });
+      woken = true;
       wakeUp();
     },
-    pending: () => [...waiting.values()],
+    pending: () => [...waiting.values()].map(({ outcome, blocked }) => ({ outcome, blocked })),
     onWritten: (listener) => void writtenListeners.add(listener),
     onBlocked: (listener) => void blockedListeners.add(listener),
     async run(signal) {
       while (!signal.aborted) {
         if (waiting.size === 0) {
+          trees = freshTrees();
           await pause(undefined, signal);
           if (signal.aborted) return;
           await clock.sleep(gatherMs, signal).catch(() => undefined);
         }
+        woken = false;
+        let waitMs: number | undefined;
         try {
-          const result = await attempt(signal);
-          if (result.kind === 'again') await pause(result.waitMs, signal);
+          waitMs = await attempt(signal);
         } catch (error) {
           if (signal.aborted) return;
-          if (!(error instanceof AgentError))
-            log.error({ error: error instanceof Error ? error.stack : String(error) }, 'an outcome could not be built');
-          for (const { outcome } of waiting.values()) block(outcome, messageOf(error));
-          outages += 1;
-          await pause(backoffMs(outages - 1, outageBackoff, Math.random()), signal);
+          waitMs = failed(error);
         }
+        if (waitMs !== undefined && waitMs > 0) await pause(waitMs, signal);
       }
     },
   };

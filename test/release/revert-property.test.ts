@@ -40,7 +40,7 @@ const shape = (name: string, { sidecar, config, ...rest }: State): AppShape => (
     : {
         config: Object.fromEntries(
           Object.entries(config)
-            .toSorted()
+            .toSorted(([a], [b]) => (a < b ? -1 : 1))
             .map(([key, value]) => [key, value.replace("'", "''")]),
         ),
       }),

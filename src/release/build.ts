@@ -1,0 +1,153 @@
+import type { GitRepo, Revision } from '../git/repo.ts';
+import { AgentError, messageOf } from '../lib/errors.ts';
+import type { Logger } from '../lib/log.ts';
+import type { LoadSettings } from '../manifest/load.ts';
+import {
+  type Composed,
+  type ComposeSettings,
+  composeAdoptions,
+  composePromotion,
+  composeRollback,
+  createDraft,
+  type Draft,
+  tagFolder,
+} from './compose.ts';
+import { ledgerFolder, ledgerPath, parseLedger } from './ledger.ts';
+import type { Render } from './rendered.ts';
+import type { TreeReader } from './trees.ts';
+import type { AppId, Outcome } from './types.ts';
+
+export interface BuildDeps {
+  readonly repo: GitRepo;
+  readonly log: Logger;
+  readonly settings: ComposeSettings & LoadSettings;
+  readonly reader: TreeReader;
+  readonly render: Render;
+}
+
+/** What is to be pushed on top of a tip, and what needs no push. */
+export interface Built {
+  readonly draft: Draft;
+  /** Told by Git already: the commit that does, as far as it can be found. */
+  readonly written: { readonly outcome: Outcome; readonly revision: Revision; readonly number: number | undefined }[];
+  readonly blocked: { readonly outcome: Outcome; readonly reason: string }[];
+}
+
+/** How far back commits are searched for a Release-Id. */
+const searchedCommits = 500;
+
+/**
+ * Builds outcomes on a tip that is here: a function of the tree and of what is to be said. One app's broken ledger or vanished
+ * commit blocks that app's outcome and no other. Rejects where Git cannot be asked at all.
+ */
+export async function buildOutcomes(
+  deps: BuildDeps,
+  tip: Revision,
+  outcomes: readonly Outcome[],
+  signal: AbortSignal,
+): Promise<Built> {
+  const { repo, log, settings, reader, render } = deps;
+  // Promotions touch nothing but ledgers: the tree is only read for a revert.
+  const isRollback = outcomes.some(({ verdict }) => verdict === 'rolled-back');
+  const draft = createDraft(isRollback ? await reader.read(tip, signal) : new Map());
+  const built: Built = { draft, written: [], blocked: [] };
+  const told = await toldReleases(repo, tip);
+  const stableContent = isRollback ? await stableContents(deps, tip) : () => undefined;
+
+  const settle = (outcome: Outcome, composed: Composed): void => {
+    if (composed.kind === 'blocked') built.blocked.push({ outcome, reason: composed.reason });
+    if (composed.kind !== 'written') return;
+    built.written.push({ outcome, revision: told.get(outcome.releaseId) ?? tip, number: composed.number });
+  };
+  const guarded = async (outcome: Outcome, work: () => Promise<void>): Promise<void> => {
+    try {
+      await work();
+    } catch (error) {
+      if (signal.aborted || (error instanceof AgentError && error.code === 'GIT_UNREACHABLE')) throw error;
+      if (!(error instanceof AgentError)) {
+        log.error({ error: error instanceof Error ? error.stack : String(error) }, 'an outcome could not be built');
+      }
+      built.blocked.push({ outcome, reason: messageOf(error) });
+    }
+  };
+  const readLedgerOf = async ({ app }: Outcome): Promise<void> => {
+    const path = ledgerPath(settings, app);
+    if (draft.ledgers.has(path)) return;
+    const bytes = await repo.file(tip, path);
+    const text = bytes && Buffer.from(bytes).toString('utf8');
+    if (text !== undefined) parseLedger(path, text);
+    draft.ledgers.set(path, text);
+  };
+
+  const adoptions: Outcome[] = [];
+  for (const outcome of outcomes.filter(({ verdict }) => verdict === 'adopted')) {
+    await guarded(outcome, async () => {
+      await readLedgerOf(outcome);
+      adoptions.push(outcome);
+    });
+  }
+  const fresh = composeAdoptions(draft, adoptions, settings);
+  for (const outcome of adoptions) if (!fresh.includes(outcome)) settle(outcome, { kind: 'written', number: 0 });
+
+  for (const outcome of outcomes.filter(({ verdict }) => verdict !== 'adopted')) {
+    await guarded(outcome, async () => {
+      await readLedgerOf(outcome);
+      if (outcome.verdict === 'promoted') {
+        const tags = await tagsOf(deps, outcome.app, signal);
+        return settle(outcome, composePromotion(draft, outcome, tags, settings));
+      }
+      // A person lifted its quarantine since: that is no reason to say it again.
+      if (told.has(outcome.releaseId)) return settle(outcome, { kind: 'written', number: undefined });
+      const trees = {
+        base: await reader.read(outcome.base, signal),
+        judged: await reader.read(outcome.state.revision, signal),
+        render,
+        stableContent,
+        isText: (path: string) => reader.isText(draft.files.get(path) ?? ''),
+      };
+      return settle(outcome, composeRollback(draft, outcome, trees, settings));
+    });
+  }
+  return built;
+}
+
+/** Release ids that commits tell of, as far as history is here. */
+async function toldReleases(repo: GitRepo, tip: Revision): Promise<ReadonlyMap<string, Revision>> {
+  const told = new Map<string, Revision>();
+  for (const { revision, message } of await repo.log(tip, searchedCommits)) {
+    for (const [, id] of message.matchAll(/^Release-Id: (\S+)$/gm)) if (id && !told.has(id)) told.set(id, revision);
+  }
+  return told;
+}
+
+/** The app's release tags on the server, number to judged commit. */
+async function tagsOf(
+  { repo, settings }: BuildDeps,
+  app: AppId,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<number, Revision>> {
+  const folder = `refs/tags/${tagFolder(settings, app)}`;
+  const refs = await repo.refs(folder, signal);
+  const numbered = [...refs].flatMap(([name, revision]) => {
+    const number = name.slice(folder.length);
+    return /^[1-9]\d{0,8}$/.test(number) ? [[Number(number), revision] as const] : [];
+  });
+  return new Map(numbered);
+}
+
+async function stableContents(
+  { repo, settings }: BuildDeps,
+  tip: Revision,
+): Promise<(app: AppId) => string | undefined> {
+  const ledgers = await repo.tree(tip, ledgerFolder(settings));
+  const contents = new Map<string, string>();
+  for (const [path, { oid }] of ledgers) {
+    try {
+      const { stable } = parseLedger(path, Buffer.from(await repo.blob(oid)).toString('utf8'));
+      if (stable) contents.set(path, stable.content);
+    } catch (error) {
+      if (!(error instanceof AgentError) || error.code !== 'MANIFEST_INVALID') throw error;
+    }
+  }
+  return (app) => contents.get(ledgerPath(settings, app));
+}

@@ -1,0 +1,144 @@
+import { describe, expect, it } from 'vitest';
+import {
+  holdsRelease,
+  ledgerPath,
+  parseLedger,
+  quarantineReason,
+  type StableEntry,
+  withQuarantine,
+  withStable,
+} from '../../src/release/ledger.ts';
+import { releaseId } from '../../src/release/release-id.ts';
+import { aRevision } from './an-outcome.ts';
+
+const app = { namespace: 'test', name: 'podinfo' };
+const path = '.releases/test/podinfo.yaml';
+const state = { images: { podinfod: 'podinfo:3.1.1' }, templateHash: '4567', content: 'abcd' };
+const stable: StableEntry = {
+  ...state,
+  release: 3,
+  releaseId: 'id3',
+  revision: aRevision('a'),
+  at: '2026-03-01T10:05:10Z',
+  configs: { 'configmap/podinfo-config': '0011' },
+};
+const bad = {
+  ...state,
+  content: '12e4',
+  releaseId: 'id4',
+  revision: aRevision('b'),
+  at: '2026-03-01T11:00:00Z',
+  failedCheck: 'request-success-rate',
+  reason: 'success rate 53.42% < 99%',
+};
+
+describe('the ledger', () => {
+  it('stands under the synced path, one file for each app', () => {
+    expect(ledgerPath({ path: 'clusters/eu', ledgerDir: '.releases' }, app)).toBe(
+      'clusters/eu/.releases/test/podinfo.yaml',
+    );
+  });
+
+  it('is written so that people can read it', () => {
+    const text = withQuarantine(app, path, withStable(app, path, undefined, stable), bad);
+    expect(text).toMatchInlineSnapshot(`
+      "# Releases of test/podinfo, written by Serin. "stable" is what was last promoted.
+      # A version in quarantine is not tried again by an image policy; remove its entry to lift that.
+      apiVersion: serin.dev/v1
+      kind: Ledger
+      app: test/podinfo
+      stable:
+        images:
+          podinfod: podinfo:3.1.1
+        templateHash: "4567"
+        content: abcd
+        release: 3
+        releaseId: id3
+        revision: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+        at: 2026-03-01T10:05:10Z
+        configs:
+          configmap/podinfo-config: "0011"
+      quarantine:
+        - images:
+            podinfod: podinfo:3.1.1
+          templateHash: "4567"
+          content: "12e4"
+          releaseId: id4
+          revision: bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
+          at: 2026-03-01T11:00:00Z
+          failedCheck: request-success-rate
+          reason: success rate 53.42% < 99%
+      "
+    `);
+    expect(parseLedger(path, text)).toEqual({ stable, quarantine: [bad] });
+    expect(withQuarantine(app, path, withStable(app, path, undefined, stable), bad)).toBe(text);
+  });
+
+  it('keeps what people wrote into it', () => {
+    const text = withQuarantine(app, path, withStable(app, path, undefined, stable), bad)
+      .replace('quarantine:', '# asked Ada about these\nquarantine:')
+      .replace('release: 3', 'release: 3 # the good one')
+      .replace('reason: success', 'owner: ada\n    reason: success');
+    const next = withStable(app, path, text, { ...stable, release: 4, releaseId: 'id5' });
+    expect(next).toBe(text.replace('release: 3', 'release: 4').replace('id3', 'id5'));
+    const lifted = next.replace(/quarantine:\n[^]*$/, 'quarantine: []\n');
+    expect(parseLedger(path, withQuarantine(app, path, lifted, { ...bad, releaseId: 'id6' })).quarantine).toHaveLength(
+      1,
+    );
+  });
+
+  it('forgets the oldest of very many rejected versions', () => {
+    let text = withStable(app, path, undefined, stable);
+    for (let index = 0; index < 55; index += 1)
+      text = withQuarantine(app, path, text, { ...bad, releaseId: `id${index}` });
+    expect(parseLedger(path, text).quarantine.map((entry) => entry.releaseId)).toHaveLength(50);
+    expect(holdsRelease(parseLedger(path, text), 'id54')).toBe(true);
+    expect(holdsRelease(parseLedger(path, text), 'id4')).toBe(false);
+  });
+
+  it.each([
+    ['is no YAML', 'a: [', 'not readable as YAML'],
+    ['is of a later version', 'apiVersion: serin.dev/v9\n', 'serin.dev/v9'],
+    ['lost its stable content', 'apiVersion: serin.dev/v1\nstable: {release: 1}\n', 'stable'],
+    ['has an entry that names nothing', 'apiVersion: serin.dev/v1\nquarantine: [{reason: x}]\n', 'quarantine'],
+  ])('is refused with file and reason where it %s', (_, text, reason) => {
+    expect(() => parseLedger(path, text)).toThrow(reason);
+    expect(() => parseLedger(path, text)).toThrow(`${path}:1`);
+  });
+});
+
+describe('quarantine', () => {
+  const nowMs = Date.parse('2026-03-02T00:00:00Z');
+  const ledger = { quarantine: [bad] };
+
+  it('counts by content', () => {
+    expect(quarantineReason(ledger, { ...state, content: bad.content, images: {} }, nowMs)).toBe(bad.reason);
+    expect(quarantineReason(ledger, state, nowMs)).toBeUndefined();
+  });
+
+  it('ends where it says so', () => {
+    const until = (expires: string): string | undefined =>
+      quarantineReason({ quarantine: [{ ...bad, expires }] }, { ...state, content: bad.content }, nowMs);
+    expect(until('2026-03-01T23:59:59Z')).toBeUndefined();
+    expect(until('2026-03-02T00:00:01Z')).toBe(bad.reason);
+    expect(until('tomorrow')).toBe(bad.reason);
+  });
+
+  it('can be ordered by a person who knows nothing but the image', () => {
+    const written = parseLedger(path, 'apiVersion: serin.dev/v1\nquarantine:\n- images: {podinfod: "podinfo:3.1.1"}\n');
+    expect(quarantineReason(written, state, nowMs)).toBe('in quarantine');
+    expect(quarantineReason(written, { ...state, images: { podinfod: 'podinfo:3.1.2' } }, nowMs)).toBeUndefined();
+  });
+});
+
+it('a release has one id for all times', () => {
+  expect(releaseId(app, 'abcd', aRevision('a'))).toBe(releaseId({ ...app }, 'abcd', aRevision('a')));
+  const ids = [
+    releaseId(app, 'abcd', aRevision('a')),
+    releaseId(app, 'abcd', aRevision('b')),
+    releaseId(app, 'abce', aRevision('a')),
+    releaseId({ ...app, name: 'x' }, 'abcd', aRevision('a')),
+  ];
+  expect(new Set(ids).size).toBe(4);
+  expect(ids[0]).toMatch(/^[0-9a-f]{20}$/);
+});

@@ -1,0 +1,258 @@
+import { chmod, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { fsck, lines, runGit, show, subjects } from '../helpers/temp-repo.ts';
+import { appTree, deploymentText } from './a-config-repo.ts';
+import { type Shop, withShop } from './a-shop.ts';
+
+const apps = appTree({ name: 'a' }, { name: 'b' });
+const change = (name: string, tag: string): Record<string, string> => ({
+  [`${name}/deployment.yaml`]: deploymentText({ name, image: `${name}:${tag}` }),
+});
+
+async function hook(shop: Shop, script: string): Promise<() => Promise<void>> {
+  const file = join(shop.path, 'hooks', 'pre-receive');
+  await writeFile(file, `#!/bin/sh\n${script}\n`);
+  await chmod(file, 0o755);
+  return () => rm(file);
+}
+
+const soon = { timeout: 8_000, interval: 5 };
+
+describe('a lost race', () => {
+  it('is built anew on what somebody else pushed', async () => {
+    await withShop(apps, async (shop) => {
+      const { writer, written, done } = await shop.start();
+      const judged = await shop.push(change('a', '2.0.0'));
+      shop.fixture.server.faults.beforePush(async () => void (await shop.push(change('b', '3.0.0'), 'foreign')));
+      writer.submit(await shop.outcome('rolled-back', 'a', judged));
+      await done();
+      expect((await subjects(shop.path)).slice(0, 2)).toEqual([
+        'rollback test/a 2.0.0: success rate 53.42% < 99%',
+        'foreign',
+      ]);
+      expect(await show(shop.path, 'main', 'b/deployment.yaml')).toContain('b:3.0.0');
+      expect(written).toHaveLength(1);
+    });
+  });
+
+  it('to a newer version of the same app leaves that version alone', async () => {
+    await withShop(apps, async (shop) => {
+      const { writer, done } = await shop.start();
+      const judged = await shop.push(change('a', '2.0.0'));
+      shop.fixture.server.faults.beforePush(async () => void (await shop.push(change('a', '3.0.0'), 'a newer one')));
+      writer.submit(await shop.outcome('rolled-back', 'a', judged));
+      await done();
+      expect(await show(shop.path, 'main', 'a/deployment.yaml')).toContain('a:3.0.0');
+      expect((await shop.ledger('a')).quarantine).toHaveLength(1);
+    });
+  });
+});
+
+describe('a refused push', () => {
+  it('is told once, tried again, and lands when nothing refuses it any more', async () => {
+    await withShop(apps, async (shop) => {
+      const { writer, written, blocked, done } = await shop.start();
+      const judged = await shop.push(change('a', '2.0.0'));
+      const lift = await hook(shop, 'echo "only people push here" >&2; exit 1');
+      shop.fixture.server.takeRequests();
+      writer.submit(await shop.outcome('promoted', 'a', judged));
+      const pushes = (): number =>
+        shop.fixture.server.takeRequests().filter(({ path }) => path.endsWith('/git-receive-pack')).length;
+      let tried = 0;
+      await expect.poll(() => (tried += pushes()), { timeout: 5000 }).toBeGreaterThan(1);
+      expect(blocked).toHaveLength(1);
+      expect(blocked[0]?.reason).toContain('only people push here');
+      expect(writer.pending()[0]?.blocked).toBe(blocked[0]?.reason);
+      await lift();
+      await done();
+      expect(written).toHaveLength(1);
+      expect(await shop.tags()).toEqual({ 'releases/test/a/1': judged });
+    });
+  });
+
+  it('of one app holds up no other', async () => {
+    await withShop(apps, async (shop) => {
+      const { submit, written, blocked } = await shop.start();
+      const judged = await shop.push({ ...change('a', '2.0.0'), ...change('b', '2.0.0') });
+      await hook(shop, 'while read -r old new ref; do case $ref in refs/tags/releases/test/a/*) exit 1;; esac; done');
+      await submit([shop.outcome('promoted', 'a', judged), shop.outcome('promoted', 'b', judged)]);
+      await expect.poll(() => written.map(({ outcome }) => outcome.app.name), soon).toEqual(['b']);
+      await expect.poll(() => blocked.map(({ outcome }) => outcome.app.name), soon).toEqual(['a']);
+    });
+  });
+});
+
+describe('an unknown result', () => {
+  it('is looked for before anything is pushed again', async () => {
+    await withShop(apps, async (shop) => {
+      const { submit, written, done } = await shop.start();
+      const judged = await shop.push({ ...change('a', '2.0.0'), ...change('b', '2.0.0') });
+      shop.fixture.server.faults.inject({ kind: 'drop-response' }, { only: 'push', times: 1 });
+      await submit([shop.outcome('promoted', 'a', judged), shop.outcome('rolled-back', 'b', judged)]);
+      await done();
+      expect((await subjects(shop.path)).toSorted()).toEqual([
+        'initial commit',
+        'promote test/a 2.0.0',
+        'rollback test/b 2.0.0: success rate 53.42% < 99%',
+        'somebody else',
+      ]);
+      expect(written).toHaveLength(2);
+      expect(await shop.tags()).toEqual({ 'releases/test/a/1': judged });
+    });
+  });
+
+  it('names the commit that tells it, not the tip of that time', async () => {
+    await withShop(apps, async (shop) => {
+      const first = await shop.start();
+      const judged = await shop.push(change('a', '2.0.0'));
+      const outcome = await shop.outcome('promoted', 'a', judged);
+      first.writer.submit(outcome);
+      await first.done();
+      const telling = await shop.tip();
+      await shop.push(change('b', '2.0.0'));
+      const second = await shop.start();
+      second.writer.submit(outcome);
+      await second.done();
+      expect(second.written.map(({ number }) => number)).toEqual([1]);
+      expect([telling, await shop.tip()]).toContain(second.written[0]?.revision);
+    });
+  });
+
+  it.each(['promoted', 'rolled-back'] as const)('after a crash writes nothing twice: %s', async (verdict) => {
+    await withShop(apps, async (shop) => {
+      const judged = await shop.push(change('a', '2.0.0'));
+      const outcome = await shop.outcome(verdict, 'a', judged);
+      const first = await shop.start();
+      first.writer.submit(outcome);
+      await first.done();
+      await first.stop();
+      const tip = await shop.tip();
+      const second = await shop.start();
+      second.writer.submit(outcome);
+      second.writer.submit(outcome);
+      await second.done();
+      expect(await shop.tip()).toBe(tip);
+      expect(second.written).toHaveLength(1);
+    });
+  });
+});
+
+describe('a Git server in trouble', () => {
+  it('is waited for while it is down, and gets all that came meanwhile', async () => {
+    await withShop(apps, async (shop) => {
+      const { writer, written, blocked, done } = await shop.start();
+      const judged = await shop.push({ ...change('a', '2.0.0'), ...change('b', '2.0.0') });
+      const [a, b] = [await shop.outcome('promoted', 'a', judged), await shop.outcome('rolled-back', 'b', judged)];
+      await shop.fixture.server.faults.down();
+      writer.submit(a);
+      await expect.poll(() => blocked.length, soon).toBe(1);
+      writer.submit(b);
+      await expect.poll(() => blocked.length, soon).toBeGreaterThan(1);
+      await shop.fixture.server.faults.up();
+      await done();
+      expect(written).toHaveLength(2);
+      // Each is told once.
+      expect(blocked).toHaveLength(2);
+      await fsck(shop.path);
+    });
+  });
+
+  it('without atomic pushes gets a tag that was lost between branch and tag later', async () => {
+    await withShop(apps, async (shop) => {
+      await runGit(['-C', shop.path, 'config', 'receive.advertiseAtomic', 'false']);
+      const { writer, written, done } = await shop.start();
+      const judged = await shop.push(change('a', '2.0.0'));
+      const marker = join(shop.path, 'refused-once');
+      await hook(
+        shop,
+        `while read -r old new ref; do case $ref in refs/tags/*) [ -e ${marker} ] || { touch ${marker}; exit 1; };; esac; done`,
+      );
+      writer.submit(await shop.outcome('promoted', 'a', judged));
+      await done();
+      expect(await subjects(shop.path)).toEqual(['promote test/a 2.0.0', 'somebody else', 'initial commit']);
+      expect(await shop.tags()).toEqual({ 'releases/test/a/1': judged });
+      expect(written.map(({ number }) => number)).toEqual([1]);
+    });
+  });
+
+  it('whose branch was rewritten gets the outcome on what is there now', async () => {
+    await withShop(apps, async (shop) => {
+      const initial = await shop.tip();
+      const lost = await shop.push(change('b', '1.1.0'));
+      const judged = await shop.push(change('a', '2.0.0'));
+      const outcome = await shop.outcome('rolled-back', 'a', judged, { base: lost });
+      await runGit(['-C', shop.path, 'update-ref', 'refs/heads/main', initial]);
+      const kept = await shop.push({ ...change('b', '9.0.0') }, 'rewritten');
+      await runGit(['-C', shop.path, 'reflog', 'expire', '--expire=now', '--all']);
+      await runGit(['-C', shop.path, 'gc', '--quiet', '--prune=now']);
+      const { writer, done } = await shop.start();
+      writer.submit(outcome);
+      await done();
+      expect((await shop.ledger('a')).quarantine).toHaveLength(1);
+      expect(await runGit(['-C', shop.path, 'rev-parse', 'main^'])).toBe(`${kept}\n`);
+    });
+  });
+});
+
+describe('what comes while a push is under way', () => {
+  it('is written right afterwards', async () => {
+    await withShop(apps, async (shop) => {
+      const { writer, written } = await shop.start();
+      const judged = await shop.push({ ...change('a', '2.0.0'), ...change('b', '2.0.0') });
+      const second = await shop.outcome('promoted', 'b', judged);
+      shop.fixture.server.faults.beforePush(async () => writer.submit(second));
+      writer.submit(await shop.outcome('promoted', 'a', judged));
+      const startedMs = Date.now();
+      await expect.poll(() => written.length, soon).toBe(1);
+      const firstMs = Date.now();
+      await expect.poll(() => written.length, soon).toBe(2);
+      // A minute of the writer's clock is 300 ms here.
+      expect(Date.now() - firstMs).toBeLessThan(Math.max(250, firstMs - startedMs));
+    });
+  });
+});
+
+describe('many pushers and many outcomes', () => {
+  it('lose nothing: every outcome exactly once, every foreign commit, history linear', async () => {
+    const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+    await withShop(appTree(...names.map((name) => ({ name }))), async (shop) => {
+      const { writer, written, done } = await shop.start();
+      const judged = await shop.push(
+        Object.assign({}, ...names.map((name) => change(name, '2.0.0'))) as Record<string, string>,
+      );
+      const outcomes = await Promise.all(
+        names.map((name, at) => shop.outcome(at % 2 === 0 ? 'promoted' : 'rolled-back', name, judged)),
+      );
+      const foreign = async (who: number): Promise<void> => {
+        for (const round of [1, 2, 3]) {
+          // fast-import refuses to lose a commit; somebody else then starts again, as people do.
+          for (;;) {
+            const won = await shop.push({ [`notes/${who}.txt`]: `${round}` }, `note ${who}.${round}`).then(
+              () => true,
+              () => false,
+            );
+            if (won) break;
+          }
+        }
+      };
+      const pushing = [1, 2, 3].map(foreign);
+      for (const outcome of outcomes) writer.submit(outcome);
+      await Promise.all(pushing);
+      await done(15_000);
+      const all = await subjects(shop.path);
+      expect(all.filter((subject) => subject.startsWith('note')).toSorted()).toEqual(
+        [1, 2, 3].flatMap((who) => [1, 2, 3].map((round) => `note ${who}.${round}`)),
+      );
+      expect(all.filter((subject) => /^(?:promote|rollback)/.test(subject))).toHaveLength(names.length);
+      expect(written).toHaveLength(names.length);
+      expect(lines(await runGit(['-C', shop.path, 'rev-list', '--min-parents=2', 'main']))).toEqual([]);
+      expect(Object.keys(await shop.tags())).toEqual(['releases/test/a/1', 'releases/test/c/1', 'releases/test/e/1']);
+      for (const name of names)
+        expect(await show(shop.path, 'main', `${name}/deployment.yaml`)).toContain(
+          ['a', 'c', 'e'].includes(name) ? `${name}:2.0.0` : `${name}:1.0.0`,
+        );
+      await fsck(shop.path);
+    });
+  });
+});
