@@ -56,7 +56,9 @@ const cacheKey = (path: string, oid: string): string => `${oid} ${path}`;
 
 /** Files whose text `loadTree` needs: those that the cache does not know. */
 export function missingTexts(files: ReadonlyMap<string, FileOfTree>, cache: LoadCache | undefined): readonly string[] {
-  return [...files].filter(([path, { oid }]) => !cache?.has(cacheKey(path, oid))).map(([path]) => path);
+  const missing: string[] = [];
+  for (const [path, { oid }] of files) if (!cache?.has(cacheKey(path, oid))) missing.push(path);
+  return missing;
 }
 
 /**
@@ -70,6 +72,8 @@ export function loadTree(
   settings: LoadSettings,
 ): LoadedTree {
   const next = new Map<string, CachedFile>();
+  const ignores: IgnorePattern[] = [];
+  const kustomizations = new Map<string, Kustomization>();
   const read = new Map<string, CachedFile>();
   for (const path of [...files.keys()].sort()) {
     const { oid, mode } = files.get(path) ?? { oid: '' };
@@ -77,28 +81,31 @@ export function loadTree(
     const file = cache?.get(key) ?? readFile(path, textOf(path, texts), mode);
     next.set(key, file);
     read.set(path, file);
+    ignores.push(...file.ignores);
+    if (file.kustomization) kustomizations.set(path, file.kustomization);
   }
-  const ignores = [...read.values()].flatMap((file) => file.ignores);
-  const counted = [...read].filter(([path]) => !isIgnoredPath(path, ignores));
-  const kustomizations = counted.flatMap(([path, { kustomization }]) =>
-    kustomization ? [[path, kustomization] as const] : [],
-  );
-  const held = heldFiles(
-    counted.map(([path]) => path),
-    new Map(kustomizations),
-  );
-  const used = counted.filter(([path]) => !held.paths.has(path));
-  const all = placeAll(
-    used.map(([, file]) => file),
-    settings.defaultNamespace,
-  );
-  const { manifests, problems } = withoutDuplicates(all);
-  const broken = used.filter(([, { parsed }]) => parsed.unreadableText !== '');
+  const counted = [...read.keys()].filter((path) => !isIgnoredPath(path, ignores));
+  for (const path of kustomizations.keys()) if (isIgnoredPath(path, ignores)) kustomizations.delete(path);
+  const held = heldFiles(counted, kustomizations);
+  const used: CachedFile[] = [];
+  const broken: string[] = [];
+  const unreadable: string[] = [];
+  const found: Problem[] = [];
+  for (const path of counted) {
+    const file = read.get(path);
+    if (!file || held.paths.has(path)) continue;
+    used.push(file);
+    found.push(...file.parsed.problems);
+    if (file.parsed.unreadableText === '') continue;
+    broken.push(path);
+    unreadable.push(file.parsed.unreadableText);
+  }
+  const { manifests, problems } = withoutDuplicates(placeAll(used, settings.defaultNamespace));
   return {
     manifests,
-    problems: [...used.flatMap(([, { parsed }]) => parsed.problems), ...held.problems, ...problems],
-    unreadablePaths: new Set([...broken.map(([path]) => path), ...held.paths]),
-    unreadableText: broken.map(([, { parsed }]) => parsed.unreadableText).join('\n'),
+    problems: [...found, ...held.problems, ...problems],
+    unreadablePaths: new Set([...broken, ...held.paths]),
+    unreadableText: unreadable.join('\n'),
     cache: next,
   };
 }
@@ -126,14 +133,18 @@ function readFile(path: string, text: string, mode: string | undefined): CachedF
 }
 
 function placeAll(files: readonly CachedFile[], defaultNamespace: string): readonly Manifest[] {
-  const clusterScoped = definedClusterScoped(
-    files.flatMap(({ parsed }) => parsed.manifests.map(({ object }) => object)),
-  );
+  const clusterScoped = new Set<string>();
+  for (const { parsed } of files)
+    for (const { object } of parsed.manifests)
+      if (object.kind === 'CustomResourceDefinition')
+        for (const kind of definedClusterScoped([object])) clusterScoped.add(kind);
   const placing: Placing = { defaultNamespace, clusterScoped };
   const key = [defaultNamespace, ...[...clusterScoped].sort()].join(' ');
-  return files.flatMap((file) => {
+  const placed: Manifest[] = [];
+  for (const file of files) {
     if (file.placed?.key !== key)
       file.placed = { key, manifests: file.parsed.manifests.map((manifest) => normalised(manifest, placing)) };
-    return file.placed.manifests;
-  });
+    placed.push(...file.placed.manifests);
+  }
+  return placed;
 }
