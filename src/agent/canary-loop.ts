@@ -56,6 +56,8 @@ interface Memory {
   phase: string;
 }
 
+const stackOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
+
 const conflictRetryMs = 250;
 
 /**
@@ -256,8 +258,9 @@ export function createCanaryLoop({
     run: tick,
     onError: (key, error) => {
       if (signal.aborted) return;
-      log.error(
-        { canary: key, error: error instanceof Error ? error.stack : String(error) },
+      const fields = error instanceof AgentError ? { reason: error.message } : { error: stackOf(error) };
+      log[error instanceof AgentError ? 'warn' : 'error'](
+        { canary: key, ...fields },
         'a canary could not be looked at; it holds',
       );
       queue.addAt(key, clock.now() + 10_000);

@@ -1,18 +1,19 @@
 import type { App } from '../canary/app.ts';
 import { lastFailedCheckOf } from '../canary/evidence.ts';
 import type { Evidence, FailedCheck, Phase } from '../canary/types.ts';
-import { asRevision, type Revision } from '../git/repo.ts';
+import type { Revision } from '../git/repo.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { KubeObject } from '../manifest/types.ts';
-import { readRecord, releaseAnnotation, renderRecord } from '../release/record.ts';
+import { readRecord } from '../release/record.ts';
 import { releaseId } from '../release/release-id.ts';
 import type { AppState, Outcome, ReleaseRecord } from '../release/types.ts';
 import type { Deps } from './deps.ts';
+import { createRecords, unwrittenOf, withLanded } from './records.ts';
 import { type AppTrack, overlayOf, type StableState, trackApp } from './tracker.ts';
 
-/** Field manager of the annotation that keeps a release. */
-const manager = 'serin-release';
 const evidenceLimit = 2_000;
+/** A content that is promoted may have been replaced by as many newer pushes meanwhile. */
+const contentsRemembered = 20;
 
 export interface EndedRelease {
   readonly verdict: 'promoted' | 'rolled-back';
@@ -25,6 +26,10 @@ export interface EndedRelease {
 export interface Releases {
   /** Takes over a newly fetched revision. Called before anything of it is applied. */
   advance(tip: Revision, apps: readonly App[]): void;
+  /** Apps whose revert has landed at a commit that `seen` has not told of yet. Asked before Git is. */
+  landedReverts(): ReadonlySet<string>;
+  /** What had landed before Git was asked is in the tip that was taken over since. */
+  seen(landed: ReadonlySet<string>): void;
   /** Revision that this app's documents are to be taken from; undefined: the tip. */
   overlay(key: string, phase: Phase | undefined): Revision | undefined;
   begin(canary: KubeObject): Promise<void>;
@@ -56,46 +61,50 @@ export interface ReleasesOptions {
 const keyOf = (object: KubeObject): string => `${object.metadata.namespace ?? ''}/${object.metadata.name}`;
 
 export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions): Releases {
-  const { cluster, clock, log } = deps;
+  const { clock, log } = deps;
   const tracks = new Map<string, AppTrack>();
   const apps = new Map<string, App>();
   /** Stable states that are known here before their ledger entry has landed. */
   const stables = new Map<string, StableState>();
-  const records = new Map<string, ReleaseRecord>();
+  const records = createRecords(deps, signal);
   const evidence = new Map<string, Evidence[]>();
   const submitted = new Set<string>();
+  /** Base revisions of reverts that have landed and that the sync may not have seen yet. */
+  const landing = new Map<string, { readonly content: string; readonly base: Revision }>();
+  /** Last synced revision with each of the app's latest contents, oldest first. */
+  const lastSeen = new Map<string, Map<string, Revision>>();
+  const lastSeenOf = (key: string, content: string): Revision | undefined => lastSeen.get(key)?.get(content);
+  const noteSeen = (key: string, content: string, tip: Revision): void => {
+    const seen = lastSeen.get(key) ?? new Map<string, Revision>();
+    seen.delete(content);
+    seen.set(content, tip);
+    for (const oldest of [...seen.keys()].slice(0, -contentsRemembered)) seen.delete(oldest);
+    lastSeen.set(key, seen);
+  };
 
   const stableOf = (key: string): StableState | undefined => stables.get(key) ?? ledger(key)?.stable;
 
-  const save = async (key: string, record: ReleaseRecord): Promise<void> => {
-    const [namespace = '', name = ''] = key.split('/');
-    const ref = { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', namespace, name };
-    await cluster.mergePatch(
-      ref,
-      { metadata: { annotations: { [releaseAnnotation]: renderRecord(record) } } },
-      { manager },
-      signal,
-    );
-    records.set(key, record);
-  };
   const recordOf = (canary: KubeObject): ReleaseRecord | undefined => records.get(keyOf(canary)) ?? readRecord(canary);
+  /** Hands over all outcomes that are not in Git yet. */
   const send = (key: string, record: ReleaseRecord): void => {
-    const { outcome } = record;
-    if (!outcome || outcome.written !== undefined || submitted.has(record.id)) return;
     const [namespace = '', name = ''] = key.split('/');
-    submitted.add(record.id);
-    submit({
-      app: { namespace, name },
-      releaseId: record.id,
-      verdict: outcome.verdict,
-      atMs: outcome.atMs,
-      startedAtMs: record.startedAtMs,
-      state: outcome.state,
-      base: record.base,
-      evidence: outcome.evidence,
-      supersedes: record.supersedes,
-      ...(outcome.failedCheck ? { failedCheck: outcome.failedCheck } : {}),
-    });
+    for (const { id, base, startedAtMs, supersedes, outcome } of unwrittenOf(record)) {
+      if (!outcome || submitted.has(id)) continue;
+      submitted.add(id);
+      const { verdict, atMs, state, evidence: checks, failedCheck } = outcome;
+      submit({
+        app: { namespace, name },
+        releaseId: id,
+        verdict,
+        atMs,
+        startedAtMs,
+        state,
+        base,
+        evidence: checks,
+        supersedes,
+        ...(failedCheck ? { failedCheck } : {}),
+      });
+    }
   };
 
   return {
@@ -114,14 +123,23 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
           record: records.get(key),
         };
         tracks.set(key, trackApp(input));
+        noteSeen(key, app.content, tip);
       }
       for (const key of tracks.keys()) {
         if (present.has(key)) continue;
-        for (const map of [tracks, apps, stables, records, evidence]) map.delete(key);
+        for (const map of [tracks, apps, stables, evidence]) map.delete(key);
+        records.forget(key);
       }
+    },
+    landedReverts: () => new Set(landing.keys()),
+    seen(landed) {
+      for (const key of landed) landing.delete(key);
     },
     overlay(key, phase) {
       const track = tracks.get(key);
+      const landed = landing.get(key);
+      // The tip at hand was asked for before the revert landed: it still says what was rejected.
+      if (landed && track?.content === landed.content) return landed.base;
       return track && overlayOf({ track, stable: stableOf(key), record: records.get(key), phase });
     },
     failedBefore(key) {
@@ -137,21 +155,21 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
       // What runs its canary is not what Git says now (somebody changed the cluster by hand): nothing of Git is judged.
       if (stableOf(key)?.content === track.content) return;
       const id = releaseId(app.id, track.content, track.firstSeen);
-      const before = recordOf(canary);
-      const open = before && before.outcome === undefined && before.id !== id ? [...before.supersedes, before.id] : [];
-      if (before && before.id === id && before.outcome === undefined) {
-        records.set(key, before);
-        return;
-      }
-      evidence.delete(key);
-      await save(key, {
+      records.read(key, canary);
+      const release = {
         id,
         revision: track.firstSeen,
         base: track.base,
         content: track.content,
         images: app.images,
         startedAtMs: clock.now(),
-        supersedes: open,
+      };
+      await records.change(key, (before) => {
+        if (before && before.id === id && before.outcome === undefined) return undefined;
+        evidence.delete(key);
+        const replaced = before && before.outcome === undefined ? [...before.supersedes, before.id] : [];
+        const unwritten = before ? unwrittenOf(before) : [];
+        return { ...release, supersedes: replaced, ...(unwritten.length === 0 ? {} : { unwritten }) };
       });
     },
     note(key, entry) {
@@ -165,12 +183,12 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
     async end(canary, { verdict, failedCheck, templateHash, configs }) {
       const key = keyOf(canary);
       const record = recordOf(canary);
-      const app = apps.get(key);
-      if (!record || !app) return;
+      if (!record) return;
       if (record.outcome) return send(key, record);
       const state: AppState = {
         revision: record.revision,
-        images: record.images ?? app.images,
+        // Git may say others by now, or have lost the app in a file that cannot be read.
+        images: record.images ?? apps.get(key)?.images ?? {},
         templateHash,
         configs,
         content: record.content,
@@ -182,15 +200,15 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
         state,
         ...(failedCheck ? { failedCheck } : {}),
       };
-      const ended: ReleaseRecord = { ...record, outcome };
-      await save(key, ended);
+      await records.change(key, (now) => ({ ...(now ?? record), outcome }));
       if (verdict === 'promoted') {
         stables.set(key, { content: record.content, revision: record.revision });
         const track = tracks.get(key);
         // A newer push may be there already: what failed of it goes back to what has just been promoted.
-        if (track) tracks.set(key, { ...track, base: record.revision });
+        const base = lastSeenOf(key, record.content) ?? record.revision;
+        if (track) tracks.set(key, { ...track, base });
       }
-      send(key, ended);
+      send(key, records.get(key) ?? { ...record, outcome });
     },
     adopt(canary, templateHash, configs) {
       const key = keyOf(canary);
@@ -198,6 +216,7 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
       const app = apps.get(key);
       if (!track || !app || stableOf(key) || app.target === undefined) return;
       stables.set(key, { content: track.content, revision: track.firstSeen });
+      tracks.set(key, { ...track, base: lastSeenOf(key, track.content) ?? track.firstSeen });
       const now = clock.now();
       submit({
         app: app.id,
@@ -213,37 +232,32 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
     },
     resume(canary) {
       const key = keyOf(canary);
-      if (records.has(key)) return;
-      const record = readRecord(canary);
+      const record = records.read(key, canary);
       if (!record) return;
-      records.set(key, record);
-      if (record.outcome?.verdict === 'promoted' && record.outcome.written === undefined) {
-        stables.set(key, { content: record.content, revision: record.revision });
-      }
+      for (const { content, revision, outcome } of unwrittenOf(record))
+        if (outcome?.verdict === 'promoted') stables.set(key, { content, revision });
       send(key, record);
     },
     async written(outcome, revision) {
       const key = `${outcome.app.namespace}/${outcome.app.name}`;
-      const record = records.get(key);
       submitted.delete(outcome.releaseId);
-      if (!record?.outcome || record.id !== outcome.releaseId) return;
-      const { blocked: _blocked, ...rest } = record.outcome;
-      try {
-        await save(key, { ...record, outcome: { ...rest, written: asRevision(revision) } });
-      } catch (error) {
+      const landed = (now: ReleaseRecord | undefined) => now && withLanded(now, outcome.releaseId, revision);
+      await records.change(key, landed).catch((error: unknown) => {
         // Only a note to ourselves: after a restart the writer finds the outcome in Git and writes nothing.
         log.warn(
           { canary: key.replace('/', '.'), reason: messageOf(error) },
           'the landed outcome could not be noted on the Canary',
         );
-        records.set(key, { ...record, outcome: { ...rest, written: asRevision(revision) } });
-      }
+        records.remember(key, landed);
+      });
     },
     async blocked(outcome, reason) {
       const key = `${outcome.app.namespace}/${outcome.app.name}`;
-      const record = records.get(key);
-      if (!record?.outcome || record.id !== outcome.releaseId || record.outcome.blocked === reason) return;
-      await save(key, { ...record, outcome: { ...record.outcome, blocked: reason } }).catch((error: unknown) => {
+      const noted = records.change(key, (now) => {
+        if (!now?.outcome || now.id !== outcome.releaseId || now.outcome.blocked === reason) return undefined;
+        return { ...now, outcome: { ...now.outcome, blocked: reason } };
+      });
+      await noted.catch((error: unknown) => {
         log.warn(
           { canary: key.replace('/', '.'), reason: messageOf(error) },
           'the pending outcome could not be noted on the Canary',

@@ -8,11 +8,19 @@ export const releaseAnnotation = 'serin.dev/release';
 const maxEvidence = 60;
 
 export function renderRecord(record: ReleaseRecord): string {
+  const { unwritten = [], ...own } = record;
+  // The longer Git takes nothing, the less each of the releases that wait may tell.
+  const limit = Math.max(6, Math.floor(maxEvidence / (unwritten.length + 1)));
+  const waiting = unwritten.map((release) => thinned(release, limit));
+  return JSON.stringify({ ...thinned(own, limit), ...(waiting.length === 0 ? {} : { unwritten: waiting }) });
+}
+
+function thinned(record: ReleaseRecord, limit: number): ReleaseRecord {
   const { outcome } = record;
-  if (!outcome || outcome.evidence.length <= maxEvidence) return JSON.stringify(record);
-  const first = outcome.evidence.slice(0, maxEvidence / 2);
-  const last = outcome.evidence.slice(-maxEvidence / 2);
-  return JSON.stringify({ ...record, outcome: { ...outcome, evidence: [...first, ...last] } });
+  if (!outcome || outcome.evidence.length <= limit) return record;
+  const half = Math.floor(limit / 2);
+  const evidence = [...outcome.evidence.slice(0, half), ...outcome.evidence.slice(-half)];
+  return { ...record, outcome: { ...outcome, evidence } };
 }
 
 /** Undefined where there is none, or where it is not one of ours: then the release is simply not known. */

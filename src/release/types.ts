@@ -37,6 +37,8 @@ export interface ReleaseRecord {
   /** Release ids that a newer push replaced before they were judged. */
   readonly supersedes: readonly string[];
   readonly outcome?: RecordedOutcome;
+  /** Earlier releases whose outcomes are not in Git yet, oldest first. Absent: none. */
+  readonly unwritten?: readonly ReleaseRecord[];
 }
 
 export interface RecordedOutcome {
