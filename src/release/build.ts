@@ -13,7 +13,7 @@ import {
   tagFolder,
 } from './compose.ts';
 import { ledgerFolder, ledgerPath, parseLedger } from './ledger.ts';
-import type { Render } from './rendered.ts';
+import { appIn, type Files, type Render } from './rendered.ts';
 import type { TreeReader } from './trees.ts';
 import type { AppId, Outcome } from './types.ts';
 
@@ -99,8 +99,7 @@ export async function buildOutcomes(
       // A person lifted its quarantine since: that is no reason to say it again.
       if (told.has(outcome.releaseId)) return settle(outcome, { kind: 'written', number: undefined });
       const trees = {
-        base: await reader.read(outcome.base, signal),
-        judged: await reader.read(outcome.state.revision, signal),
+        ...(await treesOf(deps, outcome, draft, signal)),
         render,
         stableContent,
         isText: (path: string) => reader.isText(draft.files.get(path) ?? ''),
@@ -109,6 +108,27 @@ export async function buildOutcomes(
     });
   }
   return built;
+}
+
+/** Where the tip does not hold what was judged there is nothing to take back, and nothing that would have to be read for it. */
+async function treesOf(
+  { reader, render, settings }: BuildDeps,
+  outcome: Outcome,
+  { files, ledgers }: Draft,
+  signal: AbortSignal,
+): Promise<{ readonly base: Files; readonly judged: Files }> {
+  if (appIn(render(files), outcome.app)?.content !== outcome.state.content) return { base: files, judged: files };
+  const judged = await reader.read(outcome.state.revision, signal);
+  try {
+    return { base: await reader.read(outcome.base, signal), judged };
+  } catch (error) {
+    // Rewritten history may have lost the base; what was promoted last has the same content.
+    const path = ledgerPath(settings, outcome.app);
+    const text = ledgers.get(path);
+    const stable = text === undefined ? undefined : parseLedger(path, text).stable;
+    if (signal.aborted || !stable || stable.revision === outcome.base) throw error;
+    return { base: await reader.read(stable.revision, signal), judged };
+  }
 }
 
 /** Release ids that commits tell of, as far as history is here. */

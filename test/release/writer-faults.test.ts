@@ -1,6 +1,7 @@
 import { chmod, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { asRevision } from '../../src/git/repo.ts';
 import { fsck, lines, runGit, show, subjects } from '../helpers/temp-repo.ts';
 import { appTree, deploymentText } from './a-config-repo.ts';
 import { type Shop, withShop } from './a-shop.ts';
@@ -173,6 +174,20 @@ describe('a Git server in trouble', () => {
       expect(await subjects(shop.path)).toEqual(['promote test/a 2.0.0', 'somebody else', 'initial commit']);
       expect(await shop.tags()).toEqual({ 'releases/test/a/1': judged });
       expect(written.map(({ number }) => number)).toEqual([1]);
+    });
+  });
+
+  it('whose branch was rewritten without the base reverts to what was promoted last', async () => {
+    await withShop(apps, async (shop) => {
+      const first = await shop.start();
+      const good = await shop.push(change('a', '1.5.0'));
+      await first.submit([shop.outcome('promoted', 'a', good)]);
+      await first.done();
+      const judged = await shop.push(change('a', '2.0.0'));
+      const outcome = await shop.outcome('rolled-back', 'a', judged, { base: asRevision('0'.repeat(39).concat('1')) });
+      await first.submit([outcome]);
+      await first.done();
+      expect(await show(shop.path, 'main', 'a/deployment.yaml')).toBe(change('a', '1.5.0')['a/deployment.yaml']);
     });
   });
 
