@@ -6,10 +6,12 @@ import { type ParsedFile, parseManifests } from './parse.ts';
 import { heldFiles, type Kustomization, readKustomization } from './rendering-tools.ts';
 import type { Manifest, Problem } from './types.ts';
 
-/** What was parsed, by blob id and path: the same blob at the same place is never parsed twice. Opaque to others. */
+/** What was parsed, by path, with its blob: the same blob at the same place is never parsed twice. Opaque to others. */
 export type LoadCache = ReadonlyMap<string, CachedFile>;
 
 interface CachedFile {
+  readonly oid: string;
+  readonly mode: string | undefined;
   readonly parsed: ParsedFile;
   readonly ignores: readonly IgnorePattern[];
   readonly kustomization: Kustomization | undefined;
@@ -52,13 +54,16 @@ export interface FileOfTree {
   readonly mode?: string;
 }
 
-const cacheKey = (path: string, oid: string): string => `${oid} ${path}`;
-
 /** Files whose text `loadTree` needs: those that the cache does not know. */
 export function missingTexts(files: ReadonlyMap<string, FileOfTree>, cache: LoadCache | undefined): readonly string[] {
   const missing: string[] = [];
-  for (const [path, { oid }] of files) if (!cache?.has(cacheKey(path, oid))) missing.push(path);
+  for (const [path, file] of files) if (!known(path, file, cache)) missing.push(path);
   return missing;
+}
+
+function known(path: string, { oid, mode }: FileOfTree, cache: LoadCache | undefined): CachedFile | undefined {
+  const file = cache?.get(path);
+  return file?.oid === oid && file.mode === mode ? file : undefined;
 }
 
 /**
@@ -74,17 +79,14 @@ export function loadTree(
   const next = new Map<string, CachedFile>();
   const ignores: IgnorePattern[] = [];
   const kustomizations = new Map<string, Kustomization>();
-  const read = new Map<string, CachedFile>();
   for (const path of [...files.keys()].sort()) {
-    const { oid, mode } = files.get(path) ?? { oid: '' };
-    const key = cacheKey(path, oid);
-    const file = cache?.get(key) ?? readFile(path, textOf(path, texts), mode);
-    next.set(key, file);
-    read.set(path, file);
+    const blob = files.get(path) ?? { oid: '' };
+    const file = known(path, blob, cache) ?? readFile(path, textOf(path, texts), blob);
+    next.set(path, file);
     ignores.push(...file.ignores);
     if (file.kustomization) kustomizations.set(path, file.kustomization);
   }
-  const counted = [...read.keys()].filter((path) => !isIgnoredPath(path, ignores));
+  const counted = [...next.keys()].filter((path) => !isIgnoredPath(path, ignores));
   for (const path of kustomizations.keys()) if (isIgnoredPath(path, ignores)) kustomizations.delete(path);
   const held = heldFiles(counted, kustomizations);
   const used: CachedFile[] = [];
@@ -92,7 +94,7 @@ export function loadTree(
   const unreadable: string[] = [];
   const found: Problem[] = [];
   for (const path of counted) {
-    const file = read.get(path);
+    const file = next.get(path);
     if (!file || held.paths.has(path)) continue;
     used.push(file);
     found.push(...file.parsed.problems);
@@ -120,8 +122,8 @@ function textOf(path: string, texts: ReadonlyMap<string, string>): string {
 const nothing: ParsedFile = { manifests: [], problems: [], unreadableText: '' };
 const symlinkMode = '120000';
 
-function readFile(path: string, text: string, mode: string | undefined): CachedFile {
-  const file = { parsed: nothing, ignores: [], kustomization: undefined, placed: undefined };
+function readFile(path: string, text: string, { oid, mode }: FileOfTree): CachedFile {
+  const file = { oid, mode, parsed: nothing, ignores: [], kustomization: undefined, placed: undefined };
   if (isIgnoreFile(path))
     return { ...file, ignores: readIgnoreFile(path.slice(0, Math.max(0, path.lastIndexOf('/'))), text) };
   if (mode === symlinkMode) {
