@@ -7,6 +7,7 @@ import {
   type CanaryStatus,
   type Decision,
   type Effect,
+  type Phase,
   questionKey,
 } from '../canary/types.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
@@ -59,6 +60,15 @@ interface Memory {
 const stackOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
 
 const conflictRetryMs = 250;
+const notReadyRetryMs = 500;
+const atRest: ReadonlySet<Phase> = new Set<Phase>([
+  '',
+  'Initializing',
+  'Initialized',
+  'Succeeded',
+  'Failed',
+  'Waiting',
+]);
 
 /**
  * One tick: read the cached world, let `decide` ask what it must know, do what it says, write the status once.
@@ -230,6 +240,8 @@ export function createCanaryLoop({
       memory.dueAtMs = atMs;
       queue.addAt(key, atMs);
     };
+    // A canary under way is led to its end whatever Git does; a new release begins only when it is known what it is.
+    if (!releases.isReady && atRest.has(status.phase)) return again(startedMs + notReadyRetryMs);
     try {
       const reached = await reach({ spec, status, router, canary }, memory);
       // Woken for nothing, or by a timer that was a little early: the schedule stands.

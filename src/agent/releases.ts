@@ -2,7 +2,7 @@ import type { App } from '../canary/app.ts';
 import { lastFailedCheckOf } from '../canary/evidence.ts';
 import type { Evidence, FailedCheck, Phase } from '../canary/types.ts';
 import type { Revision } from '../git/repo.ts';
-import { messageOf } from '../lib/errors.ts';
+import { AgentError, messageOf } from '../lib/errors.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { readRecord } from '../release/record.ts';
 import { releaseId } from '../release/release-id.ts';
@@ -32,6 +32,8 @@ export interface Releases {
   seen(landed: ReadonlySet<string>): void;
   /** Revision that this app's documents are to be taken from; undefined: the tip. */
   overlay(key: string, phase: Phase | undefined): Revision | undefined;
+  /** Whether Git was looked at since the start. Before that it is not known what a new revision is, so none begins. */
+  readonly isReady: boolean;
   begin(canary: KubeObject): Promise<void>;
   note(key: string, evidence: Evidence): void;
   /** The last check of the release under way that did not pass; undefined where none is known. */
@@ -107,9 +109,15 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
     }
   };
 
+  let isReady = false;
+
   return {
     stableOf,
+    get isReady() {
+      return isReady;
+    },
     advance(tip, found) {
+      isReady = true;
       const present = new Set<string>();
       for (const app of found) {
         const key = `${app.id.namespace}/${app.id.name}`;
@@ -148,6 +156,7 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
     },
     async begin(canary) {
       const key = keyOf(canary);
+      if (!isReady) throw new AgentError('GIT_UNREACHABLE', 'a new revision waits until Git was looked at');
       const track = tracks.get(key);
       const app = apps.get(key);
       // A Canary that is not in Git runs as with Flagger: there is nothing to write its outcome to.
