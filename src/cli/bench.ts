@@ -1,3 +1,4 @@
+import { messageOf } from '../lib/errors.ts';
 import { type CommandContext, exitCodes } from './command-line.ts';
 import { header, isMet, type Measured, rowOf } from './bench/spread.ts';
 
@@ -30,11 +31,20 @@ export async function bench(context: CommandContext, { cluster }: { cluster: boo
   }
   const { colour } = output;
   const all: Measured[] = [];
+  let broken = 0;
   for (const { title, measure } of parts) {
     signal.throwIfAborted();
     output.line();
     output.line(colour.bold(title));
-    const measured = await measure(signal);
+    let measured: readonly Measured[];
+    try {
+      measured = await measure(signal);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      broken += 1;
+      output.line(colour.red(`  could not be measured: ${messageOf(error)}`));
+      continue;
+    }
     all.push(...measured);
     output.table(
       [header, ...measured.map(rowOf)].map((row) => row.map((cell, index) => (index === 0 ? `  ${cell}` : cell))),
@@ -42,10 +52,7 @@ export async function bench(context: CommandContext, { cluster }: { cluster: boo
   }
   const missed = all.filter(({ goal, spread }) => goal !== undefined && !isMet(goal, spread));
   output.line();
-  output.line(
-    missed.length === 0
-      ? colour.green('All goals are met.')
-      : colour.yellow(`Missed: ${missed.map(({ what }) => what).join('; ')}.`),
-  );
-  return exitCodes.done;
+  if (missed.length > 0) output.line(colour.yellow(`Missed: ${missed.map(({ what }) => what).join('; ')}.`));
+  else if (broken === 0) output.line(colour.green('All goals are met.'));
+  return broken === 0 ? exitCodes.done : exitCodes.failed;
 }

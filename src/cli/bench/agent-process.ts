@@ -19,13 +19,17 @@ export interface AgentProcess {
 }
 
 const program = fileURLToPath(new URL('../../main.js', import.meta.url));
+/** As the image runs it. */
+const nodeFlags = ['--max-semi-space-size=2', '--enable-source-maps'];
 const stopPatienceMs = 10_000;
 const keptLines = 5;
 
 /** `serin run` with these settings, by name. */
 export function startAgentProcess(settings: Readonly<Record<string, string>>): AgentProcess {
   const words = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
-  const child = spawn(process.execPath, [program, 'run', ...words], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(process.execPath, [...nodeFlags, program, 'run', ...words], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   let said: string[] = [];
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     said = [...said, ...text.split('\n').filter((line) => line !== '')].slice(-keptLines);

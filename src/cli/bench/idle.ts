@@ -13,7 +13,7 @@ import { type Measured, spreadOf } from './spread.ts';
 const canaries = 1_000;
 const perFile = 50;
 const namespace = 'idle';
-const patienceMs = 100_000;
+const patienceMs = 150_000;
 const calmMs = 6_000;
 const windows = 4;
 const windowMs = 5_000;
