@@ -23,8 +23,10 @@ export type Render = (object: KubeObject, shared: Shared) => Rendered;
 export function createRender(): Render {
   const known = new WeakMap<KubeObject, Partial<Record<Shared, Rendered>>>();
   return (object, shared) => {
-    const before = known.get(object) ?? {};
-    const made = before[shared] ?? render(object, shared);
+    const before = known.get(object);
+    const done = before?.[shared];
+    if (done) return done;
+    const made = render(object, shared);
     known.set(object, { ...before, [shared]: made });
     return made;
   };

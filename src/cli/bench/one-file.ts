@@ -11,6 +11,7 @@ import { type Manifest, refOf } from '../../manifest/types.ts';
 import { commitWithGit, runGit } from '../../sandbox/git-command.ts';
 import { startGitServer } from '../../sandbox/git-server.ts';
 import { fillLargeRepo, largeRepoManifest, largeRepoPath } from '../../sandbox/large-repo.ts';
+import type { InventoryEntry } from '../../sync/inventory.ts';
 import { planSync, type SyncPlan } from '../../sync/plan.ts';
 import { createRender } from '../../sync/render.ts';
 import { type Measured, spreadOf } from './spread.ts';
@@ -76,6 +77,7 @@ function createFollower(repo: GitRepo, signal: AbortSignal): { follow(): Promise
   let last: { readonly revision: Revision; readonly files: ReadonlyMap<string, TreeFile> } | undefined;
   let loaded: LoadedTree | undefined;
   const applied = new Map<string, string>();
+  const entries = new Map<string, InventoryEntry>();
   const render = createRender();
 
   const look = async (revision: Revision): Promise<Map<string, TreeFile>> => {
@@ -99,7 +101,7 @@ function createFollower(repo: GitRepo, signal: AbortSignal): { follow(): Promise
     planSync({
       desired,
       applied,
-      inventory: { revision: '', entries: new Map() },
+      inventory: { revision: last?.revision ?? '', entries },
       unreadablePaths: new Set(),
       unreadableText: '',
       ownNamespace: 'serin',
@@ -123,7 +125,11 @@ function createFollower(repo: GitRepo, signal: AbortSignal): { follow(): Promise
       loaded = await load(tree);
       const plan = planned(loaded.manifests);
       last = { revision: tip, files: tree };
-      for (const { object, hash } of plan.waves.flat()) applied.set(identityKey(refOf(object)), hash);
+      for (const { object, hash, manifest } of plan.waves.flat()) {
+        const ref = refOf(object);
+        applied.set(identityKey(ref), hash);
+        entries.set(identityKey(ref), { ref, path: manifest.source.path });
+      }
       return plan;
     },
   };
