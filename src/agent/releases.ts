@@ -135,7 +135,7 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
       }
       for (const key of tracks.keys()) {
         if (present.has(key)) continue;
-        for (const map of [tracks, apps, stables, evidence]) map.delete(key);
+        for (const map of [tracks, apps, stables, evidence, landing, lastSeen]) map.delete(key);
         records.forget(key);
       }
     },
@@ -250,6 +250,7 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
     async written(outcome, revision) {
       const key = `${outcome.app.namespace}/${outcome.app.name}`;
       submitted.delete(outcome.releaseId);
+      if (outcome.verdict === 'rolled-back') landing.set(key, { content: outcome.state.content, base: outcome.base });
       const landed = (now: ReleaseRecord | undefined) => now && withLanded(now, outcome.releaseId, revision);
       await records.change(key, landed).catch((error: unknown) => {
         // Only a note to ourselves: after a restart the writer finds the outcome in Git and writes nothing.

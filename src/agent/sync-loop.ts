@@ -146,6 +146,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
   };
 
   const pass = async (): Promise<void> => {
+    const landed = releases.landedReverts();
     const tip = await repo.poll(signal).then(
       (revision) => {
         telemetry.gitPolls.inc({ result: 'ok' });
@@ -172,6 +173,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       state.tip = tip;
       replicas = replicasOf(next.apps);
     }
+    releases.seen(landed);
     const held = heldNow(next.apps);
     const stable = await stableApps(held);
     const key = `${tip}|${[...held].join(';')}`;
