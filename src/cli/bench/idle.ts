@@ -41,6 +41,8 @@ export async function idleCanaries(signal: AbortSignal): Promise<readonly Measur
       'git-dir': join(root, 'mirror'),
       // Ledgers of the first states would be a thousand commits, which nobody waits for here.
       write: 'none',
+      // The full comparison, every ten minutes by default, is no idling.
+      'resync-schedule': '0 0 1 1 *',
       kubeconfig,
       port: '0',
       'log-level': 'warn',

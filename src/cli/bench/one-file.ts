@@ -17,7 +17,7 @@ import { createRender } from '../../sync/render.ts';
 import { type Measured, spreadOf } from './spread.ts';
 
 const files = 10_000;
-const rounds = 5;
+const rounds = 7;
 const settings = { path: '', ledgerDir: '.releases', defaultNamespace: 'default' };
 
 /** Our way from the fetch to the plan, against native git and parsing everything. */
