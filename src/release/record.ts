@@ -6,6 +6,9 @@ export const releaseAnnotation = 'serin.dev/release';
 
 /** Annotations are limited to 256 KiB together; the evidence of a long release is thinned to stay far below. */
 const maxEvidence = 60;
+/** Characters of what a metrics provider or a webhook said. */
+const maxText = 300;
+const maxSupersedes = 50;
 
 export function renderRecord(record: ReleaseRecord): string {
   const { unwritten = [], ...own } = record;
@@ -15,11 +18,17 @@ export function renderRecord(record: ReleaseRecord): string {
   return JSON.stringify({ ...thinned(own, limit), ...(waiting.length === 0 ? {} : { unwritten: waiting }) });
 }
 
-function thinned(record: ReleaseRecord, limit: number): ReleaseRecord {
+function thinned(whole: ReleaseRecord, limit: number): ReleaseRecord {
+  const record = { ...whole, supersedes: whole.supersedes.slice(-maxSupersedes) };
   const { outcome } = record;
-  if (!outcome || outcome.evidence.length <= limit) return record;
+  if (!outcome) return record;
   const half = Math.floor(limit / 2);
-  const evidence = [...outcome.evidence.slice(0, half), ...outcome.evidence.slice(-half)];
+  const all = outcome.evidence;
+  const some = all.length <= limit ? all : [...all.slice(0, half), ...all.slice(-half)];
+  const evidence = some.map(({ checks, ...look }) => ({
+    ...look,
+    checks: checks.map((check) => ({ ...check, text: check.text.slice(0, maxText) })),
+  }));
   return { ...record, outcome: { ...outcome, evidence } };
 }
 
@@ -28,14 +37,42 @@ export function readRecord(canary: KubeObject): ReleaseRecord | undefined {
   const text = canary.metadata.annotations?.[releaseAnnotation];
   if (text === undefined) return undefined;
   try {
-    const value = JSON.parse(text) as Partial<ReleaseRecord>;
-    const complete =
-      typeof value.id === 'string' &&
-      typeof value.revision === 'string' &&
-      typeof value.base === 'string' &&
-      typeof value.content === 'string';
-    return complete ? ({ supersedes: [], startedAtMs: 0, ...value } as ReleaseRecord) : undefined;
+    return recordOf(JSON.parse(text) as unknown);
   } catch {
     return undefined;
   }
 }
+
+function recordOf(value: unknown): ReleaseRecord | undefined {
+  if (!isRecord(value) || !hasTexts(value, ['id', 'revision', 'base', 'content'])) return undefined;
+  const { outcome, unwritten = [], supersedes = [], startedAtMs = 0 } = value;
+  if (outcome !== undefined && !isOutcome(outcome)) return undefined;
+  if (!Array.isArray(unwritten) || !Array.isArray(supersedes)) return undefined;
+  const waiting = unwritten.flatMap((release: unknown) => recordOf(release) ?? []);
+  return {
+    ...(value as unknown as ReleaseRecord),
+    startedAtMs: typeof startedAtMs === 'number' ? startedAtMs : 0,
+    supersedes: supersedes.map(String),
+    ...(waiting.length === 0 ? {} : { unwritten: waiting }),
+  };
+}
+
+function isOutcome(value: unknown): boolean {
+  if (!isRecord(value)) return false;
+  const { verdict, atMs, evidence, state } = value;
+  const isState = isRecord(state) && hasTexts(state, ['revision', 'content', 'templateHash']);
+  return (
+    (verdict === 'promoted' || verdict === 'rolled-back') &&
+    typeof atMs === 'number' &&
+    Array.isArray(evidence) &&
+    isState &&
+    isRecord(state['images']) &&
+    isRecord(state['configs'])
+  );
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const hasTexts = (value: Record<string, unknown>, fields: readonly string[]): boolean =>
+  fields.every((field) => typeof value[field] === 'string');

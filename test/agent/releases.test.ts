@@ -1,0 +1,142 @@
+import { describe, expect, it } from 'vitest';
+import { createReleases, type Releases } from '../../src/agent/releases.ts';
+import type { App } from '../../src/canary/app.ts';
+import type { Cluster } from '../../src/cluster/cluster.ts';
+import { asRevision, type Revision } from '../../src/git/repo.ts';
+import { silentLogger } from '../../src/lib/log.ts';
+import type { KubeObject, Manifest } from '../../src/manifest/types.ts';
+import { releaseAnnotation } from '../../src/release/record.ts';
+import type { Outcome } from '../../src/release/types.ts';
+import { fastClock } from '../helpers/fast-clock.ts';
+
+const commit = (name: string): Revision => asRevision(name.padEnd(40, '0'));
+const key = 'test/a';
+const canary = { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', metadata: { namespace: 'test', name: 'a' } };
+
+interface Stage {
+  readonly releases: Releases;
+  readonly outcomes: Outcome[];
+  /** The Canary as the cluster has it. */
+  canary(): KubeObject;
+  /** A commit is synced in which the app has this content. */
+  sync(tip: string, content: string): void;
+}
+
+/** Only the annotation of one Canary is kept, which is all that releases ask of a cluster. */
+function stage(before?: KubeObject): Stage {
+  let stored: KubeObject = before ?? canary;
+  const outcomes: Outcome[] = [];
+  const cluster = {
+    mergePatch: (_ref: unknown, patch: { metadata: { annotations: Record<string, string> } }) => {
+      stored = { ...stored, metadata: { ...stored.metadata, ...patch.metadata } };
+      return Promise.resolve(stored);
+    },
+  } as unknown as Cluster;
+  const releases = createReleases({
+    deps: { cluster, clock: fastClock(1), log: silentLogger },
+    submit: (outcome) => void outcomes.push(outcome),
+    ledger: () => undefined,
+    signal: new AbortController().signal,
+  });
+  const manifest: Manifest = { object: canary, source: { path: 'a.yaml', document: 0, line: 1 } };
+  return {
+    releases,
+    outcomes,
+    canary: () => stored,
+    sync: (tip, content) => {
+      const app: App = {
+        id: { namespace: 'test', name: 'a' },
+        canary: manifest,
+        target: manifest,
+        configs: [],
+        images: { c: content },
+        content,
+      };
+      releases.advance(commit(tip), [app]);
+    },
+  };
+}
+
+/** Adopted at one content, and a release of the next under way. */
+async function underWay(): Promise<Stage> {
+  const on = stage();
+  on.sync('a', 'one');
+  on.releases.adopt(on.canary(), 'hash', {});
+  on.sync('b', 'two');
+  await on.releases.begin(on.canary());
+  return on;
+}
+const rolledBack = {
+  verdict: 'rolled-back',
+  failedCheck: { name: 'x', reason: 'x' },
+  templateHash: 'hash',
+  configs: {},
+} as const;
+
+describe('a rejected app', () => {
+  it('is held until a tip was asked for after its revert had landed', async () => {
+    const { releases, outcomes, canary: stored, sync } = await underWay();
+    await releases.end(stored(), rolledBack);
+    const outcome = outcomes.at(-1);
+    if (!outcome) throw new Error('no outcome');
+    expect(releases.overlay(key, 'Failed')).toBe(commit('a'));
+    // The sync asks Git just before the push lands, and gets a tip of before.
+    const landed = releases.landedReverts();
+    await releases.written(outcome, commit('d'));
+    sync('c', 'two');
+    releases.seen(landed);
+    expect(releases.overlay(key, 'Failed')).toBe(commit('a'));
+    // The next answer has the revert; whoever pushes the version once more is obeyed.
+    const then = releases.landedReverts();
+    sync('e', 'two');
+    releases.seen(then);
+    expect(releases.overlay(key, 'Failed')).toBeUndefined();
+  });
+
+  it('goes back to the last commit that had its stable content, not to the first', async () => {
+    const on = stage();
+    on.sync('a', 'zero');
+    on.sync('b', 'one');
+    on.sync('c', 'one');
+    on.releases.adopt(on.canary(), 'hash', {});
+    on.sync('d', 'two');
+    await on.releases.begin(on.canary());
+    on.sync('e', 'two');
+    await on.releases.end(on.canary(), { ...rolledBack, verdict: 'promoted' });
+    on.sync('f', 'three');
+    await on.releases.begin(on.canary());
+    await on.releases.end(on.canary(), rolledBack);
+    expect(on.outcomes.map(({ verdict, base }) => [verdict, base])).toEqual([
+      ['adopted', commit('b')],
+      ['promoted', commit('c')],
+      ['rolled-back', commit('e')],
+    ]);
+  });
+});
+
+describe('a restart', () => {
+  it('hands the outcome over again under the same id, and once', async () => {
+    const first = await underWay();
+    await first.releases.end(first.canary(), rolledBack);
+    const second = stage(first.canary());
+    second.releases.resume(second.canary());
+    second.releases.resume(second.canary());
+    expect(second.outcomes).toEqual([first.outcomes.at(-1)]);
+  });
+
+  it('takes an annotation that somebody else wrote for none', () => {
+    for (const text of [
+      '',
+      '{',
+      '[]',
+      'null',
+      '{"id":1}',
+      '{"id":"x","revision":"x","base":"x","content":"x","outcome":{}}',
+    ]) {
+      const metadata = { ...canary.metadata, annotations: { [releaseAnnotation]: text } };
+      const on = stage({ ...canary, metadata });
+      on.releases.resume(on.canary());
+      expect(on.outcomes).toEqual([]);
+    }
+  });
+});
