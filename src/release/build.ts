@@ -110,25 +110,32 @@ export async function buildOutcomes(
   return built;
 }
 
-/** Where the tip does not hold what was judged there is nothing to take back, and nothing that would have to be read for it. */
+/**
+ * The trees before and with the release. Where the tip does not hold what was judged, nothing is taken back and the base is not
+ * needed; where somebody rewrote history, what was promoted last stands in for it.
+ */
 async function treesOf(
   { reader, render, settings }: BuildDeps,
-  outcome: Outcome,
+  { app, base, state }: Outcome,
   { files, ledgers }: Draft,
   signal: AbortSignal,
 ): Promise<{ readonly base: Files; readonly judged: Files }> {
-  if (appIn(render(files), outcome.app)?.content !== outcome.state.content) return { base: files, judged: files };
-  const judged = await reader.read(outcome.state.revision, signal);
-  try {
-    return { base: await reader.read(outcome.base, signal), judged };
-  } catch (error) {
-    // Rewritten history may have lost the base; what was promoted last has the same content.
-    const path = ledgerPath(settings, outcome.app);
-    const text = ledgers.get(path);
-    const stable = text === undefined ? undefined : parseLedger(path, text).stable;
-    if (signal.aborted || !stable || stable.revision === outcome.base) throw error;
-    return { base: await reader.read(stable.revision, signal), judged };
-  }
+  const content = appIn(render(files), app)?.content;
+  const isGone = (error: unknown): boolean =>
+    error instanceof AgentError && error.code !== 'GIT_UNREACHABLE' && !signal.aborted;
+  const judged = await reader.read(state.revision, signal).catch((error: unknown) => {
+    // The recorded content is only asked where the tree cannot be: an older agent may have hashed it in another way.
+    if (!isGone(error) || content === state.content) throw error;
+    return files;
+  });
+  if (judged === files || appIn(render(judged), app)?.content !== content) return { base: files, judged };
+  const before = await reader.read(base, signal).catch((error: unknown) => {
+    const text = ledgers.get(ledgerPath(settings, app));
+    const stable = text === undefined ? undefined : parseLedger(ledgerPath(settings, app), text).stable;
+    if (!isGone(error) || !stable || stable.revision === base) throw error;
+    return reader.read(stable.revision, signal);
+  });
+  return { base: before, judged };
 }
 
 /** Release ids that commits tell of, as far as history is here. */

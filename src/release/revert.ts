@@ -52,9 +52,9 @@ export function revertApp(input: RevertInput): Revert {
   if (!base || !judged || !tip) throw new Error('unreachable: three trees');
   const [before, tried, now] = [base, judged, tip].map(({ tree }) => appIn(tree, input.app));
   if (!now) return { kind: 'superseded' };
-  if (!before) return conflict(`there is no earlier state of ${input.app.namespace}/${input.app.name} to go back to`);
-  if (now.content === before.content) return { kind: 'nothing' };
+  if (now.content === before?.content) return { kind: 'nothing' };
   if (!tried || now.content !== tried.content) return { kind: 'superseded' };
+  if (!before) return conflict(`there is no earlier state of ${input.app.namespace}/${input.app.name} to go back to`);
 
   const keys = new Set([...before.documents, ...tried.documents].map(({ object }) => refKey(refOf(object))));
   const plan = planOf(keys, { base, judged, tip });

@@ -1,0 +1,92 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { GitRepo, Revision } from '../../src/git/repo.ts';
+import { createLogger } from '../../src/lib/log.ts';
+import type { Outcome } from '../../src/release/types.ts';
+import { createOutcomeWriter, type OutcomeWriter, type WriterSettings } from '../../src/release/writer.ts';
+import { eventually } from '../helpers/eventually.ts';
+import { fastClock } from '../helpers/fast-clock.ts';
+import { type GitFixture, withGit } from '../helpers/git-fixture.ts';
+import { commitFiles, revParse } from '../helpers/temp-repo.ts';
+
+export const settings: WriterSettings = {
+  path: '',
+  ledgerDir: '.releases',
+  defaultNamespace: 'test',
+  tagPrefix: 'releases/',
+  author: { name: 'Serin', email: 'serin@example.com' },
+  cluster: 'test',
+  agentVersion: '0.1.0',
+  write: 'direct',
+};
+
+export interface Written {
+  readonly outcome: Outcome;
+  readonly revision: Revision;
+  readonly number: number | undefined;
+}
+
+export interface RunningWriter {
+  readonly writer: OutcomeWriter;
+  readonly written: Written[];
+  readonly blocked: { readonly id: string; readonly reason: string }[];
+  /** Problems that were logged at level error: bugs. */
+  readonly errors: string[];
+  /** Waits until nothing is pending. */
+  readonly idle: () => Promise<void>;
+  readonly stop: () => Promise<void>;
+}
+
+export function startWriter(repo: GitRepo, change: Partial<WriterSettings> = {}): RunningWriter {
+  const written: Written[] = [];
+  const blocked: { id: string; reason: string }[] = [];
+  const errors: string[] = [];
+  const log = createLogger('error', (line) => errors.push(line));
+  const writer = createOutcomeWriter({ repo, clock: fastClock(20), log, settings: { ...settings, ...change } });
+  writer.onWritten((outcome, revision, number) => written.push({ outcome, revision, number }));
+  writer.onBlocked(({ releaseId }, reason) => blocked.push({ id: releaseId, reason }));
+  const ending = new AbortController();
+  const running = writer.run(ending.signal);
+  return {
+    writer,
+    written,
+    blocked,
+    errors,
+    idle: () => eventually('all outcomes written', () => writer.pending().length === 0, 20_000),
+    stop: async () => {
+      ending.abort(new Error('stopped'));
+      await running;
+    },
+  };
+}
+
+export interface Stage extends GitFixture {
+  /** Replaces the tree's files by these and gives the commit. */
+  commit(files: ReadonlyMap<string, string | null>, message?: string): Promise<string>;
+  tip(): Promise<string>;
+  start(change?: Partial<WriterSettings>, mirror?: string): Promise<RunningWriter>;
+}
+
+/** A Git server and writers on it; all are stopped after `run`. */
+export async function withWriters(run: (stage: Stage) => Promise<void>): Promise<void> {
+  await withGit(async (fixture) => {
+    const running: RunningWriter[] = [];
+    try {
+      await run({
+        ...fixture,
+        commit: (files, message = 'change') => commitFiles(fixture.path, { files: Object.fromEntries(files), message }),
+        tip: () => revParse(fixture.path, 'main'),
+        start: async (change = {}, mirror = 'mirror') => {
+          const started = startWriter(await fixture.open(mirror), change);
+          running.push(started);
+          return started;
+        },
+      });
+    } finally {
+      await Promise.all(running.map((each) => each.stop()));
+    }
+    const errors = running.flatMap((each) => each.errors);
+    if (errors.length > 0) throw new Error(errors.join('\n'));
+  });
+}
+
+export const shortWhile = (ms = 100): Promise<void> => sleep(ms);
