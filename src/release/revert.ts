@@ -159,12 +159,13 @@ function sideOf(files: Files, render: Render): Side {
       const file = manifest && text(manifest.source.path);
       if (!manifest || !file) return undefined;
       const { kind, metadata } = manifest.object;
-      const at = file.objects.find(({ document, value }) => {
-        if (document !== manifest.source.document || !isObject(value) || value['kind'] !== kind) return false;
+      const named = file.objects.filter(({ value }) => {
+        if (!isObject(value) || value['kind'] !== kind) return false;
         const written = isObject(value['metadata']) ? value['metadata'] : {};
         // The text may leave the namespace to the agent's default.
         return written['name'] === metadata.name && (written['namespace'] ?? metadata.namespace) === metadata.namespace;
       });
+      const at = named.length === 1 ? named[0] : named.find(({ document }) => document === manifest.source.document);
       return at && { path: manifest.source.path, file, at };
     },
   };
