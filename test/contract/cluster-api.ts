@@ -177,8 +177,13 @@ function follow(body: AsyncIterable<Buffer>, stop: AbortController): Watching {
 const brief = ({ type, object }: WatchEvent): string => `${type} ${object.metadata.name}`;
 
 /** Asks again until the answer is right; fails with the last answer. */
-export async function eventually<T>(ask: () => Promise<T>, right: (value: T) => boolean, what: string): Promise<T> {
-  const deadline = Date.now() + patience;
+export async function eventually<T>(
+  ask: () => Promise<T>,
+  right: (value: T) => boolean,
+  what: string,
+  withinMs: number = patience,
+): Promise<T> {
+  const deadline = Date.now() + withinMs;
   for (;;) {
     const value = await ask();
     if (right(value)) return value;
