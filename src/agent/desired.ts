@@ -34,6 +34,22 @@ export function withOverlays(
   return [...rest, ...[...added].filter(([key]) => isReplaced(key)).map(([, manifest]) => manifest)];
 }
 
+/** The manifests, these apps' judged documents marked so that the cluster keeps what it has of them. */
+export function withLeftAlone(
+  manifests: readonly Manifest[],
+  apps: readonly App[],
+  keys: ReadonlySet<string>,
+): readonly Manifest[] {
+  if (keys.size === 0) return manifests;
+  const left = new Set(apps.filter(({ id }) => keys.has(`${id.namespace}/${id.name}`)).flatMap(judgedKeys));
+  return manifests.map((manifest) => {
+    const { object } = manifest;
+    if (!left.has(refKey(refOf(object)))) return manifest;
+    const annotations = { ...object.metadata.annotations, 'serin.dev/ignore': 'true' };
+    return { ...manifest, object: { ...object, metadata: { ...object.metadata, annotations } } };
+  });
+}
+
 /** spec.replicas that Git asks of each target, by `namespace/name`. */
 export function replicasOf(apps: readonly App[]): ReadonlyMap<string, number> {
   const replicas = new Map<string, number>();

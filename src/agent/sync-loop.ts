@@ -8,7 +8,7 @@ import { type ObjectRef, type Problem, refKey, refOf } from '../manifest/types.t
 import type { Syncer, SyncResult } from '../sync/syncer.ts';
 import { checkManifests } from './check.ts';
 import type { Deps } from './deps.ts';
-import { replicasOf, withOverlays } from './desired.ts';
+import { replicasOf, withLeftAlone, withOverlays } from './desired.ts';
 import type { Ledgers } from './ledgers.ts';
 import type { Releases } from './releases.ts';
 
@@ -69,6 +69,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
   let toldProblems = '';
   let appliedKey = '';
   const heldApps = new Map<string, App>();
+  const toldLost = new Set<string>();
   const driftedRefs = new Map<string, ObjectRef>();
 
   const load = async (files: ReadonlyMap<string, TreeFile>): Promise<LoadedTree> => {
@@ -111,16 +112,35 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     return found;
   };
 
-  /** The apps that are held at another revision than the tip, as they were there. */
-  const stableApps = async (held: ReadonlyMap<string, Revision>): Promise<Map<string, App>> => {
+  /**
+   * The apps that are held at another revision than the tip, as they were there. `lost`: rejected ones whose stable state is not in
+   * Git any more, because somebody rewrote history. One that is not in the cluster yet has nothing but the tip.
+   */
+  const stableApps = async (
+    held: ReadonlyMap<string, Revision>,
+  ): Promise<{ readonly stable: ReadonlyMap<string, App>; readonly lost: ReadonlySet<string> }> => {
     const found = new Map<string, App>();
+    const lost = new Set<string>();
     for (const slot of heldApps.keys())
       if (![...held].some(([key, revision]) => slot === `${key}@${revision}`)) heldApps.delete(slot);
     for (const [key, revision] of held) {
-      const app = await appAt(key, revision);
-      if (app) found.set(key, app);
+      try {
+        const app = await appAt(key, revision);
+        if (app) found.set(key, app);
+      } catch (error) {
+        if (signal.aborted || !(error instanceof AgentError) || error.code === 'GIT_UNREACHABLE') throw error;
+        const isThere = !['', 'Initializing', undefined].includes(phaseOf(key));
+        if (isThere) lost.add(key);
+        const slot = `${key}@${revision}`;
+        if (toldLost.has(slot)) continue;
+        toldLost.add(slot);
+        log.error(
+          { canary: key.split('/').reverse().join('.'), revision },
+          `The stable state of ${key} cannot be read from Git: ${error.message}; ${isThere ? 'what runs is left as it is until Git says something else' : 'what Git says now is applied instead'}`,
+        );
+      }
     }
-    return found;
+    return { stable: found, lost };
   };
   const heldNow = (apps: readonly App[]): Map<string, Revision> => {
     const held = new Map<string, Revision>();
@@ -175,7 +195,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     }
     releases.seen(landed);
     const held = heldNow(next.apps);
-    const stable = await stableApps(held);
+    const { stable, lost } = await stableApps(held);
     const key = `${tip}|${[...held].join(';')}`;
     if (key === appliedKey && !everything && driftedRefs.size === 0 && state.failed === 0) return;
     if (settings.suspend) {
@@ -188,7 +208,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       .sync(
         {
           revision: tip,
-          manifests: withOverlays(next.loaded.manifests, next.apps, stable),
+          manifests: withLeftAlone(withOverlays(next.loaded.manifests, next.apps, stable), next.apps, lost),
           problems: next.loaded.problems,
           unreadablePaths: next.loaded.unreadablePaths,
           unreadableText: next.loaded.unreadableText,
