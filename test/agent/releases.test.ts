@@ -17,9 +17,9 @@ interface Stage {
   readonly releases: Releases;
   readonly outcomes: Outcome[];
   /** The Canary as the cluster has it. */
-  canary(): KubeObject;
+  readonly canary: () => KubeObject;
   /** A commit is synced in which the app has this content. */
-  sync(tip: string, content: string): void;
+  readonly sync: (tip: string, content: string) => void;
 }
 
 /** Only the annotation of one Canary is kept, which is all that releases ask of a cluster. */

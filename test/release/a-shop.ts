@@ -22,10 +22,10 @@ export interface RunningWriter {
   readonly blocked: readonly { readonly outcome: Outcome; readonly reason: string }[];
   readonly told: readonly string[];
   /** Hands them over at once, so that they go out together. */
-  submit(outcomes: Iterable<Outcome | Promise<Outcome>>): Promise<void>;
+  readonly submit: (outcomes: Iterable<Outcome | Promise<Outcome>>) => Promise<void>;
   /** Waits until nothing is pending. */
-  done(withinMs?: number): Promise<void>;
-  stop(): Promise<void>;
+  readonly done: (withinMs?: number) => Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 /** A repository `shop` on a real server, with what a test of the writer asks for. */
@@ -177,7 +177,8 @@ function startWriter(repo: OpenRepo, settings: WriterSettings): RunningWriter {
     blocked,
     told,
     async submit(outcomes) {
-      for (const outcome of await Promise.all(outcomes)) writer.submit(outcome);
+      const all = await Promise.all([...outcomes].map((outcome) => Promise.resolve(outcome)));
+      for (const outcome of all) writer.submit(outcome);
     },
     done: (withinMs) => eventually('all outcomes are in Git', () => writer.pending().length === 0, withinMs),
     async stop() {
