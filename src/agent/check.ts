@@ -2,9 +2,10 @@ import { type App, appsOf } from '../canary/app.ts';
 import { parseCanary, warningsOf } from '../canary/parse.ts';
 import type { CanarySpec } from '../canary/types.ts';
 import { AgentError } from '../lib/errors.ts';
+import { nearest } from '../lib/nearest.ts';
 import { lineOf } from '../manifest/locate.ts';
-import { type Manifest, type Problem, refKey, refOf } from '../manifest/types.ts';
-import { isBuiltin } from '../metrics/builtin-queries.ts';
+import { type KubeObject, type Manifest, type Problem, refKey, refOf } from '../manifest/types.ts';
+import { BUILTIN_METRICS, isBuiltin } from '../metrics/builtin-queries.ts';
 import { metricTemplateProblems } from '../metrics/check-template.ts';
 import { providerProblem, routerFor } from '../routers/registry.ts';
 import { strategyProblem } from '../routers/reconcile.ts';
@@ -54,6 +55,7 @@ export function checkManifests(
     if (!object.apiVersion.startsWith('flagger.app/')) continue;
     if (object.kind === 'MetricTemplate') tell(manifest, metricTemplateProblems(object));
     if (object.kind !== 'Canary') continue;
+    tell(manifest, namesOf(object, settings.provider));
     let spec: CanarySpec;
     try {
       spec = parseCanary(object, settings);
@@ -93,9 +95,7 @@ function referencesOf(spec: CanarySpec, app: App | undefined, known: ReadonlySet
       severity: 'warning',
     });
   }
-  const provider = providerProblem(spec.provider);
-  if (provider !== undefined) findings.push({ field: 'spec.provider', message: provider });
-  else {
+  if (providerProblem(spec.provider) === undefined) {
     const strategy = strategyProblem(routerFor(spec.provider), spec);
     if (strategy !== undefined) findings.push({ field: 'spec.analysis', message: strategy });
   }
@@ -118,13 +118,33 @@ function referencesOf(spec: CanarySpec, app: App | undefined, known: ReadonlySet
           severity: 'warning',
         });
       }
-    } else if (metric.query === undefined && !isBuiltin(metric.name)) {
-      findings.push({
-        field: `${field}.name`,
-        message: `no metric is called "${metric.name}"`,
-        hint: 'use request-success-rate or request-duration, or give it a query or a templateRef',
-      });
     }
   });
   return findings;
+}
+
+/** What can be told of names even where the rest of the Canary cannot be understood. */
+function namesOf(object: KubeObject, fallback: string): readonly Finding[] {
+  const findings: Finding[] = [];
+  const spec = recordOf(object['spec']);
+  const provider = spec['provider'];
+  const problem = providerProblem(typeof provider === 'string' && provider !== '' ? provider : fallback);
+  if (problem !== undefined)
+    findings.push({ field: 'spec.provider', message: problem.replace(/^spec\.provider: /, '') });
+  const metrics = recordOf(spec['analysis'])['metrics'];
+  (Array.isArray(metrics) ? metrics : []).forEach((entry: unknown, index) => {
+    const { name, query, templateRef } = recordOf(entry);
+    if (typeof name !== 'string' || query !== undefined || templateRef !== undefined || isBuiltin(name)) return;
+    const close = nearest(name, BUILTIN_METRICS);
+    findings.push({
+      field: `spec.analysis.metrics[${index}].name`,
+      message: `no metric is called "${name}"`,
+      hint: `${close === undefined ? '' : `did you mean ${close}? `}use ${BUILTIN_METRICS.join(' or ')}, or give it a query or a templateRef`,
+    });
+  });
+  return findings;
+}
+
+function recordOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }
