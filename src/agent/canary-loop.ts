@@ -52,6 +52,8 @@ interface Memory {
   unreachableSinceMs: number | undefined;
   /** When the next tick by schedule is due; 0 before the first. */
   dueAtMs: number;
+  /** Nothing was to be done, and nothing that it looks at has changed since. */
+  quiet: boolean;
   /** What was last complained about, so that it is said once. */
   complaint: string;
   phase: string;
@@ -103,7 +105,14 @@ export function createCanaryLoop({
   const memoryOf = (key: string): Memory => {
     const known = memories.get(key);
     if (known) return known;
-    const fresh: Memory = { ahead: undefined, unreachableSinceMs: undefined, dueAtMs: 0, complaint: '', phase: '' };
+    const fresh: Memory = {
+      ahead: undefined,
+      unreachableSinceMs: undefined,
+      dueAtMs: 0,
+      quiet: false,
+      complaint: '',
+      phase: '',
+    };
     memories.set(key, fresh);
     return fresh;
   };
@@ -242,15 +251,23 @@ export function createCanaryLoop({
     };
     // A canary under way is led to its end whatever Git does; a new release begins only when it is known what it is.
     if (!releases.isReady && atRest.has(status.phase)) return again(startedMs + notReadyRetryMs);
+    // Every change of what it looks at breaks the quiet, so looking again would find the same.
+    if (memory.quiet) return again(startedMs + spec.analysis.intervalMs);
     try {
+      memory.quiet = true;
       const reached = await reach({ spec, status, router, canary }, memory);
-      // Woken for nothing, or by a timer that was a little early: the schedule stands.
-      if (!reached) return again(memory.dueAtMs);
+      if (!reached) {
+        // Woken for nothing, or by a timer that was a little early: the schedule stands.
+        memory.quiet = false;
+        return again(memory.dueAtMs);
+      }
       // Counted from the start: what a tick costs does not stretch the interval.
       again(startedMs + reached.decision.nextTickMs);
+      if (!isQuiet(reached.decision, status)) memory.quiet = false;
       await perform(key, canary, memory, reached.decision, reached.tick);
       memory.complaint = '';
     } catch (error) {
+      memory.quiet = false;
       if (signal.aborted) return;
       if (!(error instanceof AgentError)) throw error;
       const conflict = error.code === 'CLUSTER_CONFLICT' || error.details['reason'] === 'AlreadyExists';
@@ -286,6 +303,7 @@ export function createCanaryLoop({
     if (!canary) return queue.add(key);
     const isNew = !memories.has(key);
     const memory = memoryOf(key);
+    memory.quiet = false;
     let spec: CanarySpec;
     let router: Router;
     try {
@@ -326,10 +344,18 @@ export function createCanaryLoop({
   });
 
   return {
-    wake: (key) => queue.add(key),
+    wake(key) {
+      memoryOf(key).quiet = false;
+      queue.add(key);
+    },
     get size() {
       return memories.size;
     },
     stop: () => queue.stop(),
   };
+}
+
+/** A canary at rest for which a tick found nothing to do: until something changes, the next one would find the same. */
+function isQuiet({ effects, afterwards, status: next }: Decision, { phase }: CanaryStatus): boolean {
+  return atRest.has(phase) && phase !== 'Waiting' && effects.length + afterwards.length === 0 && next === undefined;
 }

@@ -55,7 +55,7 @@ export const settings = [
   setting('Sync', 'prune', 'flag', 'true', 'delete objects that were applied from Git and are gone from it'),
   setting('Sync', 'prune-anything', 'flag', 'false', 'let one sync delete more than half of what was applied'),
   setting('Sync', 'suspend', 'flag', 'false', 'apply nothing; canaries under way go on'),
-  setting('Sync', 'resync-schedule', 'text', '*/10 * * * *', 'cron schedule of a full comparison with the cluster'),
+  setting('Sync', 'resync-schedule', 'text', '17 * * * *', 'cron schedule of a full comparison with the cluster'),
   setting('Cluster', 'kubeconfig', 'text', '', 'kubeconfig file; in a pod the service account when empty'),
   setting('Cluster', 'context', 'text', '', 'context of the kubeconfig; its current one when empty'),
   setting('Cluster', 'agent-namespace', 'text', 'serin', "the agent's own namespace, for its inventory"),
