@@ -30,7 +30,8 @@ export interface Built {
   readonly draft: Draft;
   /** Told by Git already: the commit that does, as far as it can be found. */
   readonly written: { readonly outcome: Outcome; readonly revision: Revision; readonly number: number | undefined }[];
-  readonly blocked: { readonly outcome: Outcome; readonly reason: string }[];
+  /** `isPassing`: Git could not be asked for something; nobody has to act. */
+  readonly blocked: { readonly outcome: Outcome; readonly reason: string; readonly isPassing: boolean }[];
 }
 
 /** How far back commits are searched for a Release-Id. */
@@ -55,7 +56,7 @@ export async function buildOutcomes(
   const stableContent = isRollback ? await stableContents(deps, tip) : () => undefined;
 
   const settle = (outcome: Outcome, composed: Composed): void => {
-    if (composed.kind === 'blocked') built.blocked.push({ outcome, reason: composed.reason });
+    if (composed.kind === 'blocked') built.blocked.push({ outcome, reason: composed.reason, isPassing: false });
     if (composed.kind !== 'written') return;
     built.written.push({ outcome, revision: told.get(outcome.releaseId) ?? tip, number: composed.number });
   };
@@ -63,11 +64,12 @@ export async function buildOutcomes(
     try {
       await work();
     } catch (error) {
-      if (signal.aborted || (error instanceof AgentError && error.code === 'GIT_UNREACHABLE')) throw error;
+      if (signal.aborted) throw error;
       if (!(error instanceof AgentError)) {
         log.error({ error: error instanceof Error ? error.stack : String(error) }, 'an outcome could not be built');
       }
-      built.blocked.push({ outcome, reason: messageOf(error) });
+      const isPassing = error instanceof AgentError && error.code === 'GIT_UNREACHABLE';
+      built.blocked.push({ outcome, reason: messageOf(error), isPassing });
     }
   };
   const readLedgerOf = async ({ app }: Outcome): Promise<void> => {

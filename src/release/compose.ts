@@ -92,8 +92,9 @@ function lateTag(draft: Draft, outcome: Outcome, { release }: StableEntry, setti
   return { kind: 'composed' };
 }
 
+/** Git takes no part of a ref that ends with `.lock`, Kubernetes does; no name ends with a dash there. */
 export const tagFolder = ({ tagPrefix }: Pick<ComposeSettings, 'tagPrefix'>, { namespace, name }: AppId): string =>
-  `${tagPrefix}${namespace}/${name}/`;
+  `${tagPrefix}${namespace}/${name.replace(/\.lock$/, '.lock-')}/`;
 
 function tagOf(outcome: Outcome, number: number, message: string, settings: ComposeSettings): TagDraft {
   const { app, state, atMs } = outcome;

@@ -100,6 +100,11 @@ export function createOutcomeWriter({ repo, clock, log, settings, random = Math.
     for (const listener of blockedListeners) listener(outcome, reason);
   };
 
+  const outageWaitMs = (): number => {
+    outages += 1;
+    return backoffMs(outages - 1, outageBackoff, random());
+  };
+
   /** What can be tried at this tip: together, or one that goes alone. */
   const dueAt = (tip: Revision): readonly Waiting[] => {
     const due = [...waiting.values()].filter(
@@ -127,11 +132,21 @@ export function createOutcomeWriter({ repo, clock, log, settings, random = Math.
       blocked,
     } = await buildOutcomes({ repo, log, settings, ...trees }, tip, outcomes, signal);
     for (const { outcome, revision, number } of told) written(outcome, revision, number);
-    for (const { outcome, reason } of blocked) block(outcome, reason, tip);
-    if (draft.commits.length + draft.tags.length === 0) return 0;
+    for (const { outcome, reason, isPassing } of blocked) block(outcome, reason, isPassing ? undefined : tip);
+    if (draft.commits.length + draft.tags.length === 0)
+      return blocked.some(({ isPassing }) => isPassing) ? outageWaitMs() : 0;
     const commits = draft.commits.map((entry) => entry.draft);
-    const result = await repo.push({ expected: tip, commits, tags: draft.tags }, signal);
+    const result = await repo
+      .push({ expected: tip, commits, tags: draft.tags }, signal)
+      .catch((error: unknown) => notMade(error, signal));
     return settle(result, draft, tip);
+  };
+
+  /** A push that one outcome makes impossible must not hold up the others, so it counts as refused. */
+  const notMade = (error: unknown, signal: AbortSignal): PushResult => {
+    if (error instanceof AgentError || signal.aborted) throw error;
+    log.error({ error: stackOf(error) }, 'a push could not be made');
+    return { kind: 'refused', reason: messageOf(error) };
   };
 
   const settle = (result: PushResult, draft: Draft, tip: Revision): number => {
@@ -166,18 +181,16 @@ export function createOutcomeWriter({ repo, clock, log, settings, random = Math.
         return 0;
       case 'unknown':
         log.warn({ reason: result.reason }, 'it is not known whether the push has landed, looking');
-        outages += 1;
-        return backoffMs(outages - 1, outageBackoff, random());
+        return outageWaitMs();
     }
   };
 
   const failed = (error: unknown): number => {
     if (!(error instanceof AgentError)) {
-      log.error({ error: error instanceof Error ? error.stack : String(error) }, 'outcomes could not be written');
+      log.error({ error: stackOf(error) }, 'outcomes could not be written');
     }
     for (const { outcome } of waiting.values()) block(outcome, messageOf(error));
-    outages += 1;
-    return backoffMs(outages - 1, outageBackoff, random());
+    return outageWaitMs();
   };
 
   /** `waitMs` undefined: until something is submitted. */
@@ -231,3 +244,5 @@ export function createOutcomeWriter({ repo, clock, log, settings, random = Math.
     },
   };
 }
+
+const stackOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));

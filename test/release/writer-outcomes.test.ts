@@ -76,6 +76,16 @@ describe('a promotion', () => {
       expect((await shop.ledger('a')).stable?.release).toBe(3);
     });
   });
+
+  it('of an app whose name Git does not take in a ref gets a tag all the same', async () => {
+    await withShop(appTree({ name: 'a.lock' }), async (shop) => {
+      const { submit, done } = await shop.start();
+      const judged = await shop.push(image('a.lock', '2.0.0'));
+      await submit([shop.outcome('promoted', 'a.lock', judged)]);
+      await done();
+      expect(await shop.tags()).toEqual({ 'releases/test/a.lock-/1': judged });
+    });
+  });
 });
 
 describe('a rollback', () => {
