@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Document, parseDocument, stringify } from 'yaml';
 import { asRevision, type Revision } from '../git/repo.ts';
-import { AgentError } from '../lib/errors.ts';
+import { AgentError, messageOf } from '../lib/errors.ts';
 import type { AppId, AppState } from './types.ts';
 
 /** What was last promoted, or found when the app was first seen (then `release` is 0). */
@@ -54,9 +54,9 @@ export function ledgerPath(
 
 /** Throws MANIFEST_INVALID with file and reason. */
 export function parseLedger(path: string, text: string): Ledger {
-  const value = documentOf(path, text).toJS({ maxAliasCount: 100 }) as unknown;
   const invalid = (what: string): AgentError =>
     new AgentError('MANIFEST_INVALID', `${path}:1 the ledger ${what}; restore it from Git's history`);
+  const value = valueOf(documentOf(path, text), invalid);
   if (!isRecord(value)) throw invalid('is no map');
   if (value['apiVersion'] !== apiVersion)
     throw invalid(`is of version ${String(value['apiVersion'])}, not ${apiVersion}`);
@@ -88,7 +88,7 @@ export function withStable(app: AppId, path: string, text: string | undefined, e
       document.setIn(['stable', field], isRecord(value) ? document.createNode(value) : value);
     }
   }
-  return document.toString({ lineWidth: 0 });
+  return written(document, text);
 }
 
 /** The ledger's text with one more version in quarantine. */
@@ -98,7 +98,7 @@ export function withQuarantine(app: AppId, path: string, text: string | undefine
   if (length === 0) document.set('quarantine', document.createNode([entry]));
   else document.addIn(['quarantine'], document.createNode(entry));
   for (let surplus = length + 1 - maxQuarantine; surplus > 0; surplus -= 1) document.deleteIn(['quarantine', 0]);
-  return document.toString({ lineWidth: 0 });
+  return written(document, text);
 }
 
 /**
@@ -129,9 +129,25 @@ export function holdsRelease({ stable, quarantine }: Ledger, releaseId: string):
   return stable?.releaseId === releaseId || quarantine.some((entry) => entry.releaseId === releaseId);
 }
 
+/** With the mark and the line ends of the text before. */
+function written(document: Document, before = ''): string {
+  const text = document.toString({ lineWidth: 0 });
+  const mark = before.startsWith('\uFEFF') ? '\uFEFF' : '';
+  return mark + (before.includes('\r\n') ? text.replaceAll(/\r?\n/g, '\r\n') : text);
+}
+
 function newDocument({ namespace, name }: AppId): Document {
   const head = `# Releases of ${namespace}/${name}, written by Serin. "stable" is what was last promoted.\n# A version in quarantine is not tried again by an image policy; remove its entry to lift that.\n`;
   return parseDocument(head + stringify({ apiVersion, kind: 'Ledger', app: `${namespace}/${name}` }));
+}
+
+/** An alias without its anchor, or very many, only fail here. */
+function valueOf(document: Document, invalid: (what: string) => AgentError): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    throw invalid(`is not readable as YAML: ${messageOf(error)}`);
+  }
 }
 
 function documentOf(path: string, text: string): Document {
