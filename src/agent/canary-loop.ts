@@ -54,6 +54,7 @@ interface Memory {
   dueAtMs: number;
   /** Nothing was to be done, and nothing that it looks at has changed since. */
   quiet: boolean;
+  intervalMs: number;
   /** What was last complained about, so that it is said once. */
   complaint: string;
   phase: string;
@@ -227,6 +228,11 @@ export function createCanaryLoop({
 
   const tick = async (key: string): Promise<void> => {
     const memory = memoryOf(key);
+    if (memory.quiet) {
+      // Every change of what it looks at breaks the quiet: looking again would find the same.
+      memory.dueAtMs = clock.now() + memory.intervalMs;
+      return queue.addAt(key, memory.dueAtMs);
+    }
     const canary = await current(key, memory);
     if (!canary) {
       memories.delete(key);
@@ -251,10 +257,9 @@ export function createCanaryLoop({
     };
     // A canary under way is led to its end whatever Git does; a new release begins only when it is known what it is.
     if (!releases.isReady && atRest.has(status.phase)) return again(startedMs + notReadyRetryMs);
-    // Every change of what it looks at breaks the quiet, so looking again would find the same.
-    if (memory.quiet) return again(startedMs + spec.analysis.intervalMs);
     try {
       memory.quiet = true;
+      memory.intervalMs = spec.analysis.intervalMs;
       const reached = await reach({ spec, status, router, canary }, memory);
       if (!reached) {
         // Woken for nothing, or by a timer that was a little early: the schedule stands.

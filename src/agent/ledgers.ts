@@ -1,13 +1,14 @@
 import type { TreeFile } from '../git/repo.ts';
-import { ledgerFolder, parseLedger } from '../release/ledger.ts';
+import { type Ledger, ledgerFolder, parseLedger, quarantineReason } from '../release/ledger.ts';
+import type { AppState } from '../release/types.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { Deps } from './deps.ts';
 import type { StableState } from './tracker.ts';
 
 export interface LedgerView {
   readonly stable: StableState | undefined;
-  /** Rejected contents that are still in quarantine, with the reason. */
-  readonly quarantined: ReadonlyMap<string, string>;
+  /** Why a state is in quarantine; undefined where it is not (any more). */
+  readonly failed: (state: Pick<AppState, 'content' | 'images' | 'templateHash'>) => string | undefined;
 }
 
 /** The ledgers of the last synced revision, by app. */
@@ -24,6 +25,10 @@ export function createLedgers({
   clock,
 }: Pick<Deps, 'repo' | 'settings' | 'log' | 'clock'>): Ledgers {
   const folder = ledgerFolder(settings);
+  const viewOf = (ledger: Ledger): LedgerView => ({
+    stable: ledger.stable && { content: ledger.stable.content, revision: ledger.stable.revision },
+    failed: (state) => quarantineReason(ledger, state, clock.now()),
+  });
   let byKey = new Map<string, { readonly oid: string; readonly view: LedgerView }>();
 
   return {
@@ -39,13 +44,7 @@ export function createLedgers({
         }
         try {
           const ledger = parseLedger(path, Buffer.from(await repo.blob(oid)).toString('utf8'));
-          const lapsed = (expires: string | undefined): boolean =>
-            expires !== undefined && Date.parse(expires) < clock.now();
-          const quarantined = new Map(
-            ledger.quarantine.filter(({ expires }) => !lapsed(expires)).map(({ content, reason }) => [content, reason]),
-          );
-          const stable = ledger.stable && { content: ledger.stable.content, revision: ledger.stable.revision };
-          next.set(key, { oid, view: { stable, quarantined } });
+          next.set(key, { oid, view: viewOf(ledger) });
         } catch (error) {
           // An unreadable ledger must not look like an app without history: what was known stays.
           log.error({ path }, messageOf(error));

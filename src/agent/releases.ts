@@ -8,6 +8,7 @@ import { readRecord } from '../release/record.ts';
 import { releaseId } from '../release/release-id.ts';
 import type { AppState, Outcome, ReleaseRecord } from '../release/types.ts';
 import type { Deps } from './deps.ts';
+import type { LedgerView } from './ledgers.ts';
 import { createRecords, unwrittenOf, withLanded } from './records.ts';
 import { type AppTrack, overlayOf, type StableState, trackApp } from './tracker.ts';
 
@@ -53,10 +54,8 @@ export interface Releases {
 export interface ReleasesOptions {
   readonly deps: Pick<Deps, 'cluster' | 'clock' | 'log'>;
   readonly submit: (outcome: Outcome) => void;
-  /** Stable states and quarantined contents (with the reason) as the ledgers tell them. */
-  readonly ledger: (
-    key: string,
-  ) => { readonly stable: StableState | undefined; readonly quarantined: ReadonlyMap<string, string> } | undefined;
+  /** Stable states and quarantine as the ledgers tell them. */
+  readonly ledger: (key: string) => LedgerView | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -152,7 +151,8 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
     },
     failedBefore(key) {
       const content = tracks.get(key)?.content;
-      return content === undefined ? undefined : ledger(key)?.quarantined.get(content);
+      if (content === undefined) return undefined;
+      return ledger(key)?.failed({ content, images: apps.get(key)?.images ?? {}, templateHash: '' });
     },
     async begin(canary) {
       const key = keyOf(canary);
