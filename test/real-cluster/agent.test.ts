@@ -73,7 +73,8 @@ describe.skipIf(kubeconfigPath === undefined)(`the agent on a real cluster, as i
     await tellStory(stage, { namespace, host: `${namespace}.example.test`, provider });
   });
 
-  it('ends cleanly when it is asked to', async () => {
+  it('was refused nothing and ends cleanly when it is asked to', async () => {
     expect(await stage.agent.stop()).toBe(0);
+    expect(stage.agent.log()).not.toMatch(/forbidden|"level":"error"/);
   });
 });

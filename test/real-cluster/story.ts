@@ -81,9 +81,13 @@ async function rollBack(stage: Stage, app: AppOptions, traffic: Traffic): Promis
     return (await imageOf(stage, namespace, 'podinfo')) === image('3.1.1');
   });
   expect(await imageOf(stage, namespace, 'podinfo-primary')).toBe(image('3.1.1'));
-  const calmMs = Date.now();
+  expect(await weightsOf(stage, app)).toMatch(/^podinfo-primary=100( podinfo-canary=0)?$/);
+  expect(await ofDeployment(stage, namespace, 'podinfo', '{.spec.replicas}')).toBe('0');
+  const words = ['--namespace', namespace, 'get', 'events', '--output=jsonpath={.items[*].message}'];
+  expect(await stage.admin(words)).toContain(`Rolling back podinfo.${namespace} failed checks threshold reached 5`);
   await pause(6_000);
-  const after = traffic.between(calmMs, Date.now());
+  // Traefik takes up a new route after half a second; from then on nobody meets the failing version.
+  const after = traffic.between(failedMs + 1_000, Date.now());
   expect(failedOf(after)).toEqual([]);
   expect(after.map(({ version }) => version)).toEqual(['3.1.1']);
   expect(countOf(after, '3.1.1')).toBeGreaterThan(100);
@@ -131,14 +135,20 @@ async function expectLedgerOf(stage: Stage, { namespace }: AppOptions, revision:
   expect(ledger).toContain('podinfo:3.1.0');
 }
 
-const imageOf = (stage: Stage, namespace: string, deployment: string): Promise<string> =>
-  stage.admin([
-    '--namespace',
-    namespace,
-    'get',
-    `deployment/${deployment}`,
-    '--output=jsonpath={.spec.template.spec.containers[0].image}',
-  ]);
+const ofDeployment = (stage: Stage, namespace: string, name: string, path: string): Promise<string> =>
+  stage.admin(['--namespace', namespace, 'get', `deployment/${name}`, `--output=jsonpath=${path}`]);
+const imageOf = (stage: Stage, namespace: string, name: string): Promise<string> =>
+  ofDeployment(stage, namespace, name, '{.spec.template.spec.containers[0].image}');
+
+/** The split as it stands in the cluster: `podinfo-primary=75 podinfo-canary=25`. */
+async function weightsOf(stage: Stage, { namespace, provider }: AppOptions): Promise<string> {
+  const [object, list] =
+    provider === 'traefik'
+      ? ['traefikservice/podinfo', '.spec.weighted.services[*]']
+      : ['httproute/podinfo', '.spec.rules[*].backendRefs[*]'];
+  const path = `{range ${list}}{.name}={.weight}{" "}{end}`;
+  return (await stage.admin(['--namespace', namespace, 'get', object, `--output=jsonpath=${path}`])).trim();
+}
 
 /** Starts when the way through the front door is open; what comes before is nobody's request. */
 async function openedTraffic({ host }: AppOptions): Promise<Traffic> {
