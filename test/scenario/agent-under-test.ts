@@ -1,0 +1,90 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { type Agent, startAgent } from '../../src/agent/agent.ts';
+import { createTelemetry } from '../../src/agent/telemetry.ts';
+import { agentSettings } from '../../src/cli/run.ts';
+import { openCluster } from '../../src/cluster/client.ts';
+import { readSettings } from '../../src/config/settings.ts';
+import { openRepo } from '../../src/git/open-repo.ts';
+import type { Clock } from '../../src/lib/clock.ts';
+import { createHttp } from '../../src/lib/http-client.ts';
+import { createLogger } from '../../src/lib/log.ts';
+
+/** A line of the agent's log. */
+export interface LogLine {
+  readonly level: string;
+  readonly msg: string;
+  readonly [field: string]: unknown;
+}
+
+export interface AgentUnderTest {
+  /** Why it is not ready; always empty for a process. */
+  notReady(): readonly string[];
+  notAlive(): readonly string[];
+  isRunning(): boolean;
+  /** As SIGTERM would. Once is enough; again is harmless. */
+  stop(): Promise<void>;
+  /** SIGKILL. Only for processes. */
+  kill(): Promise<void>;
+}
+
+export interface AgentOptions {
+  readonly clock: Clock;
+  /** Settings of `serin run`, by name. */
+  readonly flags: Readonly<Record<string, string>>;
+  readonly onLine: (line: LogLine) => void;
+}
+
+/** The agent as `serin run` joins it, but in this process and with the stage's clock. */
+export async function startInProcess({ clock, flags, onLine }: AgentOptions): Promise<AgentUnderTest> {
+  const raw = readSettings({ flags, environment: {}, file: {} });
+  const settings = agentSettings(raw);
+  const log = createLogger('debug', (line) => onLine(JSON.parse(line) as LogLine));
+  const telemetry = createTelemetry('test', settings.provider);
+  const http = createHttp({ userAgent: 'serin', maxBytes: 1_000_000, proxy: { http: raw['http-proxy'] } });
+  const cluster = await openCluster({ kind: 'file', path: raw.kubeconfig }, { clock, log });
+  const repo = await openRepo({ url: raw['git-url'], branch: raw['git-branch'], dir: raw['git-dir'], log });
+  const agent: Agent = startAgent({ clock, log, http, cluster, repo, telemetry, settings });
+  let ended: Promise<void> | undefined;
+  const end = async (): Promise<void> => {
+    await agent.stop();
+    await repo.close();
+    await cluster.close();
+    await http.close();
+  };
+  return {
+    notReady: () => agent.notReady(),
+    notAlive: () => agent.notAlive(),
+    isRunning: () => ended === undefined,
+    stop: () => (ended ??= end()),
+    kill: () => Promise.reject(new Error('only a process can be killed')),
+  };
+}
+
+const program = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+
+/** The built agent in a process of its own. */
+export async function startProcess({ flags, onLine }: AgentOptions): Promise<AgentUnderTest> {
+  if (!existsSync(program)) throw new Error(`${program} is not there: run "npm run build" first`);
+  const words = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]);
+  const child = spawn(process.execPath, [program, 'run', ...words], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const exited = once(child, 'exit');
+  const lines = createInterface({ input: child.stderr });
+  lines.on('line', (text) =>
+    onLine(text.startsWith('{') ? (JSON.parse(text) as LogLine) : { level: 'none', msg: text }),
+  );
+  const end = async (name: NodeJS.Signals): Promise<void> => {
+    child.kill(name);
+    await exited;
+  };
+  return {
+    notReady: () => [],
+    notAlive: () => [],
+    isRunning: () => child.exitCode === null && child.signalCode === null,
+    stop: () => end('SIGTERM'),
+    kill: () => end('SIGKILL'),
+  };
+}

@@ -1,0 +1,116 @@
+import { describe, expect, it } from 'vitest';
+import { appFiles, appPath, canaryYaml, configYaml, deploymentYaml, hostOf, toTag } from './apps.ts';
+import { canary, image, object, replicas, weights } from './look.ts';
+import { adopted, agentCommits, outcome, outcomes } from './outcomes.ts';
+import { expectSound, ledger } from './soundness.ts';
+import { onStage, patient } from './stage.ts';
+
+const files = appFiles();
+const hosts = [hostOf()];
+
+describe('bad input', patient, () => {
+  it('in one file or one Canary stops no other app, and each is told once with file and line', async () => {
+    const broken = {
+      'apps/broken.yaml': 'apiVersion: v1\nkind: ConfigMap\nmetadata: [\n',
+      'apps/strange/app.yaml': [deploymentYaml({ name: 'strange' }), configYaml({ name: 'strange' })].join('---\n'),
+      'apps/strange/canary.yaml': canaryYaml({ name: 'strange', provider: 'gloo:v9' }),
+      'apps/lonely.yaml': canaryYaml({ name: 'lonely' }),
+      'apps/nowhere.yaml': configYaml({ name: 'nowhere', namespace: 'not-there' }),
+    };
+    await onStage({ files: { ...files, ...broken }, hosts }, async (stage) => {
+      await adopted(stage);
+      await stage.edit('podinfo 3.1.1', appPath(), toTag('3.1.1'));
+      expect((await outcome(stage, 1)).subject).toBe('promote test/podinfo 3.1.1');
+      const complaints = stage.log.filter(({ level }) => level === 'error' || level === 'warn').map(({ msg }) => msg);
+      for (const [place, what] of [
+        [/^apps\/broken\.yaml:\d+ /, /flow|bracket|expected|\]/i],
+        [/^apps\/strange\/canary\.yaml:\d+ /, /spec\.provider.*gloo/],
+        [/^apps\/lonely\.yaml:\d+ /, /no Deployment test\/lonely/],
+        [/^apps\/nowhere\.yaml:\d+ /, /not-there/],
+      ] as const)
+        expect(
+          complaints.filter((text) => place.test(text) && what.test(text)),
+          String(place),
+        ).not.toEqual([]);
+      expect(object(stage, 'Deployment', 'strange')).toBeDefined();
+      expect(canary(stage, { name: 'strange' }).phase).not.toBe('Initialized');
+      await expectSound(stage);
+    });
+  });
+
+  it('that makes the app under analysis unreadable loses neither its canary nor its outcome', async () => {
+    await onStage({ files, hosts }, async (stage) => {
+      await adopted(stage);
+      const good = await stage.edit('podinfo 3.1.1', appPath(), toTag('3.1.1'));
+      await stage.until('the first step', () => canary(stage).weight === 20);
+      await stage.edit('a slip of the hand', appPath(), (text) => text.replace('spec:', 'spec: {'));
+      const { trailers } = await outcome(stage, 1);
+      expect(trailers).toMatchObject({ Verdict: 'promoted', Revision: good });
+      expect(object(stage, 'Deployment', 'podinfo')).toBeDefined();
+
+      await stage.edit('mended', appPath(), (text) => text.replace('spec: {', 'spec:'));
+      await stage.edit('podinfo 3.1.2', appPath(), toTag('3.1.2'));
+      expect((await outcome(stage, 2)).subject).toMatch(/^rollback test\/podinfo 3\.1\.2/);
+      expect(await stage.file(appPath())).toContain('podinfo:3.1.1');
+      await expectSound(stage);
+    });
+  });
+
+  it('that leaves nothing of the tree deletes nothing of the cluster', async () => {
+    await onStage({ files, hosts }, async (stage) => {
+      await adopted(stage);
+      const uid = object(stage, 'Deployment', 'podinfo-primary')?.metadata.uid;
+      await stage.push('oops', Object.fromEntries(Object.keys(files).map((path) => [path, null])));
+      await stage.until('it is seen and said', () =>
+        stage.log.some(({ held }) => /nothing is deleted/.test(String(held))),
+      );
+      await stage.restsFor(30_000);
+      expect(object(stage, 'Deployment', 'podinfo-primary')?.metadata.uid).toBe(uid);
+      expect(object(stage, 'Canary', 'podinfo')).toBeDefined();
+      expect(weights(stage)).toEqual([100, 0]);
+
+      await stage.push('back again', { ...files, [appPath()]: toTag('3.1.1')(files[appPath()] ?? '') });
+      expect((await outcome(stage, 1)).subject).toBe('promote test/podinfo 3.1.1');
+      expect(object(stage, 'Deployment', 'podinfo-primary')?.metadata.uid).toBe(uid);
+      await expectSound(stage);
+    });
+  });
+
+  it('as the very first version is never taken for stable', async () => {
+    await onStage({ files: appFiles({ tag: '3.1.4' }), hosts }, async (stage) => {
+      await stage.said(/^podinfo-primary\.test not ready: .*0 of 2/);
+      await stage.restsFor(90_000);
+      expect(canary(stage).phase).toBe('Initializing');
+      // Users stay where they were: the target is not scaled down for a primary that does not answer.
+      expect(replicas(stage, 'podinfo')).toBe(2);
+      expect(await agentCommits(stage)).toEqual([]);
+
+      const fixed = await stage.edit('a version that works', appPath(), toTag('3.1.0'));
+      await adopted(stage);
+      expect((await ledger(stage))?.stable).toMatchObject({
+        revision: fixed,
+        images: { podinfod: 'registry.test/podinfo:3.1.0' },
+      });
+      expect(image(stage, 'podinfo-primary')).toBe('podinfo:3.1.0');
+      expect(await outcomes(stage)).toEqual([]);
+      await expectSound(stage);
+    });
+  });
+
+  it('in a ledger does not make its app look new', async () => {
+    await onStage({ files, hosts }, async (stage) => {
+      await adopted(stage);
+      const text = (await stage.file('apps/.releases/test/podinfo.yaml')) ?? '';
+      await stage.push('tidy up', { 'apps/.releases/test/podinfo.yaml': `${text}  : [\n` });
+      await stage.said(/^apps\/\.releases\/test\/podinfo\.yaml/);
+      await stage.edit('podinfo 3.1.2', appPath(), toTag('3.1.2'));
+      await stage.said(/^Rollback of podinfo\.test cannot be written to Git: .*ledger/);
+      expect(weights(stage)).toEqual([100, 0]);
+      expect(image(stage, 'podinfo-primary')).toBe('podinfo:3.1.0');
+
+      await stage.push('put the ledger back', { 'apps/.releases/test/podinfo.yaml': text });
+      expect((await outcome(stage, 1)).subject).toMatch(/^rollback test\/podinfo 3\.1\.2/);
+      await expectSound(stage);
+    });
+  });
+});

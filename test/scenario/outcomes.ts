@@ -1,0 +1,49 @@
+import { lines, trailers } from '../helpers/temp-repo.ts';
+import type { Stage } from './stage.ts';
+
+/** A commit of the agent's. */
+export interface OutcomeCommit {
+  readonly commit: string;
+  readonly subject: string;
+  readonly trailers: Readonly<Record<string, string>>;
+}
+
+/** Promotions and rollbacks on the branch, oldest first. First states of apps are left out. */
+export async function outcomes(stage: Stage): Promise<readonly OutcomeCommit[]> {
+  const found = (await agentCommits(stage)).filter(({ trailers: { Verdict } }) => Verdict !== 'adopted');
+  return found;
+}
+
+export async function agentCommits({ repoPath, run }: Stage): Promise<readonly OutcomeCommit[]> {
+  const text = await run('log', '--reverse', '--grep=^Verdict: ', '--format=%H %s', 'main');
+  return Promise.all(
+    lines(text).map(async (line) => {
+      const [commit = '', ...words] = line.split(' ');
+      return { commit, subject: words.join(' '), trailers: await trailers(repoPath, commit) };
+    }),
+  );
+}
+
+/** Waits until so many promotions and rollbacks are on the branch, and gives the last one. */
+export async function outcome(stage: Stage, count: number, ms?: number): Promise<OutcomeCommit> {
+  const all = await stage.untilPushed(
+    `${count} outcomes on the branch`,
+    async () => {
+      const found = await outcomes(stage);
+      return found.length >= count && found;
+    },
+    ms,
+  );
+  const last = all[count - 1];
+  if (!last) throw new Error('unreachable');
+  return last;
+}
+
+/** Waits for the first state of apps on the branch. */
+export async function adopted(stage: Stage, ...ledgers: readonly string[]): Promise<void> {
+  const wanted = ledgers.length === 0 ? ['test/podinfo'] : ledgers;
+  await stage.untilPushed(`ledgers of ${wanted.join(', ')}`, async () => {
+    const texts = await Promise.all(wanted.map((name) => stage.file(`apps/.releases/${name}.yaml`)));
+    return texts.every((text) => text !== undefined);
+  });
+}
