@@ -111,6 +111,7 @@ export function createCanaryLoop({
       unreachableSinceMs: undefined,
       dueAtMs: 0,
       quiet: false,
+      intervalMs: 0,
       complaint: '',
       phase: '',
     };
