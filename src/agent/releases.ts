@@ -27,8 +27,8 @@ export interface EndedRelease {
 export interface Releases {
   /** Takes over a newly fetched revision. Called before anything of it is applied. */
   advance(tip: Revision, apps: readonly App[]): void;
-  /** Apps whose revert has landed at a commit that `seen` has not told of yet. Asked before Git is. */
-  landedReverts(): ReadonlySet<string>;
+  /** Apps whose outcome has landed at a commit that `seen` has not told of yet. Asked before Git is. */
+  landedOutcomes(): ReadonlySet<string>;
   /** What had landed before Git was asked is in the tip that was taken over since. */
   seen(landed: ReadonlySet<string>): void;
   /** Revision that this app's documents are to be taken from; undefined: the tip. */
@@ -70,8 +70,8 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
   const records = createRecords(deps, signal);
   const evidence = new Map<string, Evidence[]>();
   const submitted = new Set<string>();
-  /** Base revisions of reverts that have landed and that the sync may not have seen yet. */
-  const landing = new Map<string, { readonly content: string; readonly base: Revision }>();
+  /** Outcomes that have landed and that the sync may not have seen yet. */
+  const landing = new Map<string, Outcome>();
   /** Last synced revision with each of the app's latest contents, oldest first. */
   const lastSeen = new Map<string, Map<string, Revision>>();
   const lastSeenOf = (key: string, content: string): Revision | undefined => lastSeen.get(key)?.get(content);
@@ -138,15 +138,21 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
         records.forget(key);
       }
     },
-    landedReverts: () => new Set(landing.keys()),
+    landedOutcomes: () => new Set(landing.keys()),
     seen(landed) {
-      for (const key of landed) landing.delete(key);
+      for (const key of landed) {
+        const outcome = landing.get(key);
+        landing.delete(key);
+        // From now on the ledger tells the stable state, also where a person changes it.
+        const isTold = outcome?.verdict !== 'rolled-back' && stables.get(key)?.content === outcome?.state.content;
+        if (isTold && ledger(key)?.stable) stables.delete(key);
+      }
     },
     overlay(key, phase) {
       const track = tracks.get(key);
       const landed = landing.get(key);
       // The tip at hand was asked for before the revert landed: it still says what was rejected.
-      if (landed && track?.content === landed.content) return landed.base;
+      if (landed?.verdict === 'rolled-back' && track?.content === landed.state.content) return landed.base;
       return track && overlayOf({ track, stable: stableOf(key), record: records.get(key), phase });
     },
     failedBefore(key) {
@@ -250,7 +256,7 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
     async written(outcome, revision) {
       const key = `${outcome.app.namespace}/${outcome.app.name}`;
       submitted.delete(outcome.releaseId);
-      if (outcome.verdict === 'rolled-back') landing.set(key, { content: outcome.state.content, base: outcome.base });
+      landing.set(key, outcome);
       const landed = (now: ReleaseRecord | undefined) => now && withLanded(now, outcome.releaseId, revision);
       await records.change(key, landed).catch((error: unknown) => {
         // Only a note to ourselves: after a restart the writer finds the outcome in Git and writes nothing.

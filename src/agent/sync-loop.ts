@@ -166,7 +166,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
   };
 
   const pass = async (): Promise<void> => {
-    const landed = releases.landedReverts();
+    const landed = releases.landedOutcomes();
     const tip = await repo.poll(signal).then(
       (revision) => {
         telemetry.gitPolls.inc({ result: 'ok' });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createReleases, type Releases } from '../../src/agent/releases.ts';
+import type { StableState } from '../../src/agent/tracker.ts';
 import type { App } from '../../src/canary/app.ts';
 import type { Cluster } from '../../src/cluster/cluster.ts';
 import { asRevision, type Revision } from '../../src/git/repo.ts';
@@ -16,6 +17,8 @@ const canary = { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', metadata: { 
 interface Stage {
   readonly releases: Releases;
   readonly outcomes: Outcome[];
+  /** The stable content that the ledger tells; absent: there is no ledger. */
+  readonly told: { content?: string };
   /** The Canary as the cluster has it. */
   readonly canary: () => KubeObject;
   /** A commit is synced in which the app has this content. */
@@ -26,6 +29,8 @@ interface Stage {
 function stage(before?: KubeObject): Stage {
   let stored: KubeObject = before ?? canary;
   const outcomes: Outcome[] = [];
+  const told: { content?: string } = {};
+  const stateOf = (content: string): StableState => ({ content, revision: commit('0') });
   const cluster = {
     mergePatch: (_ref: unknown, patch: { metadata: { annotations: Record<string, string> } }) => {
       stored = { ...stored, metadata: { ...stored.metadata, ...patch.metadata } };
@@ -35,13 +40,14 @@ function stage(before?: KubeObject): Stage {
   const releases = createReleases({
     deps: { cluster, clock: fastClock(1), log: silentLogger },
     submit: (outcome) => void outcomes.push(outcome),
-    ledger: () => undefined,
+    ledger: () => (told.content === undefined ? undefined : { stable: stateOf(told.content), failed: () => undefined }),
     signal: new AbortController().signal,
   });
   const manifest: Manifest = { object: canary, source: { path: 'a.yaml', document: 0, line: 1 } };
   return {
     releases,
     outcomes,
+    told,
     canary: () => stored,
     sync: (tip, content) => {
       const app: App = {
@@ -81,13 +87,13 @@ describe('a rejected app', () => {
     if (!outcome) throw new Error('no outcome');
     expect(releases.overlay(key, 'Failed')).toBe(commit('a'));
     // The sync asks Git just before the push lands, and gets a tip of before.
-    const landed = releases.landedReverts();
+    const landed = releases.landedOutcomes();
     await releases.written(outcome, commit('d'));
     sync('c', 'two');
     releases.seen(landed);
     expect(releases.overlay(key, 'Failed')).toBe(commit('a'));
     // The next answer has the revert; whoever pushes the version once more is obeyed.
-    const then = releases.landedReverts();
+    const then = releases.landedOutcomes();
     sync('e', 'two');
     releases.seen(then);
     expect(releases.overlay(key, 'Failed')).toBeUndefined();
@@ -111,6 +117,24 @@ describe('a rejected app', () => {
       ['promoted', commit('c')],
       ['rolled-back', commit('e')],
     ]);
+  });
+});
+
+describe('the stable state', () => {
+  it('is what was promoted until the ledger tells it, and then what the ledger tells', async () => {
+    const { releases, outcomes, told, canary: stored, sync } = await underWay();
+    const ended = { verdict: 'promoted', failedCheck: undefined, templateHash: 'hash', configs: {} } as const;
+    await releases.end(stored(), ended);
+    const outcome = outcomes.at(-1);
+    if (!outcome) throw new Error('no outcome');
+    told.content = 'one';
+    expect(releases.stableOf(key)?.content).toBe('two');
+    await releases.written(outcome, commit('d'));
+    expect(releases.stableOf(key)?.content).toBe('two');
+    told.content = 'two';
+    releases.seen(releases.landedOutcomes());
+    sync('d', 'two');
+    expect(releases.stableOf(key)).toEqual({ content: 'two', revision: commit('0') });
   });
 });
 
