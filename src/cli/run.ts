@@ -86,8 +86,8 @@ export function agentSettings(raw: RawSettings): AgentSettings {
   return {
     namespace: raw['agent-namespace'],
     defaultNamespace: raw['default-namespace'],
-    path: raw['git-path'].replace(/^\/+|\/+$/g, ''),
-    ledgerDir: raw['ledger-dir'],
+    path: folderOf('git-path', raw['git-path']),
+    ledgerDir: folderOf('ledger-dir', raw['ledger-dir']) || '.releases',
     write: raw['write'] === 'none' ? 'none' : 'direct',
     tagPrefix: raw['tag-prefix'],
     author: { name: raw['git-author-name'], email: raw['git-author-email'] },
@@ -109,6 +109,14 @@ export function agentSettings(raw: RawSettings): AgentSettings {
     ...(raw['namespace'] === '' ? {} : { watchNamespace: raw['namespace'] }),
     ...(raw['event-webhook'] === '' ? {} : { eventWebhook: raw['event-webhook'] }),
   };
+}
+
+/** A folder inside the repository as Git spells it: no slash around it, no `.` in it. */
+function folderOf(name: string, text: string): string {
+  const parts = text.split('/').filter((part) => part !== '' && part !== '.');
+  if (parts.includes('..'))
+    throw new AgentError('CONFIG_INVALID', `--${name} is ${text}; name a folder inside the repository`);
+  return parts.join('/');
 }
 
 function clusterSource(raw: RawSettings): ClusterSource {
