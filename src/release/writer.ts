@@ -53,6 +53,8 @@ interface Waiting {
 /** Outcomes that come together are written together: they are waited for so long. */
 const gatherMs = 250;
 const raceBackoff = { baseMs: 30, capMs: 500 };
+/** What Git says of a tag whose commit it does not have: somebody rewrote history. */
+const isCommitGone = /^refs\/tags\/\S+ missing necessary objects/;
 /** After so many lost races the pauses grow: somebody pushes without end. */
 const patientAfter = 10;
 const outageBackoff = { baseMs: 500, capMs: 30_000 };
@@ -135,12 +137,21 @@ export function createOutcomeWriter({ repo, clock, log, settings, random = Math.
     for (const { outcome, reason, isPassing } of blocked) block(outcome, reason, isPassing ? undefined : tip);
     if (draft.commits.length + draft.tags.length === 0)
       return blocked.some(({ isPassing }) => isPassing) ? outageWaitMs() : 0;
-    const commits = draft.commits.map((entry) => entry.draft);
-    const result = await repo
-      .push({ expected: tip, commits, tags: draft.tags }, signal)
-      .catch((error: unknown) => notMade(error, signal));
+    const result = await push(draft, tip, draft.tags, signal);
+    const [outcome] = outcomes;
+    if (outcome && outcomes.length === 1 && result.kind === 'refused' && isCommitGone.test(result.reason)) {
+      log.warn({ revision: outcome.state.revision }, 'what was promoted is not in Git any more and gets no tag');
+      if (draft.commits.length > 0) return settle(await push(draft, tip, [], signal), draft, tip);
+      for (const { number } of draft.lateTags) written(outcome, tip, number);
+      return 0;
+    }
     return settle(result, draft, tip);
   };
+
+  const push = (draft: Draft, tip: Revision, tags: Draft['tags'], signal: AbortSignal): Promise<PushResult> =>
+    repo
+      .push({ expected: tip, commits: draft.commits.map((entry) => entry.draft), tags }, signal)
+      .catch((error: unknown) => notMade(error, signal));
 
   /** A push that one outcome makes impossible must not hold up the others, so it counts as refused. */
   const notMade = (error: unknown, signal: AbortSignal): PushResult => {

@@ -82,56 +82,21 @@ describe('a refused push', () => {
 });
 
 describe('an unknown result', () => {
-  it('is looked for before anything is pushed again', async () => {
-    await withShop(apps, async (shop) => {
-      const { submit, written, done } = await shop.start();
-      const judged = await shop.push({ ...change('a', '2.0.0'), ...change('b', '2.0.0') });
-      shop.fixture.server.faults.inject({ kind: 'drop-response' }, { only: 'push', times: 1 });
-      await submit([shop.outcome('promoted', 'a', judged), shop.outcome('rolled-back', 'b', judged)]);
-      await done();
-      expect((await subjects(shop.path)).toSorted()).toEqual([
-        'initial commit',
-        'promote test/a 2.0.0',
-        'rollback test/b 2.0.0: success rate 53.42% < 99%',
-        'somebody else',
-      ]);
-      expect(written).toHaveLength(2);
-      expect(await shop.tags()).toEqual({ 'releases/test/a/1': judged });
-    });
-  });
-
   it('names the commit that tells it, not the tip of that time', async () => {
     await withShop(apps, async (shop) => {
-      const first = await shop.start();
+      const first = await shop.start('mirror');
       const judged = await shop.push(change('a', '2.0.0'));
       const outcome = await shop.outcome('promoted', 'a', judged);
       first.writer.submit(outcome);
       await first.done();
       const telling = await shop.tip();
       await shop.push(change('b', '2.0.0'));
-      const second = await shop.start();
+      await first.stop();
+      const second = await shop.start('mirror');
       second.writer.submit(outcome);
       await second.done();
       expect(second.written.map(({ number }) => number)).toEqual([1]);
-      expect([telling, await shop.tip()]).toContain(second.written[0]?.revision);
-    });
-  });
-
-  it.each(['promoted', 'rolled-back'] as const)('after a crash writes nothing twice: %s', async (verdict) => {
-    await withShop(apps, async (shop) => {
-      const judged = await shop.push(change('a', '2.0.0'));
-      const outcome = await shop.outcome(verdict, 'a', judged);
-      const first = await shop.start();
-      first.writer.submit(outcome);
-      await first.done();
-      await first.stop();
-      const tip = await shop.tip();
-      const second = await shop.start();
-      second.writer.submit(outcome);
-      second.writer.submit(outcome);
-      await second.done();
-      expect(await shop.tip()).toBe(tip);
-      expect(second.written).toHaveLength(1);
+      expect(second.written[0]?.revision).toBe(telling);
     });
   });
 });
@@ -185,6 +150,29 @@ describe('a Git server in trouble', () => {
       await first.submit([outcome]);
       await first.done();
       expect(await show(shop.path, 'main', 'a/deployment.yaml')).toBe(change('a', '1.5.0')['a/deployment.yaml']);
+    });
+  });
+
+  it('whose branch was rewritten without the promoted commit gets the promotion, as there is nothing to tag', async () => {
+    await withShop(apps, async (shop) => {
+      const { submit, written, done } = await shop.start();
+      const initial = await shop.tip();
+      const judged = await shop.push(change('a', '2.0.0'));
+      const outcome = await shop.outcome('promoted', 'a', judged);
+      // The agent has the commit, the server has it no more.
+      await submit([shop.outcome('adopted', 'b', judged)]);
+      await done();
+      await runGit(['-C', shop.path, 'update-ref', 'refs/heads/main', initial]);
+      await shop.push(change('b', '9.0.0'), 'rewritten');
+      await runGit(['-C', shop.path, 'reflog', 'expire', '--expire=now', '--all']);
+      await runGit(['-C', shop.path, 'gc', '--quiet', '--prune=now']);
+      await submit([outcome]);
+      await done();
+
+      expect((await shop.ledger('a')).stable).toMatchObject({ release: 1, revision: judged });
+      expect(await shop.tags()).toEqual({});
+      expect(written).toHaveLength(2);
+      await fsck(shop.path);
     });
   });
 
