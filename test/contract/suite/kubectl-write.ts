@@ -91,10 +91,16 @@ export function kubectlWrites(given: Given): void {
         const timedOut = await given().kubectl(['-n', ns, 'delete', 'cm', 'held', '--timeout=1s']);
         expect(timedOut.code).toBe(1);
         expect(timedOut.stderr).toContain('timed out waiting for the condition');
-        const waiting = given().kubectl(['-n', ns, 'delete', 'cm', 'held', '--timeout=30s']);
-        await new Promise((resolve) => setTimeout(resolve, 500));
         await api.call('PATCH', configMaps(ns, 'held'), { metadata: { finalizers: null } }, mergePatch);
-        expect((await waiting).stdout).toMatch(/^configmap "held" deleted/);
+        await createConfigMap(api, ns, 'kept', {}, { finalizers: ['example.com/hold'] });
+        const waiting = given().kubectl(['-n', ns, 'delete', 'cm', 'kept', '--timeout=60s']);
+        const isLeaving = async (): Promise<boolean> => {
+          const { body } = await api.call('GET', configMaps(ns, 'kept'));
+          return (body as { metadata: { deletionTimestamp?: string } }).metadata.deletionTimestamp !== undefined;
+        };
+        while (!(await isLeaving())) await new Promise((resolve) => setTimeout(resolve, 50));
+        await api.call('PATCH', configMaps(ns, 'kept'), { metadata: { finalizers: null } }, mergePatch);
+        expect((await waiting).stdout).toMatch(/^configmap "kept" deleted/);
         const owner = await createConfigMap(api, ns, 'owner');
         const ownerReferences = [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'owner', uid: owner.metadata.uid }];
         await createConfigMap(api, ns, 'owned', {}, { ownerReferences });
