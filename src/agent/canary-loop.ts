@@ -161,6 +161,7 @@ export function createCanaryLoop({
         desiredReplicas: desiredReplicas(spec.namespace, spec.target.name),
         unreachableSinceMs: memory.unreachableSinceMs,
         lastFailedCheck: releases.lastFailedCheck(`${spec.namespace}/${spec.name}`),
+        isRejected: releases.isRejected(canary, status),
         answers,
       });
       // What woke it may be its own last step: the cadence of the analysis is never accelerated.
@@ -197,12 +198,13 @@ export function createCanaryLoop({
   ): Promise<void> => {
     const { spec, status } = tick;
     memory.unreachableSinceMs = decision.unreachable ? (memory.unreachableSinceMs ?? clock.now()) : undefined;
-    if (decision.evidence) releases.note(key, decision.evidence);
+    const isNoted = decision.evidence !== undefined && (await releases.note(key, decision.evidence));
     await runAll(decision.effects, tick);
     const next = decision.status ?? status;
     if (decision.status) {
       // Effects may have annotated the Canary; only its own spec and status decide, so the version of before them is not held against us.
-      const touched = decision.effects.some(({ kind }) => kind === 'begin-release' || kind === 'end-release');
+      const touched =
+        isNoted || decision.effects.some(({ kind }) => kind === 'begin-release' || kind === 'end-release');
       const base = touched
         ? ((await cluster.get(
             { apiVersion: canary.apiVersion, kind: canary.kind, namespace: spec.namespace, name: spec.name },
@@ -333,6 +335,7 @@ export function createCanaryLoop({
       desiredReplicas: undefined,
       unreachableSinceMs: memory.unreachableSinceMs,
       lastFailedCheck: undefined,
+      isRejected: releases.isRejected(canary, status),
       answers: new Map(),
     });
     if (wakes(spec, status, seen, decideSettings)) queue.add(key);

@@ -23,6 +23,7 @@ export interface ObserveInput {
   readonly desiredReplicas: number | undefined;
   readonly unreachableSinceMs: number | undefined;
   readonly lastFailedCheck: FailedCheck | undefined;
+  readonly isRejected: boolean;
   readonly answers: ReadonlyMap<string, Answer>;
 }
 
@@ -38,6 +39,7 @@ export async function observe(input: ObserveInput): Promise<Observed> {
     desiredReplicas,
     unreachableSinceMs,
     lastFailedCheck,
+    isRejected,
     answers,
   } = input;
   const { namespace, target, service } = spec;
@@ -81,6 +83,7 @@ export async function observe(input: ObserveInput): Promise<Observed> {
     answers,
     ...(unreachableSinceMs === undefined ? {} : { unreachableSinceMs }),
     ...(lastFailedCheck === undefined ? {} : { lastFailedCheck }),
+    ...(isRejected ? { isRejected } : {}),
   };
   return { seen, route, liveRoutes };
 }

@@ -1,6 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { App } from '../canary/app.ts';
 import { lastFailedCheckOf } from '../canary/evidence.ts';
-import type { Evidence, FailedCheck, Phase } from '../canary/types.ts';
+import type { CanaryStatus, Evidence, FailedCheck, Phase } from '../canary/types.ts';
 import type { Revision } from '../git/repo.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import type { KubeObject } from '../manifest/types.ts';
@@ -36,9 +37,12 @@ export interface Releases {
   /** Whether Git was looked at since the start. Before that it is not known what a new revision is, so none begins. */
   readonly isReady: boolean;
   begin(canary: KubeObject): Promise<void>;
-  note(key: string, evidence: Evidence): void;
+  /** A failed check is also written down, so that a restart can still tell why. Gives whether the Canary was written. */
+  note(key: string, evidence: Evidence): Promise<boolean>;
   /** The last check of the release under way that did not pass; undefined where none is known. */
   lastFailedCheck(key: string): FailedCheck | undefined;
+  /** Whether the release with this status has been recorded as rolled back. */
+  isRejected(canary: KubeObject, status: CanaryStatus): boolean;
   end(canary: KubeObject, ended: EndedRelease): Promise<void>;
   /** An app at rest without a ledger entry: its present state becomes its stable state. */
   adopt(canary: KubeObject, templateHash: string, configs: Readonly<Record<string, string>>): void;
@@ -59,6 +63,8 @@ export interface ReleasesOptions {
   readonly signal: AbortSignal;
 }
 
+/** As it stands in messages: `<name>.<namespace>`. */
+const shown = (key: string): string => key.split('/').toReversed().join('.');
 const keyOf = (object: KubeObject): string => `${object.metadata.namespace ?? ''}/${object.metadata.name}`;
 
 export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions): Releases {
@@ -107,6 +113,9 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
       });
     }
   };
+
+  /** After a restart what the annotation holds goes on. */
+  const evidenceOf = (key: string): Evidence[] => evidence.get(key) ?? [...(records.get(key)?.evidence ?? [])];
 
   let isReady = false;
 
@@ -187,13 +196,26 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
         return { ...release, supersedes: replaced, ...(unwritten.length === 0 ? {} : { unwritten }) };
       });
     },
-    note(key, entry) {
-      const list = evidence.get(key) ?? [];
+    async note(key, entry) {
+      const list = evidenceOf(key);
       if (list.length < evidenceLimit) list.push(entry);
       evidence.set(key, list);
+      if (entry.checks.every(({ passed }) => passed)) return false;
+      try {
+        await records.change(key, (now) => (now && !now.outcome ? { ...now, evidence: [...list] } : undefined));
+      } catch (error) {
+        log.warn({ canary: shown(key), reason: messageOf(error) }, 'a failed check could not be noted on the Canary');
+      }
+      return true;
     },
     lastFailedCheck(key) {
-      return lastFailedCheckOf(evidence.get(key) ?? []);
+      return lastFailedCheckOf(evidenceOf(key));
+    },
+    isRejected(canary, { lastAppliedSpec, trackedConfigs = {} }) {
+      const outcome = recordOf(canary)?.outcome;
+      if (outcome?.verdict !== 'rolled-back') return false;
+      const { templateHash, configs } = outcome.state;
+      return templateHash === lastAppliedSpec && isDeepStrictEqual(configs, trackedConfigs);
     },
     async end(canary, { verdict, failedCheck, templateHash, configs }) {
       const key = keyOf(canary);
@@ -211,11 +233,14 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
       const outcome = {
         verdict,
         atMs: clock.now(),
-        evidence: evidence.get(key) ?? [],
+        evidence: evidenceOf(key),
         state,
         ...(failedCheck ? { failedCheck } : {}),
       };
-      await records.change(key, (now) => ({ ...(now ?? record), outcome }));
+      await records.change(key, (now) => {
+        const { evidence: _told, ...release } = now ?? record;
+        return { ...release, outcome };
+      });
       if (verdict === 'promoted') {
         stables.set(key, { content: record.content, revision: record.revision });
         const track = tracks.get(key);
@@ -261,7 +286,7 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
       await records.change(key, landed).catch((error: unknown) => {
         // Only a note to ourselves: after a restart the writer finds the outcome in Git and writes nothing.
         log.warn(
-          { canary: key.replace('/', '.'), reason: messageOf(error) },
+          { canary: shown(key), reason: messageOf(error) },
           'the landed outcome could not be noted on the Canary',
         );
         records.remember(key, landed);
@@ -275,7 +300,7 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
       });
       await noted.catch((error: unknown) => {
         log.warn(
-          { canary: key.replace('/', '.'), reason: messageOf(error) },
+          { canary: shown(key), reason: messageOf(error) },
           'the pending outcome could not be noted on the Canary',
         );
       });

@@ -193,6 +193,8 @@ export interface Seen {
   readonly unreachableSinceMs?: number;
   /** The last failed check of this release, for the text of its outcome (from its evidence). Absent: unknown. */
   readonly lastFailedCheck?: FailedCheck;
+  /** This very release has been recorded as rolled back; only its status does not say so yet (a restart in between). Absent: no. */
+  readonly isRejected?: boolean;
   /** Answers to what `decide` asked in this tick, by questionKey. */
   readonly answers: ReadonlyMap<string, Answer>;
 }

@@ -23,7 +23,7 @@ export function wakes(spec: CanarySpec, status: CanaryStatus, seen: Seen, settin
       return seen.primary === undefined ? stage.revision.missing.length === 0 : primary === 'ready';
     case 'Progressing':
     case 'WaitingPromotion':
-      return stage.novelty !== 'same' || hasDeadCanary(stage);
+      return stage.novelty !== 'same' || seen.isRejected === true || hasDeadCanary(stage);
     case 'Promoting':
     case 'Finalising':
       return stage.novelty === 'new' && primary === 'ready';

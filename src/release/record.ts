@@ -1,3 +1,4 @@
+import type { Evidence } from '../canary/types.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import type { ReleaseRecord } from './types.ts';
 
@@ -20,16 +21,22 @@ export function renderRecord(record: ReleaseRecord): string {
 
 function thinned(whole: ReleaseRecord, limit: number): ReleaseRecord {
   const record = { ...whole, supersedes: whole.supersedes.slice(-maxSupersedes) };
-  const { outcome } = record;
-  if (!outcome) return record;
+  const { outcome, evidence } = record;
+  return {
+    ...record,
+    ...(evidence ? { evidence: some(evidence, limit) } : {}),
+    ...(outcome ? { outcome: { ...outcome, evidence: some(outcome.evidence, limit) } } : {}),
+  };
+}
+
+/** The first and the last. */
+function some(all: readonly Evidence[], limit: number): readonly Evidence[] {
   const half = Math.floor(limit / 2);
-  const all = outcome.evidence;
-  const some = all.length <= limit ? all : [...all.slice(0, half), ...all.slice(-half)];
-  const evidence = some.map(({ checks, ...look }) => ({
+  const left = all.length <= limit ? all : [...all.slice(0, half), ...all.slice(-half)];
+  return left.map(({ checks, ...look }) => ({
     ...look,
     checks: checks.map((check) => ({ ...check, text: check.text.slice(0, maxText) })),
   }));
-  return { ...record, outcome: { ...outcome, evidence } };
 }
 
 /** Undefined where there is none, or where it is not one of ours: then the release is simply not known. */
@@ -45,9 +52,9 @@ export function readRecord(canary: KubeObject): ReleaseRecord | undefined {
 
 function recordOf(value: unknown): ReleaseRecord | undefined {
   if (!isRecord(value) || !hasTexts(value, ['id', 'revision', 'base', 'content'])) return undefined;
-  const { outcome, unwritten = [], supersedes = [], startedAtMs = 0 } = value;
+  const { outcome, evidence = [], unwritten = [], supersedes = [], startedAtMs = 0 } = value;
   if (outcome !== undefined && !isOutcome(outcome)) return undefined;
-  if (!Array.isArray(unwritten) || !Array.isArray(supersedes)) return undefined;
+  if (!Array.isArray(evidence) || !Array.isArray(unwritten) || !Array.isArray(supersedes)) return undefined;
   const waiting = unwritten.flatMap((release: unknown) => recordOf(release) ?? []);
   return {
     ...(value as unknown as ReleaseRecord),

@@ -36,6 +36,8 @@ export interface ReleaseRecord {
   readonly startedAtMs: number;
   /** Release ids that a newer push replaced before they were judged. */
   readonly supersedes: readonly string[];
+  /** What was found so far, written down whenever a check failed. Absent: nothing failed yet, or the outcome has it all. */
+  readonly evidence?: readonly Evidence[];
   readonly outcome?: RecordedOutcome;
   /** Earlier releases whose outcomes are not in Git yet, oldest first. Absent: none. */
   readonly unwritten?: readonly ReleaseRecord[];

@@ -14,8 +14,11 @@ import { routeHome, scaleFromZero } from './traffic.ts';
 /** A release under analysis (Progressing, WaitingPromotion): checks, then the next step, one a tick. */
 export function* progress(stage: Stage): Asking<void> {
   const { novelty, status, spec, seen } = stage;
-  if (novelty === 'promoted') return cancel(stage);
   if (novelty === 'new') return restartAnalysis(stage);
+  // Its outcome stands already: whatever the target is by now, there is nothing left to judge.
+  if (seen.isRejected)
+    return rollBack(stage, seen.lastFailedCheck ?? { name: 'analysis', reason: 'rolled back before' });
+  if (novelty === 'promoted') return cancel(stage);
   leaveDeadCanary(stage);
   const isOver = status.failedChecks >= spec.analysis.threshold;
   const primary = primaryReadiness(stage);
@@ -27,11 +30,12 @@ export function* progress(stage: Stage): Asking<void> {
       return;
     }
   }
+  // A rollback waits for nothing: a restart amid one may have left the canary without pods.
+  if (isOver) return rollBackAfterChecks(stage);
   if (seen.routeTrouble !== undefined) return warn(stage, seen.routeTrouble);
   if (!isCanaryUp(stage)) return;
   if (spec.skipAnalysis) return skip(stage);
   if (yield* isCalledBack(stage)) return;
-  if (isOver) return rollBackAfterChecks(stage);
   const judgement = yield* check(stage);
   if (judgement === 'outage') return holdThroughOutage(stage);
   if (judgement === 'passed') yield* advance(stage);

@@ -4,18 +4,18 @@ import { callPostRollout } from './hooks.ts';
 import { alert, normal, restartAs, type Stage, update, warn } from './tick.ts';
 import { canGoHome, route, routeHome, scaleToZero } from './traffic.ts';
 
-/** Ends a release that failed: traffic home, then the canary to zero, then the outcome. */
+/** Ends a release that failed: traffic home, then the outcome, which survives a restart, then the canary to zero. */
 export function rollBack(stage: Stage, failedCheck: FailedCheck): void {
   const { names, draft } = stage;
   const isSafe = canGoHome(stage);
   const weight = routeHome(stage);
+  draft.effects.push({ kind: 'end-release', verdict: 'rolled-back', failedCheck });
   if (isSafe) {
     warn(stage, `Canary failed! Scaling down ${names.canary}`);
     scaleToZero(stage);
   } else {
     warn(stage, `Canary failed! ${names.canary} keeps its traffic because the primary does not answer`);
   }
-  draft.effects.push({ kind: 'end-release', verdict: 'rolled-back', failedCheck });
   restartAs(stage, 'Failed', weight);
   callPostRollout(stage, 'Failed');
 }
