@@ -12,6 +12,7 @@ import { openRepo } from '../../src/git/open-repo.ts';
 import type { Clock } from '../../src/lib/clock.ts';
 import { createHttp } from '../../src/lib/http-client.ts';
 import { createLogger } from '../../src/lib/log.ts';
+import { lifeOf, mortal } from './mortal.ts';
 
 /** A line of the agent's log. */
 export interface LogLine {
@@ -25,6 +26,8 @@ export interface AgentUnderTest {
   notReady(): readonly string[];
   notAlive(): readonly string[];
   isRunning(): boolean;
+  /** Its writes are used up. */
+  isDead(): boolean;
   /** As SIGTERM would. Once is enough; again is harmless. */
   stop(): Promise<void>;
   /** SIGKILL. Only for processes. */
@@ -36,10 +39,12 @@ export interface AgentOptions {
   /** Settings of `serin run`, by name. */
   readonly flags: Readonly<Record<string, string>>;
   readonly onLine: (line: LogLine) => void;
+  /** Dies after so many writes of canaries and pushes to Git. Absent: lives on. Not for processes. */
+  readonly writes?: number;
 }
 
 /** The agent as `serin run` joins it, but in this process and with the stage's clock. */
-export async function startInProcess({ clock, flags, onLine }: AgentOptions): Promise<AgentUnderTest> {
+export async function startInProcess({ clock, flags, onLine, writes }: AgentOptions): Promise<AgentUnderTest> {
   const raw = readSettings({ flags, environment: {}, file: {} });
   const settings = agentSettings(raw);
   const log = createLogger('debug', (line) => onLine(JSON.parse(line) as LogLine));
@@ -47,7 +52,16 @@ export async function startInProcess({ clock, flags, onLine }: AgentOptions): Pr
   const http = createHttp({ userAgent: 'serin', maxBytes: 1_000_000, proxy: { http: raw['http-proxy'] } });
   const cluster = await openCluster({ kind: 'file', path: raw.kubeconfig }, { clock, log });
   const repo = await openRepo({ url: raw['git-url'], branch: raw['git-branch'], dir: raw['git-dir'], log });
-  const agent: Agent = startAgent({ clock, log, http, cluster, repo, telemetry, settings });
+  const life = lifeOf(writes ?? Number.POSITIVE_INFINITY);
+  const agent: Agent = startAgent({
+    clock,
+    log,
+    http,
+    cluster: mortal(cluster, life, isCanaryWrite),
+    repo: mortal(repo, life, (method) => method === 'push'),
+    telemetry,
+    settings,
+  });
   let ended: Promise<void> | undefined;
   const end = async (): Promise<void> => {
     await agent.stop();
@@ -59,9 +73,17 @@ export async function startInProcess({ clock, flags, onLine }: AgentOptions): Pr
     notReady: () => agent.notReady(),
     notAlive: () => agent.notAlive(),
     isRunning: () => ended === undefined,
+    isDead: () => life.isOver,
     stop: () => (ended ??= end()),
     kill: () => Promise.reject(new Error('only a process can be killed')),
   };
+}
+
+/** Writes of the canaries' loop, not those of the sync, the inventory and events. */
+function isCanaryWrite(method: string, args: readonly unknown[]): boolean {
+  if (!['create', 'jsonPatch', 'mergePatch'].includes(method)) return false;
+  const { manager } = args.at(-2) as { manager?: string };
+  return manager === 'serin-canary' || manager === 'serin-release';
 }
 
 const program = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
@@ -83,6 +105,7 @@ export async function startProcess({ flags, onLine }: AgentOptions): Promise<Age
   return {
     notReady: () => [],
     notAlive: () => [],
+    isDead: () => false,
     isRunning: () => child.exitCode === null && child.signalCode === null,
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),

@@ -60,13 +60,16 @@ describe('an outcome', patient, () => {
     });
   });
 
-  it('waits for Git to come back while the cluster is safe, even if the agent restarts meanwhile', async () => {
+  it('waits for Git to come back while the cluster is safe, even if the agent has to start anew meanwhile', async () => {
     await onStage({ files, hosts }, async (stage) => {
       await adopted(stage);
       const before = await stage.file(appPath());
       await stage.edit('podinfo 3.1.2', appPath(), toTag('3.1.2'));
       await stage.until('the first step', () => canary(stage).weight === 20);
       await stage.git.faults.down();
+      await stage.agent.stop();
+      // As in a new pod: nothing is left of the mirror, and users are still on the bad version.
+      await stage.start({ freshMirror: true });
       await stage.until('the rollback', () => canary(stage).phase === 'Failed');
       expectSafe(stage);
       await stage.until('people are told', () => record(stage)?.outcome?.blocked !== undefined);
@@ -76,14 +79,11 @@ describe('an outcome', patient, () => {
 
       const from = stage.happened.length;
       await stage.agent.stop();
-      await stage.start();
+      await stage.start({ freshMirror: true });
       await stage.restsFor(60_000);
       expectSafe(stage);
       expect(canary(stage).phase).toBe('Failed');
-      await stage.agent.stop();
-      // As in a new pod: nothing is left of the mirror, so it cannot even start without Git.
       await stage.git.faults.up();
-      await stage.start({ freshMirror: true });
 
       const { commit, trailers } = await outcome(stage, 1, 30_000);
       expect(trailers['Verdict']).toBe('rolled-back');

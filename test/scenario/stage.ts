@@ -50,7 +50,7 @@ export interface Stage {
   readonly happened: readonly Happened[];
   readonly agent: AgentUnderTest;
   /** Starts an agent; the last one has to be gone. */
-  start(options?: { readonly freshMirror?: boolean }): Promise<void>;
+  start(options?: { readonly freshMirror?: boolean; readonly writes?: number }): Promise<void>;
   /** Commits to the branch as somebody's push does; gives the commit. Null removes a file. */
   push(message: string, files: Readonly<Record<string, string | null>>): Promise<string>;
   /** Commits a change of one file. */
@@ -172,7 +172,17 @@ async function build(
     const names = await runGit(['-C', repoPath, 'ls-tree', '-r', '--name-only', 'main', '--', path]);
     return names === '' ? undefined : runGit(['-C', repoPath, 'show', `main:${path}`]);
   };
-  const push: Stage['push'] = (message, files) => commitFiles(repoPath, { message, files });
+  /** The agent may have pushed meanwhile; then a person pulls and pushes again. */
+  const patiently = async (attempt: () => Promise<string>): Promise<string> => {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (tries === 5 || !/does not contain|cannot lock ref/.test(String(error))) throw error;
+      }
+    }
+  };
+  const push: Stage['push'] = (message, files) => patiently(() => commitFiles(repoPath, { message, files }));
 
   const stage: Stage = {
     clock,
@@ -187,7 +197,7 @@ async function build(
       if (!agent) throw new Error('no agent was started');
       return agent;
     },
-    async start({ freshMirror = false } = {}) {
+    async start({ freshMirror = false, writes } = {}) {
       if (freshMirror) mirrors += 1;
       const kubeconfigPath = join(root, 'kubeconfig');
       await writeFile(kubeconfigPath, sandbox.kubeconfig);
@@ -207,7 +217,12 @@ async function build(
         ...options.flags,
       };
       const begin = kind === 'process' ? startProcess : startInProcess;
-      agent = await begin({ clock, flags, onLine: (line) => log.push(line) });
+      agent = await begin({
+        clock,
+        flags,
+        onLine: (line) => log.push(line),
+        ...(writes === undefined ? {} : { writes }),
+      });
     },
     push,
     async edit(message, path, change) {
