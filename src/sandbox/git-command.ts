@@ -51,6 +51,17 @@ export interface GitCommit {
 
 /** Commits to a bare repository with native git (`fast-import`), without a checkout. Gives the commit's id. */
 export async function commitWithGit(repoPath: string, commit: GitCommit): Promise<string> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await commitOnTip(repoPath, commit);
+    } catch (error) {
+      // Somebody was faster: a person would pull and push again.
+      if (tries === 5 || !/does not contain|cannot lock ref/.test(String(error))) throw error;
+    }
+  }
+}
+
+async function commitOnTip(repoPath: string, commit: GitCommit): Promise<string> {
   const ref = `refs/heads/${commit.branch ?? 'main'}`;
   const tip = (await runGit(['-C', repoPath, 'for-each-ref', '--format=%(objectname)', ref])).trim();
   const who = `${commit.author ?? 'Ada Operator <ada@example.com>'} ${commit.atSeconds ?? Math.floor(Date.now() / 1000)} +0000`;
