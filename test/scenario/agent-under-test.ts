@@ -25,6 +25,8 @@ export interface AgentUnderTest {
   /** Why it is not ready; always empty for a process. */
   notReady(): readonly string[];
   notAlive(): readonly string[];
+  /** Tells it of a push, as a Git server's webhook does; processes find it by themselves. */
+  pollNow(): void;
   isRunning(): boolean;
   /** Its writes are used up. */
   isDead(): boolean;
@@ -72,6 +74,7 @@ export async function startInProcess({ clock, flags, onLine, writes }: AgentOpti
   return {
     notReady: () => agent.notReady(),
     notAlive: () => agent.notAlive(),
+    pollNow: () => agent.pollNow(),
     isRunning: () => ended === undefined,
     isDead: () => life.isOver,
     stop: () => (ended ??= end()),
@@ -105,6 +108,7 @@ export async function startProcess({ flags, onLine }: AgentOptions): Promise<Age
   return {
     notReady: () => [],
     notAlive: () => [],
+    pollNow: () => undefined,
     isDead: () => false,
     isRunning: () => child.exitCode === null && child.signalCode === null,
     stop: () => end('SIGTERM'),

@@ -64,7 +64,7 @@ describe('bad input', patient, () => {
       await stage.until('it is seen and said', () =>
         stage.log.some(({ held }) => /nothing is deleted/.test(String(held))),
       );
-      await stage.restsFor(30_000);
+      await stage.restsFor(20_000);
       expect(object(stage, 'Deployment', 'podinfo-primary')?.metadata.uid).toBe(uid);
       expect(object(stage, 'Canary', 'podinfo')).toBeDefined();
       expect(weights(stage)).toEqual([100, 0]);
@@ -79,7 +79,7 @@ describe('bad input', patient, () => {
   it('as the very first version is never taken for stable', async () => {
     await onStage({ files: appFiles({ tag: '3.1.4' }), hosts }, async (stage) => {
       await stage.said(/^podinfo-primary\.test not ready: .*0 of 2/);
-      await stage.restsFor(90_000);
+      await stage.restsFor(60_000);
       expect(canary(stage).phase).toBe('Initializing');
       // Users stay where they were: the target is not scaled down for a primary that does not answer.
       expect(replicas(stage, 'podinfo')).toBe(2);

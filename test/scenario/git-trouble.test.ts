@@ -54,7 +54,7 @@ describe('an outcome', patient, () => {
       await stage.edit('podinfo 3.1.1', appPath(), toTag('3.1.1'));
       const { commit } = await outcome(stage, 1);
       await stage.until('the agent has found it', () => record(stage)?.outcome?.written === commit);
-      await stage.restsFor(30_000);
+      await stage.restsFor(20_000);
       expect(await outcomes(stage)).toHaveLength(1);
       await expectSound(stage);
     });

@@ -61,7 +61,7 @@ describe('Git alone tells what runs', patient, () => {
       await stage.said(/^Deployment test\/podinfo drifted: /);
       await stage.until('the image is back', () => image(stage, 'podinfo') === 'podinfo:3.1.0');
       await stage.until('the canary is at rest', () => ['Initialized', 'Succeeded'].includes(canary(stage).phase));
-      await stage.restsFor(30_000);
+      await stage.restsFor(20_000);
       expect(image(stage, 'podinfo-primary')).toBe('podinfo:3.1.0');
       expect(replicas(stage, 'podinfo')).toBe(0);
       expect(weights(stage)).toEqual([100, 0]);
@@ -78,7 +78,7 @@ describe('Git alone tells what runs', patient, () => {
       await stage.agent.stop();
       const { weight } = canary(stage);
       const from = stage.happened.length;
-      await stage.restsFor(30_000);
+      await stage.restsFor(20_000);
       expect(canary(stage).weight).toBe(weight);
       await stage.start();
       await outcome(stage, 1);
@@ -101,7 +101,7 @@ describe('Git alone tells what runs', patient, () => {
         () => canary(stage).phase === 'Initialized' && replicas(stage, 'podinfo') === 0,
       );
       expect(weights(stage)).toEqual([100, 0]);
-      await stage.restsFor(30_000);
+      await stage.restsFor(20_000);
       expect(await outcomes(stage)).toEqual([]);
 
       await stage.edit('podinfo 3.1.5', appPath(), toTag('3.1.5'));

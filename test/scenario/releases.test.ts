@@ -67,7 +67,7 @@ describe('a release', patient, () => {
       // The revert is what the primary runs: it is no release.
       await stage.said(`Synced ${commit.slice(0, 10)}`);
       await stage.until('the target is back', () => image(stage, 'podinfo') === 'podinfo:3.1.0');
-      await stage.restsFor(30_000);
+      await stage.restsFor(20_000);
       expect(stage.happened.filter(({ message }) => message.startsWith('New revision'))).toHaveLength(1);
       expect(await outcomes(stage)).toHaveLength(1);
       await expectSound(stage);

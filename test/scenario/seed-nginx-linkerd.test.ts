@@ -4,9 +4,9 @@ import { canary, image, object } from './look.ts';
 import { outcome, outcomes } from './outcomes.ts';
 import { ended, initialized, podinfoFiles, setImage } from './seed-podinfo.ts';
 import { expectSound } from './soundness.ts';
-import { onStage, patient } from './stage.ts';
+import { onStage, onceMore } from './stage.ts';
 
-it('the podinfo of the NGINX guide goes through all its weights on the canary Ingress', patient, async () => {
+it('the podinfo of the NGINX guide goes through all its weights on the canary Ingress', onceMore, async () => {
   const folder = '002-podinfo-nginx';
   const files = await podinfoFiles(folder, 'deployment', 'ingress', 'canary');
   const flags = { 'mesh-provider': 'kubernetes', 'default-namespace': 'test' };
@@ -38,7 +38,7 @@ it('the podinfo of the NGINX guide goes through all its weights on the canary In
   });
 });
 
-it('the podinfo of the Linkerd guide begins anew when a newer version comes, and is promoted', patient, async () => {
+it('the podinfo of the Linkerd guide begins anew when a newer version comes, and is promoted', onceMore, async () => {
   const folder = '002-podinfo-linkerd';
   const files = await podinfoFiles(folder, 'deployment', 'ingress', 'canary');
   const flags = { 'mesh-provider': 'linkerd', 'default-namespace': 'test' };

@@ -3,13 +3,13 @@ import { documentFiles, documentLines, expectTold } from './documents.ts';
 import { canary, image } from './look.ts';
 import { outcome } from './outcomes.ts';
 import { expectSound } from './soundness.ts';
-import { onStage, patient, type Stage } from './stage.ts';
+import { onStage, onceMore, type Stage } from './stage.ts';
 
 const app = { namespace: 'quotes', name: 'quotesbackend' };
 const folder = '000-quotes-linkerd';
 const backend = `apps/${folder}/backend.yaml`;
 // The second is a matter of timing.
-const unmentioned = ['all the metrics providers are available!', 'Waiting for quotesbackend-primary'];
+const unmentioned = ['all the metrics providers are available!', 'Waiting for quotesbackend'];
 
 /** Answers of Prometheus about requests to the canary within the metric's window. */
 async function requestRate({ sandbox }: Stage): Promise<readonly unknown[]> {
@@ -18,10 +18,10 @@ async function requestRate({ sandbox }: Stage): Promise<readonly unknown[]> {
   return ((await response.json()) as { data: { result: readonly unknown[] } }).data.result;
 }
 
-it('the quotes of the Linkerd walk-through are promoted and rolled back with its events', patient, async () => {
+it('the quotes of the Linkerd walk-through are promoted and rolled back with its events', onceMore, async () => {
   const files = await documentFiles(...['namespace', 'backend', 'canary'].map((name) => `${folder}/${name}.yaml`));
   const flags = { 'mesh-provider': 'linkerd', 'default-namespace': 'quotes' };
-  await onStage({ files, flags, routing: 'smi', speed: 30 }, async (stage) => {
+  await onStage({ files, flags, routing: 'smi', speed: 30, perSecond: 4 }, async (stage) => {
     const silences = (from: number): number =>
       stage.happened.slice(from).filter(({ message }) => message.startsWith('Halt advancement no values found')).length;
     await stage.until('the Star Wars quotes run', () => canary(stage, app).phase === 'Initialized');

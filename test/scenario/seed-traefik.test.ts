@@ -4,11 +4,11 @@ import { canary, editByHand, image, readyReplicas, replicas } from './look.ts';
 import { outcome } from './outcomes.ts';
 import { ended, initialized, podinfoFiles, setImage } from './seed-podinfo.ts';
 import { expectSound } from './soundness.ts';
-import { onStage, patient } from './stage.ts';
+import { onStage, onceMore } from './stage.ts';
 
 it(
   'the podinfo of the Traefik guide is promoted, and rolled back for errors and for a metric of its own',
-  patient,
+  onceMore,
   async () => {
     const folder = '001-podinfo-traefik';
     const files = await podinfoFiles(folder, 'deployment', 'ingressroute', 'canary');
