@@ -1,10 +1,11 @@
 import { schedule, validate as isSchedule } from 'node-cron';
 import type { App } from '../canary/app.ts';
 import { parseStatus } from '../canary/status.ts';
-import type { CanaryStatus, Phase } from '../canary/types.ts';
+import { templateHash } from '../canary/template-hash.ts';
+import type { CanaryStatus, ConfigKey, Phase } from '../canary/types.ts';
 import type { Reflection } from '../cluster/cluster.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
-import { type KubeObject, refKey } from '../manifest/types.ts';
+import { type KubeObject, refKey, refOf } from '../manifest/types.ts';
 import { createOutcomeWriter } from '../release/writer.ts';
 import { createSyncer } from '../sync/syncer.ts';
 import { createCanaryLoop } from './canary-loop.ts';
@@ -95,13 +96,31 @@ export function startAgent(deps: Deps): Agent {
     if (!canary) phases.delete(key);
     return canary && (phases.get(key) ?? parseStatus(canary).phase);
   };
-  /** An app at rest without a ledger entry is recorded. `written` is its status where the view is still behind it. */
-  const adopt = ({ id }: App, written?: CanaryStatus): void => {
+  /**
+   * An app at rest without a ledger entry is recorded. `written` is its status where the view is still behind it. Only what the primary
+   * was made from: a newer push that stands in Git and in the target already has not been judged.
+   */
+  const adopt = async (app: App, written?: CanaryStatus): Promise<void> => {
+    const { id, target } = app;
     const canary = views.canaries.get(id.namespace, id.name);
-    if (!canary) return;
+    if (!canary || !target || releases.stableOf(`${id.namespace}/${id.name}`)) return;
     const status = written ?? parseStatus(canary);
-    if (status.phase === 'Initialized' || status.phase === 'Succeeded')
-      releases.adopt(canary, status.lastPromotedSpec, status.trackedConfigs ?? {});
+    if (status.phase !== 'Initialized' && status.phase !== 'Succeeded') return;
+    const live = await cluster.get(refOf(target.object), signal);
+    const template = (live?.['spec'] as { template?: unknown } | undefined)?.template;
+    if (template === undefined || templateHash(template) !== status.lastPromotedSpec) return;
+    for (const [key, checksum] of Object.entries(status.trackedConfigs ?? {})) {
+      if ((await views.config(id.namespace, key as ConfigKey))?.checksum !== checksum) return;
+    }
+    releases.adopt(canary, status.lastPromotedSpec, status.trackedConfigs ?? {}, app.content);
+  };
+  const adoptAll = (found: readonly App[], written?: CanaryStatus): void => {
+    for (const app of found) {
+      adopt(app, written).catch((error: unknown) => {
+        if (!signal.aborted)
+          log.warn({ reason: messageOf(error) }, 'a first state could not be looked at; the next sync does');
+      });
+    }
   };
   let apps: readonly App[] = [];
   const syncLoop = createSyncLoop({
@@ -113,14 +132,14 @@ export function startAgent(deps: Deps): Agent {
     takenOver: (synced) => new Set(synced.flatMap(({ id, canary }) => apexOf(id, canary.object, views.services))),
     onSynced: (synced) => {
       apps = synced;
-      for (const app of synced) adopt(app);
+      adoptAll(synced);
     },
     signal,
   });
   const onPhase = (key: string, status: CanaryStatus): void => {
     phases.set(key, status.phase);
     const app = apps.find(({ id }) => `${id.namespace}/${id.name}` === key);
-    if (app && status.phase === 'Initialized') adopt(app, status);
+    if (app && status.phase === 'Initialized') adoptAll([app], status);
     if (['Initialized', 'Failed', 'Succeeded'].includes(status.phase)) syncLoop.wake(status.phase);
   };
   const canaryLoop = createCanaryLoop({

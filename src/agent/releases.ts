@@ -45,7 +45,13 @@ export interface Releases {
   isRejected(canary: KubeObject, status: CanaryStatus): boolean;
   end(canary: KubeObject, ended: EndedRelease): Promise<void>;
   /** An app at rest without a ledger entry: its present state becomes its stable state. */
-  adopt(canary: KubeObject, templateHash: string, configs: Readonly<Record<string, string>>): void;
+  adopt(
+    canary: KubeObject,
+    templateHash: string,
+    configs: Readonly<Record<string, string>>,
+    /** Content that was looked at; absent: the last synced one. */
+    content?: string,
+  ): void;
   /** Looks at the Canary's annotation: an outcome that was not written before a restart is submitted again. */
   resume(canary: KubeObject): void;
   written(outcome: Outcome, revision: Revision): Promise<void>;
@@ -250,11 +256,13 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
       }
       send(key, records.get(key) ?? { ...record, outcome });
     },
-    adopt(canary, templateHash, configs) {
+    adopt(canary, templateHash, configs, content) {
       const key = keyOf(canary);
       const track = tracks.get(key);
       const app = apps.get(key);
-      if (!track || !app || stableOf(key) || app.target === undefined) return;
+      // A newer commit may have come while the cluster was looked at: then it is not this state that Git tells.
+      if (!track || !app || stableOf(key) || app.target === undefined || (content ?? track.content) !== track.content)
+        return;
       stables.set(key, { content: track.content, revision: track.firstSeen });
       tracks.set(key, { ...track, base: lastSeenOf(key, track.content) ?? track.firstSeen });
       const now = clock.now();
