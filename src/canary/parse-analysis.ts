@@ -43,7 +43,7 @@ export function parseAnalysis(analysis: Json, context: AnalysisContext): Analysi
     canaryReadyThreshold: percentOf(analysis['canaryReadyThreshold'], `${field}.canaryReadyThreshold`, check),
     metrics: parseMetrics(analysis['metrics'], `${field}.metrics`, namespace, check),
     webhooks: parseWebhooks(analysis['webhooks'], `${field}.webhooks`, check),
-    alerts: check.list(analysis['alerts'], `${field}.alerts`),
+    alerts: [],
   };
 }
 

@@ -48,6 +48,7 @@ export function parseCanary(object: KubeObject, defaults: CanaryDefaults): Canar
     provider,
     ...(metricsServer === undefined ? {} : { metricsServer }),
     target: { ...target, namespace },
+    targetKind: 'Deployment',
     ...parseIngressRef(spec['ingressRef'], namespace, check),
     service,
     analysis,

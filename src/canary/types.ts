@@ -74,6 +74,42 @@ export interface WebhookSpec {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** How long a user stays on the version that answered first. Weighted strategy, on routers that can. */
+export interface SessionAffinitySpec {
+  readonly cookieName: string;
+  /** Absent: only users of the canary are kept where they are. */
+  readonly primaryCookieName?: string;
+  /** Absent in YAML: 86,400. */
+  readonly maxAgeSeconds: number;
+  readonly domain?: string;
+  readonly path?: string;
+  readonly sameSite?: string;
+  readonly httpOnly: boolean;
+  readonly secure: boolean;
+  readonly partitioned: boolean;
+}
+
+/** Whom to tell, and from which severity on. */
+export interface AlertSpec {
+  readonly name: string;
+  readonly provider: { readonly namespace: string; readonly name: string };
+  /** `info` is everything. Absent in YAML: info. */
+  readonly severity: AlertSeverity;
+}
+
+/** What a check that found nothing out does: count as failed, keep the weight without counting, or count as passed. */
+export type InconclusiveAction = 'fail' | 'hold' | 'pass';
+
+/** By the reason why nothing was found out; see `Sample`. */
+export interface InconclusivePolicy {
+  /** The metric exists, but there were no requests to measure. */
+  readonly noTraffic: InconclusiveAction;
+  /** A provider that answers knows no such series. */
+  readonly noSeries: InconclusiveAction;
+  /** `hold` ends in a rollback after the progress deadline. */
+  readonly unreachable: 'fail' | 'hold';
+}
+
 export interface AnalysisSpec {
   readonly intervalMs: number;
   /** Failed checks at which the canary is rolled back; at least 1. */
@@ -88,8 +124,11 @@ export interface AnalysisSpec {
   readonly canaryReadyThreshold: number;
   readonly metrics: readonly MetricSpec[];
   readonly webhooks: readonly WebhookSpec[];
-  /** As written; sent by the notifiers. */
-  readonly alerts: readonly unknown[];
+  /** Empty: the agent's own notifier hears of it. */
+  readonly alerts: readonly AlertSpec[];
+  /** Absent: the agent's settings decide. */
+  readonly inconclusive?: Partial<InconclusivePolicy>;
+  readonly sessionAffinity?: SessionAffinitySpec;
 }
 
 export interface CustomMetadata {
@@ -115,6 +154,20 @@ export interface ServiceSpec {
   readonly raw: Readonly<Record<string, unknown>>;
 }
 
+/** What is released: told by `targetRef` (a Service of `serving.knative.dev` is Knative's). */
+export type TargetKind = 'Deployment' | 'DaemonSet' | 'Service' | 'Knative';
+
+/** The autoscaler of the target, of which the primary gets a copy named `<name>-primary`. */
+export interface AutoscalerSpec {
+  readonly ref: ObjectRef;
+  readonly kind: 'HorizontalPodAutoscaler' | 'ScaledObject';
+  /** ScaledObject: trigger name to the primary's query. Absent: names in the queries are rewritten. */
+  readonly primaryQueries?: Readonly<Record<string, string>>;
+  /** Absent: as the target's autoscaler has it. */
+  readonly primaryMinReplicas?: number;
+  readonly primaryMaxReplicas?: number;
+}
+
 /** A Canary after parsing: defaults filled in, every value checked. */
 export interface CanarySpec {
   readonly namespace: string;
@@ -124,6 +177,8 @@ export interface CanarySpec {
   /** Prometheus base URL of this canary. Absent: the agent's. */
   readonly metricsServer?: string;
   readonly target: ObjectRef;
+  readonly targetKind: TargetKind;
+  readonly autoscaler?: AutoscalerSpec;
   readonly ingressRef?: ObjectRef;
   readonly service: ServiceSpec;
   readonly analysis: AnalysisSpec;
@@ -156,6 +211,11 @@ export interface CanaryStatus {
   readonly lastPromotedSpec: string;
   readonly lastTransitionTime?: string;
   readonly conditions?: readonly CanaryCondition[];
+  /** `<cookie>=<value>` that keeps users on the canary now. */
+  readonly sessionAffinityCookie?: string;
+  /** The one before, which browsers are told to forget. */
+  readonly previousSessionAffinityCookie?: string;
+  readonly primarySessionAffinityCookie?: string;
 }
 
 /** `configmap/<name>` or `secret/<name>`. */
@@ -189,6 +249,9 @@ export interface Seen {
   readonly configs: ReadonlyMap<ConfigKey, ConfigSeen>;
   /** spec.replicas that Git asks of the target; undefined where Git does not say. */
   readonly desiredReplicas: number | undefined;
+  /** The autoscaler that `spec.autoscalerRef` names, and the primary's copy of it. Absent: there is none. */
+  readonly scaler?: KubeObject;
+  readonly primaryScaler?: KubeObject;
   /** Since when the metrics providers have not answered; absent while they do. Kept by the shell. */
   readonly unreachableSinceMs?: number;
   /** The last failed check of this release, for the text of its outcome (from its evidence). Absent: unknown. */

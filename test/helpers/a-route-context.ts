@@ -14,6 +14,7 @@ export function aSpec({ service, analysis, ...rest }: Overrides = {}): CanarySpe
     name: 'shop',
     provider: 'traefik',
     target: { apiVersion: 'apps/v1', kind: 'Deployment', namespace: 'prod', name: 'shop' },
+    targetKind: 'Deployment',
     progressDeadlineSeconds: 600,
     skipAnalysis: false,
     suspend: false,
