@@ -5,6 +5,7 @@ import { templateHash } from '../canary/template-hash.ts';
 import type { CanaryStatus, ConfigKey, Phase } from '../canary/types.ts';
 import type { Reflection } from '../cluster/cluster.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
+import { createOutbox } from '../lib/outbox.ts';
 import { type KubeObject, refKey, refOf } from '../manifest/types.ts';
 import { createOutcomeWriter } from '../release/writer.ts';
 import { createSyncer } from '../sync/syncer.ts';
@@ -36,6 +37,10 @@ const outcomeNames = { promoted: 'Promotion', 'rolled-back': 'Rollback', adopted
 
 /** How long steps under way may take when the agent stops. */
 const stopPatienceMs = 5_000;
+/** How long events and alerts that wait may take then. */
+const lastWordsMs = 2_000;
+/** Messages that may wait for one receiver. */
+const outboxLimit = 1_000;
 /** Polls that fail for so long make the agent not ready. */
 const gitSilenceMs = 300_000;
 
@@ -85,7 +90,13 @@ export function startAgent(deps: Deps): Agent {
     ledger: (key) => ledgers.get(key),
     signal,
   });
-  const effects = createEffects(deps, recorder, releases);
+  const outbox = createOutbox({
+    clock,
+    limit: outboxLimit,
+    onDropped: () => telemetry.eventsDropped.inc(),
+    onError: (_receiver, error) => log.error({ reason: messageOf(error) }, 'a message could not be sent'),
+  });
+  const effects = createEffects(deps, { recorder, releases, outbox });
   const syncer = createSyncer({ cluster, clock, log, settings });
 
   const phases = new Map<string, Phase>();
@@ -220,7 +231,7 @@ export function startAgent(deps: Deps): Agent {
       const patience = new AbortController();
       await Promise.race([canaryLoop.stop(), clock.sleep(stopPatienceMs, patience.signal).catch(() => undefined)]);
       patience.abort(new Error('stopped'));
-      await recorder.drain(2_000);
+      await Promise.all([recorder.drain(lastWordsMs), outbox.close(lastWordsMs)]);
       ending.abort(new Error('the agent stops'));
       syncer.stop();
       await Promise.all(work);

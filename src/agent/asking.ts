@@ -2,6 +2,7 @@ import { measure, metricsOnline } from '../analysis/measure.ts';
 import { callWebhook, webhookPayload } from '../analysis/webhook.ts';
 import type { Answer, CanarySpec, CanaryStatus, Question } from '../canary/types.ts';
 import type { Deps } from './deps.ts';
+import { readSecret } from './secrets.ts';
 import type { Views } from './views.ts';
 
 export type Ask = (question: Question, spec: CanarySpec, status: CanaryStatus, signal: AbortSignal) => Promise<Answer>;
@@ -9,19 +10,6 @@ export type Ask = (question: Question, spec: CanarySpec, status: CanaryStatus, s
 /** Puts what `decide` asks to metrics providers and webhooks. */
 export function createAsking(deps: Deps, views: Views): Ask {
   const { clock, cluster, http, settings, telemetry } = deps;
-
-  const secret = async (
-    namespace: string,
-    name: string,
-    signal: AbortSignal,
-  ): Promise<Record<string, string> | undefined> => {
-    const object = await cluster.get({ apiVersion: 'v1', kind: 'Secret', namespace, name }, signal);
-    if (!object) return undefined;
-    const data = (object['data'] ?? {}) as Record<string, string>;
-    return Object.fromEntries(
-      Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString('utf8')]),
-    );
-  };
 
   return async (question, spec, status, signal) => {
     if (question.kind === 'hook') {
@@ -33,7 +21,7 @@ export function createAsking(deps: Deps, views: Views): Ask {
       metricsServer: spec.metricsServer ?? settings.metricsServer,
       meshProvider: settings.provider,
       template: (namespace: string, name: string) => views.templates.get(namespace, name),
-      secret,
+      secret: (namespace: string, name: string, stop: AbortSignal) => readSecret(cluster, namespace, name, stop),
     };
     if (question.kind === 'metrics-online') return metricsOnline(spec, io, signal);
     const { metric } = question;

@@ -54,4 +54,20 @@ export interface AgentSettings {
   readonly eventSource: string;
   /** Told of every event of Canaries that have no event webhook of their own; absent: nobody. */
   readonly eventWebhook?: string;
+  /** Told of all alerts of Canaries that name no provider of their own. Absent: nobody. */
+  readonly notifier?: GlobalNotifier;
+  /** Canaries must not refer to objects of other namespaces. */
+  readonly noCrossNamespaceRefs: boolean;
+  /** Webhooks of this host (also with `.svc` and `.svc.cluster.local`) are the agent's own gates. */
+  readonly gateHost: string;
+}
+
+/** Slack, from the settings. */
+export interface GlobalNotifier {
+  /** A secret, as `token` is. */
+  readonly address: string;
+  readonly token?: string;
+  readonly channel: string;
+  readonly username: string;
+  readonly proxy?: string;
 }

@@ -1,11 +1,14 @@
 import { callWebhook, webhookPayload } from '../analysis/webhook.ts';
 import { configChecksum, parseConfigKey, renderConfigCopy } from '../canary/configs.ts';
 import type { CanaryEvent, CanarySpec, CanaryStatus, Effect, Seen, TrafficSplit } from '../canary/types.ts';
-import { AgentError, assertNever, messageOf } from '../lib/errors.ts';
+import { AgentError, assertNever } from '../lib/errors.ts';
+import type { Outbox } from '../lib/outbox.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { planRoutes } from '../routers/reconcile.ts';
 import type { LiveObjects, RouteContext, Router } from '../routers/router.ts';
+import { createAlerts } from './alerts.ts';
 import type { Deps } from './deps.ts';
+import { createEventHooks } from './event-hooks.ts';
 import type { EventRecorder } from './event-recorder.ts';
 import type { Releases } from './releases.ts';
 import { canaryManager, writeObject } from './writes.ts';
@@ -29,56 +32,26 @@ export interface Effects {
   ): void;
 }
 
-export function createEffects(deps: Deps, recorder: EventRecorder, releases: Releases): Effects {
+export interface EffectParts {
+  readonly recorder: EventRecorder;
+  readonly releases: Releases;
+  /** For everything that is told to the outside. */
+  readonly outbox: Outbox;
+}
+
+export function createEffects(deps: Deps, { recorder, releases, outbox }: EffectParts): Effects {
   const { cluster, clock, http, log, settings } = deps;
+  const tellHooks = createEventHooks(deps, outbox);
 
   const tell: Effects['tell'] = (canary, spec, event) => {
     log[event.level]({ canary: `${spec.name}.${spec.namespace}` }, event.message);
     recorder.record(canary, event);
-    sendToWebhooks(canary, spec, event);
+    tellHooks(canary, spec, event);
   };
 
-  // Event webhooks are told on the side: a dead receiver must not slow a rollout down (Flagger's R65).
-  const sendToWebhooks = (
-    canary: KubeObject,
-    spec: Pick<CanarySpec, 'namespace' | 'name'> & Partial<CanarySpec>,
-    event: CanaryEvent,
-  ): void => {
-    const own = spec.analysis?.webhooks.filter(({ type }) => type === 'event') ?? [];
-    const fallback = settings.eventWebhook;
-    const hooks =
-      own.length > 0 || fallback === undefined
-        ? own
-        : [
-            {
-              name: 'event',
-              type: 'event' as const,
-              url: fallback,
-              timeoutMs: 10_000,
-              retries: 0,
-              disableTls: false,
-              muteAlert: true,
-              metadata: {},
-            },
-          ];
-    for (const hook of hooks) {
-      const status = canary['status'] as { phase?: string } | undefined;
-      const payload = webhookPayload(spec, status?.phase ?? '', undefined, {
-        ...hook.metadata,
-        eventMessage: event.message,
-        eventType: event.type,
-        timestamp: String(clock.now()),
-      });
-      callWebhook(hook, payload, { http, clock }, AbortSignal.timeout(60_000)).then(
-        (answer) => {
-          if (answer.kind === 'rejected')
-            log.warn({ canary: `${spec.name}.${spec.namespace}` }, `error sending event to webhook: ${answer.reason}`);
-        },
-        (error: unknown) =>
-          log.warn({ canary: `${spec.name}.${spec.namespace}` }, `error sending event to webhook: ${messageOf(error)}`),
-      );
-    }
-  };
+  const alerts = createAlerts(deps, outbox, ({ canary }, message) =>
+    recorder.record(canary, { type: 'Warning', level: 'error', message }),
+  );
 
   const writeRoutes = async (
     context: TickContext,
@@ -135,8 +108,8 @@ export function createEffects(deps: Deps, recorder: EventRecorder, releases: Rel
         case 'log':
           return log.info({ canary: name }, effect.message);
         case 'alert':
-          // Notifiers come with the engine's second part; the log already says it.
-          return log.debug({ canary: name, severity: effect.severity }, `alert: ${effect.message}`);
+          log.debug({ canary: name, severity: effect.severity }, `alert: ${effect.message}`);
+          return alerts.send(effect, { canary: seen.canary, spec, status });
         case 'write': {
           const { object, over } = effect;
           await writeObject(cluster, object, over, signal);
@@ -171,12 +144,14 @@ export function createEffects(deps: Deps, recorder: EventRecorder, releases: Rel
               type: 'Normal',
               level: 'info',
               message: `${label} check ${effect.hook.name} passed`,
+              phase: effect.phase,
             });
           else
             tell(seen.canary, spec, {
               type: 'Warning',
               level: 'info',
               message: `${label} hook ${effect.hook.name} failed ${answer.reason}`,
+              phase: effect.phase,
             });
           return;
         }

@@ -107,7 +107,7 @@ export function createTelemetry(version: string, provider: string): Telemetry {
     }),
     eventsDropped: new Counter({
       name: 'serin_events_dropped_total',
-      help: 'Kubernetes events that could not be written',
+      help: 'Kubernetes events, event webhooks and alerts that were given up',
       registers,
     }),
   };

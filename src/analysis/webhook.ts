@@ -3,8 +3,9 @@ import type { CanarySpec, CanaryStatus, HookAnswer, WebhookSpec } from '../canar
 import { backoffMs } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
+import { goJson, sortedByKey } from '../lib/go-json.ts';
 import { canonicalJson, shortHash } from '../lib/hash.ts';
-import type { Http, HttpResponse } from '../lib/http.ts';
+import { type Http, type HttpResponse, LastingHttpFailure } from '../lib/http.ts';
 
 /** The body of every webhook, Flagger's. */
 export interface WebhookPayload {
@@ -21,6 +22,8 @@ export interface WebhookIo {
   readonly clock: Clock;
   /** In [0, 1); spreads the repeats. */
   readonly random?: () => number;
+  /** Sent along with every try. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** Empty metadata is left out. `status` is what the canary's revision is taken from; undefined before there is one. */
@@ -33,7 +36,7 @@ export function webhookPayload(
   const { trackedConfigs = {}, lastAppliedSpec = '' } = status ?? {};
   const checksum = shortHash(canonicalJson({ trackedConfigs, lastAppliedSpec }));
   const payload = { name, namespace, phase, checksum };
-  return Object.keys(metadata).length > 0 ? { ...payload, metadata } : payload;
+  return Object.keys(metadata).length > 0 ? { ...payload, metadata: sortedByKey(metadata) } : payload;
 }
 
 const BACKOFF = { baseMs: 1_000, capMs: 30_000 };
@@ -41,19 +44,20 @@ const SHOWN_BODY = 400;
 
 /**
  * Posts to a webhook. Any 2xx passes. Network errors, timeouts, 429 and 5xx (not 501) are tried again `hook.retries` times;
- * every other answer rejects at once, in its own words. Rejects only when the signal aborts.
+ * every other answer rejects at once, in its own words, and so does a certificate that is not trusted. Rejects only when the
+ * signal aborts.
  */
 export async function callWebhook(
   hook: WebhookSpec,
   payload: WebhookPayload,
-  { http, clock, random = Math.random }: WebhookIo,
+  { http, clock, random = Math.random, headers = {} }: WebhookIo,
   signal: AbortSignal,
 ): Promise<HookAnswer> {
-  const body = JSON.stringify(payload);
+  const body = goJson(payload);
   for (let attempt = 0; ; attempt += 1) {
-    const result = await post(hook, body, http, signal);
+    const result = await post(hook, { body, headers }, http, signal);
     if ('answer' in result) return result.answer;
-    if (attempt >= hook.retries) {
+    if (result.isLasting || attempt >= hook.retries) {
       const reason = `POST ${shownUrl(hook.url)} giving up after ${attempt + 1} attempt(s): ${result.reason}`;
       return { kind: 'rejected', reason };
     }
@@ -62,16 +66,23 @@ export async function callWebhook(
   }
 }
 
-type Try = { readonly answer: HookAnswer } | { readonly reason: string; readonly response?: HttpResponse };
+type Try =
+  | { readonly answer: HookAnswer }
+  | { readonly reason: string; readonly response?: HttpResponse; readonly isLasting?: boolean };
 
-async function post(hook: WebhookSpec, body: string, http: Http, signal: AbortSignal): Promise<Try> {
+async function post(
+  hook: WebhookSpec,
+  { body, headers }: { readonly body: string; readonly headers: Readonly<Record<string, string>> },
+  http: Http,
+  signal: AbortSignal,
+): Promise<Try> {
   let response: HttpResponse;
   try {
     response = await http.request(
       {
         method: 'POST',
         url: hook.url,
-        headers: { 'content-type': 'application/json' },
+        headers: { ...headers, 'content-type': 'application/json' },
         body,
         timeoutMs: hook.timeoutMs,
         ...(hook.disableTls ? { insecure: true } : {}),
@@ -80,7 +91,7 @@ async function post(hook: WebhookSpec, body: string, http: Http, signal: AbortSi
     );
   } catch (error) {
     signal.throwIfAborted();
-    return { reason: messageOf(error) };
+    return { reason: messageOf(error), isLasting: error instanceof LastingHttpFailure };
   }
   const { status } = response;
   if (status >= 200 && status < 300) return { answer: { kind: 'passed' } };

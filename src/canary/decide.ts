@@ -55,7 +55,9 @@ function* run(tick: Tick): Asking<void> {
   const mustRevert = isDeleted(tick) && hasFinalizer(tick);
   if (isDeleted(tick) && !mustRevert) return;
   if (!mustRevert) {
-    if (spec.suspend) return normal(tick, 'skipping canary run as object is suspended');
+    if (spec.suspend) {
+      return seen.isSuspensionTold ? undefined : normal(tick, 'skipping canary run as object is suspended');
+    }
     if (settleFinalizer(tick)) return;
     if (status.phase === '') update(tick, { phase: 'Initializing' });
   }

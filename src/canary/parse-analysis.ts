@@ -1,5 +1,7 @@
 import type { FieldChecks } from './field-checks.ts';
 import type { Json } from './json.ts';
+import { parseSessionAffinity } from './parse-affinity.ts';
+import { parseAlerts } from './parse-alerts.ts';
 import { parseMetrics } from './parse-metrics.ts';
 import { parseWebhooks } from './parse-webhooks.ts';
 import type { AnalysisSpec, Strategy } from './types.ts';
@@ -25,17 +27,12 @@ export function parseAnalysis(analysis: Json, context: AnalysisContext): Analysi
   const intervalMs = check.durationMs(analysis['interval'], `${field}.interval`) || defaultIntervalMs;
   const stepWeightPromotion = check.whole(analysis['stepWeightPromotion'], `${field}.stepWeightPromotion`, 0);
   const mirrorWeight = check.number(analysis['mirrorWeight'], `${field}.mirrorWeight`);
-  if (analysis['sessionAffinity'] !== undefined && analysis['sessionAffinity'] !== null) {
-    check.note(
-      `${field}.sessionAffinity`,
-      'is not supported in this release',
-      'remove it: users may then meet both versions',
-    );
-  }
+  const strategy = strategyOf(analysis, context);
+  const affinity = parseSessionAffinity(analysis['sessionAffinity'], `${field}.sessionAffinity`, check);
   return {
     intervalMs: Math.max(intervalMs, minIntervalMs),
     threshold: Math.max(check.whole(analysis['threshold'], `${field}.threshold`, Number.MIN_SAFE_INTEGER) ?? 1, 1),
-    strategy: strategyOf(analysis, context),
+    strategy,
     ...(stepWeightPromotion ? { stepWeightPromotion: Math.min(stepWeightPromotion, 100) } : {}),
     mirror: check.flag(analysis['mirror'], `${field}.mirror`) && !context.isPlain,
     ...(mirrorWeight === undefined ? {} : { mirrorWeight }),
@@ -43,7 +40,9 @@ export function parseAnalysis(analysis: Json, context: AnalysisContext): Analysi
     canaryReadyThreshold: percentOf(analysis['canaryReadyThreshold'], `${field}.canaryReadyThreshold`, check),
     metrics: parseMetrics(analysis['metrics'], `${field}.metrics`, namespace, check),
     webhooks: parseWebhooks(analysis['webhooks'], `${field}.webhooks`, check),
-    alerts: [],
+    alerts: parseAlerts(analysis['alerts'], `${field}.alerts`, namespace, check),
+    // Only steps leave users a choice between two versions.
+    ...(affinity && strategy.kind === 'canary' ? { sessionAffinity: affinity } : {}),
   };
 }
 

@@ -89,6 +89,15 @@ export interface SessionAffinitySpec {
   readonly partitioned: boolean;
 }
 
+/** What browsers carry, `<cookie>=<value>` each; see affinity.ts. */
+export interface SessionCookies {
+  /** Absent: nobody is kept on the canary. */
+  readonly current?: string;
+  /** Browsers are told to forget it. */
+  readonly previous?: string;
+  readonly primary?: string;
+}
+
 /** Whom to tell, and from which severity on. */
 export interface AlertSpec {
   readonly name: string;
@@ -258,6 +267,8 @@ export interface Seen {
   readonly lastFailedCheck?: FailedCheck;
   /** This very release has been recorded as rolled back; only its status does not say so yet (a restart in between). Absent: no. */
   readonly isRejected?: boolean;
+  /** It has been said that this canary stands still on request. Absent: not yet. Kept by the shell. */
+  readonly isSuspensionTold?: boolean;
   /** Answers to what `decide` asked in this tick, by questionKey. */
   readonly answers: ReadonlyMap<string, Answer>;
 }
@@ -297,6 +308,8 @@ export interface CanaryEvent {
   /** Flagger logs some warnings at error level; everything else at info. */
   readonly level: 'info' | 'error';
   readonly message: string;
+  /** What event webhooks are told of the canary's phase. Absent: the one before this tick. */
+  readonly phase?: Phase;
 }
 
 export type AlertSeverity = 'info' | 'warn' | 'error';
@@ -314,7 +327,9 @@ export type Effect =
   | { readonly kind: 'scale-target'; readonly replicas: number }
   /** Create the routing objects or repair them without changing running weights. */
   | { readonly kind: 'reconcile-route' }
-  | { readonly kind: 'set-route'; readonly split: TrafficSplit }
+  | { readonly kind: 'set-route'; readonly split: TrafficSplit; readonly cookies?: SessionCookies }
+  /** Gives routing objects that stood before the Canary back as they were. */
+  | { readonly kind: 'restore-route' }
   /** Fire and forget hooks (post-rollout): their failure is an event, nothing more. */
   | { readonly kind: 'call-hook'; readonly hook: WebhookSpec; readonly phase: Phase }
   /** A release starts: what is judged from now on. */

@@ -28,6 +28,11 @@ export async function runAgent(
     throw new AgentError('CONFIG_INVALID', '--git-url (SERIN_GIT_URL) is missing: name the repository to watch');
   const log = createLogger(raw['log-level'] as LogLevel);
   const settings = agentSettings(raw);
+  if ((context.environment['MSTEAMS_URL'] ?? '') !== '')
+    log.warn(
+      {},
+      'MSTEAMS_URL has no effect: Microsoft Teams is not supported in this release; use --slack-url or AlertProviders',
+    );
   const clock = systemClock;
   const telemetry = createTelemetry(version, settings.provider);
   const temporary = raw['git-dir'] === '' ? await mkdtemp(join(tmpdir(), 'serin-')) : undefined;
@@ -106,8 +111,25 @@ export function agentSettings(raw: RawSettings): AgentSettings {
     includeLabelPrefix: listOf(raw['include-label-prefix']),
     configTracking: raw['enable-config-tracking'] === 'true',
     eventSource: raw['event-source'],
+    noCrossNamespaceRefs: raw['no-cross-namespace-refs'] === 'true',
+    gateHost: raw['gate-host'] || `serin.${raw['agent-namespace']}`,
+    ...notifierOf(raw),
     ...(raw['namespace'] === '' ? {} : { watchNamespace: raw['namespace'] }),
     ...(raw['event-webhook'] === '' ? {} : { eventWebhook: raw['event-webhook'] }),
+  };
+}
+
+/** Throws CONFIG_INVALID that names the setting, never its value: the URL is a secret. */
+function notifierOf(raw: RawSettings): Pick<AgentSettings, 'notifier'> {
+  const [address, channel, username] = [raw['slack-url'], raw['slack-channel'], raw['slack-user']];
+  if (address === '') return {};
+  if (!/^https?:\/\//i.test(address) || !URL.canParse(address))
+    throw new AgentError('CONFIG_INVALID', '--slack-url (SERIN_SLACK_URL, SLACK_URL): it is no http or https URL');
+  if (channel === '') throw new AgentError('CONFIG_INVALID', '--slack-channel: it is needed with --slack-url');
+  if (username === '') throw new AgentError('CONFIG_INVALID', '--slack-user: it is needed with --slack-url');
+  const [token, proxy] = [raw['slack-token'], raw['slack-proxy-url']];
+  return {
+    notifier: { address, channel, username, ...(token === '' ? {} : { token }), ...(proxy === '' ? {} : { proxy }) },
   };
 }
 

@@ -12,7 +12,17 @@ export interface Setting {
   readonly choices?: readonly string[];
   readonly group: string;
   readonly help: string;
+  /** Flagger's name of the environment variable; `SERIN_…` comes first. */
+  readonly alias?: string;
 }
+
+/** Variables that Flagger reads, and what they are here. */
+const flaggerEnvironment: Readonly<Record<string, string>> = {
+  'slack-url': 'SLACK_URL',
+  'slack-token': 'SLACK_TOKEN',
+  'slack-proxy-url': 'SLACK_PROXY_URL',
+  'event-webhook': 'EVENT_WEBHOOK_URL',
+};
 
 const setting = <Name extends string>(
   group: string,
@@ -28,6 +38,7 @@ const setting = <Name extends string>(
   default: fallback,
   help,
   ...(choices ? { choices } : {}),
+  ...(name in flaggerEnvironment ? { alias: flaggerEnvironment[name] ?? '' } : {}),
 });
 
 /** All settings, in the order of `--help`. Flagger's names where Flagger has the same thing. */
@@ -94,6 +105,33 @@ export const settings = [
   ),
   setting('Analysis', 'event-source', 'text', 'flagger', 'source of the Kubernetes events'),
   setting('Analysis', 'event-webhook', 'text', '', 'URL that gets every event of Canaries without an event webhook'),
+  setting(
+    'Analysis',
+    'no-cross-namespace-refs',
+    'flag',
+    'false',
+    'refuse Canaries that refer to objects of other namespaces',
+  ),
+  setting('Alerts', 'slack-url', 'text', '', 'Slack webhook that hears of all Canaries without alerts of their own'),
+  setting('Alerts', 'slack-token', 'text', '', 'bearer token for --slack-url'),
+  setting('Alerts', 'slack-channel', 'text', '', 'Slack channel; needed with --slack-url'),
+  setting('Alerts', 'slack-user', 'text', 'flagger', 'name that alerts are signed with'),
+  setting('Alerts', 'slack-proxy-url', 'text', '', 'proxy for --slack-url'),
+  setting(
+    'Gates',
+    'gate-host',
+    'text',
+    '',
+    "host of webhooks that are this agent's own gates; serin.NAMESPACE when empty",
+  ),
+  setting('Gates', 'gate-port', 'port', '', 'port where others may ask for gates over HTTP; nowhere when empty'),
+  setting(
+    'Gates',
+    'gate-token-file',
+    'secret-file',
+    '',
+    'file with the tokens that may open and close gates over HTTP',
+  ),
   setting('Agent', 'port', 'port', '8080', 'port of /metrics, /healthz and /readyz; 0 for any'),
   setting('Agent', 'log-level', 'choice', 'info', 'least severe log lines', ['debug', 'info', 'warn', 'error']),
   setting('Agent', 'http-proxy', 'text', '', 'proxy for metrics and webhooks; HTTP_PROXY when empty'),
@@ -119,7 +157,9 @@ export function readSettings({ flags, environment, file }: SettingSources): RawS
     if (!known.has(name)) problems.push(`the file sets "${name}", which is no setting; run "serin run --help"`);
   const values: Record<string, string> = {};
   for (const entry of settings as readonly Setting[]) {
-    const value = flags[entry.name] ?? environment[environmentName(entry.name)] ?? file[entry.name] ?? entry.default;
+    const fromFlagger = entry.alias === undefined ? undefined : environment[entry.alias];
+    const named = flags[entry.name] ?? environment[environmentName(entry.name)] ?? fromFlagger;
+    const value = named ?? file[entry.name] ?? entry.default;
     const problem = problemOf(entry, value);
     if (problem) problems.push(`--${entry.name} (${environmentName(entry.name)}): ${problem}`);
     values[entry.name] = value;
@@ -128,12 +168,13 @@ export function readSettings({ flags, environment, file }: SettingSources): RawS
   return values as RawSettings;
 }
 
-function problemOf({ kind, choices }: Setting, value: string): string | undefined {
+function problemOf({ kind, choices, default: fallback }: Setting, value: string): string | undefined {
   if (kind === 'duration') {
     const ms = parseGoDuration(value);
     return ms === undefined || ms <= 0 ? `"${value}" is no duration; write it like 5s or 1m30s` : undefined;
   }
   if (kind === 'port') {
+    if (value === '' && fallback === '') return undefined;
     if (/^\d+$/.test(value) && Number(value) <= 65_535) return undefined;
     // Kubernetes gives every pod a variable NAME_PORT for each Service beside it.
     const hint = value.includes('://')

@@ -1,5 +1,5 @@
 import { Agent, type Dispatcher, EnvHttpProxyAgent, interceptors, request as send } from 'undici';
-import type { Http, HttpRequest, HttpResponse } from './http.ts';
+import { type Http, type HttpRequest, type HttpResponse, LastingHttpFailure } from './http.ts';
 
 export interface HttpOptions {
   /** The values of HTTP_PROXY, HTTPS_PROXY and NO_PROXY; absent: no proxy. */
@@ -16,20 +16,26 @@ const MAX_REDIRECTS = 5;
  * stay with their origin. `timeoutMs` counts until the last byte of the body.
  */
 export function createHttp(options: HttpOptions): Http & { close(): Promise<void> } {
-  const checked = createDispatcher(options, false);
-  let unchecked: Dispatcher | undefined;
+  const dispatchers = new Map<string, Dispatcher>();
+  const dispatcherFor = ({ insecure = false, proxy }: HttpRequest): Dispatcher => {
+    const key = `${String(insecure)} ${proxy ?? ''}`;
+    const known = dispatchers.get(key);
+    if (known) return known;
+    const fresh = createDispatcher(proxy === undefined ? options.proxy : { http: proxy, https: proxy }, insecure);
+    dispatchers.set(key, fresh);
+    return fresh;
+  };
   return {
-    request(request, signal) {
-      if (request.insecure) unchecked ??= createDispatcher(options, true);
-      return exchange(request.insecure && unchecked ? unchecked : checked, request, options, signal);
+    async request(request, signal) {
+      return exchange(dispatcherFor(request), request, options, signal);
     },
     async close() {
-      await Promise.all([checked.destroy(), unchecked?.destroy()]);
+      await Promise.all([...dispatchers.values()].map((dispatcher) => dispatcher.destroy()));
     },
   };
 }
 
-function createDispatcher({ proxy }: HttpOptions, insecure: boolean): Dispatcher {
+function createDispatcher(proxy: HttpOptions['proxy'], insecure: boolean): Dispatcher {
   const tls = insecure ? { rejectUnauthorized: false } : {};
   // Our own timer covers the whole exchange, so undici's two are off.
   const common = { connect: tls, headersTimeout: 0, bodyTimeout: 0 };
@@ -57,6 +63,8 @@ async function exchange(
 ): Promise<HttpResponse> {
   signal.throwIfAborted();
   const { url, authorization } = withoutUserInfo(request.url);
+  if (!/^https?:$/.test(url.protocol))
+    throw new LastingHttpFailure(`unsupported protocol scheme "${url.protocol.slice(0, -1)}"`);
   const stop = new AbortController();
   const abort = (): void => stop.abort(signal.reason);
   signal.addEventListener('abort', abort, { once: true });
@@ -86,7 +94,7 @@ async function exchange(
     return await Promise.race([roundTrip(), stopped]);
   } catch (cause) {
     if (stop.signal.aborted) throw stop.signal.reason;
-    throw new Error(explain(cause), { cause });
+    throw isLasting(cause) ? new LastingHttpFailure(explain(cause), { cause }) : new Error(explain(cause), { cause });
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', abort);
@@ -139,9 +147,18 @@ function explain(cause: unknown): string {
     const code = 'code' in error ? String(error.code) : '';
     const known = CONNECTION_ERRORS[code];
     if (known !== undefined) return known;
-    if (code.includes('CERT') || code.includes('TLS') || code.includes('SIGNED')) return `TLS: ${error.message}`;
+    if (/CERT|TLS|SIGNED|UNABLE_TO_VERIFY/.test(code)) return `TLS: ${error.message}`;
   }
   return cause instanceof Error && cause.message !== '' ? cause.message : 'the request failed';
+}
+
+/** The certificate is not accepted, or a redirect led to something that is not HTTP. */
+function isLasting(cause: unknown): boolean {
+  for (let error = cause; error instanceof Error; error = firstOf(error)) {
+    const code = 'code' in error ? String(error.code) : '';
+    if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY|UND_ERR_INVALID_ARG/.test(code)) return true;
+  }
+  return false;
 }
 
 function firstOf(error: Error): unknown {

@@ -7,6 +7,8 @@ export interface HttpRequest {
   readonly timeoutMs: number;
   /** Skip the check of the server's certificate. */
   readonly insecure?: boolean;
+  /** URL of the proxy for this request alone. Absent: as the implementation is set up. */
+  readonly proxy?: string;
 }
 
 export interface HttpResponse {
@@ -19,4 +21,9 @@ export interface HttpResponse {
 /** Resolves for every status; rejects only when nobody answered (network, timeout, abort). */
 export interface Http {
   request(request: HttpRequest, signal: AbortSignal): Promise<HttpResponse>;
+}
+
+/** A request that fails in the same way however often it is tried: the server's certificate, or the URL itself. */
+export class LastingHttpFailure extends Error {
+  override readonly name = 'LastingHttpFailure';
 }

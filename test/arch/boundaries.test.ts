@@ -15,6 +15,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   routers: ['lib', 'manifest', 'canary'],
   metrics: ['lib', 'manifest', 'canary'],
   analysis: ['lib', 'manifest', 'canary', 'metrics'],
+  notifiers: ['lib', 'manifest', 'canary'],
   release: ['lib', 'manifest', 'canary', 'git/repo.ts'],
   sync: ['lib', 'manifest', 'canary', 'cluster/cluster.ts', 'git/repo.ts'],
   agent: [
@@ -24,6 +25,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'routers',
     'metrics',
     'analysis',
+    'notifiers',
     'release',
     'sync',
     'cluster/cluster.ts',

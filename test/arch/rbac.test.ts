@@ -17,6 +17,7 @@ const kindsInCode: Readonly<Record<string, { readonly resource: string; readonly
     resource: 'metrictemplates.flagger.app',
     verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'],
   },
+  AlertProvider: { resource: 'alertproviders.flagger.app', verbs: ['get', 'create', 'patch', 'delete'] },
   Deployment: { resource: 'deployments.apps', verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'] },
   Service: { resource: 'services', verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'] },
   ConfigMap: { resource: 'configmaps', verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'] },
@@ -46,10 +47,11 @@ const verbsOf: Readonly<Record<string, readonly string[]>> = {
 };
 
 const root = join(import.meta.dirname, '../..');
-const sources = ['agent', 'sync', 'canary', 'release', 'analysis', 'metrics', 'routers'].flatMap((folder) =>
-  readdirSync(join(root, 'src', folder), { recursive: true, encoding: 'utf8' })
-    .filter((path) => path.endsWith('.ts'))
-    .map((path) => readFileSync(join(root, 'src', folder, path), 'utf8')),
+const sources = ['agent', 'sync', 'canary', 'release', 'analysis', 'metrics', 'notifiers', 'routers'].flatMap(
+  (folder) =>
+    readdirSync(join(root, 'src', folder), { recursive: true, encoding: 'utf8' })
+      .filter((path) => path.endsWith('.ts'))
+      .map((path) => readFileSync(join(root, 'src', folder, path), 'utf8')),
 );
 
 interface Rule {

@@ -41,7 +41,7 @@ export function* initialise(stage: Stage): Asking<void> {
   // A primary from before that runs something else keeps its version, and the target is judged next.
   update(stage, runsTarget ? { lastPromotedSpec: revision.hash } : { lastAppliedSpec: '', lastPromotedSpec: '' });
   draft.nextTickMs = spec.analysis.intervalMs;
-  normal(stage, `Initialization done! ${names.canary}`);
+  normal(stage, `Initialization done! ${names.canary}`, 'Initialized');
   alert(stage, 'info', `New ${spec.target.kind} detected, initialization completed.`, true);
 }
 

@@ -54,7 +54,7 @@ function succeed(stage: Stage): void {
   const said = spec.skipAnalysis
     ? 'Canary analysis was skipped, promotion finished.'
     : 'Canary analysis completed successfully, promotion finished.';
-  draft.afterwards.push({ kind: 'event', event: { type: 'Normal', level: 'info', message } });
+  draft.afterwards.push({ kind: 'event', event: { type: 'Normal', level: 'info', message, phase: 'Succeeded' } });
   draft.afterwards.push({ kind: 'alert', severity: 'info', message: said, withFields: false });
 }
 

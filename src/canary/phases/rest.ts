@@ -45,7 +45,7 @@ export function* rest(stage: Stage): Asking<void> {
 }
 
 function start(stage: Stage): void {
-  normal(stage, `New revision detected! Scaling up ${stage.names.target}`);
+  normal(stage, `New revision detected! Scaling up ${stage.names.target}`, 'Progressing');
   alert(stage, 'info', 'New revision detected, progressing canary analysis.', true);
   // After a failed promotion users may still be on the canary.
   const weight = stage.weight > 0 || stage.mirrored ? routeHome(stage) : 0;

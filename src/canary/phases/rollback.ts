@@ -11,10 +11,10 @@ export function rollBack(stage: Stage, failedCheck: FailedCheck): void {
   const weight = routeHome(stage);
   draft.effects.push({ kind: 'end-release', verdict: 'rolled-back', failedCheck });
   if (isSafe) {
-    warn(stage, `Canary failed! Scaling down ${names.canary}`);
+    warn(stage, `Canary failed! Scaling down ${names.canary}`, 'Failed');
     scaleToZero(stage);
   } else {
-    warn(stage, `Canary failed! ${names.canary} keeps its traffic because the primary does not answer`);
+    warn(stage, `Canary failed! ${names.canary} keeps its traffic because the primary does not answer`, 'Failed');
   }
   restartAs(stage, 'Failed', weight);
   callPostRollout(stage, 'Failed');

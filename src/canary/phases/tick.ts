@@ -51,12 +51,19 @@ export interface Stage extends Tick {
   readonly mirrored: boolean;
 }
 
-export function normal({ draft }: Tick, message: string): void {
-  draft.effects.push({ kind: 'event', event: { type: 'Normal', level: 'info', message } });
+/** `phase`: as event webhooks are to see it; absent: as it was before this tick. */
+export function normal({ draft }: Tick, message: string, phase?: CanaryStatus['phase']): void {
+  draft.effects.push({
+    kind: 'event',
+    event: { type: 'Normal', level: 'info', message, ...(phase === undefined ? {} : { phase }) },
+  });
 }
 
-export function warn({ draft }: Tick, message: string): void {
-  draft.effects.push({ kind: 'event', event: { type: 'Warning', level: 'info', message } });
+export function warn({ draft }: Tick, message: string, phase?: CanaryStatus['phase']): void {
+  draft.effects.push({
+    kind: 'event',
+    event: { type: 'Warning', level: 'info', message, ...(phase === undefined ? {} : { phase }) },
+  });
 }
 
 /** A warning that Flagger logs as an error. */

@@ -1,0 +1,56 @@
+import { jsonOf, textOf } from '../canary/json.ts';
+import { AgentError } from '../lib/errors.ts';
+import type { KubeObject } from '../manifest/types.ts';
+import type { Notifier } from './notifier.ts';
+import { isNotifier, notifiers } from './registry.ts';
+
+/** An AlertProvider after parsing. */
+export interface AlertProvider {
+  readonly notifier: Notifier;
+  /** Flagger's default: `general`. */
+  readonly channel: string;
+  /** Flagger's default: `flagger`. */
+  readonly username: string;
+  /** Only where no Secret is named. */
+  readonly address?: string;
+  /** Secret of the same namespace; its key `address` is needed, `token` may be there. */
+  readonly secretName?: string;
+  /** URL of an HTTP proxy. Absent: the agent's. */
+  readonly proxy?: string;
+}
+
+/** Throws CANARY_INVALID with what to do about it; no address is in its text. */
+export function parseAlertProvider(object: KubeObject): AlertProvider {
+  const spec = jsonOf(object['spec']);
+  const type = textOf(spec['type']) ?? '';
+  if (!isNotifier(type)) {
+    const known = Object.keys(notifiers).join(', ');
+    throw invalid(
+      type === ''
+        ? `spec.type is missing; it is one of ${known}`
+        : `spec.type: notifier ${type} is not supported in this release; use one of ${known}`,
+    );
+  }
+  const address = textOf(spec['address']);
+  const secretName = textOf(jsonOf(spec['secretRef'])['name']);
+  const proxy = textOf(spec['proxy']);
+  if (secretName === undefined) checkUrl('spec.address', address);
+  if (proxy !== undefined) checkUrl('spec.proxy', proxy);
+  return {
+    notifier: notifiers[type],
+    channel: textOf(spec['channel']) ?? 'general',
+    username: textOf(spec['username']) ?? 'flagger',
+    ...(secretName === undefined ? { address: address ?? '' } : { secretName }),
+    ...(proxy === undefined ? {} : { proxy }),
+  };
+}
+
+/** Throws CANARY_INVALID. The URL itself is never part of the text: it is a secret. */
+export function checkUrl(field: string, value: string | undefined): asserts value is string {
+  if (value === undefined) throw invalid(`${field} is missing`);
+  if (!/^https?:\/\//i.test(value) || !URL.canParse(value)) throw invalid(`${field} is no http or https URL`);
+}
+
+function invalid(message: string): AgentError {
+  return new AgentError('CANARY_INVALID', message);
+}

@@ -1,0 +1,50 @@
+import type { AlertSeverity } from '../canary/types.ts';
+import type { HttpRequest } from '../lib/http.ts';
+
+/** One line of an alert's details; their order is part of the message. */
+export interface AlertField {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** What is to be told. */
+export interface Alert {
+  /** Of the Canary. */
+  readonly namespace: string;
+  readonly name: string;
+  readonly severity: AlertSeverity;
+  readonly message: string;
+  readonly fields: readonly AlertField[];
+}
+
+/** Where it is told, and as whom. */
+export interface Channel {
+  /** URL of the receiver. It is a secret: whoever knows it can write there. */
+  readonly address: string;
+  /** Bearer token. Absent: none is sent. */
+  readonly token?: string;
+  readonly channel: string;
+  readonly username: string;
+}
+
+/**
+ * A way to tell people of alerts. To add one: write a file with an object of this shape, put it into `registry.ts`, run the tests
+ * (`test/providers/notifiers.test.ts` holds every notifier against the same rules), and name it in the README and in the enum of
+ * manifests/crds/alertproviders.flagger.app.yaml.
+ */
+export interface Notifier {
+  /** As in `spec.type` of an AlertProvider. */
+  readonly name: string;
+  /** The whole message as one request. Any 2xx is success. Throws nothing; the address has been checked to be an http(s) URL. */
+  request(alert: Alert, channel: Channel): Pick<HttpRequest, 'url' | 'headers' | 'body'>;
+}
+
+/** `<name>.<namespace>`, as Flagger signs its messages. */
+export function subjectOf({ name, namespace }: Pick<Alert, 'name' | 'namespace'>): string {
+  return `${name}.${namespace}`;
+}
+
+/** The headers that every notifier sends. */
+export function jsonHeaders(token: string | undefined): Record<string, string> {
+  return { 'content-type': 'application/json', ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) };
+}
