@@ -13,6 +13,7 @@ import { createCanaryLoop } from './canary-loop.ts';
 import type { Deps } from './deps.ts';
 import { createEventRecorder } from './event-recorder.ts';
 import { createEffects } from './execute.ts';
+import { createGates, type Gates } from './gates.ts';
 import { createLedgers } from './ledgers.ts';
 import { createReleases } from './releases.ts';
 import { createSyncLoop } from './sync-loop.ts';
@@ -27,6 +28,8 @@ export interface Agent {
   pollNow(): void;
   /** Last applied commit; undefined before the first. */
   readonly synced: string | undefined;
+  /** The approval gates and rollback switches of its Canaries. */
+  readonly gates: Gates;
   /** Outcomes that wait for their push. */
   readonly pendingOutcomes: number;
   /** Ends all work at the next safe point and waits for it. */
@@ -214,6 +217,7 @@ export function startAgent(deps: Deps): Agent {
     get pendingOutcomes() {
       return writer.pending().length;
     },
+    gates: createGates({ cluster, canaries: views.canaries }, signal),
     pollNow: () => syncLoop.wake('asked to'),
     notAlive: () => (died === undefined ? [] : [died]),
     notReady() {

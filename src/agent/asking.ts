@@ -1,20 +1,33 @@
+import { randomUUID } from 'node:crypto';
 import { measure, metricsOnline } from '../analysis/measure.ts';
 import { callWebhook, webhookPayload } from '../analysis/webhook.ts';
+import { gateAnswer } from '../canary/gates.ts';
 import type { Answer, CanarySpec, CanaryStatus, Question } from '../canary/types.ts';
+import type { KubeObject } from '../manifest/types.ts';
 import type { Deps } from './deps.ts';
 import { readSecret } from './secrets.ts';
 import type { Views } from './views.ts';
 
-export type Ask = (question: Question, spec: CanarySpec, status: CanaryStatus, signal: AbortSignal) => Promise<Answer>;
+/** Whose question it is. */
+export interface Asker {
+  readonly canary: KubeObject;
+  readonly spec: CanarySpec;
+  readonly status: CanaryStatus;
+}
+
+export type Ask = (question: Question, asker: Asker, signal: AbortSignal) => Promise<Answer>;
 
 /** Puts what `decide` asks to metrics providers and webhooks. */
 export function createAsking(deps: Deps, views: Views): Ask {
   const { clock, cluster, http, settings, telemetry } = deps;
 
-  return async (question, spec, status, signal) => {
+  return async (question, { canary, spec, status }, signal) => {
     if (question.kind === 'hook') {
       const { hook, phase } = question;
-      return callWebhook(hook, webhookPayload(spec, phase, status, hook.metadata), { http, clock }, signal);
+      const own = gateAnswer(hook.url, settings.gateHost, canary);
+      if (own) return own;
+      const headers = { 'idempotency-key': randomUUID() };
+      return callWebhook(hook, webhookPayload(spec, phase, status, hook.metadata), { http, clock, headers }, signal);
     }
     const io = {
       http,

@@ -1,4 +1,5 @@
 import { decide, wakes } from '../canary/decide.ts';
+import { gatesOf, type GateState, opensGate } from '../canary/gates.ts';
 import { parseCanary } from '../canary/parse.ts';
 import { parseStatus, renderStatus } from '../canary/status.ts';
 import {
@@ -58,6 +59,11 @@ interface Memory {
   /** What was last complained about, so that it is said once. */
   complaint: string;
   phase: string;
+  /** As the last tick found them. */
+  gates: GateState | undefined;
+  /** A gate that it waits for has opened: the next tick comes before its time. */
+  gateOpened: boolean;
+  suspensionTold: boolean;
 }
 
 const stackOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
@@ -114,6 +120,9 @@ export function createCanaryLoop({
       intervalMs: 0,
       complaint: '',
       phase: '',
+      gates: undefined,
+      gateOpened: false,
+      suspensionTold: false,
     };
     memories.set(key, fresh);
     return fresh;
@@ -149,7 +158,7 @@ export function createCanaryLoop({
   ): Promise<{ decision: Decision; tick: TickContext } | undefined> => {
     const { spec, status, router, canary } = context;
     const answers = new Map<string, Answer>();
-    const isEarly = clock.now() < memory.dueAtMs;
+    const isEarly = clock.now() < memory.dueAtMs && !memory.gateOpened;
     for (let round = 0; ; round += 1) {
       const { seen, route, liveRoutes } = await observe({
         views,
@@ -162,14 +171,19 @@ export function createCanaryLoop({
         unreachableSinceMs: memory.unreachableSinceMs,
         lastFailedCheck: releases.lastFailedCheck(`${spec.namespace}/${spec.name}`),
         isRejected: releases.isRejected(canary, status),
+        isSuspensionTold: memory.suspensionTold,
         answers,
       });
       // What woke it may be its own last step: the cadence of the analysis is never accelerated.
-      if (round === 0 && isEarly && !wakes(spec, status, seen, decideSettings)) return undefined;
+      if (round === 0) {
+        if (isEarly && !wakes(spec, status, seen, decideSettings)) return undefined;
+        memory.gates = gatesOf(canary);
+        memory.gateOpened = false;
+      }
       const step = decide(spec, status, seen, decideSettings);
       if (step.kind === 'done')
         return { decision: step.decision, tick: { spec, status, seen, router, route, liveRoutes } };
-      answers.set(questionKey(step.question), await ask(step.question, spec, status, signal));
+      answers.set(questionKey(step.question), await ask(step.question, { canary, spec, status }, signal));
     }
   };
 
@@ -200,6 +214,7 @@ export function createCanaryLoop({
     memory.unreachableSinceMs = decision.unreachable ? (memory.unreachableSinceMs ?? clock.now()) : undefined;
     const isNoted = decision.evidence !== undefined && (await releases.note(key, decision.evidence));
     await runAll(decision.effects, tick);
+    memory.suspensionTold = spec.suspend;
     const next = decision.status ?? status;
     if (decision.status) {
       // Effects may have annotated the Canary; only its own spec and status decide, so the version of before them is not held against us.
@@ -321,6 +336,8 @@ export function createCanaryLoop({
       return queue.add(key);
     }
     const status = parseStatus(canary);
+    const now = gatesOf(canary);
+    memory.gateOpened ||= opensGate(spec, status, settings.gateHost, { before: memory.gates ?? now, now });
     if (isNew) {
       memory.dueAtMs = firstTickMs(key, status, spec.analysis.intervalMs, clock.now());
       queue.addAt(key, memory.dueAtMs);
@@ -336,9 +353,10 @@ export function createCanaryLoop({
       unreachableSinceMs: memory.unreachableSinceMs,
       lastFailedCheck: undefined,
       isRejected: releases.isRejected(canary, status),
+      isSuspensionTold: memory.suspensionTold,
       answers: new Map(),
     });
-    if (wakes(spec, status, seen, decideSettings)) queue.add(key);
+    if (memory.gateOpened || wakes(spec, status, seen, decideSettings)) queue.add(key);
   };
 
   const keysFor = createKeysFor(views.canaries);

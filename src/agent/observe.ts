@@ -24,6 +24,7 @@ export interface ObserveInput {
   readonly unreachableSinceMs: number | undefined;
   readonly lastFailedCheck: FailedCheck | undefined;
   readonly isRejected: boolean;
+  readonly isSuspensionTold: boolean;
   readonly answers: ReadonlyMap<string, Answer>;
 }
 
@@ -40,6 +41,7 @@ export async function observe(input: ObserveInput): Promise<Observed> {
     unreachableSinceMs,
     lastFailedCheck,
     isRejected,
+    isSuspensionTold,
     answers,
   } = input;
   const { namespace, target, service } = spec;
@@ -84,6 +86,7 @@ export async function observe(input: ObserveInput): Promise<Observed> {
     ...(unreachableSinceMs === undefined ? {} : { unreachableSinceMs }),
     ...(lastFailedCheck === undefined ? {} : { lastFailedCheck }),
     ...(isRejected ? { isRejected } : {}),
+    ...(isSuspensionTold ? { isSuspensionTold } : {}),
   };
   return { seen, route, liveRoutes };
 }

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { Command, CommanderError, Option } from 'commander';
+import { Argument, Command, CommanderError, Option } from 'commander';
 import { environmentName, type Setting, settings } from '../config/settings.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
+import type { GateOptions } from './gate.ts';
 import { settingsHelp } from './help.ts';
 import { createOutput, type Output, type OutputStream } from './output.ts';
 import { version } from './version.ts';
@@ -65,6 +66,19 @@ export async function runCommandLine(line: CommandLine): Promise<number> {
     .description('say everything that is wrong with a folder of manifests, without a cluster')
     .action((dir: string, options: { json?: boolean; defaultNamespace: string; meshProvider: string }) =>
       finish(import('./validate.ts').then(({ validate }) => validate(context, dir, options))),
+    );
+
+  program
+    .command('gate')
+    .addArgument(new Argument('<action>', 'what to do').choices(['open', 'close', 'show']))
+    .argument('<name>', 'name of the Canary')
+    .requiredOption('-n, --namespace <name>', 'namespace of the Canary')
+    .option('--rollback', 'the rollback switch instead of the approval gate')
+    .option('--kubeconfig <file>', 'kubeconfig file; as kubectl finds it when absent')
+    .option('--context <name>', 'context of the kubeconfig; its current one when absent')
+    .description('open or close the gates of a Canary, as far as your rights in the cluster allow')
+    .action((action: 'open' | 'close' | 'show', name: string, options: Omit<GateOptions, 'action' | 'name'>) =>
+      finish(import('./gate.ts').then(({ gate }) => gate(context, { ...options, action, name }))),
     );
 
   program

@@ -13,6 +13,8 @@ import { parseGoDuration } from '../lib/duration.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { createHttp } from '../lib/http-client.ts';
 import { createLogger, type LogLevel } from '../lib/log.ts';
+import { startGateServer } from '../server/gate-server.ts';
+import { parseGateTokens } from '../server/gate-tokens.ts';
 import { startServer } from '../server/server.ts';
 import { type CommandContext, exitCodes, readSettingsFile } from './command-line.ts';
 import { version } from './version.ts';
@@ -45,7 +47,11 @@ export async function runAgent(
       ...(raw['http-proxy'] === '' ? proxies : { proxy: { http: raw['http-proxy'], https: raw['http-proxy'] } }),
     });
     closing.push(() => http.close());
-    const cluster = await openCluster(clusterSource(raw), { clock, log });
+    const cluster = await openCluster(clusterSource(raw), {
+      clock,
+      log,
+      onRequest: (counted) => telemetry.kubernetesRequests.inc(counted),
+    });
     closing.push(() => cluster.close());
     const repo = await openRepo({
       url: raw['git-url'],
@@ -70,6 +76,17 @@ export async function runAgent(
       log,
     });
     closing.push(() => server.close());
+    if (raw['gate-port'] !== '') {
+      const tokenFile = raw['gate-token-file'];
+      const readTokens = async () => parseGateTokens(await readText('--gate-token-file', tokenFile));
+      const gateServer = await startGateServer({
+        port: Number(raw['gate-port']),
+        gates: agent.gates,
+        ...(tokenFile === '' ? {} : { tokens: readTokens }),
+        log,
+      });
+      closing.push(() => gateServer.close());
+    }
     await new Promise<void>((resolve) => {
       if (context.signal.aborted) resolve();
       else context.signal.addEventListener('abort', () => resolve(), { once: true });

@@ -1,8 +1,10 @@
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
-import { AgentError, messageOf } from '../lib/errors.ts';
+import { messageOf } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
+import { listen, type RunningServer } from './listen.ts';
+
+export type { RunningServer };
 
 /** Why the agent is not ready; empty when it is. */
 export type ReadinessReport = () => readonly string[];
@@ -17,11 +19,6 @@ export interface ServerOptions {
   /** Not alive: a restart would help. */
   readonly notAlive: ReadinessReport;
   readonly log: Logger;
-}
-
-export interface RunningServer {
-  readonly port: number;
-  close(): Promise<void>;
 }
 
 /** `/metrics` for Prometheus, `/healthz` and `/readyz` for the kubelet. Nothing here changes anything. */
@@ -50,24 +47,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     }
     return answer(404, 'not found; try /metrics, /healthz or /readyz\n');
   });
-  server.requestTimeout = 10_000;
-  server.headersTimeout = 5_000;
-  server.keepAliveTimeout = 15_000;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause: Error) => {
-      const message = `--port: cannot listen on port ${options.port}: ${cause.message}`;
-      reject(new AgentError('CONFIG_INVALID', message, { cause }));
-    });
-    server.listen(options.port, options.host, () => resolve());
+  const running = await listen(server, {
+    port: options.port,
+    ...(options.host === undefined ? {} : { host: options.host }),
+    setting: '--port',
   });
-  const { port } = server.address() as AddressInfo;
-  log.info({ port }, `Starting HTTP server on port ${port}`);
-  return {
-    port,
-    close: () =>
-      new Promise<void>((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+  log.info({ port: running.port }, `Starting HTTP server on port ${running.port}`);
+  return running;
 }

@@ -52,12 +52,14 @@ export function createRollout({ world, answer, onEffect }: RolloutOptions): Roll
   let lastSeen = '';
   let unreachableSinceMs: number | undefined;
   let lastFailedCheck: FailedCheck | undefined;
+  let isSuspensionTold = false;
   const spec = () => parseCanary(world.canary, { provider: 'traefik', minIntervalMs: 10_000 });
   const seen = (answers: ReadonlyMap<string, Answer>): Seen => ({
     ...world.see(),
     answers,
     ...(unreachableSinceMs === undefined ? {} : { unreachableSinceMs }),
     ...(lastFailedCheck === undefined ? {} : { lastFailedCheck }),
+    ...(isSuspensionTold ? { isSuspensionTold } : {}),
   });
 
   const rollout: Rollout = {
@@ -91,6 +93,7 @@ export function createRollout({ world, answer, onEffect }: RolloutOptions): Roll
           done.push(effect);
           if (effect.kind === 'begin-release') lastFailedCheck = undefined;
         }
+        isSuspensionTold = spec().suspend;
       } catch (error) {
         if (!(error instanceof ClusterFailure)) throw error;
         ticks.push({ atMs: world.nowMs, before, status: before, effects: done, asked, decision });

@@ -1,6 +1,7 @@
 import { serves } from '../readiness.ts';
 import type { Strategy } from '../types.ts';
 import { refusedBy } from './hooks.ts';
+import { haltedMark } from './marks.ts';
 import { promote } from './promote.ts';
 import { alert, type Asking, log, normal, type Stage, update, warn } from './tick.ts';
 import { isPlain, route } from './traffic.ts';
@@ -23,10 +24,9 @@ export function* advance(stage: Stage): Asking<void> {
 
 function* advanceWeight(stage: Stage, { steps, maxWeight }: Steps): Asking<void> {
   const { names, weight, mirrored, seen, spec, draft } = stage;
-  if (!mirrored && draft.status.phase !== 'WaitingPromotion' && !(yield* mayIncrease(stage))) {
-    // The tests before the first traffic have passed: a closed gate must not run them again every time.
-    if (weight === 0) update(stage, { iterations: preparedMark });
-    return;
+  if (!mirrored && draft.status.phase !== 'WaitingPromotion') {
+    if (!(yield* mayIncrease(stage))) return update(stage, { iterations: haltedMark });
+    if (weight > 0) update(stage, { iterations: 0 });
   }
   if (weight >= maxWeight) return yield* confirmAndPromote(stage);
   if (spec.analysis.mirror && weight === 0 && !mirrored) {
@@ -42,16 +42,15 @@ function* advanceWeight(stage: Stage, { steps, maxWeight }: Steps): Asking<void>
   normal(stage, `Advance ${names.canary} canary weight ${next}`);
 }
 
-/** status.iterations of a weighted canary that waits at weight 0 with its pre-rollout tests behind it. */
-export const preparedMark = 1;
-
 function* mayIncrease(stage: Stage): Asking<boolean> {
-  const { names } = stage;
+  const { names, status } = stage;
   const refusal = yield* refusedBy(stage, 'confirm-traffic-increase', {
     phase: 'Progressing',
     onPass: (hook) => normal(stage, `Confirm-traffic-increase check ${hook.name} passed`),
   });
   if (!refusal) return true;
+  // Flagger says so every tick, and alerts every tick: one gate that stays closed is one thing to tell.
+  if (status.iterations === haltedMark) return false;
   warn(stage, `Halt ${names.canary} advancement waiting for traffic increase approval ${refusal.hook.name}`);
   if (!refusal.hook.muteAlert) alert(stage, 'warn', 'Canary traffic increase is waiting for approval.');
   return false;

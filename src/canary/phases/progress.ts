@@ -1,10 +1,11 @@
 import { formatGoDuration } from '../../lib/duration.ts';
 import { at, listOf, numberOf } from '../json.ts';
 import { serves } from '../readiness.ts';
-import { advance, preparedMark, tellPlain } from './advance.ts';
+import { advance, tellPlain } from './advance.ts';
 import { analyse, type Judgement, runPreRollout } from './analyse.ts';
 import { canaryReadiness, primaryReadiness } from './health.ts';
 import { askHook, hooksOf } from './hooks.ts';
+import { preparedMark } from './marks.ts';
 import { lacksConfigs, writePrimary } from './primary-write.ts';
 import { restartAnalysis } from './restart.ts';
 import { cancel, rollBack, rollBackAfterChecks } from './rollback.ts';

@@ -1,0 +1,77 @@
+import type { KubeObject } from '../manifest/types.ts';
+import { haltedMark } from './phases/marks.ts';
+import type { CanarySpec, CanaryStatus, HookAnswer, WebhookType } from './types.ts';
+
+/** What the agent keeps open or closed for a Canary: its approval gate and its rollback switch. */
+export type GateName = 'gate' | 'rollback';
+
+/** On the Canary, where everybody can see them and a restart forgets nothing. `open` is open; everything else, and none, is closed. */
+export const gateAnnotations: Readonly<Record<GateName, string>> = {
+  gate: 'serin.dev/gate',
+  rollback: 'serin.dev/rollback',
+};
+
+export type GateState = Readonly<Record<GateName, 'open' | 'closed'>>;
+
+export function gatesOf({ metadata }: KubeObject): GateState {
+  const state = (name: GateName): 'open' | 'closed' =>
+    metadata.annotations?.[gateAnnotations[name]] === 'open' ? 'open' : 'closed';
+  return { gate: state('gate'), rollback: state('rollback') };
+}
+
+/** What a webhook's URL means where it leads to this agent. Undefined: it leads elsewhere. */
+export function ownGate(url: string, host: string): GateName | 'approve' | 'halt' | undefined {
+  if (!URL.canParse(url)) return undefined;
+  const { hostname, pathname, protocol } = new URL(url);
+  const isOwn = ['', '.svc', '.svc.cluster.local'].some((domain) => hostname === `${host}${domain}`);
+  if (!isOwn || protocol !== 'http:') return undefined;
+  switch (pathname) {
+    case '/gate/check':
+      return 'gate';
+    case '/rollback/check':
+      return 'rollback';
+    case '/gate/approve':
+      return 'approve';
+    case '/gate/halt':
+      return 'halt';
+    default:
+      return undefined;
+  }
+}
+
+/** The agent's own answer to a webhook that asks it. Undefined: it asks somebody else. */
+export function gateAnswer(url: string, host: string, canary: KubeObject): HookAnswer | undefined {
+  const name = ownGate(url, host);
+  if (name === undefined) return undefined;
+  const isOpen = name === 'approve' || (name !== 'halt' && gatesOf(canary)[name] === 'open');
+  return isOpen ? { kind: 'passed' } : { kind: 'rejected', reason: 'Forbidden' };
+}
+
+/** A gate of the agent itself has opened for a canary that waits for it: it goes on now, not at the next interval. */
+export function opensGate(
+  { analysis }: CanarySpec,
+  status: CanaryStatus,
+  host: string,
+  { before, now }: { readonly before: GateState; readonly now: GateState },
+): boolean {
+  const asks = awaited(status, analysis.strategy.kind === 'canary');
+  return analysis.webhooks.some(({ type, url }) => {
+    if (!asks.includes(type)) return false;
+    const name = ownGate(url, host);
+    return (name === 'gate' || name === 'rollback') && before[name] === 'closed' && now[name] === 'open';
+  });
+}
+
+/** Types of the hooks whose answer a canary waits for. Somebody who wants it back never waits. */
+function awaited({ phase, iterations }: CanaryStatus, isWeighted: boolean): readonly WebhookType[] {
+  switch (phase) {
+    case 'Waiting':
+      return ['confirm-rollout', 'rollback'];
+    case 'WaitingPromotion':
+      return ['confirm-promotion', 'rollback'];
+    case 'Progressing':
+      return isWeighted && iterations === haltedMark ? ['confirm-traffic-increase', 'rollback'] : ['rollback'];
+    default:
+      return [];
+  }
+}

@@ -1,0 +1,48 @@
+import { canaryRef, setGate } from '../agent/gates.ts';
+import { gatesOf } from '../canary/gates.ts';
+import { parseStatus } from '../canary/status.ts';
+import { openCluster } from '../cluster/client.ts';
+import { systemClock } from '../lib/clock.ts';
+import { silentLogger } from '../lib/log.ts';
+import { type CommandContext, exitCodes } from './command-line.ts';
+
+export interface GateOptions {
+  readonly action: 'open' | 'close' | 'show';
+  /** Of the Canary. */
+  readonly name: string;
+  readonly namespace: string;
+  /** The rollback switch instead of the approval gate. */
+  readonly rollback?: boolean;
+  readonly kubeconfig?: string;
+  readonly context?: string;
+}
+
+/** `serin gate`: writes the annotation that the agent looks at. Who may, the cluster's own access control decides. */
+export async function gate(context: CommandContext, options: GateOptions): Promise<number> {
+  const { action, name, namespace, rollback = false } = options;
+  const { KUBECONFIG, HOME = '' } = context.environment;
+  const path = options.kubeconfig ?? (options.context && (KUBECONFIG ?? `${HOME}/.kube/config`));
+  const source =
+    path === undefined
+      ? ({ kind: 'default' } as const)
+      : { kind: 'file' as const, path, ...(options.context === undefined ? {} : { context: options.context }) };
+  const cluster = await openCluster(source, { clock: systemClock, log: silentLogger });
+  const which = rollback ? 'rollback' : 'gate';
+  try {
+    const canary = await cluster.get(canaryRef(namespace, name), context.signal);
+    if (!canary) {
+      context.stderr.write(`serin: there is no Canary ${namespace}/${name}\n`);
+      return exitCodes.failed;
+    }
+    if (action === 'show') {
+      const { gate: approval, rollback: switched } = gatesOf(canary);
+      context.stdout.write(`${name}.${namespace} ${parseStatus(canary).phase} gate ${approval} rollback ${switched}\n`);
+      return exitCodes.done;
+    }
+    await setGate(cluster, { gate: which, namespace, name, open: action === 'open' }, context.signal);
+    context.stdout.write(`${name}.${namespace} ${which} ${action === 'open' ? 'opened' : 'closed'}\n`);
+    return exitCodes.done;
+  } finally {
+    await cluster.close();
+  }
+}
