@@ -102,7 +102,7 @@ function referencesOf(spec: CanarySpec, app: App | undefined, known: ReadonlySet
   if (spec.ingressRef && !known.has(refKey({ ...spec.ingressRef, namespace }))) {
     findings.push({
       field: 'spec.ingressRef.name',
-      message: `there is no Ingress ${namespace}/${spec.ingressRef.name} in Git`,
+      message: `there is no ${spec.ingressRef.kind} ${namespace}/${spec.ingressRef.name} in Git`,
       severity: 'warning',
     });
   }

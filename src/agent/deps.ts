@@ -47,6 +47,8 @@ export interface AgentSettings {
   /** Shorter intervals of Canaries are raised to this. Flagger: 10 s. */
   readonly minIntervalMs: number;
   readonly ingressAnnotationsPrefix: string;
+  /** Class of generated HTTPProxies. Absent: none is written. */
+  readonly ingressClass?: string;
   readonly selectorLabels: readonly string[];
   readonly includeLabelPrefix: readonly string[];
   readonly configTracking: boolean;

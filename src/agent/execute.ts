@@ -1,10 +1,11 @@
 import { callWebhook, webhookPayload } from '../analysis/webhook.ts';
 import { configChecksum, parseConfigKey, renderConfigCopy } from '../canary/configs.ts';
-import type { CanaryEvent, CanarySpec, CanaryStatus, Effect, Seen, TrafficSplit } from '../canary/types.ts';
+import { targets } from '../canary/targets/registry.ts';
+import type { CanaryEvent, CanarySpec, CanaryStatus, Effect, Seen, SessionCookies, TrafficSplit } from '../canary/types.ts';
 import { AgentError, assertNever } from '../lib/errors.ts';
 import type { Outbox } from '../lib/outbox.ts';
 import type { KubeObject } from '../manifest/types.ts';
-import { planRoutes } from '../routers/reconcile.ts';
+import { planRestore, planRoutes } from '../routers/reconcile.ts';
 import type { LiveObjects, RouteContext, Router } from '../routers/router.ts';
 import { createAlerts } from './alerts.ts';
 import type { Deps } from './deps.ts';
@@ -37,6 +38,11 @@ export interface EffectParts {
   readonly releases: Releases;
   /** For everything that is told to the outside. */
   readonly outbox: Outbox;
+}
+
+/** The cookies of the split that is written now, not of the one that stands. */
+function withCookies(context: TickContext, cookies: SessionCookies | undefined): TickContext {
+  return cookies ? { ...context, route: { ...context.route, cookies } } : context;
 }
 
 export function createEffects(deps: Deps, { recorder, releases, outbox }: EffectParts): Effects {
@@ -75,6 +81,15 @@ export function createEffects(deps: Deps, { recorder, releases, outbox }: Effect
     }
   };
 
+  const restoreRoutes = async ({ router, route, spec }: TickContext, signal: AbortSignal): Promise<void> => {
+    // Asked of the server itself: nobody looks at these objects again after this.
+    const live = await Promise.all(router.refs(route).map((ref) => cluster.get(ref, signal)));
+    for (const { object, over } of planRestore(router, route, live)) {
+      await writeObject(cluster, object, over, signal);
+      log.info({ canary: `${spec.name}.${spec.namespace}` }, `${object.kind} ${object.metadata.name} restored`);
+    }
+  };
+
   const copyConfig = async (
     { key, checksum }: Extract<Effect, { kind: 'copy-config' }>,
     { spec, seen }: TickContext,
@@ -95,6 +110,11 @@ export function createEffects(deps: Deps, { recorder, releases, outbox }: Effect
     });
     await writeObject(cluster, copy, live, signal);
     log.info({ canary: `${spec.name}.${spec.namespace}` }, `${kind} ${name}-primary synced`);
+  };
+
+  const scale = async ({ target, targetKind }: CanarySpec, replicas: number, signal: AbortSignal): Promise<void> => {
+    const patch = targets[targetKind].scaling?.patch(replicas);
+    if (patch) await cluster.mergePatch(target, patch, { manager: canaryManager }, signal);
   };
 
   return {
@@ -120,17 +140,13 @@ export function createEffects(deps: Deps, { recorder, releases, outbox }: Effect
         case 'copy-config':
           return copyConfig(effect, context, signal);
         case 'scale-target':
-          await cluster.mergePatch(
-            spec.target,
-            { spec: { replicas: effect.replicas } },
-            { manager: canaryManager },
-            signal,
-          );
-          return;
+          return scale(spec, effect.replicas, signal);
         case 'reconcile-route':
           return writeRoutes(context, 'keep', signal);
         case 'set-route':
-          return writeRoutes(context, effect.split, signal);
+          return writeRoutes(withCookies(context, effect.cookies), effect.split, signal);
+        case 'restore-route':
+          return restoreRoutes(context, signal);
         case 'call-hook': {
           const answer = await callWebhook(
             effect.hook,

@@ -1,4 +1,7 @@
+import { cookiesAt } from '../canary/affinity.ts';
 import { configRefsOf } from '../canary/configs.ts';
+import { parseStatus } from '../canary/status.ts';
+import { targets } from '../canary/targets/registry.ts';
 import type { Answer, CanarySpec, ConfigKey, ConfigSeen, FailedCheck, Seen } from '../canary/types.ts';
 import { AgentError } from '../lib/errors.ts';
 import type { KubeObject, ObjectRef, OwnerReference } from '../manifest/types.ts';
@@ -53,15 +56,24 @@ export async function observe(input: ObserveInput): Promise<Observed> {
     controller: true,
     blockOwnerDeletion: true,
   };
-  const route: RouteContext = {
+  const { ingressAnnotationsPrefix, ingressClass } = settings;
+  const named: RouteContext = {
     spec,
     owner,
-    settings: { ingressAnnotationsPrefix: settings.ingressAnnotationsPrefix },
+    settings: { ingressAnnotationsPrefix, ...(ingressClass === undefined ? {} : { ingressClass }) },
   };
-  const liveRoutes = await Promise.all(router.refs(route).map((ref: ObjectRef) => views.object(ref)));
-  const targetObject = views.deployments.get(namespace, target.name);
+  const liveRoutes = await Promise.all(router.refs(named).map((ref: ObjectRef) => views.object(ref)));
+  const split = router.read(named, liveRoutes);
+  const cookieSource = { spec, status: parseStatus(canary), uid: owner.uid };
+  const cookies = cookiesAt(cookieSource, split?.canaryWeight ?? 0);
+  const route: RouteContext = { ...named, ...(cookies ? { cookies } : {}) };
+  const kind = targets[spec.targetKind];
+  const look = async (ref: ObjectRef | undefined): Promise<KubeObject | undefined> => ref && views.object(ref);
+  const targetObject = await look(target);
+  const primary = await look(kind.primaryRef(target, targetObject));
+  const candidate = await look(kind.candidateRef?.(target, targetObject));
   const configs = new Map<ConfigKey, ConfigSeen>();
-  if (settings.configTracking && targetObject) {
+  if (settings.configTracking && kind.tracksConfigs && targetObject) {
     for (const { key } of configRefsOf(targetObject)) {
       for (const wanted of [key, `${key}-primary` as ConfigKey]) {
         const config = await views.config(namespace, wanted);
@@ -73,11 +85,12 @@ export async function observe(input: ObserveInput): Promise<Observed> {
     nowMs,
     canary,
     target: targetObject,
-    primary: views.deployments.get(namespace, `${target.name}-primary`),
+    primary,
+    ...(candidate === undefined ? {} : { candidate }),
     apexService: views.services.get(namespace, service.name),
     primaryService: views.services.get(namespace, `${service.name}-primary`),
     canaryService: views.services.get(namespace, `${service.name}-canary`),
-    split: router.read(route, liveRoutes),
+    split,
     routeTrouble: router.trouble?.(route, liveRoutes),
     routeDrift: drifted(router, route, liveRoutes),
     configs,

@@ -2,6 +2,7 @@ import type { KubeObject } from '../manifest/types.ts';
 import { createFieldChecks, type FieldChecks, type Finding, throwFindings } from './field-checks.ts';
 import { parseAnalysis } from './parse-analysis.ts';
 import { parseService } from './parse-service.ts';
+import { checkTarget, parseTarget } from './parse-target.ts';
 import type { CanarySpec } from './types.ts';
 
 export { warningsOf } from './warnings.ts';
@@ -13,8 +14,6 @@ export interface CanaryDefaults {
   readonly minIntervalMs: number;
 }
 
-const targetKinds = ['Deployment', 'DaemonSet', 'Service'] as const;
-
 /**
  * Reads a Canary as users write it for Flagger. Throws AgentError CANARY_INVALID that names every problem at once;
  * `details.findings` has them one by one. Whether the provider exists is the routers' matter.
@@ -25,7 +24,8 @@ export function parseCanary(object: KubeObject, defaults: CanaryDefaults): Canar
   const { name, namespace = 'default' } = object.metadata;
   const spec = check.record(object['spec'], 'spec');
   const provider = check.text(spec['provider'], 'spec.provider') ?? defaults.provider;
-  const target = parseTarget(spec['targetRef'], check);
+  const named = parseTarget(spec['targetRef'], namespace, check);
+  const { target, targetKind } = named;
   refuseWhatComesLater(spec, check);
   // The API server never stores canaryAnalysis; files in Git may still have it.
   const analysisField =
@@ -40,15 +40,16 @@ export function parseCanary(object: KubeObject, defaults: CanaryDefaults): Canar
     isSkipped: skipAnalysis,
     minIntervalMs: defaults.minIntervalMs,
   });
-  const service = parseService(spec['service'], target.name, check);
+  const service = parseService(spec['service'], named, check);
+  checkTarget(named, { provider, service }, (spec['autoscalerRef'] ?? undefined) !== undefined, check);
   const metricsServer = check.text(spec['metricsServer'], 'spec.metricsServer');
   const parsed: CanarySpec = {
     namespace,
     name,
     provider,
     ...(metricsServer === undefined ? {} : { metricsServer }),
-    target: { ...target, namespace },
-    targetKind: 'Deployment',
+    target,
+    targetKind,
     ...parseIngressRef(spec['ingressRef'], namespace, check),
     service,
     analysis,
@@ -59,18 +60,6 @@ export function parseCanary(object: KubeObject, defaults: CanaryDefaults): Canar
   };
   throwFindings(`canary ${name}.${namespace}`, findings);
   return parsed;
-}
-
-function parseTarget(value: unknown, check: FieldChecks): { apiVersion: string; kind: string; name: string } {
-  const field = 'spec.targetRef';
-  const ref = check.record(value, field);
-  const kind = check.oneOf(ref['kind'], `${field}.kind`, targetKinds) ?? 'Deployment';
-  if (kind !== 'Deployment') {
-    check.note(`${field}.kind`, `${kind} targets are not supported in this release`, 'use a Deployment');
-  }
-  const name = check.text(ref['name'], `${field}.name`);
-  if (name === undefined) check.note(`${field}.name`, 'is required', 'name the Deployment that is to be released');
-  return { apiVersion: check.text(ref['apiVersion'], `${field}.apiVersion`) ?? 'apps/v1', kind, name: name ?? '' };
 }
 
 function refuseWhatComesLater(spec: Readonly<Record<string, unknown>>, check: FieldChecks): void {
@@ -89,6 +78,8 @@ function parseIngressRef(value: unknown, namespace: string, check: FieldChecks):
     check.note(`${field}.name`, 'is required', 'name the Ingress');
     return {};
   }
-  const apiVersion = check.text(ref['apiVersion'], `${field}.apiVersion`) ?? 'networking.k8s.io/v1';
-  return { ingressRef: { apiVersion, kind: check.text(ref['kind'], `${field}.kind`) ?? 'Ingress', namespace, name } };
+  const kind = check.oneOf(ref['kind'], `${field}.kind`, ['Ingress', 'IngressRoute'] as const) ?? 'Ingress';
+  const fallback = kind === 'IngressRoute' ? 'traefik.io/v1alpha1' : 'networking.k8s.io/v1';
+  const apiVersion = check.text(ref['apiVersion'], `${field}.apiVersion`) ?? fallback;
+  return { ingressRef: { apiVersion, kind, namespace, name } };
 }

@@ -16,6 +16,12 @@ const phases: readonly Phase[] = [
   'Terminated',
 ];
 
+const cookieFields = [
+  'sessionAffinityCookie',
+  'previousSessionAffinityCookie',
+  'primarySessionAffinityCookie',
+] as const;
+
 /** A Canary's status; whatever is missing or strange counts as never written. */
 export function parseStatus(object: KubeObject): CanaryStatus {
   const status = jsonOf(object['status']);
@@ -31,6 +37,7 @@ export function parseStatus(object: KubeObject): CanaryStatus {
     ...(status['trackedConfigs'] === undefined ? {} : { trackedConfigs: textsOf(status['trackedConfigs']) }),
     ...(lastTransitionTime === undefined ? {} : { lastTransitionTime }),
     ...(conditions.length === 0 ? {} : { conditions }),
+    ...Object.fromEntries(cookieFields.flatMap((field) => textOf(status[field]) ? [[field, status[field]]] : [])),
   };
 }
 
@@ -52,7 +59,13 @@ export function renderStatus(status: CanaryStatus, before?: CanaryStatus): Recor
     trackedConfigs: configs ?? null,
     ...(status.lastTransitionTime === undefined ? {} : { lastTransitionTime: status.lastTransitionTime }),
     ...(status.conditions === undefined ? {} : { conditions: status.conditions }),
+    ...renderCookies(status, before),
   };
+}
+
+function renderCookies(status: CanaryStatus, before: CanaryStatus | undefined): Record<string, string | null> {
+  const changed = cookieFields.filter((field) => status[field] !== undefined || before?.[field] !== undefined);
+  return Object.fromEntries(changed.map((field) => [field, status[field] ?? null]));
 }
 
 /** Puts time and condition on a status that a tick has made; `before` where nothing differs. */
@@ -81,6 +94,7 @@ function sameStatus(a: CanaryStatus, b: CanaryStatus): boolean {
     a.iterations === b.iterations &&
     a.lastAppliedSpec === b.lastAppliedSpec &&
     a.lastPromotedSpec === b.lastPromotedSpec &&
+    cookieFields.every((field) => a[field] === b[field]) &&
     sameConfigs(a.trackedConfigs, b.trackedConfigs)
   );
 }

@@ -245,6 +245,8 @@ export interface Seen {
   readonly canary: KubeObject;
   readonly target: KubeObject | undefined;
   readonly primary: KubeObject | undefined;
+  /** What serves the canary's users where that is neither the target nor its Service: Knative's latest Revision. Absent: there is none. */
+  readonly candidate?: KubeObject;
   readonly apexService: KubeObject | undefined;
   readonly primaryService: KubeObject | undefined;
   readonly canaryService: KubeObject | undefined;
@@ -324,6 +326,7 @@ export type Effect =
   | { readonly kind: 'write'; readonly object: KubeObject; readonly over: KubeObject | undefined }
   /** Bring the primary's copy of this config to the source's state; `checksum` is the one that was judged. */
   | { readonly kind: 'copy-config'; readonly key: ConfigKey; readonly checksum: string }
+  /** 0: no pods at all. Kinds that have no number of their own take any other for all of them. */
   | { readonly kind: 'scale-target'; readonly replicas: number }
   /** Create the routing objects or repair them without changing running weights. */
   | { readonly kind: 'reconcile-route' }

@@ -124,6 +124,7 @@ export function agentSettings(raw: RawSettings): AgentSettings {
     metricsServer: raw['metrics-server'],
     minIntervalMs: ms(raw['min-interval']),
     ingressAnnotationsPrefix: raw['ingress-annotations-prefix'],
+    ...(raw['ingress-class'] === '' ? {} : { ingressClass: raw['ingress-class'] }),
     selectorLabels: listOf(raw['selector-labels']),
     includeLabelPrefix: listOf(raw['include-label-prefix']),
     configTracking: raw['enable-config-tracking'] === 'true',

@@ -82,6 +82,7 @@ export const settings = [
     'nginx.ingress.kubernetes.io',
     'prefix of the NGINX annotations',
   ),
+  setting('Analysis', 'ingress-class', 'text', '', 'class of generated HTTPProxies (Contour)'),
   setting(
     'Analysis',
     'selector-labels',

@@ -1,5 +1,6 @@
 import type { CanarySpec } from '../canary/types.ts';
 import { parseGoDuration } from '../lib/duration.ts';
+import { cookiePattern } from './affinity.ts';
 import { canaryName, invalid, jsonOf, listOf, type Json } from './objects.ts';
 
 const ANY_PATH: Json = { path: { type: 'PathPrefix', value: '/' } };
@@ -10,7 +11,7 @@ export function serviceMatches(spec: CanarySpec): readonly Json[] {
   return mapped.length > 0 ? mapped.map((match) => ({ ...ANY_PATH, ...match })) : [ANY_PATH];
 }
 
-/** Every pair of a service match and an analysis match: the latter's headers and query parameters win. */
+/** Every pair of a service match and an analysis match: who matches both. */
 export function analysisMatches(spec: CanarySpec, match: readonly unknown[]): readonly Json[] {
   const mapped = match.flatMap((item) => mapMatch(spec, 'spec.analysis.match', jsonOf(item)));
   // Nothing left would send everybody to the canary.
@@ -18,10 +19,28 @@ export function analysisMatches(spec: CanarySpec, match: readonly unknown[]): re
   return mapped.flatMap(({ headers, queryParams }) =>
     serviceMatches(spec).map((base) => ({
       ...base,
-      ...(headers === undefined ? {} : { headers }),
-      ...(queryParams === undefined ? {} : { queryParams }),
+      ...named('headers', base['headers'], headers),
+      ...named('queryParams', base['queryParams'], queryParams),
     })),
   );
+}
+
+/** Who carries this cookie, on every path of the service. */
+export function cookieMatches(spec: CanarySpec, cookie: string): readonly Json[] {
+  const header = { type: 'RegularExpression', name: 'Cookie', value: cookiePattern(cookie) };
+  return serviceMatches(spec).map((base) => ({ ...base, ...named('headers', base['headers'], [header]) }));
+}
+
+/** Both have to match; where they speak of the same name, the analysis wins. */
+function named(field: string, base: unknown, own: unknown): Json {
+  const mine = listOf(own);
+  const isMine = ({ name }: Json): boolean => mine.some((each) => sameName(each['name'], name));
+  const all = [...listOf(base).filter((each) => !isMine(each)), ...mine];
+  return all.length === 0 ? {} : { [field]: all };
+}
+
+function sameName(a: unknown, b: unknown): boolean {
+  return String(a).toLowerCase() === String(b).toLowerCase();
 }
 
 function mapMatch(spec: CanarySpec, field: string, match: Json): readonly Json[] {
@@ -57,9 +76,14 @@ function stringMatch(spec: CanarySpec, field: string, matcher: unknown, prefixTy
 }
 
 /** The rule's filters, in Flagger's order. */
-export function filtersOf(spec: CanarySpec, options: { mirror: boolean; cors: boolean }): readonly Json[] {
+export function filtersOf(
+  spec: CanarySpec,
+  options: { mirror: boolean; cors: boolean; setCookie?: string | undefined },
+): readonly Json[] {
   const { headers, rewrite, mirror, corsPolicy } = spec.service.raw;
-  const { request, response } = jsonOf(headers) as { request?: unknown; response?: unknown };
+  const { request, response: asked } = jsonOf(headers) as { request?: unknown; response?: unknown };
+  // A rule may have one filter of a kind only.
+  const response = options.setCookie === undefined ? asked : adding(asked, options.setCookie);
   return [
     ...(request === undefined ? [] : [{ type: 'RequestHeaderModifier', requestHeaderModifier: modifier(request) }]),
     ...(response === undefined ? [] : [{ type: 'ResponseHeaderModifier', responseHeaderModifier: modifier(response) }]),
@@ -79,6 +103,16 @@ export function mirrorsTo(rule: Json, service: string): boolean {
   return listOf(rule['filters']).some(
     (filter) => jsonOf(jsonOf(filter['requestMirror'])['backendRef'])['name'] === service,
   );
+}
+
+/** The filter of a single backend by which it gives users their cookie. */
+export function setsCookie(setCookie: string): Json {
+  return { type: 'ResponseHeaderModifier', responseHeaderModifier: modifier(adding(undefined, setCookie)) };
+}
+
+function adding(headers: unknown, setCookie: string): Json {
+  const response = jsonOf(headers);
+  return { ...response, add: { ...jsonOf(response['add']), 'Set-Cookie': setCookie } };
 }
 
 function modifier(headers: unknown): Json {
@@ -104,8 +138,11 @@ function urlRewrite({ authority, uri, type }: Json): Json {
 }
 
 function cors(policy: Json): Json {
+  const exact = listOf(policy['allowOrigins']).flatMap((origin) =>
+    origin['exact'] === undefined ? [] : [origin['exact']],
+  );
   const lists = { allowOrigins: 'allowOrigin', allowMethods: 'allowMethods', allowHeaders: 'allowHeaders' } as const;
-  const copied: Record<string, unknown> = {};
+  const copied: Record<string, unknown> = exact.length > 0 ? { allowOrigins: exact } : {};
   for (const [to, from] of Object.entries({ ...lists, exposeHeaders: 'exposeHeaders' })) {
     if (Array.isArray(policy[from])) copied[to] = policy[from];
   }

@@ -1,6 +1,14 @@
 import type { CanarySpec, TrafficSplit } from '../canary/types.ts';
 import type { KubeObject } from '../manifest/types.ts';
-import { analysisMatches, filtersOf, mirrorsTo, serviceMatches } from './gatewayapi-rules.ts';
+import { stickinessOf } from './affinity.ts';
+import {
+  analysisMatches,
+  cookieMatches,
+  filtersOf,
+  mirrorsTo,
+  serviceMatches,
+  setsCookie,
+} from './gatewayapi-rules.ts';
 import {
   apexMetadata,
   canaryName,
@@ -13,7 +21,7 @@ import {
   weightOf,
   type Json,
 } from './objects.ts';
-import type { Router } from './router.ts';
+import type { RouteContext, Router } from './router.ts';
 
 const GROUP = 'gateway.networking.k8s.io';
 const OWNED = ['matches', 'filters', 'timeouts', 'backendRefs'];
@@ -27,7 +35,7 @@ export function gatewayapi(version: 'v1' | 'v1beta1'): Router {
   const kind = 'HTTPRoute';
   return {
     name: `gatewayapi:${version}`,
-    supports: { weights: true, mirror: true, headers: true },
+    supports: { weights: true, mirror: true, headers: true, affinity: true },
     refs: ({ spec }) => [{ apiVersion, kind, namespace: spec.namespace, name: spec.service.name }],
     render(context, split, [live]) {
       const { spec } = context;
@@ -43,7 +51,7 @@ export function gatewayapi(version: 'v1' | 'v1beta1'): Router {
             ...standing,
             parentRefs: parentRefs(spec),
             ...(Array.isArray(hosts) && hosts.length > 0 ? { hostnames: hosts } : {}),
-            rules: rules(spec, split, version, listOf(standing['rules'])),
+            rules: rules(context, split, version, listOf(standing['rules'])),
           },
         },
       ];
@@ -51,10 +59,7 @@ export function gatewayapi(version: 'v1' | 'v1beta1'): Router {
     read({ spec }, [live]) {
       const rules = listOf(jsonOf(live?.['spec'])['rules']);
       const canary = canaryName(spec);
-      const rule = rules.findLast((each) => {
-        const names = listOf(each['backendRefs']).map((backend) => backend['name']);
-        return names.includes(canary) && names.includes(primaryName(spec));
-      });
+      const rule = ruleOf(spec, rules, 'split');
       const backends = listOf(rule?.['backendRefs']);
       return splitOf(
         weightOf(backends, 'name', primaryName(spec), 1),
@@ -72,43 +77,130 @@ function parentRefs(spec: CanarySpec): readonly Json[] {
   return refs.map((ref) => ({ group: GROUP, kind: 'Gateway', ...ref }));
 }
 
+interface Rule {
+  readonly matches: readonly Json[];
+  readonly filters: readonly Json[];
+  readonly backends: readonly Backend[];
+  /** The live rule of which it keeps what is not ours. Absent: none. */
+  readonly over?: 'split' | 'others';
+}
+
+interface Backend {
+  readonly name: string;
+  readonly weight: number;
+  /** `Set-Cookie` of its answers. Absent: none. */
+  readonly setCookie?: string | undefined;
+}
+
 function rules(
-  spec: CanarySpec,
+  context: RouteContext,
   split: TrafficSplit,
   version: 'v1' | 'v1beta1',
   live: readonly Json[],
 ): readonly Json[] {
+  const { spec } = context;
   const { strategy } = spec.analysis;
   const cors = version === 'v1';
   const timeouts = version === 'v1' ? timeoutsOf(spec) : {};
-  const both = [
-    { name: primaryName(spec), weight: 100 - split.canaryWeight },
-    { name: canaryName(spec), weight: split.canaryWeight },
-  ];
-  const rule = (at: number, matches: readonly Json[], filters: readonly Json[], backends: typeof both): Json => {
-    const standing = Object.entries(live[at] ?? {}).filter(([field]) => !OWNED.includes(field));
-    const oldBackends = listOf(live[at]?.['backendRefs']);
+  const isTest = strategy.kind === 'ab-testing';
+  const all = isTest ? userRules(spec, strategy.match, split, cors) : weightedRules(context, split, cors);
+  return all.map(({ matches, filters, backends, over }) => {
+    const before = over === undefined ? undefined : ruleOf(spec, live, over);
+    const standing = Object.entries(before ?? {}).filter(([field]) => !OWNED.includes(field));
+    const oldBackends = listOf(before?.['backendRefs']);
     return {
       ...Object.fromEntries(standing),
       matches,
       ...(filters.length > 0 ? { filters } : {}),
       ...(Object.keys(timeouts).length > 0 ? { timeouts } : {}),
-      backendRefs: backends.map(({ name, weight }) => ({
-        ...oldBackends.find((backend) => backend['name'] === name),
-        group: '',
-        kind: 'Service',
-        name,
-        port: spec.service.port,
-        weight,
-      })),
+      backendRefs: backends.map(({ name, weight, setCookie }) => {
+        const { filters: _filters, ...kept } = oldBackends.find((backend) => backend['name'] === name) ?? {};
+        return {
+          ...kept,
+          group: '',
+          kind: 'Service',
+          name,
+          port: spec.service.port,
+          weight,
+          ...(setCookie === undefined ? {} : { filters: [setsCookie(setCookie)] }),
+        };
+      }),
     };
-  };
+  });
+}
+
+function weightedRules(context: RouteContext, split: TrafficSplit, cors: boolean): readonly Rule[] {
+  const { spec } = context;
+  const { sticky, forget, canarySets, primarySets } = stickinessOf(context, split);
   const filters = filtersOf(spec, { mirror: split.mirror, cors });
-  if (strategy.kind !== 'ab-testing') return [rule(0, serviceMatches(spec), filters, both)];
+  const setCookie = forget?.setCookie;
+  const [primary, canary] = bothOf(spec, split.canaryWeight);
   return [
-    rule(0, analysisMatches(spec, strategy.match), filters, both),
-    rule(1, serviceMatches(spec), filtersOf(spec, { mirror: false, cors }), [{ name: primaryName(spec), weight: 100 }]),
+    ...sticky.map(({ cookie, canaryWeight }) => ({
+      matches: cookieMatches(spec, cookie),
+      filters: filtersOf(spec, { mirror: false, cors }),
+      backends: bothOf(spec, canaryWeight),
+    })),
+    ...(forget === undefined
+      ? []
+      : [
+          {
+            matches: cookieMatches(spec, forget.cookie),
+            filters: filtersOf(spec, { mirror: split.mirror, cors, setCookie }),
+            backends: [primary, canary],
+          },
+        ]),
+    {
+      matches: serviceMatches(spec),
+      filters,
+      backends: [
+        { ...primary, setCookie: primarySets },
+        { ...canary, setCookie: canarySets },
+      ],
+      over: 'split',
+    },
   ];
+}
+
+/** Users under test, and everybody else. */
+function userRules(
+  spec: CanarySpec,
+  match: readonly unknown[],
+  { canaryWeight, mirror }: TrafficSplit,
+  cors: boolean,
+): readonly Rule[] {
+  const [primary] = bothOf(spec, 0);
+  return [
+    {
+      matches: analysisMatches(spec, match),
+      filters: filtersOf(spec, { mirror, cors }),
+      backends: bothOf(spec, canaryWeight),
+      over: 'split',
+    },
+    {
+      matches: serviceMatches(spec),
+      filters: filtersOf(spec, { mirror: false, cors }),
+      backends: [primary],
+      over: 'others',
+    },
+  ];
+}
+
+function bothOf(spec: CanarySpec, canaryWeight: number): readonly [Backend, Backend] {
+  return [
+    { name: primaryName(spec), weight: 100 - canaryWeight },
+    { name: canaryName(spec), weight: canaryWeight },
+  ];
+}
+
+/** The rule that splits is the last that knows both versions: sticky ones come first. */
+function ruleOf(spec: CanarySpec, rules: readonly Json[], which: 'split' | 'others'): Json | undefined {
+  const knows = (rule: Json, name: string): boolean =>
+    listOf(rule['backendRefs']).some((backend) => backend['name'] === name);
+  const [primary, canary] = [primaryName(spec), canaryName(spec)];
+  return which === 'split'
+    ? rules.findLast((rule) => knows(rule, canary) && knows(rule, primary))
+    : rules.findLast((rule) => knows(rule, primary) && !knows(rule, canary));
 }
 
 function timeoutsOf(spec: CanarySpec): Json {

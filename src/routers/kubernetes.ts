@@ -6,7 +6,7 @@ import type { Router } from './router.ts';
  */
 export const kubernetes: Router = {
   name: 'kubernetes',
-  supports: { weights: false, mirror: false, headers: false },
+  supports: { weights: false, mirror: false, headers: false, affinity: false },
   refs: () => [],
   render: () => [],
   read: () => ({ canaryWeight: 0, mirror: false }),

@@ -12,7 +12,7 @@ const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
  */
 export const nginx: Router = {
   name: 'nginx',
-  supports: { weights: true, mirror: false, headers: true },
+  supports: { weights: true, mirror: false, headers: true, affinity: false },
   refs: ({ spec }) => {
     const { namespace } = spec;
     const name = ingressName(spec);

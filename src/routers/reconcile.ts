@@ -1,8 +1,10 @@
 import type { CanarySpec, TrafficSplit } from '../canary/types.ts';
+import { AgentError } from '../lib/errors.ts';
 import { canonicalJson } from '../lib/hash.ts';
 import { type KubeObject, refKey, refOf } from '../manifest/types.ts';
+import { originalOf, rememberOriginal } from './adoption.ts';
 import { invalid } from './objects.ts';
-import type { LiveObjects, RouteContext, Router } from './router.ts';
+import type { LiveObjects, RouteContext, Router, Supports } from './router.ts';
 
 export interface PlannedRoute {
   /** What is to stand. */
@@ -14,7 +16,8 @@ export interface PlannedRoute {
 /**
  * The routing objects that must be written to get this split, those that already are as they should be left out.
  * `keep` repairs everything but the running weights; before there are any, all traffic goes to the primary.
- * `live` are the objects named by `router.refs(context)`. Throws AgentError CANARY_INVALID.
+ * `live` are the objects named by `router.refs(context)`. Throws AgentError CANARY_INVALID, but never where users go home that are
+ * away: that must work whatever has become of the Canary meanwhile.
  */
 export function planRoutes(
   router: Router,
@@ -22,18 +25,52 @@ export function planRoutes(
   live: LiveObjects,
   split: TrafficSplit | 'keep',
 ): readonly PlannedRoute[] {
-  const impossible = strategyProblem(router, context.spec);
-  if (impossible !== undefined) throw invalid(context.spec, impossible);
-  const wanted = split === 'keep' ? (router.read(context, live) ?? { canaryWeight: 0, mirror: false }) : split;
+  const running = router.read(context, live);
+  const wanted = split === 'keep' ? (running ?? { canaryWeight: 0, mirror: false }) : split;
   if (!Number.isInteger(wanted.canaryWeight) || wanted.canaryWeight < 0 || wanted.canaryWeight > 100) {
     throw new Error(`a canary weight of ${wanted.canaryWeight} is no percentage`);
   }
-  const possible = { ...wanted, mirror: wanted.mirror && router.supports.mirror };
+  const supports = supportsOf(router, context.spec);
+  const possible = { ...wanted, mirror: wanted.mirror && supports.mirror };
   const keys = router.refs(context).map(refKey);
-  return router
-    .render(context, possible, live)
-    .map((object) => ({ object, over: live[keys.indexOf(refKey(refOf(object)))] }))
-    .filter(({ object, over }) => over === undefined || canonicalJson(object) !== canonicalJson(over));
+  const planned = renderFor(router, context, possible, live, split !== 'keep' && running !== undefined).map(
+    (object) => {
+      const over = live[keys.indexOf(refKey(refOf(object)))];
+      return { object: over ? rememberOriginal(object, over, running !== undefined) : object, over };
+    },
+  );
+  return planned.filter(({ object, over }) => over === undefined || canonicalJson(object) !== canonicalJson(over));
+}
+
+function renderFor(
+  router: Router,
+  context: RouteContext,
+  split: TrafficSplit,
+  live: LiveObjects,
+  isMove: boolean,
+): readonly KubeObject[] {
+  try {
+    const impossible = strategyProblem(router, context.spec);
+    if (impossible !== undefined) throw invalid(context.spec, impossible);
+    return router.render(context, split, live);
+  } catch (error) {
+    const goesHome = isMove && split.canaryWeight === 0 && !split.mirror;
+    if (!goesHome || !(error instanceof AgentError)) throw error;
+    const { analysis } = context.spec;
+    const strategy = { kind: 'canary' as const, steps: [100], maxWeight: 100 };
+    return router.render({ ...context, spec: { ...context.spec, analysis: { ...analysis, strategy } } }, split, live);
+  }
+}
+
+/** Objects that stood before the Canary, as they were; without those that go with it. Throws AgentError CANARY_INVALID. */
+export function planRestore(router: Router, context: RouteContext, live: LiveObjects): readonly PlannedRoute[] {
+  const { ingressRef } = context.spec;
+  return router.refs(context).flatMap((ref, at) => {
+    const over = live[at];
+    const isUsersOwn = ref.kind === ingressRef?.kind && ref.name === ingressRef.name;
+    const object = over && !isUsersOwn ? originalOf(over) : undefined;
+    return object && over && canonicalJson(object) !== canonicalJson(over) ? [{ object, over }] : [];
+  });
 }
 
 /** The routing objects exist and differ from what they should be, apart from the weights. */
@@ -41,17 +78,33 @@ export function routeDrift(router: Router, context: RouteContext, live: LiveObje
   return planRoutes(router, context, live, 'keep').some(({ over }) => over !== undefined);
 }
 
+/** What this router can do for this Canary. */
+export function supportsOf(router: Router, spec: CanarySpec): Supports {
+  return router.supportsFor?.(spec) ?? router.supports;
+}
+
 /** Why a router cannot do what the analysis asks for; undefined where it can. */
 export function strategyProblem(router: Router, spec: CanarySpec): string | undefined {
-  const { weights, headers } = router.supports;
+  const { weights, headers, affinity } = supportsOf(router, spec);
   // Without weights there are no routes, and the core makes it blue/green.
-  if (!weights || headers || spec.analysis.strategy.kind !== 'ab-testing') return undefined;
-  // Flagger would send everybody to the canary.
-  return `provider ${router.name} cannot tell users apart: spec.analysis.match is not possible with it`;
+  if (!weights) return undefined;
+  const { strategy, sessionAffinity } = spec.analysis;
+  if (strategy.kind === 'ab-testing' && !headers) {
+    // Flagger would send everybody to the canary.
+    const problem = `provider ${router.name} cannot tell users apart: spec.analysis.match is not possible with it`;
+    return router.name === 'traefik'
+      ? `${problem} unless spec.ingressRef names the IngressRoute (traefik.io/v1alpha1) by which users come in`
+      : problem;
+  }
+  if (sessionAffinity !== undefined && !affinity) {
+    const how = router.supports.affinity ? ' for TCP' : '';
+    return `provider ${router.name} cannot keep users where they are${how}: spec.analysis.sessionAffinity is not possible with it`;
+  }
+  return undefined;
 }
 
 /** The Canary as this router can do it: mirroring is dropped where there is none, or the analysis would wait for it for ever. */
 export function supportedSpec(router: Router, spec: CanarySpec): CanarySpec {
-  if (router.supports.mirror || !spec.analysis.mirror) return spec;
+  if (supportsOf(router, spec).mirror || !spec.analysis.mirror) return spec;
   return { ...spec, analysis: { ...spec.analysis, mirror: false } };
 }

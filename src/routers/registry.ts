@@ -1,5 +1,7 @@
 import { AgentError } from '../lib/errors.ts';
+import { contour } from './contour.ts';
 import { gatewayapi } from './gatewayapi.ts';
+import { istio } from './istio.ts';
 import { kubernetes } from './kubernetes.ts';
 import { nginx } from './nginx.ts';
 import type { Router } from './router.ts';
@@ -8,8 +10,10 @@ import { traefik } from './traefik.ts';
 
 /** All routing providers, by the value of `spec.provider`. */
 export const routers = {
+  contour,
   'gatewayapi:v1': gatewayapi('v1'),
   'gatewayapi:v1beta1': gatewayapi('v1beta1'),
+  istio,
   kubernetes,
   linkerd: smi('linkerd', 'v1alpha1'),
   nginx,
@@ -22,18 +26,7 @@ export const routers = {
 export type RouterName = keyof typeof routers;
 
 /** Flagger's other providers. */
-const NOT_YET = [
-  'apisix',
-  'appmesh',
-  'appmesh:v1beta2',
-  'contour',
-  'gloo',
-  'istio',
-  'knative',
-  'kuma',
-  'osm',
-  'skipper',
-] as const;
+const NOT_YET = ['apisix', 'appmesh', 'appmesh:v1beta2', 'gloo', 'knative', 'kuma', 'osm', 'skipper'] as const;
 
 /** Throws AgentError CANARY_INVALID where `providerProblem` says why. */
 export function routerFor(provider: string): Router {

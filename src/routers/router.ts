@@ -1,4 +1,4 @@
-import type { CanarySpec, TrafficSplit } from '../canary/types.ts';
+import type { CanarySpec, SessionCookies, TrafficSplit } from '../canary/types.ts';
 import type { KubeObject, ObjectRef, OwnerReference } from '../manifest/types.ts';
 
 /** What a router may look at. */
@@ -7,11 +7,27 @@ export interface RouteContext {
   /** Put on created routing objects so that they go with the Canary. */
   readonly owner: OwnerReference;
   readonly settings: RouterSettings;
+  /** What users carry at the split that is rendered. Absent: the Canary asks for no session affinity. */
+  readonly cookies?: SessionCookies;
 }
 
 export interface RouterSettings {
   /** Default `nginx.ingress.kubernetes.io`. */
   readonly ingressAnnotationsPrefix: string;
+  /** Class of generated HTTPProxies (Flagger's `-ingress-class`). Absent: none is written. */
+  readonly ingressClass?: string;
+}
+
+/** What a router can do. */
+export interface Supports {
+  /** Any share between nobody and everybody. */
+  readonly weights: boolean;
+  /** A copy of the requests for the canary. */
+  readonly mirror: boolean;
+  /** Some users for the canary, told by headers or cookies. */
+  readonly headers: boolean;
+  /** Users who stay where they were first. */
+  readonly affinity: boolean;
 }
 
 /** The objects named by `refs`, in the same order; undefined where there is none. */
@@ -26,7 +42,9 @@ export type LiveObjects = readonly (KubeObject | undefined)[];
 export interface Router {
   /** The value of `spec.provider`. */
   readonly name: string;
-  readonly supports: { readonly weights: boolean; readonly mirror: boolean; readonly headers: boolean };
+  readonly supports: Supports;
+  /** Where it depends on the Canary. Absent: `supports`. */
+  supportsFor?(spec: CanarySpec): Supports;
   /** What must be read before `render` and `read`. */
   refs(context: RouteContext): readonly ObjectRef[];
   /** The routing objects for a split. Fields of live objects that the router does not own stay. Throws AgentError CANARY_INVALID where the Canary lacks something. */

@@ -10,7 +10,7 @@ export function smi(name: string, version: 'v1alpha1' | 'v1alpha2' | 'v1alpha3')
   const kind = 'TrafficSplit';
   return {
     name,
-    supports: { weights: true, mirror: false, headers: false },
+    supports: { weights: true, mirror: false, headers: false, affinity: false },
     refs: ({ spec }) => [{ apiVersion, kind, namespace: spec.namespace, name: spec.service.name }],
     render(context, split, [live]) {
       const { spec } = context;

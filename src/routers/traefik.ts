@@ -11,6 +11,7 @@ import {
   type Json,
 } from './objects.ts';
 import type { RouteContext, Router } from './router.ts';
+import { isIngressRoute, usersRoute, usersShare } from './traefik-users.ts';
 
 const API = 'traefik.io/v1alpha1';
 const KIND = 'TraefikService';
@@ -18,16 +19,29 @@ const KIND = 'TraefikService';
 /**
  * Traefik: one weighted TraefikService named after the apex service. https://doc.traefik.io/traefik/
  * A service without endpoints makes Traefik refuse the whole object, so the canary is named only while it has weight; a
- * weight that is not written counts as 1, so every weight is written.
+ * weight that is not written counts as 1, so every weight is written. A/B tests need the IngressRoute by which users come in.
  */
 export const traefik: Router = {
   name: 'traefik',
-  supports: { weights: true, mirror: false, headers: false },
-  refs: ({ spec }): ObjectRef[] => [
-    { apiVersion: API, kind: KIND, namespace: spec.namespace, name: spec.service.name },
+  supports: { weights: true, mirror: false, headers: false, affinity: false },
+  supportsFor: ({ ingressRef }) => ({ ...traefik.supports, headers: isIngressRoute(ingressRef) }),
+  refs: ({ spec: { namespace, service, ingressRef } }): ObjectRef[] => [
+    { apiVersion: API, kind: KIND, namespace, name: service.name },
+    ...(isIngressRoute(ingressRef)
+      ? [
+          { apiVersion: API, kind: 'IngressRoute', namespace, name: ingressRef.name },
+          { apiVersion: API, kind: 'IngressRoute', namespace, name: `${ingressRef.name}-canary` },
+        ]
+      : []),
   ],
-  render(context, split, [live]) {
+  render(context, split, [live, source, users]) {
     const { spec } = context;
+    const isTest = spec.analysis.strategy.kind === 'ab-testing';
+    // While users are told apart, all others stay with the primary.
+    const everybodysShare = isTest ? 0 : split.canaryWeight;
+    const forUsers = isIngressRoute(spec.ingressRef)
+      ? usersRoute(context, source, users, split.canaryWeight)
+      : undefined;
     const old = jsonOf(live?.['spec']);
     const services = listOf(jsonOf(old['weighted'])['services']);
     const entry = (name: string, weight: number): Json => ({
@@ -38,8 +52,8 @@ export const traefik: Router = {
       weight,
     });
     const weighted = [
-      entry(primaryName(spec), 100 - split.canaryWeight),
-      ...(split.canaryWeight > 0 ? [entry(canaryName(spec), split.canaryWeight)] : []),
+      entry(primaryName(spec), 100 - everybodysShare),
+      ...(everybodysShare > 0 ? [entry(canaryName(spec), everybodysShare)] : []),
     ];
     return [
       {
@@ -49,10 +63,13 @@ export const traefik: Router = {
         metadata: metadataOf(context, spec.service.name, live, apexMetadata(context)),
         spec: { ...old, weighted: { ...jsonOf(old['weighted']), services: weighted } },
       },
+      ...(forUsers ? [forUsers] : []),
     ];
   },
-  read({ spec }: RouteContext, [live]) {
+  read({ spec }: RouteContext, [live, , users]) {
     const services = listOf(jsonOf(jsonOf(live?.['spec'])['weighted'])['services']);
+    if (services.length > 0 && users && spec.analysis.strategy.kind === 'ab-testing')
+      return { canaryWeight: usersShare(spec, users), mirror: false };
     return splitOf(weightOf(services, 'name', primaryName(spec), 1), weightOf(services, 'name', canaryName(spec), 1));
   },
 };

@@ -82,8 +82,11 @@ function isGranted(verb: string, target: string): boolean {
 const missing = (target: string, verbs: readonly string[]): string[] =>
   verbs.filter((verb) => !isGranted(verb, target)).map((verb) => `${verb} ${target}`);
 
-/** Ingress → ingresses, HTTPRoute → httproutes. */
-const pluralOf = (kind: string): string => `${kind.toLowerCase()}${kind.endsWith('s') ? 'es' : 's'}`;
+/** Ingress → ingresses, HTTPRoute → httproutes, HTTPProxy → httpproxies. */
+const pluralOf = (kind: string): string =>
+  kind.endsWith('y')
+    ? `${kind.toLowerCase().slice(0, -1)}ies`
+    : `${kind.toLowerCase()}${kind.endsWith('s') ? 'es' : 's'}`;
 
 describe('the rights of the service account', () => {
   it('cover every kind that the code names', () => {
@@ -101,7 +104,16 @@ describe('the rights of the service account', () => {
   it('cover the objects of every routing provider', () => {
     const refs = routeRefs();
     expect(new Set(refs.map(({ kind }) => kind))).toEqual(
-      new Set(['HTTPRoute', 'Ingress', 'TraefikService', 'TrafficSplit']),
+      new Set([
+        'DestinationRule',
+        'HTTPProxy',
+        'HTTPRoute',
+        'Ingress',
+        'IngressRoute',
+        'TraefikService',
+        'TrafficSplit',
+        'VirtualService',
+      ]),
     );
     const lacking = refs.flatMap(({ apiVersion, kind }) =>
       missing([pluralOf(kind), groupOf(apiVersion)].filter(Boolean).join('.'), routeVerbs),
@@ -150,7 +162,10 @@ describe('the rights of the service account', () => {
 
 function routeRefs(): { apiVersion: string; kind: string }[] {
   const ingressRef = { apiVersion: 'networking.k8s.io/v1', kind: 'Ingress', namespace: 'prod', name: 'shop' };
-  return Object.values(routers).flatMap((router) => [
-    ...router.refs(aRouteContext(aSpec({ provider: router.name, ingressRef }))),
-  ]);
+  const users = { ...ingressRef, apiVersion: 'traefik.io/v1alpha1', kind: 'IngressRoute' };
+  return Object.values(routers).flatMap((router) =>
+    (router.name === 'traefik' ? [ingressRef, users] : [ingressRef]).flatMap((ref) =>
+      router.refs(aRouteContext(aSpec({ provider: router.name, ingressRef: ref }))),
+    ),
+  );
 }

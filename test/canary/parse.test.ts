@@ -147,7 +147,6 @@ describe('a Canary', () => {
     const analysis = {
       interval: '30',
       stepWeight: 7.5,
-      sessionAffinity: { cookieName: 'c' },
       webhooks: [{ name: 'x', type: 'confirm-rolout', url: 'nowhere' }],
       metrics: [{ name: 'm', threshold: '1' }],
     };
@@ -156,7 +155,6 @@ describe('a Canary', () => {
       'spec.targetRef.name: is required | name the Deployment that is to be released',
       expect.stringContaining('spec.autoscalerRef: autoscalers are not supported in this release'),
       'spec.analysis.interval: "30" is no duration | write a number and a unit, such as 30s or 1m',
-      expect.stringContaining('spec.analysis.sessionAffinity: is not supported in this release'),
       'spec.analysis.stepWeight: must be a whole number, not 7.5',
       'spec.analysis: says no way to release | give it stepWeight, stepWeights or iterations',
       'spec.analysis.metrics[0].threshold: must be a number, not "1"',

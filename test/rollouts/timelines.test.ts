@@ -123,6 +123,8 @@ function textOf(effect: Effect): string {
       return `copy ${effect.key}`;
     case 'scale-target':
       return `scale target to ${effect.replicas}`;
+    case 'restore-route':
+      return 'restore route';
     case 'reconcile-route':
       return 'reconcile route';
     case 'set-route':

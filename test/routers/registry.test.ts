@@ -13,7 +13,7 @@ describe('routerFor', () => {
     expect(routerFor('smi:v1alpha2:istio')).toBe(routers['smi:v1alpha2']);
   });
 
-  it.each(['istio', 'contour', 'gloo', 'skipper', 'appmesh', 'appmesh:v1beta2', 'kuma', 'osm', 'apisix', 'knative'])(
+  it.each(['gloo', 'skipper', 'appmesh', 'appmesh:v1beta2', 'kuma', 'osm', 'apisix', 'knative'])(
     'says that %s comes later',
     (name) => {
       expect(() => routerFor(name)).toThrow(`spec.provider: ${name} is not supported in this release; supported are`);
@@ -35,7 +35,7 @@ describe('routerFor', () => {
 
   it('lists what there is where nothing is near', () => {
     for (const name of ['haproxy', '', 'constructor'])
-      expect(providerProblem(name)).toContain('; supported are gatewayapi:v1,');
+      expect(providerProblem(name)).toContain('; supported are contour, gatewayapi:v1,');
   });
 });
 

@@ -1,0 +1,63 @@
+import { AgentError } from '../lib/errors.ts';
+import { canonicalJson } from '../lib/hash.ts';
+import type { KubeObject } from '../manifest/types.ts';
+import { jsonOf } from './objects.ts';
+
+const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
+/** The spec that users gave an object before a Canary took it over, as JSON. Flagger's key and form. */
+const ORIGINAL_SPEC = 'flagger.kubernetes.io/original-configuration';
+/** The same for annotations: those that a Canary sets, as they were; null where there was none. */
+const ORIGINAL_ANNOTATIONS = 'serin.dev/original-annotations';
+
+/**
+ * What is written over an object that no Canary owns keeps what it was, so that it can be given back. Objects of kubectl's users
+ * carry that with them.
+ */
+export function rememberOriginal(object: KubeObject, over: KubeObject, isRouted: boolean): KubeObject {
+  if (isCanarys(over) || canonicalJson(object['spec']) === canonicalJson(over['spec'])) return object;
+  const annotations = { ...object.metadata.annotations };
+  const isKnown = ORIGINAL_SPEC in annotations || ORIGINAL_ANNOTATIONS in annotations;
+  // What an earlier Canary left behind tells nothing of an object that was made anew since.
+  if (isKnown && isRouted) return object;
+  const before = over.metadata.annotations ?? {};
+  const changed = [...new Set([...Object.keys(annotations), ...Object.keys(before)])]
+    .filter((key) => annotations[key] !== before[key] && key !== ORIGINAL_SPEC && key !== ORIGINAL_ANNOTATIONS)
+    .sort()
+    .map((key) => [key, before[key] ?? null] as const);
+  if (changed.length > 0) annotations[ORIGINAL_ANNOTATIONS] = JSON.stringify(Object.fromEntries(changed));
+  if (annotations[LAST_APPLIED] === undefined) annotations[ORIGINAL_SPEC] = JSON.stringify(over['spec'] ?? {});
+  return { ...object, metadata: { ...object.metadata, annotations } };
+}
+
+/**
+ * An object as its users had it; undefined where a Canary made it (it goes with that) or nothing is known. Throws AgentError
+ * CANARY_INVALID where what is remembered cannot be read.
+ */
+export function originalOf(live: KubeObject): KubeObject | undefined {
+  if (isCanarys(live)) return undefined;
+  const { [ORIGINAL_SPEC]: spec, [ORIGINAL_ANNOTATIONS]: changed, ...annotations } = { ...live.metadata.annotations };
+  const lastApplied = annotations[LAST_APPLIED];
+  if (lastApplied === undefined && spec === undefined) return undefined;
+  const restored =
+    lastApplied === undefined
+      ? parsed(live, ORIGINAL_SPEC, spec ?? '')
+      : parsed(live, LAST_APPLIED, lastApplied)['spec'];
+  for (const [key, value] of Object.entries(parsed(live, ORIGINAL_ANNOTATIONS, changed ?? '{}'))) {
+    if (typeof value === 'string') annotations[key] = value;
+    else delete annotations[key];
+  }
+  return { ...live, metadata: { ...live.metadata, annotations }, spec: restored };
+}
+
+export function isCanarys({ metadata }: KubeObject): boolean {
+  return (metadata.ownerReferences ?? []).some(({ kind, controller }) => kind === 'Canary' && controller === true);
+}
+
+function parsed({ kind, metadata }: KubeObject, annotation: string, text: string): Readonly<Record<string, unknown>> {
+  try {
+    return jsonOf(JSON.parse(text));
+  } catch (error) {
+    const message = `${kind} ${metadata.name}.${metadata.namespace ?? ''}: annotation ${annotation} is no JSON`;
+    throw new AgentError('CANARY_INVALID', message, { cause: error });
+  }
+}

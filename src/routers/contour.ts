@@ -1,0 +1,139 @@
+import type { CanarySpec } from '../canary/types.ts';
+import { escapeRegex } from './affinity.ts';
+import {
+  apexMetadata,
+  canaryName,
+  invalid,
+  jsonOf,
+  listOf,
+  metadataOf,
+  primaryName,
+  splitOf,
+  weightOf,
+  type Json,
+} from './objects.ts';
+import type { Router } from './router.ts';
+
+const API = 'projectcontour.io/v1';
+const KIND = 'HTTPProxy';
+const OWNED = ['conditions', 'services', 'timeoutPolicy', 'retryPolicy'];
+
+/**
+ * Contour: an HTTPProxy named after the apex service, which the user's own root HTTPProxy includes.
+ * https://projectcontour.io/docs/main/config/request-routing/
+ */
+export const contour: Router = {
+  name: 'contour',
+  supports: { weights: true, mirror: false, headers: true, affinity: false },
+  refs: ({ spec }) => [{ apiVersion: API, kind: KIND, namespace: spec.namespace, name: spec.service.name }],
+  render(context, split, [live]) {
+    const { spec, settings } = context;
+    const { strategy } = spec.analysis;
+    const old = jsonOf(live?.['spec']);
+    const oldRoutes = listOf(old['routes']);
+    const paths = pathsOf(spec);
+    const home = paths.map((path) => route(spec, [path], 0));
+    const routes =
+      strategy.kind === 'ab-testing'
+        ? [...usersOf(spec, strategy.match, paths).map((users) => route(spec, users, split.canaryWeight)), ...home]
+        : paths.map((path) => route(spec, [path], split.canaryWeight));
+    return [
+      {
+        ...live,
+        apiVersion: API,
+        kind: KIND,
+        metadata: metadataOf(context, spec.service.name, live, apexMetadata(context)),
+        spec: {
+          ...old,
+          ...(settings.ingressClass === undefined ? {} : { ingressClassName: settings.ingressClass }),
+          routes: routes.map((wanted, at) => ({
+            ...Object.fromEntries(Object.entries(oldRoutes[at] ?? {}).filter(([field]) => !OWNED.includes(field))),
+            ...wanted,
+          })),
+        },
+      },
+    ];
+  },
+  read({ spec }, [live]) {
+    const services = listOf(listOf(jsonOf(live?.['spec'])['routes'])[0]?.['services']);
+    const names = services.map((service) => service['name']);
+    if (!names.includes(primaryName(spec)) || !names.includes(canaryName(spec))) return undefined;
+    // A weight that is not written counts as none as soon as another one is.
+    return splitOf(weightOf(services, 'name', primaryName(spec), 0), weightOf(services, 'name', canaryName(spec), 0));
+  },
+};
+
+function route(spec: CanarySpec, conditions: readonly Json[], canaryWeight: number): Json {
+  const { timeout, retries } = spec.service.raw;
+  const { attempts, perTryTimeout, retryOn } = jsonOf(retries);
+  const service = (name: string, weight: number): Json => {
+    const { port } = spec.service;
+    const value = `${name}.${spec.namespace}.svc.cluster.local:${port}`;
+    return {
+      name,
+      port,
+      ...(weight > 0 ? { weight } : {}),
+      // Lets Linkerd's sidecar of the proxy tell the two apart.
+      requestHeadersPolicy: { set: [{ name: 'l5d-dst-override', value }] },
+    };
+  };
+  return {
+    conditions,
+    ...(typeof timeout === 'string' && timeout !== '' ? { timeoutPolicy: { response: timeout, idle: '5m' } } : {}),
+    ...(retries === undefined
+      ? {}
+      : {
+          retryPolicy: {
+            ...(attempts === undefined ? {} : { count: attempts }),
+            ...(perTryTimeout === undefined ? {} : { perTryTimeout }),
+            ...(typeof retryOn === 'string' && retryOn !== ''
+              ? { retryOn: retryOn.split(',').map((reason) => reason.trim()) }
+              : {}),
+          },
+        }),
+    services: [service(primaryName(spec), 100 - canaryWeight), service(canaryName(spec), canaryWeight)],
+  };
+}
+
+/** Each path of `spec.service.match`; other fields of it mean nothing to Contour. */
+function pathsOf(spec: CanarySpec): readonly Json[] {
+  const paths = listOf(spec.service.raw['match']).flatMap(({ uri }): Json[] => {
+    const { prefix, exact, regex } = jsonOf(uri);
+    if (typeof exact === 'string') return [{ exact }];
+    if (typeof regex === 'string') return [{ regex }];
+    return typeof prefix === 'string' ? [{ prefix }] : [];
+  });
+  return paths.length > 0 ? paths : [{ prefix: '/' }];
+}
+
+/** One list of conditions for each group of users and path; the conditions of a list hold together. */
+function usersOf(spec: CanarySpec, match: readonly unknown[], paths: readonly Json[]): readonly (readonly Json[])[] {
+  const groups = match.map((item) => {
+    const { headers, queryParams } = jsonOf(item);
+    const conditions: readonly Json[] = [
+      ...Object.entries(jsonOf(headers)).map(([name, value]) => ({ header: { name, ...headerMatch(value) } })),
+      ...Object.entries(jsonOf(queryParams)).map(([name, value]) => ({
+        queryParameter: { name, ...queryMatch(value) },
+      })),
+    ];
+    if (conditions.length === 0) throw invalid(spec, 'spec.analysis.match: Contour needs headers or queryParams');
+    return conditions;
+  });
+  if (groups.length === 0) throw invalid(spec, 'spec.analysis.match: Contour needs headers or queryParams');
+  return groups.flatMap(([first, ...rest]) => paths.map((path) => [{ ...path, ...first }, ...rest]));
+}
+
+/** Contour has no prefixes and suffixes of headers; Flagger's `contains` would let in more users than are meant. */
+function headerMatch(value: unknown): Json {
+  const { exact, prefix, suffix, regex } = jsonOf(value);
+  if (typeof exact === 'string') return { exact };
+  if (typeof prefix === 'string') return { regex: `${escapeRegex(prefix)}.*` };
+  if (typeof suffix === 'string') return { regex: `.*${escapeRegex(suffix)}` };
+  return typeof regex === 'string' ? { regex } : { present: true };
+}
+
+function queryMatch(value: unknown): Json {
+  const { exact, prefix, suffix, regex } = jsonOf(value);
+  const [found] = Object.entries({ exact, prefix, suffix, regex }).filter(([, text]) => typeof text === 'string');
+  return found ? { [found[0]]: found[1] } : { present: true };
+}

@@ -1,0 +1,109 @@
+import type { CanarySpec } from '../canary/types.ts';
+import type { KubeObject } from '../manifest/types.ts';
+import { httpRules, isTcp, tcpRules } from './istio-rules.ts';
+import {
+  apexMetadata,
+  canaryName,
+  invalid,
+  jsonOf,
+  listOf,
+  metadataOf,
+  primaryName,
+  splitOf,
+  type Json,
+} from './objects.ts';
+import type { RouteContext, Router } from './router.ts';
+
+const API = 'networking.istio.io/v1beta1';
+
+/**
+ * Istio: a VirtualService named after the apex service, and a DestinationRule for each of the two services behind it.
+ * https://istio.io/latest/docs/reference/config/networking/virtual-service/
+ * A VirtualService that users made before is taken over: its rules are replaced, what else it says stays.
+ */
+export const istio: Router = {
+  name: 'istio',
+  supports: { weights: true, mirror: true, headers: true, affinity: true },
+  supportsFor: (spec) =>
+    isTcp(spec) ? { weights: true, mirror: false, headers: false, affinity: false } : istio.supports,
+  refs: ({ spec }) => {
+    const { namespace } = spec;
+    return [
+      { apiVersion: API, kind: 'DestinationRule', namespace, name: canaryName(spec) },
+      { apiVersion: API, kind: 'DestinationRule', namespace, name: primaryName(spec) },
+      { apiVersion: API, kind: 'VirtualService', namespace, name: spec.service.name },
+    ];
+  },
+  render(context, split, [canaryRule, primaryRule, live]) {
+    const { spec } = context;
+    const { http: _http, tcp: _tcp, hosts: _hosts, gateways: _gateways, ...standing } = jsonOf(live?.['spec']);
+    return [
+      destinationRule(context, canaryName(spec), canaryRule),
+      destinationRule(context, primaryName(spec), primaryRule),
+      {
+        ...live,
+        apiVersion: API,
+        kind: 'VirtualService',
+        metadata: metadataOf(context, spec.service.name, live, apexMetadata(context)),
+        spec: {
+          ...standing,
+          ...reach(spec),
+          ...(isTcp(spec) ? { tcp: tcpRules(context, split) } : { http: httpRules(context, split) }),
+        },
+      },
+    ];
+  },
+  read({ spec }, [, , live]) {
+    const rules = listOf(jsonOf(live?.['spec'])[isTcp(spec) ? 'tcp' : 'http']);
+    const [primary, canary] = [primaryName(spec), canaryName(spec)];
+    // Sticky rules come first, the one that splits is the last that knows the canary.
+    const rule = rules.findLast((each) => destinationsOf(each).some(({ host }) => host === canary));
+    const weightOf = (name: string): number =>
+      destinationsOf(rule)
+        .filter(({ host }) => host === name)
+        .reduce((sum, { weight }) => sum + Math.max(0, weight), 0);
+    return splitOf(weightOf(primary), weightOf(canary), jsonOf(rule?.['mirror'])['host'] === canary);
+  },
+};
+
+function destinationsOf(rule: Json | undefined): readonly { host: unknown; weight: number }[] {
+  const route = listOf(rule?.['route']);
+  // A single destination needs no weight.
+  const missing = route.length === 1 ? 100 : 0;
+  return route.map(({ destination, weight }) => ({
+    host: jsonOf(destination)['host'],
+    weight: typeof weight === 'number' ? weight : missing,
+  }));
+}
+
+function destinationRule(context: RouteContext, host: string, live: KubeObject | undefined): KubeObject {
+  const { trafficPolicy: _before, ...standing } = jsonOf(live?.['spec']);
+  const { trafficPolicy } = context.spec.service.raw;
+  return {
+    ...live,
+    apiVersion: API,
+    kind: 'DestinationRule',
+    metadata: metadataOf(context, host, live, { labels: {}, annotations: {} }),
+    spec: { ...standing, host, ...(trafficPolicy === undefined ? {} : { trafficPolicy }) },
+  };
+}
+
+/** Whose requests it is about. A VirtualService that another one delegates to says nothing of that itself. */
+function reach(spec: CanarySpec): Json {
+  const { hosts, gateways, delegation } = spec.service.raw;
+  const [named, entered] = [textsOf(hosts), textsOf(gateways)];
+  if (delegation === true) {
+    if (named.length > 0 || entered.length > 0)
+      throw invalid(spec, 'spec.service.delegation: VirtualService hosts and gateways must be empty with it');
+    return { hosts: [] };
+  }
+  const isNamed = named.includes(spec.service.name) || named.includes('*');
+  return {
+    hosts: isNamed ? named : [...named, spec.service.name],
+    gateways: entered.length > 0 ? entered : ['mesh'],
+  };
+}
+
+function textsOf(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string' && item !== '') : [];
+}
