@@ -1,7 +1,15 @@
 import { callWebhook, webhookPayload } from '../analysis/webhook.ts';
 import { configChecksum, parseConfigKey, renderConfigCopy } from '../canary/configs.ts';
 import { targets } from '../canary/targets/registry.ts';
-import type { CanaryEvent, CanarySpec, CanaryStatus, Effect, Seen, SessionCookies, TrafficSplit } from '../canary/types.ts';
+import type {
+  CanaryEvent,
+  CanarySpec,
+  CanaryStatus,
+  Effect,
+  Seen,
+  SessionCookies,
+  TrafficSplit,
+} from '../canary/types.ts';
 import { AgentError, assertNever } from '../lib/errors.ts';
 import type { Outbox } from '../lib/outbox.ts';
 import type { KubeObject } from '../manifest/types.ts';

@@ -31,10 +31,15 @@ export function openViews(cluster: Cluster, namespace: string | undefined, signa
     const key = `${kind.apiVersion}/${kind.kind}`;
     const known = views.get(key);
     if (known) return known;
-    const view = cluster.reflect(kind, { ...scope, ...(project ? { project } : {}) }, signal);
+    const view = cluster.reflect(
+      kind,
+      // Only there does it say when a DaemonSet last moved.
+      { ...scope, ...(project ? { project } : {}), ...(kind.kind === 'DaemonSet' ? { keepManagedFields: true } : {}) },
+      signal,
+    );
     views.set(key, view);
     view.onChange(({ object }) => {
-      for (const listener of listeners) listener(kind.kind, object.metadata.namespace ?? '', object.metadata.name);
+      for (const listener of listeners) listener(kind.kind, object.metadata.namespace ?? '', nameFor(object));
     });
     return view;
   };
@@ -66,6 +71,11 @@ export function openViews(cluster: Cluster, namespace: string | undefined, signa
         view.isSynced && view.trouble === undefined ? [] : [`${key}: ${view.trouble ?? 'not listed yet'}`],
       ),
   };
+}
+
+/** A Knative Revision concerns the Service that it was made for. */
+function nameFor({ kind, metadata }: KubeObject): string {
+  return (kind === 'Revision' && metadata.labels?.['serving.knative.dev/service']) || metadata.name;
 }
 
 function projectConfig(object: KubeObject): KubeObject {

@@ -5,7 +5,7 @@ import { rest } from './phases/rest.ts';
 import { hasFinalizer, isDeleted, release, settleFinalizer, terminate } from './phases/terminate.ts';
 import { beginTick, stageOf } from './phases/stage.ts';
 import { type Asking, normal, type Tick, update, warn } from './phases/tick.ts';
-import { isPlain, reconcileRoute, writeService } from './phases/traffic.ts';
+import { followTarget, isPlain, reconcileRoute, writeService } from './phases/traffic.ts';
 import { stamped } from './status.ts';
 import {
   type CanarySpec,
@@ -51,7 +51,7 @@ function decisionOf({ spec, status, seen, draft }: Tick): Decision {
 }
 
 function* run(tick: Tick): Asking<void> {
-  const { spec, status, seen, names, settings } = tick;
+  const { spec, kind, status, seen, settings } = tick;
   const mustRevert = isDeleted(tick) && hasFinalizer(tick);
   if (isDeleted(tick) && !mustRevert) return;
   if (!mustRevert) {
@@ -62,19 +62,18 @@ function* run(tick: Tick): Asking<void> {
     if (status.phase === '') update(tick, { phase: 'Initializing' });
   }
   const { target } = seen;
+  const place = { name: spec.target.name, namespace: spec.namespace };
   if (!target) {
     if (mustRevert) return release(tick);
-    return warn(tick, `deployment ${names.target} get query error: deployments.apps "${spec.target.name}" not found`);
+    return warn(tick, kind.missing(place));
   }
   const stage = stageOf(tick, target);
   if (!stage) {
     if (mustRevert) return release(tick);
-    const labels = settings.selectorLabels.join(' ');
-    const path = 'spec.selector.matchLabels';
-    return warn(tick, `getSelectorLabel failed: deployment ${names.target} ${path} must contain one of [${labels}]`);
+    return warn(tick, kind.unlabelled(place, settings.selectorLabels));
   }
   if (mustRevert) return terminate(stage);
-  writeService(stage, 'canary', 'canary');
+  followTarget(stage);
   writeService(stage, 'primary', 'primary');
   const { phase } = tick.draft.status;
   if (phase === 'Initializing') return yield* initialise(stage);

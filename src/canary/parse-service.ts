@@ -1,16 +1,22 @@
 import type { FieldChecks } from './field-checks.ts';
+import type { ParsedTarget } from './parse-target.ts';
 import type { CustomMetadata, ServiceSpec } from './types.ts';
 
 /** Longest name of a Service: it is a DNS label. */
 const longestName = 63;
 
-export function parseService(value: unknown, targetName: string, check: FieldChecks): ServiceSpec {
+/** Knative divides traffic by itself: its Canaries have no Services, and need not say anything of them. */
+export function parseService(
+  value: unknown,
+  { target, targetKind }: Pick<ParsedTarget, 'target' | 'targetKind'>,
+  check: FieldChecks,
+): ServiceSpec {
   const field = 'spec.service';
   const raw = check.record(value, field);
   const port = check.whole(raw['port'], `${field}.port`, 1);
-  if (raw['port'] === undefined || raw['port'] === null)
+  if (targetKind !== 'Knative' && (raw['port'] ?? undefined) === undefined)
     check.note(`${field}.port`, 'is required', 'the port of the generated Services');
-  const name = check.text(raw['name'], `${field}.name`) ?? targetName;
+  const name = check.text(raw['name'], `${field}.name`) ?? target.name;
   if (`${name}-primary`.length > longestName) {
     const hint = `choose a spec.service.name of at most ${longestName - '-primary'.length} characters`;
     check.note(`${field}.name`, `"${name}-primary" is too long for the name of a Service`, hint);

@@ -9,7 +9,16 @@ import type { ConfigKey, DecideSettings } from './types.ts';
 
 /** Flagger's name for it; a new value rolls the primary's pods even where only configs changed. */
 const idAnnotation = 'flagger-id';
-const copiedFields = ['progressDeadlineSeconds', 'minReadySeconds', 'revisionHistoryLimit', 'strategy'];
+const copiedFields = [
+  'progressDeadlineSeconds',
+  'minReadySeconds',
+  'revisionHistoryLimit',
+  'strategy',
+  'updateStrategy',
+];
+/** What controllers and the API server note of a workload's own history. */
+const isHistory = (key: string): boolean =>
+  key.startsWith('deployment.kubernetes.io/') || key.startsWith('deprecated.daemonset.');
 
 /** What the primary is made from: the target, its template's hash and the checksums of its tracked configs. */
 export interface PrimarySource {
@@ -18,7 +27,8 @@ export interface PrimarySource {
   readonly selector: SelectorLabel;
   readonly templateHash: string;
   readonly configs: Readonly<Record<string, string>>;
-  readonly replicas: number;
+  /** Absent: the kind has none. */
+  readonly replicas: number | undefined;
   readonly settings: DecideSettings;
 }
 
@@ -38,7 +48,7 @@ export function createPrimary(source: PrimarySource): KubeObject {
     },
     spec: {
       ...specFromTarget({}, source),
-      replicas: Math.max(source.replicas, 1),
+      ...(source.replicas === undefined ? {} : { replicas: Math.max(source.replicas, 1) }),
       selector: { matchLabels: { [selector.label]: `${selector.value}-primary` } },
     },
   };
@@ -48,7 +58,7 @@ export function createPrimary(source: PrimarySource): KubeObject {
 export function promotePrimary(primary: KubeObject, source: PrimarySource): KubeObject {
   const { target, selector, settings } = source;
   const live = primary.metadata.annotations ?? {};
-  const kept = Object.fromEntries(Object.entries(live).filter(([key]) => key.startsWith('deployment.kubernetes.io/')));
+  const kept = Object.fromEntries(Object.entries(live).filter(([key]) => isHistory(key)));
   return {
     ...primary,
     metadata: {
@@ -59,7 +69,7 @@ export function promotePrimary(primary: KubeObject, source: PrimarySource): Kube
     spec: {
       ...specFromTarget(jsonOf(primary['spec']), source),
       // A target that somebody scaled to nothing must not take the primary with it.
-      ...(source.replicas > 0 ? { replicas: source.replicas } : {}),
+      ...(source.replicas !== undefined && source.replicas > 0 ? { replicas: source.replicas } : {}),
     },
   };
 }
@@ -128,7 +138,6 @@ function primaryLabels(
 
 /** What kubectl and the controllers note about the target is not true of the primary. */
 function withoutMachineNotes(annotations: Record<string, string>): Record<string, string> {
-  const isNote = (key: string): boolean =>
-    key === 'kubectl.kubernetes.io/last-applied-configuration' || key.startsWith('deployment.kubernetes.io/');
+  const isNote = (key: string): boolean => key === 'kubectl.kubernetes.io/last-applied-configuration' || isHistory(key);
   return Object.fromEntries(Object.entries(annotations).filter(([key]) => !isNote(key)));
 }

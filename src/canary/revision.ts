@@ -1,8 +1,8 @@
 import type { KubeObject } from '../manifest/types.ts';
 import { type ConfigRef, configRefsOf } from './configs.ts';
-import { at } from './json.ts';
 import type { SelectorLabel } from './labels.ts';
-import { type PrimarySource, primaryRuns } from './primary.ts';
+import type { PrimarySource } from './primary.ts';
+import type { Target } from './targets/target.ts';
 import { isComparableHash, templateHash } from './template-hash.ts';
 import type { CanaryStatus, ConfigKey, DecideSettings, Seen } from './types.ts';
 
@@ -21,9 +21,9 @@ export interface Revision {
  */
 export type Novelty = 'same' | 'promoted' | 'new';
 
-export function revisionOf(target: KubeObject, seen: Seen, settings: DecideSettings): Revision {
-  const hash = templateHash(at(target, 'spec', 'template'));
-  if (!settings.configTracking) return { hash, configs: undefined, missing: [] };
+export function revisionOf(kind: Target, target: KubeObject, seen: Seen, settings: DecideSettings): Revision {
+  const hash = templateHash(kind.revised(target));
+  if (!settings.configTracking || !kind.tracksConfigs) return { hash, configs: undefined, missing: [] };
   const refs = configRefsOf(target);
   const configs: Record<string, string> = {};
   for (const { key } of refs) {
@@ -34,6 +34,7 @@ export function revisionOf(target: KubeObject, seen: Seen, settings: DecideSetti
 }
 
 export interface NoveltyInput {
+  readonly kind: Target;
   readonly status: CanaryStatus;
   readonly revision: Revision;
   readonly seen: Seen;
@@ -41,10 +42,9 @@ export interface NoveltyInput {
 }
 
 /** `same` comes first: right after a crash in the middle of a promotion the primary may already run what is still under analysis. */
-export function noveltyOf({ status, revision, seen, source }: NoveltyInput): Novelty {
+export function noveltyOf({ kind, status, revision, seen, source }: NoveltyInput): Novelty {
   if (status.lastAppliedSpec === revision.hash && changedConfigs(status, revision).length === 0) return 'same';
-  if (seen.primary && source && primaryRuns(seen.primary, source) && hasPrimaryConfigs(revision, seen))
-    return 'promoted';
+  if (seen.primary && source && kind.runs(seen.primary, source) && hasPrimaryConfigs(revision, seen)) return 'promoted';
   // Another program's hash says nothing. What is under way goes on with the target that it had; what rests is judged.
   const isForeign = status.lastAppliedSpec !== '' && !isComparableHash(status.lastAppliedSpec);
   const rests = status.phase === 'Initialized' || status.phase === 'Succeeded';
@@ -70,7 +70,7 @@ export function primarySource(
   selector: SelectorLabel,
   revision: Revision,
   settings: DecideSettings,
-  replicas: number,
+  replicas: number | undefined,
 ): PrimarySource | undefined {
   const { canary, target } = seen;
   if (!target) return undefined;

@@ -3,7 +3,7 @@ import { beginTick, stageOf } from './phases/stage.ts';
 import { hasDeadCanary } from './phases/progress.ts';
 import { hasFinalizer, isDeleted } from './phases/terminate.ts';
 import type { Stage } from './phases/tick.ts';
-import { writeService, reconcileRoute } from './phases/traffic.ts';
+import { followTarget, reconcileRoute, writeService } from './phases/traffic.ts';
 import type { CanarySpec, CanaryStatus, DecideSettings, Seen } from './types.ts';
 
 /**
@@ -37,7 +37,7 @@ function hasRepairs(stage: Stage): boolean {
   const { draft, novelty, status, seen, weight } = stage;
   if (novelty === 'promoted' && status.lastAppliedSpec !== stage.revision.hash) return true;
   if (weight > 0 && primaryReadiness(stage).kind === 'ready') return true;
-  writeService(stage, 'canary', 'canary');
+  followTarget(stage);
   writeService(stage, 'primary', 'primary');
   writeService(stage, 'apex', 'primary');
   reconcileRoute(stage);

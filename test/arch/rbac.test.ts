@@ -19,6 +19,12 @@ const kindsInCode: Readonly<Record<string, { readonly resource: string; readonly
   },
   AlertProvider: { resource: 'alertproviders.flagger.app', verbs: ['get', 'create', 'patch', 'delete'] },
   Deployment: { resource: 'deployments.apps', verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'] },
+  DaemonSet: { resource: 'daemonsets.apps', verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'] },
+  Knative: {
+    resource: 'services.serving.knative.dev',
+    verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'],
+  },
+  Revision: { resource: 'revisions.serving.knative.dev', verbs: ['list', 'watch'] },
   Service: { resource: 'services', verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'] },
   ConfigMap: { resource: 'configmaps', verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'] },
   Secret: { resource: 'secrets', verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'] },

@@ -1,12 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { at } from '../../src/canary/json.ts';
-import { serves } from '../../src/canary/readiness.ts';
 import { templateHash } from '../../src/canary/template-hash.ts';
+import { deployment } from '../../src/canary/targets/deployment.ts';
 import type { Answer, Effect, Question } from '../../src/canary/types.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
 import { ClusterFailure, createModelCluster, type ModelCluster } from '../helpers/model-cluster.ts';
 import { createRollout, type Rollout, type TickRecord } from '../helpers/rollout.ts';
+
+const { serves } = deployment;
 
 /** What happens around a Canary between two ticks. */
 type Happening =

@@ -165,7 +165,6 @@ describe('a Canary', () => {
   });
 
   it.each<[string, Members, Members, string]>([
-    ['a DaemonSet', { targetRef: { kind: 'DaemonSet', name: 'x' } }, {}, 'DaemonSet targets are not supported'],
     ['steps and iterations', {}, { iterations: 3 }, 'cannot be combined'],
     ['no steps at all', {}, { stepWeight: 0 }, 'says no way to release'],
     [

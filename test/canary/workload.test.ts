@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { appsOf } from '../../src/canary/app.ts';
 import { configChecksum, configRefsOf, isTrackedConfig, renderConfigCopy } from '../../src/canary/configs.ts';
 import { createPrimary, type PrimarySource, primaryRuns, promotePrimary } from '../../src/canary/primary.ts';
-import { deploymentReadiness } from '../../src/canary/readiness.ts';
+import { rolloutState } from '../../src/canary/targets/deployment.ts';
 import { renderService, type ServiceInput } from '../../src/canary/services.ts';
 import { isComparableHash, templateHash } from '../../src/canary/template-hash.ts';
 import { parseCanary } from '../../src/canary/parse.ts';
@@ -258,7 +258,7 @@ describe('readiness', () => {
       'stuck: waiting for rollout to finish: 0 of 4 (readyThreshold 100%) updated replicas are available',
     ],
   ])("is told in Flagger's words: %s", (_what, status, thresholdPercent, expected) => {
-    const found = deploymentReadiness(deployment(status), {
+    const found = rolloutState(deployment(status), {
       thresholdPercent,
       deadlineSeconds: 60,
       nowMs: Date.UTC(2026, 0, 1, 0, 1, 1),

@@ -1,5 +1,5 @@
-import { serves } from '../readiness.ts';
 import type { Strategy } from '../types.ts';
+import { primaryServes } from './health.ts';
 import { refusedBy } from './hooks.ts';
 import { haltedMark } from './marks.ts';
 import { promote } from './promote.ts';
@@ -23,7 +23,7 @@ export function* advance(stage: Stage): Asking<void> {
 }
 
 function* advanceWeight(stage: Stage, { steps, maxWeight }: Steps): Asking<void> {
-  const { names, weight, mirrored, seen, spec, draft } = stage;
+  const { names, weight, mirrored, spec, draft } = stage;
   if (!mirrored && draft.status.phase !== 'WaitingPromotion') {
     if (!(yield* mayIncrease(stage))) return update(stage, { iterations: haltedMark });
     if (weight > 0) update(stage, { iterations: 0 });
@@ -36,7 +36,7 @@ function* advanceWeight(stage: Stage, { steps, maxWeight }: Steps): Asking<void>
     return normal(stage, `Advance ${names.canary} canary weight 0`);
   }
   // A primary that does not answer keeps nobody.
-  const next = serves(seen.primary) ? (steps.find((step) => step > weight) ?? maxWeight) : 100;
+  const next = primaryServes(stage) ? (steps.find((step) => step > weight) ?? maxWeight) : 100;
   route(stage, next);
   update(stage, { phase: 'Progressing', canaryWeight: next, iterations: 0 });
   normal(stage, `Advance ${names.canary} canary weight ${next}`);

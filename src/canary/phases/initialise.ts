@@ -1,8 +1,6 @@
-import { serves } from '../readiness.ts';
-import { primaryRuns } from '../primary.ts';
 import { hasPrimaryConfigs } from '../revision.ts';
-import { primaryReadiness } from './health.ts';
-import { lacksConfigs, writePrimary } from './primary-write.ts';
+import { primaryReadiness, primaryServes } from './health.ts';
+import { cannotBeCopied, writePrimary } from './primary-write.ts';
 import { type Asking, alert, fail, log, normal, restartAs, type Stage, update, warn } from './tick.ts';
 import { reconcileRoute, route, scaleToZero, writeService } from './traffic.ts';
 
@@ -11,24 +9,21 @@ import { reconcileRoute, route, scaleToZero, writeService } from './traffic.ts';
  * turns, and only after that the target goes to zero. A primary that never gets ready leaves everything as it was.
  */
 export function* initialise(stage: Stage): Asking<void> {
-  const { seen, spec, names, revision, source, draft } = stage;
+  const { seen, spec, kind, names, revision, source, draft } = stage;
   if (!spec.skipAnalysis) yield* checkProviders(stage);
   const { primary } = seen;
-  if (lacksConfigs(stage)) return;
+  if (cannotBeCopied(stage)) return;
   if (!primary) {
     writePrimary(stage);
     // What the API server would say of an object that has just been made.
-    warn(
-      stage,
-      `${names.primary} not ready: waiting for rollout to finish: observed deployment generation less than desired generation`,
-    );
-    return;
+    const said = kind.unborn({ name: `${spec.target.name}-primary`, namespace: spec.namespace });
+    return said === undefined ? undefined : warn(stage, said);
   }
-  const runsTarget = primaryRuns(primary, source) && hasPrimaryConfigs(revision, seen);
+  const runsTarget = kind.runs(primary, source) && hasPrimaryConfigs(revision, seen);
   const ready = primaryReadiness(stage);
   if (ready.kind !== 'ready') {
     // Nobody depends on it yet, so a corrected target may replace it.
-    if (!runsTarget && !serves(primary)) writePrimary(stage);
+    if (!runsTarget && !primaryServes(stage)) writePrimary(stage);
     warn(stage, ready.reason);
     return;
   }

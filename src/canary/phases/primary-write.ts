@@ -1,9 +1,13 @@
-import { createPrimary, promotePrimary } from '../primary.ts';
 import type { ConfigKey } from '../types.ts';
 import { type Stage, warn } from './tick.ts';
 
-/** Pods cannot start without these: nothing that has to do with the primary may go on. Says so and returns true. */
-export function lacksConfigs(stage: Stage): boolean {
+/** No primary can be made of the target as it is, or its pods could not start: nothing may go on. Says so and returns true. */
+export function cannotBeCopied(stage: Stage): boolean {
+  const obstacle = stage.kind.obstacle?.(stage.target);
+  if (obstacle !== undefined) {
+    warn(stage, obstacle);
+    return true;
+  }
   const [first] = stage.revision.missing;
   if (!first) return false;
   const kind = first.kind.toLowerCase();
@@ -13,11 +17,9 @@ export function lacksConfigs(stage: Stage): boolean {
 
 /** Copies of all tracked configs first, so that the primary's new pods find them. */
 export function writePrimary(stage: Stage): void {
-  const { seen, source, draft } = stage;
+  const { seen, kind, source, draft } = stage;
   copyConfigs(stage, () => true);
-  const { primary } = seen;
-  const object = primary ? promotePrimary(primary, source) : createPrimary(source);
-  draft.effects.push({ kind: 'write', object, over: primary });
+  draft.effects.push({ kind: 'write', ...kind.writePrimary(source, seen.primary) });
 }
 
 export function copyConfigs({ revision, draft }: Stage, isWanted: (key: ConfigKey) => boolean): void {

@@ -1,12 +1,11 @@
 import { formatGoDuration } from '../../lib/duration.ts';
 import { at, listOf, numberOf } from '../json.ts';
-import { serves } from '../readiness.ts';
 import { advance, tellPlain } from './advance.ts';
 import { analyse, type Judgement, runPreRollout } from './analyse.ts';
-import { canaryReadiness, primaryReadiness } from './health.ts';
+import { canaryReadiness, canaryServes, primaryReadiness, primaryServes } from './health.ts';
 import { askHook, hooksOf } from './hooks.ts';
 import { preparedMark } from './marks.ts';
-import { lacksConfigs, writePrimary } from './primary-write.ts';
+import { cannotBeCopied, writePrimary } from './primary-write.ts';
 import { restartAnalysis } from './restart.ts';
 import { cancel, rollBack, rollBackAfterChecks } from './rollback.ts';
 import { alert, type Asking, normal, type Stage, update, warn } from './tick.ts';
@@ -27,7 +26,7 @@ export function* progress(stage: Stage): Asking<void> {
     warn(stage, primary.reason);
     // A primary in trouble for good is no fault of the canary, which may be the remedy; one in motion is waited for.
     if (primary.kind === 'progressing') {
-      if (isOver && serves(seen.primary)) rollBackAfterChecks(stage);
+      if (isOver && primaryServes(stage)) rollBackAfterChecks(stage);
       return;
     }
   }
@@ -51,7 +50,7 @@ function isCanaryUp(stage: Stage): boolean {
     alert(stage, 'error', `Progress deadline exceeded ${ready.reason}`);
     rollBack(stage, {
       name: 'readiness',
-      reason: ready.reason.replace(/^canary deployment \S+ not ready: /, 'canary not ready: '),
+      reason: ready.reason.replace(/^canary \w+ \S+ not ready(?: with retryable \w+)?: /, 'canary not ready: '),
     });
     return false;
   }
@@ -67,8 +66,8 @@ function leaveDeadCanary(stage: Stage): void {
 }
 
 /** No pod of the canary answers although it has users, and the primary could take them. */
-export function hasDeadCanary({ weight, target, seen }: Stage): boolean {
-  return weight > 0 && !serves(target) && serves(seen.primary);
+export function hasDeadCanary(stage: Stage): boolean {
+  return stage.weight > 0 && !canaryServes(stage) && primaryServes(stage);
 }
 
 function stepsBack({ spec, status }: Stage): number {
@@ -127,7 +126,7 @@ function holdThroughOutage(stage: Stage): void {
 /** Without an analysis: users go home, the primary gets the new version, and its rollout is waited for. */
 function skip(stage: Stage): void {
   const { names } = stage;
-  if (lacksConfigs(stage)) return;
+  if (cannotBeCopied(stage)) return;
   const weight = stage.weight > 0 || stage.mirrored ? routeHome(stage) : 0;
   normal(stage, `Copying ${names.target} template spec to ${names.primary}`);
   writePrimary(stage);

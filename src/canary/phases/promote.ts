@@ -1,7 +1,6 @@
-import { primaryHasId, primaryRuns } from '../primary.ts';
 import { canaryReadiness, primaryReadiness } from './health.ts';
 import { callPostRollout } from './hooks.ts';
-import { lacksConfigs, writePrimary } from './primary-write.ts';
+import { cannotBeCopied, writePrimary } from './primary-write.ts';
 import { restartAnalysis } from './restart.ts';
 import { failPromotion } from './rollback.ts';
 import { normal, type Stage, update, warn } from './tick.ts';
@@ -10,7 +9,7 @@ import { route, routeHome, scaleToZero } from './traffic.ts';
 /** Copies the analysed revision to the primary. It is the target's present one: anything else has restarted the analysis before. */
 export function promote(stage: Stage): void {
   const { names } = stage;
-  if (lacksConfigs(stage)) return;
+  if (cannotBeCopied(stage)) return;
   normal(stage, `Copying ${names.target} template spec to ${names.primary}`);
   writePrimary(stage);
   update(stage, { phase: 'Promoting' });
@@ -60,17 +59,17 @@ function succeed(stage: Stage): void {
 
 /** Whether the primary runs the promoted revision and is ready; deals with all that it can be instead. */
 function awaitPrimary(stage: Stage): boolean {
-  const { seen, status, source, novelty } = stage;
+  const { seen, kind, status, source, novelty } = stage;
   const { primary } = seen;
   const runsIt =
     primary !== undefined &&
     (novelty === 'new'
-      ? primaryHasId(primary, status.lastAppliedSpec, status.trackedConfigs ?? {})
-      : primaryRuns(primary, source));
+      ? kind.hasId(primary, status.lastAppliedSpec, status.trackedConfigs ?? {})
+      : kind.runs(primary, source));
   if (!runsIt) {
     // What was to be promoted has gone: what is there now is judged from the beginning.
     if (novelty === 'new') restartAnalysis(stage);
-    else if (!lacksConfigs(stage)) writePrimary(stage);
+    else if (!cannotBeCopied(stage)) writePrimary(stage);
     return false;
   }
   const ready = primaryReadiness(stage);

@@ -1,9 +1,8 @@
 import { changedConfigs, hasPrimaryConfigs } from '../revision.ts';
-import { serves } from '../readiness.ts';
 import type { ConfigKey } from '../types.ts';
-import { primaryReadiness } from './health.ts';
+import { primaryReadiness, primaryServes } from './health.ts';
 import { refusedBy } from './hooks.ts';
-import { copyConfigs, lacksConfigs, writePrimary } from './primary-write.ts';
+import { copyConfigs, cannotBeCopied, writePrimary } from './primary-write.ts';
 import { isCalledBack } from './progress.ts';
 import { cancel } from './rollback.ts';
 import { alert, type Asking, log, normal, restartAs, type Stage, update, warn } from './tick.ts';
@@ -20,7 +19,7 @@ export function* rest(stage: Stage): Asking<void> {
     if (novelty === 'promoted') rebase(stage);
     return;
   }
-  if (lacksConfigs(stage)) return;
+  if (cannotBeCopied(stage)) return;
   const ready = primaryReadiness(stage);
   if (ready.kind !== 'ready') {
     warn(stage, ready.reason);
@@ -74,14 +73,14 @@ function heal(stage: Stage): void {
     const ready = primaryReadiness(stage);
     if (ready.kind !== 'ready') warn(stage, ready.reason);
     // Only ever from the version that was promoted; after a failure the target is not that one.
-    if (isPromoted && !lacksConfigs(stage)) writePrimary(stage);
+    if (isPromoted && !cannotBeCopied(stage)) writePrimary(stage);
     return;
   }
   if (isPromoted && status.phase !== 'Failed' && novelty === 'same' && !hasPrimaryConfigs(revision, seen)) {
     copyConfigs(stage, (key) => !seen.configs.has(`${key}-primary` as ConfigKey));
   }
   // A primary that answers again takes its users back.
-  if ((weight > 0 || stage.mirrored) && serves(primary) && primaryReadiness(stage).kind === 'ready') {
+  if ((weight > 0 || stage.mirrored) && primaryServes(stage) && primaryReadiness(stage).kind === 'ready') {
     normal(stage, 'Routing all traffic to primary');
     routeHome(stage);
     if (status.phase === 'Failed') scaleToZero(stage);

@@ -1,6 +1,6 @@
 import { changedConfigs } from '../revision.ts';
 import { normal, restartAs, type Stage } from './tick.ts';
-import { canGoHome, routeHome, scaleToZero } from './traffic.ts';
+import { canGoHome, holdsUsers, routeHome, scaleToZero, writeService } from './traffic.ts';
 
 /** A newer revision takes the place of the one under analysis: users go home, everything begins again. */
 export function restartAnalysis(stage: Stage): void {
@@ -8,6 +8,7 @@ export function restartAnalysis(stage: Stage): void {
   normal(stage, `New revision detected! Restarting analysis for ${names.target}`);
   const isSafe = canGoHome(stage);
   const weight = routeHome(stage);
+  if (weight === 0 && holdsUsers(stage)) writeService(stage, 'canary', 'canary');
   draft.effects.push({ kind: 'begin-release', restarted: true });
   // Running pods do not read a changed config again; new ones do.
   if (isSafe && status.lastAppliedSpec === revision.hash && changedConfigs(status, revision).length > 0)

@@ -1,5 +1,5 @@
-import { serves } from '../readiness.ts';
 import type { FailedCheck } from '../types.ts';
+import { canaryServes } from './health.ts';
 import { callPostRollout } from './hooks.ts';
 import { alert, normal, restartAs, type Stage, update, warn } from './tick.ts';
 import { canGoHome, route, routeHome, scaleToZero } from './traffic.ts';
@@ -36,9 +36,9 @@ export function failPromotion(stage: Stage, reason: string): void {
   const { names, draft, status, weight } = stage;
   warn(stage, `Promotion of ${names.target} failed, primary not ready: ${reason}`);
   alert(stage, 'error', `Promotion failed, primary not ready: ${reason}`);
-  const isCanaryUp = serves(stage.target);
+  const isCanaryUp = canaryServes(stage);
   if (isCanaryUp) route(stage, 100);
-  const failedCheck = { name: 'promotion', reason: `primary not ready: ${shortened(reason, names.primary)}` };
+  const failedCheck = { name: 'promotion', reason: `primary not ready: ${shortened(reason)}` };
   draft.effects.push({ kind: 'end-release', verdict: 'rolled-back', failedCheck });
   update(stage, {
     phase: 'Failed',
@@ -67,7 +67,6 @@ export function cancel(stage: Stage): void {
   update(stage, { lastPromotedSpec: revision.hash });
 }
 
-function shortened(reason: string, primary: string): string {
-  const prefix = `${primary} not ready: `;
-  return reason.startsWith(prefix) ? reason.slice(prefix.length) : reason;
+function shortened(reason: string): string {
+  return reason.replace(/^(?:primary daemonset )?\S+ not ready: /, '');
 }

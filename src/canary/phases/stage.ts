@@ -1,6 +1,5 @@
-import { selectorLabelOf } from '../labels.ts';
-import { replicasOf } from '../readiness.ts';
 import { noveltyOf, primarySource, revisionOf } from '../revision.ts';
+import { targets } from '../targets/registry.ts';
 import type { CanarySpec, CanaryStatus, DecideSettings, Seen } from '../types.ts';
 import type { Draft, Stage, Tick } from './tick.ts';
 import { observedWeight } from './traffic.ts';
@@ -20,16 +19,17 @@ export function beginTick(spec: CanarySpec, status: CanaryStatus, seen: Seen, se
     target: `${target.name}.${namespace}`,
     primary: `${target.name}-primary.${namespace}`,
   };
-  return { spec, status, seen, settings, draft, names };
+  return { spec, kind: targets[spec.targetKind], status, seen, settings, draft, names };
 }
 
 /** Undefined where the target does not say by which label its pods are told apart. */
 export function stageOf(tick: Tick, target: NonNullable<Seen['target']>): Stage | undefined {
-  const { spec, status, seen, settings } = tick;
-  const selector = selectorLabelOf(target, settings.selectorLabels);
+  const { spec, kind, status, seen, settings } = tick;
+  const selector = kind.selectorOf(target, settings.selectorLabels);
   if (!selector) return undefined;
-  const revision = revisionOf(target, seen, settings);
-  const source = primarySource(seen, selector, revision, settings, replicasOf(target) || seen.desiredReplicas || 0);
+  const revision = revisionOf(kind, target, seen, settings);
+  const replicas = kind.scaling && (kind.scaling.replicasOf(target) || seen.desiredReplicas || 0);
+  const source = primarySource(seen, selector, revision, settings, replicas);
   if (!source) return undefined;
   return {
     ...tick,
@@ -37,7 +37,7 @@ export function stageOf(tick: Tick, target: NonNullable<Seen['target']>): Stage 
     selector,
     revision,
     source,
-    novelty: noveltyOf({ status, revision, seen, source }),
+    novelty: noveltyOf({ kind, status, revision, seen, source }),
     weight: observedWeight(spec, seen, selector),
     mirrored: seen.split?.mirror ?? false,
   };

@@ -1,9 +1,7 @@
 import { jsonOf } from '../json.ts';
-import { replicasOf, serves } from '../readiness.ts';
-import { canaryReadiness } from './health.ts';
+import { canaryReadiness, primaryServes } from './health.ts';
 import { log, normal, type Stage, type Tick, update, warn } from './tick.ts';
-import { renderService } from '../services.ts';
-import { scaleFromZero } from './traffic.ts';
+import { isPlain, scaleFromZero } from './traffic.ts';
 
 export const finalizer = 'finalizer.flagger.app';
 const retryMs = 3_000;
@@ -37,31 +35,24 @@ export function release(tick: Tick): void {
  * apex Service turns to it and is given away, because it would be deleted with its owner.
  */
 export function terminate(stage: Stage): void {
-  const { seen, spec, names, draft, target, selector, status } = stage;
+  const { seen, spec, kind, names, draft, target, selector, status } = stage;
   draft.nextTickMs = Math.min(retryMs, spec.analysis.intervalMs);
   if (status.phase !== 'Terminating') {
     normal(stage, `Terminating canary ${names.canary}`);
     update(stage, { phase: 'Terminating' });
   }
-  if (replicasOf(target) === 0) {
+  if (kind.scaling?.replicasOf(target) === 0) {
     scaleFromZero(stage);
     log(stage, `${names.canary} kind ${spec.target.kind} reverted`);
     return;
   }
   const ready = canaryReadiness(stage);
-  if (ready.kind !== 'ready' && serves(seen.primary))
+  if (ready.kind !== 'ready' && primaryServes(stage))
     return warn(stage, `canary not ready during finalizing: ${ready.reason}`);
   const live = seen.apexService;
-  if (live) {
-    const object = renderService({
-      spec,
-      canary: seen.canary,
-      target,
-      selector,
-      role: 'apex',
-      leadsTo: 'canary',
-      live,
-    });
+  const object =
+    live && kind.renderService({ spec, canary: seen.canary, target, selector, role: 'apex', leadsTo: 'canary', live });
+  if (object) {
     const { ownerReferences = [], ...metadata } = object.metadata;
     const others = ownerReferences.filter(({ uid }) => uid !== seen.canary.metadata.uid);
     const kept = others.length === 0 ? metadata : { ...metadata, ownerReferences: others };
@@ -71,6 +62,11 @@ export function terminate(stage: Stage): void {
       over: live,
     });
     log(stage, `${names.canary} router reverted`);
+  }
+  if (kind.released) draft.effects.push({ kind: 'write', object: kind.released(target, seen.primary), over: target });
+  if (!isPlain(spec)) {
+    draft.effects.push({ kind: 'restore-route' });
+    log(stage, `${names.canary} mesh provider ${spec.provider} reverted`);
   }
   log(stage, `Finalization complete for ${names.canary}`);
   release(stage);

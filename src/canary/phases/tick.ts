@@ -2,6 +2,7 @@ import type { KubeObject } from '../../manifest/types.ts';
 import type { SelectorLabel } from '../labels.ts';
 import type { PrimarySource } from '../primary.ts';
 import type { Novelty, Revision } from '../revision.ts';
+import type { Target } from '../targets/target.ts';
 import type {
   AlertSeverity,
   Answer,
@@ -29,6 +30,8 @@ export interface Draft {
 
 export interface Tick {
   readonly spec: CanarySpec;
+  /** What is different about this kind of target. */
+  readonly kind: Target;
   /** As it was before this tick. */
   readonly status: CanaryStatus;
   readonly seen: Seen;

@@ -1,9 +1,9 @@
-import type { KubeObject } from '../../manifest/types.ts';
+import { cookiesAt, withCookies } from '../affinity.ts';
 import { at, textsOf } from '../json.ts';
 import type { SelectorLabel } from '../labels.ts';
-import { replicasOf, serves } from '../readiness.ts';
-import { renderService, serviceName, type ServiceRole } from '../services.ts';
-import type { CanarySpec, Effect, Seen } from '../types.ts';
+import { serviceName, type ServiceRole } from '../services.ts';
+import type { CanarySpec, Effect, Seen, SessionCookies } from '../types.ts';
+import { canaryServes, primaryServes } from './health.ts';
 import { normal, type Stage } from './tick.ts';
 
 /** Without a mesh or ingress the apex Service is the only switch: it leads to one of the two. */
@@ -25,7 +25,18 @@ export function route(stage: Stage, canaryWeight: number, mirror = false): void 
     return;
   }
   draft.effects = draft.effects.filter(({ kind }) => kind !== 'reconcile-route');
-  draft.effects.push({ kind: 'set-route', split: { canaryWeight, mirror } });
+  const cookies = takeCookies(stage, canaryWeight);
+  draft.effects.push({ kind: 'set-route', split: { canaryWeight, mirror }, ...(cookies ? { cookies } : {}) });
+}
+
+/** Notes in the status what users carry from now on. What stands goes before what the status says: its last write may be lost. */
+function takeCookies({ draft, spec, seen, weight }: Stage, canaryWeight: number): SessionCookies | undefined {
+  const uid = seen.canary.metadata.uid ?? '';
+  const before = cookiesAt({ spec, status: draft.status, uid }, weight);
+  if (!before) return undefined;
+  const cookies = cookiesAt({ spec, status: withCookies(draft.status, before), uid }, canaryWeight);
+  if (cookies) draft.status = withCookies(draft.status, cookies);
+  return cookies;
 }
 
 /**
@@ -39,28 +50,39 @@ export function routeHome(stage: Stage, isTold = false): number {
   return 0;
 }
 
-export function canGoHome({ seen, target }: Pick<Stage, 'seen' | 'target'>): boolean {
-  return serves(seen.primary) || !serves(target);
+export function canGoHome(stage: Pick<Stage, 'kind' | 'seen'>): boolean {
+  return primaryServes(stage) || !canaryServes(stage);
 }
 
 /** Only ever after traffic went home. */
-export function scaleToZero({ draft, target }: Stage): void {
-  if (replicasOf(target) > 0) draft.effects.push({ kind: 'scale-target', replicas: 0 });
+export function scaleToZero({ draft, kind, target }: Stage): void {
+  if (kind.scaling && kind.scaling.replicasOf(target) > 0) draft.effects.push({ kind: 'scale-target', replicas: 0 });
 }
 
 /** What the target had, what Git says, what the primary has: the first that is more than nothing. */
-export function scaleFromZero({ draft, target, seen }: Stage): void {
-  if (replicasOf(target) > 0) return;
-  const primaryReplicas = seen.primary ? replicasOf(seen.primary) : 0;
+export function scaleFromZero({ draft, kind, target, seen }: Stage): void {
+  const { scaling } = kind;
+  if (!scaling || scaling.replicasOf(target) > 0) return;
+  const primaryReplicas = seen.primary ? scaling.replicasOf(seen.primary) : 0;
   draft.effects.push({ kind: 'scale-target', replicas: seen.desiredReplicas || primaryReplicas || 1 });
+}
+
+/** Brings the canary's Service up to date, unless users would come to what nobody has judged. */
+export function followTarget(stage: Stage): void {
+  if (!holdsUsers(stage)) writeService(stage, 'canary', 'canary');
+}
+
+/** The canary's Service leads to the version that its users are judging, while the target is a newer one. */
+export function holdsUsers({ kind, novelty, weight }: Stage): boolean {
+  return kind.copiesTarget === true && novelty === 'new' && weight > 0;
 }
 
 /** Writes one of the generated Services where it differs. */
 export function writeService(stage: Stage, role: ServiceRole, leadsTo: 'primary' | 'canary'): void {
-  const { spec, seen, target, selector, draft } = stage;
+  const { spec, kind, seen, target, selector, draft } = stage;
   const live = { apex: seen.apexService, primary: seen.primaryService, canary: seen.canaryService }[role];
-  const object: KubeObject = renderService({ spec, canary: seen.canary, target, selector, role, leadsTo, live });
-  if (object !== live) draft.effects.push({ kind: 'write', object, over: live });
+  const object = kind.renderService({ spec, canary: seen.canary, target, selector, role, leadsTo, live });
+  if (object !== undefined && object !== live) draft.effects.push({ kind: 'write', object, over: live });
 }
 
 function isApexWrite(effect: Effect, spec: CanarySpec): boolean {

@@ -1,0 +1,80 @@
+import type { KubeObject, ObjectRef } from '../../manifest/types.ts';
+import { at, listOf, jsonOf, textOf } from '../json.ts';
+import { templateHash } from '../template-hash.ts';
+import type { Readiness } from '../types.ts';
+import { noSelector, type ReadinessInput, type Target } from './target.ts';
+
+/** Names the Revision that serves the users of the primary. Flagger's. */
+export const primaryRevisionAnnotation = 'flagger.app/primary-revision';
+const group = 'serving.knative.dev/v1';
+
+/**
+ * One Knative Service, two of its Revisions: the primary is pinned by an annotation, the canary is the latest. Knative scales both; the
+ * router `knative` divides the traffic.
+ */
+export const knative: Target = {
+  kind: 'Knative',
+  ref: { apiVersion: group, kind: 'Service' },
+  tracksConfigs: false,
+  selectorOf: () => noSelector,
+  missing: ({ name, namespace }) =>
+    `Knative Service ${name}.${namespace} get query error: services.serving.knative.dev "${name}" not found`,
+  unlabelled: ({ name, namespace }) => `Knative Service ${name}.${namespace} has no selector label`,
+  obstacle(target) {
+    if (latestOf(target) !== undefined) return undefined;
+    const { name, namespace = '' } = target.metadata;
+    return `Knative Service ${name}.${namespace} has no Revision yet`;
+  },
+  revised: latestOf,
+  primaryRef: (ref, target) => revisionRef(ref, target?.metadata.annotations?.[primaryRevisionAnnotation]),
+  candidateRef: (ref, target) => revisionRef(ref, target && latestOf(target)),
+  candidateOf: ({ candidate }) => candidate,
+  writePrimary: ({ target }, primary) => ({ object: primary ? pinned(target) : pinnedAtFirst(target), over: target }),
+  runs: (primary, { target }) => primary.metadata.name === latestOf(target),
+  hasId: (primary, hash) => templateHash(primary.metadata.name) === hash,
+  unborn: () => undefined,
+  readiness: revisionReadiness,
+  serves: (object) => object !== undefined && isReady(object),
+  renderService: () => undefined,
+  released(target, primary) {
+    const { [primaryRevisionAnnotation]: _pin, ...annotations } = target.metadata.annotations ?? {};
+    const free = { ...target, metadata: { ...target.metadata, annotations } };
+    // Users stay where they are: only where the latest Revision is the promoted one may Knative choose again.
+    if (primary?.metadata.name !== latestOf(target)) return free;
+    return { ...free, spec: { ...jsonOf(target['spec']), traffic: [{ latestRevision: true, percent: 100 }] } };
+  },
+};
+
+/** The Revision that was made last, ready or not. */
+export function latestOf(target: KubeObject): string | undefined {
+  return textOf(at(target, 'status', 'latestCreatedRevisionName'));
+}
+
+function revisionRef({ namespace }: ObjectRef, name: string | undefined): ObjectRef | undefined {
+  if (name === undefined) return undefined;
+  return { apiVersion: group, kind: 'Revision', ...(namespace === undefined ? {} : { namespace }), name };
+}
+
+function pinned(target: KubeObject): KubeObject {
+  const annotations = { ...target.metadata.annotations, [primaryRevisionAnnotation]: latestOf(target) ?? '' };
+  return { ...target, metadata: { ...target.metadata, annotations } };
+}
+
+/** In one write with the traffic: a Revision that nobody has judged must not get any in between. */
+function pinnedAtFirst(target: KubeObject): KubeObject {
+  const traffic = [
+    { latestRevision: true, percent: 0 },
+    { revisionName: latestOf(target), percent: 100 },
+  ];
+  return { ...pinned(target), spec: { ...jsonOf(target['spec']), traffic } };
+}
+
+/** A Revision that is not ready is always waited for. */
+function revisionReadiness({ object, name, namespace }: ReadinessInput): Readiness {
+  if (object && isReady(object)) return { kind: 'ready' };
+  return { kind: 'progressing', reason: `Knative Revision ${name}.${namespace} is not ready` };
+}
+
+function isReady(revision: KubeObject): boolean {
+  return listOf(at(revision, 'status', 'conditions')).some(({ type, status }) => type === 'Ready' && status === 'True');
+}
