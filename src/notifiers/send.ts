@@ -36,7 +36,7 @@ export async function sendAlert(
       const options = { method: 'POST' as const, timeoutMs, ...(proxy === undefined ? {} : { proxy }) };
       const { status, body } = await http.request({ ...request, ...options }, signal);
       if (status >= 200 && status < 300) return undefined;
-      const said = body.replaceAll(channel.address, '...').replace(/\s+/g, ' ').trim().slice(0, shownBody);
+      const said = withoutAddress(body, channel.address).replace(/\s+/g, ' ').trim().slice(0, shownBody);
       reason = `status ${status}${said === '' ? '' : `: ${said}`}`;
       mayPass = status === 429 || status >= 500;
     } catch (error) {
@@ -47,4 +47,11 @@ export async function sendAlert(
     if (!mayPass || attempt >= tries) return reason;
     await clock.sleep(backoffMs(attempt - 1, backoff, random()), signal);
   }
+}
+
+/** Some servers answer with the path that they do not know. */
+function withoutAddress(text: string, address: string): string {
+  const { pathname, search } = new URL(address);
+  const path = pathname === '/' ? [] : [`${pathname}${search}`, pathname];
+  return [address, ...path].reduce((shown, secret) => shown.replaceAll(secret, '...'), text);
 }

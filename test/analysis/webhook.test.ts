@@ -1,28 +1,18 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { callWebhook, webhookPayload } from '../../src/analysis/webhook.ts';
 import type { WebhookSpec } from '../../src/canary/types.ts';
-import type { Clock } from '../../src/lib/clock.ts';
 import { createHttp } from '../../src/lib/http-client.ts';
 import { type Answer, deadUrl, startServer, type TestServer } from '../helpers/http-server.ts';
+import { skippingClock } from '../helpers/skipping-clock.ts';
 
 const signal = new AbortController().signal;
 const http = createHttp({ maxBytes: 100_000, userAgent: 'test' });
 const opened: TestServer[] = [];
 const payload = webhookPayload({ name: 'app', namespace: 'demo' }, 'Progressing', undefined, {});
-
-/** Time that passes as soon as somebody waits. */
-function skippingClock(): Clock & { waits: number[] } {
-  const waits: number[] = [];
-  return {
-    waits,
-    now: () => Date.UTC(2026, 0, 1),
-    sleep: async (ms, stop) => {
-      stop.throwIfAborted();
-      waits.push(ms);
-    },
-    after: () => () => undefined,
-  };
-}
 
 async function serve(answer: Answer): Promise<TestServer> {
   const server = await startServer(answer);
@@ -59,7 +49,7 @@ afterEach(async () => {
 });
 
 describe('webhookPayload', () => {
-  it('has Flagger’s fields in their order and leaves empty metadata out', () => {
+  it('has Flagger’s fields in their order and leaves empty metadata out [CW01]', () => {
     expect(JSON.stringify(payload)).toMatch(
       /^\{"name":"app","namespace":"demo","phase":"Progressing","checksum":"[^"]+"\}$/,
     );
@@ -67,19 +57,22 @@ describe('webhookPayload', () => {
     expect(full).toEqual({ ...payload, phase: 'Waiting', metadata: { cmd: 'x' } });
   });
 
-  it('has a checksum that changes with the revision and the configuration only', () => {
+  it('has a checksum that changes with the revision and the configuration only [CW05]', () => {
     const of = (lastAppliedSpec: string, trackedConfigs: Record<string, string>) =>
       webhookPayload({ name: 'app', namespace: 'demo' }, '', { lastAppliedSpec, trackedConfigs }, {}).checksum;
     const checksum = of('a', { 'configmap/x': '1', 'secret/y': '2' });
     expect(of('a', { 'secret/y': '2', 'configmap/x': '1' })).toBe(checksum);
     expect(of('b', { 'configmap/x': '1', 'secret/y': '2' })).not.toBe(checksum);
     expect(of('a', { 'configmap/x': '3', 'secret/y': '2' })).not.toBe(checksum);
+    const none = webhookPayload({ name: 'app', namespace: 'demo' }, '', { lastAppliedSpec: 'a' }, {}).checksum;
+    expect(none).toBe(of('a', {}));
+    expect(none).not.toBe(checksum);
   });
 });
 
 describe('callWebhook', () => {
-  it('posts the payload as JSON', async () => {
-    const { result, server } = await call((_, response) => response.end());
+  it('posts the payload as JSON [CW01]', async () => {
+    const { result, server } = await call((_, response) => response.writeHead(202).end());
     expect(result).toEqual({ kind: 'passed' });
     expect(server.requests[0]).toMatchObject({
       method: 'POST',
@@ -89,7 +82,7 @@ describe('callWebhook', () => {
     expect(server.requests[0]?.headers['content-type']).toBe('application/json');
   });
 
-  it.each([200, 201, 202, 203, 204, 206])('passes with %i', async (status) => {
+  it.each([200, 201, 202, 203, 204, 206])('passes with %i [R62]', async (status) => {
     expect((await call((_, response) => response.writeHead(status).end())).result).toEqual({ kind: 'passed' });
   });
 
@@ -108,7 +101,7 @@ describe('callWebhook', () => {
     });
   });
 
-  it('keeps what a failing hook said, and no parameter of its URL', async () => {
+  it('keeps what a failing hook said, and no parameter of its URL [CW02] [R63]', async () => {
     const { result, server } = await call((_, response) =>
       response.writeHead(500).end('command failed: exit status 1'),
     );
@@ -116,7 +109,7 @@ describe('callWebhook', () => {
     expect(result).toEqual({ kind: 'rejected', reason });
   });
 
-  it('tries again with growing pauses and passes in the end', async () => {
+  it('tries again with growing pauses and passes in the end [CW06]', async () => {
     let calls = 0;
     const answer: Answer = (_, response) => {
       calls += 1;
@@ -163,6 +156,62 @@ describe('callWebhook', () => {
       reason: `POST ${dead}/ giving up after 1 attempt(s): connection refused`,
     });
     expect((await callWebhook(hookTo('no url'), payload, io, signal)).kind).toBe('rejected');
+  });
+
+  it('writes metadata as Go does: by key, with escapes', async () => {
+    const full = webhookPayload({ name: 'app', namespace: 'demo' }, 'Waiting', undefined, { b: 'x < 1', a: '&' });
+    const server = await serve((_, response) => response.end());
+    await callWebhook(hookTo(server.url), full, { http, clock: skippingClock() }, signal);
+    expect(server.requests[0]?.body).toMatch(/,"metadata":\{"a":"\\u0026","b":"x \\u003c 1"\}\}$/);
+  });
+
+  it('sends all tries of a call under one key [R77]', async () => {
+    const server = await serve((_, response) => response.writeHead(503).end());
+    const io = { http, clock: skippingClock(), headers: { 'idempotency-key': 'k1' } };
+    await callWebhook(hookTo(server.url, { retries: 1 }), payload, io, signal);
+    expect(server.requests.map(({ headers }) => headers['idempotency-key'])).toEqual(['k1', 'k1']);
+  });
+
+  it('follows redirects that keep the request', async () => {
+    const { result, server } = await call((request, response) =>
+      request.url?.startsWith('/gate') ? response.writeHead(307, { location: '/there' }).end() : response.end(),
+    );
+    expect(result).toEqual({ kind: 'passed' });
+    expect(server.requests.at(-1)).toMatchObject({ method: 'POST', path: '/there', body: JSON.stringify(payload) });
+  });
+
+  describe('on a server with a certificate of its own', () => {
+    const tls = (name: string): string => readFileSync(join(import.meta.dirname, '../../fixtures/tls', name), 'utf8');
+    let asked = 0;
+    const server = createServer({ cert: tls('localhost.cert.pem'), key: tls('localhost.key.pem') }, (_, response) => {
+      asked += 1;
+      response.writeHead(202).end();
+    });
+    const io = { http, clock: skippingClock() };
+    let url = '';
+    beforeAll(async () => {
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      url = `https://localhost:${(server.address() as AddressInfo).port}/`;
+    });
+    afterAll(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+
+    it('is accepted where disableTLS says so [CW07]', async () => {
+      expect(await callWebhook(hookTo(url, { disableTls: true }), payload, io, signal)).toEqual({ kind: 'passed' });
+    });
+
+    it('is rejected otherwise, and not tried again', async () => {
+      const before = asked;
+      const result = await callWebhook(hookTo(url, { retries: 3 }), payload, io, signal);
+      expect(result).toMatchObject({
+        kind: 'rejected',
+        reason: expect.stringMatching(/giving up after 1 attempt\(s\): TLS: /),
+      });
+      expect(io.clock.waits).toEqual([]);
+      expect(asked).toBe(before);
+    });
   });
 
   it('stops with the agent, while it asks and while it waits', async () => {
