@@ -1,7 +1,7 @@
 import type { CanarySpec, TrafficSplit } from '../canary/types.ts';
 import { AgentError } from '../lib/errors.ts';
 import { canonicalJson } from '../lib/hash.ts';
-import { type KubeObject, refKey, refOf } from '../manifest/types.ts';
+import { type KubeObject, type ObjectRef, refKey, refOf } from '../manifest/types.ts';
 import { originalOf, rememberOriginal } from './adoption.ts';
 import { invalid } from './objects.ts';
 import type { LiveObjects, RouteContext, Router, Supports } from './router.ts';
@@ -36,7 +36,8 @@ export function planRoutes(
   const planned = renderFor(router, context, possible, live, split !== 'keep' && running !== undefined).map(
     (object) => {
       const over = live[keys.indexOf(refKey(refOf(object)))];
-      return { object: over ? rememberOriginal(object, over, running !== undefined) : object, over };
+      const isMade = !over || isTarget(context, refOf(object));
+      return { object: isMade ? object : rememberOriginal(object, over, running !== undefined), over };
     },
   );
   return planned.filter(({ object, over }) => over === undefined || canonicalJson(object) !== canonicalJson(over));
@@ -62,13 +63,18 @@ function renderFor(
   }
 }
 
+/** What is released is never taken back to how it was: that would be another release. */
+function isTarget({ spec }: RouteContext, ref: ObjectRef): boolean {
+  return refKey(ref) === refKey(spec.target);
+}
+
 /** Objects that stood before the Canary, as they were; without those that go with it. Throws AgentError CANARY_INVALID. */
 export function planRestore(router: Router, context: RouteContext, live: LiveObjects): readonly PlannedRoute[] {
   const { ingressRef } = context.spec;
   return router.refs(context).flatMap((ref, at) => {
     const over = live[at];
     const isUsersOwn = ref.kind === ingressRef?.kind && ref.name === ingressRef.name;
-    const object = over && !isUsersOwn ? originalOf(over) : undefined;
+    const object = over && !isUsersOwn && !isTarget(context, ref) ? originalOf(over) : undefined;
     return object && over && canonicalJson(object) !== canonicalJson(over) ? [{ object, over }] : [];
   });
 }

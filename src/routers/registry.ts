@@ -2,6 +2,7 @@ import { AgentError } from '../lib/errors.ts';
 import { contour } from './contour.ts';
 import { gatewayapi } from './gatewayapi.ts';
 import { istio } from './istio.ts';
+import { knative } from './knative.ts';
 import { kubernetes } from './kubernetes.ts';
 import { nginx } from './nginx.ts';
 import type { Router } from './router.ts';
@@ -14,6 +15,7 @@ export const routers = {
   'gatewayapi:v1': gatewayapi('v1'),
   'gatewayapi:v1beta1': gatewayapi('v1beta1'),
   istio,
+  knative,
   kubernetes,
   linkerd: smi('linkerd', 'v1alpha1'),
   nginx,
@@ -26,7 +28,7 @@ export const routers = {
 export type RouterName = keyof typeof routers;
 
 /** Flagger's other providers. */
-const NOT_YET = ['apisix', 'appmesh', 'appmesh:v1beta2', 'gloo', 'knative', 'kuma', 'osm', 'skipper'] as const;
+const NOT_YET = ['apisix', 'appmesh', 'appmesh:v1beta2', 'gloo', 'kuma', 'osm', 'skipper'] as const;
 
 /** Throws AgentError CANARY_INVALID where `providerProblem` says why. */
 export function routerFor(provider: string): Router {

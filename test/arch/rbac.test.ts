@@ -116,6 +116,7 @@ describe('the rights of the service account', () => {
         'HTTPRoute',
         'Ingress',
         'IngressRoute',
+        'Service',
         'TraefikService',
         'TrafficSplit',
         'VirtualService',

@@ -13,7 +13,7 @@ describe('routerFor', () => {
     expect(routerFor('smi:v1alpha2:istio')).toBe(routers['smi:v1alpha2']);
   });
 
-  it.each(['gloo', 'skipper', 'appmesh', 'appmesh:v1beta2', 'kuma', 'osm', 'apisix', 'knative'])(
+  it.each(['gloo', 'skipper', 'appmesh', 'appmesh:v1beta2', 'kuma', 'osm', 'apisix'])(
     'says that %s comes later',
     (name) => {
       expect(() => routerFor(name)).toThrow(`spec.provider: ${name} is not supported in this release; supported are`);
