@@ -20,6 +20,10 @@ export interface Telemetry {
   readonly outcomes: Counter<'verdict' | 'result'>;
   readonly outcomesPending: Gauge;
   readonly eventsDropped: Counter;
+  /** Requests to the Kubernetes API, repeats and watches included. */
+  readonly kubernetesRequests: Counter<'verb' | 'resource'>;
+  /** How late canaries were looked at, by their schedule. Its count is the number of looks. */
+  readonly tickLateness: Histogram;
 }
 
 export function createTelemetry(version: string, provider: string): Telemetry {
@@ -108,6 +112,18 @@ export function createTelemetry(version: string, provider: string): Telemetry {
     eventsDropped: new Counter({
       name: 'serin_events_dropped_total',
       help: 'Kubernetes events, event webhooks and alerts that were given up',
+      registers,
+    }),
+    kubernetesRequests: new Counter({
+      name: 'serin_kubernetes_requests_total',
+      help: 'Requests to the Kubernetes API, repeats and watches included',
+      labelNames: ['verb', 'resource'],
+      registers,
+    }),
+    tickLateness: new Histogram({
+      name: 'serin_tick_lateness_seconds',
+      help: 'How late canaries were looked at, by their schedule',
+      buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
       registers,
     }),
   };

@@ -3,6 +3,7 @@ import { Argument, Command, CommanderError, Option } from 'commander';
 import { environmentName, type Setting, settings } from '../config/settings.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import type { GateOptions } from './gate.ts';
+import type { BenchClusterOptions } from './bench-cluster.ts';
 import { settingsHelp } from './help.ts';
 import { createOutput, type Output, type OutputStream } from './output.ts';
 import { version } from './version.ts';
@@ -91,10 +92,19 @@ export async function runCommandLine(line: CommandLine): Promise<number> {
 
   program
     .command('bench')
-    .option('--cluster', 'measure on the cluster of the kubeconfig')
-    .description('measure speed and memory, as ratios in one run')
-    .action((options: { cluster?: boolean }) =>
-      finish(import('./bench.ts').then(({ bench }) => bench(context, { cluster: options.cluster === true }))),
+    .option('--cluster', 'measure the agent on a real Kubernetes API, beside a Flagger measured so')
+    .option('--canaries <list>', 'with --cluster: how many of them', '10,100,1000')
+    .option('--way <name>', 'with --cluster: who changes the images: cluster, git or both', 'both')
+    .option('--rest <seconds>', 'with --cluster: how long to look at the canaries at rest', '60')
+    .option('--kubeconfig <file>', 'with --cluster: an administrator of it; $KUBECONFIG when absent')
+    .option('--json', 'with --cluster: one JSON object')
+    .description('measure speed, memory and requests')
+    .action((options: BenchClusterOptions & { cluster?: boolean }) =>
+      finish(
+        options.cluster === true
+          ? import('./bench-cluster.ts').then(({ benchCluster }) => benchCluster(context, options))
+          : import('./bench.ts').then(({ bench }) => bench(context)),
+      ),
     );
 
   try {

@@ -6,12 +6,14 @@ import type { Cluster, KindRef, ListOptions, Resource } from './cluster.ts';
 import { type ClusterSource, openConnection } from './connection.ts';
 import { createDiscovery, groupVersionPath } from './discovery.ts';
 import { startReflector } from './reflector.ts';
-import { type ApiRequest, type RequestStatistics, send } from './request.ts';
+import { type ApiRequest, type OnRequest, type RequestStatistics, send } from './request.ts';
 
 export interface ClusterClient extends Cluster {
   readonly server: string;
   /** Counted since the start; watches are not requests. */
   readonly statistics: Readonly<RequestStatistics>;
+  /** Anything else that the server offers: its metrics, a token of a service account. JSON where it answers so, text otherwise. */
+  raw(method: ApiRequest['method'], path: string, body: unknown, signal: AbortSignal): Promise<unknown>;
   close(): Promise<void>;
 }
 
@@ -24,10 +26,10 @@ const isMissing = (error: unknown): boolean => error instanceof AgentError && er
 
 export async function openCluster(
   source: ClusterSource,
-  { clock, log }: { clock: Clock; log: Logger },
+  { clock, log, onRequest }: { clock: Clock; log: Logger; onRequest?: OnRequest },
 ): Promise<ClusterClient> {
   const connection = await openConnection(source, () => clock.now());
-  const statistics: RequestStatistics = { requests: 0, throttled: 0 };
+  const statistics: RequestStatistics = { requests: 0, throttled: 0, ...(onRequest ? { onRequest } : {}) };
   const call = (request: ApiRequest, signal: AbortSignal): Promise<unknown> =>
     send(connection, clock, statistics, request, signal);
   const discovery = createDiscovery(
@@ -194,6 +196,7 @@ export async function openCluster(
           forget: ({ apiVersion }) => discovery.forget(apiVersion),
           pathOf,
           listPage,
+          ...(onRequest ? { onRequest } : {}),
         },
         kind,
         options,
@@ -205,6 +208,7 @@ export async function openCluster(
       };
       return body.gitVersion ?? 'unknown';
     },
+    raw: (method, path, body, signal) => call({ method, path, body, what: `${method} ${path}` }, signal),
     close: () => connection.close(),
   };
 }

@@ -6,7 +6,7 @@ import type { Logger } from '../lib/log.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import type { Change, KindRef, ReflectOptions, Reflection, Resource } from './cluster.ts';
 import type { Connection } from './connection.ts';
-import { causeOf } from './request.ts';
+import { causeOf, countedAs, type OnRequest } from './request.ts';
 
 export interface ReflectorDeps {
   readonly connection: Connection;
@@ -21,6 +21,7 @@ export interface ReflectorDeps {
     kind: KindRef,
     signal: AbortSignal,
   ) => Promise<{ items: readonly KubeObject[]; resourceVersion: string; next: string }>;
+  readonly onRequest?: OnRequest;
 }
 
 interface WatchLine {
@@ -153,7 +154,9 @@ export function startReflector(
     const stop = new AbortController();
     let cancelSilence = clock.after(silenceMs, () => stop.abort(new Error('the watch fell silent')));
     try {
-      const response = await undiciRequest(`${deps.connection.server}${path}?${query.toString()}`, {
+      const target = `${path}?${query.toString()}`;
+      deps.onRequest?.(countedAs({ method: 'GET', path: target }));
+      const response = await undiciRequest(`${deps.connection.server}${target}`, {
         dispatcher: credentials.watches,
         signal: AbortSignal.any([signal, stop.signal]),
         headers: { ...credentials.headers, accept: 'application/json', 'user-agent': 'serin' },

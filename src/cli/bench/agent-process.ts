@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
@@ -24,15 +24,22 @@ const nodeFlags = ['--max-semi-space-size=2', '--max-old-space-size=384'];
 const stopPatienceMs = 10_000;
 const keptLines = 5;
 
-/** `serin run` with these settings, by name. */
-export function startAgentProcess(settings: Readonly<Record<string, string>>): AgentProcess {
+/** `serin run` with these settings, by name. `onLine` is told each line of its log. */
+export function startAgentProcess(
+  settings: Readonly<Record<string, string>>,
+  onLine: (line: string) => void = () => undefined,
+): AgentProcess {
   const words = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
   const child = spawn(process.execPath, [...nodeFlags, program, 'run', ...words], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let said: string[] = [];
+  let rest = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    said = [...said, ...text.split('\n').filter((line) => line !== '')].slice(-keptLines);
+    const lines = `${rest}${text}`.split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) onLine(line);
+    said = [...said, ...lines].slice(-keptLines);
   });
   const hasEnded = (): boolean => child.exitCode !== null || child.signalCode !== null;
   return {
@@ -52,18 +59,34 @@ export function startAgentProcess(settings: Readonly<Record<string, string>>): A
 }
 
 async function usageOf({ pid = 0 }: ChildProcess): Promise<Usage> {
+  if (process.platform === 'linux') return linuxUsage(pid);
   const { stdout } = await promisify(execFile)('ps', ['-o', 'rss=,time=', '-p', String(pid)]);
   const [rss = '0', time = '0'] = stdout.trim().split(/\s+/);
-  return { rssBytes: Number(rss) * 1024, cpuMs: (await linuxCpuMs(pid)) ?? clockMs(time) };
+  return { rssBytes: Number(rss) * 1024, cpuMs: clockMs(time) };
 }
 
-/** Linux's ps gives whole seconds; its clock ticks a hundred times a second. */
-async function linuxCpuMs(pid: number): Promise<number | undefined> {
-  if (process.platform !== 'linux') return undefined;
-  const text = await readFile(`/proc/${pid}/stat`, 'utf8');
-  // The name before may hold blanks; user and system time are the 14th and 15th field.
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * 10;
+async function linuxUsage(pid: number): Promise<Usage> {
+  const [stat, status] = await Promise.all([
+    readFile(`/proc/${pid}/stat`, 'utf8'),
+    readFile(`/proc/${pid}/status`, 'utf8'),
+  ]);
+  // The name before may hold blanks; user and system time are the 14th and 15th field, in hundredths of a second.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const rssKib = Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0);
+  const cpuMs = (await scheduledMs(pid)) ?? (Number(fields[11]) + Number(fields[12])) * 10;
+  return { rssBytes: rssKib * 1024, cpuMs };
+}
+
+/** What the scheduler says of each thread, in nanoseconds: ten canaries at rest cost less than a tick of the clock. */
+async function scheduledMs(pid: number): Promise<number | undefined> {
+  try {
+    const tasks = await readdir(`/proc/${pid}/task`);
+    const texts = await Promise.all(tasks.map((task) => readFile(`/proc/${pid}/task/${task}/schedstat`, 'utf8')));
+    const sum = texts.reduce((total, text) => total + Number(text.split(' ')[0]), 0);
+    return sum > 0 ? sum / 1e6 : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** `1-02:03:04`, `02:03` or `0:00.12`. */
