@@ -49,8 +49,8 @@ export interface CanaryLoop {
 interface Memory {
   /** Version of the Canary that our last status write made, until the view has it. */
   ahead: string | undefined;
-  /** Metrics cannot be reached since then. */
-  unreachableSinceMs: number | undefined;
+  /** Held since then because checks find nothing out. */
+  heldSinceMs: number | undefined;
   /** When the next tick by schedule is due; 0 before the first. */
   dueAtMs: number;
   /** Nothing was to be done, and nothing that it looks at has changed since. */
@@ -101,6 +101,7 @@ export function createCanaryLoop({
     includeLabelPrefix: settings.includeLabelPrefix,
     configTracking: settings.configTracking,
     meshProvider: settings.provider,
+    ...(settings.inconclusive === undefined ? {} : { inconclusive: settings.inconclusive }),
   };
 
   /** Throws CANARY_INVALID. */
@@ -114,7 +115,7 @@ export function createCanaryLoop({
     if (known) return known;
     const fresh: Memory = {
       ahead: undefined,
-      unreachableSinceMs: undefined,
+      heldSinceMs: undefined,
       dueAtMs: 0,
       quiet: false,
       intervalMs: 0,
@@ -168,7 +169,7 @@ export function createCanaryLoop({
         spec,
         nowMs: clock.now(),
         desiredReplicas: desiredReplicas(spec.namespace, spec.target.name),
-        unreachableSinceMs: memory.unreachableSinceMs,
+        heldSinceMs: memory.heldSinceMs,
         lastFailedCheck: releases.lastFailedCheck(`${spec.namespace}/${spec.name}`),
         isRejected: releases.isRejected(canary, status),
         isSuspensionTold: memory.suspensionTold,
@@ -211,7 +212,7 @@ export function createCanaryLoop({
     tick: TickContext,
   ): Promise<void> => {
     const { spec, status } = tick;
-    memory.unreachableSinceMs = decision.unreachable ? (memory.unreachableSinceMs ?? clock.now()) : undefined;
+    memory.heldSinceMs = decision.isHeld ? (memory.heldSinceMs ?? clock.now()) : undefined;
     const isNoted = decision.evidence !== undefined && (await releases.note(key, decision.evidence));
     await runAll(decision.effects, tick);
     memory.suspensionTold = spec.suspend;
@@ -246,6 +247,8 @@ export function createCanaryLoop({
 
   const tick = async (key: string): Promise<void> => {
     const memory = memoryOf(key);
+    const lateMs = clock.now() - memory.dueAtMs;
+    if (memory.dueAtMs > 0 && lateMs >= 0) telemetry.tickLateness.observe(lateMs / 1_000);
     if (memory.quiet) {
       // Every change of what it looks at breaks the quiet: looking again would find the same.
       memory.dueAtMs = clock.now() + memory.intervalMs;
@@ -350,7 +353,7 @@ export function createCanaryLoop({
       spec,
       nowMs: clock.now(),
       desiredReplicas: undefined,
-      unreachableSinceMs: memory.unreachableSinceMs,
+      heldSinceMs: memory.heldSinceMs,
       lastFailedCheck: undefined,
       isRejected: releases.isRejected(canary, status),
       isSuspensionTold: memory.suspensionTold,

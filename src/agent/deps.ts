@@ -1,3 +1,4 @@
+import type { InconclusivePolicy } from '../canary/types.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { GitRepo } from '../git/repo.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -44,6 +45,8 @@ export interface AgentSettings {
   /** Router of Canaries that name none. */
   readonly provider: string;
   readonly metricsServer: string;
+  /** What checks do that find nothing out, where the Canary does not say. Absent: the default. */
+  readonly inconclusive?: InconclusivePolicy;
   /** Shorter intervals of Canaries are raised to this. Flagger: 10 s. */
   readonly minIntervalMs: number;
   readonly ingressAnnotationsPrefix: string;

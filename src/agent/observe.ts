@@ -24,7 +24,7 @@ export interface ObserveInput {
   readonly spec: CanarySpec;
   readonly nowMs: number;
   readonly desiredReplicas: number | undefined;
-  readonly unreachableSinceMs: number | undefined;
+  readonly heldSinceMs: number | undefined;
   readonly lastFailedCheck: FailedCheck | undefined;
   readonly isRejected: boolean;
   readonly isSuspensionTold: boolean;
@@ -41,7 +41,7 @@ export async function observe(input: ObserveInput): Promise<Observed> {
     spec,
     nowMs,
     desiredReplicas,
-    unreachableSinceMs,
+    heldSinceMs,
     lastFailedCheck,
     isRejected,
     isSuspensionTold,
@@ -96,7 +96,7 @@ export async function observe(input: ObserveInput): Promise<Observed> {
     configs,
     desiredReplicas,
     answers,
-    ...(unreachableSinceMs === undefined ? {} : { unreachableSinceMs }),
+    ...(heldSinceMs === undefined ? {} : { heldSinceMs }),
     ...(lastFailedCheck === undefined ? {} : { lastFailedCheck }),
     ...(isRejected ? { isRejected } : {}),
     ...(isSuspensionTold ? { isSuspensionTold } : {}),

@@ -206,7 +206,8 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
       const list = evidenceOf(key);
       if (list.length < evidenceLimit) list.push(entry);
       evidence.set(key, list);
-      if (entry.checks.every(({ passed }) => passed)) return false;
+      // A canary that is held may be so for long, and loses nothing that its next check would not find again.
+      if (entry.checks.every(({ passed, inconclusive }) => passed || inconclusive === 'hold')) return false;
       try {
         await records.change(key, (now) => (now && !now.outcome ? { ...now, evidence: [...list] } : undefined));
       } catch (error) {

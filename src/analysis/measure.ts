@@ -45,14 +45,16 @@ export async function measure(
     const running = 'running query failed: ';
     const reading = await put(query);
     if (reading.kind === 'value') return { kind: 'value', value: reading.value * factor };
-    if (reading.kind === 'no-data' && traffic !== undefined) {
+    if (reading.kind === 'no-data' && reading.cause === 'noSeries' && traffic !== undefined) {
       // Where nothing has ever succeeded there is no series to divide: not silence but 0 percent.
       const all = await put(traffic);
       if (all.kind === 'value' && all.value > 0) return { kind: 'value', value: 0 };
+      if (all.kind === 'value')
+        return { kind: 'no-data', cause: 'noTraffic', reason: `${running}no requests in ${metric.interval}` };
       if (all.kind === 'refused') return sampleOf(all, `Prometheus query failed: ${running}`);
     }
     const sample = sampleOf(reading, `Prometheus query failed: ${running}`);
-    return sample.kind === 'no-data' ? { kind: 'no-data', reason: `${running}${sample.reason}` } : sample;
+    return sample.kind === 'no-data' ? { ...sample, reason: `${running}${sample.reason}` } : sample;
   }
   return { kind: 'invalid', text: 'Metric query failed for no usable metrics template and query were configured' };
 }

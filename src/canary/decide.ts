@@ -45,7 +45,7 @@ function decisionOf({ spec, status, seen, draft }: Tick): Decision {
       draft.checks.length === 0
         ? undefined
         : { atMs: seen.nowMs, canaryWeight: status.canaryWeight, iterations: status.iterations, checks: draft.checks },
-    unreachable: draft.unreachable,
+    isHeld: draft.isHeld,
     nextTickMs: draft.nextTickMs,
   };
 }

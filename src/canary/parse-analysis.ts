@@ -1,4 +1,5 @@
 import type { FieldChecks } from './field-checks.ts';
+import { parseInconclusive } from './inconclusive.ts';
 import type { Json } from './json.ts';
 import { parseSessionAffinity } from './parse-affinity.ts';
 import { parseAlerts } from './parse-alerts.ts';
@@ -28,6 +29,7 @@ export function parseAnalysis(analysis: Json, context: AnalysisContext): Analysi
   const stepWeightPromotion = check.whole(analysis['stepWeightPromotion'], `${field}.stepWeightPromotion`, 0);
   const mirrorWeight = check.number(analysis['mirrorWeight'], `${field}.mirrorWeight`);
   const strategy = strategyOf(analysis, context);
+  const inconclusive = parseInconclusive(analysis['inconclusive'], `${field}.inconclusive`, check);
   const affinity = parseSessionAffinity(analysis['sessionAffinity'], `${field}.sessionAffinity`, check);
   return {
     intervalMs: Math.max(intervalMs, minIntervalMs),
@@ -41,6 +43,7 @@ export function parseAnalysis(analysis: Json, context: AnalysisContext): Analysi
     metrics: parseMetrics(analysis['metrics'], `${field}.metrics`, namespace, check),
     webhooks: parseWebhooks(analysis['webhooks'], `${field}.webhooks`, check),
     alerts: parseAlerts(analysis['alerts'], `${field}.alerts`, namespace, check),
+    ...(inconclusive ? { inconclusive } : {}),
     // Only steps leave users a choice between two versions.
     ...(affinity && strategy.kind === 'canary' ? { sessionAffinity: affinity } : {}),
   };

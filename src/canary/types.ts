@@ -109,7 +109,7 @@ export interface AlertSpec {
 /** What a check that found nothing out does: count as failed, keep the weight without counting, or count as passed. */
 export type InconclusiveAction = 'fail' | 'hold' | 'pass';
 
-/** By the reason why nothing was found out; see `Sample`. */
+/** What each reason for finding nothing out does. A `hold` for lack of data counts as failed once the progress deadline is over. */
 export interface InconclusivePolicy {
   /** The metric exists, but there were no requests to measure. */
   readonly noTraffic: InconclusiveAction;
@@ -118,6 +118,9 @@ export interface InconclusivePolicy {
   /** `hold` ends in a rollback after the progress deadline. */
   readonly unreachable: 'fail' | 'hold';
 }
+
+/** Why a check found nothing out. */
+export type InconclusiveCause = keyof InconclusivePolicy;
 
 export interface AnalysisSpec {
   readonly intervalMs: number;
@@ -263,8 +266,8 @@ export interface Seen {
   /** The autoscaler that `spec.autoscalerRef` names, and the primary's copy of it. Absent: there is none. */
   readonly scaler?: KubeObject;
   readonly primaryScaler?: KubeObject;
-  /** Since when the metrics providers have not answered; absent while they do. Kept by the shell. */
-  readonly unreachableSinceMs?: number;
+  /** Since when checks have found nothing out and the canary is held for it; absent while they do. Kept by the shell. */
+  readonly heldSinceMs?: number;
   /** The last failed check of this release, for the text of its outcome (from its evidence). Absent: unknown. */
   readonly lastFailedCheck?: FailedCheck;
   /** This very release has been recorded as rolled back; only its status does not say so yet (a restart in between). Absent: no. */
@@ -285,7 +288,7 @@ export type HookAnswer = { readonly kind: 'passed' } | { readonly kind: 'rejecte
 /** "No data" is an answer, not an error. */
 export type Sample =
   | { readonly kind: 'value'; readonly value: number }
-  | { readonly kind: 'no-data'; readonly reason: string }
+  | { readonly kind: 'no-data'; readonly cause: 'noTraffic' | 'noSeries'; readonly reason: string }
   /** The question itself is wrong (bad query, missing template). `text` is the whole event message. */
   | { readonly kind: 'invalid'; readonly text: string }
   /** Nobody answered; nothing is known. `text` is the whole event message. */
@@ -303,6 +306,8 @@ export interface DecideSettings {
   readonly configTracking: boolean;
   /** The agent's own provider: a Linkerd mesh names the metrics of all canaries. Absent: each canary's provider does. */
   readonly meshProvider?: string;
+  /** Of Canaries that say nothing else. Absent: as in Flagger where a provider answers, held where it does not. */
+  readonly inconclusive?: InconclusivePolicy;
 }
 
 export interface CanaryEvent {
@@ -355,7 +360,15 @@ export interface Evidence {
   readonly atMs: number;
   readonly canaryWeight: number;
   readonly iterations: number;
-  readonly checks: readonly { readonly name: string; readonly passed: boolean; readonly text: string }[];
+  readonly checks: readonly CheckResult[];
+}
+
+export interface CheckResult {
+  readonly name: string;
+  readonly passed: boolean;
+  /** It found nothing out, and this is what it did by the policy. Absent: it did find out. */
+  readonly inconclusive?: InconclusiveAction;
+  readonly text: string;
 }
 
 export interface Decision {
@@ -366,8 +379,8 @@ export interface Decision {
   /** After the status is written; failures are only told. */
   readonly afterwards: readonly Effect[];
   readonly evidence: Evidence | undefined;
-  /** The analysis could not be done because a metrics provider did not answer; the shell remembers since when. */
-  readonly unreachable: boolean;
+  /** Checks found nothing out, and the canary is held for it; the shell remembers since when. */
+  readonly isHeld: boolean;
   /** After the beginning of this tick. */
   readonly nextTickMs: number;
 }

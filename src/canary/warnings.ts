@@ -11,7 +11,7 @@ const knownFields: Readonly<Record<string, readonly string[]>> = {
   ).split(' '),
   analysis: (
     'interval threshold iterations stepWeight stepWeights maxWeight stepWeightPromotion mirror mirrorWeight ' +
-    'primaryReadyThreshold canaryReadyThreshold match metrics alerts webhooks sessionAffinity'
+    'primaryReadyThreshold canaryReadyThreshold match metrics alerts webhooks sessionAffinity inconclusive'
   ).split(' '),
   service: (
     'name port portName targetPort appProtocol trafficDistribution portDiscovery headless timeout backendTimeout gateways ' +

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { startAgent } from '../agent/agent.ts';
 import type { AgentSettings, Deps } from '../agent/deps.ts';
 import { createTelemetry } from '../agent/telemetry.ts';
+import type { InconclusivePolicy } from '../canary/types.ts';
 import { openCluster } from '../cluster/client.ts';
 import type { ClusterSource } from '../cluster/connection.ts';
 import { listOf, type RawSettings, readSettings } from '../config/settings.ts';
@@ -123,6 +124,11 @@ export function agentSettings(raw: RawSettings): AgentSettings {
     provider: raw['mesh-provider'],
     metricsServer: raw['metrics-server'],
     minIntervalMs: ms(raw['min-interval']),
+    inconclusive: {
+      noTraffic: raw['inconclusive-no-traffic'] as InconclusivePolicy['noTraffic'],
+      noSeries: raw['inconclusive-no-series'] as InconclusivePolicy['noSeries'],
+      unreachable: raw['inconclusive-unreachable'] as InconclusivePolicy['unreachable'],
+    },
     ingressAnnotationsPrefix: raw['ingress-annotations-prefix'],
     ...(raw['ingress-class'] === '' ? {} : { ingressClass: raw['ingress-class'] }),
     selectorLabels: listOf(raw['selector-labels']),

@@ -77,6 +77,27 @@ export const settings = [
   setting('Analysis', 'min-interval', 'duration', '10s', 'shorter analysis intervals are raised to this'),
   setting(
     'Analysis',
+    'inconclusive-no-traffic',
+    'choice',
+    'fail',
+    'what a check does whose series exist but have nothing to measure',
+    ['fail', 'hold', 'pass'],
+  ),
+  setting('Analysis', 'inconclusive-no-series', 'choice', 'fail', 'what a check does that finds no series', [
+    'fail',
+    'hold',
+    'pass',
+  ]),
+  setting(
+    'Analysis',
+    'inconclusive-unreachable',
+    'choice',
+    'hold',
+    'what a check does whose provider does not answer; a hold is rolled back after the progress deadline',
+    ['fail', 'hold'],
+  ),
+  setting(
+    'Analysis',
     'ingress-annotations-prefix',
     'text',
     'nginx.ingress.kubernetes.io',

@@ -69,13 +69,15 @@ function ofVector(result: readonly Series[]): Reading {
   return valueOf(first.value[1]);
 }
 
-const noValues: Reading = { kind: 'no-data', reason: 'no values found' };
+const noValues: Reading = { kind: 'no-data', cause: 'noSeries', reason: 'no values found' };
 
 function valueOf(text: unknown): Reading {
-  if (text === '+Inf' || text === '-Inf') return { kind: 'no-data', reason: `no values found: the result is ${text}` };
+  // What a division of nothing by nothing gives, and a quantile of nothing.
+  if (text === 'NaN') return { kind: 'no-data', cause: 'noTraffic', reason: 'the result is NaN' };
+  // A division of something by nothing: neither good nor silence. Flagger takes it for a value.
+  if (text === '+Inf' || text === '-Inf') return refused(`the result is ${text}, a finite number is needed`, false);
   const value = typeof text === 'string' ? Number(text) : Number.NaN;
-  // NaN is what a division of nothing by nothing gives.
-  return Number.isFinite(value) ? { kind: 'value', value } : noValues;
+  return Number.isFinite(value) ? { kind: 'value', value } : refused(`the result is no number`, false);
 }
 
 function refusal({ status, body }: HttpResponse): Reading {

@@ -13,7 +13,8 @@ export interface MetricQuery {
 
 export type Reading =
   | { readonly kind: 'value'; readonly value: number }
-  | { readonly kind: 'no-data'; readonly reason: string }
+  /** `noTraffic`: the series exist, and there is nothing in them to measure. */
+  | { readonly kind: 'no-data'; readonly cause: 'noTraffic' | 'noSeries'; readonly reason: string }
   /** `passing`: the same question may be answered later (server error, overload). Otherwise the question is wrong. */
   | { readonly kind: 'refused'; readonly reason: string; readonly passing: boolean };
 

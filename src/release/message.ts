@@ -78,10 +78,10 @@ function bodyOf(outcome: Outcome, context: MessageContext): string {
   const images = imageLines(outcome, context);
   if (images.length > 0) lines.push('', ...images);
   const rows = outcome.evidence.flatMap(({ atMs, canaryWeight, iterations, checks }) =>
-    checks.map(({ name, passed, text }) => [
+    checks.map(({ name, passed, inconclusive, text }) => [
       clockTime(atMs),
       iterations > 0 ? `${iterations}.` : `${canaryWeight}%`,
-      passed ? 'passed' : 'FAILED',
+      inconclusive ? 'inconclusive' : passed ? 'passed' : 'FAILED',
       name,
       text,
     ]),
@@ -95,8 +95,12 @@ function shortened(rows: readonly (readonly string[])[]): readonly (readonly str
   const [head, tail] = [15, 45];
   if (rows.length <= head + tail) return rows;
   const left = rows.length - head - tail;
-  const failed = rows.slice(head, -tail).filter(([, , result]) => result !== 'passed').length;
-  const gap = ['...', '', '', `${left} more`, failed === 0 ? 'all passed' : `${failed} failed`];
+  const hidden = rows.slice(head, -tail);
+  const counts = ['FAILED', 'inconclusive'].flatMap((kind) => {
+    const count = hidden.filter(([, , result]) => result === kind).length;
+    return count === 0 ? [] : [`${count} ${kind.toLowerCase()}`];
+  });
+  const gap = ['...', '', '', `${left} more`, counts.join(', ') || 'all passed'];
   return [...rows.slice(0, head), gap, ...rows.slice(-tail)];
 }
 

@@ -89,9 +89,27 @@ describe('built-in metrics', () => {
     expect(await ask(successRate, { metricsServer: await deadUrl() }, own)).toEqual({ kind: 'value', value: 1 });
   });
 
-  it('have no data without traffic', async () => {
-    expect(await ask(successRate)).toEqual({ kind: 'no-data', reason: 'running query failed: no values found' });
-    expect(await ask(duration)).toEqual({ kind: 'no-data', reason: 'running query failed: no values found' });
+  it('tell that nothing was to be measured from that there is nothing', async () => {
+    const noTraffic = { kind: 'no-data', cause: 'noTraffic' };
+    answers = () => ({ values: ['NaN'] });
+    expect(await ask(successRate)).toMatchObject({ ...noTraffic, reason: 'running query failed: the result is NaN' });
+    expect(await ask(duration)).toMatchObject(noTraffic);
+    // Nothing ever succeeded, and nothing was tried either.
+    answers = (query) => ({ values: query.includes('!~') ? [] : ['0'] });
+    expect(await ask(successRate)).toMatchObject({ ...noTraffic, reason: 'running query failed: no requests in 1m' });
+  });
+
+  it('have no data without series', async () => {
+    expect(await ask(successRate)).toEqual({
+      kind: 'no-data',
+      cause: 'noSeries',
+      reason: 'running query failed: no values found',
+    });
+    expect(await ask(duration)).toEqual({
+      kind: 'no-data',
+      cause: 'noSeries',
+      reason: 'running query failed: no values found',
+    });
   });
 
   it('are 0 percent where there is traffic and nothing ever succeeded', async () => {
@@ -149,7 +167,7 @@ describe('metrics with their own query', () => {
       text: expect.stringContaining('query returned multiple values: 2 series'),
     });
     answers = () => ({ values: [] });
-    expect(await ask(inline)).toEqual({ kind: 'no-data', reason: 'no values found' });
+    expect(await ask(inline)).toEqual({ kind: 'no-data', cause: 'noSeries', reason: 'no values found' });
   });
 });
 
@@ -236,7 +254,11 @@ describe('metrics with a template', () => {
 
   it('say how the query failed', async () => {
     const found = template({ provider: provider(), query: 'x' });
-    expect(await ask(templated, { template: found })).toEqual({ kind: 'no-data', reason: 'no values found' });
+    expect(await ask(templated, { template: found })).toEqual({
+      kind: 'no-data',
+      cause: 'noSeries',
+      reason: 'no values found',
+    });
     answers = () => ({ status: 502, body: 'bad gateway' });
     expect(await ask(templated, { template: found })).toEqual({
       kind: 'unreachable',

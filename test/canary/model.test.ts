@@ -111,7 +111,7 @@ class History {
     if (question.kind === 'metrics-online') return { kind: 'value', value: 1 };
     if (this.metrics === 'unreachable')
       return { kind: 'unreachable', text: 'Prometheus query failed: connection refused' };
-    if (this.metrics === 'silent') return { kind: 'no-data', reason: 'no values found' };
+    if (this.metrics === 'silent') return { kind: 'no-data', cause: 'noSeries', reason: 'no values found' };
     return { kind: 'value', value: this.metrics === 'good' ? 100 : 42 };
   }
 

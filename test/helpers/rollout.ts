@@ -50,14 +50,14 @@ export function createRollout({ world, answer, onEffect }: RolloutOptions): Roll
   const ticks: TickRecord[] = [];
   let dueMs = world.nowMs;
   let lastSeen = '';
-  let unreachableSinceMs: number | undefined;
+  let heldSinceMs: number | undefined;
   let lastFailedCheck: FailedCheck | undefined;
   let isSuspensionTold = false;
   const spec = () => parseCanary(world.canary, { provider: 'traefik', minIntervalMs: 10_000 });
   const seen = (answers: ReadonlyMap<string, Answer>): Seen => ({
     ...world.see(),
     answers,
-    ...(unreachableSinceMs === undefined ? {} : { unreachableSinceMs }),
+    ...(heldSinceMs === undefined ? {} : { heldSinceMs }),
     ...(lastFailedCheck === undefined ? {} : { lastFailedCheck }),
     ...(isSuspensionTold ? { isSuspensionTold } : {}),
   });
@@ -82,8 +82,8 @@ export function createRollout({ world, answer, onEffect }: RolloutOptions): Roll
         }
       }
       dueMs = world.nowMs + decision.nextTickMs;
-      unreachableSinceMs = decision.unreachable ? (unreachableSinceMs ?? world.nowMs) : undefined;
-      const failed = decision.evidence?.checks.find(({ passed }) => !passed);
+      heldSinceMs = decision.isHeld ? (heldSinceMs ?? world.nowMs) : undefined;
+      const failed = decision.evidence?.checks.find(({ passed, inconclusive }) => !passed && inconclusive !== 'hold');
       if (failed) lastFailedCheck = { name: failed.name, reason: failed.text };
       const done: Effect[] = [];
       try {

@@ -68,9 +68,11 @@ describe('prometheus answers', () => {
   });
 
   it('tells nothing from something', () => {
-    expect(vector()).toEqual({ kind: 'no-data', reason: 'no values found' });
-    expect(vector('NaN')).toEqual({ kind: 'no-data', reason: 'no values found' });
-    expect(vector('+Inf')).toEqual({ kind: 'no-data', reason: 'no values found: the result is +Inf' });
+    expect(vector()).toEqual({ kind: 'no-data', cause: 'noSeries', reason: 'no values found' });
+    expect(vector('NaN')).toEqual({ kind: 'no-data', cause: 'noTraffic', reason: 'the result is NaN' });
+    // A division of something by nothing is neither good nor silence (Flagger takes it for a value: R71).
+    expect(vector('+Inf')).toMatchObject({ kind: 'refused', passing: false, reason: expect.stringContaining('+Inf') });
+    expect(vector('many')).toMatchObject({ kind: 'refused', passing: false });
   });
 
   it('refuses more than one value', () => {

@@ -115,8 +115,12 @@ describe.runIf(hasPrometheus)('a real Prometheus', () => {
 
   it('tells failing from silent', async () => {
     expect(await ask({ name: 'request-success-rate' }, 'linkerd', 'broken')).toEqual({ kind: 'value', value: 0 });
-    const silent = { kind: 'no-data', reason: 'running query failed: no values found' };
-    expect(await ask({ name: 'request-success-rate' }, 'linkerd', 'idle')).toEqual(silent);
+    const silent = { kind: 'no-data', cause: 'noSeries', reason: 'running query failed: no values found' };
+    expect(await ask({ name: 'request-success-rate' }, 'linkerd', 'idle')).toEqual({
+      kind: 'no-data',
+      cause: 'noTraffic',
+      reason: 'running query failed: the result is NaN',
+    });
     expect(await ask({ name: 'request-success-rate' }, 'linkerd', 'absent')).toEqual(silent);
     expect(await ask({ name: 'request-duration' }, 'linkerd', 'absent')).toEqual(silent);
   });
@@ -124,7 +128,8 @@ describe.runIf(hasPrometheus)('a real Prometheus', () => {
   it('answers own queries, and refuses wrong ones', async () => {
     expect(await ask({ name: 'own', query: 'vector(6) * 7' }, 'traefik')).toEqual({ kind: 'value', value: 42 });
     expect(await ask({ name: 'own', query: 'scalar(vector(1))' }, 'traefik')).toEqual({ kind: 'value', value: 1 });
-    expect(await ask({ name: 'own', query: 'vector(1) / 0' }, 'traefik')).toMatchObject({ kind: 'no-data' });
+    expect(await ask({ name: 'own', query: 'vector(0) / 0' }, 'traefik')).toMatchObject({ cause: 'noTraffic' });
+    expect(await ask({ name: 'own', query: 'vector(1) / 0' }, 'traefik')).toMatchObject({ kind: 'invalid' });
     expect(await ask({ name: 'own', query: 'sum(' }, 'traefik')).toMatchObject({
       kind: 'invalid',
       text: expect.stringContaining('400 Bad Request'),

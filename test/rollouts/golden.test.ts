@@ -85,7 +85,9 @@ describe('recordings of Flagger 1.44', () => {
   const bad = (question: Question): Answer =>
     question.kind === 'metric' ? { kind: 'value', value: 42 } : good(question);
   const silent = (question: Question): Answer =>
-    question.kind === 'metric' ? { kind: 'no-data', reason: 'running query failed: no values found' } : good(question);
+    question.kind === 'metric'
+      ? { kind: 'no-data', cause: 'noSeries', reason: 'running query failed: no values found' }
+      : good(question);
 
   it.each([
     ['promotion.traefik', good],

@@ -13,7 +13,7 @@ interface StoryEvent {
   readonly image?: string;
   readonly config?: string;
   /** Percent that the success rate is from now on, or why there is none. */
-  readonly metrics?: number | 'none' | 'unreachable' | 'invalid';
+  readonly metrics?: number | 'none' | 'NaN' | 'unreachable' | 'invalid';
   readonly open?: string;
   readonly close?: string;
   readonly down?: string;
@@ -48,7 +48,10 @@ function play({ canary, events, until }: Story): string {
     if (question.kind === 'metrics-online') return { kind: 'value', value: 1 };
     if (question.kind === 'hook')
       return closed.has(question.hook.name) ? { kind: 'rejected', reason: 'closed' } : { kind: 'passed' };
-    if (metrics === 'none') return { kind: 'no-data', reason: 'running query failed: no values found' };
+    if (metrics === 'none')
+      return { kind: 'no-data', cause: 'noSeries', reason: 'running query failed: no values found' };
+    if (metrics === 'NaN')
+      return { kind: 'no-data', cause: 'noTraffic', reason: 'running query failed: the result is NaN' };
     if (metrics === 'unreachable')
       return { kind: 'unreachable', text: 'Prometheus query failed: running query failed: connection refused' };
     if (metrics === 'invalid')

@@ -1,10 +1,12 @@
-import type { MetricSpec, Sample } from '../types.ts';
+import { formatGoDuration } from '../../lib/duration.ts';
+import { defaultInconclusive } from '../inconclusive.ts';
+import type { InconclusiveAction, InconclusiveCause, MetricSpec, Sample } from '../types.ts';
 import { askHook, hooksOf } from './hooks.ts';
 import { judge, metricKind } from './judge.ts';
 import { type Asking, fail, normal, type Stage, update, warn } from './tick.ts';
 
-/** What a tick's checks came to. `outage`: nobody could be asked, so nothing is known. */
-export type Judgement = 'passed' | 'failed' | 'outage';
+/** What a tick's checks came to. `held`: too little is known, so nothing moves and nothing counts; `lost`: and a provider did not answer. */
+export type Judgement = 'passed' | 'failed' | 'held' | 'lost';
 
 /** Tests before the canary gets its first traffic. */
 export function* runPreRollout(stage: Stage): Asking<Judgement> {
@@ -23,9 +25,9 @@ export function* runPreRollout(stage: Stage): Asking<Judgement> {
   return 'passed';
 }
 
-/** Webhooks, then metrics; the first that fails ends the tick. */
+/** Webhooks, then metrics; the first that fails ends the tick. One that finds nothing out does not hide what the next one finds. */
 export function* analyse(stage: Stage): Asking<Judgement> {
-  const { names, status, draft } = stage;
+  const { names, status } = stage;
   for (const hook of hooksOf(stage, 'rollout')) {
     const answer = yield* askHook(hook, 'Progressing');
     if (answer.kind === 'rejected') {
@@ -36,13 +38,40 @@ export function* analyse(stage: Stage): Asking<Judgement> {
     }
     note(stage, hook.name, true, `check ${hook.name} passed`);
   }
+  let reached: Judgement = 'passed';
   for (const metric of inOrder(stage.spec.analysis.metrics)) {
     const judgement = yield* measure(stage, metric);
-    if (judgement === 'outage') draft.unreachable = true;
-    if (judgement === 'failed') update(stage, { failedChecks: status.failedChecks + 1 });
-    if (judgement !== 'passed') return judgement;
+    if (judgement === 'failed') {
+      update(stage, { failedChecks: status.failedChecks + 1 });
+      return judgement;
+    }
+    if (judgement === 'lost' || reached === 'passed') reached = judgement;
   }
-  return 'passed';
+  if (reached !== 'passed' && stage.seen.heldSinceMs === undefined) tellHold(stage, reached === 'lost');
+  return reached;
+}
+
+function tellHold(stage: Stage, isLost: boolean): void {
+  const { names, spec } = stage;
+  const limit = formatGoDuration(spec.progressDeadlineSeconds * 1_000);
+  const end = isLost ? `it is rolled back after ${limit}` : `every check counts as failed after ${limit}`;
+  warn(stage, `Hold ${names.canary} until metrics are known again, nothing counts; ${end}`);
+}
+
+/** How long the canary has been held. */
+export function heldMs({ seen }: Pick<Stage, 'seen'>): number {
+  return seen.nowMs - (seen.heldSinceMs ?? seen.nowMs);
+}
+
+export function isHeldTooLong(stage: Pick<Stage, 'seen' | 'spec'>): boolean {
+  return heldMs(stage) > stage.spec.progressDeadlineSeconds * 1_000;
+}
+
+/** The canary's own policy over the agent's. Holding for lack of data ends as failed checks, so that a release ends. */
+function actionOf(stage: Stage, cause: InconclusiveCause): InconclusiveAction {
+  const { spec, settings } = stage;
+  const policy = { ...(settings.inconclusive ?? defaultInconclusive), ...spec.analysis.inconclusive };
+  return policy[cause] === 'hold' && cause !== 'unreachable' && isHeldTooLong(stage) ? 'fail' : policy[cause];
 }
 
 function* measure(stage: Stage, metric: MetricSpec): Asking<Judgement> {
@@ -54,16 +83,24 @@ function* measure(stage: Stage, metric: MetricSpec): Asking<Judgement> {
   }
   const sample = yield* askMetric(metric);
   const { canary, target } = stage.names;
-  const verdict = judge(metric, kind, sample, { canary, target, metricsProvider: metricsProviderOf(stage) });
+  const names = { canary, target, metricsProvider: metricsProviderOf(stage) };
+  const verdict = judge(metric, kind, sample, names, (cause) => actionOf(stage, cause));
   if (verdict.event) stage.draft.effects.push({ kind: 'event', event: verdict.event });
-  if (sample.kind === 'unreachable') return 'outage';
-  note(stage, metric.name, verdict.passed, verdict.text);
-  return verdict.passed ? 'passed' : 'failed';
+  if (verdict.kind !== 'inconclusive') {
+    note(stage, metric.name, verdict.kind === 'passed', verdict.text);
+    return verdict.kind;
+  }
+  const { action, cause, text } = verdict;
+  stage.draft.checks.push({ name: metric.name, passed: action === 'pass', inconclusive: action, text });
+  // The patience that ended in failed checks stays ended until something is found out.
+  stage.draft.isHeld ||= action === 'hold' || (action === 'fail' && stage.seen.heldSinceMs !== undefined);
+  if (action === 'hold') return cause === 'unreachable' ? 'lost' : 'held';
+  return action === 'pass' ? 'passed' : 'failed';
 }
 
 function* askMetric(metric: MetricSpec): Asking<Sample> {
   const answer = yield { kind: 'metric', metric };
-  if (answer.kind === 'passed') return { kind: 'no-data', reason: 'no values found' };
+  if (answer.kind === 'passed') return { kind: 'no-data', cause: 'noSeries', reason: 'no values found' };
   return answer.kind === 'rejected' ? { kind: 'invalid', text: answer.reason } : answer;
 }
 

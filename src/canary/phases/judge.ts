@@ -1,13 +1,26 @@
 import { formatGoDuration, formatGoFloat, toFixed2 } from '../../lib/duration.ts';
-import type { CanaryEvent, MetricSpec, Sample, ThresholdRange } from '../types.ts';
+import type {
+  CanaryEvent,
+  InconclusiveAction,
+  InconclusiveCause,
+  MetricSpec,
+  Sample,
+  ThresholdRange,
+} from '../types.ts';
 
-export interface Verdict {
-  readonly passed: boolean;
+interface Told {
   /** Short, for evidence and commit subjects: `success rate 53.42% < 99%`. */
   readonly text: string;
   /** What is told; undefined where all is well. */
   readonly event: CanaryEvent | undefined;
 }
+
+export type Verdict = Told &
+  (
+    | { readonly kind: 'passed' | 'failed' }
+    /** Nothing was found out; `action` is what that does. */
+    | { readonly kind: 'inconclusive'; readonly cause: InconclusiveCause; readonly action: InconclusiveAction }
+  );
 
 export type MetricKind = 'success-rate' | 'duration' | 'query' | 'template';
 
@@ -25,27 +38,53 @@ export function metricKind({ name, query, templateRef }: MetricSpec): MetricKind
   return name === 'request-duration' ? 'duration' : undefined;
 }
 
-/** Flagger's judgement of one metric, in Flagger's words. */
-export function judge(metric: MetricSpec, kind: MetricKind, sample: Sample, names: JudgeNames): Verdict {
+/** Judgement of one metric, in Flagger's words where Flagger judges so too. `actionOf` is the policy for what is inconclusive. */
+export function judge(
+  metric: MetricSpec,
+  kind: MetricKind,
+  sample: Sample,
+  names: JudgeNames,
+  actionOf: (cause: InconclusiveCause) => InconclusiveAction,
+): Verdict {
   switch (sample.kind) {
     case 'value':
       return judgeValue(metric, kind, sample.value, names);
-    case 'no-data': {
-      const message = noDataText(metric.name, kind, sample.reason, names);
-      return { passed: false, text: `no values found for ${metric.name}`, event: warning(message) };
-    }
+    case 'no-data':
+      return judgeSilence(metric.name, kind, sample, names, actionOf(sample.cause));
     case 'invalid':
-    case 'unreachable':
-      return { passed: false, text: sample.text, event: { type: 'Warning', level: 'error', message: sample.text } };
+      return { kind: 'failed', text: sample.text, event: error(sample.text) };
+    case 'unreachable': {
+      const action = actionOf('unreachable');
+      return { kind: 'inconclusive', cause: 'unreachable', action, text: sample.text, event: error(sample.text) };
+    }
   }
+}
+
+function judgeSilence(
+  name: string,
+  kind: MetricKind,
+  { cause, reason }: Extract<Sample, { kind: 'no-data' }>,
+  names: JudgeNames,
+  action: InconclusiveAction,
+): Verdict {
+  const found = cause === 'noTraffic' ? 'no traffic to measure' : 'no values found';
+  const verdict = { kind: 'inconclusive', cause, action, text: `${found} for ${name}` } as const;
+  const because = `${found} for metric ${name}: ${reason}`;
+  if (action === 'pass')
+    return { ...verdict, event: warning(`${names.canary} is inconclusive, counted as passed: ${because}`) };
+  // Flagger's words mean that a check has failed, and know of no difference between silence and absence.
+  if (action === 'fail' && cause === 'noSeries')
+    return { ...verdict, event: warning(noDataText(name, kind, reason, names)) };
+  const counted = action === 'fail' ? 'counted as failed' : 'held';
+  return { ...verdict, event: warning(`Halt ${names.canary} advancement inconclusive, ${counted}: ${because}`) };
 }
 
 function judgeValue({ name, range }: MetricSpec, kind: MetricKind, value: number, names: JudgeNames): Verdict {
   const label = { 'success-rate': 'success rate', duration: 'request duration', query: name, template: name }[kind];
   const broken = brokenBound(range, kind, value);
-  if (!broken) return { passed: true, text: `${label} ${showValue(kind, value)}`, event: undefined };
+  if (!broken) return { kind: 'passed', text: `${label} ${showValue(kind, value)}`, event: undefined };
   const text = `${label} ${showValue(kind, value)} ${broken.sign} ${showBound(kind, broken.bound)}`;
-  return { passed: false, text, event: warning(`Halt ${names.canary} advancement ${text}`) };
+  return { kind: 'failed', text, event: warning(`Halt ${names.canary} advancement ${text}`) };
 }
 
 function brokenBound(
@@ -90,4 +129,8 @@ function noDataText(name: string, kind: MetricKind, reason: string, { metricsPro
 
 function warning(message: string): CanaryEvent {
   return { type: 'Warning', level: 'info', message };
+}
+
+function error(message: string): CanaryEvent {
+  return { type: 'Warning', level: 'error', message };
 }

@@ -1,7 +1,7 @@
 import { formatGoDuration } from '../../lib/duration.ts';
 import { at, listOf, numberOf } from '../json.ts';
 import { advance, tellPlain } from './advance.ts';
-import { analyse, type Judgement, runPreRollout } from './analyse.ts';
+import { analyse, heldMs, isHeldTooLong, type Judgement, runPreRollout } from './analyse.ts';
 import { canaryReadiness, canaryServes, primaryReadiness, primaryServes } from './health.ts';
 import { askHook, hooksOf } from './hooks.ts';
 import { preparedMark } from './marks.ts';
@@ -37,7 +37,7 @@ export function* progress(stage: Stage): Asking<void> {
   if (spec.skipAnalysis) return skip(stage);
   if (yield* isCalledBack(stage)) return;
   const judgement = yield* check(stage);
-  if (judgement === 'outage') return holdThroughOutage(stage);
+  if (judgement === 'lost') return holdThroughOutage(stage);
   if (judgement === 'passed') yield* advance(stage);
 }
 
@@ -114,10 +114,9 @@ function* check(stage: Stage): Asking<Judgement> {
 
 /** Nothing is known of the canary: it keeps its share, and nothing counts against it until the deadline is over. */
 function holdThroughOutage(stage: Stage): void {
-  const { seen, spec, names } = stage;
-  const lastedMs = seen.nowMs - (seen.unreachableSinceMs ?? seen.nowMs);
-  if (lastedMs <= spec.progressDeadlineSeconds * 1_000) return;
-  const reason = `metrics unreachable for ${formatGoDuration(Math.round(lastedMs / 1_000) * 1_000)}`;
+  const { names } = stage;
+  if (!isHeldTooLong(stage)) return;
+  const reason = `metrics unreachable for ${formatGoDuration(Math.round(heldMs(stage) / 1_000) * 1_000)}`;
   warn(stage, `Rolling back ${names.canary} ${reason}`);
   alert(stage, 'error', `Rolling back, ${reason}`);
   rollBack(stage, { name: 'metrics', reason });

@@ -11,7 +11,7 @@ export function beginTick(spec: CanarySpec, status: CanaryStatus, seen: Seen, se
     afterwards: [],
     status,
     checks: [],
-    unreachable: false,
+    isHeld: false,
     nextTickMs: spec.analysis.intervalMs,
   };
   const names = {

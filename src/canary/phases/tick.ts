@@ -24,7 +24,7 @@ export interface Draft {
   readonly afterwards: Effect[];
   status: CanaryStatus;
   readonly checks: Evidence['checks'][number][];
-  unreachable: boolean;
+  isHeld: boolean;
   nextTickMs: number;
 }
 
