@@ -1,0 +1,192 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { appFiles, appPath, canaryYaml, toTag } from './apps.ts';
+import { canary, object } from './look.ts';
+import { adopted, outcome } from './outcomes.ts';
+import { type Receiver, startReceiver } from './receiver.ts';
+import { onStage, patient, type Stage } from './stage.ts';
+
+let receiver: Receiver;
+beforeEach(async () => {
+  receiver = await startReceiver();
+});
+afterEach(() => receiver.close());
+
+const types = [
+  'confirm-rollout',
+  'pre-rollout',
+  'rollout',
+  'confirm-traffic-increase',
+  'confirm-promotion',
+  'post-rollout',
+];
+
+/** The files of an app whose Canary has every type of hook, and says this of its analysis. */
+function files(analysis: string, more = ''): Record<string, string> {
+  const hooks = types.map((type) => `      - { name: ${type}, type: ${type}, url: "${receiver.url}/hook/${type}" }`);
+  const text = canaryYaml()
+    .replace(/ {4}stepWeights: .*\n/, analysis)
+    .replace(/ {4}metrics:[^]*/, `    webhooks:\n${hooks.join('\n')}\n${more}`);
+  return { ...appFiles(), 'apps/podinfo/canary.yaml': text };
+}
+
+const eventHooks = (): string =>
+  [
+    `      - { name: dead, type: event, url: "${receiver.url}/dead", timeout: 1m, retries: 3 }`,
+    `      - { name: events, type: event, url: "${receiver.url}/events", metadata: { team: shop, eventType: mine } }`,
+    '',
+  ].join('\n');
+
+const slackProvider = (name: string, namespace: string): string => `
+apiVersion: flagger.app/v1beta1
+kind: AlertProvider
+metadata: { name: ${name}, namespace: ${namespace} }
+spec: { type: slack, channel: alerts, secretRef: { name: ${name}-url } }
+---
+apiVersion: v1
+kind: Secret
+metadata: { name: ${name}-url, namespace: ${namespace} }
+stringData: { address: "${receiver.url}/slack/${name}" }
+`;
+
+/** Events about the readiness of pods come as often as the machine is slow. */
+const isAboutReadiness = (message: string): boolean => /not ready: /.test(message);
+const stream = (): string[] =>
+  receiver
+    .events()
+    .filter(({ message }) => !isAboutReadiness(message))
+    .map(({ phase, message }) => `${phase}: ${message}`);
+
+/** Initialised, then another tag pushed and released. */
+async function release(stage: Stage): Promise<void> {
+  await adopted(stage);
+  await stage.edit('podinfo 3.1.1', appPath(), toTag('3.1.1'));
+  expect((await outcome(stage, 1)).subject).toBe('promote test/podinfo 3.1.1');
+  await stage.until('the last event', () => stream().some((line) => line.includes('Promotion completed!')));
+}
+
+const beginning = [
+  'Initializing: all the metrics providers are available!',
+  'Initializing: all the metrics providers are available!',
+  'Initialized: Initialization done! podinfo.test',
+  'Initialized: Confirm-rollout check confirm-rollout passed',
+  'Progressing: New revision detected! Scaling up podinfo.test',
+];
+
+describe('what hooks and people are told', patient, () => {
+  it('of a weighted release: every event in order with its phase, every hook, every alert [CE02] [CW03] [SD16] [NT01] [R65]', async () => {
+    const alerts = `    alerts:
+      - { name: here, severity: info, providerRef: { name: here } }
+      - { name: there, providerRef: { name: there, namespace: ops } }
+      - { name: errors, severity: error, providerRef: { name: here } }
+`;
+    const app = files('    stepWeight: 100\n    stepWeightPromotion: 50\n', `${eventHooks()}${alerts}`);
+    const others = `apiVersion: v1\nkind: Namespace\nmetadata: { name: ops }\n---${slackProvider('there', 'ops')}`;
+    const all = { ...app, 'apps/here.yaml': slackProvider('here', 'test'), 'apps/there.yaml': others };
+    await onStage({ files: all }, async (stage) => {
+      await release(stage);
+      expect(stream()).toEqual([
+        ...beginning,
+        'Progressing: Starting canary analysis for podinfo.test',
+        'Progressing: Pre-rollout check pre-rollout passed',
+        'Progressing: Confirm-traffic-increase check confirm-traffic-increase passed',
+        'Progressing: Advance podinfo.test canary weight 100',
+        'Progressing: Confirm-traffic-increase check confirm-traffic-increase passed',
+        'Progressing: Confirm-promotion check confirm-promotion passed',
+        'Progressing: Copying podinfo.test template spec to podinfo-primary.test',
+        'Promoting: Advance podinfo.test primary weight 50',
+        'Promoting: Advance podinfo.test primary weight 100',
+        'Succeeded: Post-rollout check post-rollout passed',
+        'Succeeded: Promotion completed! Scaling down podinfo.test',
+      ]);
+      expect(receiver.hooks()).toEqual([
+        'confirm-rollout Initialized',
+        'pre-rollout Progressing',
+        'confirm-traffic-increase Progressing',
+        'rollout Progressing',
+        'confirm-traffic-increase Progressing',
+        'confirm-promotion Progressing',
+        'post-rollout Succeeded',
+      ]);
+      // The receiver that never answers has been told one event, and delayed nothing.
+      expect(receiver.server.requests.filter(({ path }) => path === '/dead')).toHaveLength(1);
+      const sequences = receiver.events().map(({ sequence }) => sequence);
+      expect(sequences).toEqual(sequences.toSorted((a, b) => a - b));
+      const [first] = receiver.server.requests.filter(({ path }) => path === '/events');
+      expect(JSON.parse(first?.body ?? '')).toEqual({
+        name: 'podinfo',
+        namespace: 'test',
+        phase: 'Initializing',
+        checksum: expect.stringMatching(/^\w+$/),
+        metadata: {
+          eventMessage: 'all the metrics providers are available!',
+          eventType: 'Normal',
+          team: 'shop',
+          timestamp: expect.stringMatching(/^\d{13}/),
+        },
+      });
+      const said = (text: string) => ({ color: 'good', author: 'podinfo.test', text });
+      const expected = [
+        said('New Deployment detected, initialization completed.'),
+        said('New revision detected, progressing canary analysis.'),
+        said('Canary analysis completed successfully, promotion finished.'),
+      ];
+      await stage.until('the alerts', () => receiver.alerts('there').length === 3);
+      expect(receiver.alerts('here')).toEqual(expected);
+      expect(receiver.alerts('there')).toEqual(expected);
+      for (const line of stage.log) expect(JSON.stringify(line)).not.toContain('/slack/');
+    });
+  });
+
+  it('of a release without analysis [CE01]', async () => {
+    const app = files('    stepWeight: 10\n', eventHooks());
+    await onStage({ files: app }, async (stage) => {
+      await adopted(stage);
+      const path = 'apps/podinfo/canary.yaml';
+      await stage.edit('no analysis', path, (text) => text.replace('  analysis:', '  skipAnalysis: true\n  analysis:'));
+      const isSkipping = () =>
+        (object(stage, 'Canary', 'podinfo')?.['spec'] as { skipAnalysis?: boolean }).skipAnalysis;
+      await stage.until('the change of the Canary', isSkipping);
+      await release(stage);
+      expect(stream()).toEqual([
+        ...beginning,
+        'Progressing: Copying podinfo.test template spec to podinfo-primary.test',
+        'Succeeded: Post-rollout check post-rollout passed',
+        'Succeeded: Promotion completed! Canary analysis was skipped for podinfo.test',
+      ]);
+      expect(receiver.hooks()).toEqual(['confirm-rollout Initialized', 'post-rollout Succeeded']);
+    });
+  });
+
+  it('of pods that never get ready: the alert comes, whatever other receivers do [R60] [R78]', async () => {
+    const alerts = `    alerts:
+      - { name: gone, providerRef: { name: nobody } }
+      - { name: dead, providerRef: { name: dead } }
+      - { name: later, providerRef: { name: later } }
+      - { name: here, severity: warn, providerRef: { name: here } }
+`;
+    const providers = [
+      slackProvider('here', 'test'),
+      slackProvider('dead', 'test').replace('/slack/dead', '/dead'),
+      `\napiVersion: flagger.app/v1beta1\nkind: AlertProvider\nmetadata: { name: later, namespace: test }\nspec: { type: msteams, address: "${receiver.url}/slack/later" }\n`,
+    ].join('---');
+    const app = files('    stepWeight: 20\n', `${eventHooks()}${alerts}`);
+    await onStage({ files: { ...app, 'apps/providers.yaml': providers } }, async (stage) => {
+      await adopted(stage);
+      await stage.edit('podinfo 3.1.4', appPath(), toTag('3.1.4'));
+      const { subject } = await outcome(stage, 1);
+      expect(subject).toMatch(/^rollback test\/podinfo 3\.1\.4: canary not ready/);
+      await stage.until('the alert', () => receiver.alerts('here').length > 0);
+      const [alert, ...more] = receiver.alerts('here');
+      expect(alert).toMatchObject({ color: 'danger', author: 'podinfo.test' });
+      expect(alert?.text).toMatch(/^Progress deadline exceeded canary deployment podinfo\.test not ready: /);
+      expect(more).toEqual([]);
+      expect(canary(stage).phase).toBe('Failed');
+      await stage.said('alert provider nobody.test error: alertprovider.flagger.app "nobody" not found');
+      const refusal =
+        /^alert provider later\.test error: spec\.type: notifier msteams is not supported in this release/;
+      await stage.said(refusal);
+      expect(stage.happened.filter(({ message }) => refusal.test(message))).toHaveLength(1);
+      expect(receiver.alerts('later')).toEqual([]);
+    });
+  });
+});
