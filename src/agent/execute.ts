@@ -89,6 +89,17 @@ export function createEffects(deps: Deps, { recorder, releases, outbox }: Effect
     }
   };
 
+  /** A Canary that cannot be rendered any more must not keep its release from being judged, and users from being taken home. */
+  const repairRoutes = async (context: TickContext, signal: AbortSignal): Promise<void> => {
+    try {
+      await writeRoutes(context, 'keep', signal);
+    } catch (error) {
+      const isRouted = context.seen.split !== undefined;
+      if (!isRouted || !(error instanceof AgentError) || error.code !== 'CANARY_INVALID') throw error;
+      tell(context.seen.canary, context.spec, { type: 'Warning', level: 'info', message: error.message });
+    }
+  };
+
   const restoreRoutes = async ({ router, route, spec }: TickContext, signal: AbortSignal): Promise<void> => {
     // Asked of the server itself: nobody looks at these objects again after this.
     const live = await Promise.all(router.refs(route).map((ref) => cluster.get(ref, signal)));
@@ -150,7 +161,7 @@ export function createEffects(deps: Deps, { recorder, releases, outbox }: Effect
         case 'scale-target':
           return scale(spec, effect.replicas, signal);
         case 'reconcile-route':
-          return writeRoutes(context, 'keep', signal);
+          return repairRoutes(context, signal);
         case 'set-route':
           return writeRoutes(withCookies(context, effect.cookies), effect.split, signal);
         case 'restore-route':

@@ -100,9 +100,15 @@ function mirrorTo(backend: Json): Json {
 
 /** Does a rule copy requests to this service? */
 export function mirrorsTo(rule: Json, service: string): boolean {
-  return listOf(rule['filters']).some(
-    (filter) => jsonOf(jsonOf(filter['requestMirror'])['backendRef'])['name'] === service,
-  );
+  return listOf(rule['filters']).some((filter) => isMirror(filter, service));
+}
+
+export function withoutMirror(rule: Json, service: string): readonly Json[] {
+  return listOf(rule['filters']).filter((filter) => !isMirror(filter, service));
+}
+
+function isMirror(filter: Json, service: string): boolean {
+  return jsonOf(jsonOf(filter['requestMirror'])['backendRef'])['name'] === service;
 }
 
 /** The filter of a single backend by which it gives users their cookie. */

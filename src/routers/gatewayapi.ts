@@ -8,6 +8,7 @@ import {
   mirrorsTo,
   serviceMatches,
   setsCookie,
+  withoutMirror,
 } from './gatewayapi-rules.ts';
 import {
   apexMetadata,
@@ -55,6 +56,22 @@ export function gatewayapi(version: 'v1' | 'v1beta1'): Router {
           },
         },
       ];
+    },
+    home({ spec }, [live]) {
+      const old = jsonOf(live?.['spec']);
+      const shares = new Map([
+        [primaryName(spec), 100],
+        [canaryName(spec), 0],
+      ]);
+      const homeward = listOf(old['rules']).map((rule) => ({
+        ...rule,
+        ...(rule['filters'] === undefined ? {} : { filters: withoutMirror(rule, canaryName(spec)) }),
+        backendRefs: listOf(rule['backendRefs']).map((backend) => ({
+          ...backend,
+          weight: shares.get(String(backend['name'])) ?? backend['weight'],
+        })),
+      }));
+      return live ? [{ ...live, spec: { ...old, rules: homeward } }] : [];
     },
     read({ spec }, [live]) {
       const rules = listOf(jsonOf(live?.['spec'])['rules']);

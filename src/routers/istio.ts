@@ -53,6 +53,24 @@ export const istio: Router = {
       },
     ];
   },
+  home({ spec }, [, , live]) {
+    const old = jsonOf(live?.['spec']);
+    const field = isTcp(spec) ? 'tcp' : 'http';
+    const homeward = listOf(old[field]).map((rule) => {
+      if (!destinationsOf(rule).some(({ host }) => host === canaryName(spec))) return rule;
+      const { mirror: _mirror, mirrorPercentage: _percentage, ...kept } = rule;
+      const route = listOf(rule['route']).map((to) => {
+        const { host } = jsonOf(to['destination']);
+        return host === primaryName(spec)
+          ? { ...to, weight: 100 }
+          : host === canaryName(spec)
+            ? { ...to, weight: 0 }
+            : to;
+      });
+      return { ...kept, route };
+    });
+    return live ? [{ ...live, spec: { ...old, [field]: homeward } }] : [];
+  },
   read({ spec }, [, , live]) {
     const rules = listOf(jsonOf(live?.['spec'])[isTcp(spec) ? 'tcp' : 'http']);
     const [primary, canary] = [primaryName(spec), canaryName(spec)];

@@ -42,6 +42,12 @@ export const nginx: Router = {
       },
     ];
   },
+  home({ settings: { ingressAnnotationsPrefix: prefix } }, [, live]) {
+    if (!live) return [];
+    const others = keep(live.metadata.annotations, (key) => !isCanaryKey(key, prefix));
+    const annotations = { ...others, [`${prefix}/canary`]: 'true', [`${prefix}/canary-weight`]: '0' };
+    return [{ ...live, metadata: { ...live.metadata, annotations } }];
+  },
   read({ spec, settings }, [, live]) {
     const annotations = live?.metadata.annotations ?? {};
     const prefix = settings.ingressAnnotationsPrefix;
@@ -72,10 +78,11 @@ function keep(entries: Readonly<Record<string, string>> | undefined, wanted: (ke
 function canaryAnnotations({ spec, settings }: RouteContext, weight: number): Record<string, string> {
   const key = (name: string): string => `${settings.ingressAnnotationsPrefix}/${name}`;
   const { strategy } = spec.analysis;
-  if (strategy.kind !== 'ab-testing' || weight === 0) {
-    return { [key('canary')]: 'true', [key('canary-weight')]: String(weight) };
-  }
-  const annotations: Record<string, string> = { [key('canary')]: 'true', [key('canary-weight')]: '0' };
+  const atRest = { [key('canary')]: 'true', [key('canary-weight')]: '0' };
+  if (strategy.kind !== 'ab-testing') return { ...atRest, [key('canary-weight')]: String(weight) };
+  // Of users that are told apart all go or none: with the first step home they are home.
+  if (weight < 100) return atRest;
+  const annotations: Record<string, string> = { ...atRest };
   for (const [header, value] of strategy.match.flatMap((match) => Object.entries(jsonOf(jsonOf(match)['headers'])))) {
     const { exact, regex } = jsonOf(value) as { exact?: unknown; regex?: unknown };
     if (header.toLowerCase() === 'cookie') {

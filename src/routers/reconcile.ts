@@ -57,6 +57,7 @@ function renderFor(
   } catch (error) {
     const goesHome = isMove && split.canaryWeight === 0 && !split.mirror;
     if (!goesHome || !(error instanceof AgentError)) throw error;
+    if (router.home) return router.home(context, live);
     const { analysis } = context.spec;
     const strategy = { kind: 'canary' as const, steps: [100], maxWeight: 100 };
     return router.render({ ...context, spec: { ...context.spec, analysis: { ...analysis, strategy } } }, split, live);

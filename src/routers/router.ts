@@ -49,6 +49,8 @@ export interface Router {
   refs(context: RouteContext): readonly ObjectRef[];
   /** The routing objects for a split. Fields of live objects that the router does not own stay. Throws AgentError CANARY_INVALID where the Canary lacks something. */
   render(context: RouteContext, split: TrafficSplit, live: LiveObjects): readonly KubeObject[];
+  /** Everybody to the primary and nothing else changed: for a Canary that cannot be rendered any more. Absent: `render` can always do that. */
+  home?(context: RouteContext, live: LiveObjects): readonly KubeObject[];
   /** Inverse of `render`; undefined before the objects exist. */
   read(context: RouteContext, live: LiveObjects): TrafficSplit | undefined;
   /** Why the objects have no effect yet; undefined when they have. */

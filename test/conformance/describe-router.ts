@@ -1,27 +1,72 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { CanarySpec, TrafficSplit } from '../../src/canary/types.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
 import { refKey, refOf } from '../../src/manifest/types.ts';
-import { planRoutes, routeDrift } from '../../src/routers/reconcile.ts';
+import { planRoutes, routeDrift, supportsOf } from '../../src/routers/reconcile.ts';
 import type { LiveObjects, RouteContext, Router } from '../../src/routers/router.ts';
 
 export interface RouterCase {
+  /** What kind of release it is about, for the names of the tests. */
+  readonly release: string;
   readonly context: RouteContext;
   /** What users made before: in the order of `refs`. */
   readonly before: LiveObjects;
+  /** Users all go to the canary or none of them; any share in between sends them home. Absent: any share is possible. */
+  readonly isAllOrNothing?: boolean;
 }
 
-const weights = fc.integer({ min: 0, max: 100 });
+const runs = { numRuns: 40 };
+
+/** Changes of `spec.service` and `spec.analysis` that people make while a release is under way. */
+const edits: Readonly<Record<string, (spec: CanarySpec) => CanarySpec>> = {
+  'apex labels': (spec) => withService(spec, { apex: { labels: { tier: 'back' }, annotations: {} } }),
+  'apex annotations': (spec) =>
+    withService(spec, { apex: { labels: {}, annotations: { 'example.org/owner': 'somebody else' } } }),
+  port: (spec) => withService(spec, { port: 8080 }),
+  portDiscovery: (spec) => withService(spec, { portDiscovery: true }),
+  timeout: (spec) => withRaw(spec, { timeout: '7s' }),
+  hosts: (spec) => withRaw(spec, { hosts: ['new.example.com', 'shop.example.com'] }),
+  gateways: (spec) => withRaw(spec, { gateways: ['edge/other'], gatewayRefs: [{ name: 'other', namespace: 'infra' }] }),
+  match: (spec) => withRaw(spec, { match: [{ uri: { prefix: '/new' } }, { uri: { exact: '/old' } }] }),
+  headers: (spec) => withRaw(spec, { headers: { request: { add: { x: 'y' } }, response: { set: { z: 'a' } } } }),
+  retries: (spec) => withRaw(spec, { retries: { attempts: 5, perTryTimeout: '1s', retryOn: 'gateway-error' } }),
+  rewrite: (spec) => withRaw(spec, { rewrite: { uri: '/' } }),
+  cors: (spec) => withRaw(spec, { corsPolicy: { allowOrigin: ['*'], maxAge: '1h' } }),
+  trafficPolicy: (spec) => withRaw(spec, { trafficPolicy: { loadBalancer: { simple: 'RANDOM' } } }),
+  mirrorWeight: (spec) => ({ ...spec, analysis: { ...spec.analysis, mirrorWeight: 30 } }),
+  steps: (spec) => ({
+    ...spec,
+    analysis: { ...spec.analysis, intervalMs: 20_000, threshold: 7, stepWeightPromotion: 20 },
+  }),
+};
 
 /** What every routing provider must do, whatever its objects look like. */
-export function describeRouter(router: Router, { context, before }: RouterCase): void {
+export function describeRouter(router: Router, { release, context, before, isAllOrNothing = false }: RouterCase): void {
   const keys = router.refs(context).map(refKey);
+  const supports = supportsOf(router, context.spec);
   const live = (written: readonly KubeObject[], over: LiveObjects = before): LiveObjects =>
     keys.map((key, at) => written.find((object) => refKey(refOf(object)) === key) ?? over[at]);
+  const renderedSplit = (split: TrafficSplit, over: LiveObjects = before, within = context): LiveObjects =>
+    live(router.render(within, split, over), over);
   const rendered = (canaryWeight: number, over: LiveObjects = before): LiveObjects =>
-    live(router.render(context, { canaryWeight, mirror: false }, over), over);
+    renderedSplit({ canaryWeight, mirror: false }, over);
+  const planned = (within: RouteContext, over: LiveObjects, split: TrafficSplit | 'keep'): LiveObjects =>
+    live(
+      planRoutes(router, within, over, split).map(({ object }) => object),
+      over,
+    );
+  const weights = isAllOrNothing ? fc.constantFrom(0, 100) : fc.integer({ min: 0, max: 100 });
+  const [some, more] = isAllOrNothing ? [100, 0] : [30, 40];
+  /** Every split that a release can have. */
+  const splits: fc.Arbitrary<TrafficSplit> = supports.mirror
+    ? fc.oneof(
+        weights.map((canaryWeight) => ({ canaryWeight, mirror: false })),
+        fc.constant({ canaryWeight: 0, mirror: true }),
+      )
+    : weights.map((canaryWeight) => ({ canaryWeight, mirror: false }));
 
-  describe(`router ${router.name}`, () => {
+  describe(`router ${router.name}, ${release}`, () => {
     it('knows nothing of a split before its objects exist', () => {
       expect(router.read(context, before)).toBeUndefined();
     });
@@ -34,47 +79,49 @@ export function describeRouter(router: Router, { context, before }: RouterCase):
 
     it('reads every split that it renders, over whatever stood before', () => {
       fc.assert(
-        fc.property(weights, weights, (first, second) => {
-          expect(router.read(context, rendered(first))).toEqual({ canaryWeight: first, mirror: false });
-          expect(router.read(context, rendered(second, rendered(first)))).toEqual({
-            canaryWeight: second,
-            mirror: false,
-          });
+        fc.property(splits, splits, (first, second) => {
+          expect(router.read(context, renderedSplit(first))).toEqual(first);
+          expect(router.read(context, renderedSplit(second, renderedSplit(first)))).toEqual(second);
         }),
+        runs,
       );
     });
 
-    it('reads mirroring that it renders, where it can mirror', () => {
+    it('reads mirroring that it renders, where it can mirror, and plans none where it cannot [R13]', () => {
       const split = { canaryWeight: 0, mirror: true };
-      const after = live(planRoutes(router, context, before, split).map(({ object }) => object));
-      expect(router.read(context, after)).toEqual({ canaryWeight: 0, mirror: router.supports.mirror });
+      expect(router.read(context, planned(context, before, split))).toEqual({
+        canaryWeight: 0,
+        mirror: supports.mirror,
+      });
     });
 
     it('renders the same again over its own objects, and plans nothing then', () => {
       fc.assert(
-        fc.property(weights, (weight) => {
-          const once = rendered(weight);
-          expect(rendered(weight, once)).toEqual(once);
-          expect(planRoutes(router, context, once, { canaryWeight: weight, mirror: false })).toEqual([]);
+        fc.property(splits, (split) => {
+          const once = renderedSplit(split);
+          expect(renderedSplit(split, once)).toEqual(once);
+          expect(planRoutes(router, context, once, split)).toEqual([]);
           expect(planRoutes(router, context, once, 'keep')).toEqual([]);
           expect(routeDrift(router, context, once)).toBe(false);
         }),
+        runs,
       );
     });
 
     it('does not depend on the path by which a split was reached', () => {
       fc.assert(
-        fc.property(weights, weights, (first, second) => {
-          expect(rendered(second, rendered(first))).toEqual(rendered(second));
+        fc.property(splits, splits, (first, second) => {
+          expect(renderedSplit(second, renderedSplit(first))).toEqual(renderedSplit(second));
         }),
+        runs,
       );
     });
 
     it('leaves what it does not own', () => {
-      const objects = rendered(30).map((object, at) =>
+      const objects = rendered(some).map((object, at) =>
         object === before[at] || object === undefined ? object : touched(object),
       );
-      const written = planRoutes(router, context, objects, { canaryWeight: 40, mirror: false });
+      const written = planRoutes(router, context, objects, { canaryWeight: more, mirror: false });
       expect(written).toHaveLength(1);
       const [{ object } = { object: undefined }] = written;
       expect(object?.metadata).toMatchObject({ uid: 'u', resourceVersion: '7', finalizers: ['example.org/wait'] });
@@ -83,13 +130,43 @@ export function describeRouter(router: Router, { context, before }: RouterCase):
       expect(object?.['status']).toEqual({ seen: true });
     });
 
-    it('keeps running weights when it repairs something else', () => {
-      const objects = rendered(30).map((object, at) =>
+    it('writes nothing for labels and annotations of others, at any weight [R10]', () => {
+      fc.assert(
+        fc.property(splits, (split) => {
+          const objects = renderedSplit(split).map((object, at) =>
+            object === before[at] || object === undefined ? object : touched(object),
+          );
+          expect(planRoutes(router, context, objects, 'keep')).toEqual([]);
+          expect(router.read(context, objects)).toEqual(split);
+        }),
+        runs,
+      );
+    });
+
+    it('keeps weights, mirror and sticky rules through every edit of the Canary [R10]', () => {
+      const names = fc.uniqueArray(fc.constantFrom(...Object.keys(edits)), { minLength: 1, maxLength: 4 });
+      fc.assert(
+        fc.property(splits, names, (split, changes) => {
+          const spec = changes.reduce((edited, name) => edits[name]?.(edited) ?? edited, context.spec);
+          const edited = { ...context, spec };
+          const running = renderedSplit(split);
+          const repaired = planned(edited, running, 'keep');
+          expect(router.read(edited, repaired)).toEqual(split);
+          // The same as if it had always been so, but for metadata that nobody takes away.
+          expect(repaired.map(specOf)).toEqual(renderedSplit(split, before, edited).map(specOf));
+          expect(planRoutes(router, edited, repaired, 'keep')).toEqual([]);
+        }),
+        { numRuns: 80 },
+      );
+    });
+
+    it('keeps running weights when it repairs something else [R10]', () => {
+      const objects = rendered(some).map((object, at) =>
         object === before[at] || object === undefined
           ? object
           : { ...object, spec: undefined, metadata: object.metadata },
       );
-      const broken = rendered(30).map((object, at) =>
+      const broken = rendered(some).map((object, at) =>
         object === before[at] || object === undefined
           ? object
           : {
@@ -101,25 +178,46 @@ export function describeRouter(router: Router, { context, before }: RouterCase):
             },
       );
       expect(routeDrift(router, context, broken)).toBe(true);
-      const repaired = live(
-        planRoutes(router, context, broken, 'keep').map(({ object }) => object),
-        broken,
-      );
-      expect(repaired).toEqual(rendered(30));
+      expect(planned(context, broken, 'keep')).toEqual(rendered(some));
       // Nothing readable is left: everything goes to the primary.
-      const rebuilt = live(
-        planRoutes(router, context, objects, 'keep').map(({ object }) => object),
-        objects,
-      );
-      expect(router.read(context, rebuilt)?.canaryWeight).toSatisfy((weight) => weight === 0 || weight === 30);
+      const rebuilt = planned(context, objects, 'keep');
+      expect(router.read(context, rebuilt)?.canaryWeight).toSatisfy((weight) => weight === 0 || weight === some);
     });
 
-    it('goes with its Canary', () => {
-      for (const object of router.render(context, { canaryWeight: 0, mirror: false }, before)) {
+    it('goes with its Canary, in its namespace and under its name [R42]', () => {
+      const { namespace } = context.spec;
+      const written = router.render(context, { canaryWeight: 0, mirror: false }, before);
+      expect(written.length).toBeGreaterThan(0);
+      for (const object of written) {
         expect(object.metadata.ownerReferences).toEqual([context.owner]);
+        expect(object.metadata.namespace).toBe(namespace);
+        expect(object.metadata.name).toMatch(/^(shop|web)(-primary|-canary)?$/);
+      }
+    });
+
+    it('takes users home whatever has become of the Canary and its surroundings meanwhile', () => {
+      const { analysis } = context.spec;
+      const strategy = { kind: 'ab-testing' as const, iterations: 3, match: [{ sourceLabels: {} }] };
+      const raw = { match: [{ uri: { suffix: '/x' } }], gatewayRefs: [], hosts: ['a.example'], delegation: true };
+      for (const spec of [{ ...context.spec, analysis: { ...analysis, strategy } }, withRaw(context.spec, raw)]) {
+        const away = rendered(100).map((object, at) => (object === before[at] ? undefined : object));
+        const home = planned({ ...context, spec }, away, { canaryWeight: 0, mirror: false });
+        expect(router.read(context, home)).toEqual({ canaryWeight: 0, mirror: false });
       }
     });
   });
+}
+
+function withService(spec: CanarySpec, change: Partial<CanarySpec['service']>): CanarySpec {
+  return { ...spec, service: { ...spec.service, ...change } };
+}
+
+function withRaw(spec: CanarySpec, change: Readonly<Record<string, unknown>>): CanarySpec {
+  return withService(spec, { raw: { ...spec.service.raw, ...change } });
+}
+
+function specOf(object: KubeObject | undefined): unknown {
+  return object?.['spec'];
 }
 
 function touched(object: KubeObject): KubeObject {

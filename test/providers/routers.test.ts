@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import type { AnalysisSpec, CanarySpec } from '../../src/canary/types.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
+import { supportsOf } from '../../src/routers/reconcile.ts';
 import { routers } from '../../src/routers/registry.ts';
-import { describeRouter, type RouterCase } from '../conformance/describe-router.ts';
+import type { RouteContext, Router } from '../../src/routers/router.ts';
+import { describeRouter } from '../conformance/describe-router.ts';
 import { aRouteContext, aSpec } from '../helpers/a-route-context.ts';
 
 const ingress: KubeObject = {
@@ -24,37 +27,80 @@ const ingress: KubeObject = {
     ],
   },
 };
-
-const spec = aSpec({
-  ingressRef: { apiVersion: 'networking.k8s.io/v1', kind: 'Ingress', namespace: 'prod', name: 'web' },
-  service: {
-    apex: { labels: { tier: 'front' }, annotations: { 'example.org/owner': 'shop' } },
-    raw: { hosts: ['shop.example.com'], gatewayRefs: [{ name: 'gw', namespace: 'infra' }], timeout: '5s' },
+const ingressRoute: KubeObject = {
+  apiVersion: 'traefik.io/v1alpha1',
+  kind: 'IngressRoute',
+  metadata: { name: 'web', namespace: 'prod', labels: { team: 'shop' } },
+  spec: {
+    entryPoints: ['web'],
+    routes: [
+      { kind: 'Rule', match: 'Host(`shop.example.com`)', services: [{ kind: 'TraefikService', name: 'shop' }] },
+      { kind: 'Rule', match: 'Host(`other.example.com`)', services: [{ name: 'other', port: 80 }] },
+    ],
   },
-});
+};
+const users = [ingress, ingressRoute];
 
-for (const router of Object.values(routers)) {
-  const context = aRouteContext({ ...spec, provider: router.name });
-  const before = router
-    .refs(context)
-    .map((ref) => (ref.kind === 'Ingress' && ref.name === 'web' ? ingress : undefined));
-  const routerCase: RouterCase = { context, before };
-  // Without weights there is nothing to conform to.
-  if (!router.supports.weights) continue;
-  describeRouter(router, routerCase);
+const sessionAffinity = {
+  cookieName: 'sid-c',
+  primaryCookieName: 'sid-p',
+  maxAgeSeconds: 600,
+  httpOnly: false,
+  secure: false,
+  partitioned: false,
+};
+const cookies = { current: 'sid-c=AbCdEfGhIj', previous: 'sid-c=OldOldOldo', primary: 'sid-p=KlMnOpQrSt' };
+const match = [{ headers: { 'x-beta': { exact: '1' } } }, { headers: { 'x-team': { regex: 'qa|dev' } } }];
 
-  describe(`router ${router.name}`, () => {
-    it('renders what its golden file shows', async () => {
-      const at = (canaryWeight: number): unknown => router.render(context, { canaryWeight, mirror: false }, before);
-      const golden = { 'at rest': at(0), 'at 30 percent': at(30), 'at 100 percent': at(100) };
-      const file = `../../fixtures/routers/${router.name.replace(':', '-')}.json`;
-      await expect(`${JSON.stringify(golden, null, 2)}\n`).toMatchFileSnapshot(file);
-    });
+/** Kinds of releases; each router has all that it can do. */
+const releases: readonly { readonly release: string; readonly analysis: Partial<AnalysisSpec> }[] = [
+  { release: 'by weights', analysis: {} },
+  { release: 'by users', analysis: { strategy: { kind: 'ab-testing', iterations: 3, match } } },
+  { release: 'with session affinity', analysis: { sessionAffinity } },
+];
+
+function contextOf(router: Router, analysis: Partial<AnalysisSpec>): RouteContext {
+  const { apiVersion, kind } = router.name === 'traefik' ? ingressRoute : ingress;
+  const spec: CanarySpec = aSpec({
+    provider: router.name,
+    ingressRef: { apiVersion, kind, namespace: 'prod', name: 'web' },
+    service: {
+      apex: { labels: { tier: 'front' }, annotations: { 'example.org/owner': 'shop' } },
+      raw: { hosts: ['shop.example.com'], gatewayRefs: [{ name: 'gw', namespace: 'infra' }], timeout: '5s' },
+    },
+    analysis,
   });
+  return { ...aRouteContext(spec), ...(analysis.sessionAffinity ? { cookies } : {}) };
+}
+
+for (const router of Object.values(routers) as readonly Router[]) {
+  // Without weights there is nothing to conform to; Knative splits the target itself, which is the user's.
+  if (!router.supports.weights || router.name === 'knative') continue;
+  for (const { release, analysis } of releases) {
+    const context = contextOf(router, analysis);
+    const supports = supportsOf(router, context.spec);
+    if (analysis.strategy && !supports.headers) continue;
+    if (analysis.sessionAffinity && !supports.affinity) continue;
+    const before = router
+      .refs(context)
+      .map((ref) => users.find(({ kind, metadata }) => kind === ref.kind && metadata.name === ref.name));
+    const isAllOrNothing = router.name === 'nginx' && analysis.strategy !== undefined;
+    describeRouter(router, { release, context, before, isAllOrNothing });
+
+    describe(`router ${router.name}, ${release}`, () => {
+      it('renders what its golden file shows', async () => {
+        const at = (canaryWeight: number): unknown => router.render(context, { canaryWeight, mirror: false }, before);
+        const golden = { 'at rest': at(0), 'at 30 percent': at(30), 'at 100 percent': at(100) };
+        const suffix = release === 'by weights' ? '' : `-${release.replaceAll(' ', '-')}`;
+        const file = `../../fixtures/routers/${router.name.replace(':', '-')}${suffix}.json`;
+        await expect(`${JSON.stringify(golden, null, 2)}\n`).toMatchFileSnapshot(file);
+      });
+    });
+  }
 }
 
 it('renders nothing where only Services exist', () => {
-  const context = aRouteContext({ ...spec, provider: 'kubernetes' });
+  const context = contextOf(routers.kubernetes, {});
   expect(routers.kubernetes.refs(context)).toEqual([]);
   expect(routers.kubernetes.render(context, { canaryWeight: 50, mirror: false }, [])).toEqual([]);
   expect(routers.kubernetes.read(context, [])).toEqual({ canaryWeight: 0, mirror: false });
