@@ -1,12 +1,13 @@
 import { schedule, validate as isSchedule } from 'node-cron';
 import type { App } from '../canary/app.ts';
 import { parseStatus } from '../canary/status.ts';
+import { targets } from '../canary/targets/registry.ts';
 import { templateHash } from '../canary/template-hash.ts';
 import type { CanaryStatus, ConfigKey, Phase } from '../canary/types.ts';
 import type { Reflection } from '../cluster/cluster.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { createOutbox } from '../lib/outbox.ts';
-import { type KubeObject, refKey, refOf } from '../manifest/types.ts';
+import { refKey, refOf } from '../manifest/types.ts';
 import { createOutcomeWriter } from '../release/writer.ts';
 import { createSyncer } from '../sync/syncer.ts';
 import { createCanaryLoop } from './canary-loop.ts';
@@ -121,8 +122,8 @@ export function startAgent(deps: Deps): Agent {
     const status = written ?? parseStatus(canary);
     if (status.phase !== 'Initialized' && status.phase !== 'Succeeded') return;
     const live = await cluster.get(refOf(target.object), signal);
-    const template = (live?.['spec'] as { template?: unknown } | undefined)?.template;
-    if (template === undefined || templateHash(template) !== status.lastPromotedSpec) return;
+    const revised = live && targets[app.targetKind].revised(live);
+    if (revised === undefined || templateHash(revised) !== status.lastPromotedSpec) return;
     for (const [key, checksum] of Object.entries(status.trackedConfigs ?? {})) {
       if ((await views.config(id.namespace, key as ConfigKey))?.checksum !== checksum) return;
     }
@@ -143,7 +144,7 @@ export function startAgent(deps: Deps): Agent {
     releases,
     ledgers,
     phaseOf,
-    takenOver: (synced) => new Set(synced.flatMap(({ id, canary }) => apexOf(id, canary.object, views.services))),
+    takenOver: (synced) => new Set(synced.flatMap((app) => apexOf(app, views.services))),
     onSynced: (synced) => {
       apps = synced;
       adoptAll(synced);
@@ -244,8 +245,10 @@ export function startAgent(deps: Deps): Agent {
 }
 
 /** The apex service's key once the Canary controls it or has pointed it to the primary. */
-function apexOf({ namespace }: App['id'], canary: KubeObject, services: Reflection): readonly string[] {
-  const spec = canary['spec'] as { service?: { name?: string }; targetRef?: { name?: string } } | undefined;
+function apexOf({ id: { namespace }, canary, targetKind }: App, services: Reflection): readonly string[] {
+  // Only where there are pods that a selector could lead to.
+  if (targets[targetKind].scaling === undefined) return [];
+  const spec = canary.object['spec'] as { service?: { name?: string }; targetRef?: { name?: string } } | undefined;
   const name = spec?.service?.name ?? spec?.targetRef?.name ?? '';
   const selector =
     (services.get(namespace, name)?.['spec'] as { selector?: Record<string, string> } | undefined)?.selector ?? {};

@@ -2,18 +2,21 @@ import { canonicalJson, sha256Hex } from '../lib/hash.ts';
 import type { KubeObject, Manifest } from '../manifest/types.ts';
 import { configRefsOf, imagesOf, isTrackedConfig } from './configs.ts';
 import { at, textOf, textsOf } from './json.ts';
+import { targetKindOf, targets } from './targets/registry.ts';
+import type { TargetKind } from './types.ts';
 
 /** One Canary with its target and the configs that the target refers to, as they stand in Git at one commit. */
 export interface App {
   readonly id: { readonly namespace: string; readonly name: string };
   readonly canary: Manifest;
-  /** Absent: Git has no such Deployment. */
+  readonly targetKind: TargetKind;
+  /** Absent: Git has no such object. */
   readonly target?: Manifest;
   /** Only those that stand in Git and are tracked. */
   readonly configs: readonly Manifest[];
-  /** Container name to image, as written. */
+  /** Container name to image, as written. Empty where the target names none, as a Service. */
   readonly images: Readonly<Record<string, string>>;
-  /** Hash of what a release is about: pod template and config data. Not replicas, not the Canary. */
+  /** Hash of what a release is about: pod template (of a Service: where it leads) and config data. Not replicas, not the Canary. */
   readonly content: string;
 }
 
@@ -24,30 +27,39 @@ export function appsOf(manifests: readonly Manifest[], defaultNamespace: string)
   const index = new Map<string, Manifest>();
   for (const manifest of manifests) {
     const { object } = manifest;
-    const { apiVersion, kind } = object;
-    const isPart = kind === 'Deployment' ? apiVersion.startsWith('apps/') : apiVersion === 'v1';
-    if (isPart) index.set(key(kind, namespaceOf(object), object.metadata.name), manifest);
+    const part = partOf(object);
+    if (part !== undefined) index.set(key(part, namespaceOf(object), object.metadata.name), manifest);
   }
   return manifests
     .filter(({ object }) => object.kind === 'Canary' && object.apiVersion.startsWith('flagger.app/'))
     .map((canary) => {
       const namespace = namespaceOf(canary.object);
       const id = { namespace, name: canary.object.metadata.name };
-      const kind = textOf(at(canary.object, 'spec', 'targetRef', 'kind')) ?? 'Deployment';
-      const targetName = textOf(at(canary.object, 'spec', 'targetRef', 'name')) ?? '';
-      const target = kind === 'Deployment' ? index.get(key(kind, namespace, targetName)) : undefined;
-      if (!target) return { id, canary, configs: [], images: {}, content: contentOf(undefined, []) };
-      const configs = configRefsOf(target.object).flatMap((ref) => {
-        const found = index.get(key(ref.kind, namespace, ref.name));
+      const ref = at(canary.object, 'spec', 'targetRef');
+      const targetKind = targetKindOf(textOf(at(ref, 'kind')) ?? 'Deployment', textOf(at(ref, 'apiVersion')) ?? '');
+      const target = index.get(key(targetKind, namespace, textOf(at(ref, 'name')) ?? ''));
+      if (!target) return { id, canary, targetKind, configs: [], images: {}, content: contentOf(undefined, []) };
+      const kind = targets[targetKind];
+      const refs = kind.tracksConfigs ? configRefsOf(target.object) : [];
+      const configs = refs.flatMap((config) => {
+        const found = index.get(key(config.kind, namespace, config.name));
         return found && isTrackedConfig(found.object) ? [found] : [];
       });
-      return { id, canary, target, configs, images: imagesOf(target.object), content: contentOf(target, configs) };
+      const content = contentOf(kind.judged(target.object), configs);
+      return { id, canary, targetKind, target, configs, images: imagesOf(target.object), content };
     });
 }
 
-function contentOf(target: Manifest | undefined, configs: readonly Manifest[]): string {
+/** How an object that may belong to an app is found; undefined: it cannot. */
+function partOf({ apiVersion, kind }: KubeObject): string | undefined {
+  if (kind === 'Deployment' || kind === 'DaemonSet') return apiVersion.startsWith('apps/') ? kind : undefined;
+  if (kind === 'Service' && apiVersion.startsWith('serving.knative.dev/')) return 'Knative';
+  return apiVersion === 'v1' ? kind : undefined;
+}
+
+function contentOf(judged: unknown, configs: readonly Manifest[]): string {
   const data = configs.map(({ object }) => [object.kind, object.metadata.name, dataOf(object), object['binaryData']]);
-  return sha256Hex(canonicalJson([at(target?.object, 'spec', 'template'), data])).slice(0, 16);
+  return sha256Hex(canonicalJson([judged, data])).slice(0, 16);
 }
 
 /** `stringData` is only another way to write `data`. */

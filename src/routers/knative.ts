@@ -40,7 +40,9 @@ export const knative: Router = {
     const routes = listOf(jsonOf(live?.['status'])['conditions']).find(({ type }) => type === 'RoutesReady');
     if (!live || routes?.['status'] !== 'False') return undefined;
     const { name, namespace = '' } = live.metadata;
-    return `Knative Service ${name}.${namespace} cannot route: ${String(routes['message'] ?? routes['reason'] ?? '')}`;
+    const { message, reason } = routes;
+    const why = typeof message === 'string' ? message : typeof reason === 'string' ? reason : 'no reason is given';
+    return `Knative Service ${name}.${namespace} cannot route: ${why}`;
   },
 };
 

@@ -7,6 +7,7 @@ import { groupOf, type KubeObject, type Manifest, type Problem, refOf } from '..
 import type { DriftWatch } from './drift-watch.ts';
 import { canaryManager, handoverOf, syncManager } from './drift.ts';
 import type { ApplyAction } from './plan.ts';
+import { withMarkOf } from './node-mark.ts';
 import { sharedFields } from './render.ts';
 
 export interface ApplyDeps {
@@ -82,11 +83,34 @@ async function applyOne(action: ApplyAction, { cluster, log, drift }: ApplyDeps,
     const before = shared === 'nothing' ? undefined : await cluster.get(ref, signal);
     const handover = before && handoverOf(before, shared, sharedFields[shared]);
     if (handover) await cluster.apply(handover.object, { manager: handover.manager, force: true }, signal);
+    if (shared === 'nodes' && before) return applyAround(action, before, cluster, signal);
     const live = await applyPolitely(action, cluster, log, signal);
     const replicas = (live['spec'] as { replicas?: number } | undefined)?.replicas;
     if (before !== undefined || initialReplicas === undefined || replicas === initialReplicas) return live;
     return cluster.mergePatch(ref, { spec: { replicas: initialReplicas } }, { manager: scaleManager }, signal);
   });
+}
+
+/**
+ * A node selector has one owner as a whole. The canary's mark in it, which keeps the target at zero, is sent back as it is, and only to
+ * the version that it was read from: the canary may take it away at any moment.
+ */
+async function applyAround(
+  action: ApplyAction,
+  before: KubeObject,
+  cluster: Cluster,
+  signal: AbortSignal,
+): Promise<KubeObject> {
+  let live: KubeObject | undefined = before;
+  for (let attempt = 1; ; attempt += 1) {
+    const object = live ? withMarkOf(live, action.object) : action.object;
+    try {
+      return await cluster.apply(object, { manager: syncManager, force: true }, signal);
+    } catch (error) {
+      if (!(error instanceof AgentError) || error.code !== 'CLUSTER_CONFLICT' || attempt === 3) throw error;
+      live = await cluster.get(refOf(object), signal);
+    }
+  }
 }
 
 /** Asks first whether somebody else owns something of it, so that it can be said whose fields are taken over. */

@@ -12,8 +12,9 @@ interface ManagedFields {
   readonly manager?: string;
   readonly operation?: string;
   readonly subresource?: string;
-  readonly fieldsV1?: Readonly<Record<string, unknown>>;
+  readonly fieldsV1?: Fields;
 }
+type Fields = Readonly<Record<string, unknown>>;
 
 function ourEntry(object: KubeObject): ManagedFields | undefined {
   const entries = (object.metadata['managedFields'] ?? []) as readonly ManagedFields[];
@@ -29,7 +30,20 @@ function ourEntry(object: KubeObject): ManagedFields | undefined {
  */
 export function ownedFields(object: KubeObject): string | undefined {
   const ours = ourEntry(object);
-  return ours && shortHash(canonicalJson(ours.fieldsV1));
+  if (!ours) return undefined;
+  // One field as a whole, into which canaries write: who owns it last says nothing.
+  const fields = object.kind === 'DaemonSet' ? withoutNodeSelector(ours.fieldsV1) : ours.fieldsV1;
+  return shortHash(canonicalJson(fields));
+}
+
+function withoutNodeSelector(fields: Fields | undefined, ...path: readonly string[]): unknown {
+  const [name = 'f:spec', ...rest] = path.length === 0 ? ['f:spec', 'f:template', 'f:spec', 'f:nodeSelector'] : path;
+  return Object.fromEntries(
+    Object.entries(fields ?? {}).flatMap(([key, member]) => {
+      if (key !== name) return [[key, member]];
+      return rest.length === 0 ? [] : [[key, withoutNodeSelector(member as Fields, ...rest)]];
+    }),
+  );
 }
 
 export function controllerOf({ metadata }: Pick<KubeObject, 'metadata'>): OwnerReference | undefined {
@@ -60,6 +74,8 @@ export function projectOwned(object: KubeObject): KubeObject {
 const handoverManagers: Readonly<Record<Exclude<Shared, 'nothing'>, string>> = {
   replicas: 'serin-scale',
   service: 'serin-service',
+  traffic: 'serin-service',
+  nodes: 'serin-scale',
 };
 
 export interface Handover {

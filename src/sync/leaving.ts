@@ -1,3 +1,4 @@
+import { daemonset } from '../canary/targets/daemonset.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { identityKey, nameOf } from '../manifest/identity.ts';
 import {
@@ -72,7 +73,9 @@ export async function leavingCanaries(
         problems.push({ severity: 'warning', path, line: 1, message });
       } else if (target) targets.add(refKey(refOf(target)));
       staying.push(canary);
-      services.add(refKey({ apiVersion: 'v1', kind: 'Service', namespace, name: spec.service?.name ?? name }));
+      // A Service that is released itself is Git's.
+      if (kind !== 'Service')
+        services.add(refKey({ apiVersion: 'v1', kind: 'Service', namespace, name: spec.service?.name ?? name }));
     }
   }
   return { staying, targets, services, waiting, problems };
@@ -81,10 +84,28 @@ export async function leavingCanaries(
 const isCanary = ({ apiVersion, kind }: ObjectRef): boolean =>
   kind === 'Canary' && groupOf(apiVersion) === 'flagger.app';
 
+async function isEverywhere(live: KubeObject, cluster: Cluster, signal: AbortSignal): Promise<boolean> {
+  if (daemonset.scaling?.replicasOf(live) === 0) {
+    await cluster.mergePatch(refOf(live), daemonset.scaling.patch(1), { manager: 'serin-scale' }, signal);
+    return false;
+  }
+  const {
+    observedGeneration = 0,
+    desiredNumberScheduled = 0,
+    numberAvailable = 0,
+  } = (live['status'] ?? {}) as {
+    observedGeneration?: number;
+    desiredNumberScheduled?: number;
+    numberAvailable?: number;
+  };
+  return observedGeneration >= (live.metadata.generation ?? 0) && numberAvailable >= desiredNumberScheduled;
+}
+
 /** Whether a target can take all traffic; scales it up where it stands at zero. */
 async function isUp(target: KubeObject, cluster: Cluster, signal: AbortSignal): Promise<boolean> {
   const live = await cluster.get(refOf(target), signal);
-  if (!live || live.kind === 'DaemonSet') return true;
+  if (!live || live.kind === 'Service') return true;
+  if (live.kind === 'DaemonSet') return isEverywhere(live, cluster, signal);
   const { replicas: inGit = 1 } = (target['spec'] ?? {}) as { replicas?: number };
   const { replicas = 1 } = (live['spec'] ?? {}) as { replicas?: number };
   const status = (live['status'] ?? {}) as { availableReplicas?: number; observedGeneration?: number };

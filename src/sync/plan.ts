@@ -6,7 +6,7 @@ import { createCanaryNames } from './canary-names.ts';
 import type { InventoryEntry } from './inventory.ts';
 import { controllerOf } from './drift.ts';
 import { planPrune, type PruneInput } from './prune-plan.ts';
-import { createRender, type Render, type Shared } from './render.ts';
+import { createRender, type Render, type Shared, sharedByCanary } from './render.ts';
 
 export interface PlanInput extends PruneInput {
   /** Hash of what was last applied successfully, by identityKey. */
@@ -80,8 +80,9 @@ export function planSync(input: PlanInput): SyncPlan {
       warnings.push(warningAt(manifest, message, 'remove it from Git'));
       continue;
     }
-    const isScaled = canaryTargets.has(refKey(ref)) || scaled.has(key);
-    const shared: Shared = isScaled ? 'replicas' : isTaken ? 'service' : 'nothing';
+    const isScaled = scaled.has(key);
+    const ofCanary = canaryTargets.has(refKey(ref)) ? sharedByCanary(manifest.object) : 'nothing';
+    const shared: Shared = isScaled ? 'replicas' : isTaken ? 'service' : ofCanary;
     const { object, hash } = render(manifest.object, shared);
     if (fought?.get(key) === hash) {
       const message = `${nameOf(ref)}: somebody else keeps changing what Git says; it is left alone for a while`;
@@ -99,7 +100,7 @@ export function planSync(input: PlanInput): SyncPlan {
       continue;
     }
     const replicas = (manifest.object['spec'] as { replicas?: unknown } | undefined)?.replicas;
-    const initialReplicas = isScaled && typeof replicas === 'number' ? replicas : undefined;
+    const initialReplicas = shared === 'replicas' && typeof replicas === 'number' ? replicas : undefined;
     const wave = byWave.get(waveOf(object)) ?? [];
     wave.push({ object, manifest, hash, shared, isCanarys: isCanarys(object), initialReplicas });
     byWave.set(waveOf(object), wave);

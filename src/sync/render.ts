@@ -1,14 +1,19 @@
 import { canonicalJson, shortHash } from '../lib/hash.ts';
 import type { KubeObject } from '../manifest/types.ts';
 
-/** Which part of an object belongs to others (canaries, autoscalers) and is not sent. */
-export type Shared = 'nothing' | 'replicas' | 'service';
+/**
+ * Which part of an object belongs to others (canaries, autoscalers) and is not sent: `traffic` of a Knative Service. `nodes`: the node
+ * selector of a DaemonSet is Git's, but the canary's mark in it stays (see apply.ts).
+ */
+export type Shared = 'nothing' | 'replicas' | 'service' | 'traffic' | 'nodes';
 
 /** Fields of `spec` that are not sent. */
 export const sharedFields: Readonly<Record<Shared, readonly string[]>> = {
   nothing: [],
   replicas: ['replicas'],
   service: ['selector', 'ports'],
+  traffic: ['traffic'],
+  nodes: [],
 };
 
 export interface Rendered {
@@ -18,6 +23,13 @@ export interface Rendered {
 }
 
 export type Render = (object: KubeObject, shared: Shared) => Rendered;
+
+/** What a Canary writes into its own target. */
+export function sharedByCanary({ apiVersion, kind }: KubeObject): Shared {
+  if (kind === 'DaemonSet') return 'nodes';
+  if (kind !== 'Service') return 'replicas';
+  return apiVersion.startsWith('serving.knative.dev/') ? 'traffic' : 'nothing';
+}
 
 /** Renders and hashes an object once, however often it is planned: the same object gives the same result. */
 export function createRender(): Render {

@@ -51,6 +51,7 @@ function stage(before?: KubeObject): Stage {
     canary: () => stored,
     sync: (tip, content) => {
       const app: App = {
+        targetKind: 'Deployment',
         id: { namespace: 'test', name: 'a' },
         canary: manifest,
         target: manifest,

@@ -28,6 +28,7 @@ export const daemonset: Target = {
     return `daemonset ${name}.${namespace} must have RollingUpdate strategy but have ${type}`;
   },
   revised: (target) => at(atFull(target), 'spec', 'template'),
+  judged: (document) => at(document, 'spec', 'template'),
   primaryRef: (ref) => ({ ...ref, name: `${ref.name}-primary` }),
   candidateOf: ({ target }) => target,
   writePrimary(source, primary) {

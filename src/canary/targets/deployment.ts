@@ -20,6 +20,7 @@ export const deployment: Target = {
   unlabelled: ({ name, namespace }, names) =>
     `getSelectorLabel failed: deployment ${name}.${namespace} spec.selector.matchLabels must contain one of [${names.join(' ')}]`,
   revised: (target) => at(target, 'spec', 'template'),
+  judged: (document) => at(document, 'spec', 'template'),
   primaryRef: (ref) => ({ ...ref, name: `${ref.name}-primary` }),
   candidateOf: ({ target }) => target,
   writePrimary: (source, primary) => ({

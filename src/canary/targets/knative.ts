@@ -26,6 +26,7 @@ export const knative: Target = {
     return `Knative Service ${name}.${namespace} has no Revision yet`;
   },
   revised: latestOf,
+  judged: (document) => at(document, 'spec', 'template'),
   primaryRef: (ref, target) => revisionRef(ref, target?.metadata.annotations?.[primaryRevisionAnnotation]),
   candidateRef: (ref, target) => revisionRef(ref, target && latestOf(target)),
   candidateOf: ({ candidate }) => candidate,

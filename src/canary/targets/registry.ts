@@ -13,8 +13,8 @@ export const targets: Readonly<Record<TargetKind, Target>> = {
   Knative: knative,
 };
 
-/** Which kind of target a `targetRef` names. The version counts only for Services. */
-export function targetKindOf(kind: 'Deployment' | 'DaemonSet' | 'Service', apiVersion: string): TargetKind {
-  if (kind !== 'Service') return kind;
+/** Which kind of target a `targetRef` names. The version counts only for Services; an unknown kind is refused elsewhere. */
+export function targetKindOf(kind: string, apiVersion: string): TargetKind {
+  if (kind !== 'Service') return kind === 'DaemonSet' ? kind : 'Deployment';
   return apiVersion.startsWith('serving.knative.dev/') ? 'Knative' : 'Service';
 }

@@ -40,6 +40,7 @@ export const service: Target = {
   missing: ({ name, namespace }) => `service ${name}.${namespace} get query error: services "${name}" not found`,
   unlabelled: ({ name, namespace }) => `service ${name}.${namespace} has no selector label`,
   revised: (target) => target['spec'],
+  judged: (document) => document['spec'],
   primaryRef: (ref) => ({ ...ref, name: `${ref.name}-primary` }),
   candidateOf: ({ canaryService }) => canaryService,
   writePrimary: (source, primary) => ({ object: primaryOf(source, primary), over: primary }),

@@ -47,6 +47,9 @@ export interface Target {
   /** The part of the target that a new revision changes, as the API server stores it. */
   revised(target: KubeObject): unknown;
 
+  /** The same of the document in Git, where no cluster has filled anything in. */
+  judged(document: KubeObject): unknown;
+
   /** The object that serves the users of the primary; undefined where the target does not name one yet. */
   primaryRef(ref: ObjectRef, target: KubeObject | undefined): ObjectRef | undefined;
   /** One object more that is to be read, as `Seen.candidate`; absent: none. */
