@@ -10,6 +10,17 @@ const gatewayRefs = [{ name: 'gw', namespace: 'infra' }];
 const backend = (name: string, weight: number) => ({ group: '', kind: 'Service', name, port: 80, weight });
 const withRaw = (raw: Record<string, unknown>, more: Parameters<typeof aSpec>[0] = {}): CanarySpec =>
   aSpec({ ...more, service: { raw: { gatewayRefs, ...raw } } });
+const affinity = {
+  cookieName: 'sid-c',
+  maxAgeSeconds: 86_400,
+  httpOnly: false,
+  secure: false,
+  partitioned: false,
+};
+const sets = (value: string) => ({
+  type: 'ResponseHeaderModifier',
+  responseHeaderModifier: { add: [{ name: 'Set-Cookie', value }] },
+});
 const abTesting = (match: readonly unknown[]): Parameters<typeof aSpec>[0] => ({
   analysis: { strategy: { kind: 'ab-testing', iterations: 3, match } },
 });
@@ -20,7 +31,7 @@ function specOf(spec: CanarySpec, canaryWeight = 0, mirror = false, router = v1)
 }
 
 describe('gatewayapi', () => {
-  it('renders the initial route', () => {
+  it('renders the initial route [MG01]', () => {
     expect(specOf(withRaw({ hosts: ['shop.example.com'], timeout: '5s', backendTimeout: '2s' }))).toEqual({
       parentRefs: [{ group: 'gateway.networking.k8s.io', kind: 'Gateway', name: 'gw', namespace: 'infra' }],
       hostnames: ['shop.example.com'],
@@ -34,7 +45,7 @@ describe('gatewayapi', () => {
     });
   });
 
-  it('leaves timeouts and CORS out of v1beta1', () => {
+  it('leaves timeouts and CORS out of v1beta1 [MG10] [MG14]', () => {
     const spec = withRaw({ timeout: '5s', corsPolicy: { allowOrigin: ['*'] } });
     const [rule] = specOf(spec, 0, false, gatewayapi('v1beta1')).rules;
     expect(rule).not.toHaveProperty('timeouts');
@@ -80,7 +91,7 @@ describe('gatewayapi', () => {
     expect(() => specOf(withRaw({}, abTesting(match)), 100)).toThrow(message);
   });
 
-  it('renders filters in their order and mirrors last', () => {
+  it('renders filters in their order and mirrors last [MG07] [MG08]', () => {
     const raw = {
       headers: { request: { set: { b: '2', a: '1' }, remove: ['c'] }, response: { add: { d: '4' } } },
       rewrite: { authority: 'x.example', uri: '/new', type: 'ReplacePrefixMatch' },
@@ -135,11 +146,128 @@ describe('gatewayapi', () => {
     expect(plan?.object['spec']).toEqual({ ...(fresh?.['spec'] as object), rules: [{ ...rules[0], name: 'main' }] });
   });
 
+  it('keeps annotations of others [MG01] [MG10]', () => {
+    const context = aRouteContext(withRaw({}));
+    for (const router of [v1, gatewayapi('v1beta1')]) {
+      const [fresh] = router.render(context, { canaryWeight: 0, mirror: false }, [undefined]);
+      const annotations = { ...fresh?.metadata.annotations, 'gateway.example.org/seen': 'yes' };
+      const live = { ...fresh, metadata: { ...fresh?.metadata, annotations } } as KubeObject;
+      const [moved] = planRoutes(router, context, [live], { canaryWeight: 10, mirror: false });
+      expect(moved?.object.metadata.annotations).toEqual(annotations);
+    }
+  });
+
+  it.each([
+    ['v1', '[MG02]'],
+    ['v1beta1', '[MG11]'],
+  ] as const)('moves users by weight with %s %s', (version) => {
+    const router = gatewayapi(version);
+    const context = aRouteContext(withRaw({}));
+    const [rule] = specOf(withRaw({}), 50, false, router).rules;
+    expect(rule?.['backendRefs']).toEqual([backend('shop-primary', 50), backend('shop-canary', 50)]);
+    const live = router.render(context, { canaryWeight: 50, mirror: false }, [undefined]);
+    expect(router.read(context, live)).toEqual({ canaryWeight: 50, mirror: false });
+    expect(router.read(context, [undefined])).toBeUndefined();
+  });
+
+  it.each([
+    ['v1', '[MG04]'],
+    ['v1beta1', '[MG13]'],
+  ] as const)('keeps a running mirror of %s, and takes it away when it is over %s', (version) => {
+    const router = gatewayapi(version);
+    const context = aRouteContext(withRaw({}, { analysis: { strategy: { kind: 'blue-green', iterations: 3 } } }));
+    const mirrored = router.render(context, { canaryWeight: 0, mirror: true }, [undefined]);
+    expect(router.read(context, mirrored)).toEqual({ canaryWeight: 0, mirror: true });
+    expect(planRoutes(router, context, mirrored, 'keep')).toEqual([]);
+    const [plan] = planRoutes(router, context, mirrored, { canaryWeight: 100, mirror: false });
+    expect(JSON.stringify(plan?.object)).not.toContain('RequestMirror');
+  });
+
+  it.each([
+    ['v1', '[MG03] [MG05]'],
+    ['v1beta1', '[MG12] [MG15]'],
+  ] as const)('keeps users of the canary there with %s, and takes the cookie back %s', (version) => {
+    const router = gatewayapi(version);
+    const match = [{ uri: { prefix: '/shop' }, headers: { tenant: { exact: 'a' } } }];
+    const context = aRouteContext(withRaw({ match }, { analysis: { sessionAffinity: affinity } }));
+    const path = { type: 'PathPrefix', value: '/shop' };
+    const tenant = { type: 'Exact', name: 'tenant', value: 'a' };
+    const Cookie = { type: 'RegularExpression', name: 'Cookie', value: '.*sid-c.*AbCdEfGhIj.*' };
+    const away = { ...context, cookies: { current: 'sid-c=AbCdEfGhIj' } };
+    const live = router.render(away, { canaryWeight: 20, mirror: false }, [undefined]);
+    expect((live[0]?.['spec'] as { rules: unknown }).rules).toEqual([
+      {
+        matches: [{ path, headers: [tenant, Cookie] }],
+        backendRefs: [backend('shop-primary', 0), backend('shop-canary', 100)],
+      },
+      {
+        matches: [{ path, headers: [tenant] }],
+        backendRefs: [
+          backend('shop-primary', 80),
+          { ...backend('shop-canary', 20), filters: [sets('sid-c=AbCdEfGhIj; Max-Age=86400')] },
+        ],
+      },
+    ]);
+    expect(router.read(away, live)).toEqual({ canaryWeight: 20, mirror: false });
+    expect(planRoutes(router, away, live, 'keep')).toEqual([]);
+    const home = { ...context, cookies: { previous: 'sid-c=AbCdEfGhIj' } };
+    const [plan] = planRoutes(router, home, live, { canaryWeight: 0, mirror: false });
+    const back = [backend('shop-primary', 100), backend('shop-canary', 0)];
+    expect((plan?.object['spec'] as { rules: unknown }).rules).toEqual([
+      {
+        matches: [{ path, headers: [tenant, Cookie] }],
+        filters: [sets('sid-c=AbCdEfGhIj; Max-Age=-1')],
+        backendRefs: back,
+      },
+      { matches: [{ path, headers: [tenant] }], backendRefs: back },
+    ]);
+  });
+
+  it('keeps users of the primary too, and adds to the headers of the service [MG06]', () => {
+    const sessionAffinity = { ...affinity, primaryCookieName: 'sid-p' };
+    const headers = { response: { add: { a: 'b' } } };
+    const context = aRouteContext(withRaw({ headers }, { analysis: { sessionAffinity, intervalMs: 30_000 } }));
+    const cookies = { current: 'sid-c=AbCdEfGhIj', primary: 'sid-p=KlMnOpQrSt' };
+    const [route] = v1.render({ ...context, cookies }, { canaryWeight: 20, mirror: false }, [undefined]);
+    const { rules } = route?.['spec'] as { rules: Record<string, unknown>[] };
+    expect(rules.map(({ backendRefs }) => (backendRefs as { weight: number }[]).map(({ weight }) => weight))).toEqual([
+      [0, 100],
+      [100, 0],
+      [80, 20],
+    ]);
+    expect(rules[2]?.['backendRefs']).toMatchObject([
+      { filters: [sets('sid-p=KlMnOpQrSt; Max-Age=30')] },
+      { filters: [sets('sid-c=AbCdEfGhIj; Max-Age=86400')] },
+    ]);
+    // One filter of a kind is all that a rule may have.
+    const home = { ...context, cookies: { previous: 'sid-c=AbCdEfGhIj' } };
+    const [object] = v1.render(home, { canaryWeight: 0, mirror: false }, [undefined]);
+    const [forget] = (object?.['spec'] as { rules: Record<string, unknown>[] }).rules;
+    expect(forget?.['filters']).toEqual([
+      {
+        type: 'ResponseHeaderModifier',
+        responseHeaderModifier: {
+          add: [
+            { name: 'Set-Cookie', value: 'sid-c=AbCdEfGhIj; Max-Age=-1' },
+            { name: 'a', value: 'b' },
+          ],
+        },
+      },
+    ]);
+  });
+
+  it('takes the origins of CORS in both spellings', () => {
+    const corsPolicy = { allowOrigins: [{ exact: 'https://a.example' }, { regex: 'https://.*' }] };
+    expect(specOf(withRaw({ corsPolicy })).rules[0]?.['filters']).toEqual([
+      { type: 'CORS', cors: { allowOrigins: ['https://a.example'], maxAge: 5 } },
+    ]);
+  });
+
   it('needs a gateway', () => {
     expect(() => specOf(aSpec())).toThrow('GatewayRefs must be specified when using Gateway API as a provider.');
   });
 
-  it('has trouble until its own gateway has accepted the newest generation', () => {
+  it('has trouble until its own gateway has accepted the newest generation [MG09]', () => {
     const context = aRouteContext(withRaw({}));
     const route = (conditions: unknown[] | undefined, parent: object = gatewayRefs[0] ?? {}): KubeObject => ({
       apiVersion: 'gateway.networking.k8s.io/v1',

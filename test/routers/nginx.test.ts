@@ -44,7 +44,7 @@ const canaryKeys = (object: KubeObject | undefined) =>
   );
 
 describe('nginx', () => {
-  it('copies the user’s Ingress with the apex service replaced', () => {
+  it('copies the user’s Ingress with the apex service replaced [MX01]', () => {
     const object = render(0);
     expect(object.metadata.name).toBe('web-canary');
     expect(object.metadata.labels).toEqual({ team: 'shop' });
@@ -92,7 +92,7 @@ describe('nginx', () => {
     expect(canaryKeys(render(10, live))).toEqual({ [`${PREFIX}/canary`]: 'true', [`${PREFIX}/canary-weight`]: '10' });
   });
 
-  it('routes by header and cookie in an A/B test and removes them afterwards', () => {
+  it('routes by header and cookie in an A/B test and removes them afterwards [MX03]', () => {
     const match = [{ headers: { 'x-beta': { regex: '^(1|2)$' } } }, { headers: { cookie: { exact: 'beta' } } }];
     const ab = testing(match);
     const [running] = nginx.render(ab, { canaryWeight: 100, mirror: false }, [source, undefined]);
@@ -107,6 +107,30 @@ describe('nginx', () => {
     const [rest] = nginx.render(ab, { canaryWeight: 0, mirror: false }, [source, running]);
     expect(canaryKeys(rest)).toEqual({ [`${PREFIX}/canary`]: 'true', [`${PREFIX}/canary-weight`]: '0' });
     expect(nginx.read(ab, [source, rest])).toEqual({ canaryWeight: 0, mirror: false });
+  });
+
+  it('gives half of the users to the canary and takes them back [MX02]', () => {
+    const half = render(50);
+    expect(canaryKeys(half)).toEqual({ [`${PREFIX}/canary`]: 'true', [`${PREFIX}/canary-weight`]: '50' });
+    expect(nginx.read(context, [source, half])).toEqual({ canaryWeight: 50, mirror: false });
+    const home = render(0, half);
+    expect(canaryKeys(home)).toEqual({ [`${PREFIX}/canary`]: 'true', [`${PREFIX}/canary-weight`]: '0' });
+    expect(nginx.read(context, [source, home])).toEqual({ canaryWeight: 0, mirror: false });
+  });
+
+  it('takes users under test home with the first step of a promotion: NGINX moves all of them or none', () => {
+    const ab = testing([{ headers: { 'x-beta': { exact: '1' } } }]);
+    const [running] = nginx.render(ab, { canaryWeight: 100, mirror: false }, [source, undefined]);
+    const [stepped] = nginx.render(ab, { canaryWeight: 50, mirror: false }, [source, running]);
+    expect(nginx.read(ab, [source, stepped])).toEqual({ canaryWeight: 0, mirror: false });
+  });
+
+  it('takes users home without the Ingress that it copied', () => {
+    const plan = planRoutes(nginx, context, [undefined, render(50)], { canaryWeight: 0, mirror: false });
+    expect(plan.map(({ object }) => object)).toEqual([render(0)]);
+    expect(() => planRoutes(nginx, context, [undefined, render(50)], { canaryWeight: 60, mirror: false })).toThrow(
+      'does not exist',
+    );
   });
 
   it('says what is missing', () => {

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { AgentError } from '../../src/lib/errors.ts';
 import { providerProblem, routerFor, routers } from '../../src/routers/registry.ts';
-import { aRouteContext, aSpec } from '../helpers/a-route-context.ts';
 
 describe('routerFor', () => {
   it('finds every router under its own name', () => {
@@ -36,25 +35,5 @@ describe('routerFor', () => {
   it('lists what there is where nothing is near', () => {
     for (const name of ['haproxy', '', 'constructor'])
       expect(providerProblem(name)).toContain('; supported are contour, gatewayapi:v1,');
-  });
-});
-
-describe('smi', () => {
-  it('writes strings for v1alpha1, numbers for later versions, canary first', () => {
-    const backends = (name: keyof typeof routers): unknown => {
-      const context = aRouteContext(aSpec({ service: { raw: { hosts: ['shop.mesh'] } } }));
-      return routers[name].render(context, { canaryWeight: 10, mirror: false }, [undefined])[0]?.['spec'];
-    };
-    const spec = (canary: unknown, primary: unknown) => ({
-      service: 'shop.mesh',
-      backends: [
-        { service: 'shop-canary', weight: canary },
-        { service: 'shop-primary', weight: primary },
-      ],
-    });
-    expect(backends('linkerd')).toEqual(spec('10', '90'));
-    expect(backends('smi:v1alpha1')).toEqual(spec('10', '90'));
-    expect(backends('smi:v1alpha2')).toEqual(spec(10, 90));
-    expect(backends('smi:v1alpha3')).toEqual(spec(10, 90));
   });
 });

@@ -21,7 +21,7 @@ const object = (...services: unknown[]) => ({
 const read = (...services: unknown[]) => traefik.read(context, [object(...services)])?.canaryWeight;
 
 describe('traefik', () => {
-  it('names the canary only while it has weight', () => {
+  it('names the canary only while it has weight [MX11] [MX12] [MX13]', () => {
     const services = (canaryWeight: number): unknown =>
       jsonOf(traefik.render(context, { canaryWeight, mirror: false }, [undefined])[0]?.['spec'])['weighted'];
     expect(services(0)).toEqual({ services: [service('shop-primary', 100)] });
@@ -36,7 +36,7 @@ describe('traefik', () => {
     expect(read(service('shop-primary'), service('shop-canary', 99))).toBe(99);
   });
 
-  it('reads shares, not numbers', () => {
+  it('reads shares, not numbers [MX14]', () => {
     expect(read(service('shop-primary', 100), service('shop-canary', 100))).toBe(50);
     expect(read(service('shop-primary', 3), service('shop-canary', 1))).toBe(25);
     expect(read(service('shop-canary', 7))).toBe(100);
@@ -44,7 +44,7 @@ describe('traefik', () => {
     expect(read()).toBeUndefined();
   });
 
-  it('keeps the running weight where Flagger falls back to half and half', () => {
+  it('keeps the running weight where Flagger falls back to half and half [R10]', () => {
     const live = object(service('shop-primary', 70), service('shop-canary', 30));
     const labelled = aRouteContext(aSpec({ service: { apex: { labels: { team: 'x' }, annotations: {} } } }));
     const [plan] = planRoutes(traefik, labelled, [live], 'keep');
@@ -78,7 +78,7 @@ describe('traefik', () => {
     );
   });
 
-  it('does not wait for mirroring that it cannot do', () => {
+  it('does not wait for mirroring that it cannot do [R13]', () => {
     const spec = aSpec({ analysis: { mirror: true } });
     expect(supportedSpec(traefik, spec).analysis.mirror).toBe(false);
     expect(supportedSpec(routers['gatewayapi:v1'], spec)).toBe(spec);
