@@ -144,7 +144,7 @@ describe('what hooks and people are told', patient, () => {
       const path = 'apps/podinfo/canary.yaml';
       await stage.edit('no analysis', path, (text) => text.replace('  analysis:', '  skipAnalysis: true\n  analysis:'));
       const isSkipping = () =>
-        (object(stage, 'Canary', 'podinfo')?.['spec'] as { skipAnalysis?: boolean }).skipAnalysis;
+        (object(stage, 'Canary', 'podinfo')?.['spec'] as { skipAnalysis?: boolean } | undefined)?.skipAnalysis;
       await stage.until('the change of the Canary', isSkipping);
       await release(stage);
       expect(stream()).toEqual([
