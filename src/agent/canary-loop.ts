@@ -22,6 +22,7 @@ import type { Deps } from './deps.ts';
 import type { Effects, TickContext } from './execute.ts';
 import { observe } from './observe.ts';
 import type { Releases } from './releases.ts';
+import { createRivals } from './rivals.ts';
 import { showStatus } from './show-status.ts';
 import type { Views } from './views.ts';
 import { createKeysFor, firstTickMs } from './waking.ts';
@@ -94,8 +95,9 @@ export function createCanaryLoop({
 }: CanaryLoopOptions): CanaryLoop {
   const { clock, cluster, log, settings, telemetry } = deps;
   const memories = new Map<string, Memory>();
+  const keysFor = createKeysFor(views.canaries);
   const ask = createAsking(deps, views);
-  const defaults = { provider: settings.provider, minIntervalMs: settings.minIntervalMs };
+  const rivals = createRivals(views.canaries, keysFor);
   const decideSettings = {
     selectorLabels: settings.selectorLabels,
     includeLabelPrefix: settings.includeLabelPrefix,
@@ -106,7 +108,8 @@ export function createCanaryLoop({
 
   /** Throws CANARY_INVALID. */
   const understand = (canary: KubeObject): { spec: CanarySpec; router: Router } => {
-    const spec = parseCanary(canary, defaults);
+    const spec = parseCanary(canary, settings);
+    rivals.refuseSecond(canary, spec);
     const router = routerFor(spec.provider);
     return { spec: supportedSpec(router, spec), router };
   };
@@ -174,6 +177,7 @@ export function createCanaryLoop({
         isRejected: releases.isRejected(canary, status),
         isSuspensionTold: memory.suspensionTold,
         answers,
+        noteConfigs: (configs) => keysFor.noteConfigs(`${spec.namespace}/${spec.name}`, configs),
       });
       // What woke it may be its own last step: the cadence of the analysis is never accelerated.
       if (round === 0) {
@@ -358,13 +362,14 @@ export function createCanaryLoop({
       isRejected: releases.isRejected(canary, status),
       isSuspensionTold: memory.suspensionTold,
       answers: new Map(),
+      noteConfigs: (configs) => keysFor.noteConfigs(key, configs),
     });
     if (memory.gateOpened || wakes(spec, status, seen, decideSettings)) queue.add(key);
   };
 
-  const keysFor = createKeysFor(views.canaries);
   views.onChange((kind, namespace, name) => {
-    const keys = kind === 'Canary' ? [`${namespace}/${name}`] : keysFor(kind, namespace, name);
+    const own = `${namespace}/${name}`;
+    const keys = kind === 'Canary' ? [own, ...rivals.waitingFor(own)] : keysFor(kind, namespace, name);
     for (const key of keys) {
       consider(key).catch((error: unknown) => {
         // The interval's tick sees the same and reports it.

@@ -29,6 +29,8 @@ export interface ObserveInput {
   readonly isRejected: boolean;
   readonly isSuspensionTold: boolean;
   readonly answers: ReadonlyMap<string, Answer>;
+  /** Told which ConfigMaps and Secrets count before they are looked at, so that no change of them is missed. */
+  readonly noteConfigs: (configs: readonly ConfigKey[]) => void;
 }
 
 /** Reads the world of one canary from the cached views: no request to the API server. */
@@ -46,6 +48,7 @@ export async function observe(input: ObserveInput): Promise<Observed> {
     isRejected,
     isSuspensionTold,
     answers,
+    noteConfigs,
   } = input;
   const { namespace, target, service } = spec;
   const owner: OwnerReference = {
@@ -74,11 +77,11 @@ export async function observe(input: ObserveInput): Promise<Observed> {
   const candidate = await look(kind.candidateRef?.(target, targetObject));
   const configs = new Map<ConfigKey, ConfigSeen>();
   if (settings.configTracking && kind.tracksConfigs && targetObject) {
-    for (const { key } of configRefsOf(targetObject)) {
-      for (const wanted of [key, `${key}-primary` as ConfigKey]) {
-        const config = await views.config(namespace, wanted);
-        if (config) configs.set(wanted, config);
-      }
+    const wanted = configRefsOf(targetObject).flatMap(({ key }) => [key, `${key}-primary` as ConfigKey]);
+    noteConfigs(wanted);
+    for (const key of wanted) {
+      const config = await views.config(namespace, key);
+      if (config) configs.set(key, config);
     }
   }
   const seen: Seen = {

@@ -1,4 +1,5 @@
-import type { CanaryStatus } from '../canary/types.ts';
+import { jsonOf, listOf, textOf } from '../canary/json.ts';
+import type { CanaryStatus, ConfigKey } from '../canary/types.ts';
 import type { Reflection } from '../cluster/cluster.ts';
 import { sha256Hex } from '../lib/hash.ts';
 import type { KubeObject } from '../manifest/types.ts';
@@ -15,55 +16,98 @@ export function firstTickMs(key: string, status: CanaryStatus, intervalMs: numbe
   return nowMs + (Number.parseInt(sha256Hex(key).slice(0, 8), 16) % intervalMs);
 }
 
-/** What any Canary of the namespace may use, whatever it is called. */
-const shared = new Set(['ConfigMap', 'Secret', 'MetricTemplate']);
-
-/** Keys of the Canaries that a changed object may belong to. */
-export type KeysFor = (kind: string, namespace: string, name: string) => readonly string[];
+/** Tells the Canaries that a changed object may belong to. */
+export interface KeysFor {
+  (kind: string, namespace: string, name: string): readonly string[];
+  /** A Canary looks at these ConfigMaps and Secrets, whether they are there or not; takes the place of what it looked at before. */
+  noteConfigs(key: string, configs: readonly ConfigKey[]): void;
+}
 
 /**
- * Tells the Canaries of an object from its name. To look at every Canary for every Service would make the start of a thousand of them
- * last minutes.
+ * Tells the Canaries of an object from its name. To look at every Canary for every Service or ConfigMap would make the start of a
+ * thousand of them last minutes.
  */
 export function createKeysFor(canaries: Pick<Reflection, 'list' | 'onChange'>): KeysFor {
-  const keysByName = new Map<string, Set<string>>();
-  const put = ({ metadata, spec }: KubeObject): void => {
-    const namespace = metadata.namespace ?? '';
-    for (const name of namesOf(spec)) {
-      const place = `${namespace}/${name}`;
-      keysByName.set(place, (keysByName.get(place) ?? new Set()).add(`${namespace}/${metadata.name}`));
-    }
-  };
-  const drop = ({ metadata, spec }: KubeObject): void => {
-    const namespace = metadata.namespace ?? '';
-    for (const name of namesOf(spec)) {
-      const keys = keysByName.get(`${namespace}/${name}`);
-      keys?.delete(`${namespace}/${metadata.name}`);
-      if (keys?.size === 0) keysByName.delete(`${namespace}/${name}`);
-    }
+  const names = createIndex();
+  const templates = createIndex();
+  const configs = createIndex();
+  const put = (canary: KubeObject): void => {
+    const key = keyOf(canary);
+    const namespace = canary.metadata.namespace ?? '';
+    names.set(
+      key,
+      namesOf(canary['spec']).map((name) => `${namespace}/${name}`),
+    );
+    templates.set(key, templatesOf(canary['spec'], namespace));
   };
   for (const canary of canaries.list()) put(canary);
   canaries.onChange((change) => {
-    if (change.kind === 'modified' && change.previous) drop(change.previous);
-    if (change.kind === 'deleted') drop(change.object);
-    else put(change.object);
+    if (change.kind !== 'deleted') return put(change.object);
+    for (const index of [names, templates, configs]) index.set(keyOf(change.object), []);
   });
-  return (kind, namespace, name) => {
-    if (shared.has(kind)) return canaries.list(namespace).map(({ metadata }) => `${namespace}/${metadata.name}`);
+  const keysFor = (kind: string, namespace: string, name: string): readonly string[] => {
+    const place = `${namespace}/${name}`;
+    if (kind === 'MetricTemplate') return templates.get(place);
+    if (kind === 'ConfigMap' || kind === 'Secret') return configs.get(`${namespace}/${kind.toLowerCase()}/${name}`);
     const base = name.replace(/-(?:primary|canary)$/, '');
-    const exact = keysByName.get(`${namespace}/${name}`) ?? [];
-    return base === name ? [...exact] : [...new Set([...exact, ...(keysByName.get(`${namespace}/${base}`) ?? [])])];
+    const exact = names.get(place);
+    return base === name ? exact : [...new Set([...exact, ...names.get(`${namespace}/${base}`)])];
+  };
+  const noteConfigs = (key: string, looked: readonly ConfigKey[]): void => {
+    const namespace = key.slice(0, key.indexOf('/'));
+    configs.set(
+      key,
+      looked.map((config) => `${namespace}/${config}`),
+    );
+  };
+  return Object.assign(keysFor, { noteConfigs });
+}
+
+const keyOf = ({ metadata }: KubeObject): string => `${metadata.namespace ?? ''}/${metadata.name}`;
+
+/** Keys by the places that they are interested in. */
+interface Index {
+  set(key: string, places: readonly string[]): void;
+  get(place: string): readonly string[];
+}
+
+function createIndex(): Index {
+  const placesByKey = new Map<string, readonly string[]>();
+  const keysByPlace = new Map<string, Set<string>>();
+  return {
+    set(key, places) {
+      const before = placesByKey.get(key) ?? [];
+      if (before.length === places.length && before.every((place, at) => place === places[at])) return;
+      for (const place of before) {
+        const keys = keysByPlace.get(place);
+        keys?.delete(key);
+        if (keys?.size === 0) keysByPlace.delete(place);
+      }
+      if (places.length === 0) placesByKey.delete(key);
+      else placesByKey.set(key, places);
+      for (const place of places) keysByPlace.set(place, (keysByPlace.get(place) ?? new Set()).add(key));
+    },
+    get: (place) => [...(keysByPlace.get(place) ?? [])],
   };
 }
 
 /** The apex service and everything that a Canary refers to: target, autoscaler, ingress, upstream, route. */
-function namesOf(spec: unknown): ReadonlySet<string> {
+function namesOf(spec: unknown): readonly string[] {
   const names = new Set<string>();
-  if (typeof spec !== 'object' || spec === null) return names;
-  for (const [field, value] of Object.entries(spec)) {
+  for (const [field, value] of Object.entries(jsonOf(spec))) {
     if (field !== 'service' && !field.endsWith('Ref')) continue;
-    const name: unknown = (value as { name?: unknown } | null)?.name;
-    if (typeof name === 'string') names.add(name);
+    const name = textOf(jsonOf(value)['name']);
+    if (name !== undefined) names.add(name);
   }
-  return names;
+  return [...names];
+}
+
+/** MetricTemplates that the analysis measures by. */
+function templatesOf(spec: unknown, namespace: string): readonly string[] {
+  const { analysis, canaryAnalysis } = jsonOf(spec);
+  const refs = listOf(jsonOf(analysis ?? canaryAnalysis)['metrics']).map(({ templateRef }) => jsonOf(templateRef));
+  return refs.flatMap((ref) => {
+    const name = textOf(ref['name']);
+    return name === undefined ? [] : [`${textOf(ref['namespace']) ?? namespace}/${name}`];
+  });
 }

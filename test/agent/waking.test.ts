@@ -49,8 +49,37 @@ describe('the canaries that a changed object may belong to', () => {
     expect(keysFor(kind, 'elsewhere', name)).toEqual([]);
   });
 
-  it('are all of the namespace for what they may share', () => {
-    for (const kind of ['ConfigMap', 'Secret', 'MetricTemplate']) expect(keysFor(kind, 'test', 'any')).toHaveLength(3);
+  it('are those that look at a ConfigMap or Secret, whether it is there or not', () => {
+    keysFor.noteConfigs('test/web', ['configmap/settings', 'configmap/settings-primary', 'secret/token']);
+    keysFor.noteConfigs('test/api', ['configmap/settings']);
+    expect(keysFor('ConfigMap', 'test', 'settings')).toEqual(['test/web', 'test/api']);
+    expect(keysFor('ConfigMap', 'test', 'settings-primary')).toEqual(['test/web']);
+    expect(keysFor('Secret', 'test', 'token')).toEqual(['test/web']);
+    for (const [kind, namespace, name] of [
+      ['ConfigMap', 'test', 'token'],
+      ['Secret', 'test', 'settings'],
+      ['ConfigMap', 'elsewhere', 'settings'],
+      ['ConfigMap', 'test', 'web'],
+    ] as const)
+      expect(keysFor(kind, namespace, name)).toEqual([]);
+    keysFor.noteConfigs('test/web', ['secret/token']);
+    expect(keysFor('ConfigMap', 'test', 'settings')).toEqual(['test/api']);
+    keysFor.noteConfigs('test/api', []);
+    expect(keysFor('ConfigMap', 'test', 'settings')).toEqual([]);
+  });
+
+  it('are those that measure by a MetricTemplate', () => {
+    const metrics = [
+      { name: 'own', templateRef: { name: 'near' } },
+      { templateRef: { name: 'far', namespace: 'ops' } },
+    ];
+    const measured = canary('measured', { targetRef: { name: 'measured' }, analysis: { metrics } });
+    tell({ kind: 'added', object: measured });
+    expect(keysFor('MetricTemplate', 'test', 'near')).toEqual(['test/measured']);
+    expect(keysFor('MetricTemplate', 'ops', 'far')).toEqual(['test/measured']);
+    expect(keysFor('MetricTemplate', 'test', 'far')).toEqual([]);
+    tell({ kind: 'deleted', object: measured });
+    expect(keysFor('MetricTemplate', 'ops', 'far')).toEqual([]);
   });
 
   it('follow Canaries that come, change and go', () => {
@@ -61,7 +90,9 @@ describe('the canaries that a changed object may belong to', () => {
     tell({ kind: 'modified', object: later, previous: early });
     expect(keysFor('Deployment', 'test', 'one-primary')).toEqual([]);
     expect(keysFor('Deployment', 'test', 'two')).toEqual(['test/late']);
+    keysFor.noteConfigs('test/late', ['configmap/settings']);
     tell({ kind: 'deleted', object: later });
     expect(keysFor('Deployment', 'test', 'two')).toEqual([]);
+    expect(keysFor('ConfigMap', 'test', 'settings')).toEqual([]);
   });
 });

@@ -12,6 +12,7 @@ import { commitWithGit, runGit } from '../../sandbox/git-command.ts';
 import type { GitServer } from '../../sandbox/git-server.ts';
 import { type AgentProcess, startAgentProcess } from './agent-process.ts';
 import { appObjects, fleetNames, imageOf, intervalMs } from './fleet.ts';
+import { removeNamespace } from './remove-namespace.ts';
 import { startStandIn } from './stand-in.ts';
 import { createTimeline, type ReleaseTimes, type Timeline } from './timeline.ts';
 import { createUsageProbe, type Used } from './usage-probe.ts';
@@ -60,9 +61,11 @@ export async function fleetRound(stage: RoundStage, canaries: number, way: Way, 
   setMaxListeners(0, signal);
   const timeline = createTimeline();
   let agent: AgentProcess | undefined;
+  let isBare = false;
   try {
     await cluster.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } }, { manager }, signal);
     const standIn = await startStandIn(cluster, namespace, signal);
+    isBare = standIn.mode === 'deployments';
     const phases = watchFleet(cluster, namespace, standIn.deployments, timeline, signal);
     const repoPath = await git.createRepo(namespace, { files: { 'README.md': 'A benchmark.\n' } });
     if (way === 'git') await commitFleet(repoPath, namespace, names, 1);
@@ -125,7 +128,7 @@ export async function fleetRound(stage: RoundStage, canaries: number, way: Way, 
     await agent?.stop();
     ending.abort(new Error('measured'));
     say('cleaning up');
-    await removeFleet(cluster, namespace, AbortSignal.timeout(120_000)).catch((error: unknown) =>
+    await removeNamespace(cluster, namespace, isBare, AbortSignal.timeout(120_000)).catch((error: unknown) =>
       say(`${namespace} could not be removed: ${String(error)}`),
     );
   }
@@ -250,28 +253,6 @@ async function reach(
     }
     await sleep(100, undefined, { signal });
   }
-}
-
-/** Everything of the namespace by hand: a bare API server collects no garbage. */
-async function removeFleet(cluster: ClusterClient, namespace: string, signal: AbortSignal): Promise<void> {
-  const collections = [
-    'apis/flagger.app/v1beta1/namespaces/NS/canaries',
-    'apis/traefik.io/v1alpha1/namespaces/NS/traefikservices',
-    'apis/apps/v1/namespaces/NS/deployments',
-    'apis/apps/v1/namespaces/NS/replicasets',
-    'api/v1/namespaces/NS/pods',
-    'api/v1/namespaces/NS/configmaps',
-    'api/v1/namespaces/NS/events',
-  ];
-  for (const path of collections) {
-    const body = { apiVersion: 'v1', kind: 'DeleteOptions', propagationPolicy: 'Background' };
-    await cluster.raw('DELETE', `/${path.replace('NS', namespace)}`, body, signal);
-  }
-  const services = await cluster.list({ apiVersion: 'v1', kind: 'Service' }, { namespace }, signal);
-  await inParallel(services, ({ apiVersion, kind, metadata: { name } }) =>
-    cluster.remove({ apiVersion, kind, namespace, name }, {}, signal),
-  );
-  await cluster.remove({ apiVersion: 'v1', kind: 'Namespace', name: namespace }, {}, signal);
 }
 
 async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {

@@ -13,6 +13,7 @@ import { version } from '../version.ts';
 import { grantAccess, revokeAccess } from './agent-access.ts';
 import { fleetRound, type Round, type Way, writeKubeconfig } from './fleet-round.ts';
 import { startPrometheusStub } from './prometheus-stub.ts';
+import { removeNamespace } from './remove-namespace.ts';
 
 export interface ClusterBenchOptions {
   /** Fleet sizes, measured in this order. */
@@ -38,12 +39,13 @@ export async function benchOnCluster(options: ClusterBenchOptions, signal: Abort
       { clock: systemClock, log: silentLogger },
     );
     closing.push(() => cluster.close());
+    let isBare = false;
     say(`Kubernetes ${await cluster.version(signal)}`);
     await installDefinitions(cluster, signal);
     const namespace: KubeObject = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: agentNamespace } };
     await cluster.apply(namespace, { manager: agentNamespace }, signal);
     closing.push(() =>
-      cleanUp(cluster).catch((error: unknown) => say(`not all could be removed: ${messageOf(error)}`)),
+      cleanUp(cluster, isBare).catch((error: unknown) => say(`not all could be removed: ${messageOf(error)}`)),
     );
     const access = await grantAccess(cluster, agentNamespace, kubeconfigPath, signal);
     const git = await startGitServer({ root: join(folder, 'git') });
@@ -106,11 +108,8 @@ async function served(
   throw new AgentError('CLUSTER_REFUSED', `the cluster does not serve ${kind.kind} although it was installed`);
 }
 
-async function cleanUp(cluster: ClusterClient): Promise<void> {
+async function cleanUp(cluster: ClusterClient, isBare: boolean): Promise<void> {
   const signal = AbortSignal.timeout(60_000);
   await revokeAccess(cluster, signal);
-  const own = `/api/v1/namespaces/${agentNamespace}`;
-  for (const plural of ['configmaps', 'serviceaccounts', 'events'])
-    await cluster.raw('DELETE', `${own}/${plural}`, {}, signal);
-  await cluster.remove({ apiVersion: 'v1', kind: 'Namespace', name: agentNamespace }, {}, signal);
+  await removeNamespace(cluster, agentNamespace, isBare, signal);
 }
