@@ -8,6 +8,7 @@ import {
   listOf,
   metadataOf,
   primaryName,
+  splitOf,
   TOOLKIT_ANNOTATIONS,
   type Json,
 } from './objects.ts';
@@ -68,7 +69,7 @@ function copiesOf(
     match: `(${textOf(route['match'])}) && (${usersRule(spec, match, route['syntax'] === 'v2' ? 'v2' : 'v3')})`,
     priority: priorityOf(route) + 1,
     services: listOf(route['services']).flatMap((service) =>
-      isApp(spec, service) ? versionsOf(spec, service, share) : [service],
+      isApp(spec, service) ? versionsOf(spec, service, share) : [{ ...service, weight: 100 * weightOf(service) }],
     ),
   }));
 }
@@ -82,10 +83,9 @@ function classOf(source: KubeObject | undefined): Record<string, string> {
 /** The canary's share of the users under test. */
 export function usersShare(spec: CanarySpec, live: KubeObject): number {
   const services = listOf(listOf(jsonOf(live['spec'])['routes'])[0]?.['services']);
-  const weightOf = (name: string): number =>
-    services.filter((service) => service['name'] === name).reduce((sum, { weight = 1 }) => sum + Number(weight), 0);
-  const total = weightOf(primaryName(spec)) + weightOf(canaryName(spec));
-  return total > 0 ? Math.round((100 * weightOf(canaryName(spec))) / total) : 0;
+  const shareOf = (name: string): number =>
+    services.filter((service) => service['name'] === name).reduce((sum, service) => sum + weightOf(service), 0);
+  return splitOf(shareOf(primaryName(spec)), shareOf(canaryName(spec)))?.canaryWeight ?? 0;
 }
 
 function isApp({ namespace, service: { name } }: CanarySpec, service: Json): boolean {
@@ -94,16 +94,21 @@ function isApp({ namespace, service: { name } }: CanarySpec, service: Json): boo
 
 /** In the place of the app; a version without a share is not named, for its Service may have no endpoints. */
 function versionsOf(spec: CanarySpec, service: Json, share: number): readonly Json[] {
-  const { kind: _kind, weight: _weight, ...settings } = service;
-  const version = (name: string, weight: number): Json => ({
+  const { kind: _kind, ...settings } = service;
+  const version = (name: string, percent: number): Json => ({
     ...settings,
     name,
     namespace: spec.namespace,
     port: spec.service.port,
-    weight,
+    weight: percent * weightOf(service),
   });
   const wanted = [version(primaryName(spec), 100 - share), version(canaryName(spec), share)];
   return wanted.filter(({ weight }) => weight !== 0);
+}
+
+/** Of one service among those of its route. */
+function weightOf({ weight }: Json): number {
+  return typeof weight === 'number' ? weight : 1;
 }
 
 /** Traefik takes the longest rule first where no priority is given. */

@@ -160,7 +160,7 @@ describe('gatewayapi', () => {
   it.each([
     ['v1', '[MG02]'],
     ['v1beta1', '[MG11]'],
-  ] as const)('moves users by weight with %s %s', (version) => {
+  ] as const)('moves users by weight with %s %s', (version, _ids) => {
     const router = gatewayapi(version);
     const context = aRouteContext(withRaw({}));
     const [rule] = specOf(withRaw({}), 50, false, router).rules;
@@ -173,7 +173,7 @@ describe('gatewayapi', () => {
   it.each([
     ['v1', '[MG04]'],
     ['v1beta1', '[MG13]'],
-  ] as const)('keeps a running mirror of %s, and takes it away when it is over %s', (version) => {
+  ] as const)('keeps a running mirror of %s, and takes it away when it is over %s', (version, _ids) => {
     const router = gatewayapi(version);
     const context = aRouteContext(withRaw({}, { analysis: { strategy: { kind: 'blue-green', iterations: 3 } } }));
     const mirrored = router.render(context, { canaryWeight: 0, mirror: true }, [undefined]);
@@ -186,7 +186,7 @@ describe('gatewayapi', () => {
   it.each([
     ['v1', '[MG03] [MG05]'],
     ['v1beta1', '[MG12] [MG15]'],
-  ] as const)('keeps users of the canary there with %s, and takes the cookie back %s', (version) => {
+  ] as const)('keeps users of the canary there with %s, and takes the cookie back %s', (version, _ids) => {
     const router = gatewayapi(version);
     const match = [{ uri: { prefix: '/shop' }, headers: { tenant: { exact: 'a' } } }];
     const context = aRouteContext(withRaw({ match }, { analysis: { sessionAffinity: affinity } }));
