@@ -66,7 +66,7 @@ export function checkManifests(
       continue;
     }
     tell(manifest, [
-      ...warningsOf(object).map((finding) => ({ ...finding, severity: 'warning' as const })),
+      ...warningsOf(object, settings.provider).map((finding) => ({ ...finding, severity: 'warning' as const })),
       ...referencesOf(spec, apps.get(refKey(refOf(object))), known),
     ]);
     const targetKey = refKey(spec.target);

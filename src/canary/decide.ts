@@ -1,3 +1,4 @@
+import { labelProblem } from './labels.ts';
 import { initialise } from './phases/initialise.ts';
 import { finalising, promoting } from './phases/promote.ts';
 import { progress } from './phases/progress.ts';
@@ -51,7 +52,7 @@ function decisionOf({ spec, status, seen, draft }: Tick): Decision {
 }
 
 function* run(tick: Tick): Asking<void> {
-  const { spec, kind, status, seen, settings } = tick;
+  const { spec, kind, status, seen, settings, names } = tick;
   const mustRevert = isDeleted(tick) && hasFinalizer(tick);
   if (isDeleted(tick) && !mustRevert) return;
   if (!mustRevert) {
@@ -73,6 +74,8 @@ function* run(tick: Tick): Asking<void> {
     return warn(tick, kind.unlabelled(place, settings.selectorLabels));
   }
   if (mustRevert) return terminate(stage);
+  const tooLong = seen.primary ? undefined : labelProblem(stage.selector);
+  if (tooLong !== undefined) return warn(tick, `no primary can be made of ${names.target}: ${tooLong}`);
   followTarget(stage);
   writeService(stage, 'primary', 'primary');
   const { phase } = tick.draft.status;

@@ -13,6 +13,16 @@ export function selectorLabelOf(target: KubeObject, names: readonly string[]): S
   return label === undefined ? undefined : { label, value: labels[label] ?? '' };
 }
 
+/** A label's value is no longer than this. */
+const longestValue = 63;
+
+/** Why no primary can be told by this label: its pods could not be made. Undefined where one can. */
+export function labelProblem({ label, value }: SelectorLabel): string | undefined {
+  const primary = `${value}-primary`;
+  if (primary.length <= longestValue) return undefined;
+  return `the label ${label} of the primary, ${primary}, would be longer than ${longestValue} characters: choose a shorter value`;
+}
+
 /** Labels or annotations whose key begins with one of `prefixes` (`*`: all); Flux's own never pass. */
 export function includedByPrefix(
   values: Readonly<Record<string, string>>,

@@ -27,7 +27,7 @@ export function parseAnalysis(analysis: Json, context: AnalysisContext): Analysi
   const { check, field, namespace, minIntervalMs } = context;
   const intervalMs = check.durationMs(analysis['interval'], `${field}.interval`) || defaultIntervalMs;
   const stepWeightPromotion = check.whole(analysis['stepWeightPromotion'], `${field}.stepWeightPromotion`, 0);
-  const mirrorWeight = check.number(analysis['mirrorWeight'], `${field}.mirrorWeight`);
+  const mirrorWeight = percentOf(analysis['mirrorWeight'], `${field}.mirrorWeight`, check);
   const strategy = strategyOf(analysis, context);
   const inconclusive = parseInconclusive(analysis['inconclusive'], `${field}.inconclusive`, check);
   const affinity = parseSessionAffinity(analysis['sessionAffinity'], `${field}.sessionAffinity`, check);
@@ -38,8 +38,8 @@ export function parseAnalysis(analysis: Json, context: AnalysisContext): Analysi
     ...(stepWeightPromotion ? { stepWeightPromotion: Math.min(stepWeightPromotion, 100) } : {}),
     mirror: check.flag(analysis['mirror'], `${field}.mirror`) && !context.isPlain,
     ...(mirrorWeight === undefined ? {} : { mirrorWeight }),
-    primaryReadyThreshold: percentOf(analysis['primaryReadyThreshold'], `${field}.primaryReadyThreshold`, check),
-    canaryReadyThreshold: percentOf(analysis['canaryReadyThreshold'], `${field}.canaryReadyThreshold`, check),
+    primaryReadyThreshold: percentOf(analysis['primaryReadyThreshold'], `${field}.primaryReadyThreshold`, check) ?? 100,
+    canaryReadyThreshold: percentOf(analysis['canaryReadyThreshold'], `${field}.canaryReadyThreshold`, check) ?? 100,
     metrics: parseMetrics(analysis['metrics'], `${field}.metrics`, namespace, check),
     webhooks: parseWebhooks(analysis['webhooks'], `${field}.webhooks`, check),
     alerts: parseAlerts(analysis['alerts'], `${field}.alerts`, namespace, check),
@@ -49,9 +49,9 @@ export function parseAnalysis(analysis: Json, context: AnalysisContext): Analysi
   };
 }
 
-function percentOf(value: unknown, field: string, check: FieldChecks): number {
-  const percent = check.whole(value, field, 0) ?? 100;
-  if (percent > 100) check.note(field, `must be at most 100, not ${percent}`);
+function percentOf(value: unknown, field: string, check: FieldChecks): number | undefined {
+  const percent = check.whole(value, field, 0);
+  if (percent !== undefined && percent > 100) check.note(field, `must be at most 100, not ${percent}`);
   return percent;
 }
 

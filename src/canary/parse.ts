@@ -1,6 +1,7 @@
 import type { KubeObject } from '../manifest/types.ts';
 import { createFieldChecks, type FieldChecks, type Finding, throwFindings } from './field-checks.ts';
 import { parseAnalysis } from './parse-analysis.ts';
+import { refuseOtherNamespaces } from './references.ts';
 import { parseService } from './parse-service.ts';
 import { checkTarget, parseTarget } from './parse-target.ts';
 import type { CanarySpec } from './types.ts';
@@ -12,6 +13,8 @@ export interface CanaryDefaults {
   readonly provider: string;
   /** Shorter analysis intervals are raised to this. */
   readonly minIntervalMs: number;
+  /** Objects of other namespaces may not be named. Absent: they may. */
+  readonly noCrossNamespaceRefs?: boolean;
 }
 
 /**
@@ -40,6 +43,9 @@ export function parseCanary(object: KubeObject, defaults: CanaryDefaults): Canar
     isSkipped: skipAnalysis,
     minIntervalMs: defaults.minIntervalMs,
   });
+  // One that is being deleted only gives back what it took.
+  if (defaults.noCrossNamespaceRefs && object.metadata.deletionTimestamp === undefined)
+    refuseOtherNamespaces(spec, analysis, { namespace, check, field: `spec.${analysisField}` });
   const service = parseService(spec['service'], named, check);
   checkTarget(named, { provider, service }, (spec['autoscalerRef'] ?? undefined) !== undefined, check);
   const metricsServer = check.text(spec['metricsServer'], 'spec.metricsServer');

@@ -2,6 +2,7 @@ import { nearest } from '../lib/nearest.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import type { Finding } from './field-checks.ts';
 import { jsonOf, type Json, listOf, numberOf, textOf } from './json.ts';
+import { unusedFields } from './unused-fields.ts';
 
 /** Fields that Flagger's schema knows; the API server silently drops all others. */
 const knownFields: Readonly<Record<string, readonly string[]>> = {
@@ -22,8 +23,8 @@ const knownFields: Readonly<Record<string, readonly string[]>> = {
   webhook: 'name url type muteAlert timeout retries disableTLS metadata'.split(' '),
 };
 
-/** What is allowed but most likely not meant. Made for a Canary that parses. */
-export function warningsOf(object: KubeObject): readonly Finding[] {
+/** What is allowed but most likely not meant. Made for a Canary that parses; `provider` is that of Canaries that name none. */
+export function warningsOf(object: KubeObject, provider?: string): readonly Finding[] {
   const spec = jsonOf(object['spec']);
   const name = spec['analysis'] === undefined && spec['canaryAnalysis'] !== undefined ? 'canaryAnalysis' : 'analysis';
   const analysis = jsonOf(spec[name]);
@@ -42,6 +43,7 @@ export function warningsOf(object: KubeObject): readonly Finding[] {
     ...metrics.flatMap((metric, index) => metricWarnings(metric, `${field}.metrics[${index}]`)),
     ...judgeless(spec, analysis, field),
     ...plainWarnings(spec, analysis, field),
+    ...unusedFields(spec, analysis, field, provider),
   ];
 }
 
