@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe } from 'vitest';
 import type { ClusterUnderTest, Given, OpenedCluster } from './cluster-under-test.ts';
 import { prepare } from './cluster-under-test.ts';
 import { customResources } from './suite/custom-resources.ts';
+import { daemonSets } from './suite/daemon-sets.ts';
 import { deletion } from './suite/deletion.ts';
 import { fieldOwnership } from './suite/field-ownership.ts';
 import { kubectlApplies } from './suite/kubectl-apply.ts';
@@ -32,6 +33,7 @@ export function describeCluster(name: string, open: () => Promise<OpenedCluster>
     describe('deletion', () => deletion(given));
     describe('custom resources', () => customResources(given));
     describe('workloads', () => workloads(given));
+    describe('daemon sets', () => daemonSets(given));
     const absent = kubectlAbsent();
     describe.skipIf(absent)(`kubectl${absent ? ' (left out: kubectl is not installed)' : ''}`, () => {
       kubectlReads(given);

@@ -61,6 +61,30 @@ export interface ReplicaSetStatus {
   conditions?: Condition[];
 }
 
+export interface DaemonSet extends StoredObject {
+  spec: {
+    selector: LabelSelector;
+    template: PodTemplate;
+    updateStrategy?: {
+      type?: string;
+      rollingUpdate?: { maxSurge?: number | string; maxUnavailable?: number | string };
+    };
+    minReadySeconds?: number;
+  };
+  status?: DaemonSetStatus;
+}
+
+export interface DaemonSetStatus {
+  currentNumberScheduled: number;
+  numberMisscheduled: number;
+  desiredNumberScheduled: number;
+  numberReady: number;
+  observedGeneration?: number;
+  updatedNumberScheduled?: number;
+  numberAvailable?: number;
+  numberUnavailable?: number;
+}
+
 export interface KeyRef {
   name?: string;
   key: string;
@@ -130,6 +154,7 @@ export interface PodSpec {
   initContainers?: Container[];
   volumes?: Volume[];
   nodeName?: string;
+  nodeSelector?: Record<string, string>;
   restartPolicy?: string;
   serviceAccountName?: string;
   terminationGracePeriodSeconds?: number;
@@ -202,6 +227,7 @@ export interface Secret extends StoredObject {
 export interface Kinds {
   Deployment: Deployment;
   ReplicaSet: ReplicaSet;
+  DaemonSet: DaemonSet;
   Pod: Pod;
   Service: Service;
   ConfigMap: ConfigMap;
@@ -216,6 +242,7 @@ export interface Kinds {
 export const versions: Readonly<Record<keyof Kinds, string>> = {
   Deployment: 'apps/v1',
   ReplicaSet: 'apps/v1',
+  DaemonSet: 'apps/v1',
   Pod: 'v1',
   Service: 'v1',
   ConfigMap: 'v1',

@@ -230,6 +230,7 @@ function decoded(data: Readonly<Record<string, string>> = {}): Record<string, st
 
 function workloadOf(objects: Objects, pod: Pod): string | undefined {
   const owner = controllerOf(pod);
+  if (owner?.kind === 'DaemonSet') return owner.name;
   if (owner?.kind !== 'ReplicaSet') return undefined;
   const set = objects.get('ReplicaSet', pod.metadata.namespace, owner.name);
   return set && controllerOf(set)?.name;

@@ -39,6 +39,13 @@ function readySince(pod: Pod): number | undefined {
   return ready?.status === 'True' ? Date.parse(ready.lastTransitionTime ?? '') : undefined;
 }
 
+/** How long until a pod has been ready for `minReadySeconds`; 0: it has, undefined: it is not ready. */
+export function availableInMs(pod: Pod, minReadySeconds: number | undefined, nowMs: number): number | undefined {
+  const sinceMs = readySince(pod);
+  if (sinceMs === undefined) return undefined;
+  return minReadySeconds ? Math.max(0, sinceMs + minReadySeconds * 1_000 - nowMs) : 0;
+}
+
 /** Returns why pods could not be created. */
 function fit(context: ReplicaSetContext, set: ReplicaSet, pods: readonly Pod[]): string | undefined {
   const missing = desiredReplicas(set) - pods.length;
@@ -95,9 +102,7 @@ function writeStatus(
   pods: readonly Pod[],
   failure: string | undefined,
 ): void {
-  const minReadyMs = (set.spec.minReadySeconds ?? 0) * 1_000;
-  const readyTimes = pods.flatMap((pod) => readySince(pod) ?? []);
-  const untilAvailable = readyTimes.map((sinceMs) => (minReadyMs === 0 ? 0 : sinceMs + minReadyMs - now()));
+  const untilAvailable = pods.flatMap((pod) => availableInMs(pod, set.spec.minReadySeconds, now()) ?? []);
   const available = untilAvailable.filter((ms) => ms <= 0).length;
   const soon = Math.min(...untilAvailable.filter((ms) => ms > 0));
   if (Number.isFinite(soon)) later(`${set.metadata.namespace ?? ''}/${set.metadata.name}`, soon);
@@ -115,7 +120,7 @@ function writeStatus(
     };
     const status: ReplicaSetStatus = { replicas: pods.length, observedGeneration: set.metadata.generation ?? 1 };
     if (labelled.length > 0) status.fullyLabeledReplicas = labelled.length;
-    if (readyTimes.length > 0) status.readyReplicas = readyTimes.length;
+    if (untilAvailable.length > 0) status.readyReplicas = untilAvailable.length;
     if (available > 0) status.availableReplicas = available;
     if (failure !== undefined) status.conditions = [condition];
     draft.status = status;

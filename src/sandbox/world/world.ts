@@ -1,5 +1,6 @@
 import { messageOf } from '../../lib/errors.ts';
 import type { StoredObject, StoreEvent, World, WorldOptions } from '../types.ts';
+import { reconcileDaemonSet } from './daemon-sets.ts';
 import { reconcileDeployment } from './deployments.ts';
 import { createEndpoints } from './endpoints.ts';
 import { createRecorder, createStamp } from './events.ts';
@@ -10,7 +11,7 @@ import { controllerOf, createObjects, keyOf, type Objects, timestamp } from './o
 import { createQueue, type Queue } from './queue.ts';
 import { reconcileReplicaSet } from './replica-sets.ts';
 
-/** Makes Deployments, ReplicaSets, Pods and Services of a store alive. What stands there already is taken up. */
+/** Makes Deployments, ReplicaSets, DaemonSets, Pods and Services of a store alive. What stands there already is taken up. */
 export function startWorld({ store, clock, podStartMs, onRequest, route, log }: WorldOptions): World {
   const objects = createObjects(store);
   // Before all other listeners: what they look up must be what has just been written.
@@ -31,10 +32,14 @@ export function startWorld({ store, clock, podStartMs, onRequest, route, log }: 
   const sets = queue('replica-sets', (key) =>
     reconcileReplicaSet({ objects, lookup, record: recordSet, now, later: sets.addAfter }, key),
   );
+  const recordDaemon = recorder('daemonset-controller');
+  const daemons = queue('daemon-sets', (key) =>
+    reconcileDaemonSet({ objects, lookup, record: recordDaemon, now, later: daemons.addAfter }, key),
+  );
   const pods = queue('pods', (key) => kubelet.reconcile(key));
   const services = queue('services', (key) => endpoints.reconcile(key));
   const configs = queue('configs', (namespace) => kubelet.configChanged(namespace));
-  const queues = [deployments, sets, pods, services, configs];
+  const queues = [deployments, sets, daemons, pods, services, configs];
 
   const endpoints = createEndpoints(objects, lookup);
   const kubelet = createKubelet({
@@ -64,10 +69,13 @@ export function startWorld({ store, clock, podStartMs, onRequest, route, log }: 
         sets.add(keyOf(object));
         if (orphan) for (const deployment of objects.list('Deployment', namespace)) deployments.add(keyOf(deployment));
         return enqueueOwners('Deployment', deployments);
+      case 'apps/v1/DaemonSet':
+        return daemons.add(keyOf(object));
       case 'v1/Pod': {
         pods.add(keyOf(object));
         if (orphan) for (const set of objects.list('ReplicaSet', namespace)) sets.add(keyOf(set));
         enqueueOwners('ReplicaSet', sets);
+        enqueueOwners('DaemonSet', daemons);
         for (const key of endpoints.servicesOf(object, previous)) {
           endpoints.refresh(key);
           services.add(key);
@@ -92,7 +100,7 @@ export function startWorld({ store, clock, podStartMs, onRequest, route, log }: 
     log?.warn({ reason: messageOf(error) }, 'sandbox node could not be created');
   }
   const unsubscribe = store.onEvent(react);
-  for (const kind of ['Service', 'Deployment', 'ReplicaSet', 'Pod'] as const) {
+  for (const kind of ['Service', 'Deployment', 'ReplicaSet', 'DaemonSet', 'Pod'] as const) {
     for (const object of objects.list(kind)) react({ type: 'ADDED', object });
   }
   return {
