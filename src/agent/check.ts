@@ -7,6 +7,7 @@ import { lineOf } from '../manifest/locate.ts';
 import { type KubeObject, type Manifest, type Problem, refKey, refOf } from '../manifest/types.ts';
 import { BUILTIN_METRICS, isBuiltin } from '../metrics/builtin-queries.ts';
 import { metricTemplateProblems } from '../metrics/check-template.ts';
+import { alertProviderProblems } from '../notifiers/check-provider.ts';
 import { providerProblem, routerFor } from '../routers/registry.ts';
 import { strategyProblem } from '../routers/reconcile.ts';
 
@@ -54,6 +55,7 @@ export function checkManifests(
     const { object } = manifest;
     if (!object.apiVersion.startsWith('flagger.app/')) continue;
     if (object.kind === 'MetricTemplate') tell(manifest, metricTemplateProblems(object));
+    if (object.kind === 'AlertProvider') tell(manifest, alertProviderProblems(object));
     if (object.kind !== 'Canary') continue;
     tell(manifest, namesOf(object, settings.provider));
     let spec: CanarySpec;
@@ -119,6 +121,16 @@ function referencesOf(spec: CanarySpec, app: App | undefined, known: ReadonlySet
         });
       }
     }
+  });
+  spec.analysis.alerts.forEach(({ provider }, index) => {
+    const alertProvider = { apiVersion: 'flagger.app/v1beta1', kind: 'AlertProvider', ...provider };
+    if (known.has(refKey(alertProvider))) return;
+    findings.push({
+      field: `spec.analysis.alerts[${index}].providerRef.name`,
+      message: `there is no AlertProvider ${provider.namespace}/${provider.name} in Git`,
+      hint: 'commit it, or correct the name',
+      severity: 'warning',
+    });
   });
   return findings;
 }

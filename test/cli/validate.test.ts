@@ -76,4 +76,36 @@ describe('serin validate', () => {
     expect(code).toBe(2);
     expect(errors).toMatch(/^serin: .* cannot be read/);
   });
+
+  it('looks at AlertProviders, and at what refers to them, without showing an address', async () => {
+    const provider = (name: string, spec: string): string =>
+      `apiVersion: flagger.app/v1beta1\nkind: AlertProvider\nmetadata: { name: ${name}, namespace: quotes }\nspec: ${spec}\n`;
+    await writeFile(
+      join(dir, 'alerts.yaml'),
+      [
+        provider('good', '{ type: slack, secretRef: { name: url } }'),
+        provider('hook', '{ type: webhook, address: "https://hooks.example.org/x" }'),
+        provider('teams', '{ type: msteams, address: "https://hooks.example.org/topsecret" }'),
+        provider('odd', '{ type: slack, address: topsecret }'),
+        provider('nothing', '{ type: pager, address: "https://hooks.example.org/topsecret" }'),
+      ].join('---\n'),
+    );
+    const canary = await demo('canary.yaml');
+    const alerts =
+      '  analysis:\n    alerts:\n      - { name: a, providerRef: { name: good } }\n      - { name: b, providerRef: { name: gone } }';
+    await writeFile(join(dir, 'canary.yaml'), canary.replace('  analysis:', alerts));
+    for (const name of ['namespace.yaml', 'quotes.yaml']) await writeFile(join(dir, name), await demo(name));
+    const { lines } = await validate();
+    const text = lines.join('\n');
+    expect(text).not.toContain('topsecret');
+    expect(text).toMatch(
+      /warning AlertProvider quotes\/teams spec\.type: notifier msteams is not supported in this release/,
+    );
+    expect(text).toMatch(/error AlertProvider quotes\/odd spec\.address: is no http or https URL/);
+    expect(text).toMatch(/error AlertProvider quotes\/nothing spec\.type: notifier pager is not supported/);
+    expect(text).toMatch(
+      /warning Canary .*spec\.analysis\.alerts\[1\]\.providerRef\.name: there is no AlertProvider quotes\/gone/,
+    );
+    expect(lines.at(-1)).toMatch(/2 errors, 2 warnings$/);
+  });
 });

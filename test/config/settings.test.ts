@@ -45,6 +45,23 @@ describe('the settings', () => {
     expect(branch({ file, environment, flags })).toBe('from-flag');
   });
 
+  it('listen to the names that Flagger has for them in the environment, after their own', () => {
+    const read = (environment: Record<string, string>): string => readSettings({ ...none, environment })['slack-url'];
+    expect(read({ SLACK_URL: 'http://flagger' })).toBe('http://flagger');
+    expect(read({ SLACK_URL: 'http://flagger', SERIN_SLACK_URL: 'http://serin' })).toBe('http://serin');
+    expect(readSettings({ ...none, environment: { EVENT_WEBHOOK_URL: 'http://e' } })['event-webhook']).toBe('http://e');
+    const flags = { 'slack-url': 'http://flag' };
+    expect(readSettings({ ...none, flags, environment: { SLACK_URL: 'http://flagger' } })['slack-url']).toBe(
+      'http://flag',
+    );
+  });
+
+  it('may leave a port out where nothing listens by default', () => {
+    expect(readSettings({ ...none, flags: { 'gate-port': '8081' } })['gate-port']).toBe('8081');
+    expect(messageOf({ ...none, flags: { 'gate-port': 'any' } })).toMatch(/--gate-port .*no port number/);
+    expect(messageOf({ ...none, flags: { port: '' } })).toMatch(/--port .*no port number/);
+  });
+
   it('may be emptied by a source that comes first', () => {
     const sources = { ...none, flags: { 'selector-labels': '' } };
     expect(readSettings(sources)['selector-labels']).toBe('');

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { HttpRequest } from '../../src/lib/http.ts';
+import { type HttpRequest, LastingHttpFailure } from '../../src/lib/http.ts';
 import { createHttp } from '../../src/lib/http-client.ts';
 import { type Answer, deadUrl, startServer, type TestServer } from '../helpers/http-server.ts';
 
@@ -130,5 +130,22 @@ describe('createHttp', () => {
       signal,
     );
     await expect(tunnel).rejects.toThrow();
+  });
+
+  it('sends single requests through a proxy of their own', async () => {
+    const proxy = await serve((request, response) => response.end(`via ${request.url}`));
+    const server = await serve((_, response) => response.end('direct'));
+    const http = client();
+    const { body } = await http.request(get(`${server.url}/a`, { proxy: proxy.url }), signal);
+    expect(body).toBe(`via ${server.url}/a`);
+    expect((await http.request(get(`${server.url}/a`), signal)).body).toBe('direct');
+    await expect(http.request(get(`${server.url}/a`, { proxy: 'no url' }), signal)).rejects.toThrow();
+  });
+
+  it('says of what will never work that it will not', async () => {
+    const http = client();
+    await expect(http.request(get('ftp://example.test/'), signal)).rejects.toBeInstanceOf(LastingHttpFailure);
+    const refused = await deadUrl();
+    await expect(http.request(get(refused), signal)).rejects.not.toBeInstanceOf(LastingHttpFailure);
   });
 });
