@@ -14,18 +14,22 @@ const ORIGINAL_ANNOTATIONS = 'serin.dev/original-annotations';
  * carry that with them.
  */
 export function rememberOriginal(object: KubeObject, over: KubeObject, isRouted: boolean): KubeObject {
-  if (isCanarys(over) || canonicalJson(object['spec']) === canonicalJson(over['spec'])) return object;
-  const annotations = { ...object.metadata.annotations };
-  const isKnown = ORIGINAL_SPEC in annotations || ORIGINAL_ANNOTATIONS in annotations;
-  // What an earlier Canary left behind tells nothing of an object that was made anew since.
-  if (isKnown && isRouted) return object;
+  if (isCanarys(over)) return object;
   const before = over.metadata.annotations ?? {};
+  const known = ORIGINAL_SPEC in before || ORIGINAL_ANNOTATIONS in before;
+  // What an earlier Canary left behind tells nothing of an object that was made anew since.
+  const isTaken = known && isRouted;
+  const isChanged = canonicalJson(object['spec']) !== canonicalJson(over['spec']);
+  if (!isTaken && !isChanged) return object;
+  const annotations = { ...object.metadata.annotations };
+  const remembered = isTaken ? readable(before[ORIGINAL_ANNOTATIONS]) : {};
   const changed = [...new Set([...Object.keys(annotations), ...Object.keys(before)])]
     .filter((key) => annotations[key] !== before[key] && key !== ORIGINAL_SPEC && key !== ORIGINAL_ANNOTATIONS)
-    .sort()
     .map((key) => [key, before[key] ?? null] as const);
-  if (changed.length > 0) annotations[ORIGINAL_ANNOTATIONS] = JSON.stringify(Object.fromEntries(changed));
-  if (annotations[LAST_APPLIED] === undefined) annotations[ORIGINAL_SPEC] = JSON.stringify(over['spec'] ?? {});
+  const originals = { ...Object.fromEntries(changed), ...remembered };
+  if (Object.keys(originals).length > 0) annotations[ORIGINAL_ANNOTATIONS] = canonicalJson(originals);
+  if (!isTaken && annotations[LAST_APPLIED] === undefined)
+    annotations[ORIGINAL_SPEC] = JSON.stringify(over['spec'] ?? {});
   return { ...object, metadata: { ...object.metadata, annotations } };
 }
 
@@ -51,6 +55,15 @@ export function originalOf(live: KubeObject): KubeObject | undefined {
 
 export function isCanarys({ metadata }: KubeObject): boolean {
   return (metadata.ownerReferences ?? []).some(({ kind, controller }) => kind === 'Canary' && controller === true);
+}
+
+/** Users are not kept from going where they should by an annotation. */
+function readable(text: string | undefined): Readonly<Record<string, unknown>> {
+  try {
+    return jsonOf(JSON.parse(text ?? '{}'));
+  } catch {
+    return {};
+  }
 }
 
 function parsed({ kind, metadata }: KubeObject, annotation: string, text: string): Readonly<Record<string, unknown>> {

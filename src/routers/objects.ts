@@ -47,13 +47,14 @@ export function metadataOf(
 ): ObjectMeta {
   const labels = { ...live?.metadata.labels, ...own.labels };
   const annotations = { ...live?.metadata.annotations, ...own.annotations };
+  const owners = withOwner(live, owner);
   return {
     ...live?.metadata,
     name,
     namespace: spec.namespace,
     ...(Object.keys(labels).length > 0 ? { labels } : {}),
     ...(Object.keys(annotations).length > 0 ? { annotations } : {}),
-    ownerReferences: withOwner(live, owner),
+    ...(owners.length > 0 ? { ownerReferences: owners } : {}),
   };
 }
 

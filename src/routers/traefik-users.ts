@@ -38,16 +38,15 @@ export function usersRoute(
   const isNeeded = isTest && (share > 0 || !live);
   if (!isNeeded && !live) return undefined;
   const copies = isNeeded ? copiesOf(spec, strategy.match, source, share) : [];
-  const base = source ?? live;
   return {
     ...live,
-    apiVersion: base?.apiVersion ?? '',
-    kind: base?.kind ?? '',
+    apiVersion: 'traefik.io/v1alpha1',
+    kind: 'IngressRoute',
     metadata: metadataOf(context, `${spec.ingressRef?.name}-canary`, live, {
       labels: source?.metadata.labels ?? {},
       annotations: { ...classOf(source), ...TOOLKIT_ANNOTATIONS },
     }),
-    spec: { ...jsonOf(base?.['spec']), routes: share > 0 ? copies : [] },
+    spec: { ...jsonOf((source ?? live)?.['spec']), routes: share > 0 ? copies : [] },
   };
 }
 

@@ -1,0 +1,169 @@
+import { describe, expect, it } from 'vitest';
+import type { CanarySpec } from '../../src/canary/types.ts';
+import type { KubeObject } from '../../src/manifest/types.ts';
+import { jsonOf } from '../../src/routers/objects.ts';
+import { planRestore, planRoutes } from '../../src/routers/reconcile.ts';
+import { routers } from '../../src/routers/registry.ts';
+import type { LiveObjects, Router } from '../../src/routers/router.ts';
+import { aRouteContext, aSpec } from '../helpers/a-route-context.ts';
+
+const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
+const ORIGINAL = 'flagger.kubernetes.io/original-configuration';
+
+const spec = aSpec({
+  service: { raw: { gatewayRefs: [{ name: 'gw' }] }, apex: { labels: {}, annotations: { team: 'shop' } } },
+});
+const anObject = (kind: string, own: unknown, annotations?: Record<string, string>, name = 'shop'): KubeObject => ({
+  apiVersion: 'example.org/v1',
+  kind,
+  metadata: { name, namespace: 'prod', uid: 'u', ...(annotations ? { annotations } : {}) },
+  spec: own,
+});
+
+/** A whole life of a release over objects that were there before. */
+function released(router: Router, of: CanarySpec, before: LiveObjects): LiveObjects {
+  const context = aRouteContext(of);
+  let live = before;
+  for (const split of ['keep' as const, ...[10, 50, 0].map((canaryWeight) => ({ canaryWeight, mirror: false }))]) {
+    const plan = planRoutes(router, context, live, split);
+    live = router.refs(context).map((ref, at) => {
+      const planned = plan.find(({ object }) => object.kind === ref.kind && object.metadata.name === ref.name);
+      return planned?.object ?? live[at];
+    });
+  }
+  return live;
+}
+function restored(router: Router, of: CanarySpec, live: LiveObjects): KubeObject[] {
+  return planRestore(router, aRouteContext(of), live).map(({ object }) => object);
+}
+
+describe('a VirtualService that stood before the Canary', () => {
+  const own = { hosts: ['shop.example.com'], http: [{ route: [{ destination: { host: 'shop' } }] }] };
+  const route = (annotations?: Record<string, string>) => anObject('VirtualService', own, annotations);
+  const routed = { hosts: ['shop'], http: [] };
+  const restore = (annotations: Record<string, string>) =>
+    restored(routers.istio, spec, [undefined, undefined, anObject('VirtualService', routed, annotations)]);
+
+  it('is given back as it was after a whole release [MI15]', () => {
+    const before = route({ team: 'web', purpose: 'all' });
+    const live = released(routers.istio, spec, [undefined, undefined, before]);
+    const taken = live[2]?.metadata.annotations ?? {};
+    expect(JSON.parse(taken[ORIGINAL] ?? '')).toEqual(own);
+    expect(taken['team']).toBe('shop');
+    // The DestinationRules are the Canary's own: they go with it.
+    expect(restored(routers.istio, spec, live).map(plain)).toEqual([plain(before)]);
+  });
+
+  it('is given back as kubectl last applied it [MI15]', () => {
+    const [object, ...others] = restore({
+      [LAST_APPLIED]: JSON.stringify({ spec: own }),
+      [ORIGINAL]: '{"hosts":["x"]}',
+    });
+    expect(others).toEqual([]);
+    expect(object?.['spec']).toEqual(own);
+    expect(object?.metadata.annotations).toEqual({ [LAST_APPLIED]: JSON.stringify({ spec: own }) });
+  });
+
+  it('is given back as Flagger remembered it [MI15]', () => {
+    expect(restore({ [ORIGINAL]: JSON.stringify(own) }).map((object) => object['spec'])).toEqual([own]);
+  });
+
+  it('stays where nothing is known of it [MI15]', () => {
+    expect(restore({ team: 'web' })).toEqual([]);
+  });
+
+  it.each([{ [ORIGINAL]: '{' }, { [LAST_APPLIED]: 'no' }])('is held where %j cannot be read [MI15]', (annotations) => {
+    expect(() => restore(annotations)).toThrow(`annotation ${Object.keys(annotations)[0]} is no JSON`);
+  });
+
+  it('goes with the Canary that made it', () => {
+    const live = released(routers.istio, spec, [undefined, undefined, undefined]);
+    expect(restored(routers.istio, spec, live)).toEqual([]);
+    for (const object of live) expect(object?.metadata.annotations ?? {}).not.toHaveProperty(ORIGINAL);
+  });
+
+  it('is remembered once, not again with every change, and anew when it was made anew', () => {
+    const context = aRouteContext(spec);
+    const live = released(routers.istio, spec, [undefined, undefined, route()]);
+    const edited = aRouteContext(aSpec({ service: { raw: { timeout: '9s' } } }));
+    const [plan] = planRoutes(routers.istio, edited, live, 'keep');
+    expect(plan?.object.metadata.annotations?.[ORIGINAL]).toBe(JSON.stringify(own));
+    // What an earlier life left behind is no truth about an object that users wrote since.
+    const other = { hosts: ['b'], http: [{ route: [{ destination: { host: 'b' } }] }] };
+    const anew = anObject('VirtualService', other, { [ORIGINAL]: JSON.stringify(own) });
+    const [again] = planRoutes(routers.istio, context, [live[0], live[1], anew], 'keep');
+    expect(again?.object.metadata.annotations?.[ORIGINAL]).toBe(JSON.stringify(other));
+  });
+});
+
+describe('what stood before the Canary is given back by every provider [R94]', () => {
+  const ingressRef = { apiVersion: 'networking.k8s.io/v1', kind: 'Ingress', namespace: 'prod', name: 'web' };
+  const users = { apiVersion: 'traefik.io/v1alpha1', kind: 'IngressRoute', namespace: 'prod', name: 'web' };
+  const testing = aSpec({
+    ingressRef: users,
+    analysis: { strategy: { kind: 'ab-testing', iterations: 3, match: [{ headers: { a: { exact: '1' } } }] } },
+  });
+  const backend = { service: { name: 'shop', port: { number: 80 } } };
+  const webRules = { rules: [{ http: { paths: [{ path: '/', backend }] } }] };
+  const web = anObject('Ingress', webRules, { [LAST_APPLIED]: '{"spec":{}}' }, 'web');
+  const nginxs = { 'nginx.ingress.kubernetes.io/canary': 'true', 'nginx.ingress.kubernetes.io/canary-weight': '7' };
+  const edge = anObject(
+    'IngressRoute',
+    { routes: [{ match: 'Host(`a`)', services: [{ name: 'shop' }] }] },
+    undefined,
+    'web',
+  );
+
+  it.each<[string, Router, CanarySpec, LiveObjects]>([
+    [
+      'HTTPProxy',
+      routers.contour,
+      spec,
+      [anObject('HTTPProxy', { routes: [{ services: [{ name: 'shop', port: 80 }] }] })],
+    ],
+    [
+      'HTTPRoute',
+      routers['gatewayapi:v1'],
+      spec,
+      [anObject('HTTPRoute', { rules: [{ backendRefs: [{ name: 'shop' }] }] })],
+    ],
+    [
+      'TraefikService',
+      routers.traefik,
+      spec,
+      [anObject('TraefikService', { weighted: { services: [{ name: 'shop' }] } })],
+    ],
+    ['TrafficSplit', routers['smi:v1alpha2'], spec, [anObject('TrafficSplit', { service: 'x', backends: [] })]],
+    [
+      'canary Ingress',
+      routers.nginx,
+      aSpec({ ingressRef }),
+      [web, anObject('Ingress', { rules: [{ host: 'b' }] }, nginxs, 'web-canary')],
+    ],
+    [
+      'canary IngressRoute',
+      routers.traefik,
+      testing,
+      [
+        anObject('TraefikService', { weighted: { services: [] } }),
+        edge,
+        anObject('IngressRoute', { routes: [{ match: 'Host(`b`)', services: [] }] }, undefined, 'web-canary'),
+      ],
+    ],
+  ])('%s', (_name, router, of, before) => {
+    const live = released(router, of, before);
+    const changed = live.filter((object, at) => object !== before[at]);
+    expect(changed.length).toBeGreaterThan(0);
+    for (const object of changed) {
+      expect(jsonOf(object?.['metadata'])['ownerReferences'] ?? []).toEqual([]);
+    }
+    const back = restored(router, of, live);
+    expect(back.map(plain)).toEqual(before.filter((object, at) => object !== live[at]).map(plain));
+  });
+});
+
+/** No annotations and an empty set of them are the same; which version of an API it is does not matter here. */
+function plain(object: KubeObject | undefined): unknown {
+  const { annotations = {}, labels = {}, ...metadata } = object?.metadata ?? { name: '' };
+  return { ...object, apiVersion: '', metadata: { ...metadata, annotations, labels } };
+}
