@@ -1,5 +1,5 @@
 import { decide, wakes } from '../canary/decide.ts';
-import { gatesOf, type GateState, opensGate } from '../canary/gates.ts';
+import { gatesOf, opensGate } from '../canary/gates.ts';
 import { parseCanary } from '../canary/parse.ts';
 import { parseStatus, renderStatus } from '../canary/status.ts';
 import {
@@ -20,6 +20,7 @@ import type { Router } from '../routers/router.ts';
 import { createAsking } from './asking.ts';
 import type { Deps } from './deps.ts';
 import type { Effects, TickContext } from './execute.ts';
+import { emptyMemory, type Memory } from './memory.ts';
 import { observe } from './observe.ts';
 import type { Releases } from './releases.ts';
 import { createRivals } from './rivals.ts';
@@ -45,26 +46,6 @@ export interface CanaryLoop {
   wake(key: string): void;
   readonly size: number;
   stop(): Promise<void>;
-}
-
-interface Memory {
-  /** Version of the Canary that our last status write made, until the view has it. */
-  ahead: string | undefined;
-  /** Held since then because checks find nothing out. */
-  heldSinceMs: number | undefined;
-  /** When the next tick by schedule is due; 0 before the first. */
-  dueAtMs: number;
-  /** Nothing was to be done, and nothing that it looks at has changed since. */
-  quiet: boolean;
-  intervalMs: number;
-  /** What was last complained about, so that it is said once. */
-  complaint: string;
-  phase: string;
-  /** As the last tick found them. */
-  gates: GateState | undefined;
-  /** A gate that it waits for has opened: the next tick comes before its time. */
-  gateOpened: boolean;
-  suspensionTold: boolean;
 }
 
 const stackOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
@@ -116,18 +97,7 @@ export function createCanaryLoop({
   const memoryOf = (key: string): Memory => {
     const known = memories.get(key);
     if (known) return known;
-    const fresh: Memory = {
-      ahead: undefined,
-      heldSinceMs: undefined,
-      dueAtMs: 0,
-      quiet: false,
-      intervalMs: 0,
-      complaint: '',
-      phase: '',
-      gates: undefined,
-      gateOpened: false,
-      suspensionTold: false,
-    };
+    const fresh = emptyMemory();
     memories.set(key, fresh);
     return fresh;
   };

@@ -62,7 +62,8 @@ describe('serin gate', () => {
     expect((await gate('close', 'app', ...where())).out).toBe('app.default gate closed\n');
     expect(canary()?.metadata.annotations?.['serin.dev/gate']).toBe('closed');
     expect((await gate('show', 'app', ...where())).out).toMatch(/gate closed rollback open\n$/);
-    const managers = (canary()?.metadata as { managedFields?: { manager: string }[] }).managedFields ?? [];
+    const metadata = canary()?.metadata as { managedFields?: { manager: string }[] } | undefined;
+    const managers = metadata?.managedFields ?? [];
     expect(managers.map(({ manager }) => manager)).toContain('serin-gate');
   });
 

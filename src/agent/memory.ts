@@ -1,0 +1,37 @@
+import type { GateState } from '../canary/gates.ts';
+
+/** What the loop keeps of a canary from tick to tick. All of it may be lost: the next tick finds it out again. */
+export interface Memory {
+  /** Version of the Canary that our last status write made, until the view has it. */
+  ahead: string | undefined;
+  /** Held since then because checks find nothing out. */
+  heldSinceMs: number | undefined;
+  /** When the next tick by schedule is due; 0 before the first. */
+  dueAtMs: number;
+  /** Nothing was to be done, and nothing that it looks at has changed since. */
+  quiet: boolean;
+  intervalMs: number;
+  /** What was last complained about, so that it is said once. */
+  complaint: string;
+  phase: string;
+  /** As the last tick found them. */
+  gates: GateState | undefined;
+  /** A gate that it waits for has opened: the next tick comes before its time. */
+  gateOpened: boolean;
+  suspensionTold: boolean;
+}
+
+export function emptyMemory(): Memory {
+  return {
+    ahead: undefined,
+    heldSinceMs: undefined,
+    dueAtMs: 0,
+    quiet: false,
+    intervalMs: 0,
+    complaint: '',
+    phase: '',
+    gates: undefined,
+    gateOpened: false,
+    suspensionTold: false,
+  };
+}
