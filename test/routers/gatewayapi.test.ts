@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { CanarySpec } from '../../src/canary/types.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
 import { gatewayapi } from '../../src/routers/gatewayapi.ts';
+import { jsonOf, listOf } from '../../src/routers/objects.ts';
 import { planRoutes } from '../../src/routers/reconcile.ts';
 import { aRouteContext, aSpec } from '../helpers/a-route-context.ts';
 
@@ -17,6 +18,7 @@ const affinity = {
   secure: false,
   partitioned: false,
 };
+const rulesOf = (object: KubeObject | undefined) => listOf(jsonOf(object?.['spec'])['rules']);
 const sets = (value: string) => ({
   type: 'ResponseHeaderModifier',
   responseHeaderModifier: { add: [{ name: 'Set-Cookie', value }] },
@@ -195,7 +197,7 @@ describe('gatewayapi', () => {
     const Cookie = { type: 'RegularExpression', name: 'Cookie', value: '.*sid-c.*AbCdEfGhIj.*' };
     const away = { ...context, cookies: { current: 'sid-c=AbCdEfGhIj' } };
     const live = router.render(away, { canaryWeight: 20, mirror: false }, [undefined]);
-    expect((live[0]?.['spec'] as { rules: unknown }).rules).toEqual([
+    expect(rulesOf(live[0])).toEqual([
       {
         matches: [{ path, headers: [tenant, Cookie] }],
         backendRefs: [backend('shop-primary', 0), backend('shop-canary', 100)],
@@ -213,7 +215,7 @@ describe('gatewayapi', () => {
     const home = { ...context, cookies: { previous: 'sid-c=AbCdEfGhIj' } };
     const [plan] = planRoutes(router, home, live, { canaryWeight: 0, mirror: false });
     const back = [backend('shop-primary', 100), backend('shop-canary', 0)];
-    expect((plan?.object['spec'] as { rules: unknown }).rules).toEqual([
+    expect(rulesOf(plan?.object)).toEqual([
       {
         matches: [{ path, headers: [tenant, Cookie] }],
         filters: [sets('sid-c=AbCdEfGhIj; Max-Age=-1')],
@@ -229,7 +231,7 @@ describe('gatewayapi', () => {
     const context = aRouteContext(withRaw({ headers }, { analysis: { sessionAffinity, intervalMs: 30_000 } }));
     const cookies = { current: 'sid-c=AbCdEfGhIj', primary: 'sid-p=KlMnOpQrSt' };
     const [route] = v1.render({ ...context, cookies }, { canaryWeight: 20, mirror: false }, [undefined]);
-    const { rules } = route?.['spec'] as { rules: Record<string, unknown>[] };
+    const rules = rulesOf(route);
     expect(rules.map(({ backendRefs }) => (backendRefs as { weight: number }[]).map(({ weight }) => weight))).toEqual([
       [0, 100],
       [100, 0],
@@ -242,7 +244,7 @@ describe('gatewayapi', () => {
     // One filter of a kind is all that a rule may have.
     const home = { ...context, cookies: { previous: 'sid-c=AbCdEfGhIj' } };
     const [object] = v1.render(home, { canaryWeight: 0, mirror: false }, [undefined]);
-    const [forget] = (object?.['spec'] as { rules: Record<string, unknown>[] }).rules;
+    const [forget] = rulesOf(object);
     expect(forget?.['filters']).toEqual([
       {
         type: 'ResponseHeaderModifier',
