@@ -31,7 +31,7 @@ export interface TickRecord {
 }
 
 export interface RolloutOptions {
-  readonly world: ModelCluster;
+  readonly world: Pick<ModelCluster, 'canary' | 'nowMs' | 'see' | 'apply'>;
   readonly answer: (question: Question) => Answer;
   /** Called before an effect runs; may throw as a cluster would. */
   readonly onEffect?: (effect: Effect, index: number) => void;
