@@ -22,7 +22,9 @@ export function settingsHelp(): string {
           : `<${entry.kind === 'duration' ? 'duration' : entry.kind === 'list' ? 'list' : 'value'}>`;
     lines.push(`  --${entry.name} ${value}`);
     lines.push(`      ${entry.help}${entry.default === '' ? '' : ` (default ${entry.default})`}`);
-    lines.push(`      environment: ${environmentName(entry.name)}`);
+    lines.push(
+      `      environment: ${environmentName(entry.name)}${entry.alias === undefined ? '' : ` or ${entry.alias}`}`,
+    );
   }
   return lines.join('\n');
 }
