@@ -4,9 +4,10 @@ import { finalising, promoting } from './phases/promote.ts';
 import { progress } from './phases/progress.ts';
 import { rest } from './phases/rest.ts';
 import { hasFinalizer, isDeleted, release, settleFinalizer, terminate } from './phases/terminate.ts';
+import { tellsLackOfScaler, writePrimaryScaler } from './phases/scaling.ts';
 import { beginTick, stageOf } from './phases/stage.ts';
 import { type Asking, normal, type Tick, update, warn } from './phases/tick.ts';
-import { followTarget, isPlain, reconcileRoute, writeService } from './phases/traffic.ts';
+import { followTarget, isPlain, reconcileRoute, writeService, noteCookies } from './phases/traffic.ts';
 import { stamped } from './status.ts';
 import {
   type CanarySpec,
@@ -80,8 +81,10 @@ function* run(tick: Tick): Asking<void> {
   writeService(stage, 'primary', 'primary');
   const { phase } = tick.draft.status;
   if (phase === 'Initializing') return yield* initialise(stage);
+  if (!tellsLackOfScaler(stage)) writePrimaryScaler(stage, 'missing');
   writeService(stage, 'apex', isPlain(spec) && stage.weight === 100 ? 'canary' : 'primary');
   reconcileRoute(stage);
+  noteCookies(stage);
   switch (phase) {
     case 'Progressing':
     case 'WaitingPromotion':

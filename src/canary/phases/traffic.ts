@@ -29,14 +29,16 @@ export function route(stage: Stage, canaryWeight: number, mirror = false): void 
   draft.effects.push({ kind: 'set-route', split: { canaryWeight, mirror }, ...(cookies ? { cookies } : {}) });
 }
 
-/** Notes in the status what users carry from now on. What stands goes before what the status says: its last write may be lost. */
-function takeCookies({ draft, spec, seen, weight }: Stage, canaryWeight: number): SessionCookies | undefined {
-  const uid = seen.canary.metadata.uid ?? '';
-  const before = cookiesAt({ spec, status: draft.status, uid }, weight);
-  if (!before) return undefined;
-  const cookies = cookiesAt({ spec, status: withCookies(draft.status, before), uid }, canaryWeight);
+/** Notes in the status what users carry with this share, and returns it. */
+function takeCookies({ draft, spec, seen }: Stage, canaryWeight: number): SessionCookies | undefined {
+  const cookies = cookiesAt({ spec, status: draft.status, uid: seen.canary.metadata.uid ?? '' }, canaryWeight);
   if (cookies) draft.status = withCookies(draft.status, cookies);
   return cookies;
+}
+
+/** Users carry what belongs to the routes that stand, even if the status that was to say so got lost. */
+export function noteCookies(stage: Stage): void {
+  takeCookies(stage, stage.weight);
 }
 
 /**
@@ -52,19 +54,6 @@ export function routeHome(stage: Stage, isTold = false): number {
 
 export function canGoHome(stage: Pick<Stage, 'kind' | 'seen'>): boolean {
   return primaryServes(stage) || !canaryServes(stage);
-}
-
-/** Only ever after traffic went home. */
-export function scaleToZero({ draft, kind, target }: Stage): void {
-  if (kind.scaling && kind.scaling.replicasOf(target) > 0) draft.effects.push({ kind: 'scale-target', replicas: 0 });
-}
-
-/** What the target had, what Git says, what the primary has: the first that is more than nothing. */
-export function scaleFromZero({ draft, kind, target, seen }: Stage): void {
-  const { scaling } = kind;
-  if (!scaling || scaling.replicasOf(target) > 0) return;
-  const primaryReplicas = seen.primary ? scaling.replicasOf(seen.primary) : 0;
-  draft.effects.push({ kind: 'scale-target', replicas: seen.desiredReplicas || primaryReplicas || 1 });
 }
 
 /** Brings the canary's Service up to date, unless users would come to what nobody has judged. */
