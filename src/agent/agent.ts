@@ -12,6 +12,7 @@ import { createOutcomeWriter } from '../release/writer.ts';
 import { createSyncer } from '../sync/syncer.ts';
 import { createCanaryLoop } from './canary-loop.ts';
 import type { Deps } from './deps.ts';
+import { rescaled } from './desired.ts';
 import { createEventRecorder } from './event-recorder.ts';
 import { createEffects } from './execute.ts';
 import { createGates, type Gates } from './gates.ts';
@@ -146,6 +147,8 @@ export function startAgent(deps: Deps): Agent {
     phaseOf,
     takenOver: (synced) => new Set(synced.flatMap((app) => apexOf(app, views.services))),
     onSynced: (synced) => {
+      // No view tells of it: the number of pods of a target is not applied to it.
+      for (const key of rescaled(apps, synced)) canaryLoop.wake(key);
       apps = synced;
       adoptAll(synced);
     },

@@ -50,6 +50,15 @@ export function withLeftAlone(
   });
 }
 
+/** Canaries, by `namespace/name`, whose targets Git asks for another number of pods than before. Those that are new do not count. */
+export function rescaled(before: readonly App[], now: readonly App[]): readonly string[] {
+  const numberOf = ({ target }: App): unknown =>
+    (target?.object['spec'] as { replicas?: unknown } | undefined)?.replicas;
+  const keyOf = ({ id }: App): string => `${id.namespace}/${id.name}`;
+  const known = new Map(before.map((app) => [keyOf(app), numberOf(app)]));
+  return now.filter((app) => known.has(keyOf(app)) && known.get(keyOf(app)) !== numberOf(app)).map(keyOf);
+}
+
 /** spec.replicas that Git asks of each target, by `namespace/name`. */
 export function replicasOf(apps: readonly App[]): ReadonlyMap<string, number> {
   const replicas = new Map<string, number>();

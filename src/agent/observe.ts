@@ -75,6 +75,9 @@ export async function observe(input: ObserveInput): Promise<Observed> {
   const targetObject = await look(target);
   const primary = await look(kind.primaryRef(target, targetObject));
   const candidate = await look(kind.candidateRef?.(target, targetObject));
+  const scalerRef = spec.autoscaler?.ref;
+  const scaler = await look(scalerRef);
+  const primaryScaler = await look(scalerRef && { ...scalerRef, name: `${scalerRef.name}-primary` });
   const configs = new Map<ConfigKey, ConfigSeen>();
   if (settings.configTracking && kind.tracksConfigs && targetObject) {
     const wanted = configRefsOf(targetObject).flatMap(({ key }) => [key, `${key}-primary` as ConfigKey]);
@@ -90,6 +93,8 @@ export async function observe(input: ObserveInput): Promise<Observed> {
     target: targetObject,
     primary,
     ...(candidate === undefined ? {} : { candidate }),
+    ...(scaler === undefined ? {} : { scaler }),
+    ...(primaryScaler === undefined ? {} : { primaryScaler }),
     apexService: views.services.get(namespace, service.name),
     primaryService: views.services.get(namespace, `${service.name}-primary`),
     canaryService: views.services.get(namespace, `${service.name}-canary`),

@@ -1,5 +1,6 @@
-import type { Cluster, KindRef, Reflection } from '../cluster/cluster.ts';
+import type { Cluster, KindRef, Reflection, ReflectOptions } from '../cluster/cluster.ts';
 import { configChecksum, isTrackedConfig } from '../canary/configs.ts';
+import { at, listOf } from '../canary/json.ts';
 import type { ConfigKey, ConfigSeen } from '../canary/types.ts';
 import type { KubeObject, ObjectRef } from '../manifest/types.ts';
 
@@ -31,12 +32,7 @@ export function openViews(cluster: Cluster, namespace: string | undefined, signa
     const key = `${kind.apiVersion}/${kind.kind}`;
     const known = views.get(key);
     if (known) return known;
-    const view = cluster.reflect(
-      kind,
-      // Only there does it say when a DaemonSet last moved.
-      { ...scope, ...(project ? { project } : {}), ...(kind.kind === 'DaemonSet' ? { keepManagedFields: true } : {}) },
-      signal,
-    );
+    const view = cluster.reflect(kind, { ...scope, ...optionsFor[kind.kind], ...(project ? { project } : {}) }, signal);
     views.set(key, view);
     view.onChange(({ object }) => {
       for (const listener of listeners) listener(kind.kind, object.metadata.namespace ?? '', nameFor(object));
@@ -71,6 +67,25 @@ export function openViews(cluster: Cluster, namespace: string | undefined, signa
         view.isSynced && view.trouble === undefined ? [] : [`${key}: ${view.trouble ?? 'not listed yet'}`],
       ),
   };
+}
+
+/** Fields of all objects of a kind that are needed beside those that views keep. */
+const optionsFor: Readonly<Record<string, Pick<ReflectOptions, 'keepManagedFields' | 'project'>>> = {
+  // Only there does it say when one last moved.
+  DaemonSet: { keepManagedFields: true },
+  // Only there does it say who has set the number of pods.
+  Deployment: { keepManagedFields: true, project: withScaler },
+};
+
+/** A Deployment with nothing left of its managed fields but who set its replicas. */
+function withScaler(object: KubeObject): KubeObject {
+  const managedFields = listOf(object.metadata['managedFields']).flatMap(({ manager, fieldsV1 }) =>
+    at(fieldsV1, 'f:spec', 'f:replicas') === undefined
+      ? []
+      : [{ manager, fieldsV1: { 'f:spec': { 'f:replicas': {} } } }],
+  );
+  object.metadata['managedFields'] = managedFields;
+  return object;
 }
 
 /** A Knative Revision concerns the Service that it was made for. */

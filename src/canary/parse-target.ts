@@ -43,6 +43,8 @@ export function checkTarget(
     check.note(field, `can't use ${written} as target if provider is set to knative`);
   if (isKnative && hasAutoscaler) check.note('spec.autoscalerRef', `can't use autoscaler with Knative Service`);
   if (targetKind !== 'Service') return;
+  // Flagger would make one that scales nothing.
+  if (hasAutoscaler) check.note('spec.autoscalerRef', `can't use autoscaler with Service as target`);
   // Flagger would route to Services that it never makes.
   if (service.name !== target.name)
     check.note(

@@ -1,4 +1,5 @@
 import type { KubeObject } from '../manifest/types.ts';
+import { parseAutoscaler } from './parse-autoscaler.ts';
 import { createFieldChecks, type FieldChecks, type Finding, throwFindings } from './field-checks.ts';
 import { parseAnalysis } from './parse-analysis.ts';
 import { refuseOtherNamespaces } from './references.ts';
@@ -29,7 +30,7 @@ export function parseCanary(object: KubeObject, defaults: CanaryDefaults): Canar
   const provider = check.text(spec['provider'], 'spec.provider') ?? defaults.provider;
   const named = parseTarget(spec['targetRef'], namespace, check);
   const { target, targetKind } = named;
-  refuseWhatComesLater(spec, check);
+  const autoscaler = parseAutoscaler(spec['autoscalerRef'], namespace, check);
   // The API server never stores canaryAnalysis; files in Git may still have it.
   const analysisField =
     spec['analysis'] === undefined && spec['canaryAnalysis'] !== undefined ? 'canaryAnalysis' : 'analysis';
@@ -56,6 +57,7 @@ export function parseCanary(object: KubeObject, defaults: CanaryDefaults): Canar
     ...(metricsServer === undefined ? {} : { metricsServer }),
     target,
     targetKind,
+    ...autoscaler,
     ...parseIngressRef(spec['ingressRef'], namespace, check),
     service,
     analysis,
@@ -66,13 +68,6 @@ export function parseCanary(object: KubeObject, defaults: CanaryDefaults): Canar
   };
   throwFindings(`canary ${name}.${namespace}`, findings);
   return parsed;
-}
-
-function refuseWhatComesLater(spec: Readonly<Record<string, unknown>>, check: FieldChecks): void {
-  if (spec['autoscalerRef'] !== undefined && spec['autoscalerRef'] !== null) {
-    const hint = 'remove autoscalerRef and the autoscaler, or leave this app to Flagger until then';
-    check.note('spec.autoscalerRef', 'autoscalers are not supported in this release', hint);
-  }
 }
 
 function parseIngressRef(value: unknown, namespace: string, check: FieldChecks): Pick<CanarySpec, 'ingressRef'> {

@@ -1,4 +1,6 @@
 import { primaryReadiness } from './phases/health.ts';
+import { keepUp } from './phases/rest.ts';
+import { lacksScaler, writePrimaryScaler } from './phases/scaling.ts';
 import { beginTick, stageOf } from './phases/stage.ts';
 import { hasDeadCanary } from './phases/progress.ts';
 import { hasFinalizer, isDeleted } from './phases/terminate.ts';
@@ -20,7 +22,9 @@ export function wakes(spec: CanarySpec, status: CanaryStatus, seen: Seen, settin
   const primary = primaryReadiness(stage).kind;
   switch (status.phase) {
     case 'Initializing':
-      return seen.primary === undefined ? stage.revision.missing.length === 0 : primary === 'ready';
+      return seen.primary === undefined
+        ? stage.revision.missing.length === 0
+        : primary === 'ready' && !lacksScaler(stage);
     case 'Progressing':
     case 'WaitingPromotion':
       return stage.novelty !== 'same' || seen.isRejected === true || hasDeadCanary(stage);
@@ -29,7 +33,7 @@ export function wakes(spec: CanarySpec, status: CanaryStatus, seen: Seen, settin
       return stage.novelty === 'new' && primary === 'ready';
     default:
       // A primary in motion is waited for at the interval: its every step would otherwise be told.
-      return stage.novelty === 'new' ? primary !== 'progressing' : hasRepairs(stage);
+      return stage.novelty === 'new' ? primary !== 'progressing' && !lacksScaler(stage) : hasRepairs(stage);
   }
 }
 
@@ -41,5 +45,7 @@ function hasRepairs(stage: Stage): boolean {
   writeService(stage, 'primary', 'primary');
   writeService(stage, 'apex', 'primary');
   reconcileRoute(stage);
+  writePrimaryScaler(stage, 'missing');
+  keepUp(stage);
   return draft.effects.length > 0 || seen.primary === undefined;
 }

@@ -28,6 +28,14 @@ const kindsInCode: Readonly<Record<string, { readonly resource: string; readonly
   Service: { resource: 'services', verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'] },
   ConfigMap: { resource: 'configmaps', verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'] },
   Secret: { resource: 'secrets', verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'] },
+  HorizontalPodAutoscaler: {
+    resource: 'horizontalpodautoscalers.autoscaling',
+    verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'],
+  },
+  ScaledObject: {
+    resource: 'scaledobjects.keda.sh',
+    verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'],
+  },
   Event: { resource: 'events', verbs: ['create', 'patch'] },
   // The agent's own, where nobody has made it; and what Git says. Never deleted.
   Namespace: { resource: 'namespaces', verbs: ['get', 'list', 'watch', 'create', 'patch'] },

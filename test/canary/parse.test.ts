@@ -142,7 +142,7 @@ describe('a Canary', () => {
     const spec = {
       targetRef: { kind: 'Deploymnt' },
       service: {},
-      autoscalerRef: { kind: 'HorizontalPodAutoscaler', name: 'a' },
+      autoscalerRef: { kind: 'HorizontalPodScaler', name: 'a' },
     };
     const analysis = {
       interval: '30',
@@ -153,7 +153,7 @@ describe('a Canary', () => {
     expect(findingsOf(spec, analysis)).toEqual([
       'spec.targetRef.kind: unknown value "Deploymnt" | did you mean "Deployment"?',
       'spec.targetRef.name: is required | name the Deployment that is to be released',
-      expect.stringContaining('spec.autoscalerRef: autoscalers are not supported in this release'),
+      'spec.autoscalerRef.kind: unknown value "HorizontalPodScaler" | did you mean "HorizontalPodAutoscaler"?',
       'spec.analysis.interval: "30" is no duration | write a number and a unit, such as 30s or 1m',
       'spec.analysis.stepWeight: must be a whole number, not 7.5',
       'spec.analysis: says no way to release | give it stepWeight, stepWeights or iterations',

@@ -1,8 +1,9 @@
 import { hasPrimaryConfigs } from '../revision.ts';
 import { primaryReadiness, primaryServes } from './health.ts';
 import { cannotBeCopied, writePrimary } from './primary-write.ts';
+import { scaleToZero, tellsLackOfScaler, writePrimaryScaler } from './scaling.ts';
 import { type Asking, alert, fail, log, normal, restartAs, type Stage, update, warn } from './tick.ts';
-import { reconcileRoute, route, scaleToZero, writeService } from './traffic.ts';
+import { reconcileRoute, route, writeService } from './traffic.ts';
 
 /**
  * From a plain Deployment to primary and canary. Users stay on the target until the primary answers: only then the apex Service
@@ -27,6 +28,8 @@ export function* initialise(stage: Stage): Asking<void> {
     warn(stage, ready.reason);
     return;
   }
+  if (tellsLackOfScaler(stage)) return;
+  writePrimaryScaler(stage, 'missing');
   writeService(stage, 'apex', 'primary');
   reconcileRoute(stage);
   if (stage.weight > 0) route(stage, 0);

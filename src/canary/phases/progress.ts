@@ -8,8 +8,9 @@ import { preparedMark } from './marks.ts';
 import { cannotBeCopied, writePrimary } from './primary-write.ts';
 import { restartAnalysis } from './restart.ts';
 import { cancel, rollBack, rollBackAfterChecks } from './rollback.ts';
+import { lacksScaler, scaleFromZero, writePrimaryScaler } from './scaling.ts';
 import { alert, type Asking, normal, type Stage, update, warn } from './tick.ts';
-import { routeHome, scaleFromZero } from './traffic.ts';
+import { routeHome } from './traffic.ts';
 
 /** A release under analysis (Progressing, WaitingPromotion): checks, then the next step, one a tick. */
 export function* progress(stage: Stage): Asking<void> {
@@ -38,7 +39,7 @@ export function* progress(stage: Stage): Asking<void> {
   if (yield* isCalledBack(stage)) return;
   const judgement = yield* check(stage);
   if (judgement === 'lost') return holdThroughOutage(stage);
-  if (judgement === 'passed') yield* advance(stage);
+  if (judgement === 'passed' && !lacksScaler(stage)) yield* advance(stage);
 }
 
 /** Deals with a canary that is not ready. */
@@ -125,9 +126,10 @@ function holdThroughOutage(stage: Stage): void {
 /** Without an analysis: users go home, the primary gets the new version, and its rollout is waited for. */
 function skip(stage: Stage): void {
   const { names } = stage;
-  if (cannotBeCopied(stage)) return;
+  if (lacksScaler(stage) || cannotBeCopied(stage)) return;
   const weight = stage.weight > 0 || stage.mirrored ? routeHome(stage) : 0;
   normal(stage, `Copying ${names.target} template spec to ${names.primary}`);
   writePrimary(stage);
+  writePrimaryScaler(stage, 'always');
   update(stage, { phase: 'Promoting', canaryWeight: weight, iterations: 0 });
 }

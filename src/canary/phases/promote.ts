@@ -3,8 +3,9 @@ import { callPostRollout } from './hooks.ts';
 import { cannotBeCopied, writePrimary } from './primary-write.ts';
 import { restartAnalysis } from './restart.ts';
 import { failPromotion } from './rollback.ts';
+import { lacksScaler, scaleToZero, writePrimaryScaler } from './scaling.ts';
 import { normal, type Stage, update, warn } from './tick.ts';
-import { route, routeHome, scaleToZero } from './traffic.ts';
+import { route, routeHome } from './traffic.ts';
 
 /** Copies the analysed revision to the primary. It is the target's present one: anything else has restarted the analysis before. */
 export function promote(stage: Stage): void {
@@ -17,7 +18,8 @@ export function promote(stage: Stage): void {
 
 /** Waits for the primary's new pods and moves traffic to them. */
 export function promoting(stage: Stage): void {
-  if (!awaitPrimary(stage)) return;
+  if (!awaitPrimary(stage) || lacksScaler(stage)) return;
+  writePrimaryScaler(stage, 'always');
   const { spec, weight, novelty } = stage;
   const step = spec.analysis.stepWeightPromotion ?? 100;
   // Nobody stays on a canary that changes under the users or does not answer.
@@ -37,7 +39,7 @@ export function promoting(stage: Stage): void {
 
 /** All users are on the new primary: the canary may go. */
 export function finalising(stage: Stage): void {
-  if (awaitPrimary(stage)) succeed(stage);
+  if (awaitPrimary(stage) && !lacksScaler(stage)) succeed(stage);
 }
 
 function succeed(stage: Stage): void {

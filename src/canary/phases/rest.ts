@@ -5,8 +5,9 @@ import { refusedBy } from './hooks.ts';
 import { copyConfigs, cannotBeCopied, writePrimary } from './primary-write.ts';
 import { isCalledBack } from './progress.ts';
 import { cancel } from './rollback.ts';
+import { followReplicas, lacksScaler, pauseScaler, scaleFromZero, scaleToZero, writePrimaryScaler } from './scaling.ts';
 import { alert, type Asking, log, normal, restartAs, type Stage, update, warn } from './tick.ts';
-import { routeHome, scaleFromZero, scaleToZero } from './traffic.ts';
+import { routeHome } from './traffic.ts';
 
 /** Nothing is under analysis (Initialized, Succeeded, Failed), or a new revision waits to be let in (Waiting). */
 export function* rest(stage: Stage): Asking<void> {
@@ -15,11 +16,12 @@ export function* rest(stage: Stage): Asking<void> {
     if (novelty === 'promoted') return cancel(stage);
   } else if (novelty !== 'new') {
     heal(stage);
+    keepUp(stage);
     // The target went back to what runs anyway: its next change is a change again.
     if (novelty === 'promoted') rebase(stage);
     return;
   }
-  if (cannotBeCopied(stage)) return;
+  if (cannotBeCopied(stage) || (lacksScaler(stage) && status.phase !== 'Waiting')) return;
   const ready = primaryReadiness(stage);
   if (ready.kind !== 'ready') {
     warn(stage, ready.reason);
@@ -32,6 +34,7 @@ export function* rest(stage: Stage): Asking<void> {
     stage.draft.effects.push({ kind: 'begin-release', restarted: false });
   }
   if (status.phase === 'Waiting' && (yield* isCalledBack(stage))) return;
+  if (lacksScaler(stage)) return;
   const refusal = yield* refusedBy(stage, 'confirm-rollout', {
     phase: status.phase,
     onPass: (hook) => normal(stage, `Confirm-rollout check ${hook.name} passed`),
@@ -62,6 +65,18 @@ function rebase(stage: Stage): void {
   const { failedChecks, iterations, phase } = stage.status;
   restartAs(stage, phase, stage.draft.status.canaryWeight);
   update(stage, { failedChecks, iterations, ...(phase === 'Failed' ? {} : { lastPromotedSpec: stage.revision.hash }) });
+}
+
+/**
+ * What Git says of the target's size is no revision, so no release brings it to the primary: it goes there while nothing is judged.
+ * (With Flagger it waits for the next promotion.) Not while users depend on the target, whose size is its own then.
+ */
+export function keepUp(stage: Stage): void {
+  const { weight, mirrored } = stage;
+  if (weight > 0 || mirrored || !primaryServes(stage)) return;
+  followReplicas(stage);
+  writePrimaryScaler(stage, 'behind');
+  pauseScaler(stage, true);
 }
 
 /** What somebody took away while nothing was going on. */

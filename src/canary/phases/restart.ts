@@ -1,6 +1,7 @@
 import { changedConfigs } from '../revision.ts';
+import { scaleToZero } from './scaling.ts';
 import { normal, restartAs, type Stage } from './tick.ts';
-import { canGoHome, holdsUsers, routeHome, scaleToZero, writeService } from './traffic.ts';
+import { canGoHome, holdsUsers, routeHome, writeService } from './traffic.ts';
 
 /** A newer revision takes the place of the one under analysis: users go home, everything begins again. */
 export function restartAnalysis(stage: Stage): void {

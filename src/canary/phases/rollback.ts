@@ -1,8 +1,9 @@
 import type { FailedCheck } from '../types.ts';
 import { canaryServes } from './health.ts';
 import { callPostRollout } from './hooks.ts';
+import { scaleToZero } from './scaling.ts';
 import { alert, normal, restartAs, type Stage, update, warn } from './tick.ts';
-import { canGoHome, route, routeHome, scaleToZero } from './traffic.ts';
+import { canGoHome, route, routeHome } from './traffic.ts';
 
 /** Ends a release that failed: traffic home, then the outcome, which survives a restart, then the canary to zero. */
 export function rollBack(stage: Stage, failedCheck: FailedCheck): void {

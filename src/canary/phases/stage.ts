@@ -28,7 +28,11 @@ export function stageOf(tick: Tick, target: NonNullable<Seen['target']>): Stage 
   const selector = kind.selectorOf(target, settings.selectorLabels);
   if (!selector) return undefined;
   const revision = revisionOf(kind, target, seen, settings);
-  const replicas = kind.scaling && (kind.scaling.replicasOf(target) || seen.desiredReplicas || 0);
+  // Of a primary that stands an autoscaler sets them.
+  const isScaled = spec.autoscaler !== undefined && seen.primary !== undefined;
+  const replicas = isScaled
+    ? undefined
+    : kind.scaling && (kind.scaling.replicasOf(target) || seen.desiredReplicas || 0);
   const source = primarySource(seen, selector, revision, settings, replicas);
   if (!source) return undefined;
   return {

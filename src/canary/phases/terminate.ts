@@ -1,7 +1,8 @@
 import { jsonOf } from '../json.ts';
 import { canaryReadiness, primaryServes } from './health.ts';
+import { pauseScaler, scaleFromZero } from './scaling.ts';
 import { log, normal, type Stage, type Tick, update, warn } from './tick.ts';
-import { isPlain, scaleFromZero } from './traffic.ts';
+import { isPlain } from './traffic.ts';
 
 export const finalizer = 'finalizer.flagger.app';
 const retryMs = 3_000;
@@ -42,10 +43,11 @@ export function terminate(stage: Stage): void {
     update(stage, { phase: 'Terminating' });
   }
   if (kind.scaling?.replicasOf(target) === 0) {
-    scaleFromZero(stage);
+    scaleFromZero(stage, true);
     log(stage, `${names.canary} kind ${spec.target.kind} reverted`);
     return;
   }
+  pauseScaler(stage, false);
   const ready = canaryReadiness(stage);
   if (ready.kind !== 'ready' && primaryServes(stage))
     return warn(stage, `canary not ready during finalizing: ${ready.reason}`);

@@ -1,5 +1,5 @@
 import type { KubeObject } from '../../manifest/types.ts';
-import { at, type Json, listOf, numberOf, textOf } from '../json.ts';
+import { at, type Json, jsonOf, listOf, numberOf, textOf } from '../json.ts';
 import { selectorLabelOf } from '../labels.ts';
 import { createPrimary, primaryHasId, primaryRuns, promotePrimary } from '../primary.ts';
 import { renderService } from '../services.ts';
@@ -32,7 +32,14 @@ export const deployment: Target = {
   unborn: ({ name, namespace }) => `${name}.${namespace} not ready: ${unobserved}`,
   readiness: deploymentReadiness,
   serves: (object) => object !== undefined && replicasOf(object) > 0 && availableOf(object) > 0,
-  scaling: { replicasOf, patch: (replicas) => ({ spec: { replicas } }) },
+  scaling: {
+    replicasOf,
+    patch: (replicas) => ({ spec: { replicas } }),
+    follow: (primary, replicas) =>
+      replicasOf(primary) === replicas || isScaledByOthers(primary)
+        ? primary
+        : { ...primary, spec: { ...jsonOf(primary['spec']), replicas } },
+  },
   renderService,
 };
 
@@ -98,6 +105,17 @@ function conditionOf(object: KubeObject, type: string): Json | undefined {
 /** spec.replicas; absent means 1. */
 function replicasOf(object: KubeObject): number {
   return numberOf(at(object, 'spec', 'replicas')) ?? 1;
+}
+
+/** Who made the primary: this agent, or Flagger before it. */
+const makers: readonly unknown[] = ['serin-canary', 'flagger'];
+
+/** A person or an autoscaler of their own has set the number of pods. Where nobody knows who did, it was us. */
+function isScaledByOthers({ metadata }: KubeObject): boolean {
+  const setters = listOf(metadata['managedFields']).filter(
+    ({ fieldsV1 }) => at(fieldsV1, 'f:spec', 'f:replicas') !== undefined,
+  );
+  return setters.some(({ manager }) => !makers.includes(manager));
 }
 
 function availableOf(object: KubeObject): number {

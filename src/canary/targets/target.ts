@@ -91,6 +91,8 @@ export interface Scaling {
   replicasOf(object: KubeObject): number;
   /** Merge patch that gives the target this many pods; 0: none. */
   patch(replicas: number): Readonly<Record<string, unknown>>;
+  /** The primary with this number; the very same where it has it, or where somebody else has set another. Absent: it has none. */
+  follow?(primary: KubeObject, replicas: number): KubeObject;
 }
 
 /** For kinds whose pods are told apart by others than us. */

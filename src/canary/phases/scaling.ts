@@ -1,0 +1,89 @@
+import type { KubeObject } from '../../manifest/types.ts';
+import { scalers } from '../scalers/registry.ts';
+import { isScalerBehind, renderPrimaryScaler, type Scaler, type ScalerInput } from '../scalers/scaler.ts';
+import { log, type Stage, warn } from './tick.ts';
+
+interface Scaled {
+  readonly scaler: Scaler;
+  readonly input: ScalerInput;
+}
+
+/** Undefined: no autoscaler is asked for, or the target's is not there. */
+function scaledBy({ spec, seen }: Stage): Scaled | undefined {
+  const { autoscaler } = spec;
+  if (!autoscaler || !seen.scaler) return undefined;
+  const input = { spec: autoscaler, canary: seen.canary, target: spec.target.name, source: seen.scaler };
+  return { scaler: scalers[autoscaler.kind], input };
+}
+
+/** Without the autoscaler that the Canary names nothing may go forward; a way back is never barred by it. */
+export function lacksScaler({ spec, seen }: Pick<Stage, 'spec' | 'seen'>): boolean {
+  return spec.autoscaler !== undefined && seen.scaler === undefined;
+}
+
+/** Says so and returns true. */
+export function tellsLackOfScaler(stage: Stage): boolean {
+  const { autoscaler } = stage.spec;
+  if (!autoscaler || !lacksScaler(stage)) return false;
+  const { name, namespace = '' } = autoscaler.ref;
+  warn(stage, scalers[autoscaler.kind].missing({ name, namespace }));
+  return true;
+}
+
+/** `missing`: made where there is none. Of one that is there: `behind` where the target's has changed since, `always` whatever differs. */
+export function writePrimaryScaler(stage: Stage, when: 'missing' | 'behind' | 'always'): void {
+  const scaled = scaledBy(stage);
+  if (!scaled) return;
+  const { scaler, input } = scaled;
+  const live = stage.seen.primaryScaler;
+  if ((when === 'missing') !== (live === undefined)) return;
+  if (live && when === 'behind' && !isScalerBehind(scaler, input, live)) return;
+  const object = renderPrimaryScaler(scaler, input, live);
+  if (object !== live) write(stage, object, live);
+}
+
+/** The primary's pods are the autoscaler's, or somebody else's who set them; else they follow what Git asks of the target. */
+export function followReplicas(stage: Stage): void {
+  const { spec, seen, kind, names } = stage;
+  const { desiredReplicas = 0, primary } = seen;
+  if (spec.autoscaler || !primary || desiredReplicas === 0) return;
+  const object = kind.scaling?.follow?.(primary, desiredReplicas) ?? primary;
+  if (object === primary) return;
+  write(stage, object, primary);
+  log(stage, `${names.primary} gets ${desiredReplicas} replicas, as Git asks of its target`);
+}
+
+/** Only ever after traffic went home. */
+export function scaleToZero(stage: Stage): void {
+  const { draft, kind, target } = stage;
+  pauseScaler(stage, true);
+  if (kind.scaling && kind.scaling.replicasOf(target) > 0) draft.effects.push({ kind: 'scale-target', replicas: 0 });
+}
+
+/**
+ * What the target had; of an autoscaler its minimum; what Git says; what the primary has: the first that is more than nothing.
+ * `takesAll`: it will have all users at once, so the primary's number goes before the autoscaler's minimum.
+ */
+export function scaleFromZero(stage: Stage, takesAll = false): void {
+  const { draft, kind, target, seen } = stage;
+  const { scaling } = kind;
+  if (!scaling) return;
+  pauseScaler(stage, false);
+  if (scaling.replicasOf(target) > 0) return;
+  const ofPrimary = seen.primary ? scaling.replicasOf(seen.primary) : 0;
+  const scaled = scaledBy(stage);
+  const least = scaled && Math.max(scaled.scaler.leastOf(scaled.input.source), takesAll ? ofPrimary : 0);
+  draft.effects.push({ kind: 'scale-target', replicas: least ?? (seen.desiredReplicas || ofPrimary || 1) });
+}
+
+/** Before pods are taken away, so that they are not made again; after that, or before they are asked for, the other way round. */
+export function pauseScaler(stage: Stage, isPaused: boolean): void {
+  const scaled = scaledBy(stage);
+  const source = scaled?.input.source;
+  const object = source && scaled.scaler.paused?.(source, isPaused);
+  if (object && object !== source) write(stage, object, source);
+}
+
+function write({ draft }: Stage, object: KubeObject, over: KubeObject | undefined): void {
+  draft.effects.push({ kind: 'write', object, over });
+}
