@@ -8,7 +8,7 @@ import type { KubeObject } from '../../src/manifest/types.ts';
 import { ClusterFailure, createModelCluster, type ModelCluster } from '../helpers/model-cluster.ts';
 import { createRollout, type Rollout, type TickRecord } from '../helpers/rollout.ts';
 
-const { serves } = deployment;
+const serves = (object: KubeObject | undefined): boolean => deployment.serves(object);
 
 /** What happens around a Canary between two ticks. */
 type Happening =

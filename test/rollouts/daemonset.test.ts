@@ -42,10 +42,10 @@ interface Staged {
   readonly world: TargetWorld;
   readonly rollout: Rollout;
   /** Ten seconds later: one tick. */
-  step(times?: number): void;
-  setImage(image: string): void;
-  setConfig(text: string): void;
-  split(): unknown;
+  readonly step: (times?: number) => void;
+  readonly setImage: (image: string) => void;
+  readonly setConfig: (text: string) => void;
+  readonly split: () => unknown;
 }
 
 function stage(spec: Spec = {}, analysis: Spec = {}, answer: (question: Question) => Answer = () => passing): Staged {

@@ -76,7 +76,11 @@ function primaryOf(
 function canaryOf({ canary, target, live }: ServiceInput): KubeObject {
   const { name, namespace, labels = {}, annotations = {} } = target.metadata;
   const { [lastApplied]: _note, ...others } = annotations;
-  if (live && !isControlledBy(live, canary)) return live;
+  if (live && !isControlledBy(live, canary)) {
+    // Its labels and annotations are somebody else's; where it leads is what users are routed to.
+    const spec = copiedSpec(target, live);
+    return sameJson(spec, live['spec']) ? live : { ...live, spec };
+  }
   const made: KubeObject = {
     ...live,
     apiVersion: 'v1',
