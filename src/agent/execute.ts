@@ -58,7 +58,9 @@ export function createEffects(deps: Deps, { recorder, releases, outbox }: Effect
   const tellHooks = createEventHooks(deps, outbox);
 
   const tell: Effects['tell'] = (canary, spec, event) => {
-    log[event.level]({ canary: `${spec.name}.${spec.namespace}` }, event.message);
+    // Flagger logs most warnings as info.
+    const level = event.type === 'Warning' && event.level === 'info' ? 'warn' : event.level;
+    log[level]({ canary: `${spec.name}.${spec.namespace}` }, event.message);
     recorder.record(canary, event);
     tellHooks(canary, spec, event);
   };

@@ -86,6 +86,7 @@ export async function runAgent(
         ...(tokenFile === '' ? {} : { tokens: readTokens }),
         log,
       });
+      log.info({ port: gateServer.port }, `Gates can be asked for on port ${gateServer.port}`);
       closing.push(() => gateServer.close());
     }
     await new Promise<void>((resolve) => {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseCanary } from '../../src/canary/parse.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
+import { alertProviderProblems } from '../../src/notifiers/check-provider.ts';
 import { alertFields } from '../../src/notifiers/fields.ts';
 import { notifiers } from '../../src/notifiers/registry.ts';
 import { anAlert, describeNotifier } from '../conformance/describe-notifier.ts';
@@ -26,6 +27,24 @@ for (const [name, notifier] of Object.entries(notifiers)) {
     });
   });
 }
+
+it('are all that the schema of AlertProviders allows, but those that come later', () => {
+  const schema = readFileSync(
+    join(import.meta.dirname, '../../manifests/crds/alertproviders.flagger.app.yaml'),
+    'utf8',
+  );
+  const allowed = /type: \{ type: string, enum: \[([^\]]+)\] \}/.exec(schema)?.[1]?.split(', ') ?? [];
+  const said = (type: string): readonly string[] =>
+    alertProviderProblems({
+      apiVersion: 'flagger.app/v1beta1',
+      kind: 'AlertProvider',
+      metadata: { name: 'a', namespace: 'demo' },
+      spec: { type, address: 'https://example.test/' },
+    }).map(({ severity }) => severity);
+  expect(allowed.filter((type) => said(type).length === 0).toSorted()).toEqual(Object.keys(notifiers).toSorted());
+  expect(allowed.flatMap(said)).not.toContain('error');
+  expect(said('pager')).toEqual(['error']);
+});
 
 interface Recorded {
   readonly canarySpec: Readonly<Record<string, unknown>>;

@@ -1,0 +1,121 @@
+import { describe, expect, it } from 'vitest';
+import { createEventRecorder, type EventRecorder } from '../../src/agent/event-recorder.ts';
+import type { Cluster } from '../../src/cluster/cluster.ts';
+import { AgentError } from '../../src/lib/errors.ts';
+import { silentLogger } from '../../src/lib/log.ts';
+import type { KubeObject } from '../../src/manifest/types.ts';
+import { manualClock, type ManualClock } from '../helpers/manual-clock.ts';
+
+const canary: KubeObject = {
+  apiVersion: 'flagger.app/v1beta1',
+  kind: 'Canary',
+  metadata: { namespace: 'demo', name: 'app', uid: 'u1', resourceVersion: '7' },
+};
+
+interface Fixture {
+  readonly recorder: EventRecorder;
+  readonly clock: ManualClock;
+  readonly stored: Map<string, KubeObject>;
+  readonly dropped: () => number;
+  /** While true, the API server does not answer. */
+  readonly down: { is: boolean };
+  readonly say: (message: string) => void;
+}
+
+function recorderOver(): Fixture {
+  const clock = manualClock();
+  const stored = new Map<string, KubeObject>();
+  const down = { is: false };
+  let dropped = 0;
+  const refuse = (): void => {
+    if (down.is) throw new AgentError('CLUSTER_UNREACHABLE', 'down');
+  };
+  const cluster = {
+    create: async (object: KubeObject) => {
+      refuse();
+      stored.set(object.metadata.name, object);
+      return object;
+    },
+    mergePatch: async ({ name }: { name: string }, patch: object) => {
+      refuse();
+      const before = stored.get(name);
+      if (!before) throw new AgentError('CLUSTER_REFUSED', 'gone', { details: { status: 404 } });
+      stored.set(name, { ...before, ...patch });
+      return before;
+    },
+  } as unknown as Cluster;
+  const options = { cluster, clock, log: silentLogger, component: 'flagger', onDropped: () => void (dropped += 1) };
+  const recorder = createEventRecorder(options, new AbortController().signal);
+  return {
+    recorder,
+    clock,
+    stored,
+    down,
+    dropped: () => dropped,
+    say: (message) => recorder.record(canary, { type: 'Normal', level: 'info', message }),
+  };
+}
+
+/** Lets everything run that does not wait for time. */
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const shown = (stored: Fixture['stored']): string[] =>
+  [...stored.values()].map((event) => `${String(event['message'])} x${String(event['count'])}`);
+
+describe('Kubernetes events', () => {
+  it('look like Flagger’s', async () => {
+    const { say, stored } = recorderOver();
+    say('Initialization done! app.demo');
+    await settled();
+    const [event] = stored.values();
+    expect(event).toMatchObject({
+      kind: 'Event',
+      metadata: { namespace: 'demo' },
+      involvedObject: { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', name: 'app', namespace: 'demo', uid: 'u1' },
+      reason: 'Synced',
+      type: 'Normal',
+      source: { component: 'flagger' },
+      count: 1,
+    });
+  });
+
+  it('are each kept under their own text, however many there are in ten minutes [R76]', async () => {
+    const { say, stored } = recorderOver();
+    const texts = Array.from({ length: 40 }, (_, index) => `Advance app.demo canary weight ${index}`);
+    for (const text of texts) say(text);
+    await settled();
+    expect(shown(stored)).toEqual(texts.map((text) => `${text} x1`));
+  });
+
+  it('raise a count when they are said again within an hour, and are new after it', async () => {
+    const { say, stored, clock } = recorderOver();
+    for (const _ of [1, 2, 3]) say('waiting');
+    await settled();
+    expect(shown(stored)).toEqual(['waiting x3']);
+    clock.advance(3_600_001);
+    say('waiting');
+    await settled();
+    expect(shown(stored)).toEqual(['waiting x3', 'waiting x1']);
+  });
+
+  it('are written anew where the server has forgotten the first', async () => {
+    const { say, stored } = recorderOver();
+    say('waiting');
+    await settled();
+    stored.clear();
+    say('waiting');
+    await settled();
+    expect(shown(stored)).toEqual(['waiting x1']);
+  });
+
+  it('that cannot be written are counted, and the next ones are', async () => {
+    const { say, stored, down, dropped } = recorderOver();
+    down.is = true;
+    say('lost');
+    await settled();
+    down.is = false;
+    say('kept');
+    await settled();
+    expect(dropped()).toBe(1);
+    expect(shown(stored)).toEqual(['kept x1']);
+  });
+});
