@@ -1,5 +1,6 @@
 import type { AlertSeverity, AlertSpec, CanarySpec, CanaryStatus, Effect } from '../canary/types.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
+import { canonicalJson } from '../lib/hash.ts';
 import type { Outbox } from '../lib/outbox.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { checkUrl, parseAlertProvider } from '../notifiers/alert-provider.ts';
@@ -31,7 +32,7 @@ interface Receiver {
 }
 
 const rank: Readonly<Record<AlertSeverity, number>> = { info: 0, warn: 1, error: 2 };
-/** A tick that is done again (a conflict, an unreachable API server) decides the same alert again. */
+/** So long may a tick be tried again (a conflict, an unreachable API server) and tell nothing twice. */
 const sameAlertMs = 600_000;
 const rememberLimit = 5_000;
 
@@ -49,9 +50,8 @@ export function createAlerts(
   const io = { http, clock };
 
   const isRepeated = ({ canary, status }: AlertSubject, { severity, message }: AlertEffect): boolean => {
-    const { phase, lastAppliedSpec, failedChecks, iterations, canaryWeight } = status;
-    const state = [phase, lastAppliedSpec, failedChecks, iterations, canaryWeight].join('|');
-    const key = [canary.metadata.uid, state, severity, message].join('|');
+    // A tick that is done again begins with the same status; one that comes to the same alert later does not.
+    const key = canonicalJson([canary.metadata.uid, status, severity, message]);
     const before = sentAtMs.get(key);
     sentAtMs.delete(key);
     sentAtMs.set(key, clock.now());

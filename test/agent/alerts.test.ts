@@ -192,10 +192,8 @@ describe('alerts of a Canary', () => {
     const waiting = aCanary([ref('a')], { phase: 'Succeeded', lastAppliedSpec: 'x' });
     for (const _ of [1, 2, 3]) send(effect('warn', 'Canary is waiting for approval.'), waiting);
     expect(await told()).toHaveLength(1);
-    send(
-      effect('warn', 'Canary is waiting for approval.'),
-      aCanary([ref('a')], { phase: 'Succeeded', lastAppliedSpec: 'y' }),
-    );
+    const later = { phase: 'Succeeded', lastAppliedSpec: 'x', trackedConfigs: { 'configmap/a': 'changed' } };
+    send(effect('warn', 'Canary is waiting for approval.'), aCanary([ref('a')], later));
     expect(await told()).toHaveLength(2);
   });
 });

@@ -42,7 +42,7 @@ const inPhase = (stage: Stage, phase: string): Promise<unknown> =>
 
 describe('gates that the agent keeps', patient, () => {
   it('open at once, survive a sync and a restart, and stay open until they are closed [R106]', async () => {
-    const files = hooks({ 'confirm-rollout': 'gate', 'confirm-promotion': 'gate', rollback: 'rollback' }, '20s');
+    const files = hooks({ 'confirm-rollout': 'gate', 'confirm-promotion': 'gate', rollback: 'rollback' }, '10s');
     await onStage({ files }, async (stage) => {
       await adopted(stage);
       await stage.edit('podinfo 3.1.1', appPath(), toTag('3.1.1'));
