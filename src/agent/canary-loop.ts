@@ -1,10 +1,8 @@
 import { decide, wakes } from '../canary/decide.ts';
 import { gatesOf, opensGate } from '../canary/gates.ts';
-import { parseCanary } from '../canary/parse.ts';
 import { parseStatus, renderStatus } from '../canary/status.ts';
 import {
   type Answer,
-  type CanarySpec,
   type CanaryStatus,
   type Decision,
   type Effect,
@@ -14,9 +12,6 @@ import {
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { createKeyedQueue } from '../lib/keyed-queue.ts';
 import type { KubeObject } from '../manifest/types.ts';
-import { supportedSpec } from '../routers/reconcile.ts';
-import { routerFor } from '../routers/registry.ts';
-import type { Router } from '../routers/router.ts';
 import { createAsking } from './asking.ts';
 import type { Deps } from './deps.ts';
 import type { Effects, TickContext } from './execute.ts';
@@ -25,6 +20,8 @@ import { observe } from './observe.ts';
 import type { Releases } from './releases.ts';
 import { createRivals } from './rivals.ts';
 import { showStatus } from './show-status.ts';
+import { createUnderstanding, type Understood } from './understanding.ts';
+import { isAtLeast } from './versions.ts';
 import type { Views } from './views.ts';
 import { createKeysFor, firstTickMs } from './waking.ts';
 import { canaryManager } from './writes.ts';
@@ -87,13 +84,7 @@ export function createCanaryLoop({
     ...(settings.inconclusive === undefined ? {} : { inconclusive: settings.inconclusive }),
   };
 
-  /** Throws CANARY_INVALID. */
-  const understand = (canary: KubeObject): { spec: CanarySpec; router: Router } => {
-    const spec = parseCanary(canary, settings);
-    rivals.refuseSecond(canary, spec);
-    const router = routerFor(spec.provider);
-    return { spec: supportedSpec(router, spec), router };
-  };
+  const understanding = createUnderstanding(settings, rivals);
   const memoryOf = (key: string): Memory => {
     const known = memories.get(key);
     if (known) return known;
@@ -105,15 +96,16 @@ export function createCanaryLoop({
     const slash = key.indexOf('/');
     return [key.slice(0, slash), key.slice(slash + 1)];
   };
+  /** Whether the view of the Canary does not have our last write yet. */
+  const isBehind = ({ metadata }: KubeObject, memory: Memory): boolean => {
+    if (memory.ahead !== undefined && isAtLeast(metadata.resourceVersion, memory.ahead)) memory.ahead = undefined;
+    return memory.ahead !== undefined;
+  };
   /** The Canary as it is now: the view, or the server itself while the view does not have our last write. */
   const current = async (key: string, memory: Memory): Promise<KubeObject | undefined> => {
     const [namespace, name] = split(key);
     const cached = views.canaries.get(namespace, name);
-    if (memory.ahead === undefined || cached === undefined) return cached;
-    if (cached.metadata.resourceVersion === memory.ahead) {
-      memory.ahead = undefined;
-      return cached;
-    }
+    if (cached === undefined || !isBehind(cached, memory)) return cached;
     const live = await cluster.get({ apiVersion: cached.apiVersion, kind: cached.kind, namespace, name }, signal);
     if (live?.metadata.resourceVersion === cached.metadata.resourceVersion) memory.ahead = undefined;
     return live;
@@ -187,20 +179,18 @@ export function createCanaryLoop({
   ): Promise<void> => {
     const { spec, status } = tick;
     memory.heldSinceMs = decision.isHeld ? (memory.heldSinceMs ?? clock.now()) : undefined;
-    const isNoted = decision.evidence !== undefined && (await releases.note(key, decision.evidence));
+    const notedBefore = releases.notedVersion(key);
+    if (decision.evidence) await releases.note(key, decision.evidence);
     await runAll(decision.effects, tick);
     memory.suspensionTold = spec.suspend;
     const next = decision.status ?? status;
     if (decision.status) {
       // Effects may have annotated the Canary; only its own spec and status decide, so the version of before them is not held against us.
-      const touched =
-        isNoted || decision.effects.some(({ kind }) => kind === 'begin-release' || kind === 'end-release');
-      const base = touched
-        ? ((await cluster.get(
-            { apiVersion: canary.apiVersion, kind: canary.kind, namespace: spec.namespace, name: spec.name },
-            signal,
-          )) ?? canary)
-        : canary;
+      const noted = releases.notedVersion(key);
+      const base =
+        noted === undefined || noted === notedBefore
+          ? canary
+          : { ...canary, metadata: { ...canary.metadata, resourceVersion: noted } };
       await writeStatus(base, decision.status, memory);
     }
     showStatus(telemetry, spec, next, tick.seen, decision, (clock.now() - tick.seen.nowMs) / 1000);
@@ -231,19 +221,20 @@ export function createCanaryLoop({
     const canary = await current(key, memory);
     if (!canary) {
       memories.delete(key);
+      understanding.forget(key);
       queue.forget(key);
       return;
     }
     releases.resume(canary);
-    let spec: CanarySpec;
-    let router: Router;
+    let understood: Understood;
     try {
-      ({ spec, router } = understand(canary));
+      understood = understanding.of(key, canary);
     } catch (error) {
       if (!(error instanceof AgentError)) throw error;
       // It stays where it is: traffic is not moved by a Canary that cannot be understood.
       return complain(canary, memory, `invalid canary spec: ${error.message}`);
     }
+    const { spec, router } = understood;
     const startedMs = clock.now();
     const status = parseStatus(canary);
     const again = (atMs: number): void => {
@@ -283,8 +274,18 @@ export function createCanaryLoop({
 
   const queue = createKeyedQueue({
     clock,
-    concurrency: 32,
-    run: tick,
+    concurrency: 128,
+    run: async (key) => {
+      const memory = memoryOf(key);
+      memory.isRunning = true;
+      memory.changedMeanwhile = false;
+      try {
+        await tick(key);
+      } finally {
+        memory.isRunning = false;
+        if (memory.changedMeanwhile) look(key);
+      }
+    },
     onError: (key, error) => {
       if (signal.aborted) return;
       const fields = error instanceof AgentError ? { reason: error.message } : { error: stackOf(error) };
@@ -304,14 +305,20 @@ export function createCanaryLoop({
     const isNew = !memories.has(key);
     const memory = memoryOf(key);
     memory.quiet = false;
-    let spec: CanarySpec;
-    let router: Router;
+    if (memory.isRunning) {
+      memory.changedMeanwhile = true;
+      return;
+    }
+    // What the view still says of it is older than our own write, whose change comes next.
+    if (!isNew && isBehind(canary, memory)) return;
+    let understood: Understood;
     try {
-      ({ spec, router } = understand(canary));
+      understood = understanding.of(key, canary);
     } catch (error) {
       if (!(error instanceof AgentError)) throw error;
       return queue.add(key);
     }
+    const { spec, router } = understood;
     const status = parseStatus(canary);
     const now = gatesOf(canary);
     memory.gateOpened ||= opensGate(spec, status, settings.gateHost, { before: memory.gates ?? now, now });
@@ -337,15 +344,16 @@ export function createCanaryLoop({
     if (memory.gateOpened || wakes(spec, status, seen, decideSettings)) queue.add(key);
   };
 
+  const look = (key: string): void => {
+    consider(key).catch((error: unknown) => {
+      // The interval's tick sees the same and reports it.
+      log.debug({ canary: key, reason: messageOf(error) }, 'a change could not be looked at');
+    });
+  };
   views.onChange((kind, namespace, name) => {
     const own = `${namespace}/${name}`;
     const keys = kind === 'Canary' ? [own, ...rivals.waitingFor(own)] : keysFor(kind, namespace, name);
-    for (const key of keys) {
-      consider(key).catch((error: unknown) => {
-        // The interval's tick sees the same and reports it.
-        log.debug({ canary: key, reason: messageOf(error) }, 'a change could not be looked at');
-      });
-    }
+    for (const key of keys) look(key);
   });
 
   return {

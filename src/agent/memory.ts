@@ -2,6 +2,9 @@ import type { GateState } from '../canary/gates.ts';
 
 /** What the loop keeps of a canary from tick to tick. All of it may be lost: the next tick finds it out again. */
 export interface Memory {
+  isRunning: boolean;
+  /** Something that it looks at has changed while it ran: it is considered once more afterwards. */
+  changedMeanwhile: boolean;
   /** Version of the Canary that our last status write made, until the view has it. */
   ahead: string | undefined;
   /** Held since then because checks find nothing out. */
@@ -23,6 +26,8 @@ export interface Memory {
 
 export function emptyMemory(): Memory {
   return {
+    isRunning: false,
+    changedMeanwhile: false,
     ahead: undefined,
     heldSinceMs: undefined,
     dueAtMs: 0,

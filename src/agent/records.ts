@@ -11,6 +11,8 @@ const manager = 'serin-release';
 /** The records of releases, by `namespace/name`; kept on the Canaries and remembered here. */
 export interface Records {
   get(key: string): ReleaseRecord | undefined;
+  /** Version of the Canary that the last write of its record made; undefined before one. */
+  version(key: string): string | undefined;
   /** Takes a Canary's annotation for the truth unless something newer is known. Undefined: nothing was taken. */
   read(key: string, canary: KubeObject): ReleaseRecord | undefined;
   /**
@@ -25,18 +27,21 @@ export interface Records {
 
 export function createRecords({ cluster }: Pick<Deps, 'cluster'>, signal: AbortSignal): Records {
   const known = new Map<string, ReleaseRecord>();
+  const versions = new Map<string, string>();
   const turns = new Map<string, Promise<void>>();
 
   const write = async (key: string, record: ReleaseRecord): Promise<void> => {
     const [namespace = '', name = ''] = key.split('/');
     const ref = { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', namespace, name };
     const annotations = { [releaseAnnotation]: renderRecord(record) };
-    await cluster.mergePatch(ref, { metadata: { annotations } }, { manager }, signal);
+    const { metadata } = await cluster.mergePatch(ref, { metadata: { annotations } }, { manager }, signal);
     known.set(key, record);
+    if (metadata.resourceVersion !== undefined) versions.set(key, metadata.resourceVersion);
   };
 
   return {
     get: (key) => known.get(key),
+    version: (key) => versions.get(key),
     read(key, canary) {
       if (known.has(key)) return undefined;
       const record = readRecord(canary);
@@ -57,7 +62,10 @@ export function createRecords({ cluster }: Pick<Deps, 'cluster'>, signal: AbortS
       const record = change(known.get(key));
       if (record) known.set(key, record);
     },
-    forget: (key) => void known.delete(key),
+    forget(key) {
+      known.delete(key);
+      versions.delete(key);
+    },
   };
 }
 

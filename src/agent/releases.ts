@@ -37,6 +37,8 @@ export interface Releases {
   /** Whether Git was looked at since the start. Before that it is not known what a new revision is, so none begins. */
   readonly isReady: boolean;
   begin(canary: KubeObject): Promise<void>;
+  /** Version of the Canary that our last note on it made; undefined before one. */
+  notedVersion(key: string): string | undefined;
   /** A failed check is also written down, so that a restart can still tell why. Gives whether the Canary was written. */
   note(key: string, evidence: Evidence): Promise<boolean>;
   /** The last check of the release under way that did not pass; undefined where none is known. */
@@ -127,6 +129,7 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
 
   return {
     stableOf,
+    notedVersion: (key) => records.version(key),
     get isReady() {
       return isReady;
     },

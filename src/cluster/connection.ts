@@ -97,7 +97,7 @@ export async function openConnection(source: ClusterSource, now: () => number): 
     );
     const value = {
       headers,
-      calls: new Agent({ connect, connections: 8, pipelining: 1, headersTimeout: 30_000, bodyTimeout: 30_000 }),
+      calls: new Agent({ connect, connections: 24, pipelining: 1, headersTimeout: 30_000, bodyTimeout: 30_000 }),
       watches: new Agent({ connect, pipelining: 1, headersTimeout: 30_000, bodyTimeout: 0 }),
     };
     const old = current?.value;

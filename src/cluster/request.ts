@@ -90,26 +90,40 @@ async function exchange(
 ): Promise<{ status: number; retryAfterMs: number | undefined; body: unknown }> {
   statistics.requests += 1;
   statistics.onRequest?.(countedAs({ method, path }));
-  const response = await undiciRequest(`${connection.server}${path}`, {
-    method,
-    dispatcher: credentials.calls,
-    signal: AbortSignal.any([signal, AbortSignal.timeout(requestTimeoutMs)]),
-    headers: {
-      ...credentials.headers,
-      accept: 'application/json',
-      'user-agent': 'serin',
-      ...(body === undefined ? {} : { 'content-type': contentType ?? 'application/json' }),
-    },
-    body: body === undefined ? null : JSON.stringify(body),
-  });
-  const text = await response.body.text();
-  const retryAfter = Number(response.headers['retry-after']);
-  return {
-    status: response.statusCode,
-    retryAfterMs:
-      Number.isFinite(retryAfter) && response.headers['retry-after'] !== undefined ? retryAfter * 1000 : undefined,
-    body: parseBody(text),
-  };
+  signal.throwIfAborted();
+  // AbortSignal.any and AbortSignal.timeout would say the same and cost a tenth of the whole request.
+  const stop = new AbortController();
+  const give = (): void => stop.abort(signal.reason);
+  const timer = setTimeout(
+    () => stop.abort(new Error(`no answer within ${requestTimeoutMs / 1_000} s`)),
+    requestTimeoutMs,
+  );
+  signal.addEventListener('abort', give);
+  try {
+    const response = await undiciRequest(`${connection.server}${path}`, {
+      method,
+      dispatcher: credentials.calls,
+      signal: stop.signal,
+      headers: {
+        ...credentials.headers,
+        accept: 'application/json',
+        'user-agent': 'serin',
+        ...(body === undefined ? {} : { 'content-type': contentType ?? 'application/json' }),
+      },
+      body: body === undefined ? null : JSON.stringify(body),
+    });
+    const text = await response.body.text();
+    const retryAfter = Number(response.headers['retry-after']);
+    return {
+      status: response.statusCode,
+      retryAfterMs:
+        Number.isFinite(retryAfter) && response.headers['retry-after'] !== undefined ? retryAfter * 1000 : undefined,
+      body: parseBody(text),
+    };
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', give);
+  }
 }
 
 function parseBody(text: string): unknown {
