@@ -1,5 +1,5 @@
 import { callWebhook, webhookPayload } from '../analysis/webhook.ts';
-import { configChecksum, parseConfigKey, renderConfigCopy } from '../canary/configs.ts';
+import { parseConfigKey } from '../canary/configs.ts';
 import { targets } from '../canary/targets/registry.ts';
 import type {
   CanaryEvent,
@@ -16,6 +16,7 @@ import type { KubeObject } from '../manifest/types.ts';
 import { planRestore, planRoutes } from '../routers/reconcile.ts';
 import type { LiveObjects, RouteContext, Router } from '../routers/router.ts';
 import { createAlerts } from './alerts.ts';
+import { copyConfig, isCopied } from './copy-config.ts';
 import type { Deps } from './deps.ts';
 import { createEventHooks } from './event-hooks.ts';
 import type { EventRecorder } from './event-recorder.ts';
@@ -111,28 +112,6 @@ export function createEffects(deps: Deps, { recorder, releases, outbox }: Effect
     }
   };
 
-  const copyConfig = async (
-    { key, checksum }: Extract<Effect, { kind: 'copy-config' }>,
-    { spec, seen }: TickContext,
-    signal: AbortSignal,
-  ): Promise<void> => {
-    const { kind, name } = parseConfigKey(key);
-    const { namespace } = spec;
-    const source = await cluster.get({ apiVersion: 'v1', kind, namespace, name }, signal);
-    if (!source) throw new AgentError('CLUSTER_REFUSED', `${kind} ${namespace}/${name} is gone`);
-    // Only what was judged may be promoted: a change that came in between starts the analysis anew.
-    if (configChecksum(source) !== checksum)
-      throw new AgentError('CLUSTER_CONFLICT', `${kind} ${namespace}/${name} changed meanwhile`);
-    const live = await cluster.get({ apiVersion: 'v1', kind, namespace, name: `${name}-primary` }, signal);
-    const copy = renderConfigCopy(source, {
-      canary: seen.canary,
-      live,
-      includeLabelPrefix: settings.includeLabelPrefix,
-    });
-    await writeObject(cluster, copy, live, signal);
-    log.info({ canary: `${spec.name}.${spec.namespace}` }, `${kind} ${name}-primary synced`);
-  };
-
   const scale = async ({ target, targetKind }: CanarySpec, replicas: number, signal: AbortSignal): Promise<void> => {
     const patch = targets[targetKind].scaling?.patch(replicas);
     if (patch) await cluster.mergePatch(target, patch, { manager: canaryManager }, signal);
@@ -158,8 +137,13 @@ export function createEffects(deps: Deps, { recorder, releases, outbox }: Effect
             log.info({ canary: name }, `${object.kind} ${object.metadata.name}.${spec.namespace} created`);
           return;
         }
-        case 'copy-config':
-          return copyConfig(effect, context, signal);
+        case 'copy-config': {
+          const { includeLabelPrefix } = settings;
+          const { kind, name: source } = parseConfigKey(effect.key);
+          if (!isCopied(effect, seen, includeLabelPrefix))
+            await copyConfig(cluster, { ...effect, canary: seen.canary, includeLabelPrefix }, signal);
+          return log.info({ canary: name }, `${kind} ${source}-primary synced`);
+        }
         case 'scale-target':
           return scale(spec, effect.replicas, signal);
         case 'reconcile-route':

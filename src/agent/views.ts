@@ -94,8 +94,13 @@ function nameFor({ kind, metadata }: KubeObject): string {
 }
 
 function projectConfig(object: KubeObject): KubeObject {
-  const { name, namespace, uid, resourceVersion } = object.metadata;
-  const seen: ConfigSeen = { checksum: configChecksum(object), tracked: isTrackedConfig(object) };
+  const { name, namespace, uid, resourceVersion, ownerReferences = [] } = object.metadata;
+  const owners = ownerReferences.map((owner) => owner.uid);
+  const seen: ConfigSeen = {
+    checksum: configChecksum(object),
+    tracked: isTrackedConfig(object),
+    ...(owners.length === 0 ? {} : { owners }),
+  };
   const metadata = {
     name,
     ...(namespace === undefined ? {} : { namespace }),

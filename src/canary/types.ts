@@ -239,6 +239,8 @@ export interface ConfigSeen {
   readonly checksum: string;
   /** Opted out by annotation, or a Secret type that is not tracked. */
   readonly tracked: boolean;
+  /** The uids of its owners. Absent: none. */
+  readonly owners?: readonly string[];
 }
 
 /** The world as one tick sees it. Absent objects are undefined. */
@@ -272,6 +274,8 @@ export interface Seen {
   readonly lastFailedCheck?: FailedCheck;
   /** This very release has been recorded as rolled back; only its status does not say so yet (a restart in between). Absent: no. */
   readonly isRejected?: boolean;
+  /** Likewise as promoted. Absent: no. */
+  readonly isPromoted?: boolean;
   /** It has been said that this canary stands still on request. Absent: not yet. Kept by the shell. */
   readonly isSuspensionTold?: boolean;
   /** Answers to what `decide` asked in this tick, by questionKey. */
