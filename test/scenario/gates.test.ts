@@ -72,8 +72,10 @@ describe('gates that the agent keeps', patient, () => {
       await inPhase(stage, 'Failed');
       expect((await outcome(stage, 1)).subject).toBe('rollback test/podinfo 3.1.1: rollback asked for by rollback');
       await turn(stage, 'rollback', false);
+      const from = stage.log.length;
       await stage.edit('podinfo 3.1.1 again', appPath(), toTag('3.1.1'));
-      await inPhase(stage, 'Waiting');
+      // Opened before the status says that it waits: that is noticed, too.
+      await stage.said(/^Halt podinfo\.test advancement waiting for approval/, { from });
       await turn(stage, 'gate', true);
       await inPhase(stage, 'Progressing');
     });
