@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { measure, metricsOnline } from '../analysis/measure.ts';
 import { callWebhook, webhookPayload } from '../analysis/webhook.ts';
 import { gateAnswer } from '../canary/gates.ts';
+import { latestOf } from '../canary/targets/knative.ts';
 import type { Answer, CanarySpec, CanaryStatus, Question } from '../canary/types.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import type { Deps } from './deps.ts';
@@ -21,6 +22,12 @@ export type Ask = (question: Question, asker: Asker, signal: AbortSignal) => Pro
 export function createAsking(deps: Deps, views: Views): Ask {
   const { clock, cluster, http, settings, telemetry } = deps;
 
+  const revisionOf = async ({ target, targetKind }: CanarySpec): Promise<{ readonly revision?: string }> => {
+    const live = targetKind === 'Knative' ? await views.object(target) : undefined;
+    const revision = live && latestOf(live);
+    return revision === undefined ? {} : { revision };
+  };
+
   return async (question, { canary, spec, status }, signal) => {
     if (question.kind === 'hook') {
       const { hook, phase } = question;
@@ -35,6 +42,7 @@ export function createAsking(deps: Deps, views: Views): Ask {
       meshProvider: settings.provider,
       template: (namespace: string, name: string) => views.templates.get(namespace, name),
       secret: (namespace: string, name: string, stop: AbortSignal) => readSecret(cluster, namespace, name, stop),
+      ...(await revisionOf(spec)),
     };
     if (question.kind === 'metrics-online') return metricsOnline(spec, io, signal);
     const { metric } = question;

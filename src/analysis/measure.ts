@@ -3,7 +3,7 @@ import { AgentError, messageOf } from '../lib/errors.ts';
 import type { Http } from '../lib/http.ts';
 import { renderTemplate } from '../lib/template.ts';
 import type { KubeObject } from '../manifest/types.ts';
-import { builtinQuery, isBuiltin, proxyOf } from '../metrics/builtin-queries.ts';
+import { builtinQuery, isBuiltin, proxyOf, type QuerySubject } from '../metrics/builtin-queries.ts';
 import { prometheus } from '../metrics/prometheus.ts';
 import type { MetricProvider, MetricQuery, Reading } from '../metrics/provider.ts';
 import { metricProviderFor } from '../metrics/registry.ts';
@@ -14,6 +14,8 @@ export interface MetricIo {
   readonly metricsServer: string;
   /** The agent's own provider; a Linkerd mesh decides over all canaries' queries. */
   readonly meshProvider: string;
+  /** Knative's latest Revision. Absent: there is none. */
+  readonly revision?: string;
   template(namespace: string, name: string): KubeObject | undefined;
   /** Decoded data; undefined where there is no such Secret. */
   secret(namespace: string, name: string, signal: AbortSignal): Promise<Readonly<Record<string, string>> | undefined>;
@@ -33,13 +35,13 @@ export async function measure(
   const address = spec.metricsServer ?? io.metricsServer;
   if (metric.query) {
     const failed = `Prometheus query failed for ${metric.name}: `;
-    const query = rendered(metric.query, spec, metric);
+    const query = rendered(metric.query, spec, metric, io);
     if (typeof query !== 'string')
       return { kind: 'invalid', text: `${failed}rendering query failed: ${query.message}` };
     return sampleOf(await ask(prometheus, { query, address }, io.http, signal), failed);
   }
   if (isBuiltin(metric.name)) {
-    const subject = { ...subjectOf(spec), interval: metric.interval };
+    const subject = { ...subjectOf(spec, io), interval: metric.interval };
     const { query, traffic, factor } = builtinQuery(metric.name, proxyOf(spec.provider, io.meshProvider), subject);
     const put = (text: string): Promise<Reading> => ask(prometheus, { query: text, address }, io.http, signal);
     const running = 'running query failed: ';
@@ -94,7 +96,7 @@ async function measureTemplate(
   const found = await findTemplate(ref, io, signal);
   if ('kind' in found) return found;
   const { provider, query, where } = found;
-  const text = rendered(query.query, spec, metric);
+  const text = rendered(query.query, spec, metric, io);
   if (typeof text !== 'string') {
     return { kind: 'invalid', text: `Metric template ${where} query render error: ${text.message}` };
   }
@@ -167,18 +169,32 @@ interface TemplateSpec {
   readonly query?: string;
 }
 
-function subjectOf(spec: CanarySpec): { namespace: string; target: string; service: string; ingress: string } {
-  const { namespace, target, service, ingressRef } = spec;
-  return { namespace, target: target.name, service: service.name, ingress: ingressRef?.name ?? target.name };
+function subjectOf(
+  { namespace, target, targetKind, service, ingressRef }: CanarySpec,
+  { revision }: Pick<MetricIo, 'revision'>,
+): Omit<QuerySubject, 'interval'> & { readonly route: string } {
+  return {
+    namespace,
+    target: target.name,
+    service: service.name,
+    ingress: ingressRef?.name ?? target.name,
+    route: revision ?? target.name,
+    isDaemonSet: targetKind === 'DaemonSet',
+  };
 }
 
 /** The values that queries may use; a wrong template comes back as its error. */
-function rendered(query: string, spec: CanarySpec, metric: MetricSpec): string | AgentError {
+function rendered(
+  query: string,
+  spec: CanarySpec,
+  metric: MetricSpec,
+  io: Pick<MetricIo, 'revision'>,
+): string | AgentError {
+  const { isDaemonSet: _kind, ...names } = subjectOf(spec, io);
   try {
     return renderTemplate(query, {
-      ...subjectOf(spec),
+      ...names,
       name: spec.name,
-      route: spec.target.name,
       interval: metric.interval,
       variables: metric.templateVariables ?? {},
     });

@@ -7,6 +7,10 @@ export interface QuerySubject {
   readonly service: string;
   /** Name of the user's Ingress, or of the target. */
   readonly ingress: string;
+  /** Knative's latest Revision. Absent: the target's name. */
+  readonly route?: string;
+  /** Pods of a DaemonSet have one random part in their names, those of a Deployment two. Absent: no. */
+  readonly isDaemonSet?: boolean;
   /** Window, e.g. `1m`. */
   readonly interval: string;
 }
@@ -33,7 +37,9 @@ interface ProxyMetrics {
 /** A name inside a regular expression inside a PromQL string. */
 const literal = (name: string): string => name.replaceAll('.', '\\\\.');
 
-const podOf = (target: string): string => `${literal(target)}-[0-9a-zA-Z]+(-[0-9a-zA-Z]+)`;
+/** Flagger takes two parts for all: of a DaemonSet it sees the primary's pods and judges them for the canary's. */
+const podOf = ({ target, isDaemonSet }: QuerySubject): string =>
+  `${literal(target)}-[0-9a-zA-Z]+${isDaemonSet ? '' : '(-[0-9a-zA-Z]+)'}`;
 
 /** Rows of Flagger's table whose router exists here, and Istio, which is also its fallback. */
 const proxies = {
@@ -56,11 +62,19 @@ const proxies = {
   },
   http: {
     requests: 'http_request_duration_seconds_count',
-    labels: ({ namespace, target }) => `kubernetes_namespace="${namespace}",kubernetes_pod_name=~"${podOf(target)}"`,
+    labels: (subject) => `kubernetes_namespace="${subject.namespace}",kubernetes_pod_name=~"${podOf(subject)}"`,
     ok: 'status!~"5.*"',
     duration: 'http_request_duration_seconds',
     statistic: 'p99',
     unitMs: 1000,
+  },
+  knative: {
+    requests: 'envoy_cluster_upstream_rq',
+    labels: ({ namespace, target, route = target }) => `envoy_cluster_name=~"${namespace}/${literal(route)}"`,
+    ok: 'envoy_response_code!~"5.*"',
+    duration: 'envoy_cluster_upstream_rq_time',
+    statistic: 'p99',
+    unitMs: 1,
   },
   nginx: {
     requests: 'nginx_ingress_controller_requests',
@@ -91,7 +105,8 @@ export type ProxyName = keyof typeof proxies;
 export function proxyOf(provider: string, meshProvider: string): ProxyName {
   if (meshProvider.includes('linkerd')) return 'linkerd';
   if (provider === 'kubernetes' || provider.startsWith('gatewayapi')) return 'http';
-  if (provider === 'nginx' || provider === 'traefik' || provider === 'linkerd') return provider;
+  if (provider === 'knative' || provider === 'nginx' || provider === 'traefik' || provider === 'linkerd')
+    return provider;
   return 'istio';
 }
 
