@@ -24,9 +24,13 @@ export function object(
 
 const apiVersions: Readonly<Record<string, string>> = {
   Deployment: 'apps/v1',
+  DaemonSet: 'apps/v1',
   Canary: 'flagger.app/v1beta1',
   HTTPRoute: 'gateway.networking.k8s.io/v1',
   TraefikService: 'traefik.io/v1alpha1',
+  IngressRoute: 'traefik.io/v1alpha1',
+  VirtualService: 'networking.istio.io/v1beta1',
+  DestinationRule: 'networking.istio.io/v1beta1',
   TrafficSplit: 'split.smi-spec.io/v1alpha2',
   Ingress: 'networking.k8s.io/v1',
 };

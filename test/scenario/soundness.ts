@@ -65,8 +65,9 @@ async function expectSoundCluster(stage: Stage): Promise<void> {
       ).toBe(100);
   }
   for (const { metadata, ...rest } of store.list('flagger.app/v1beta1', 'Canary')) {
-    const { targetRef } = rest['spec'] as { targetRef: { name: string } };
-    const primary = store.get('apps/v1', 'Deployment', metadata.namespace, `${targetRef.name}-primary`);
+    const { targetRef } = rest['spec'] as { targetRef: { kind: string; name: string } };
+    if (targetRef.kind === 'Service') continue;
+    const primary = store.get('apps/v1', targetRef.kind, metadata.namespace, `${targetRef.name}-primary`);
     const entry = (await ledger(stage, `${metadata.namespace}/${metadata.name}`))?.stable;
     if (primary && entry) expect(imagesOf(primary), `${metadata.name} runs what its ledger says`).toEqual(entry.images);
   }
