@@ -15,6 +15,7 @@ import type { KubeObject } from '../manifest/types.ts';
 import { createAsking } from './asking.ts';
 import type { Deps } from './deps.ts';
 import type { Effects, TickContext } from './execute.ts';
+import { interrupted, interruptibly } from './interrupt.ts';
 import { emptyMemory, type Memory } from './memory.ts';
 import { observe } from './observe.ts';
 import type { Releases } from './releases.ts';
@@ -49,6 +50,7 @@ const stackOf = (error: unknown): string => (error instanceof Error ? (error.sta
 
 const conflictRetryMs = 250;
 const notReadyRetryMs = 500;
+const underAnalysis: ReadonlySet<Phase> = new Set<Phase>(['Progressing', 'WaitingPromotion']);
 const atRest: ReadonlySet<Phase> = new Set<Phase>([
   '',
   'Initializing',
@@ -150,7 +152,10 @@ export function createCanaryLoop({
       const step = decide(spec, status, seen, decideSettings);
       if (step.kind === 'done')
         return { decision: step.decision, tick: { spec, status, seen, router, route, liveRoutes } };
-      answers.set(questionKey(step.question), await ask(step.question, { canary, spec, status }, signal));
+      const answer = await interruptibly(memory, signal, (stop) => ask(step.question, { canary, spec, status }, stop));
+      // What has come up meanwhile needs no answer: the next tick looks at it before it asks anybody.
+      if (answer === interrupted) return undefined;
+      answers.set(questionKey(step.question), answer);
     }
   };
 
@@ -307,7 +312,7 @@ export function createCanaryLoop({
     memory.quiet = false;
     if (memory.isRunning) {
       memory.changedMeanwhile = true;
-      return;
+      if (memory.interrupt === undefined) return;
     }
     // What the view still says of it is older than our own write, whose change comes next.
     if (!isNew && isBehind(canary, memory)) return;
@@ -341,7 +346,14 @@ export function createCanaryLoop({
       answers: new Map(),
       noteConfigs: (configs) => keysFor.noteConfigs(key, configs),
     });
-    if (memory.gateOpened || wakes(spec, status, seen, decideSettings)) queue.add(key);
+    const cannotWait = memory.gateOpened || wakes(spec, status, seen, decideSettings);
+    if (memory.isRunning) {
+      // A rollback does not wait for a slow webhook or metric either.
+      if (cannotWait && underAnalysis.has(status.phase)) memory.interrupt?.();
+      return;
+    }
+    // One that was refused has no schedule; now that it can be understood it goes on.
+    if (cannotWait || memory.complaint !== '') queue.add(key);
   };
 
   const look = (key: string): void => {

@@ -5,6 +5,8 @@ export interface Memory {
   isRunning: boolean;
   /** Something that it looks at has changed while it ran: it is considered once more afterwards. */
   changedMeanwhile: boolean;
+  /** Ends the question that it waits for an answer to. Absent: it waits for none. */
+  interrupt: (() => void) | undefined;
   /** Version of the Canary that our last status write made, until the view has it. */
   ahead: string | undefined;
   /** Held since then because checks find nothing out. */
@@ -28,6 +30,7 @@ export function emptyMemory(): Memory {
   return {
     isRunning: false,
     changedMeanwhile: false,
+    interrupt: undefined,
     ahead: undefined,
     heldSinceMs: undefined,
     dueAtMs: 0,

@@ -1,6 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { setGate } from '../../src/agent/gates.ts';
+import { openCluster } from '../../src/cluster/client.ts';
+import { silentLogger } from '../../src/lib/log.ts';
 import { appFiles, appPath, canaryYaml, toTag } from './apps.ts';
-import { canary, object } from './look.ts';
+import { canary, object, weights } from './look.ts';
 import { adopted, outcome } from './outcomes.ts';
 import { type Receiver, startReceiver } from './receiver.ts';
 import { onStage, patient, type Stage } from './stage.ts';
@@ -187,6 +190,35 @@ describe('what hooks and people are told', patient, () => {
       await stage.said(refusal);
       expect(stage.happened.filter(({ message }) => refusal.test(message))).toHaveLength(1);
       expect(receiver.alerts('later')).toEqual([]);
+    });
+  });
+
+  it('hold up no user: a webhook that hangs is left for what cannot wait', async () => {
+    // Asked at the first step for as long as this test may last, by the wall's clock.
+    const hang = `      - { name: slow, type: rollout, url: "${receiver.url}/dead/slow", timeout: 5m, retries: 9 }
+      - { name: back, type: rollback, url: "http://serin.serin/rollback/check" }
+`;
+    const app = files('    stepWeights: [50, 80]\n', hang);
+    await onStage({ files: app }, async (stage) => {
+      const hanging = (): number => receiver.server.requests.filter(({ path }) => path === '/dead/slow').length;
+      const source = { kind: 'text' as const, text: stage.sandbox.kubeconfig };
+      const cluster = await openCluster(source, { clock: stage.clock, log: silentLogger });
+      try {
+        await adopted(stage);
+        await stage.edit('podinfo 3.1.1', appPath(), toTag('3.1.1'));
+        await stage.until('the question that is not answered', () => hanging() === 1);
+        expect(weights(stage)).toEqual([50, 50]);
+        const target = { apiVersion: 'apps/v1', kind: 'Deployment', namespace: 'test', name: 'podinfo' };
+        const person = { manager: 'kubectl' };
+        await cluster.mergePatch(target, { spec: { replicas: 0 } }, person, AbortSignal.timeout(5_000));
+        await stage.until('everybody on the primary', () => weights(stage)[0] === 100, 10_000);
+        await stage.until('the next such question', () => hanging() === 2);
+        const back = { gate: 'rollback', namespace: 'test', name: 'podinfo', open: true } as const;
+        await setGate(cluster, back, AbortSignal.timeout(5_000));
+        expect((await outcome(stage, 1)).subject).toBe('rollback test/podinfo 3.1.1: rollback asked for by back');
+      } finally {
+        await cluster.close();
+      }
     });
   });
 });
