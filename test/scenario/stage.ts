@@ -20,7 +20,7 @@ export interface StageOptions {
   /** How much faster than the wall the clock runs. Absent: 20. A process has the wall's. */
   readonly speed?: number;
   /** The routing kinds that the cluster knows. Absent: Gateway API. */
-  readonly routing?: 'gateway-api' | 'traefik' | 'smi';
+  readonly routing?: 'gateway-api' | 'traefik' | 'smi' | 'istio';
   /** In the stage's time. Absent: 1,000. */
   readonly podStartMs?: number;
   readonly agent?: 'in-process' | 'process';
