@@ -11,7 +11,9 @@ type Rename = (site: RefSite) => string;
 
 /**
  * A copy of a pod spec with every reference to a ConfigMap or Secret renamed: volumes, projected volumes, env and envFrom of
- * containers, init containers and ephemeral containers.
+ * containers, init containers and ephemeral containers. What pulls images or mounts volumes (imagePullSecrets, Secrets of CSI and other
+ * storage drivers) are credentials of the node, not content of the application: they are neither copied nor judged. So is what a
+ * driver brings from elsewhere, and what hangs on a ServiceAccount.
  */
 export function mapConfigRefs(podSpec: unknown, rename: Rename): unknown {
   const containers = (value: unknown): unknown => mapItems(value, (container) => mapContainer(container, rename));

@@ -79,7 +79,10 @@ export interface ConfigCopyOptions {
   readonly includeLabelPrefix: readonly string[];
 }
 
-/** `<name>-primary` with the source's content. Other Canaries that share it stay owners. */
+/**
+ * `<name>-primary` with the source's content. Other Canaries that share it stay owners. It is never made immutable, so that it can follow
+ * a source that was made anew under its name; where somebody has made it so, it stays it as long as its content may stay.
+ */
 export function renderConfigCopy(
   source: KubeObject,
   { canary, live, includeLabelPrefix }: ConfigCopyOptions,
@@ -105,7 +108,14 @@ export function renderConfigCopy(
     ...(source.kind === 'Secret' ? { type: textOf(source['type']) ?? 'Opaque' } : {}),
     ...(source['data'] === undefined ? {} : { data: source['data'] }),
     ...(source['binaryData'] === undefined ? {} : { binaryData: source['binaryData'] }),
+    ...(live?.['immutable'] === true ? { immutable: true } : {}),
   };
+}
+
+/** The API server would not let `live` become `copy`: it is immutable, or a Secret of another type. */
+export function mustBeReplaced(live: KubeObject, copy: KubeObject): boolean {
+  if (live.kind === 'Secret' && live['type'] !== copy['type']) return true;
+  return live['immutable'] === true && configChecksum(live) !== configChecksum(copy);
 }
 
 /** Names of all containers with their images. */

@@ -1,4 +1,5 @@
 import { daemonset } from '../canary/targets/daemonset.ts';
+import { pausedReplicas, scaledObject } from '../canary/scalers/scaled-object.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { identityKey, nameOf } from '../manifest/identity.ts';
 import {
@@ -29,6 +30,7 @@ interface CanaryFields {
   readonly targetRef?: { readonly apiVersion?: string; readonly kind?: string; readonly name?: string };
   readonly service?: { readonly name?: string };
   readonly revertOnDeletion?: boolean;
+  readonly autoscalerRef?: { readonly kind?: string; readonly name?: string };
 }
 
 export interface LeavingInput {
@@ -66,7 +68,7 @@ export async function leavingCanaries(
       const { apiVersion = 'apps/v1', kind = 'Deployment' } = spec.targetRef ?? {};
       const target = wanted.get(identityKey({ apiVersion, kind, namespace, name }));
       if (going.has(key)) {
-        const mayGo = !target || spec.revertOnDeletion === true || (await isUp(target, cluster, signal));
+        const mayGo = !target || spec.revertOnDeletion === true || (await isUp(target, spec, cluster, signal));
         if (mayGo) continue;
         waiting.add(key);
         const message = `${nameOf(ref)} is gone from Git and stays until ${nameOf(refOf(target))} has its pods back`;
@@ -102,11 +104,13 @@ async function isEverywhere(live: KubeObject, cluster: Cluster, signal: AbortSig
 }
 
 /** Whether a target can take all traffic; scales it up where it stands at zero. */
-async function isUp(target: KubeObject, cluster: Cluster, signal: AbortSignal): Promise<boolean> {
+async function isUp(target: KubeObject, canary: CanaryFields, cluster: Cluster, signal: AbortSignal): Promise<boolean> {
   const live = await cluster.get(refOf(target), signal);
   if (!live || live.kind === 'Service') return true;
   if (live.kind === 'DaemonSet') return isEverywhere(live, cluster, signal);
-  const { replicas: inGit = 1 } = (target['spec'] ?? {}) as { replicas?: number };
+  const { replicas: written = 1 } = (target['spec'] ?? {}) as { replicas?: number };
+  const inGit = written === 0 ? 0 : Math.max(written, await autoscaledReplicas(live, canary, cluster, signal));
+  await resumeScaler(live, canary, cluster, signal);
   const { replicas = 1 } = (live['spec'] ?? {}) as { replicas?: number };
   const status = (live['status'] ?? {}) as { availableReplicas?: number; observedGeneration?: number };
   if (inGit === 0) return true;
@@ -116,4 +120,32 @@ async function isUp(target: KubeObject, cluster: Cluster, signal: AbortSignal): 
   }
   const isSeen = (status.observedGeneration ?? 0) >= (live.metadata.generation ?? 0);
   return isSeen && (status.availableReplicas ?? 0) >= replicas;
+}
+
+/** Of a target whose size Git leaves to its autoscaler: as many as serve now. */
+async function autoscaledReplicas(
+  { apiVersion, kind, metadata }: KubeObject,
+  { autoscalerRef }: CanaryFields,
+  cluster: Cluster,
+  signal: AbortSignal,
+): Promise<number> {
+  if (!autoscalerRef) return 1;
+  const { namespace = '', name } = metadata;
+  const primary = await cluster.get({ apiVersion, kind, namespace, name: `${name}-primary` }, signal);
+  return Math.max((primary?.['spec'] as { replicas?: number } | undefined)?.replicas ?? 1, 1);
+}
+
+/** KEDA would keep the target at zero: an idle Canary has its ScaledObject paused. */
+async function resumeScaler(
+  { metadata }: KubeObject,
+  { autoscalerRef }: CanaryFields,
+  cluster: Cluster,
+  signal: AbortSignal,
+): Promise<void> {
+  if (autoscalerRef?.kind !== 'ScaledObject' || autoscalerRef.name === undefined) return;
+  const { namespace = '' } = metadata;
+  const scaler = await cluster.get({ ...scaledObject.ref, namespace, name: autoscalerRef.name }, signal);
+  if (!scaler || scaledObject.paused?.(scaler, false) === scaler) return;
+  const patch = { metadata: { annotations: { [pausedReplicas]: null } } };
+  await cluster.mergePatch(refOf(scaler), patch, { manager: 'serin-scale' }, signal);
 }

@@ -141,6 +141,13 @@ export function createModelCluster({
     return found;
   };
 
+  const scalersSeen = (): Pick<Seen, 'scaler' | 'primaryScaler'> => {
+    const ref = canarySpec['autoscalerRef'] as { kind: string; name: string } | undefined;
+    const scaler = ref && objects.get(key(ref.kind, ref.name));
+    const primaryScaler = ref && objects.get(key(ref.kind, `${ref.name}-primary`));
+    return { ...(scaler ? { scaler } : {}), ...(primaryScaler ? { primaryScaler } : {}) };
+  };
+
   const world: ModelCluster = {
     nowMs: Date.UTC(2026, 0, 1),
     canary: {
@@ -194,6 +201,7 @@ export function createModelCluster({
         routeDrift: world.routeDrift,
         configs: configsSeen(),
         desiredReplicas: world.desiredReplicas,
+        ...scalersSeen(),
       };
     },
     apply(effect) {

@@ -4,7 +4,7 @@ import type { AutoscalerSpec } from '../types.ts';
 import { copied, primaryScaleTarget, type Scaler } from './scaler.ts';
 
 /** Keeps a target at this many pods; KEDA's own word. */
-const pausedReplicas = 'autoscaling.keda.sh/paused-replicas';
+export const pausedReplicas = 'autoscaling.keda.sh/paused-replicas';
 /** Also `paused`, `paused-scale-in` and `paused-scale-out`: whoever pauses the target does not mean the primary. */
 const isPause = (key: string): boolean => key.startsWith('autoscaling.keda.sh/paused');
 /** KEDA writes the name of the object that it stands on there. */
