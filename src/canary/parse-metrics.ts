@@ -21,6 +21,9 @@ function parseMetric(metric: Json, field: string, namespace: string, check: Fiel
   if (parseGoDuration(interval) === undefined) {
     check.note(`${field}.interval`, `"${interval}" is no duration`, 'write a number and a unit, such as 30s or 1m');
   }
+  // Go reads fractions, Prometheus does not.
+  else if (interval.includes('.'))
+    check.note(`${field}.interval`, `"${interval}" is no window for a query`, 'write whole numbers, such as 90s');
   const query = check.text(metric['query'], `${field}.query`);
   const ref = check.record(metric['templateRef'], `${field}.templateRef`);
   const templateName = check.text(ref['name'], `${field}.templateRef.name`);
