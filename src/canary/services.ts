@@ -66,6 +66,23 @@ export function renderService(input: ServiceInput): KubeObject {
   return { ...wanted, metadata: { ...wanted.metadata, annotations: { ...wanted.metadata.annotations, ...handsOff } } };
 }
 
+/** The selector that kubectl's users gave a Service before a Canary took it over; undefined where none is known that leads to the target. */
+export function selectorBefore(service: KubeObject, target: KubeObject): Record<string, string> | undefined {
+  const noted = service.metadata.annotations?.['kubectl.kubernetes.io/last-applied-configuration'];
+  const selector = textsOf(at(parsed(noted ?? ''), 'spec', 'selector'));
+  const labels = textsOf(at(target, 'spec', 'template', 'metadata', 'labels'));
+  const entries = Object.entries(selector);
+  return entries.length > 0 && entries.every(([key, value]) => labels[key] === value) ? selector : undefined;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Forced, except for the keys that the Canary says others own. */
 function ownMetadata(
   { service }: CanarySpec,

@@ -55,6 +55,7 @@ export function createTargetWorld({ canarySpec, target, nodes = 2 }: TargetWorld
   const specNow = (): CanarySpec => parseCanary(world.canary, { provider: 'traefik', minIntervalMs: 10_000 });
 
   const withStatus = (object: KubeObject): KubeObject => {
+    if (object.kind === 'Deployment') return withReplicas(object);
     if (object.kind !== 'DaemonSet') return object;
     const { name, generation } = object.metadata;
     const sinceMs = movedMs.get(name) ?? 0;
@@ -74,6 +75,13 @@ export function createTargetWorld({ canarySpec, target, nodes = 2 }: TargetWorld
         numberAvailable: isUp ? desired : 0,
       },
     };
+  };
+  const withReplicas = (object: KubeObject): KubeObject => {
+    const { name, generation } = object.metadata;
+    const replicas = targets.Deployment.scaling?.replicasOf(object) ?? 0;
+    const isUp = !world.broken.has(name) && world.nowMs - (movedMs.get(name) ?? 0) >= 1_000;
+    const counts = { replicas, updatedReplicas: replicas, availableReplicas: isUp ? replicas : 0 };
+    return { ...object, status: { observedGeneration: generation, ...counts } };
   };
   const put = (object: KubeObject): void => {
     const key = keyOf(object.kind, object.metadata.name);

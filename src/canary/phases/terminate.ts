@@ -1,6 +1,7 @@
 import { jsonOf } from '../json.ts';
 import { canaryReadiness, primaryServes } from './health.ts';
 import { pauseScaler, scaleFromZero } from './scaling.ts';
+import { selectorBefore } from '../services.ts';
 import { log, normal, type Stage, type Tick, update, warn } from './tick.ts';
 import { isPlain } from './traffic.ts';
 
@@ -55,12 +56,17 @@ export function terminate(stage: Stage): void {
   const object =
     live && kind.renderService({ spec, canary: seen.canary, target, selector, role: 'apex', leadsTo: 'canary', live });
   if (object) {
+    const before = selectorBefore(object, target);
     const { ownerReferences = [], ...metadata } = object.metadata;
     const others = ownerReferences.filter(({ uid }) => uid !== seen.canary.metadata.uid);
     const kept = others.length === 0 ? metadata : { ...metadata, ownerReferences: others };
     draft.effects.push({
       kind: 'write',
-      object: { ...object, metadata: kept, spec: jsonOf(object['spec']) },
+      object: {
+        ...object,
+        metadata: kept,
+        spec: { ...jsonOf(object['spec']), ...(before ? { selector: before } : {}) },
+      },
       over: live,
     });
     log(stage, `${names.canary} router reverted`);
