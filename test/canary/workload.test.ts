@@ -257,7 +257,7 @@ describe('readiness', () => {
       100,
       'stuck: waiting for rollout to finish: 0 of 4 (readyThreshold 100%) updated replicas are available',
     ],
-  ])("is told in Flagger's words: %s", (_what, status, thresholdPercent, expected) => {
+  ])("is told in Flagger's words: %s [WD10] [WD11]", (_what, status, thresholdPercent, expected) => {
     const found = rolloutState(deployment(status), {
       thresholdPercent,
       deadlineSeconds: 60,
