@@ -5,13 +5,14 @@ import { refusedBy } from './hooks.ts';
 import { copyConfigs, cannotBeCopied, writePrimary } from './primary-write.ts';
 import { isCalledBack } from './progress.ts';
 import { cancel } from './rollback.ts';
-import { followReplicas, lacksScaler, pauseScaler, scaleFromZero, scaleToZero, writePrimaryScaler } from './scaling.ts';
+import { followReplicas, lacksScaler, scaleFromZero, scaleToZero, writePrimaryScaler } from './scaling.ts';
 import { alert, type Asking, log, normal, restartAs, type Stage, update, warn } from './tick.ts';
-import { routeHome } from './traffic.ts';
+import { leaveDeadCanary, routeHome } from './traffic.ts';
 
 /** Nothing is under analysis (Initialized, Succeeded, Failed), or a new revision waits to be let in (Waiting). */
 export function* rest(stage: Stage): Asking<void> {
   const { novelty, status, names } = stage;
+  if (leaveDeadCanary(stage)) return;
   if (status.phase === 'Waiting') {
     if (novelty === 'promoted') return cancel(stage);
   } else if (novelty !== 'new') {
@@ -25,7 +26,8 @@ export function* rest(stage: Stage): Asking<void> {
   const ready = primaryReadiness(stage);
   if (ready.kind !== 'ready') {
     warn(stage, ready.reason);
-    if (ready.kind === 'progressing') return;
+    // One that somebody deleted does not come back by waiting.
+    if (ready.kind === 'progressing' && stage.seen.primary) return;
   }
   if (stage.seen.routeTrouble !== undefined) return warn(stage, stage.seen.routeTrouble);
   const isKnown = status.phase === 'Waiting' && novelty === 'same';
@@ -76,14 +78,15 @@ export function keepUp(stage: Stage): void {
   if (weight > 0 || mirrored || !primaryServes(stage)) return;
   followReplicas(stage);
   writePrimaryScaler(stage, 'behind');
-  pauseScaler(stage, true);
 }
 
 /** What somebody took away while nothing was going on. */
 function heal(stage: Stage): void {
   const { seen, status, revision, novelty, weight, names } = stage;
   const { primary } = seen;
-  const isPromoted = revision.hash === status.lastPromotedSpec;
+  // A rejected config may belong to a template that was promoted.
+  const isPromoted =
+    revision.hash === status.lastPromotedSpec && (status.phase !== 'Failed' || hasPrimaryConfigs(revision, seen));
   if (!primary) {
     const ready = primaryReadiness(stage);
     if (ready.kind !== 'ready') warn(stage, ready.reason);
