@@ -67,7 +67,9 @@ export async function benchOnCluster(options: ClusterBenchOptions, signal: Abort
     for (const way of options.ways) {
       for (const canaries of options.canaries) {
         const title = `${canaries} canaries, ${way === 'git' ? 'one commit' : 'targets patched'}`;
-        options.onRound(await fleetRound({ ...stage, say: (text) => say(`${title}: ${text}`) }, canaries, way, signal));
+        const round = await fleetRound({ ...stage, say: (text) => say(`${title}: ${text}`) }, canaries, way, signal);
+        isBare = round.readyBy === 'deployments';
+        options.onRound(round);
       }
     }
   } finally {
