@@ -1,0 +1,55 @@
+import { expect, it } from 'vitest';
+import { appFiles, appPath, canaryYaml, hostOf, toTag } from './apps.ts';
+import { canary, editByHand, object, weights } from './look.ts';
+import { outcome } from './outcomes.ts';
+import { expectSound } from './soundness.ts';
+import { onStage, patient } from './stage.ts';
+
+const host = hostOf();
+
+it('what others do to a route under way is repaired without moving a user [R10]', patient, async () => {
+  await onStage({ files: appFiles({ interval: '10s' }), hosts: [host], perSecond: 6 }, async (stage) => {
+    const route = () => object(stage, 'HTTPRoute', 'podinfo');
+    await stage.until('the first version runs', () => canary(stage).phase === 'Initialized');
+    await stage.edit('podinfo 3.1.1', appPath(), toTag('3.1.1'));
+    await stage.until('a fifth of the users', () => canary(stage).weight === 20);
+    const seen: string[] = [];
+    const stop = stage.sandbox.store.onEvent(({ object: { kind, metadata } }) => {
+      if (kind === 'HTTPRoute' && metadata.name === 'podinfo') seen.push(weights(stage).join('/'));
+    });
+    await editByHand(stage, 'HTTPRoute', 'podinfo', { metadata: { labels: { seen: 'by-somebody' } } });
+    await editByHand(stage, 'HTTPRoute', 'podinfo', { spec: { hostnames: ['elsewhere.example.test'] } });
+    await stage.until('the host is back', () => JSON.stringify(route()?.['spec']).includes(host));
+    await stage.edit('a timeout', 'apps/podinfo/canary.yaml', (text) =>
+      text.replace('    port: 9898\n', '    port: 9898\n    timeout: 15s\n'),
+    );
+    await stage.until('the timeout is in the route', () => JSON.stringify(route()?.['spec']).includes('15s'));
+    stop();
+    // On with the release, or where they were: never home and away again.
+    expect(seen.filter((split) => split !== '80/20' && split !== '60/40')).toEqual([]);
+    expect(seen.toSorted().toReversed()).toEqual(seen);
+    expect(route()?.metadata.labels).toMatchObject({ seen: 'by-somebody' });
+    expect((await outcome(stage, 1)).subject).toBe('promote test/podinfo 3.1.1');
+    const told = stage.happened
+      .map(({ message }) => message)
+      .filter((message) => message.startsWith('Starting canary'));
+    expect(told).toHaveLength(1);
+    await expectSound(stage);
+  });
+});
+
+it('an edit that no route can be made of holds neither checks nor the way home', patient, async () => {
+  await onStage({ files: appFiles({ interval: '5s', threshold: 3 }), hosts: [host], perSecond: 8 }, async (stage) => {
+    await stage.until('the first version runs', () => canary(stage).phase === 'Initialized');
+    await stage.edit('podinfo 3.1.2', appPath(), toTag('3.1.2'));
+    await stage.until('a fifth of the users', () => canary(stage).weight === 20);
+    const unmappable = '    port: 9898\n    match:\n      - headers:\n          x-tenant:\n            prefix: a\n';
+    await stage.push('only some tenants', {
+      'apps/podinfo/canary.yaml': canaryYaml({ interval: '5s', threshold: 3 }).replace('    port: 9898\n', unmappable),
+    });
+    await stage.said(/Gateway API knows exact and regex here/);
+    await stage.until('the release is rolled back', () => canary(stage).phase === 'Failed');
+    expect(weights(stage)).toEqual([100, 0]);
+    expect((await outcome(stage, 1)).subject).toMatch(/^rollback test\/podinfo 3\.1\.2: success rate/);
+  });
+});
