@@ -83,7 +83,7 @@ describe('built-in metrics', () => {
     expect(await ask(duration)).toEqual({ kind: 'value', value: 0.25 });
   });
 
-  it('are asked of the canary’s own server where it names one', async () => {
+  it('are asked of the canary’s own server where it names one [CM06]', async () => {
     answers = () => ({ values: ['1'] });
     const own = { ...spec, metricsServer: server.url };
     expect(await ask(successRate, { metricsServer: await deadUrl() }, own)).toEqual({ kind: 'value', value: 1 });
@@ -145,13 +145,13 @@ describe('built-in metrics', () => {
 });
 
 describe('metrics with their own query', () => {
-  it('are rendered and asked of the metrics server', async () => {
+  it('are rendered and asked of the metrics server [CM07] [OB27]', async () => {
     answers = () => ({ values: ['7'] });
     expect(await ask(inline)).toEqual({ kind: 'value', value: 7 });
     expect(queries()).toEqual(['x{ns="demo"}[30s]']);
   });
 
-  it('say what is wrong with them', async () => {
+  it('say what is wrong with them [R68]', async () => {
     expect(await ask({ ...inline, query: '{{ nope }}' })).toEqual({
       kind: 'invalid',
       text: 'Prometheus query failed for mine: rendering query failed: template line 1: function "nope" not defined',
@@ -175,7 +175,7 @@ describe('metrics with a template', () => {
   const query = '100 - sum(rate(x{n="{{ target }}",c="{{ variables.code }}"}[{{ interval }}]))';
   const provider = () => ({ type: 'prometheus', address: server.url });
 
-  it('are asked of the template’s provider with its variables and secret', async () => {
+  it('are asked of the template’s provider with its variables, its secret and a window [CM04] [OB28] [R67]', async () => {
     answers = () => ({ values: ['6.2'] });
     const secret: MetricIo['secret'] = async (namespace, name) =>
       `${namespace}/${name}` === 'tpl/auth' ? { token: 't' } : undefined;
@@ -232,7 +232,7 @@ describe('metrics with a template', () => {
       'Metric template lost-percentage.tpl provider prometheus error: the address of the metrics server is no http or https URL',
     ],
     [
-      'a missing variable',
+      'a missing variable [OB29]',
       { template: template({ provider: { type: 'prometheus', address: 'http://x' }, query: '{{ variables.nope }}' }) },
       'Metric template lost-percentage.tpl query render error: template line 1: map has no entry for key "nope"',
     ],
@@ -267,7 +267,7 @@ describe('metrics with a template', () => {
   });
 });
 
-it('refuses a metric of which nothing is known', async () => {
+it('refuses a metric of which nothing is known [CM05]', async () => {
   expect(await ask({ name: 'mystery', interval: '1m', range: {} })).toEqual({
     kind: 'invalid',
     text: 'Metric query failed for no usable metrics template and query were configured',
@@ -278,7 +278,7 @@ describe('metricsOnline', () => {
   const online = (metrics: readonly MetricSpec[], more: Partial<MetricIo> = {}) =>
     metricsOnline({ ...spec, analysis: { ...spec.analysis, metrics } }, io(more), signal);
 
-  it('probes every provider once', async () => {
+  it('probes every provider once [CM01] [CM02] [PV06]', async () => {
     answers = () => ({ values: ['1'] });
     const found = template({ provider: { type: 'prometheus', address: `${server.url}/other` }, query: 'x' });
     expect(await online([successRate, duration, inline, templated], { template: found })).toEqual({
@@ -292,7 +292,7 @@ describe('metricsOnline', () => {
     expect(await online([])).toEqual({ kind: 'value', value: 1 });
   });
 
-  it('tells the first that does not answer', async () => {
+  it('tells the first that does not answer [CM01] [PV06]', async () => {
     answers = () => ({ status: 502, body: 'down' });
     expect(await online([successRate])).toEqual({
       kind: 'unreachable',

@@ -12,7 +12,7 @@ const vector = (...values: unknown[]) =>
   });
 
 describe('prometheus requests', () => {
-  it('asks an instant query with collapsed white space', () => {
+  it('asks an instant query with collapsed white space [PV01]', () => {
     const request = prometheus.request({ ...query, query: '\n  sum(rate(x{a="b+c"}[1m]))\n   / 2\n' });
     expect(request).toMatchObject({ method: 'GET', timeoutMs: 5_000 });
     expect(request.insecure).toBeUndefined();
@@ -27,7 +27,7 @@ describe('prometheus requests', () => {
     expect([...url.searchParams.keys()]).toEqual(['query']);
   });
 
-  it('sends headers, and credentials over them', () => {
+  it('sends headers, and credentials over them, the same each time [PV02] [PV03] [R70]', () => {
     const headers = { 'X-Scope-OrgID': ['a', 'b'], Authorization: ['from header'] };
     expect(prometheus.request({ ...query, headers }).headers).toMatchObject({
       'x-scope-orgid': 'a, b',
@@ -67,7 +67,7 @@ describe('prometheus answers', () => {
     });
   });
 
-  it('tells nothing from something', () => {
+  it('tells nothing from something [PV04] [R71]', () => {
     expect(vector()).toEqual({ kind: 'no-data', cause: 'noSeries', reason: 'no values found' });
     expect(vector('NaN')).toEqual({ kind: 'no-data', cause: 'noTraffic', reason: 'the result is NaN' });
     // A division of something by nothing is neither good nor silence (Flagger takes it for a value: R71).
@@ -75,7 +75,7 @@ describe('prometheus answers', () => {
     expect(vector('many')).toMatchObject({ kind: 'refused', passing: false });
   });
 
-  it('refuses more than one value', () => {
+  it('refuses more than one value [PV05] [R71]', () => {
     expect(vector('1', '2')).toMatchObject({
       kind: 'refused',
       passing: false,
