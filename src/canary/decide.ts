@@ -7,7 +7,15 @@ import { hasFinalizer, isDeleted, release, settleFinalizer, terminate } from './
 import { tellsLackOfScaler, writePrimaryScaler } from './phases/scaling.ts';
 import { beginTick, stageOf } from './phases/stage.ts';
 import { type Asking, normal, type Tick, update, warn } from './phases/tick.ts';
-import { followTarget, isPlain, reconcileRoute, writeService, noteCookies } from './phases/traffic.ts';
+import {
+  followTarget,
+  isPlain,
+  leaveMissingTarget,
+  noteCookies,
+  noteWeight,
+  reconcileRoute,
+  writeService,
+} from './phases/traffic.ts';
 import { stamped } from './status.ts';
 import {
   type CanarySpec,
@@ -67,6 +75,7 @@ function* run(tick: Tick): Asking<void> {
   const place = { name: spec.target.name, namespace: spec.namespace };
   if (!target) {
     if (mustRevert) return release(tick);
+    leaveMissingTarget(tick);
     return warn(tick, kind.missing(place));
   }
   const stage = stageOf(tick, target);
@@ -85,6 +94,7 @@ function* run(tick: Tick): Asking<void> {
   writeService(stage, 'apex', isPlain(spec) && stage.weight === 100 ? 'canary' : 'primary');
   reconcileRoute(stage);
   noteCookies(stage);
+  noteWeight(stage);
   switch (phase) {
     case 'Progressing':
     case 'WaitingPromotion':

@@ -1,8 +1,7 @@
-import { primaryReadiness } from './phases/health.ts';
+import { hasDeadCanary, primaryReadiness } from './phases/health.ts';
 import { keepUp } from './phases/rest.ts';
 import { lacksScaler, writePrimaryScaler } from './phases/scaling.ts';
 import { beginTick, stageOf } from './phases/stage.ts';
-import { hasDeadCanary } from './phases/progress.ts';
 import { hasFinalizer, isDeleted } from './phases/terminate.ts';
 import type { Stage } from './phases/tick.ts';
 import { followTarget, reconcileRoute, writeService } from './phases/traffic.ts';
@@ -30,7 +29,7 @@ export function wakes(spec: CanarySpec, status: CanaryStatus, seen: Seen, settin
       return stage.novelty !== 'same' || seen.isRejected === true || hasDeadCanary(stage);
     case 'Promoting':
     case 'Finalising':
-      return stage.novelty === 'new' && primary === 'ready';
+      return (stage.novelty === 'new' && primary === 'ready') || hasDeadCanary(stage);
     default:
       // A primary in motion is waited for at the interval: its every step would otherwise be told.
       return stage.novelty === 'new' ? primary !== 'progressing' && !lacksScaler(stage) : hasRepairs(stage);
@@ -40,7 +39,7 @@ export function wakes(spec: CanarySpec, status: CanaryStatus, seen: Seen, settin
 function hasRepairs(stage: Stage): boolean {
   const { draft, novelty, status, seen, weight } = stage;
   if (novelty === 'promoted' && status.lastAppliedSpec !== stage.revision.hash) return true;
-  if (weight > 0 && primaryReadiness(stage).kind === 'ready') return true;
+  if (weight > 0 && (primaryReadiness(stage).kind === 'ready' || hasDeadCanary(stage))) return true;
   followTarget(stage);
   writeService(stage, 'primary', 'primary');
   writeService(stage, 'apex', 'primary');

@@ -29,14 +29,15 @@ function* advanceWeight(stage: Stage, { steps, maxWeight }: Steps): Asking<void>
     if (weight > 0) update(stage, { iterations: 0 });
   }
   if (weight >= maxWeight) return yield* confirmAndPromote(stage);
-  if (spec.analysis.mirror && weight === 0 && !mirrored) {
+  // A primary that does not answer keeps nobody.
+  const isPrimaryUp = primaryServes(stage);
+  if (spec.analysis.mirror && weight === 0 && !mirrored && isPrimaryUp) {
     log(stage, 'Running mirror step 100/0/true');
     route(stage, 0, true);
     update(stage, { canaryWeight: 0, iterations: 0 });
     return normal(stage, `Advance ${names.canary} canary weight 0`);
   }
-  // A primary that does not answer keeps nobody.
-  const next = primaryServes(stage) ? (steps.find((step) => step > weight) ?? maxWeight) : 100;
+  const next = isPrimaryUp ? (steps.find((step) => step > weight) ?? maxWeight) : 100;
   route(stage, next);
   update(stage, { phase: 'Progressing', canaryWeight: next, iterations: 0 });
   normal(stage, `Advance ${names.canary} canary weight ${next}`);
@@ -68,7 +69,7 @@ function* advanceBlueGreen(stage: Stage, { iterations }: Rounds): Asking<void> {
   const { status, spec, mirrored, names } = stage;
   const { mirror } = spec.analysis;
   if (status.iterations < iterations) {
-    if (mirror && !mirrored) {
+    if (mirror && !mirrored && primaryServes(stage)) {
       log(stage, 'Start traffic mirroring');
       route(stage, 0, true);
     }

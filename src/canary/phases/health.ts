@@ -25,6 +25,11 @@ export function canaryServes({ kind, seen }: Pick<Stage, 'kind' | 'seen'>): bool
   return kind.serves(kind.candidateOf(seen));
 }
 
+/** No pod of the canary answers although it has users, and the primary could take them. */
+export function hasDeadCanary(stage: Stage): boolean {
+  return stage.weight > 0 && !canaryServes(stage) && primaryServes(stage);
+}
+
 function readinessOf(
   { kind, seen, spec }: Stage,
   role: 'primary' | 'canary',

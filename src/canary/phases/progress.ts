@@ -2,7 +2,7 @@ import { formatGoDuration } from '../../lib/duration.ts';
 import { at, listOf, numberOf } from '../json.ts';
 import { advance, tellPlain } from './advance.ts';
 import { analyse, heldMs, isHeldTooLong, type Judgement, runPreRollout } from './analyse.ts';
-import { canaryReadiness, canaryServes, primaryReadiness, primaryServes } from './health.ts';
+import { canaryReadiness, primaryReadiness, primaryServes } from './health.ts';
 import { askHook, hooksOf } from './hooks.ts';
 import { preparedMark } from './marks.ts';
 import { cannotBeCopied, writePrimary } from './primary-write.ts';
@@ -10,7 +10,7 @@ import { restartAnalysis } from './restart.ts';
 import { cancel, rollBack, rollBackAfterChecks } from './rollback.ts';
 import { lacksScaler, scaleFromZero, writePrimaryScaler } from './scaling.ts';
 import { alert, type Asking, normal, type Stage, update, warn } from './tick.ts';
-import { routeHome } from './traffic.ts';
+import { leaveDeadCanary, routeHome } from './traffic.ts';
 
 /** A release under analysis (Progressing, WaitingPromotion): checks, then the next step, one a tick. */
 export function* progress(stage: Stage): Asking<void> {
@@ -20,13 +20,14 @@ export function* progress(stage: Stage): Asking<void> {
   if (seen.isRejected)
     return rollBack(stage, seen.lastFailedCheck ?? { name: 'analysis', reason: 'rolled back before' });
   if (novelty === 'promoted') return cancel(stage);
-  leaveDeadCanary(stage);
+  // The steps begin again when there are pods.
+  if (leaveDeadCanary(stage)) update(stage, { phase: 'Progressing', iterations: stepsBack(stage) });
   const isOver = status.failedChecks >= spec.analysis.threshold;
   const primary = primaryReadiness(stage);
   if (primary.kind !== 'ready') {
     warn(stage, primary.reason);
-    // A primary in trouble for good is no fault of the canary, which may be the remedy; one in motion is waited for.
-    if (primary.kind === 'progressing') {
+    // A primary that is gone, or in trouble for good, is no fault of the canary, which may be the remedy; one in motion is waited for.
+    if (primary.kind === 'progressing' && seen.primary) {
       if (isOver && primaryServes(stage)) rollBackAfterChecks(stage);
       return;
     }
@@ -57,18 +58,6 @@ function isCanaryUp(stage: Stage): boolean {
   }
   scaleFromZero(stage);
   return false;
-}
-
-/** Users are not left with pods that do not answer; the steps begin again when there are some. */
-function leaveDeadCanary(stage: Stage): void {
-  if (!hasDeadCanary(stage)) return;
-  routeHome(stage, true);
-  update(stage, { phase: 'Progressing', canaryWeight: 0, iterations: stepsBack(stage) });
-}
-
-/** No pod of the canary answers although it has users, and the primary could take them. */
-export function hasDeadCanary(stage: Stage): boolean {
-  return stage.weight > 0 && !canaryServes(stage) && primaryServes(stage);
 }
 
 function stepsBack({ spec, status }: Stage): number {

@@ -2,10 +2,10 @@ import { canaryReadiness, primaryReadiness } from './health.ts';
 import { callPostRollout } from './hooks.ts';
 import { cannotBeCopied, writePrimary } from './primary-write.ts';
 import { restartAnalysis } from './restart.ts';
-import { failPromotion } from './rollback.ts';
+import { endRejectedPromotion, failPromotion } from './rollback.ts';
 import { lacksScaler, scaleToZero, writePrimaryScaler } from './scaling.ts';
 import { normal, type Stage, update, warn } from './tick.ts';
-import { route, routeHome } from './traffic.ts';
+import { leaveDeadCanary, route, routeHome } from './traffic.ts';
 
 /** Copies the analysed revision to the primary. It is the target's present one: anything else has restarted the analysis before. */
 export function promote(stage: Stage): void {
@@ -18,6 +18,9 @@ export function promote(stage: Stage): void {
 
 /** Waits for the primary's new pods and moves traffic to them. */
 export function promoting(stage: Stage): void {
+  if (stage.seen.isPromoted) return succeed(stage);
+  if (stage.seen.isRejected) return endRejectedPromotion(stage);
+  if (leaveDeadCanary(stage)) return;
   if (!awaitPrimary(stage) || lacksScaler(stage)) return;
   writePrimaryScaler(stage, 'always');
   const { spec, weight, novelty } = stage;
@@ -39,15 +42,18 @@ export function promoting(stage: Stage): void {
 
 /** All users are on the new primary: the canary may go. */
 export function finalising(stage: Stage): void {
+  // Whatever has become of the primary since an outcome was told is no matter of this release any more.
+  if (stage.seen.isPromoted) return succeed(stage);
+  if (stage.seen.isRejected) return endRejectedPromotion(stage);
   if (awaitPrimary(stage) && !lacksScaler(stage)) succeed(stage);
 }
 
 function succeed(stage: Stage): void {
   const { spec, names, draft, status } = stage;
-  if (stage.weight > 0) routeHome(stage);
-  scaleToZero(stage);
+  const weight = stage.weight > 0 ? routeHome(stage) : 0;
+  if (weight === 0) scaleToZero(stage);
   draft.effects.push({ kind: 'end-release', verdict: 'promoted', failedCheck: undefined });
-  update(stage, { phase: 'Succeeded', canaryWeight: 0, iterations: 0, lastPromotedSpec: status.lastAppliedSpec });
+  update(stage, { phase: 'Succeeded', canaryWeight: weight, iterations: 0, lastPromotedSpec: status.lastAppliedSpec });
   callPostRollout(stage, 'Succeeded');
   const message = spec.skipAnalysis
     ? `Promotion completed! Canary analysis was skipped for ${names.target}`

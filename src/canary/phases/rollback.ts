@@ -9,15 +9,17 @@ import { canGoHome, route, routeHome } from './traffic.ts';
 export function rollBack(stage: Stage, failedCheck: FailedCheck): void {
   const { names, draft } = stage;
   const isSafe = canGoHome(stage);
-  const weight = routeHome(stage);
+  // A version that failed its checks is better than nobody: the primary gets its users back as soon as it answers.
+  if (isSafe) routeHome(stage);
+  else route(stage, 100);
   draft.effects.push({ kind: 'end-release', verdict: 'rolled-back', failedCheck });
   if (isSafe) {
     warn(stage, `Canary failed! Scaling down ${names.canary}`, 'Failed');
     scaleToZero(stage);
   } else {
-    warn(stage, `Canary failed! ${names.canary} keeps its traffic because the primary does not answer`, 'Failed');
+    warn(stage, `Canary failed! ${names.canary} has all traffic because the primary does not answer`, 'Failed');
   }
-  restartAs(stage, 'Failed', weight);
+  restartAs(stage, 'Failed', isSafe ? 0 : 100);
   callPostRollout(stage, 'Failed');
 }
 
@@ -34,16 +36,28 @@ export function rollBackAfterChecks(stage: Stage): void {
  * The primary holds the new template, and the status says so: going back to the old one is a release of its own.
  */
 export function failPromotion(stage: Stage, reason: string): void {
-  const { names, draft, status, weight } = stage;
+  const { names } = stage;
   warn(stage, `Promotion of ${names.target} failed, primary not ready: ${reason}`);
   alert(stage, 'error', `Promotion failed, primary not ready: ${reason}`);
   const isCanaryUp = canaryServes(stage);
   if (isCanaryUp) route(stage, 100);
-  const failedCheck = { name: 'promotion', reason: `primary not ready: ${shortened(reason)}` };
+  endPromotion(stage, isCanaryUp ? 100 : stage.weight, {
+    name: 'promotion',
+    reason: `primary not ready: ${shortened(reason)}`,
+  });
+}
+
+/** Its outcome stands already, whatever has become of the primary meanwhile: only the status does not say so yet. */
+export function endRejectedPromotion(stage: Stage): void {
+  endPromotion(stage, stage.weight, stage.seen.lastFailedCheck ?? { name: 'promotion', reason: 'rolled back before' });
+}
+
+function endPromotion(stage: Stage, canaryWeight: number, failedCheck: FailedCheck): void {
+  const { draft, status } = stage;
   draft.effects.push({ kind: 'end-release', verdict: 'rolled-back', failedCheck });
   update(stage, {
     phase: 'Failed',
-    canaryWeight: isCanaryUp ? 100 : weight,
+    canaryWeight,
     failedChecks: 0,
     iterations: 0,
     lastPromotedSpec: status.lastAppliedSpec,

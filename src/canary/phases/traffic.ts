@@ -1,10 +1,10 @@
 import { cookiesAt, withCookies } from '../affinity.ts';
-import { at, textsOf } from '../json.ts';
+import { at, jsonOf, sameJson, textsOf } from '../json.ts';
 import type { SelectorLabel } from '../labels.ts';
 import { serviceName, type ServiceRole } from '../services.ts';
 import type { CanarySpec, Effect, Seen, SessionCookies } from '../types.ts';
-import { canaryServes, primaryServes } from './health.ts';
-import { normal, type Stage } from './tick.ts';
+import { canaryServes, hasDeadCanary, primaryServes } from './health.ts';
+import { normal, type Stage, type Tick, update } from './tick.ts';
 
 /** Without a mesh or ingress the apex Service is the only switch: it leads to one of the two. */
 export function isPlain({ provider }: CanarySpec): boolean {
@@ -39,6 +39,40 @@ function takeCookies({ draft, spec, seen }: Stage, canaryWeight: number): Sessio
 /** Users carry what belongs to the routes that stand, even if the status that was to say so got lost. */
 export function noteCookies(stage: Stage): void {
   takeCookies(stage, stage.weight);
+}
+
+/** The status of a release with steps says what the routes say, even if the one that was to say so got lost, or somebody moved them. */
+export function noteWeight({ draft, spec, weight }: Stage): void {
+  const { phase, canaryWeight } = draft.status;
+  if (spec.analysis.strategy.kind !== 'canary' || canaryWeight === weight) return;
+  if (['Progressing', 'WaitingPromotion', 'Promoting', 'Finalising'].includes(phase))
+    draft.status = { ...draft.status, canaryWeight: weight };
+}
+
+/** Users are not left with pods that do not answer when the primary can take them. True: they were, and go there. */
+export function leaveDeadCanary(stage: Stage): boolean {
+  if (!hasDeadCanary(stage)) return false;
+  routeHome(stage, true);
+  update(stage, { canaryWeight: 0 });
+  return true;
+}
+
+/** Users do not stay on a target that somebody deleted when the primary can take them. */
+export function leaveMissingTarget(tick: Tick): void {
+  const { seen, spec, kind, draft } = tick;
+  const { apexService, split } = seen;
+  if (!kind.serves(seen.primary) || kind.serves(kind.candidateOf(seen))) return;
+  const selector = at(seen.primary, 'spec', 'selector', 'matchLabels');
+  if (!isPlain(spec)) {
+    if (!split || (split.canaryWeight === 0 && !split.mirror)) return;
+    draft.effects.push({ kind: 'set-route', split: { canaryWeight: 0, mirror: false } });
+  } else {
+    if (!apexService || selector === undefined || sameJson(at(apexService, 'spec', 'selector'), selector)) return;
+    const object = { ...apexService, spec: { ...jsonOf(apexService['spec']), selector } };
+    draft.effects.push({ kind: 'write', object, over: apexService });
+  }
+  normal(tick, 'Routing all traffic to primary');
+  update(tick, { canaryWeight: 0 });
 }
 
 /**

@@ -1,0 +1,265 @@
+import type { CanarySpec, CanaryStatus, Effect, Phase } from '../../src/canary/types.ts';
+import type { KubeObject } from '../../src/manifest/types.ts';
+import { Broken, hold } from './invariants.ts';
+import { holdTrue } from './true-events.ts';
+import { versionOf, wantedOf } from './workload.ts';
+import { leadsTo, type World } from './world.ts';
+
+/** A tick as it is watched. */
+export interface Watched {
+  readonly spec: CanarySpec;
+  readonly before: CanaryStatus;
+  /** It sees the world as it is. */
+  readonly isFresh: boolean;
+  /** What the target is, as far as this tick can see. */
+  readonly content: string | undefined;
+  /** A metric was asked, and every answer was good. */
+  readonly isGood: boolean;
+  readonly done: Effect[];
+}
+
+interface Release {
+  readonly content: string | undefined;
+  /** The one before, whose status stands as long as this one's has not been written. */
+  before?: Release;
+  verdict?: 'promoted' | 'rolled-back';
+  cookie?: string;
+}
+
+const running: readonly Phase[] = ['Progressing', 'WaitingPromotion', 'Promoting', 'Finalising'];
+const next: Readonly<Record<Phase, readonly Phase[]>> = {
+  '': ['Initializing', 'Initialized', 'Terminating'],
+  Initializing: ['Initialized', 'Terminating'],
+  Initialized: ['Waiting', 'Progressing', 'Terminating'],
+  // Cancelled, because the target is back at what the primary runs: Initialized.
+  Waiting: ['Progressing', 'Initialized', 'Failed', 'Terminating'],
+  Progressing: ['WaitingPromotion', 'Promoting', 'Failed', 'Initialized', 'Terminating'],
+  WaitingPromotion: ['Promoting', 'Progressing', 'Failed', 'Initialized', 'Terminating'],
+  // Restarted, because what was to be promoted has gone: Progressing. Without analysis or traffic to move: Succeeded.
+  Promoting: ['Finalising', 'Succeeded', 'Failed', 'Progressing', 'Terminating'],
+  Finalising: ['Succeeded', 'Failed', 'Progressing', 'Terminating'],
+  Succeeded: ['Waiting', 'Progressing', 'Terminating'],
+  Failed: ['Waiting', 'Progressing', 'Terminating'],
+  Terminating: [],
+  Terminated: [],
+};
+
+/** Remembers what a fair observer would, and holds everything that is done against it. */
+export class Watch {
+  private release: Release | undefined;
+  private promoted: string | undefined;
+  private rejected: string | undefined;
+  private readonly world: World;
+
+  constructor(world: World) {
+    this.world = world;
+  }
+
+  /** Somebody changed something: what failed may be tried again. */
+  changed(): void {
+    this.rejected = undefined;
+  }
+
+  /** Before an effect is done. */
+  effect(effect: Effect, tick: Watched): void {
+    switch (effect.kind) {
+      case 'set-route':
+        return this.route(effect, tick);
+      case 'scale-target':
+        return effect.replicas === 0 ? this.toZero(tick) : undefined;
+      case 'write':
+        return this.write(effect.object, tick);
+      case 'copy-config':
+        return this.world.isConfig(effect) ? this.copy(tick) : undefined;
+      case 'begin-release':
+        return this.begin(tick);
+      case 'end-release':
+        return this.end(effect.verdict, tick);
+      default:
+    }
+  }
+
+  /** After a tick whose status was written. */
+  after(status: CanaryStatus, tick: Watched): void {
+    const { before, spec, isFresh } = tick;
+    hold(
+      'known transition',
+      status.phase === before.phase || next[before.phase].includes(status.phase),
+      () => `from ${before.phase} to ${status.phase}`,
+    );
+    hold(
+      'failed checks end it',
+      status.failedChecks <= before.failedChecks + 1 &&
+        (status.failedChecks <= before.failedChecks || before.failedChecks < spec.analysis.threshold),
+      () => `${status.failedChecks} failed checks of ${spec.analysis.threshold}`,
+    );
+    this.phases(before.phase, status.phase);
+    if (tick.done.some(({ kind }) => kind === 'begin-release')) delete this.release?.before;
+    // Without a target, or with only its finalizer to settle, a tick looks at nothing else.
+    const isWhole =
+      tick.content !== undefined && !tick.done.some((one) => one.kind === 'write' && one.object.kind === 'Canary');
+    if (isFresh && isWhole) {
+      this.deadCanary(status, tick);
+      this.overdue(status, tick);
+      const isSteps = spec.analysis.strategy.kind === 'canary' && running.includes(status.phase);
+      hold(
+        'status tells the truth',
+        !isSteps || spec.suspend || status.canaryWeight === this.world.weight,
+        () => `the status says ${status.canaryWeight}, the routes say ${this.world.weight}`,
+      );
+    }
+    holdTrue(tick, status, this.world);
+  }
+
+  private route({ split, cookies }: Extract<Effect, { kind: 'set-route' }>, tick: Watched): void {
+    const { canaryWeight } = split;
+    hold(
+      'whole percent',
+      Number.isInteger(canaryWeight) && canaryWeight >= 0 && canaryWeight <= 100,
+      () => `the canary gets ${canaryWeight}`,
+    );
+    if (tick.isFresh) this.traffic(canaryWeight);
+    if (tick.isFresh && canaryWeight > this.world.weight) this.step(canaryWeight, tick);
+    if (!this.release) return;
+    if (!tick.isFresh) delete this.release.cookie;
+    if (this.world.weight === 0) delete this.release.cookie;
+    if (canaryWeight > 0 && cookies?.current !== undefined) {
+      const { cookie } = this.release;
+      hold(
+        'same cookie',
+        cookie === undefined || cookie === cookies.current,
+        () => `${cookie} became ${cookies.current}`,
+      );
+      this.release.cookie = cookies.current;
+    }
+  }
+
+  private traffic(canaryWeight: number): void {
+    const [canary, primary] = [this.world.serves('target'), this.world.serves('primary')];
+    hold('pods that answer', canaryWeight === 0 || canary || !primary, () => `${canaryWeight} to a dead canary`);
+    hold(
+      'pods that answer',
+      canaryWeight === 100 || primary || !canary,
+      () => `${100 - canaryWeight} to a dead primary`,
+    );
+  }
+
+  private step(canaryWeight: number, { spec, before }: Watched): void {
+    const { strategy } = spec.analysis;
+    if (strategy.kind !== 'canary' || before.phase === 'Promoting' || before.phase === 'Finalising') return;
+    if (canaryWeight === 100 && !this.world.serves('primary')) return;
+    const { weight } = this.world;
+    const step = strategy.steps.find((one) => one > weight) ?? strategy.maxWeight;
+    hold('step by step', canaryWeight === step, () => `from ${weight} to ${canaryWeight}, not ${step}`);
+  }
+
+  private toZero({ isFresh }: Watched): void {
+    const { world } = this;
+    hold('pods with users', world.weight === 0, () => `${world.weight} percent are on it`);
+    if (isFresh && wantedNow(world) > 0)
+      hold('last pods', world.serves('primary') || !world.serves('target'), () => 'the primary does not answer');
+  }
+
+  private write(object: KubeObject, tick: Watched): void {
+    const { world } = this;
+    const { name } = object.metadata;
+    if (object.kind === 'Canary') return;
+    if (name === 'app' && object.kind === 'Service') {
+      const weight = leadsTo(object) === 'app' ? 100 : 0;
+      const isMove = world.isPlain && world.objects.services.apex !== undefined && weight !== world.weight;
+      if (isMove && tick.isFresh && before(tick) !== 'Initializing') this.traffic(weight);
+      return;
+    }
+    if (name !== 'app-primary' || (object.kind === 'Service') !== (world.kind === 'Service')) return;
+    const content = object.kind === 'Service' ? leadsTo(object) : `app:${versionOf(object)} text ${world.objects.copy}`;
+    if (content === world.content('primary')) return;
+    this.primary(content, tick);
+  }
+
+  private primary(content: string | undefined, { before: { phase, failedChecks }, spec, isGood }: Watched): void {
+    if (phase === '' || phase === 'Initializing')
+      return hold('judged first', !this.world.serves('primary'), () => 'a primary that serves is overwritten at first');
+    if (!running.includes(phase))
+      return hold(
+        'judged first',
+        content === this.promoted,
+        () => `${content} is not what was promoted, ${this.promoted}`,
+      );
+    const { release } = this;
+    const judged = [release?.content, release?.before?.content];
+    hold('judged first', judged.includes(content), () => `${content} is written, ${release?.content} was judged`);
+    hold('judged first', release?.verdict !== 'rolled-back', () => `${content} was rolled back`);
+    if (spec.skipAnalysis || phase === 'Promoting' || phase === 'Finalising') return;
+    hold('judged first', isGood, () => `${content} is promoted in a tick that did not find it good`);
+    hold('judged first', failedChecks < spec.analysis.threshold, () => `${content} has failed ${failedChecks} checks`);
+  }
+
+  private copy({ before: { phase } }: Watched): void {
+    if (phase === '' || phase === 'Initializing') return;
+    const text = `text ${this.world.objects.config}`;
+    const { release } = this;
+    const judged = running.includes(phase) ? [release?.content, release?.before?.content] : [this.promoted];
+    const isJudged = judged.some((content) => content?.endsWith(text));
+    hold('copies judged', isJudged, () => `${text} is copied, ${judged.join(' or ')} was judged`);
+  }
+
+  private begin({ content }: Watched): void {
+    hold('no retry by itself', content !== this.rejected, () => `${content} was rolled back, and begins again`);
+    const { release } = this;
+    this.release = { content, ...(release ? { before: release } : {}) };
+    delete release?.before;
+  }
+
+  private end(verdict: 'promoted' | 'rolled-back', { before: { phase } }: Watched): void {
+    const { release } = this;
+    if (!release) throw new Broken('one outcome', `${verdict}, and there is no release`);
+    hold('one outcome', (release.verdict ?? verdict) === verdict, () => `${release.verdict}, and then ${verdict}`);
+    release.verdict = verdict;
+    if (verdict === 'rolled-back') this.rejected = release.content;
+    // After a failed promotion it is what the primary has, and is to have again if that gets lost.
+    if (verdict === 'promoted' || phase === 'Promoting' || phase === 'Finalising') this.promoted = release.content;
+  }
+
+  private phases(from: Phase, to: Phase): void {
+    if (from === to) return;
+    if (to === 'Succeeded')
+      hold('one outcome', this.release?.verdict === 'promoted', () => 'Succeeded without outcome');
+    if (to === 'Failed') hold('one outcome', this.release?.verdict === 'rolled-back', () => 'Failed without outcome');
+    if (running.includes(to)) hold('one outcome', this.release !== undefined, () => `${to} without a release`);
+    if (to === 'Initialized') {
+      if (from === '' || from === 'Initializing') this.promoted = this.world.content('primary');
+      this.release = undefined;
+    }
+  }
+
+  /** In the ticks that look after users at all. */
+  private deadCanary({ phase }: CanaryStatus, { spec, before, done }: Watched): void {
+    const { world } = this;
+    if (spec.suspend || phase === '' || phase === 'Initializing' || phase === 'Terminating') return;
+    const moved = done.some(({ kind }) => kind === 'set-route' || kind === 'write');
+    hold(
+      'dead canary left',
+      world.weight === 0 || world.serves('target') || !world.serves('primary') || moved,
+      () => `${world.weight} percent stay on it in ${before.phase}`,
+    );
+  }
+
+  /** Threshold reached: whatever gates, metrics and notifiers say, it goes home in this tick. */
+  private overdue({ phase, failedChecks }: CanaryStatus, { spec, before, content }: Watched): void {
+    if (spec.suspend || (before.phase !== 'Progressing' && before.phase !== 'WaitingPromotion')) return;
+    if (before.failedChecks < spec.analysis.threshold || failedChecks < before.failedChecks) return;
+    hold(
+      'rollback is not blocked',
+      phase === 'Failed' || !this.world.serves('primary') || content !== this.release?.content,
+      () => `it stays in ${phase}`,
+    );
+  }
+}
+
+function before({ before: { phase } }: Watched): Phase {
+  return phase === '' ? 'Initializing' : phase;
+}
+
+function wantedNow({ objects: { target } }: World): number {
+  return target ? wantedOf(target) : 0;
+}
