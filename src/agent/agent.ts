@@ -65,7 +65,7 @@ export function startAgent(deps: Deps): Agent {
     `Starting serin version ${settings.version} mesh provider ${settings.provider}`,
   );
 
-  const views = openViews(cluster, settings.watchNamespace, signal);
+  const views = openViews(cluster, clock, settings.watchNamespace, signal);
   const recorder = createEventRecorder(
     { cluster, clock, log, component: settings.eventSource, onDropped: () => telemetry.eventsDropped.inc() },
     signal,

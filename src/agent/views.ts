@@ -2,6 +2,8 @@ import type { Cluster, KindRef, Reflection, ReflectOptions } from '../cluster/cl
 import { configChecksum, isTrackedConfig } from '../canary/configs.ts';
 import { at, listOf } from '../canary/json.ts';
 import type { ConfigKey, ConfigSeen } from '../canary/types.ts';
+import type { Clock } from '../lib/clock.ts';
+import { AgentError } from '../lib/errors.ts';
 import type { KubeObject, ObjectRef } from '../manifest/types.ts';
 
 /** Live, cached views of all kinds that canaries look at. Kinds that nobody needs are not watched. */
@@ -19,11 +21,12 @@ export interface Views {
   trouble(): readonly string[];
 }
 
+const listPatienceMs = 5_000;
 const flagger = 'flagger.app/v1beta1';
 /** Where the projection of a ConfigMap or Secret keeps its hash; the values themselves are never kept. */
 const seenField = 'seen';
 
-export function openViews(cluster: Cluster, namespace: string | undefined, signal: AbortSignal): Views {
+export function openViews(cluster: Cluster, clock: Clock, namespace: string | undefined, signal: AbortSignal): Views {
   const views = new Map<string, Reflection>();
   const listeners = new Set<(kind: string, namespace: string, name: string) => void>();
   const scope = namespace === undefined ? {} : { namespace };
@@ -41,6 +44,18 @@ export function openViews(cluster: Cluster, namespace: string | undefined, signa
   };
   const configView = (kind: 'ConfigMap' | 'Secret'): Reflection => open({ apiVersion: 'v1', kind }, projectConfig);
 
+  /** A kind that may not be read must not keep its canaries, and with them all others, waiting for ever. */
+  const listed = async (view: Reflection, { apiVersion, kind }: KindRef): Promise<void> => {
+    if (view.isSynced) return;
+    const waiting = new AbortController();
+    const patience = clock.sleep(listPatienceMs, AbortSignal.any([signal, waiting.signal])).catch(() => undefined);
+    await Promise.race([view.synced, patience]);
+    waiting.abort(new Error('listed'));
+    if (view.isSynced) return;
+    const why = view.trouble ?? 'it is not listed yet';
+    throw new AgentError('CLUSTER_UNREACHABLE', `${kind} (${apiVersion}) cannot be read: ${why}`);
+  };
+
   return {
     canaries: open({ apiVersion: flagger, kind: 'Canary' }),
     deployments: open({ apiVersion: 'apps/v1', kind: 'Deployment' }),
@@ -48,7 +63,7 @@ export function openViews(cluster: Cluster, namespace: string | undefined, signa
     templates: open({ apiVersion: flagger, kind: 'MetricTemplate' }),
     async object(ref) {
       const view = open(ref);
-      await view.synced;
+      await listed(view, ref);
       return view.get(ref.namespace, ref.name);
     },
     async config(inNamespace, key) {
@@ -56,7 +71,7 @@ export function openViews(cluster: Cluster, namespace: string | undefined, signa
         ? (['Secret', key.slice(7)] as const)
         : (['ConfigMap', key.slice(10)] as const);
       const view = configView(kind);
-      await view.synced;
+      await listed(view, { apiVersion: 'v1', kind });
       return view.get(inNamespace, name)?.[seenField] as ConfigSeen | undefined;
     },
     onChange(listener) {

@@ -3,6 +3,7 @@ import { copyConfig, type CopyConfigInput } from '../../src/agent/copy-config.ts
 import { openViews } from '../../src/agent/views.ts';
 import { configChecksum } from '../../src/canary/configs.ts';
 import type { ConfigKey } from '../../src/canary/types.ts';
+import { systemClock } from '../../src/lib/clock.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
 import { never, startStage, type SyncStage } from '../sync/a-cluster.ts';
 
@@ -72,7 +73,7 @@ describe('copies of configs', () => {
   it('are not taken for absent while the API server does not answer [WC06] [R53]', async () => {
     const { sandbox, cluster } = await startStage();
     const stopped = new AbortController();
-    const views = openViews(cluster, undefined, stopped.signal);
+    const views = openViews(cluster, systemClock, undefined, stopped.signal);
     const key: ConfigKey = 'configmap/known';
     await cluster.create(
       { ...ref('known'), metadata: ref('known'), data: {} } as KubeObject,
@@ -84,7 +85,10 @@ describe('copies of configs', () => {
     await sandbox.stop();
     // What was seen stays seen; what was never listed is waited for.
     expect(await views.config('default', key)).toEqual(before);
-    const asked = views.config('default', 'secret/never-listed').then(() => 'told');
+    const asked = views.config('default', 'secret/never-listed').then(
+      () => 'told',
+      () => 'refused',
+    );
     expect(await Promise.race([asked, new Promise((resolve) => setTimeout(resolve, 100, 'waits'))])).toBe('waits');
     await expect(copyConfig(cluster, { ...settings, checksum: 'x' }, AbortSignal.timeout(200))).rejects.toThrow();
     stopped.abort();
