@@ -57,7 +57,9 @@ const stream = (): string[] =>
   receiver
     .events()
     .filter(({ message }) => !isAboutReadiness(message))
-    .map(({ phase, message }) => `${phase}: ${message}`);
+    .map(({ phase, message }) => `${phase}: ${message}`)
+    // Told at each look at a primary that is not ready: before that and after it, and more often where the machine is slow.
+    .filter((line, at, all) => !line.includes('metrics providers') || line !== all[at - 2]);
 
 /** Initialised, then another tag pushed and released. */
 async function release(stage: Stage): Promise<void> {
@@ -160,7 +162,7 @@ describe('what hooks and people are told', patient, () => {
     });
   });
 
-  it('of pods that never get ready: the alert comes, whatever other receivers do [R60] [R78]', async () => {
+  it('of pods that never get ready: the alert comes, whatever other receivers do [R60] [R76] [R78]', async () => {
     const alerts = `    alerts:
       - { name: gone, providerRef: { name: nobody } }
       - { name: dead, providerRef: { name: dead } }
@@ -184,6 +186,8 @@ describe('what hooks and people are told', patient, () => {
       expect(alert?.text).toMatch(/^Progress deadline exceeded canary deployment podinfo\.test not ready: /);
       expect(more).toEqual([]);
       expect(canary(stage).phase).toBe('Failed');
+      const level = (text: string) => stage.log.find(({ msg }) => msg.startsWith(text))?.level;
+      expect([level('Canary failed!'), level('New revision detected!')]).toEqual(['warn', 'info']);
       await stage.said('alert provider nobody.test error: alertprovider.flagger.app "nobody" not found');
       const refusal =
         /^alert provider later\.test error: spec\.type: notifier msteams is not supported in this release/;
