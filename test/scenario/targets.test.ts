@@ -150,3 +150,47 @@ spec:
     });
   });
 });
+
+describe('a Deployment without a mesh', patient, () => {
+  it('takes an existing Service over, goes blue/green, and shows its labels on the primary [E36]', async () => {
+    const files = {
+      ...appFiles(),
+      [appPath()]: `${deploymentYaml().replace(
+        'labels: { app: podinfo }',
+        'labels: { app: podinfo, app.kubernetes.io/part-of: shop }\n  annotations: { app.kubernetes.io/note: ours, other: theirs }',
+      )}---\n${configYaml()}---
+apiVersion: v1
+kind: Service
+metadata:
+  name: podinfo
+  namespace: test
+  labels: { mine: "yes" }
+spec:
+  selector: { app: podinfo }
+  ports: [{ name: http, port: 9898, targetPort: http }]
+`,
+      'apps/podinfo/canary.yaml': canaryYaml({ provider: 'kubernetes' })
+        .replace('    stepWeights: [20, 40]\n', '    iterations: 2\n')
+        .replace(/ {4}metrics:[^]*$/, ''),
+    };
+    const flags = { 'include-label-prefix': 'app.kubernetes.io' };
+    await onStage({ files, flags }, async (stage) => {
+      await adopted(stage);
+      await stage.edit('podinfo 3.1.1', appPath(), toTag('3.1.1'));
+      await outcome(stage, 1);
+      const service = object(stage, 'Service', 'podinfo');
+      expect(service?.metadata.labels).toMatchObject({ mine: 'yes' });
+      expect(service?.metadata.annotations).toMatchObject({
+        'kustomize.toolkit.fluxcd.io/reconcile': 'disabled',
+        'helm.toolkit.fluxcd.io/driftDetection': 'disabled',
+      });
+      expect(selectorOf(stage, 'podinfo')).toEqual({ app: 'podinfo-primary' });
+      const primary = object(stage, 'Deployment', 'podinfo-primary');
+      expect(primary?.metadata.labels).toEqual({ app: 'podinfo-primary', 'app.kubernetes.io/part-of': 'shop' });
+      expect(primary?.metadata.annotations).toMatchObject({ 'app.kubernetes.io/note': 'ours' });
+      expect(primary?.metadata.annotations).not.toHaveProperty('other');
+      expect(podsOf(primary)?.containers[0]?.image).toContain('podinfo:3.1.1');
+      await expectSound(stage);
+    });
+  });
+});
