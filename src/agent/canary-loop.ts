@@ -20,7 +20,7 @@ import { emptyMemory, type Memory } from './memory.ts';
 import { observe } from './observe.ts';
 import type { Releases } from './releases.ts';
 import { createRivals } from './rivals.ts';
-import { showStatus } from './show-status.ts';
+import { createCanarySeries } from './show-status.ts';
 import { createUnderstanding, type Understood } from './understanding.ts';
 import { isAtLeast } from './versions.ts';
 import type { Views } from './views.ts';
@@ -77,6 +77,7 @@ export function createCanaryLoop({
   const memories = new Map<string, Memory>();
   const keysFor = createKeysFor(views.canaries);
   const ask = createAsking(deps, views);
+  const series = createCanarySeries(telemetry);
   const rivals = createRivals(views.canaries, keysFor);
   const decideSettings = {
     selectorLabels: settings.selectorLabels,
@@ -172,7 +173,13 @@ export function createCanaryLoop({
   };
 
   const runAll = async (list: readonly Effect[], tick: TickContext): Promise<void> => {
-    for (const effect of list) await effects.run(effect, tick, signal);
+    let movedMs: number | undefined;
+    for (const effect of list) {
+      if (movedMs !== undefined && takesPods(effect))
+        await clock.sleep(Math.max(movedMs + settleMs - clock.now(), 0), signal);
+      await effects.run(effect, tick, signal);
+      if (movesUsers(effect, tick)) movedMs = clock.now();
+    }
   };
 
   const perform = async (
@@ -198,7 +205,7 @@ export function createCanaryLoop({
           : { ...canary, metadata: { ...canary.metadata, resourceVersion: noted } };
       await writeStatus(base, decision.status, memory);
     }
-    showStatus(telemetry, spec, next, tick.seen, decision, (clock.now() - tick.seen.nowMs) / 1000);
+    series.show(spec, next, tick.seen, decision, (clock.now() - tick.seen.nowMs) / 1000);
     if (next.phase !== memory.phase) {
       memory.phase = next.phase;
       onPhase(key, next);
@@ -226,6 +233,7 @@ export function createCanaryLoop({
     const canary = await current(key, memory);
     if (!canary) {
       memories.delete(key);
+      series.forget(key);
       understanding.forget(key);
       queue.forget(key);
       return;

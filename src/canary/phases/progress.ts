@@ -38,6 +38,7 @@ export function* progress(stage: Stage): Asking<void> {
   if (!isCanaryUp(stage)) return;
   if (spec.skipAnalysis) return skip(stage);
   if (yield* isCalledBack(stage)) return;
+  if (isJustUp(stage)) return;
   const judgement = yield* check(stage);
   if (judgement === 'lost') return holdThroughOutage(stage);
   if (judgement === 'passed' && !lacksScaler(stage)) yield* advance(stage);
@@ -63,6 +64,21 @@ function isCanaryUp(stage: Stage): boolean {
 function stepsBack({ spec, status }: Stage): number {
   const { strategy } = spec.analysis;
   return strategy.kind === 'canary' ? preparedMark : Math.min(status.iterations, strategy.iterations);
+}
+
+/** Ingresses and meshes need this long at most to know of new pods; those that look every two seconds are the slowest. */
+const settleMs = 2_500;
+
+/** The canary answers, but what is to lead users to it may not know yet: they would be refused. */
+function isJustUp(stage: Stage): boolean {
+  const { weight, kind, seen, draft } = stage;
+  const candidate = kind.candidateOf(seen);
+  if (weight > 0 || !candidate) return false;
+  // Of a clock that goes differently nothing follows.
+  const sinceMs = seen.nowMs - (kind.movedAtMs?.(candidate) ?? 0);
+  if (sinceMs < 0 || sinceMs >= settleMs) return false;
+  draft.nextTickMs = Math.min(draft.nextTickMs, settleMs - sinceMs);
+  return true;
 }
 
 /** Rollback hooks are asked first of all; the first that agrees ends the release. */

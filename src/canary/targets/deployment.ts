@@ -31,6 +31,7 @@ export const deployment: Target = {
   hasId: primaryHasId,
   unborn: ({ name, namespace }) => `${name}.${namespace} not ready: ${unobserved}`,
   readiness: deploymentReadiness,
+  movedAtMs,
   serves: (object) => object !== undefined && replicasOf(object) > 0 && availableOf(object) > 0,
   scaling: {
     replicasOf,
@@ -100,6 +101,16 @@ function isPastDeadline(
 
 function conditionOf(object: KubeObject, type: string): Json | undefined {
   return listOf(at(object, 'status', 'conditions')).find((condition) => condition['type'] === type);
+}
+
+function movedAtMs(object: KubeObject): number | undefined {
+  const times = [
+    conditionOf(object, 'Available')?.['lastTransitionTime'],
+    conditionOf(object, 'Progressing')?.['lastUpdateTime'],
+  ]
+    .map((time) => Date.parse(textOf(time) ?? ''))
+    .filter(Number.isFinite);
+  return times.length === 0 ? undefined : Math.max(...times);
 }
 
 /** spec.replicas; absent means 1. */

@@ -67,6 +67,8 @@ export interface Target {
 
   /** Whether all pods of a primary or canary are up. `reason` is the whole message. */
   readiness(input: ReadinessInput): Readiness;
+  /** When its pods last came or went, as far as the object says; what leads traffic to them learns of it a little later. */
+  movedAtMs?(object: KubeObject): number | undefined;
   /** At least one pod answers requests, whatever a rollout is doing. Of nothing: false. */
   serves(object: KubeObject | undefined): boolean;
 
