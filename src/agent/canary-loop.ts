@@ -21,6 +21,7 @@ import { observe } from './observe.ts';
 import type { Releases } from './releases.ts';
 import { createRivals } from './rivals.ts';
 import { createCanarySeries } from './show-status.ts';
+import { movesUsers, settleMs, takesPods } from './settling.ts';
 import { createUnderstanding, type Understood } from './understanding.ts';
 import { isAtLeast } from './versions.ts';
 import type { Views } from './views.ts';
