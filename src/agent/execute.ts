@@ -1,15 +1,8 @@
 import { callWebhook, webhookPayload } from '../analysis/webhook.ts';
 import { parseConfigKey } from '../canary/configs.ts';
+import { forEveryone } from '../canary/strategy.ts';
 import { targets } from '../canary/targets/registry.ts';
-import type {
-  CanaryEvent,
-  CanarySpec,
-  CanaryStatus,
-  Effect,
-  Seen,
-  SessionCookies,
-  TrafficSplit,
-} from '../canary/types.ts';
+import type { CanaryEvent, CanarySpec, CanaryStatus, Effect, Seen, TrafficSplit } from '../canary/types.ts';
 import { AgentError, assertNever } from '../lib/errors.ts';
 import type { Outbox } from '../lib/outbox.ts';
 import type { KubeObject } from '../manifest/types.ts';
@@ -49,9 +42,10 @@ export interface EffectParts {
   readonly outbox: Outbox;
 }
 
-/** The cookies of the split that is written now, not of the one that stands. */
-function withCookies(context: TickContext, cookies: SessionCookies | undefined): TickContext {
-  return cookies ? { ...context, route: { ...context.route, cookies } } : context;
+/** The users and cookies of the split that is written now, not of the one that stands. */
+function forSplit(context: TickContext, { cookies, everyone }: Extract<Effect, { kind: 'set-route' }>): TickContext {
+  const spec = everyone ? forEveryone(context.spec) : context.spec;
+  return { ...context, route: { ...context.route, spec, ...(cookies ? { cookies } : {}) } };
 }
 
 export function createEffects(deps: Deps, { recorder, releases, outbox }: EffectParts): Effects {
@@ -149,7 +143,7 @@ export function createEffects(deps: Deps, { recorder, releases, outbox }: Effect
         case 'reconcile-route':
           return repairRoutes(context, signal);
         case 'set-route':
-          return writeRoutes(withCookies(context, effect.cookies), effect.split, signal);
+          return writeRoutes(forSplit(context, effect), effect.split, signal);
         case 'restore-route':
           return restoreRoutes(context, signal);
         case 'call-hook': {

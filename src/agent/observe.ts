@@ -1,6 +1,7 @@
 import { cookiesAt } from '../canary/affinity.ts';
 import { configRefsOf } from '../canary/configs.ts';
 import { parseStatus } from '../canary/status.ts';
+import { forEveryone, isForEveryone } from '../canary/strategy.ts';
 import { targets } from '../canary/targets/registry.ts';
 import type { Answer, CanarySpec, ConfigKey, ConfigSeen, FailedCheck, Seen } from '../canary/types.ts';
 import { AgentError } from '../lib/errors.ts';
@@ -60,14 +61,15 @@ export async function observe(input: ObserveInput): Promise<Observed> {
     blockOwnerDeletion: true,
   };
   const { ingressAnnotationsPrefix, ingressClass } = settings;
+  const status = parseStatus(canary);
   const named: RouteContext = {
-    spec,
+    spec: isForEveryone({ spec, status }) ? forEveryone(spec) : spec,
     owner,
     settings: { ingressAnnotationsPrefix, ...(ingressClass === undefined ? {} : { ingressClass }) },
   };
   const liveRoutes = await Promise.all(router.refs(named).map((ref: ObjectRef) => views.object(ref)));
   const split = router.read(named, liveRoutes);
-  const cookieSource = { spec, status: parseStatus(canary), uid: owner.uid };
+  const cookieSource = { spec, status, uid: owner.uid };
   const cookies = cookiesAt(cookieSource, split?.canaryWeight ?? 0);
   const route: RouteContext = { ...named, ...(cookies ? { cookies } : {}) };
   const kind = targets[spec.targetKind];

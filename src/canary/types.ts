@@ -339,7 +339,13 @@ export type Effect =
   | { readonly kind: 'scale-target'; readonly replicas: number }
   /** Create the routing objects or repair them without changing running weights. */
   | { readonly kind: 'reconcile-route' }
-  | { readonly kind: 'set-route'; readonly split: TrafficSplit; readonly cookies?: SessionCookies }
+  | {
+      readonly kind: 'set-route';
+      readonly split: TrafficSplit;
+      readonly cookies?: SessionCookies;
+      /** Also users whom an A/B test leaves with the primary: it does not answer. Absent: as the strategy says. */
+      readonly everyone?: true;
+    }
   /** Gives routing objects that stood before the Canary back as they were. */
   | { readonly kind: 'restore-route' }
   /** Fire and forget hooks (post-rollout): their failure is an event, nothing more. */

@@ -18,7 +18,9 @@ const none: Stickiness = { sticky: [], forget: undefined, canarySets: undefined,
 export function stickinessOf({ spec, cookies }: RouteContext, { canaryWeight }: TrafficSplit): Stickiness {
   const affinity = spec.analysis.sessionAffinity;
   if (!affinity || !cookies) return none;
-  const { current, previous, primary } = cookies;
+  const { current, previous } = cookies;
+  // With all traffic on the canary nobody may be kept on a primary that perhaps does not answer.
+  const primary = canaryWeight === 100 ? undefined : cookies.primary;
   if (canaryWeight === 0) {
     if (previous === undefined) return none;
     return { ...none, forget: { cookie: previous, setCookie: `${previous}; Max-Age=-1` } };

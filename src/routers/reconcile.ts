@@ -1,3 +1,4 @@
+import { forEveryone } from '../canary/strategy.ts';
 import type { CanarySpec, TrafficSplit } from '../canary/types.ts';
 import { AgentError } from '../lib/errors.ts';
 import { canonicalJson } from '../lib/hash.ts';
@@ -58,9 +59,7 @@ function renderFor(
     const goesHome = isMove && split.canaryWeight === 0 && !split.mirror;
     if (!goesHome || !(error instanceof AgentError)) throw error;
     if (router.home) return router.home(context, live);
-    const { analysis } = context.spec;
-    const strategy = { kind: 'canary' as const, steps: [100], maxWeight: 100 };
-    return router.render({ ...context, spec: { ...context.spec, analysis: { ...analysis, strategy } } }, split, live);
+    return router.render({ ...context, spec: forEveryone(context.spec) }, split, live);
   }
 }
 

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { forEveryone } from '../../src/canary/strategy.ts';
 import type { CanarySpec, TrafficSplit } from '../../src/canary/types.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
 import { refKey, refOf } from '../../src/manifest/types.ts';
@@ -195,6 +196,20 @@ export function describeRouter(router: Router, { release, context, before, isAll
       }
     });
 
+    it('takes all users to the canary when the primary is down, whoever is under test, and home again', () => {
+      const all = { ...context, spec: forEveryone(context.spec) };
+      for (const start of [before, rendered(100), rendered(0)]) {
+        const away = planned(all, start, { canaryWeight: 100, mirror: false });
+        expect(router.read(all, away)).toEqual({ canaryWeight: 100, mirror: false });
+        expect(planRoutes(router, all, away, 'keep')).toEqual([]);
+        // Every rule that splits leads to the canary, and there is none for the primary alone.
+        expect(primaryShares(away)).toEqual([]);
+        expect(planned(context, away, { canaryWeight: 0, mirror: false }).map(specOf)).toEqual(
+          rendered(0, start).map(specOf),
+        );
+      }
+    });
+
     it('takes users home whatever has become of the Canary and its surroundings meanwhile', () => {
       const { analysis } = context.spec;
       const strategy = { kind: 'ab-testing' as const, iterations: 3, match: [{ sourceLabels: {} }] };
@@ -214,6 +229,15 @@ function withService(spec: CanarySpec, change: Partial<CanarySpec['service']>): 
 
 function withRaw(spec: CanarySpec, change: Readonly<Record<string, unknown>>): CanarySpec {
   return withService(spec, { raw: { ...spec.service.raw, ...change } });
+}
+
+/** Every place in which the primary has a share, whatever the router calls things. */
+function primaryShares(value: unknown): readonly unknown[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const { name, service, destination, weight } = value as Readonly<Record<string, unknown>>;
+  const host = (destination as { host?: unknown } | undefined)?.host;
+  const isPrimarys = [name, service, host].includes('shop-primary') && Number(weight) > 0;
+  return [...(isPrimarys ? [value] : []), ...Object.values(value).flatMap(primaryShares)];
 }
 
 function specOf(object: KubeObject | undefined): unknown {

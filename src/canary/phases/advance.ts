@@ -4,6 +4,7 @@ import { refusedBy } from './hooks.ts';
 import { haltedMark } from './marks.ts';
 import { promote } from './promote.ts';
 import { alert, type Asking, log, normal, type Stage, update, warn } from './tick.ts';
+import { isForEveryone } from '../strategy.ts';
 import { isPlain, route } from './traffic.ts';
 
 type Steps = Extract<Strategy, { kind: 'canary' }>;
@@ -60,7 +61,10 @@ function* mayIncrease(stage: Stage): Asking<boolean> {
 function* advanceAbTesting(stage: Stage, { iterations }: Rounds): Asking<void> {
   const { status, names, weight } = stage;
   if (status.iterations >= iterations) return yield* confirmAndPromote(stage);
-  if (weight !== 100) route(stage, 100);
+  // Users of a primary that answers again are told apart again.
+  const isForAll = isForEveryone(stage) && primaryServes(stage);
+  if (weight !== 100 || isForAll) route(stage, 100);
+  if (isForAll) update(stage, { canaryWeight: 0 });
   nextRound(stage, iterations);
   normal(stage, `Advance ${names.canary} canary iteration ${status.iterations + 1}/${iterations}`);
 }

@@ -3,7 +3,7 @@ import { canaryServes } from './health.ts';
 import { callPostRollout } from './hooks.ts';
 import { scaleToZero } from './scaling.ts';
 import { alert, normal, restartAs, type Stage, update, warn } from './tick.ts';
-import { canGoHome, route, routeHome } from './traffic.ts';
+import { canGoHome, routeEveryone, routeHome } from './traffic.ts';
 
 /** Ends a release that failed: traffic home, then the outcome, which survives a restart, then the canary to zero. */
 export function rollBack(stage: Stage, failedCheck: FailedCheck): void {
@@ -11,7 +11,7 @@ export function rollBack(stage: Stage, failedCheck: FailedCheck): void {
   const isSafe = canGoHome(stage);
   // A version that failed its checks is better than nobody: the primary gets its users back as soon as it answers.
   if (isSafe) routeHome(stage);
-  else route(stage, 100);
+  else routeEveryone(stage);
   draft.effects.push({ kind: 'end-release', verdict: 'rolled-back', failedCheck });
   if (isSafe) {
     warn(stage, `Canary failed! Scaling down ${names.canary}`, 'Failed');
@@ -40,7 +40,7 @@ export function failPromotion(stage: Stage, reason: string): void {
   warn(stage, `Promotion of ${names.target} failed, primary not ready: ${reason}`);
   alert(stage, 'error', `Promotion failed, primary not ready: ${reason}`);
   const isCanaryUp = canaryServes(stage);
-  if (isCanaryUp) route(stage, 100);
+  if (isCanaryUp) routeEveryone(stage);
   endPromotion(stage, isCanaryUp ? 100 : stage.weight, {
     name: 'promotion',
     reason: `primary not ready: ${shortened(reason)}`,

@@ -2,7 +2,7 @@ import { cookiesAt, withCookies } from '../affinity.ts';
 import { at, jsonOf, sameJson, textsOf } from '../json.ts';
 import type { SelectorLabel } from '../labels.ts';
 import { serviceName, type ServiceRole } from '../services.ts';
-import type { CanarySpec, Effect, Seen, SessionCookies } from '../types.ts';
+import type { CanarySpec, Effect, Seen, SessionCookies, TrafficSplit } from '../types.ts';
 import { canaryServes, hasDeadCanary, primaryServes } from './health.ts';
 import { normal, type Stage, type Tick, update } from './tick.ts';
 
@@ -18,6 +18,16 @@ export function observedWeight(spec: CanarySpec, seen: Seen, selector: SelectorL
 
 /** Gives the canary this share. Takes the place of what this tick wanted to repair about the routes. */
 export function route(stage: Stage, canaryWeight: number, mirror = false): void {
+  routeUsers(stage, { canaryWeight, mirror });
+}
+
+/** To the canary with all users, also with those whom an A/B test would leave with a primary that does not answer. */
+export function routeEveryone(stage: Stage): void {
+  routeUsers(stage, { canaryWeight: 100, mirror: false }, true);
+}
+
+function routeUsers(stage: Stage, split: TrafficSplit, everyone = false): void {
+  const { canaryWeight } = split;
   const { draft, spec } = stage;
   if (isPlain(spec)) {
     draft.effects = draft.effects.filter((effect) => !isApexWrite(effect, spec));
@@ -26,7 +36,13 @@ export function route(stage: Stage, canaryWeight: number, mirror = false): void 
   }
   draft.effects = draft.effects.filter(({ kind }) => kind !== 'reconcile-route');
   const cookies = takeCookies(stage, canaryWeight);
-  draft.effects.push({ kind: 'set-route', split: { canaryWeight, mirror }, ...(cookies ? { cookies } : {}) });
+  const isForMore = everyone && spec.analysis.strategy.kind === 'ab-testing';
+  draft.effects.push({
+    kind: 'set-route',
+    split,
+    ...(cookies ? { cookies } : {}),
+    ...(isForMore ? { everyone: true } : {}),
+  });
 }
 
 /** Notes in the status what users carry with this share, and returns it. */
