@@ -7,6 +7,7 @@ import type { Answer, CanarySpec, CanaryStatus, Question } from '../canary/types
 import type { KubeObject } from '../manifest/types.ts';
 import type { Deps } from './deps.ts';
 import { readSecret } from './secrets.ts';
+import { showMeasurement } from './canary-series.ts';
 import type { Views } from './views.ts';
 
 /** Whose question it is. */
@@ -47,11 +48,7 @@ export function createAsking(deps: Deps, views: Views): Ask {
     if (question.kind === 'metrics-online') return metricsOnline(spec, io, signal);
     const { metric } = question;
     const sample = await measure(spec, metric, io, signal);
-    if (sample.kind === 'value') {
-      // Flagger shows durations in seconds and compares them in milliseconds.
-      const shown = metric.name === 'request-duration' ? sample.value / 1000 : sample.value;
-      telemetry.metricAnalysis.set({ name: spec.target.name, namespace: spec.namespace, metric: metric.name }, shown);
-    }
+    if (sample.kind === 'value') showMeasurement(telemetry, spec, metric.name, sample.value);
     return sample;
   };
 }

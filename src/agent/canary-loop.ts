@@ -20,7 +20,7 @@ import { emptyMemory, type Memory } from './memory.ts';
 import { observe } from './observe.ts';
 import type { Releases } from './releases.ts';
 import { createRivals } from './rivals.ts';
-import { createCanarySeries } from './show-status.ts';
+import { createCanarySeries } from './canary-series.ts';
 import { movesUsers, settleMs, takesPods } from './settling.ts';
 import { createUnderstanding, type Understood } from './understanding.ts';
 import { isAtLeast } from './versions.ts';

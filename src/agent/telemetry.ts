@@ -8,6 +8,8 @@ export interface Telemetry {
   readonly canaryTotal: Gauge<'namespace'>;
   /** 0 progressing, 1 everything else, 2 failed (Flagger). `name` is the target's name. */
   readonly canaryStatus: Gauge<'name' | 'namespace'>;
+  /** 1 for the phase that a canary is in: what Flagger's status folds into three numbers. */
+  readonly canaryPhase: Gauge<'name' | 'namespace' | 'phase'>;
   readonly canaryWeight: Gauge<'workload' | 'namespace'>;
   readonly canaryDuration: Histogram<'name' | 'namespace'>;
   readonly metricAnalysis: Gauge<'name' | 'namespace' | 'metric'>;
@@ -50,6 +52,12 @@ export function createTelemetry(version: string, provider: string): Telemetry {
       name: 'flagger_canary_status',
       help: 'Last analysis: 0 running, 1 successful, 2 failed',
       labelNames: canary,
+      registers,
+    }),
+    canaryPhase: new Gauge({
+      name: 'serin_canary_phase',
+      help: 'Phase that a canary is in',
+      labelNames: [...canary, 'phase'],
       registers,
     }),
     canaryWeight: new Gauge({
