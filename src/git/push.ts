@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { LocalMirror } from './local-mirror.ts';
 import { closed, encodeCommit, encodeTag, newObject, type NewObject, parseTree, type TreeEntry } from './objects.ts';
 import type { PushRequest, Revision, TagDraft } from './repo.ts';
@@ -36,6 +37,8 @@ export async function preparePush(mirror: LocalMirror, request: PushRequest): Pr
     for (const object of [...edit.objects, commit]) pending.set(object.oid, object);
     parent = asRevision(commit.oid);
     commits.push(parent);
+    // A folder of a thousand ledgers is a long tree: many commits to it must not stop everything else.
+    if (commits.length < request.commits.length) await setImmediate();
   }
   return {
     tip: parent,

@@ -48,6 +48,7 @@ export async function buildOutcomes(
   signal: AbortSignal,
 ): Promise<Built> {
   const { repo, log, settings, reader, render } = deps;
+  const tagsOf = createTagReader(deps, outcomes.filter(({ verdict }) => verdict === 'promoted').length);
   // Promotions touch nothing but ledgers: the tree is only read for a revert.
   const isRollback = outcomes.some(({ verdict }) => verdict === 'rolled-back');
   const draft = createDraft(isRollback ? await reader.read(tip, signal) : new Map());
@@ -95,7 +96,7 @@ export async function buildOutcomes(
     await guarded(outcome, async () => {
       await readLedgerOf(outcome);
       if (outcome.verdict === 'promoted') {
-        const tags = await tagsOf(deps, outcome.app, signal);
+        const tags = await tagsOf(outcome.app, signal);
         return settle(outcome, composePromotion(draft, outcome, tags, settings));
       }
       // A person lifted its quarantine since: that is no reason to say it again.
@@ -149,19 +150,29 @@ async function toldReleases(repo: GitRepo, tip: Revision): Promise<ReadonlyMap<s
   return told;
 }
 
-/** The app's release tags on the server, number to judged commit. */
-async function tagsOf(
+/** Asks for each app by itself up to so many; all release tags in one answer for more. */
+const askedSingly = 3;
+
+/** Reads an app's release tags on the server, number to judged commit. */
+function createTagReader(
   { repo, settings }: BuildDeps,
-  app: AppId,
-  signal: AbortSignal,
-): Promise<ReadonlyMap<number, Revision>> {
-  const folder = `refs/tags/${tagFolder(settings, app)}`;
-  const refs = await repo.refs(folder, signal);
-  const numbered = [...refs].flatMap(([name, revision]) => {
-    const number = name.slice(folder.length);
-    return /^[1-9]\d{0,8}$/.test(number) ? [[Number(number), revision] as const] : [];
-  });
-  return new Map(numbered);
+  apps: number,
+): (app: AppId, signal: AbortSignal) => Promise<ReadonlyMap<number, Revision>> {
+  let all: Promise<ReadonlyMap<string, ReadonlyMap<number, Revision>>> | undefined;
+  const read = async (prefix: string, signal: AbortSignal): Promise<Map<string, Map<number, Revision>>> => {
+    const byFolder = new Map<string, Map<number, Revision>>();
+    for (const [name, revision] of await repo.refs(prefix, signal)) {
+      const [, folder = '', number = ''] = /^(.*\/)([1-9]\d{0,8})$/.exec(name) ?? [];
+      if (number === '') continue;
+      byFolder.set(folder, (byFolder.get(folder) ?? new Map<number, Revision>()).set(Number(number), revision));
+    }
+    return byFolder;
+  };
+  return async (app, signal) => {
+    const folder = `refs/tags/${tagFolder(settings, app)}`;
+    if (apps > askedSingly) all ??= read(`refs/tags/${settings.tagPrefix}`, signal);
+    return (await (all ?? read(folder, signal))).get(folder) ?? new Map<number, Revision>();
+  };
 }
 
 async function stableContents(

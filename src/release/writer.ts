@@ -52,6 +52,8 @@ interface Waiting {
 
 /** Outcomes that come together are written together: they are waited for so long. */
 const gatherMs = 250;
+/** More than this are several pushes, so that none takes long enough to be raced, or holds much memory. Adoptions are one commit. */
+const atOnce = 50;
 const raceBackoff = { baseMs: 30, capMs: 500 };
 /** What Git says of a tag whose commit it does not have: somebody rewrote history. */
 const isCommitGone = /^refs\/tags\/\S+ missing necessary objects/;
@@ -113,7 +115,9 @@ export function createOutcomeWriter({ repo, clock, log, settings, random = Math.
       ({ held }) => held === undefined || held.tip !== tip || held.untilMs <= clock.now(),
     );
     const together = due.filter(({ alone }) => !alone);
-    return together.length > 0 ? together : due.slice(0, 1);
+    if (together.length === 0) return due.slice(0, 1);
+    const adopted = ({ outcome }: Waiting): boolean => outcome.verdict === 'adopted';
+    return [...together.filter(adopted), ...together.filter((entry) => !adopted(entry)).slice(0, atOnce)];
   };
 
   /** One attempt. Gives how long to wait before the next; undefined: there is nothing left to try before something happens. */

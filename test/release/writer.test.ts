@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { asRevision } from '../../src/git/repo.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { commitFiles, lines, revParse, runGit, show, subjects } from '../helpers/temp-repo.ts';
 import { type AppShape, appTree, deploymentText } from './a-config-repo.ts';
@@ -70,6 +71,33 @@ describe('a promotion', () => {
       expect(written).toHaveLength(2);
       expect(await show(stage.path, 'main', ledger)).toContain(newer.releaseId);
       expect(await subjects(stage.path)).toHaveLength(4);
+    });
+  });
+});
+
+describe('more outcomes at once than one push takes', () => {
+  it('are one commit and one tag each, in few pushes, with the tags asked for once a push', async () => {
+    await withWriters(async (stage) => {
+      const { judged } = await pushed(stage);
+      const names = Array.from({ length: 60 }, (_, at) => `app-${at}`);
+      const { writer, written, idle } = await stage.start();
+      stage.server.takeRequests();
+      for (const name of names)
+        writer.submit(
+          anOutcome({
+            app: { namespace: 'test', name },
+            releaseId: `release-of-${name}`,
+            state: { ...anOutcome().state, revision: asRevision(judged) },
+          }),
+        );
+      await idle();
+      expect(written.map(({ outcome }) => outcome.app.name)).toEqual(names);
+      expect(new Set(written.map(({ revision }) => revision)).size).toBe(60);
+      expect((await tags(stage)).toSorted()).toEqual(names.map((name) => `releases/test/${name}/1`).toSorted());
+      expect(await subjects(stage.path)).toHaveLength(63);
+      const sent = stage.server.takeRequests().filter(({ method }) => method === 'POST');
+      expect(sent.filter(({ path }) => path.endsWith('git-receive-pack'))).toHaveLength(2);
+      expect(sent.length).toBeLessThan(14);
     });
   });
 });
