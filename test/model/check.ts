@@ -1,5 +1,5 @@
 import { Broken } from './invariants.ts';
-import { planOf, play, type Line, type Plan } from './history.ts';
+import { type Line, type Plan, planOf, play, type PlayOptions } from './history.ts';
 
 export interface Failure {
   readonly seed: number;
@@ -7,19 +7,18 @@ export interface Failure {
 }
 
 /** Plays the histories of these seeds; the first that breaks something ends it. */
-export function check(firstSeed: number, count: number, onProgress?: (played: number) => void): Failure | undefined {
+export function check(firstSeed: number, count: number): Failure | undefined {
   for (let index = 0; index < count; index += 1) {
     const seed = firstSeed + index;
     const broken = brokenBy(planOf(seed));
     if (broken) return { seed, broken };
-    if (index % 1_000 === 999) onProgress?.(index + 1);
   }
   return undefined;
 }
 
-export function brokenBy(plan: Plan, onTick?: (line: Line) => void): Broken | undefined {
+export function brokenBy(plan: Plan, options: PlayOptions = {}): Broken | undefined {
   try {
-    play(plan, onTick);
+    play(plan, options);
     return undefined;
   } catch (error) {
     if (error instanceof Broken) return error;
@@ -61,10 +60,12 @@ export function timelineOf(plan: Plan): string {
     `at last: metrics ${plan.atLast}${plan.staysBroken ? ', version 4 still broken' : ''}`,
   ];
   let startMs: number | undefined;
-  const broken = brokenBy(plan, ({ atMs, moment, told, phase, weight }) => {
-    startMs ??= atMs;
-    lines.push(`${String((atMs - startMs) / 1_000).padStart(5)} s  ${`${phase} ${weight}%`.padEnd(20)} ${moment}`);
-    for (const effect of told.done) lines.push(`${' '.repeat(30)}${describeEffect(effect)}`);
+  const broken = brokenBy(plan, {
+    onTick: ({ atMs, moment, told, phase, weight }) => {
+      startMs ??= atMs;
+      lines.push(`${String((atMs - startMs) / 1_000).padStart(5)} s  ${`${phase} ${weight}%`.padEnd(20)} ${moment}`);
+      for (const effect of told.done) lines.push(`${' '.repeat(30)}${describeEffect(effect)}`);
+    },
   });
   if (broken) lines.push(`       !! ${broken.message}`);
   return lines.join('\n');

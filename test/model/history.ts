@@ -3,7 +3,7 @@ import { describeMoment, type HookType, type Metrics, type Moment, randomMoments
 import { Broken, hold } from './invariants.ts';
 import { createRandom } from './random.ts';
 import { randomSetting, type Setting } from './settings.ts';
-import { Shell, type Told } from './shell.ts';
+import { type Decide, Shell, type Told } from './shell.ts';
 import { Watch } from './watch.ts';
 import { World } from './world.ts';
 
@@ -41,26 +41,33 @@ export function planOf(seed: number): Plan {
   };
 }
 
-/** Throws Broken. `onTick` hears of every tick. */
-export function play(plan: Plan, onTick?: (line: Line) => void): void {
-  new History(plan, onTick).play();
+export interface PlayOptions {
+  /** Hears of every tick. */
+  readonly onTick?: (line: Line) => void;
+  /** Another core than ours. */
+  readonly decide?: Decide;
+}
+
+/** Throws Broken. */
+export function play(plan: Plan, options: PlayOptions = {}): void {
+  new History(plan, options).play();
 }
 
 class History {
   private readonly plan: Plan;
-  private readonly onTick: ((line: Line) => void) | undefined;
+  private readonly onTick: PlayOptions['onTick'];
   private readonly world: World;
   private readonly watch: Watch;
   private readonly shell: Shell;
   private metrics: Metrics = 'good';
   private readonly hooks: Partial<Record<HookType, boolean>> = {};
 
-  constructor(plan: Plan, onTick: ((line: Line) => void) | undefined) {
+  constructor(plan: Plan, { onTick, decide }: PlayOptions) {
     this.plan = plan;
     this.onTick = onTick;
     this.world = new World(plan.setting);
     this.watch = new Watch(this.world);
-    this.shell = new Shell(this.world, this.watch, (question) => this.answer(question));
+    this.shell = new Shell(this.world, this.watch, (question) => this.answer(question), decide);
   }
 
   play(): void {
@@ -115,6 +122,7 @@ class History {
     let quiet = 0;
     for (let ticks = 0; quiet < 3; ticks += 1) {
       if (world.isGone) return;
+      if (this.isStuckInLeaving(ticks)) return;
       hold(
         'it ends',
         ticks < patienceTicks,
@@ -160,6 +168,13 @@ class History {
   /** A primary that is gone and cannot be made again is a reason to go on telling. */
   private isComplaint({ kind }: Effect): boolean {
     return kind === 'event' && this.world.content('primary') === undefined;
+  }
+
+  /** With a target that never answers, a Canary stays with the primary that does, and says so, until somebody mends one of them. */
+  private isStuckInLeaving(ticks: number): boolean {
+    const { world, shell } = this;
+    if (ticks < patienceTicks || shell.status.phase !== 'Terminating') return false;
+    return world.serves('primary') && !world.serves('target');
   }
 
   private answer(question: Question): Answer {

@@ -58,6 +58,8 @@ interface Understood {
   readonly questions: ReadonlyMap<string, Question>;
 }
 
+export type Decide = typeof decide;
+
 /** What a tick came to. */
 export interface Told {
   readonly decision: Decision | undefined;
@@ -76,11 +78,13 @@ export class Shell {
     | undefined;
   private lastSeen: Objects;
   private understood: Understood = { from: undefined, spec: undefined, questions: new Map() };
+  private readonly core: Decide;
   private readonly world: World;
   private readonly watch: Watch;
   private readonly answer: (question: Question) => Answer;
 
-  constructor(world: World, watch: Watch, answer: (question: Question) => Answer) {
+  constructor(world: World, watch: Watch, answer: (question: Question) => Answer, core: Decide = decide) {
+    this.core = core;
     this.world = world;
     this.watch = watch;
     this.answer = answer;
@@ -164,7 +168,7 @@ export class Shell {
       ...(isEnded && outcome?.verdict === 'rolled-back' ? { isRejected: true } : {}),
       ...(isEnded && outcome?.verdict === 'promoted' ? { isPromoted: true } : {}),
     };
-    const step = decide(spec, status, seen, settings);
+    const step = this.core(spec, status, seen, settings);
     if (step.kind === 'done') {
       const keys = answers.asked.map(questionKey);
       hold('asks once', new Set(keys).size === keys.length, () => keys.join(', '));

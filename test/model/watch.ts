@@ -93,7 +93,7 @@ export class Watch {
         (status.failedChecks <= before.failedChecks || before.failedChecks < spec.analysis.threshold),
       () => `${status.failedChecks} failed checks of ${spec.analysis.threshold}`,
     );
-    this.phases(before.phase, status.phase);
+    this.phases(before.phase, status.phase, tick.content);
     if (tick.done.some(({ kind }) => kind === 'begin-release')) delete this.release?.before;
     // Without a target, or with only its finalizer to settle, a tick looks at nothing else.
     const isWhole =
@@ -220,14 +220,16 @@ export class Watch {
     if (verdict === 'promoted' || phase === 'Promoting' || phase === 'Finalising') this.promoted = release.content;
   }
 
-  private phases(from: Phase, to: Phase): void {
+  private phases(from: Phase, to: Phase, content: string | undefined): void {
     if (from === to) return;
     if (to === 'Succeeded')
       hold('one outcome', this.release?.verdict === 'promoted', () => 'Succeeded without outcome');
     if (to === 'Failed') hold('one outcome', this.release?.verdict === 'rolled-back', () => 'Failed without outcome');
     if (running.includes(to)) hold('one outcome', this.release !== undefined, () => `${to} without a release`);
     if (to === 'Initialized') {
-      if (from === '' || from === 'Initializing') this.promoted = this.world.content('primary');
+      const isFirst = from === '' || from === 'Initializing';
+      // A cancelled release leaves the target at what the primary runs.
+      this.promoted = isFirst ? this.world.content('primary') : content;
       this.release = undefined;
     }
   }

@@ -320,6 +320,7 @@ export class World {
     const live = this.objects.services[role];
     // Where the target is a Service these are its copies, and turning one is a release behind everybody's back.
     if (!live || this.kind === 'Service') return;
+    if (role === 'apex' && is === 'deleted') this.hadApex = false;
     const selector = { app: leadsTo(live) === 'app' ? 'app-primary' : 'app' };
     const turned = { ...live, spec: { ...jsonOf(live['spec']), selector } };
     this.change({ services: { ...this.objects.services, [role]: is === 'deleted' ? undefined : turned } });
