@@ -134,6 +134,19 @@ describe('a gate in front of more traffic', () => {
     expect(rollout.status).toMatchObject({ phase: 'Succeeded', iterations: 0 });
   });
 
+  it('counts as no round, should the Canary become a blue/green release while it waits', () => {
+    const { world, wait, rollout, asked } = pushed(hooks, ['more']);
+    wait(25);
+    const { analysis, ...spec } = world.canary['spec'] as { analysis: Readonly<Record<string, unknown>> };
+    const { stepWeight: _step, maxWeight: _max, ...others } = analysis;
+    world.canary = { ...world.canary, spec: { ...spec, analysis: { ...others, iterations: 2 } } };
+    const checks = (): number => asked().filter((name) => name.startsWith('load')).length;
+    const before = checks();
+    wait(20);
+    expect(rollout.status).toMatchObject({ phase: 'Progressing', iterations: 2 });
+    expect(checks() - before).toBe(2);
+  });
+
   it('holds neither checks nor a rollback up while it is closed', () => {
     const { wait, closed, rollout, events } = pushed(hooks);
     wait(15);

@@ -59,29 +59,31 @@ function* mayIncrease(stage: Stage): Asking<boolean> {
 }
 
 function* advanceAbTesting(stage: Stage, { iterations }: Rounds): Asking<void> {
-  const { status, names, weight } = stage;
-  if (status.iterations >= iterations) return yield* confirmAndPromote(stage);
+  const { names, weight } = stage;
+  const passed = roundsPassed(stage);
+  if (passed >= iterations) return yield* confirmAndPromote(stage);
   // Users of a primary that answers again are told apart again.
   const isForAll = isForEveryone(stage) && primaryServes(stage);
   if (weight !== 100 || isForAll) route(stage, 100);
   if (isForAll) update(stage, { canaryWeight: 0 });
   nextRound(stage, iterations);
-  normal(stage, `Advance ${names.canary} canary iteration ${status.iterations + 1}/${iterations}`);
+  normal(stage, `Advance ${names.canary} canary iteration ${passed + 1}/${iterations}`);
 }
 
 function* advanceBlueGreen(stage: Stage, { iterations }: Rounds): Asking<void> {
-  const { status, spec, mirrored, names } = stage;
+  const { spec, mirrored, names } = stage;
   const { mirror } = spec.analysis;
-  if (status.iterations < iterations) {
+  const passed = roundsPassed(stage);
+  if (passed < iterations) {
     if (mirror && !mirrored && primaryServes(stage)) {
       log(stage, 'Start traffic mirroring');
       route(stage, 0, true);
     }
     nextRound(stage, iterations);
-    return normal(stage, `Advance ${names.canary} canary iteration ${status.iterations + 1}/${iterations}`);
+    return normal(stage, `Advance ${names.canary} canary iteration ${passed + 1}/${iterations}`);
   }
   // Approved once, before the users are moved.
-  if (status.iterations > iterations) return promote(stage);
+  if (passed > iterations) return promote(stage);
   if (!(yield* mayPromote(stage))) return;
   update(stage, { phase: 'Progressing' });
   normal(stage, mirror ? 'Stop traffic mirroring and route all traffic to canary' : 'Routing all traffic to canary');
@@ -90,7 +92,12 @@ function* advanceBlueGreen(stage: Stage, { iterations }: Rounds): Asking<void> {
 }
 
 function nextRound(stage: Stage, iterations: number): void {
-  update(stage, { iterations: Math.min(stage.status.iterations, iterations) + 1 });
+  update(stage, { iterations: Math.min(roundsPassed(stage), iterations) + 1 });
+}
+
+/** Marks of a weighted canary are no rounds. */
+function roundsPassed({ status }: Stage): number {
+  return Math.max(status.iterations, 0);
 }
 
 function* confirmAndPromote(stage: Stage): Asking<void> {

@@ -103,10 +103,9 @@ function* check(stage: Stage): Asking<Judgement> {
   const { weight, status, mirrored, spec, names, seen } = stage;
   const isUntouched = weight === 0 && !(spec.analysis.mirror && mirrored);
   if (!isUntouched) return yield* analyse(stage);
-  if (status.iterations !== 0) {
-    const isPrepared = spec.analysis.strategy.kind === 'canary';
-    return isPrepared ? 'passed' : yield* analyse(stage);
-  }
+  const isWeighted = spec.analysis.strategy.kind === 'canary';
+  if (isWeighted && status.iterations < 0) return 'passed';
+  if (!isWeighted && status.iterations !== 0) return yield* analyse(stage);
   normal(stage, `Starting canary analysis for ${names.target}`);
   const analysis = at(seen.canary, 'spec', 'analysis') ?? at(seen.canary, 'spec', 'canaryAnalysis');
   const asked = {
