@@ -11,6 +11,7 @@ import { kubectlReads } from './suite/kubectl-read.ts';
 import { kubectlWrites } from './suite/kubectl-write.ts';
 import { listing } from './suite/listing.ts';
 import { objects } from './suite/objects.ts';
+import { copiedServices } from './suite/services.ts';
 import { watching } from './suite/watching.ts';
 import { workloads } from './suite/workloads.ts';
 
@@ -34,6 +35,7 @@ export function describeCluster(name: string, open: () => Promise<OpenedCluster>
     describe('custom resources', () => customResources(given));
     describe('workloads', () => workloads(given));
     describe('daemon sets', () => daemonSets(given));
+    describe('copied services', () => copiedServices(given));
     const absent = kubectlAbsent();
     describe.skipIf(absent)(`kubectl${absent ? ' (left out: kubectl is not installed)' : ''}`, () => {
       kubectlReads(given);

@@ -100,6 +100,9 @@ export const serviceRules: KindRules = {
       const message = `Unsupported value: ${JSON.stringify(spec.type)}: supported values: ${supported}`;
       causes.push({ reason: 'FieldValueNotSupported', field: 'spec.type', message });
     }
+    if (!live && spec.clusterIP === undefined && spec.clusterIPs !== undefined) {
+      causes.push(wrong('spec.clusterIPs', spec.clusterIPs, 'must be empty when `clusterIP` is not specified'));
+    }
     const before = asObject(live?.spec);
     if (live && before.type !== 'ExternalName' && spec.type !== 'ExternalName' && before.clusterIP !== spec.clusterIP) {
       causes.push(wrong('spec.clusterIPs[0]', [spec.clusterIP], 'may not change once set'));
