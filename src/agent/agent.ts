@@ -13,6 +13,7 @@ import { createSyncer } from '../sync/syncer.ts';
 import { createCanaryLoop } from './canary-loop.ts';
 import type { Deps } from './deps.ts';
 import { rescaled } from './desired.ts';
+import { createDropReport } from './dropped.ts';
 import { createEventRecorder } from './event-recorder.ts';
 import { createEffects } from './execute.ts';
 import { createGates, type Gates } from './gates.ts';
@@ -98,7 +99,7 @@ export function startAgent(deps: Deps): Agent {
   const outbox = createOutbox({
     clock,
     limit: outboxLimit,
-    onDropped: () => telemetry.eventsDropped.inc(),
+    onDropped: createDropReport(deps),
     onError: (_receiver, error) => log.error({ reason: messageOf(error) }, 'a message could not be sent'),
   });
   const effects = createEffects(deps, { recorder, releases, outbox });
