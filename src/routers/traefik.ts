@@ -18,7 +18,7 @@ const KIND = 'TraefikService';
 
 /**
  * Traefik: one weighted TraefikService named after the apex service. https://doc.traefik.io/traefik/
- * A service without endpoints makes Traefik refuse the whole object, so the canary is named only while it has weight; a
+ * A service without endpoints makes Traefik refuse the whole object, so each version is named only while it has weight; a
  * weight that is not written counts as 1, so every weight is written. A/B tests need the IngressRoute by which users come in.
  */
 export const traefik: Router = {
@@ -52,7 +52,7 @@ export const traefik: Router = {
       weight,
     });
     const weighted = [
-      entry(primaryName(spec), 100 - everybodysShare),
+      ...(everybodysShare < 100 ? [entry(primaryName(spec), 100 - everybodysShare)] : []),
       ...(everybodysShare > 0 ? [entry(canaryName(spec), everybodysShare)] : []),
     ];
     return [
