@@ -1,9 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { uniqueName } from '../contract/cluster-under-test.ts';
 import { until } from './command.ts';
-import type { Provider } from './podinfo-app.ts';
+import type { AppOptions, Provider } from './podinfo-app.ts';
 import { setStage, type Stage } from './stage.ts';
-import { tellStory } from './story.ts';
+import { tellAbTest, tellBlueGreen, tellConfigByHand, tellWeighted } from './story.ts';
+import { tellTrouble } from './trouble.ts';
 
 const { env } = process;
 /** Needs Traefik, Prometheus and the demo images, so it runs only where our own script has started the cluster. */
@@ -31,14 +32,19 @@ const notNeeded = [
 describe.skipIf(kubeconfigPath === undefined)(`the agent on a real cluster, as its service account${why}`, () => {
   let stage: Stage;
   const namespaces: string[] = [];
+  const appWith = (provider: Provider): AppOptions => {
+    const namespace = uniqueName('test');
+    namespaces.push(namespace);
+    return { namespace, host: `${namespace}.example.test`, provider };
+  };
 
   beforeAll(async () => {
     stage = await setStage(kubeconfigPath ?? '');
   });
   afterAll(async () => {
     if (!stage) return;
-    for (const name of namespaces)
-      await stage.admin(['delete', 'namespace', name, '--ignore-not-found', '--timeout=60s']);
+    if (namespaces.length > 0)
+      await stage.admin(['delete', 'namespace', ...namespaces, '--ignore-not-found', '--timeout=80s']);
     await stage.close();
   });
   afterEach(({ task }) => {
@@ -64,17 +70,29 @@ describe.skipIf(kubeconfigPath === undefined)(`the agent on a real cluster, as i
     expect(await stage.mayAgent('get secrets')).toBe(true);
   });
 
-  it.each<[string, Provider]>([
+  describe.each<[string, Provider]>([
     ["Traefik's own resources", 'traefik'],
     ['the Gateway API', 'gatewayapi:v1'],
-  ])('promotes a good version and rolls a failing one back, in Git, with %s', async (_name, provider) => {
-    const namespace = uniqueName('test');
-    namespaces.push(namespace);
-    await tellStory(stage, { namespace, host: `${namespace}.example.test`, provider });
+  ])('with %s', { concurrent: true }, (_name, provider) => {
+    it('keeps to its weights, loses no request of a promotion, and rolls a failing version back, in Git too', () =>
+      tellWeighted(stage, appWith(provider)));
+    it('shows a new version to those under test only', () => tellAbTest(stage, appWith(provider)));
+    it('turns from blue to green', () => tellBlueGreen(stage, appWith(provider)));
+    it('releases a changed ConfigMap, let in and let through by hand', () =>
+      tellConfigByHand(stage, appWith(provider)));
   });
 
-  it('was refused nothing and ends cleanly when it is asked to', async () => {
-    expect(await stage.agent.stop()).toBe(0);
+  it('was refused nothing, and found no fault with itself', () => {
     expect(stage.agent.log()).not.toMatch(/forbidden|"level":"error"/);
+  });
+
+  it('holds and says so while its metrics or the API server are away, goes on after that, and loses no request', () =>
+    tellTrouble(stage, [appWith('traefik'), appWith('gatewayapi:v1')], env.CLUSTER_RUN ?? ''));
+
+  it('ends cleanly when it is asked to, and leaves a sound history', async () => {
+    expect(await stage.agent.stop()).toBe(0);
+    expect(stage.agent.log()).not.toMatch(/forbidden/);
+    expect(await stage.git('fsck', '--strict')).toBe('');
+    expect(await stage.git('rev-list', '--min-parents=2', 'main')).toBe('');
   });
 });

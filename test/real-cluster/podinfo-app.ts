@@ -5,12 +5,51 @@ export interface AppOptions {
   readonly namespace: string;
   readonly host: string;
   readonly provider: Provider;
+  /** What the Canary is to do after `interval: 3s`, at the depth of `analysis`. Absent: two steps, judged by metrics. */
+  readonly analysis?: string;
+  /** It greets from a ConfigMap. Absent: no. */
+  readonly hasConfig?: boolean;
+  /** Users are told apart before they come to the app. Absent: no. */
+  readonly isTestedByUsers?: boolean;
 }
+
+export const requestMetrics = `    metrics:
+      - name: request-success-rate
+        thresholdRange:
+          min: 99
+        interval: 10s
+      - name: request-duration
+        thresholdRange:
+          max: 1000
+        interval: 10s
+`;
+
+const twoSteps = `    # Failed checks before a rollback: a new pod's first numbers take Prometheus some seconds, and silence counts as failure.
+    threshold: 5
+    stepWeight: 25
+    maxWeight: 50
+${requestMetrics}`;
+
+export const configYaml = (namespace: string, message: string): string => `apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: podinfo-settings
+  namespace: ${namespace}
+data:
+  PODINFO_UI_MESSAGE: ${message}
+`;
 
 export const image = (version: string): string => `registry.test:5000/podinfo:${version}`;
 
 /** The app as its owners would keep it in Git, one file each, comments and all. */
-export function podinfoApp({ namespace, host, provider }: AppOptions): Readonly<Record<string, string>> {
+export function podinfoApp({
+  namespace,
+  host,
+  provider,
+  analysis = twoSteps,
+  hasConfig = false,
+  isTestedByUsers = false,
+}: AppOptions): Readonly<Record<string, string>> {
   return {
     'namespace.yaml': `apiVersion: v1
 kind: Namespace
@@ -40,7 +79,7 @@ spec:
       containers:
         - name: podinfod
           image: ${image('3.1.0')} # the release
-          imagePullPolicy: IfNotPresent
+          imagePullPolicy: IfNotPresent${hasConfig ? '\n          envFrom: [{ configMapRef: { name: podinfo-settings } }]' : ''}
           ports:
             - name: http
               containerPort: 9898
@@ -48,6 +87,7 @@ spec:
             httpGet: { path: /readyz, port: http }
             periodSeconds: 1
 `,
+    ...(hasConfig ? { 'config.yaml': configYaml(namespace, 'hello') } : {}),
     ...(provider === 'traefik' ? { 'route.yaml': ingressRoute(namespace, host) } : {}),
     'canary.yaml': `apiVersion: flagger.app/v1beta1
 kind: Canary
@@ -61,28 +101,21 @@ spec:
     apiVersion: apps/v1
     kind: Deployment
     name: podinfo
-  progressDeadlineSeconds: 60
+${isTestedByUsers && provider === 'traefik' ? ingressRef : ''}  progressDeadlineSeconds: 60
   service:
     port: 80
     targetPort: 9898
 ${provider === 'traefik' ? '' : gatewayService(host)}  analysis:
     interval: 3s
-    # Failed checks before a rollback: a new pod's first numbers take Prometheus some seconds, and silence counts as failure.
-    threshold: 5
-    stepWeight: 25
-    maxWeight: 50
-    metrics:
-      - name: request-success-rate
-        thresholdRange:
-          min: 99
-        interval: 10s
-      - name: request-duration
-        thresholdRange:
-          max: 1000
-        interval: 10s
-`,
+${analysis}`,
   };
 }
+
+const ingressRef = `  ingressRef:
+    apiVersion: traefik.io/v1alpha1
+    kind: IngressRoute
+    name: podinfo
+`;
 
 const ingressRoute = (namespace: string, host: string): string => `apiVersion: traefik.io/v1alpha1
 kind: IngressRoute

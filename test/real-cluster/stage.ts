@@ -5,15 +5,17 @@ import { runGit } from '../../src/sandbox/git-command.ts';
 import { type GitServer, startGitServer } from '../../src/sandbox/git-server.ts';
 import { type AgentProcess, startAgentProcess } from './agent-process.ts';
 import { type Kubectl, kubectlAs } from './command.ts';
+import { type HookServer, startHookServer } from './hook-server.ts';
 import { install } from './installation.ts';
 
 /** A real cluster with the agent at work on a config repository, and a person who pushes to it. */
 export interface Stage {
   readonly agent: AgentProcess;
   readonly admin: Kubectl;
+  readonly hooks: HookServer;
   /** Whether the agent has a right in all namespaces: `patch deployments.apps`, `create pods/exec`. */
   mayAgent(right: string): Promise<boolean>;
-  /** Edits files of a working copy, commits them and pushes, as people do. Gives the commit. */
+  /** Edits files of a working copy, commits them and pushes, as people do, one after the other. Gives the commit. */
   push(message: string, files: Readonly<Record<string, string>>): Promise<string>;
   /** A file as the branch has it now. */
   file(path: string): Promise<string>;
@@ -35,6 +37,8 @@ export async function setStage(kubeconfigPath: string): Promise<Stage> {
     const admin = kubectlAs(kubeconfigPath, root);
     const installation = await install(admin, kubeconfigPath, root);
     closing.push(() => installation.remove());
+    const hooks = await startHookServer();
+    closing.push(() => hooks.stop());
     const server: GitServer = await startGitServer({ root: join(root, 'git') });
     closing.push(() => server.stop());
     const bare = await server.createRepo('config', { files: { 'README.md': 'What runs in our cluster.\n' } });
@@ -43,6 +47,7 @@ export async function setStage(kubeconfigPath: string): Promise<Stage> {
     const inCopy = (...words: readonly string[]): Promise<string> =>
       runGit(['-C', copy, '-c', 'user.name=Ada', '-c', 'user.email=ada@example.test', ...words]);
 
+    let lastPush: Promise<unknown> = Promise.resolve();
     const agent = startAgentProcess(
       {
         kubeconfig: installation.agentKubeconfigPath,
@@ -59,17 +64,31 @@ export async function setStage(kubeconfigPath: string): Promise<Stage> {
     return {
       agent,
       admin,
+      hooks,
       mayAgent: (right) => may(installation.asAgent, right),
-      async push(message, files) {
-        await inCopy('pull', '--quiet', '--rebase');
-        for (const [path, text] of Object.entries(files)) {
-          await mkdir(dirname(join(copy, folder, path)), { recursive: true });
-          await writeFile(join(copy, folder, path), text);
-        }
-        await inCopy('add', '--all');
-        await inCopy('commit', '--quiet', '-m', message);
-        await inCopy('push', '--quiet');
-        return (await inCopy('rev-parse', 'HEAD')).trim();
+      push(message, files) {
+        const pushed = lastPush.then(async () => {
+          await inCopy('pull', '--quiet', '--rebase');
+          for (const [path, text] of Object.entries(files)) {
+            await mkdir(dirname(join(copy, folder, path)), { recursive: true });
+            await writeFile(join(copy, folder, path), text);
+          }
+          await inCopy('add', '--all');
+          await inCopy('commit', '--quiet', '-m', message);
+          // The agent may be faster, again and again; a person pulls and pushes until it is there.
+          for (let tries = 1; ; tries += 1) {
+            const error = await inCopy('push', '--quiet').then(
+              () => undefined,
+              (reason: Error) => reason,
+            );
+            if (error === undefined) break;
+            if (tries === 8) throw error;
+            await inCopy('pull', '--quiet', '--rebase');
+          }
+          return (await inCopy('rev-parse', 'HEAD')).trim();
+        });
+        lastPush = pushed.catch(() => undefined);
+        return pushed;
       },
       file: (path) => runGit(['-C', bare, 'show', `main:${folder}/${path}`]),
       git: (...words) => runGit(['-C', bare, ...words]),

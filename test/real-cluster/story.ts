@@ -1,81 +1,108 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { until } from './command.ts';
-import { type AppOptions, image, podinfoApp } from './podinfo-app.ts';
+import { type Answer, between, burst, type Door, doorOf, failedOf, type Load, shareOf, startLoad } from './load.ts';
+import {
+  commitsWith,
+  eventsOf,
+  imageOf,
+  messageOf,
+  ofDeployment,
+  phase,
+  pushVersion,
+  status,
+  weightsOf,
+} from './look.ts';
+import { type AppOptions, configYaml, image, podinfoApp, requestMetrics } from './podinfo-app.ts';
 import type { Stage } from './stage.ts';
-import { countOf, failedOf, startTraffic, type Traffic } from './traffic.ts';
 
 const frontDoor = 'http://traefik.traefik/';
+/** Pods of a busy machine take their time. */
+const patienceMs = 120_000;
+/** Traefik takes up a new route after half a second. */
+const routedMs = 1_000;
 
-/** The app's life from its first commit: a good version is promoted, a failing one is rolled back, with traffic all the time. */
-export async function tellStory(stage: Stage, app: AppOptions): Promise<void> {
-  const files = podinfoApp(app);
-  const first = await stage.push(
-    `add podinfo to ${app.namespace}`,
-    Object.fromEntries(Object.entries(files).map(([name, text]) => [`${app.namespace}/${name}`, text])),
+/** A hook that lets steps pass one by one, so that what stands between them can be looked at. */
+const stepGate = (stage: Stage, { namespace }: AppOptions, type: string): string => `    webhooks:
+      - name: step
+        type: ${type}
+        url: ${stage.hooks.url(namespace)}
+`;
+
+export interface Opened {
+  readonly door: Door;
+  readonly load: Load;
+}
+
+/** The app's first commit, until users are served. */
+export async function open(
+  stage: Stage,
+  app: AppOptions,
+  users?: readonly Readonly<Record<string, string>>[],
+): Promise<Opened> {
+  const { namespace } = app;
+  const files = Object.entries(podinfoApp(app)).map(([name, text]) => [`${namespace}/${name}`, text] as const);
+  const first = await stage.push(`add podinfo to ${namespace}`, Object.fromEntries(files));
+  await phase(stage, app, 'Initialized', patienceMs);
+  const ledger = await until('the first state is in the ledger', 30_000, () =>
+    stage.file(`.releases/${namespace}/podinfo.yaml`),
   );
-  await phase(stage, app, 'Initialized', 90_000);
-  await expectLedgerOf(stage, app, first);
-  const traffic = await openedTraffic(app);
+  expect(ledger).toContain(first);
+  expect(ledger).toContain('podinfo:3.1.0');
+  const door = await doorOf(frontDoor, app.host);
+  await until('the front door leads to the app', 30_000, async () => failedOf(await burst(door, 32)).length === 0);
+  return { door, load: startLoad(door, users) };
+}
+
+/** Weights that are what they say, a promotion without a lost request, and a rollback. */
+export async function tellWeighted(stage: Stage, plain: AppOptions): Promise<void> {
+  const { namespace } = plain;
+  const analysis = `    threshold: 5\n    stepWeight: 25\n    maxWeight: 50\n${requestMetrics}${stepGate(stage, plain, 'confirm-traffic-increase')}`;
+  const app = { ...plain, analysis };
+  const { door, load } = await open(stage, app);
   try {
-    await promote(stage, app, traffic);
-    await rollBack(stage, app, traffic);
+    const startedMs = Date.now();
+    const pushed = await pushVersion(stage, app, '3.1.0', '3.1.1');
+    const answers: Answer[] = [];
+    for (const weight of [25, 50]) {
+      stage.hooks.allow(namespace, 1);
+      await status(
+        stage,
+        app,
+        `${weight}% are on the canary`,
+        patienceMs,
+        ({ canaryWeight }) => canaryWeight === weight,
+      );
+      await pause(routedMs);
+      const met = await burst(door, 2_000);
+      expect(Math.abs(shareOf(met, '3.1.1') - weight), `share at ${weight}%`).toBeLessThanOrEqual(3);
+      answers.push(...met);
+    }
+    stage.hooks.allow(namespace, 1_000);
+    await expectPromoted(stage, app, '3.1.1', pushed);
+    await expectNothingLost(stage, app, [...load.answers, ...answers]);
+    expect(between(load.answers, startedMs, Date.now()).some(({ version }) => version === '3.1.0')).toBe(true);
+    await tellRollback(stage, app, load);
   } finally {
-    await traffic.stop();
+    await load.stop();
   }
 }
 
-async function promote(stage: Stage, app: AppOptions, traffic: Traffic): Promise<void> {
-  const { namespace } = app;
-  const startedMs = Date.now();
-  const pushed = await pushVersion(stage, app, '3.1.0', '3.1.1');
-  await phase(stage, app, 'Succeeded', 120_000);
-  const [outcome = ''] = await commitsWith(stage, app, 'promoted');
-  expect(await imageOf(stage, namespace, 'podinfo-primary')).toBe(image('3.1.1'));
-
-  const message = await stage.git('show', '--no-patch', '--format=%B', outcome);
-  expect(message).toMatch(new RegExp(`^promote ${namespace}/podinfo 3\\.1\\.1`));
-  expect(message).toContain(`Revision: ${pushed}`);
-  expect(await stage.git('show', '--format=', '--name-only', outcome)).toBe(
-    `cluster/.releases/${namespace}/podinfo.yaml\n`,
-  );
-  expect(await stage.file(`.releases/${namespace}/podinfo.yaml`)).toContain('podinfo:3.1.1');
-  const tags = await stage.git(
-    'for-each-ref',
-    '--format=%(objecttype) %(*objectname)',
-    `refs/tags/releases/${namespace}/podinfo/`,
-  );
-  expect(tags).toBe(`tag ${pushed}\n`);
-
-  const table = await stage.admin(['--namespace', namespace, 'get', 'canaries']);
-  expect(table).toMatch(
-    /^NAME +STATUS +WEIGHT +LASTTRANSITIONTIME\npodinfo +Succeeded +0 +\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\n$/,
-  );
-
-  const answers = traffic.between(startedMs, Date.now());
-  expect(failedOf(answers)).toEqual([]);
-  expect(countOf(answers, '3.1.0')).toBeGreaterThan(0);
-  expect(countOf(answers, '3.1.1')).toBeGreaterThan(0);
-}
-
-async function rollBack(stage: Stage, app: AppOptions, traffic: Traffic): Promise<void> {
+async function tellRollback(stage: Stage, app: AppOptions, load: Load): Promise<void> {
   const { namespace } = app;
   const path = `${namespace}/deployment.yaml`;
   const good = await stage.file(path);
-  const startedMs = Date.now();
   const pushed = await pushVersion(stage, app, '3.1.1', '3.1.2');
-  await phase(stage, app, 'Failed', 120_000);
+  await phase(stage, app, 'Failed', patienceMs);
   const failedMs = Date.now();
-  expect(countOf(traffic.between(startedMs, failedMs), '3.1.2')).toBeGreaterThan(0);
-
+  expect(load.answers.some(({ version, status: code }) => version === '3.1.2' && code === '500')).toBe(true);
   const [outcome = ''] = await commitsWith(stage, app, 'rolled-back');
-  const message = await stage.git('show', '--no-patch', '--format=%B', outcome);
+  const message = await messageOf(stage, outcome);
   expect(message).toMatch(new RegExp(`^rollback ${namespace}/podinfo 3\\.1\\.2: .*success.rate`));
   expect(message).toContain(`Reverts: ${pushed}`);
   expect(await stage.file(path)).toBe(good);
   const ledger = await stage.file(`.releases/${namespace}/podinfo.yaml`);
   expect(ledger.slice(ledger.indexOf('quarantine'))).toContain('podinfo:3.1.2');
-
   // The revert is applied, and starts nothing.
   await until('the target runs the good version again', 30_000, async () => {
     return (await imageOf(stage, namespace, 'podinfo')) === image('3.1.1');
@@ -83,81 +110,142 @@ async function rollBack(stage: Stage, app: AppOptions, traffic: Traffic): Promis
   expect(await imageOf(stage, namespace, 'podinfo-primary')).toBe(image('3.1.1'));
   expect(await weightsOf(stage, app)).toMatch(/^podinfo-primary=100( podinfo-canary=0)?$/);
   expect(await ofDeployment(stage, namespace, 'podinfo', '{.spec.replicas}')).toBe('0');
-  const words = ['--namespace', namespace, 'get', 'events', '--output=jsonpath={.items[*].message}'];
-  expect(await stage.admin(words)).toContain(`Rolling back podinfo.${namespace} failed checks threshold reached 5`);
-  await pause(6_000);
-  // Traefik takes up a new route after half a second; from then on nobody meets the failing version.
-  const after = traffic.between(failedMs + 1_000, Date.now());
+  expect(await eventsOf(stage, namespace)).toContain(
+    `Rolling back podinfo.${namespace} failed checks threshold reached 5`,
+  );
+  await pause(4_000);
+  const after = between(load.answers, failedMs, Date.now());
   expect(failedOf(after)).toEqual([]);
-  expect(after.map(({ version }) => version)).toEqual(['3.1.1']);
-  expect(countOf(after, '3.1.1')).toBeGreaterThan(100);
-  const canary = await stage.admin(['--namespace', namespace, 'get', 'canary/podinfo', '--no-headers']);
-  expect(canary).toMatch(/^podinfo +Failed +0 /);
+  expect(new Set(after.map(({ version }) => version))).toEqual(new Set(['3.1.1']));
+  await phase(stage, app, 'Failed', 1_000);
   expect(await commitsWith(stage, app, 'promoted')).toHaveLength(1);
   expect(await commitsWith(stage, app, 'rolled-back')).toHaveLength(1);
-  expect(await stage.git('fsck', '--strict')).toBe('');
 }
 
-async function pushVersion(stage: Stage, { namespace }: AppOptions, from: string, to: string): Promise<string> {
-  const path = `${namespace}/deployment.yaml`;
-  const text = await stage.file(path);
-  return stage.push(`release podinfo ${to}`, { [path]: text.replace(image(from), image(to)) });
+const insider = { 'x-user': 'insider' };
+
+/** Only those under test meet the new version, and they meet nothing else. */
+export async function tellAbTest(stage: Stage, plain: AppOptions): Promise<void> {
+  const match = `    match:\n      - headers:\n          x-user:\n            exact: insider\n`;
+  const analysis = `    threshold: 5\n    iterations: 3\n${match}${requestMetrics}${stepGate(stage, plain, 'confirm-promotion')}`;
+  const app = { ...plain, analysis, isTestedByUsers: true };
+  const { door, load } = await open(stage, app, [{}, insider]);
+  try {
+    const pushed = await pushVersion(stage, app, '3.1.0', '3.1.1');
+    await phase(stage, app, 'WaitingPromotion', patienceMs);
+    const tested = await burst(door, 1_000, insider);
+    const others = await burst(door, 1_000);
+    expect(shareOf(tested, '3.1.1')).toBe(100);
+    expect(shareOf(others, '3.1.0')).toBe(100);
+    stage.hooks.allow(app.namespace, 1);
+    await expectPromoted(stage, app, '3.1.1', pushed);
+    await expectNothingLost(stage, app, [...load.answers, ...tested, ...others]);
+  } finally {
+    await load.stop();
+  }
 }
 
-async function phase(stage: Stage, { namespace }: AppOptions, wanted: string, timeoutMs: number): Promise<void> {
-  let seen = '';
-  const ask = async (): Promise<boolean> => {
-    const words = ['--namespace', namespace, 'get', 'canary/podinfo', '--output=jsonpath={.status.phase}'];
-    seen = await stage.admin(words);
-    return seen === wanted;
-  };
-  await until(`the canary of ${namespace} is ${wanted}`, timeoutMs, ask).catch((error: Error) => {
-    throw new Error(`${error.message}; it is "${seen}"`);
+/** Checked without users, then all of them change at once. */
+export async function tellBlueGreen(stage: Stage, plain: AppOptions): Promise<void> {
+  const { namespace } = plain;
+  const analysis = `    threshold: 5\n    iterations: 3\n${stepGate(stage, plain, 'rollout')}`;
+  const app = { ...plain, analysis };
+  let checks = 0;
+  stage.hooks.check(namespace, async () => {
+    const answer = await fetch(`http://podinfo-canary.${namespace}/`);
+    if (answer.ok && answer.headers.get('x-version') === '3.1.1') checks += 1;
+    return answer.ok;
   });
+  const { load } = await open(stage, app);
+  try {
+    const pushed = await pushVersion(stage, app, '3.1.0', '3.1.1');
+    await status(stage, app, 'its last round has begun', patienceMs, ({ iterations = 0 }) => iterations >= 3);
+    expect(new Set(load.answers.map(({ version }) => version))).toEqual(new Set(['3.1.0']));
+    await expectPromoted(stage, app, '3.1.1', pushed);
+    expect(checks).toBeGreaterThanOrEqual(3);
+    await expectNothingLost(stage, app, load.answers);
+  } finally {
+    await load.stop();
+  }
 }
 
-/** The agent's commits about the app with one verdict, newest first; waits for the first. */
-function commitsWith(stage: Stage, { namespace }: AppOptions, verdict: string): Promise<readonly string[]> {
-  return until(`Git tells that ${namespace}/podinfo was ${verdict}`, 30_000, async () => {
-    const format =
-      '--format=%H %(trailers:key=Verdict,valueonly,separator=%x2C) %(trailers:key=Release,valueonly,separator=%x2C)';
-    const lines = (await stage.git('log', format, 'main')).split('\n');
-    const found = lines.filter((line) => line.slice(41).startsWith(`${verdict} ${namespace}/podinfo`));
-    return found.length > 0 && found.map((line) => line.slice(0, 40));
-  });
+/** A changed ConfigMap is a release too; people let it in, and let it through, by the agent's own gate. */
+export async function tellConfigByHand(stage: Stage, plain: AppOptions): Promise<void> {
+  const { namespace } = plain;
+  const gate = (type: string): string =>
+    `      - name: ${type}\n        type: ${type}\n        url: http://serin.serin/gate/check\n`;
+  const analysis = `    threshold: 5\n    stepWeights: [50]\n${requestMetrics}    webhooks:\n${gate('confirm-rollout')}${gate('confirm-promotion')}`;
+  const app = { ...plain, analysis, hasConfig: true };
+  const turn = (state: 'open' | 'closed'): Promise<string> =>
+    stage.admin(['--namespace', namespace, 'annotate', '--overwrite', 'canary/podinfo', `serin.dev/gate=${state}`]);
+  const { door, load } = await open(stage, app);
+  try {
+    const pushed = await stage.push('greet politely', {
+      [`${namespace}/config.yaml`]: configYaml(namespace, 'good-day'),
+    });
+    await phase(stage, app, 'Waiting', patienceMs);
+    expect(await ofDeployment(stage, namespace, 'podinfo', '{.spec.replicas}')).toBe('0');
+    await turn('open');
+    await phase(stage, app, 'Progressing', patienceMs);
+    await turn('closed');
+    await phase(stage, app, 'WaitingPromotion', patienceMs);
+    expect(await weightsOf(stage, app)).toBe('podinfo-primary=50 podinfo-canary=50');
+    await turn('open');
+    await expectPromoted(stage, app, '3.1.0', pushed, /^promote \S+ \(ConfigMap podinfo-settings\)/);
+    const answer = await fetch(`http://podinfo-primary.${namespace}/`);
+    expect(await answer.json()).toMatchObject({ message: 'good-day' });
+    expect(failedOf(await burst(door, 64))).toEqual([]);
+    await expectNothingLost(stage, app, load.answers);
+  } finally {
+    await load.stop();
+  }
 }
 
-async function expectLedgerOf(stage: Stage, { namespace }: AppOptions, revision: string): Promise<void> {
-  const ledger = await until('the first state is in the ledger', 30_000, () =>
-    stage.file(`.releases/${namespace}/podinfo.yaml`),
+/** The release is done, in the cluster and in Git. */
+export async function expectPromoted(
+  stage: Stage,
+  app: AppOptions,
+  version: string,
+  pushed: string,
+  subject = new RegExp(`^promote ${app.namespace}/podinfo ${version}`),
+): Promise<void> {
+  const { namespace } = app;
+  await phase(stage, app, 'Succeeded', patienceMs);
+  const [outcome = ''] = await commitsWith(stage, app, 'promoted');
+  expect(await imageOf(stage, namespace, 'podinfo-primary')).toBe(image(version));
+  expect(await ofDeployment(stage, namespace, 'podinfo', '{.spec.replicas}')).toBe('0');
+  expect(await weightsOf(stage, app)).toMatch(/^podinfo-primary=100( podinfo-canary=0)?$/);
+  const message = await messageOf(stage, outcome);
+  expect(message).toMatch(subject);
+  expect(message).toContain(`Revision: ${pushed}`);
+  expect(await stage.git('show', '--format=', '--name-only', outcome)).toBe(
+    `cluster/.releases/${namespace}/podinfo.yaml\n`,
   );
-  expect(ledger).toContain(revision);
-  expect(ledger).toContain('podinfo:3.1.0');
+  expect(await stage.file(`.releases/${namespace}/podinfo.yaml`)).toContain(`podinfo:${version}`);
+  const format = '--format=%(objecttype) %(*objectname)';
+  expect(await stage.git('for-each-ref', format, `refs/tags/releases/${namespace}/podinfo/`)).toBe(`tag ${pushed}\n`);
 }
 
-const ofDeployment = (stage: Stage, namespace: string, name: string, path: string): Promise<string> =>
-  stage.admin(['--namespace', namespace, 'get', `deployment/${name}`, `--output=jsonpath=${path}`]);
-const imageOf = (stage: Stage, namespace: string, name: string): Promise<string> =>
-  ofDeployment(stage, namespace, name, '{.spec.template.spec.containers[0].image}');
-
-/** The split as it stands in the cluster: `podinfo-primary=75 podinfo-canary=25`. */
-async function weightsOf(stage: Stage, { namespace, provider }: AppOptions): Promise<string> {
-  const [object, list] =
-    provider === 'traefik'
-      ? ['traefikservice/podinfo', '.spec.weighted.services[*]']
-      : ['httproute/podinfo', '.spec.rules[*].backendRefs[*]'];
-  const path = `{range ${list}}{.name}={.weight}{" "}{end}`;
-  return (await stage.admin(['--namespace', namespace, 'get', object, `--output=jsonpath=${path}`])).trim();
-}
-
-/** Starts when the way through the front door is open; what comes before is nobody's request. */
-async function openedTraffic({ host }: AppOptions): Promise<Traffic> {
-  const traffic = startTraffic(frontDoor, host);
-  await until('the front door leads to the app', 30_000, async () => {
-    const sinceMs = Date.now();
-    await pause(1_500);
-    const answers = traffic.between(sinceMs, Date.now());
-    return answers.length > 0 && failedOf(answers).length === 0;
+/** Of everybody who asked from the first moment to the last pod of the old version that goes. */
+export async function expectNothingLost(
+  stage: Stage,
+  { namespace }: AppOptions,
+  answers: readonly Answer[],
+): Promise<void> {
+  await until('the canary has no pods any more', 60_000, async () => {
+    const names = await stage.admin([
+      '--namespace',
+      namespace,
+      'get',
+      'pods',
+      '--selector=app=podinfo',
+      '--output=name',
+    ]);
+    return names === '';
   });
-  return traffic;
+  await pause(routedMs);
+  const failed = failedOf(answers);
+  const told = failed.map(({ atMs, status: code, version }) => `${new Date(atMs).toISOString()} ${code} ${version}`);
+  expect(told, `${namespace}: ${failed.length} of ${answers.length} requests were lost`).toEqual([]);
+  expect(answers.length).toBeGreaterThan(500);
 }
