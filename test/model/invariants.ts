@@ -15,6 +15,7 @@ export const invariants = {
   'rollback is not blocked': 'when the checks are over, nothing but the cluster itself delays the way home',
   'status tells the truth': 'the weight of the status is the weight of the routes',
   'true events': 'no event tells what did not happen',
+  'fresh start': 'a release begins without failed checks and at its first step',
   'same cookie': 'the cookie of a release does not change while its canary has users',
   'asks once': 'a tick does not ask the same again, and asks nothing unknown',
   'it ends': 'when the world is calm a release ends, and everybody is served',

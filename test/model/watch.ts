@@ -94,7 +94,11 @@ export class Watch {
       () => `${status.failedChecks} failed checks of ${spec.analysis.threshold}`,
     );
     this.phases(before.phase, status.phase, tick.content);
-    if (tick.done.some(({ kind }) => kind === 'begin-release')) delete this.release?.before;
+    if (tick.done.some(({ kind }) => kind === 'begin-release')) {
+      delete this.release?.before;
+      const { failedChecks, iterations } = status;
+      hold('fresh start', failedChecks === 0 && iterations === 0, () => `${failedChecks} failed, ${iterations} rounds`);
+    }
     // Without a target, or with only its finalizer to settle, a tick looks at nothing else.
     const isWhole =
       tick.content !== undefined && !tick.done.some((one) => one.kind === 'write' && one.object.kind === 'Canary');
