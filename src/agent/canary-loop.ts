@@ -1,6 +1,6 @@
 import { decide, wakes } from '../canary/decide.ts';
 import { gatesOf, opensGate } from '../canary/gates.ts';
-import { parseStatus, renderStatus } from '../canary/status.ts';
+import { parseStatus } from '../canary/status.ts';
 import {
   type Answer,
   type CanaryStatus,
@@ -17,7 +17,7 @@ import type { Deps } from './deps.ts';
 import type { Effects, TickContext } from './execute.ts';
 import { interrupted, interruptibly } from './interrupt.ts';
 import { emptyMemory, type Memory } from './memory.ts';
-import { observe } from './observe.ts';
+import { type Observed, observe } from './observe.ts';
 import type { Releases } from './releases.ts';
 import { createRivals } from './rivals.ts';
 import { createCanarySeries } from './canary-series.ts';
@@ -26,7 +26,7 @@ import { createUnderstanding, type Understood } from './understanding.ts';
 import { isAtLeast } from './versions.ts';
 import type { Views } from './views.ts';
 import { createKeysFor, firstTickMs } from './waking.ts';
-import { canaryManager } from './writes.ts';
+import { writeStatus } from './writes.ts';
 
 export interface CanaryLoopOptions {
   readonly deps: Deps;
@@ -50,6 +50,7 @@ export interface CanaryLoop {
 const stackOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
 
 const conflictRetryMs = 250;
+const sameWorldMs = 250;
 const notReadyRetryMs = 500;
 const underAnalysis: ReadonlySet<Phase> = new Set<Phase>(['Progressing', 'WaitingPromotion']);
 const atRest: ReadonlySet<Phase> = new Set<Phase>([
@@ -129,22 +130,31 @@ export function createCanaryLoop({
     const { spec, status, router, canary } = context;
     const answers = new Map<string, Answer>();
     const isEarly = clock.now() < memory.dueAtMs && !memory.gateOpened;
+    let last: { readonly observed: Observed; readonly changes: number } | undefined;
     for (let round = 0; ; round += 1) {
-      const { seen, route, liveRoutes } = await observe({
-        views,
-        settings,
-        router,
-        canary,
-        spec,
-        nowMs: clock.now(),
-        desiredReplicas: desiredReplicas(spec.namespace, spec.target.name),
-        heldSinceMs: memory.heldSinceMs,
-        lastFailedCheck: releases.lastFailedCheck(`${spec.namespace}/${spec.name}`),
-        isRejected: releases.isRejected(canary, status),
-        isSuspensionTold: memory.suspensionTold,
-        answers,
-        noteConfigs: (configs) => keysFor.noteConfigs(`${spec.namespace}/${spec.name}`, configs),
-      });
+      const { changesMeanwhile: changes } = memory;
+      // An answer that came at once finds the same world as its question.
+      const isFresh = last?.changes === changes && clock.now() - last.observed.seen.nowMs < sameWorldMs;
+      const observed: Observed =
+        isFresh && last
+          ? last.observed
+          : await observe({
+              views,
+              settings,
+              router,
+              canary,
+              spec,
+              nowMs: clock.now(),
+              desiredReplicas: desiredReplicas(spec.namespace, spec.target.name),
+              heldSinceMs: memory.heldSinceMs,
+              lastFailedCheck: releases.lastFailedCheck(`${spec.namespace}/${spec.name}`),
+              isRejected: releases.isRejected(canary, status),
+              isSuspensionTold: memory.suspensionTold,
+              answers,
+              noteConfigs: (configs) => keysFor.noteConfigs(`${spec.namespace}/${spec.name}`, configs),
+            });
+      last = { observed, changes };
+      const { seen, route, liveRoutes } = observed;
       // What woke it may be its own last step: the cadence of the analysis is never accelerated.
       if (round === 0) {
         if (isEarly && !wakes(spec, status, seen, decideSettings)) return undefined;
@@ -159,18 +169,6 @@ export function createCanaryLoop({
       if (answer === interrupted) return undefined;
       answers.set(questionKey(step.question), answer);
     }
-  };
-
-  const writeStatus = async (canary: KubeObject, status: CanaryStatus, memory: Memory): Promise<KubeObject> => {
-    const { namespace = '', name, resourceVersion } = canary.metadata;
-    const ref = { apiVersion: canary.apiVersion, kind: canary.kind, namespace, name };
-    const patch = {
-      metadata: resourceVersion === undefined ? {} : { resourceVersion },
-      status: renderStatus(status, parseStatus(canary)),
-    };
-    const written = await cluster.mergePatch(ref, patch, { manager: canaryManager, subresource: 'status' }, signal);
-    memory.ahead = written.metadata.resourceVersion;
-    return written;
   };
 
   const runAll = async (list: readonly Effect[], tick: TickContext): Promise<void> => {
@@ -204,7 +202,7 @@ export function createCanaryLoop({
         noted === undefined || noted === notedBefore
           ? canary
           : { ...canary, metadata: { ...canary.metadata, resourceVersion: noted } };
-      await writeStatus(base, decision.status, memory);
+      memory.ahead = await writeStatus(cluster, base, decision.status, signal);
     }
     series.show(spec, next, tick.seen, decision, (clock.now() - tick.seen.nowMs) / 1000);
     if (next.phase !== memory.phase) {
@@ -292,12 +290,12 @@ export function createCanaryLoop({
     run: async (key) => {
       const memory = memoryOf(key);
       memory.isRunning = true;
-      memory.changedMeanwhile = false;
+      memory.changesMeanwhile = 0;
       try {
         await tick(key);
       } finally {
         memory.isRunning = false;
-        if (memory.changedMeanwhile) look(key);
+        if (memory.changesMeanwhile > 0) look(key);
       }
     },
     onError: (key, error) => {
@@ -320,7 +318,7 @@ export function createCanaryLoop({
     const memory = memoryOf(key);
     memory.quiet = false;
     if (memory.isRunning) {
-      memory.changedMeanwhile = true;
+      memory.changesMeanwhile += 1;
       if (memory.interrupt === undefined) return;
     }
     // What the view still says of it is older than our own write, whose change comes next.

@@ -3,8 +3,8 @@ import type { GateState } from '../canary/gates.ts';
 /** What the loop keeps of a canary from tick to tick. All of it may be lost: the next tick finds it out again. */
 export interface Memory {
   isRunning: boolean;
-  /** Something that it looks at has changed while it ran: it is considered once more afterwards. */
-  changedMeanwhile: boolean;
+  /** How often something that it looks at has changed while it ran: then it is considered once more afterwards. */
+  changesMeanwhile: number;
   /** Ends the question that it waits for an answer to. Absent: it waits for none. */
   interrupt: (() => void) | undefined;
   /** Version of the Canary that our last status write made, until the view has it. */
@@ -29,7 +29,7 @@ export interface Memory {
 export function emptyMemory(): Memory {
   return {
     isRunning: false,
-    changedMeanwhile: false,
+    changesMeanwhile: 0,
     interrupt: undefined,
     ahead: undefined,
     heldSinceMs: undefined,

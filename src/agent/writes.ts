@@ -1,4 +1,6 @@
 import jsonPatch from 'fast-json-patch';
+import { parseStatus, renderStatus } from '../canary/status.ts';
+import type { CanaryStatus } from '../canary/types.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { refOf } from '../manifest/types.ts';
@@ -22,6 +24,22 @@ export async function writeObject(
   const { resourceVersion } = over.metadata;
   const options = { manager: canaryManager, ...(resourceVersion === undefined ? {} : { resourceVersion }) };
   return cluster.jsonPatch(refOf(object), operations, options, signal);
+}
+
+/** Writes a Canary's status on the version that was read. Gives the version that this made; throws CLUSTER_CONFLICT when it is another. */
+export async function writeStatus(
+  cluster: Cluster,
+  canary: KubeObject,
+  status: CanaryStatus,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const { resourceVersion } = canary.metadata;
+  const patch = {
+    metadata: resourceVersion === undefined ? {} : { resourceVersion },
+    status: renderStatus(status, parseStatus(canary)),
+  };
+  const options = { manager: canaryManager, subresource: 'status' } as const;
+  return (await cluster.mergePatch(refOf(canary), patch, options, signal)).metadata.resourceVersion;
 }
 
 /** What the server owns is neither compared nor written. */
