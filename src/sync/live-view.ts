@@ -23,11 +23,14 @@ export function createLiveView({
   cluster,
   clock,
   log,
+  namespace,
   stop,
 }: {
   readonly cluster: Cluster;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Only what is in it is seen. Absent: everything. */
+  readonly namespace?: string;
   readonly stop: AbortSignal;
 }): LiveView {
   const views = new Map<string, Reflection>();
@@ -35,7 +38,8 @@ export function createLiveView({
   const keyOf = ({ apiVersion, kind }: KindRef): string => `${apiVersion}/${kind}`;
 
   const open = (kind: KindRef): Reflection => {
-    const view = cluster.reflect(kind, { project: projectOwned, keepManagedFields: true }, stop);
+    const scope = namespace === undefined ? {} : { namespace };
+    const view = cluster.reflect(kind, { ...scope, project: projectOwned, keepManagedFields: true }, stop);
     views.set(keyOf(kind), view);
     view.onChange((change) => {
       for (const listener of listeners) listener(change);

@@ -18,6 +18,8 @@ import { createScopes } from './scopes.ts';
 export interface SyncSettings {
   /** Namespace of the inventory. */
   readonly namespace: string;
+  /** Drift is looked for in this namespace only: an agent of one namespace may see no other. Absent: everywhere. */
+  readonly watchNamespace?: string;
   readonly prune: boolean;
   readonly pruneAnything: boolean;
 }
@@ -71,7 +73,13 @@ export interface SyncDeps {
 export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Syncer {
   const stopping = new AbortController();
   const stop = stopping.signal;
-  const live = createLiveView({ cluster, clock, log, stop });
+  const live = createLiveView({
+    cluster,
+    clock,
+    log,
+    stop,
+    ...(settings.watchNamespace === undefined ? {} : { namespace: settings.watchNamespace }),
+  });
   const drift = createDriftWatch({ cluster, clock, log, live, stop });
   const store = createInventoryStore(cluster, settings.namespace);
   const inScope = createScopes(cluster);

@@ -80,16 +80,17 @@ interface Document {
   readonly roleRef?: { readonly kind: string; readonly name: string };
   readonly subjects?: readonly { readonly kind: string; readonly name: string; readonly namespace: string }[];
 }
-const documents = parseAllDocuments(readFileSync(join(root, 'manifests/rbac.yaml'), 'utf8')).map(
-  (document) => document.toJS() as Document,
-);
+const documentsIn = (path: string): readonly Document[] =>
+  parseAllDocuments(readFileSync(join(root, path), 'utf8')).map((document) => document.toJS() as Document);
+const documents = documentsIn('manifests/rbac.yaml');
 const rules = documents.flatMap((document) => document.rules ?? []);
+const ofNamespace = documentsIn('manifests/namespaced/role.yaml');
 
 /** `canaries/status.flagger.app`: resource, subresource, group. */
-function isGranted(verb: string, target: string): boolean {
+function isGranted(verb: string, target: string, granted: readonly Rule[] = rules): boolean {
   const [path = '', ...rest] = target.split('.');
   const group = rest.join('.');
-  return rules.some(
+  return granted.some(
     ({ apiGroups, resources, verbs }) => apiGroups.includes(group) && resources.includes(path) && verbs.includes(verb),
   );
 }
@@ -172,6 +173,45 @@ describe('the rights of the service account', () => {
     );
     const pod = readFileSync(join(root, 'manifests/deployment.yaml'), 'utf8');
     expect(pod).toContain('serviceAccountName: serin');
+  });
+});
+
+describe('the rights of an agent of one namespace [R86]', () => {
+  const role = ofNamespace.find(({ kind }) => kind === 'Role');
+
+  it('are a Role, bound in its namespace, and nothing of the cluster', () => {
+    expect(ofNamespace.map(({ kind }) => kind).sort()).toEqual(['Role', 'RoleBinding']);
+    const binding = ofNamespace.find(({ kind }) => kind === 'RoleBinding');
+    expect(binding?.roleRef).toMatchObject({ kind: 'Role', name: role?.metadata.name });
+    const folder = join(root, 'manifests/namespaced');
+    const texts = readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8'));
+    expect(texts.filter((text) => /^kind: Cluster/m.test(text))).toEqual([]);
+    expect(role?.rules?.flatMap(({ resources }) => resources)).not.toContain('namespaces');
+    expect(role?.rules?.flatMap(({ apiGroups, verbs }) => [...apiGroups, ...verbs])).not.toContain('*');
+  });
+
+  it('cover all that the agent of a cluster may do to canaries, their objects and their routes', () => {
+    const routes = routeRefs().map(({ apiVersion, kind }) =>
+      [pluralOf(kind), groupOf(apiVersion)].filter(Boolean).join('.'),
+    );
+    const wanted = [
+      ...Object.values(kindsInCode).filter(({ resource }) => resource !== 'namespaces'),
+      ...routes.map((resource) => ({ resource, verbs: routeVerbs })),
+    ];
+    const lacking = wanted.flatMap(({ resource, verbs }) =>
+      verbs.filter((verb) => !isGranted(verb, resource, role?.rules)).map((verb) => `${verb} ${resource}`),
+    );
+    expect(lacking).toEqual([]);
+  });
+});
+
+describe('the rights to change Secrets of a whole cluster [R86]', () => {
+  it('stand in a role of their own, which may be bound to some namespaces only', () => {
+    const changing = documents.filter(({ rules: granted = [] }) =>
+      ['create', 'patch', 'delete'].some((verb) => isGranted(verb, 'secrets', granted)),
+    );
+    expect(changing.map(({ metadata }) => metadata.name)).toEqual(['serin-secrets']);
+    expect(changing[0]?.rules?.flatMap(({ resources }) => resources)).toEqual(['secrets']);
   });
 });
 
