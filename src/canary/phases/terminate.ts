@@ -30,6 +30,7 @@ export function settleFinalizer(tick: Tick): boolean {
 export function release(tick: Tick): void {
   writeFinalizer(tick, false);
   normal(tick, `Terminated canary ${tick.names.canary}`);
+  log(tick, `Canary ${tick.names.canary} has been successfully processed and marked for deletion`);
 }
 
 /**
@@ -46,6 +47,7 @@ export function terminate(stage: Stage): void {
   if (kind.scaling?.replicasOf(target) === 0) {
     scaleFromZero(stage, true);
     log(stage, `${names.canary} kind ${spec.target.kind} reverted`);
+    log(stage, `Checking if canary is ready ${names.canary}`);
     return;
   }
   pauseScaler(stage, false);

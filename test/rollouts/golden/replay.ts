@@ -1,0 +1,158 @@
+import { webhookPayload } from '../../../src/analysis/webhook.ts';
+import type { Answer, Question } from '../../../src/canary/types.ts';
+import type { KubeObject } from '../../../src/manifest/types.ts';
+import { createRollout, type Rollout } from '../../helpers/rollout.ts';
+import { parseStatus } from '../../../src/canary/status.ts';
+import { type Recording, userObjects } from './recording.ts';
+import { createRoutedWorld } from './routed-world.ts';
+
+/** Everything that happened in our run, told as the recordings tell it. */
+export interface Replayed {
+  readonly rollout: Rollout;
+  /** `create services app-canary`, in order; status writes are among them, and `first` are those before the first action. */
+  readonly writes: readonly string[];
+  /** Routing objects after each write, with the seconds since the first action. */
+  readonly routes: readonly { readonly t: number; readonly object: KubeObject }[];
+  readonly payloads: readonly Readonly<Record<string, unknown>>[];
+  readonly before: readonly KubeObject[];
+  readonly after: readonly KubeObject[];
+}
+
+const builtinAnswers: Readonly<Record<string, Answer>> = {
+  good: { kind: 'value', value: 100 },
+  bad: { kind: 'value', value: 42 },
+  empty: { kind: 'no-data', cause: 'noSeries', reason: 'running query failed: no values found' },
+  http500: {
+    kind: 'unreachable',
+    text: 'Prometheus query failed: running query failed: error response: Status 500 Internal Server Error: {"status":"error","errorType":"internal","error":"stub"}',
+  },
+  refused: {
+    kind: 'unreachable',
+    text: 'Prometheus query failed: running query failed: request failed: 127.0.0.1:9100',
+  },
+};
+
+const plurals: Readonly<Record<string, string>> = {
+  HTTPProxy: 'httpproxies',
+  Ingress: 'ingresses',
+  Canary: 'canaries',
+};
+
+/** Plays what was done to Flagger with our core, our routers and a model of the cluster. */
+export function replay(gold: Recording): Replayed {
+  const writes: string[] = [];
+  const routes: { atMs: number; object: KubeObject }[] = [];
+  const payloads: Readonly<Record<string, unknown>>[] = [];
+  const open = new Set<string>();
+  let metrics: Answer | undefined = builtinAnswers['good'];
+
+  const note = ({ kind, metadata }: KubeObject, over: unknown): void => {
+    writes.push(`${over ? 'update' : 'create'} ${plurals[kind] ?? `${kind.toLowerCase()}s`} ${metadata.name}`);
+  };
+  const [target, ...others] = userObjects();
+  const deadline = { progressDeadlineSeconds: gold.canarySpec['progressDeadlineSeconds'] };
+  const {
+    world,
+    routes: liveRoutes,
+    collect,
+  } = createRoutedWorld({
+    canarySpec: gold.canarySpec,
+    objects: target
+      ? [{ ...target, spec: { ...(target['spec'] as object), ...deadline } } as KubeObject, ...others]
+      : [],
+    onWrite: (object, over) => {
+      note(object, over);
+      routes.push({ atMs: world.nowMs, object });
+    },
+  });
+  world.brokenImages.add('example.org/app:2.0.0-notready');
+
+  const answer = (question: Question): Answer => {
+    if (question.kind === 'metrics-online') return { kind: 'value', value: 1 };
+    if (question.kind === 'hook') {
+      const { hook, phase } = question;
+      payloads.push({ ...webhookPayload({ name: 'app', namespace: 'demo' }, phase, parseStatus(world.canary), {}) });
+      return open.has(hook.name) ? { kind: 'passed' } : { kind: 'rejected', reason: 'closed' };
+    }
+    return metrics ?? { kind: 'value', value: 100 };
+  };
+  const setFile = (content: string): void => {
+    const over = world.objects.get('ConfigMap/app-config');
+    if (over) apply({ kind: 'write', object: { ...over, binaryData: { file: btoa(content) } } as KubeObject, over });
+  };
+  const labelApex = (): void => {
+    const spec = world.canary['spec'] as { service: object };
+    const service = { ...spec.service, apex: { labels: { 'example.org/team': 'rig' } } };
+    world.canary = { ...world.canary, spec: { ...spec, service } };
+  };
+  const apply = world.apply.bind(world);
+  world.apply = (effect) => {
+    if (effect.kind === 'write') note(effect.object, effect.over);
+    if (effect.kind === 'copy-config') {
+      const copy = `${effect.key.replace('/', 's ')}-primary`;
+      writes.push(`${writes.includes(`create ${copy}`) ? 'update' : 'create'} ${copy}`);
+    }
+    if (effect.kind === 'scale-target') writes.push(`patch deployments app to ${effect.replicas}`);
+    apply(effect);
+  };
+  if (gold.actions.some(({ what }) => what.includes('binaryData'))) setFile('one');
+  const rollout = createRollout({ world, answer });
+  const tick = rollout.tick.bind(rollout);
+  rollout.tick = () => {
+    const record = tick();
+    if (record?.decision.status) writes.push('update canaries app status');
+    return record;
+  };
+
+  const standing = (): KubeObject[] => [...world.objects.values(), ...liveRoutes.values()];
+  const startOf = (): number => {
+    // Some were recorded from the beginning on.
+    if (gold.actions[0]?.what !== 'pods app-primary- become not ready') rollout.run(world.nowMs + 20_000);
+    return world.nowMs;
+  };
+  const startMs = startOf();
+  const before = standing();
+  const firstWrites = writes.length;
+  let isDeleted = false;
+  for (const { t, what } of gold.actions) {
+    const [, tag] = /^set image of deployment app to tag (\S+)$/.exec(what) ?? [];
+    const [, gate] = /^gate (\S+) opens$/.exec(what) ?? [];
+    const [, mode] = /^metrics of this namespace: (\S+)$/.exec(what) ?? [];
+    // New pods only: before there are any, which depends on when a tick noticed the image.
+    const isEarly = what.endsWith('(new pods only)');
+    rollout.run(startMs + Math.ceil(isEarly ? t - 10 : t) * 1_000);
+    if (tag !== undefined) world.setImage(`example.org/app:${tag}`);
+    else if (gate !== undefined) open.add(gate);
+    else if (mode !== undefined) metrics = builtinAnswers[mode];
+    else if (what.startsWith('metrics server')) metrics = builtinAnswers['refused'];
+    else if (what.startsWith('change ConfigMap')) world.setConfig('two');
+    else if (what.startsWith('change binaryData')) setFile('two');
+    else if (what.startsWith('pods app-primary- become not ready')) world.brokenDeployments.add('app-primary');
+    else if (what === 'pods app-primary- become ready') world.brokenDeployments.delete('app-primary');
+    else if (what.endsWith('apex.labels gains a label')) labelApex();
+    else if (what.startsWith('delete Canary')) isDeleted = true;
+    else if (!what.startsWith('app-config-primary has')) throw new Error(`unknown action: ${what}`);
+  }
+  if (isDeleted) {
+    const metadata = { ...world.canary.metadata, deletionTimestamp: new Date(world.nowMs).toISOString() };
+    world.canary = { ...world.canary, metadata };
+    // Gone with its last finalizer; nobody looks at it from then on.
+    while (world.canary.metadata.finalizers?.length) rollout.run(world.nowMs + 1_000);
+    collect();
+  } else {
+    const isOver = (): boolean => ['Succeeded', 'Failed'].includes(rollout.status.phase);
+    const latestMs = world.nowMs + 160_000;
+    rollout.run(world.nowMs + 40_000);
+    while (world.nowMs < latestMs && !isOver()) rollout.run(world.nowMs + 10_000);
+  }
+
+  const since = (atMs: number): number => (atMs - startMs) / 1_000;
+  return {
+    rollout,
+    writes: writes.map((write, at) => (at < firstWrites ? `first ${write}` : write)),
+    routes: routes.map(({ atMs, object }) => ({ t: since(atMs), object })),
+    payloads,
+    before,
+    after: standing(),
+  };
+}

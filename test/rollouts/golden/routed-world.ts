@@ -1,0 +1,86 @@
+import { cookiesAt } from '../../../src/canary/affinity.ts';
+import { parseCanary } from '../../../src/canary/parse.ts';
+import { parseStatus } from '../../../src/canary/status.ts';
+import type { CanarySpec, Effect } from '../../../src/canary/types.ts';
+import { type KubeObject, refKey, refOf } from '../../../src/manifest/types.ts';
+import { planRestore, planRoutes, type PlannedRoute, routeDrift } from '../../../src/routers/reconcile.ts';
+import { routerFor } from '../../../src/routers/registry.ts';
+import type { LiveObjects, RouteContext } from '../../../src/routers/router.ts';
+import { aRouteContext } from '../../helpers/a-route-context.ts';
+import { createModelCluster, type ModelCluster } from '../../helpers/model-cluster.ts';
+
+export interface RoutedWorld {
+  readonly world: ModelCluster;
+  readonly routes: ReadonlyMap<string, KubeObject>;
+  /** The Canary and what belongs to it, gone as the garbage collector would have it. */
+  readonly collect: () => void;
+}
+
+export interface RoutedOptions {
+  readonly canarySpec: Readonly<Record<string, unknown>>;
+  /** What stands before the Canary; the target is among it. */
+  readonly objects: readonly KubeObject[];
+  /** Told of every object that is written, after it was. */
+  readonly onWrite: (object: KubeObject, over: KubeObject | undefined) => void;
+}
+
+/** The model of a cluster with the real routers in it: splits are read from objects, and written to them. */
+export function createRoutedWorld({ canarySpec, objects, onWrite }: RoutedOptions): RoutedWorld {
+  const world = createModelCluster({ canarySpec });
+  const routes = new Map<string, KubeObject>();
+  for (const object of objects) {
+    if (object.kind === 'Deployment')
+      world.apply({ kind: 'write', object, over: world.objects.get(`Deployment/${object.metadata.name}`) });
+    else routes.set(refKey(refOf(object)), object);
+  }
+  const see = world.see.bind(world);
+  const apply = world.apply.bind(world);
+  const specOf = (): CanarySpec => parseCanary(world.canary, { provider: 'traefik', minIntervalMs: 10_000 });
+  const contextOf = (spec: CanarySpec): RouteContext => {
+    const cookies = cookiesAt({ spec, status: parseStatus(world.canary), uid: 'uid-of-canary' }, 0);
+    return { ...aRouteContext(spec), ...(cookies ? { cookies } : {}) };
+  };
+  const liveOf = (context: RouteContext): LiveObjects =>
+    routerFor(context.spec.provider)
+      .refs(context)
+      .map((ref) => routes.get(refKey(ref)));
+  const write = (planned: readonly PlannedRoute[]): void => {
+    for (const { object, over } of planned) {
+      routes.set(refKey(refOf(object)), object);
+      onWrite(object, over);
+    }
+  };
+
+  world.see = () => {
+    const context = contextOf(specOf());
+    const router = routerFor(context.spec.provider);
+    const live = liveOf(context);
+    return { ...see(), split: router.read(context, live), routeDrift: routeDrift(router, context, live) };
+  };
+  world.apply = (effect: Effect) => {
+    const context = contextOf(specOf());
+    const router = routerFor(context.spec.provider);
+    switch (effect.kind) {
+      case 'set-route': {
+        const { split, cookies } = effect;
+        return write(planRoutes(router, cookies ? { ...context, cookies } : context, liveOf(context), split));
+      }
+      case 'reconcile-route':
+        return write(planRoutes(router, context, liveOf(context), 'keep'));
+      case 'restore-route':
+        return write(planRestore(router, context, liveOf(context)));
+      default:
+        return apply(effect);
+    }
+  };
+  return {
+    world,
+    routes,
+    collect() {
+      const isOwned = ({ metadata }: KubeObject): boolean =>
+        metadata.ownerReferences?.some(({ kind }) => kind === 'Canary') ?? false;
+      for (const held of [world.objects, routes])
+        for (const [key, object] of held) if (isOwned(object)) held.delete(key);
+    },
+  };
+}
