@@ -21,7 +21,7 @@ const truths: readonly (readonly [RegExp, Truth])[] = [
   [/^Copying /, ({ tick }) => wrotePrimary(tick)],
   [
     /^Promotion completed! /,
-    ({ status, world }) => status.phase === 'Succeeded' && (isDown(world) || world.weight > 0),
+    ({ status, world }) => status.phase === 'Succeeded' && (isDown(world) || !world.serves('primary')),
   ],
   [/^Promotion of \S+ failed/, ({ status }) => status.phase === 'Failed'],
   [/^Initialization done! /, ({ status, world }) => status.phase === 'Initialized' && world.weight === 0],

@@ -5,7 +5,7 @@ import { restartAnalysis } from './restart.ts';
 import { endRejectedPromotion, failPromotion } from './rollback.ts';
 import { lacksScaler, scaleToZero, writePrimaryScaler } from './scaling.ts';
 import { normal, type Stage, update, warn } from './tick.ts';
-import { leaveDeadCanary, route, routeHome } from './traffic.ts';
+import { canGoHome, leaveDeadCanary, route, routeHome } from './traffic.ts';
 
 /** Copies the analysed revision to the primary. It is the target's present one: anything else has restarted the analysis before. */
 export function promote(stage: Stage): void {
@@ -51,7 +51,7 @@ export function finalising(stage: Stage): void {
 function succeed(stage: Stage): void {
   const { spec, names, draft, status } = stage;
   const weight = stage.weight > 0 ? routeHome(stage) : 0;
-  if (weight === 0) scaleToZero(stage);
+  if (canGoHome(stage)) scaleToZero(stage);
   draft.effects.push({ kind: 'end-release', verdict: 'promoted', failedCheck: undefined });
   update(stage, { phase: 'Succeeded', canaryWeight: weight, iterations: 0, lastPromotedSpec: status.lastAppliedSpec });
   callPostRollout(stage, 'Succeeded');
