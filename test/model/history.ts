@@ -104,7 +104,8 @@ class History {
     try {
       const told = shell.tick(moment?.trouble ?? {});
       this.onTick?.(line(told));
-      if (world.isGone) this.handedBack();
+      // What was made a moment ago may not be seen yet.
+      if (world.isGone && !moment?.trouble.isStale) this.handedBack();
       return told;
     } catch (error) {
       if (error instanceof Broken) this.onTick?.(line({ decision: undefined, done: [], asked: [] }));
@@ -172,9 +173,9 @@ class History {
 
   /** With a target that never answers, a Canary stays with the primary that does, and says so, until somebody mends one of them. */
   private isStuckInLeaving(ticks: number): boolean {
-    const { world, shell } = this;
+    const { world, shell, plan } = this;
     if (ticks < patienceTicks || shell.status.phase !== 'Terminating') return false;
-    return world.serves('primary') && !world.serves('target');
+    return world.serves('primary') && plan.staysBroken;
   }
 
   private answer(question: Question): Answer {
