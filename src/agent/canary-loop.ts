@@ -286,7 +286,8 @@ export function createCanaryLoop({
 
   const queue = createKeyedQueue({
     clock,
-    concurrency: 128,
+    // Most of a tick is waiting: metrics servers that hang must not make other canaries late.
+    concurrency: 512,
     run: async (key) => {
       const memory = memoryOf(key);
       memory.isRunning = true;

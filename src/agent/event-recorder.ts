@@ -22,6 +22,19 @@ interface Written {
 const backlogLimit = 10_000;
 const sameEventMs = 3_600_000;
 const rememberLimit = 5_000;
+/** Events of one object are written in order; those of different ones side by side. */
+const laneCount = 4;
+
+interface Recorded {
+  readonly about: KubeObject;
+  readonly event: CanaryEvent;
+  readonly atMs: number;
+}
+
+interface Lane {
+  readonly queue: Recorded[];
+  working: Promise<void> | undefined;
+}
 
 /**
  * Kubernetes events as Flagger writes them (reason `Synced`, source component), in order. The same text within an hour raises
@@ -37,9 +50,12 @@ export function createEventRecorder(
   }: { cluster: Cluster; clock: Clock; log: Logger; component: string; onDropped: () => void },
   signal: AbortSignal,
 ): EventRecorder {
-  const queue: { about: KubeObject; event: CanaryEvent; atMs: number }[] = [];
+  const lanes = Array.from({ length: laneCount }, (): Lane => ({ queue: [], working: undefined }));
   const written = new Map<string, Written>();
-  let working: Promise<void> | undefined;
+  const laneOf = ({ metadata }: KubeObject): Lane | undefined => {
+    const place = `${metadata.namespace ?? ''}/${metadata.name}`;
+    return lanes[Number.parseInt(sha256Hex(place).slice(0, 8), 16) % laneCount];
+  };
 
   const write = async (about: KubeObject, event: CanaryEvent, atMs: number): Promise<void> => {
     const namespace = about.metadata.namespace ?? 'default';
@@ -86,8 +102,8 @@ export function createEventRecorder(
     written.set(key, { name, count: 1, atMs });
   };
 
-  const work = async (): Promise<void> => {
-    for (let next = queue.shift(); next && !signal.aborted; next = queue.shift()) {
+  const work = async (lane: Lane): Promise<void> => {
+    for (let next = lane.queue.shift(); next && !signal.aborted; next = lane.queue.shift()) {
       try {
         await write(next.about, next.event, next.atMs);
       } catch (error) {
@@ -97,18 +113,21 @@ export function createEventRecorder(
         }
       }
     }
-    working = undefined;
+    lane.working = undefined;
   };
 
   return {
     record(about, event) {
-      if (queue.length >= backlogLimit) return onDropped();
-      queue.push({ about, event, atMs: clock.now() });
-      working ??= work();
+      const lane = laneOf(about);
+      const backlog = lanes.reduce((sum, { queue }) => sum + queue.length, 0);
+      if (!lane || backlog >= backlogLimit) return onDropped();
+      lane.queue.push({ about, event, atMs: clock.now() });
+      lane.working ??= work(lane);
     },
     async drain(ms) {
       const stop = new AbortController();
-      await Promise.race([working ?? Promise.resolve(), clock.sleep(ms, stop.signal).catch(() => undefined)]);
+      const all = Promise.all(lanes.map(({ working }) => working));
+      await Promise.race([all, clock.sleep(ms, stop.signal).catch(() => undefined)]);
       stop.abort(new Error('drained'));
     },
   };

@@ -49,6 +49,8 @@ const calmMs = intervalMs + 3_000;
 const initialisePatienceMs = 600_000;
 const releasePatienceMs = 400_000;
 const parallel = 16;
+/** A change of all at once is no attack: a tool that goes through them, four at a time. */
+const changesAtOnce = 4;
 const manager = 'serin-bench';
 
 /** A fresh namespace and a fresh agent: initialise, rest, release all at once. */
@@ -98,7 +100,7 @@ export async function fleetRound(stage: RoundStage, canaries: number, way: Way, 
       const atMs = Date.now();
       for (const name of names) timeline.changed(name, atMs);
       await commitFleet(repoPath, namespace, names, 2);
-    } else await inParallel(names, (name) => changeImage(cluster, namespace, name, timeline, signal));
+    } else await inParallel(names, (name) => changeImage(cluster, namespace, name, timeline, signal), changesAtOnce);
     await until(() => timeline.finishedCount, 'promoted', releasePatienceMs);
     const finishedMs = performance.now();
     await pending();
@@ -255,12 +257,16 @@ async function reach(
   }
 }
 
-async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+async function inParallel<T>(
+  items: readonly T[],
+  work: (item: T) => Promise<void>,
+  limit: number = parallel,
+): Promise<void> {
   const left = [...items].reverse();
   const worker = async (): Promise<void> => {
     for (let item = left.pop(); item !== undefined; item = left.pop()) await work(item);
   };
-  await Promise.all(Array.from({ length: parallel }, worker));
+  await Promise.all(Array.from({ length: limit }, worker));
 }
 
 async function freePort(): Promise<number> {
