@@ -44,8 +44,8 @@ export function parseAnalysis(analysis: Json, context: AnalysisContext): Analysi
     webhooks: parseWebhooks(analysis['webhooks'], `${field}.webhooks`, check),
     alerts: parseAlerts(analysis['alerts'], `${field}.alerts`, namespace, check),
     ...(inconclusive ? { inconclusive } : {}),
-    // Only steps leave users a choice between two versions.
-    ...(affinity && strategy.kind === 'canary' ? { sessionAffinity: affinity } : {}),
+    // Only steps leave users a choice between two versions, and only where they are not told apart.
+    ...(affinity && strategy.kind === 'canary' && !strategy.match ? { sessionAffinity: affinity } : {}),
   };
 }
 
@@ -69,8 +69,10 @@ function strategyOf(analysis: Json, { check, field, isPlain, isSkipped }: Analys
   if (iterations > 0) {
     return match.length > 0 ? { kind: 'ab-testing', iterations, match } : { kind: 'blue-green', iterations };
   }
-  if (stepWeight > 0) return { kind: 'canary', ...linearSteps(stepWeight, maxWeight) };
-  if (stepWeights.length > 0) return { kind: 'canary', steps: stepWeights, maxWeight: stepWeights.at(-1) ?? 100 };
+  const users = match.length > 0 ? { match } : {};
+  if (stepWeight > 0) return { kind: 'canary', ...linearSteps(stepWeight, maxWeight), ...users };
+  if (stepWeights.length > 0)
+    return { kind: 'canary', steps: stepWeights, maxWeight: stepWeights.at(-1) ?? 100, ...users };
   // Flagger would stay in Progressing for ever.
   if (!isSkipped) check.note(field, 'says no way to release', 'give it stepWeight, stepWeights or iterations');
   return { kind: 'canary', steps: [100], maxWeight: 100 };

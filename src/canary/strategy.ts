@@ -1,16 +1,22 @@
 import type { CanarySpec, CanaryStatus } from './types.ts';
 
+/** Who alone is moved to the canary, as the Canary says it; undefined: everybody. */
+export function usersUnderTest({ analysis: { strategy } }: CanarySpec): readonly unknown[] | undefined {
+  return strategy.kind === 'blue-green' ? undefined : strategy.match;
+}
+
 /**
  * Whether all users are on the canary although only some were to be tested: the primary did not answer. An A/B test shows no weight
  * in its status otherwise, but on the way back to the primary.
  */
 export function isForEveryone({ spec, status }: { readonly spec: CanarySpec; readonly status: CanaryStatus }): boolean {
-  const isGoingHome = status.phase === 'Promoting' || status.phase === 'Finalising';
-  return spec.analysis.strategy.kind === 'ab-testing' && status.canaryWeight > 0 && !isGoingHome;
+  if (usersUnderTest(spec) === undefined || status.canaryWeight === 0) return false;
+  if (spec.analysis.strategy.kind === 'canary') return status.phase === 'Failed';
+  return status.phase !== 'Promoting' && status.phase !== 'Finalising';
 }
 
 /** The Canary with nobody told apart. */
 export function forEveryone(spec: CanarySpec): CanarySpec {
-  if (spec.analysis.strategy.kind !== 'ab-testing') return spec;
+  if (usersUnderTest(spec) === undefined) return spec;
   return { ...spec, analysis: { ...spec.analysis, strategy: { kind: 'canary', steps: [100], maxWeight: 100 } } };
 }

@@ -31,7 +31,13 @@ export type Readiness =
 
 /** Chosen once, when the Canary is parsed (Flagger: iterations and match decide). */
 export type Strategy =
-  | { readonly kind: 'canary'; readonly steps: readonly number[]; readonly maxWeight: number }
+  | {
+      readonly kind: 'canary';
+      readonly steps: readonly number[];
+      readonly maxWeight: number;
+      /** Only these users are moved by weight, all others stay with the primary. Absent: everybody is. */
+      readonly match?: readonly unknown[];
+    }
   | { readonly kind: 'blue-green'; readonly iterations: number }
   | { readonly kind: 'ab-testing'; readonly iterations: number; readonly match: readonly unknown[] };
 

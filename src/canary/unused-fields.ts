@@ -12,7 +12,7 @@ const usedBy: Readonly<Record<string, readonly string[]>> = {
   'spec.upstreamRef': [],
   'spec.service.gateways': meshes,
   'spec.service.gatewayRefs': ['gatewayapi'],
-  'spec.service.hosts': http,
+  'spec.service.hosts': [...http, 'linkerd', 'smi'],
   'spec.service.delegation': meshes,
   'spec.service.trafficPolicy': meshes,
   'spec.service.match': [...http, 'contour'],
@@ -57,7 +57,7 @@ function byProvider(spec: Json, analysis: Json, field: string, provider: string 
 /** Fields of one way to release in a Canary that goes another. */
 function byStrategy(analysis: Json, field: string): readonly Finding[] {
   const isStepped = (numberOf(analysis['iterations']) ?? 0) === 0;
-  const idle = isStepped ? ['match'] : ['maxWeight', 'stepWeightPromotion', 'sessionAffinity'];
+  const idle = isStepped ? [] : ['maxWeight', 'stepWeightPromotion', 'sessionAffinity'];
   return idle
     .filter((name) => !isNothing(analysis[name]))
     .map((name) => ({

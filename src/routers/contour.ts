@@ -1,3 +1,4 @@
+import { usersUnderTest } from '../canary/strategy.ts';
 import type { CanarySpec } from '../canary/types.ts';
 import { escapeRegex } from './affinity.ts';
 import {
@@ -28,15 +29,15 @@ export const contour: Router = {
   refs: ({ spec }) => [{ apiVersion: API, kind: KIND, namespace: spec.namespace, name: spec.service.name }],
   render(context, split, [live]) {
     const { spec, settings } = context;
-    const { strategy } = spec.analysis;
+    const users = usersUnderTest(spec);
     const old = jsonOf(live?.['spec']);
     const oldRoutes = listOf(old['routes']);
     const paths = pathsOf(spec);
     const home = paths.map((path) => route(spec, [path], 0));
     const routes =
-      strategy.kind === 'ab-testing'
-        ? [...usersOf(spec, strategy.match, paths).map((users) => route(spec, users, split.canaryWeight)), ...home]
-        : paths.map((path) => route(spec, [path], split.canaryWeight));
+      users === undefined
+        ? paths.map((path) => route(spec, [path], split.canaryWeight))
+        : [...usersOf(spec, users, paths).map((group) => route(spec, group, split.canaryWeight)), ...home];
     return [
       {
         ...live,

@@ -1,3 +1,4 @@
+import { usersUnderTest } from '../canary/strategy.ts';
 import type { CanarySpec, TrafficSplit } from '../canary/types.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { stickinessOf } from './affinity.ts';
@@ -116,11 +117,10 @@ function rules(
   live: readonly Json[],
 ): readonly Json[] {
   const { spec } = context;
-  const { strategy } = spec.analysis;
   const cors = version === 'v1';
   const timeouts = version === 'v1' ? timeoutsOf(spec) : {};
-  const isTest = strategy.kind === 'ab-testing';
-  const all = isTest ? userRules(spec, strategy.match, split, cors) : weightedRules(context, split, cors);
+  const users = usersUnderTest(spec);
+  const all = users ? userRules(spec, users, split, cors) : weightedRules(context, split, cors);
   return all.map(({ matches, filters, backends, over }) => {
     const before = over === undefined ? undefined : ruleOf(spec, live, over);
     const standing = Object.entries(before ?? {}).filter(([field]) => !OWNED.includes(field));

@@ -1,3 +1,4 @@
+import { usersUnderTest } from '../canary/strategy.ts';
 import type { CanarySpec, TrafficSplit } from '../canary/types.ts';
 import { cookiePattern, escapeRegex, stickinessOf } from './affinity.ts';
 import { canaryName, invalid, jsonOf, listOf, primaryName, type Json } from './objects.ts';
@@ -11,13 +12,13 @@ export function isTcp({ service }: CanarySpec): boolean {
 /** `spec.http` of the VirtualService; the first rule that matches a request wins. */
 export function httpRules(context: RouteContext, split: TrafficSplit): readonly Json[] {
   const { spec } = context;
-  const { strategy } = spec.analysis;
   const service = listOf(spec.service.raw['match']);
   const weights = { primary: 100 - split.canaryWeight, canary: split.canaryWeight };
-  if (strategy.kind === 'ab-testing') {
+  const users = usersUnderTest(spec);
+  if (users) {
     return [
       {
-        ...rule(spec, mergeMatches(service, usersOf(spec, strategy.match)), both(spec, weights)),
+        ...rule(spec, mergeMatches(service, usersOf(spec, users)), both(spec, weights)),
         ...mirrorOf(spec, split),
       },
       // A single destination gets everything, whatever its weight says; Flagger writes the primary's.
@@ -98,10 +99,14 @@ function usersOf(spec: CanarySpec, match: readonly unknown[]): readonly Json[] {
     const named = Object.entries(jsonOf(headers)).map(([name, value]) => [name, headerMatch(jsonOf(value))]);
     return { headers: Object.fromEntries(named) as Json, ...rest };
   });
-  const isNobody = users.length === 0 || users.some((user) => Object.keys(user).length === 0);
+  const isNobody = users.length === 0 || users.some(isEverybody);
   // An empty match would send everybody to the canary.
   if (isNobody) throw invalid(spec, 'spec.analysis.match: Istio needs headers, queryParams or sourceLabels');
   return users;
+}
+
+function isEverybody(user: Json): boolean {
+  return Object.values(user).every((tests) => Object.keys(jsonOf(tests)).length === 0);
 }
 
 /** Istio knows no suffixes. */

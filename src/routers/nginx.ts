@@ -1,5 +1,6 @@
 import type { CanarySpec } from '../canary/types.ts';
 import type { KubeObject } from '../manifest/types.ts';
+import { escapeRegex } from './affinity.ts';
 import { canaryName, invalid, jsonOf, listOf, metadataOf, splitOf, TOOLKIT_ANNOTATIONS, type Json } from './objects.ts';
 import type { RouteContext, Router } from './router.ts';
 
@@ -13,6 +14,11 @@ const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 export const nginx: Router = {
   name: 'nginx',
   supports: { weights: true, mirror: false, headers: true, affinity: false },
+  // Of users that are told apart all go or none, so there are no steps for them.
+  supportsFor: ({ analysis: { strategy } }) => ({
+    ...nginx.supports,
+    headers: strategy.kind === 'ab-testing' || strategy.kind === 'blue-green' || !strategy.match,
+  }),
   refs: ({ spec }) => {
     const { namespace } = spec;
     const name = ingressName(spec);
@@ -80,11 +86,12 @@ function canaryAnnotations({ spec, settings }: RouteContext, weight: number): Re
   const { strategy } = spec.analysis;
   const atRest = { [key('canary')]: 'true', [key('canary-weight')]: '0' };
   if (strategy.kind !== 'ab-testing') return { ...atRest, [key('canary-weight')]: String(weight) };
-  // Of users that are told apart all go or none: with the first step home they are home.
+  // With the first step home they are home.
   if (weight < 100) return atRest;
   const annotations: Record<string, string> = { ...atRest };
   for (const [header, value] of strategy.match.flatMap((match) => Object.entries(jsonOf(jsonOf(match)['headers'])))) {
-    const { exact, regex } = jsonOf(value) as { exact?: unknown; regex?: unknown };
+    const { exact, prefix, suffix, regex: pattern } = jsonOf(value);
+    const regex = patternOf(prefix, suffix) ?? pattern;
     if (header.toLowerCase() === 'cookie') {
       if (typeof exact === 'string') annotations[key('canary-by-cookie')] = exact;
       continue;
@@ -100,6 +107,11 @@ function canaryAnnotations({ spec, settings }: RouteContext, weight: number): Re
     throw invalid(spec, 'spec.analysis.match: provider nginx needs a header, or the name of a cookie');
   }
   return annotations;
+}
+
+function patternOf(prefix: unknown, suffix: unknown): string | undefined {
+  if (typeof prefix === 'string') return `^${escapeRegex(prefix)}`;
+  return typeof suffix === 'string' ? `${escapeRegex(suffix)}$` : undefined;
 }
 
 /** The user's rules with the apex service replaced by the canary's. */

@@ -1,4 +1,4 @@
-import { forEveryone } from '../canary/strategy.ts';
+import { forEveryone, usersUnderTest } from '../canary/strategy.ts';
 import type { CanarySpec, TrafficSplit } from '../canary/types.ts';
 import { AgentError } from '../lib/errors.ts';
 import { canonicalJson } from '../lib/hash.ts';
@@ -89,18 +89,21 @@ export function supportsOf(router: Router, spec: CanarySpec): Supports {
   return router.supportsFor?.(spec) ?? router.supports;
 }
 
+const hints: ReadonlyMap<string, string> = new Map([
+  ['traefik', ' unless spec.ingressRef names the IngressRoute (traefik.io/v1alpha1) by which users come in'],
+  ['nginx', ' but with iterations: it moves all of these users or none'],
+]);
+
 /** Why a router cannot do what the analysis asks for; undefined where it can. */
 export function strategyProblem(router: Router, spec: CanarySpec): string | undefined {
   const { weights, headers, affinity } = supportsOf(router, spec);
   // Without weights there are no routes, and the core makes it blue/green.
   if (!weights) return undefined;
-  const { strategy, sessionAffinity } = spec.analysis;
-  if (strategy.kind === 'ab-testing' && !headers) {
+  const { sessionAffinity } = spec.analysis;
+  if (usersUnderTest(spec) && !headers) {
     // Flagger would send everybody to the canary.
-    const problem = `provider ${router.name} cannot tell users apart: spec.analysis.match is not possible with it`;
-    return router.name === 'traefik'
-      ? `${problem} unless spec.ingressRef names the IngressRoute (traefik.io/v1alpha1) by which users come in`
-      : problem;
+    const what = `provider ${router.name} cannot tell users apart: spec.analysis.match is not possible with it`;
+    return `${what}${hints.get(router.name) ?? ''}`;
   }
   if (sessionAffinity !== undefined && !affinity) {
     const how = router.supports.affinity ? ' for TCP' : '';

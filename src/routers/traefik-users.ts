@@ -1,3 +1,4 @@
+import { usersUnderTest } from '../canary/strategy.ts';
 import type { CanarySpec } from '../canary/types.ts';
 import type { KubeObject, ObjectRef } from '../manifest/types.ts';
 import { escapeRegex } from './affinity.ts';
@@ -33,11 +34,9 @@ export function usersRoute(
   share: number,
 ): KubeObject | undefined {
   const { spec } = context;
-  const { strategy } = spec.analysis;
-  const isTest = strategy.kind === 'ab-testing';
-  const isNeeded = isTest && (share > 0 || !live);
-  if (!isNeeded && !live) return undefined;
-  const copies = isNeeded ? copiesOf(spec, strategy.match, source, share) : [];
+  const match = share > 0 || !live ? usersUnderTest(spec) : undefined;
+  if (!match && !live) return undefined;
+  const copies = match ? copiesOf(spec, match, source, share) : [];
   return {
     ...live,
     apiVersion: 'traefik.io/v1alpha1',

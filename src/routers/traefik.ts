@@ -1,3 +1,4 @@
+import { usersUnderTest } from '../canary/strategy.ts';
 import type { ObjectRef } from '../manifest/types.ts';
 import {
   apexMetadata,
@@ -36,9 +37,8 @@ export const traefik: Router = {
   ],
   render(context, split, [live, source, users]) {
     const { spec } = context;
-    const isTest = spec.analysis.strategy.kind === 'ab-testing';
     // While users are told apart, all others stay with the primary.
-    const everybodysShare = isTest ? 0 : split.canaryWeight;
+    const everybodysShare = usersUnderTest(spec) ? 0 : split.canaryWeight;
     const forUsers = isIngressRoute(spec.ingressRef)
       ? usersRoute(context, source, users, split.canaryWeight)
       : undefined;
@@ -68,7 +68,7 @@ export const traefik: Router = {
   },
   read({ spec }: RouteContext, [live, , users]) {
     const services = listOf(jsonOf(jsonOf(live?.['spec'])['weighted'])['services']);
-    if (services.length > 0 && users && spec.analysis.strategy.kind === 'ab-testing')
+    if (services.length > 0 && users && usersUnderTest(spec))
       return { canaryWeight: usersShare(spec, users), mirror: false };
     return splitOf(weightOf(services, 'name', primaryName(spec), 1), weightOf(services, 'name', canaryName(spec), 1));
   },

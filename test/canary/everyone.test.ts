@@ -15,8 +15,8 @@ const canarySpec = {
 const good = ({ kind }: Question): Answer => (kind === 'metric' ? { kind: 'value', value: 100 } : { kind: 'passed' });
 type Move = Extract<Effect, { kind: 'set-route' }>;
 
-function play() {
-  const world = createModelCluster({ canarySpec });
+function play(spec: Readonly<Record<string, unknown>> = canarySpec) {
+  const world = createModelCluster({ canarySpec: spec });
   const moves: Move[] = [];
   const rollout = createRollout({
     world,
@@ -58,6 +58,23 @@ describe('an A/B test', () => {
     rollout.run(world.nowMs + 60_000);
     expect(moves.at(-1)).toEqual({ kind: 'set-route', split: { canaryWeight: 0, mirror: false } });
     expect(isForAll()).toBe(false);
+  });
+
+  it('with steps moves only users under test, and all of them when the primary is gone for good', () => {
+    const { iterations: _none, ...analysis } = canarySpec.analysis;
+    const steps = { ...canarySpec, analysis: { ...analysis, stepWeight: 50, maxWeight: 50 } };
+    const { world, rollout, moves, isForAll } = play(steps);
+    world.brokenDeployments.add('app-primary');
+    world.setImage('example.org/app:2.0.0');
+    while (rollout.status.phase !== 'Failed') {
+      expect(isForAll()).toBe(false);
+      rollout.run(world.nowMs + 1_000);
+    }
+    expect(moves.map(({ split, everyone }) => [split.canaryWeight, everyone])).toEqual([
+      [50, undefined],
+      [100, true],
+    ]);
+    expect(isForAll()).toBe(true);
   });
 
   it('has nobody told apart then', () => {

@@ -71,6 +71,10 @@ describe('a Canary', () => {
       { kind: 'canary', steps: [1, 2, 10, 80], maxWeight: 80 },
     ],
     [
+      { stepWeight: 50, match: [{ headers: { x: { exact: '1' } } }] },
+      { kind: 'canary', steps: [50], maxWeight: 50, match: [{ headers: { x: { exact: '1' } } }] },
+    ],
+    [
       { stepWeight: undefined, maxWeight: 50, stepWeights: [1, 200] },
       { kind: 'canary', steps: [1, 100], maxWeight: 100 },
     ],

@@ -168,7 +168,6 @@ describe('fields that do nothing', () => {
       { mirror: true },
       'spec.analysis.mirror has no effect with provider contour (only istio, gatewayapi use it)',
     ],
-    ['of A/B tests', 'istio', {}, { match: [{ headers: {} }] }, 'spec.analysis.match has no effect without iterations'],
     [
       'of steps',
       'istio',

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { AnalysisSpec, CanarySpec } from '../../src/canary/types.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
-import { supportsOf } from '../../src/routers/reconcile.ts';
+import { strategyProblem, supportsOf } from '../../src/routers/reconcile.ts';
 import { routers } from '../../src/routers/registry.ts';
 import type { RouteContext, Router } from '../../src/routers/router.ts';
 import { describeRouter } from '../conformance/describe-router.ts';
@@ -98,6 +98,49 @@ for (const router of Object.values(routers) as readonly Router[]) {
     });
   }
 }
+
+describe.each((Object.values(routers) as readonly Router[]).map((router) => ({ name: router.name, router })))(
+  'router $name, with steps for some users only',
+  ({ name, router }) => {
+    const steps = { kind: 'canary' as const, steps: [10, 20], maxWeight: 20 };
+    const some = contextOf(router, { strategy: { ...steps, match } });
+
+    it('moves them as in an A/B test, or refuses to move everybody', () => {
+      const problem = strategyProblem(router, some.spec);
+      if (!router.supports.weights) return;
+      if (problem !== undefined) {
+        expect(problem).toContain(
+          `provider ${name} cannot tell users apart: spec.analysis.match is not possible with it`,
+        );
+        expect(strategyProblem(router, contextOf(router, { strategy: steps }).spec)).toBeUndefined();
+        return;
+      }
+      const before = router
+        .refs(some)
+        .map((ref) => users.find(({ kind, metadata }) => kind === ref.kind && metadata.name === ref.name));
+      const test = contextOf(router, { strategy: { kind: 'ab-testing', iterations: 1, match } });
+      for (const canaryWeight of [0, 10, 100]) {
+        const split = { canaryWeight, mirror: false };
+        expect(router.render(some, split, before)).toEqual(router.render(test, split, before));
+      }
+    });
+  },
+);
+
+it('refuses steps for some users where none are told apart, or all at once', () => {
+  const refusing = (Object.values(routers) as readonly Router[]).filter((router) => {
+    const strategy = { kind: 'canary' as const, steps: [10], maxWeight: 10, match };
+    return router.supports.weights && strategyProblem(router, contextOf(router, { strategy }).spec) !== undefined;
+  });
+  expect(refusing.map(({ name }) => name)).toEqual([
+    'knative',
+    'linkerd',
+    'nginx',
+    'smi:v1alpha1',
+    'smi:v1alpha2',
+    'smi:v1alpha3',
+  ]);
+});
 
 it('renders nothing where only Services exist', () => {
   const context = contextOf(routers.kubernetes, {});

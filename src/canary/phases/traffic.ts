@@ -2,6 +2,7 @@ import { cookiesAt, withCookies } from '../affinity.ts';
 import { at, jsonOf, sameJson, textsOf } from '../json.ts';
 import type { SelectorLabel } from '../labels.ts';
 import { serviceName, type ServiceRole } from '../services.ts';
+import { usersUnderTest } from '../strategy.ts';
 import type { CanarySpec, Effect, Seen, SessionCookies, TrafficSplit } from '../types.ts';
 import { canaryServes, hasDeadCanary, primaryServes } from './health.ts';
 import { normal, type Stage, type Tick, update } from './tick.ts';
@@ -36,7 +37,7 @@ function routeUsers(stage: Stage, split: TrafficSplit, everyone = false): void {
   }
   draft.effects = draft.effects.filter(({ kind }) => kind !== 'reconcile-route');
   const cookies = takeCookies(stage, canaryWeight);
-  const isForMore = everyone && spec.analysis.strategy.kind === 'ab-testing';
+  const isForMore = everyone && usersUnderTest(spec) !== undefined;
   draft.effects.push({
     kind: 'set-route',
     split,
