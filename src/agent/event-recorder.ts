@@ -126,7 +126,7 @@ export function createEventRecorder(
     },
     async drain(ms) {
       const stop = new AbortController();
-      const all = Promise.all(lanes.map(({ working }) => working));
+      const all = Promise.all(lanes.map(({ working }) => working ?? Promise.resolve()));
       await Promise.race([all, clock.sleep(ms, stop.signal).catch(() => undefined)]);
       stop.abort(new Error('drained'));
     },
