@@ -4,7 +4,7 @@ import type { KubeObject } from '../../../src/manifest/types.ts';
 import { createRollout, type Rollout } from '../../helpers/rollout.ts';
 import { parseStatus } from '../../../src/canary/status.ts';
 import { type Recording, userObjects } from './recording.ts';
-import { createRoutedWorld } from './routed-world.ts';
+import { createRoutedWorld } from '../../helpers/routed-world.ts';
 
 /** Everything that happened in our run, told as the recordings tell it. */
 export interface Replayed {

@@ -1,13 +1,13 @@
-import { cookiesAt } from '../../../src/canary/affinity.ts';
-import { parseCanary } from '../../../src/canary/parse.ts';
-import { parseStatus } from '../../../src/canary/status.ts';
-import type { CanarySpec, Effect } from '../../../src/canary/types.ts';
-import { type KubeObject, refKey, refOf } from '../../../src/manifest/types.ts';
-import { planRestore, planRoutes, type PlannedRoute, routeDrift } from '../../../src/routers/reconcile.ts';
-import { routerFor } from '../../../src/routers/registry.ts';
-import type { LiveObjects, RouteContext } from '../../../src/routers/router.ts';
-import { aRouteContext } from '../../helpers/a-route-context.ts';
-import { createModelCluster, type ModelCluster } from '../../helpers/model-cluster.ts';
+import { cookiesAt } from '../../src/canary/affinity.ts';
+import { parseCanary } from '../../src/canary/parse.ts';
+import { parseStatus } from '../../src/canary/status.ts';
+import type { CanarySpec, Effect } from '../../src/canary/types.ts';
+import { type KubeObject, refKey, refOf } from '../../src/manifest/types.ts';
+import { planRestore, planRoutes, type PlannedRoute, routeDrift } from '../../src/routers/reconcile.ts';
+import { routerFor } from '../../src/routers/registry.ts';
+import type { LiveObjects, RouteContext } from '../../src/routers/router.ts';
+import { aRouteContext } from './a-route-context.ts';
+import { createModelCluster, type ModelCluster } from './model-cluster.ts';
 
 export interface RoutedWorld {
   readonly world: ModelCluster;
@@ -18,15 +18,17 @@ export interface RoutedWorld {
 
 export interface RoutedOptions {
   readonly canarySpec: Readonly<Record<string, unknown>>;
+  /** Of the Canary and its target. Absent: app. */
+  readonly name?: string;
   /** What stands before the Canary; the target is among it. */
   readonly objects: readonly KubeObject[];
   /** Told of every object that is written, after it was. */
-  readonly onWrite: (object: KubeObject, over: KubeObject | undefined) => void;
+  readonly onWrite?: (object: KubeObject, over: KubeObject | undefined) => void;
 }
 
 /** The model of a cluster with the real routers in it: splits are read from objects, and written to them. */
-export function createRoutedWorld({ canarySpec, objects, onWrite }: RoutedOptions): RoutedWorld {
-  const world = createModelCluster({ canarySpec });
+export function createRoutedWorld({ canarySpec, name = 'app', objects, onWrite }: RoutedOptions): RoutedWorld {
+  const world = createModelCluster({ canarySpec, name });
   const routes = new Map<string, KubeObject>();
   for (const object of objects) {
     if (object.kind === 'Deployment')
@@ -47,7 +49,7 @@ export function createRoutedWorld({ canarySpec, objects, onWrite }: RoutedOption
   const write = (planned: readonly PlannedRoute[]): void => {
     for (const { object, over } of planned) {
       routes.set(refKey(refOf(object)), object);
-      onWrite(object, over);
+      onWrite?.(object, over);
     }
   };
 
