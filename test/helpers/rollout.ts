@@ -33,6 +33,8 @@ export interface TickRecord {
 export interface RolloutOptions {
   readonly world: Pick<ModelCluster, 'canary' | 'nowMs' | 'see' | 'apply'>;
   readonly answer: (question: Question) => Answer;
+  /** Over the usual settings. */
+  readonly settings?: Partial<DecideSettings>;
   /** Called before an effect runs; may throw as a cluster would. */
   readonly onEffect?: (effect: Effect, index: number) => void;
 }
@@ -46,8 +48,9 @@ export interface Rollout {
   run(untilMs: number): void;
 }
 
-export function createRollout({ world, answer, onEffect }: RolloutOptions): Rollout {
+export function createRollout({ world, answer, onEffect, settings = {} }: RolloutOptions): Rollout {
   const ticks: TickRecord[] = [];
+  const applied = { ...decideSettings, ...settings };
   let dueMs = world.nowMs;
   let lastSeen = '';
   let heldSinceMs: number | undefined;
@@ -73,7 +76,7 @@ export function createRollout({ world, answer, onEffect }: RolloutOptions): Roll
       const asked: Question[] = [];
       let decision: Decision | undefined;
       while (!decision) {
-        const step = decide(spec(), before, seen(answers), decideSettings);
+        const step = decide(spec(), before, seen(answers), applied);
         if (step.kind === 'done') decision = step.decision;
         else {
           if (answers.has(questionKey(step.question))) throw new Error('asked twice');
@@ -124,10 +127,7 @@ export function createRollout({ world, answer, onEffect }: RolloutOptions): Roll
         const snapshot = canonicalJson({ ...state, configs: [...state.configs] });
         const changed = snapshot !== lastSeen;
         lastSeen = snapshot;
-        if (
-          world.nowMs >= dueMs ||
-          (changed && wakes(spec(), parseStatus(world.canary), seen(new Map()), decideSettings))
-        )
+        if (world.nowMs >= dueMs || (changed && wakes(spec(), parseStatus(world.canary), seen(new Map()), applied)))
           rollout.tick();
       }
       // The second that the loop stopped in has not begun.

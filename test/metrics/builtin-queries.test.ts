@@ -175,13 +175,14 @@ describe('built-in queries', () => {
     expect(ofSkipper).toContain('__shop_v1_canary');
   });
 
-  it('belong to the proxy of the provider, whether it releases a workload or a Service [R69]', () => {
+  it('belong to the proxy of the provider, whether it releases a workload or a Service [R69] [R85]', () => {
     const ofTheirOwn = ['contour', 'gloo', 'istio', 'knative', 'kuma', 'linkerd', 'nginx', 'osm', 'skipper', 'traefik'];
     for (const provider of ofTheirOwn) expect(proxyOf(provider, 'istio')).toBe(provider);
     expect(proxyOf('gatewayapi:v1', 'istio')).toBe('http');
     expect(proxyOf('kubernetes', 'kubernetes')).toBe('http');
     expect(proxyOf('appmesh:v1beta2', 'istio')).toBe('appmesh');
     expect(proxyOf('smi:v1alpha2', 'traefik')).toBe('istio');
+    expect(proxyOf('nginx', 'knative')).toBe('nginx');
     // NGINX as the ingress of a Linkerd mesh.
     expect(proxyOf('nginx', 'linkerd')).toBe('linkerd');
   });

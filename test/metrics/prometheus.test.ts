@@ -67,7 +67,7 @@ describe('prometheus answers', () => {
     });
   });
 
-  it('tells nothing from something [PV04] [R71]', () => {
+  it('tells nothing from something [PV04] [R71] [R72]', () => {
     expect(vector()).toEqual({ kind: 'no-data', cause: 'noSeries', reason: 'no values found' });
     expect(vector('NaN')).toEqual({ kind: 'no-data', cause: 'noTraffic', reason: 'the result is NaN' });
     // A division of something by nothing is neither good nor silence (Flagger takes it for a value: R71).

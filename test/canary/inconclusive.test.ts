@@ -1,0 +1,166 @@
+import { describe, expect, it } from 'vitest';
+import { lastFailedCheckOf } from '../../src/canary/evidence.ts';
+import { judge } from '../../src/canary/phases/judge.ts';
+import type { InconclusiveAction, InconclusivePolicy, Sample } from '../../src/canary/types.ts';
+import { createModelCluster } from '../helpers/model-cluster.ts';
+import { createRollout, type Rollout } from '../helpers/rollout.ts';
+
+type Members = Readonly<Record<string, unknown>>;
+
+const value = (number: number): Sample => ({ kind: 'value', value: number });
+const noTraffic: Sample = { kind: 'no-data', cause: 'noTraffic', reason: 'the result is NaN' };
+const noSeries: Sample = { kind: 'no-data', cause: 'noSeries', reason: 'no values found' };
+const unreachable: Sample = { kind: 'unreachable', text: 'Prometheus query failed: connection refused' };
+
+/** A release under analysis whose metrics say what the test says. */
+function release(
+  samples: (name: string, second: number) => Sample,
+  { policy, defaults, seconds = 60 }: { policy?: Members; defaults?: InconclusivePolicy; seconds?: number } = {},
+): { rollout: Rollout; said: string[] } {
+  const metrics = [
+    { name: 'request-success-rate', thresholdRange: { min: 99 } },
+    { name: 'errors', query: 'up', thresholdRange: { max: 1 } },
+  ];
+  const analysis = {
+    interval: '10s',
+    threshold: 3,
+    stepWeight: 10,
+    metrics,
+    ...(policy ? { inconclusive: policy } : {}),
+  };
+  const world = createModelCluster({
+    canarySpec: {
+      provider: 'traefik',
+      targetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'app' },
+      service: { port: 80 },
+      progressDeadlineSeconds: 60,
+      analysis,
+    },
+  });
+  let startMs = 0;
+  const rollout = createRollout({
+    world,
+    answer: (question) =>
+      question.kind === 'metric' ? samples(question.metric.name, (world.nowMs - startMs) / 1_000) : { kind: 'passed' },
+    ...(defaults ? { settings: { inconclusive: defaults } } : {}),
+  });
+  rollout.run(world.nowMs + 15_000);
+  startMs = world.nowMs;
+  world.setImage('example.org/app:2.0.0');
+  rollout.run(world.nowMs + seconds * 1_000);
+  const said = rollout.ticks.flatMap(({ effects }) =>
+    effects.flatMap((effect) => (effect.kind === 'event' ? [effect.event.message] : [])),
+  );
+  return { rollout, said };
+}
+const good = (name: string): Sample => value(name === 'errors' ? 0 : 100);
+
+describe('a check that finds nothing out [R73]', () => {
+  it('says which of three things has happened', () => {
+    const textOf = (sample: Sample, action: InconclusiveAction): string => {
+      const names = { canary: 'app.demo', target: 'app.demo', metricsProvider: 'traefik' };
+      const metric = { name: 'request-success-rate', interval: '1m', range: { min: 99 } };
+      return judge(metric, 'success-rate', sample, names, () => action).event?.message ?? '';
+    };
+    const all = [noTraffic, noSeries, unreachable].flatMap((sample) =>
+      (['fail', 'hold', 'pass'] as const).map((action) => textOf(sample, action)),
+    );
+    // An outage says the same whatever is done: it is a fact, and a hold is told beside it.
+    expect(new Set(all).size).toBe(7);
+    expect(textOf(noSeries, 'fail')).toBe(
+      'Halt advancement no values found for traefik metric request-success-rate probably app.demo is not receiving traffic: no values found',
+    );
+    expect(all.filter((text) => text.startsWith('Halt advancement no values found'))).toHaveLength(1);
+  });
+
+  it('counts as failed where a provider answers, and not where none does', () => {
+    expect(release(() => noTraffic, { seconds: 35 }).rollout.status.failedChecks).toBe(2);
+    expect(release(() => noSeries, { seconds: 35 }).rollout.status.failedChecks).toBe(2);
+    expect(release(() => unreachable, { seconds: 35 }).rollout.status).toMatchObject({
+      phase: 'Progressing',
+      failedChecks: 0,
+      canaryWeight: 10,
+    });
+  });
+
+  it('does what the Canary says, else what the settings say', () => {
+    const defaults: InconclusivePolicy = { noTraffic: 'hold', noSeries: 'pass', unreachable: 'fail' };
+    const after = (sample: Sample, policy?: Members) =>
+      release((name) => (name === 'errors' ? value(0) : sample), {
+        defaults,
+        seconds: 35,
+        ...(policy ? { policy } : {}),
+      }).rollout.status;
+    expect(after(noTraffic)).toMatchObject({ failedChecks: 0, canaryWeight: 10 });
+    expect(after(noSeries)).toMatchObject({ failedChecks: 0, canaryWeight: 30 });
+    expect(after(unreachable)).toMatchObject({ failedChecks: 2, canaryWeight: 10 });
+    expect(after(noSeries, { noSeries: 'fail' })).toMatchObject({ failedChecks: 2 });
+    expect(after(noTraffic, { noSeries: 'fail' })).toMatchObject({ failedChecks: 0, canaryWeight: 10 });
+  });
+
+  it('does not hide another one that fails', () => {
+    const { rollout } = release((name) => (name === 'errors' ? value(50) : unreachable), { seconds: 70 });
+    expect(rollout.status.phase).toBe('Failed');
+    const ended = rollout.ticks.flatMap(({ effects }) => effects).find(({ kind }) => kind === 'end-release');
+    expect(ended).toMatchObject({
+      verdict: 'rolled-back',
+      failedCheck: { name: 'errors', reason: 'errors 50.00 > 1' },
+    });
+  });
+
+  it('says once that it is held, and how that ends', () => {
+    const { said } = release(() => unreachable, { seconds: 55 });
+    expect(said.filter((text) => text.startsWith('Hold '))).toEqual([
+      'Hold app.demo until metrics are known again, nothing counts; it is rolled back after 1m0s',
+    ]);
+  });
+
+  it.each<[string, (second: number) => Sample, string]>([
+    ['nobody ever answers', () => unreachable, 'metrics unreachable for 1m10s'],
+    ['there is never any traffic', () => noTraffic, 'no traffic to measure for request-success-rate'],
+    [
+      'one follows the other',
+      (second) => (Math.floor(second / 10) % 2 === 0 ? unreachable : noTraffic),
+      'metrics unreachable for 1m20s',
+    ],
+  ])('does not hold for ever where %s', (_what, samples, reason) => {
+    const policy = { noTraffic: 'hold', noSeries: 'hold' };
+    const { rollout } = release((_name, second) => samples(second), { policy, seconds: 200 });
+    expect(rollout.status.phase).toBe('Failed');
+    const ended = rollout.ticks.flatMap(({ effects }) => effects).find(({ kind }) => kind === 'end-release');
+    expect(ended).toMatchObject({ verdict: 'rolled-back', failedCheck: { reason } });
+  });
+
+  it('stands in the evidence as what it is, and is no failed check where it only held', () => {
+    const { rollout } = release((name) => (name === 'errors' ? unreachable : good(name)), { seconds: 35 });
+    const evidence = rollout.ticks.flatMap(({ decision }) => (decision.evidence ? [decision.evidence] : []));
+    const { checks = [] } = evidence.at(-1) ?? {};
+    expect(checks).toMatchObject([
+      { name: 'request-success-rate', passed: true },
+      { name: 'errors', passed: false, inconclusive: 'hold' },
+    ]);
+    expect(lastFailedCheckOf(evidence)).toBeUndefined();
+    const counted = release(() => noTraffic, { seconds: 35 }).rollout.ticks;
+    expect(
+      lastFailedCheckOf(counted.flatMap(({ decision }) => (decision.evidence ? [decision.evidence] : []))),
+    ).toEqual({
+      name: 'request-success-rate',
+      reason: 'no traffic to measure for request-success-rate',
+    });
+  });
+});
+
+describe('a value', () => {
+  it('is compared as it is, not cut to whole milliseconds [R74]', () => {
+    const names = { canary: 'app.demo', target: 'app.demo', metricsProvider: 'traefik' };
+    const verdict = (ms: number, max: number) =>
+      judge({ name: 'request-duration', interval: '1m', range: { max } }, 'duration', value(ms), names, () => 'fail')
+        .kind;
+    expect([verdict(0.4, 0.5), verdict(0.6, 0.5), verdict(500, 500), verdict(501, 500)]).toEqual([
+      'passed',
+      'failed',
+      'passed',
+      'failed',
+    ]);
+  });
+});
