@@ -6,7 +6,7 @@ import { appFiles, appPath, canaryYaml, toTag } from './apps.ts';
 import { canary, object, weights } from './look.ts';
 import { adopted, outcome } from './outcomes.ts';
 import { type Receiver, startReceiver } from './receiver.ts';
-import { onStage, patient, type Stage } from './stage.ts';
+import { onceMore, onStage, type Stage } from './stage.ts';
 
 let receiver: Receiver;
 beforeEach(async () => {
@@ -77,7 +77,7 @@ const beginning = [
   'Progressing: New revision detected! Scaling up podinfo.test',
 ];
 
-describe('what hooks and people are told', patient, () => {
+describe('what hooks and people are told', onceMore, () => {
   it('of a weighted release: every event in order with its phase, every hook, every alert [CE02] [CW03] [SD16] [NT01] [R65]', async () => {
     const alerts = `    alerts:
       - { name: here, severity: info, providerRef: { name: here } }
