@@ -6,13 +6,16 @@ export function usersUnderTest({ analysis: { strategy } }: CanarySpec): readonly
 }
 
 /**
- * Whether all users are on the canary although only some were to be tested: the primary did not answer. An A/B test shows no weight
+ * Whether all users are on the canary although only some were to be moved: the primary did not answer. An A/B test shows no weight
  * in its status otherwise, but on the way back to the primary.
  */
 export function isForEveryone({ spec, status }: { readonly spec: CanarySpec; readonly status: CanaryStatus }): boolean {
   if (usersUnderTest(spec) === undefined || status.canaryWeight === 0) return false;
-  if (spec.analysis.strategy.kind === 'canary') return status.phase === 'Failed';
-  return status.phase !== 'Promoting' && status.phase !== 'Finalising';
+  if (status.phase === 'Failed') return true;
+  if (status.phase === 'Promoting' || status.phase === 'Finalising') return false;
+  const { strategy } = spec.analysis;
+  // Steps that end below 100 % never lead there.
+  return strategy.kind !== 'canary' || (status.canaryWeight === 100 && Math.max(...strategy.steps) < 100);
 }
 
 /** The Canary with nobody told apart. */

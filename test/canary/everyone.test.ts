@@ -64,9 +64,9 @@ describe('an A/B test', () => {
     const { iterations: _none, ...analysis } = canarySpec.analysis;
     const steps = { ...canarySpec, analysis: { ...analysis, stepWeight: 50, maxWeight: 50 } };
     const { world, rollout, moves, isForAll } = play(steps);
-    world.brokenDeployments.add('app-primary');
     world.setImage('example.org/app:2.0.0');
     while (rollout.status.phase !== 'Failed') {
+      if (rollout.status.phase === 'Promoting') world.brokenDeployments.add('app-primary');
       expect(isForAll()).toBe(false);
       rollout.run(world.nowMs + 1_000);
     }
@@ -75,6 +75,20 @@ describe('an A/B test', () => {
       [100, true],
     ]);
     expect(isForAll()).toBe(true);
+  });
+
+  it('with steps leaves nobody with a primary that stopped to answer under way', () => {
+    const { iterations: _none, ...analysis } = canarySpec.analysis;
+    const { world, rollout, moves, isForAll } = play({
+      ...canarySpec,
+      analysis: { ...analysis, stepWeights: [20, 40] },
+    });
+    world.setImage('example.org/app:2.0.0');
+    while (world.split?.canaryWeight !== 20) rollout.run(world.nowMs + 1_000);
+    world.downDeployments.add('app-primary');
+    rollout.run(world.nowMs + 11_000);
+    expect(moves.at(-1)).toEqual({ kind: 'set-route', split: { canaryWeight: 100, mirror: false }, everyone: true });
+    expect([rollout.status.phase, isForAll()]).toEqual(['Progressing', true]);
   });
 
   it('has nobody told apart then', () => {

@@ -5,7 +5,7 @@ import { haltedMark } from './marks.ts';
 import { promote } from './promote.ts';
 import { alert, type Asking, log, normal, type Stage, update, warn } from './tick.ts';
 import { isForEveryone } from '../strategy.ts';
-import { isPlain, route } from './traffic.ts';
+import { isPlain, route, routeEveryone } from './traffic.ts';
 
 type Steps = Extract<Strategy, { kind: 'canary' }>;
 type Rounds = Exclude<Strategy, { kind: 'canary' }>;
@@ -39,7 +39,8 @@ function* advanceWeight(stage: Stage, { steps, maxWeight }: Steps): Asking<void>
     return normal(stage, `Advance ${names.canary} canary weight 0`);
   }
   const next = isPrimaryUp ? (steps.find((step) => step > weight) ?? maxWeight) : 100;
-  route(stage, next);
+  if (isPrimaryUp) route(stage, next);
+  else routeEveryone(stage);
   update(stage, { phase: 'Progressing', canaryWeight: next, iterations: 0 });
   normal(stage, `Advance ${names.canary} canary weight ${next}`);
 }
