@@ -2,7 +2,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import type { Clock } from '../lib/clock.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
-import { nameOf } from '../manifest/identity.ts';
+import { identityKey, nameOf } from '../manifest/identity.ts';
 import { groupOf, type KubeObject, type Manifest, type Problem, refOf } from '../manifest/types.ts';
 import type { DriftWatch } from './drift-watch.ts';
 import { canaryManager, handoverOf, syncManager } from './drift.ts';
@@ -78,15 +78,18 @@ export async function applyWaves(
 async function applyOne(action: ApplyAction, { cluster, log, drift }: ApplyDeps, signal: AbortSignal): Promise<void> {
   const { object, shared, initialReplicas, hash } = action;
   const ref = refOf(object);
-  await drift.write(ref, hash, async () => {
-    // What was there before matters only where somebody else has a part of it.
-    const before = shared === 'nothing' ? undefined : await cluster.get(ref, signal);
+  const last = drift.lastSent(identityKey(ref));
+  // What was there before matters only where somebody else has a part of it, and not where that was so already.
+  const isSettled = shared === 'nothing' || (shared !== 'nodes' && last?.shared === shared);
+  await drift.write(ref, { hash, shared }, async () => {
+    const before = isSettled ? undefined : await cluster.get(ref, signal);
     const handover = before && handoverOf(before, shared, sharedFields[shared]);
     if (handover) await cluster.apply(handover.object, { manager: handover.manager, force: true }, signal);
     if (shared === 'nodes' && before) return applyAround(action, before, cluster, signal);
     const live = await applyPolitely(action, cluster, log, signal);
     const replicas = (live['spec'] as { replicas?: number } | undefined)?.replicas;
-    if (before !== undefined || initialReplicas === undefined || replicas === initialReplicas) return live;
+    const isNew = isSettled ? last?.uid !== live.metadata.uid : before === undefined;
+    if (!isNew || initialReplicas === undefined || replicas === initialReplicas) return live;
     return cluster.mergePatch(ref, { spec: { replicas: initialReplicas } }, { manager: scaleManager }, signal);
   });
 }

@@ -5,11 +5,14 @@ import type { Logger } from '../lib/log.ts';
 import { identityKey, nameOf } from '../manifest/identity.ts';
 import { type KubeObject, type ObjectRef, refOf } from '../manifest/types.ts';
 import type { LiveView } from './live-view.ts';
+import type { Shared } from './render.ts';
 import { corrections, fightLimit, ownedFields, stillCounting } from './drift.ts';
 
 export interface DriftWatch {
   /** Runs a write of ours: what the view tells of the object meanwhile is not taken for drift. Remembers what we own afterwards. */
-  write(ref: ObjectRef, hash: string, work: () => Promise<KubeObject>): Promise<KubeObject>;
+  write(ref: ObjectRef, sent: Sent, work: () => Promise<KubeObject>): Promise<KubeObject>;
+  /** How an object was applied last; undefined where that was not in this process. */
+  lastSent(key: string): (Sent & { readonly uid: string }) | undefined;
   /** No longer ours. */
   forget(ref: ObjectRef): void;
   /** The uid of an object that we applied. */
@@ -19,9 +22,15 @@ export interface DriftWatch {
   onDrift(listener: (ref: ObjectRef) => void): void;
 }
 
-interface Owned {
-  readonly ref: ObjectRef;
+/** What of an object we applied. */
+export interface Sent {
   readonly hash: string;
+  /** What was left to its Canary. */
+  readonly shared: Shared;
+}
+
+interface Owned extends Sent {
+  readonly ref: ObjectRef;
   readonly uid: string;
   readonly fields: string | undefined;
 }
@@ -97,13 +106,14 @@ export function createDriftWatch({
   });
 
   return {
-    async write(ref, hash, work) {
+    lastSent: (key) => owned.get(key),
+    async write(ref, sent, work) {
       const key = identityKey(ref);
       writing.set(key, undefined);
       let meanwhile: Meanwhile;
       try {
         const object = await work();
-        owned.set(key, { ref, hash, uid: object.metadata.uid ?? '', fields: ownedFields(object) });
+        owned.set(key, { ref, ...sent, uid: object.metadata.uid ?? '', fields: ownedFields(object) });
         return object;
       } finally {
         meanwhile = writing.get(key);

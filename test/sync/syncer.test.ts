@@ -300,6 +300,27 @@ describe('the syncer and canaries', () => {
     expect(JSON.stringify(entries.find(({ manager }) => manager === 'serin')?.fieldsV1)).not.toContain('f:replicas');
   });
 
+  it('asks only once what was there, and gives a target that was deleted its replicas again', async () => {
+    const syncer = stage.syncer({ namespace: 'agent-4' });
+    const own = { ...target, name: 'once' };
+    const at = (replicas: number) => ({
+      'once.yaml': deployment('test/once', replicas),
+      'canary.yaml': canary('test/once'),
+    });
+    const sync = async (replicas: number): Promise<number> => {
+      const before = stage.cluster.statistics.requests;
+      await syncer.sync(desired(at(replicas), { drifted: [own], everything: true }), never);
+      return stage.cluster.statistics.requests - before;
+    };
+    const first = await sync(3);
+    await patch(own, { spec: { replicas: 0 } });
+    expect(await sync(3)).toBeLessThan(first);
+    expect(replicasOf(await stage.cluster.get(own, never))).toBe(0);
+    await stage.cluster.remove(own, {}, never);
+    await sync(3);
+    expect(replicasOf(await stage.cluster.get(own, never))).toBe(3);
+  });
+
   it('leaves selector and ports of a service to the canary that took it over', async () => {
     const syncer = stage.syncer();
     const apex: ObjectRef = { apiVersion: 'v1', kind: 'Service', namespace: 'test', name: 'web' };
