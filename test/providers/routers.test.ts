@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { AnalysisSpec, CanarySpec } from '../../src/canary/types.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
-import { strategyProblem, supportsOf } from '../../src/routers/reconcile.ts';
+import { planRoutes, strategyProblem, supportsOf } from '../../src/routers/reconcile.ts';
 import { routers } from '../../src/routers/registry.ts';
 import type { RouteContext, Router } from '../../src/routers/router.ts';
 import { describeRouter } from '../conformance/describe-router.ts';
@@ -140,6 +140,31 @@ it('refuses steps for some users where none are told apart, or all at once', () 
     'smi:v1alpha2',
     'smi:v1alpha3',
   ]);
+});
+
+it('refuses session affinity where users cannot be kept on a version, and lets them go home all the same', () => {
+  const refusing = (Object.values(routers) as readonly Router[]).filter((router) => {
+    if (!router.supports.weights) return false;
+    const problem = strategyProblem(router, contextOf(router, { sessionAffinity }).spec);
+    const text = `provider ${router.name} cannot keep users where they are: spec.analysis.sessionAffinity is not possible with it`;
+    expect(problem).toBe(router.supports.affinity ? undefined : text);
+    return problem !== undefined;
+  });
+  expect(refusing.map(({ name }) => name)).toContain('traefik');
+  const context = contextOf(routers.traefik, { sessionAffinity });
+  const live = routers.traefik.render(context, { canaryWeight: 30, mirror: false }, [
+    undefined,
+    ingressRoute,
+    undefined,
+  ]);
+  const [plan] = planRoutes(routers.traefik, context, [live[0], ingressRoute, undefined], {
+    canaryWeight: 0,
+    mirror: false,
+  });
+  expect(routers.traefik.read(context, [plan?.object])).toEqual({ canaryWeight: 0, mirror: false });
+  expect(() => planRoutes(routers.traefik, context, live, { canaryWeight: 40, mirror: false })).toThrow(
+    'cannot keep users',
+  );
 });
 
 it('renders nothing where only Services exist', () => {
