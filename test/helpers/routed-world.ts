@@ -38,14 +38,16 @@ export function createRoutedWorld({ canarySpec, name = 'app', objects, onWrite }
   const see = world.see.bind(world);
   const apply = world.apply.bind(world);
   const specOf = (): CanarySpec => parseCanary(world.canary, { provider: 'traefik', minIntervalMs: 10_000 });
-  const contextOf = (spec: CanarySpec): RouteContext => {
-    const cookies = cookiesAt({ spec, status: parseStatus(world.canary), uid: 'uid-of-canary' }, 0);
-    return { ...aRouteContext(spec), ...(cookies ? { cookies } : {}) };
-  };
   const liveOf = (context: RouteContext): LiveObjects =>
     routerFor(context.spec.provider)
       .refs(context)
       .map((ref) => routes.get(refKey(ref)));
+  const contextOf = (spec: CanarySpec): RouteContext => {
+    const plain = aRouteContext(spec);
+    const weight = routerFor(spec.provider).read(plain, liveOf(plain))?.canaryWeight ?? 0;
+    const cookies = cookiesAt({ spec, status: parseStatus(world.canary), uid: plain.owner.uid }, weight);
+    return { ...plain, ...(cookies ? { cookies } : {}) };
+  };
   const write = (planned: readonly PlannedRoute[]): void => {
     for (const { object, over } of planned) {
       routes.set(refKey(refOf(object)), object);

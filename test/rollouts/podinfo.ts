@@ -13,6 +13,8 @@ export type Spec = Readonly<Record<string, unknown>>;
 
 export interface PodinfoOptions {
   readonly provider?: string;
+  /** By which the target selects its pods. Absent: podinfo. */
+  readonly label?: string;
   readonly canary?: Spec;
   readonly service?: Spec;
   readonly analysis?: Spec;
@@ -37,7 +39,7 @@ export interface Podinfo {
   readonly setConfig: (kind: 'ConfigMap' | 'Secret', text: string) => void;
   /** Weights as the routing objects have them: `90/10`, and `mirrored` where requests are copied. */
   readonly split: () => string;
-  readonly route: (kind: string) => KubeObject | undefined;
+  readonly route: (kind: string, name?: string) => KubeObject | undefined;
   /** Image, as the Deployment of this name has it. */
   readonly image: (name: string) => unknown;
   readonly replicas: (name: string) => unknown;
@@ -46,21 +48,21 @@ export interface Podinfo {
   readonly messages: () => string[];
 }
 
-const target = (image: string): KubeObject => ({
+const target = (label: string): KubeObject => ({
   apiVersion: 'apps/v1',
   kind: 'Deployment',
-  metadata: { name: 'podinfo', namespace: 'demo', labels: { app: 'podinfo' } },
+  metadata: { name: 'podinfo', namespace: 'demo', labels: { app: label } },
   spec: {
     replicas: 1,
     progressDeadlineSeconds: 60,
-    selector: { matchLabels: { app: 'podinfo' } },
+    selector: { matchLabels: { app: label } },
     template: {
-      metadata: { labels: { app: 'podinfo' } },
+      metadata: { labels: { app: label } },
       spec: {
         containers: [
           {
             name: 'podinfo',
-            image: `podinfo:${image}`,
+            image: 'podinfo:1',
             ports: [{ name: 'http', containerPort: 9898 }],
             envFrom: [{ configMapRef: { name: 'podinfo-config' } }, { secretRef: { name: 'podinfo-secret' } }],
           },
@@ -74,7 +76,8 @@ const passing = (question: Question): Answer =>
   question.kind === 'hook' ? { kind: 'passed' } : { kind: 'value', value: question.kind === 'metric' ? 100 : 1 };
 
 export function podinfo(options: PodinfoOptions = {}): Podinfo {
-  const { provider = 'istio', canary = {}, service = {}, analysis = {}, objects = [], answer = passing } = options;
+  const { provider = 'istio', label = 'podinfo', objects = [], answer = passing } = options;
+  const { canary = {}, service = {}, analysis = {} } = options;
   const canarySpec = {
     provider,
     targetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'podinfo' },
@@ -91,7 +94,7 @@ export function podinfo(options: PodinfoOptions = {}): Podinfo {
     },
     ...canary,
   };
-  const { world, routes } = createRoutedWorld({ canarySpec, name: 'podinfo', objects: [target('1'), ...objects] });
+  const { world, routes } = createRoutedWorld({ canarySpec, name: 'podinfo', objects: [target(label), ...objects] });
   const rollout = createRollout({ world, answer });
   const setConfig: Podinfo['setConfig'] = (kind, text) => {
     const name = kind === 'Secret' ? 'podinfo-secret' : 'podinfo-config';
@@ -138,7 +141,8 @@ export function podinfo(options: PodinfoOptions = {}): Podinfo {
       );
       return read ? `${100 - read.canaryWeight}/${read.canaryWeight}${read.mirror ? ' mirrored' : ''}` : 'none';
     },
-    route: (kind) => [...routes.values()].find((object) => object.kind === kind),
+    route: (kind, name) =>
+      [...routes.values()].find(({ kind: own, metadata }) => own === kind && (name ?? metadata.name) === metadata.name),
     image: (name) =>
       (at(world.deployment(name), 'spec', 'template', 'spec', 'containers') as { image: string }[] | undefined)?.[0]
         ?.image,
