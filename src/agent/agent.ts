@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { schedule, validate as isSchedule } from 'node-cron';
 import type { App } from '../canary/app.ts';
 import { parseStatus } from '../canary/status.ts';
@@ -61,6 +62,8 @@ export function startAgent(deps: Deps): Agent {
   }
   const ending = new AbortController();
   const { signal } = ending;
+  // As many wait for it as there are canaries.
+  setMaxListeners(0, signal);
   log.info(
     { version: settings.version, cluster: settings.clusterName },
     `Starting serin version ${settings.version} mesh provider ${settings.provider}`,

@@ -2,6 +2,8 @@ import { until } from './command.ts';
 import { type AppOptions, image } from './podinfo-app.ts';
 import type { Stage } from './stage.ts';
 
+const never = new AbortController().signal;
+
 /** What a story wants to know of the cluster and of Git. */
 export async function phase(stage: Stage, app: AppOptions, wanted: string, timeoutMs: number): Promise<void> {
   await status(stage, app, `the canary is ${wanted}`, timeoutMs, (now) => now.phase === wanted);
@@ -22,14 +24,18 @@ export async function status(
   timeoutMs: number,
   isSo: (state: CanaryState) => boolean,
 ): Promise<void> {
-  let seen = '';
+  let seen: CanaryState = {};
   const look = async (): Promise<boolean> => {
-    seen = await stage.admin(['--namespace', namespace, 'get', 'canary/podinfo', '--output=jsonpath={.status}']);
-    return isSo(JSON.parse(seen || '{}') as CanaryState);
+    const canary = await stage.cluster.get(
+      { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', namespace, name: 'podinfo' },
+      never,
+    );
+    seen = (canary?.['status'] ?? {}) as CanaryState;
+    return isSo(seen);
   };
-  await until(`${what} in ${namespace}`, timeoutMs, look, 250).catch(async (error: Error) => {
+  await until(`${what} in ${namespace}`, timeoutMs, look, 200).catch(async (error: Error) => {
     const events = (await eventsOf(stage, namespace).catch(() => [])).slice(-20).join('\n');
-    throw new Error(`${error.message}; it is ${seen}\n${events}`);
+    throw new Error(`${error.message}; it is ${JSON.stringify(seen)}\n${events}`);
   });
 }
 
@@ -59,19 +65,44 @@ export function commitsWith(
 export const messageOf = (stage: Stage, commit: string): Promise<string> =>
   stage.git('show', '--no-patch', '--format=%B', commit);
 
-export const ofDeployment = (stage: Stage, namespace: string, name: string, path: string): Promise<string> =>
-  stage.admin(['--namespace', namespace, 'get', `deployment/${name}`, `--output=jsonpath=${path}`]);
-export const imageOf = (stage: Stage, namespace: string, name: string): Promise<string> =>
-  ofDeployment(stage, namespace, name, '{.spec.template.spec.containers[0].image}');
+const deployment = async (stage: Stage, namespace: string, name: string): Promise<DeploymentSpec> => {
+  const found = await stage.cluster.get({ apiVersion: 'apps/v1', kind: 'Deployment', namespace, name }, never);
+  if (!found) throw new Error(`${namespace} has no Deployment ${name}`);
+  return found['spec'] as DeploymentSpec;
+};
+interface DeploymentSpec {
+  readonly replicas: number;
+  readonly template: { readonly spec: { readonly containers: readonly { readonly image: string }[] } };
+}
+export const replicasOf = async (stage: Stage, namespace: string, name: string): Promise<number> =>
+  (await deployment(stage, namespace, name)).replicas;
+export const imageOf = async (stage: Stage, namespace: string, name: string): Promise<string | undefined> =>
+  (await deployment(stage, namespace, name)).template.spec.containers[0]?.image;
+
+/** Of the target; those of the primary have another label. */
+export async function podsOf(stage: Stage, namespace: string): Promise<number> {
+  const options = { namespace, labelSelector: 'app=podinfo' };
+  return (await stage.cluster.list({ apiVersion: 'v1', kind: 'Pod' }, options, never)).length;
+}
+
+interface Backend {
+  readonly name: string;
+  readonly weight?: number;
+}
 
 /** The split as it stands in the cluster: `podinfo-primary=75 podinfo-canary=25`. */
 export async function weightsOf(stage: Stage, { namespace, provider }: AppOptions): Promise<string> {
-  const [object, list] =
+  const ref =
     provider === 'traefik'
-      ? ['traefikservice/podinfo', '.spec.weighted.services[*]']
-      : ['httproute/podinfo', '.spec.rules[*].backendRefs[*]'];
-  const path = `{range ${list}}{.name}={.weight}{" "}{end}`;
-  return (await stage.admin(['--namespace', namespace, 'get', object, `--output=jsonpath=${path}`])).trim();
+      ? { apiVersion: 'traefik.io/v1alpha1', kind: 'TraefikService' }
+      : { apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute' };
+  const route = await stage.cluster.get({ ...ref, namespace, name: 'podinfo' }, never);
+  const { weighted, rules = [] } = (route?.['spec'] ?? {}) as {
+    weighted?: { services: readonly Backend[] };
+    rules?: readonly { backendRefs: readonly Backend[] }[];
+  };
+  const backends = weighted?.services ?? rules.flatMap(({ backendRefs }) => backendRefs);
+  return backends.map(({ name, weight = 1 }) => `${name}=${weight}`).join(' ');
 }
 
 export async function pushVersion(stage: Stage, { namespace }: AppOptions, from: string, to: string): Promise<string> {

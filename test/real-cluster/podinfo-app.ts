@@ -75,7 +75,7 @@ spec:
         prometheus.io/scrape: "true"
         prometheus.io/port: "9898"
     spec:
-      terminationGracePeriodSeconds: 10
+      terminationGracePeriodSeconds: 15
       containers:
         - name: podinfod
           image: ${image('3.1.0')} # the release
@@ -86,6 +86,9 @@ spec:
           readinessProbe:
             httpGet: { path: /readyz, port: http }
             periodSeconds: 1
+          # It is told to stop when proxies are told to forget it; the slowest of them still send requests for a while.
+          lifecycle:
+            preStop: { sleep: { seconds: 5 } }
 `,
     ...(hasConfig ? { 'config.yaml': configYaml(namespace, 'hello') } : {}),
     ...(provider === 'traefik' ? { 'route.yaml': ingressRoute(namespace, host) } : {}),

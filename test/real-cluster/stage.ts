@@ -1,6 +1,9 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { type ClusterClient, openCluster } from '../../src/cluster/client.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { silentLogger } from '../../src/lib/log.ts';
 import { runGit } from '../../src/sandbox/git-command.ts';
 import { type GitServer, startGitServer } from '../../src/sandbox/git-server.ts';
 import { type AgentProcess, startAgentProcess } from './agent-process.ts';
@@ -12,6 +15,8 @@ import { install } from './installation.ts';
 export interface Stage {
   readonly agent: AgentProcess;
   readonly admin: Kubectl;
+  /** The administrator without a process for each question. */
+  readonly cluster: ClusterClient;
   readonly hooks: HookServer;
   /** Whether the agent has a right in all namespaces: `patch deployments.apps`, `create pods/exec`. */
   mayAgent(right: string): Promise<boolean>;
@@ -35,6 +40,11 @@ export async function setStage(kubeconfigPath: string): Promise<Stage> {
     const root = await mkdtemp(join(tmpdir(), 'serin-real-'));
     closing.push(() => rm(root, { recursive: true, force: true }));
     const admin = kubectlAs(kubeconfigPath, root);
+    const cluster = await openCluster(
+      { kind: 'file', path: kubeconfigPath },
+      { clock: systemClock, log: silentLogger },
+    );
+    closing.push(() => cluster.close());
     const installation = await install(admin, kubeconfigPath, root);
     closing.push(() => installation.remove());
     const hooks = await startHookServer();
@@ -64,6 +74,7 @@ export async function setStage(kubeconfigPath: string): Promise<Stage> {
     return {
       agent,
       admin,
+      cluster,
       hooks,
       mayAgent: (right) => may(installation.asAgent, right),
       push(message, files) {

@@ -7,7 +7,8 @@ import {
   eventsOf,
   imageOf,
   messageOf,
-  ofDeployment,
+  podsOf,
+  replicasOf,
   phase,
   pushVersion,
   status,
@@ -21,6 +22,9 @@ const frontDoor = 'http://traefik.traefik/';
 const patienceMs = 120_000;
 /** Traefik takes up a new route after half a second. */
 const routedMs = 1_000;
+
+/** One rule, or two where users are told apart. */
+const allHome = /^podinfo-primary=100( podinfo-(canary=0|primary=100))*$/;
 
 /** A hook that lets steps pass one by one, so that what stands between them can be looked at. */
 const stepGate = (stage: Stage, { namespace }: AppOptions, type: string): string => `    webhooks:
@@ -42,12 +46,11 @@ export async function open(
 ): Promise<Opened> {
   const { namespace } = app;
   const files = Object.entries(podinfoApp(app)).map(([name, text]) => [`${namespace}/${name}`, text] as const);
-  const first = await stage.push(`add podinfo to ${namespace}`, Object.fromEntries(files));
+  await stage.push(`add podinfo to ${namespace}`, Object.fromEntries(files));
   await phase(stage, app, 'Initialized', patienceMs);
   const ledger = await until('the first state is in the ledger', 30_000, () =>
     stage.file(`.releases/${namespace}/podinfo.yaml`),
   );
-  expect(ledger).toContain(first);
   expect(ledger).toContain('podinfo:3.1.0');
   const door = await doorOf(frontDoor, app.host);
   await until('the front door leads to the app', 30_000, async () => failedOf(await burst(door, 32)).length === 0);
@@ -73,7 +76,7 @@ export async function tellWeighted(stage: Stage, plain: AppOptions): Promise<voi
         patienceMs,
         ({ canaryWeight }) => canaryWeight === weight,
       );
-      await pause(routedMs);
+      await routed(door, (met) => Math.abs(shareOf(met, '3.1.1') - weight) <= 10);
       const met = await burst(door, 2_000);
       expect(Math.abs(shareOf(met, '3.1.1') - weight), `share at ${weight}%`).toBeLessThanOrEqual(3);
       answers.push(...met);
@@ -108,8 +111,8 @@ async function tellRollback(stage: Stage, app: AppOptions, load: Load): Promise<
     return (await imageOf(stage, namespace, 'podinfo')) === image('3.1.1');
   });
   expect(await imageOf(stage, namespace, 'podinfo-primary')).toBe(image('3.1.1'));
-  expect(await weightsOf(stage, app)).toMatch(/^podinfo-primary=100( podinfo-canary=0)?$/);
-  expect(await ofDeployment(stage, namespace, 'podinfo', '{.spec.replicas}')).toBe('0');
+  expect(await weightsOf(stage, app)).toMatch(allHome);
+  expect(await replicasOf(stage, namespace, 'podinfo')).toBe(0);
   expect(await eventsOf(stage, namespace)).toContain(
     `Rolling back podinfo.${namespace} failed checks threshold reached 5`,
   );
@@ -133,6 +136,7 @@ export async function tellAbTest(stage: Stage, plain: AppOptions): Promise<void>
   try {
     const pushed = await pushVersion(stage, app, '3.1.0', '3.1.1');
     await phase(stage, app, 'WaitingPromotion', patienceMs);
+    await routed(door, (met) => shareOf(met, '3.1.1') === 100, insider);
     const tested = await burst(door, 1_000, insider);
     const others = await burst(door, 1_000);
     expect(shareOf(tested, '3.1.1')).toBe(100);
@@ -184,7 +188,7 @@ export async function tellConfigByHand(stage: Stage, plain: AppOptions): Promise
       [`${namespace}/config.yaml`]: configYaml(namespace, 'good-day'),
     });
     await phase(stage, app, 'Waiting', patienceMs);
-    expect(await ofDeployment(stage, namespace, 'podinfo', '{.spec.replicas}')).toBe('0');
+    expect(await replicasOf(stage, namespace, 'podinfo')).toBe(0);
     await turn('open');
     await phase(stage, app, 'Progressing', patienceMs);
     await turn('closed');
@@ -213,8 +217,8 @@ export async function expectPromoted(
   await phase(stage, app, 'Succeeded', patienceMs);
   const [outcome = ''] = await commitsWith(stage, app, 'promoted');
   expect(await imageOf(stage, namespace, 'podinfo-primary')).toBe(image(version));
-  expect(await ofDeployment(stage, namespace, 'podinfo', '{.spec.replicas}')).toBe('0');
-  expect(await weightsOf(stage, app)).toMatch(/^podinfo-primary=100( podinfo-canary=0)?$/);
+  expect(await replicasOf(stage, namespace, 'podinfo')).toBe(0);
+  expect(await weightsOf(stage, app)).toMatch(allHome);
   const message = await messageOf(stage, outcome);
   expect(message).toMatch(subject);
   expect(message).toContain(`Revision: ${pushed}`);
@@ -226,26 +230,26 @@ export async function expectPromoted(
   expect(await stage.git('for-each-ref', format, `refs/tags/releases/${namespace}/podinfo/`)).toBe(`tag ${pushed}\n`);
 }
 
+/** The object says it before the proxy does it, and a busy one takes its time. */
+async function routed(
+  door: Door,
+  isSo: (met: readonly Answer[]) => boolean,
+  headers: Readonly<Record<string, string>> = {},
+) {
+  await until('the proxy has taken up the route', 30_000, async () => isSo(await burst(door, 64, headers)));
+  await pause(routedMs);
+}
+
 /** Of everybody who asked from the first moment to the last pod of the old version that goes. */
 export async function expectNothingLost(
   stage: Stage,
   { namespace }: AppOptions,
   answers: readonly Answer[],
 ): Promise<void> {
-  await until('the canary has no pods any more', 60_000, async () => {
-    const names = await stage.admin([
-      '--namespace',
-      namespace,
-      'get',
-      'pods',
-      '--selector=app=podinfo',
-      '--output=name',
-    ]);
-    return names === '';
-  });
+  await until('the canary has no pods any more', 60_000, async () => (await podsOf(stage, namespace)) === 0);
   await pause(routedMs);
   const failed = failedOf(answers);
   const told = failed.map(({ atMs, status: code, version }) => `${new Date(atMs).toISOString()} ${code} ${version}`);
   expect(told, `${namespace}: ${failed.length} of ${answers.length} requests were lost`).toEqual([]);
-  expect(answers.length).toBeGreaterThan(500);
+  expect(answers.length).toBeGreaterThan(300);
 }
