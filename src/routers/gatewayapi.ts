@@ -1,6 +1,5 @@
 import { usersUnderTest } from '../canary/strategy.ts';
 import type { CanarySpec, TrafficSplit } from '../canary/types.ts';
-import type { KubeObject } from '../manifest/types.ts';
 import { stickinessOf } from './affinity.ts';
 import {
   analysisMatches,
@@ -11,6 +10,7 @@ import {
   setsCookie,
   withoutMirror,
 } from './gatewayapi-rules.ts';
+import { GROUP, notAccepted } from './gatewayapi-status.ts';
 import {
   apexMetadata,
   canaryName,
@@ -25,7 +25,6 @@ import {
 } from './objects.ts';
 import type { RouteContext, Router } from './router.ts';
 
-const GROUP = 'gateway.networking.k8s.io';
 const OWNED = ['matches', 'filters', 'timeouts', 'backendRefs'];
 
 /**
@@ -121,29 +120,44 @@ function rules(
   const timeouts = version === 'v1' ? timeoutsOf(spec) : {};
   const users = usersUnderTest(spec);
   const all = users ? userRules(spec, users, split, cors) : weightedRules(context, split, cors);
-  return all.map(({ matches, filters, backends, over }) => {
-    const before = over === undefined ? undefined : ruleOf(spec, live, over);
-    const standing = Object.entries(before ?? {}).filter(([field]) => !OWNED.includes(field));
-    const oldBackends = listOf(before?.['backendRefs']);
-    return {
-      ...Object.fromEntries(standing),
-      matches,
-      ...(filters.length > 0 ? { filters } : {}),
-      ...(Object.keys(timeouts).length > 0 ? { timeouts } : {}),
-      backendRefs: backends.map(({ name, weight, setCookie }) => {
-        const { filters: _filters, ...kept } = oldBackends.find((backend) => backend['name'] === name) ?? {};
-        return {
-          ...kept,
-          group: '',
-          kind: 'Service',
-          name,
-          port: spec.service.port,
-          weight,
-          ...(setCookie === undefined ? {} : { filters: [setsCookie(setCookie)] }),
-        };
-      }),
-    };
-  });
+  return all
+    .flatMap((rule) => (replacesPrefix(spec) ? perMatch(rule) : [rule]))
+    .map(({ matches, filters, backends, over }) => {
+      const before = over === undefined ? undefined : ruleOf(spec, live, over);
+      const standing = Object.entries(before ?? {}).filter(([field]) => !OWNED.includes(field));
+      const oldBackends = listOf(before?.['backendRefs']);
+      return {
+        ...Object.fromEntries(standing),
+        matches,
+        ...(filters.length > 0 ? { filters } : {}),
+        ...(Object.keys(timeouts).length > 0 ? { timeouts } : {}),
+        backendRefs: backends.map(({ name, weight, setCookie }) => {
+          const { filters: _filters, ...kept } = oldBackends.find((backend) => backend['name'] === name) ?? {};
+          return {
+            ...kept,
+            group: '',
+            kind: 'Service',
+            name,
+            port: spec.service.port,
+            weight,
+            ...(setCookie === undefined ? {} : { filters: [setsCookie(setCookie)] }),
+          };
+        }),
+      };
+    });
+}
+
+/** Gateway API rewrites a prefix only in rules with a single match. */
+function replacesPrefix({ service: { raw } }: CanarySpec): boolean {
+  return jsonOf(raw['rewrite'])['type'] === 'ReplacePrefixMatch';
+}
+
+function perMatch({ matches, over, ...rule }: Rule): readonly Rule[] {
+  return matches.map((match, at) => ({
+    ...rule,
+    matches: [match],
+    ...(over !== undefined && at === matches.length - 1 ? { over } : {}),
+  }));
 }
 
 function weightedRules(context: RouteContext, split: TrafficSplit, cors: boolean): readonly Rule[] {
@@ -226,40 +240,4 @@ function timeoutsOf(spec: CanarySpec): Json {
     ...(typeof timeout === 'string' && timeout !== '' ? { request: timeout } : {}),
     ...(typeof backendTimeout === 'string' && backendTimeout !== '' ? { backendRequest: backendTimeout } : {}),
   };
-}
-
-/** A parent that says nothing is not waited for: not every controller writes a status. */
-function notAccepted(spec: CanarySpec, live: KubeObject): string | undefined {
-  const generation = live.metadata.generation ?? 0;
-  for (const parent of listOf(jsonOf(live['status'])['parents'])) {
-    const ref = jsonOf(parent['parentRef']);
-    if (!listOf(spec.service.raw['gatewayRefs']).some((wanted) => isSameParent(spec, wanted, ref))) continue;
-    const accepted = listOf(parent['conditions']).find((condition) => condition['type'] === 'Accepted');
-    if (!accepted) continue;
-    const who = `HTTPRoute ${live.metadata.name}.${spec.namespace}`;
-    const gateway = `${text(ref['kind']) || 'Gateway'} ${text(ref['name'])}`;
-    if (accepted['status'] !== 'True') {
-      return `${who} is not accepted by ${gateway}: ${text(accepted['reason'])} ${text(accepted['message'])}`.trim();
-    }
-    const observed = accepted['observedGeneration'];
-    if (typeof observed === 'number' && observed < generation) return `${who} is not yet taken over by ${gateway}`;
-  }
-  return undefined;
-}
-
-function text(value: unknown): string {
-  return typeof value === 'string' ? value : '';
-}
-
-function isSameParent(spec: CanarySpec, wanted: Json, actual: Json): boolean {
-  const full = (ref: Json): unknown[] => [
-    ref['group'] ?? GROUP,
-    ref['kind'] ?? 'Gateway',
-    ref['namespace'] ?? spec.namespace,
-    ref['name'],
-    ref['sectionName'] ?? '',
-    ref['port'] ?? 0,
-  ];
-  const actualParts = full(actual);
-  return full(wanted).every((part, at) => part === actualParts[at]);
 }

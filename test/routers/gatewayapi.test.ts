@@ -258,6 +258,19 @@ describe('gatewayapi', () => {
     ]);
   });
 
+  it('has a rule for each match where a prefix is rewritten, which is all that Gateway API allows', () => {
+    const match = [{ uri: { prefix: '/a' } }, { uri: { prefix: '/b' } }];
+    const rewrite = { uri: '/', type: 'ReplacePrefixMatch' };
+    const users = [{ headers: { x: { exact: '1' } } }, { headers: { y: { exact: '1' } } }];
+    const spec = withRaw({ match, rewrite }, abTesting(users));
+    const context = aRouteContext(spec);
+    const live = v1.render(context, { canaryWeight: 100, mirror: false }, [undefined]);
+    expect(rulesOf(live[0]).map(({ matches }) => listOf(matches).length)).toEqual([1, 1, 1, 1, 1, 1]);
+    expect(v1.read(context, live)).toEqual({ canaryWeight: 100, mirror: false });
+    expect(planRoutes(v1, context, live, 'keep')).toEqual([]);
+    expect(specOf(withRaw({ match, rewrite: { uri: '/' } })).rules).toHaveLength(1);
+  });
+
   it('takes the origins of CORS in both spellings', () => {
     const corsPolicy = { allowOrigins: [{ exact: 'https://a.example' }, { regex: 'https://.*' }] };
     expect(specOf(withRaw({ corsPolicy })).rules[0]?.['filters']).toEqual([

@@ -1,0 +1,41 @@
+import type { CanarySpec } from '../canary/types.ts';
+import type { KubeObject } from '../manifest/types.ts';
+import { jsonOf, listOf, type Json } from './objects.ts';
+
+export const GROUP = 'gateway.networking.k8s.io';
+
+/** A parent that says nothing is not waited for: not every controller writes a status. */
+export function notAccepted(spec: CanarySpec, live: KubeObject): string | undefined {
+  const generation = live.metadata.generation ?? 0;
+  for (const parent of listOf(jsonOf(live['status'])['parents'])) {
+    const ref = jsonOf(parent['parentRef']);
+    if (!listOf(spec.service.raw['gatewayRefs']).some((wanted) => isSameParent(spec, wanted, ref))) continue;
+    const accepted = listOf(parent['conditions']).find((condition) => condition['type'] === 'Accepted');
+    if (!accepted) continue;
+    const who = `HTTPRoute ${live.metadata.name}.${spec.namespace}`;
+    const gateway = `${text(ref['kind']) || 'Gateway'} ${text(ref['name'])}`;
+    if (accepted['status'] !== 'True') {
+      return `${who} is not accepted by ${gateway}: ${text(accepted['reason'])} ${text(accepted['message'])}`.trim();
+    }
+    const observed = accepted['observedGeneration'];
+    if (typeof observed === 'number' && observed < generation) return `${who} is not yet taken over by ${gateway}`;
+  }
+  return undefined;
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+function isSameParent(spec: CanarySpec, wanted: Json, actual: Json): boolean {
+  const full = (ref: Json): unknown[] => [
+    ref['group'] ?? GROUP,
+    ref['kind'] ?? 'Gateway',
+    ref['namespace'] ?? spec.namespace,
+    ref['name'],
+    ref['sectionName'] ?? '',
+    ref['port'] ?? 0,
+  ];
+  const actualParts = full(actual);
+  return full(wanted).every((part, at) => part === actualParts[at]);
+}
