@@ -147,8 +147,8 @@ class History {
     // What is at rest and what was promoted have to be the same; else there is nothing to make a primary of.
     this.crashAfter = undefined;
     this.tick();
-    const { lastAppliedSpec, lastPromotedSpec } = rollout.status;
-    if (!['Initialized', 'Succeeded'].includes(rollout.status.phase) || lastAppliedSpec !== lastPromotedSpec) return;
+    const isPromoted = versionOf[kind](world.see().primary) === this.candidate();
+    if (!['Initialized', 'Succeeded'].includes(rollout.status.phase) || !isPromoted) return;
     if (kind === 'Knative') {
       const live = world.get('Service', 'app');
       if (live) world.put({ ...live, metadata: { ...live.metadata, annotations: {} } });
