@@ -129,7 +129,9 @@ export function createCanaryLoop({
   ): Promise<{ decision: Decision; tick: TickContext } | undefined> => {
     const { spec, status, router, canary } = context;
     const answers = new Map<string, Answer>();
-    const isEarly = clock.now() < memory.dueAtMs && !memory.gateOpened;
+    const leftMs = memory.dueAtMs - clock.now();
+    // More than an interval ahead is only a clock that was set back: nobody waits until it has caught up.
+    const isEarly = leftMs > 0 && leftMs <= spec.analysis.intervalMs && !memory.gateOpened;
     let last: { readonly observed: Observed; readonly changes: number } | undefined;
     for (let round = 0; ; round += 1) {
       const { changesMeanwhile: changes } = memory;
@@ -149,6 +151,7 @@ export function createCanaryLoop({
               heldSinceMs: memory.heldSinceMs,
               lastFailedCheck: releases.lastFailedCheck(`${spec.namespace}/${spec.name}`),
               isRejected: releases.isRejected(canary, status),
+              isPromoted: releases.isPromoted(canary, status),
               isSuspensionTold: memory.suspensionTold,
               answers,
               noteConfigs: (configs) => keysFor.noteConfigs(`${spec.namespace}/${spec.name}`, configs),
@@ -273,8 +276,10 @@ export function createCanaryLoop({
       memory.quiet = false;
       if (signal.aborted) return;
       if (!(error instanceof AgentError)) throw error;
-      const conflict = error.code === 'CLUSTER_CONFLICT' || error.details['reason'] === 'AlreadyExists';
-      if (conflict) {
+      const { reason } = error.details;
+      // The view may still have a Canary that has gone, by our own hand.
+      const isGone = canary.metadata.deletionTimestamp !== undefined && reason === 'NotFound';
+      if (error.code === 'CLUSTER_CONFLICT' || reason === 'AlreadyExists' || isGone) {
         memory.ahead = memory.ahead ?? 'unknown';
         again(clock.now() + conflictRetryMs);
       } else {
@@ -350,6 +355,7 @@ export function createCanaryLoop({
       heldSinceMs: memory.heldSinceMs,
       lastFailedCheck: undefined,
       isRejected: releases.isRejected(canary, status),
+      isPromoted: releases.isPromoted(canary, status),
       isSuspensionTold: memory.suspensionTold,
       answers: new Map(),
       noteConfigs: (configs) => keysFor.noteConfigs(key, configs),

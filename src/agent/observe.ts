@@ -28,6 +28,7 @@ export interface ObserveInput {
   readonly heldSinceMs: number | undefined;
   readonly lastFailedCheck: FailedCheck | undefined;
   readonly isRejected: boolean;
+  readonly isPromoted: boolean;
   readonly isSuspensionTold: boolean;
   readonly answers: ReadonlyMap<string, Answer>;
   /** Told which ConfigMaps and Secrets count before they are looked at, so that no change of them is missed. */
@@ -47,6 +48,7 @@ export async function observe(input: ObserveInput): Promise<Observed> {
     heldSinceMs,
     lastFailedCheck,
     isRejected,
+    isPromoted,
     isSuspensionTold,
     answers,
     noteConfigs,
@@ -109,6 +111,7 @@ export async function observe(input: ObserveInput): Promise<Observed> {
     ...(heldSinceMs === undefined ? {} : { heldSinceMs }),
     ...(lastFailedCheck === undefined ? {} : { lastFailedCheck }),
     ...(isRejected ? { isRejected } : {}),
+    ...(isPromoted ? { isPromoted } : {}),
     ...(isSuspensionTold ? { isSuspensionTold } : {}),
   };
   return { seen, route, liveRoutes };

@@ -45,6 +45,8 @@ export interface Releases {
   lastFailedCheck(key: string): FailedCheck | undefined;
   /** Whether the release with this status has been recorded as rolled back. */
   isRejected(canary: KubeObject, status: CanaryStatus): boolean;
+  /** Likewise as promoted, with no status written since. */
+  isPromoted(canary: KubeObject, status: CanaryStatus): boolean;
   end(canary: KubeObject, ended: EndedRelease): Promise<void>;
   /** An app at rest without a ledger entry: its present state becomes its stable state. */
   adopt(
@@ -221,11 +223,15 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
     lastFailedCheck(key) {
       return lastFailedCheckOf(evidenceOf(key));
     },
-    isRejected(canary, { lastAppliedSpec, trackedConfigs = {} }) {
+    isRejected(canary, status) {
       const outcome = recordOf(canary)?.outcome;
-      if (outcome?.verdict !== 'rolled-back') return false;
-      const { templateHash, configs } = outcome.state;
-      return templateHash === lastAppliedSpec && isDeepStrictEqual(configs, trackedConfigs);
+      return outcome?.verdict === 'rolled-back' && isOf(outcome.state, status);
+    },
+    isPromoted(canary, status) {
+      const outcome = recordOf(canary)?.outcome;
+      if (outcome?.verdict !== 'promoted' || !isOf(outcome.state, status)) return false;
+      // The same version may be promoted again later without a record of its own.
+      return !(Date.parse(status.lastTransitionTime ?? '') > outcome.atMs);
     },
     async end(canary, { verdict, failedCheck, templateHash, configs }) {
       const key = keyOf(canary);
@@ -318,4 +324,12 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
       });
     },
   };
+}
+
+/** This state is the one that a status names. */
+function isOf(
+  { templateHash, configs }: Pick<AppState, 'templateHash' | 'configs'>,
+  { lastAppliedSpec, trackedConfigs = {} }: CanaryStatus,
+): boolean {
+  return templateHash === lastAppliedSpec && isDeepStrictEqual(configs, trackedConfigs);
 }
