@@ -3,7 +3,7 @@ import { appFiles, appPath, canaryYaml, hostOf, toTag } from './apps.ts';
 import { canary, image, object, replicas } from './look.ts';
 import { outcome } from './outcomes.ts';
 import { expectSound } from './soundness.ts';
-import { onStage, patient, type Stage } from './stage.ts';
+import { onceMore, onStage, patient, type Stage } from './stage.ts';
 import { versionsSeen, visit } from './visitors.ts';
 
 const host = hostOf();
@@ -17,7 +17,7 @@ const specOf = (stage: Stage, kind: string, name: string): Readonly<Record<strin
   (object(stage, kind, name)?.['spec'] ?? {}) as Record<string, unknown>;
 const rulesOf = (stage: Stage) => specOf(stage, 'HTTPRoute', 'podinfo')['rules'];
 
-it('users stay with the version that they met first, also through a restart of the agent [E15]', patient, async () => {
+it('users stay with the version that they met first, also through a restart of the agent [E15]', onceMore, async () => {
   const affinity = `
     sessionAffinity:
       cookieName: canary-session
@@ -75,7 +75,7 @@ const abCanary = (text: string, more: string): string =>
     .replace(/ {4}metrics:\n[^]*$/, '')
     .replace('  analysis:', `${more}  analysis:`);
 
-it('with Traefik only users under test meet the new version, by a copy of their own route', patient, async () => {
+it('with Traefik only users under test meet the new version, by a copy of their own route', onceMore, async () => {
   const ingressRoute = `apiVersion: traefik.io/v1alpha1
 kind: IngressRoute
 metadata:
