@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { isIPv6 } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { startAgent } from '../agent/agent.ts';
 import type { AgentSettings, Deps } from '../agent/deps.ts';
 import { createTelemetry } from '../agent/telemetry.ts';
@@ -48,7 +50,7 @@ export async function runAgent(
       ...(raw['http-proxy'] === '' ? proxies : { proxy: { http: raw['http-proxy'], https: raw['http-proxy'] } }),
     });
     closing.push(() => http.close());
-    const cluster = await openCluster(clusterSource(raw), {
+    const cluster = await openCluster(clusterSource(raw, context.environment), {
       clock,
       log,
       onRequest: (counted) => telemetry.kubernetesRequests.inc(counted),
@@ -166,9 +168,21 @@ function folderOf(name: string, text: string): string {
   return parts.join('/');
 }
 
-function clusterSource(raw: RawSettings): ClusterSource {
-  if (raw['kubeconfig'] === '') return { kind: 'default' };
-  return { kind: 'file', path: raw['kubeconfig'], ...(raw['context'] === '' ? {} : { context: raw['context'] }) };
+/** As kubectl finds it: the flag, KUBECONFIG, the home folder, the pod's service account. */
+export function clusterSource(
+  raw: Pick<RawSettings, 'kubeconfig' | 'context'>,
+  environment: CommandContext['environment'],
+): ClusterSource {
+  const context = raw['context'] === '' ? {} : { context: raw['context'] };
+  if (raw['kubeconfig'] !== '') return { kind: 'file', path: raw['kubeconfig'], ...context };
+  const files = (environment['KUBECONFIG'] ?? '').split(delimiter).filter((path) => path !== '');
+  const [only] = files;
+  if (only !== undefined) return files.length === 1 ? { kind: 'file', path: only } : { kind: 'default' };
+  const inHome = join(environment['HOME'] ?? '', '.kube', 'config');
+  if (environment['HOME'] && existsSync(inHome)) return { kind: 'file', path: inHome };
+  const { KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE_PORT: port = '' } = environment;
+  if (host === '' || port === '') return { kind: 'default' };
+  return { kind: 'service-account', server: `https://${isIPv6(host) ? `[${host}]` : host}:${port}` };
 }
 
 function proxyOf(environment: Readonly<Record<string, string | undefined>>): {

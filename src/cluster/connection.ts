@@ -1,11 +1,14 @@
 import type { RequestOptions } from 'node:https';
 import { Agent, type Dispatcher } from 'undici';
 import { AgentError, messageOf } from '../lib/errors.ts';
+import { type Access, plainAccess } from './plain-access.ts';
 
 /** Which cluster: a kubeconfig file or text, or what the environment says (KUBECONFIG, ~/.kube/config, then the pod's service account). */
 export type ClusterSource =
   | { readonly kind: 'default' }
   | { readonly kind: 'in-cluster' }
+  /** The service account of this pod, at that API server. */
+  | { readonly kind: 'service-account'; readonly server: string }
   | { readonly kind: 'file'; readonly path: string; readonly context?: string }
   | { readonly kind: 'text'; readonly text: string };
 
@@ -30,24 +33,26 @@ export interface Credentials {
 const refreshMs = 60_000;
 
 /**
- * KubeConfig and all of its authentication come from @kubernetes/client-node; the connections are ours, because the library
- * opens a new one for every call.
+ * Plugins and identity providers come from @kubernetes/client-node, see plain-access.ts; the connections are ours, because the
+ * library opens a new one for every call.
  */
 export async function openConnection(source: ClusterSource, now: () => number): Promise<Connection> {
-  // Loaded here and not at the top: it takes half a second that `serin validate` need not wait.
-  const { KubeConfig } = await import('@kubernetes/client-node');
-  const load = (): InstanceType<typeof KubeConfig> => {
+  const load = async (): Promise<Access> => {
+    const plain = plainAccess(source);
+    if (plain) return plain;
+    // Loaded here and not at the top: it takes half a second and much memory that most need not spend.
+    const { KubeConfig } = await import('@kubernetes/client-node');
     const loaded = new KubeConfig();
     if (source.kind === 'default') loaded.loadFromDefault();
-    else if (source.kind === 'in-cluster') loaded.loadFromCluster();
+    else if (source.kind === 'in-cluster' || source.kind === 'service-account') loaded.loadFromCluster();
     else if (source.kind === 'text') loaded.loadFromString(source.text);
     else loaded.loadFromFile(source.path);
     if (source.kind === 'file' && source.context !== undefined) loaded.setCurrentContext(source.context);
     return loaded;
   };
-  let config: InstanceType<typeof KubeConfig>;
+  let config: Access;
   try {
-    config = load();
+    config = await load();
   } catch (cause) {
     const where = source.kind === 'file' ? source.path : 'the kubeconfig';
     throw new AgentError('CONFIG_INVALID', `${where} cannot be read: ${messageOf(cause)}`, { cause });
@@ -67,7 +72,7 @@ export async function openConnection(source: ClusterSource, now: () => number): 
       isRefused = false;
       try {
         // The library keeps what it read inside of a KubeConfig.
-        config = load();
+        config = await load();
       } catch {
         // Somebody may be writing the file just now: the old one is as good as none, and the next refusal comes back here.
       }

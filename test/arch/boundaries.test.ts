@@ -42,7 +42,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 const packages: Readonly<Record<string, readonly string[]>> = {
   pino: ['lib/log.ts'],
   undici: ['lib', 'cluster', 'git', 'sandbox'],
-  yaml: ['manifest', 'release', 'cli', 'sandbox'],
+  yaml: ['manifest', 'cluster', 'release', 'cli', 'sandbox'],
   'fast-json-patch': ['agent', 'cluster', 'sandbox'],
   'isomorphic-git': ['git'],
   '@kubernetes/client-node': ['cluster'],

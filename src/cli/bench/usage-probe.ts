@@ -66,7 +66,11 @@ export function createUsageProbe(
       const sampling = (async () => {
         while (!stop.signal.aborted) {
           await systemClock.sleep(sampleMs, AbortSignal.any([signal, stop.signal])).catch(() => undefined);
-          rss.push((await agent.usage()).rssBytes);
+          // It may have ended: that is told elsewhere.
+          await agent.usage().then(
+            ({ rssBytes }) => void rss.push(rssBytes),
+            () => undefined,
+          );
         }
       })();
       return async (end) => {
