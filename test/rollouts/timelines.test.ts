@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import type { Answer, Effect, Question } from '../../src/canary/types.ts';
+import type { KubeObject } from '../../src/manifest/types.ts';
 import { parseGoDuration } from '../../src/lib/duration.ts';
 import { createModelCluster } from '../helpers/model-cluster.ts';
 import { createRollout, type TickRecord } from '../helpers/rollout.ts';
+import { createTargetWorld } from '../helpers/target-world.ts';
 
 /** One thing that happens at a time since the Canary was made. */
 interface StoryEvent {
@@ -25,7 +27,10 @@ interface StoryEvent {
   readonly delete?: boolean;
 }
 interface Story {
-  readonly canary: Readonly<Record<string, unknown>>;
+  /** `spec`; of a Deployment where it names no target. */
+  readonly canary: Readonly<Record<string, unknown>> & { readonly targetRef?: { readonly kind: string } };
+  /** What stands beside the target. */
+  readonly objects?: readonly KubeObject[];
   readonly events: readonly StoryEvent[];
   readonly until: string;
 }
@@ -34,14 +39,15 @@ const folder = join(import.meta.dirname, '../../fixtures/rollouts');
 const stories = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
 
 /** Plays a story and writes down every tick in which something happened. */
-function play({ canary, events, until }: Story): string {
-  const canarySpec = {
-    targetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'app' },
-    service: { port: 80 },
-    ...canary,
-  };
+function play({ canary, objects = [], events, until }: Story): string {
+  const { targetRef = { apiVersion: 'apps/v1', kind: 'Deployment', name: 'app' }, ...rest } = canary;
+  const canarySpec = { targetRef, service: { port: 80 }, ...rest };
   const world = createModelCluster({ canarySpec, replicas: 2 });
+  for (const object of objects) world.apply({ kind: 'write', object, over: undefined });
   world.brokenImages.add('example.org/app:2.0.0-broken').add('example.org/app:0.9.0-broken');
+  const isEverywhere = canarySpec.targetRef.kind === 'DaemonSet';
+  const nodes = isEverywhere ? createTargetWorld({ canarySpec, target: aDaemonSet('1.0.0') }) : undefined;
+  const stage = nodes ?? world;
   const closed = new Set<string>();
   let metrics: StoryEvent['metrics'] = 100;
   const answer = (question: Question): Answer => {
@@ -61,8 +67,8 @@ function play({ canary, events, until }: Story): string {
       };
     return { kind: 'value', value: Number(metrics) };
   };
-  const rollout = createRollout({ world, answer });
-  const startMs = world.nowMs;
+  const rollout = createRollout({ world: stage, answer });
+  const startMs = stage.nowMs;
   const lines: string[] = [];
   let shown = 0;
   const show = (): void => {
@@ -70,7 +76,7 @@ function play({ canary, events, until }: Story): string {
     shown = rollout.ticks.length;
   };
   const patchSpec = (change: Readonly<Record<string, unknown>>): void => {
-    world.canary = { ...world.canary, spec: { ...(world.canary['spec'] as object), ...change } };
+    stage.canary = { ...stage.canary, spec: { ...(stage.canary['spec'] as object), ...change } };
   };
   for (const { at, ...event } of events) {
     rollout.run(startMs + (parseGoDuration(at) ?? 0));
@@ -80,26 +86,45 @@ function play({ canary, events, until }: Story): string {
         .map(([what, value]) => `${what} ${String(value)}`)
         .join(', ')}`,
     );
-    if (event.image) world.setImage(`example.org/app:${event.image}`);
+    const { image } = event;
+    if (image && nodes) nodes.push((spec) => withTag(spec, image));
+    else if (image) world.setImage(`example.org/app:${image}`);
     if (event.config) world.setConfig(event.config);
     if (event.metrics !== undefined) metrics = event.metrics;
     if (event.open) closed.delete(event.open);
     if (event.close) closed.add(event.close);
     if (event.down) world.downDeployments.add(event.down);
     if (event.up) for (const set of [world.downDeployments, world.brokenDeployments]) set.delete(event.up);
-    if (event.break) world.brokenDeployments.add(event.break);
+    if (event.break) (nodes?.broken ?? world.brokenDeployments).add(event.break);
     if (event.suspend !== undefined) patchSpec({ suspend: event.suspend });
     if (event.skipAnalysis !== undefined) patchSpec({ skipAnalysis: event.skipAnalysis });
     if (event.delete)
-      world.canary = {
-        ...world.canary,
-        metadata: { ...world.canary.metadata, deletionTimestamp: '2026-01-01T00:00:20Z' },
+      stage.canary = {
+        ...stage.canary,
+        metadata: { ...stage.canary.metadata, deletionTimestamp: '2026-01-01T00:00:20Z' },
       };
   }
   rollout.run(startMs + (parseGoDuration(until) ?? 0));
   show();
   return `${lines.join('\n')}\n`;
 }
+
+const aDaemonSet = (tag: string): KubeObject => ({
+  apiVersion: 'apps/v1',
+  kind: 'DaemonSet',
+  metadata: { name: 'app', namespace: 'demo' },
+  spec: {
+    selector: { matchLabels: { app: 'app' } },
+    updateStrategy: { type: 'RollingUpdate' },
+    template: {
+      metadata: { labels: { app: 'app' } },
+      spec: { containers: [{ name: 'app', image: `example.org/app:${tag}` }] },
+    },
+  },
+});
+
+const withTag = (spec: object, tag: string): Record<string, unknown> =>
+  JSON.parse(JSON.stringify(spec).replace(/(example.org\/app:)[^"]*/, `$1${tag}`)) as Record<string, unknown>;
 
 function linesOf({ atMs, before, status, effects, decision }: TickRecord, startMs: number): string[] {
   if (effects.length === 0 && !decision.status) return [];
@@ -131,7 +156,7 @@ function textOf(effect: Effect): string {
     case 'reconcile-route':
       return 'reconcile route';
     case 'set-route':
-      return `route ${100 - effect.split.canaryWeight}/${effect.split.canaryWeight}${effect.split.mirror ? ' mirrored' : ''}`;
+      return `route ${100 - effect.split.canaryWeight}/${effect.split.canaryWeight}${effect.split.mirror ? ' mirrored' : ''}${cookiesOf(effect)}`;
     case 'call-hook':
       return `call ${effect.hook.name}`;
     case 'begin-release':
@@ -139,6 +164,12 @@ function textOf(effect: Effect): string {
     case 'end-release':
       return `end release: ${effect.verdict}${effect.failedCheck ? `, ${effect.failedCheck.name}: ${effect.failedCheck.reason}` : ''}`;
   }
+}
+
+function cookiesOf({ cookies = {} }: Effect & { readonly kind: 'set-route' }): string {
+  return Object.entries(cookies)
+    .map(([which, cookie]) => `, ${which} cookie ${cookie}`)
+    .join('');
 }
 
 describe('rollouts', () => {

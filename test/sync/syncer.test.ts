@@ -389,7 +389,7 @@ describe('the syncer and canaries', () => {
     expect((await stage.cluster.get(apex, never))?.['spec']).toMatchObject({ selector: { app: 'web-primary' } });
   });
 
-  it('lets a Canary go only when its target has its pods back', async () => {
+  it('lets a Canary go only when its target has its pods back [R6]', async () => {
     const syncer = stage.syncer();
     const ref: ObjectRef = { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', namespace: 'test', name: 'web' };
     await patch(target, { spec: { replicas: 0 } });
