@@ -87,6 +87,7 @@ class History {
     else if (happening.kind === 'hook') this.hooks[happening.type] = happening.passes;
     else {
       if (['push', 'config', 'lost'].includes(happening.kind)) this.watch.changed();
+      if (['route', 'service'].includes(happening.kind)) this.watch.rerouted();
       world.happen(happening);
     }
   }

@@ -49,6 +49,7 @@ export class Watch {
   private release: Release | undefined;
   private promoted: string | undefined;
   private rejected: string | undefined;
+  private isRerouted = false;
   private readonly world: World;
 
   constructor(world: World) {
@@ -58,6 +59,11 @@ export class Watch {
   /** Somebody changed something: what failed may be tried again. */
   changed(): void {
     this.rejected = undefined;
+  }
+
+  /** Somebody else moved the users. */
+  rerouted(): void {
+    this.isRerouted = true;
   }
 
   /** Before an effect is done. */
@@ -159,6 +165,9 @@ export class Watch {
 
   private toZero({ isFresh }: Watched): void {
     const { world } = this;
+    if (isFresh) this.isRerouted = false;
+    // What somebody else did to the routes a moment ago cannot be known yet.
+    if (this.isRerouted) return;
     hold('pods with users', world.weight === 0, () => `${world.weight} percent are on it`);
     if (isFresh && wantedNow(world) > 0)
       hold('last pods', world.serves('primary') || !world.serves('target'), () => 'the primary does not answer');
