@@ -2,11 +2,12 @@ import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { installCrds } from '../../src/sandbox/sandbox.ts';
+import { startServer } from '../helpers/http-server.ts';
 import { appFiles, appPath, canaryYaml, hostOf, toTag } from './apps.ts';
 import { canary, object, weights } from './look.ts';
 import { adopted, outcome } from './outcomes.ts';
 import { expectSound } from './soundness.ts';
-import { onStage, patient, type Stage } from './stage.ts';
+import { onceMore, onStage, type Stage } from './stage.ts';
 
 const hosts = [hostOf()];
 const flaggerCrds = new URL('../../fixtures/crds/flagger.yaml', import.meta.url);
@@ -26,8 +27,8 @@ const crooked = canaryYaml({ name: 'crooked' }).replace('stepWeights: [20, 40]',
 const told = ({ happened }: Stage, name: string): string[] =>
   happened.filter(({ canary: whose }) => whose === name).map(({ message }) => message);
 
-describe('a Canary that is wrong', patient, () => {
-  it('spoils only itself, also where the cluster lets half a percent through and when the agent starts again [R1] [R81]', async () => {
+describe('a Canary that is wrong', onceMore, () => {
+  it('spoils only itself, also where the cluster lets half a percent through and when the agent starts again [R1] [R81] [R89]', async () => {
     await onStage({ files: appFiles(), hosts }, async (stage) => {
       await adopted(stage);
       expect((await applyByHand(stage, crooked)).status).toBe(422);
@@ -36,35 +37,27 @@ describe('a Canary that is wrong', patient, () => {
       expect((await applyByHand(stage, crooked)).status).toBe(201);
       const complaint =
         'invalid canary spec: canary crooked.test: spec.analysis.stepWeight: must be a whole number, not 7.5';
-      await stage.until('it is said', () => told(stage, 'crooked.test').some((text) => text.startsWith(complaint)));
-      await stage.edit('podinfo 3.1.1', appPath(), toTag('3.1.1'));
-      expect((await outcome(stage, 1)).subject).toBe('promote test/podinfo 3.1.1');
-      expect(told(stage, 'crooked.test')).toHaveLength(1);
+      // It wants the target of another one.
+      const second = canaryYaml({ name: 'second' }).replace('name: second\n  progress', 'name: podinfo\n  progress');
+      expect((await applyByHand(stage, second)).status).toBe(201);
+      const refusal = 'Deployment podinfo.test is released by the canary podinfo already';
+      await stage.until(
+        'both are told',
+        () =>
+          told(stage, 'crooked.test').some((text) => text.startsWith(complaint)) &&
+          told(stage, 'second.test').some((text) => text.includes(refusal)),
+      );
 
       await stage.agent.stop();
       await stage.start();
-      await stage.edit('podinfo 3.1.2', appPath(), toTag('3.1.2'));
-      expect((await outcome(stage, 2)).subject).toMatch(/^rollback test\/podinfo 3\.1\.2/);
-      expect(canary(stage, { name: 'crooked' }).phase).toBe('');
-      await expectSound(stage);
-    });
-  });
-
-  it('because it has the target of another one is refused, and the traffic of that one stays as it is [R89]', async () => {
-    await onStage({ files: appFiles(), hosts }, async (stage) => {
-      await adopted(stage);
-      const second = canaryYaml({ name: 'second' }).replace('name: second\n  progress', 'name: podinfo\n  progress');
-      expect((await applyByHand(stage, second)).status).toBe(201);
-      await stage.until('it is refused', () =>
-        told(stage, 'second.test').some((text) =>
-          text.includes('Deployment podinfo.test is released by the canary podinfo already'),
-        ),
-      );
       await stage.edit('podinfo 3.1.1', appPath(), toTag('3.1.1'));
       expect((await outcome(stage, 1)).subject).toBe('promote test/podinfo 3.1.1');
-      expect(told(stage, 'second.test')).toHaveLength(1);
-      expect(canary(stage, { name: 'second' }).phase).toBe('');
-      expect(object(stage, 'HTTPRoute', 'second')).toBeUndefined();
+      for (const name of ['crooked', 'second']) {
+        // Once by each agent.
+        expect(told(stage, `${name}.test`).length).toBeLessThanOrEqual(2);
+        expect(canary(stage, { name }).phase).toBe('');
+        expect(object(stage, 'HTTPRoute', name)).toBeUndefined();
+      }
       await expectSound(stage);
     });
   });
@@ -101,5 +94,53 @@ describe('a Canary that is wrong', patient, () => {
       expect((await outcome(stage, 1)).subject).toBe('promote test/podinfo 3.1.1');
       await expectSound(stage);
     });
+  });
+});
+
+describe('looks at one Canary', onceMore, () => {
+  /** A check that takes its time, and counts how many wait for it at once. */
+  async function startSlowHook(ms: number) {
+    let waiting = 0;
+    let most = 0;
+    const server = await startServer((_request, response) => {
+      waiting += 1;
+      most = Math.max(most, waiting);
+      setTimeout(() => {
+        waiting -= 1;
+        response.writeHead(200).end();
+      }, ms);
+    });
+    return { server, most: () => most, waiting: () => waiting };
+  }
+  const withHook = (url: string, more = ''): string =>
+    `${canaryYaml({ steps: '[5, 10, 15, 20, 25, 30, 35, 40]' }).replace('spec:\n', `spec:\n${more}`)}    webhooks:\n      - { name: slow, url: ${url} }\n`;
+
+  it('never overlap, also when its interval is changed amid one, and end with it for good [R26] [R27]', async () => {
+    const hook = await startSlowHook(200);
+    const path = 'apps/podinfo/canary.yaml';
+    const files = { ...appFiles(), [path]: withHook(hook.server.url, '  revertOnDeletion: true\n') };
+    try {
+      await onStage({ files, hosts }, async (stage) => {
+        await adopted(stage);
+        await stage.edit('podinfo 3.1.1', appPath(), toTag('3.1.1'));
+        await stage.until('a look waits for the hook', () => hook.waiting() > 0);
+        const from = stage.log.length;
+        await stage.edit('every 11 s', path, (text) => text.replace('interval: 10s', 'interval: 11s'));
+        await stage.said(/^Synced /, { from });
+        await stage.until('the next look waits for the hook', () => hook.waiting() > 0);
+        await stage.push('no more canary', { [path]: null });
+        await stage.until('the Canary is gone', () => object(stage, 'Canary', 'podinfo') === undefined);
+        const asked = hook.server.requests.length;
+        await stage.restsFor(40_000);
+        expect(hook.most()).toBe(1);
+        expect(hook.server.requests).toHaveLength(asked);
+        // What was given back to the users of the target stays so.
+        expect(told(stage, 'podinfo.test').at(-1)).toBe('Terminated canary podinfo.test');
+        expect(object(stage, 'Service', 'podinfo')?.['spec']).toMatchObject({ selector: { app: 'podinfo' } });
+        await expectSound(stage);
+      });
+    } finally {
+      await hook.server.close();
+    }
   });
 });
