@@ -48,6 +48,16 @@ function forSplit(context: TickContext, { cookies, everyone }: Extract<Effect, {
   return { ...context, route: { ...context.route, spec, ...(cookies ? { cookies } : {}) } };
 }
 
+/** Throws in Flagger's words where it cannot be read what routing objects were. */
+function originals(...input: Parameters<typeof planRestore>): ReturnType<typeof planRestore> {
+  try {
+    return planRestore(...input);
+  } catch (error) {
+    if (!(error instanceof AgentError)) throw error;
+    throw new AgentError(error.code, `failed to revert mesh: ${error.message}`, { cause: error });
+  }
+}
+
 export function createEffects(deps: Deps, { recorder, releases, outbox }: EffectParts): Effects {
   const { cluster, clock, http, log, settings } = deps;
   const tellHooks = createEventHooks(deps, outbox);
@@ -100,7 +110,7 @@ export function createEffects(deps: Deps, { recorder, releases, outbox }: Effect
   const restoreRoutes = async ({ router, route, spec }: TickContext, signal: AbortSignal): Promise<void> => {
     // Asked of the server itself: nobody looks at these objects again after this.
     const live = await Promise.all(router.refs(route).map((ref) => cluster.get(ref, signal)));
-    for (const { object, over } of planRestore(router, route, live)) {
+    for (const { object, over } of originals(router, route, live)) {
       await writeObject(cluster, object, over, signal);
       log.info({ canary: `${spec.name}.${spec.namespace}` }, `${object.kind} ${object.metadata.name} restored`);
     }
