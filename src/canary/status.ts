@@ -37,7 +37,7 @@ export function parseStatus(object: KubeObject): CanaryStatus {
     ...(status['trackedConfigs'] === undefined ? {} : { trackedConfigs: textsOf(status['trackedConfigs']) }),
     ...(lastTransitionTime === undefined ? {} : { lastTransitionTime }),
     ...(conditions.length === 0 ? {} : { conditions }),
-    ...Object.fromEntries(cookieFields.flatMap((field) => textOf(status[field]) ? [[field, status[field]]] : [])),
+    ...Object.fromEntries(cookieFields.flatMap((field) => (textOf(status[field]) ? [[field, status[field]]] : []))),
   };
 }
 
