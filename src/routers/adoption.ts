@@ -1,7 +1,9 @@
 import { AgentError } from '../lib/errors.ts';
 import { canonicalJson } from '../lib/hash.ts';
 import type { KubeObject } from '../manifest/types.ts';
-import { jsonOf } from './objects.ts';
+import type { CanarySpec } from '../canary/types.ts';
+import { canaryName, jsonOf, primaryName, TOOLKIT_ANNOTATIONS } from './objects.ts';
+import type { RouteContext } from './router.ts';
 
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 /** The spec that users gave an object before a Canary took it over, as JSON. Flagger's key and form. */
@@ -51,6 +53,42 @@ export function originalOf(live: KubeObject): KubeObject | undefined {
     else delete annotations[key];
   }
   return { ...live, metadata: { ...live.metadata, annotations }, spec: restored };
+}
+
+/**
+ * An object that the Canary made, given away: it leads to the apex Service alone and stays when the Canary goes. `atRest` is the same
+ * object with all users at the primary and nobody told apart.
+ */
+export function givenAway(atRest: KubeObject, { spec, owner }: RouteContext): KubeObject {
+  const { ownerReferences = [], annotations, ...metadata } = atRest.metadata;
+  const others = ownerReferences.filter(({ uid }) => uid !== owner.uid);
+  const kept = Object.entries(annotations ?? {}).filter(([key]) => !(key in TOOLKIT_ANNOTATIONS));
+  return {
+    ...atRest,
+    metadata: {
+      ...metadata,
+      ...(kept.length > 0 ? { annotations: Object.fromEntries(kept) } : {}),
+      ...(others.length > 0 ? { ownerReferences: others } : {}),
+    },
+    spec: withoutVersions(atRest['spec'], spec),
+  };
+}
+
+/** The canary out of every list, the apex Service in the place of the primary. */
+function withoutVersions(value: unknown, spec: CanarySpec): unknown {
+  const [primary, apex] = [primaryName(spec), spec.service.name];
+  if (value === primary) return apex;
+  if (typeof value === 'string')
+    return value.startsWith(`${primary}.`) ? `${apex}${value.slice(primary.length)}` : value;
+  if (Array.isArray(value)) {
+    const left = value.filter((item) => {
+      const { name, destination } = jsonOf(item);
+      return name !== canaryName(spec) && jsonOf(destination)['host'] !== canaryName(spec);
+    });
+    return left.map((item) => withoutVersions(item, spec));
+  }
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, withoutVersions(member, spec)]));
 }
 
 export function isCanarys({ metadata }: KubeObject): boolean {

@@ -26,6 +26,7 @@ const OWNED = ['conditions', 'services', 'timeoutPolicy', 'retryPolicy'];
 export const contour: Router = {
   name: 'contour',
   supports: { weights: true, mirror: false, headers: true, affinity: false },
+  entrance: KIND,
   refs: ({ spec }) => [{ apiVersion: API, kind: KIND, namespace: spec.namespace, name: spec.service.name }],
   render(context, split, [live]) {
     const { spec, settings } = context;

@@ -37,6 +37,7 @@ export function gatewayapi(version: 'v1' | 'v1beta1'): Router {
   return {
     name: `gatewayapi:${version}`,
     supports: { weights: true, mirror: true, headers: true, affinity: true },
+    entrance: kind,
     refs: ({ spec }) => [{ apiVersion, kind, namespace: spec.namespace, name: spec.service.name }],
     render(context, split, [live]) {
       const { spec } = context;

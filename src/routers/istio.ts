@@ -24,6 +24,7 @@ const API = 'networking.istio.io/v1beta1';
 export const istio: Router = {
   name: 'istio',
   supports: { weights: true, mirror: true, headers: true, affinity: true },
+  entrance: 'VirtualService',
   supportsFor: (spec) =>
     isTcp(spec) ? { weights: true, mirror: false, headers: false, affinity: false } : istio.supports,
   refs: ({ spec }) => {

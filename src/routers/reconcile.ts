@@ -3,7 +3,7 @@ import type { CanarySpec, TrafficSplit } from '../canary/types.ts';
 import { AgentError } from '../lib/errors.ts';
 import { canonicalJson } from '../lib/hash.ts';
 import { type KubeObject, type ObjectRef, refKey, refOf } from '../manifest/types.ts';
-import { originalOf, rememberOriginal } from './adoption.ts';
+import { givenAway, isCanarys, originalOf, rememberOriginal } from './adoption.ts';
 import { invalid } from './objects.ts';
 import type { LiveObjects, RouteContext, Router, Supports } from './router.ts';
 
@@ -68,15 +68,32 @@ function isTarget({ spec }: RouteContext, ref: ObjectRef): boolean {
   return refKey(ref) === refKey(spec.target);
 }
 
-/** Objects that stood before the Canary, as they were; without those that go with it. Throws AgentError CANARY_INVALID. */
+/**
+ * What is left behind when the Canary goes: objects that stood before it as they were, and of its own the one by which users come in,
+ * leading to the apex Service. Everything else goes with it. Throws AgentError CANARY_INVALID.
+ */
 export function planRestore(router: Router, context: RouteContext, live: LiveObjects): readonly PlannedRoute[] {
   const { ingressRef } = context.spec;
   return router.refs(context).flatMap((ref, at) => {
     const over = live[at];
     const isUsersOwn = ref.kind === ingressRef?.kind && ref.name === ingressRef.name;
-    const object = over && !isUsersOwn && !isTarget(context, ref) ? originalOf(over) : undefined;
-    return object && over && canonicalJson(object) !== canonicalJson(over) ? [{ object, over }] : [];
+    if (!over || isUsersOwn || isTarget(context, ref)) return [];
+    const isEntrance = isCanarys(over) && ref.kind === router.entrance && ref.name === context.spec.service.name;
+    const object = isEntrance ? handedOver(router, context, live, ref) : originalOf(over);
+    return object && canonicalJson(object) !== canonicalJson(over) ? [{ object, over }] : [];
   });
+}
+
+function handedOver(
+  router: Router,
+  { cookies: _cookies, ...context }: RouteContext,
+  live: LiveObjects,
+  ref: ObjectRef,
+): KubeObject | undefined {
+  const everyone = { ...context, spec: forEveryone(context.spec) };
+  const atRest = renderFor(router, everyone, { canaryWeight: 0, mirror: false }, live, true);
+  const entrance = atRest.find((object) => refKey(refOf(object)) === refKey(ref));
+  return entrance && givenAway(entrance, context);
 }
 
 /** The routing objects exist and differ from what they should be, apart from the weights. */

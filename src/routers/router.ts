@@ -43,6 +43,8 @@ export interface Router {
   /** The value of `spec.provider`. */
   readonly name: string;
   readonly supports: Supports;
+  /** Kind of the object by which users come in: without it they would reach nobody when the Canary goes. Absent: there is none. */
+  readonly entrance?: string;
   /** Where it depends on the Canary. Absent: `supports`. */
   supportsFor?(spec: CanarySpec): Supports;
   /** What must be read before `render` and `read`. */

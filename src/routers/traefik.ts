@@ -25,6 +25,7 @@ const KIND = 'TraefikService';
 export const traefik: Router = {
   name: 'traefik',
   supports: { weights: true, mirror: false, headers: false, affinity: false },
+  entrance: KIND,
   supportsFor: ({ ingressRef }) => ({ ...traefik.supports, headers: isIngressRoute(ingressRef) }),
   refs: ({ spec: { namespace, service, ingressRef } }): ObjectRef[] => [
     { apiVersion: API, kind: KIND, namespace, name: service.name },

@@ -76,9 +76,12 @@ describe('a VirtualService that stood before the Canary', () => {
     expect(() => restore(annotations)).toThrow(`annotation ${Object.keys(annotations)[0]} is no JSON`);
   });
 
-  it('goes with the Canary that made it', () => {
+  it('that the Canary made leads to the apex Service in the end, and nothing else of it stays [R6]', () => {
     const live = released(routers.istio, spec, [undefined, undefined, undefined]);
-    expect(restored(routers.istio, spec, live)).toEqual([]);
+    const [left, ...others] = restored(routers.istio, spec, live);
+    expect(others).toEqual([]);
+    expect(left?.metadata).toEqual({ name: 'shop', namespace: 'prod', annotations: { team: 'shop' } });
+    expect(left?.['spec']).toMatchObject({ http: [{ route: [{ destination: { host: 'shop' }, weight: 100 }] }] });
     for (const object of live) expect(object?.metadata.annotations ?? {}).not.toHaveProperty(ORIGINAL);
   });
 
@@ -167,3 +170,56 @@ function plain(object: KubeObject | undefined): unknown {
   const { annotations = {}, labels = {}, ...metadata } = object?.metadata ?? { name: '' };
   return { ...object, apiVersion: '', metadata: { ...metadata, annotations, labels } };
 }
+
+describe('the way in that a Canary made is given away when it goes [R6]', () => {
+  const sessionAffinity = {
+    cookieName: 'c',
+    maxAgeSeconds: 60,
+    httpOnly: false,
+    secure: false,
+    partitioned: false,
+  };
+  const testing = {
+    strategy: { kind: 'ab-testing' as const, iterations: 3, match: [{ headers: { a: { exact: '1' } } }] },
+  };
+  const service = { raw: { gatewayRefs: [{ name: 'gw' }], mirror: [] } };
+
+  it.each<[string, Router, CanarySpec]>([
+    ['HTTPRoute', routers['gatewayapi:v1'], aSpec({ service })],
+    ['HTTPRoute of an A/B test', routers['gatewayapi:v1'], aSpec({ service, analysis: testing })],
+    ['HTTPRoute with sessions', routers['gatewayapi:v1beta1'], aSpec({ service, analysis: { sessionAffinity } })],
+    ['VirtualService of an A/B test', routers.istio, aSpec({ analysis: testing })],
+    ['VirtualService for TCP', routers.istio, aSpec({ service: { appProtocol: 'tcp', raw: {} } })],
+    ['HTTPProxy of an A/B test', routers.contour, aSpec({ analysis: testing })],
+    ['TraefikService', routers.traefik, aSpec()],
+  ])('%s', (_name, router, of) => {
+    const cookies = { current: 'c=AbCdEfGhIj', previous: 'c=OldOldOldo' };
+    const context = { ...aRouteContext(of), cookies };
+    for (const canaryWeight of [0, 30, 100]) {
+      const live = router.render(
+        context,
+        { canaryWeight, mirror: false },
+        router.refs(context).map(() => undefined),
+      );
+      const left = planRestore(router, context, live).map(({ object }) => object);
+      expect(left.map(({ kind }) => kind)).toEqual([router.entrance]);
+      const text = JSON.stringify(left);
+      expect(text).not.toMatch(/shop-primary|shop-canary|AbCdEfGhIj|Canary|toolkit/);
+      expect(text).toMatch(/"(name|host)":"shop"[^]*"weight":100/);
+      const after = live.map((object) => left.find(({ kind }) => kind === object.kind) ?? object);
+      expect(planRestore(router, context, after)).toEqual([]);
+    }
+  });
+
+  it('is nothing with providers by which nobody comes in', () => {
+    const ingressRef = { apiVersion: 'networking.k8s.io/v1', kind: 'Ingress', namespace: 'prod', name: 'web' };
+    const entrances = (Object.values(routers) as readonly Router[]).flatMap(({ name, entrance }) =>
+      entrance ? [name] : [],
+    );
+    expect(entrances).toEqual(['contour', 'gatewayapi:v1', 'gatewayapi:v1beta1', 'istio', 'traefik']);
+    const live = routers.linkerd.render(aRouteContext(aSpec({ ingressRef })), { canaryWeight: 30, mirror: false }, [
+      undefined,
+    ]);
+    expect(restored(routers.linkerd, aSpec({ ingressRef }), live)).toEqual([]);
+  });
+});
