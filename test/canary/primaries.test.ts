@@ -218,6 +218,18 @@ describe('a target', () => {
     expect(rollout.status.phase).toBe('Initialized');
   });
 
+  it.each(kinds('[WD09]', '[WS08]'))(
+    'of kind %s that is at zero is not ready: nobody judges what does not run (Flagger does) %s',
+    (kind) => {
+      const { world, step } = stage(kind);
+      step(2);
+      const object = world.get(kind, 'podinfo');
+      const times = { thresholdPercent: 100, deadlineSeconds: 60, nowMs: world.nowMs };
+      const found = targets[kind].readiness({ role: 'canary', namespace: 'demo', name: 'podinfo', object, ...times });
+      expect(found.kind).toBe('progressing');
+    },
+  );
+
   it.each(kinds('[WD12]', '[WS10]'))('of kind %s is told in the status with its configs %s', (kind) => {
     const { rollout, step } = stage(kind);
     step(2);
