@@ -80,16 +80,16 @@ describe('a canary whose Prometheus is away', patient, () => {
 
         await reaches(20);
         front.fails = 'bad gateway';
-        await held(20, 40_000);
+        await held(20, 30_000);
         front.fails = 'internal error';
-        await held(20, 40_000);
+        await held(20, 30_000);
         await front.refuse();
-        await held(20, 40_000);
+        await held(20, 30_000);
         await front.listen();
         front.fails = 'not';
         await reaches(30);
         front.fails = 'hangs';
-        await held(30, 150_000);
+        await held(30, 110_000);
         front.fails = 'not';
         expect(canary(stage).failedChecks).toBe(before);
         const texts = stage.happened.map(({ message }) => message);
