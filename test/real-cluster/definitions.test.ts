@@ -1,10 +1,12 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { uniqueName } from '../contract/cluster-under-test.ts';
-import { type Kubectl, kubectlAs } from './command.ts';
-import { type Installation, install } from './installation.ts';
+import { startGitServer } from '../../src/sandbox/git-server.ts';
+import { startAgentProcess } from './agent-process.ts';
+import { type Kubectl, kubectlAs, until } from './command.ts';
+import { agentKubeconfig, type Installation, install } from './installation.ts';
 
 const { env } = process;
 const kubeconfigPath = env.SERIN_TEST_INSIDE === '1' ? env.KUBECONFIG : undefined;
@@ -24,6 +26,49 @@ describe.skipIf(kubeconfigPath === undefined)(`manifests on a real API server${w
     await installation?.remove();
     await rm(folder, { recursive: true, force: true });
   });
+
+  /** The agent runs there, applies what Git says, looks at a Canary, and is refused nothing. */
+  async function worksIn(namespace: string, kubeconfig: string): Promise<void> {
+    const path = join(folder, `${namespace}.kubeconfig`);
+    await writeFile(path, kubeconfig, { mode: 0o600 });
+    const git = await startGitServer({ root: join(folder, `${namespace}-git`) });
+    const object = (apiVersion: string, kind: string, rest: object): string =>
+      JSON.stringify({ apiVersion, kind, metadata: { name: 'app' }, ...rest });
+    const files = {
+      'config.json': object('v1', 'ConfigMap', { data: { from: 'git' } }),
+      'canary.json': object('flagger.app/v1beta1', 'Canary', {
+        spec: {
+          targetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'app' },
+          service: { port: 80 },
+          analysis: { interval: '10s', threshold: 1, iterations: 1 },
+        },
+      }),
+    };
+    await git.createRepo('config', { files });
+    const agent = startAgentProcess(
+      {
+        kubeconfig: path,
+        'git-url': git.repoUrl('config'),
+        'git-dir': join(folder, `${namespace}-mirror`),
+        namespace,
+        'agent-namespace': namespace,
+        'default-namespace': namespace,
+        'min-interval': '1s',
+        port: '0',
+      },
+      folder,
+    );
+    try {
+      await until('what Git says stands in the namespace', 30_000, () =>
+        admin(['-n', namespace, 'get', 'configmap', 'app', '-o', 'jsonpath={.data.from}']),
+      );
+      await until('the Canary is looked at', 30_000, async () => agent.log().includes('deployments.apps'));
+    } finally {
+      expect(await agent.stop()).toBe(0);
+      await git.stop();
+    }
+    expect(agent.log()).not.toMatch(/forbidden/);
+  }
 
   it.each(['canaries', 'metrictemplates', 'alertproviders'])('are taken and served: %s', async (name) => {
     const path = '{range .status.conditions[*]}{.type}={.status} {end}';
@@ -79,6 +124,10 @@ describe.skipIf(kubeconfigPath === undefined)(`manifests on a real API server${w
       }
       expect(await may(namespace, 'get namespaces')).toBe(false);
       expect(await may(namespace, 'create rolebindings.rbac.authorization.k8s.io')).toBe(false);
+
+      await admin(['-n', namespace, 'create', 'serviceaccount', 'serin']);
+      const token = await admin(['-n', namespace, 'create', 'token', 'serin', '--duration=1h']);
+      await worksIn(namespace, await agentKubeconfig(kubeconfigPath ?? '', token.trim()));
     } finally {
       await admin(['delete', 'namespace', namespace, '--wait=false']);
     }

@@ -39,7 +39,7 @@ export async function install(admin: Kubectl, adminKubeconfigPath: string, folde
 }
 
 /** The administrator's cluster, with nothing but a token to enter it. */
-async function agentKubeconfig(adminKubeconfigPath: string, token: string): Promise<string> {
+export async function agentKubeconfig(adminKubeconfigPath: string, token: string): Promise<string> {
   const admin = parse(await readFile(adminKubeconfigPath, 'utf8')) as { clusters: { cluster: object }[] };
   return JSON.stringify({
     apiVersion: 'v1',
