@@ -1,9 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { appFiles, appPath, canaryYaml, hostOf, toTag } from './apps.ts';
 import { canary, editByHand, object, weights } from './look.ts';
 import { outcome } from './outcomes.ts';
 import { expectSound } from './soundness.ts';
 import { onceMore, onStage, patient } from './stage.ts';
+import { visit } from './visitors.ts';
 
 const host = hostOf();
 
@@ -56,3 +58,35 @@ it('an edit that no route can be made of holds neither checks nor the way home',
     expect((await outcome(stage, 1)).subject).toMatch(/^rollback test\/podinfo 3\.1\.2: success rate/);
   });
 });
+
+it(
+  'people are served while a Canary goes and when it is gone, by the way that it had made for them [R6]',
+  patient,
+  async () => {
+    const files = appFiles();
+    const path = 'apps/podinfo/canary.yaml';
+    const text = files[path]?.replace('  progressDeadline', '  revertOnDeletion: true\n  progressDeadline') ?? '';
+    await onStage({ files: { ...files, [path]: text } }, async (stage) => {
+      await stage.until('the first version runs', () => canary(stage).phase === 'Initialized');
+      await stage.until('somebody is served', async () => (await visit(stage, host)).status === 200);
+      const statuses: number[] = [];
+      let isOver = false;
+      const people = (async () => {
+        while (!isOver) {
+          statuses.push((await visit(stage, host)).status);
+          await sleep(5);
+        }
+      })();
+      await stage.push('no canary any more', { [path]: null });
+      await stage.until('the Canary is gone', () => object(stage, 'Canary', 'podinfo') === undefined);
+      await stage.until('its primary is gone', () => object(stage, 'Deployment', 'podinfo-primary') === undefined);
+      const before = statuses.length;
+      await stage.until('more are served', () => statuses.length > before + 20);
+      isOver = true;
+      await people;
+      expect(statuses.filter((status) => status !== 200)).toEqual([]);
+      expect(object(stage, 'HTTPRoute', 'podinfo')?.metadata.ownerReferences ?? []).toEqual([]);
+      expect(object(stage, 'Service', 'podinfo-primary')).toBeUndefined();
+    });
+  },
+);
