@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { AgentError } from '../lib/errors.ts';
+import { AgentError, messageOf } from '../lib/errors.ts';
 import type { Round, Way } from './bench/fleet-round.ts';
 import { benchOnCluster } from './bench/on-cluster.ts';
 import { figuresOf, goalCanaries, isMissed, requestRows, rowsOf } from './bench/round-table.ts';
@@ -43,7 +43,7 @@ export async function benchCluster(context: CommandContext, options: BenchCluste
     output.line('  requests per promotion, as the agent counts them');
     output.table(indented(indented(requestRows(round))));
   };
-  await benchOnCluster(
+  const measuring = benchOnCluster(
     {
       ...parsed(options),
       kubeconfigPath: options.kubeconfig ?? kubeconfigOf(environment),
@@ -59,6 +59,13 @@ export async function benchCluster(context: CommandContext, options: BenchCluste
     },
     signal,
   );
+  try {
+    await measuring;
+  } catch (error) {
+    if (error instanceof AgentError) throw error;
+    stderr.write(`serin: ${signal.aborted ? 'ended before everything was measured' : messageOf(error)}\n`);
+    return exitCodes.failed;
+  }
   if (options.json) output.line(JSON.stringify({ rounds, missed }, undefined, 2));
   else {
     output.line();
