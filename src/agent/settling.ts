@@ -12,6 +12,7 @@ export function movesUsers(effect: Effect, { seen }: TickContext): boolean {
   switch (effect.kind) {
     case 'set-route':
     case 'reconcile-route':
+    case 'restore-route':
       return seen.split !== undefined;
     case 'write':
       return effect.object.kind === 'Service' && effect.over !== undefined;
@@ -20,10 +21,11 @@ export function movesUsers(effect: Effect, { seen }: TickContext): boolean {
   }
 }
 
-/** Pods go. A paused autoscaler takes them too. */
+/** Pods go. A paused autoscaler takes them too, and so does a Canary that is let go. */
 export function takesPods(effect: Effect): boolean {
-  return (
-    (effect.kind === 'scale-target' && effect.replicas === 0) ||
-    (effect.kind === 'write' && effect.object.kind === 'ScaledObject' && effect.over !== undefined)
-  );
+  if (effect.kind === 'scale-target') return effect.replicas === 0;
+  if (effect.kind !== 'write') return false;
+  const { object, over } = effect;
+  const isLetGo = object.kind === 'Canary' && object.metadata.deletionTimestamp !== undefined;
+  return isLetGo || (object.kind === 'ScaledObject' && over !== undefined);
 }
