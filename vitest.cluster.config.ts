@@ -9,8 +9,8 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 1,
     fileParallelism: false,
-    // Stories of the agent run side by side, each in a namespace of its own.
-    maxConcurrency: 12,
+    // Stories of the agent run side by side, each in a namespace of its own; more at once starve the proxy on a small machine.
+    maxConcurrency: 4,
     env: { SERIN_TEST_TARGET: 'real' },
   },
 });

@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 /** One request and what became of it. */
 export interface Answer {
   readonly atMs: number;
+  readonly tookMs: number;
   /** `X-Version` of the answer; empty where there was none. */
   readonly version: string;
   /** `200`, or a code such as `ECONNRESET` where nobody answered. */
@@ -29,14 +30,19 @@ type Headers = Readonly<Record<string, string>>;
 export function ask({ address, port, host }: Door, headers: Headers, agent: Agent | undefined): Promise<Answer> {
   const atMs = Date.now();
   return new Promise((resolve) => {
-    const fail = (code: string): void => resolve({ atMs, version: '', status: code });
+    const fail = (code: string): void => resolve({ atMs, tookMs: Date.now() - atMs, version: '', status: code });
     const asked = request(
       { host: address, port, path: '/', headers: { ...headers, host }, agent: agent ?? false, timeout: 20_000 },
       (answer) => {
         answer.resume();
         answer.once('error', () => fail('CUT-OFF'));
         answer.once('end', () =>
-          resolve({ atMs, version: String(answer.headers['x-version'] ?? ''), status: String(answer.statusCode) }),
+          resolve({
+            atMs,
+            tookMs: Date.now() - atMs,
+            version: String(answer.headers['x-version'] ?? ''),
+            status: String(answer.statusCode),
+          }),
         );
       },
     );

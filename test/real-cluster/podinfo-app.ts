@@ -76,7 +76,7 @@ spec:
         prometheus.io/scrape: "true"
         prometheus.io/port: "9898"
     spec:
-      terminationGracePeriodSeconds: 15
+      terminationGracePeriodSeconds: 20
       containers:
         - name: podinfod
           image: ${image('3.1.0')} # the release
@@ -89,7 +89,7 @@ spec:
             periodSeconds: 1
           # It is told to stop when proxies are told to forget it; the slowest of them still send requests for a while.
           lifecycle:
-            preStop: { sleep: { seconds: 5 } }
+            preStop: { sleep: { seconds: 8 } }
 `,
     ...(hasConfig ? { 'config.yaml': configYaml(namespace, 'hello') } : {}),
     ...(provider === 'traefik' ? { 'route.yaml': ingressRoute(namespace, host) } : {}),

@@ -249,7 +249,9 @@ export async function expectNothingLost(
   await until('the canary has no pods any more', 60_000, async () => (await podsOf(stage, namespace)) === 0);
   await pause(routedMs);
   const failed = failedOf(answers);
-  const told = failed.map(({ atMs, status: code, version }) => `${new Date(atMs).toISOString()} ${code} ${version}`);
+  const told = failed.map(
+    ({ atMs, tookMs, status: code }) => `${new Date(atMs).toISOString()} ${code} after ${tookMs} ms`,
+  );
   expect(told, `${namespace}: ${failed.length} of ${answers.length} requests were lost`).toEqual([]);
   expect(answers.length).toBeGreaterThan(300);
 }
