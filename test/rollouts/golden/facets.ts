@@ -59,7 +59,7 @@ type Json = Readonly<Record<string, unknown>>;
 const listOf = (value: unknown): readonly Json[] => (Array.isArray(value) ? (value as Json[]) : []);
 
 /** All weights of a routing object, as the recordings write them. */
-function weightsOf({ kind, metadata, spec }: KubeObject & { readonly spec?: unknown }): Json {
+export function weightsOf({ kind, metadata, spec }: KubeObject & { readonly spec?: unknown }): Json {
   const { weighted, backends, rules, routes, http } = (spec ?? {}) as Readonly<Record<string, unknown>>;
   if (kind === 'Ingress')
     return Object.fromEntries(
@@ -76,6 +76,11 @@ function weightsOf({ kind, metadata, spec }: KubeObject & { readonly spec?: unkn
   return Object.fromEntries(nested);
 }
 
+export function shareLine(weights: Json): string {
+  const shares = Object.entries(weights).map(([name, weight]) => `${name}=${String(weight)}`);
+  return shares.sort().join(' ');
+}
+
 interface Weighing {
   readonly t: number;
   readonly weights: Json;
@@ -87,8 +92,7 @@ function weightLines(all: readonly Weighing[], isTimed: boolean): string[] {
   const first = weighings.find(({ t }) => t >= 0)?.t ?? 0;
   return weighings.map(({ t, weights }) => {
     const at = t < 0 ? 'first' : isTimed ? `+${Math.round((t - first) / 10) * 10}s` : 'then';
-    const shares = Object.entries(weights).map(([name, weight]) => `${name}=${String(weight)}`);
-    return `${at} ${shares.sort().join(' ')}`;
+    return `${at} ${shareLine(weights)}`;
   });
 }
 
@@ -104,7 +108,7 @@ const attachmentsOf = ({ payload }: { readonly payload: Json }): readonly Json[]
 const kinds: Readonly<Record<string, string>> = { TraefikService: 'traefik', TrafficSplit: 'split' };
 /** What the API server and its controllers add. */
 const defaults =
-  /annotations=\{\}$|^service\/\S+ spec\.(type|sessionAffinity|ipFamilies\.0|ipFamilyPolicy|internalTrafficPolicy)=|revision=|metadata\.(uid|generation)=/;
+  /annotations=\{\}$|^service\/\S+ spec\.(type|sessionAffinity|ipFamilies\.0|ipFamilyPolicy|internalTrafficPolicy)=|revision=|spec\.clusterIPs?\b|metadata\.(uid|generation|managedFields|creationTimestamp|resourceVersion)\b/;
 
 function leaves(value: unknown, path: string): string[] {
   if (typeof value !== 'object' || value === null) return [`${path}=${String(value)}`];
@@ -115,7 +119,7 @@ function leaves(value: unknown, path: string): string[] {
 }
 
 /** One line for each leaf of each object. */
-function objectLines(objects: readonly KubeObject[]): string[] {
+export function objectLines(objects: readonly KubeObject[]): string[] {
   return objects
     .flatMap(({ status: _status, ...object }) =>
       leaves(object, `${kinds[object.kind] ?? object.kind.toLowerCase()}/${object.metadata.name}`),
