@@ -1,6 +1,7 @@
 import { cookiesAt } from '../../src/canary/affinity.ts';
 import { parseCanary } from '../../src/canary/parse.ts';
 import { parseStatus } from '../../src/canary/status.ts';
+import { forEveryone, isForEveryone } from '../../src/canary/strategy.ts';
 import type { CanarySpec, Effect } from '../../src/canary/types.ts';
 import { type KubeObject, refKey, refOf } from '../../src/manifest/types.ts';
 import { planRestore, planRoutes, type PlannedRoute, routeDrift } from '../../src/routers/reconcile.ts';
@@ -43,9 +44,10 @@ export function createRoutedWorld({ canarySpec, name = 'app', objects, onWrite }
       .refs(context)
       .map((ref) => routes.get(refKey(ref)));
   const contextOf = (spec: CanarySpec): RouteContext => {
-    const plain = aRouteContext(spec);
+    const status = parseStatus(world.canary);
+    const plain = aRouteContext(isForEveryone({ spec, status }) ? forEveryone(spec) : spec);
     const weight = routerFor(spec.provider).read(plain, liveOf(plain))?.canaryWeight ?? 0;
-    const cookies = cookiesAt({ spec, status: parseStatus(world.canary), uid: plain.owner.uid }, weight);
+    const cookies = cookiesAt({ spec, status, uid: plain.owner.uid }, weight);
     return { ...plain, ...(cookies ? { cookies } : {}) };
   };
   const write = (planned: readonly PlannedRoute[]): void => {
@@ -66,8 +68,9 @@ export function createRoutedWorld({ canarySpec, name = 'app', objects, onWrite }
     const router = routerFor(context.spec.provider);
     switch (effect.kind) {
       case 'set-route': {
-        const { split, cookies } = effect;
-        return write(planRoutes(router, cookies ? { ...context, cookies } : context, liveOf(context), split));
+        const { split, cookies, everyone } = effect;
+        const spec = everyone ? forEveryone(specOf()) : specOf();
+        return write(planRoutes(router, { ...context, spec, ...(cookies ? { cookies } : {}) }, liveOf(context), split));
       }
       case 'reconcile-route':
         return write(planRoutes(router, context, liveOf(context), 'keep'));
