@@ -135,8 +135,9 @@ export function createTargetWorld({ canarySpec, target, nodes = 2 }: TargetWorld
       const status = live['status'] as { latestCreatedRevisionName?: string } | undefined;
       const count = Number(status?.latestCreatedRevisionName?.slice(-5) ?? 0) + 1;
       const name = `${target.metadata.name}-${String(count).padStart(5, '0')}`;
+      const revised = (live['spec'] as { template?: { spec?: unknown } }).template?.spec;
       put({ ...live, status: { ...status, latestCreatedRevisionName: name } });
-      put({ apiVersion: live.apiVersion, kind: 'Revision', metadata: { name, namespace: 'demo' }, spec: {} });
+      put({ apiVersion: live.apiVersion, kind: 'Revision', metadata: { name, namespace: 'demo' }, spec: revised });
     },
     see() {
       const spec = specNow();

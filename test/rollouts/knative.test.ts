@@ -52,6 +52,11 @@ function stage(spec: Spec = {}, answer: (question: Question) => Answer = () => (
     },
   };
 }
+/** A push of a new image, of which Knative makes a Revision. */
+const release = (world: TargetWorld, image: string): void => {
+  world.push((spec) => ({ ...spec, template: { spec: { containers: [{ image }] } } }));
+  world.revise();
+};
 const fast = (question: Question): Answer =>
   question.kind === 'metric' ? { kind: 'value', value: 20 } : { kind: 'passed' };
 const slow = (question: Question): Answer =>
@@ -90,7 +95,7 @@ describe('a Knative Service', () => {
   it('is tried step by step and promoted by its annotation [WN01] [WN03] [E40]', () => {
     const staged = initialised({}, fast);
     const { world, rollout, step } = staged;
-    world.revise();
+    release(world, 'podinfo:2');
     step();
     expect(rollout.status.phase).toBe('Progressing');
     step(5);
@@ -105,7 +110,7 @@ describe('a Knative Service', () => {
 
   it('goes back to the promoted Revision when it is too slow [E41]', () => {
     const staged = initialised({}, slow);
-    staged.world.revise();
+    release(staged.world, 'podinfo:2');
     staged.step(6);
     expect(staged.rollout.status.phase).toBe('Failed');
     expect(pinOf(staged)).toBe('podinfo-00001');
@@ -115,10 +120,24 @@ describe('a Knative Service', () => {
   it('waits for a Revision that is not ready, however long', () => {
     const { world, rollout, step } = initialised({ progressDeadlineSeconds: 30 }, fast);
     world.broken.add('podinfo-00002');
-    world.revise();
+    release(world, 'podinfo:2');
     step(8);
     expect(rollout.status).toMatchObject({ phase: 'Progressing', canaryWeight: 0 });
     expect(messagesOf(rollout)).toContain('Knative Revision podinfo-00002.demo is not ready');
+  });
+
+  it('that goes back to what was promoted is no new release, although Knative makes a Revision of it', () => {
+    const staged = initialised({}, slow);
+    const { world, rollout, step } = staged;
+    release(world, 'podinfo:2');
+    step(6);
+    expect(rollout.status.phase).toBe('Failed');
+    release(world, 'podinfo:1');
+    step(3);
+    expect(rollout.status.phase).toBe('Failed');
+    expect(pinOf(staged)).toBe('podinfo-00001');
+    const begun = rollout.ticks.flatMap(({ effects }) => effects.filter(({ kind }) => kind === 'begin-release'));
+    expect(begun).toHaveLength(1);
   });
 
   it('is not pinned before its first Revision is there', () => {
@@ -141,7 +160,7 @@ describe('a Knative Service', () => {
       };
     };
     step();
-    world.revise();
+    release(world, 'podinfo:2');
     step(6);
     remove();
     step(2);

@@ -1,5 +1,5 @@
 import type { KubeObject, ObjectRef } from '../../manifest/types.ts';
-import { at, listOf, jsonOf, textOf } from '../json.ts';
+import { at, jsonOf, listOf, sameJson, textOf, textsOf } from '../json.ts';
 import { templateHash } from '../template-hash.ts';
 import type { Readiness } from '../types.ts';
 import { noSelector, type ReadinessInput, type Target } from './target.ts';
@@ -31,7 +31,7 @@ export const knative: Target = {
   candidateRef: (ref, target) => revisionRef(ref, target && latestOf(target)),
   candidateOf: ({ candidate }) => candidate,
   writePrimary: ({ target }, primary) => ({ object: primary ? pinned(target) : pinnedAtFirst(target), over: target }),
-  runs: (primary, { target }) => primary.metadata.name === latestOf(target),
+  runs: (primary, { target }) => primary.metadata.name === latestOf(target) || isMadeFrom(primary, target),
   hasId: (primary, hash) => templateHash(primary.metadata.name) === hash,
   unborn: () => undefined,
   readiness: revisionReadiness,
@@ -41,7 +41,10 @@ export const knative: Target = {
     const { [primaryRevisionAnnotation]: _pin, ...annotations } = target.metadata.annotations ?? {};
     const free = { ...target, metadata: { ...target.metadata, annotations } };
     // Users stay where they are: only where the latest Revision is the promoted one may Knative choose again.
-    if (primary?.metadata.name !== latestOf(target)) return free;
+    const latest = latestOf(target);
+    const isChosen = textOf(at(target, 'status', 'latestReadyRevisionName')) === latest;
+    const isSame = primary !== undefined && isChosen && isMadeFrom(primary, target);
+    if (primary?.metadata.name !== latest && !isSame) return free;
     return { ...free, spec: { ...jsonOf(target['spec']), traffic: [{ latestRevision: true, percent: 100 }] } };
   },
 };
@@ -49,6 +52,19 @@ export const knative: Target = {
 /** The Revision that was made last, ready or not. */
 export function latestOf(target: KubeObject): string | undefined {
   return textOf(at(target, 'status', 'latestCreatedRevisionName'));
+}
+
+/**
+ * Whether a Revision has what the Service asks for. Knative makes a new one even where a template goes back to what it was, as a revert
+ * in Git does; in Flagger that is another release.
+ */
+function isMadeFrom(revision: KubeObject, target: KubeObject): boolean {
+  const { metadata, spec } = jsonOf(at(target, 'spec', 'template'));
+  if (spec === undefined || !sameJson(revision['spec'], spec)) return false;
+  const isOurs = ([key]: readonly [string, string]): boolean => !key.startsWith('serving.knative.dev/');
+  const notes = (values: unknown): Record<string, string> =>
+    Object.fromEntries(Object.entries(textsOf(values)).filter(isOurs));
+  return sameJson(notes(revision.metadata.annotations), notes(jsonOf(metadata)['annotations']));
 }
 
 function revisionRef({ namespace }: ObjectRef, name: string | undefined): ObjectRef | undefined {
