@@ -60,11 +60,12 @@ export function findTags(): ReadonlyMap<string, readonly string[]> {
 }
 
 /** Tests first, then why there is none. */
-function coverageOf(id: string, tags: ReadonlyMap<string, readonly string[]>, { reasons }: Catalogue): string {
+function coverageOf(id: string, tags: ReadonlyMap<string, readonly string[]>, { reasons, faults }: Catalogue): string {
   const files = tags.get(id);
   if (files) return files.map((file) => `\`${file}\``).join(', ');
   const why = reasons.get(id);
-  return why === undefined ? '**not covered**' : `– ${why}`;
+  if (why !== undefined) return `– ${why}`;
+  return faults.has(id) ? '– decided in `src/canary/FAULTS.md`' : '**not covered**';
 }
 
 export function renderTable(catalogue: Catalogue, tags: ReadonlyMap<string, readonly string[]>): string {
