@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { createKeysFor } from '../../src/agent/waking.ts';
+import { createKeysFor, firstTickMs } from '../../src/agent/waking.ts';
+import type { CanaryStatus, Phase } from '../../src/canary/types.ts';
 import type { Change } from '../../src/cluster/cluster.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
 
@@ -98,5 +99,35 @@ describe('the canaries that a changed object may belong to', () => {
     tell({ kind: 'deleted', object: later });
     expect(keysFor('Deployment', 'test', 'two')).toEqual([]);
     expect(keysFor('ConfigMap', 'test', 'settings')).toEqual([]);
+  });
+});
+
+describe('the first ticks after a start', () => {
+  const intervalMs = 10_000;
+  const nowMs = Date.UTC(2026, 0, 1);
+  const statusOf = (phase: Phase, secondsAgo: number): CanaryStatus => ({
+    phase,
+    failedChecks: 0,
+    canaryWeight: 0,
+    iterations: 0,
+    lastAppliedSpec: '',
+    lastPromotedSpec: '',
+    lastTransitionTime: new Date(nowMs - secondsAgo * 1_000).toISOString(),
+  });
+  const inMs = (key: string, status: CanaryStatus): number => firstTickMs(key, status, intervalMs, nowMs) - nowMs;
+
+  it('are spread over the interval where canaries rest [R46]', () => {
+    const resting = statusOf('Succeeded', 3_600);
+    const waits = Array.from({ length: 100 }, (_, index) => inMs(`test/app-${index}`, resting));
+    const tenths = new Set(waits.map((ms) => Math.floor(ms / 1_000)));
+    expect([Math.min(...waits) >= 0, Math.max(...waits) < intervalMs, tenths.size]).toEqual([true, true, 10]);
+  });
+
+  it('give a canary under way the rest of its interval, so that no step comes too soon [R46]', () => {
+    expect([0, 4, 10, 600].map((ago) => inMs('test/app', statusOf('Progressing', ago)))).toEqual([10_000, 6_000, 0, 0]);
+  });
+
+  it('wait for no more than an interval, wherever the clock was', () => {
+    expect(inMs('test/app', statusOf('Progressing', -3_600))).toBe(intervalMs);
   });
 });

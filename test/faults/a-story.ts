@@ -125,17 +125,21 @@ export function createStory({
     editAnalysis(change) {
       story.edit({ analysis: { ...((world.canary['spec'] as Json)['analysis'] as Json), ...change } });
     },
-    replicas(name) {
-      return (world.objects.get(`Deployment/${name}`)?.['spec'] as { replicas: number }).replicas;
-    },
-    image(name) {
-      const { template } = world.objects.get(`Deployment/${name}`)?.['spec'] as {
-        template: { spec: { containers: readonly { image: string }[] } };
-      };
-      return template.spec.containers[0]?.image.split(':')[1] ?? '';
-    },
+    replicas: (name) => specOf(world, name).replicas ?? 1,
+    image: (name) => specOf(world, name).template?.spec.containers[0]?.image.split(':')[1] ?? '',
   };
   before?.(world);
   story.wait(30);
   return story;
+}
+
+interface DeploymentSpec {
+  readonly replicas?: number;
+  readonly template?: { readonly spec: { readonly containers: readonly { readonly image: string }[] } };
+}
+
+function specOf(world: ModelCluster, name: string): DeploymentSpec {
+  const deployment = world.objects.get(`Deployment/${name}`);
+  if (!deployment) throw new Error(`there is no Deployment ${name}`);
+  return deployment['spec'] as DeploymentSpec;
 }

@@ -10,13 +10,14 @@ function writtenByFlagger(story: Story, hash = '5d7f8c9b64'): void {
   const status = { ...(world.canary['status'] as Json), lastAppliedSpec: hash, lastPromotedSpec: hash };
   world.canary = { ...world.canary, status };
   const primary = world.objects.get('Deployment/app-primary');
-  const spec = primary?.['spec'] as { template: { metadata: { annotations: Record<string, string> } } };
+  if (!primary) throw new Error('there is no primary');
+  const spec = primary['spec'] as { template: { metadata: { annotations: Record<string, string> } } };
   const annotations = {
     ...spec.template.metadata.annotations,
     'flagger-id': '0f4bcbf3-6d21-4a53-b1c9-3c1df0b5ad8e',
   };
   const template = { ...spec.template, metadata: { ...spec.template.metadata, annotations } };
-  if (primary) world.objects.set('Deployment/app-primary', { ...primary, spec: { ...spec, template } });
+  world.objects.set('Deployment/app-primary', { ...primary, spec: { ...spec, template } });
 }
 
 describe('an upgrade, or the change from Flagger', () => {

@@ -118,6 +118,8 @@ export class Watch {
         () => `the status says ${status.canaryWeight}, the routes say ${this.world.weight}`,
       );
     }
+    if (this.release && isFresh && status.sessionAffinityCookie !== undefined)
+      this.release.cookie = status.sessionAffinityCookie;
     holdTrue(tick, status, this.world);
   }
 
@@ -130,18 +132,13 @@ export class Watch {
     );
     if (tick.isFresh) this.traffic(canaryWeight);
     if (tick.isFresh && canaryWeight > this.world.weight) this.step(canaryWeight, tick);
-    if (!this.release) return;
-    if (!tick.isFresh) delete this.release.cookie;
-    if (this.world.weight === 0) delete this.release.cookie;
-    if (canaryWeight > 0 && cookies?.current !== undefined) {
-      const { cookie } = this.release;
-      hold(
-        'same cookie',
-        cookie === undefined || cookie === cookies.current,
-        () => `${cookie} became ${cookies.current}`,
-      );
-      this.release.cookie = cookies.current;
-    }
+    const { release, world } = this;
+    if (!release) return;
+    // Who was not seen has come back without a cookie.
+    if (!tick.isFresh || world.weight === 0) delete release.cookie;
+    const wanted = release.cookie;
+    if (canaryWeight > 0 && wanted !== undefined)
+      hold('same cookie', cookies?.current === wanted, () => `${wanted} became ${cookies?.current}`);
   }
 
   private traffic(canaryWeight: number): void {
@@ -219,7 +216,7 @@ export class Watch {
   private begin({ content }: Watched): void {
     hold('no retry by itself', content !== this.rejected, () => `${content} was rolled back, and begins again`);
     const { release } = this;
-    this.release = { content, ...(release ? { before: release } : {}) };
+    this.release = { content, ...(release ? { before: release.before ?? release } : {}) };
     delete release?.before;
   }
 

@@ -12,7 +12,7 @@ const firstVersion = async (stage: Stage): Promise<void> => {
 };
 
 describe('a release', patient, () => {
-  it('of a good version is promoted, and Git tells it by commit, tag and ledger', async () => {
+  it('of a good version is promoted, and Git tells it by commit, tag and ledger [R40]', async () => {
     await onStage({ files: appFiles(), hosts: [hostOf()] }, async (stage) => {
       await firstVersion(stage);
       const pushed = await stage.edit('podinfo 3.1.1', appPath(), toTag('3.1.1'));

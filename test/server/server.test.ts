@@ -34,7 +34,7 @@ describe('the server for the kubelet and Prometheus', () => {
     expect(await ask(`${url}/readyz?verbose`)).toMatchObject({ status: 200, text: 'OK' });
   });
 
-  it('says why the agent is not ready although it lives, and is asked each time', async () => {
+  it('says why the agent is not ready although it lives, and is asked each time [R88]', async () => {
     let reasons = ['Git was not reached for 6 minutes', 'Canary: not listed yet'];
     const { url } = await start({ notReady: () => reasons });
     expect(await ask(`${url}/readyz`)).toMatchObject({ status: 503, text: `${reasons.join('\n')}\n` });

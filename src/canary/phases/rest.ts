@@ -84,17 +84,16 @@ export function keepUp(stage: Stage): void {
 function heal(stage: Stage): void {
   const { seen, status, revision, novelty, weight, names } = stage;
   const { primary } = seen;
-  // A rejected config may belong to a template that was promoted.
-  const isPromoted =
-    revision.hash === status.lastPromotedSpec && (status.phase !== 'Failed' || hasPrimaryConfigs(revision, seen));
+  // After a failure the target, or one of its configs, is what was rejected.
+  const isPromoted = revision.hash === status.lastPromotedSpec && status.phase !== 'Failed';
   if (!primary) {
     const ready = primaryReadiness(stage);
     if (ready.kind !== 'ready') warn(stage, ready.reason);
-    // Only ever from the version that was promoted; after a failure the target is not that one.
+    // Only ever from the version that was promoted.
     if (isPromoted && !cannotBeCopied(stage)) writePrimary(stage);
     return;
   }
-  if (isPromoted && status.phase !== 'Failed' && novelty === 'same' && !hasPrimaryConfigs(revision, seen)) {
+  if (isPromoted && novelty === 'same' && !hasPrimaryConfigs(revision, seen)) {
     copyConfigs(stage, (key) => !seen.configs.has(`${key}-primary` as ConfigKey));
   }
   // A primary that answers again takes its users back.
