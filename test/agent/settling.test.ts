@@ -71,7 +71,7 @@ describe('a canary that has just become ready', () => {
       world.setImage('example.org/app:2.0.0');
       rollout.run(world.nowMs + 3_000);
       expect(rollout.status).toMatchObject({ phase: 'Progressing', canaryWeight: 0 });
-      const { see } = world;
+      const see = world.see.bind(world);
       world.see = () => {
         const seen = see();
         const at = new Date(world.nowMs - readySinceMs).toISOString();
