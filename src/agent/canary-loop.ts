@@ -11,6 +11,7 @@ import {
 } from '../canary/types.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { createKeyedQueue } from '../lib/keyed-queue.ts';
+import { createLimit } from '../lib/limit.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { createAsking } from './asking.ts';
 import type { Deps } from './deps.ts';
@@ -21,7 +22,7 @@ import { type Observed, observe } from './observe.ts';
 import type { Releases } from './releases.ts';
 import { createRivals } from './rivals.ts';
 import { createCanarySeries } from './canary-series.ts';
-import { movesUsers, settleMs, takesPods } from './settling.ts';
+import { isTold, movesUsers, settleMs, takesPods } from './settling.ts';
 import { createUnderstanding, type Understood } from './understanding.ts';
 import { isAtLeast } from './versions.ts';
 import type { Views } from './views.ts';
@@ -89,6 +90,8 @@ export function createCanaryLoop({
     ...(settings.inconclusive === undefined ? {} : { inconclusive: settings.inconclusive }),
   };
 
+  // A thousand releases at once queue here and not at the API server's connections, where events and the sync want their turn too.
+  const writing = createLimit(48);
   const understanding = createUnderstanding(settings, rivals);
   const memoryOf = (key: string): Memory => {
     const known = memories.get(key);
@@ -97,10 +100,7 @@ export function createCanaryLoop({
     memories.set(key, fresh);
     return fresh;
   };
-  const split = (key: string): [string, string] => {
-    const slash = key.indexOf('/');
-    return [key.slice(0, slash), key.slice(slash + 1)];
-  };
+  const split = (key: string, at = key.indexOf('/')): [string, string] => [key.slice(0, at), key.slice(at + 1)];
   /** Whether the view of the Canary does not have our last write yet. */
   const isBehind = ({ metadata }: KubeObject, memory: Memory): boolean => {
     if (memory.ahead !== undefined && isAtLeast(metadata.resourceVersion, memory.ahead)) memory.ahead = undefined;
@@ -179,7 +179,7 @@ export function createCanaryLoop({
     for (const effect of list) {
       if (movedMs !== undefined && takesPods(effect))
         await clock.sleep(Math.max(movedMs + settleMs - clock.now(), 0), signal);
-      await effects.run(effect, tick, signal);
+      await (isTold(effect) ? effects.run(effect, tick, signal) : writing(() => effects.run(effect, tick, signal)));
       if (movesUsers(effect, tick)) movedMs = clock.now();
     }
   };
@@ -201,11 +201,9 @@ export function createCanaryLoop({
     if (decision.status) {
       // Effects may have annotated the Canary; only its own spec and status decide, so the version of before them is not held against us.
       const noted = releases.notedVersion(key);
-      const base =
-        noted === undefined || noted === notedBefore
-          ? canary
-          : { ...canary, metadata: { ...canary.metadata, resourceVersion: noted } };
-      memory.ahead = await writeStatus(cluster, base, decision.status, signal);
+      const isNoted = noted !== undefined && noted !== notedBefore;
+      const base = isNoted ? { ...canary, metadata: { ...canary.metadata, resourceVersion: noted } } : canary;
+      memory.ahead = await writing(() => writeStatus(cluster, base, next, signal));
     }
     series.show(spec, next, tick.seen, decision, (clock.now() - tick.seen.nowMs) / 1000);
     if (next.phase !== memory.phase) {
