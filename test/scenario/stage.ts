@@ -19,6 +19,8 @@ export interface StageOptions {
   readonly perSecond?: number;
   /** How much faster than the wall the clock runs. Absent: 20. A process has the wall's. */
   readonly speed?: number;
+  /** Of everything on the stage. Absent: one of `speed`. */
+  readonly clock?: Clock;
   /** The routing kinds that the cluster knows. Absent: Gateway API. */
   readonly routing?: 'gateway-api' | 'traefik' | 'smi' | 'istio';
   /** In the stage's time. Absent: 1,000. */
@@ -135,7 +137,7 @@ async function build(
   stop: () => Promise<void>,
 ): Promise<Stage> {
   const { perSecond = 3, agent: kind = 'in-process' } = options;
-  const clock = kind === 'process' ? systemClock : fastClock(options.speed ?? 20);
+  const clock = options.clock ?? (kind === 'process' ? systemClock : fastClock(options.speed ?? 20));
   const git = await startGitServer({ root: join(root, 'git') });
   closing.push(() => git.stop());
   const repoPath = await git.createRepo('config', options.files ? { files: options.files } : {});
