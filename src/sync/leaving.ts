@@ -1,6 +1,9 @@
+import { parseCanary } from '../canary/parse.ts';
+import { finalizer } from '../canary/phases/terminate.ts';
 import { daemonset } from '../canary/targets/daemonset.ts';
 import { pausedReplicas, scaledObject } from '../canary/scalers/scaled-object.ts';
 import type { Cluster } from '../cluster/cluster.ts';
+import { AgentError } from '../lib/errors.ts';
 import { identityKey, nameOf } from '../manifest/identity.ts';
 import {
   groupOf,
@@ -44,8 +47,8 @@ export interface LeavingInput {
 /**
  * A Canary that Git does not name but that still stands governs its target: neither are the replicas Git's, nor may the apex service lead
  * to unjudged pods. With a Canary that goes, its primary goes; until the target, which an idle Canary keeps at zero, is up again, the
- * traffic has nowhere else to be: so the target is scaled first, and the Canary waits for it. Those with revertOnDeletion do that
- * themselves.
+ * traffic has nowhere else to be: so the target is scaled first, and the Canary waits for it. Then it hands over what it made. Those with
+ * revertOnDeletion do all of that themselves.
  */
 export async function leavingCanaries(
   { desired, inventory, going, cluster }: LeavingInput,
@@ -69,7 +72,10 @@ export async function leavingCanaries(
       const target = wanted.get(identityKey({ apiVersion, kind, namespace, name }));
       if (going.has(key)) {
         const mayGo = !target || spec.revertOnDeletion === true || (await isUp(target, spec, cluster, signal));
-        if (mayGo) continue;
+        if (mayGo) {
+          if (target && spec.revertOnDeletion !== true) await handOver(canary, cluster, signal);
+          continue;
+        }
         waiting.add(key);
         const message = `${nameOf(ref)} is gone from Git and stays until ${nameOf(refOf(target))} has its pods back`;
         problems.push({ severity: 'warning', path, line: 1, message });
@@ -81,6 +87,35 @@ export async function leavingCanaries(
     }
   }
   return { staying, targets, services, waiting, problems };
+}
+
+/**
+ * What the Canary made (Services, routes) would go with it, and nobody would reach the target: so it is asked to give these away first, as
+ * Canaries with revertOnDeletion do. One that cannot be understood would never end.
+ */
+async function handOver(canary: KubeObject, cluster: Cluster, signal: AbortSignal): Promise<void> {
+  if (!isUnderstood(canary)) return;
+  const { resourceVersion, finalizers = [] } = canary.metadata;
+  const metadata = {
+    ...(resourceVersion ? { resourceVersion } : {}),
+    finalizers: [...new Set([...finalizers, finalizer])],
+  };
+  await cluster.mergePatch(
+    refOf(canary),
+    { metadata, spec: { revertOnDeletion: true } },
+    { manager: 'serin-scale' },
+    signal,
+  );
+}
+
+function isUnderstood(canary: KubeObject): boolean {
+  try {
+    parseCanary(canary, { provider: 'kubernetes', minIntervalMs: 0 });
+    return true;
+  } catch (error) {
+    if (error instanceof AgentError) return false;
+    throw error;
+  }
 }
 
 const isCanary = ({ apiVersion, kind }: ObjectRef): boolean =>

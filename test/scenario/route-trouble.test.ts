@@ -59,13 +59,13 @@ it('an edit that no route can be made of holds neither checks nor the way home',
   });
 });
 
-it(
-  'people are served while a Canary goes and when it is gone, by the way that it had made for them [R6]',
+it.each(['  revertOnDeletion: true\n', ''])(
+  'people are served while a Canary leaves Git and when it is gone, by the way that it had made for them [R6] (%j)',
   patient,
-  async () => {
+  async (revertOnDeletion) => {
     const files = appFiles();
     const path = 'apps/podinfo/canary.yaml';
-    const text = files[path]?.replace('  progressDeadline', '  revertOnDeletion: true\n  progressDeadline') ?? '';
+    const text = files[path]?.replace('  progressDeadline', `${revertOnDeletion}  progressDeadline`) ?? '';
     await onStage({ files: { ...files, [path]: text } }, async (stage) => {
       await stage.until('the first version runs', () => canary(stage).phase === 'Initialized');
       await stage.until('somebody is served', async () => (await visit(stage, host)).status === 200);
