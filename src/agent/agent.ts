@@ -21,6 +21,7 @@ import { createGates, type Gates } from './gates.ts';
 import { createLedgers } from './ledgers.ts';
 import { createReleases } from './releases.ts';
 import { createSyncLoop } from './sync-loop.ts';
+import { notingWrites } from './own-writes.ts';
 import { openViews } from './views.ts';
 
 export interface Agent {
@@ -105,7 +106,8 @@ export function startAgent(deps: Deps): Agent {
     onDropped: createDropReport(deps),
     onError: (_receiver, error) => log.error({ reason: messageOf(error) }, 'a message could not be sent'),
   });
-  const effects = createEffects(deps, { recorder, releases, outbox });
+  const noted = notingWrites(cluster, (object) => views.wrote(object));
+  const effects = createEffects({ ...deps, cluster: noted }, { recorder, releases, outbox });
   const syncer = createSyncer({ cluster, clock, log, settings });
 
   const phases = new Map<string, Phase>();

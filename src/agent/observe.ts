@@ -76,6 +76,7 @@ export async function observe(input: ObserveInput): Promise<Observed> {
   const route: RouteContext = { ...named, ...(cookies ? { cookies } : {}) };
   const kind = targets[spec.targetKind];
   const look = async (ref: ObjectRef | undefined): Promise<KubeObject | undefined> => ref && views.object(ref);
+  const serviceRef = (name: string): ObjectRef => ({ apiVersion: 'v1', kind: 'Service', namespace, name });
   const targetObject = await look(target);
   const primary = await look(kind.primaryRef(target, targetObject));
   const candidate = await look(kind.candidateRef?.(target, targetObject));
@@ -99,9 +100,9 @@ export async function observe(input: ObserveInput): Promise<Observed> {
     ...(candidate === undefined ? {} : { candidate }),
     ...(scaler === undefined ? {} : { scaler }),
     ...(primaryScaler === undefined ? {} : { primaryScaler }),
-    apexService: views.services.get(namespace, service.name),
-    primaryService: views.services.get(namespace, `${service.name}-primary`),
-    canaryService: views.services.get(namespace, `${service.name}-canary`),
+    apexService: await look(serviceRef(service.name)),
+    primaryService: await look(serviceRef(`${service.name}-primary`)),
+    canaryService: await look(serviceRef(`${service.name}-canary`)),
     split,
     routeTrouble: router.trouble?.(route, liveRoutes),
     routeDrift: drifted(router, route, liveRoutes),

@@ -5,6 +5,7 @@ import type { ConfigKey, ConfigSeen } from '../canary/types.ts';
 import type { Clock } from '../lib/clock.ts';
 import { AgentError } from '../lib/errors.ts';
 import type { KubeObject, ObjectRef } from '../manifest/types.ts';
+import { createOwnWrites } from './own-writes.ts';
 
 /** Live, cached views of all kinds that canaries look at. Kinds that nobody needs are not watched. */
 export interface Views {
@@ -15,6 +16,8 @@ export interface Views {
   /** One object, from a view of its kind, which is opened when it is asked for the first time. */
   object(ref: ObjectRef): Promise<KubeObject | undefined>;
   config(namespace: string, key: ConfigKey): Promise<ConfigSeen | undefined>;
+  /** Something was written by this process: `object` gives that until the watch has told of it. */
+  wrote(object: KubeObject): void;
   /** Called for every change of a watched kind. */
   onChange(listener: (kind: string, namespace: string, name: string) => void): void;
   /** Why some view is not up to date, for /readyz. */
@@ -30,6 +33,7 @@ export function openViews(cluster: Cluster, clock: Clock, namespace: string | un
   const views = new Map<string, Reflection>();
   const listeners = new Set<(kind: string, namespace: string, name: string) => void>();
   const scope = namespace === undefined ? {} : { namespace };
+  const own = createOwnWrites(clock);
 
   const open = (kind: KindRef, project?: (object: KubeObject) => KubeObject): Reflection => {
     const key = `${kind.apiVersion}/${kind.kind}`;
@@ -38,6 +42,7 @@ export function openViews(cluster: Cluster, clock: Clock, namespace: string | un
     const view = cluster.reflect(kind, { ...scope, ...optionsFor[kind.kind], ...(project ? { project } : {}) }, signal);
     views.set(key, view);
     view.onChange(({ object }) => {
+      own.heard(object);
       for (const listener of listeners) listener(kind.kind, object.metadata.namespace ?? '', nameFor(object));
     });
     return view;
@@ -64,7 +69,13 @@ export function openViews(cluster: Cluster, clock: Clock, namespace: string | un
     async object(ref) {
       const view = open(ref);
       await listed(view, ref);
-      return view.get(ref.namespace, ref.name);
+      return own.newest(ref, view.get(ref.namespace, ref.name));
+    },
+    wrote(object) {
+      const { keepManagedFields = false, project } = optionsFor[object.kind] ?? {};
+      const { managedFields, ...metadata } = object.metadata;
+      const kept = { ...object, metadata: keepManagedFields ? { ...metadata, managedFields } : metadata };
+      own.note(project ? project(kept) : kept);
     },
     async config(inNamespace, key) {
       const [kind, name] = key.startsWith('secret/')

@@ -134,7 +134,9 @@ export class Shell {
     for (const [index, effect] of decision.effects.entries()) {
       if (index === failsAt) throw new Refused('the API server is away');
       this.watch.effect(effect, tick);
+      const before = this.world.objects;
       this.world.apply(effect);
+      this.lastSeen = withOwnWrite(this.lastSeen, before, this.world.objects);
       tick.done.push(effect);
       this.note(effect);
     }
@@ -185,6 +187,22 @@ export class Shell {
     this.understood = { from, ...understand(this.world) };
     return this.understood.spec;
   }
+}
+
+/** The agent knows what it wrote, however far behind its watches are. */
+function withOwnWrite(seen: Objects, before: Objects, after: Objects): Objects {
+  const { services } = after;
+  const own = { ...seen.services };
+  for (const role of ['apex', 'primary', 'canary'] as const)
+    if (services[role] !== before.services[role]) own[role] = services[role];
+  return {
+    ...seen,
+    services: own,
+    ...(after.target === before.target ? {} : { target: after.target }),
+    ...(after.primary === before.primary ? {} : { primary: after.primary }),
+    ...(after.targetService === before.targetService ? {} : { targetService: after.targetService }),
+    ...(after.split === before.split ? {} : { split: after.split }),
+  };
 }
 
 function understand({ canary }: World): Omit<Understood, 'from'> {
