@@ -118,7 +118,9 @@ describe('an app with an autoscaler', patient, () => {
       await stage.edit('larger', scalerPath, (text) => text.replace('maxReplicaCount: 5', 'maxReplicaCount: 8'));
       await stage.until(
         'the primary may grow',
-        () => (scalerNamed(stage, 'podinfo-primary')?.['spec'] as { maxReplicaCount?: number }).maxReplicaCount === 8,
+        () =>
+          (scalerNamed(stage, 'podinfo-primary')?.['spec'] as { maxReplicaCount?: number } | undefined)
+            ?.maxReplicaCount === 8,
       );
       expect(pause()).toBe('0');
       // With the Canary goes the primary, and the target gets its pods and its autoscaler back.
