@@ -7,7 +7,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 30_000,
     pool: 'forks',
-    maxWorkers: 3,
+    maxWorkers: 4,
     teardownTimeout: 5_000,
     // Whole agents on a busy machine: what fails there once is tried once more, and shown as retried.
     retry: process.env['CI'] ? 1 : 0,

@@ -58,7 +58,7 @@ describe('the command line', () => {
       /--git-poll-interval .*"soon" is no duration/,
     ],
     ['a settings file that is not there', ['run', '--config', '/nowhere.yaml'], /\/nowhere\.yaml/],
-    ['a real cluster for the benchmark', ['bench', '--cluster'], /not there yet/],
+    ['half a canary for the benchmark', ['bench', '--cluster', '--canaries', '7.5'], /canaries/],
   ])('calls %s wrong usage, on standard error', async (_, argv, message) => {
     const { code, stdout, stderr } = await serin(argv);
     expect(stderr).toMatch(message);

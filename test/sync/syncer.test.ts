@@ -389,7 +389,7 @@ describe('the syncer and canaries', () => {
     expect((await stage.cluster.get(apex, never))?.['spec']).toMatchObject({ selector: { app: 'web-primary' } });
   });
 
-  it('lets a Canary go only when its target has its pods back [R6]', async () => {
+  it('lets a Canary go only when its target has its pods back, and asks it to hand over what it made [R6]', async () => {
     const syncer = stage.syncer();
     const ref: ObjectRef = { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', namespace: 'test', name: 'web' };
     await patch(target, { spec: { replicas: 0 } });
@@ -403,8 +403,27 @@ describe('the syncer and canaries', () => {
       async () => (await syncer.sync(gone, never)).failed,
       (failed) => failed.length === 0,
     );
+    const leaving = await stage.cluster.get(ref, never);
+    expect(leaving?.['spec']).toMatchObject({ revertOnDeletion: true });
+    expect(leaving?.metadata.finalizers).toEqual(['finalizer.flagger.app']);
+    expect(leaving?.metadata.deletionTimestamp).toBeDefined();
+    await patch(ref, { metadata: { finalizers: null } });
     expect(await stage.cluster.get(ref, never)).toBeUndefined();
     expect(replicasOf(await stage.cluster.get(target, never))).toBe(3);
+  });
+
+  it('lets a Canary go at once that it cannot understand, which would never end', async () => {
+    const syncer = stage.syncer();
+    const ref: ObjectRef = { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', namespace: 'test', name: 'web' };
+    await syncer.sync(desired(withCanary), never);
+    const sameCookies = { sessionAffinity: { cookieName: 'a', primaryCookieName: 'a' } };
+    await stage.cluster.mergePatch(ref, { spec: { analysis: sameCookies } }, { manager: 'hand' }, never);
+    const gone = desired({ ...files, 'crds.yaml': crds, 'c.yaml': config('test/other') });
+    await eventually(
+      async () => (await syncer.sync(gone, never)).failed,
+      (failed) => failed.length === 0,
+    );
+    expect(await stage.cluster.get(ref, never)).toBeUndefined();
   });
 
   it('keeps a definition while somebody else has objects of its kind', async () => {

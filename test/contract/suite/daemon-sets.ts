@@ -150,13 +150,17 @@ export function daemonSets(given: Given): void {
         spec: { ...spec, template: { ...spec.template, spec: { ...spec.template.spec, nodeSelector: both } } },
       };
       expect((await apply('', around)).status).toBe(200);
-      const { metadata } = await read(paths(ns, 'web'));
       const stale = { ...around, metadata: { ...(wanted.metadata as Json), resourceVersion: '1' } };
       expect((await apply('&force=true', stale)).status).toBe(409);
-      const fresh = {
-        ...around,
-        metadata: { ...(wanted.metadata as Json), resourceVersion: metadata.resourceVersion },
-      };
-      expect((await apply('&force=true', fresh)).status).toBe(200);
+      // Its controller writes the status meanwhile: the version that was read may be an old one again.
+      await eventually(
+        async () => {
+          const { resourceVersion } = (await read(paths(ns, 'web'))).metadata;
+          const fresh = { ...around, metadata: { ...(wanted.metadata as Json), resourceVersion } };
+          return (await apply('&force=true', fresh)).status;
+        },
+        (status) => status === 200,
+        'an apply on the version that was read',
+      );
     }));
 }
