@@ -262,7 +262,11 @@ export class Watch {
     if (before.failedChecks < spec.analysis.threshold || failedChecks < before.failedChecks) return;
     hold(
       'rollback is not blocked',
-      phase === 'Failed' || !this.world.serves('primary') || content !== this.release?.content,
+      // Who is deleted hands everything back instead.
+      phase === 'Failed' ||
+        phase === 'Terminating' ||
+        !this.world.serves('primary') ||
+        content !== this.release?.content,
       () => `it stays in ${phase}`,
     );
   }
