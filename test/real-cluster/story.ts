@@ -102,7 +102,7 @@ async function tellRollback(stage: Stage, app: AppOptions, load: Load): Promise<
   const [outcome = ''] = await commitsWith(stage, app, 'rolled-back');
   const message = await messageOf(stage, outcome);
   expect(message).toMatch(new RegExp(`^rollback ${namespace}/podinfo 3\\.1\\.2: .*success.rate`));
-  expect(message).toContain(`Reverts: ${pushed}`);
+  await expectSameApp(stage, namespace, pushed, trailerOf(message, 'Reverts'));
   expect(await stage.file(path)).toBe(good);
   const ledger = await stage.file(`.releases/${namespace}/podinfo.yaml`);
   expect(ledger.slice(ledger.indexOf('quarantine'))).toContain('podinfo:3.1.2');
@@ -221,13 +221,24 @@ export async function expectPromoted(
   expect(await weightsOf(stage, app)).toMatch(allHome);
   const message = await messageOf(stage, outcome);
   expect(message).toMatch(subject);
-  expect(message).toContain(`Revision: ${pushed}`);
+  const judged = trailerOf(message, 'Revision');
+  await expectSameApp(stage, namespace, pushed, judged);
   expect(await stage.git('show', '--format=', '--name-only', outcome)).toBe(
     `cluster/.releases/${namespace}/podinfo.yaml\n`,
   );
   expect(await stage.file(`.releases/${namespace}/podinfo.yaml`)).toContain(`podinfo:${version}`);
   const format = '--format=%(objecttype) %(*objectname)';
-  expect(await stage.git('for-each-ref', format, `refs/tags/releases/${namespace}/podinfo/`)).toBe(`tag ${pushed}\n`);
+  expect(await stage.git('for-each-ref', format, `refs/tags/releases/${namespace}/podinfo/`)).toBe(`tag ${judged}\n`);
+}
+
+function trailerOf(message: string, name: string): string {
+  return new RegExp(`^${name}: (\\w{40})$`, 'm').exec(message)?.[1] ?? `no ${name}`;
+}
+
+/** What was judged is what was pushed, or a commit that has come with it: other apps are pushed at the same time. */
+async function expectSameApp(stage: Stage, namespace: string, pushed: string, judged: string): Promise<void> {
+  expect(await stage.git('rev-list', '--count', `${judged}..${pushed}`)).toBe('0\n');
+  expect(await stage.git('diff', '--name-only', pushed, judged, '--', `cluster/${namespace}`)).toBe('');
 }
 
 /** The object says it before the proxy does it, and a busy one takes its time. */
