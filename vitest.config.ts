@@ -1,4 +1,16 @@
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+
+/** Small files that take long: begun last, they would leave all but one processor idle at the end. */
+const long = ['/test/canary/model.test.ts', '/test/git/git-repo.test.ts', '/test/scenario/hundred.test.ts'];
+
+class LongFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const isLong = ({ moduleId }: TestSpecification): boolean => long.some((path) => moduleId.endsWith(path));
+    const sorted = await super.sort(files);
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
+  }
+}
 
 export default defineConfig({
   test: {
@@ -8,6 +20,7 @@ export default defineConfig({
     hookTimeout: 30_000,
     pool: 'forks',
     maxWorkers: 4,
+    sequence: { sequencer: LongFirst },
     teardownTimeout: 5_000,
     // Whole agents on a busy machine: what fails there once is tried once more, and shown as retried.
     retry: process.env['CI'] ? 1 : 0,

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { uniqueName } from '../contract/cluster-under-test.ts';
 import { startGitServer } from '../../src/sandbox/git-server.ts';
 import { startAgentProcess } from './agent-process.ts';
@@ -79,7 +79,11 @@ describe.skipIf(kubeconfigPath === undefined)(`manifests on a real API server${w
   });
 
   it('explain Canaries to people', async () => {
-    const analysis = await admin(['explain', 'canary.spec.analysis']);
+    // The server publishes what a new definition says a little later than it serves its objects.
+    const analysis = await vi.waitFor(() => admin(['explain', 'canary.spec.analysis']), {
+      timeout: 20_000,
+      interval: 500,
+    });
     expect(analysis).toMatch(/How a new version is judged/);
     expect(analysis).toMatch(/stepWeight\s+<integer>\s+Percent of the traffic that each passed check adds/);
     expect(await admin(['explain', 'canary.spec.analysis.inconclusive'])).toMatch(/noTraffic\s+<string>\s+enum: fail/);
