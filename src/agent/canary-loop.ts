@@ -251,8 +251,9 @@ export function createCanaryLoop({
     const startedMs = clock.now();
     const status = parseStatus(canary);
     const again = (atMs: number): void => {
-      memory.dueAtMs = atMs;
-      queue.addAt(key, atMs);
+      // A clock that was set back meanwhile must not make it wait for the hour to come again.
+      memory.dueAtMs = Math.min(atMs, clock.now() + spec.analysis.intervalMs);
+      queue.addAt(key, memory.dueAtMs);
     };
     // A canary under way is led to its end whatever Git does; a new release begins only when it is known what it is.
     if (!releases.isReady && atRest.has(status.phase)) return again(startedMs + notReadyRetryMs);
