@@ -178,7 +178,7 @@ export function createCanaryLoop({
     let movedMs: number | undefined;
     for (const effect of list) {
       if (movedMs !== undefined && takesPods(effect))
-        await clock.sleep(Math.max(movedMs + settleMs - clock.now(), 0), signal);
+        await clock.sleep(Math.min(Math.max(movedMs + settleMs - clock.now(), 0), settleMs), signal);
       await (isTold(effect) ? effects.run(effect, tick, signal) : writing(() => effects.run(effect, tick, signal)));
       if (movesUsers(effect, tick)) movedMs = clock.now();
     }

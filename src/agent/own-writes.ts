@@ -1,4 +1,4 @@
-import type { Cluster } from '../cluster/cluster.ts';
+import type { Change, Cluster } from '../cluster/cluster.ts';
 import type { Clock } from '../lib/clock.ts';
 import { type KubeObject, type ObjectRef, refKey, refOf } from '../manifest/types.ts';
 
@@ -8,8 +8,8 @@ import { type KubeObject, type ObjectRef, refKey, refOf } from '../manifest/type
  */
 export interface OwnWrites {
   note(object: KubeObject): void;
-  /** A watch has told of this state, or of the object's end. */
-  heard(object: KubeObject): void;
+  /** A watch has told of this change. */
+  heard(change: Change): void;
   /** The newer of what the watch has told and what was written here. */
   newest(ref: ObjectRef, told: KubeObject | undefined): KubeObject | undefined;
 }
@@ -25,10 +25,13 @@ export function createOwnWrites(clock: Clock): OwnWrites {
     note(object) {
       if (!unkept.has(object.kind)) written.set(refKey(refOf(object)), { object, untilMs: clock.now() + believedMs });
     },
-    heard(object) {
+    heard({ kind, object }) {
       const key = refKey(refOf(object));
       const own = written.get(key);
-      if (own && !isOlder(object, own.object)) written.delete(key);
+      if (!own) return;
+      // A list that finds an object gone knows only an old version of it.
+      const isGone = kind === 'deleted' && object.metadata.uid === own.object.metadata.uid;
+      if (isGone || !isOlder(object, own.object)) written.delete(key);
     },
     newest(ref, told) {
       const key = refKey(ref);

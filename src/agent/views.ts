@@ -41,8 +41,9 @@ export function openViews(cluster: Cluster, clock: Clock, namespace: string | un
     if (known) return known;
     const view = cluster.reflect(kind, { ...scope, ...optionsFor[kind.kind], ...(project ? { project } : {}) }, signal);
     views.set(key, view);
-    view.onChange(({ object }) => {
-      own.heard(object);
+    view.onChange((change) => {
+      own.heard(change);
+      const { object } = change;
       for (const listener of listeners) listener(kind.kind, object.metadata.namespace ?? '', nameFor(object));
     });
     return view;

@@ -26,8 +26,24 @@ describe('what the agent wrote itself', () => {
     own.note(service('10', 'app'));
     expect(own.newest(ref, service('11', 'somebody'))).toEqual(service('11', 'somebody'));
     own.note(service('12', 'app'));
-    own.heard(service('12', 'app'));
+    own.heard({ kind: 'modified', object: service('12', 'app') });
     expect(own.newest(ref, undefined)).toBeUndefined();
+  });
+
+  it('is gone with the object, also where only an old version of that is told', () => {
+    const own = createOwnWrites(skippingClock());
+    own.note(service('10', 'app'));
+    own.heard({ kind: 'deleted', object: service('9', 'app-primary') });
+    expect(own.newest(ref, undefined)).toBeUndefined();
+  });
+
+  it('stands when it was made in place of one whose end is told late', () => {
+    const own = createOwnWrites(skippingClock());
+    const made = service('10', 'app');
+    const before = service('9', 'app');
+    own.note({ ...made, metadata: { ...made.metadata, uid: 'new' } });
+    own.heard({ kind: 'deleted', object: { ...before, metadata: { ...before.metadata, uid: 'old' } } });
+    expect(own.newest(ref, undefined)).toMatchObject({ metadata: { uid: 'new' } });
   });
 
   it('is not believed in for ever when the watch is silent', () => {
