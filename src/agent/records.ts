@@ -4,6 +4,7 @@ import type { KubeObject } from '../manifest/types.ts';
 import { readRecord, releaseAnnotation, renderRecord } from '../release/record.ts';
 import type { ReleaseRecord } from '../release/types.ts';
 import type { Deps } from './deps.ts';
+import { isAtLeast } from './versions.ts';
 
 /** Field manager of the annotation that keeps a release. */
 const manager = 'serin-release';
@@ -13,7 +14,10 @@ export interface Records {
   get(key: string): ReleaseRecord | undefined;
   /** Version of the Canary that the last write of its record made; undefined before one. */
   version(key: string): string | undefined;
-  /** Takes a Canary's annotation for the truth unless something newer is known. Undefined: nothing was taken. */
+  /**
+   * Takes a Canary's annotation for the truth unless something newer is known. Undefined: nothing was taken. Another agent, which runs by
+   * mistake, may have written it meanwhile: then what it says counts.
+   */
   read(key: string, canary: KubeObject): ReleaseRecord | undefined;
   /**
    * Writes what `change` makes of the present record; undefined leaves it. Changes of one key follow each other, so that the note of a
@@ -29,13 +33,17 @@ export function createRecords({ cluster }: Pick<Deps, 'cluster'>, signal: AbortS
   const known = new Map<string, ReleaseRecord>();
   const versions = new Map<string, string>();
   const turns = new Map<string, Promise<void>>();
+  /** The annotations as they were last seen or written, and the Canary's version then. */
+  const last = new Map<string, { readonly text: string | undefined; readonly version: string | undefined }>();
 
   const write = async (key: string, record: ReleaseRecord): Promise<void> => {
     const [namespace = '', name = ''] = key.split('/');
     const ref = { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', namespace, name };
-    const annotations = { [releaseAnnotation]: renderRecord(record) };
+    const text = renderRecord(record);
+    const annotations = { [releaseAnnotation]: text };
     const { metadata } = await cluster.mergePatch(ref, { metadata: { annotations } }, { manager }, signal);
     known.set(key, record);
+    last.set(key, { text, version: metadata.resourceVersion });
     if (metadata.resourceVersion !== undefined) versions.set(key, metadata.resourceVersion);
   };
 
@@ -43,7 +51,11 @@ export function createRecords({ cluster }: Pick<Deps, 'cluster'>, signal: AbortS
     get: (key) => known.get(key),
     version: (key) => versions.get(key),
     read(key, canary) {
-      if (known.has(key)) return undefined;
+      const { annotations, resourceVersion: version } = canary.metadata;
+      const [text, before] = [annotations?.[releaseAnnotation], last.get(key)];
+      if (before && (before.text === text || (before.version !== undefined && !isAtLeast(version, before.version))))
+        return undefined;
+      last.set(key, { text, version });
       const record = readRecord(canary);
       if (record) known.set(key, record);
       return record;
@@ -63,8 +75,7 @@ export function createRecords({ cluster }: Pick<Deps, 'cluster'>, signal: AbortS
       if (record) known.set(key, record);
     },
     forget(key) {
-      known.delete(key);
-      versions.delete(key);
+      for (const map of [known, versions, last]) map.delete(key);
     },
   };
 }

@@ -292,6 +292,7 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
       const key = keyOf(canary);
       const record = records.read(key, canary);
       if (!record) return;
+      evidence.delete(key);
       for (const { content, revision, outcome } of unwrittenOf(record))
         if (outcome?.verdict === 'promoted') stables.set(key, { content, revision });
       send(key, record);

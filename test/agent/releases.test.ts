@@ -165,3 +165,30 @@ describe('a restart', () => {
     }
   });
 });
+
+describe('two agents that run at once by mistake', () => {
+  const other = (on: Stage, version: string, record: Readonly<Record<string, unknown>>): KubeObject => {
+    const before: unknown = JSON.parse(on.canary().metadata.annotations?.[releaseAnnotation] ?? '{}');
+    const text = JSON.stringify({ ...(before as object), ...record });
+    const metadata = { ...on.canary().metadata, resourceVersion: version, annotations: { [releaseAnnotation]: text } };
+    return { ...on.canary(), metadata };
+  };
+
+  it('know the release that the other one has begun, and end that one', async () => {
+    const on = await underWay();
+    on.releases.resume(on.canary());
+    const begun = other(on, '9', { id: 'theirs', revision: commit('c'), content: 'three' });
+    on.releases.resume(begun);
+    await on.releases.end(begun, rolledBack);
+    expect(on.outcomes.at(-1)).toMatchObject({ releaseId: 'theirs', state: { content: 'three' } });
+  });
+
+  it('believe in no annotation that is older than their own last look', async () => {
+    const on = await underWay();
+    const own = on.canary();
+    on.releases.resume(other(on, '9', { id: 'theirs' }));
+    on.releases.resume(other(on, '8', { id: 'older' }));
+    await on.releases.end(own, rolledBack);
+    expect(on.outcomes.at(-1)?.releaseId).toBe('theirs');
+  });
+});
