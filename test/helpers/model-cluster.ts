@@ -5,12 +5,15 @@ import {
   parseConfigKey,
   renderConfigCopy,
 } from '../../src/canary/configs.ts';
+import { targets } from '../../src/canary/targets/registry.ts';
 import type { ConfigKey, ConfigSeen, Effect, Seen, TrafficSplit } from '../../src/canary/types.ts';
 import { canonicalJson } from '../../src/lib/hash.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
+import { mergePatch } from '../../src/sandbox/api/patch.ts';
+import { daemonSetWithStatus, deploymentWithStatus } from './workload-status.ts';
 
 export interface ModelOptions {
-  /** `spec` of the Canary. */
+  /** `spec` of the Canary. Its target is a Deployment, unless it names a DaemonSet: there is one node for that. */
   readonly canarySpec: Readonly<Record<string, unknown>>;
   readonly name?: string;
   readonly namespace?: string;
@@ -31,6 +34,7 @@ export interface ModelCluster {
   routeDrift: boolean;
   desiredReplicas: number | undefined;
   readonly objects: Map<string, KubeObject>;
+  /** The target, its primary, or another of the target's kind, with its status. */
   deployment(name: string): KubeObject | undefined;
   /** Changes the target as a push to Git would. */
   setImage(image: string): void;
@@ -55,8 +59,11 @@ export function createModelCluster({
   settleMs = 1_000,
   replicas = 1,
 }: ModelOptions): ModelCluster {
+  const { kind: wantedKind } = (canarySpec['targetRef'] ?? {}) as { readonly kind?: string };
+  const workload = wantedKind === 'DaemonSet' ? wantedKind : 'Deployment';
+  const { scaling } = targets[workload];
   const objects = new Map<string, KubeObject>();
-  /** When a Deployment last changed, and how many pods of the version before still answer. */
+  /** When a workload last changed, and how many pods of the version before still answer. */
   const changes = new Map<string, { atMs: number; stillServing: number }>();
   let generations = 0;
 
@@ -69,11 +76,11 @@ export function createModelCluster({
       ...rest,
       metadata: { ...object.metadata, uid: before?.metadata.uid ?? `uid-${generations}`, generation: generations },
     } as KubeObject;
-    if (before && canonicalJson(before['spec']) === canonicalJson(object['spec']) && object.kind === 'Deployment') {
+    if (before && canonicalJson(before['spec']) === canonicalJson(object['spec']) && object.kind === workload) {
       objects.set(at, { ...stored, metadata: { ...stored.metadata, generation: before.metadata.generation ?? 0 } });
       return;
     }
-    if (object.kind === 'Deployment') {
+    if (object.kind === workload) {
       changes.set(object.metadata.name, { atMs: world.nowMs, stillServing: before ? servingOf(before) : 0 });
     }
     objects.set(at, stored);
@@ -82,7 +89,7 @@ export function createModelCluster({
     const spec = deployment['spec'] as { template: { spec: { containers: { image: string }[] } } };
     return spec.template.spec.containers[0]?.image ?? '';
   };
-  const replicasOf = (deployment: KubeObject): number => (deployment['spec'] as { replicas: number }).replicas;
+  const replicasOf = (deployment: KubeObject): number => scaling?.replicasOf(deployment) ?? 0;
   const isGood = (deployment: KubeObject): boolean =>
     !world.brokenImages.has(imageOf(deployment)) && !world.brokenDeployments.has(deployment.metadata.name);
   const servingOf = (deployment: KubeObject): number => {
@@ -102,36 +109,20 @@ export function createModelCluster({
     const deadlineMs =
       ((deployment['spec'] as { progressDeadlineSeconds?: number }).progressDeadlineSeconds ?? 600) * 1_000;
     const isLate = !isNew && wanted > 0 && world.nowMs - change.atMs > deadlineMs;
-    return {
-      ...deployment,
-      status: {
-        observedGeneration: deployment.metadata.generation,
-        replicas: wanted + old,
-        updatedReplicas: wanted,
-        availableReplicas: available,
-        conditions: [
-          {
-            type: 'Progressing',
-            status: isLate ? 'False' : 'True',
-            reason: isLate ? 'ProgressDeadlineExceeded' : 'NewReplicaSetAvailable',
-          },
-          {
-            type: 'Available',
-            status: available >= wanted ? 'True' : 'False',
-            reason: available >= wanted ? 'MinimumReplicasAvailable' : 'MinimumReplicasUnavailable',
-            lastUpdateTime: new Date(change.atMs).toISOString(),
-          },
-        ],
-      },
-    };
+    const pods = { wanted, old, available, sinceMs: change.atMs, isLate };
+    return workload === 'DaemonSet' ? daemonSetWithStatus(deployment, pods) : deploymentWithStatus(deployment, pods);
   };
   const patchTarget = (change: (spec: Record<string, unknown>) => Record<string, unknown>, own = name): void => {
-    const target = objects.get(key('Deployment', own));
+    const target = objects.get(key(workload, own));
     if (target) put({ ...target, spec: change(target['spec'] as Record<string, unknown>) });
+  };
+  const scaleTarget = (wanted: number): void => {
+    const target = objects.get(key(workload, name));
+    if (target && scaling) put(mergePatch(target, scaling.patch(wanted)) as KubeObject);
   };
   const configsSeen = (): ReadonlyMap<ConfigKey, ConfigSeen> => {
     const found = new Map<ConfigKey, ConfigSeen>();
-    const target = objects.get(key('Deployment', name));
+    const target = objects.get(key(workload, name));
     for (const ref of target ? configRefsOf(target) : []) {
       for (const wanted of [ref.key, `${ref.key}-primary` as ConfigKey]) {
         const config = objects.get(key(ref.kind, parseConfigKey(wanted).name));
@@ -165,7 +156,7 @@ export function createModelCluster({
     brokenDeployments: new Set(),
     downDeployments: new Set(),
     deployment(own) {
-      const found = objects.get(key('Deployment', own));
+      const found = objects.get(key(workload, own));
       return found && withStatus(found);
     },
     setImage(image) {
@@ -231,7 +222,7 @@ export function createModelCluster({
           );
         }
         case 'scale-target':
-          return world.setReplicas(name, effect.replicas);
+          return scaleTarget(effect.replicas);
         case 'set-route':
           world.split = effect.split;
           world.routeDrift = false;
@@ -245,14 +236,14 @@ export function createModelCluster({
     },
   };
   world.setConfig('one');
+  const deadlineSeconds = (canarySpec['progressDeadlineSeconds'] as number | undefined) ?? 600;
   put({
     apiVersion: 'apps/v1',
-    kind: 'Deployment',
+    kind: workload,
     metadata: { name, namespace, labels: { app: name, team: 'rig' }, annotations: { 'example.org/owner': 'rig' } },
     spec: {
-      replicas,
+      ...(workload === 'DaemonSet' ? {} : { replicas, progressDeadlineSeconds: deadlineSeconds }),
       selector: { matchLabels: { app: name } },
-      progressDeadlineSeconds: (canarySpec['progressDeadlineSeconds'] as number | undefined) ?? 600,
       template: {
         metadata: { labels: { app: name }, annotations: { 'prometheus.io/scrape': 'true' } },
         spec: {

@@ -32,8 +32,8 @@ export function createRoutedWorld({ canarySpec, name = 'app', objects, onWrite }
   const world = createModelCluster({ canarySpec, name });
   const routes = new Map<string, KubeObject>();
   for (const object of objects) {
-    if (object.kind === 'Deployment')
-      world.apply({ kind: 'write', object, over: world.objects.get(`Deployment/${object.metadata.name}`) });
+    if (object.kind === 'Deployment' || object.kind === 'DaemonSet')
+      world.apply({ kind: 'write', object, over: world.objects.get(`${object.kind}/${object.metadata.name}`) });
     else routes.set(refKey(refOf(object)), object);
   }
   const see = world.see.bind(world);

@@ -13,6 +13,7 @@ import type { KubeObject, ObjectRef } from '../../src/manifest/types.ts';
 import { planRoutes } from '../../src/routers/reconcile.ts';
 import { routerFor } from '../../src/routers/registry.ts';
 import { aRouteContext } from './a-route-context.ts';
+import { daemonSetWithStatus } from './workload-status.ts';
 
 type Spec = Record<string, unknown>;
 
@@ -57,24 +58,12 @@ export function createTargetWorld({ canarySpec, target, nodes = 2 }: TargetWorld
   const withStatus = (object: KubeObject): KubeObject => {
     if (object.kind === 'Deployment') return withReplicas(object);
     if (object.kind !== 'DaemonSet') return object;
-    const { name, generation } = object.metadata;
+    const { name } = object.metadata;
     const sinceMs = movedMs.get(name) ?? 0;
     const isZero = targets.DaemonSet.scaling?.replicasOf(object) === 0 || world.nowhere.has(name);
-    const desired = isZero ? 0 : nodes;
+    const wanted = isZero ? 0 : nodes;
     const isUp = !world.broken.has(name) && world.nowMs - sinceMs >= 1_000;
-    return {
-      ...object,
-      metadata: {
-        ...object.metadata,
-        managedFields: [{ manager: 'test', time: new Date(sinceMs).toISOString(), fieldsV1: { 'f:spec': {} } }],
-      },
-      status: {
-        observedGeneration: generation,
-        desiredNumberScheduled: desired,
-        updatedNumberScheduled: desired,
-        numberAvailable: isUp ? desired : 0,
-      },
-    };
+    return daemonSetWithStatus(object, { wanted, old: 0, available: isUp ? wanted : 0, sinceMs });
   };
   const withReplicas = (object: KubeObject): KubeObject => {
     const { name, generation } = object.metadata;

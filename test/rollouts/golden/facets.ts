@@ -1,7 +1,8 @@
 import type { CanaryStatus } from '../../../src/canary/types.ts';
 import type { KubeObject } from '../../../src/manifest/types.ts';
 import type { Replayed } from './replay.ts';
-import type { RecordedObjects, Recording } from './recording.ts';
+import type { RecordedObjects, Recording, ServiceChange } from './recording.ts';
+import { isSight } from './sights.ts';
 
 export const facets = [
   'lines',
@@ -10,7 +11,9 @@ export const facets = [
   'statuses',
   'weights',
   'writes',
+  'services',
   'payloads',
+  'sights',
   'before',
   'after',
 ] as const;
@@ -96,6 +99,29 @@ function weightLines(all: readonly Weighing[], isTimed: boolean): string[] {
   });
 }
 
+/** Where each Service leads. All that a Canary owned goes at once, in no order. */
+function serviceLines(changes: readonly ServiceChange[]): string[] {
+  const ledTo = new Map<string, string>();
+  const gone: string[] = [];
+  const allGone = (): string[] => gone.splice(0).sort();
+  const lines = changes.flatMap(({ t, name, selector = {}, deleted }) => {
+    const to = deleted ? 'gone' : `to ${labelsOf(selector)}`;
+    const line = `${t < 0 ? 'first ' : ''}${name} ${to}`;
+    if (ledTo.get(name) === to) return [];
+    ledTo.set(name, to);
+    if (!deleted) return [...allGone(), line];
+    gone.push(line);
+    return [];
+  });
+  return [...lines, ...allGone()];
+}
+
+const labelsOf = (labels: Readonly<Record<string, string>>): string =>
+  Object.entries(labels)
+    .map(([name, value]) => `${name}=${value}`)
+    .sort()
+    .join(' ');
+
 function payloadLines(payloads: readonly Json[]): string[] {
   const hash = alias();
   // How often a closed gate is asked depends on when it opens.
@@ -147,12 +173,14 @@ export function facesOfRecording(gold: Recording, objects: RecordedObjects | und
       isTimed(gold),
     ),
     writes: gold.writes.filter(({ code }) => code < 300).map(writeLine),
+    services: serviceLines(gold.services),
     alerts: (gold.webhooks ?? [])
       .flatMap(attachmentsOf)
       .map(({ color, text }) => `${colours[String(color)]}: ${String(text)}`),
     payloads: payloadLines(
       (gold.webhooks ?? []).filter((hook) => attachmentsOf(hook).length === 0).map(({ payload }) => payload),
     ),
+    sights: gold.actions.map(({ what }) => what).filter(isSight),
     before: objectLines(Object.values(objects?.before ?? {})),
     after: objectLines(Object.values(objects?.after ?? {})),
   };
@@ -194,7 +222,9 @@ export function facesOfReplay(ours: Replayed, gold: Recording, objects: Recorded
       isTimed(gold),
     ),
     writes: ours.writes,
+    services: serviceLines(ours.services),
     payloads: payloadLines(ours.payloads),
+    sights: ours.sights,
     before: objects ? objectLines(ours.before.filter(isIn(objects.before))) : [],
     after: objects ? objectLines(ours.after.filter(isIn(objects.after))) : [],
   };

@@ -6,6 +6,14 @@ const folder = join(import.meta.dirname, '../../../fixtures/golden');
 
 type Entry = Readonly<Record<string, unknown>>;
 
+/** A Service that was made, now leads elsewhere, or is gone. */
+export interface ServiceChange {
+  readonly t: number;
+  readonly name: string;
+  readonly selector?: Readonly<Record<string, string>>;
+  readonly deleted?: true;
+}
+
 /** What Flagger 1.44.0 did on a real API server; `t` is seconds since the first action. See fixtures/golden. */
 export interface Recording {
   readonly canarySpec: Entry;
@@ -15,6 +23,7 @@ export interface Recording {
   readonly status: readonly (Entry & { readonly t: number })[];
   readonly weights: readonly (Entry & { readonly t: number })[];
   readonly deployments: readonly { readonly name: string; readonly replicas: number; readonly image: string }[];
+  readonly services: readonly ServiceChange[];
   readonly writes: readonly {
     readonly t: number;
     readonly verb: string;
@@ -40,10 +49,8 @@ const namesIn = (path: string): readonly string[] =>
 
 export const recordings: readonly string[] = namesIn(folder);
 
-/** Outages provoked on purpose: what not to do. That of DaemonSets is told in daemonset.test.ts: the model of a cluster has none. */
-export const faults: readonly string[] = namesIn(join(folder, 'faults'))
-  .filter((name) => !name.startsWith('r08-'))
-  .map((name) => `faults/${name}`);
+/** Outages provoked on purpose: what not to do. */
+export const faults: readonly string[] = namesIn(join(folder, 'faults')).map((name) => `faults/${name}`);
 
 function read<T>(name: string): T {
   return JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) as T;
@@ -59,9 +66,16 @@ export function objectsOf(name: string): RecordedObjects | undefined {
 }
 
 /** The objects that stood before the Canary: the target, as it was when nobody had scaled it, and the Ingress. */
-export function userObjects(): readonly KubeObject[] {
+export function userObjects(kind = 'Deployment'): readonly KubeObject[] {
   const { before } = read<RecordedObjects>('objects-promotion.nginx');
   const { 'deployment/app': target, 'ingress/app': ingress } = before;
   if (!target || !ingress) throw new Error('not in the recording');
-  return [{ ...target, spec: { ...(target['spec'] as object), replicas: 1 } }, ingress];
+  const spec = target['spec'] as Entry;
+  if (kind === 'Deployment') return [{ ...target, spec: { ...spec, replicas: 1 } }, ingress];
+  // Not among the recorded objects; its pods are the same.
+  const { replicas: _replicas, strategy: _strategy, progressDeadlineSeconds: _deadline, ...others } = spec;
+  const updateStrategy = { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 1, maxSurge: 0 } };
+  const { annotations: { 'deployment.kubernetes.io/revision': _revision, ...annotations } = {}, ...metadata } =
+    target.metadata;
+  return [{ ...target, kind, metadata: { ...metadata, annotations }, spec: { ...others, updateStrategy } }, ingress];
 }

@@ -1,10 +1,12 @@
 import { webhookPayload } from '../../../src/analysis/webhook.ts';
+import { parseConfigKey } from '../../../src/canary/configs.ts';
 import type { Answer, Question } from '../../../src/canary/types.ts';
 import type { KubeObject } from '../../../src/manifest/types.ts';
 import { createRollout, type Rollout } from '../../helpers/rollout.ts';
 import { parseStatus } from '../../../src/canary/status.ts';
-import { type Recording, userObjects } from './recording.ts';
+import { type Recording, type ServiceChange, userObjects } from './recording.ts';
 import { createRoutedWorld } from '../../helpers/routed-world.ts';
+import { isSight, sightOf } from './sights.ts';
 
 /** Everything that happened in our run, told as the recordings tell it. */
 export interface Replayed {
@@ -13,7 +15,10 @@ export interface Replayed {
   readonly writes: readonly string[];
   /** Routing objects after each write, with the seconds since the first action. */
   readonly routes: readonly { readonly t: number; readonly object: KubeObject }[];
+  readonly services: readonly ServiceChange[];
   readonly payloads: readonly Readonly<Record<string, unknown>>[];
+  /** What stood where the recordings say what was looked at, in their words. */
+  readonly sights: readonly string[];
   readonly before: readonly KubeObject[];
   readonly after: readonly KubeObject[];
 }
@@ -42,15 +47,23 @@ const plurals: Readonly<Record<string, string>> = {
 export function replay(gold: Recording): Replayed {
   const writes: string[] = [];
   const routes: { atMs: number; object: KubeObject }[] = [];
+  const services: { atMs: number; change: Omit<ServiceChange, 't'> }[] = [];
   const payloads: Readonly<Record<string, unknown>>[] = [];
+  const sights: string[] = [];
   const open = new Set<string>();
   let metrics: Answer | undefined = builtinAnswers['good'];
 
   const note = ({ kind, metadata }: KubeObject, over: unknown): void => {
     writes.push(`${over ? 'update' : 'create'} ${plurals[kind] ?? `${kind.toLowerCase()}s`} ${metadata.name}`);
   };
-  const [target, ...others] = userObjects();
-  const deadline = { progressDeadlineSeconds: gold.canarySpec['progressDeadlineSeconds'] };
+  const noteService = ({ metadata: { name }, ...object }: KubeObject, deleted?: true): void => {
+    const { selector = {} } = object['spec'] as Pick<ServiceChange, 'selector'>;
+    services.push({ atMs: world.nowMs, change: { name, selector, ...(deleted ? { deleted } : {}) } });
+  };
+  const { kind } = gold.canarySpec['targetRef'] as { readonly kind: string };
+  const [target, ...others] = userObjects(kind);
+  const { progressDeadlineSeconds } = gold.canarySpec;
+  const deadline = kind === 'Deployment' ? { progressDeadlineSeconds } : {};
   const {
     world,
     routes: liveRoutes,
@@ -65,6 +78,7 @@ export function replay(gold: Recording): Replayed {
       routes.push({ atMs: world.nowMs, object });
     },
   });
+  const { canary: created } = world;
   world.brokenImages.add('example.org/app:2.0.0-notready');
 
   const answer = (question: Question): Answer => {
@@ -89,11 +103,13 @@ export function replay(gold: Recording): Replayed {
   world.apply = (effect) => {
     if (effect.kind === 'write') note(effect.object, effect.over);
     if (effect.kind === 'copy-config') {
-      const copy = `${effect.key.replace('/', 's ')}-primary`;
-      writes.push(`${writes.includes(`create ${copy}`) ? 'update' : 'create'} ${copy}`);
+      const { kind: source, name } = parseConfigKey(effect.key);
+      const isThere = world.objects.has(`${source}/${name}-primary`);
+      writes.push(`${isThere ? 'update' : 'create'} ${source.toLowerCase()}s ${name}-primary`);
     }
-    if (effect.kind === 'scale-target') writes.push(`patch deployments app to ${effect.replicas}`);
+    if (effect.kind === 'scale-target') writes.push(`patch ${kind.toLowerCase()}s app to ${effect.replicas}`);
     apply(effect);
+    if (effect.kind === 'write' && effect.object.kind === 'Service') noteService(effect.object);
   };
   if (gold.actions.some(({ what }) => what.includes('binaryData'))) setFile('one');
   const rollout = createRollout({ world, answer });
@@ -113,14 +129,34 @@ export function replay(gold: Recording): Replayed {
   const startMs = startOf();
   const before = standing();
   const firstWrites = writes.length;
-  let isDeleted = false;
+  let isGone = false;
+  /** Nobody looks at a Canary that is not there. */
+  const pass = (untilMs: number): void => {
+    if (isGone) world.nowMs = untilMs;
+    else rollout.run(untilMs);
+  };
+  /** The Canary goes with its last finalizer, and all that it owns with it. */
+  const remove = (): void => {
+    const metadata = { ...world.canary.metadata, deletionTimestamp: new Date(world.nowMs).toISOString() };
+    world.canary = { ...world.canary, metadata };
+    while (world.canary.metadata.finalizers?.length) rollout.run(world.nowMs + 1_000);
+    const all = standing();
+    collect();
+    const left = standing();
+    for (const object of all) if (object.kind === 'Service' && !left.includes(object)) noteService(object, true);
+    isGone = true;
+  };
+  const createAgain = (): void => {
+    world.canary = { ...created, metadata: { ...created.metadata, uid: 'uid-of-second-canary' } };
+    isGone = false;
+  };
   for (const { t, what } of gold.actions) {
     const [, tag] = /^set image of deployment app to tag (\S+)$/.exec(what) ?? [];
     const [, gate] = /^gate (\S+) opens$/.exec(what) ?? [];
     const [, mode] = /^metrics of this namespace: (\S+)$/.exec(what) ?? [];
     // New pods only: before there are any, which depends on when a tick noticed the image.
     const isEarly = what.endsWith('(new pods only)');
-    rollout.run(startMs + Math.ceil(isEarly ? t - 10 : t) * 1_000);
+    pass(startMs + Math.ceil(isEarly ? t - 10 : t) * 1_000);
     if (tag !== undefined) world.setImage(`example.org/app:${tag}`);
     else if (gate !== undefined) open.add(gate);
     else if (mode !== undefined) metrics = builtinAnswers[mode];
@@ -130,16 +166,12 @@ export function replay(gold: Recording): Replayed {
     else if (what.startsWith('pods app-primary- become not ready')) world.brokenDeployments.add('app-primary');
     else if (what === 'pods app-primary- become ready') world.brokenDeployments.delete('app-primary');
     else if (what.endsWith('apex.labels gains a label')) labelApex();
-    else if (what.startsWith('delete Canary')) isDeleted = true;
-    else if (!what.startsWith('app-config-primary has')) throw new Error(`unknown action: ${what}`);
+    else if (what.startsWith('delete Canary')) remove();
+    else if (what === 'create the same Canary again') createAgain();
+    else if (isSight(what)) sights.push(sightOf(world, what));
+    else throw new Error(`unknown action: ${what}`);
   }
-  if (isDeleted) {
-    const metadata = { ...world.canary.metadata, deletionTimestamp: new Date(world.nowMs).toISOString() };
-    world.canary = { ...world.canary, metadata };
-    // Gone with its last finalizer; nobody looks at it from then on.
-    while (world.canary.metadata.finalizers?.length) rollout.run(world.nowMs + 1_000);
-    collect();
-  } else {
+  if (!isGone) {
     const isOver = (): boolean => ['Succeeded', 'Failed'].includes(rollout.status.phase);
     const latestMs = world.nowMs + 160_000;
     rollout.run(world.nowMs + 40_000);
@@ -151,7 +183,9 @@ export function replay(gold: Recording): Replayed {
     rollout,
     writes: writes.map((write, at) => (at < firstWrites ? `first ${write}` : write)),
     routes: routes.map(({ atMs, object }) => ({ t: since(atMs), object })),
+    services: services.map(({ atMs, change }) => ({ t: since(atMs), ...change })),
     payloads,
+    sights,
     before,
     after: standing(),
   };
