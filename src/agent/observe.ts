@@ -4,9 +4,8 @@ import { parseStatus } from '../canary/status.ts';
 import { forEveryone, isForEveryone } from '../canary/strategy.ts';
 import { targets } from '../canary/targets/registry.ts';
 import type { Answer, CanarySpec, ConfigKey, ConfigSeen, FailedCheck, Seen } from '../canary/types.ts';
-import { AgentError } from '../lib/errors.ts';
 import type { KubeObject, ObjectRef, OwnerReference } from '../manifest/types.ts';
-import { routeDrift } from '../routers/reconcile.ts';
+import { hasDrifted } from '../routers/drift.ts';
 import type { LiveObjects, RouteContext, Router } from '../routers/router.ts';
 import type { AgentSettings } from './deps.ts';
 import type { Views } from './views.ts';
@@ -105,7 +104,7 @@ export async function observe(input: ObserveInput): Promise<Observed> {
     canaryService: await look(serviceRef(`${service.name}-canary`)),
     split,
     routeTrouble: router.trouble?.(route, liveRoutes),
-    routeDrift: drifted(router, route, liveRoutes),
+    routeDrift: hasDrifted(router, route, liveRoutes),
     configs,
     desiredReplicas,
     answers,
@@ -116,14 +115,4 @@ export async function observe(input: ObserveInput): Promise<Observed> {
     ...(isSuspensionTold ? { isSuspensionTold } : {}),
   };
   return { seen, route, liveRoutes };
-}
-
-/** A router that cannot render (say, the Ingress is missing) has no drift; the effect that renders reports why. */
-function drifted(router: Router, route: RouteContext, live: LiveObjects): boolean {
-  try {
-    return routeDrift(router, route, live);
-  } catch (error) {
-    if (error instanceof AgentError) return true;
-    throw error;
-  }
 }

@@ -1,4 +1,5 @@
 import { sha256Hex } from '../lib/hash.ts';
+import { perObject } from '../lib/memo.ts';
 import type { KubeObject, OwnerReference } from '../manifest/types.ts';
 import { at, listOf, textOf, textsOf } from './json.ts';
 import { includedByPrefix } from './labels.ts';
@@ -18,7 +19,7 @@ export interface ConfigRef {
 const trackedSecretTypes = ['Opaque', 'kubernetes.io/basic-auth', 'kubernetes.io/ssh-auth', 'kubernetes.io/tls'];
 
 /** What a Deployment's pods refer to, each once, in the order of the template. */
-export function configRefsOf(deployment: KubeObject): readonly ConfigRef[] {
+export const configRefsOf: (deployment: KubeObject) => readonly ConfigRef[] = perObject((deployment) => {
   const found = new Map<ConfigKey, ConfigRef>();
   mapConfigRefs(at(deployment, 'spec', 'template', 'spec'), (site) => {
     const key = configKey(site);
@@ -27,7 +28,7 @@ export function configRefsOf(deployment: KubeObject): readonly ConfigRef[] {
     return site.name;
   });
   return [...found.values()];
-}
+});
 
 /** The pod spec of the primary: references in `tracked` lead to the copies. */
 export function withPrimaryConfigs(podSpec: unknown, tracked: ReadonlySet<ConfigKey>): unknown {

@@ -1,10 +1,17 @@
 import { canonicalJson, shortHash } from '../lib/hash.ts';
+import { perObject } from '../lib/memo.ts';
 
 /** Goes up whenever equal templates would hash differently; hashes of other versions are never compared. */
 const version = 'v1';
 
 /** Names the content of a pod template as the API server stores it, e.g. `v1-6ff7d4d4c`. */
 export function templateHash(template: unknown): string {
+  return typeof template === 'object' && template !== null ? hashOf(template) : hashed(template);
+}
+
+const hashOf = perObject<object, string>(hashed);
+
+function hashed(template: unknown): string {
   return `${version}-${shortHash(canonicalJson(hasNull(template) ? withoutNulls(template) : template))}`;
 }
 

@@ -1,7 +1,7 @@
-import { request as undiciRequest } from 'undici';
 import type { Clock } from '../lib/clock.ts';
 import { backoffMs } from '../lib/backoff.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
+import { roundTrip } from '../lib/round-trip.ts';
 import type { Connection, Credentials } from './connection.ts';
 
 export interface ApiRequest {
@@ -90,40 +90,30 @@ async function exchange(
 ): Promise<{ status: number; retryAfterMs: number | undefined; body: unknown }> {
   statistics.requests += 1;
   statistics.onRequest?.(countedAs({ method, path }));
-  signal.throwIfAborted();
-  // AbortSignal.any and AbortSignal.timeout would say the same and cost a tenth of the whole request.
-  const stop = new AbortController();
-  const give = (): void => stop.abort(signal.reason);
-  const timer = setTimeout(
-    () => stop.abort(new Error(`no answer within ${requestTimeoutMs / 1_000} s`)),
-    requestTimeoutMs,
-  );
-  signal.addEventListener('abort', give);
-  try {
-    const response = await undiciRequest(`${connection.server}${path}`, {
+  const answer = await roundTrip(
+    credentials.calls,
+    {
+      url: new URL(`${connection.server}${path}`),
       method,
-      dispatcher: credentials.calls,
-      signal: stop.signal,
       headers: {
         ...credentials.headers,
         accept: 'application/json',
         'user-agent': 'serin',
         ...(body === undefined ? {} : { 'content-type': contentType ?? 'application/json' }),
       },
-      body: body === undefined ? null : JSON.stringify(body),
-    });
-    const text = await response.body.text();
-    const retryAfter = Number(response.headers['retry-after']);
-    return {
-      status: response.statusCode,
-      retryAfterMs:
-        Number.isFinite(retryAfter) && response.headers['retry-after'] !== undefined ? retryAfter * 1000 : undefined,
-      body: parseBody(text),
-    };
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', give);
-  }
+      body: body === undefined ? undefined : JSON.stringify(body),
+      timeoutMs: requestTimeoutMs,
+      late: `no answer within ${requestTimeoutMs / 1_000} s`,
+    },
+    signal,
+  );
+  const retryAfter = answer.headers['retry-after'];
+  const retryAfterMs = retryAfter === undefined ? Number.NaN : Number(retryAfter) * 1_000;
+  return {
+    status: answer.status,
+    retryAfterMs: Number.isFinite(retryAfterMs) ? retryAfterMs : undefined,
+    body: parseBody(answer.body),
+  };
 }
 
 function parseBody(text: string): unknown {

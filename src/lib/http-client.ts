@@ -1,5 +1,7 @@
-import { Agent, type Dispatcher, EnvHttpProxyAgent, interceptors, request as send } from 'undici';
+import type { IncomingHttpHeaders } from 'node:http';
+import { Agent, type Dispatcher, EnvHttpProxyAgent, interceptors } from 'undici';
 import { type Http, type HttpRequest, type HttpResponse, LastingHttpFailure } from './http.ts';
+import { roundTrip } from './round-trip.ts';
 
 export interface HttpOptions {
   /** The values of HTTP_PROXY, HTTPS_PROXY and NO_PROXY; absent: no proxy. */
@@ -65,39 +67,26 @@ async function exchange(
   const { url, authorization } = withoutUserInfo(request.url);
   if (!/^https?:$/.test(url.protocol))
     throw new LastingHttpFailure(`unsupported protocol scheme "${url.protocol.slice(0, -1)}"`);
-  const stop = new AbortController();
-  const abort = (): void => stop.abort(signal.reason);
-  signal.addEventListener('abort', abort, { once: true });
-  const timer = setTimeout(
-    () => stop.abort(new Error(`no complete answer within ${request.timeoutMs / 1000} s`)),
-    request.timeoutMs,
-  );
-  const roundTrip = async (): Promise<HttpResponse> => {
-    const answer = await send(url, {
-      dispatcher,
-      method: request.method,
-      headers: { 'user-agent': userAgent, ...authorization, ...request.headers },
-      ...(request.body === undefined ? {} : { body: request.body }),
-      signal: stop.signal,
-    });
-    return {
-      status: answer.statusCode,
-      headers: flatten(answer.headers),
-      body: await readBody(answer.body, maxBytes),
-    };
-  };
-  // undici does not look at the signal while a proxy's tunnel is being made.
-  const stopped = new Promise<never>((_, reject) => {
-    stop.signal.addEventListener('abort', () => reject(stop.signal.reason as Error), { once: true });
-  });
+  const late = `no complete answer within ${request.timeoutMs / 1000} s`;
   try {
-    return await Promise.race([roundTrip(), stopped]);
+    const { status, headers, body } = await roundTrip(
+      dispatcher,
+      {
+        url,
+        method: request.method,
+        headers: { 'user-agent': userAgent, ...authorization, ...request.headers },
+        body: request.body,
+        timeoutMs: request.timeoutMs,
+        late,
+        maxBytes,
+      },
+      signal,
+    );
+    return { status, headers: flatten(headers), body };
   } catch (cause) {
-    if (stop.signal.aborted) throw stop.signal.reason;
+    if (signal.aborted) throw signal.reason;
+    if (cause instanceof Error && cause.message === late) throw cause;
     throw isLasting(cause) ? new LastingHttpFailure(explain(cause), { cause }) : new Error(explain(cause), { cause });
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', abort);
   }
 }
 
@@ -111,18 +100,7 @@ function withoutUserInfo(text: string): { url: URL; authorization: Record<string
   return { url, authorization: { authorization: `Basic ${Buffer.from(pair).toString('base64')}` } };
 }
 
-async function readBody(body: Dispatcher.ResponseData['body'], maxBytes: number): Promise<string> {
-  const chunks: Buffer[] = [];
-  let left = maxBytes;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    chunks.push(chunk.subarray(0, left));
-    left -= chunk.length;
-    if (left <= 0) break;
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
-
-function flatten(headers: Dispatcher.ResponseData['headers']): Record<string, string> {
+function flatten(headers: IncomingHttpHeaders): Record<string, string> {
   const flat: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
     if (value !== undefined) flat[name] = Array.isArray(value) ? value.join(', ') : value;

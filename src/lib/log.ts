@@ -19,7 +19,7 @@ export function createLogger(level: LogLevel, write?: (line: string) => void): L
     timestamp: () => `,"ts":"${new Date().toISOString()}"`,
     formatters: { level: (label: string) => ({ level: label }) },
   };
-  return write ? pino(options, { write }) : pino(options, pino.destination({ dest: 2, sync: true }));
+  return write ? pino(options, { write }) : pino(options, pino.destination({ dest: 2, sync: false }));
 }
 
 export const silentLogger: Logger = createLogger('silent', () => undefined);
