@@ -22,6 +22,20 @@ export function writePrimary(stage: Stage): void {
   draft.effects.push({ kind: 'write', ...kind.writePrimary(source, seen.primary) });
 }
 
+/**
+ * Flagger makes primaries that are on no node, and calls them initialised. Nobody means their users to find no pods; whoever does may
+ * suspend the Canary. To be called last: what a phase writes of the primary leaves the mark out anyway.
+ */
+export function unmarkPrimary(stage: Stage): void {
+  const { kind, seen, names, draft } = stage;
+  const { primary } = seen;
+  const object = primary && kind.unmarked?.(primary);
+  if (!object || object === primary) return;
+  if (draft.effects.some((effect) => effect.kind === 'write' && effect.over === primary)) return;
+  draft.effects.push({ kind: 'write', object, over: primary });
+  warn(stage, `${names.primary} was kept off all nodes by a mark of its target, which is removed`);
+}
+
 export function copyConfigs({ revision, draft }: Stage, isWanted: (key: ConfigKey) => boolean): void {
   for (const [name, checksum] of Object.entries(revision.configs ?? {})) {
     const key = name as ConfigKey;

@@ -35,6 +35,7 @@ export const daemonset: Target = {
     const full = fullSource(source);
     return { object: primary ? promotePrimary(primary, full) : createPrimary(full), over: primary };
   },
+  unmarked: (primary) => (replicasOf(primary) === 0 ? atFull(primary) : primary),
   runs: (primary, source) => primaryRuns(primary, fullSource(source)),
   hasId: primaryHasId,
   unborn: ({ name, namespace }) => `primary daemonset ${name}.${namespace} not ready: ${unobserved}`,

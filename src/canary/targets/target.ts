@@ -58,6 +58,8 @@ export interface Target {
   candidateOf(seen: Seen): KubeObject | undefined;
   /** Makes the primary from the source (`primary` undefined), or brings it to the source's state. */
   writePrimary(source: PrimarySource, primary: KubeObject | undefined): PrimaryWrite;
+  /** The primary without the mark that only targets are to have; the very same where it has none. Absent: this kind knows no mark. */
+  unmarked?(primary: KubeObject): KubeObject;
   /** Whether the primary runs exactly this. */
   runs(primary: KubeObject, source: PrimarySource): boolean;
   /** Whether the primary was made from the revision that a status names. */
