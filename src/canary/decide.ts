@@ -1,12 +1,13 @@
 import { labelProblem } from './labels.ts';
 import { initialise } from './phases/initialise.ts';
+import { unmarkPrimary } from './phases/primary-write.ts';
 import { finalising, promoting } from './phases/promote.ts';
 import { progress } from './phases/progress.ts';
 import { rest } from './phases/rest.ts';
 import { hasFinalizer, isDeleted, release, settleFinalizer, terminate } from './phases/terminate.ts';
 import { tellsLackOfScaler, writePrimaryScaler } from './phases/scaling.ts';
 import { beginTick, stageOf } from './phases/stage.ts';
-import { type Asking, normal, type Tick, update, warn } from './phases/tick.ts';
+import { type Asking, normal, type Stage, type Tick, update, warn } from './phases/tick.ts';
 import {
   followTarget,
   isPlain,
@@ -89,13 +90,18 @@ function* run(tick: Tick): Asking<void> {
   followTarget(stage);
   writeService(stage, 'primary', 'primary');
   const { phase } = tick.draft.status;
-  if (phase === 'Initializing') return yield* initialise(stage);
+  yield* phase === 'Initializing' ? initialise(stage) : initialised(stage);
+  unmarkPrimary(stage);
+}
+
+function* initialised(stage: Stage): Asking<void> {
+  const { spec, draft } = stage;
   if (!tellsLackOfScaler(stage)) writePrimaryScaler(stage, 'missing');
   writeService(stage, 'apex', isPlain(spec) && stage.weight === 100 ? 'canary' : 'primary');
   reconcileRoute(stage);
   noteCookies(stage);
   noteWeight(stage);
-  switch (phase) {
+  switch (draft.status.phase) {
     case 'Progressing':
     case 'WaitingPromotion':
       return yield* progress(stage);

@@ -1,4 +1,5 @@
 import { hasDeadCanary, primaryReadiness } from './phases/health.ts';
+import { unmarkPrimary } from './phases/primary-write.ts';
 import { keepUp } from './phases/rest.ts';
 import { lacksScaler, writePrimaryScaler } from './phases/scaling.ts';
 import { beginTick, stageOf } from './phases/stage.ts';
@@ -46,5 +47,6 @@ function hasRepairs(stage: Stage): boolean {
   reconcileRoute(stage);
   writePrimaryScaler(stage, 'missing');
   keepUp(stage);
+  unmarkPrimary(stage);
   return draft.effects.length > 0 || seen.primary === undefined;
 }
