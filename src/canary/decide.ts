@@ -1,11 +1,12 @@
 import { labelProblem } from './labels.ts';
+import { canaryServes } from './phases/health.ts';
 import { initialise } from './phases/initialise.ts';
 import { unmarkPrimary } from './phases/primary-write.ts';
 import { finalising, promoting } from './phases/promote.ts';
 import { progress } from './phases/progress.ts';
 import { rest } from './phases/rest.ts';
 import { hasFinalizer, isDeleted, release, settleFinalizer, terminate } from './phases/terminate.ts';
-import { tellsLackOfScaler, writePrimaryScaler } from './phases/scaling.ts';
+import { tellsLackOfScaler, wakePrimary, wakeTarget, writePrimaryScaler } from './phases/scaling.ts';
 import { beginTick, stageOf } from './phases/stage.ts';
 import { type Asking, normal, type Stage, type Tick, update, warn } from './phases/tick.ts';
 import {
@@ -87,6 +88,7 @@ function* run(tick: Tick): Asking<void> {
   if (mustRevert) return terminate(stage);
   const tooLong = seen.primary ? undefined : labelProblem(stage.selector);
   if (tooLong !== undefined) return warn(tick, `no primary can be made of ${names.target}: ${tooLong}`);
+  wakePrimary(stage);
   followTarget(stage);
   writeService(stage, 'primary', 'primary');
   const { phase } = tick.draft.status;
@@ -97,6 +99,7 @@ function* run(tick: Tick): Asking<void> {
 function* initialised(stage: Stage): Asking<void> {
   const { spec, draft } = stage;
   if (!tellsLackOfScaler(stage)) writePrimaryScaler(stage, 'missing');
+  if (stage.weight > 0 && canaryServes(stage)) wakeTarget(stage);
   writeService(stage, 'apex', isPlain(spec) && stage.weight === 100 ? 'canary' : 'primary');
   reconcileRoute(stage);
   noteCookies(stage);

@@ -1,7 +1,7 @@
 import { hasDeadCanary, primaryReadiness } from './phases/health.ts';
 import { unmarkPrimary } from './phases/primary-write.ts';
 import { keepUp } from './phases/rest.ts';
-import { lacksScaler, writePrimaryScaler } from './phases/scaling.ts';
+import { lacksScaler, wakePrimary, writePrimaryScaler } from './phases/scaling.ts';
 import { beginTick, stageOf } from './phases/stage.ts';
 import { hasFinalizer, isDeleted } from './phases/terminate.ts';
 import type { Stage } from './phases/tick.ts';
@@ -45,6 +45,7 @@ function hasRepairs(stage: Stage): boolean {
   writeService(stage, 'primary', 'primary');
   writeService(stage, 'apex', 'primary');
   reconcileRoute(stage);
+  wakePrimary(stage);
   writePrimaryScaler(stage, 'missing');
   keepUp(stage);
   unmarkPrimary(stage);

@@ -341,6 +341,46 @@ describe('a release of what is autoscaled', () => {
     expect(scalerOf(played, 'app-primary')?.['spec']).toMatchObject({ maxReplicas: 12 });
   });
 
+  const pause = (played: Played, name: string): void => {
+    const live = scalerOf(played, name);
+    if (!live) return;
+    const annotations = { ...live.metadata.annotations, [paused]: '0' };
+    played.world.apply({
+      kind: 'write',
+      object: { ...live, metadata: { ...live.metadata, annotations } },
+      over: live,
+    });
+  };
+
+  it('frees a primary that is paused at no replicas, as Flagger makes them, and says so once [R7]', () => {
+    const played = play(aScaledObject());
+    pause(played, 'app-primary');
+    played.world.setReplicas('app-primary', 0);
+    played.run(31);
+    expect(scalerOf(played, 'app-primary')?.metadata.annotations).not.toHaveProperty([paused]);
+    const said = 'app-primary.demo was kept without pods by its ScaledObject, which is resumed';
+    expect(played.events().filter((message) => message === said)).toHaveLength(1);
+    expect(scalerOf(played, 'app')?.metadata.annotations).toHaveProperty([paused], '0');
+  });
+
+  it('gives no users to a canary whose pods are about to go, and keeps the pods of the users that it has', () => {
+    const played = play(aScaledObject());
+    played.world.setImage('example.org/app:2.0.0');
+    played.run(5);
+    pause(played, 'app');
+    played.run(10);
+    expect(scalerOf(played, 'app')?.metadata.annotations).not.toHaveProperty([paused]);
+    expect(played.world.split).toMatchObject({ canaryWeight: 0 });
+    played.run(10);
+    expect(played.world.split).toMatchObject({ canaryWeight: 25 });
+    pause(played, 'app');
+    played.run(10);
+    expect(scalerOf(played, 'app')?.metadata.annotations).not.toHaveProperty([paused]);
+    played.run(60);
+    expect(played.rollout.status.phase).toBe('Succeeded');
+    expect(scalerOf(played, 'app')?.metadata.annotations).toHaveProperty([paused], '0');
+  });
+
   it('goes no step forward without its autoscaler, says why, and is rolled back all the same [WH01]', () => {
     const played = play(anHpa());
     const missing =

@@ -1,6 +1,7 @@
 import type { Json } from '../../src/canary/json.ts';
 import type { Random } from './random.ts';
-import { weighted } from './settings.ts';
+import { type Range, randomRange } from './scalers.ts';
+import { type Setting, weighted } from './settings.ts';
 
 export type Metrics = 'good' | 'bad' | 'silent' | 'idle' | 'unreachable' | 'invalid';
 /** What answers a webhook of this type from now on. */
@@ -29,6 +30,15 @@ export type Happening =
   | { readonly kind: 'analysis'; readonly change: Json }
   | { readonly kind: 'route'; readonly to: 'drifts' | 'vanishes' | 'is refused' | 'is accepted' | 'is set to 35' }
   | { readonly kind: 'service'; readonly of: 'apex' | 'primary' | 'canary'; readonly is: 'deleted' | 'turned' }
+  /** So many pods would be needed for what they have to do. */
+  | { readonly kind: 'load'; readonly of: Side; readonly needs: number }
+  | { readonly kind: 'scaler'; readonly of: Side; readonly is: 'deleted' | 'put back' | 'resumed' }
+  /** A ScaledObject is told to keep this number. */
+  | { readonly kind: 'pause'; readonly of: Side; readonly at: number }
+  /** The target's autoscaler is given other bounds. */
+  | { readonly kind: 'range'; readonly range: Range }
+  /** Autoscalers follow what is needed and what they are told, or nobody looks at them. */
+  | { readonly kind: 'autoscaling'; readonly acts: boolean }
   | { readonly kind: 'lost'; readonly what: Side | 'copy of the config' }
   | { readonly kind: 'clock'; readonly jumpsMs: number }
   | { readonly kind: 'delete' };
@@ -102,12 +112,24 @@ const makers: readonly Maker[] = [
   (random) => ({ kind: 'clock', jumpsMs: (random.below(41) - 20) * 10_000 }),
 ];
 
-export function randomMoments(random: Random): Moment[] {
+/** What an autoscaler brings with it. */
+const scalerMakers: readonly Maker[] = [
+  (random) => ({ kind: 'load', of: random.pick(['target', 'primary']), needs: 1 + random.below(5) }),
+  (random) => ({ kind: 'load', of: 'primary', needs: 1 + random.below(5) }),
+  (random) => ({ kind: 'scaler', of: 'target', is: random.pick(['deleted', 'put back', 'put back', 'resumed']) }),
+  (random) => ({ kind: 'scaler', of: 'primary', is: random.pick(['deleted', 'resumed']) }),
+  (random) => ({ kind: 'pause', of: random.pick(['target', 'target', 'primary']), at: random.below(3) }),
+  (random) => ({ kind: 'range', range: randomRange(random) }),
+  (random) => ({ kind: 'autoscaling', acts: random.chance(0.5) }),
+];
+
+export function randomMoments(random: Random, { scaler }: Setting): Moment[] {
+  const known = scaler ? [...makers, ...scalerMakers] : makers;
   const count = 6 + random.below(20);
   const moments: Moment[] = [];
   for (let index = 0; index < count; index += 1) {
     const isDeletion = index > 8 && random.chance(0.01);
-    const happening: Happening = isDeletion ? { kind: 'delete' } : random.pick(makers)(random);
+    const happening: Happening = isDeletion ? { kind: 'delete' } : random.pick(known)(random);
     moments.push({ happening, trouble: random.chance(0.25) ? randomTrouble(random) : {} });
   }
   return moments;

@@ -3,6 +3,7 @@ import { describeMoment, type HookType, type Metrics, type Moment, randomMoments
 import { Broken, hold } from './invariants.ts';
 import { createRandom } from './random.ts';
 import { randomSetting, type Setting } from './settings.ts';
+import { holdAtRest, holdHandedBack } from './scaling-watch.ts';
 import { type Decide, Shell, type Told } from './shell.ts';
 import { Watch } from './watch.ts';
 import { World } from './world.ts';
@@ -33,9 +34,10 @@ const resting = ['Initialized', 'Succeeded', 'Failed'];
 
 export function planOf(seed: number): Plan {
   const random = createRandom(seed);
+  const setting = randomSetting(random);
   return {
-    setting: randomSetting(random),
-    moments: randomMoments(random),
+    setting,
+    moments: randomMoments(random, setting),
     atLast: random.pick(['good', 'good', 'good', 'bad', 'silent', 'unreachable']),
     staysBroken: random.chance(0.25),
   };
@@ -149,6 +151,7 @@ class History {
     hold('it ends', resting.includes(phase), () => `it rests in ${phase}`);
     // The version that failed is not taken for the one that is gone: a person has to choose.
     if (phase === 'Failed' && world.content('primary') === undefined) return;
+    holdAtRest(world);
     const side = world.weight > 0 ? 'target' : 'primary';
     hold('it ends', world.serves(side) || !(world.serves('primary') || world.serves('target')), () => `nobody serves`);
     if (plan.atLast !== 'good' || plan.staysBroken) return;
@@ -165,6 +168,7 @@ class History {
     const { apex } = world.objects.services;
     hold('handed back', apex !== undefined || !world.hadApex, () => 'the apex Service went with the Canary');
     hold('handed back', world.hasPods, () => 'the target has no pods');
+    holdHandedBack(world);
   }
 
   /** A primary that is gone and cannot be made again is a reason to go on telling. */

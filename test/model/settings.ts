@@ -1,13 +1,30 @@
 import type { Json } from '../../src/canary/json.ts';
 import type { Random } from './random.ts';
+import { randomScaler, type ScalerSetting } from './scalers.ts';
 
 /** What a history is about: `spec` of its Canary, and how its target stands at first. */
 export interface Setting {
   readonly spec: Json;
   readonly replicas: number;
+  /** What Git says of them; undefined: nothing. */
+  readonly desiredReplicas: number | undefined;
   /** The apex Service stood before the Canary. */
   readonly hasApex: boolean;
+  /** Absent: its pods are counted by hand. */
+  readonly scaler?: ScalerSetting;
 }
+
+type Target = readonly [kind: 'Deployment' | 'DaemonSet' | 'Service', scaledBy?: ScalerSetting['kind']];
+
+/** In hundred histories; an autoscaler needs a Deployment. */
+const shares: readonly (readonly [number, ...Target])[] = [
+  [48, 'Deployment'],
+  [15, 'Deployment', 'HorizontalPodAutoscaler'],
+  [12, 'Deployment', 'ScaledObject'],
+  [13, 'DaemonSet'],
+  [12, 'Service'],
+];
+const targets: readonly Target[] = shares.flatMap(([share, ...target]) => Array.from({ length: share }, () => target));
 
 const hook = (name: string, type: string): Json => ({ name, type, url: `http://hooks/${name}` });
 const hooks: readonly Json[] = [
@@ -44,16 +61,19 @@ const policies: readonly Json[] = [
 ];
 
 export function randomSetting(random: Random): Setting {
-  const kind = random.pick(['Deployment', 'Deployment', 'Deployment', 'Deployment', 'DaemonSet', 'Service']);
+  const [kind, scaledBy] = random.pick(targets);
+  const scaler = scaledBy && randomScaler(random, scaledBy);
   const provider = kind !== 'Service' && random.chance(0.2) ? 'kubernetes' : 'istio';
   const isWeighted = provider !== 'kubernetes' && random.chance(0.65);
   const strategy =
     provider === 'kubernetes' ? { iterations: 1 + random.below(3) } : random.pick(isWeighted ? weighted : rounds);
+  const replicas = 1 + random.below(3);
   return {
     spec: {
       provider,
       progressDeadlineSeconds: 60,
       targetRef: { apiVersion: kind === 'Service' ? 'v1' : 'apps/v1', kind, name: 'app' },
+      ...(scaler ? { autoscalerRef: autoscalerRef(scaler) } : {}),
       service: { port: 80 },
       ...(random.chance(0.1) ? { skipAnalysis: true } : {}),
       ...(random.chance(0.15) ? { revertOnDeletion: true } : {}),
@@ -70,7 +90,14 @@ export function randomSetting(random: Random): Setting {
         webhooks: hooks.filter(() => random.chance(0.25)),
       },
     },
-    replicas: 1 + random.below(3),
+    replicas,
+    desiredReplicas: scaler && random.chance(0.7) ? undefined : replicas,
     hasApex: random.chance(0.2),
+    ...(scaler ? { scaler } : {}),
   };
+}
+
+function autoscalerRef({ kind, primaryRange }: ScalerSetting): Json {
+  const primaryScalerReplicas = primaryRange && { minReplicas: primaryRange.min, maxReplicas: primaryRange.max };
+  return { kind, name: 'app', ...(primaryScalerReplicas ? { primaryScalerReplicas } : {}) };
 }

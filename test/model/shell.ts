@@ -201,6 +201,8 @@ function withOwnWrite(seen: Objects, before: Objects, after: Objects): Objects {
     ...(after.target === before.target ? {} : { target: after.target }),
     ...(after.primary === before.primary ? {} : { primary: after.primary }),
     ...(after.targetService === before.targetService ? {} : { targetService: after.targetService }),
+    ...(after.scaler === before.scaler ? {} : { scaler: after.scaler }),
+    ...(after.primaryScaler === before.primaryScaler ? {} : { primaryScaler: after.primaryScaler }),
     ...(after.split === before.split ? {} : { split: after.split }),
   };
 }

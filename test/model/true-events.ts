@@ -1,5 +1,6 @@
 import type { CanaryStatus } from '../../src/canary/types.ts';
 import { hold } from './invariants.ts';
+import { isScaler } from './scalers.ts';
 import { wantedOf } from './workload.ts';
 import type { Watched } from './watch.ts';
 import type { World } from './world.ts';
@@ -11,7 +12,9 @@ type Truth = (
 
 const isDown = (world: World): boolean => !world.objects.target || wantedOf(world.objects.target) === 0;
 const wrotePrimary = ({ done }: Watched): boolean =>
-  done.some((effect) => effect.kind === 'write' && effect.object.metadata.name === 'app-primary');
+  done.some(
+    (effect) => effect.kind === 'write' && !isScaler(effect.object) && effect.object.metadata.name === 'app-primary',
+  );
 
 /** What must be so after a tick that told this. */
 const truths: readonly (readonly [RegExp, Truth])[] = [

@@ -1,6 +1,8 @@
 import type { CanarySpec, CanaryStatus, Effect, Phase } from '../../src/canary/types.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
 import { Broken, hold } from './invariants.ts';
+import { isKeptAtZero, isScaler, sideOf } from './scalers.ts';
+import { holdAwake, holdScaling } from './scaling-watch.ts';
 import { holdTrue } from './true-events.ts';
 import { versionOf, wantedOf } from './workload.ts';
 import { leadsTo, type World } from './world.ts';
@@ -68,13 +70,14 @@ export class Watch {
 
   /** Before an effect is done. */
   effect(effect: Effect, tick: Watched): void {
+    holdScaling(effect, tick, this.world);
     switch (effect.kind) {
       case 'set-route':
         return this.route(effect, tick);
       case 'scale-target':
         return effect.replicas === 0 ? this.toZero(tick) : undefined;
       case 'write':
-        return this.write(effect.object, tick);
+        return isScaler(effect.object) ? this.scaler(effect.object, tick) : this.write(effect.object, tick);
       case 'copy-config':
         return this.world.isConfig(effect) ? this.copy(tick) : undefined;
       case 'begin-release':
@@ -88,6 +91,7 @@ export class Watch {
   /** After a tick whose status was written. */
   after(status: CanaryStatus, tick: Watched): void {
     const { before, spec, isFresh } = tick;
+    if (tick.done.some((effect) => effect.kind === 'scale-target')) this.world.isLeftUp = false;
     hold(
       'known transition',
       status.phase === before.phase || next[before.phase].includes(status.phase),
@@ -111,6 +115,7 @@ export class Watch {
     if (isFresh && isWhole) {
       this.deadCanary(status, tick);
       this.overdue(status, tick);
+      if (!spec.suspend) holdAwake(status, this.world);
       const isSteps = spec.analysis.strategy.kind === 'canary' && running.includes(status.phase);
       hold(
         'status tells the truth',
@@ -168,6 +173,12 @@ export class Watch {
     hold('pods with users', world.weight === 0, () => `${world.weight} percent are on it`);
     if (isFresh && wantedNow(world) > 0)
       hold('last pods', world.serves('primary') || !world.serves('target'), () => 'the primary does not answer');
+  }
+
+  /** A ScaledObject that is paused takes the pods. */
+  private scaler(object: KubeObject, tick: Watched): void {
+    if (sideOf(object) === 'target' && isKeptAtZero(object) && !isKeptAtZero(this.world.objects.scaler))
+      this.toZero(tick);
   }
 
   private write(object: KubeObject, tick: Watched): void {
@@ -248,7 +259,7 @@ export class Watch {
   private deadCanary({ phase }: CanaryStatus, { spec, before, done }: Watched): void {
     const { world } = this;
     if (spec.suspend || phase === '' || phase === 'Initializing' || phase === 'Terminating') return;
-    const moved = done.some(({ kind }) => kind === 'set-route' || kind === 'write');
+    const moved = done.some((one) => one.kind === 'set-route' || (one.kind === 'write' && !isScaler(one.object)));
     hold(
       'dead canary left',
       world.weight === 0 || world.serves('target') || !world.serves('primary') || moved,

@@ -1,9 +1,19 @@
-import { configChecksum } from '../../src/canary/configs.ts';
 import { type Json, jsonOf, textsOf } from '../../src/canary/json.ts';
 import { targetKindOf, targets } from '../../src/canary/targets/registry.ts';
-import type { ConfigKey, ConfigSeen, Effect, Seen, TargetKind, TrafficSplit } from '../../src/canary/types.ts';
+import type { Effect, Seen, TargetKind, TrafficSplit } from '../../src/canary/types.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
+import { checksumOf, seenConfigs } from './configs.ts';
 import type { Happening, Side } from './happenings.ts';
+import {
+  asksForPods,
+  changedScalers,
+  type ScalerChange,
+  isKeptAtZero,
+  isScaler,
+  scaled,
+  scalerOf,
+  sideOf,
+} from './scalers.ts';
 import type { Setting } from './settings.ts';
 import { servingOf, show, templateOf, versionOf, wantedOf, type Health, type Workload } from './workload.ts';
 
@@ -19,6 +29,8 @@ export interface Objects {
   /** In place of the two above, where the target is a Service. */
   readonly targetService: KubeObject | undefined;
   readonly services: Readonly<Record<ServiceRole, KubeObject | undefined>>;
+  readonly scaler: KubeObject | undefined;
+  readonly primaryScaler: KubeObject | undefined;
   readonly split: TrafficSplit | undefined;
   readonly routeTrouble: string | undefined;
   readonly routeDrift: boolean;
@@ -29,24 +41,6 @@ export interface Objects {
 
 const brokenVersion = 4;
 const finalizer = 'finalizer.flagger.app';
-const configKey: ConfigKey = 'configmap/app-config';
-const configs: readonly ConfigSeen[] = Array.from({ length: 4 }, (_, text) => ({
-  checksum: configChecksum({
-    apiVersion: 'v1',
-    kind: 'ConfigMap',
-    metadata: { name: 'app-config' },
-    data: { text: `${text}` },
-  }),
-  tracked: true,
-}));
-const seenConfigs = Array.from({ length: 16 }, (_, index) => {
-  const [config, copy] = [configs[index >> 2], configs[index & 3]];
-  const found = new Map<ConfigKey, ConfigSeen>();
-  if (index >> 2 > 0 && config) found.set(configKey, config);
-  if ((index & 3) > 0 && copy) found.set(`${configKey}-primary`, copy);
-  return found;
-});
-
 /** One Canary and all that belongs to it, in the smallest form that the core can see. */
 export class World {
   /** Of the agent; it may jump. What happens in the cluster keeps to the time that really passes. */
@@ -61,14 +55,19 @@ export class World {
   readonly kind: TargetKind;
   readonly isPlain: boolean;
   private readonly down: Record<Side, boolean> = { target: false, primary: false };
-  private readonly desiredReplicas: number;
+  readonly setting: Setting;
+  /** Others have asked for pods of the target, or a release whose status got lost: nobody is to take them away. */
+  isLeftUp = false;
+  private doesAutoscale = true;
+  private readonly load: Record<Side, number> = { target: 1, primary: 1 };
   private generation = 1;
 
-  constructor({ spec, replicas, hasApex }: Setting) {
+  constructor(setting: Setting) {
+    const { spec, hasApex, scaler } = setting;
+    this.setting = setting;
     const { kind, apiVersion } = spec['targetRef'] as { kind: string; apiVersion: string };
     this.kind = targetKindOf(kind, apiVersion);
     this.isPlain = spec['provider'] === 'kubernetes';
-    this.desiredReplicas = replicas;
     const metadata = { name: 'app', namespace: 'demo', uid: 'uid-of-canary', generation: 1 };
     this.canary = { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', metadata, spec };
     const apex = hasApex && this.kind !== 'Service' ? this.service('app', 'app') : undefined;
@@ -77,6 +76,8 @@ export class World {
       primary: undefined,
       targetService: undefined,
       services: { apex, primary: undefined, canary: undefined },
+      scaler: scaler && scalerOf(scaler.kind, scaler.range),
+      primaryScaler: undefined,
       split: undefined,
       routeTrouble: undefined,
       routeDrift: false,
@@ -87,7 +88,7 @@ export class World {
   }
 
   see(objects = this.objects): Omit<Seen, 'answers'> {
-    const { services, target, primary, targetService, config, copy } = objects;
+    const { services, target, primary, targetService, scaler, primaryScaler, config, copy } = objects;
     const isService = this.kind === 'Service';
     return {
       nowMs: this.nowMs,
@@ -100,8 +101,10 @@ export class World {
       split: this.isPlain ? undefined : objects.split,
       routeTrouble: objects.routeTrouble,
       routeDrift: objects.routeDrift,
-      configs: seenConfigs[config * 4 + copy] ?? new Map(),
-      desiredReplicas: isService ? undefined : this.desiredReplicas,
+      configs: seenConfigs(config, copy),
+      desiredReplicas: isService ? undefined : this.setting.desiredReplicas,
+      ...(scaler ? { scaler } : {}),
+      ...(primaryScaler ? { primaryScaler } : {}),
     };
   }
 
@@ -135,7 +138,7 @@ export class World {
 
   /** The config still is what an effect found. */
   isConfig({ checksum }: Extract<Effect, { kind: 'copy-config' }>): boolean {
-    return this.objects.config > 0 && configs[this.objects.config]?.checksum === checksum;
+    return this.objects.config > 0 && checksumOf(this.objects.config) === checksum;
   }
 
   apply(effect: Effect): void {
@@ -147,6 +150,8 @@ export class World {
         return this.change({ copy: this.objects.config });
       }
       case 'scale-target':
+        // Until a status says that there is a release.
+        this.isLeftUp = effect.replicas > 0;
         return this.scale('target', effect.replicas);
       case 'set-route':
         return this.change({ split: effect.split, routeDrift: false });
@@ -166,6 +171,7 @@ export class World {
         this.down[happening.of] = happening.down;
         return;
       case 'scale':
+        if (happening.of === 'target') this.isLeftUp ||= happening.replicas > 0;
         return this.scale(happening.of, happening.replicas);
       case 'spec':
         return this.edit({ ...jsonOf(this.canary['spec']), ...happening.change });
@@ -177,9 +183,20 @@ export class World {
         return this.changeService(happening.of, happening.is);
       case 'lost':
         if (happening.what === 'copy of the config') return this.change({ copy: 0 });
+        if (happening.what === 'target') this.isLeftUp = true;
         if (happening.what === 'target') return this.change({ target: undefined, targetService: undefined });
         if (this.kind === 'Service') return this.change({ services: { ...this.objects.services, primary: undefined } });
         return this.change({ primary: undefined });
+      case 'load':
+        this.load[happening.of] = happening.needs;
+        return;
+      case 'scaler':
+      case 'pause':
+      case 'range':
+        return this.rescale(happening);
+      case 'autoscaling':
+        this.doesAutoscale = happening.acts;
+        return;
       case 'clock':
         this.nowMs += happening.jumpsMs;
         return;
@@ -197,6 +214,9 @@ export class World {
     if (!isBroken) this.brokenVersion = undefined;
     this.change({ routeTrouble: undefined, config: this.objects.config || 1 });
     if (!this.objects.target && !this.objects.targetService) this.makeTarget(1);
+    this.doesAutoscale = true;
+    this.happen({ kind: 'scaler', of: 'target', is: 'put back' });
+    this.autoscale();
     // Whoever asked for no primary at all asks for some again.
     const { primary } = this.objects;
     if (primary && wantedOf(primary) === 0) this.scale('primary', 1);
@@ -204,8 +224,24 @@ export class World {
   }
 
   pass(ms: number): void {
+    const isLate = this.setting.scaler?.isLate === true;
+    if (!isLate) this.autoscale();
     this.nowMs += ms;
     this.passedMs += ms;
+    if (isLate) this.autoscale();
+  }
+
+  /** What the controllers of autoscalers do once in a while. */
+  private autoscale(): void {
+    if (!this.doesAutoscale) return;
+    for (const scaler of [this.objects.scaler, this.objects.primaryScaler]) {
+      if (!scaler) continue;
+      const side = sideOf(scaler);
+      const workload = this.objects[side];
+      if (!workload) continue;
+      const replicas = scaled(scaler, wantedOf(workload), this.load[side]);
+      if (replicas !== wantedOf(workload)) this.scale(side, replicas);
+    }
   }
 
   private health(side: Side): Health {
@@ -224,6 +260,7 @@ export class World {
         this.vanish();
       return;
     }
+    if (isScaler(object)) return this.writeScaler(object, over);
     if (object.kind === 'Service' && !(this.kind === 'Service' && name === 'app')) {
       const role = name === 'app' ? 'apex' : name === 'app-primary' ? 'primary' : 'canary';
       if (this.objects.services[role] !== over) throw new Refused(`conflict: Service ${name}`);
@@ -233,6 +270,20 @@ export class World {
     if ((over === undefined) !== (live === undefined) || over?.metadata.generation !== live?.object.metadata.generation)
       throw new Refused(`conflict: ${object.kind} ${name}`);
     this.put('primary', object);
+  }
+
+  private writeScaler(object: KubeObject, over: KubeObject | undefined): void {
+    const role = object.metadata.name === 'app' ? 'scaler' : 'primaryScaler';
+    if (this.objects[role] !== over) throw new Refused(`conflict: ${object.kind} ${object.metadata.name}`);
+    if (role === 'scaler' && isKeptAtZero(object)) this.isLeftUp = false;
+    this.change({ [role]: object });
+  }
+
+  private rescale(happening: ScalerChange): void {
+    const part = changedScalers(this.objects, this.setting.scaler, happening);
+    const isOther = part.scaler !== undefined && part.scaler !== this.objects.scaler;
+    this.isLeftUp ||= isOther && asksForPods(happening);
+    this.change(part);
   }
 
   private put(side: Side, { status: _status, ...object }: KubeObject & { status?: unknown }): void {
@@ -261,7 +312,7 @@ export class World {
       metadata: before?.metadata ?? { name: 'app', namespace: 'demo', labels: { app: 'app' } },
       spec: {
         selector: { matchLabels: { app: 'app' } },
-        ...(this.kind === 'Deployment' ? { replicas: this.desiredReplicas } : {}),
+        ...(this.kind === 'Deployment' ? { replicas: this.setting.replicas } : {}),
         ...spec,
         template:
           nodeSelector === undefined ? template : { ...template, spec: { ...jsonOf(template['spec']), nodeSelector } },
@@ -339,6 +390,7 @@ export class World {
     const isOwned = (apex?.metadata.ownerReferences ?? []).some(({ uid }) => uid === this.canary.metadata.uid);
     this.change({
       primary: undefined,
+      primaryScaler: undefined,
       services: { apex: isOwned ? undefined : apex, primary: undefined, canary: undefined },
     });
     this.isGone = true;

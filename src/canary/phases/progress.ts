@@ -8,7 +8,7 @@ import { preparedMark } from './marks.ts';
 import { cannotBeCopied, writePrimary } from './primary-write.ts';
 import { restartAnalysis } from './restart.ts';
 import { cancel, rollBack, rollBackAfterChecks } from './rollback.ts';
-import { lacksScaler, scaleFromZero, writePrimaryScaler } from './scaling.ts';
+import { lacksScaler, scaleFromZero, wakeTarget, writePrimaryScaler } from './scaling.ts';
 import { alert, type Asking, normal, type Stage, update, warn } from './tick.ts';
 import { leaveDeadCanary, routeHome } from './traffic.ts';
 
@@ -47,7 +47,8 @@ export function* progress(stage: Stage): Asking<void> {
 /** Deals with a canary that is not ready. */
 function isCanaryUp(stage: Stage): boolean {
   const ready = canaryReadiness(stage);
-  if (ready.kind === 'ready') return true;
+  // With pods that are about to go it is as one that has none yet.
+  if (ready.kind === 'ready') return !wakeTarget(stage);
   warn(stage, ready.reason);
   if (ready.kind === 'stuck') {
     alert(stage, 'error', `Progress deadline exceeded ${ready.reason}`);

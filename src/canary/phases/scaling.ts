@@ -36,10 +36,36 @@ export function writePrimaryScaler(stage: Stage, when: 'missing' | 'behind' | 'a
   if (!scaled) return;
   const { scaler, input } = scaled;
   const live = stage.seen.primaryScaler;
+  // It is being written already: the next tick brings the rest.
+  if (isPrimaryAsleep(stage)) return;
   if ((when === 'missing') !== (live === undefined)) return;
   if (live && when === 'behind' && !isScalerBehind(scaler, input, live)) return;
   const object = renderPrimaryScaler(scaler, input, live);
   if (object !== live) write(stage, object, live);
+}
+
+function isPrimaryAsleep({ spec, seen }: Stage): boolean {
+  const { autoscaler } = spec;
+  return (autoscaler && seen.primaryScaler && scalers[autoscaler.kind].isAtZero?.(seen.primaryScaler)) === true;
+}
+
+/** Nobody means the users of a primary to find no pods; whoever does may suspend the Canary. */
+export function wakePrimary(stage: Stage): void {
+  const { spec, seen, names } = stage;
+  const live = seen.primaryScaler;
+  if (!spec.autoscaler || !live || !isPrimaryAsleep(stage)) return;
+  const object = scalers[spec.autoscaler.kind].paused?.(live, false);
+  if (!object) return;
+  write(stage, object, live);
+  warn(stage, `${names.primary} was kept without pods by its ${live.kind}, which is resumed`);
+}
+
+/** Lets a target go whose autoscaler is about to take its pods, and returns true. */
+export function wakeTarget(stage: Stage): boolean {
+  const scaled = scaledBy(stage);
+  if (scaled?.scaler.isAtZero?.(scaled.input.source) !== true) return false;
+  pauseScaler(stage, false);
+  return true;
 }
 
 /** The primary's pods are the autoscaler's, or somebody else's who set them; else they follow what Git asks of the target. */
@@ -81,7 +107,11 @@ export function pauseScaler(stage: Stage, isPaused: boolean): void {
   const scaled = scaledBy(stage);
   const source = scaled?.input.source;
   const object = source && scaled.scaler.paused?.(source, isPaused);
-  if (object && object !== source) write(stage, object, source);
+  if (!object) return;
+  const { draft } = stage;
+  // What this tick has wanted of it before is overruled.
+  draft.effects = draft.effects.filter((effect) => effect.kind !== 'write' || effect.over !== source);
+  if (object !== source) write(stage, object, source);
 }
 
 function write({ draft }: Stage, object: KubeObject, over: KubeObject | undefined): void {

@@ -36,6 +36,7 @@ export const scaledObject: Scaler = {
   }),
   // A person's pause of the primary is kept. At zero it is none: a copy of the target's, which would leave nobody to serve.
   isForeign: (key, value) => key === ownName || (isPause(key) && !(key === pausedReplicas && value === '0')),
+  isAtZero: ({ metadata }) => textsOf(metadata.annotations)[pausedReplicas] === '0',
   paused(scaler, isPaused) {
     const { [pausedReplicas]: now, ...others } = textsOf(scaler.metadata.annotations);
     if (isPaused ? now === '0' : now === undefined) return scaler;

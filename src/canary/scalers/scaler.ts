@@ -38,6 +38,8 @@ export interface Scaler {
    * alone by this kind anyway.
    */
   paused?(scaler: KubeObject, isPaused: boolean): KubeObject;
+  /** Whether it is told to keep whom it scales at zero. Absent: this kind never is. */
+  isAtZero?(scaler: KubeObject): boolean;
 }
 
 /** Annotation of a primary's autoscaler: hash of what it was made from. */
