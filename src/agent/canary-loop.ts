@@ -1,24 +1,16 @@
-import { decide, wakes } from '../canary/decide.ts';
+import { wakes } from '../canary/decide.ts';
 import { gatesOf, opensGate } from '../canary/gates.ts';
 import { parseStatus } from '../canary/status.ts';
-import {
-  type Answer,
-  type CanaryStatus,
-  type Decision,
-  type Effect,
-  type Phase,
-  questionKey,
-} from '../canary/types.ts';
+import type { CanaryStatus, Decision, Effect, Phase } from '../canary/types.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { createKeyedQueue } from '../lib/keyed-queue.ts';
 import { createLimit } from '../lib/limit.ts';
 import type { KubeObject } from '../manifest/types.ts';
-import { createAsking } from './asking.ts';
 import type { Deps } from './deps.ts';
 import type { Effects, TickContext } from './execute.ts';
-import { interrupted, interruptibly } from './interrupt.ts';
 import { emptyMemory, type Memory } from './memory.ts';
-import { type Observed, observe } from './observe.ts';
+import { observe } from './observe.ts';
+import { createReach } from './reach.ts';
 import type { Releases } from './releases.ts';
 import { createRivals } from './rivals.ts';
 import { createCanarySeries } from './canary-series.ts';
@@ -51,7 +43,6 @@ export interface CanaryLoop {
 const stackOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
 
 const conflictRetryMs = 250;
-const sameWorldMs = 250;
 const notReadyRetryMs = 500;
 const underAnalysis: ReadonlySet<Phase> = new Set<Phase>(['Progressing', 'WaitingPromotion']);
 const atRest: ReadonlySet<Phase> = new Set<Phase>([
@@ -79,7 +70,6 @@ export function createCanaryLoop({
   const { clock, cluster, log, settings, telemetry } = deps;
   const memories = new Map<string, Memory>();
   const keysFor = createKeysFor(views.canaries);
-  const ask = createAsking(deps, views);
   const series = createCanarySeries(telemetry);
   const rivals = createRivals(views.canaries, keysFor);
   const decideSettings = {
@@ -123,56 +113,7 @@ export function createCanaryLoop({
     effects.tell(canary, { name, namespace }, { type: 'Warning', level: 'error', message });
   };
 
-  const reach = async (
-    context: Pick<TickContext, 'spec' | 'status' | 'router'> & { canary: KubeObject },
-    memory: Memory,
-  ): Promise<{ decision: Decision; tick: TickContext } | undefined> => {
-    const { spec, status, router, canary } = context;
-    const answers = new Map<string, Answer>();
-    const leftMs = memory.dueAtMs - clock.now();
-    // More than an interval ahead is only a clock that was set back: nobody waits until it has caught up.
-    const isEarly = leftMs > 0 && leftMs <= spec.analysis.intervalMs && !memory.gateOpened;
-    let last: { readonly observed: Observed; readonly changes: number } | undefined;
-    for (let round = 0; ; round += 1) {
-      const { changesMeanwhile: changes } = memory;
-      // An answer that came at once finds the same world as its question.
-      const isFresh = last?.changes === changes && clock.now() - last.observed.seen.nowMs < sameWorldMs;
-      const observed: Observed =
-        isFresh && last
-          ? last.observed
-          : await observe({
-              views,
-              settings,
-              router,
-              canary,
-              spec,
-              nowMs: clock.now(),
-              desiredReplicas: desiredReplicas(spec.namespace, spec.target.name),
-              heldSinceMs: memory.heldSinceMs,
-              lastFailedCheck: releases.lastFailedCheck(`${spec.namespace}/${spec.name}`),
-              isRejected: releases.isRejected(canary, status),
-              isPromoted: releases.isPromoted(canary, status),
-              isSuspensionTold: memory.suspensionTold,
-              answers,
-              noteConfigs: (configs) => keysFor.noteConfigs(`${spec.namespace}/${spec.name}`, configs),
-            });
-      last = { observed, changes };
-      const { seen, route, liveRoutes } = observed;
-      // What woke it may be its own last step: the cadence of the analysis is never accelerated.
-      if (round === 0) {
-        if (isEarly && !wakes(spec, status, seen, decideSettings)) return undefined;
-        memory.gates = gatesOf(canary);
-        memory.gateOpened = false;
-      }
-      const step = decide(spec, status, seen, decideSettings);
-      if (step.kind === 'done')
-        return { decision: step.decision, tick: { spec, status, seen, router, route, liveRoutes } };
-      const answer = await interruptibly(memory, signal, (stop) => ask(step.question, { canary, spec, status }, stop));
-      // What has come up meanwhile needs no answer: the next tick looks at it before it asks anybody.
-      if (answer === interrupted) return undefined;
-      answers.set(questionKey(step.question), answer);
-    }
-  };
+  const reach = createReach({ deps, views, releases, desiredReplicas, keysFor, decideSettings, signal });
 
   const runAll = async (list: readonly Effect[], tick: TickContext): Promise<void> => {
     let movedMs: number | undefined;

@@ -36,15 +36,22 @@ export { wakes } from './wakes.ts';
  * `seen.answers` it asks for that one, and is called again with the same world and one answer more.
  */
 export function decide(spec: CanarySpec, status: CanaryStatus, seen: Seen, settings: DecideSettings): Step {
+  return deciding(spec, status, seen, settings)();
+}
+
+/** As `decide`; each further call goes on from the question that it asked last, with the answers that `seen` has by then. */
+export function deciding(spec: CanarySpec, status: CanaryStatus, seen: Seen, settings: DecideSettings): () => Step {
   const tick = beginTick(spec, status, seen, settings);
   const course = run(tick);
   let next = course.next();
-  while (!next.done) {
-    const answer = seen.answers.get(questionKey(next.value));
-    if (answer === undefined) return { kind: 'ask', question: next.value };
-    next = course.next(answer);
-  }
-  return { kind: 'done', decision: decisionOf(tick) };
+  return () => {
+    while (!next.done) {
+      const answer = seen.answers.get(questionKey(next.value));
+      if (answer === undefined) return { kind: 'ask', question: next.value };
+      next = course.next(answer);
+    }
+    return { kind: 'done', decision: decisionOf(tick) };
+  };
 }
 
 function decisionOf({ spec, status, seen, draft }: Tick): Decision {

@@ -1,3 +1,4 @@
+import { perObject } from '../lib/memo.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { jsonOf, listOf, numberOf, textOf, textsOf } from './json.ts';
 import type { CanaryCondition, CanaryStatus, Phase } from './types.ts';
@@ -23,7 +24,7 @@ const cookieFields = [
 ] as const;
 
 /** A Canary's status; whatever is missing or strange counts as never written. */
-export function parseStatus(object: KubeObject): CanaryStatus {
+export const parseStatus: (object: KubeObject) => CanaryStatus = perObject((object) => {
   const status = jsonOf(object['status']);
   const lastTransitionTime = textOf(status['lastTransitionTime']);
   const conditions = listOf(status['conditions']).flatMap(parseCondition);
@@ -39,7 +40,7 @@ export function parseStatus(object: KubeObject): CanaryStatus {
     ...(conditions.length === 0 ? {} : { conditions }),
     ...Object.fromEntries(cookieFields.flatMap((field) => (textOf(status[field]) ? [[field, status[field]]] : []))),
   };
-}
+});
 
 /**
  * `status` as it is written, by a merge patch: with `before` (what the server has) members that went away become null,

@@ -19,7 +19,24 @@ export function createLogger(level: LogLevel, write?: (line: string) => void): L
     timestamp: () => `,"ts":"${new Date().toISOString()}"`,
     formatters: { level: (label: string) => ({ level: label }) },
   };
-  return write ? pino(options, { write }) : pino(options, pino.destination({ dest: 2, sync: false }));
+  return pino(options, { write: write ?? toStandardError() });
+}
+
+/** Lines of one turn of the event loop go out together; none is left behind when the process exits. */
+function toStandardError(): (line: string) => void {
+  const out = pino.destination({ dest: 2, sync: true, minLength: 65_536 });
+  let isDue = false;
+  const flush = (): void => {
+    isDue = false;
+    out.flushSync();
+  };
+  process.on('exit', flush);
+  return (line) => {
+    out.write(line);
+    if (isDue) return;
+    isDue = true;
+    setImmediate(flush);
+  };
 }
 
 export const silentLogger: Logger = createLogger('silent', () => undefined);
