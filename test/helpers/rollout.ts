@@ -1,4 +1,5 @@
-import { decide, wakes } from '../../src/canary/decide.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { decide, deciding, wakes } from '../../src/canary/decide.ts';
 import { parseCanary } from '../../src/canary/parse.ts';
 import { parseStatus, renderStatus } from '../../src/canary/status.ts';
 import {
@@ -75,8 +76,11 @@ export function createRollout({ world, answer, onEffect, settings = {} }: Rollou
       const answers = new Map<string, Answer>();
       const asked: Question[] = [];
       let decision: Decision | undefined;
+      const goOn = deciding(spec(), before, seen(answers), applied);
       while (!decision) {
-        const step = decide(spec(), before, seen(answers), applied);
+        const step = goOn();
+        const anew = decide(spec(), before, seen(answers), applied);
+        if (!isDeepStrictEqual(step, anew)) throw new Error('to go on gives another decision than to begin anew');
         if (step.kind === 'done') decision = step.decision;
         else {
           if (answers.has(questionKey(step.question))) throw new Error('asked twice');
