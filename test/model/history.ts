@@ -126,7 +126,7 @@ class History {
     let quiet = 0;
     for (let ticks = 0; quiet < 3; ticks += 1) {
       if (world.isGone) return;
-      if (this.isStuckInLeaving(ticks)) return;
+      if (this.isStuckForGood(ticks)) return;
       hold(
         'it ends',
         ticks < patienceTicks,
@@ -177,9 +177,12 @@ class History {
   }
 
   /** With a target that never answers, a Canary stays with the primary that does, and says so, until somebody mends one of them. */
-  private isStuckInLeaving(ticks: number): boolean {
+  private isStuckForGood(ticks: number): boolean {
     const { world, shell, plan } = this;
-    if (ticks < patienceTicks || shell.status.phase !== 'Terminating') return false;
+    if (ticks < patienceTicks) return false;
+    // A Revision that is not ready is waited for without a deadline.
+    if (world.kind === 'Knative' && !world.serves('target')) return plan.staysBroken && world.weight === 0;
+    if (shell.status.phase !== 'Terminating') return false;
     return world.serves('primary') && plan.staysBroken;
   }
 

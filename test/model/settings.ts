@@ -14,16 +14,18 @@ export interface Setting {
   readonly scaler?: ScalerSetting;
 }
 
-type Target = readonly [kind: 'Deployment' | 'DaemonSet' | 'Service', scaledBy?: ScalerSetting['kind']];
+type Target = readonly [kind: 'Deployment' | 'DaemonSet' | 'Service' | 'Knative', scaledBy?: ScalerSetting['kind']];
 
 /** In hundred histories; an autoscaler needs a Deployment. */
 const shares: readonly (readonly [number, ...Target])[] = [
-  [48, 'Deployment'],
+  [44, 'Deployment'],
   [15, 'Deployment', 'HorizontalPodAutoscaler'],
   [12, 'Deployment', 'ScaledObject'],
   [13, 'DaemonSet'],
-  [12, 'Service'],
+  [11, 'Service'],
+  [5, 'Knative'],
 ];
+const apiVersions = { Deployment: 'apps/v1', DaemonSet: 'apps/v1', Service: 'v1', Knative: 'serving.knative.dev/v1' };
 const targets: readonly Target[] = shares.flatMap(([share, ...target]) => Array.from({ length: share }, () => target));
 
 const hook = (name: string, type: string): Json => ({ name, type, url: `http://hooks/${name}` });
@@ -63,16 +65,19 @@ const policies: readonly Json[] = [
 export function randomSetting(random: Random): Setting {
   const [kind, scaledBy] = random.pick(targets);
   const scaler = scaledBy && randomScaler(random, scaledBy);
-  const provider = kind !== 'Service' && random.chance(0.2) ? 'kubernetes' : 'istio';
+  const isKnative = kind === 'Knative';
+  const provider = isKnative ? 'knative' : kind !== 'Service' && random.chance(0.2) ? 'kubernetes' : 'istio';
   const isWeighted = provider !== 'kubernetes' && random.chance(0.65);
   const strategy =
-    provider === 'kubernetes' ? { iterations: 1 + random.below(3) } : random.pick(isWeighted ? weighted : rounds);
+    provider === 'kubernetes' || (isKnative && !isWeighted)
+      ? { iterations: 1 + random.below(3) }
+      : unmirrored(random.pick(isWeighted ? weighted : rounds), isKnative);
   const replicas = 1 + random.below(3);
   return {
     spec: {
       provider,
       progressDeadlineSeconds: 60,
-      targetRef: { apiVersion: kind === 'Service' ? 'v1' : 'apps/v1', kind, name: 'app' },
+      targetRef: { apiVersion: apiVersions[kind], kind: isKnative ? 'Service' : kind, name: 'app' },
       ...(scaler ? { autoscalerRef: autoscalerRef(scaler) } : {}),
       service: { port: 80 },
       ...(random.chance(0.1) ? { skipAnalysis: true } : {}),
@@ -81,7 +86,7 @@ export function randomSetting(random: Random): Setting {
         interval: '10s',
         threshold: 1 + random.below(3),
         ...strategy,
-        ...(isWeighted && random.chance(0.2)
+        ...(isWeighted && !isKnative && random.chance(0.2)
           ? { sessionAffinity: { cookieName: 'side', ...(random.chance(0.5) ? { primaryCookieName: 'home' } : {}) } }
           : {}),
         ...random.pick(policies),
@@ -95,6 +100,12 @@ export function randomSetting(random: Random): Setting {
     hasApex: random.chance(0.2),
     ...(scaler ? { scaler } : {}),
   };
+}
+
+/** Knative mirrors nothing. */
+export function unmirrored(strategy: Json, isKnative: boolean): Json {
+  const { mirror: _mirror, ...others } = strategy;
+  return isKnative ? others : strategy;
 }
 
 function autoscalerRef({ kind, primaryRange }: ScalerSetting): Json {

@@ -16,7 +16,8 @@ import { sameConfigs } from '../../src/canary/status.ts';
 import type { Trouble } from './happenings.ts';
 import { hold } from './invariants.ts';
 import type { Watch, Watched } from './watch.ts';
-import { type Objects, Refused, type World } from './world.ts';
+import { type Objects, Refused } from './objects.ts';
+import type { World } from './world.ts';
 
 const settings: DecideSettings = {
   selectorLabels: ['app', 'name', 'app.kubernetes.io/name'],
@@ -201,6 +202,7 @@ function withOwnWrite(seen: Objects, before: Objects, after: Objects): Objects {
     ...(after.target === before.target ? {} : { target: after.target }),
     ...(after.primary === before.primary ? {} : { primary: after.primary }),
     ...(after.targetService === before.targetService ? {} : { targetService: after.targetService }),
+    ...(after.knative === before.knative ? {} : { knative: after.knative }),
     ...(after.scaler === before.scaler ? {} : { scaler: after.scaler }),
     ...(after.primaryScaler === before.primaryScaler ? {} : { primaryScaler: after.primaryScaler }),
     ...(after.split === before.split ? {} : { split: after.split }),

@@ -1,5 +1,6 @@
 import type { CanaryStatus } from '../../src/canary/types.ts';
 import { hold } from './invariants.ts';
+import { isKnative } from './knative.ts';
 import { isScaler } from './scalers.ts';
 import { wantedOf } from './workload.ts';
 import type { Watched } from './watch.ts';
@@ -13,7 +14,10 @@ type Truth = (
 const isDown = (world: World): boolean => !world.objects.target || wantedOf(world.objects.target) === 0;
 const wrotePrimary = ({ done }: Watched): boolean =>
   done.some(
-    (effect) => effect.kind === 'write' && !isScaler(effect.object) && effect.object.metadata.name === 'app-primary',
+    (effect) =>
+      effect.kind === 'write' &&
+      !isScaler(effect.object) &&
+      (effect.object.metadata.name === 'app-primary' || isKnative(effect.object)),
   );
 
 /** What must be so after a tick that told this. */
@@ -51,7 +55,9 @@ export function holdTrue(tick: Watched, status: CanaryStatus, world: World): voi
       const found = pattern.exec(message);
       if (!found) continue;
       const isTrue =
-        world.kind === 'Service' && /caling/.test(message) ? true : truth({ status, world, tick }, found[1] ?? '');
+        (world.kind === 'Service' || world.kind === 'Knative') && /caling/.test(message)
+          ? true
+          : truth({ status, world, tick }, found[1] ?? '');
       hold('true events', isTrue, () => `"${message}", but ${status.phase} with weight ${world.weight}`);
     }
   }

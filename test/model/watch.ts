@@ -1,11 +1,13 @@
 import type { CanarySpec, CanaryStatus, Effect, Phase } from '../../src/canary/types.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
 import { Broken, hold } from './invariants.ts';
+import { isKnative, pinnedVersion } from './knative.ts';
 import { isKeptAtZero, isScaler, sideOf } from './scalers.ts';
 import { holdAwake, holdScaling } from './scaling-watch.ts';
 import { holdTrue } from './true-events.ts';
 import { versionOf, wantedOf } from './workload.ts';
-import { leadsTo, type World } from './world.ts';
+import { leadsTo } from './objects.ts';
+import type { World } from './world.ts';
 
 /** A tick as it is watched. */
 export interface Watched {
@@ -91,7 +93,7 @@ export class Watch {
   /** After a tick whose status was written. */
   after(status: CanaryStatus, tick: Watched): void {
     const { before, spec, isFresh } = tick;
-    if (tick.done.some((effect) => effect.kind === 'scale-target')) this.world.isLeftUp = false;
+    if (tick.done.some(countsPods)) this.world.isLeftUp = false;
     hold(
       'known transition',
       status.phase === before.phase || next[before.phase].includes(status.phase),
@@ -185,6 +187,7 @@ export class Watch {
     const { world } = this;
     const { name } = object.metadata;
     if (object.kind === 'Canary') return;
+    if (isKnative(object)) return this.pin(object, tick);
     if (name === 'app' && object.kind === 'Service') {
       const weight = leadsTo(object) === 'app' ? 100 : 0;
       const isMove = world.isPlain && world.objects.services.apex !== undefined && weight !== world.weight;
@@ -195,6 +198,13 @@ export class Watch {
     const content = object.kind === 'Service' ? leadsTo(object) : `app:${versionOf(object)} text ${world.objects.copy}`;
     if (content === world.content('primary')) return;
     this.primary(content, tick);
+  }
+
+  private pin(object: KubeObject, tick: Watched): void {
+    const { knative } = this.world.objects;
+    const version = knative && pinnedVersion(knative, object);
+    const content = version === undefined ? undefined : `app:${version}`;
+    if (content !== undefined && content !== this.world.content('primary')) this.primary(content, tick);
   }
 
   private primary(content: string | undefined, { before: { phase, failedChecks }, spec, isGood }: Watched): void {
@@ -232,8 +242,10 @@ export class Watch {
   }
 
   private end(verdict: 'promoted' | 'rolled-back', { before: { phase } }: Watched): void {
-    const { release } = this;
+    // Of one whose status was never written nothing is known: what ends is the one that the status is about.
+    const release = this.release?.before ?? this.release;
     if (!release) throw new Broken('one outcome', `${verdict}, and there is no release`);
+    this.release = release;
     hold('one outcome', (release.verdict ?? verdict) === verdict, () => `${release.verdict}, and then ${verdict}`);
     release.verdict = verdict;
     if (verdict === 'rolled-back') this.rejected = release.content;
@@ -289,4 +301,11 @@ function before({ before: { phase } }: Watched): Phase {
 
 function wantedNow({ objects: { target } }: World): number {
   return target ? wantedOf(target) : 0;
+}
+
+function countsPods(effect: Effect): boolean {
+  return (
+    effect.kind === 'scale-target' ||
+    (effect.kind === 'write' && isScaler(effect.object) && sideOf(effect.object) === 'target')
+  );
 }

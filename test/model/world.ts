@@ -1,9 +1,20 @@
-import { type Json, jsonOf, textsOf } from '../../src/canary/json.ts';
+import { type Json, jsonOf } from '../../src/canary/json.ts';
 import { targetKindOf, targets } from '../../src/canary/targets/registry.ts';
 import type { Effect, Seen, TargetKind, TrafficSplit } from '../../src/canary/types.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
 import { checksumOf, seenConfigs } from './configs.ts';
 import type { Happening, Side } from './happenings.ts';
+import {
+  isKnative,
+  isPinned,
+  healthOf,
+  isReady,
+  type KnativeService,
+  revisionOf,
+  seeKnative,
+  withVersion,
+} from './knative.ts';
+import { leadsTo, mergePatch, type Objects, Refused, rerouted, type ServiceRole, serviceTo } from './objects.ts';
 import {
   asksForPods,
   changedScalers,
@@ -14,33 +25,13 @@ import {
   scalerOf,
   sideOf,
 } from './scalers.ts';
-import type { Setting } from './settings.ts';
+import { type Setting, unmirrored } from './settings.ts';
 import { servingOf, show, templateOf, versionOf, wantedOf, type Health, type Workload } from './workload.ts';
 
-/** The API server did not do what an effect asked for: the tick ends there. */
-export class Refused extends Error {}
-
-type ServiceRole = 'apex' | 'primary' | 'canary';
-
-/** What stands in the cluster. Never changed, so that an older one can be kept and looked at. */
-export interface Objects {
-  readonly target: Workload | undefined;
-  readonly primary: Workload | undefined;
-  /** In place of the two above, where the target is a Service. */
-  readonly targetService: KubeObject | undefined;
-  readonly services: Readonly<Record<ServiceRole, KubeObject | undefined>>;
-  readonly scaler: KubeObject | undefined;
-  readonly primaryScaler: KubeObject | undefined;
-  readonly split: TrafficSplit | undefined;
-  readonly routeTrouble: string | undefined;
-  readonly routeDrift: boolean;
-  /** Texts of the ConfigMap and of the primary's copy; 0: there is none. */
-  readonly config: number;
-  readonly copy: number;
-}
-
+const home: TrafficSplit = { canaryWeight: 0, mirror: false };
 const brokenVersion = 4;
 const finalizer = 'finalizer.flagger.app';
+
 /** One Canary and all that belongs to it, in the smallest form that the core can see. */
 export class World {
   /** Of the agent; it may jump. What happens in the cluster keeps to the time that really passes. */
@@ -70,11 +61,12 @@ export class World {
     this.isPlain = spec['provider'] === 'kubernetes';
     const metadata = { name: 'app', namespace: 'demo', uid: 'uid-of-canary', generation: 1 };
     this.canary = { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', metadata, spec };
-    const apex = hasApex && this.kind !== 'Service' ? this.service('app', 'app') : undefined;
+    const apex = hasApex && this.kind !== 'Service' && this.kind !== 'Knative' ? serviceTo('app') : undefined;
     this.objects = {
       target: undefined,
       primary: undefined,
       targetService: undefined,
+      knative: undefined,
       services: { apex, primary: undefined, canary: undefined },
       scaler: scaler && scalerOf(scaler.kind, scaler.range),
       primaryScaler: undefined,
@@ -88,7 +80,7 @@ export class World {
   }
 
   see(objects = this.objects): Omit<Seen, 'answers'> {
-    const { services, target, primary, targetService, scaler, primaryScaler, config, copy } = objects;
+    const { services, target, primary, targetService, knative, scaler, primaryScaler, config, copy } = objects;
     const isService = this.kind === 'Service';
     return {
       nowMs: this.nowMs,
@@ -103,6 +95,7 @@ export class World {
       routeDrift: objects.routeDrift,
       configs: seenConfigs(config, copy),
       desiredReplicas: isService ? undefined : this.setting.desiredReplicas,
+      ...(knative ? seeKnative(knative, (side) => this.health(side)) : {}),
       ...(scaler ? { scaler } : {}),
       ...(primaryScaler ? { primaryScaler } : {}),
     };
@@ -115,6 +108,12 @@ export class World {
   }
 
   serves(side: Side): boolean {
+    const { knative } = this.objects;
+    if (knative)
+      return isReady(
+        revisionOf(knative, side),
+        healthOf(knative, side, (one) => this.health(one)),
+      );
     if (this.kind === 'Service')
       return (side === 'target' ? this.objects.services.canary : this.objects.services.primary) !== undefined;
     return servingOf(this.objects[side], this.health(side)) > 0;
@@ -130,6 +129,10 @@ export class World {
     if (this.kind === 'Service') {
       const service = side === 'target' ? objects.targetService : objects.services.primary;
       return service && `${leadsTo(service)}`;
+    }
+    if (objects.knative) {
+      const revision = revisionOf(objects.knative, side);
+      return revision && `app:${revision.version}`;
     }
     const workload = objects[side];
     if (!workload) return undefined;
@@ -154,9 +157,9 @@ export class World {
         this.isLeftUp = effect.replicas > 0;
         return this.scale('target', effect.replicas);
       case 'set-route':
-        return this.change({ split: effect.split, routeDrift: false });
+        return this.route(effect.split);
       case 'reconcile-route':
-        return this.change({ split: this.objects.split ?? { canaryWeight: 0, mirror: false }, routeDrift: false });
+        return this.route(this.objects.split ?? home);
       default:
     }
   }
@@ -171,19 +174,20 @@ export class World {
         this.down[happening.of] = happening.down;
         return;
       case 'scale':
-        if (happening.of === 'target') this.isLeftUp ||= happening.replicas > 0;
+        this.isLeftUp ||= happening.of === 'target' && happening.replicas > 0;
         return this.scale(happening.of, happening.replicas);
       case 'spec':
         return this.edit({ ...jsonOf(this.canary['spec']), ...happening.change });
       case 'analysis':
         return this.editAnalysis(happening.change);
       case 'route':
-        return this.changeRoute(happening.to);
+        return this.isPlain ? undefined : this.change(rerouted(this.objects, happening.to, this.kind));
       case 'service':
         return this.changeService(happening.of, happening.is);
       case 'lost':
         if (happening.what === 'copy of the config') return this.change({ copy: 0 });
-        if (happening.what === 'target') this.isLeftUp = true;
+        if (this.kind === 'Knative') return;
+        this.isLeftUp ||= happening.what === 'target';
         if (happening.what === 'target') return this.change({ target: undefined, targetService: undefined });
         if (this.kind === 'Service') return this.change({ services: { ...this.objects.services, primary: undefined } });
         return this.change({ primary: undefined });
@@ -213,7 +217,7 @@ export class World {
     Object.assign(this.down, { target: false, primary: false });
     if (!isBroken) this.brokenVersion = undefined;
     this.change({ routeTrouble: undefined, config: this.objects.config || 1 });
-    if (!this.objects.target && !this.objects.targetService) this.makeTarget(1);
+    if (!this.objects.target && !this.objects.targetService && !this.objects.knative) this.makeTarget(1);
     this.doesAutoscale = true;
     this.happen({ kind: 'scaler', of: 'target', is: 'put back' });
     this.autoscale();
@@ -224,11 +228,10 @@ export class World {
   }
 
   pass(ms: number): void {
-    const isLate = this.setting.scaler?.isLate === true;
-    if (!isLate) this.autoscale();
+    if (!this.setting.scaler?.isLate) this.autoscale();
     this.nowMs += ms;
     this.passedMs += ms;
-    if (isLate) this.autoscale();
+    if (this.setting.scaler?.isLate) this.autoscale();
   }
 
   /** What the controllers of autoscalers do once in a while. */
@@ -261,6 +264,7 @@ export class World {
       return;
     }
     if (isScaler(object)) return this.writeScaler(object, over);
+    if (isKnative(object)) return this.writeKnative(object, over);
     if (object.kind === 'Service' && !(this.kind === 'Service' && name === 'app')) {
       const role = name === 'app' ? 'apex' : name === 'app-primary' ? 'primary' : 'canary';
       if (this.objects.services[role] !== over) throw new Refused(`conflict: Service ${name}`);
@@ -272,10 +276,31 @@ export class World {
     this.put('primary', object);
   }
 
+  private route(split: TrafficSplit): void {
+    // Without a primary Knative sends everybody to the latest Revision.
+    if (this.kind !== 'Knative' || isPinned(this.objects.knative)) return this.change({ split, routeDrift: false });
+    if (split.canaryWeight > 0) throw new Refused('there is no primary to route to');
+  }
+
+  private writeKnative({ status: _status, ...object }: KubeObject & { status?: unknown }, over?: KubeObject): void {
+    const { knative } = this.objects;
+    if (!knative || over?.metadata.generation !== knative.object.metadata.generation)
+      throw new Refused('conflict: Knative Service app');
+    this.putKnative({ ...knative, object: { ...object, apiVersion: object.apiVersion, kind: object.kind } });
+    this.change({ split: isPinned(this.objects.knative) ? (this.objects.split ?? home) : undefined });
+  }
+
+  private putKnative(knative: KnativeService): void {
+    this.generation += 1;
+    const { object } = knative;
+    const metadata = { ...object.metadata, generation: this.generation };
+    this.change({ knative: { ...knative, object: { ...object, metadata } } });
+  }
+
   private writeScaler(object: KubeObject, over: KubeObject | undefined): void {
     const role = object.metadata.name === 'app' ? 'scaler' : 'primaryScaler';
     if (this.objects[role] !== over) throw new Refused(`conflict: ${object.kind} ${object.metadata.name}`);
-    if (role === 'scaler' && isKeptAtZero(object)) this.isLeftUp = false;
+    if (role === 'scaler') this.isLeftUp = !isKeptAtZero(object);
     this.change({ [role]: object });
   }
 
@@ -300,7 +325,8 @@ export class World {
   }
 
   private makeTarget(version: number): void {
-    if (this.kind === 'Service') return this.change({ targetService: this.service('app', `v${version}`) });
+    if (this.kind === 'Knative') return this.putKnative(withVersion(this.objects.knative, version, this.passedMs));
+    if (this.kind === 'Service') return this.change({ targetService: serviceTo(`v${version}`) });
     const before = this.objects.target?.object;
     const { template: _template, ...spec } = jsonOf(before?.['spec']);
     // Git does not say where a DaemonSet's pods are to be: what keeps it at zero stays.
@@ -327,15 +353,6 @@ export class World {
     this.put(side, { ...object, spec: mergePatch(object['spec'], scaling.patch(replicas)['spec']) });
   }
 
-  private service(name: string, app: string): KubeObject {
-    const spec = {
-      type: 'ClusterIP',
-      selector: { app },
-      ports: [{ name: 'http', port: 80, protocol: 'TCP', targetPort: 80 }],
-    };
-    return { apiVersion: 'v1', kind: 'Service', metadata: { name, namespace: 'demo' }, spec };
-  }
-
   private edit(spec: Json): void {
     this.generation += 1;
     this.canary = { ...this.canary, metadata: { ...this.canary.metadata, generation: this.generation }, spec };
@@ -348,23 +365,8 @@ export class World {
     if (isSteps && analysis['iterations'] !== undefined) return;
     const { stepWeight, stepWeights, maxWeight, stepWeightPromotion, mirror, ...rest } = analysis;
     const steps = { stepWeight, stepWeights, maxWeight, stepWeightPromotion, mirror };
-    this.edit({ ...spec, analysis: { ...rest, ...(isSteps ? {} : steps), ...change } });
-  }
-
-  private changeRoute(to: Extract<Happening, { kind: 'route' }>['to']): void {
-    if (this.isPlain) return;
-    switch (to) {
-      case 'drifts':
-        return this.change({ routeDrift: this.objects.split !== undefined });
-      case 'vanishes':
-        return this.change({ split: undefined, routeDrift: false });
-      case 'is refused':
-        return this.change({ routeTrouble: 'the route was not accepted' });
-      case 'is accepted':
-        return this.change({ routeTrouble: undefined });
-      case 'is set to 35':
-        return this.change(this.objects.split ? { split: { canaryWeight: 35, mirror: false } } : {});
-    }
+    const changed = unmirrored(change, this.kind === 'Knative');
+    this.edit({ ...spec, analysis: { ...rest, ...(isSteps ? {} : steps), ...changed } });
   }
 
   private changeService(role: ServiceRole, is: 'deleted' | 'turned'): void {
@@ -395,18 +397,4 @@ export class World {
     });
     this.isGone = true;
   }
-}
-
-/** Which pods a Service selects. */
-export function leadsTo(service: KubeObject | undefined): string | undefined {
-  return textsOf(jsonOf(service?.['spec'])['selector'])['app'];
-}
-
-function mergePatch(value: unknown, patch: unknown): Json {
-  const merged: Record<string, unknown> = { ...jsonOf(value) };
-  for (const [name, member] of Object.entries(jsonOf(patch))) {
-    if (member === null) delete merged[name];
-    else merged[name] = typeof member === 'object' ? mergePatch(merged[name], member) : member;
-  }
-  return merged;
 }
