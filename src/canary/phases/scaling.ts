@@ -108,10 +108,13 @@ export function pauseScaler(stage: Stage, isPaused: boolean): void {
   const source = scaled?.input.source;
   const object = source && scaled.scaler.paused?.(source, isPaused);
   if (!object) return;
-  const { draft } = stage;
-  // What this tick has wanted of it before is overruled.
-  draft.effects = draft.effects.filter((effect) => effect.kind !== 'write' || effect.over !== source);
+  leaveScaler(stage);
   if (object !== source) write(stage, object, source);
+}
+
+/** As it is, whatever this tick has wanted of the target's autoscaler before. */
+export function leaveScaler({ draft, seen: { scaler } }: Stage): void {
+  if (scaler) draft.effects = draft.effects.filter((effect) => effect.kind !== 'write' || effect.over !== scaler);
 }
 
 function write({ draft }: Stage, object: KubeObject, over: KubeObject | undefined): void {

@@ -5,7 +5,7 @@ import { serviceName, type ServiceRole } from '../services.ts';
 import { usersUnderTest } from '../strategy.ts';
 import type { CanarySpec, Effect, Seen, SessionCookies, TrafficSplit } from '../types.ts';
 import { canaryServes, hasDeadCanary, primaryServes } from './health.ts';
-import { wakeTarget } from './scaling.ts';
+import { leaveScaler, wakeTarget } from './scaling.ts';
 import { normal, type Stage, type Tick, update } from './tick.ts';
 
 /** Without a mesh or ingress the apex Service is the only switch: it leads to one of the two. */
@@ -31,8 +31,9 @@ export function routeEveryone(stage: Stage): void {
 function routeUsers(stage: Stage, split: TrafficSplit, everyone = false): void {
   const { canaryWeight } = split;
   const { draft, spec } = stage;
-  // Whoever gets users is not to lose its pods.
+  // Whoever gets users is not to lose its pods; without them an autoscaler that is paused stays so.
   if (canaryWeight > 0) wakeTarget(stage);
+  else leaveScaler(stage);
   if (isPlain(spec)) {
     draft.effects = draft.effects.filter((effect) => !isApexWrite(effect, spec));
     writeService(stage, 'apex', canaryWeight >= 100 ? 'canary' : 'primary');
