@@ -22,20 +22,23 @@ export function createLogger(level: LogLevel, write?: (line: string) => void): L
   return pino(options, { write: write ?? toStandardError() });
 }
 
-/** Lines of one turn of the event loop go out together; none is left behind when the process exits. */
+/** So long may lines wait for others to go out together with them: a write for each costs more than all else about it. */
+const gatherMs = 25;
+
+/** None is left behind when the process exits. */
 function toStandardError(): (line: string) => void {
-  const out = pino.destination({ dest: 2, sync: true, minLength: 65_536 });
+  const out = pino.destination({ dest: 2, sync: true, minLength: 8_192 });
   let isDue = false;
   const flush = (): void => {
     isDue = false;
-    out.flushSync();
+    out.flush();
   };
-  process.on('exit', flush);
+  process.on('exit', () => out.flushSync());
   return (line) => {
     out.write(line);
     if (isDue) return;
     isDue = true;
-    setImmediate(flush);
+    setTimeout(flush, gatherMs).unref();
   };
 }
 
