@@ -296,6 +296,7 @@ export function createCanaryLoop({
       lastFailedCheck: undefined,
       isRejected: releases.isRejected(canary, status),
       isPromoted: releases.isPromoted(canary, status),
+      isReplaced: releases.isReplaced(canary, status),
       isSuspensionTold: memory.suspensionTold,
       answers: new Map(),
       noteConfigs: (configs) => keysFor.noteConfigs(key, configs),

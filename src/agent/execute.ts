@@ -182,7 +182,7 @@ export function createEffects(deps: Deps, { recorder, releases, outbox }: Effect
         }
         case 'begin-release': {
           const before = releases.failedBefore(`${spec.namespace}/${spec.name}`);
-          await releases.begin(seen.canary);
+          await releases.begin(seen.canary, effect);
           if (before !== undefined)
             tell(seen.canary, spec, {
               type: 'Warning',

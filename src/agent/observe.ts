@@ -28,6 +28,7 @@ export interface ObserveInput {
   readonly lastFailedCheck: FailedCheck | undefined;
   readonly isRejected: boolean;
   readonly isPromoted: boolean;
+  readonly isReplaced: boolean;
   readonly isSuspensionTold: boolean;
   readonly answers: ReadonlyMap<string, Answer>;
   /** Told which ConfigMaps and Secrets count before they are looked at, so that no change of them is missed. */
@@ -48,6 +49,7 @@ export async function observe(input: ObserveInput): Promise<Observed> {
     lastFailedCheck,
     isRejected,
     isPromoted,
+    isReplaced,
     isSuspensionTold,
     answers,
     noteConfigs,
@@ -112,6 +114,7 @@ export async function observe(input: ObserveInput): Promise<Observed> {
     ...(lastFailedCheck === undefined ? {} : { lastFailedCheck }),
     ...(isRejected ? { isRejected } : {}),
     ...(isPromoted ? { isPromoted } : {}),
+    ...(isReplaced ? { isReplaced } : {}),
     ...(isSuspensionTold ? { isSuspensionTold } : {}),
   };
   return { seen, route, liveRoutes };

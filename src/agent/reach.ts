@@ -77,6 +77,7 @@ export function createReach({
           lastFailedCheck: releases.lastFailedCheck(key),
           isRejected: releases.isRejected(canary, status),
           isPromoted: releases.isPromoted(canary, status),
+          isReplaced: releases.isReplaced(canary, status),
           isSuspensionTold: memory.suspensionTold,
           answers,
           noteConfigs: (configs) => keysFor.noteConfigs(key, configs),

@@ -36,7 +36,7 @@ export interface Releases {
   overlay(key: string, phase: Phase | undefined): Revision | undefined;
   /** Whether Git was looked at since the start. Before that it is not known what a new revision is, so none begins. */
   readonly isReady: boolean;
-  begin(canary: KubeObject): Promise<void>;
+  begin(canary: KubeObject, judged?: Pick<AppState, 'templateHash' | 'configs'>): Promise<void>;
   /** Version of the Canary that our last note on it made; undefined before one. */
   notedVersion(key: string): string | undefined;
   /** A failed check is also written down, so that a restart can still tell why. Gives whether the Canary was written. */
@@ -47,6 +47,8 @@ export interface Releases {
   isRejected(canary: KubeObject, status: CanaryStatus): boolean;
   /** Likewise as promoted, with no status written since. */
   isPromoted(canary: KubeObject, status: CanaryStatus): boolean;
+  /** Whether the release under way is not the one with this status: it was begun, and the status that was to say so got lost. */
+  isReplaced(canary: KubeObject, status: CanaryStatus): boolean;
   end(canary: KubeObject, ended: EndedRelease): Promise<void>;
   /** An app at rest without a ledger entry: its present state becomes its stable state. */
   adopt(
@@ -127,6 +129,8 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
   /** After a restart what the annotation holds goes on. */
   const evidenceOf = (key: string): Evidence[] => evidence.get(key) ?? [...(records.get(key)?.evidence ?? [])];
 
+  /** Apps of whose release under way Git says nothing; an older one may still be recorded. */
+  const unrecorded = new Set<string>();
   let isReady = false;
 
   return {
@@ -155,6 +159,7 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
       for (const key of tracks.keys()) {
         if (present.has(key)) continue;
         for (const map of [tracks, apps, stables, evidence, landing, lastSeen]) map.delete(key);
+        unrecorded.delete(key);
         records.forget(key);
       }
     },
@@ -180,15 +185,17 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
       if (content === undefined) return undefined;
       return ledger(key)?.failed({ content, images: apps.get(key)?.images ?? {}, templateHash: '' });
     },
-    async begin(canary) {
+    async begin(canary, judged) {
       const key = keyOf(canary);
       if (!isReady) throw new AgentError('GIT_UNREACHABLE', 'a new revision waits until Git was looked at');
       const track = tracks.get(key);
       const app = apps.get(key);
       // A Canary that is not in Git runs as with Flagger: there is nothing to write its outcome to.
+      unrecorded.add(key);
       if (!track || !app) return;
       // What runs its canary is not what Git says now (somebody changed the cluster by hand): nothing of Git is judged.
       if (stableOf(key)?.content === track.content) return;
+      unrecorded.delete(key);
       const id = releaseId(app.id, track.content, track.firstSeen);
       records.read(key, canary);
       const release = {
@@ -198,6 +205,7 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
         content: track.content,
         images: app.images,
         startedAtMs: clock.now(),
+        ...(judged ? { judged: { templateHash: judged.templateHash, configs: judged.configs } } : {}),
       };
       await records.change(key, (before) => {
         if (before && before.id === id && before.outcome === undefined) return undefined;
@@ -233,11 +241,23 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
       // The same version may be promoted again later without a record of its own.
       return !(Date.parse(status.lastTransitionTime ?? '') > outcome.atMs);
     },
+    isReplaced(canary, status) {
+      const record = recordOf(canary);
+      if (!record?.judged || record.outcome || unrecorded.has(keyOf(canary))) return false;
+      return !isOf(record.judged, status);
+    },
     async end(canary, { verdict, failedCheck, templateHash, configs }) {
       const key = keyOf(canary);
       const record = recordOf(canary);
       if (!record) return;
       if (record.outcome) return send(key, record);
+      if (record.judged && !isOf(record.judged, { lastAppliedSpec: templateHash, trackedConfigs: configs })) {
+        log.warn(
+          { canary: shown(key), release: record.id },
+          'what has ended is not the release that is recorded, so Git is told nothing',
+        );
+        return;
+      }
       const state: AppState = {
         revision: record.revision,
         // Git may say others by now, or have lost the app in a file that cannot be read.
@@ -330,7 +350,7 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
 /** This state is the one that a status names. */
 function isOf(
   { templateHash, configs }: Pick<AppState, 'templateHash' | 'configs'>,
-  { lastAppliedSpec, trackedConfigs = {} }: CanaryStatus,
+  { lastAppliedSpec, trackedConfigs = {} }: Pick<CanaryStatus, 'lastAppliedSpec' | 'trackedConfigs'>,
 ): boolean {
   return templateHash === lastAppliedSpec && isDeepStrictEqual(configs, trackedConfigs);
 }

@@ -115,6 +115,8 @@ export interface Seen {
   readonly isRejected?: boolean;
   /** Likewise as promoted. Absent: no. */
   readonly isPromoted?: boolean;
+  /** A newer release has been recorded since, whose status got lost: what ended now would be told of that one. Absent: no. */
+  readonly isReplaced?: boolean;
   /** It has been said that this canary stands still on request. Absent: not yet. Kept by the shell. */
   readonly isSuspensionTold?: boolean;
   /** Answers to what `decide` asked in this tick, by questionKey. */
@@ -188,7 +190,13 @@ export type Effect =
   /** Fire and forget hooks (post-rollout): their failure is an event, nothing more. */
   | { readonly kind: 'call-hook'; readonly hook: WebhookSpec; readonly phase: Phase }
   /** A release starts: what is judged from now on. */
-  | { readonly kind: 'begin-release'; readonly restarted: boolean }
+  | {
+      readonly kind: 'begin-release';
+      readonly restarted: boolean;
+      /** The revision, as the status is going to name it. */
+      readonly templateHash: string;
+      readonly configs: Readonly<Record<string, string>>;
+    }
   /** A release ends. Recorded durably before the status that says so. */
   | {
       readonly kind: 'end-release';

@@ -27,7 +27,7 @@ export function wakes(spec: CanarySpec, status: CanaryStatus, seen: Seen, settin
         : primary === 'ready' && !lacksScaler(stage);
     case 'Progressing':
     case 'WaitingPromotion':
-      return stage.novelty !== 'same' || seen.isRejected === true || hasDeadCanary(stage);
+      return stage.novelty !== 'same' || seen.isRejected === true || seen.isReplaced === true || hasDeadCanary(stage);
     case 'Promoting':
     case 'Finalising':
       return (stage.novelty === 'new' && primary === 'ready') || hasDeadCanary(stage);

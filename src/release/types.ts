@@ -31,6 +31,8 @@ export interface ReleaseRecord {
   /** Last commit at which the app still had its stable content; what a revert goes back to. */
   readonly base: Revision;
   readonly content: string;
+  /** What the Canary's status says while it is under way. Absent in records of older agents. */
+  readonly judged?: Pick<AppState, 'templateHash' | 'configs'>;
   /** The candidate's images, container name to image; Git may say others by the end. Absent in records of older agents. */
   readonly images?: Readonly<Record<string, string>>;
   readonly startedAtMs: number;

@@ -121,6 +121,41 @@ describe('a rejected app', () => {
   });
 });
 
+describe('a release whose status got lost', () => {
+  const status = (lastAppliedSpec: string) => ({
+    phase: 'Progressing' as const,
+    failedChecks: 0,
+    canaryWeight: 0,
+    iterations: 0,
+    lastAppliedSpec,
+    lastPromotedSpec: '',
+  });
+
+  it('is known to have replaced the one that the status is about, and no outcome of that one is told as its own', async () => {
+    const { releases, outcomes, canary: stored, sync } = await underWay();
+    sync('c', 'three');
+    await releases.begin(stored(), { templateHash: 'third', configs: {} });
+    expect(releases.isReplaced(stored(), status('second'))).toBe(true);
+    expect(releases.isReplaced(stored(), status('third'))).toBe(false);
+    const before = outcomes.length;
+    await releases.end(stored(), { ...rolledBack, templateHash: 'second' });
+    expect(outcomes).toHaveLength(before);
+    await releases.end(stored(), { ...rolledBack, templateHash: 'third' });
+    expect(outcomes.at(-1)).toMatchObject({
+      verdict: 'rolled-back',
+      state: { templateHash: 'third', content: 'three' },
+    });
+  });
+
+  it('has replaced nothing where Git says nothing of what is judged', async () => {
+    const { releases, canary: stored, sync } = await underWay();
+    await releases.begin(stored(), { templateHash: 'second', configs: {} });
+    sync('c', 'one');
+    await releases.begin(stored(), { templateHash: 'by hand', configs: {} });
+    expect(releases.isReplaced(stored(), status('by hand'))).toBe(false);
+  });
+});
+
 describe('the stable state', () => {
   it('is what was promoted until the ledger tells it, and then what the ledger tells', async () => {
     const { releases, outcomes, told, canary: stored, sync } = await underWay();

@@ -77,6 +77,7 @@ export class Shell {
   private outcome:
     | { readonly hash: string; readonly configs: Readonly<Record<string, string>>; readonly verdict: string }
     | undefined;
+  private begun: Pick<Extract<Effect, { kind: 'begin-release' }>, 'templateHash' | 'configs'> | undefined;
   private lastSeen: Objects;
   private understood: Understood = { from: undefined, spec: undefined, questions: new Map() };
   private readonly core: Decide;
@@ -152,10 +153,17 @@ export class Shell {
     if (effect.kind === 'begin-release') {
       this.lastFailedCheck = undefined;
       this.outcome = undefined;
+      this.begun = effect;
     }
     if (effect.kind !== 'end-release' || this.outcome) return;
     const { lastAppliedSpec, trackedConfigs = {} } = this.status;
     this.outcome = { hash: lastAppliedSpec, configs: trackedConfigs, verdict: effect.verdict };
+  }
+
+  private get isReplaced(): boolean {
+    const { begun, outcome, status } = this;
+    if (!begun || outcome) return false;
+    return begun.templateHash !== status.lastAppliedSpec || !sameConfigs(begun.configs, status.trackedConfigs ?? {});
   }
 
   private decide(spec: CanarySpec, objects: Objects, answers: Answers): Decision {
@@ -170,6 +178,7 @@ export class Shell {
       ...(isSuspensionTold ? { isSuspensionTold } : {}),
       ...(isEnded && outcome?.verdict === 'rolled-back' ? { isRejected: true } : {}),
       ...(isEnded && outcome?.verdict === 'promoted' ? { isPromoted: true } : {}),
+      ...(this.isReplaced ? { isReplaced: true } : {}),
     };
     const step = this.core(spec, status, seen, settings);
     if (step.kind === 'done') {

@@ -242,10 +242,9 @@ export class Watch {
   }
 
   private end(verdict: 'promoted' | 'rolled-back', { before: { phase } }: Watched): void {
-    // Of one whose status was never written nothing is known: what ends is the one that the status is about.
-    const release = this.release?.before ?? this.release;
+    const { release } = this;
     if (!release) throw new Broken('one outcome', `${verdict}, and there is no release`);
-    this.release = release;
+    hold('one outcome', !release.before, () => `${verdict}, and the release that is recorded is a newer one`);
     hold('one outcome', (release.verdict ?? verdict) === verdict, () => `${release.verdict}, and then ${verdict}`);
     release.verdict = verdict;
     if (verdict === 'rolled-back') this.rejected = release.content;

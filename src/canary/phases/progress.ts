@@ -20,6 +20,7 @@ export function* progress(stage: Stage): Asking<void> {
   if (seen.isRejected)
     return rollBack(stage, seen.lastFailedCheck ?? { name: 'analysis', reason: 'rolled back before' });
   if (novelty === 'promoted') return cancel(stage);
+  if (seen.isReplaced) return restartAnalysis(stage);
   // The steps begin again when there are pods.
   if (leaveDeadCanary(stage)) update(stage, { phase: 'Progressing', iterations: stepsBack(stage) });
   const isOver = status.failedChecks >= spec.analysis.threshold;

@@ -76,7 +76,7 @@ function awaitPrimary(stage: Stage): boolean {
       : kind.runs(primary, source));
   if (!runsIt) {
     // What was to be promoted has gone: what is there now is judged from the beginning.
-    if (novelty === 'new') restartAnalysis(stage);
+    if (novelty === 'new' || seen.isReplaced) restartAnalysis(stage);
     else if (!cannotBeCopied(stage)) writePrimary(stage);
     return false;
   }

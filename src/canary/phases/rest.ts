@@ -4,6 +4,7 @@ import { primaryReadiness, primaryServes } from './health.ts';
 import { refusedBy } from './hooks.ts';
 import { copyConfigs, cannotBeCopied, writePrimary } from './primary-write.ts';
 import { isCalledBack } from './progress.ts';
+import { beginRelease } from './restart.ts';
 import { cancel } from './rollback.ts';
 import { followReplicas, lacksScaler, scaleFromZero, scaleToZero, writePrimaryScaler } from './scaling.ts';
 import { alert, type Asking, log, normal, restartAs, type Stage, update, warn } from './tick.ts';
@@ -30,10 +31,10 @@ export function* rest(stage: Stage): Asking<void> {
     if (ready.kind === 'progressing' && stage.seen.primary) return;
   }
   if (stage.seen.routeTrouble !== undefined) return warn(stage, stage.seen.routeTrouble);
-  const isKnown = status.phase === 'Waiting' && novelty === 'same';
+  const isKnown = status.phase === 'Waiting' && novelty === 'same' && !stage.seen.isReplaced;
   if (!isKnown) {
     tellConfigs(stage);
-    stage.draft.effects.push({ kind: 'begin-release', restarted: false });
+    beginRelease(stage, false);
   }
   if (status.phase === 'Waiting' && (yield* isCalledBack(stage))) return;
   if (lacksScaler(stage)) return;
