@@ -14,6 +14,9 @@ interface Shown {
   /** The target's name, by which Flagger's series go. */
   readonly name: string;
   phase: string;
+  /** What the gauges say; absent: nothing yet. */
+  status?: number;
+  weight?: number;
   /** All that it was ever measured by. */
   readonly metrics: Set<string>;
 }
@@ -57,18 +60,21 @@ export function createCanarySeries(telemetry: Telemetry): CanarySeries {
       const { namespace } = spec;
       const { name } = spec.target;
       const now = remember(spec);
-      telemetry.canaryStatus.set(
-        { name, namespace },
-        status.phase === 'Progressing' ? 0 : status.phase === 'Failed' ? 2 : 1,
-      );
-      if (now.phase !== '' && now.phase !== status.phase)
-        telemetry.canaryPhase.remove({ name, namespace, phase: now.phase });
-      if (status.phase !== '') telemetry.canaryPhase.set({ name, namespace, phase: status.phase }, 1);
+      const code = status.phase === 'Progressing' ? 0 : status.phase === 'Failed' ? 2 : 1;
+      if (now.status !== code) telemetry.canaryStatus.set({ name, namespace }, code);
+      now.status = code;
+      if (now.phase !== status.phase) {
+        if (now.phase !== '') telemetry.canaryPhase.remove({ name, namespace, phase: now.phase });
+        if (status.phase !== '') telemetry.canaryPhase.set({ name, namespace, phase: status.phase }, 1);
+      }
       now.phase = status.phase;
       const routed = decision.effects.findLast((effect) => effect.kind === 'set-route');
       const canaryWeight = routed?.kind === 'set-route' ? routed.split.canaryWeight : (seen.split?.canaryWeight ?? 0);
-      telemetry.canaryWeight.set({ workload: `${name}-primary`, namespace }, 100 - canaryWeight);
-      telemetry.canaryWeight.set({ workload: name, namespace }, canaryWeight);
+      if (now.weight !== canaryWeight) {
+        telemetry.canaryWeight.set({ workload: `${name}-primary`, namespace }, 100 - canaryWeight);
+        telemetry.canaryWeight.set({ workload: name, namespace }, canaryWeight);
+      }
+      now.weight = canaryWeight;
       if (decision.evidence) telemetry.canaryDuration.observe({ name, namespace }, seconds);
       for (const effect of decision.effects) {
         if (effect.kind !== 'end-release') continue;

@@ -1,7 +1,7 @@
 import type { CanaryEvent } from '../canary/types.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Clock } from '../lib/clock.ts';
-import { sha256Hex } from '../lib/hash.ts';
+import { fnv1a, sha256Hex } from '../lib/hash.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import type { KubeObject } from '../manifest/types.ts';
@@ -54,7 +54,7 @@ export function createEventRecorder(
   const written = new Map<string, Written>();
   const laneOf = ({ metadata }: KubeObject): Lane | undefined => {
     const place = `${metadata.namespace ?? ''}/${metadata.name}`;
-    return lanes[Number.parseInt(sha256Hex(place).slice(0, 8), 16) % laneCount];
+    return lanes[fnv1a(place) % laneCount];
   };
 
   const write = async (about: KubeObject, event: CanaryEvent, atMs: number): Promise<void> => {
@@ -95,7 +95,7 @@ export function createEventRecorder(
         lastTimestamp: at,
         count: 1,
       },
-      { manager: component },
+      { manager: component, unread: true },
       signal,
     );
     if (written.size >= rememberLimit) written.delete(written.keys().next().value ?? '');

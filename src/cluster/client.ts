@@ -111,12 +111,11 @@ export async function openCluster(
         throw error;
       }
     },
-    async create(object, { manager }, signal) {
+    async create(object, { manager, unread = false }, signal) {
       const path = `${pathOf(await served(object, signal), object.metadata.namespace)}${query({ fieldManager: manager })}`;
-      return (await call(
-        { method: 'POST', path, body: object, what: `create ${named({ ...object, ...object.metadata })}` },
-        signal,
-      )) as KubeObject;
+      const what = `create ${named({ ...object, ...object.metadata })}`;
+      const stored = await call({ method: 'POST', path, body: object, what, unread }, signal);
+      return unread ? object : (stored as KubeObject);
     },
     async apply(object, { manager, force, dryRun }, signal) {
       const ref = { apiVersion: object.apiVersion, kind: object.kind, ...object.metadata };

@@ -39,7 +39,12 @@ export interface Cluster {
   get(ref: ObjectRef, signal: AbortSignal): Promise<KubeObject | undefined>;
   /** All of a kind, in pages. Items carry apiVersion and kind, whatever the server left out. */
   list(kind: KindRef, options: ListOptions, signal: AbortSignal): Promise<readonly KubeObject[]>;
-  create(object: KubeObject, options: { manager: string }, signal: AbortSignal): Promise<KubeObject>;
+  /** Gives the object as it is stored; `unread`: as it was sent, where nobody wants to know. */
+  create(
+    object: KubeObject,
+    options: { readonly manager: string; readonly unread?: boolean },
+    signal: AbortSignal,
+  ): Promise<KubeObject>;
   /** Server-side apply. */
   apply(object: KubeObject, options: ApplyOptions, signal: AbortSignal): Promise<KubeObject>;
   jsonPatch(

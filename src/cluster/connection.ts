@@ -15,6 +15,9 @@ export type ClusterSource =
 export interface Connection {
   /** Base URL without a trailing slash. */
   readonly server: string;
+  /** Its two parts, as requests need them: `https://host:6443` and the path before all others, mostly ''. */
+  readonly origin: string;
+  readonly prefix: string;
   /** Credentials and dispatchers to use now; tokens and certificates are looked at again every minute and after a 401. */
   credentials(): Promise<Credentials>;
   /** The server refused `used`: the next call reads the kubeconfig, tokens and certificates again. */
@@ -61,6 +64,12 @@ export async function openConnection(source: ClusterSource, now: () => number): 
   if (!cluster)
     throw new AgentError('CONFIG_INVALID', 'the kubeconfig names no current cluster; set a current-context');
   const server = cluster.server.replace(/\/+$/, '');
+  if (!URL.canParse(server))
+    throw new AgentError(
+      'CONFIG_INVALID',
+      `the kubeconfig's server is no URL: ${server}; it begins with https:// or http://`,
+    );
+  const { origin, pathname } = new URL(server);
 
   let current: { readonly key: string; readonly value: Credentials } | undefined;
   let readAtMs = Number.NEGATIVE_INFINITY;
@@ -115,6 +124,8 @@ export async function openConnection(source: ClusterSource, now: () => number): 
 
   return {
     server,
+    origin,
+    prefix: pathname.replace(/\/$/, ''),
     credentials: () => {
       if (current && now() - readAtMs < refreshMs) return Promise.resolve(current.value);
       reading ??= read().finally(() => {

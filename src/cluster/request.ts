@@ -12,6 +12,8 @@ export interface ApiRequest {
   readonly contentType?: string;
   /** For messages: `apply Deployment test/podinfo`. */
   readonly what: string;
+  /** Nobody looks at the answer: where it is good it is not parsed. */
+  readonly unread?: boolean;
 }
 
 /** What a request is counted as, e.g. `patch` of `canaries/status`; everything but objects is `other`. */
@@ -85,7 +87,7 @@ async function exchange(
   connection: Connection,
   credentials: Credentials,
   statistics: RequestStatistics,
-  { method, path, body, contentType }: ApiRequest,
+  { method, path, body, contentType, unread }: ApiRequest,
   signal: AbortSignal,
 ): Promise<{ status: number; retryAfterMs: number | undefined; body: unknown }> {
   statistics.requests += 1;
@@ -93,7 +95,8 @@ async function exchange(
   const answer = await roundTrip(
     credentials.calls,
     {
-      url: new URL(`${connection.server}${path}`),
+      origin: connection.origin,
+      path: `${connection.prefix}${path}`,
       method,
       headers: {
         ...credentials.headers,
@@ -112,7 +115,7 @@ async function exchange(
   return {
     status: answer.status,
     retryAfterMs: Number.isFinite(retryAfterMs) ? retryAfterMs : undefined,
-    body: parseBody(answer.body),
+    body: unread && answer.status < 300 ? undefined : parseBody(answer.body),
   };
 }
 

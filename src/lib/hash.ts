@@ -18,10 +18,15 @@ export function sha256Hex(data: string | Uint8Array): string {
 
 /** Short readable hash in the alphabet of Kubernetes' pod-template-hash (no vowels, no 0, 1, 3), from 32 bit FNV-1a. */
 export function shortHash(text: string): string {
+  return String(fnv1a(text)).replace(/\d/g, (digit) => '456789bcdf'.charAt(Number(digit)));
+}
+
+/** 32 bit FNV-1a of the UTF-8 text: for spreading, not for telling apart. */
+export function fnv1a(text: string): number {
   let hash = 0x811c9dc5;
   for (const byte of Buffer.from(text, 'utf8')) {
     hash ^= byte;
     hash = Math.imul(hash, 0x01000193) >>> 0;
   }
-  return String(hash).replace(/\d/g, (digit) => '456789bcdf'.charAt(Number(digit)));
+  return hash;
 }

@@ -72,7 +72,8 @@ async function exchange(
     const { status, headers, body } = await roundTrip(
       dispatcher,
       {
-        url,
+        origin: url.origin,
+        path: `${url.pathname}${url.search}`,
         method: request.method,
         headers: { 'user-agent': userAgent, ...authorization, ...request.headers },
         body: request.body,

@@ -3,7 +3,10 @@ import type { Dispatcher } from 'undici';
 
 /** What is sent. */
 export interface Exchange {
-  readonly url: URL;
+  /** `https://host:6443` */
+  readonly origin: string;
+  /** With the query. */
+  readonly path: string;
   readonly method: Dispatcher.HttpMethod;
   readonly headers: Readonly<Record<string, string>>;
   /** Absent: none. */
@@ -28,7 +31,7 @@ export interface Answer {
  * is a connection. Streams and abort signals of its own would cost each small exchange a third more.
  */
 export function roundTrip(dispatcher: Dispatcher, exchange: Exchange, signal: AbortSignal): Promise<Answer> {
-  const { url, method, headers, body, timeoutMs, late, maxBytes = Number.POSITIVE_INFINITY } = exchange;
+  const { origin, path, method, headers, body, timeoutMs, late, maxBytes = Number.POSITIVE_INFINITY } = exchange;
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason as Error);
     let controller: Dispatcher.DispatchController | undefined;
@@ -57,8 +60,8 @@ export function roundTrip(dispatcher: Dispatcher, exchange: Exchange, signal: Ab
     signal.addEventListener('abort', onAbort);
     dispatcher.dispatch(
       {
-        origin: url.origin,
-        path: `${url.pathname}${url.search}`,
+        origin,
+        path,
         method,
         headers,
         body: body ?? null,

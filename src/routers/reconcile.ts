@@ -1,7 +1,7 @@
+import { sameJson } from '../canary/json.ts';
 import { forEveryone, usersUnderTest } from '../canary/strategy.ts';
 import type { CanarySpec, TrafficSplit } from '../canary/types.ts';
 import { AgentError } from '../lib/errors.ts';
-import { canonicalJson } from '../lib/hash.ts';
 import { type KubeObject, type ObjectRef, refKey, refOf } from '../manifest/types.ts';
 import { givenAway, isCanarys, originalOf, rememberOriginal } from './adoption.ts';
 import { invalid } from './objects.ts';
@@ -41,7 +41,7 @@ export function planRoutes(
       return { object: isMade ? object : rememberOriginal(object, over, running !== undefined), over };
     },
   );
-  return planned.filter(({ object, over }) => over === undefined || canonicalJson(object) !== canonicalJson(over));
+  return planned.filter(({ object, over }) => !sameJson(object, over));
 }
 
 function renderFor(
@@ -80,7 +80,7 @@ export function planRestore(router: Router, context: RouteContext, live: LiveObj
     if (!over || isUsersOwn || isTarget(context, ref)) return [];
     const isEntrance = isCanarys(over) && ref.kind === router.entrance && ref.name === context.spec.service.name;
     const object = isEntrance ? handedOver(router, context, live, ref) : originalOf(over);
-    return object && canonicalJson(object) !== canonicalJson(over) ? [{ object, over }] : [];
+    return object && !sameJson(object, over) ? [{ object, over }] : [];
   });
 }
 
