@@ -36,7 +36,8 @@ export function* rest(stage: Stage): Asking<void> {
     tellConfigs(stage);
     beginRelease(stage, false);
   }
-  if (status.phase === 'Waiting' && (yield* isCalledBack(stage))) return;
+  // One that has only just begun is called back at the next look, when its status names it.
+  if (isKnown && (yield* isCalledBack(stage))) return;
   if (lacksScaler(stage)) return;
   const refusal = yield* refusedBy(stage, 'confirm-rollout', {
     phase: status.phase,
