@@ -8,12 +8,13 @@ COPY src ./src
 RUN npm run build && npm prune --omit=dev
 
 FROM node:24-bookworm-slim
-ENV NODE_ENV=production NODE_OPTIONS="--max-semi-space-size=4 --max-old-space-size=384"
+ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY package.json LICENSE ./
 USER 65532:65532
 EXPOSE 8080
-ENTRYPOINT ["node", "/app/dist/main.js"]
+# A little more young space is collected far less often; threads for that cost a small heap more than they bring.
+ENTRYPOINT ["node", "--max-semi-space-size=8", "--max-old-space-size=384", "--single-threaded-gc", "/app/dist/main.js"]
 CMD ["run"]

@@ -20,7 +20,7 @@ export interface AgentProcess {
 
 const program = fileURLToPath(new URL('../../main.js', import.meta.url));
 /** As the image runs it. */
-const nodeFlags = ['--max-semi-space-size=4', '--max-old-space-size=384'];
+const nodeFlags = ['--max-semi-space-size=8', '--max-old-space-size=384', '--single-threaded-gc'];
 const stopPatienceMs = 10_000;
 const keptLines = 5;
 

@@ -97,7 +97,6 @@ export function figuresOf({ canaries, way, rest, release, times, outcomes }: Rou
       what: 'from step to step, max',
       unit: ' s',
       value: times.stepGap.max,
-      atMost: intervalMs / 1_000 + 1,
       flagger: (flagger) => flagger.release.stepGapMax,
     },
     { what: 'steps not done in their interval', unit: '', value: times.lostTicks, atMost: 0 },
@@ -142,6 +141,7 @@ export function figuresOf({ canaries, way, rest, release, times, outcomes }: Rou
       flagger: (flagger) => flagger.release.rssPeakMib,
     },
     { what: 'ticks: mean lateness', unit: ' ms', value: release.meanLatenessMs },
+    { what: 'ticks more than 1 s late', unit: '', value: release.lateTicks, atMost: 0 },
     { what: 'CPU of the API server per promotion', unit: ' ms', value: release.apiServerCpuMs / canaries },
     ...(outcomes
       ? [

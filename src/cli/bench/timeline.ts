@@ -32,6 +32,7 @@ export interface ReleaseTimes {
   readonly wholeSeconds: number;
   /** From the first change of all to the last one: what the change itself took. */
   readonly changeSeconds: number;
+  /** By the log. The last line of a release is written when all is done, so what the API server takes for it is in its gap. */
   readonly stepGap: Distribution;
   /** Ticks of an analysis that did not take place. */
   readonly lostTicks: number;
