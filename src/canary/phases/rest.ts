@@ -6,14 +6,14 @@ import { copyConfigs, cannotBeCopied, writePrimary } from './primary-write.ts';
 import { isCalledBack } from './progress.ts';
 import { beginRelease } from './restart.ts';
 import { cancel } from './rollback.ts';
-import { followReplicas, lacksScaler, scaleFromZero, scaleToZero, writePrimaryScaler } from './scaling.ts';
+import { followReplicas, lacksScaler, pauseScaler, scaleFromZero, scaleToZero, writePrimaryScaler } from './scaling.ts';
 import { alert, type Asking, log, normal, restartAs, type Stage, update, warn } from './tick.ts';
 import { leaveDeadCanary, routeHome } from './traffic.ts';
 
 /** Nothing is under analysis (Initialized, Succeeded, Failed), or a new revision waits to be let in (Waiting). */
 export function* rest(stage: Stage): Asking<void> {
   const { novelty, status, names } = stage;
-  if (leaveDeadCanary(stage)) return;
+  if (leaveDeadCanary(stage)) return putToSleep(stage);
   if (status.phase === 'Waiting') {
     if (novelty === 'promoted') return cancel(stage);
   } else if (novelty !== 'new') {
@@ -82,6 +82,12 @@ export function keepUp(stage: Stage): void {
   writePrimaryScaler(stage, 'behind');
 }
 
+/** A target whose users have gone home. Pods that somebody asked for by hand stay, unless an autoscaler would go on with them. */
+function putToSleep(stage: Stage): void {
+  if (stage.status.phase === 'Failed') scaleToZero(stage);
+  else pauseScaler(stage, true);
+}
+
 /** What somebody took away while nothing was going on. */
 function heal(stage: Stage): void {
   const { seen, status, revision, novelty, weight, names } = stage;
@@ -102,7 +108,7 @@ function heal(stage: Stage): void {
   if ((weight > 0 || stage.mirrored) && primaryServes(stage) && primaryReadiness(stage).kind === 'ready') {
     normal(stage, 'Routing all traffic to primary');
     routeHome(stage);
-    if (status.phase === 'Failed') scaleToZero(stage);
+    putToSleep(stage);
     update(stage, { canaryWeight: 0 });
     log(stage, `${names.primary} is ready, ${names.target} gets no more traffic`);
   }
