@@ -68,6 +68,8 @@ export class Watch {
   /** Somebody else moved the users. */
   rerouted(): void {
     this.isRerouted = true;
+    // Whoever takes users away by hand leaves the pods that they had.
+    this.world.isLeftUp ||= this.world.weight > 0;
   }
 
   /** Before an effect is done. */
