@@ -105,7 +105,9 @@ function heal(stage: Stage): void {
     copyConfigs(stage, (key) => !seen.configs.has(`${key}-primary` as ConfigKey));
   }
   // A primary that answers again takes its users back.
-  if ((weight > 0 || stage.mirrored) && primaryServes(stage) && primaryReadiness(stage).kind === 'ready') {
+  // Also where they have gone home already, and the look at which they did came to no end.
+  const isLeft = weight > 0 || stage.mirrored || (status.phase === 'Failed' && status.canaryWeight > 0);
+  if (isLeft && primaryServes(stage) && primaryReadiness(stage).kind === 'ready') {
     normal(stage, 'Routing all traffic to primary');
     routeHome(stage);
     putToSleep(stage);
