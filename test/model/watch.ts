@@ -246,7 +246,12 @@ export class Watch {
   private end(verdict: 'promoted' | 'rolled-back', { before: { phase } }: Watched): void {
     const { release } = this;
     if (!release) throw new Broken('one outcome', `${verdict}, and there is no release`);
-    hold('one outcome', !release.before, () => `${verdict}, and the release that is recorded is a newer one`);
+    const { before = release } = release;
+    hold(
+      'one outcome',
+      before.content === release.content,
+      () => `${verdict}, and the release that is recorded is a newer one`,
+    );
     hold('one outcome', (release.verdict ?? verdict) === verdict, () => `${release.verdict}, and then ${verdict}`);
     release.verdict = verdict;
     if (verdict === 'rolled-back') this.rejected = release.content;
