@@ -45,6 +45,8 @@ export function finalising(stage: Stage): void {
   // Whatever has become of the primary since an outcome was told is no matter of this release any more.
   if (stage.seen.isPromoted) return succeed(stage);
   if (stage.seen.isRejected) return endRejectedPromotion(stage);
+  // Somebody else may have led them back.
+  if (leaveDeadCanary(stage)) return;
   if (awaitPrimary(stage) && !lacksScaler(stage)) succeed(stage);
 }
 
