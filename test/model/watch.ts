@@ -255,6 +255,8 @@ export class Watch {
     hold('one outcome', (release.verdict ?? verdict) === verdict, () => `${release.verdict}, and then ${verdict}`);
     release.verdict = verdict;
     if (verdict === 'rolled-back') this.rejected = release.content;
+    // A primary that did not come up may need them yet.
+    if (verdict === 'rolled-back' && phase !== 'Progressing') this.world.isLeftUp = true;
     // After a failed promotion it is what the primary has, and is to have again if that gets lost.
     if (verdict === 'promoted' || phase === 'Promoting' || phase === 'Finalising') this.promoted = release.content;
   }
