@@ -26,7 +26,8 @@ const traffic = (latest: number, primary = 'shop-00001'): unknown[] => [
   { latestRevision: true, percent: latest },
   { revisionName: primary, percent: 100 - latest },
 ];
-const trafficOf = (object: KubeObject | undefined): unknown => (object?.['spec'] as { traffic?: unknown } | undefined)?.traffic;
+const trafficOf = (object: KubeObject | undefined): unknown =>
+  (object?.['spec'] as { traffic?: unknown } | undefined)?.traffic;
 
 describe('the Knative router', () => {
   it('pins the primary and leaves the rest of the Service alone [MX37]', () => {
