@@ -81,7 +81,9 @@ export class Watch {
       case 'scale-target':
         return effect.replicas === 0 ? this.toZero(tick) : undefined;
       case 'write':
-        return isScaler(effect.object) ? this.scaler(effect.object, tick) : this.write(effect.object, tick);
+        return isScaler(effect.object)
+          ? this.scaler(effect.object, tick)
+          : this.write(effect.object, effect.over, tick);
       case 'copy-config':
         return this.world.isConfig(effect) ? this.copy(tick) : undefined;
       case 'begin-release':
@@ -185,7 +187,7 @@ export class Watch {
       this.toZero(tick);
   }
 
-  private write(object: KubeObject, tick: Watched): void {
+  private write(object: KubeObject, over: KubeObject | undefined, tick: Watched): void {
     const { world } = this;
     const { name } = object.metadata;
     if (object.kind === 'Canary') return;
@@ -198,7 +200,9 @@ export class Watch {
     }
     if (name !== 'app-primary' || (object.kind === 'Service') !== (world.kind === 'Service')) return;
     const content = object.kind === 'Service' ? leadsTo(object) : `app:${versionOf(object)} text ${world.objects.copy}`;
-    if (content === world.content('primary')) return;
+    // A change of one that has gone meanwhile is refused.
+    const isRefused = over !== undefined && world.content('primary') === undefined;
+    if (isRefused || content === world.content('primary')) return;
     this.primary(content, tick);
   }
 
