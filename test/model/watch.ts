@@ -150,6 +150,8 @@ export class Watch {
     const wanted = release.cookie;
     if (canaryWeight > 0 && wanted !== undefined)
       hold('same cookie', cookies?.current === wanted, () => `${wanted} became ${cookies?.current}`);
+    // Whoever is sent back after all were taken home comes with another one.
+    if (canaryWeight === 0) delete release.cookie;
   }
 
   private traffic(canaryWeight: number): void {
