@@ -97,7 +97,8 @@ export class Watch {
   /** After a tick whose status was written. */
   after(status: CanaryStatus, tick: Watched): void {
     const { before, spec, isFresh } = tick;
-    if (tick.done.some(countsPods)) this.world.isLeftUp = false;
+    // A target that has gone comes back with the pods that Git asks for.
+    if (tick.done.some(countsPods)) this.world.isLeftUp = this.world.objects.target === undefined;
     hold(
       'known transition',
       status.phase === before.phase || next[before.phase].includes(status.phase),

@@ -154,7 +154,7 @@ export class World {
       }
       case 'scale-target':
         // Until a status says that there is a release.
-        this.isLeftUp = effect.replicas > 0 || this.objects.target === undefined;
+        this.isLeftUp = effect.replicas > 0;
         return this.scale('target', effect.replicas);
       case 'set-route':
         return this.route(effect.split);
