@@ -124,6 +124,7 @@ class History {
     world.calm(plan.staysBroken);
     this.watch.changed();
     let quiet = 0;
+    let served = '';
     for (let ticks = 0; quiet < 3; ticks += 1) {
       if (world.isGone) return;
       if (this.isStuckForGood(ticks)) return;
@@ -133,6 +134,10 @@ class History {
         () => `after ${ticks} ticks it is ${this.shell.status.phase}, and not quiet`,
       );
       const { decision } = this.tick();
+      // Pods that come up meanwhile are a reason to stir.
+      const serves = `${world.serves('primary')} ${world.serves('target')}`;
+      if (serves !== served) quiet = 0;
+      served = serves;
       const isAtRest = resting.includes(this.shell.status.phase) && decision !== undefined;
       const isQuiet = isAtRest && decision.effects.every((effect) => this.isComplaint(effect)) && !decision.status;
       hold(
