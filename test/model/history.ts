@@ -133,11 +133,11 @@ class History {
         ticks < patienceTicks,
         () => `after ${ticks} ticks it is ${this.shell.status.phase}, and not quiet`,
       );
-      const { decision } = this.tick();
       // Pods that come up meanwhile are a reason to stir.
       const serves = `${world.serves('primary')} ${world.serves('target')}`;
       if (serves !== served) quiet = 0;
       served = serves;
+      const { decision } = this.tick();
       const isAtRest = resting.includes(this.shell.status.phase) && decision !== undefined;
       const isQuiet = isAtRest && decision.effects.every((effect) => this.isComplaint(effect)) && !decision.status;
       hold(
