@@ -62,6 +62,8 @@ class History {
   private readonly watch: Watch;
   private readonly shell: Shell;
   private metrics: Metrics = 'good';
+  /** Which sides answered when the last tick looked. */
+  private found = '';
   private readonly hooks: Partial<Record<HookType, boolean>> = {};
 
   constructor(plan: Plan, { onTick, decide }: PlayOptions) {
@@ -97,6 +99,7 @@ class History {
   private tick(moment?: Moment): Told {
     const { world, shell } = this;
     world.pass(intervalMs);
+    this.found = `${world.serves('primary')} ${world.serves('target')}`;
     const line = (told: Told): Line => ({
       atMs: world.nowMs,
       moment: moment ? describeMoment(moment) : '',
@@ -133,11 +136,10 @@ class History {
         ticks < patienceTicks,
         () => `after ${ticks} ticks it is ${this.shell.status.phase}, and not quiet`,
       );
-      // Pods that come up meanwhile are a reason to stir.
-      const serves = `${world.serves('primary')} ${world.serves('target')}`;
-      if (serves !== served) quiet = 0;
-      served = serves;
       const { decision } = this.tick();
+      // Pods that have come up meanwhile are a reason to stir.
+      if (this.found !== served) quiet = 0;
+      served = this.found;
       const isAtRest = resting.includes(this.shell.status.phase) && decision !== undefined;
       const isQuiet = isAtRest && decision.effects.every((effect) => this.isComplaint(effect)) && !decision.status;
       hold(

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { stderr, stdout } from 'node:process';
+import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { shrink, timelineOf, brokenBy } from './check.ts';
@@ -48,10 +49,7 @@ async function playAll(): Promise<number | undefined> {
     const worker = new Worker(new URL('./worker.js', import.meta.url));
     for (let part = next(); part; part = next()) {
       worker.postMessage(part);
-      const report = await new Promise<Report>((resolve, reject) => {
-        worker.once('message', resolve);
-        worker.once('error', reject);
-      });
+      const [report] = (await once(worker, 'message')) as [Report];
       played += part.count;
       failed ??= report.failedSeed;
       const seconds = (performance.now() - startedMs) / 1_000;
