@@ -62,7 +62,7 @@ class History {
   private readonly watch: Watch;
   private readonly shell: Shell;
   private metrics: Metrics = 'good';
-  /** Which sides answered when the last tick looked. */
+  /** Statuses of both sides when the last tick looked. */
   private found = '';
   private readonly hooks: Partial<Record<HookType, boolean>> = {};
 
@@ -99,7 +99,8 @@ class History {
   private tick(moment?: Moment): Told {
     const { world, shell } = this;
     world.pass(intervalMs);
-    this.found = `${world.serves('primary')} ${world.serves('target')}`;
+    const { primary, target } = world.see();
+    this.found = JSON.stringify([primary?.['status'], target?.['status']]);
     const line = (told: Told): Line => ({
       atMs: world.nowMs,
       moment: moment ? describeMoment(moment) : '',
@@ -137,7 +138,7 @@ class History {
         () => `after ${ticks} ticks it is ${this.shell.status.phase}, and not quiet`,
       );
       const { decision } = this.tick();
-      // Pods that have come up meanwhile are a reason to stir.
+      // Pods that have come or gone meanwhile are a reason to stir.
       if (this.found !== served) quiet = 0;
       served = this.found;
       const isAtRest = resting.includes(this.shell.status.phase) && decision !== undefined;
