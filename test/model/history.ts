@@ -64,6 +64,7 @@ class History {
   private metrics: Metrics = 'good';
   /** Statuses of both sides when the last tick looked. */
   private found = '';
+  private isCalm = false;
   private readonly hooks: Partial<Record<HookType, boolean>> = {};
 
   constructor(plan: Plan, { onTick, decide }: PlayOptions) {
@@ -99,8 +100,10 @@ class History {
   private tick(moment?: Moment): Told {
     const { world, shell } = this;
     world.pass(intervalMs);
-    const { primary, target } = world.see();
-    this.found = JSON.stringify([primary?.['status'], target?.['status']]);
+    if (this.isCalm) {
+      const { primary, target } = world.see();
+      this.found = JSON.stringify([primary?.['status'], target?.['status']]);
+    }
     const line = (told: Told): Line => ({
       atMs: world.nowMs,
       moment: moment ? describeMoment(moment) : '',
@@ -126,6 +129,7 @@ class History {
     for (const type of Object.keys(this.hooks) as HookType[]) this.hooks[type] = type !== 'rollback';
     this.metrics = plan.atLast;
     world.calm(plan.staysBroken);
+    this.isCalm = true;
     this.watch.changed();
     let quiet = 0;
     let served = '';
