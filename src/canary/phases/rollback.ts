@@ -19,7 +19,11 @@ export function rollBack(stage: Stage, failedCheck: FailedCheck): void {
   } else {
     warn(stage, `Canary failed! ${names.canary} has all traffic because the primary does not answer`, 'Failed');
   }
+  const { novelty, revision, status } = stage;
   restartAs(stage, 'Failed', isSafe ? 0 : 100);
+  // A config that has gone meanwhile is still one that the version failed with: it is no news when it comes back.
+  if (novelty === 'same' && revision.configs)
+    update(stage, { trackedConfigs: { ...status.trackedConfigs, ...revision.configs } });
   callPostRollout(stage, 'Failed');
 }
 
