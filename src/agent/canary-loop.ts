@@ -241,7 +241,10 @@ export function createCanaryLoop({
         await tick(key);
       } finally {
         memory.isRunning = false;
-        if (memory.changesMeanwhile > 0) look(key);
+        if (memory.changesMeanwhile > 0) {
+          memory.hasUnseen = true;
+          look(key);
+        }
       }
     },
     onError: (key, error) => {
@@ -267,8 +270,16 @@ export function createCanaryLoop({
       memory.changesMeanwhile += 1;
       if (memory.interrupt === undefined) return;
     }
+    const isOwnStatus = !memory.isRunning && canary.metadata.resourceVersion === memory.ahead;
     // What the view still says of it is older than our own write, whose change comes next.
-    if (!isNew && isBehind(canary, memory)) return;
+    if (!isNew && isBehind(canary, memory)) {
+      memory.hasUnseen = true;
+      return;
+    }
+    // Its own status tells a release under way nothing; at rest and at the start it may be the last thing that was waited for.
+    const tellsNothing = isOwnStatus && !memory.hasUnseen && !isNew && underAnalysis.has(parseStatus(canary).phase);
+    memory.hasUnseen = false;
+    if (tellsNothing) return;
     let understood: Understood;
     try {
       understood = understanding.of(key, canary);

@@ -5,6 +5,8 @@ export interface Memory {
   isRunning: boolean;
   /** How often something that it looks at has changed while it ran: then it is considered once more afterwards. */
   changesMeanwhile: number;
+  /** Something has changed that was not looked at, because the view of the Canary was behind or a tick ran. */
+  hasUnseen: boolean;
   /** Ends the question that it waits for an answer to. Absent: it waits for none. */
   interrupt: (() => void) | undefined;
   /** Version of the Canary that our last status write made, until the view has it. */
@@ -30,6 +32,7 @@ export function emptyMemory(): Memory {
   return {
     isRunning: false,
     changesMeanwhile: 0,
+    hasUnseen: false,
     interrupt: undefined,
     ahead: undefined,
     heldSinceMs: undefined,

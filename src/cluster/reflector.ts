@@ -57,6 +57,8 @@ export function startReflector(
 ): Reflection {
   const { clock, log } = deps;
   const objects = new Map<string, KubeObject>();
+  /** By namespace and name: looked into some hundred times a release, and a joined key costs more than two looks. */
+  const places = new Map<string, Map<string, KubeObject>>();
   const listeners = new Set<(change: Change) => void>();
   let resourceVersion: string | undefined;
   let lastContactMs = 0;
@@ -68,6 +70,11 @@ export function startReflector(
   });
 
   const keyOf = (object: KubeObject): string => `${object.metadata.namespace ?? ''}/${object.metadata.name}`;
+  const place = ({ metadata: { namespace = '', name } }: KubeObject, object: KubeObject | undefined): void => {
+    const names = places.get(namespace) ?? new Map<string, KubeObject>();
+    if (object) places.set(namespace, names.set(name, object));
+    else if (names.delete(name) && names.size === 0) places.delete(namespace);
+  };
   const take = (object: KubeObject): KubeObject => {
     object.apiVersion ??= kind.apiVersion;
     object.kind ??= kind.kind;
@@ -89,6 +96,7 @@ export function startReflector(
     const previous = objects.get(key);
     if (previous && previous.metadata.resourceVersion === object.metadata.resourceVersion) return;
     objects.set(key, object);
+    place(object, object);
     if (!previous) tell({ kind: 'added', object });
     else if (previous.metadata.uid !== object.metadata.uid) {
       tell({ kind: 'deleted', object: previous });
@@ -99,6 +107,7 @@ export function startReflector(
     const previous = objects.get(key);
     if (!previous) return;
     objects.delete(key);
+    place(previous, undefined);
     tell({ kind: 'deleted', object: last ?? previous });
   };
 
@@ -254,7 +263,7 @@ export function startReflector(
     get trouble() {
       return trouble;
     },
-    get: (namespace, name) => objects.get(`${namespace ?? ''}/${name}`),
+    get: (namespace, name) => places.get(namespace ?? '')?.get(name),
     list: (namespace) => {
       const all = [...objects.values()];
       return namespace === undefined ? all : all.filter((object) => object.metadata.namespace === namespace);
