@@ -3,7 +3,7 @@ import { canaryServes } from './health.ts';
 import { callPostRollout } from './hooks.ts';
 import { scaleToZero } from './scaling.ts';
 import { alert, normal, restartAs, type Stage, update, warn } from './tick.ts';
-import { canGoHome, routeEveryone, routeHome } from './traffic.ts';
+import { canGoHome, leaveDeadCanary, routeEveryone, routeHome } from './traffic.ts';
 
 /** Ends a release that failed: traffic home, then the outcome, which survives a restart, then the canary to zero. */
 export function rollBack(stage: Stage, failedCheck: FailedCheck): void {
@@ -53,7 +53,8 @@ export function failPromotion(stage: Stage, reason: string): void {
 
 /** Its outcome stands already, whatever has become of the primary meanwhile: only the status does not say so yet. */
 export function endRejectedPromotion(stage: Stage): void {
-  endPromotion(stage, stage.weight, stage.seen.lastFailedCheck ?? { name: 'promotion', reason: 'rolled back before' });
+  const weight = leaveDeadCanary(stage) ? 0 : stage.weight;
+  endPromotion(stage, weight, stage.seen.lastFailedCheck ?? { name: 'promotion', reason: 'rolled back before' });
 }
 
 function endPromotion(stage: Stage, canaryWeight: number, failedCheck: FailedCheck): void {
