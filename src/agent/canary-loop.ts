@@ -8,8 +8,8 @@ import { createLimit } from '../lib/limit.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import type { Deps } from './deps.ts';
 import type { Effects, TickContext } from './execute.ts';
+import { createLook } from './looking.ts';
 import { emptyMemory, type Memory } from './memory.ts';
-import { observe } from './observe.ts';
 import { createReach } from './reach.ts';
 import type { Releases } from './releases.ts';
 import { createRivals } from './rivals.ts';
@@ -113,7 +113,8 @@ export function createCanaryLoop({
     effects.tell(canary, { name, namespace }, { type: 'Warning', level: 'error', message });
   };
 
-  const reach = createReach({ deps, views, releases, desiredReplicas, keysFor, decideSettings, signal });
+  const lookAt = createLook({ views, settings, releases, keysFor });
+  const reach = createReach({ deps, views, look: lookAt, desiredReplicas, decideSettings, signal });
 
   const runAll = async (list: readonly Effect[], tick: TickContext): Promise<void> => {
     let movedMs: number | undefined;
@@ -295,23 +296,7 @@ export function createCanaryLoop({
       memory.dueAtMs = firstTickMs(key, status, spec.analysis.intervalMs, clock.now());
       queue.addAt(key, memory.dueAtMs);
     }
-    const { seen } = await observe({
-      views,
-      settings,
-      router,
-      canary,
-      spec,
-      nowMs: clock.now(),
-      desiredReplicas: undefined,
-      heldSinceMs: memory.heldSinceMs,
-      lastFailedCheck: undefined,
-      isRejected: releases.isRejected(canary, status),
-      isPromoted: releases.isPromoted(canary, status),
-      isReplaced: releases.isReplaced(canary, status),
-      isSuspensionTold: memory.suspensionTold,
-      answers: new Map(),
-      noteConfigs: (configs) => keysFor.noteConfigs(key, configs),
-    });
+    const { seen } = await lookAt({ canary, spec, status, router }, memory, clock.now());
     const cannotWait = memory.gateOpened || wakes(spec, status, seen, decideSettings);
     if (memory.isRunning) {
       // A rollback does not wait for a slow webhook or metric either.

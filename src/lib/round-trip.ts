@@ -58,35 +58,39 @@ export function roundTrip(dispatcher: Dispatcher, exchange: Exchange, signal: Ab
     };
     const timer = setTimeout(() => stop(new Error(late)), timeoutMs);
     signal.addEventListener('abort', onAbort);
-    dispatcher.dispatch(
-      {
-        origin,
-        path,
-        method,
-        headers,
-        body: body ?? null,
-      },
-      {
-        onRequestStart(started) {
-          controller = started;
-          if (stopped) started.abort(stopped);
+    try {
+      dispatcher.dispatch(
+        {
+          origin,
+          path,
+          method,
+          headers,
+          body: body ?? null,
         },
-        onResponseStart(_started, status, received) {
-          if (status >= 200) answer = { status, headers: received };
+        {
+          onRequestStart(started) {
+            controller = started;
+            if (stopped) started.abort(stopped);
+          },
+          onResponseStart(_started, status, received) {
+            if (status >= 200) answer = { status, headers: received };
+          },
+          onResponseData(started, chunk) {
+            chunks.push(chunk);
+            bytes += chunk.length;
+            if (bytes < maxBytes) return;
+            finish();
+            started.abort(new Error('the answer is long enough'));
+          },
+          onResponseEnd: finish,
+          onResponseError(_started, error) {
+            settle();
+            reject(error);
+          },
         },
-        onResponseData(started, chunk) {
-          chunks.push(chunk);
-          bytes += chunk.length;
-          if (bytes < maxBytes) return;
-          finish();
-          started.abort(new Error('the answer is long enough'));
-        },
-        onResponseEnd: finish,
-        onResponseError(_started, error) {
-          settle();
-          reject(error);
-        },
-      },
-    );
+      );
+    } catch (error) {
+      stop(error as Error);
+    }
   });
 }

@@ -1,0 +1,56 @@
+import type { Answer, CanarySpec, CanaryStatus } from '../canary/types.ts';
+import type { KubeObject } from '../manifest/types.ts';
+import type { Router } from '../routers/router.ts';
+import type { AgentSettings } from './deps.ts';
+import type { Memory } from './memory.ts';
+import { type Observed, observe } from './observe.ts';
+import type { Releases } from './releases.ts';
+import type { Views } from './views.ts';
+import type { KeysFor } from './waking.ts';
+
+/** Whom a look is about. */
+export interface Subject {
+  readonly canary: KubeObject;
+  readonly spec: CanarySpec;
+  readonly status: CanaryStatus;
+  readonly router: Router;
+}
+
+/** What only a tick knows; a look at whether there is anything to do goes without. */
+export interface OfTick {
+  readonly answers: ReadonlyMap<string, Answer>;
+  readonly desiredReplicas: number | undefined;
+}
+
+export type Look = (subject: Subject, memory: Memory, nowMs: number, ofTick?: OfTick) => Promise<Observed>;
+
+export interface LookOptions {
+  readonly views: Views;
+  readonly settings: AgentSettings;
+  readonly releases: Releases;
+  readonly keysFor: KeysFor;
+}
+
+/** Observes a canary, with what is known of its release and what the loop remembers of it. */
+export function createLook({ views, settings, releases, keysFor }: LookOptions): Look {
+  return ({ canary, spec, status, router }, memory, nowMs, ofTick) => {
+    const key = `${spec.namespace}/${spec.name}`;
+    return observe({
+      views,
+      settings,
+      router,
+      canary,
+      spec,
+      nowMs,
+      desiredReplicas: ofTick?.desiredReplicas,
+      heldSinceMs: memory.heldSinceMs,
+      lastFailedCheck: ofTick && releases.lastFailedCheck(key),
+      isRejected: releases.isRejected(canary, status),
+      isPromoted: releases.isPromoted(canary, status),
+      isReplaced: releases.isReplaced(canary, status),
+      isSuspensionTold: memory.suspensionTold,
+      answers: ofTick?.answers ?? new Map(),
+      noteConfigs: (configs) => keysFor.noteConfigs(key, configs),
+    });
+  };
+}
