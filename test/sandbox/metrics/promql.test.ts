@@ -79,7 +79,8 @@ describe('a histogram quantile', () => {
     fc.assert(
       fc.property(
         fc.array(fc.nat(20), { minLength: 3, maxLength: 3 }),
-        fc.double({ min: 0, max: 1, noNaN: true }),
+        // The quantile 0 of an empty first bucket is 0/0, in Prometheus as well.
+        fc.double({ min: 0.001, max: 1, noNaN: true }),
         (counts, quantile) => {
           const store = createSeriesStore(1_000);
           let total = 0;
