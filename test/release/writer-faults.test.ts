@@ -129,7 +129,7 @@ describe('a Git server in trouble', () => {
       const marker = join(shop.path, 'refused-once');
       await hook(
         shop,
-        `while read -r old new ref; do case $ref in refs/tags/*) [ -e ${marker} ] || { touch ${marker}; exit 1; };; esac; done`,
+        `while read -r old new ref; do case $ref in refs/tags/*) [ -e ${marker} ] || { : >${marker}; exit 1; };; esac; done`,
       );
       writer.submit(await shop.outcome('promoted', 'a', judged));
       await done();
