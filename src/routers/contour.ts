@@ -57,7 +57,9 @@ export const contour: Router = {
     ];
   },
   read({ spec }, [live]) {
-    const services = listOf(listOf(jsonOf(live?.['spec'])['routes'])[0]?.['services']);
+    const routes = listOf(jsonOf(live?.['spec'])['routes']);
+    // Those under test come first, and their weight is nobody else's, also when they are told apart no more.
+    const services = listOf((usersUnderTest(spec) ? routes[0] : routes.at(-1))?.['services']);
     const names = services.map((service) => service['name']);
     if (!names.includes(primaryName(spec)) || !names.includes(canaryName(spec))) return undefined;
     // A weight that is not written counts as none as soon as another one is.

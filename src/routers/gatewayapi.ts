@@ -1,3 +1,4 @@
+import { sameJson } from '../canary/json.ts';
 import { usersUnderTest } from '../canary/strategy.ts';
 import type { CanarySpec, TrafficSplit } from '../canary/types.ts';
 import { stickinessOf } from './affinity.ts';
@@ -77,6 +78,8 @@ export function gatewayapi(version: 'v1' | 'v1beta1'): Router {
     read({ spec }, [live]) {
       const rules = listOf(jsonOf(live?.['spec'])['rules']);
       const canary = canaryName(spec);
+      // Users were told apart, and are no more: the weight of those who were is nobody else's.
+      if (!usersUnderTest(spec) && isForOthers(spec, rules.at(-1))) return splitOf(100, 0);
       const rule = ruleOf(spec, rules, 'split');
       const backends = listOf(rule?.['backendRefs']);
       return splitOf(
@@ -233,6 +236,14 @@ function ruleOf(spec: CanarySpec, rules: readonly Json[], which: 'split' | 'othe
   return which === 'split'
     ? rules.findLast((rule) => knows(rule, canary) && knows(rule, primary))
     : rules.findLast((rule) => knows(rule, primary) && !knows(rule, canary));
+}
+
+/** The rule for everybody who is not under test. */
+function isForOthers(spec: CanarySpec, rule: Json | undefined): boolean {
+  const names = listOf(rule?.['backendRefs']).map(({ name }) => name);
+  if (!names.includes(primaryName(spec)) || names.includes(canaryName(spec))) return false;
+  const everybody = serviceMatches(spec);
+  return listOf(rule?.['matches']).every((match) => everybody.some((each) => sameJson(each, match)));
 }
 
 function timeoutsOf(spec: CanarySpec): Json {

@@ -1,3 +1,5 @@
+import { sameJson } from '../canary/json.ts';
+import { usersUnderTest } from '../canary/strategy.ts';
 import type { CanarySpec } from '../canary/types.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { httpRules, isTcp, tcpRules } from './istio-rules.ts';
@@ -75,6 +77,8 @@ export const istio: Router = {
   read({ spec }, [, , live]) {
     const rules = listOf(jsonOf(live?.['spec'])[isTcp(spec) ? 'tcp' : 'http']);
     const [primary, canary] = [primaryName(spec), canaryName(spec)];
+    // Users were told apart, and are no more: the weight of those who were is nobody else's.
+    if (!usersUnderTest(spec) && isForOthers(spec, rules.at(-1))) return splitOf(100, 0);
     // Sticky rules come first, the one that splits is the last that knows the canary.
     const rule = rules.findLast((each) => destinationsOf(each).some(({ host }) => host === canary));
     const weightOf = (name: string): number =>
@@ -84,6 +88,13 @@ export const istio: Router = {
     return splitOf(weightOf(primary), weightOf(canary), jsonOf(rule?.['mirror'])['host'] === canary);
   },
 };
+
+/** The rule for everybody who is not under test. */
+function isForOthers(spec: CanarySpec, rule: Json | undefined): boolean {
+  const hosts = destinationsOf(rule).map(({ host }) => host);
+  if (!hosts.includes(primaryName(spec)) || hosts.includes(canaryName(spec))) return false;
+  return sameJson(listOf(rule?.['match']), listOf(spec.service.raw['match']));
+}
 
 function destinationsOf(rule: Json | undefined): readonly { host: unknown; weight: number }[] {
   const route = listOf(rule?.['route']);
