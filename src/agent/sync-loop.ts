@@ -11,6 +11,7 @@ import type { Deps } from './deps.ts';
 import { replicasOf, withLeftAlone, withOverlays } from './desired.ts';
 import type { Ledgers } from './ledgers.ts';
 import type { Releases } from './releases.ts';
+import { createTip } from './tip.ts';
 
 export interface SyncLoop {
   /** Looks again soon: a new commit may be there, or an overlay may have changed. `fresh` also asks Git. */
@@ -48,6 +49,9 @@ export interface SyncLoopOptions {
   readonly signal: AbortSignal;
 }
 
+/** Somebody who pushes all the time must not keep everything from being read, or from being applied. */
+const tries = 3;
+
 interface Snapshot {
   readonly revision: Revision;
   readonly files: Map<string, TreeFile>;
@@ -68,9 +72,20 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
   let everything = true;
   let toldProblems = '';
   let appliedKey = '';
+  /** Syncs in a row that were not brought to their end, because the tip had moved. */
+  let outdated = 0;
   const heldApps = new Map<string, App>();
   const toldLost = new Set<string>();
   const driftedRefs = new Map<string, ObjectRef>();
+
+  const tip = createTip({
+    repo,
+    clock,
+    onPoll(result) {
+      telemetry.gitPolls.inc({ result });
+      if (result === 'ok') state.lastPollMs = clock.now();
+    },
+  });
 
   const load = async (files: ReadonlyMap<string, TreeFile>): Promise<LoadedTree> => {
     const wanted = new Map([...files].filter(([path]) => isManifestFile(path, settings)));
@@ -82,19 +97,30 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     return result;
   };
 
-  /** The tree at a revision, from the last one by what changed. */
-  const look = async (revision: Revision): Promise<Snapshot> => {
-    if (snapshot?.revision === revision) return snapshot;
+  /** The tree at a revision, from the last one that was looked at by what changed. */
+  const look = async (revision: Revision, last: Snapshot | undefined): Promise<Snapshot> => {
+    if (last?.revision === revision) return last;
     await repo.fetch(revision, signal);
     let files: Map<string, TreeFile>;
-    if (snapshot) {
-      files = new Map(snapshot.files);
-      for (const change of await repo.diff(snapshot.revision, revision, settings.path)) applyChange(files, change);
+    if (last) {
+      files = new Map(last.files);
+      for (const change of await repo.diff(last.revision, revision, settings.path)) applyChange(files, change);
     } else files = new Map(await repo.tree(revision, settings.path));
     const loaded = await load(files);
     cache = loaded.cache;
     const checked = checkManifests(loaded.manifests, settings, () => undefined);
     return { revision, files, loaded, checked, apps: appsOf(loaded.manifests, settings.defaultNamespace) };
+  };
+
+  /** The tip's tree. Reading it may take long, and meanwhile somebody else may have applied a newer one. */
+  const lookAtTip = async (): Promise<Snapshot> => {
+    let found = await look(await tip.ask(signal), snapshot);
+    for (let again = 1; again < tries; again += 1) {
+      const now = await tip.now(signal);
+      if (now === found.revision) break;
+      found = await look(now, found);
+    }
+    return found;
   };
 
   /** An app as it was at another revision; asked again and again while it is held there. */
@@ -167,81 +193,81 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
 
   const pass = async (): Promise<void> => {
     const landed = releases.landedOutcomes();
-    const tip = await repo.poll(signal).then(
-      (revision) => {
-        telemetry.gitPolls.inc({ result: 'ok' });
-        state.lastPollMs = clock.now();
-        return revision;
-      },
-      (error: unknown) => {
-        telemetry.gitPolls.inc({ result: 'failed' });
-        throw error;
-      },
-    );
-    if (tip === undefined)
-      throw new AgentError(
-        'GIT_NOT_FOUND',
-        `the branch ${repo.branch} does not exist; push a commit to it, or name another with --git-branch`,
-      );
     const started = clock.now();
-    const isNew = tip !== snapshot?.revision;
-    const next = await look(tip);
+    const next = await lookAtTip();
+    const { revision } = next;
+    const isNew = revision !== snapshot?.revision;
     if (isNew) {
       await ledgers.read(next.files);
-      releases.advance(tip, next.apps);
+      releases.advance(revision, next.apps);
       snapshot = next;
-      state.tip = tip;
+      state.tip = revision;
       replicas = replicasOf(next.apps);
     }
     releases.seen(landed);
     const held = heldNow(next.apps);
     const { stable, lost } = await stableApps(held);
-    const key = `${tip}|${[...held].join(';')}`;
+    const key = `${revision}|${[...held].join(';')}`;
     if (key === appliedKey && !everything && driftedRefs.size === 0 && state.failed === 0) return;
     if (settings.suspend) {
-      report(tip, [...next.loaded.problems, ...next.checked], undefined);
+      report(revision, [...next.loaded.problems, ...next.checked], undefined);
       return;
     }
     const drifted = [...driftedRefs.values()];
     driftedRefs.clear();
+    const all = everything;
+    everything = false;
+    const notDone = (): void => {
+      for (const ref of drifted) driftedRefs.set(refKey(ref), ref);
+      everything ||= all;
+    };
     const result = await syncer
       .sync(
         {
-          revision: tip,
+          revision,
           manifests: withLeftAlone(withOverlays(next.loaded.manifests, next.apps, stable), next.apps, lost),
           problems: next.loaded.problems,
           unreadablePaths: next.loaded.unreadablePaths,
           unreadableText: next.loaded.unreadableText,
           takenOver: takenOver(next.apps),
           canaryTargets: new Set(next.apps.flatMap(({ target }) => (target ? [refKey(refOf(target.object))] : []))),
-          everything,
+          everything: all,
           drifted,
+          ...(outdated < tries ? { isCurrent: async (until) => (await tip.now(until)) === revision } : {}),
         },
         signal,
       )
       .catch((error: unknown) => {
-        for (const ref of drifted) driftedRefs.set(refKey(ref), ref);
+        notDone();
         throw error;
       });
-    everything = false;
+    if (result.isOutdated) {
+      outdated += 1;
+      log.info({ revision, applied: result.applied.length }, 'Git moved on meanwhile: the newer commit is taken');
+      notDone();
+      woken = true;
+      return;
+    }
+    outdated = 0;
     appliedKey = key;
-    state.synced = tip;
+    const isNews = state.synced !== revision;
+    state.synced = revision;
     state.failed = result.failed.length;
     telemetry.syncFailures.set(result.failed.length);
     if (result.failed.length === 0) telemetry.syncedAt.set(Math.floor(clock.now() / 1000));
     telemetry.syncDuration.observe((clock.now() - started) / 1000);
-    report(tip, [...next.loaded.problems, ...next.checked], result);
+    report(revision, [...next.loaded.problems, ...next.checked], result);
     const { applied, pruned, failed } = result;
-    if (isNew || applied.length + pruned.length > 0) {
+    if (isNews || applied.length + pruned.length > 0) {
       log.info(
         {
-          revision: tip,
+          revision,
           applied: applied.length,
           pruned: pruned.length,
           failed: failed.length,
           ...(result.held ? { held: result.held } : {}),
         },
-        `Synced ${tip.slice(0, 10)}`,
+        `Synced ${revision.slice(0, 10)}`,
       );
     }
     onSynced(next.apps);

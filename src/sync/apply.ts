@@ -17,6 +17,8 @@ export interface ApplyDeps {
   readonly drift: DriftWatch;
   /** Called for each object that stands. */
   readonly onApplied: (action: ApplyAction) => void;
+  /** Asked before each object; once it is false, nothing more is applied. */
+  readonly mayGoOn: () => Promise<boolean>;
 }
 
 export interface Applied {
@@ -50,6 +52,7 @@ export async function applyWaves(
   let failures: Failure[] = [];
   const run = async (actions: readonly ApplyAction[]): Promise<void> => {
     await inParallel(actions, concurrency, async (action) => {
+      if (!(await deps.mayGoOn())) return;
       try {
         await applyOne(action, deps, signal);
         done.push(action);
@@ -62,6 +65,7 @@ export async function applyWaves(
   };
   for (const wave of waves) {
     await run(wave);
+    if (!(await deps.mayGoOn())) break;
     await established(wave, deps, signal);
   }
   const bringsKinds = done.some(({ object: { kind } }) => kind === 'Namespace' || kind === 'CustomResourceDefinition');

@@ -40,6 +40,11 @@ export interface Desired {
   readonly drifted: readonly ObjectRef[];
   /** Apply all, whatever was applied before. */
   readonly everything: boolean;
+  /**
+   * Asked again and again before something is changed: false once Git is known to say something else, which somebody else may have
+   * applied already. Absent: it never does.
+   */
+  readonly isCurrent?: (signal: AbortSignal) => Promise<boolean>;
 }
 
 export interface SyncResult {
@@ -52,6 +57,8 @@ export interface SyncResult {
   readonly warnings: readonly Problem[];
   /** Why nothing was deleted although something is gone from Git. */
   readonly held: string | undefined;
+  /** Git says something else by now: the rest was not done. */
+  readonly isOutdated: boolean;
 }
 
 export interface Syncer {
@@ -124,8 +131,10 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
 
   return {
     async sync(desired, signal) {
+      const mayGoOn = untilOutdated(desired, signal);
       const before = await store.read(signal);
       await live.ensure(kindsOf(desired.manifests), signal);
+      if (!(await mayGoOn())) return outdated([]);
       const { waves, unchanged, prune, held, warnings, waiting } = await plan(desired, before, signal);
 
       // What is about to be applied is noted first: after a crash in between it can still be pruned one day.
@@ -137,7 +146,8 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
       await store.save({ revision: before.revision, entries: noted }, signal);
 
       const onApplied = ({ object, hash }: ApplyAction): void => void applied.set(identityKey(refOf(object)), hash);
-      const { done, failed } = await applyWaves(waves, { cluster, clock, log, drift, onApplied }, signal);
+      const { done, failed } = await applyWaves(waves, { cluster, clock, log, drift, onApplied, mayGoOn }, signal);
+      if (!(await mayGoOn())) return outdated(done);
 
       // What replaces an object must stand before the old one goes.
       const isHeld = failed.length > 0 && prune.length > 0;
@@ -160,6 +170,7 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
         failed: problems,
         warnings,
         held: isHeld ? `${prune.length} gone from Git, to be deleted once everything else could be applied` : held,
+        isOutdated: false,
       };
     },
     onDrift(listener) {
@@ -167,6 +178,20 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
     },
     stop: () => stopping.abort(new Error('the syncer stops')),
   };
+}
+
+/** Whether Git still says the same; once it does not, what is under way is not taken up again. */
+function untilOutdated({ isCurrent }: Desired, signal: AbortSignal): () => Promise<boolean> {
+  let isOutdated = false;
+  return async () => {
+    if (!isOutdated && isCurrent && !(await isCurrent(signal))) isOutdated = true;
+    return !isOutdated;
+  };
+}
+
+function outdated(done: readonly ApplyAction[]): SyncResult {
+  const applied = done.map(({ object }) => refOf(object));
+  return { applied, unchanged: 0, pruned: [], failed: [], warnings: [], held: undefined, isOutdated: true };
 }
 
 /** A plan with what waits for the cluster before it can be done. */

@@ -1,0 +1,196 @@
+import { describe, expect, it } from 'vitest';
+import type { AgentSettings, Deps } from '../../src/agent/deps.ts';
+import { createLedgers } from '../../src/agent/ledgers.ts';
+import { createReleases } from '../../src/agent/releases.ts';
+import { createSyncLoop, type SyncLoop } from '../../src/agent/sync-loop.ts';
+import { createTelemetry } from '../../src/agent/telemetry.ts';
+import { asRevision, type GitRepo, type Revision, type TreeFile } from '../../src/git/repo.ts';
+import type { Cluster } from '../../src/cluster/cluster.ts';
+import { AgentError } from '../../src/lib/errors.ts';
+import type { Http } from '../../src/lib/http.ts';
+import { createLogger } from '../../src/lib/log.ts';
+import type { Desired, Syncer, SyncResult } from '../../src/sync/syncer.ts';
+import { eventually } from '../helpers/eventually.ts';
+import { type ManualClock, manualClock } from '../helpers/manual-clock.ts';
+
+const commit = (name: string): Revision => asRevision(name.padEnd(40, '0'));
+const second = 1_000;
+
+/** A branch whose commits hold one ConfigMap that is called as they are. */
+interface Branch {
+  tip: string;
+  isReachable: boolean;
+}
+
+function repoOf(branch: Branch, whileFetched: (commit: string) => void): GitRepo {
+  const files = (at: Revision): ReadonlyMap<string, TreeFile> =>
+    new Map([['a.yaml', { oid: at.replace(/0+$/, ''), mode: '100644' }]]);
+  const fetched = new Set<Revision>();
+  const repo: Partial<GitRepo> = {
+    branch: 'main',
+    poll: () =>
+      branch.isReachable
+        ? Promise.resolve(commit(branch.tip))
+        : Promise.reject(new AgentError('GIT_UNREACHABLE', 'the server is down')),
+    fetch(revision) {
+      if (!fetched.has(revision)) whileFetched(revision.replace(/0+$/, ''));
+      fetched.add(revision);
+      return Promise.resolve();
+    },
+    tree: (at) => Promise.resolve(files(at)),
+    diff(before, after) {
+      const [old, now] = [files(before).get('a.yaml'), files(after).get('a.yaml')];
+      return Promise.resolve(old && now ? [{ kind: 'modified', path: 'a.yaml', before: old, after: now }] : []);
+    },
+    blob: (oid) => Promise.resolve(Buffer.from(`apiVersion: v1\nkind: ConfigMap\nmetadata: { name: ${oid} }\n`)),
+  };
+  return repo as GitRepo;
+}
+
+interface Stage {
+  readonly clock: ManualClock;
+  readonly branch: Branch;
+  readonly loop: SyncLoop;
+  /** The commits that were applied to their end. */
+  readonly applied: string[];
+  /** Those of which nothing was applied, because they were not the tip any more. */
+  readonly dropped: string[];
+  readonly messages: string[];
+}
+
+type Meanwhile = (stage: Stage, commit: string) => void;
+
+/**
+ * The loop on a branch, with a cluster that takes everything. `whileFetched` goes on while a commit comes for the first time, `whileOpening`
+ * before it is applied.
+ */
+async function onStage(
+  { whileFetched, whileOpening }: { readonly whileFetched?: Meanwhile; readonly whileOpening?: Meanwhile },
+  story: (stage: Stage) => Promise<void>,
+): Promise<void> {
+  const ending = new AbortController();
+  const clock = manualClock();
+  const messages: string[] = [];
+  const log = createLogger('info', (line) => messages.push((JSON.parse(line) as { msg: string }).msg));
+  const branch: Branch = { tip: 'a', isReachable: true };
+  const settings = { path: '', ledgerDir: '.releases', defaultNamespace: 'default', pollIntervalMs: 60 * second };
+  const deps: Deps = {
+    clock,
+    log,
+    repo: repoOf(branch, (name) => whileFetched?.(stage, name)),
+    cluster: {} as Cluster,
+    http: {} as Http,
+    telemetry: createTelemetry('test', 'traefik'),
+    settings: { ...settings, minIntervalMs: 0, provider: 'traefik', suspend: false } as AgentSettings,
+  };
+  const applied: string[] = [];
+  const dropped: string[] = [];
+  const nothing: SyncResult = {
+    applied: [],
+    unchanged: 0,
+    pruned: [],
+    failed: [],
+    warnings: [],
+    held: undefined,
+    isOutdated: false,
+  };
+  const syncer: Syncer = {
+    async sync(desired: Desired, signal) {
+      const name = desired.manifests[0]?.object.metadata.name ?? '';
+      whileOpening?.(stage, name);
+      const isOutdated = (await desired.isCurrent?.(signal)) === false;
+      (isOutdated ? dropped : applied).push(name);
+      return { ...nothing, isOutdated };
+    },
+    onDrift: () => undefined,
+    stop: () => undefined,
+  };
+  const { signal } = ending;
+  const ledgers = createLedgers(deps);
+  const releases = createReleases({ deps, submit: () => undefined, ledger: (key) => ledgers.get(key), signal });
+  const loop = createSyncLoop({
+    deps,
+    syncer,
+    releases,
+    ledgers,
+    phaseOf: () => undefined,
+    takenOver: () => new Set(),
+    onSynced: () => undefined,
+    signal,
+  });
+  const stage: Stage = { clock, branch, loop, applied, dropped, messages };
+  const running = loop.run();
+  try {
+    await story(stage);
+  } finally {
+    ending.abort(new Error('the story is over'));
+    await running;
+  }
+}
+
+describe('the tip that is applied', () => {
+  it('is the one after a clone that took long, not the one that was asked for before it', async () => {
+    const whileFetched: Meanwhile = ({ branch, clock }, name) => {
+      clock.advance(name === 'a' ? 3 * second : 0);
+      branch.tip = 'b';
+    };
+    await onStage({ whileFetched }, async ({ applied, dropped, loop }) => {
+      await eventually('synced', () => applied.length > 0);
+      expect([dropped, applied]).toEqual([[], ['b']]);
+      expect(loop.state.synced).toBe(commit('b'));
+    });
+  });
+
+  it('is a newer one where the cluster took long to answer, also where somebody else has applied that already', async () => {
+    const whileOpening: Meanwhile = (on, name) => {
+      on.clock.advance(3 * second);
+      if (name === 'a') on.branch.tip = 'b';
+    };
+    await onStage({ whileOpening }, async ({ applied, dropped, loop, messages }) => {
+      await eventually('synced', () => applied.length > 0);
+      expect([dropped, applied]).toEqual([['a'], ['b']]);
+      expect(loop.state).toMatchObject({ tip: commit('b'), synced: commit('b') });
+      expect(messages).toEqual([
+        'Git moved on meanwhile: the newer commit is taken',
+        `Synced ${commit('b').slice(0, 10)}`,
+      ]);
+    });
+  });
+
+  it('is an older one where somebody went back to it by force', async () => {
+    await onStage({}, async ({ applied, branch, loop }) => {
+      for (const name of ['b', 'a']) {
+        await eventually('synced', () => loop.state.synced === commit(branch.tip));
+        branch.tip = name;
+        loop.wake('a push');
+      }
+      await eventually('back', () => applied.length === 3);
+      expect(applied).toEqual(['a', 'b', 'a']);
+    });
+  });
+
+  it('is what Git said last where it cannot be reached any more', async () => {
+    const whileOpening: Meanwhile = (on) => {
+      on.branch.isReachable = false;
+      on.clock.advance(3 * second);
+    };
+    await onStage({ whileOpening }, async ({ applied, dropped }) => {
+      await eventually('synced', () => applied.length > 0);
+      expect([applied, dropped]).toEqual([['a'], []]);
+    });
+  });
+
+  it('is applied although somebody pushes all the time', async () => {
+    let pushes = 0;
+    const whileOpening: Meanwhile = (on) => {
+      on.clock.advance(3 * second);
+      pushes += 1;
+      on.branch.tip = `c${pushes}`;
+    };
+    await onStage({ whileOpening }, async ({ applied, dropped }) => {
+      await eventually('synced', () => applied.length > 0);
+      expect(dropped).toEqual(['a', 'c1', 'c2']);
+      expect(applied[0]).toBe('c3');
+    });
+  });
+});
