@@ -67,12 +67,18 @@ export const settings = [
   setting('Sync', 'prune-anything', 'flag', 'false', 'let one sync delete more than half of what was applied'),
   setting('Sync', 'suspend', 'flag', 'false', 'apply nothing; canaries under way go on'),
   setting('Sync', 'resync-schedule', 'text', '17 * * * *', 'cron schedule of a full comparison with the cluster'),
-  setting('Cluster', 'kubeconfig', 'text', '', 'kubeconfig file; in a pod the service account when empty'),
+  setting(
+    'Cluster',
+    'kubeconfig',
+    'text',
+    '',
+    'kubeconfig file; when empty as kubectl finds it, in a pod the service account',
+  ),
   setting('Cluster', 'context', 'text', '', 'context of the kubeconfig; its current one when empty'),
   setting('Cluster', 'agent-namespace', 'text', 'serin', "the agent's own namespace, for its inventory"),
   setting('Cluster', 'namespace', 'text', '', 'look after the Canaries of this namespace only'),
   setting('Cluster', 'cluster-name', 'text', '', 'name of this cluster in commits and alerts'),
-  setting('Analysis', 'mesh-provider', 'text', 'kubernetes', 'router of Canaries that name none'),
+  setting('Analysis', 'mesh-provider', 'text', 'kubernetes', 'router of Canaries that name none (Flagger: istio)'),
   setting('Analysis', 'metrics-server', 'text', 'http://prometheus:9090', 'Prometheus of Canaries that name none'),
   setting('Analysis', 'min-interval', 'duration', '10s', 'shorter analysis intervals are raised to this'),
   setting(
@@ -156,7 +162,13 @@ export const settings = [
   ),
   setting('Agent', 'port', 'port', '8080', 'port of /metrics, /healthz and /readyz; 0 for any'),
   setting('Agent', 'log-level', 'choice', 'info', 'least severe log lines', ['debug', 'info', 'warn', 'error']),
-  setting('Agent', 'http-proxy', 'text', '', 'proxy for metrics and webhooks; HTTP_PROXY when empty'),
+  setting(
+    'Agent',
+    'http-proxy',
+    'text',
+    '',
+    'proxy for metrics, webhooks and alerts; HTTP_PROXY, HTTPS_PROXY and NO_PROXY when empty',
+  ),
 ] as const satisfies readonly Setting[];
 
 export type SettingName = (typeof settings)[number]['name'];
