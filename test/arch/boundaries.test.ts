@@ -17,7 +17,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   analysis: ['lib', 'manifest', 'canary', 'metrics'],
   notifiers: ['lib', 'manifest', 'canary'],
   release: ['lib', 'manifest', 'canary', 'git/repo.ts'],
-  sync: ['lib', 'manifest', 'canary', 'cluster/cluster.ts', 'git/repo.ts'],
+  sync: ['lib', 'manifest', 'canary', 'cluster/cluster.ts'],
   agent: [
     'lib',
     'manifest',
