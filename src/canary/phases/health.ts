@@ -1,4 +1,5 @@
 import type { KubeObject } from '../../manifest/types.ts';
+import { at, sameJson, textsOf } from '../json.ts';
 import type { Readiness } from '../types.ts';
 import type { Stage } from './tick.ts';
 
@@ -16,9 +17,26 @@ export function canaryReadiness(stage: Stage): Readiness {
   return readinessOf(stage, 'canary', kind.candidateOf(seen), name);
 }
 
-/** Whether anybody answers the users of the primary. */
-export function primaryServes({ kind, seen }: Pick<Stage, 'kind' | 'seen'>): boolean {
-  return kind.serves(seen.primary);
+type Served = Pick<Stage, 'kind' | 'seen' | 'spec' | 'selector'>;
+
+/** Whether anybody answers the users of the primary: its own pods, or those of the one before, to which they are still led. */
+export function primaryServes(stage: Served): boolean {
+  return stage.kind.serves(stage.seen.primary) || keepsFormer(stage);
+}
+
+/** The Canary had another target before, whose primary has the users: this one's has no pods yet that answer. */
+function keepsFormer(stage: Served): boolean {
+  const { spec, seen } = stage;
+  // Without routes the apex Service alone says where users are.
+  return isLedToFormer(stage, spec.provider === 'kubernetes' ? seen.apexService : seen.primaryService);
+}
+
+/** A Service that leads to the primary of a former target is not turned to one that does not answer. */
+export function isLedToFormer({ kind, seen, selector }: Served, service: KubeObject | undefined): boolean {
+  if (selector.label === '' || kind.serves(seen.primary)) return false;
+  const now = textsOf(at(service, 'spec', 'selector'));
+  const own = { [selector.label]: `${selector.value}-primary` };
+  return Object.values(now).some((value) => value.endsWith('-primary')) && !sameJson(now, own);
 }
 
 export function canaryServes({ kind, seen }: Pick<Stage, 'kind' | 'seen'>): boolean {

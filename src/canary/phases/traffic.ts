@@ -4,7 +4,7 @@ import type { SelectorLabel } from '../labels.ts';
 import { serviceName, type ServiceRole } from '../services.ts';
 import { usersUnderTest } from '../strategy.ts';
 import type { CanarySpec, Effect, Seen, SessionCookies, TrafficSplit } from '../types.ts';
-import { canaryServes, hasDeadCanary, primaryServes } from './health.ts';
+import { canaryServes, hasDeadCanary, isLedToFormer, primaryServes } from './health.ts';
 import { leaveScaler, wakeTarget } from './scaling.ts';
 import { normal, type Stage, type Tick, update } from './tick.ts';
 
@@ -81,8 +81,10 @@ export function leaveDeadCanary(stage: Stage): boolean {
 /** Users do not stay on a target that somebody deleted when the primary can take them. */
 export function leaveMissingTarget(tick: Tick): void {
   const { seen, spec, kind, draft } = tick;
-  const { apexService, split } = seen;
-  if (!kind.serves(seen.primary) || kind.serves(kind.candidateOf(seen))) return;
+  const { apexService, primaryService, split } = seen;
+  // Of a target that has no primary either it is not known who was to be released: it may be a slip of the pen.
+  const isServed = seen.primary ? kind.serves(seen.primary) : primaryService !== undefined;
+  if (!isServed || kind.serves(kind.candidateOf(seen))) return;
   const selector = at(seen.primary, 'spec', 'selector', 'matchLabels');
   if (!isPlain(spec)) {
     if (!split || (split.canaryWeight === 0 && !split.mirror)) return;
@@ -107,7 +109,7 @@ export function routeHome(stage: Stage, isTold = false): number {
   return 0;
 }
 
-export function canGoHome(stage: Pick<Stage, 'kind' | 'seen'>): boolean {
+export function canGoHome(stage: Stage): boolean {
   return primaryServes(stage) || !canaryServes(stage);
 }
 
@@ -116,15 +118,19 @@ export function followTarget(stage: Stage): void {
   if (!holdsUsers(stage)) writeService(stage, 'canary', 'canary');
 }
 
-/** The canary's Service leads to the version that its users are judging, while the target is a newer one. */
-export function holdsUsers({ kind, novelty, weight }: Stage): boolean {
-  return kind.copiesTarget === true && novelty === 'new' && weight > 0;
+/** The canary's Service leads to the version that its users are judging, while the target is a newer one, or another workload. */
+export function holdsUsers({ kind, novelty, weight, seen, selector }: Stage): boolean {
+  if (novelty !== 'new' || weight === 0) return false;
+  if (kind.copiesTarget === true) return true;
+  const live = textsOf(at(seen.canaryService, 'spec', 'selector'))[selector.label];
+  return live !== undefined && live !== selector.value;
 }
 
 /** Writes one of the generated Services where it differs. */
 export function writeService(stage: Stage, role: ServiceRole, leadsTo: 'primary' | 'canary'): void {
   const { spec, kind, seen, target, selector, draft } = stage;
   const live = { apex: seen.apexService, primary: seen.primaryService, canary: seen.canaryService }[role];
+  if (leadsTo === 'primary' && isLedToFormer(stage, live)) return;
   const object = kind.renderService({ spec, canary: seen.canary, target, selector, role, leadsTo, live });
   if (object !== undefined && object !== live) draft.effects.push({ kind: 'write', object, over: live });
 }
