@@ -1,7 +1,8 @@
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import type { ByteCache } from './byte-cache.ts';
+import { inflated } from './deflate.ts';
 import type { GitObject } from './objects.ts';
-import { applyDelta, type EntryHead, inflateEntry, readEntryHead } from './pack-format.ts';
+import { applyDelta, type EntryHead, readEntryHead } from './pack-format.ts';
 import { type PackIndex, parsePackIndex } from './pack-index.ts';
 
 /**
@@ -40,10 +41,10 @@ export function openPackFile(stem: string, context: PackContext): PackFile {
     // Nearly always enough; a writer may also store in tiny blocks.
     const guess = readAt(at, size + (size >> 8) + 128);
     try {
-      return inflateEntry(guess, size).content;
+      return inflated(guess, size).content;
     } catch (error) {
       if (guess.length >= bytes - at - 20) throw error;
-      return inflateEntry(readAt(at, bytes - at), size).content;
+      return inflated(readAt(at, bytes - at), size).content;
     }
   };
 

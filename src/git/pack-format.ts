@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { crc32, deflateSync, inflateSync } from 'node:zlib';
+import { crc32 } from 'node:zlib';
+import { deflated } from './deflate.ts';
 import type { NewObject, ObjectType } from './objects.ts';
 import type { PackEntry } from './pack-index.ts';
 
@@ -57,16 +58,6 @@ export function readEntryHead(bytes: Buffer, at: number): EntryHead {
   return { kind: 'whole', size, type, dataAt: next - at };
 }
 
-/** Inflates one entry; `used` is the number of deflated bytes. Bytes after the entry are ignored. */
-export function inflateEntry(bytes: Buffer, size: number): { content: Buffer; used: number } {
-  const result = inflateSync(bytes, { info: true, maxOutputLength: Math.max(size, 1) }) as unknown as {
-    buffer: Buffer;
-    engine: { bytesWritten: number };
-  };
-  if (result.buffer.length !== size) throw new Error('pack entry has another size than it says');
-  return { content: result.buffer, used: result.engine.bytesWritten };
-}
-
 export function applyDelta(delta: Buffer, base: Buffer): Buffer {
   let at = 0;
   const byte = (): number => {
@@ -121,7 +112,7 @@ export function encodeEntry({ type, content }: Pick<NewObject, 'type' | 'content
     rest = Math.floor(rest / 128);
   }
   head.push(byte);
-  return Buffer.concat([Buffer.from(head), deflateSync(content, { level: 1 })]);
+  return Buffer.concat([Buffer.from(head), deflated(content)]);
 }
 
 export interface EncodedPack {

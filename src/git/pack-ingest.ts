@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { ByteCache } from './byte-cache.ts';
+import { inflated } from './deflate.ts';
 import { type GitObject, objectId } from './objects.ts';
 import {
   applyDelta,
   encodeEntry,
   type EncodedPack,
   type EntryHead,
-  inflateEntry,
   packHeader,
   readEntryHead,
   sealPack,
@@ -89,7 +89,7 @@ class Ingest {
     let at = 12;
     for (let index = 0; index < count; index += 1) {
       const head = readEntryHead(body, at);
-      const { content, used } = inflateEntry(body.subarray(at + head.dataAt), head.size);
+      const { content, used } = inflated(body.subarray(at + head.dataAt), head.size);
       const end = at + head.dataAt + used;
       const raw = { at, head, crc: crc32(body.subarray(at, end)) };
       this.#rawAt.set(at, raw);
@@ -143,7 +143,7 @@ class Ingest {
   }
 
   #inflate({ at, head }: Raw): Buffer {
-    return inflateEntry(this.#bytes.subarray(at + head.dataAt), head.size).content;
+    return inflated(this.#bytes.subarray(at + head.dataAt), head.size).content;
   }
 
   #seal(body: Buffer, count: number, checksum: Buffer): IngestedPack {

@@ -1,0 +1,38 @@
+import { deflateSync, inflateSync } from 'node:zlib';
+
+/** zlib's own limits on its window, as powers of two. */
+const SMALLEST_WINDOW = 9;
+const LARGEST_WINDOW = 15;
+/** How far from the end of its window zlib looks for repetitions at most. */
+const LOOKAHEAD = 262;
+/** More than this in one piece is left to zlib, so that a size that is a lie costs no memory. */
+const MAX_CHUNK_BYTES = 1024 * 1024;
+
+/**
+ * One object's bytes as packs hold them. Objects are small, and a window of the usual size costs more to clear than they cost to
+ * deflate; the window that is announced is the usual one all the same, as every reader of Git's packs knows it.
+ */
+export function deflated(content: Uint8Array): Buffer {
+  const needed = Math.ceil(Math.log2(content.length + LOOKAHEAD));
+  const windowBits = Math.min(Math.max(needed, SMALLEST_WINDOW), LARGEST_WINDOW);
+  const memLevel = Math.max(windowBits - 7, 1);
+  const chunkSize = chunkOf(content.length + (content.length >> 8));
+  const bytes = deflateSync(content, { level: 1, windowBits, memLevel, chunkSize });
+  bytes[0] = 0x78;
+  bytes[1] = 0x01;
+  return bytes;
+}
+
+/** Inflates one entry of a pack; `used` is the number of deflated bytes. Bytes after the entry are ignored. */
+export function inflated(bytes: Uint8Array, size: number): { content: Buffer; used: number } {
+  const result = inflateSync(bytes, {
+    info: true,
+    maxOutputLength: Math.max(size, 1),
+    // The usual chunk of 16 KiB would be held by every small object that is kept.
+    chunkSize: chunkOf(size),
+  }) as unknown as { buffer: Buffer; engine: { bytesWritten: number } };
+  if (result.buffer.length !== size) throw new Error('pack entry has another size than it says');
+  return { content: result.buffer, used: result.engine.bytesWritten };
+}
+
+const chunkOf = (bytes: number): number => Math.min(bytes + 64, MAX_CHUNK_BYTES);
