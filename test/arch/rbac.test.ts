@@ -17,7 +17,10 @@ const kindsInCode: Readonly<Record<string, { readonly resource: string; readonly
     resource: 'metrictemplates.flagger.app',
     verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'],
   },
-  AlertProvider: { resource: 'alertproviders.flagger.app', verbs: ['get', 'create', 'patch', 'delete'] },
+  AlertProvider: {
+    resource: 'alertproviders.flagger.app',
+    verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'],
+  },
   Deployment: { resource: 'deployments.apps', verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'] },
   DaemonSet: { resource: 'daemonsets.apps', verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'] },
   Knative: {
@@ -159,6 +162,13 @@ describe('the rights of the service account', () => {
     expect(rules.filter((rule) => rule.verbs.includes('update')).flatMap(({ resources }) => resources)).toEqual([
       'canaries/finalizers',
     ]);
+  });
+
+  it('go no further than the code where Git has no say', () => {
+    const all = ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'];
+    for (const { resource, verbs } of ['Canary/status', 'Revision', 'Event'].flatMap((kind) => kindsInCode[kind] ?? []))
+      for (const granted of [rules, ofNamespace.flatMap((document) => document.rules ?? [])])
+        expect(all.filter((verb) => isGranted(verb, resource, granted))).toEqual([...verbs].sort());
   });
 
   it('are bound to the service account of the agent, every role of them', () => {
