@@ -61,7 +61,7 @@ export const settings = [
   setting('Git', 'git-author-name', 'text', 'Serin', 'author of the commits'),
   setting('Git', 'git-author-email', 'text', 'serin@localhost', 'e-mail address of the author'),
   setting('Git', 'ledger-dir', 'text', '.releases', 'folder of the ledgers, under --git-path'),
-  setting('Git', 'tag-prefix', 'text', 'releases/', 'prefix of release tags'),
+  setting('Git', 'tag-prefix', 'text', 'releases/', 'prefix of release tags; one of its own for each cluster'),
   setting('Sync', 'default-namespace', 'text', 'default', 'namespace of objects in Git that name none'),
   setting('Sync', 'prune', 'flag', 'true', 'delete objects that were applied from Git and are gone from it'),
   setting('Sync', 'prune-anything', 'flag', 'false', 'let one sync delete more than half of what was applied'),
