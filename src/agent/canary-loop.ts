@@ -1,12 +1,13 @@
 import { wakes } from '../canary/decide.ts';
 import { gatesOf, opensGate } from '../canary/gates.ts';
 import { parseStatus } from '../canary/status.ts';
-import type { CanaryStatus, Decision, Effect, Phase } from '../canary/types.ts';
+import type { CanaryStatus, Decision, Phase } from '../canary/types.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { createKeyedQueue } from '../lib/keyed-queue.ts';
 import { createLimit } from '../lib/limit.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import type { Deps } from './deps.ts';
+import { createInOrder } from './effects-in-order.ts';
 import type { Effects, TickContext } from './execute.ts';
 import { createLook } from './looking.ts';
 import { emptyMemory, type Memory } from './memory.ts';
@@ -14,7 +15,6 @@ import { createReach } from './reach.ts';
 import type { Releases } from './releases.ts';
 import { createRivals } from './rivals.ts';
 import { createCanarySeries } from './canary-series.ts';
-import { isTold, movesUsers, settleMs, takesPods } from './settling.ts';
 import { createUnderstanding, type Understood } from './understanding.ts';
 import { isAtLeast } from './versions.ts';
 import type { Views } from './views.ts';
@@ -116,15 +116,7 @@ export function createCanaryLoop({
   const lookAt = createLook({ views, settings, releases, keysFor });
   const reach = createReach({ deps, views, look: lookAt, desiredReplicas, decideSettings, signal });
 
-  const runAll = async (list: readonly Effect[], tick: TickContext): Promise<void> => {
-    let movedMs: number | undefined;
-    for (const effect of list) {
-      if (movedMs !== undefined && takesPods(effect))
-        await clock.sleep(Math.min(Math.max(movedMs + settleMs - clock.now(), 0), settleMs), signal);
-      await (isTold(effect) ? effects.run(effect, tick, signal) : writing(() => effects.run(effect, tick, signal)));
-      if (movesUsers(effect, tick)) movedMs = clock.now();
-    }
-  };
+  const runAll = createInOrder({ clock, effects, inTurn: writing, signal });
 
   const perform = async (
     key: string,

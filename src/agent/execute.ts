@@ -6,7 +6,7 @@ import type { CanaryEvent, CanarySpec, CanaryStatus, Effect, Seen, TrafficSplit 
 import { AgentError, assertNever } from '../lib/errors.ts';
 import type { Outbox } from '../lib/outbox.ts';
 import type { KubeObject } from '../manifest/types.ts';
-import { planRestore, planRoutes } from '../routers/reconcile.ts';
+import { planHome, planRestore, planRoutes } from '../routers/reconcile.ts';
 import type { LiveObjects, RouteContext, Router } from '../routers/router.ts';
 import { createAlerts } from './alerts.ts';
 import { copyConfig, isCopied } from './copy-config.ts';
@@ -96,13 +96,33 @@ export function createEffects(deps: Deps, { recorder, releases, outbox }: Effect
     }
   };
 
-  /** A Canary that cannot be rendered any more must not keep its release from being judged, and users from being taken home. */
+  /**
+   * A Canary that cannot be rendered any more, or of which the API server refuses what is rendered, must not keep its release from being
+   * judged, and users from being taken home.
+   */
   const repairRoutes = async (context: TickContext, signal: AbortSignal): Promise<void> => {
     try {
       await writeRoutes(context, 'keep', signal);
     } catch (error) {
       const isRouted = context.seen.split !== undefined;
-      if (!isRouted || !(error instanceof AgentError) || error.code !== 'CANARY_INVALID') throw error;
+      const isLasting =
+        error instanceof AgentError && (error.code === 'CANARY_INVALID' || error.code === 'CLUSTER_REFUSED');
+      if (!isRouted || !isLasting) throw error;
+      tell(context.seen.canary, context.spec, { type: 'Warning', level: 'info', message: error.message });
+    }
+  };
+
+  /** Users go home on the routes as they stand where the API server takes no others. */
+  const moveUsers = async (context: TickContext, split: TrafficSplit, signal: AbortSignal): Promise<void> => {
+    try {
+      await writeRoutes(context, split, signal);
+    } catch (error) {
+      const goHome = split.canaryWeight === 0 && !split.mirror;
+      if (!goHome || !(error instanceof AgentError) || error.code !== 'CLUSTER_REFUSED') throw error;
+      const live = await Promise.all(context.router.refs(context.route).map((ref) => cluster.get(ref, signal)));
+      const planned = planHome(context.router, context.route, live);
+      if (planned.length === 0) throw error;
+      for (const { object, over } of planned) await writeObject(cluster, object, over, signal);
       tell(context.seen.canary, context.spec, { type: 'Warning', level: 'info', message: error.message });
     }
   };
@@ -153,7 +173,7 @@ export function createEffects(deps: Deps, { recorder, releases, outbox }: Effect
         case 'reconcile-route':
           return repairRoutes(context, signal);
         case 'set-route':
-          return writeRoutes(forSplit(context, effect), effect.split, signal);
+          return moveUsers(forSplit(context, effect), effect.split, signal);
         case 'restore-route':
           return restoreRoutes(context, signal);
         case 'call-hook': {

@@ -56,6 +56,17 @@ export const contour: Router = {
       },
     ];
   },
+  home({ spec }, [live]) {
+    const old = jsonOf(live?.['spec']);
+    const routes = listOf(old['routes']).map((route) => ({
+      ...route,
+      services: listOf(route['services']).map(({ weight, ...service }) => {
+        if (service['name'] === primaryName(spec)) return { ...service, weight: 100 };
+        return service['name'] === canaryName(spec) || weight === undefined ? service : { ...service, weight };
+      }),
+    }));
+    return live ? [{ ...live, spec: { ...old, routes } }] : [];
+  },
   read({ spec }, [live]) {
     const routes = listOf(jsonOf(live?.['spec'])['routes']);
     // Those under test come first, and their weight is nobody else's, also when they are told apart no more.

@@ -44,6 +44,19 @@ export function planRoutes(
   return planned.filter(({ object, over }) => !sameJson(object, over));
 }
 
+/**
+ * Everybody to the primary, and nothing else of what stands is changed: what the API server has taken once it takes again. Empty where
+ * the router has no such way, or everybody is there.
+ */
+export function planHome(router: Router, context: RouteContext, live: LiveObjects): readonly PlannedRoute[] {
+  const keys = router.refs(context).map(refKey);
+  const planned = (router.home?.(context, live) ?? []).map((object) => ({
+    object,
+    over: live[keys.indexOf(refKey(refOf(object)))],
+  }));
+  return planned.filter(({ object, over }) => !sameJson(object, over));
+}
+
 function renderFor(
   router: Router,
   context: RouteContext,

@@ -4,7 +4,7 @@ import { forEveryone } from '../../src/canary/strategy.ts';
 import type { CanarySpec, TrafficSplit } from '../../src/canary/types.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
 import { refKey, refOf } from '../../src/manifest/types.ts';
-import { planRoutes, routeDrift, supportsOf } from '../../src/routers/reconcile.ts';
+import { planHome, planRoutes, routeDrift, supportsOf } from '../../src/routers/reconcile.ts';
 import type { LiveObjects, RouteContext, Router } from '../../src/routers/router.ts';
 
 export interface RouterCase {
@@ -219,6 +219,18 @@ export function describeRouter(router: Router, { release, context, before, isAll
         const home = planned({ ...context, spec }, away, { canaryWeight: 0, mirror: false });
         expect(router.read(context, home)).toEqual({ canaryWeight: 0, mirror: false });
       }
+    });
+
+    it.skipIf(router.home === undefined)('takes users home on the routes as they stand, and nothing else moves', () => {
+      const away = rendered(100);
+      const edited = { ...context, spec: withRaw(context.spec, { timeout: '1.5s' }) };
+      const home = live(
+        planHome(router, edited, away).map(({ object }) => object),
+        away,
+      );
+      expect(router.read(context, home)).toEqual({ canaryWeight: 0, mirror: false });
+      expect(JSON.stringify(home)).not.toContain('1.5s');
+      expect(planHome(router, edited, home)).toEqual([]);
     });
   });
 }

@@ -59,6 +59,23 @@ it('an edit that no route can be made of holds neither checks nor the way home',
   });
 });
 
+it('an edit whose route the API server refuses holds neither checks nor the way home', patient, async () => {
+  await onStage({ files: appFiles({ interval: '5s', threshold: 3 }), hosts: [host], perSecond: 8 }, async (stage) => {
+    await stage.until('the first version runs', () => canary(stage).phase === 'Initialized');
+    await stage.edit('podinfo 3.1.2', appPath(), toTag('3.1.2'));
+    await stage.until('a fifth of the users', () => canary(stage).weight === 20);
+    // Go reads it, and so do we; the schema of HTTPRoutes does not.
+    const refused = '    port: 9898\n    timeout: 1.5s\n';
+    await stage.push('a shorter timeout', {
+      'apps/podinfo/canary.yaml': canaryYaml({ interval: '5s', threshold: 3 }).replace('    port: 9898\n', refused),
+    });
+    await stage.said(/HTTPRoute .*timeouts/);
+    await stage.until('the release is rolled back', () => canary(stage).phase === 'Failed');
+    expect(weights(stage)).toEqual([100, 0]);
+    expect((await outcome(stage, 1)).subject).toMatch(/^rollback test\/podinfo 3\.1\.2: success rate/);
+  });
+});
+
 it.each(['  revertOnDeletion: true\n', ''])(
   'people are served while a Canary leaves Git and when it is gone, by the way that it had made for them [R6] (%j)',
   patient,
