@@ -121,12 +121,16 @@ export async function runCommandLine(line: CommandLine): Promise<number> {
   }
 }
 
-/** Commander speaks camel case, settings are spelled as on the command line. */
-function flagsOf(options: Readonly<Record<string, string | undefined>>): Record<string, string | undefined> {
+/**
+ * Commander speaks camel case, settings are spelled as on the command line. A name that begins with `no-` it takes for the negation of
+ * the rest, which is then `true` where nobody wrote anything; what somebody wrote is text.
+ */
+function flagsOf(options: Readonly<Record<string, unknown>>): Record<string, string | undefined> {
   const spelled: Record<string, string | undefined> = {};
   for (const { name } of settings) {
-    const camel = name.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
-    if (options[camel] !== undefined) spelled[name] = String(options[camel]);
+    const camel = name.replace(/^no-/, '').replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+    const value = options[camel];
+    if (typeof value === 'string') spelled[name] = value;
   }
   return spelled;
 }

@@ -66,6 +66,25 @@ describe('the command line', () => {
     expect(stdout).toBe('');
   });
 
+  it.each((settings as readonly Setting[]).filter(({ kind }) => ['flag', 'choice', 'duration', 'port'].includes(kind)))(
+    'reads --$name, and nothing else from it',
+    async ({ name }) => {
+      const { code, stderr } = await serin(['run', `--${name}`, 'wrong']);
+      expect(code).toBe(exitCodes.usage);
+      expect(stderr.trim().split('\n')).toEqual([
+        expect.stringContaining(`--${name} (${environmentName(name)}): "wrong"`),
+      ]);
+    },
+  );
+
+  it.each((settings as readonly Setting[]).filter(({ kind }) => kind === 'flag'))(
+    'takes --$name alone for true, and over the environment',
+    async ({ name }) => {
+      const { stderr } = await serin(['run', `--${name}`], { [environmentName(name)]: 'wrong' });
+      expect(stderr).toMatch(/^serin: --git-url .*is missing/);
+    },
+  );
+
   it('tells all wrong settings at once', async () => {
     const { stderr } = await serin(['run', '--git-url', 'http://x', '--prune', 'maybe'], { SERIN_LOG_LEVEL: 'loud' });
     expect(stderr).toMatch(/--prune .*"maybe" is neither true nor false/);
