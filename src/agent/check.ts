@@ -1,10 +1,11 @@
-import { type App, appsOf } from '../canary/app.ts';
+import type { App } from '../canary/app.ts';
 import { parseCanary, warningsOf } from '../canary/parse.ts';
 import type { CanarySpec } from '../canary/types.ts';
 import { AgentError } from '../lib/errors.ts';
+import { perObject } from '../lib/memo.ts';
 import { nearest } from '../lib/nearest.ts';
 import { lineOf } from '../manifest/locate.ts';
-import { type KubeObject, type Manifest, type Problem, refKey, refOf } from '../manifest/types.ts';
+import { type KubeObject, type Manifest, type ObjectRef, type Problem, refKey, refOf } from '../manifest/types.ts';
 import { BUILTIN_METRICS, isBuiltin } from '../metrics/builtin-queries.ts';
 import { metricTemplateProblems } from '../metrics/check-template.ts';
 import { alertProviderProblems } from '../notifiers/check-provider.ts';
@@ -25,18 +26,47 @@ interface Finding {
   readonly severity?: 'error' | 'warning';
 }
 
-/** Everything that can be told of Canaries and MetricTemplates without a cluster. `textOf` gives a file's text, for lines. */
+/** What can be told of an object alone. */
+interface Judged {
+  readonly errors: readonly Finding[];
+  /** Of a Canary that can be understood. */
+  readonly canary?: {
+    readonly target: ObjectRef;
+    readonly warnings: readonly Finding[];
+    readonly strategy: readonly Finding[];
+    readonly references: readonly Reference[];
+  };
+}
+
+/** Something else that has to be in Git. */
+interface Reference {
+  readonly ref: ObjectRef;
+  /** Said where it is not. */
+  readonly finding: Finding;
+}
+
+const judgedBy = perObject((settings: CheckSettings) => perObject((object: KubeObject) => judge(object, settings)));
+
+/**
+ * Everything that can be told of Canaries and MetricTemplates without a cluster. `apps` are those of the manifests; `textOf` gives a file's
+ * text, for lines. What is told of an object alone is found once for the same object and settings.
+ */
 export function checkManifests(
   manifests: readonly Manifest[],
+  apps: readonly App[],
   settings: CheckSettings,
   textOf: (path: string) => string | undefined,
 ): readonly Problem[] {
-  const known = new Set(manifests.map(({ object }) => refKey(refOf(object))));
+  let known: ReadonlySet<string> | undefined;
+  const isKnown = (ref: ObjectRef): boolean =>
+    (known ??= new Set(manifests.map(({ object }) => refKey(refOf(object))))).has(refKey(ref));
+  const judged = judgedBy(settings);
   const problems: Problem[] = [];
   const tell = (manifest: Manifest, findings: readonly Finding[]): void => {
+    if (findings.length === 0) return;
     const { path, document, line } = manifest.source;
     const { kind, metadata } = manifest.object;
-    const text = findings.length === 0 ? undefined : textOf(path);
+    const text = textOf(path);
     for (const { field, message, hint, severity } of findings) {
       problems.push({
         severity: severity ?? 'error',
@@ -47,31 +77,21 @@ export function checkManifests(
       });
     }
   };
-  const apps = new Map(
-    appsOf(manifests, settings.defaultNamespace).map((app) => [refKey(refOf(app.canary.object)), app]),
-  );
+  const appOf = new Map(apps.map((app) => [app.canary, app]));
   const targets = new Map<string, Manifest>();
   for (const manifest of manifests) {
-    const { object } = manifest;
-    if (!object.apiVersion.startsWith('flagger.app/')) continue;
-    if (object.kind === 'MetricTemplate') tell(manifest, metricTemplateProblems(object));
-    if (object.kind === 'AlertProvider') tell(manifest, alertProviderProblems(object));
-    if (object.kind !== 'Canary') continue;
-    tell(manifest, namesOf(object, settings.provider));
-    let spec: CanarySpec;
-    try {
-      spec = parseCanary(object, settings);
-    } catch (error) {
-      if (!(error instanceof AgentError)) throw error;
-      const findings = error.details['findings'] as readonly Finding[] | undefined;
-      tell(manifest, findings ?? [{ field: 'spec', message: error.message }]);
-      continue;
-    }
+    if (!manifest.object.apiVersion.startsWith('flagger.app/')) continue;
+    const { errors, canary } = judged(manifest.object);
+    tell(manifest, errors);
+    if (!canary) continue;
+    const { target, warnings, strategy, references } = canary;
     tell(manifest, [
-      ...warningsOf(object, settings.provider).map((finding) => ({ ...finding, severity: 'warning' as const })),
-      ...referencesOf(spec, apps.get(refKey(refOf(object))), known),
+      ...warnings,
+      ...(appOf.get(manifest)?.target ? [] : [missingTarget(target)]),
+      ...strategy,
+      ...references.filter(({ ref }) => !isKnown(ref)).map(({ finding }) => finding),
     ]);
-    const targetKey = refKey(spec.target);
+    const targetKey = refKey(target);
     const other = targets.get(targetKey);
     if (other)
       tell(manifest, [
@@ -86,53 +106,65 @@ export function checkManifests(
   return problems;
 }
 
-function referencesOf(spec: CanarySpec, app: App | undefined, known: ReadonlySet<string>): readonly Finding[] {
-  const findings: Finding[] = [];
-  const { namespace, target } = spec;
-  if (app?.target === undefined) {
-    findings.push({
-      field: 'spec.targetRef.name',
-      message: `there is no ${target.kind} ${namespace}/${target.name} in Git`,
-      hint: 'commit it, or correct the name',
-      severity: 'warning',
+function judge(object: KubeObject, settings: CheckSettings): Judged {
+  if (object.kind === 'MetricTemplate') return { errors: metricTemplateProblems(object) };
+  if (object.kind === 'AlertProvider') return { errors: alertProviderProblems(object) };
+  if (object.kind !== 'Canary') return { errors: [] };
+  const errors = namesOf(object, settings.provider);
+  let spec: CanarySpec;
+  try {
+    spec = parseCanary(object, settings);
+  } catch (error) {
+    if (!(error instanceof AgentError)) throw error;
+    const findings = error.details['findings'] as readonly Finding[] | undefined;
+    return { errors: [...errors, ...(findings ?? [{ field: 'spec', message: error.message }])] };
+  }
+  const warnings = warningsOf(object, settings.provider);
+  const canary = {
+    target: spec.target,
+    warnings: warnings.map((finding) => ({ ...finding, severity: 'warning' as const })),
+    strategy: strategyOf(spec),
+    references: referencesOf(spec),
+  };
+  return { errors, canary };
+}
+
+function strategyOf(spec: CanarySpec): readonly Finding[] {
+  if (providerProblem(spec.provider) !== undefined) return [];
+  const message = strategyProblem(routerFor(spec.provider), spec);
+  return message === undefined ? [] : [{ field: 'spec.analysis', message }];
+}
+
+const missingTarget = ({ kind, namespace, name }: ObjectRef): Finding => ({
+  field: 'spec.targetRef.name',
+  message: `there is no ${kind} ${namespace ?? ''}/${name} in Git`,
+  hint: 'commit it, or correct the name',
+  severity: 'warning',
+});
+
+function referencesOf({ namespace, ingressRef, analysis: { metrics, alerts } }: CanarySpec): readonly Reference[] {
+  const found: Reference[] = [];
+  if (ingressRef) {
+    const message = `there is no ${ingressRef.kind} ${namespace}/${ingressRef.name} in Git`;
+    found.push({
+      ref: { ...ingressRef, namespace },
+      finding: { field: 'spec.ingressRef.name', message, severity: 'warning' },
     });
   }
-  if (providerProblem(spec.provider) === undefined) {
-    const strategy = strategyProblem(routerFor(spec.provider), spec);
-    if (strategy !== undefined) findings.push({ field: 'spec.analysis', message: strategy });
-  }
-  if (spec.ingressRef && !known.has(refKey({ ...spec.ingressRef, namespace }))) {
-    findings.push({
-      field: 'spec.ingressRef.name',
-      message: `there is no ${spec.ingressRef.kind} ${namespace}/${spec.ingressRef.name} in Git`,
-      severity: 'warning',
+  const needs = (kind: string, named: { readonly namespace: string; readonly name: string }, field: string): void => {
+    const message = `there is no ${kind} ${named.namespace}/${named.name} in Git`;
+    found.push({
+      ref: { apiVersion: 'flagger.app/v1beta1', kind, ...named },
+      finding: { field, message, hint: 'commit it, or correct the name', severity: 'warning' },
     });
-  }
-  spec.analysis.metrics.forEach((metric, index) => {
-    const field = `spec.analysis.metrics[${index}]`;
-    if (metric.templateRef) {
-      const ref = { apiVersion: 'flagger.app/v1beta1', kind: 'MetricTemplate', ...metric.templateRef };
-      if (!known.has(refKey(ref))) {
-        findings.push({
-          field: `${field}.templateRef.name`,
-          message: `there is no MetricTemplate ${ref.namespace}/${ref.name} in Git`,
-          hint: 'commit it, or correct the name',
-          severity: 'warning',
-        });
-      }
-    }
+  };
+  metrics.forEach(({ templateRef }, index) => {
+    if (templateRef) needs('MetricTemplate', templateRef, `spec.analysis.metrics[${index}].templateRef.name`);
   });
-  spec.analysis.alerts.forEach(({ provider }, index) => {
-    const alertProvider = { apiVersion: 'flagger.app/v1beta1', kind: 'AlertProvider', ...provider };
-    if (known.has(refKey(alertProvider))) return;
-    findings.push({
-      field: `spec.analysis.alerts[${index}].providerRef.name`,
-      message: `there is no AlertProvider ${provider.namespace}/${provider.name} in Git`,
-      hint: 'commit it, or correct the name',
-      severity: 'warning',
-    });
+  alerts.forEach(({ provider }, index) => {
+    needs('AlertProvider', provider, `spec.analysis.alerts[${index}].providerRef.name`);
   });
-  return findings;
+  return found;
 }
 
 /** What can be told of names even where the rest of the Canary cannot be understood. */

@@ -4,6 +4,7 @@ import type { AppState } from '../release/types.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { Deps } from './deps.ts';
 import type { StableState } from './tracker.ts';
+import { createTurns } from './turns.ts';
 
 export interface LedgerView {
   readonly stable: StableState | undefined;
@@ -13,7 +14,7 @@ export interface LedgerView {
 
 /** The ledgers of the last synced revision, by app. */
 export interface Ledgers {
-  /** Reads what is new among the files of a revision. */
+  /** Reads what is new among the ledgers of a revision. */
   read(files: ReadonlyMap<string, TreeFile>): Promise<void>;
   get(key: string): LedgerView | undefined;
 }
@@ -34,8 +35,8 @@ export function createLedgers({
   return {
     async read(files) {
       const next = new Map<string, { readonly oid: string; readonly view: LedgerView }>();
+      const turn = createTurns();
       for (const [path, { oid }] of files) {
-        if (!path.startsWith(`${folder}/`) || !path.endsWith('.yaml')) continue;
         const key = path.slice(folder.length + 1, -'.yaml'.length);
         const known = byKey.get(key);
         if (known?.oid === oid) {
@@ -45,6 +46,7 @@ export function createLedgers({
         try {
           const ledger = parseLedger(path, Buffer.from(await repo.blob(oid)).toString('utf8'));
           next.set(key, { oid, view: viewOf(ledger) });
+          await turn();
         } catch (error) {
           // An unreadable ledger must not look like an app without history: what was known stays.
           log.error({ path }, messageOf(error));

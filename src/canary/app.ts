@@ -20,8 +20,12 @@ export interface App {
   readonly content: string;
 }
 
-/** All apps in the order of their Canaries. Canaries that cannot be parsed count too. */
-export function appsOf(manifests: readonly Manifest[], defaultNamespace: string): App[] {
+/**
+ * All apps in the order of their Canaries. Canaries that cannot be parsed count too. Of the apps found `before` (under the same default
+ * namespace), those whose manifests are the same objects still are the same.
+ */
+export function appsOf(manifests: readonly Manifest[], defaultNamespace: string, before: readonly App[] = []): App[] {
+  const known = new Map(before.map((app) => [app.canary, app]));
   const key = (kind: string, namespace: string, name: string): string => `${kind}/${namespace}/${name}`;
   const namespaceOf = (object: KubeObject): string => object.metadata.namespace ?? defaultNamespace;
   const index = new Map<string, Manifest>();
@@ -38,6 +42,7 @@ export function appsOf(manifests: readonly Manifest[], defaultNamespace: string)
       const ref = at(canary.object, 'spec', 'targetRef');
       const targetKind = targetKindOf(textOf(at(ref, 'kind')) ?? 'Deployment', textOf(at(ref, 'apiVersion')) ?? '');
       const target = index.get(key(targetKind, namespace, textOf(at(ref, 'name')) ?? ''));
+      const last = known.get(canary);
       if (!target) return { id, canary, targetKind, configs: [], images: {}, content: contentOf(undefined, []) };
       const kind = targets[targetKind];
       const refs = kind.tracksConfigs ? configRefsOf(target.object) : [];
@@ -45,9 +50,14 @@ export function appsOf(manifests: readonly Manifest[], defaultNamespace: string)
         const found = index.get(key(config.kind, namespace, config.name));
         return found && isTrackedConfig(found.object) ? [found] : [];
       });
+      if (last?.target === target && isSame(last.configs, configs)) return last;
       const content = contentOf(kind.judged(target.object), configs);
       return { id, canary, targetKind, target, configs, images: imagesOf(target.object), content };
     });
+}
+
+function isSame(before: readonly Manifest[], now: readonly Manifest[]): boolean {
+  return before.length === now.length && before.every((manifest, index) => manifest === now[index]);
 }
 
 /** How an object that may belong to an app is found; undefined: it cannot. */

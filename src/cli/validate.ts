@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { checkManifests } from '../agent/check.ts';
+import { appsOf } from '../canary/app.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { sha256Hex } from '../lib/hash.ts';
 import { isManifestFile, loadTree } from '../manifest/load.ts';
@@ -36,7 +37,8 @@ export async function validate({ output }: CommandContext, dir: string, options:
   }
   const files = new Map([...texts].map(([path, text]) => [path, { oid: sha256Hex(text) }]));
   const { manifests, problems } = loadTree(files, texts, undefined, settings);
-  const canaries = (): readonly Problem[] => checkManifests(manifests, settings, (path) => texts.get(path));
+  const canaries = (): readonly Problem[] =>
+    checkManifests(manifests, appsOf(manifests, settings.defaultNamespace), settings, (path) => texts.get(path));
   const all = [...problems, ...validateManifests(manifests, [canaries])].sort(
     (a, b) => a.path.localeCompare(b.path) || a.line - b.line,
   );

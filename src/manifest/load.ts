@@ -9,7 +9,8 @@ import type { Manifest, Problem } from './types.ts';
 /** What was parsed, by path, with its blob: the same blob at the same place is never parsed twice. Opaque to others. */
 export type LoadCache = ReadonlyMap<string, CachedFile>;
 
-interface CachedFile {
+/** Likewise. */
+export interface CachedFile {
   readonly oid: string;
   readonly mode: string | undefined;
   readonly parsed: ParsedFile;
@@ -81,7 +82,7 @@ export function loadTree(
   const kustomizations = new Map<string, Kustomization>();
   for (const path of [...files.keys()].sort()) {
     const blob = files.get(path) ?? { oid: '' };
-    const file = known(path, blob, cache) ?? readFile(path, textOf(path, texts), blob);
+    const file = known(path, blob, cache) ?? readManifestFile(path, textOf(path, texts), blob);
     next.set(path, file);
     ignores.push(...file.ignores);
     if (file.kustomization) kustomizations.set(path, file.kustomization);
@@ -122,7 +123,8 @@ function textOf(path: string, texts: ReadonlyMap<string, string>): string {
 const nothing: ParsedFile = { manifests: [], problems: [], unreadableText: '' };
 const symlinkMode = '120000';
 
-function readFile(path: string, text: string, { oid, mode }: FileOfTree): CachedFile {
+/** What `loadTree` makes of one file; in a cache, its text is not needed any more. For many files, so that they can be read one by one. */
+export function readManifestFile(path: string, text: string, { oid, mode }: FileOfTree): CachedFile {
   const file = { oid, mode, parsed: nothing, ignores: [], kustomization: undefined, placed: undefined };
   if (isIgnoreFile(path))
     return { ...file, ignores: readIgnoreFile(path.slice(0, Math.max(0, path.lastIndexOf('/'))), text) };

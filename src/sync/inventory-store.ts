@@ -1,7 +1,14 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import { AgentError } from '../lib/errors.ts';
 import type { KubeObject, ObjectRef } from '../manifest/types.ts';
-import { type Inventory, inventoryLabel, inventoryName, parseInventory, renderInventory } from './inventory.ts';
+import {
+  type Inventory,
+  type InventoryData,
+  inventoryLabel,
+  inventoryName,
+  parseInventory,
+  renderInventory,
+} from './inventory.ts';
 
 export interface InventoryStore {
   /** From the cluster the first time, from memory afterwards. */
@@ -19,7 +26,9 @@ export const pruneAnnotation = 'serin.dev/prune-anything';
 export function createInventoryStore(cluster: Cluster, namespace: string): InventoryStore {
   const kind = { apiVersion: 'v1', kind: 'ConfigMap' };
   let inventory: Inventory | undefined;
-  let written = new Map<string, string>();
+  let saved: Inventory | undefined;
+  /** Data of the ConfigMaps by name; undefined where it is not known. */
+  let written = new Map<string, InventoryData | undefined>();
 
   const saveShard = async (shard: KubeObject, signal: AbortSignal): Promise<void> => {
     const options = { manager, force: true };
@@ -32,24 +41,25 @@ export function createInventoryStore(cluster: Cluster, namespace: string): Inven
       await cluster.apply(shard, options, signal);
     }
   };
-  const textOf = (shard: KubeObject): string => JSON.stringify(shard['data']);
 
   return {
     async read(signal) {
       if (inventory) return inventory;
       const labelSelector = `${inventoryLabel}=true`;
       const shards = await cluster.list(kind, { namespace, labelSelector }, signal);
-      written = new Map(shards.map((shard) => [shard.metadata.name, '']));
+      written = new Map(shards.map((shard) => [shard.metadata.name, undefined]));
       inventory = parseInventory(shards);
       return inventory;
     },
     async save(next, signal) {
+      if (saved?.entries === next.entries && saved.revision === next.revision) return;
       const shards = renderInventory(next, namespace);
       const names = new Set(shards.map(({ metadata }) => metadata.name));
       for (const shard of shards) {
-        if (written.get(shard.metadata.name) === textOf(shard)) continue;
+        const before = written.get(shard.metadata.name);
+        if (before?.revision === shard.data.revision && before?.objects === shard.data.objects) continue;
         await saveShard(shard, signal);
-        written.set(shard.metadata.name, textOf(shard));
+        written.set(shard.metadata.name, shard.data);
       }
       for (const name of written.keys()) {
         if (names.has(name)) continue;
@@ -58,6 +68,7 @@ export function createInventoryStore(cluster: Cluster, namespace: string): Inven
         written.delete(name);
       }
       inventory = next;
+      saved = next;
     },
     async allowsPruning(revision, signal) {
       const shard = await cluster.get({ ...kind, namespace, name: inventoryName(0) }, signal);

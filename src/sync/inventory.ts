@@ -1,11 +1,12 @@
+import { perObject } from '../lib/memo.ts';
 import { identityKey } from '../manifest/identity.ts';
 import type { KubeObject, ObjectRef } from '../manifest/types.ts';
 
 /** What was applied, so that what is gone from Git can be told from what was never ours. */
 export interface Inventory {
-  /** Last completely applied revision; empty before the first. */
+  /** Last completely applied revision; empty before the first. Later commits that changed no manifest do not count. */
   readonly revision: string;
-  /** By identityKey. */
+  /** By identityKey. Never changed: other entries are another map. */
   readonly entries: ReadonlyMap<string, InventoryEntry>;
 }
 
@@ -20,6 +21,17 @@ export const emptyInventory: Inventory = { revision: '', entries: new Map() };
 export const inventoryLabel = 'serin.dev/inventory';
 export const inventoryName = (shard: number): string => (shard === 0 ? 'serin-inventory' : `serin-inventory-${shard}`);
 
+export interface InventoryData {
+  /** In the first ConfigMap only. */
+  readonly revision?: string;
+  readonly objects: string;
+}
+
+/** One ConfigMap of an inventory. */
+export interface InventoryShard extends KubeObject {
+  readonly data: InventoryData;
+}
+
 /** A ConfigMap may hold 1 MiB. */
 const shardBytes = 500_000;
 
@@ -27,21 +39,24 @@ const shardBytes = 500_000;
  * One ConfigMap `serin-inventory`, and `serin-inventory-1`, … where one is not enough. Data: one line an object; the revision stands in
  * the first, so that a new one does not write all of them.
  */
-export function renderInventory(inventory: Inventory, namespace: string): readonly KubeObject[] {
-  const lines = [...inventory.entries.values()].map(renderEntry).sort();
-  return inShards(lines).map((shard, index) => ({
+export function renderInventory(inventory: Inventory, namespace: string): readonly InventoryShard[] {
+  return bodiesOf(inventory.entries).map((objects, index) => ({
     apiVersion: 'v1',
     kind: 'ConfigMap',
     metadata: { name: inventoryName(index), namespace, labels: { [inventoryLabel]: 'true' } },
-    data: { ...(index === 0 ? { revision: inventory.revision } : {}), objects: shard.join('\n') },
+    data: { ...(index === 0 ? { revision: inventory.revision } : {}), objects },
   }));
 }
+
+const bodiesOf = perObject((entries: Inventory['entries']): readonly string[] =>
+  inShards([...entries.values()].map(renderEntry).sort()).map((lines) => lines.join('\n')),
+);
 
 export function parseInventory(shards: readonly KubeObject[]): Inventory {
   const entries = new Map<string, InventoryEntry>();
   let revision = '';
   for (const shard of shards) {
-    const data = (shard['data'] ?? {}) as { revision?: string; objects?: string };
+    const data = (shard['data'] ?? {}) as Partial<InventoryData>;
     revision = data.revision ?? revision;
     for (const line of (data.objects ?? '').split('\n')) {
       const [apiVersion = '', kind = '', namespace = '', name = '', path = ''] = line.split('\t');

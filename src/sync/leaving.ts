@@ -4,7 +4,7 @@ import { daemonset } from '../canary/targets/daemonset.ts';
 import { pausedReplicas, scaledObject } from '../canary/scalers/scaled-object.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { AgentError } from '../lib/errors.ts';
-import { identityKey, nameOf } from '../manifest/identity.ts';
+import { identitiesOf, identityKey, identityOf, nameOf } from '../manifest/identity.ts';
 import {
   groupOf,
   type KubeObject,
@@ -59,11 +59,12 @@ export async function leavingCanaries(
   const services = new Set<string>();
   const waiting = new Set<string>();
   const problems: Problem[] = [];
-  const entries = [...inventory.entries].filter(([, { ref }]) => isCanary(ref));
+  const named = identitiesOf(desired);
+  const entries = [...inventory.entries].filter(([key, { ref }]) => isCanary(ref) && !named.has(key));
   if (entries.length > 0) {
-    const wanted = new Map(desired.map((manifest) => [identityKey(refOf(manifest.object)), manifest.object]));
+    const wanted = new Map(desired.map(({ object }) => [identityOf(object), object]));
     for (const [key, { ref, path }] of entries) {
-      const canary = wanted.has(key) ? undefined : await cluster.get(ref, signal);
+      const canary = await cluster.get(ref, signal);
       const spec = canary?.['spec'] as CanaryFields | undefined;
       const name = spec?.targetRef?.name;
       if (!canary || !spec || name === undefined) continue;

@@ -1,6 +1,6 @@
-import { identityKey, nameOf } from '../manifest/identity.ts';
+import { identityKey, identityOf, nameOf, refKeyOf } from '../manifest/identity.ts';
 import { waveOf } from '../manifest/order.ts';
-import { type KubeObject, type Manifest, type ObjectRef, type Problem, refKey, refOf } from '../manifest/types.ts';
+import { type KubeObject, type Manifest, type ObjectRef, type Problem, refOf } from '../manifest/types.ts';
 import { isIgnored } from './annotations.ts';
 import { createCanaryNames } from './canary-names.ts';
 import type { InventoryEntry } from './inventory.ts';
@@ -60,20 +60,24 @@ export function planSync(input: PlanInput): SyncPlan {
   const { desired, applied, canaryTargets, takenOver, drifted, everything, fought, live } = input;
   const render = input.render ?? createRender();
   const scaled = autoscaledTargets(desired);
-  const isCanarys = createCanaryNames([...desired.map(({ object }) => object), ...(input.stayingCanaries ?? [])]);
+  let names: ((object: KubeObject) => boolean) | undefined;
+  const isCanarys = (object: KubeObject): boolean =>
+    (names ??= createCanaryNames([...desired.map((manifest) => manifest.object), ...(input.stayingCanaries ?? [])]))(
+      object,
+    );
   const byWave = new Map<number, ApplyAction[]>();
   const ignored: ObjectRef[] = [];
   const warnings: Problem[] = [];
   let unchanged = 0;
   for (const manifest of desired) {
     const ref = refOf(manifest.object);
-    const key = identityKey(ref);
+    const key = identityOf(manifest.object);
     const seen = live?.(ref);
     if (isIgnored(manifest.object) || (seen && isIgnored(seen))) {
       ignored.push(ref);
       continue;
     }
-    const isTaken = takenOver.has(refKey(ref));
+    const isTaken = takenOver.has(refKeyOf(manifest.object));
     const owner = seen && controllerOf(seen);
     if (owner?.kind === 'Canary' && !isTaken) {
       const message = `${nameOf(ref)} is made by the Canary ${owner.name}: what Git says of it is not applied`;
@@ -81,7 +85,7 @@ export function planSync(input: PlanInput): SyncPlan {
       continue;
     }
     const isScaled = scaled.has(key);
-    const ofCanary = canaryTargets.has(refKey(ref)) ? sharedByCanary(manifest.object) : 'nothing';
+    const ofCanary = canaryTargets.has(refKeyOf(manifest.object)) ? sharedByCanary(manifest.object) : 'nothing';
     const shared: Shared = isScaled ? 'replicas' : isTaken ? 'service' : ofCanary;
     const { object, hash } = render(manifest.object, shared);
     if (fought?.get(key) === hash) {

@@ -1,6 +1,6 @@
-import { identityKey } from '../manifest/identity.ts';
+import { identitiesOf, identityKey } from '../manifest/identity.ts';
 import { waveOf } from '../manifest/order.ts';
-import { groupOf, type Manifest, type ObjectRef, refOf } from '../manifest/types.ts';
+import { groupOf, type Manifest, type ObjectRef } from '../manifest/types.ts';
 import type { Inventory, InventoryEntry } from './inventory.ts';
 
 export interface PruneInput {
@@ -32,7 +32,7 @@ const override = 'if that is meant, set --prune-anything';
 /** What is gone from Git and may be deleted. A tree that is empty, unreadable or suddenly much smaller deletes nothing. */
 export function planPrune(input: PruneInput): PrunePlan {
   const { desired, inventory, prune, pruneAnything } = input;
-  const wanted = new Set(desired.map(({ object }) => identityKey(refOf(object))));
+  const wanted = identitiesOf(desired);
   const missing = [...inventory.entries].filter(([key]) => !wanted.has(key)).map(([, entry]) => entry);
   const gone = missing.filter((entry) => !mayBeUnreadable(entry, input) && !isNeeded(entry.ref, input));
   if (gone.length === 0) return hold(undefined);

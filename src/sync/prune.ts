@@ -24,7 +24,7 @@ export interface Pruned {
 /** Deletes what is gone from Git, one after the other; what turns out to be somebody else's is only forgotten. */
 export async function pruneEntries(
   entries: readonly InventoryEntry[],
-  desiredKeys: readonly string[],
+  desiredKeys: ReadonlySet<string>,
   { cluster, log, drift }: PruneDeps,
   signal: AbortSignal,
 ): Promise<Pruned> {
@@ -32,7 +32,7 @@ export async function pruneEntries(
   const kept: InventoryEntry[] = [];
   const failed: Problem[] = [];
   // The same object under another group (Ingress once was in `extensions`) is not gone from Git.
-  const uids = new Set(desiredKeys.map((key) => drift.uidOf(key)));
+  const uids = entries.length === 0 ? new Set() : new Set([...desiredKeys].map((key) => drift.uidOf(key)));
   for (const entry of entries) {
     const { ref, path } = entry;
     try {

@@ -1,11 +1,11 @@
 import type { Cluster, KindRef } from '../cluster/cluster.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
-import { identityKey } from '../manifest/identity.ts';
+import { identitiesOf, identityKey, identityOf } from '../manifest/identity.ts';
 import { type Manifest, type ObjectRef, type Problem, refOf } from '../manifest/types.ts';
 import { applyWaves } from './apply.ts';
 import { createDriftWatch } from './drift-watch.ts';
-import type { Inventory } from './inventory.ts';
+import type { Inventory, InventoryEntry } from './inventory.ts';
 import { createInventoryStore, pruneAnnotation } from './inventory-store.ts';
 import { leavingCanaries } from './leaving.ts';
 import { createLiveView } from './live-view.ts';
@@ -138,28 +138,19 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
       const { waves, unchanged, prune, held, warnings, waiting } = await plan(desired, before, signal);
 
       // What is about to be applied is noted first: after a crash in between it can still be pruned one day.
-      const noted = new Map(before.entries);
-      for (const { object, manifest } of waves.flat()) {
-        const ref = refOf(object);
-        noted.set(identityKey(ref), { ref, path: manifest.source.path });
-      }
+      const noted = withNoted(before.entries, waves.flat());
       await store.save({ revision: before.revision, entries: noted }, signal);
 
-      const onApplied = ({ object, hash }: ApplyAction): void => void applied.set(identityKey(refOf(object)), hash);
+      const onApplied = ({ object, hash }: ApplyAction): void => void applied.set(identityOf(object), hash);
       const { done, failed } = await applyWaves(waves, { cluster, clock, log, drift, onApplied, mayGoOn }, signal);
       if (!(await mayGoOn())) return outdated(done);
 
       // What replaces an object must stand before the old one goes.
       const isHeld = failed.length > 0 && prune.length > 0;
       const going = isHeld ? [] : prune;
-      const keys = desired.manifests.map(({ object }) => identityKey(refOf(object)));
-      const removal = await pruneEntries(going, keys, { cluster, log, drift }, signal);
-      const entries = new Map(noted);
-      for (const { ref } of going) {
-        entries.delete(identityKey(ref));
-        applied.delete(identityKey(ref));
-      }
-      for (const entry of removal.kept) entries.set(identityKey(entry.ref), entry);
+      const removal = await pruneEntries(going, identitiesOf(desired.manifests), { cluster, log, drift }, signal);
+      for (const { ref } of going) applied.delete(identityKey(ref));
+      const entries = withoutPruned(noted, going, removal.kept);
       const problems = [...failed, ...removal.failed, ...waiting];
       const isComplete = problems.length === 0 && held === undefined;
       await store.save({ revision: isComplete ? desired.revision : before.revision, entries }, signal);
@@ -194,16 +185,48 @@ function outdated(done: readonly ApplyAction[]): SyncResult {
   return { applied, unchanged: 0, pruned: [], failed: [], warnings: [], held: undefined, isOutdated: true };
 }
 
+/** The same map where nothing of it is new. */
+function withNoted(entries: Inventory['entries'], actions: readonly ApplyAction[]): Inventory['entries'] {
+  const noted = new Map(entries);
+  let isNew = false;
+  for (const { object, manifest } of actions) {
+    const key = identityOf(object);
+    const { path } = manifest.source;
+    const known = entries.get(key);
+    if (known?.path === path && known.ref.apiVersion === object.apiVersion) continue;
+    noted.set(key, { ref: refOf(object), path });
+    isNew = true;
+  }
+  return isNew ? noted : entries;
+}
+
+/** Likewise. */
+function withoutPruned(
+  entries: Inventory['entries'],
+  going: readonly InventoryEntry[],
+  kept: readonly InventoryEntry[],
+): Inventory['entries'] {
+  if (going.length === 0) return entries;
+  const left = new Map(entries);
+  for (const { ref } of going) left.delete(identityKey(ref));
+  for (const entry of kept) left.set(identityKey(entry.ref), entry);
+  return left;
+}
+
 /** A plan with what waits for the cluster before it can be done. */
 interface FullPlan extends SyncPlan {
   readonly waiting: readonly Problem[];
 }
 
 function kindsOf(manifests: readonly Manifest[]): readonly KindRef[] {
-  const kinds = manifests.map(
-    ({ object: { apiVersion, kind } }) => [`${apiVersion}/${kind}`, { apiVersion, kind }] as const,
-  );
-  return [...new Map(kinds).values()];
+  const kinds = new Map<string, KindRef>();
+  for (const {
+    object: { apiVersion, kind },
+  } of manifests) {
+    const key = `${apiVersion}/${kind}`;
+    if (!kinds.has(key)) kinds.set(key, { apiVersion, kind });
+  }
+  return [...kinds.values()];
 }
 
 function annotationFor(revision: string, namespace: string): string {
