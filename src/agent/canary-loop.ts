@@ -96,6 +96,9 @@ export function createCanaryLoop({
     if (memory.ahead !== undefined && isAtLeast(metadata.resourceVersion, memory.ahead)) memory.ahead = undefined;
     return memory.ahead !== undefined;
   };
+  /** Whether what the view has is what our last status write made. */
+  const isAtOwnStatus = (key: string, { ahead }: Memory): boolean =>
+    ahead !== undefined && views.canaries.get(...split(key))?.metadata.resourceVersion === ahead;
   /** The Canary as it is now: the view, or the server itself while the view does not have our last write. */
   const current = async (key: string, memory: Memory): Promise<KubeObject | undefined> => {
     const [namespace, name] = split(key);
@@ -235,7 +238,8 @@ export function createCanaryLoop({
       } finally {
         memory.isRunning = false;
         if (memory.changesMeanwhile > 0) {
-          memory.hasUnseen = true;
+          const isOwnStatus = memory.changesMeanwhile === 1 && isAtOwnStatus(key, memory);
+          memory.hasUnseen ||= !isOwnStatus;
           look(key);
         }
       }
@@ -263,7 +267,7 @@ export function createCanaryLoop({
       memory.changesMeanwhile += 1;
       if (memory.interrupt === undefined) return;
     }
-    const isOwnStatus = !memory.isRunning && canary.metadata.resourceVersion === memory.ahead;
+    const isOwnStatus = !memory.isRunning && isAtOwnStatus(key, memory);
     // What the view still says of it is older than our own write, whose change comes next.
     if (!isNew && isBehind(canary, memory)) {
       memory.hasUnseen = true;
@@ -305,9 +309,15 @@ export function createCanaryLoop({
       log.debug({ canary: key, reason: messageOf(error) }, 'a change could not be looked at');
     });
   };
-  views.onChange((kind, namespace, name) => {
+  const isUnderAnalysis = (key: string): boolean => {
+    const canary = memories.has(key) ? views.canaries.get(...split(key)) : undefined;
+    return canary !== undefined && underAnalysis.has(parseStatus(canary).phase);
+  };
+  views.onChange((kind, namespace, name, isOwn) => {
     const own = `${namespace}/${name}`;
     const keys = kind === 'Canary' ? [own, ...rivals.waitingFor(own)] : keysFor(kind, namespace, name);
+    // Its own step tells a release under way nothing; what the step made somebody else do is a change of its own.
+    if (isOwn && keys.length === 1 && keys.every(isUnderAnalysis)) return;
     for (const key of keys) look(key);
   });
 

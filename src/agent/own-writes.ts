@@ -8,8 +8,8 @@ import { type KubeObject, type ObjectRef, refKey, refOf } from '../manifest/type
  */
 export interface OwnWrites {
   note(object: KubeObject): void;
-  /** A watch has told of this change. */
-  heard(change: Change): void;
+  /** A watch has told of this change. Gives whether it is one that was written here and has not been told of before. */
+  heard(change: Change): boolean;
   /** The newer of what the watch has told and what was written here. */
   newest(ref: ObjectRef, told: KubeObject | undefined): KubeObject | undefined;
 }
@@ -28,10 +28,11 @@ export function createOwnWrites(clock: Clock): OwnWrites {
     heard({ kind, object }) {
       const key = refKey(refOf(object));
       const own = written.get(key);
-      if (!own) return;
+      if (!own) return false;
       // A list that finds an object gone knows only an old version of it.
       const isGone = kind === 'deleted' && object.metadata.uid === own.object.metadata.uid;
       if (isGone || !isOlder(object, own.object)) written.delete(key);
+      return kind !== 'deleted' && object.metadata.resourceVersion === own.object.metadata.resourceVersion;
     },
     newest(ref, told) {
       const key = refKey(ref);
@@ -61,6 +62,7 @@ export function notingWrites(cluster: Cluster, note: (object: KubeObject) => voi
     ...cluster,
     create: (...args) => noted(cluster.create(...args)),
     jsonPatch: (...args) => noted(cluster.jsonPatch(...args)),
-    mergePatch: (...args) => noted(cluster.mergePatch(...args)),
+    // Nothing is known of what was written where the answer is not read.
+    mergePatch: (...args) => (args[2].unread ? cluster.mergePatch(...args) : noted(cluster.mergePatch(...args))),
   };
 }

@@ -18,8 +18,8 @@ export interface Views {
   config(namespace: string, key: ConfigKey): Promise<ConfigSeen | undefined>;
   /** Something was written by this process: `object` gives that until the watch has told of it. */
   wrote(object: KubeObject): void;
-  /** Called for every change of a watched kind. */
-  onChange(listener: (kind: string, namespace: string, name: string) => void): void;
+  /** Called for every change of a watched kind; `isOwn`: this process made it, and knows what it has done. */
+  onChange(listener: (kind: string, namespace: string, name: string, isOwn: boolean) => void): void;
   /** Why some view is not up to date, for /readyz. */
   trouble(): readonly string[];
 }
@@ -31,7 +31,7 @@ const seenField = 'seen';
 
 export function openViews(cluster: Cluster, clock: Clock, namespace: string | undefined, signal: AbortSignal): Views {
   const views = new Map<string, Reflection>();
-  const listeners = new Set<(kind: string, namespace: string, name: string) => void>();
+  const listeners = new Set<(kind: string, namespace: string, name: string, isOwn: boolean) => void>();
   const scope = namespace === undefined ? {} : { namespace };
   const own = createOwnWrites(clock);
 
@@ -42,9 +42,9 @@ export function openViews(cluster: Cluster, clock: Clock, namespace: string | un
     const view = cluster.reflect(kind, { ...scope, ...optionsFor[kind.kind], ...(project ? { project } : {}) }, signal);
     views.set(key, view);
     view.onChange((change) => {
-      own.heard(change);
+      const isOwn = own.heard(change);
       const { object } = change;
-      for (const listener of listeners) listener(kind.kind, object.metadata.namespace ?? '', nameFor(object));
+      for (const listener of listeners) listener(kind.kind, object.metadata.namespace ?? '', nameFor(object), isOwn);
     });
     return view;
   };

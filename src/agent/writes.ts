@@ -38,7 +38,7 @@ export async function writeStatus(
     metadata: resourceVersion === undefined ? {} : { resourceVersion },
     status: renderStatus(status, parseStatus(canary)),
   };
-  const options = { manager: canaryManager, subresource: 'status' } as const;
+  const options = { manager: canaryManager, subresource: 'status', unread: true } as const;
   return (await cluster.mergePatch(refOf(canary), patch, options, signal)).metadata.resourceVersion;
 }
 

@@ -5,6 +5,7 @@ import type { KubeObject, ObjectRef } from '../manifest/types.ts';
 import type { Cluster, KindRef, ListOptions, Resource } from './cluster.ts';
 import { type ClusterSource, openConnection } from './connection.ts';
 import { createDiscovery, groupVersionPath } from './discovery.ts';
+import { createEchoes, versionOnly } from './echoes.ts';
 import { startReflector } from './reflector.ts';
 import { type ApiRequest, type OnRequest, type RequestStatistics, send } from './request.ts';
 
@@ -32,6 +33,7 @@ export async function openCluster(
   const statistics: RequestStatistics = { requests: 0, throttled: 0, ...(onRequest ? { onRequest } : {}) };
   const call = (request: ApiRequest, signal: AbortSignal): Promise<unknown> =>
     send(connection, clock, statistics, request, signal);
+  const echoes = createEchoes();
   const discovery = createDiscovery(
     (path, what, signal) => call({ method: 'GET', path, what }, signal),
     isMissing,
@@ -114,7 +116,8 @@ export async function openCluster(
     async create(object, { manager, unread = false }, signal) {
       const path = `${pathOf(await served(object, signal), object.metadata.namespace)}${query({ fieldManager: manager })}`;
       const what = `create ${named({ ...object, ...object.metadata })}`;
-      const stored = await call({ method: 'POST', path, body: object, what, unread }, signal);
+      const read = unread ? () => undefined : echoes.read;
+      const stored = await call({ method: 'POST', path, body: object, what, read }, signal);
       return unread ? object : (stored as KubeObject);
     },
     async apply(object, { manager, force, dryRun }, signal) {
@@ -146,10 +149,11 @@ export async function openCluster(
         body: guarded,
         contentType: 'application/json-patch+json',
         what: `patch ${named(ref)}`,
+        read: echoes.read,
       } as const;
       return (await call(request, signal)) as KubeObject;
     },
-    async mergePatch(ref, patch, { manager, subresource }, signal) {
+    async mergePatch(ref, patch, { manager, subresource, unread = false }, signal) {
       const path = `${await objectPath(ref, signal)}${subresource ? `/${subresource}` : ''}${query({ fieldManager: manager })}`;
       return (await call(
         {
@@ -158,6 +162,7 @@ export async function openCluster(
           body: patch,
           contentType: 'application/merge-patch+json',
           what: `patch ${named(ref)}`,
+          read: unread ? versionOnly : echoes.read,
         },
         signal,
       )) as KubeObject;
@@ -195,6 +200,7 @@ export async function openCluster(
           forget: ({ apiVersion }) => discovery.forget(apiVersion),
           pathOf,
           listPage,
+          parse: echoes.hear,
           ...(onRequest ? { onRequest } : {}),
         },
         kind,

@@ -53,11 +53,11 @@ export interface Cluster {
     options: WriteOptions,
     signal: AbortSignal,
   ): Promise<KubeObject>;
-  /** RFC 7386; null removes. */
+  /** RFC 7386; null removes. `unread`: of what it gives only `metadata.resourceVersion` is sure. */
   mergePatch(
     ref: ObjectRef,
     patch: Readonly<Record<string, unknown>>,
-    options: WriteOptions,
+    options: WriteOptions & { readonly unread?: boolean },
     signal: AbortSignal,
   ): Promise<KubeObject>;
   /** Absent objects are no error. */

@@ -21,6 +21,8 @@ export interface ReflectorDeps {
     kind: KindRef,
     signal: AbortSignal,
   ) => Promise<{ items: readonly KubeObject[]; resourceVersion: string; next: string }>;
+  /** Reads a line of a watch; what it gives belongs to the reflector. */
+  readonly parse: (line: string) => unknown;
   readonly onRequest?: OnRequest;
 }
 
@@ -195,7 +197,7 @@ export function startReflector(
         for (; end >= 0; end = rest.indexOf('\n', from)) {
           const text = rest.slice(from, end);
           from = end + 1;
-          if (text.trim() !== '') handle(JSON.parse(text) as WatchLine);
+          if (text.trim() !== '') handle(deps.parse(text) as WatchLine);
         }
         rest = rest.slice(from);
       }

@@ -12,8 +12,8 @@ export interface ApiRequest {
   readonly contentType?: string;
   /** For messages: `apply Deployment test/podinfo`. */
   readonly what: string;
-  /** Nobody looks at the answer: where it is good it is not parsed. */
-  readonly unread?: boolean;
+  /** Reads a good answer; throws where it cannot. Absent: it is JSON, or a text where it is none. */
+  readonly read?: (text: string) => unknown;
 }
 
 /** What a request is counted as, e.g. `patch` of `canaries/status`; everything but objects is `other`. */
@@ -87,7 +87,7 @@ async function exchange(
   connection: Connection,
   credentials: Credentials,
   statistics: RequestStatistics,
-  { method, path, body, contentType, unread }: ApiRequest,
+  { method, path, body, contentType, read }: ApiRequest,
   signal: AbortSignal,
 ): Promise<{ status: number; retryAfterMs: number | undefined; body: unknown }> {
   statistics.requests += 1;
@@ -115,14 +115,14 @@ async function exchange(
   return {
     status: answer.status,
     retryAfterMs: Number.isFinite(retryAfterMs) ? retryAfterMs : undefined,
-    body: unread && answer.status < 300 ? undefined : parseBody(answer.body),
+    body: parseBody(answer.body, answer.status < 300 ? read : undefined),
   };
 }
 
-function parseBody(text: string): unknown {
+function parseBody(text: string, read: ApiRequest['read'] = (json) => JSON.parse(json) as unknown): unknown {
   if (text === '') return undefined;
   try {
-    return JSON.parse(text) as unknown;
+    return read(text);
   } catch {
     return text;
   }

@@ -30,6 +30,16 @@ describe('what the agent wrote itself', () => {
     expect(own.newest(ref, undefined)).toBeUndefined();
   });
 
+  it('is told apart from what others did when a watch tells of it', () => {
+    const own = createOwnWrites(skippingClock());
+    own.note(service('10', 'app'));
+    expect(own.heard({ kind: 'modified', object: service('9', 'app-primary') })).toBe(false);
+    expect(own.heard({ kind: 'modified', object: service('10', 'app') })).toBe(true);
+    expect(own.heard({ kind: 'modified', object: service('11', 'somebody') })).toBe(false);
+    own.note(service('12', 'app'));
+    expect(own.heard({ kind: 'deleted', object: service('12', 'app') })).toBe(false);
+  });
+
   it('is gone with the object, also where only an old version of that is told', () => {
     const own = createOwnWrites(skippingClock());
     own.note(service('10', 'app'));
