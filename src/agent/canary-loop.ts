@@ -129,7 +129,8 @@ export function createCanaryLoop({
     tick: TickContext,
   ): Promise<void> => {
     const { spec, status } = tick;
-    memory.heldSinceMs = decision.isHeld ? (memory.heldSinceMs ?? clock.now()) : undefined;
+    // No hold begins later than now: a clock that was set back must not make it longer.
+    memory.heldSinceMs = decision.isHeld ? Math.min(memory.heldSinceMs ?? clock.now(), clock.now()) : undefined;
     const notedBefore = releases.notedVersion(key);
     if (decision.evidence) await releases.note(key, decision.evidence);
     await runAll(decision.effects, tick);

@@ -15,7 +15,18 @@ const unreachable: Sample = { kind: 'unreachable', text: 'Prometheus query faile
 /** A release under analysis whose metrics say what the test says. */
 function release(
   samples: (name: string, second: number) => Sample,
-  { policy, defaults, seconds = 60 }: { policy?: Members; defaults?: InconclusivePolicy; seconds?: number } = {},
+  {
+    policy,
+    defaults,
+    seconds = 60,
+    isDown = () => false,
+  }: {
+    policy?: Members;
+    defaults?: InconclusivePolicy;
+    seconds?: number;
+    /** Whether the primary's new pods do not answer. */
+    isDown?: (second: number) => boolean;
+  } = {},
 ): { rollout: Rollout; said: string[] } {
   const metrics = [
     { name: 'request-success-rate', thresholdRange: { min: 99 } },
@@ -47,7 +58,10 @@ function release(
   rollout.run(world.nowMs + 15_000);
   startMs = world.nowMs;
   world.setImage('example.org/app:2.0.0');
-  rollout.run(world.nowMs + seconds * 1_000);
+  for (let second = 1; second <= seconds; second += 1) {
+    rollout.run(world.nowMs + 1_000);
+    world.downDeployments[isDown(second) ? 'add' : 'delete']('app-primary');
+  }
   const said = rollout.ticks.flatMap(({ effects }) =>
     effects.flatMap((effect) => (effect.kind === 'event' ? [effect.event.message] : [])),
   );
@@ -129,6 +143,13 @@ describe('a check that finds nothing out [R73]', () => {
     expect(rollout.status.phase).toBe('Failed');
     const ended = rollout.ticks.flatMap(({ effects }) => effects).find(({ kind }) => kind === 'end-release');
     expect(ended).toMatchObject({ verdict: 'rolled-back', failedCheck: { reason } });
+  });
+
+  it('does not hold for ever where the primary is waited for in between', () => {
+    const { rollout, said } = release(() => unreachable, { seconds: 200, isDown: (second) => second % 40 > 30 });
+    expect(rollout.status.phase).toBe('Failed');
+    expect(said.filter((text) => text.startsWith('Hold '))).toHaveLength(1);
+    expect(said.some((text) => text.includes('app-primary.demo not ready'))).toBe(true);
   });
 
   it('stands in the evidence as what it is, and is no failed check where it only held', () => {

@@ -21,6 +21,8 @@ export function* progress(stage: Stage): Asking<void> {
     return rollBack(stage, seen.lastFailedCheck ?? { name: 'analysis', reason: 'rolled back before' });
   if (novelty === 'promoted') return cancel(stage);
   if (seen.isReplaced) return restartAnalysis(stage);
+  // A look that comes to no check finds nothing out either.
+  stage.draft.isHeld = seen.heldSinceMs !== undefined;
   // The steps begin again when there are pods.
   if (leaveDeadCanary(stage)) update(stage, { phase: 'Progressing', iterations: stepsBack(stage) });
   const isOver = status.failedChecks >= spec.analysis.threshold;
@@ -40,6 +42,7 @@ export function* progress(stage: Stage): Asking<void> {
   if (spec.skipAnalysis) return skip(stage);
   if (yield* isCalledBack(stage)) return;
   if (isJustUp(stage)) return;
+  stage.draft.isHeld = false;
   const judgement = yield* check(stage);
   if (judgement === 'lost') return holdThroughOutage(stage);
   if (judgement === 'passed' && !lacksScaler(stage)) yield* advance(stage);

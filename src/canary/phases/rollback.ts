@@ -13,6 +13,7 @@ export function rollBack(stage: Stage, failedCheck: FailedCheck): void {
   if (isSafe) routeHome(stage);
   else routeEveryone(stage);
   draft.effects.push({ kind: 'end-release', verdict: 'rolled-back', failedCheck });
+  draft.isHeld = false;
   if (isSafe) {
     warn(stage, `Canary failed! Scaling down ${names.canary}`, 'Failed');
     scaleToZero(stage);
