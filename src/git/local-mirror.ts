@@ -2,9 +2,10 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AgentError } from '../lib/errors.ts';
 import { KnownTips } from './known-tips.ts';
-import { type GitObject, type NewObject, type ParsedCommit, parseCommit } from './objects.ts';
+import { type GitObject, type ParsedCommit, parseCommit } from './objects.ts';
 import { ObjectStore } from './object-store.ts';
 import type { IngestedPack } from './pack-ingest.ts';
+import type { PreparedPush } from './push.ts';
 import { asRevision, type Revision } from './repo.ts';
 import { Trees } from './trees.ts';
 
@@ -113,7 +114,7 @@ export class LocalMirror {
   /** Reads a commit and its root folder back; throws when that fails. */
   async proveReadable(revision: Revision): Promise<void> {
     const { tree } = await this.commit(revision);
-    await this.trees.entries(tree);
+    await this.trees.folder(tree);
   }
 
   /** Lets a checked pack in. `tip` is the commit that was asked for, if it was a commit. */
@@ -122,12 +123,11 @@ export class LocalMirror {
     await this.noteTip(tip, pack.commits.map(asRevision));
   }
 
-  async acceptObjects(objects: readonly NewObject[], tip: Revision): Promise<void> {
-    await this.#store.addObjects(objects);
-    await this.noteTip(
-      tip,
-      objects.flatMap(({ type, oid }) => (type === 'commit' ? [asRevision(oid)] : [])),
-    );
+  /** What was pushed on top of a commit that is here. */
+  async acceptPush({ pack, tip, folders }: Pick<PreparedPush, 'pack' | 'tip' | 'folders'>): Promise<void> {
+    await this.#store.addPack(pack);
+    await this.noteTip(tip, []);
+    for (const [oid, folder] of folders) this.trees.keep(oid, folder);
   }
 
   async noteTip(tip: Revision | undefined, commits: readonly Revision[]): Promise<void> {

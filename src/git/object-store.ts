@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ByteCache } from './byte-cache.ts';
 import { syncFolder, writeDurably } from './durable.ts';
-import type { GitObject, NewObject } from './objects.ts';
+import type { GitObject } from './objects.ts';
 import { openPackFile, type PackContext, type PackFile } from './pack-file.ts';
-import { type EncodedPack, encodePack, PackBuilder } from './pack-format.ts';
+import { type EncodedPack, PackBuilder } from './pack-format.ts';
 import { encodePackIndex } from './pack-index.ts';
 
 const BASE_CACHE_BYTES = 16 * 1024 * 1024;
@@ -96,10 +96,6 @@ export class ObjectStore {
   adopt(name: string): void {
     const stem = join(this.#folder, name);
     if (!this.#packs.some((known) => known.stem === stem)) this.#packs.unshift(openPackFile(stem, this.#context));
-  }
-
-  async addObjects(objects: readonly NewObject[]): Promise<void> {
-    await this.addPack(encodePack(objects.filter(({ oid }) => !this.has(oid))));
   }
 
   /** Joins the small packs when there are too many. Gives the number of packs that went. */

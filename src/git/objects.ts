@@ -14,59 +14,12 @@ export interface NewObject extends GitObject {
   readonly oid: string;
 }
 
-export interface TreeEntry {
-  /** As stored: `40000` for a folder, `160000` for a submodule. */
-  readonly mode: string;
-  readonly name: string;
-  readonly oid: string;
-  /** The entry's own bytes, kept because names need not be UTF-8. */
-  readonly raw: Buffer;
-}
-
-export const FOLDER = '40000';
-export const SUBMODULE = '160000';
-
 export function objectId(type: ObjectType, content: Uint8Array): string {
   return createHash('sha1').update(`${type} ${content.length}\0`).update(content).digest('hex');
 }
 
 export function newObject(type: ObjectType, content: Buffer): NewObject {
   return { type, content, oid: objectId(type, content) };
-}
-
-export function parseTree(content: Buffer): TreeEntry[] {
-  const entries: TreeEntry[] = [];
-  let at = 0;
-  while (at < content.length) {
-    const space = content.indexOf(0x20, at);
-    const zero = content.indexOf(0, space);
-    if (space < 0 || zero < 0 || zero + 21 > content.length) throw new Error('tree entry is cut off');
-    entries.push({
-      mode: content.toString('latin1', at, space),
-      name: content.toString('utf8', space + 1, zero),
-      oid: content.toString('hex', zero + 1, zero + 21),
-      raw: content.subarray(at, zero + 21),
-    });
-    at = zero + 21;
-  }
-  return entries;
-}
-
-export function treeEntry(mode: string, name: string, oid: string): TreeEntry {
-  const raw = Buffer.concat([Buffer.from(`${mode} ${name}\0`, 'utf8'), Buffer.from(oid, 'hex')]);
-  return { mode, name, oid, raw };
-}
-
-/** Git sorts by bytes, folders as if their name ended in a slash. */
-export function encodeTree(entries: readonly TreeEntry[]): Buffer {
-  const keyed = entries.map((entry) => ({ entry, key: sortKey(entry) }));
-  keyed.sort((a, b) => Buffer.compare(a.key, b.key));
-  return Buffer.concat(keyed.map(({ entry }) => entry.raw));
-}
-
-function sortKey({ mode, raw }: TreeEntry): Buffer {
-  const name = raw.subarray(raw.indexOf(0x20) + 1, raw.indexOf(0));
-  return mode === FOLDER ? Buffer.concat([name, Buffer.from('/')]) : name;
 }
 
 export interface ParsedCommit extends CommitInfo {

@@ -4,8 +4,9 @@ import { AgentError, messageOf } from '../lib/errors.ts';
 import { type Logger, silentLogger } from '../lib/log.ts';
 import { cloneTip } from './clone.ts';
 import { type GitAuth, parseRemote } from './credentials.ts';
+import { FOLDER, SUBMODULE } from './folder.ts';
 import { LocalMirror } from './local-mirror.ts';
-import { FOLDER, parseTag, SUBMODULE } from './objects.ts';
+import { parseTag } from './objects.ts';
 import { ingestPack } from './pack-ingest.ts';
 import { preparePush, sameMessage } from './push.ts';
 import { sendPush } from './pusher.ts';
@@ -231,8 +232,8 @@ class HttpGitRepo implements GitRepo {
         prepared,
         signal,
       );
-      if (result.kind === 'landed' && prepared.objects.length > 0) {
-        await this.#mirror.acceptObjects(prepared.objects, prepared.tip).catch((error: unknown) => {
+      if (result.kind === 'landed' && prepared.commits.length > 0) {
+        await this.#mirror.acceptPush(prepared).catch((error: unknown) => {
           // It stands on the server; a later fetch brings it back.
           this.#log.warn({ revision: prepared.tip, reason: messageOf(error) }, 'could not keep pushed objects');
         });

@@ -1,8 +1,9 @@
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import type { ByteCache } from './byte-cache.ts';
 import { inflated } from './deflate.ts';
+import { applyDelta } from './delta.ts';
 import type { GitObject } from './objects.ts';
-import { applyDelta, type EntryHead, readEntryHead } from './pack-format.ts';
+import { type EntryHead, readEntryHead } from './pack-format.ts';
 import { type PackIndex, parsePackIndex } from './pack-index.ts';
 
 /**

@@ -6,6 +6,8 @@ import type { PackEntry } from './pack-index.ts';
 
 /** The pack file's own encoding. https://git-scm.com/docs/pack-format */
 const TYPE_CODES = { commit: 1, tree: 2, blob: 3, tag: 4 } as const satisfies Record<ObjectType, number>;
+const OFFSET_DELTA = 6;
+const REF_DELTA = 7;
 const TYPES: readonly (ObjectType | undefined)[] = [undefined, 'commit', 'tree', 'blob', 'tag'];
 
 export type EntryHead = {
@@ -40,7 +42,7 @@ export function readEntryHead(bytes: Buffer, at: number): EntryHead {
     byte = byteAt(next++);
     size += (byte & 0x7f) * factor;
   }
-  if (code === 6) {
+  if (code === OFFSET_DELTA) {
     byte = byteAt(next++);
     let back = byte & 0x7f;
     while (byte & 0x80) {
@@ -49,7 +51,7 @@ export function readEntryHead(bytes: Buffer, at: number): EntryHead {
     }
     return { kind: 'offset-delta', size, back, dataAt: next - at };
   }
-  if (code === 7) {
+  if (code === REF_DELTA) {
     byteAt(next + 19);
     return { kind: 'ref-delta', size, base: bytes.toString('hex', next, next + 20), dataAt: next + 20 - at };
   }
@@ -58,61 +60,36 @@ export function readEntryHead(bytes: Buffer, at: number): EntryHead {
   return { kind: 'whole', size, type, dataAt: next - at };
 }
 
-export function applyDelta(delta: Buffer, base: Buffer): Buffer {
-  let at = 0;
-  const byte = (): number => {
-    const value = delta[at++];
-    if (value === undefined) throw new Error('delta is cut off');
-    return value;
-  };
-  const size = (): number => {
-    let value = 0;
-    let factor = 1;
-    let part: number;
-    do {
-      part = byte();
-      value += (part & 0x7f) * factor;
-      factor *= 128;
-    } while (part & 0x80);
-    return value;
-  };
-  if (size() !== base.length) throw new Error('delta belongs to another base');
-  const target = Buffer.alloc(size());
-  let written = 0;
-  while (at < delta.length) {
-    const op = byte();
-    if (op & 0x80) {
-      let from = 0;
-      let length = 0;
-      for (let bit = 0; bit < 4; bit += 1) if (op & (1 << bit)) from += byte() * 256 ** bit;
-      for (let bit = 0; bit < 3; bit += 1) if (op & (16 << bit)) length += byte() * 256 ** bit;
-      if (length === 0) length = 0x10000;
-      if (from + length > base.length || written + length > target.length) throw new Error('delta copies too much');
-      base.copy(target, written, from, from + length);
-      written += length;
-    } else {
-      if (op === 0 || at + op > delta.length || written + op > target.length) throw new Error('delta is damaged');
-      delta.copy(target, written, at, at + op);
-      at += op;
-      written += op;
-    }
-  }
-  if (written !== target.length) throw new Error('delta result has the wrong size');
-  return target;
+/** An object to be packed: whole, or as the way to it from another one of the same pack. */
+export type PackObject = NewObject | DeltaObject;
+
+export interface DeltaObject {
+  readonly oid: string;
+  readonly base: string;
+  readonly delta: Buffer;
 }
 
-export function encodeEntry({ type, content }: Pick<NewObject, 'type' | 'content'>): Buffer {
+export function encodeEntry(object: Omit<NewObject, 'oid'> | Omit<DeltaObject, 'oid'>): Buffer {
+  // A base is named by its id and not by its place: every server takes that, and entries can be moved.
+  if ('delta' in object) {
+    const { base, delta } = object;
+    return Buffer.concat([entryHead(REF_DELTA, delta.length), Buffer.from(base, 'hex'), deflated(delta)]);
+  }
+  const { type, content } = object;
+  return Buffer.concat([entryHead(TYPE_CODES[type], content.length), deflated(content)]);
+}
+
+function entryHead(code: number, size: number): Buffer {
   const head: number[] = [];
-  let rest = content.length;
-  let byte = (TYPE_CODES[type] << 4) | (rest & 15);
-  rest = Math.floor(rest / 16);
+  let rest = Math.floor(size / 16);
+  let byte = (code << 4) | (size & 15);
   while (rest > 0) {
     head.push(byte | 0x80);
     byte = rest & 0x7f;
     rest = Math.floor(rest / 128);
   }
   head.push(byte);
-  return Buffer.concat([Buffer.from(head), deflated(content)]);
+  return Buffer.from(head);
 }
 
 export interface EncodedPack {
@@ -121,13 +98,13 @@ export interface EncodedPack {
   readonly checksum: Buffer;
 }
 
-/** Builds a pack of whole objects, without deltas; holds only their deflated bytes. */
+/** Builds a pack; holds only the deflated bytes. */
 export class PackBuilder {
   readonly #parts: Buffer[] = [];
   readonly #entries: PackEntry[] = [];
   #offset = 12;
 
-  add(object: NewObject): void {
+  add(object: PackObject): void {
     const encoded = encodeEntry(object);
     this.#entries.push({ oid: object.oid, offset: this.#offset, crc: crc32(encoded) });
     this.#parts.push(encoded);
@@ -139,7 +116,7 @@ export class PackBuilder {
   }
 }
 
-export function encodePack(objects: Iterable<NewObject>): EncodedPack {
+export function encodePack(objects: Iterable<PackObject>): EncodedPack {
   const builder = new PackBuilder();
   for (const object of objects) builder.add(object);
   return builder.seal();

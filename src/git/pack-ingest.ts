@@ -3,16 +3,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { ByteCache } from './byte-cache.ts';
 import { inflated } from './deflate.ts';
+import { applyDelta } from './delta.ts';
 import { type GitObject, objectId } from './objects.ts';
-import {
-  applyDelta,
-  encodeEntry,
-  type EncodedPack,
-  type EntryHead,
-  packHeader,
-  readEntryHead,
-  sealPack,
-} from './pack-format.ts';
+import { encodeEntry, type EncodedPack, type EntryHead, packHeader, readEntryHead, sealPack } from './pack-format.ts';
 import type { PackEntry } from './pack-index.ts';
 import { malformed } from './pkt-line.ts';
 

@@ -1,17 +1,22 @@
-import { setImmediate } from 'node:timers/promises';
 import type { LocalMirror } from './local-mirror.ts';
-import { closed, encodeCommit, encodeTag, newObject, type NewObject, parseTree, type TreeEntry } from './objects.ts';
+import type { Folder } from './folder.ts';
+import { closed, encodeCommit, encodeTag, newObject, type NewObject } from './objects.ts';
+import { type EncodedPack, PackBuilder } from './pack-format.ts';
+import { PendingObjects } from './pending-objects.ts';
 import type { PushRequest, Revision, TagDraft } from './repo.ts';
 import { asRevision } from './repo.ts';
 import { editTree } from './tree-edit.ts';
+import { createTurns } from './turns.ts';
 
 /** A push that is ready to be sent; nothing of it is on disk. */
 export interface PreparedPush {
   readonly tip: Revision;
   readonly commits: readonly Revision[];
-  /** Commits, trees and blobs that are not here yet, in no order. */
-  readonly objects: readonly NewObject[];
+  /** Commits, trees and blobs that are not here yet, and the tags. */
+  readonly pack: EncodedPack;
   readonly tags: readonly PreparedTag[];
+  /** The folders that were written, as they stand at the tip. */
+  readonly folders: ReadonlyMap<string, Folder>;
 }
 
 export interface PreparedTag {
@@ -22,34 +27,33 @@ export interface PreparedTag {
 
 /** Builds the commits one on top of the other and the tag objects, in memory. Equal requests give equal ids. */
 export async function preparePush(mirror: LocalMirror, request: PushRequest): Promise<PreparedPush> {
-  const pending = new Map<string, NewObject>();
-  const entriesOf = async (oid: string): Promise<readonly TreeEntry[]> => {
-    const fresh = pending.get(oid);
-    return fresh ? parseTree(fresh.content) : mirror.trees.entries(oid);
-  };
+  const pending = new PendingObjects();
+  const breathe = createTurns();
+  const folderOf = async (oid: string): Promise<Folder> => pending.folder(oid) ?? mirror.trees.folder(oid);
+  const tags = request.tags.map((draft) => ({
+    draft,
+    ref: tagRef(draft.name),
+    object: newObject('tag', encodeTag(draft)),
+  }));
   let parent = request.expected;
   let { tree } = await mirror.commit(parent);
   const commits: Revision[] = [];
   for (const { files, message, author } of request.commits) {
-    const edit = await editTree(tree, files, entriesOf);
+    const edit = await editTree(tree, files, folderOf);
     tree = edit.root;
     const commit = newObject('commit', encodeCommit(tree, parent, author, message));
-    for (const object of [...edit.objects, commit]) pending.set(object.oid, object);
+    for (const folder of edit.folders) pending.addFolder(folder);
+    for (const object of [...edit.files, commit]) pending.add(object);
     parent = asRevision(commit.oid);
     commits.push(parent);
-    // A folder of a thousand ledgers is a long tree: many commits to it must not stop everything else.
-    if (commits.length < request.commits.length) await setImmediate();
+    await breathe();
   }
-  return {
-    tip: parent,
-    commits,
-    objects: [...pending.values()].filter(({ oid }) => !mirror.has(oid)),
-    tags: request.tags.map((draft) => ({
-      draft,
-      ref: tagRef(draft.name),
-      object: newObject('tag', encodeTag(draft)),
-    })),
-  };
+  const packed = new PackBuilder();
+  for (const object of [...pending.unknown((oid) => mirror.has(oid)), ...tags.map((tag) => tag.object)]) {
+    packed.add(object);
+    await breathe();
+  }
+  return { tip: parent, commits, pack: packed.seal(), tags, folders: pending.folders };
 }
 
 /** Names that git accepts: https://git-scm.com/docs/git-check-ref-format */

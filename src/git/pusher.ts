@@ -47,11 +47,10 @@ export async function sendPush(
 
   const abilities = await receive.abilities(signal);
   if ('kind' in abilities) return settle(judgePush(abilities, []), landed);
-  const objects = [...push.objects, ...missing.map(({ object }) => object)];
   const rounds = abilities.atomic || branch.length === 0 || tags.length === 0 ? [[...branch, ...tags]] : [branch, tags];
   let written = false;
   for (const updates of rounds) {
-    const verdict = await sendRound(route, updates, objects, written, signal);
+    const verdict = await sendRound(route, updates, push.pack.bytes, written, signal);
     if (verdict.kind !== 'done') {
       if (verdict.kind === 'unknown' && (await stands(upload, [...branch, ...tags], signal))) return landed;
       return settle(verdict, landed);
@@ -64,12 +63,12 @@ export async function sendPush(
 async function sendRound(
   { receive }: PushRoute,
   updates: readonly RefUpdate[],
-  objects: PreparedPush['objects'],
+  pack: Uint8Array,
   written: boolean,
   signal: AbortSignal,
 ): Promise<PushVerdict> {
   try {
-    const verdict = judgePush(await receive.push(updates, objects, signal), updates);
+    const verdict = judgePush(await receive.push(updates, pack, signal), updates);
     if (!written || verdict.kind === 'done') return verdict;
     return { kind: 'unknown', reason: `the branch was written, its tags were not: ${verdict.reason}` };
   } catch (error) {

@@ -1,6 +1,4 @@
 import { AgentError } from '../lib/errors.ts';
-import type { NewObject } from './objects.ts';
-import { encodePack } from './pack-format.ts';
 import { FLUSH, type Packet, pktLine, readPackets, readSideband, textOf } from './pkt-line.ts';
 import { readAdvert } from './ref-advert.ts';
 import type { Transport } from './transport.ts';
@@ -33,7 +31,7 @@ export interface ReceivePack {
   /** Whether several refs can be updated all or none. An HTTP answer instead: the server refuses writing. */
   abilities(signal: AbortSignal): Promise<{ readonly atomic: boolean } | Extract<PushAnswer, { kind: 'http' }>>;
   /** One request. Rejects only when the server cannot have seen it, and with the signal's reason. */
-  push(updates: readonly RefUpdate[], objects: readonly NewObject[], signal: AbortSignal): Promise<PushAnswer>;
+  push(updates: readonly RefUpdate[], pack: Uint8Array, signal: AbortSignal): Promise<PushAnswer>;
 }
 
 const SERVICE = 'git-receive-pack';
@@ -66,7 +64,7 @@ export function createReceivePack(transport: Transport, limits: WireLimits): Rec
       return { atomic: known.includes('atomic') };
     },
 
-    async push(updates, objects, signal) {
+    async push(updates, pack, signal) {
       const offered = known ?? [];
       const wanted = ['report-status', 'side-band-64k', ...(updates.length > 1 ? ['atomic'] : [])];
       const capabilities = [...wanted.filter((name) => offered.includes(name)), 'agent=git/serin'].join(' ');
@@ -82,7 +80,7 @@ export function createReceivePack(transport: Transport, limits: WireLimits): Rec
               'content-type': `application/x-${SERVICE}-request`,
               accept: `application/x-${SERVICE}-result`,
             },
-            body: Buffer.concat([...commands, FLUSH, encodePack(objects).bytes]),
+            body: Buffer.concat([...commands, FLUSH, pack]),
             timeoutMs: limits.pushTimeoutMs,
             maxBytes: MAX_REPORT_BYTES,
           },

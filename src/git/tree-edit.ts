@@ -1,4 +1,5 @@
-import { encodeTree, FOLDER, newObject, type NewObject, SUBMODULE, treeEntry, type TreeEntry } from './objects.ts';
+import { Folder, FOLDER, SUBMODULE, type TreeEntry } from './folder.ts';
+import { newObject, objectId, type NewObject } from './objects.ts';
 
 /** Path segments to content; null removes. */
 interface Edit {
@@ -9,35 +10,46 @@ interface Edit {
 export interface TreeEdit {
   /** Id of the new root tree. */
   readonly root: string;
-  /** Trees and blobs that may be new; folders first. */
-  readonly objects: readonly NewObject[];
+  /** Blobs that may be new. */
+  readonly files: readonly NewObject[];
+  /** Folders that may be new. */
+  readonly folders: readonly EditedFolder[];
+}
+
+export interface EditedFolder {
+  readonly oid: string;
+  readonly folder: Folder;
+  /** The folder in whose place it stands; undefined where there was none. */
+  readonly before: string | undefined;
 }
 
 /** The tree with `files` written into it. Only the folders on the way are read; modes of existing files are kept. */
 export async function editTree(
   root: string,
   files: ReadonlyMap<string, Uint8Array | string | null>,
-  entriesOf: (oid: string) => Promise<readonly TreeEntry[]>,
+  folderOf: (oid: string) => Promise<Folder>,
 ): Promise<TreeEdit> {
-  const objects: NewObject[] = [];
+  const blobs: NewObject[] = [];
+  const folders: EditedFolder[] = [];
   const edits: Edit = { below: new Map() };
   for (const [path, content] of files) place(edits, path, content);
 
   const rewrite = async (oid: string | undefined, edit: Edit, folder: string): Promise<string | undefined> => {
-    const entries = new Map((oid ? await entriesOf(oid) : []).map((entry) => [entry.name, entry]));
+    const before = oid === undefined ? Folder.empty : await folderOf(oid);
+    const changes = new Map<string, Pick<TreeEntry, 'mode' | 'oid'> | undefined>();
     const put = (name: string, mode: string, content: Uint8Array | string): void => {
       const blob = newObject('blob', Buffer.from(content));
-      objects.push(blob);
-      entries.set(name, treeEntry(mode, name, blob.oid));
+      blobs.push(blob);
+      changes.set(name, { mode, oid: blob.oid });
     };
     for (const [name, { content, below }] of edit.below) {
-      const old = entries.get(name);
+      const old = before.get(name);
       const path = `${folder}${name}`;
       if (old?.mode === SUBMODULE) throw new Error(`${path} is a submodule and cannot be written to`);
       const isFile = old !== undefined && old.mode !== FOLDER;
       if (below.size === 0) {
         if (content === null || content === undefined) {
-          if (isFile) entries.delete(name);
+          if (isFile) changes.set(name, undefined);
         } else if (old?.mode === FOLDER) throw new Error(`${path} is a folder and cannot be written as a file`);
         else put(name, old?.mode ?? '100644', content);
         continue;
@@ -46,19 +58,20 @@ export async function editTree(
       const staysFile = (content !== null && content !== undefined) || (isFile && content === undefined);
       if (tree !== undefined) {
         if (staysFile) throw new Error(`${path} cannot be a file and a folder`);
-        entries.set(name, treeEntry(FOLDER, name, tree));
+        changes.set(name, { mode: FOLDER, oid: tree });
       } else if (content !== null && content !== undefined) put(name, isFile ? old.mode : '100644', content);
       // Removing a file below a file removes nothing.
-      else if (!isFile || content === null) entries.delete(name);
+      else if (old && (!isFile || content === null)) changes.set(name, undefined);
     }
-    if (entries.size === 0 && folder !== '') return undefined;
-    const tree = newObject('tree', encodeTree([...entries.values()]));
-    objects.push(tree);
-    return tree.oid;
+    const after = before.with(changes);
+    if (after.entries.length === 0 && folder !== '') return undefined;
+    const tree = objectId('tree', after.content);
+    folders.push({ oid: tree, folder: after, before: oid });
+    return tree;
   };
 
   const edited = files.size === 0 ? root : await rewrite(root, edits, '');
-  return { root: edited ?? root, objects };
+  return { root: edited ?? root, files: blobs, folders };
 }
 
 function place(edits: Edit, path: string, content: Uint8Array | string | null): void {

@@ -1,5 +1,6 @@
 import { ByteCache } from './byte-cache.ts';
-import { FOLDER, type GitObject, parseTree, SUBMODULE, type TreeEntry } from './objects.ts';
+import { Folder, FOLDER, SUBMODULE, type TreeEntry } from './folder.ts';
+import type { GitObject } from './objects.ts';
 import type { TreeChange, TreeFile } from './repo.ts';
 
 const TREE_CACHE_BYTES = 16 * 1024 * 1024;
@@ -7,22 +8,26 @@ const MAX_DEPTH = 100;
 
 /** Folders of commits. Paths are from the root with `/`; submodules are not files and are left out. */
 export class Trees {
-  readonly #cache = new ByteCache<readonly TreeEntry[]>(TREE_CACHE_BYTES);
+  readonly #cache = new ByteCache<Folder>(TREE_CACHE_BYTES);
   readonly #read: (oid: string) => Promise<GitObject>;
 
   constructor(read: (oid: string) => Promise<GitObject>) {
     this.#read = read;
   }
 
-  async entries(oid: string): Promise<readonly TreeEntry[]> {
+  async folder(oid: string): Promise<Folder> {
     const known = this.#cache.get(oid);
     if (known) return known;
     const { type, content } = await this.#read(oid);
     if (type !== 'tree') throw new Error(`${oid} is a ${type}, not a tree`);
-    const entries = parseTree(content);
-    // Parsed entries weigh about four times their bytes.
-    this.#cache.set(oid, entries, content.length * 4 + 200);
-    return entries;
+    const folder = Folder.parse(content);
+    this.keep(oid, folder);
+    return folder;
+  }
+
+  /** Takes a folder that is here and need not be read. */
+  keep(oid: string, folder: Folder): void {
+    this.#cache.set(oid, folder, folder.bytes);
   }
 
   /** What stands at a path; the empty path is the root itself. */
@@ -30,7 +35,7 @@ export class Trees {
     let found = { mode: FOLDER, oid: root };
     for (const name of segments(path)) {
       if (found.mode !== FOLDER) return undefined;
-      const entry = (await this.entries(found.oid)).find((candidate) => candidate.name === name);
+      const entry = (await this.folder(found.oid)).get(name);
       if (!entry) return undefined;
       found = { mode: entry.mode, oid: entry.oid };
     }
@@ -46,7 +51,7 @@ export class Trees {
 
   async #collect(oid: string, folder: string, files: Map<string, TreeFile>, depth: number): Promise<void> {
     guardDepth(depth, folder);
-    for (const { mode, name, oid: child } of await this.entries(oid)) {
+    for (const { mode, name, oid: child } of (await this.folder(oid)).entries) {
       const path = folder === '' ? name : `${folder}/${name}`;
       if (mode === FOLDER) await this.#collect(child, path, files, depth + 1);
       else if (mode !== SUBMODULE) files.set(path, { oid: child, mode });
@@ -70,21 +75,19 @@ export class Trees {
   ): Promise<void> {
     if (before === after) return;
     guardDepth(depth, folder);
-    const old = new Map((before ? await this.entries(before) : []).map((entry) => [entry.name, entry]));
-    const now = after ? await this.entries(after) : [];
-    const pairs: [string, TreeEntry | undefined, TreeEntry | undefined][] = [];
-    for (const entry of now) {
-      pairs.push([entry.name, old.get(entry.name), entry]);
-      old.delete(entry.name);
-    }
-    for (const [name, entry] of old) pairs.push([name, entry, undefined]);
-    for (const [name, from, to] of pairs) {
-      if (from?.oid === to?.oid && from?.mode === to?.mode) continue;
+    const old = before === undefined ? Folder.empty : await this.folder(before);
+    const now = after === undefined ? Folder.empty : await this.folder(after);
+    const compare = async (name: string, from: TreeEntry | undefined, to: TreeEntry | undefined): Promise<void> => {
       const path = folder === '' ? name : `${folder}/${name}`;
       addChange(changes, path, fileOf(from), fileOf(to));
       const [fromFolder, toFolder] = [folderOf(from), folderOf(to)];
       if (fromFolder ?? toFolder) await this.#compare(fromFolder, toFolder, path, changes, depth + 1);
+    };
+    for (const entry of now.entries) {
+      const from = old.get(entry.name);
+      if (from?.oid !== entry.oid || from.mode !== entry.mode) await compare(entry.name, from, entry);
     }
+    for (const entry of old.entries) if (!now.get(entry.name)) await compare(entry.name, entry, undefined);
   }
 }
 

@@ -2,7 +2,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { objectId, newObject, parseTree } from '../../src/git/objects.ts';
+import { Folder } from '../../src/git/folder.ts';
+import { objectId, newObject } from '../../src/git/objects.ts';
 import { ObjectStore } from '../../src/git/object-store.ts';
 import { encodePack } from '../../src/git/pack-format.ts';
 import { encodePackIndex } from '../../src/git/pack-index.ts';
@@ -136,9 +137,9 @@ describe('trees', () => {
           let root = emptyTree;
           for (const change of [first, second]) {
             const edit = await editTree(root, new Map(Object.entries(change)), (oid) =>
-              Promise.resolve(parseTree(known.get(oid) ?? Buffer.alloc(0))),
+              Promise.resolve(Folder.parse(known.get(oid) ?? Buffer.alloc(0))),
             );
-            for (const { type, oid, content } of edit.objects) if (type === 'tree') known.set(oid, content);
+            for (const { oid, folder } of edit.folders) known.set(oid, folder.content);
             root = edit.root;
             await commitFiles(path, { files: change, message: 'x' });
           }
@@ -152,7 +153,7 @@ describe('trees', () => {
     const blob = objectId('blob', Buffer.from('x'));
     const root = newObject('tree', Buffer.concat([Buffer.from('100644 f\0'), Buffer.from(blob, 'hex')]));
     const edit = (files: [string, string | null][]): ReturnType<typeof editTree> =>
-      editTree(root.oid, new Map(files), () => Promise.resolve(parseTree(root.content)));
+      editTree(root.oid, new Map(files), () => Promise.resolve(Folder.parse(root.content)));
     await expect(edit([['f/below', 'x']])).rejects.toThrow('f cannot be a file and a folder');
     await expect(
       edit([
@@ -165,7 +166,7 @@ describe('trees', () => {
       ['f', null],
       ['f/below', 'x'],
     ]);
-    expect(swapped.objects.filter(({ type }) => type === 'tree')).toHaveLength(2);
+    expect(swapped.folders).toHaveLength(2);
   });
 });
 
