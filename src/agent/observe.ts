@@ -70,20 +70,23 @@ export async function observe(input: ObserveInput): Promise<Observed> {
     owner,
     settings: { ingressAnnotationsPrefix, ...(ingressClass === undefined ? {} : { ingressClass }) },
   };
-  const liveRoutes = await Promise.all(router.refs(named).map((ref: ObjectRef) => views.object(ref)));
+  const [targetObject, ...liveRoutes] = await views.objects([target, ...router.refs(named)]);
   const split = router.read(named, liveRoutes);
   const cookieSource = { spec, status, uid: owner.uid };
   const cookies = cookiesAt(cookieSource, split?.canaryWeight ?? 0);
   const route: RouteContext = { ...named, ...(cookies ? { cookies } : {}) };
   const kind = targets[spec.targetKind];
-  const look = async (ref: ObjectRef | undefined): Promise<KubeObject | undefined> => ref && views.object(ref);
   const serviceRef = (name: string): ObjectRef => ({ apiVersion: 'v1', kind: 'Service', namespace, name });
-  const targetObject = await look(target);
-  const primary = await look(kind.primaryRef(target, targetObject));
-  const candidate = await look(kind.candidateRef?.(target, targetObject));
   const scalerRef = spec.autoscaler?.ref;
-  const scaler = await look(scalerRef);
-  const primaryScaler = await look(scalerRef && { ...scalerRef, name: `${scalerRef.name}-primary` });
+  const [primary, candidate, scaler, primaryScaler, apexService, primaryService, canaryService] = await views.objects([
+    kind.primaryRef(target, targetObject),
+    kind.candidateRef?.(target, targetObject),
+    scalerRef,
+    scalerRef && { ...scalerRef, name: `${scalerRef.name}-primary` },
+    serviceRef(service.name),
+    serviceRef(`${service.name}-primary`),
+    serviceRef(`${service.name}-canary`),
+  ]);
   const configs = new Map<ConfigKey, ConfigSeen>();
   if (settings.configTracking && kind.tracksConfigs && targetObject) {
     const wanted = configRefsOf(targetObject).flatMap(({ key }) => [key, `${key}-primary` as ConfigKey]);
@@ -101,9 +104,9 @@ export async function observe(input: ObserveInput): Promise<Observed> {
     ...(candidate === undefined ? {} : { candidate }),
     ...(scaler === undefined ? {} : { scaler }),
     ...(primaryScaler === undefined ? {} : { primaryScaler }),
-    apexService: await look(serviceRef(service.name)),
-    primaryService: await look(serviceRef(`${service.name}-primary`)),
-    canaryService: await look(serviceRef(`${service.name}-canary`)),
+    apexService,
+    primaryService,
+    canaryService,
     split,
     routeTrouble: router.trouble?.(route, liveRoutes),
     routeDrift: hasDrifted(router, route, liveRoutes),

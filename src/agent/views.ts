@@ -15,6 +15,8 @@ export interface Views {
   readonly templates: Reflection;
   /** One object, from a view of its kind, which is opened when it is asked for the first time. */
   object(ref: ObjectRef): Promise<KubeObject | undefined>;
+  /** Likewise several at a time, in the same order; what is not asked for is not there. */
+  objects(refs: readonly (ObjectRef | undefined)[]): Promise<readonly (KubeObject | undefined)[]>;
   config(namespace: string, key: ConfigKey): Promise<ConfigSeen | undefined>;
   /** Something was written by this process: `object` gives that until the watch has told of it. */
   wrote(object: KubeObject): void;
@@ -68,9 +70,13 @@ export function openViews(cluster: Cluster, clock: Clock, namespace: string | un
     services: open({ apiVersion: 'v1', kind: 'Service' }),
     templates: open({ apiVersion: flagger, kind: 'MetricTemplate' }),
     async object(ref) {
-      const view = open(ref);
-      await listed(view, ref);
-      return own.newest(ref, view.get(ref.namespace, ref.name));
+      return (await this.objects([ref]))[0];
+    },
+    async objects(refs) {
+      // All are opened before one is waited for.
+      const asked = refs.map((ref) => ref && { ref, view: open(ref) });
+      for (const one of asked) if (one && !one.view.isSynced) await listed(one.view, one.ref);
+      return asked.map((one) => one && own.newest(one.ref, one.view.get(one.ref.namespace, one.ref.name)));
     },
     wrote(object) {
       const { keepManagedFields = false, project } = optionsFor[object.kind] ?? {};

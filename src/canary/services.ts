@@ -27,8 +27,26 @@ export function serviceName({ service }: CanarySpec, role: ServiceRole): string 
   return role === 'apex' ? service.name : `${service.name}-${role}`;
 }
 
+/** All that a Service that stands is rendered from, but itself. No object of the cluster that would be kept for nothing is among it. */
+type Ingredients = readonly unknown[];
+
+/** Most looks find everything as the one before did. */
+const lastRendered = new WeakMap<KubeObject, { readonly ingredients: Ingredients; readonly object: KubeObject }>();
+
 /** One of the three generated Services as it should be; the very `live` object where nothing differs. */
 export function renderService(input: ServiceInput): KubeObject {
+  const { spec, canary, target, selector, role, leadsTo, live } = input;
+  if (!live) return rendered(input);
+  const ports = spec.service.portDiscovery ? target : undefined;
+  const ingredients: Ingredients = [spec, canary.metadata.uid, ports, selector.label, selector.value, role, leadsTo];
+  const before = lastRendered.get(live);
+  if (before?.ingredients.every((ingredient, index) => ingredient === ingredients[index])) return before.object;
+  const object = rendered(input);
+  lastRendered.set(live, { ingredients, object });
+  return object;
+}
+
+function rendered(input: ServiceInput): KubeObject {
   const { spec, canary, selector, role, leadsTo, live } = input;
   const name = serviceName(spec, role);
   const podSelector = { [selector.label]: leadsTo === 'primary' ? `${selector.value}-primary` : selector.value };

@@ -1,4 +1,5 @@
 import { canonicalJson, shortHash } from '../lib/hash.ts';
+import { perObject } from '../lib/memo.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import type {
   AlertSeverity,
@@ -244,18 +245,23 @@ export type Step =
   | { readonly kind: 'ask'; readonly question: Question }
   | { readonly kind: 'done'; readonly decision: Decision };
 
+const metricKey = perObject(({ name, interval, query, templateRef, templateVariables }: MetricSpec): string => {
+  const kind = templateRef ? 'template' : query ? 'query' : 'builtin';
+  return `metric/${name}/${kind}/${shortHash(canonicalJson([interval, query, templateRef, templateVariables]))}`;
+});
+
+const hookKey = perObject(
+  ({ type, name, url, metadata }: WebhookSpec): string =>
+    `hook/${type}/${name}/${shortHash(canonicalJson([url, metadata]))}`,
+);
+
 /** Equal questions have equal keys; hooks and metrics may share a name as long as they ask something else. */
 export function questionKey(question: Question): string {
   switch (question.kind) {
-    case 'hook': {
-      const { type, name, url, metadata } = question.hook;
-      return `hook/${type}/${name}/${shortHash(canonicalJson([url, metadata]))}`;
-    }
-    case 'metric': {
-      const { name, interval, query, templateRef, templateVariables } = question.metric;
-      const kind = templateRef ? 'template' : query ? 'query' : 'builtin';
-      return `metric/${name}/${kind}/${shortHash(canonicalJson([interval, query, templateRef, templateVariables]))}`;
-    }
+    case 'hook':
+      return hookKey(question.hook);
+    case 'metric':
+      return metricKey(question.metric);
     case 'metrics-online':
       return 'metrics-online';
   }
