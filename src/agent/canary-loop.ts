@@ -9,6 +9,7 @@ import type { KubeObject } from '../manifest/types.ts';
 import type { Deps } from './deps.ts';
 import { createInOrder } from './effects-in-order.ts';
 import type { Effects, TickContext } from './execute.ts';
+import { createFormerWays } from './former-ways.ts';
 import { createLook } from './looking.ts';
 import { emptyMemory, type Memory } from './memory.ts';
 import { createReach } from './reach.ts';
@@ -119,6 +120,7 @@ export function createCanaryLoop({
   const lookAt = createLook({ views, settings, releases, keysFor });
   const reach = createReach({ deps, views, look: lookAt, desiredReplicas, decideSettings, signal });
 
+  const ways = createFormerWays({ look: lookAt, effects, nowMs: () => clock.now(), signal });
   const runAll = createInOrder({ clock, effects, inTurn: writing, signal });
 
   const perform = async (
@@ -173,6 +175,7 @@ export function createCanaryLoop({
       memories.delete(key);
       series.forget(key);
       understanding.forget(key);
+      ways.forget(key);
       queue.forget(key);
       return;
     }
@@ -185,6 +188,7 @@ export function createCanaryLoop({
       // It stays where it is: traffic is not moved by a Canary that cannot be understood.
       return complain(canary, memory, `invalid canary spec: ${error.message}`);
     }
+    ways.note(key, understood);
     const { spec, router } = understood;
     const startedMs = clock.now();
     const status = parseStatus(canary);
@@ -198,6 +202,7 @@ export function createCanaryLoop({
     try {
       memory.quiet = true;
       memory.intervalMs = spec.analysis.intervalMs;
+      await ways.leave(key, { spec, status, router, canary }, memory);
       const reached = await reach({ spec, status, router, canary }, memory);
       if (!reached) {
         // Woken for nothing, or by a timer that was a little early: the schedule stands.
