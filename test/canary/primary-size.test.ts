@@ -32,14 +32,18 @@ describe('the size of a primary without an autoscaler', () => {
     expect(primary()).toBe(5);
   });
 
-  it('is left to whoever else has set it', () => {
-    const { world, run, primary } = start();
+  it('is left to whoever else has set it, by a promotion too', () => {
+    const { world, rollout, run, primary } = start();
     const live = world.objects.get('Deployment/app-primary');
     if (!live) throw new Error('no primary');
     const managedFields = [{ manager: 'kube-controller-manager', fieldsV1: { 'f:spec': { 'f:replicas': {} } } }];
     world.objects.set('Deployment/app-primary', { ...live, metadata: { ...live.metadata, managedFields } });
     world.setReplicas('app-primary', 9);
     run(30);
+    expect(primary()).toBe(9);
+    world.setImage('example.org/app:2.0.0');
+    run(100);
+    expect(rollout.status.phase).toBe('Succeeded');
     expect(primary()).toBe(9);
   });
 

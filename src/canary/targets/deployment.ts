@@ -1,7 +1,7 @@
 import type { KubeObject } from '../../manifest/types.ts';
 import { at, type Json, jsonOf, listOf, numberOf, textOf } from '../json.ts';
 import { selectorLabelOf } from '../labels.ts';
-import { createPrimary, primaryHasId, primaryRuns, promotePrimary } from '../primary.ts';
+import { createPrimary, type PrimarySource, primaryHasId, primaryRuns, promotePrimary } from '../primary.ts';
 import { renderService } from '../services.ts';
 import type { Readiness } from '../types.ts';
 import type { ReadinessInput, Target } from './target.ts';
@@ -24,7 +24,7 @@ export const deployment: Target = {
   primaryRef: (ref) => ({ ...ref, name: `${ref.name}-primary` }),
   candidateOf: ({ target }) => target,
   writePrimary: (source, primary) => ({
-    object: primary ? promotePrimary(primary, source) : createPrimary(source),
+    object: primary ? promotePrimary(primary, sizedFor(source, primary)) : createPrimary(source),
     over: primary,
   }),
   runs: primaryRuns,
@@ -127,6 +127,11 @@ function isScaledByOthers({ metadata }: KubeObject): boolean {
     ({ fieldsV1 }) => at(fieldsV1, 'f:spec', 'f:replicas') !== undefined,
   );
   return setters.some(({ manager }) => !makers.includes(manager));
+}
+
+/** A promotion takes no pods from a primary that others have given more. */
+function sizedFor(source: PrimarySource, primary: KubeObject): PrimarySource {
+  return isScaledByOthers(primary) ? { ...source, replicas: undefined } : source;
 }
 
 function availableOf(object: KubeObject): number {
