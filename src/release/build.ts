@@ -59,7 +59,7 @@ export async function buildOutcomes(
   const settle = (outcome: Outcome, composed: Composed): void => {
     if (composed.kind === 'blocked') built.blocked.push({ outcome, reason: composed.reason, isPassing: false });
     if (composed.kind !== 'written') return;
-    built.written.push({ outcome, revision: told.get(outcome.releaseId) ?? tip, number: composed.number });
+    built.written.push({ outcome, revision: told.get(outcome.releaseId)?.[0] ?? tip, number: composed.number });
   };
   const guarded = async (outcome: Outcome, work: () => Promise<void>): Promise<void> => {
     try {
@@ -100,7 +100,8 @@ export async function buildOutcomes(
         return settle(outcome, composePromotion(draft, outcome, tags, settings));
       }
       // A person lifted its quarantine since: that is no reason to say it again.
-      if (told.has(outcome.releaseId)) return settle(outcome, { kind: 'written', number: undefined });
+      if (await hasTold(repo, told.get(outcome.releaseId) ?? [], ledgerPath(settings, outcome.app), outcome))
+        return settle(outcome, { kind: 'written', number: undefined });
       const trees = {
         ...(await treesOf(deps, outcome, draft, signal)),
         render,
@@ -141,13 +142,28 @@ async function treesOf(
   return { base: before, judged };
 }
 
-/** Release ids that commits tell of, as far as history is here. */
-async function toldReleases(repo: GitRepo, tip: Revision): Promise<ReadonlyMap<string, Revision>> {
-  const told = new Map<string, Revision>();
+/** Release ids that commits tell of, as far as history is here, newest first. */
+async function toldReleases(repo: GitRepo, tip: Revision): Promise<ReadonlyMap<string, readonly Revision[]>> {
+  const told = new Map<string, Revision[]>();
   for (const { revision, message } of await repo.log(tip, searchedCommits)) {
-    for (const [, id] of message.matchAll(/^Release-Id: (\S+)$/gm)) if (id && !told.has(id)) told.set(id, revision);
+    for (const [, id] of message.matchAll(/^Release-Id: (\S+)$/gm))
+      if (id) told.set(id, [...(told.get(id) ?? []), revision]);
   }
   return told;
+}
+
+/** Two clusters with a folder each give a commit that changes both the same release: what one wrote of it says nothing of the other's. */
+async function hasTold(
+  repo: GitRepo,
+  commits: readonly Revision[],
+  ledger: string,
+  { releaseId }: Outcome,
+): Promise<boolean> {
+  for (const commit of commits) {
+    const bytes = await repo.file(commit, ledger);
+    if (bytes && Buffer.from(bytes).toString('utf8').includes(releaseId)) return true;
+  }
+  return false;
 }
 
 /** Asks for each app by itself up to so many; all release tags in one answer for more. */
