@@ -19,7 +19,7 @@ import { createCanarySeries } from './canary-series.ts';
 import { createUnderstanding, type Understood } from './understanding.ts';
 import { isAtLeast } from './versions.ts';
 import type { Views } from './views.ts';
-import { createKeysFor, firstTickMs } from './waking.ts';
+import { createKeysFor, firstTickMs, mayWait } from './waking.ts';
 import { writeStatus } from './writes.ts';
 
 export interface CanaryLoopOptions {
@@ -198,7 +198,8 @@ export function createCanaryLoop({
       queue.addAt(key, memory.dueAtMs);
     };
     // A canary under way is led to its end whatever Git does; a new release begins only when it is known what it is.
-    if (!releases.isReady && atRest.has(status.phase)) return again(startedMs + notReadyRetryMs);
+    if (!releases.isReady && atRest.has(status.phase) && mayWait(canary, status))
+      return again(startedMs + notReadyRetryMs);
     try {
       memory.quiet = true;
       memory.intervalMs = spec.analysis.intervalMs;

@@ -16,6 +16,11 @@ export function firstTickMs(key: string, status: CanaryStatus, intervalMs: numbe
   return nowMs + (Number.parseInt(sha256Hex(key).slice(0, 8), 16) % intervalMs);
 }
 
+/** Whether a canary at rest can wait until it is known what Git says: nobody depends on its pods, and nobody wants it gone. */
+export function mayWait({ metadata }: KubeObject, { canaryWeight }: CanaryStatus): boolean {
+  return canaryWeight === 0 && metadata.deletionTimestamp === undefined;
+}
+
 /** Tells the Canaries that a changed object may belong to. */
 export interface KeysFor {
   (kind: string, namespace: string, name: string): readonly string[];

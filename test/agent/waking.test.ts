@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createKeysFor, firstTickMs } from '../../src/agent/waking.ts';
+import { createKeysFor, firstTickMs, mayWait } from '../../src/agent/waking.ts';
 import type { CanaryStatus, Phase } from '../../src/canary/types.ts';
 import type { Change } from '../../src/cluster/cluster.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
@@ -129,5 +129,19 @@ describe('the first ticks after a start', () => {
 
   it('wait for no more than an interval, wherever the clock was', () => {
     expect(inMs('test/app', statusOf('Progressing', -3_600))).toBe(intervalMs);
+  });
+});
+
+describe('a canary at rest, after a start at which Git does not answer', () => {
+  const status = { phase: 'Failed', canaryWeight: 0 } as CanaryStatus;
+
+  it('is left alone', () => {
+    expect(mayWait(canary('web', {}), status)).toBe(true);
+  });
+
+  it('is looked after while it has users, and while it is deleted', () => {
+    expect(mayWait(canary('web', {}), { ...status, canaryWeight: 100 })).toBe(false);
+    const deleted = { ...canary('web', {}).metadata, deletionTimestamp: '2026-01-01T00:00:00Z' };
+    expect(mayWait({ ...canary('web', {}), metadata: deleted }, status)).toBe(false);
   });
 });
