@@ -26,8 +26,8 @@ export interface EndedRelease {
 
 /** What is known of the apps' releases: tracks along the commits, the stable states, the records on the Canaries. */
 export interface Releases {
-  /** Takes over a newly fetched revision. Called before anything of it is applied. */
-  advance(tip: Revision, apps: readonly App[]): void;
+  /** Takes over a newly fetched revision. Called before anything of it is applied. `landed` had landed before Git was asked for it. */
+  advance(tip: Revision, apps: readonly App[], landed: ReadonlySet<string>): void;
   /** Apps whose outcome has landed at a commit that `seen` has not told of yet. Asked before Git is. */
   landedOutcomes(): ReadonlySet<string>;
   /** What had landed before Git was asked is in the tip that was taken over since. */
@@ -73,6 +73,12 @@ export interface ReleasesOptions {
   /** Stable states and quarantine as the ledgers tell them. */
   readonly ledger: (key: string) => LedgerView | undefined;
   readonly signal: AbortSignal;
+}
+
+/** Where a revert has gone by unseen, the version that it took back, if it is there again, was pushed once more: it is not the old one. */
+function afterRevert(track: AppTrack | undefined, landed: Outcome | undefined): AppTrack | undefined {
+  if (!track || landed?.verdict !== 'rolled-back' || landed.state.content !== track.content) return track;
+  return { ...track, content: '' };
 }
 
 /** As it stands in messages: `<name>.<namespace>`. */
@@ -139,7 +145,7 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
     get isReady() {
       return isReady;
     },
-    advance(tip, found) {
+    advance(tip, found, landed) {
       isReady = true;
       const present = new Set<string>();
       for (const app of found) {
@@ -149,7 +155,7 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
         const input = {
           tip,
           content: app.content,
-          previous: tracks.get(key),
+          previous: landed.has(key) ? afterRevert(tracks.get(key), landing.get(key)) : tracks.get(key),
           stable: stableOf(key),
           record: records.get(key),
         };

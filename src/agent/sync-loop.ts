@@ -3,8 +3,9 @@ import type { Phase } from '../canary/types.ts';
 import type { Revision } from '../git/repo.ts';
 import { backoffMs } from '../lib/backoff.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
+import { refKeyOf } from '../manifest/identity.ts';
 import type { LoadedTree } from '../manifest/load.ts';
-import { type ObjectRef, type Problem, refKey, refOf } from '../manifest/types.ts';
+import { type ObjectRef, type Problem, refKey } from '../manifest/types.ts';
 import type { Desired, Syncer, SyncResult } from '../sync/syncer.ts';
 import type { Deps } from './deps.ts';
 import { replicasOf, withLeftAlone, withOverlays } from './desired.ts';
@@ -135,7 +136,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       unreadablePaths: loaded.unreadablePaths,
       unreadableText: loaded.unreadableText,
       takenOver: takenOver(apps),
-      canaryTargets: new Set(apps.flatMap(({ target }) => (target ? [refKey(refOf(target.object))] : []))),
+      canaryTargets: new Set(apps.flatMap(({ target }) => (target ? [refKeyOf(target.object)] : []))),
       everything: all,
       drifted,
       ...(outdated < tries ? { isCurrent: async (until) => (await tip.now(until)) === revision } : {}),
@@ -165,7 +166,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     const { revision, since, loaded, checked, apps } = next;
     if (revision !== snapshot?.revision) {
       await ledgers.read(next.ledgers);
-      releases.advance(revision, apps);
+      releases.advance(revision, apps, landed);
       if (apps !== snapshot?.apps) replicas = replicasOf(apps);
       snapshot = next;
       state.tip = revision;

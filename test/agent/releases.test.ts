@@ -21,8 +21,8 @@ interface Stage {
   readonly told: { content?: string };
   /** The Canary as the cluster has it. */
   readonly canary: () => KubeObject;
-  /** A commit is synced in which the app has this content. */
-  readonly sync: (tip: string, content: string) => void;
+  /** A commit is synced in which the app has this content; `landed` had landed before it was asked for. */
+  readonly sync: (tip: string, content: string, landed?: ReadonlySet<string>) => void;
 }
 
 /** Only the annotation of one Canary is kept, which is all that releases ask of a cluster. */
@@ -49,7 +49,7 @@ function stage(before?: KubeObject): Stage {
     outcomes,
     told,
     canary: () => stored,
-    sync: (tip, content) => {
+    sync: (tip, content, landed = new Set()) => {
       const app: App = {
         targetKind: 'Deployment',
         id: { namespace: 'test', name: 'a' },
@@ -59,7 +59,7 @@ function stage(before?: KubeObject): Stage {
         images: { c: content },
         content,
       };
-      releases.advance(commit(tip), [app]);
+      releases.advance(commit(tip), [app], landed);
     },
   };
 }
@@ -95,9 +95,25 @@ describe('a rejected app', () => {
     expect(releases.overlay(key, 'Failed')).toBe(commit('a'));
     // The next answer has the revert; whoever pushes the version once more is obeyed.
     const then = releases.landedOutcomes();
-    sync('e', 'two');
+    sync('e', 'two', then);
     releases.seen(then);
     expect(releases.overlay(key, 'Failed')).toBeUndefined();
+  });
+
+  it('that is pushed once more before its revert was seen begins a release of its own', async () => {
+    const { releases, outcomes, canary: stored, sync } = await underWay();
+    await releases.end(stored(), rolledBack);
+    const first = outcomes.at(-1);
+    if (!first) throw new Error('no outcome');
+    await releases.written(first, commit('c'));
+    const landed = releases.landedOutcomes();
+    sync('d', 'two', landed);
+    releases.seen(landed);
+    await releases.begin(stored());
+    await releases.end(stored(), rolledBack);
+    const second = outcomes.at(-1);
+    expect(second?.releaseId).not.toBe(first.releaseId);
+    expect(second).toMatchObject({ verdict: 'rolled-back', base: first.base, state: { revision: commit('d') } });
   });
 
   it('goes back to the last commit that had its stable content, not to the first', async () => {
