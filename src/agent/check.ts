@@ -4,8 +4,10 @@ import type { CanarySpec } from '../canary/types.ts';
 import { AgentError } from '../lib/errors.ts';
 import { perObject } from '../lib/memo.ts';
 import { nearest } from '../lib/nearest.ts';
+import { atOnce } from '../lib/turns.ts';
+import { refKeyOf } from '../manifest/identity.ts';
 import { lineOf } from '../manifest/locate.ts';
-import { type KubeObject, type Manifest, type ObjectRef, type Problem, refKey, refOf } from '../manifest/types.ts';
+import { type KubeObject, type Manifest, type ObjectRef, type Problem, refKey } from '../manifest/types.ts';
 import { BUILTIN_METRICS, isBuiltin } from '../metrics/builtin-queries.ts';
 import { metricTemplateProblems } from '../metrics/check-template.ts';
 import { alertProviderProblems } from '../notifiers/check-provider.ts';
@@ -51,15 +53,20 @@ const judgedBy = perObject((settings: CheckSettings) => perObject((object: KubeO
  * Everything that can be told of Canaries and MetricTemplates without a cluster. `apps` are those of the manifests; `textOf` gives a file's
  * text, for lines. What is told of an object alone is found once for the same object and settings.
  */
-export function checkManifests(
+export function checkManifests(...input: Parameters<typeof checking>): readonly Problem[] {
+  return atOnce(checking(...input));
+}
+
+/** As `checkManifests`; yields after each of them, so that it can be done in turns. */
+export function* checking(
   manifests: readonly Manifest[],
   apps: readonly App[],
   settings: CheckSettings,
   textOf: (path: string) => string | undefined,
-): readonly Problem[] {
+): Generator<void, readonly Problem[]> {
   let known: ReadonlySet<string> | undefined;
   const isKnown = (ref: ObjectRef): boolean =>
-    (known ??= new Set(manifests.map(({ object }) => refKey(refOf(object))))).has(refKey(ref));
+    (known ??= new Set(manifests.map(({ object }) => refKeyOf(object)))).has(refKey(ref));
   const judged = judgedBy(settings);
   const problems: Problem[] = [];
   const tell = (manifest: Manifest, findings: readonly Finding[]): void => {
@@ -102,6 +109,7 @@ export function checkManifests(
         },
       ]);
     targets.set(targetKey, manifest);
+    yield;
   }
   return problems;
 }

@@ -2,9 +2,9 @@ import type { TreeFile } from '../git/repo.ts';
 import { type Ledger, ledgerFolder, parseLedger, quarantineReason } from '../release/ledger.ts';
 import type { AppState } from '../release/types.ts';
 import { messageOf } from '../lib/errors.ts';
+import { createTurns } from '../lib/turns.ts';
 import type { Deps } from './deps.ts';
 import type { StableState } from './tracker.ts';
-import { createTurns } from './turns.ts';
 
 export interface LedgerView {
   readonly stable: StableState | undefined;
@@ -35,7 +35,7 @@ export function createLedgers({
   return {
     async read(files) {
       const next = new Map<string, { readonly oid: string; readonly view: LedgerView }>();
-      const turn = createTurns();
+      const turns = createTurns();
       for (const [path, { oid }] of files) {
         const key = path.slice(folder.length + 1, -'.yaml'.length);
         const known = byKey.get(key);
@@ -46,7 +46,7 @@ export function createLedgers({
         try {
           const ledger = parseLedger(path, Buffer.from(await repo.blob(oid)).toString('utf8'));
           next.set(key, { oid, view: viewOf(ledger) });
-          await turn();
+          await turns.breathe();
         } catch (error) {
           // An unreadable ledger must not look like an app without history: what was known stays.
           log.error({ path }, messageOf(error));

@@ -1,5 +1,6 @@
-import { type App, appsOf } from '../canary/app.ts';
+import { type App, findApps } from '../canary/app.ts';
 import type { GitRepo, Revision, TreeFile } from '../git/repo.ts';
+import { createTurns } from '../lib/turns.ts';
 import {
   isManifestFile,
   type LoadCache,
@@ -10,9 +11,8 @@ import {
 } from '../manifest/load.ts';
 import type { Problem } from '../manifest/types.ts';
 import { ledgerFolder } from '../release/ledger.ts';
-import { checkManifests } from './check.ts';
+import { checking } from './check.ts';
 import type { AgentSettings } from './deps.ts';
-import { createTurns } from './turns.ts';
 
 /** What Git says at a commit. Where a commit changes nothing of a member, it is the same object as before. */
 export interface Snapshot {
@@ -39,19 +39,21 @@ export interface Snapshots {
 /** Reads commits. However much changed, other work gets its turn meanwhile; what did not change is not looked at again. */
 export function createSnapshots(repo: GitRepo, settings: AgentSettings): Snapshots {
   let cache: LoadCache = new Map();
+  const turns = createTurns();
   const ledgersAt = `${ledgerFolder(settings)}/`;
   const isLedger = (path: string): boolean => path.startsWith(ledgersAt) && path.endsWith('.yaml');
   const isManifest = (path: string): boolean => isManifestFile(path, settings);
 
   const load = async (files: ReadonlyMap<string, TreeFile>): Promise<LoadedTree> => {
-    const turn = createTurns();
     const known = new Map(cache);
     for (const path of missingTexts(files, cache)) {
       const file = files.get(path) ?? { oid: '' };
       known.set(path, readManifestFile(path, Buffer.from(await repo.blob(file.oid)).toString('utf8'), file));
-      await turn();
+      await turns.breathe();
     }
-    return loadTree(files, new Map(), known, settings);
+    const loaded = loadTree(files, new Map(), known, settings);
+    await turns.breathe();
+    return loaded;
   };
 
   const read = async (
@@ -62,8 +64,9 @@ export function createSnapshots(repo: GitRepo, settings: AgentSettings): Snapsho
   ): Promise<Snapshot> => {
     const loaded = await load(files);
     cache = loaded.cache;
-    const apps = appsOf(loaded.manifests, settings.defaultNamespace, last?.apps);
-    const checked = checkManifests(loaded.manifests, apps, settings, () => undefined);
+    const apps = await turns.run(findApps(loaded.manifests, settings.defaultNamespace, last?.apps));
+    const checked = await turns.run(checking(loaded.manifests, apps, settings, () => undefined));
+    await turns.breathe();
     return { revision, since: revision, files, ledgers, loaded, checked, apps };
   };
 
@@ -99,7 +102,7 @@ export function createSnapshots(repo: GitRepo, settings: AgentSettings): Snapsho
       await repo.fetch(revision, signal);
       const tree = await repo.tree(revision, settings.path);
       const loaded = await load(new Map([...tree].filter(([path]) => isManifest(path))));
-      return appsOf(loaded.manifests, settings.defaultNamespace);
+      return turns.run(findApps(loaded.manifests, settings.defaultNamespace));
     },
   };
 }

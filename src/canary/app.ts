@@ -1,4 +1,5 @@
 import { canonicalJson, sha256Hex } from '../lib/hash.ts';
+import { atOnce } from '../lib/turns.ts';
 import type { KubeObject, Manifest } from '../manifest/types.ts';
 import { configRefsOf, imagesOf, isTrackedConfig } from './configs.ts';
 import { at, textOf, textsOf } from './json.ts';
@@ -24,7 +25,16 @@ export interface App {
  * All apps in the order of their Canaries. Canaries that cannot be parsed count too. Of the apps found `before` (under the same default
  * namespace), those whose manifests are the same objects still are the same.
  */
-export function appsOf(manifests: readonly Manifest[], defaultNamespace: string, before: readonly App[] = []): App[] {
+export function appsOf(manifests: readonly Manifest[], defaultNamespace: string, before?: readonly App[]): App[] {
+  return atOnce(findApps(manifests, defaultNamespace, before));
+}
+
+/** As `appsOf`; yields after each app, so that it can be done in turns. */
+export function* findApps(
+  manifests: readonly Manifest[],
+  defaultNamespace: string,
+  before: readonly App[] = [],
+): Generator<void, App[]> {
   const known = new Map(before.map((app) => [app.canary, app]));
   const key = (kind: string, namespace: string, name: string): string => `${kind}/${namespace}/${name}`;
   const namespaceOf = (object: KubeObject): string => object.metadata.namespace ?? defaultNamespace;
@@ -34,26 +44,34 @@ export function appsOf(manifests: readonly Manifest[], defaultNamespace: string,
     const part = partOf(object);
     if (part !== undefined) index.set(key(part, namespaceOf(object), object.metadata.name), manifest);
   }
-  return manifests
-    .filter(({ object }) => object.kind === 'Canary' && object.apiVersion.startsWith('flagger.app/'))
-    .map((canary) => {
-      const namespace = namespaceOf(canary.object);
-      const id = { namespace, name: canary.object.metadata.name };
-      const ref = at(canary.object, 'spec', 'targetRef');
-      const targetKind = targetKindOf(textOf(at(ref, 'kind')) ?? 'Deployment', textOf(at(ref, 'apiVersion')) ?? '');
-      const target = index.get(key(targetKind, namespace, textOf(at(ref, 'name')) ?? ''));
-      const last = known.get(canary);
-      if (!target) return { id, canary, targetKind, configs: [], images: {}, content: contentOf(undefined, []) };
-      const kind = targets[targetKind];
-      const refs = kind.tracksConfigs ? configRefsOf(target.object) : [];
-      const configs = refs.flatMap((config) => {
-        const found = index.get(key(config.kind, namespace, config.name));
-        return found && isTrackedConfig(found.object) ? [found] : [];
-      });
-      if (last?.target === target && isSame(last.configs, configs)) return last;
-      const content = contentOf(kind.judged(target.object), configs);
-      return { id, canary, targetKind, target, configs, images: imagesOf(target.object), content };
+  const found: App[] = [];
+  for (const canary of manifests) {
+    if (canary.object.kind !== 'Canary' || !canary.object.apiVersion.startsWith('flagger.app/')) continue;
+    const namespace = namespaceOf(canary.object);
+    const id = { namespace, name: canary.object.metadata.name };
+    const ref = at(canary.object, 'spec', 'targetRef');
+    const targetKind = targetKindOf(textOf(at(ref, 'kind')) ?? 'Deployment', textOf(at(ref, 'apiVersion')) ?? '');
+    const target = index.get(key(targetKind, namespace, textOf(at(ref, 'name')) ?? ''));
+    if (!target) {
+      found.push({ id, canary, targetKind, configs: [], images: {}, content: contentOf(undefined, []) });
+      continue;
+    }
+    const kind = targets[targetKind];
+    const refs = kind.tracksConfigs ? configRefsOf(target.object) : [];
+    const configs = refs.flatMap((config) => {
+      const manifest = index.get(key(config.kind, namespace, config.name));
+      return manifest && isTrackedConfig(manifest.object) ? [manifest] : [];
     });
+    const last = known.get(canary);
+    if (last?.target === target && isSame(last.configs, configs)) {
+      found.push(last);
+      continue;
+    }
+    const content = contentOf(kind.judged(target.object), configs);
+    found.push({ id, canary, targetKind, target, configs, images: imagesOf(target.object), content });
+    yield;
+  }
+  return found;
 }
 
 function isSame(before: readonly Manifest[], now: readonly Manifest[]): boolean {

@@ -117,7 +117,7 @@ export function heldFiles(paths: readonly string[], kustomizations: ReadonlyMap<
       hint: 'commit the output of "kubectl kustomize" instead',
     });
   }
-  for (const chart of paths.filter((path) => baseName(path) === 'Chart.yaml')) {
+  for (const chart of paths.filter((path) => path.endsWith('Chart.yaml') && baseName(path) === 'Chart.yaml')) {
     const folder = folderOf(chart);
     const prefix = folder === '' ? '' : `${folder}/`;
     const parts = ['templates/', 'charts/', 'crds/'].map((part) => `${prefix}${part}`);

@@ -4,7 +4,8 @@ type Annotated = Pick<KubeObject, 'metadata'>;
 
 /** Annotations with which people keep an agent away from an object: our own, Flux v1's and Flux v2's. */
 export function isIgnored({ metadata }: Annotated): boolean {
-  const annotations = metadata.annotations ?? {};
+  const { annotations } = metadata;
+  if (!annotations) return false;
   return (
     annotations['serin.dev/ignore'] === 'true' ||
     ['true', 'sync_only'].includes(annotations['fluxcd.io/ignore'] ?? '') ||

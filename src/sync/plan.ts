@@ -1,3 +1,4 @@
+import { atOnce } from '../lib/turns.ts';
 import { identityKey, identityOf, nameOf, refKeyOf } from '../manifest/identity.ts';
 import { waveOf } from '../manifest/order.ts';
 import { type KubeObject, type Manifest, type ObjectRef, type Problem, refOf } from '../manifest/types.ts';
@@ -57,6 +58,11 @@ export interface SyncPlan {
 
 /** What is to be done to bring the cluster to `desired`. Pure: the same input gives the same plan. */
 export function planSync(input: PlanInput): SyncPlan {
+  return atOnce(planning(input));
+}
+
+/** As `planSync`; yields after each object that is to be applied, so that it can be done in turns. */
+export function* planning(input: PlanInput): Generator<void, SyncPlan> {
   const { desired, applied, canaryTargets, takenOver, drifted, everything, fought, live } = input;
   const render = input.render ?? createRender();
   const scaled = autoscaledTargets(desired);
@@ -108,6 +114,7 @@ export function planSync(input: PlanInput): SyncPlan {
     const wave = byWave.get(waveOf(object)) ?? [];
     wave.push({ object, manifest, hash, shared, isCanarys: isCanarys(object), initialReplicas });
     byWave.set(waveOf(object), wave);
+    yield;
   }
   const waves = [...byWave].sort(([a], [b]) => a - b).map(([, actions]) => actions);
   return { waves, unchanged, ignored, warnings, ...planPrune(input) };

@@ -13,9 +13,10 @@ export function createScopes(
     const scopes = new Map<string, boolean>();
     for (const { object } of manifests) {
       const { apiVersion, kind, metadata } = object;
-      const key = `${apiVersion}/${kind}`;
       // Built-in kinds are in the table; the rest comes from definitions.
-      if (metadata.namespace === undefined || !apiVersion.includes('.') || scopes.has(key)) continue;
+      if (metadata.namespace === undefined || !apiVersion.includes('.')) continue;
+      const key = `${apiVersion}/${kind}`;
+      if (scopes.has(key)) continue;
       scopes.set(key, (await cluster.resource({ apiVersion, kind }, signal))?.namespaced ?? true);
     }
     if (![...scopes.values()].includes(false)) return manifests;

@@ -1,6 +1,8 @@
 import type { Cluster, KindRef } from '../cluster/cluster.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
+import { perObject } from '../lib/memo.ts';
+import { createTurns } from '../lib/turns.ts';
 import { identitiesOf, identityKey, identityOf } from '../manifest/identity.ts';
 import { type Manifest, type ObjectRef, type Problem, refOf } from '../manifest/types.ts';
 import { applyWaves } from './apply.ts';
@@ -9,7 +11,7 @@ import type { Inventory, InventoryEntry } from './inventory.ts';
 import { createInventoryStore, pruneAnnotation } from './inventory-store.ts';
 import { leavingCanaries } from './leaving.ts';
 import { createLiveView } from './live-view.ts';
-import { type ApplyAction, planSync, type SyncPlan } from './plan.ts';
+import { type ApplyAction, planning, type SyncPlan } from './plan.ts';
 import { planPrune } from './prune-plan.ts';
 import { pruneEntries } from './prune.ts';
 import { createRender } from './render.ts';
@@ -91,6 +93,7 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
   const store = createInventoryStore(cluster, settings.namespace);
   const inScope = createScopes(cluster);
   const render = createRender();
+  const turns = createTurns();
   const applied = new Map<string, string>();
   drift.onDrift((ref) => applied.delete(identityKey(ref)));
 
@@ -107,9 +110,10 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
     const first = planPrune(base);
     const isAllowed = first.isGuarded && (await store.allowsPruning(desired.revision, signal));
     const pruning = isAllowed ? planPrune({ ...base, pruneAnything: true }) : first;
+    await turns.breathe();
     const going = new Set(pruning.prune.map(({ ref }) => identityKey(ref)));
     const leaving = await leavingCanaries({ desired: manifests, inventory, going, cluster }, signal);
-    const made = planSync({
+    const input = {
       ...base,
       pruneAnything: settings.pruneAnything || isAllowed,
       applied,
@@ -121,7 +125,8 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
       drifted: new Set(desired.drifted.map(identityKey)),
       everything: desired.everything,
       render,
-    });
+    };
+    const made = await turns.run(planning(input));
     const held = made.isGuarded
       ? `${made.held ?? ''}, or ${annotationFor(desired.revision, settings.namespace)}`
       : made.held;
@@ -138,6 +143,7 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
       const { waves, unchanged, prune, held, warnings, waiting } = await plan(desired, before, signal);
 
       // What is about to be applied is noted first: after a crash in between it can still be pruned one day.
+      await turns.breathe();
       const noted = withNoted(before.entries, waves.flat());
       await store.save({ revision: before.revision, entries: noted }, signal);
 
@@ -187,17 +193,15 @@ function outdated(done: readonly ApplyAction[]): SyncResult {
 
 /** The same map where nothing of it is new. */
 function withNoted(entries: Inventory['entries'], actions: readonly ApplyAction[]): Inventory['entries'] {
+  const isKnown = ({ object, manifest }: ApplyAction): boolean => {
+    const known = entries.get(identityOf(object));
+    return known?.path === manifest.source.path && known.ref.apiVersion === object.apiVersion;
+  };
+  if (actions.every(isKnown)) return entries;
   const noted = new Map(entries);
-  let isNew = false;
-  for (const { object, manifest } of actions) {
-    const key = identityOf(object);
-    const { path } = manifest.source;
-    const known = entries.get(key);
-    if (known?.path === path && known.ref.apiVersion === object.apiVersion) continue;
-    noted.set(key, { ref: refOf(object), path });
-    isNew = true;
-  }
-  return isNew ? noted : entries;
+  for (const { object, manifest } of actions)
+    noted.set(identityOf(object), { ref: refOf(object), path: manifest.source.path });
+  return noted;
 }
 
 /** Likewise. */
@@ -218,16 +222,18 @@ interface FullPlan extends SyncPlan {
   readonly waiting: readonly Problem[];
 }
 
-function kindsOf(manifests: readonly Manifest[]): readonly KindRef[] {
-  const kinds = new Map<string, KindRef>();
-  for (const {
-    object: { apiVersion, kind },
-  } of manifests) {
-    const key = `${apiVersion}/${kind}`;
-    if (!kinds.has(key)) kinds.set(key, { apiVersion, kind });
+const kindsOf = perObject((manifests: readonly Manifest[]): readonly KindRef[] => {
+  const kinds: KindRef[] = [];
+  const known = new Map<string, Set<string>>();
+  for (const { object } of manifests) {
+    const { apiVersion, kind } = object;
+    const ofVersion = known.get(apiVersion) ?? new Set<string>();
+    if (ofVersion.has(kind)) continue;
+    known.set(apiVersion, ofVersion.add(kind));
+    kinds.push({ apiVersion, kind });
   }
-  return [...kinds.values()];
-}
+  return kinds;
+});
 
 function annotationFor(revision: string, namespace: string): string {
   const commit = revision.slice(0, 10);
