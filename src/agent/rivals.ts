@@ -7,9 +7,12 @@ import { AgentError } from '../lib/errors.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import type { KeysFor } from './waking.ts';
 
-/** Two Canaries with one target would each undo what the other does: only the one that was there first is followed. */
+/**
+ * Two Canaries with one target, or with Services of one name, would each undo what the other does, and users would be led to and fro: only
+ * the one that was there first is followed.
+ */
 export interface Rivals {
-  /** Throws AgentError CANARY_INVALID where another Canary has the target already; that one's key is remembered. */
+  /** Throws AgentError CANARY_INVALID where another Canary has the target or the Services already; that one's key is remembered. */
   refuseSecond(canary: KubeObject, spec: CanarySpec): void;
   /** Canaries that were refused because of this one, since it was asked last. */
   waitingFor(key: string): readonly string[];
@@ -18,17 +21,23 @@ export interface Rivals {
 export function createRivals(canaries: Pick<Reflection, 'get'>, keysFor: KeysFor): Rivals {
   const waiting = new Map<string, Set<string>>();
   return {
-    refuseSecond(canary, { namespace, name, target, targetKind }) {
+    refuseSecond(canary, spec) {
+      const { namespace, name, target, service } = spec;
       // One that is being deleted gives back what it took.
       if (canary.metadata.deletionTimestamp !== undefined) return;
       const own = `${namespace}/${name}`;
-      for (const key of keysFor(target.kind, namespace, target.name)) {
+      const keys = [...keysFor(target.kind, namespace, target.name), ...keysFor('Service', namespace, service.name)];
+      for (const key of new Set(keys)) {
         if (key === own) continue;
         const other = canaries.get(namespace, key.slice(namespace.length + 1));
-        if (!other || !isOf(other, target.name, targetKind) || !isBefore(other, canary)) continue;
+        const shared = other && sharedBy(other, spec);
+        if (!other || shared === undefined || !isBefore(other, canary)) continue;
         waiting.set(key, (waiting.get(key) ?? new Set()).add(own));
-        const message = `spec.targetRef: ${target.kind} ${target.name}.${namespace} is released by the canary ${other.metadata.name} already`;
-        throw new AgentError('CANARY_INVALID', `canary ${name}.${namespace}: ${message} (one target, one Canary)`);
+        const refusal =
+          shared === 'target'
+            ? `spec.targetRef: ${target.kind} ${target.name}.${namespace} is released by the canary ${other.metadata.name} already (one target, one Canary)`
+            : `spec.service.name: the Services ${service.name}.${namespace} are those of the canary ${other.metadata.name} already (choose another name)`;
+        throw new AgentError('CANARY_INVALID', `canary ${name}.${namespace}: ${refusal}`);
       }
     },
     waitingFor(key) {
@@ -39,11 +48,15 @@ export function createRivals(canaries: Pick<Reflection, 'get'>, keysFor: KeysFor
   };
 }
 
-function isOf(canary: KubeObject, name: string, kind: CanarySpec['targetKind']): boolean {
-  const ref = jsonOf(jsonOf(canary['spec'])['targetRef']);
-  return (
-    textOf(ref['name']) === name && targetKindOf(textOf(ref['kind']) ?? '', textOf(ref['apiVersion']) ?? '') === kind
-  );
+/** What only one of them can have. */
+function sharedBy(canary: KubeObject, { target, targetKind, service }: CanarySpec): 'target' | 'services' | undefined {
+  const { targetRef, service: own } = jsonOf(canary['spec']);
+  const ref = jsonOf(targetRef);
+  const [name, kind] = [textOf(ref['name']), targetKindOf(textOf(ref['kind']) ?? '', textOf(ref['apiVersion']) ?? '')];
+  if (name === target.name && kind === targetKind) return 'target';
+  // Knative leads its users by itself.
+  if (kind === 'Knative' || targetKind === 'Knative') return undefined;
+  return (textOf(jsonOf(own)['name']) ?? name) === service.name ? 'services' : undefined;
 }
 
 /** Whoever has a primary already was first; among equals the older one. */
