@@ -22,13 +22,16 @@ export interface FieldChecks {
   number(value: unknown, field: string): number | undefined;
   /** A whole number of at least `min`. */
   whole(value: unknown, field: string, min: number): number | undefined;
-  /** A Go duration, in milliseconds. */
+  /** A Go duration, in milliseconds; what is longer than a timer can wait counts as the longest. */
   durationMs(value: unknown, field: string): number | undefined;
   oneOf<T extends string>(value: unknown, field: string, choices: readonly T[]): T | undefined;
   record(value: unknown, field: string): Json;
   list(value: unknown, field: string): readonly Json[];
   texts(value: unknown, field: string): Record<string, string>;
 }
+
+/** About 24 days. Timers know no longer times: they would run off at once. */
+const longestMs = 2_147_483_647;
 
 export function createFieldChecks(findings: Finding[]): FieldChecks {
   const note = (field: string, message: string, hint?: string): undefined => {
@@ -72,7 +75,7 @@ export function createFieldChecks(findings: Finding[]): FieldChecks {
       const written = text(value, field);
       if (written === undefined) return undefined;
       const ms = parseGoDuration(written);
-      if (ms !== undefined && ms >= 0) return ms;
+      if (ms !== undefined && ms >= 0) return Math.min(ms, longestMs);
       return note(field, `"${written}" is no duration`, 'write a number and a unit, such as 30s or 1m');
     },
     oneOf(value, field, choices) {

@@ -57,6 +57,12 @@ describe('a Canary', () => {
     expect([analysis.intervalMs, analysis.threshold]).toEqual([10_000, 1]);
   });
 
+  it('waits no longer than a timer can, which would run off at once otherwise', () => {
+    const webhooks = [{ name: 'a', type: 'rollout', url: 'http://a.test', timeout: '9000h' }];
+    const { analysis } = read({}, { interval: '9000h', webhooks });
+    expect([analysis.intervalMs, analysis.webhooks[0]?.timeoutMs]).toEqual([2_147_483_647, 2_147_483_647]);
+  });
+
   it.each<[Members, CanarySpec['analysis']['strategy']]>([
     [
       { stepWeight: 20, maxWeight: 50 },
