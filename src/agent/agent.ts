@@ -145,6 +145,7 @@ export function startAgent(deps: Deps): Agent {
     }
   };
   let apps: readonly App[] = [];
+  let appByKey: ReadonlyMap<string, App> = new Map();
   const syncLoop = createSyncLoop({
     deps,
     syncer,
@@ -155,6 +156,7 @@ export function startAgent(deps: Deps): Agent {
     onSynced: (synced) => {
       // No view tells of it: the number of pods of a target is not applied to it.
       for (const key of rescaled(apps, synced)) canaryLoop.wake(key);
+      if (apps !== synced) appByKey = new Map(synced.map((app) => [`${app.id.namespace}/${app.id.name}`, app]));
       apps = synced;
       adoptAll(synced);
     },
@@ -162,7 +164,7 @@ export function startAgent(deps: Deps): Agent {
   });
   const onPhase = (key: string, status: CanaryStatus): void => {
     phases.set(key, status.phase);
-    const app = apps.find(({ id }) => `${id.namespace}/${id.name}` === key);
+    const app = appByKey.get(key);
     if (app && status.phase === 'Initialized') adoptAll([app], status);
     if (['Initialized', 'Failed', 'Succeeded'].includes(status.phase)) syncLoop.wake(status.phase);
   };

@@ -1,9 +1,10 @@
 import type { App } from '../canary/app.ts';
-import { type Manifest, refKey, refOf } from '../manifest/types.ts';
+import { refKeyOf } from '../manifest/identity.ts';
+import type { Manifest } from '../manifest/types.ts';
 
 /** Documents of an app that are judged: the target and the configs it refers to. The Canary itself is not. */
 export function judgedKeys(app: App): readonly string[] {
-  return [...(app.target ? [app.target] : []), ...app.configs].map(({ object }) => refKey(refOf(object)));
+  return [...(app.target ? [app.target] : []), ...app.configs].map(({ object }) => refKeyOf(object));
 }
 
 /**
@@ -25,12 +26,12 @@ export function withOverlays(
     if (!before?.target) for (const judged of judgedKeys(app)) keptByOthers.add(judged);
     else {
       for (const judged of judgedKeys(app)) dropped.add(judged);
-      for (const manifest of [before.target, ...before.configs]) added.set(refKey(refOf(manifest.object)), manifest);
+      for (const manifest of [before.target, ...before.configs]) added.set(refKeyOf(manifest.object), manifest);
     }
   }
   // A config that two apps share follows the one whose candidate is not held back.
   const isReplaced = (key: string): boolean => (dropped.has(key) || added.has(key)) && !keptByOthers.has(key);
-  const rest = tip.filter(({ object }) => !isReplaced(refKey(refOf(object))));
+  const rest = tip.filter(({ object }) => !isReplaced(refKeyOf(object)));
   return [...rest, ...[...added].filter(([key]) => isReplaced(key)).map(([, manifest]) => manifest)];
 }
 
@@ -44,7 +45,7 @@ export function withLeftAlone(
   const left = new Set(apps.filter(({ id }) => keys.has(`${id.namespace}/${id.name}`)).flatMap(judgedKeys));
   return manifests.map((manifest) => {
     const { object } = manifest;
-    if (!left.has(refKey(refOf(object)))) return manifest;
+    if (!left.has(refKeyOf(object))) return manifest;
     const annotations = { ...object.metadata.annotations, 'serin.dev/ignore': 'true' };
     return { ...manifest, object: { ...object, metadata: { ...object.metadata, annotations } } };
   });
@@ -52,6 +53,7 @@ export function withLeftAlone(
 
 /** Canaries, by `namespace/name`, whose targets Git asks for another number of pods than before. Those that are new do not count. */
 export function rescaled(before: readonly App[], now: readonly App[]): readonly string[] {
+  if (before === now) return [];
   const numberOf = ({ target }: App): unknown =>
     (target?.object['spec'] as { replicas?: unknown } | undefined)?.replicas;
   const keyOf = ({ id }: App): string => `${id.namespace}/${id.name}`;

@@ -4,7 +4,7 @@ import { createLedgers } from '../../src/agent/ledgers.ts';
 import { createReleases } from '../../src/agent/releases.ts';
 import { createSyncLoop, type SyncLoop } from '../../src/agent/sync-loop.ts';
 import { createTelemetry } from '../../src/agent/telemetry.ts';
-import { asRevision, type GitRepo, type Revision, type TreeFile } from '../../src/git/repo.ts';
+import { asRevision, type GitRepo, type Revision } from '../../src/git/repo.ts';
 import type { Cluster } from '../../src/cluster/cluster.ts';
 import { AgentError } from '../../src/lib/errors.ts';
 import type { Http } from '../../src/lib/http.ts';
@@ -12,37 +12,36 @@ import { createLogger } from '../../src/lib/log.ts';
 import type { Desired, Syncer, SyncResult } from '../../src/sync/syncer.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { type ManualClock, manualClock } from '../helpers/manual-clock.ts';
+import { treeRepo } from '../helpers/tree-repo.ts';
 
 const commit = (name: string): Revision => asRevision(name.padEnd(40, '0'));
 const second = 1_000;
 
-/** A branch whose commits hold one ConfigMap that is called as they are. */
+/** A branch whose commits hold one ConfigMap that is called as they are, up to a dash; the whole name stands in a ledger. */
 interface Branch {
   tip: string;
   isReachable: boolean;
 }
 
+const nameOf = (at: Revision): string => at.replace(/0+$/, '');
+
 function repoOf(branch: Branch, whileFetched: (commit: string) => void): GitRepo {
-  const files = (at: Revision): ReadonlyMap<string, TreeFile> =>
-    new Map([['a.yaml', { oid: at.replace(/0+$/, ''), mode: '100644' }]]);
   const fetched = new Set<Revision>();
   const repo: Partial<GitRepo> = {
+    ...treeRepo((at) => ({
+      'a.yaml': `apiVersion: v1\nkind: ConfigMap\nmetadata: { name: ${nameOf(at).split('-')[0]} }\n`,
+      '.releases/test/app.yaml': `apiVersion: serin.dev/v1\nnote: ${nameOf(at)}\n`,
+    })),
     branch: 'main',
     poll: () =>
       branch.isReachable
         ? Promise.resolve(commit(branch.tip))
         : Promise.reject(new AgentError('GIT_UNREACHABLE', 'the server is down')),
     fetch(revision) {
-      if (!fetched.has(revision)) whileFetched(revision.replace(/0+$/, ''));
+      if (!fetched.has(revision)) whileFetched(nameOf(revision));
       fetched.add(revision);
       return Promise.resolve();
     },
-    tree: (at) => Promise.resolve(files(at)),
-    diff(before, after) {
-      const [old, now] = [files(before).get('a.yaml'), files(after).get('a.yaml')];
-      return Promise.resolve(old && now ? [{ kind: 'modified', path: 'a.yaml', before: old, after: now }] : []);
-    },
-    blob: (oid) => Promise.resolve(Buffer.from(`apiVersion: v1\nkind: ConfigMap\nmetadata: { name: ${oid} }\n`)),
   };
   return repo as GitRepo;
 }
@@ -56,6 +55,8 @@ interface Stage {
   /** Those of which nothing was applied, because they were not the tip any more. */
   readonly dropped: string[];
   readonly messages: string[];
+  /** What the syncer was told to apply. */
+  readonly revisions: string[];
 }
 
 type Meanwhile = (stage: Stage, commit: string) => void;
@@ -85,6 +86,7 @@ async function onStage(
   };
   const applied: string[] = [];
   const dropped: string[] = [];
+  const revisions: string[] = [];
   const nothing: SyncResult = {
     applied: [],
     unchanged: 0,
@@ -99,6 +101,7 @@ async function onStage(
       const name = desired.manifests[0]?.object.metadata.name ?? '';
       whileOpening?.(stage, name);
       const isOutdated = (await desired.isCurrent?.(signal)) === false;
+      revisions.push(desired.revision);
       (isOutdated ? dropped : applied).push(name);
       return { ...nothing, isOutdated };
     },
@@ -118,7 +121,7 @@ async function onStage(
     onSynced: () => undefined,
     signal,
   });
-  const stage: Stage = { clock, branch, loop, applied, dropped, messages };
+  const stage: Stage = { clock, branch, loop, applied, dropped, messages, revisions };
   const running = loop.run();
   try {
     await story(stage);
@@ -191,6 +194,23 @@ describe('the tip that is applied', () => {
       await eventually('synced', () => applied.length > 0);
       expect(dropped).toEqual(['a', 'c1', 'c2']);
       expect(applied[0]).toBe('c3');
+    });
+  });
+});
+
+describe('a commit that changes no manifest', () => {
+  it('is synced without anything to be planned, and what is told of the manifests names the commit that made them so', async () => {
+    await onStage({}, async ({ applied, branch, loop, messages, revisions }) => {
+      for (const tip of ['a', 'a-1', 'a-2', 'b', 'b-1']) {
+        branch.tip = tip;
+        loop.wake('a push');
+        await eventually(`synced ${tip}`, () => loop.state.synced === commit(tip));
+      }
+      expect(applied).toEqual(['a', 'b']);
+      expect(messages.filter((message) => message.startsWith('Synced '))).toHaveLength(5);
+      loop.resync();
+      await eventually('compared', () => applied.length === 3);
+      expect(revisions).toEqual(['a', 'b', 'b'].map(commit));
     });
   });
 });
