@@ -43,6 +43,8 @@ export interface CanaryLoop {
 
 const stackOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
 
+/** What a canary is held for is said again after this: the API server forgets events. */
+const complaintMs = 3_600_000;
 const conflictRetryMs = 250;
 const notReadyRetryMs = 500;
 const underAnalysis: ReadonlySet<Phase> = new Set<Phase>(['Progressing', 'WaitingPromotion']);
@@ -111,8 +113,9 @@ export function createCanaryLoop({
   };
 
   const complain = (canary: KubeObject, memory: Memory, message: string): void => {
-    if (memory.complaint === message) return;
+    if (memory.complaint === message && clock.now() - memory.complainedAtMs < complaintMs) return;
     memory.complaint = message;
+    memory.complainedAtMs = clock.now();
     const { name, namespace = '' } = canary.metadata;
     effects.tell(canary, { name, namespace }, { type: 'Warning', level: 'error', message });
   };
@@ -186,7 +189,8 @@ export function createCanaryLoop({
     } catch (error) {
       if (!(error instanceof AgentError)) throw error;
       // It stays where it is: traffic is not moved by a Canary that cannot be understood.
-      return complain(canary, memory, `invalid canary spec: ${error.message}`);
+      complain(canary, memory, `invalid canary spec: ${error.message}`);
+      return queue.addAt(key, clock.now() + complaintMs);
     }
     ways.note(key, understood);
     const { spec, router } = understood;
@@ -259,6 +263,8 @@ export function createCanaryLoop({
         'a canary could not be looked at; it holds',
       );
       queue.addAt(key, clock.now() + 10_000);
+      const canary = views.canaries.get(...split(key));
+      if (canary) complain(canary, memoryOf(key), `${key} cannot be looked at, it holds: ${messageOf(error)}`);
     },
   });
 

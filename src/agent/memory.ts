@@ -18,8 +18,9 @@ export interface Memory {
   /** Nothing was to be done, and nothing that it looks at has changed since. */
   quiet: boolean;
   intervalMs: number;
-  /** What was last complained about, so that it is said once. */
+  /** What was last complained about, and when, so that it is said once an hour. */
   complaint: string;
+  complainedAtMs: number;
   phase: string;
   /** As the last tick found them. */
   gates: GateState | undefined;
@@ -40,6 +41,7 @@ export function emptyMemory(): Memory {
     quiet: false,
     intervalMs: 0,
     complaint: '',
+    complainedAtMs: 0,
     phase: '',
     gates: undefined,
     gateOpened: false,
