@@ -1,4 +1,5 @@
 import { canonicalJson, sha256Hex } from '../lib/hash.ts';
+import { perObject } from '../lib/memo.ts';
 import { atOnce } from '../lib/turns.ts';
 import type { KubeObject, Manifest } from '../manifest/types.ts';
 import { configRefsOf, imagesOf, isTrackedConfig } from './configs.ts';
@@ -36,22 +37,22 @@ export function* findApps(
   before: readonly App[] = [],
 ): Generator<void, App[]> {
   const known = new Map(before.map((app) => [app.canary, app]));
-  const key = (kind: string, namespace: string, name: string): string => `${kind}/${namespace}/${name}`;
   const namespaceOf = (object: KubeObject): string => object.metadata.namespace ?? defaultNamespace;
-  const index = new Map<string, Manifest>();
+  const index = createIndex();
+  const canaries: Manifest[] = [];
   for (const manifest of manifests) {
     const { object } = manifest;
     const part = partOf(object);
-    if (part !== undefined) index.set(key(part, namespaceOf(object), object.metadata.name), manifest);
+    if (part !== undefined) index.add(part, namespaceOf(object), manifest);
+    else if (object.kind === 'Canary' && object.apiVersion.startsWith('flagger.app/')) canaries.push(manifest);
   }
+  yield;
   const found: App[] = [];
-  for (const canary of manifests) {
-    if (canary.object.kind !== 'Canary' || !canary.object.apiVersion.startsWith('flagger.app/')) continue;
+  for (const canary of canaries) {
     const namespace = namespaceOf(canary.object);
     const id = { namespace, name: canary.object.metadata.name };
-    const ref = at(canary.object, 'spec', 'targetRef');
-    const targetKind = targetKindOf(textOf(at(ref, 'kind')) ?? 'Deployment', textOf(at(ref, 'apiVersion')) ?? '');
-    const target = index.get(key(targetKind, namespace, textOf(at(ref, 'name')) ?? ''));
+    const { targetKind, name } = targetOf(canary.object);
+    const target = index.get(targetKind, namespace, name);
     if (!target) {
       found.push({ id, canary, targetKind, configs: [], images: {}, content: contentOf(undefined, []) });
       continue;
@@ -59,7 +60,7 @@ export function* findApps(
     const kind = targets[targetKind];
     const refs = kind.tracksConfigs ? configRefsOf(target.object) : [];
     const configs = refs.flatMap((config) => {
-      const manifest = index.get(key(config.kind, namespace, config.name));
+      const manifest = index.get(config.kind, namespace, config.name);
       return manifest && isTrackedConfig(manifest.object) ? [manifest] : [];
     });
     const last = known.get(canary);
@@ -73,6 +74,30 @@ export function* findApps(
   }
   return found;
 }
+
+interface Index {
+  add(part: string, namespace: string, manifest: Manifest): void;
+  get(part: string, namespace: string, name: string): Manifest | undefined;
+}
+
+/** Not by one key of all three: to make and hash those of thousands of objects takes longer than everything else. */
+function createIndex(): Index {
+  const parts = new Map<string, Map<string, Map<string, Manifest>>>();
+  return {
+    add(part, namespace, manifest) {
+      const spaces = parts.get(part) ?? new Map<string, Map<string, Manifest>>();
+      const names = spaces.get(namespace) ?? new Map<string, Manifest>();
+      parts.set(part, spaces.set(namespace, names.set(manifest.object.metadata.name, manifest)));
+    },
+    get: (part, namespace, name) => parts.get(part)?.get(namespace)?.get(name),
+  };
+}
+
+const targetOf = perObject((canary: KubeObject): { readonly targetKind: TargetKind; readonly name: string } => {
+  const ref = at(canary, 'spec', 'targetRef');
+  const targetKind = targetKindOf(textOf(at(ref, 'kind')) ?? 'Deployment', textOf(at(ref, 'apiVersion')) ?? '');
+  return { targetKind, name: textOf(at(ref, 'name')) ?? '' };
+});
 
 function isSame(before: readonly Manifest[], now: readonly Manifest[]): boolean {
   return before.length === now.length && before.every((manifest, index) => manifest === now[index]);
