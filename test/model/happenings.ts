@@ -1,7 +1,7 @@
 import type { Json } from '../../src/canary/json.ts';
 import type { Random } from './random.ts';
 import { type Range, randomRange } from './scalers.ts';
-import { type Setting, weighted } from './settings.ts';
+import { rounds, type Setting, weighted } from './settings.ts';
 
 export type Metrics = 'good' | 'bad' | 'silent' | 'idle' | 'unreachable' | 'invalid';
 /** What answers a webhook of this type from now on. */
@@ -98,7 +98,10 @@ const makers: readonly Maker[] = [
   (random) => ({ kind: 'pods', of: random.pick(['target', 'primary']), down: false }),
   (random) => ({ kind: 'scale', of: random.pick(['target', 'target', 'primary']), replicas: random.below(4) }),
   (random) => ({ kind: 'spec', change: random.pick(specChanges) }),
-  (random) => ({ kind: 'analysis', change: random.chance(0.3) ? { threshold: 1 } : random.pick(weighted) }),
+  (random) => ({
+    kind: 'analysis',
+    change: random.chance(0.3) ? { threshold: 1 } : random.pick([...weighted, ...rounds]),
+  }),
   (random) => ({
     kind: 'route',
     to: random.pick(['drifts', 'vanishes', 'is refused', 'is accepted', 'is accepted', 'is set to 35']),

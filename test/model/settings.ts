@@ -48,7 +48,7 @@ export const weighted: readonly Json[] = [
   { stepWeight: 40, maxWeight: 80, mirror: true },
   { stepWeight: 100 },
 ];
-const rounds: readonly Json[] = [
+export const rounds: readonly Json[] = [
   { iterations: 2 },
   { iterations: 1, mirror: true },
   { iterations: 3 },
@@ -100,6 +100,21 @@ export function randomSetting(random: Random): Setting {
     hasApex: random.chance(0.2),
     ...(scaler ? { scaler } : {}),
   };
+}
+
+const strategyFields = [
+  'stepWeight',
+  'stepWeights',
+  'maxWeight',
+  'stepWeightPromotion',
+  'mirror',
+  'iterations',
+  'match',
+];
+
+/** An analysis that says nothing of how users are shared. */
+export function withoutStrategy(analysis: Json): Json {
+  return Object.fromEntries(Object.entries(analysis).filter(([field]) => !strategyFields.includes(field)));
 }
 
 /** Knative mirrors nothing. */

@@ -25,7 +25,7 @@ import {
   scalerOf,
   sideOf,
 } from './scalers.ts';
-import { type Setting, unmirrored } from './settings.ts';
+import { type Setting, unmirrored, withoutStrategy } from './settings.ts';
 import { servingOf, show, templateOf, versionOf, wantedOf, type Health, type Workload } from './workload.ts';
 
 const home: TrafficSplit = { canaryWeight: 0, mirror: false };
@@ -358,15 +358,15 @@ export class World {
     this.canary = { ...this.canary, metadata: { ...this.canary.metadata, generation: this.generation }, spec };
   }
 
+  /** Another strategy takes the place of the one that was there. Only steps go with cookies, and only rounds without routes. */
   private editAnalysis(change: Json): void {
     const spec = jsonOf(this.canary['spec']);
     const analysis = jsonOf(spec['analysis']);
-    const isSteps = change['threshold'] === undefined;
-    if (isSteps && analysis['iterations'] !== undefined) return;
-    const { stepWeight, stepWeights, maxWeight, stepWeightPromotion, mirror, ...rest } = analysis;
-    const steps = { stepWeight, stepWeights, maxWeight, stepWeightPromotion, mirror };
-    const changed = unmirrored(change, this.kind === 'Knative');
-    this.edit({ ...spec, analysis: { ...rest, ...(isSteps ? {} : steps), ...changed } });
+    if (change['threshold'] !== undefined) return this.edit({ ...spec, analysis: { ...analysis, ...change } });
+    const isRounds = change['iterations'] !== undefined;
+    if (isRounds ? analysis['sessionAffinity'] !== undefined : spec['provider'] === 'kubernetes') return;
+    if (change['match'] !== undefined && spec['provider'] !== 'istio') return;
+    this.edit({ ...spec, analysis: { ...withoutStrategy(analysis), ...unmirrored(change, this.kind === 'Knative') } });
   }
 
   private changeService(role: ServiceRole, is: 'deleted' | 'turned'): void {
