@@ -22,6 +22,8 @@ export async function listen(
     });
     server.listen(port, host, () => resolve());
   });
+  // A connection that cannot be taken (no file handles are left) ends itself, and must not end the agent.
+  server.on('error', () => undefined);
   return {
     port: (server.address() as AddressInfo).port,
     close: () =>
