@@ -117,8 +117,7 @@ function withScaler(object: KubeObject): KubeObject {
       ? []
       : [{ manager, fieldsV1: { 'f:spec': { 'f:replicas': {} } } }],
   );
-  object.metadata['managedFields'] = managedFields;
-  return object;
+  return { ...object, metadata: { ...object.metadata, managedFields } };
 }
 
 /** A Knative Revision concerns the Service that it was made for. */

@@ -7,7 +7,7 @@ import type { KubeObject } from '../manifest/types.ts';
 export interface Echoes {
   /** Reads the answer to a write. Throws SyntaxError where it is no JSON. */
   readonly read: (answer: string) => unknown;
-  /** What a watch's line says; it belongs to the caller. Throws SyntaxError where it is no JSON. */
+  /** What a watch's line says; nobody may change it. Throws SyntaxError where it is no JSON. */
   readonly hear: (line: string) => unknown;
 }
 
@@ -21,15 +21,14 @@ const heads = ['{"type":"MODIFIED","object":', '{"type":"ADDED","object":'] as c
 
 export function createEchoes(): Echoes {
   const written = new Map<string, { readonly text: string; readonly object: KubeObject }>();
+  /** Versions that a watch told first: nobody waits for their answers. */
+  const heard = new Set<string>();
   return {
     read(answer) {
       const value = JSON.parse(answer) as KubeObject;
       const version = answer.length > keptLength || unkept.has(value.kind) ? undefined : versionIn(answer);
-      if (version === undefined) return value;
-      for (const oldest of written.keys()) {
-        if (written.size < kept) break;
-        written.delete(oldest);
-      }
+      if (version === undefined || heard.delete(version)) return value;
+      makeRoom(written);
       written.set(version, { text: answer.trimEnd(), object: value });
       return value;
     },
@@ -37,17 +36,24 @@ export function createEchoes(): Echoes {
       const head = heads.find((candidate) => line.startsWith(candidate));
       const version = head && versionIn(line);
       const own = version === undefined ? undefined : written.get(version);
+      if (head && version && !own) {
+        makeRoom(heard);
+        heard.add(version);
+      }
       if (!head || !version || !own) return JSON.parse(line) as unknown;
       const isEcho = line.length === head.length + own.text.length + 1 && line.startsWith(own.text, head.length);
       if (!isEcho) return JSON.parse(line) as unknown;
       written.delete(version);
-      const { object } = own;
-      return {
-        type: head === heads[0] ? 'MODIFIED' : 'ADDED',
-        object: { ...object, metadata: { ...object.metadata } },
-      };
+      return { type: head === heads[0] ? 'MODIFIED' : 'ADDED', object: own.object };
     },
   };
+}
+
+function makeRoom(entries: Map<string, unknown> | Set<string>): void {
+  for (const oldest of entries.keys()) {
+    if (entries.size < kept) return;
+    entries.delete(oldest);
+  }
 }
 
 const field = '"resourceVersion":"';

@@ -21,7 +21,7 @@ export interface ReflectorDeps {
     kind: KindRef,
     signal: AbortSignal,
   ) => Promise<{ items: readonly KubeObject[]; resourceVersion: string; next: string }>;
-  /** Reads a line of a watch; what it gives belongs to the reflector. */
+  /** Reads a line of a watch; what it gives may have been read by others before. */
   readonly parse: (line: string) => unknown;
   readonly onRequest?: OnRequest;
 }
@@ -49,6 +49,12 @@ const silenceMs = 150_000;
 
 /** A watch that held so long was a good one: what ends it then is no reason to wait long. */
 const steadyMs = 5_000;
+
+/** A new object: one that members are deleted from takes more memory, and time at every look. */
+function withoutManagedFields(object: KubeObject): KubeObject {
+  const { managedFields: _managed, ...metadata } = object.metadata;
+  return { ...object, metadata };
+}
 
 /** List, then watch, for ever: no reset, 410, 429 or restart ends it, only the signal. */
 export function startReflector(
@@ -78,10 +84,8 @@ export function startReflector(
     else if (names.delete(name) && names.size === 0) places.delete(namespace);
   };
   const take = (object: KubeObject): KubeObject => {
-    object.apiVersion ??= kind.apiVersion;
-    object.kind ??= kind.kind;
-    if (!options.keepManagedFields) delete object.metadata['managedFields'];
-    return options.project ? options.project(object) : object;
+    const kept = options.keepManagedFields ? object : withoutManagedFields(object);
+    return options.project ? options.project(kept) : kept;
   };
   const tell = (change: Change): void => {
     for (const listener of listeners) {
