@@ -13,6 +13,8 @@ export class KnownTips {
   readonly #gitdir: string;
   readonly #tips: Set<Revision>;
   readonly #shallow: Set<Revision>;
+  /** What the file says; undefined until it was written from here. */
+  #writtenShallow: string | undefined;
 
   private constructor(gitdir: string, tips: readonly Revision[], shallow: readonly Revision[]) {
     this.#gitdir = gitdir;
@@ -55,7 +57,9 @@ export class KnownTips {
       this.#tips.delete(oldest);
     }
     // The boundary before the tips: a tip without its boundary would promise the server history that is not here.
-    await writeDurably(join(this.#gitdir, 'shallow'), this.#lines(this.#shallow));
+    const boundary = this.#lines(this.#shallow);
+    if (boundary !== this.#writtenShallow) await writeDurably(join(this.#gitdir, 'shallow'), boundary);
+    this.#writtenShallow = boundary;
     await writeDurably(
       join(this.#gitdir, 'packed-refs'),
       this.#lines(this.#tips, (oid) => ` refs/serin/${oid}`),

@@ -1,6 +1,7 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AgentError } from '../lib/errors.ts';
+import { ByteCache } from './byte-cache.ts';
 import { KnownTips } from './known-tips.ts';
 import { type GitObject, type ParsedCommit, parseCommit } from './objects.ts';
 import { ObjectStore } from './object-store.ts';
@@ -11,6 +12,7 @@ import { Trees } from './trees.ts';
 
 /** More than this and more than four times its largest pack: the mirror is thrown away at the next start. */
 const MAX_GROWN_BYTES = 256 * 1024 * 1024;
+const COMMIT_CACHE_BYTES = 512 * 1024;
 
 /**
  * The bare repository on disk, native git's format. Every commit in it has its whole tree here, because only whole
@@ -20,6 +22,7 @@ export class LocalMirror {
   readonly gitdir: string;
   readonly trees: Trees;
   readonly #identity: string;
+  readonly #commits = new ByteCache<ParsedCommit>(COMMIT_CACHE_BYTES);
   #store: ObjectStore;
   #tips: KnownTips;
   #damaged = false;
@@ -106,9 +109,13 @@ export class LocalMirror {
   }
 
   async commit(revision: Revision): Promise<ParsedCommit> {
+    const known = this.#commits.get(revision);
+    if (known) return known;
     const { type, content } = await this.read(revision);
     if (type !== 'commit') throw new AgentError('GIT_NOT_FOUND', `${revision} is a ${type}, not a commit`);
-    return parseCommit(revision, content);
+    const commit = parseCommit(revision, content);
+    this.#commits.set(revision, commit, content.length * 2 + 500);
+    return commit;
   }
 
   /** Reads a commit and its root folder back; throws when that fails. */
@@ -144,6 +151,7 @@ export class LocalMirror {
   /** Begins again with an empty mirror. */
   async reset(): Promise<void> {
     this.#store.close();
+    this.#commits.clear();
     await begin(this.gitdir, this.#identity);
     this.#store = await ObjectStore.open(this.gitdir);
     this.#tips = await KnownTips.open(this.gitdir, () => false);

@@ -1,6 +1,6 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { createTurns } from '../lib/turns.ts';
 import { ByteCache } from './byte-cache.ts';
 import { syncFolder, writeDurably } from './durable.ts';
 import type { GitObject } from './objects.ts';
@@ -11,7 +11,6 @@ import { encodePackIndex } from './pack-index.ts';
 const BASE_CACHE_BYTES = 16 * 1024 * 1024;
 const SMALL_PACK_BYTES = 1024 * 1024;
 const MAX_SMALL_PACKS = 50;
-const TURN_MS = 8;
 
 /**
  * The objects of one mirror: packs only, all of them indexed and durable before a reader can see them. What is visible
@@ -22,7 +21,7 @@ export class ObjectStore {
   readonly #context: PackContext;
   /** Newest first: what was fetched last is read most. */
   #packs: PackFile[] = [];
-  #turnEndsAt = 0;
+  readonly #turns = createTurns();
 
   private constructor(folder: string) {
     this.#folder = folder;
@@ -60,13 +59,15 @@ export class ObjectStore {
   }
 
   has(oid: string): boolean {
-    return this.#packs.some(({ index }) => index.offsetOf(oid) !== undefined);
+    const id = Buffer.from(oid, 'hex');
+    return this.#packs.some(({ index }) => index.offsetOf(id) !== undefined);
   }
 
   /** Undefined when the object is not here; throws when it is and cannot be read. */
   readNow(oid: string): GitObject | undefined {
+    const id = Buffer.from(oid, 'hex');
     for (const pack of this.#packs) {
-      const object = pack.read(oid);
+      const object = pack.read(id);
       if (object) return object;
     }
     return undefined;
@@ -74,11 +75,7 @@ export class ObjectStore {
 
   /** As `readNow`, but lets other work through when many objects are read in a row. */
   async read(oid: string): Promise<GitObject | undefined> {
-    const now = performance.now();
-    if (now > this.#turnEndsAt) {
-      await nextTurn();
-      this.#turnEndsAt = performance.now() + TURN_MS;
-    }
+    await this.#turns.breathe();
     return this.readNow(oid);
   }
 

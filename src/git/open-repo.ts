@@ -103,8 +103,8 @@ class HttpGitRepo implements GitRepo {
     return this.#polled;
   }
 
-  async refs(prefix: string, signal: AbortSignal): Promise<ReadonlyMap<string, Revision>> {
-    const refs = await this.#upload.listRefs([prefix], signal);
+  async refs(prefixes: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, Revision>> {
+    const refs = await this.#upload.listRefs(prefixes, signal);
     return new Map([...refs].map(([name, { oid, peeled }]) => [name, asRevision(peeled ?? oid)]));
   }
 

@@ -15,7 +15,7 @@ export interface PackFile {
   readonly stem: string;
   readonly bytes: number;
   readonly index: PackIndex;
-  read(oid: string): GitObject | undefined;
+  read(oid: Buffer): GitObject | undefined;
   close(): void;
 }
 
@@ -64,7 +64,7 @@ export function openPackFile(stem: string, context: PackContext): PackFile {
       chain.push({ at, head });
       if (head.kind === 'offset-delta') at -= head.back;
       else {
-        const local = index.offsetOf(head.base);
+        const local = index.offsetOf(Buffer.from(head.base, 'hex'));
         if (local === undefined) base = context.elsewhere(head.base);
         else at = local;
         if (local === undefined && !base) throw new Error(`delta base ${head.base} is missing`);

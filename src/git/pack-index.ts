@@ -11,7 +11,8 @@ export interface PackIndex {
   readonly count: number;
   /** Trailer of the pack that this index belongs to, hex. */
   readonly packChecksum: string;
-  offsetOf(oid: string): number | undefined;
+  /** `oid` as bytes: it is looked for in many packs. */
+  offsetOf(oid: Buffer): number | undefined;
   oids(): Iterable<string>;
 }
 
@@ -58,8 +59,7 @@ export function parsePackIndex(bytes: Buffer): PackIndex {
   return {
     count,
     packChecksum: bytes.toString('hex', bytes.length - 40, bytes.length - 20),
-    offsetOf(oid) {
-      const wanted = Buffer.from(oid, 'hex');
+    offsetOf(wanted) {
       const first = wanted[0];
       if (wanted.length !== 20 || first === undefined) return undefined;
       let low = fan(first - 1);

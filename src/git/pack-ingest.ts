@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
+import { createTurns } from '../lib/turns.ts';
 import { ByteCache } from './byte-cache.ts';
 import { inflated } from './deflate.ts';
 import { applyDelta } from './delta.ts';
@@ -15,7 +15,6 @@ export interface IngestedPack extends EncodedPack {
 }
 
 const BASE_CACHE_BYTES = 32 * 1024 * 1024;
-const TURN_MS = 10;
 
 /**
  * Checks a received pack down to the last object and computes its index. Deltas against objects outside the pack (a
@@ -49,7 +48,7 @@ class Ingest {
   readonly #offsets = new Map<string, number>();
   readonly #added = new Map<string, GitObject>();
   readonly #commits: string[] = [];
-  #turnEndsAt = performance.now() + TURN_MS;
+  readonly #turns = createTurns();
 
   constructor(bytes: Buffer, outside: (oid: string) => GitObject | undefined) {
     this.#bytes = bytes;
@@ -68,7 +67,7 @@ class Ingest {
       for (const raw of pending) {
         if (this.#baseIsKnown(raw)) this.#register(raw, this.#resolve(raw));
         else left.push(raw);
-        await this.#breathe();
+        await this.#turns.breathe();
       }
       if (left.length === pending.length) throw new Error(`${left.length} deltas without base`);
       pending = left;
@@ -89,7 +88,7 @@ class Ingest {
       if (head.kind === 'whole') this.#register(raw, { type: head.type, content });
       else deltas.push(raw);
       at = end;
-      await this.#breathe();
+      await this.#turns.breathe();
     }
     if (at !== body.length) throw new Error('bytes after the last object');
     return deltas;
@@ -156,11 +155,5 @@ class Ingest {
     if (appended.length === 0) return { bytes: this.#bytes, entries, checksum, commits };
     const parts = [packHeader(count + appended.length), body.subarray(12), ...appended];
     return { ...sealPack(parts, entries), commits };
-  }
-
-  async #breathe(): Promise<void> {
-    if (performance.now() < this.#turnEndsAt) return;
-    await nextTurn();
-    this.#turnEndsAt = performance.now() + TURN_MS;
   }
 }

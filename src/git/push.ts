@@ -1,12 +1,12 @@
-import type { LocalMirror } from './local-mirror.ts';
+import { createTurns } from '../lib/turns.ts';
 import type { Folder } from './folder.ts';
+import type { LocalMirror } from './local-mirror.ts';
 import { closed, encodeCommit, encodeTag, newObject, type NewObject } from './objects.ts';
 import { type EncodedPack, PackBuilder } from './pack-format.ts';
 import { PendingObjects } from './pending-objects.ts';
 import type { PushRequest, Revision, TagDraft } from './repo.ts';
 import { asRevision } from './repo.ts';
 import { editTree } from './tree-edit.ts';
-import { createTurns } from './turns.ts';
 
 /** A push that is ready to be sent; nothing of it is on disk. */
 export interface PreparedPush {
@@ -28,7 +28,7 @@ export interface PreparedTag {
 /** Builds the commits one on top of the other and the tag objects, in memory. Equal requests give equal ids. */
 export async function preparePush(mirror: LocalMirror, request: PushRequest): Promise<PreparedPush> {
   const pending = new PendingObjects();
-  const breathe = createTurns();
+  const turns = createTurns();
   const folderOf = async (oid: string): Promise<Folder> => pending.folder(oid) ?? mirror.trees.folder(oid);
   const tags = request.tags.map((draft) => ({
     draft,
@@ -46,12 +46,12 @@ export async function preparePush(mirror: LocalMirror, request: PushRequest): Pr
     for (const object of [...edit.files, commit]) pending.add(object);
     parent = asRevision(commit.oid);
     commits.push(parent);
-    await breathe();
+    await turns.breathe();
   }
   const packed = new PackBuilder();
   for (const object of [...pending.unknown((oid) => mirror.has(oid)), ...tags.map((tag) => tag.object)]) {
     packed.add(object);
-    await breathe();
+    await turns.breathe();
   }
   return { tip: parent, commits, pack: packed.seal(), tags, folders: pending.folders };
 }

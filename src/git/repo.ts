@@ -84,7 +84,7 @@ export interface GitRepo {
   commit(at: Revision): Promise<CommitInfo>;
   /** Newest first, first parents only, as far as history is here. */
   log(from: Revision, limit: number): Promise<readonly CommitInfo[]>;
-  /** The server's refs under a prefix such as `refs/tags/releases/`; annotated tags are peeled to the commit. */
-  refs(prefix: string, signal: AbortSignal): Promise<ReadonlyMap<string, Revision>>;
+  /** The server's refs under prefixes such as `refs/tags/releases/`, asked for at once; annotated tags are peeled to the commit. */
+  refs(prefixes: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, Revision>>;
   push(request: PushRequest, signal: AbortSignal): Promise<PushResult>;
 }

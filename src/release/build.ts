@@ -1,6 +1,7 @@
 import type { GitRepo, Revision } from '../git/repo.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
+import { createTurns } from '../lib/turns.ts';
 import type { LoadSettings } from '../manifest/load.ts';
 import {
   type Composed,
@@ -10,10 +11,12 @@ import {
   composeRollback,
   createDraft,
   type Draft,
-  tagFolder,
 } from './compose.ts';
 import { ledgerFolder, ledgerPath, parseLedger } from './ledger.ts';
+import { LedgerFile } from './ledger-file.ts';
 import { appIn, type Files, type Render } from './rendered.ts';
+import { createReleaseTags } from './release-tags.ts';
+import { isToldIn, type ToldReleases } from './told.ts';
 import type { TreeReader } from './trees.ts';
 import type { AppId, Outcome } from './types.ts';
 
@@ -23,19 +26,27 @@ export interface BuildDeps {
   readonly settings: ComposeSettings & LoadSettings;
   readonly reader: TreeReader;
   readonly render: Render;
+  readonly told: ToldReleases;
 }
 
 /** What is to be pushed on top of a tip, and what needs no push. */
 export interface Built {
   readonly draft: Draft;
   /** Told by Git already: the commit that does, as far as it can be found. */
-  readonly written: { readonly outcome: Outcome; readonly revision: Revision; readonly number: number | undefined }[];
-  /** `isPassing`: Git could not be asked for something; nobody has to act. */
-  readonly blocked: { readonly outcome: Outcome; readonly reason: string; readonly isPassing: boolean }[];
+  readonly written: readonly {
+    readonly outcome: Outcome;
+    readonly revision: Revision;
+    readonly number: number | undefined;
+  }[];
+  readonly blocked: readonly Blocked[];
 }
 
-/** How far back commits are searched for a Release-Id. */
-const searchedCommits = 500;
+interface Blocked {
+  readonly outcome: Outcome;
+  readonly reason: string;
+  /** Git could not be asked for something; nobody has to act. */
+  readonly isPassing: boolean;
+}
 
 /**
  * Builds outcomes on a tip that is here: a function of the tree and of what is to be said. One app's broken ledger or vanished
@@ -48,18 +59,24 @@ export async function buildOutcomes(
   signal: AbortSignal,
 ): Promise<Built> {
   const { repo, log, settings, reader, render } = deps;
-  const tagsOf = createTagReader(deps, outcomes.filter(({ verdict }) => verdict === 'promoted').length);
+  const turns = createTurns();
+  const promoted = outcomes.filter(({ verdict }) => verdict === 'promoted');
+  const tagsOf = createReleaseTags(
+    repo,
+    settings,
+    promoted.map(({ app }) => app),
+  );
   // Promotions touch nothing but ledgers: the tree is only read for a revert.
   const isRollback = outcomes.some(({ verdict }) => verdict === 'rolled-back');
   const draft = createDraft(isRollback ? await reader.read(tip, signal) : new Map());
-  const built: Built = { draft, written: [], blocked: [] };
-  const told = await toldReleases(repo, tip);
+  const blocked: Blocked[] = [];
+  const already: { readonly outcome: Outcome; readonly number: number | undefined }[] = [];
+  const told = isRollback ? await deps.told(tip) : undefined;
   const stableContent = isRollback ? await stableContents(deps, tip) : () => undefined;
 
   const settle = (outcome: Outcome, composed: Composed): void => {
-    if (composed.kind === 'blocked') built.blocked.push({ outcome, reason: composed.reason, isPassing: false });
-    if (composed.kind !== 'written') return;
-    built.written.push({ outcome, revision: told.get(outcome.releaseId)?.[0] ?? tip, number: composed.number });
+    if (composed.kind === 'blocked') blocked.push({ outcome, reason: composed.reason, isPassing: false });
+    if (composed.kind === 'written') already.push({ outcome, number: composed.number });
   };
   const guarded = async (outcome: Outcome, work: () => Promise<void>): Promise<void> => {
     try {
@@ -70,16 +87,15 @@ export async function buildOutcomes(
         log.error({ error: error instanceof Error ? error.stack : String(error) }, 'an outcome could not be built');
       }
       const isPassing = error instanceof AgentError && error.code === 'GIT_UNREACHABLE';
-      built.blocked.push({ outcome, reason: messageOf(error), isPassing });
+      blocked.push({ outcome, reason: messageOf(error), isPassing });
     }
+    await turns.breathe();
   };
   const readLedgerOf = async ({ app }: Outcome): Promise<void> => {
     const path = ledgerPath(settings, app);
     if (draft.ledgers.has(path)) return;
     const bytes = await repo.file(tip, path);
-    const text = bytes && Buffer.from(bytes).toString('utf8');
-    if (text !== undefined) parseLedger(path, text);
-    draft.ledgers.set(path, text);
+    draft.ledgers.set(path, bytes && LedgerFile.parse(path, Buffer.from(bytes).toString('utf8')));
   };
 
   const adoptions: Outcome[] = [];
@@ -89,8 +105,8 @@ export async function buildOutcomes(
       adoptions.push(outcome);
     });
   }
-  const fresh = composeAdoptions(draft, adoptions, settings);
-  for (const outcome of adoptions) if (!fresh.includes(outcome)) settle(outcome, { kind: 'written', number: 0 });
+  const fresh = new Set(await turns.run(composeAdoptions(draft, adoptions, settings)));
+  for (const outcome of adoptions) if (!fresh.has(outcome)) settle(outcome, { kind: 'written', number: 0 });
 
   for (const outcome of outcomes.filter(({ verdict }) => verdict !== 'adopted')) {
     await guarded(outcome, async () => {
@@ -100,7 +116,7 @@ export async function buildOutcomes(
         return settle(outcome, composePromotion(draft, outcome, tags, settings));
       }
       // A person lifted its quarantine since: that is no reason to say it again.
-      if (await hasTold(repo, told.get(outcome.releaseId) ?? [], ledgerPath(settings, outcome.app), outcome))
+      if (await isToldIn(repo, told?.get(outcome.releaseId) ?? [], ledgerPath(settings, outcome.app), outcome))
         return settle(outcome, { kind: 'written', number: undefined });
       const trees = {
         ...(await treesOf(deps, outcome, draft, signal)),
@@ -111,7 +127,12 @@ export async function buildOutcomes(
       return settle(outcome, composeRollback(draft, outcome, trees, settings));
     });
   }
-  return built;
+  if (already.length === 0) return { draft, written: [], blocked };
+  const tellers = told ?? (await deps.told(tip));
+  const written = already.map(({ outcome, number }) => {
+    return { outcome, revision: tellers.get(outcome.releaseId)?.[0] ?? tip, number };
+  });
+  return { draft, written, blocked };
 }
 
 /**
@@ -134,76 +155,36 @@ async function treesOf(
   });
   if (judged === files || appIn(render(judged), app)?.content !== content) return { base: files, judged };
   const before = await reader.read(base, signal).catch((error: unknown) => {
-    const text = ledgers.get(ledgerPath(settings, app));
-    const stable = text === undefined ? undefined : parseLedger(ledgerPath(settings, app), text).stable;
+    const stable = ledgers.get(ledgerPath(settings, app))?.ledger.stable;
     if (!isGone(error) || !stable || stable.revision === base) throw error;
     return reader.read(stable.revision, signal);
   });
   return { base: before, judged };
 }
 
-/** Release ids that commits tell of, as far as history is here, newest first. */
-async function toldReleases(repo: GitRepo, tip: Revision): Promise<ReadonlyMap<string, readonly Revision[]>> {
-  const told = new Map<string, Revision[]>();
-  for (const { revision, message } of await repo.log(tip, searchedCommits)) {
-    for (const [, id] of message.matchAll(/^Release-Id: (\S+)$/gm))
-      if (id) told.set(id, [...(told.get(id) ?? []), revision]);
-  }
-  return told;
-}
-
-/** Two clusters with a folder each give a commit that changes both the same release: what one wrote of it says nothing of the other's. */
-async function hasTold(
-  repo: GitRepo,
-  commits: readonly Revision[],
-  ledger: string,
-  { releaseId }: Outcome,
-): Promise<boolean> {
-  for (const commit of commits) {
-    const bytes = await repo.file(commit, ledger);
-    if (bytes && Buffer.from(bytes).toString('utf8').includes(releaseId)) return true;
-  }
-  return false;
-}
-
-/** Asks for each app by itself up to so many; all release tags in one answer for more. */
-const askedSingly = 3;
-
-/** Reads an app's release tags on the server, number to judged commit. */
-function createTagReader(
-  { repo, settings }: BuildDeps,
-  apps: number,
-): (app: AppId, signal: AbortSignal) => Promise<ReadonlyMap<number, Revision>> {
-  let all: Promise<ReadonlyMap<string, ReadonlyMap<number, Revision>>> | undefined;
-  const read = async (prefix: string, signal: AbortSignal): Promise<Map<string, Map<number, Revision>>> => {
-    const byFolder = new Map<string, Map<number, Revision>>();
-    for (const [name, revision] of await repo.refs(prefix, signal)) {
-      const [, folder = '', number = ''] = /^(.*\/)([1-9]\d{0,8})$/.exec(name) ?? [];
-      if (number === '') continue;
-      byFolder.set(folder, (byFolder.get(folder) ?? new Map<number, Revision>()).set(Number(number), revision));
-    }
-    return byFolder;
-  };
-  return async (app, signal) => {
-    const folder = `refs/tags/${tagFolder(settings, app)}`;
-    if (apps > askedSingly) all ??= read(`refs/tags/${settings.tagPrefix}`, signal);
-    return (await (all ?? read(folder, signal))).get(folder) ?? new Map<number, Revision>();
-  };
-}
-
+/** Of other apps, as the ledgers at the tip tell. Few are asked for, so only those are read as YAML. */
 async function stableContents(
   { repo, settings }: BuildDeps,
   tip: Revision,
 ): Promise<(app: AppId) => string | undefined> {
-  const ledgers = await repo.tree(tip, ledgerFolder(settings));
-  const contents = new Map<string, string>();
-  for (const [path, { oid }] of ledgers) {
-    try {
-      const { stable } = parseLedger(path, Buffer.from(await repo.blob(oid)).toString('utf8'));
-      if (stable) contents.set(path, stable.content);
-    } catch (error) {
-      if (!(error instanceof AgentError) || error.code !== 'MANIFEST_INVALID') throw error;
-    }
+  const texts = new Map<string, string>();
+  for (const [path, { oid }] of await repo.tree(tip, ledgerFolder(settings))) {
+    texts.set(path, Buffer.from(await repo.blob(oid)).toString('utf8'));
   }
-  return (app) => contents.get(ledgerPath(settings, app));
+  const contents = new Map<string, string | undefined>();
+  return (app) => {
+    const path = ledgerPath(settings, app);
+    const text = texts.get(path);
+    if (text !== undefined && !contents.has(path)) contents.set(path, stableContent(path, text));
+    return contents.get(path);
+  };
+}
+
+function stableContent(path: string, text: string): string | undefined {
+  try {
+    return parseLedger(path, text).stable?.content;
+  } catch (error) {
+    if (error instanceof AgentError && error.code === 'MANIFEST_INVALID') return undefined;
+    throw error;
+  }
 }

@@ -1,14 +1,6 @@
 import type { CommitDraft, Revision, Signature, TagDraft } from '../git/repo.ts';
-import {
-  holdsRelease,
-  type Ledger,
-  ledgerPath,
-  parseLedger,
-  type QuarantineEntry,
-  type StableEntry,
-  withQuarantine,
-  withStable,
-} from './ledger.ts';
+import { holdsRelease, type Ledger, ledgerPath, type QuarantineEntry, type StableEntry } from './ledger.ts';
+import { LedgerFile, withQuarantine, withStable } from './ledger-file.ts';
 import { adoptionMessage, type MessageSettings, outcomeMessage } from './message.ts';
 import type { Files, Render } from './rendered.ts';
 import { revertApp } from './revert.ts';
@@ -26,7 +18,7 @@ export interface Draft {
   /** Manifest files, the edits so far included. Empty where no revert is to be made. */
   readonly files: Map<string, string>;
   /** Ledgers that were asked for, the edits so far included; undefined where there is none. */
-  readonly ledgers: Map<string, string | undefined>;
+  readonly ledgers: Map<string, LedgerFile | undefined>;
   readonly commits: {
     readonly draft: CommitDraft;
     readonly outcomes: readonly Outcome[];
@@ -62,8 +54,8 @@ export function composePromotion(
   settings: ComposeSettings,
 ): Composed {
   const path = ledgerPath(settings, outcome.app);
-  const text = draft.ledgers.get(path);
-  const { stable } = readLedger(path, text);
+  const file = draft.ledgers.get(path);
+  const stable = file?.ledger.stable;
   if (stable?.releaseId === outcome.releaseId) {
     return tags.has(stable.release)
       ? { kind: 'written', number: stable.release }
@@ -78,7 +70,7 @@ export function composePromotion(
 
   const number = tagged ?? Math.max(stable?.release ?? 0, ...tags.keys()) + 1;
   const message = outcomeMessage(outcome, contextOf(stable, number, 'only-recorded', settings));
-  const files = new Map([[path, withStable(outcome.app, path, text, stableEntry(outcome, number))]]);
+  const files = new Map([[path, withStable(outcome.app, file, stableEntry(outcome, number))]]);
   commit(draft, { files, message, outcomes: [outcome], number }, settings);
   if (tagged === undefined) draft.tags.push(tagOf(outcome, number, message, settings));
   return { kind: 'composed' };
@@ -106,25 +98,24 @@ function tagOf(outcome: Outcome, number: number, message: string, settings: Comp
   };
 }
 
-/** Adds all first sightings in one commit; gives those that were not in the ledger yet. */
-export function composeAdoptions(
+/** Adds all first sightings in one commit; gives those that were not in the ledger yet. Yields between them: there may be thousands. */
+export function* composeAdoptions(
   draft: Draft,
   outcomes: readonly Outcome[],
   settings: ComposeSettings,
-): readonly Outcome[] {
+): Generator<undefined, readonly Outcome[]> {
   const fresh = new Map<string, Outcome>();
   for (const outcome of outcomes) {
     const path = ledgerPath(settings, outcome.app);
-    if (readLedger(path, draft.ledgers.get(path)).stable === undefined) fresh.set(path, outcome);
+    if (draft.ledgers.get(path)?.ledger.stable === undefined) fresh.set(path, outcome);
   }
   const adopted = [...fresh.values()];
   if (adopted.length === 0) return adopted;
-  const files = new Map(
-    [...fresh].map(([path, outcome]) => {
-      const entry = stableEntry(outcome, 0);
-      return [path, withStable(outcome.app, path, draft.ledgers.get(path), entry)] as const;
-    }),
-  );
+  const files = new Map<string, string>();
+  for (const [path, outcome] of fresh) {
+    files.set(path, withStable(outcome.app, draft.ledgers.get(path), stableEntry(outcome, 0)));
+    yield;
+  }
   commit(draft, { files, message: adoptionMessage(adopted, settings), outcomes: adopted, number: 0 }, settings);
   return adopted;
 }
@@ -150,8 +141,8 @@ export function composeRollback(
   settings: ComposeSettings,
 ): Composed {
   const path = ledgerPath(settings, outcome.app);
-  const text = draft.ledgers.get(path);
-  const ledger = readLedger(path, text);
+  const file = draft.ledgers.get(path);
+  const ledger: Ledger = file?.ledger ?? { quarantine: [] };
   if (holdsRelease(ledger, outcome.releaseId)) return { kind: 'written', number: undefined };
   const { base, judged, render, stableContent } = trees;
   const revert = revertApp({ app: outcome.app, base, judged, tip: draft.files, render, stableContent });
@@ -167,7 +158,7 @@ export function composeRollback(
   }
   const change = revert.kind === 'edited' ? 'reverted' : 'only-recorded';
   const message = outcomeMessage(outcome, contextOf(ledger.stable, undefined, change, settings));
-  const files = new Map([...edits, [path, withQuarantine(outcome.app, path, text, quarantineEntry(outcome))]]);
+  const files = new Map([...edits, [path, withQuarantine(outcome.app, file, quarantineEntry(outcome))]]);
   commit(draft, { files, message, outcomes: [outcome], number: undefined }, settings);
   return { kind: 'composed' };
 }
@@ -209,14 +200,11 @@ function commit(draft: Draft, { files, message, outcomes, number }: Writing, set
   const atMs = Math.max(...outcomes.map((outcome) => outcome.atMs));
   draft.commits.push({ draft: { files, message, author: signature(settings, atMs) }, outcomes, number });
   for (const [path, text] of files) {
-    if (draft.ledgers.has(path)) draft.ledgers.set(path, text ?? undefined);
+    if (draft.ledgers.has(path)) draft.ledgers.set(path, text === null ? undefined : new LedgerFile(path, text));
     else if (text === null) draft.files.delete(path);
     else draft.files.set(path, text);
   }
 }
-
-const readLedger = (path: string, text: string | undefined): Ledger =>
-  text === undefined ? { quarantine: [] } : parseLedger(path, text);
 
 const signature = ({ author }: ComposeSettings, atMs: number): Signature => ({ ...author, atMs });
 

@@ -1,5 +1,4 @@
-import { isDeepStrictEqual } from 'node:util';
-import { type Document, parseDocument, stringify } from 'yaml';
+import { type Document, parseDocument } from 'yaml';
 import { asRevision, type Revision } from '../git/repo.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import type { AppId, AppState } from './types.ts';
@@ -37,9 +36,7 @@ export interface Ledger {
   readonly quarantine: readonly QuarantineEntry[];
 }
 
-const apiVersion = 'serin.dev/v1';
-/** Older entries are in Git's history. */
-const maxQuarantine = 50;
+export const apiVersion = 'serin.dev/v1';
 
 export function ledgerFolder({ path, ledgerDir }: { readonly path: string; readonly ledgerDir: string }): string {
   return path === '' ? ledgerDir : `${path}/${ledgerDir}`;
@@ -52,53 +49,58 @@ export function ledgerPath(
   return `${ledgerFolder(settings)}/${namespace}/${name}.yaml`;
 }
 
+/** A ledger's text as YAML reads it. */
+export interface LedgerText {
+  /** What an edit changes. */
+  readonly document: Document;
+  /** What it said before. */
+  readonly value: unknown;
+}
+
 /** Throws MANIFEST_INVALID with file and reason. */
 export function parseLedger(path: string, text: string): Ledger {
-  const invalid = (what: string): AgentError =>
-    new AgentError('MANIFEST_INVALID', `${path}:1 the ledger ${what}; restore it from Git's history`);
-  const value = valueOf(documentOf(path, text), invalid);
-  if (!isRecord(value)) throw invalid('is no map');
+  return ledgerOf(path, readLedgerText(path, text).value);
+}
+
+/** Throws MANIFEST_INVALID where the text is no YAML. */
+export function readLedgerText(path: string, text: string): LedgerText {
+  const document = parseDocument(text);
+  const [error] = document.errors;
+  if (error) {
+    const reason = `is not readable as YAML: ${error.message.split('\n')[0] ?? ''}`;
+    throw invalidLedger(path, reason, error.linePos?.[0].line);
+  }
+  try {
+    // An alias without its anchor, or very many, only fail here.
+    return { document, value: document.toJS({ maxAliasCount: 100 }) };
+  } catch (cause) {
+    throw invalidLedger(path, `is not readable as YAML: ${messageOf(cause)}`);
+  }
+}
+
+function invalidLedger(path: string, what: string, line = 1): AgentError {
+  return new AgentError('MANIFEST_INVALID', `${path}:${line} the ledger ${what}; restore it from Git's history`);
+}
+
+/** Throws MANIFEST_INVALID where the value is no ledger. */
+export function ledgerOf(path: string, value: unknown): Ledger {
+  if (!isRecord(value)) throw invalidLedger(path, 'is no map');
   if (value['apiVersion'] !== apiVersion)
-    throw invalid(`is of version ${String(value['apiVersion'])}, not ${apiVersion}`);
+    throw invalidLedger(path, `is of version ${String(value['apiVersion'])}, not ${apiVersion}`);
   const { quarantine } = value;
   const stable = value['stable'] ?? undefined;
   if (stable !== undefined && !hasTexts(stable, ['releaseId', 'revision', 'content']))
-    throw invalid('has a stable state without releaseId, revision or content');
+    throw invalidLedger(path, 'has a stable state without releaseId, revision or content');
   const entries = quarantine ?? [];
   // A person who bans a version by hand knows its images, no hashes.
   const isEntry = (entry: unknown): boolean =>
     isRecord(entry) && (hasTexts(entry, ['content']) || isRecord(entry['images']));
   if (!Array.isArray(entries) || !entries.every(isEntry))
-    throw invalid('has a quarantine entry without content and without images');
+    throw invalidLedger(path, 'has a quarantine entry without content and without images');
   return {
     ...(stable === undefined ? {} : { stable: stableOf(stable) }),
     quarantine: entries.map((entry: Record<string, unknown>) => quarantineOf(entry)),
   };
-}
-
-/** The ledger's text with a new stable state. What people wrote into it, comments and all, stays. */
-export function withStable(app: AppId, path: string, text: string | undefined, entry: StableEntry): string {
-  const document = text === undefined ? newDocument(app) : documentOf(path, text);
-  const before = (document.toJS() as { stable?: unknown } | null)?.stable;
-  if (!isRecord(before)) document.set('stable', document.createNode(entry));
-  else {
-    // Field by field, so that what people wrote beside them stays.
-    for (const [field, value] of Object.entries(entry)) {
-      if (isDeepStrictEqual(before[field], value)) continue;
-      document.setIn(['stable', field], isRecord(value) ? document.createNode(value) : value);
-    }
-  }
-  return written(document, text);
-}
-
-/** The ledger's text with one more version in quarantine. */
-export function withQuarantine(app: AppId, path: string, text: string | undefined, entry: QuarantineEntry): string {
-  const document = text === undefined ? newDocument(app) : documentOf(path, text);
-  const length = ((document.toJS() as { quarantine?: unknown[] } | null)?.quarantine ?? []).length;
-  if (length === 0) document.set('quarantine', document.createNode([entry]));
-  else document.addIn(['quarantine'], document.createNode(entry));
-  for (let surplus = length + 1 - maxQuarantine; surplus > 0; surplus -= 1) document.deleteIn(['quarantine', 0]);
-  return written(document, text);
 }
 
 /**
@@ -127,38 +129,6 @@ export function isLapsed({ expires }: QuarantineEntry, nowMs: number): boolean {
 /** Whether the outcome of this release is in the ledger already. */
 export function holdsRelease({ stable, quarantine }: Ledger, releaseId: string): boolean {
   return stable?.releaseId === releaseId || quarantine.some((entry) => entry.releaseId === releaseId);
-}
-
-/** With the mark and the line ends of the text before. */
-function written(document: Document, before = ''): string {
-  const text = document.toString({ lineWidth: 0 });
-  const mark = before.startsWith('\uFEFF') ? '\uFEFF' : '';
-  return mark + (before.includes('\r\n') ? text.replaceAll(/\r?\n/g, '\r\n') : text);
-}
-
-function newDocument({ namespace, name }: AppId): Document {
-  const head = `# Releases of ${namespace}/${name}, written by Serin. "stable" is what was last promoted.\n# A version in quarantine is not tried again by an image policy; remove its entry to lift that.\n`;
-  return parseDocument(head + stringify({ apiVersion, kind: 'Ledger', app: `${namespace}/${name}` }));
-}
-
-/** An alias without its anchor, or very many, only fail here. */
-function valueOf(document: Document, invalid: (what: string) => AgentError): unknown {
-  try {
-    return document.toJS({ maxAliasCount: 100 });
-  } catch (error) {
-    throw invalid(`is not readable as YAML: ${messageOf(error)}`);
-  }
-}
-
-function documentOf(path: string, text: string): Document {
-  const document = parseDocument(text);
-  const [error] = document.errors;
-  if (error)
-    throw new AgentError(
-      'MANIFEST_INVALID',
-      `${path}:${error.linePos?.[0].line ?? 1} the ledger is not readable as YAML: ${error.message.split('\n')[0] ?? ''}; restore it from Git's history`,
-    );
-  return document;
 }
 
 function stableOf(value: Record<string, unknown>): StableEntry {
@@ -190,7 +160,7 @@ function quarantineOf(value: Record<string, unknown>): QuarantineEntry {
   };
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
+export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 

@@ -6,6 +6,7 @@ import type { Logger } from '../lib/log.ts';
 import type { LoadSettings } from '../manifest/load.ts';
 import { buildOutcomes } from './build.ts';
 import type { ComposeSettings, Draft } from './compose.ts';
+import { createToldReleases } from './told.ts';
 import { createRender, createTreeReader } from './trees.ts';
 import type { Outcome } from './types.ts';
 
@@ -76,6 +77,7 @@ export function createOutcomeWriter({ repo, clock, log, settings, random = Math.
   let wakeUp: () => void = () => undefined;
   let woken = false;
   let trees = freshTrees();
+  const toldReleases = createToldReleases(repo);
   let races = 0;
   let outages = 0;
 
@@ -136,7 +138,7 @@ export function createOutcomeWriter({ repo, clock, log, settings, random = Math.
       draft,
       written: told,
       blocked,
-    } = await buildOutcomes({ repo, log, settings, ...trees }, tip, outcomes, signal);
+    } = await buildOutcomes({ repo, log, settings, told: toldReleases, ...trees }, tip, outcomes, signal);
     for (const { outcome, revision, number } of told) written(outcome, revision, number);
     for (const { outcome, reason, isPassing } of blocked) block(outcome, reason, isPassing ? undefined : tip);
     if (draft.commits.length + draft.tags.length === 0)

@@ -104,7 +104,7 @@ describe('what the Git layer asks of the server', () => {
         expect((await repo.diff(first, second, '')).map(({ path: file }) => file)).toEqual(['f']);
         expect((await spent(server, () => repo.poll(never))).requests).toBe(1);
         expect(await repo.push(aPush(second), never)).toMatchObject({ kind: 'landed' });
-        expect((await repo.refs('refs/tags/', never)).get('refs/tags/releases/test/a/1')).toBe(second);
+        expect((await repo.refs(['refs/tags/'], never)).get('refs/tags/releases/test/a/1')).toBe(second);
         const other = await open('other');
         await fetchTip(other);
         await expect(other.fetch(first, never)).rejects.toMatchObject({ code: 'GIT_PROTOCOL' });

@@ -2,16 +2,12 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { asRevision } from '../../src/git/repo.ts';
 import { AgentError } from '../../src/lib/errors.ts';
-import {
-  parseLedger,
-  type QuarantineEntry,
-  type StableEntry,
-  withQuarantine,
-  withStable,
-} from '../../src/release/ledger.ts';
+import { parseLedger, type QuarantineEntry, type StableEntry } from '../../src/release/ledger.ts';
+import { LedgerFile, withQuarantine, withStable } from '../../src/release/ledger-file.ts';
 
 const app = { namespace: 'test', name: 'a' };
 const path = '.releases/test/a.yaml';
+const file = (text: string): LedgerFile => new LedgerFile(path, text);
 
 /** What vendors, people and hashes put into texts; many of them are something else than text to YAML. */
 const texts = fc.oneof(
@@ -104,10 +100,10 @@ it('a ledger says what was written into it, whatever the texts and whoever edite
       let quarantine: QuarantineEntry[] = [];
       for (const step of history) {
         if (step.kind === 'stable') {
-          text = withStable(app, path, text, step.stable);
+          text = withStable(app, text === undefined ? undefined : file(text), step.stable);
           stable = step.stable;
         } else if (step.kind === 'quarantine') {
-          text = withQuarantine(app, path, text, step.entry);
+          text = withQuarantine(app, text === undefined ? undefined : file(text), step.entry);
           quarantine = [...quarantine, step.entry];
         } else if (text === undefined) continue;
         else if (step.kind === 'lift') {
@@ -136,10 +132,10 @@ it('a comment, a field of ours and the line ends stay where a person put them', 
     configs: {},
     content: 'c',
   };
-  const first = withStable(app, path, undefined, entry);
+  const first = withStable(app, undefined, entry);
   for (const eol of ['\n', '\r\n']) {
     const edited = `# ours\n${first}owner: shop # asks first\n`.replaceAll('\n', eol);
-    const next = withStable(app, path, edited, { ...entry, release: 2, content: 'd' });
+    const next = withStable(app, file(edited), { ...entry, release: 2, content: 'd' });
     expect(next).toBe(edited.replace('release: 1', 'release: 2').replace('content: c', 'content: d'));
   }
 });
@@ -161,5 +157,21 @@ it('a text that is no ledger is refused with its path, and nothing else is throw
       }
     }),
     { numRuns: 400 },
+  );
+});
+
+it('a new ledger is written as an edit of it would write it, and one that was read tells the same after an edit', () => {
+  fc.assert(
+    fc.property(stables, entries, (stable, entry) => {
+      for (const text of [withStable(app, undefined, stable), withQuarantine(app, undefined, entry)]) {
+        const read = LedgerFile.parse(path, text);
+        const edited = withStable(app, read, stable);
+        expect(edited).toBe(withStable(app, file(text), stable));
+        if (text.includes('\nstable:')) expect(edited).toBe(text);
+        expect(read.ledger).toEqual(parseLedger(path, text));
+        expect(withQuarantine(app, read, entry)).toBe(withQuarantine(app, file(text), entry));
+      }
+    }),
+    { numRuns: 60 },
   );
 });

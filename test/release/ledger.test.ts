@@ -1,18 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import {
-  holdsRelease,
-  ledgerPath,
-  parseLedger,
-  quarantineReason,
-  type StableEntry,
-  withQuarantine,
-  withStable,
-} from '../../src/release/ledger.ts';
+import { holdsRelease, ledgerPath, parseLedger, quarantineReason, type StableEntry } from '../../src/release/ledger.ts';
+import { LedgerFile, withQuarantine, withStable } from '../../src/release/ledger-file.ts';
 import { releaseId } from '../../src/release/release-id.ts';
 import { aRevision } from './an-outcome.ts';
 
 const app = { namespace: 'test', name: 'podinfo' };
 const path = '.releases/test/podinfo.yaml';
+const file = (text: string): LedgerFile => new LedgerFile(path, text);
 const state = { images: { podinfod: 'podinfo:3.1.1' }, templateHash: '4567', content: 'abcd' };
 const stable: StableEntry = {
   ...state,
@@ -40,7 +34,7 @@ describe('the ledger', () => {
   });
 
   it('is written so that people can read it', () => {
-    const text = withQuarantine(app, path, withStable(app, path, undefined, stable), bad);
+    const text = withQuarantine(app, file(withStable(app, undefined, stable)), bad);
     expect(text).toMatchInlineSnapshot(`
       "# Releases of test/podinfo, written by Serin. "stable" is what was last promoted.
       # A version in quarantine is not tried again by an image policy; remove its entry to lift that.
@@ -71,26 +65,26 @@ describe('the ledger', () => {
       "
     `);
     expect(parseLedger(path, text)).toEqual({ stable, quarantine: [bad] });
-    expect(withQuarantine(app, path, withStable(app, path, undefined, stable), bad)).toBe(text);
+    expect(withQuarantine(app, file(withStable(app, undefined, stable)), bad)).toBe(text);
   });
 
   it('keeps what people wrote into it', () => {
-    const text = withQuarantine(app, path, withStable(app, path, undefined, stable), bad)
+    const text = withQuarantine(app, file(withStable(app, undefined, stable)), bad)
       .replace('quarantine:', '# asked Ada about these\nquarantine:')
       .replace('release: 3', 'release: 3 # the good one')
       .replace('reason: success', 'owner: ada\n    reason: success');
-    const next = withStable(app, path, text, { ...stable, release: 4, releaseId: 'id5' });
+    const next = withStable(app, file(text), { ...stable, release: 4, releaseId: 'id5' });
     expect(next).toBe(text.replace('release: 3', 'release: 4').replace('id3', 'id5'));
     const lifted = next.replace(/quarantine:\n[^]*$/, 'quarantine: []\n');
-    expect(parseLedger(path, withQuarantine(app, path, lifted, { ...bad, releaseId: 'id6' })).quarantine).toHaveLength(
+    expect(parseLedger(path, withQuarantine(app, file(lifted), { ...bad, releaseId: 'id6' })).quarantine).toHaveLength(
       1,
     );
   });
 
   it('forgets the oldest of very many rejected versions', () => {
-    let text = withStable(app, path, undefined, stable);
+    let text = withStable(app, undefined, stable);
     for (let index = 0; index < 55; index += 1)
-      text = withQuarantine(app, path, text, { ...bad, releaseId: `id${index}` });
+      text = withQuarantine(app, file(text), { ...bad, releaseId: `id${index}` });
     expect(parseLedger(path, text).quarantine.map((entry) => entry.releaseId)).toHaveLength(50);
     expect(holdsRelease(parseLedger(path, text), 'id54')).toBe(true);
     expect(holdsRelease(parseLedger(path, text), 'id4')).toBe(false);

@@ -1,0 +1,96 @@
+import { isDeepStrictEqual } from 'node:util';
+import { type Document, stringify } from 'yaml';
+import {
+  apiVersion,
+  isRecord,
+  type Ledger,
+  ledgerOf,
+  type LedgerText,
+  type QuarantineEntry,
+  readLedgerText,
+  type StableEntry,
+} from './ledger.ts';
+import type { AppId } from './types.ts';
+
+/** Older entries are in Git's history. */
+const maxQuarantine = 50;
+
+/** A ledger as it stands in Git, read when it is asked for the first time, and once. */
+export class LedgerFile {
+  readonly path: string;
+  readonly text: string;
+  #read: LedgerText | undefined;
+  #ledger: Ledger | undefined;
+
+  constructor(path: string, text: string) {
+    this.path = path;
+    this.text = text;
+  }
+
+  /** Reads at once: throws MANIFEST_INVALID with file and reason where the text is no ledger. */
+  static parse(path: string, text: string): LedgerFile {
+    const file = new LedgerFile(path, text);
+    file.#parse();
+    return file;
+  }
+
+  get ledger(): Ledger {
+    return this.#ledger ?? this.#parse();
+  }
+
+  #parse(): Ledger {
+    this.#read ??= readLedgerText(this.path, this.text);
+    this.#ledger = ledgerOf(this.path, this.#read.value);
+    return this.#ledger;
+  }
+
+  /** For one edit, which changes the document. */
+  take(): LedgerText {
+    const read = this.#read ?? readLedgerText(this.path, this.text);
+    this.#read = undefined;
+    return read;
+  }
+}
+
+/** The ledger's text with a new stable state. What people wrote into it, comments and all, stays. */
+export function withStable(app: AppId, file: LedgerFile | undefined, entry: StableEntry): string {
+  if (!file) return newText(app, { stable: entry });
+  const { document, value } = file.take();
+  const before = isRecord(value) ? value['stable'] : undefined;
+  if (!isRecord(before)) document.set('stable', document.createNode(entry));
+  else {
+    // Field by field, so that what people wrote beside them stays.
+    for (const [field, now] of Object.entries(entry)) {
+      if (isDeepStrictEqual(before[field], now)) continue;
+      document.setIn(['stable', field], isRecord(now) ? document.createNode(now) : now);
+    }
+  }
+  return written(document, file.text);
+}
+
+/** The ledger's text with one more version in quarantine. */
+export function withQuarantine(app: AppId, file: LedgerFile | undefined, entry: QuarantineEntry): string {
+  if (!file) return newText(app, { quarantine: [entry] });
+  const { document, value } = file.take();
+  const before = isRecord(value) ? value['quarantine'] : undefined;
+  const length = Array.isArray(before) ? before.length : 0;
+  if (length === 0) document.set('quarantine', document.createNode([entry]));
+  else document.addIn(['quarantine'], document.createNode(entry));
+  for (let surplus = length + 1 - maxQuarantine; surplus > 0; surplus -= 1) document.deleteIn(['quarantine', 0]);
+  return written(document, file.text);
+}
+
+/** With the mark and the line ends of the text before. */
+function written(document: Document, before: string): string {
+  const text = document.toString({ lineWidth: 0 });
+  const mark = before.startsWith('\uFEFF') ? '\uFEFF' : '';
+  return mark + (before.includes('\r\n') ? text.replaceAll(/\r?\n/g, '\r\n') : text);
+}
+
+function newText(
+  { namespace, name }: AppId,
+  content: { readonly stable: StableEntry } | { readonly quarantine: readonly QuarantineEntry[] },
+): string {
+  const head = `# Releases of ${namespace}/${name}, written by Serin. "stable" is what was last promoted.\n# A version in quarantine is not tried again by an image policy; remove its entry to lift that.\n`;
+  return head + stringify({ apiVersion, kind: 'Ledger', app: `${namespace}/${name}`, ...content }, { lineWidth: 0 });
+}
