@@ -48,7 +48,8 @@ export function createSnapshots(repo: GitRepo, settings: AgentSettings): Snapsho
     const known = new Map(cache);
     for (const path of missingTexts(files, cache)) {
       const file = files.get(path) ?? { oid: '' };
-      known.set(path, readManifestFile(path, Buffer.from(await repo.blob(file.oid)).toString('utf8'), file));
+      const text = Buffer.from(await repo.blob(file.oid)).toString('utf8');
+      known.set(path, await turns.run(readManifestFile(path, text, file)));
       await turns.breathe();
     }
     const loaded = loadTree(files, new Map(), known, settings);

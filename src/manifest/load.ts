@@ -1,8 +1,9 @@
+import { atOnce } from '../lib/turns.ts';
 import { withoutDuplicates } from './identity.ts';
 import { type IgnorePattern, isIgnoredPath, isIgnoreFile, readIgnoreFile } from './ignore-file.ts';
 import { definedClusterScoped } from './kinds.ts';
 import { normalised, type Placing } from './normalise.ts';
-import { type ParsedFile, parseManifests } from './parse.ts';
+import { type ParsedFile, parsing } from './parse.ts';
 import { heldFiles, type Kustomization, readKustomization } from './rendering-tools.ts';
 import type { Manifest, Problem } from './types.ts';
 
@@ -82,7 +83,7 @@ export function loadTree(
   const kustomizations = new Map<string, Kustomization>();
   for (const path of [...files.keys()].sort()) {
     const blob = files.get(path) ?? { oid: '' };
-    const file = known(path, blob, cache) ?? readManifestFile(path, textOf(path, texts), blob);
+    const file = known(path, blob, cache) ?? atOnce(readManifestFile(path, textOf(path, texts), blob));
     next.set(path, file);
     ignores.push(...file.ignores);
     if (file.kustomization) kustomizations.set(path, file.kustomization);
@@ -123,8 +124,11 @@ function textOf(path: string, texts: ReadonlyMap<string, string>): string {
 const nothing: ParsedFile = { manifests: [], problems: [], unreadableText: '' };
 const symlinkMode = '120000';
 
-/** What `loadTree` makes of one file; in a cache, its text is not needed any more. For many files, so that they can be read one by one. */
-export function readManifestFile(path: string, text: string, { oid, mode }: FileOfTree): CachedFile {
+/**
+ * What `loadTree` makes of one file; in a cache, its text is not needed any more. Yields after each document, so that many or large files can
+ * be read in turns.
+ */
+export function* readManifestFile(path: string, text: string, { oid, mode }: FileOfTree): Generator<void, CachedFile> {
   const file = { oid, mode, parsed: nothing, ignores: [], kustomization: undefined, placed: undefined };
   if (isIgnoreFile(path))
     return { ...file, ignores: readIgnoreFile(path.slice(0, Math.max(0, path.lastIndexOf('/'))), text) };
@@ -133,7 +137,7 @@ export function readManifestFile(path: string, text: string, { oid, mode }: File
     return { ...file, parsed: { ...nothing, problems: [{ severity: 'warning', path, line: 1, message }] } };
   }
   const kustomization = readKustomization(path, text);
-  return kustomization ? { ...file, kustomization } : { ...file, parsed: parseManifests(path, text) };
+  return kustomization ? { ...file, kustomization } : { ...file, parsed: yield* parsing(path, text) };
 }
 
 function placeAll(files: readonly CachedFile[], defaultNamespace: string): readonly Manifest[] {

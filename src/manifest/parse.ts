@@ -1,4 +1,5 @@
 import { type Document, isMap, isNode, isSeq, LineCounter, parseAllDocuments, type YAMLError } from 'yaml';
+import { atOnce } from '../lib/turns.ts';
 import { readObjects } from './collect.ts';
 import { splitDocuments } from './documents.ts';
 import { kubernetesScalars } from './scalars.ts';
@@ -16,6 +17,11 @@ export interface ParsedFile {
  * documents without `apiVersion` and `kind` are something else (values, settings) and are passed over.
  */
 export function parseManifests(path: string, text: string): ParsedFile {
+  return atOnce(parsing(path, text));
+}
+
+/** As `parseManifests`; yields after each document, so that it can be done in turns. */
+export function* parsing(path: string, text: string): Generator<void, ParsedFile> {
   const content = text.replace(/^\uFEFF/, '');
   const manifests: Manifest[] = [];
   const problems: Problem[] = [];
@@ -40,6 +46,7 @@ export function parseManifests(path: string, text: string): ParsedFile {
       } else take(read.value, document, (item) => part.linesBefore + read.lineAt(item), part.text);
       document += 1;
     }
+    yield;
   }
   return { manifests, problems, unreadableText };
 }
