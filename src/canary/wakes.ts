@@ -1,4 +1,4 @@
-import { hasDeadCanary, primaryReadiness } from './phases/health.ts';
+import { hasDeadCanary, hasDeadPrimary, primaryReadiness } from './phases/health.ts';
 import { unmarkPrimary } from './phases/primary-write.ts';
 import { keepUp } from './phases/rest.ts';
 import { lacksScaler, wakePrimary, writePrimaryScaler } from './phases/scaling.ts';
@@ -30,6 +30,7 @@ export function wakes(spec: CanarySpec, status: CanaryStatus, seen: Seen, settin
       return stage.novelty !== 'same' || seen.isRejected === true || seen.isReplaced === true || hasDeadCanary(stage);
     case 'Promoting':
     case 'Finalising':
+      if (status.phase === 'Promoting' && hasDeadPrimary(stage)) return true;
       return (stage.novelty === 'new' && primary === 'ready') || hasDeadCanary(stage);
     default:
       // A primary in motion is waited for at the interval: its every step would otherwise be told.

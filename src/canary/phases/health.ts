@@ -1,5 +1,6 @@
 import type { KubeObject } from '../../manifest/types.ts';
 import { at, sameJson, textsOf } from '../json.ts';
+import { usersUnderTest } from '../strategy.ts';
 import type { Readiness } from '../types.ts';
 import type { Stage } from './tick.ts';
 
@@ -46,6 +47,13 @@ export function canaryServes({ kind, seen }: Pick<Stage, 'kind' | 'seen'>): bool
 /** No pod of the canary answers although it has users, and the primary could take them. */
 export function hasDeadCanary(stage: Stage): boolean {
   return stage.weight > 0 && !canaryServes(stage) && primaryServes(stage);
+}
+
+/** No pod of the primary answers, while a canary that has been judged could take its users too. Those of an A/B test stay told apart. */
+export function hasDeadPrimary(stage: Stage): boolean {
+  const { weight, novelty, spec } = stage;
+  if (weight === 0 || weight === 100 || novelty !== 'same' || usersUnderTest(spec) !== undefined) return false;
+  return !primaryServes(stage) && canaryReadiness(stage).kind === 'ready';
 }
 
 function readinessOf(

@@ -1,4 +1,4 @@
-import { canaryReadiness, primaryReadiness } from './health.ts';
+import { canaryReadiness, hasDeadPrimary, primaryReadiness } from './health.ts';
 import { callPostRollout } from './hooks.ts';
 import { cannotBeCopied, writePrimary } from './primary-write.ts';
 import { restartAnalysis } from './restart.ts';
@@ -20,7 +20,7 @@ export function promote(stage: Stage): void {
 export function promoting(stage: Stage): void {
   if (stage.seen.isPromoted) return succeed(stage);
   if (stage.seen.isRejected) return endRejectedPromotion(stage);
-  if (leaveDeadCanary(stage)) return;
+  if (leaveDeadCanary(stage) || leaveDeadPrimary(stage)) return;
   if (!awaitPrimary(stage) || lacksScaler(stage)) return;
   writePrimaryScaler(stage, 'always');
   const { spec, weight, novelty } = stage;
@@ -38,6 +38,15 @@ export function promoting(stage: Stage): void {
   update(stage, { phase: 'Finalising', canaryWeight: 0, iterations: 0 });
   // Without an analysis there never was traffic to move.
   if (spec.skipAnalysis && weight === 0) succeed(stage);
+}
+
+/** Some rollouts end all pods before they start new ones (Recreate): until these answer all users are with the canary. True: they go there. */
+function leaveDeadPrimary(stage: Stage): boolean {
+  if (!hasDeadPrimary(stage)) return false;
+  normal(stage, 'Routing all traffic to canary');
+  route(stage, 100);
+  update(stage, { canaryWeight: 100 });
+  return true;
 }
 
 /** All users are on the new primary: the canary may go. */
