@@ -140,6 +140,7 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
       const before = await store.read(signal);
       await live.ensure(kindsOf(desired.manifests), signal);
       if (!(await mayGoOn())) return outdated([]);
+      await turns.breathe();
       const { waves, unchanged, prune, held, warnings, waiting } = await plan(desired, before, signal);
 
       // What is about to be applied is noted first: after a crash in between it can still be pruned one day.

@@ -37,6 +37,7 @@ describe('Git alone tells what runs', patient, () => {
       await stage.edit('podinfo 3.1.2', appPath(), toTag('3.1.2'));
       const first = await outcome(stage, 1);
       await stage.until('it is noted', () => record(stage)?.outcome?.written === first.commit);
+      await stage.said(`Synced ${first.commit.slice(0, 10)}`);
       const from = stage.happened.length;
       await stage.edit('podinfo 3.1.2, it must work now', appPath(), toTag('3.1.2'));
       const second = await outcome(stage, 2);
