@@ -1,7 +1,7 @@
 import { sha256Hex } from '../lib/hash.ts';
 import { perObject } from '../lib/memo.ts';
 import type { KubeObject, OwnerReference } from '../manifest/types.ts';
-import { at, listOf, textOf, textsOf } from './json.ts';
+import { at, type Json, jsonOf, listOf, textOf, textsOf } from './json.ts';
 import { includedByPrefix } from './labels.ts';
 import { ownerOf } from './owner.ts';
 import { mapConfigRefs, type RefSite } from './config-sites.ts';
@@ -19,9 +19,13 @@ export interface ConfigRef {
 const trackedSecretTypes = ['Opaque', 'kubernetes.io/basic-auth', 'kubernetes.io/ssh-auth', 'kubernetes.io/tls'];
 
 /** What a Deployment's pods refer to, each once, in the order of the template. */
-export const configRefsOf: (deployment: KubeObject) => readonly ConfigRef[] = perObject((deployment) => {
+export function configRefsOf(deployment: KubeObject): readonly ConfigRef[] {
+  return refsIn(jsonOf(at(deployment, 'spec', 'template', 'spec')));
+}
+
+const refsIn = perObject((podSpec: Json): readonly ConfigRef[] => {
   const found = new Map<ConfigKey, ConfigRef>();
-  mapConfigRefs(at(deployment, 'spec', 'template', 'spec'), (site) => {
+  mapConfigRefs(podSpec, (site) => {
     const key = configKey(site);
     const before = found.get(key);
     found.set(key, { key, kind: site.kind, name: site.name, optional: site.optional && (before?.optional ?? true) });

@@ -1,3 +1,5 @@
+export { sameJson } from '../lib/same-json.ts';
+
 export type Json = Readonly<Record<string, unknown>>;
 
 /** Members of an object; of anything else none. */
@@ -27,18 +29,4 @@ export function textsOf(value: unknown): Record<string, string> {
 /** Follows members of objects: `at(deployment, 'spec', 'template')`. */
 export function at(value: unknown, ...path: readonly string[]): unknown {
   return path.reduce<unknown>((found, name) => jsonOf(found)[name], value);
-}
-
-/** Equal as JSON; members that are undefined count as absent. */
-export function sameJson(a: unknown, b: unknown): boolean {
-  if (a === b) return true;
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
-  if (Array.isArray(a) || Array.isArray(b)) {
-    if (!Array.isArray(a) || !Array.isArray(b) || a.length !== b.length) return false;
-    return a.every((item, index) => sameJson(item, b[index]));
-  }
-  const [left, right] = [jsonOf(a), jsonOf(b)];
-  for (const name in left) if (!sameJson(left[name], right[name])) return false;
-  for (const name in right) if (right[name] !== undefined && left[name] === undefined) return false;
-  return true;
 }

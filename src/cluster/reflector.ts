@@ -7,6 +7,7 @@ import type { KubeObject } from '../manifest/types.ts';
 import type { Change, KindRef, ReflectOptions, Reflection, Resource } from './cluster.ts';
 import type { Connection } from './connection.ts';
 import { causeOf, countedAs, type OnRequest } from './request.ts';
+import { sharing } from './sharing.ts';
 
 export interface ReflectorDeps {
   readonly connection: Connection;
@@ -97,10 +98,10 @@ export function startReflector(
     }
   };
   const put = (raw: KubeObject): void => {
-    const object = take(raw);
-    const key = keyOf(object);
+    const key = keyOf(raw);
     const previous = objects.get(key);
-    if (previous && previous.metadata.resourceVersion === object.metadata.resourceVersion) return;
+    if (previous && previous.metadata.resourceVersion === raw.metadata.resourceVersion) return;
+    const object = sharing(take(raw), previous);
     objects.set(key, object);
     place(object, object);
     if (!previous) tell({ kind: 'added', object });
