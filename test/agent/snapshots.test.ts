@@ -95,7 +95,7 @@ describe('what Git says', () => {
           expect(said(last)).toEqual(said(await follow(commits).at(revisionOf(index), undefined, never)));
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
   });
 
@@ -139,5 +139,25 @@ describe('what Git says', () => {
     const third = await snapshots.at(revisionOf(2), second, never);
     expect(third.apps.map(({ configs }) => configs)).toEqual([[], []]);
     expect(third.apps[0]?.content).not.toBe(first.apps[0]?.content);
+  });
+
+  it('is read in turns where there is much of it, in many files or in one', async () => {
+    const names = Array.from({ length: 150 }, (_, index) => `app-${index}`);
+    const documents = names.flatMap((name) => [deployment(name, 'one', '1'), canary(name, 'm', 'p')]);
+    const many = Object.fromEntries(documents.map((text, index) => [`${index}.yaml`, text]));
+    const snapshots = follow([{}, many, { 'all.yaml': documents.join('---\n') }]);
+    let last = await snapshots.at(revisionOf(0), undefined, never);
+    for (const index of [1, 2]) {
+      let turns = 0;
+      const count = (): void => {
+        turns += 1;
+        waiting = setImmediate(count);
+      };
+      let waiting = setImmediate(count);
+      last = await snapshots.at(revisionOf(index), last, never);
+      clearImmediate(waiting);
+      expect(last.apps).toHaveLength(150);
+      expect(turns).toBeGreaterThan(3);
+    }
   });
 });
