@@ -5,8 +5,9 @@ import { ByteCache } from './byte-cache.ts';
 import { syncFolder, writeDurably } from './durable.ts';
 import type { GitObject } from './objects.ts';
 import { openPackFile, type PackContext, type PackFile } from './pack-file.ts';
-import { type EncodedPack, PackBuilder } from './pack-format.ts';
+import type { EncodedPack } from './pack-format.ts';
 import { encodePackIndex } from './pack-index.ts';
+import { joinPacks } from './pack-join.ts';
 
 const BASE_CACHE_BYTES = 16 * 1024 * 1024;
 const SMALL_PACK_BYTES = 1024 * 1024;
@@ -82,11 +83,15 @@ export class ObjectStore {
   /** Stores a checked pack. When it resolves, the objects survive a crash and can be read. */
   async addPack(pack: EncodedPack): Promise<void> {
     if (pack.entries.length === 0) return;
-    const stem = join(this.#folder, `pack-${pack.checksum.toString('hex')}`);
+    const stem = this.#stemOf(pack);
     if (this.#packs.some((known) => known.stem === stem)) return;
     await writeDurably(`${stem}.pack`, pack.bytes);
     await writeDurably(`${stem}.idx`, encodePackIndex(pack.entries, pack.checksum));
     this.#packs.unshift(openPackFile(stem, this.#context));
+  }
+
+  #stemOf({ checksum }: EncodedPack): string {
+    return join(this.#folder, `pack-${checksum.toString('hex')}`);
   }
 
   /** Opens a pack that already lies in the folder, with its index, and is durable. */
@@ -99,29 +104,20 @@ export class ObjectStore {
   async compact(): Promise<number> {
     const small = this.#packs.filter(({ bytes }) => bytes < SMALL_PACK_BYTES);
     if (small.length <= MAX_SMALL_PACKS) return 0;
-    const joined = new PackBuilder();
-    const seen = new Set<string>();
-    for (const pack of small) {
-      for (const oid of pack.index.oids()) {
-        if (seen.has(oid)) continue;
-        seen.add(oid);
-        const object = await this.read(oid);
-        if (!object) throw new Error(`object ${oid} is missing`);
-        joined.add({ oid, ...object });
-      }
-    }
-    await this.addPack(joined.seal());
-    const gone = new Set(small);
+    const joined = await joinPacks(small, this.#turns);
+    await this.addPack(joined);
+    // One of them may have had everything.
+    const gone = new Set(small.filter(({ stem }) => stem !== this.#stemOf(joined)));
     this.#packs = this.#packs.filter((pack) => !gone.has(pack));
     this.#context.bases.clear();
-    for (const pack of small) {
+    for (const pack of gone) {
       pack.close();
       // The index first: a pack without index is swept at the next start.
       await rm(`${pack.stem}.idx`, { force: true });
       await rm(`${pack.stem}.pack`, { force: true });
     }
     await syncFolder(this.#folder);
-    return small.length;
+    return gone.size;
   }
 
   close(): void {

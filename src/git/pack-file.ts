@@ -16,6 +16,8 @@ export interface PackFile {
   readonly bytes: number;
   readonly index: PackIndex;
   read(oid: Buffer): GitObject | undefined;
+  /** What stands between two offsets. */
+  bytesAt(from: number, to: number): Buffer;
   close(): void;
 }
 
@@ -90,6 +92,7 @@ export function openPackFile(stem: string, context: PackContext): PackFile {
     bytes,
     index,
     close: () => closeSync(fd),
+    bytesAt: (from, to) => readAt(from, to - from),
     read: (oid) => {
       const offset = index.offsetOf(oid);
       return offset === undefined ? undefined : readObject(offset);

@@ -70,13 +70,16 @@ export interface DeltaObject {
 }
 
 export function encodeEntry(object: Omit<NewObject, 'oid'> | Omit<DeltaObject, 'oid'>): Buffer {
-  // A base is named by its id and not by its place: every server takes that, and entries can be moved.
   if ('delta' in object) {
-    const { base, delta } = object;
-    return Buffer.concat([entryHead(REF_DELTA, delta.length), Buffer.from(base, 'hex'), deflated(delta)]);
+    return refDeltaEntry(object.base, object.delta.length, deflated(object.delta));
   }
   const { type, content } = object;
   return Buffer.concat([entryHead(TYPE_CODES[type], content.length), deflated(content)]);
+}
+
+/** The base is named by its id and not by its place: every server takes that, and entries can be moved. */
+export function refDeltaEntry(base: string, size: number, deflatedDelta: Uint8Array): Buffer {
+  return Buffer.concat([entryHead(REF_DELTA, size), Buffer.from(base, 'hex'), deflatedDelta]);
 }
 
 function entryHead(code: number, size: number): Buffer {
@@ -105,10 +108,14 @@ export class PackBuilder {
   #offset = 12;
 
   add(object: PackObject): void {
-    const encoded = encodeEntry(object);
-    this.#entries.push({ oid: object.oid, offset: this.#offset, crc: crc32(encoded) });
-    this.#parts.push(encoded);
-    this.#offset += encoded.length;
+    this.copy(object.oid, encodeEntry(object));
+  }
+
+  /** An entry as it stands in another pack. */
+  copy(oid: string, entry: Buffer): void {
+    this.#entries.push({ oid, offset: this.#offset, crc: crc32(entry) });
+    this.#parts.push(entry);
+    this.#offset += entry.length;
   }
 
   seal(): EncodedPack {

@@ -13,7 +13,8 @@ export interface PackIndex {
   readonly packChecksum: string;
   /** `oid` as bytes: it is looked for in many packs. */
   offsetOf(oid: Buffer): number | undefined;
-  oids(): Iterable<string>;
+  /** All, by id. */
+  entries(): Iterable<PackEntry>;
 }
 
 const MAGIC = Buffer.from([0xff, 0x74, 0x4f, 0x63, 0, 0, 0, 2]);
@@ -74,9 +75,10 @@ export function parsePackIndex(bytes: Buffer): PackIndex {
       }
       return undefined;
     },
-    *oids() {
+    *entries() {
       for (let index = 0; index < count; index += 1) {
-        yield bytes.toString('hex', NAMES + index * 20, NAMES + index * 20 + 20);
+        const oid = bytes.toString('hex', NAMES + index * 20, NAMES + index * 20 + 20);
+        yield { oid, offset: offsetAt(index), crc: bytes.readUInt32BE(NAMES + count * 20 + index * 4) };
       }
     },
   };

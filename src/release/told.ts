@@ -24,7 +24,8 @@ export function createToldReleases(repo: Pick<GitRepo, 'has' | 'commit'>): ToldR
   return async (tip) => {
     const history = new Map<Revision, Told>();
     const told = new Map<string, Revision[]>();
-    for (let at: Revision | undefined = tip; at !== undefined && history.size < searchedCommits; ) {
+    let at: Revision | undefined = tip;
+    for (let count = 0; at !== undefined && count < searchedCommits; count += 1) {
       const commit: Told | undefined = known.get(at) ?? (await read(at));
       if (!commit) break;
       history.set(at, commit);
