@@ -14,10 +14,12 @@ export async function joinPacks(packs: readonly PackFile[], turns: Turns): Promi
     const entries = [...pack.index.entries()].sort((a, b) => a.offset - b.offset);
     const idAt = new Map(entries.map(({ oid, offset }) => [offset, oid]));
     const taken = new Set(entries.flatMap(({ oid }) => (seen.has(oid) ? [] : oid)));
+    // They are small, and one read costs little more than that of an entry.
+    const bytes = pack.bytesAt(0, pack.bytes);
     for (const [at, { oid, offset, crc }] of entries.entries()) {
       if (!taken.has(oid)) continue;
       seen.add(oid);
-      const raw = pack.bytesAt(offset, entries[at + 1]?.offset ?? pack.bytes - 20);
+      const raw = bytes.subarray(offset, entries[at + 1]?.offset ?? bytes.length - 20);
       const head = readEntryHead(raw, 0);
       const isIntact = crc32(raw) === crc;
       const base =
