@@ -34,6 +34,8 @@ interface Judged {
   /** Of a Canary that can be understood. */
   readonly canary?: {
     readonly target: ObjectRef;
+    /** Whose Services it takes, by namespace and name; undefined: none. */
+    readonly service: string | undefined;
     readonly warnings: readonly Finding[];
     readonly strategy: readonly Finding[];
     readonly references: readonly Reference[];
@@ -86,12 +88,13 @@ export function* checking(
   };
   const appOf = new Map(apps.map((app) => [app.canary, app]));
   const targets = new Map<string, Manifest>();
+  const services = new Map<string, Manifest>();
   for (const manifest of manifests) {
     if (!manifest.object.apiVersion.startsWith('flagger.app/')) continue;
     const { errors, canary } = judged(manifest.object);
     tell(manifest, errors);
     if (!canary) continue;
-    const { target, warnings, strategy, references } = canary;
+    const { target, service, warnings, strategy, references } = canary;
     tell(manifest, [
       ...warnings,
       ...(appOf.get(manifest)?.target ? [] : [missingTarget(target)]),
@@ -109,6 +112,17 @@ export function* checking(
         },
       ]);
     targets.set(targetKey, manifest);
+    const namesake = service && services.get(service);
+    // Whoever has its target as well has heard of it.
+    if (namesake && namesake !== other)
+      tell(manifest, [
+        {
+          field: 'spec.service.name',
+          message: `the Services of this name belong to the Canary at ${namesake.source.path}:${namesake.source.line}`,
+          hint: 'choose another name',
+        },
+      ]);
+    if (service) services.set(service, manifest);
     yield;
   }
   return problems;
@@ -130,6 +144,8 @@ function judge(object: KubeObject, settings: CheckSettings): Judged {
   const warnings = warningsOf(object, settings.provider);
   const canary = {
     target: spec.target,
+    // Knative leads its users by itself.
+    service: spec.targetKind === 'Knative' ? undefined : `${spec.namespace}/${spec.service.name}`,
     warnings: warnings.map((finding) => ({ ...finding, severity: 'warning' as const })),
     strategy: strategyOf(spec),
     references: referencesOf(spec),

@@ -70,6 +70,23 @@ describe('serin validate', () => {
     });
   });
 
+  it("refuses two Canaries that would take each other's target or Services", async () => {
+    const canary = await demo('canary.yaml');
+    const others = [
+      canary.replace('name: quotesbackend', 'name: same-target').replace(/^ {4}port:/m, '    name: another\n    port:'),
+      canary.replace('name: quotesbackend', 'name: same-services').replace(/(targetRef:[^]*?name: )\S+/, '$1another'),
+    ];
+    await writeFile(join(dir, 'canary.yaml'), [canary, ...others].join('---\n'));
+    await writeFile(join(dir, 'quotes.yaml'), await demo('quotes.yaml'));
+    const { code, lines } = await validate();
+    expect(code).toBe(3);
+    const errors = lines.filter((line) => line.includes(' error ')).map((line) => line.replace(/:\d+/g, ':N'));
+    expect(errors).toEqual([
+      'canary.yaml:N error Canary quotes/same-target spec.targetRef: the same target belongs to the Canary at canary.yaml:N (one target, one Canary)',
+      'canary.yaml:N error Canary quotes/same-services spec.service.name: the Services of this name belong to the Canary at canary.yaml:N (choose another name)',
+    ]);
+  });
+
   it('says clearly that a folder is not there', async () => {
     await rm(dir, { recursive: true });
     const { code, errors } = await validate();
