@@ -1,4 +1,5 @@
 import type { GateState } from '../canary/gates.ts';
+import type { Stop } from './interrupt.ts';
 
 /** What the loop keeps of a canary from tick to tick. All of it may be lost: the next tick finds it out again. */
 export interface Memory {
@@ -9,6 +10,8 @@ export interface Memory {
   hasUnseen: boolean;
   /** Ends the question that it waits for an answer to. Absent: it waits for none. */
   interrupt: (() => void) | undefined;
+  /** By which it is ended. Absent: it has asked nothing yet, or its last question was ended. */
+  stop: Stop | undefined;
   /** Version of the Canary that our last status write made, until the view has it. */
   ahead: string | undefined;
   /** Held since then because checks find nothing out. */
@@ -35,6 +38,7 @@ export function emptyMemory(): Memory {
     changesMeanwhile: 0,
     hasUnseen: false,
     interrupt: undefined,
+    stop: undefined,
     ahead: undefined,
     heldSinceMs: undefined,
     dueAtMs: 0,

@@ -168,7 +168,18 @@ export function startReflector(
     query.set('timeoutSeconds', String(300 + Math.floor(Math.random() * 300)));
     const credentials = await deps.connection.credentials();
     const stop = new AbortController();
-    let cancelSilence = clock.after(silenceMs, () => stop.abort(new Error('the watch fell silent')));
+    let heardMs = clock.now();
+    let cancelSilence: () => void = () => undefined;
+    /** One timer for many lines: it looks again when the silence that it began with was broken. */
+    const watchSilence = (waitMs: number): void => {
+      cancelSilence = clock.after(waitMs, () => {
+        const leftMs = heardMs + silenceMs - clock.now();
+        if (leftMs <= 0) stop.abort(new Error('the watch fell silent'));
+        // No longer than from now on: the clock may have been set back.
+        else watchSilence(Math.min(leftMs, silenceMs));
+      });
+    };
+    watchSilence(silenceMs);
     try {
       const target = `${path}?${query.toString()}`;
       deps.onRequest?.(countedAs({ method: 'GET', path: target }));
@@ -193,9 +204,8 @@ export function startReflector(
       const decoder = new TextDecoder();
       let rest = '';
       for await (const chunk of response.body) {
-        lastContactMs = clock.now();
-        cancelSilence();
-        cancelSilence = clock.after(silenceMs, () => stop.abort(new Error('the watch fell silent')));
+        heardMs = clock.now();
+        lastContactMs = heardMs;
         rest += decoder.decode(chunk as Uint8Array, { stream: true });
         let end = rest.indexOf('\n');
         let from = 0;

@@ -23,7 +23,7 @@ export function createLogger(level: LogLevel, write?: (line: string) => void): L
 }
 
 /** So long may lines wait for others to go out together with them: a write for each costs more than all else about it. */
-const gatherMs = 25;
+const gatherMs = 50;
 
 /** None is left behind when the process exits. */
 function toStandardError(): (line: string) => void {

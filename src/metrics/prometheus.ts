@@ -13,7 +13,7 @@ export const prometheus: MetricProvider = {
   request(query) {
     const url = baseUrl(query.address);
     url.pathname = `${url.pathname.replace(/\/+$/, '')}/api/v1/query`;
-    url.search = new URLSearchParams({ query: query.query.trim().replace(/\s+/g, ' ') }).toString();
+    url.search = `?query=${encodeURIComponent(query.query.trim().replace(/\s+/g, ' '))}`;
     const headers: Record<string, string> = { accept: 'application/json' };
     for (const [name, values] of Object.entries(query.headers ?? {})) headers[name.toLowerCase()] = values.join(', ');
     const authorization = authorizationOf(query);

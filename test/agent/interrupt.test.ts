@@ -23,6 +23,21 @@ describe('a question', () => {
     expect(memory.interrupt).toBeUndefined();
   });
 
+  it('that was given up ends none that comes after it, and one that was answered leaves nothing behind', async () => {
+    const memory = emptyMemory();
+    const { signal } = new AbortController();
+    const asked = interruptibly(memory, signal, endless);
+    memory.interrupt?.();
+    expect(await asked).toBe(interrupted);
+    const isAborted = (own: AbortSignal): Promise<boolean> => Promise.resolve(own.aborted);
+    expect(await interruptibly(memory, signal, isAborted)).toBe(false);
+    expect(await interruptibly(memory, signal, isAborted)).toBe(false);
+    const another = new AbortController();
+    const last = interruptibly(memory, another.signal, endless);
+    another.abort(new Error('shutting down'));
+    await expect(last).rejects.toThrow('shutting down');
+  });
+
   it('ends with the agent', async () => {
     const stop = new AbortController();
     const memory = emptyMemory();

@@ -286,8 +286,8 @@ describe('metricsOnline', () => {
       value: 1,
     });
     expect(server.requests.map(({ path }) => path)).toEqual([
-      '/api/v1/query?query=vector%281%29',
-      '/other/api/v1/query?query=vector%281%29',
+      '/api/v1/query?query=vector(1)',
+      '/other/api/v1/query?query=vector(1)',
     ]);
     expect(await online([])).toEqual({ kind: 'value', value: 1 });
   });
