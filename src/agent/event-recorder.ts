@@ -25,8 +25,18 @@ const rememberLimit = 5_000;
 /** Events of one object are written in order; those of different ones side by side. */
 const laneCount = 4;
 
+/** As it stands in events. Not the object itself: a thousand releases at once have a backlog that would keep as many versions of Canaries. */
+interface Subject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly namespace: string;
+  readonly uid: string | undefined;
+  readonly resourceVersion: string | undefined;
+}
+
 interface Recorded {
-  readonly about: KubeObject;
+  readonly about: Subject;
   readonly event: CanaryEvent;
   readonly atMs: number;
 }
@@ -57,9 +67,9 @@ export function createEventRecorder(
     return lanes[fnv1a(place) % laneCount];
   };
 
-  const write = async (about: KubeObject, event: CanaryEvent, atMs: number): Promise<void> => {
-    const namespace = about.metadata.namespace ?? 'default';
-    const key = `${about.metadata.uid ?? about.metadata.name}|${event.type}|${event.message}`;
+  const write = async (about: Subject, event: CanaryEvent, atMs: number): Promise<void> => {
+    const { namespace } = about;
+    const key = `${about.uid ?? about.name}|${event.type}|${event.message}`;
     const at = `${new Date(atMs).toISOString().slice(0, 19)}Z`;
     const known = written.get(key);
     if (known && atMs - known.atMs < sameEventMs) {
@@ -73,20 +83,13 @@ export function createEventRecorder(
         log.debug({ reason: messageOf(error) }, 'an event is gone, it is written anew');
       }
     }
-    const name = `${about.metadata.name}.${sha256Hex(`${key}|${atMs}`).slice(0, 16)}`;
+    const name = `${about.name}.${sha256Hex(`${key}|${atMs}`).slice(0, 16)}`;
     await cluster.create(
       {
         apiVersion: 'v1',
         kind: 'Event',
         metadata: { name, namespace },
-        involvedObject: {
-          apiVersion: about.apiVersion,
-          kind: about.kind,
-          name: about.metadata.name,
-          namespace,
-          uid: about.metadata.uid,
-          resourceVersion: about.metadata.resourceVersion,
-        },
+        involvedObject: { ...about },
         reason: 'Synced',
         message: event.message.slice(0, 1024),
         type: event.type,
@@ -121,7 +124,7 @@ export function createEventRecorder(
       const lane = laneOf(about);
       const backlog = lanes.reduce((sum, { queue }) => sum + queue.length, 0);
       if (!lane || backlog >= backlogLimit) return onDropped();
-      lane.queue.push({ about, event, atMs: clock.now() });
+      lane.queue.push({ about: subjectOf(about), event, atMs: clock.now() });
       lane.working ??= work(lane);
     },
     async drain(ms) {
@@ -131,4 +134,9 @@ export function createEventRecorder(
       stop.abort(new Error('drained'));
     },
   };
+}
+
+function subjectOf({ apiVersion, kind, metadata }: KubeObject): Subject {
+  const { name, namespace = 'default', uid, resourceVersion } = metadata;
+  return { apiVersion, kind, name, namespace, uid, resourceVersion };
 }
