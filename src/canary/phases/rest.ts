@@ -23,7 +23,9 @@ export function* rest(stage: Stage): Asking<void> {
     if (novelty === 'promoted') rebase(stage);
     return;
   }
-  if (cannotBeCopied(stage) || (lacksScaler(stage) && status.phase !== 'Waiting')) return;
+  const isKnown = status.phase === 'Waiting' && novelty === 'same' && !stage.seen.isReplaced;
+  // None begins that the status cannot name yet; one that waits can still be called back.
+  if (cannotBeCopied(stage) || (lacksScaler(stage) && !isKnown)) return;
   const ready = primaryReadiness(stage);
   if (ready.kind !== 'ready') {
     warn(stage, ready.reason);
@@ -31,7 +33,6 @@ export function* rest(stage: Stage): Asking<void> {
     if (ready.kind === 'progressing' && stage.seen.primary) return;
   }
   if (stage.seen.routeTrouble !== undefined) return warn(stage, stage.seen.routeTrouble);
-  const isKnown = status.phase === 'Waiting' && novelty === 'same' && !stage.seen.isReplaced;
   if (!isKnown) {
     tellConfigs(stage);
     beginRelease(stage, false);
