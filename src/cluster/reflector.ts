@@ -47,6 +47,8 @@ const isExpired = (error: unknown): boolean => error instanceof AgentError && er
 const pageSize = 500;
 /** Real servers send a bookmark about once a minute; two missed ones mean that the stream is dead. */
 const silenceMs = 150_000;
+/** It is noticed this exactly. */
+const silenceParts = 3;
 
 /** A watch that held so long was a good one: what ends it then is no reason to wait long. */
 const steadyMs = 5_000;
@@ -168,18 +170,18 @@ export function startReflector(
     query.set('timeoutSeconds', String(300 + Math.floor(Math.random() * 300)));
     const credentials = await deps.connection.credentials();
     const stop = new AbortController();
-    let heardMs = clock.now();
+    let silentParts = 0;
     let cancelSilence: () => void = () => undefined;
-    /** One timer for many lines: it looks again when the silence that it began with was broken. */
-    const watchSilence = (waitMs: number): void => {
-      cancelSilence = clock.after(waitMs, () => {
-        const leftMs = heardMs + silenceMs - clock.now();
-        if (leftMs <= 0) stop.abort(new Error('the watch fell silent'));
-        // No longer than from now on: the clock may have been set back.
-        else watchSilence(Math.min(leftMs, silenceMs));
+    /** One timer for many lines. It counts, and compares no times: the clock may be set back meanwhile. */
+    const watchSilence = (): void => {
+      cancelSilence = clock.after(silenceMs / silenceParts, () => {
+        silentParts += 1;
+        // The first part may have begun with a line.
+        if (silentParts > silenceParts) stop.abort(new Error('the watch fell silent'));
+        else watchSilence();
       });
     };
-    watchSilence(silenceMs);
+    watchSilence();
     try {
       const target = `${path}?${query.toString()}`;
       deps.onRequest?.(countedAs({ method: 'GET', path: target }));
@@ -204,8 +206,8 @@ export function startReflector(
       const decoder = new TextDecoder();
       let rest = '';
       for await (const chunk of response.body) {
-        heardMs = clock.now();
-        lastContactMs = heardMs;
+        silentParts = 0;
+        lastContactMs = clock.now();
         rest += decoder.decode(chunk as Uint8Array, { stream: true });
         let end = rest.indexOf('\n');
         let from = 0;
