@@ -51,7 +51,7 @@ export async function startGateServer(options: GateServerOptions): Promise<Runni
       })
       .catch((error: unknown) => log.debug({ reason: messageOf(error) }, 'a caller left before the answer'));
   });
-  return listen(server, { port, ...(host === undefined ? {} : { host }), setting: '--gate-port' });
+  return listen(server, { port, ...(host === undefined ? {} : { host }), setting: '--gate-port', log });
 }
 
 async function answer(request: IncomingMessage, { gates, tokens, log }: GateServerOptions): Promise<Reply> {

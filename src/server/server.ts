@@ -51,6 +51,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     port: options.port,
     ...(options.host === undefined ? {} : { host: options.host }),
     setting: '--port',
+    log,
   });
   log.info({ port: running.port }, `Starting HTTP server on port ${running.port}`);
   return running;
