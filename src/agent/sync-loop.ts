@@ -16,7 +16,7 @@ import { createSnapshots, type Snapshot } from './snapshots.ts';
 import { createTip } from './tip.ts';
 
 export interface SyncLoop {
-  /** Looks again soon: a new commit may be there, or an overlay may have changed. `fresh` also asks Git. */
+  /** Asks Git and looks again now: a new commit may be there, or an overlay may have changed. */
   wake(reason: string): void;
   /** Objects that somebody else changed. */
   drifted(refs: readonly ObjectRef[]): void;
@@ -232,7 +232,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
           await pass();
           failures = 0;
           state.trouble = undefined;
-          // Objects that were refused are tried again, less and less often.
+          // Objects that were refused are tried again at least this often.
           if (state.failed > 0) waitMs = Math.min(waitMs, 15_000);
         } catch (error) {
           if (signal.aborted) return;
