@@ -1,9 +1,9 @@
-import type { Answer, CanarySpec, CanaryStatus } from '../canary/types.ts';
+import type { Answer, CanarySpec, CanaryStatus, ConfigKey } from '../canary/types.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import type { Router } from '../routers/router.ts';
 import type { AgentSettings } from './deps.ts';
 import type { Memory } from './memory.ts';
-import { type Observed, observe } from './observe.ts';
+import { type Known, type Observed, observe } from './observe.ts';
 import type { Releases } from './releases.ts';
 import type { Views } from './views.ts';
 import type { KeysFor } from './waking.ts';
@@ -35,22 +35,21 @@ export interface LookOptions {
 export function createLook({ views, settings, releases, keysFor }: LookOptions): Look {
   return ({ canary, spec, status, router }, memory, nowMs, ofTick) => {
     const key = `${spec.namespace}/${spec.name}`;
-    return observe({
-      views,
-      settings,
-      router,
-      canary,
-      spec,
+    const { heldSinceMs, suspensionTold } = memory;
+    const lastFailedCheck = ofTick && releases.lastFailedCheck(key);
+    const known: Known = {
       nowMs,
+      canary,
       desiredReplicas: ofTick?.desiredReplicas,
-      heldSinceMs: memory.heldSinceMs,
-      lastFailedCheck: ofTick && releases.lastFailedCheck(key),
+      answers: ofTick?.answers ?? new Map(),
+      ...(heldSinceMs === undefined ? {} : { heldSinceMs }),
+      ...(lastFailedCheck === undefined ? {} : { lastFailedCheck }),
       isRejected: releases.isRejected(canary, status),
       isPromoted: releases.isPromoted(canary, status),
       isReplaced: releases.isReplaced(canary, status),
-      isSuspensionTold: memory.suspensionTold,
-      answers: ofTick?.answers ?? new Map(),
-      noteConfigs: (configs) => keysFor.noteConfigs(key, configs),
-    });
+      isSuspensionTold: suspensionTold,
+    };
+    const noteConfigs = (configs: readonly ConfigKey[]): void => keysFor.noteConfigs(key, configs);
+    return observe({ views, settings, router, spec, known, noteConfigs });
   };
 }

@@ -1,10 +1,11 @@
 import { cookiesAt } from '../canary/affinity.ts';
 import { configRefsOf } from '../canary/configs.ts';
+import { ownerOf } from '../canary/owner.ts';
 import { parseStatus } from '../canary/status.ts';
 import { forEveryone, isForEveryone } from '../canary/strategy.ts';
 import { targets } from '../canary/targets/registry.ts';
-import type { Answer, CanarySpec, ConfigKey, ConfigSeen, FailedCheck, Seen } from '../canary/types.ts';
-import type { KubeObject, ObjectRef, OwnerReference } from '../manifest/types.ts';
+import type { CanarySpec, ConfigKey, ConfigSeen, Seen } from '../canary/types.ts';
+import type { ObjectRef } from '../manifest/types.ts';
 import { hasDrifted } from '../routers/drift.ts';
 import type { LiveObjects, RouteContext, Router } from '../routers/router.ts';
 import type { AgentSettings } from './deps.ts';
@@ -16,53 +17,37 @@ export interface Observed {
   readonly liveRoutes: LiveObjects;
 }
 
+/** What is known of a canary without a look at the cluster. */
+export type Known = Pick<
+  Seen,
+  | 'nowMs'
+  | 'canary'
+  | 'desiredReplicas'
+  | 'answers'
+  | 'heldSinceMs'
+  | 'lastFailedCheck'
+  | 'isRejected'
+  | 'isPromoted'
+  | 'isReplaced'
+  | 'isSuspensionTold'
+>;
+
 export interface ObserveInput {
   readonly views: Views;
   readonly settings: AgentSettings;
   readonly router: Router;
-  readonly canary: KubeObject;
   readonly spec: CanarySpec;
-  readonly nowMs: number;
-  readonly desiredReplicas: number | undefined;
-  readonly heldSinceMs: number | undefined;
-  readonly lastFailedCheck: FailedCheck | undefined;
-  readonly isRejected: boolean;
-  readonly isPromoted: boolean;
-  readonly isReplaced: boolean;
-  readonly isSuspensionTold: boolean;
-  readonly answers: ReadonlyMap<string, Answer>;
+  readonly known: Known;
   /** Told which ConfigMaps and Secrets count before they are looked at, so that no change of them is missed. */
   readonly noteConfigs: (configs: readonly ConfigKey[]) => void;
 }
 
 /** Reads the world of one canary from the cached views: no request to the API server. */
 export async function observe(input: ObserveInput): Promise<Observed> {
-  const {
-    views,
-    settings,
-    router,
-    canary,
-    spec,
-    nowMs,
-    desiredReplicas,
-    heldSinceMs,
-    lastFailedCheck,
-    isRejected,
-    isPromoted,
-    isReplaced,
-    isSuspensionTold,
-    answers,
-    noteConfigs,
-  } = input;
+  const { views, settings, router, spec, known, noteConfigs } = input;
   const { namespace, target, service } = spec;
-  const owner: OwnerReference = {
-    apiVersion: canary.apiVersion,
-    kind: canary.kind,
-    name: canary.metadata.name,
-    uid: canary.metadata.uid ?? '',
-    controller: true,
-    blockOwnerDeletion: true,
-  };
+  const { canary } = known;
+  const owner = ownerOf(canary);
   const { ingressAnnotationsPrefix, ingressClass } = settings;
   const status = parseStatus(canary);
   const named: RouteContext = {
@@ -97,8 +82,7 @@ export async function observe(input: ObserveInput): Promise<Observed> {
     }
   }
   const seen: Seen = {
-    nowMs,
-    canary,
+    ...known,
     target: targetObject,
     primary,
     ...(candidate === undefined ? {} : { candidate }),
@@ -111,14 +95,6 @@ export async function observe(input: ObserveInput): Promise<Observed> {
     routeTrouble: router.trouble?.(route, liveRoutes),
     routeDrift: hasDrifted(router, route, liveRoutes),
     configs,
-    desiredReplicas,
-    answers,
-    ...(heldSinceMs === undefined ? {} : { heldSinceMs }),
-    ...(lastFailedCheck === undefined ? {} : { lastFailedCheck }),
-    ...(isRejected ? { isRejected } : {}),
-    ...(isPromoted ? { isPromoted } : {}),
-    ...(isReplaced ? { isReplaced } : {}),
-    ...(isSuspensionTold ? { isSuspensionTold } : {}),
   };
   return { seen, route, liveRoutes };
 }
