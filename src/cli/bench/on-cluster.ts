@@ -12,7 +12,7 @@ import { startGitServer } from '../../sandbox/git-server.ts';
 import { version } from '../version.ts';
 import { grantAccess, revokeAccess } from './agent-access.ts';
 import { fleetRound, type Round, type Way, writeKubeconfig } from './fleet-round.ts';
-import { startPrometheusStub } from './prometheus-stub.ts';
+import { startMetricsStandIn } from './metrics-stand-in.ts';
 import { removeNamespace } from './remove-namespace.ts';
 
 export interface ClusterBenchOptions {
@@ -50,7 +50,7 @@ export async function benchOnCluster(options: ClusterBenchOptions, signal: Abort
     const access = await grantAccess(cluster, agentNamespace, kubeconfigPath, signal);
     const git = await startGitServer({ root: join(folder, 'git') });
     closing.push(() => git.stop());
-    const prometheus = await startPrometheusStub();
+    const prometheus = await startMetricsStandIn();
     closing.push(() => prometheus.close());
     const http = createHttp({ userAgent: `serin-bench/${version}`, maxBytes: 20_000_000 });
     closing.push(() => http.close());

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-export interface PrometheusStub {
+export interface MetricsStandIn {
   readonly url: string;
   /** Queries so far. */
   count(): number;
@@ -9,7 +9,7 @@ export interface PrometheusStub {
 }
 
 /** Answers every query as if all went well: 100 % successes, 0.1 s. */
-export async function startPrometheusStub(): Promise<PrometheusStub> {
+export async function startMetricsStandIn(): Promise<MetricsStandIn> {
   let queries = 0;
   const server = createServer((incoming, outgoing) => {
     queries += 1;
