@@ -1,5 +1,3 @@
-export { sameJson } from '../lib/same-json.ts';
-
 export type Json = Readonly<Record<string, unknown>>;
 
 /** Members of an object; of anything else none. */

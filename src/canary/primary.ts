@@ -1,7 +1,8 @@
 import { canonicalJson, sha256Hex } from '../lib/hash.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { withPrimaryConfigs } from './configs.ts';
-import { at, type Json, jsonOf, sameJson, textsOf } from './json.ts';
+import { at, type Json, jsonOf, textsOf } from './json.ts';
+import { sameJson } from '../lib/same-json.ts';
 import { includedByPrefix, type SelectorLabel, withoutToolkit } from './labels.ts';
 import { ownerOf } from './owner.ts';
 import { spreadFromPrimary } from './primary-spread.ts';

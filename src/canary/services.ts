@@ -1,5 +1,6 @@
 import type { KubeObject } from '../manifest/types.ts';
-import { at, type Json, jsonOf, listOf, numberOf, sameJson, textOf, textsOf } from './json.ts';
+import { at, type Json, jsonOf, listOf, numberOf, textOf, textsOf } from './json.ts';
+import { sameJson } from '../lib/same-json.ts';
 import type { SelectorLabel } from './labels.ts';
 import { isControlledBy, ownerOf } from './owner.ts';
 import type { CanarySpec, CustomMetadata } from './types.ts';

@@ -1,4 +1,4 @@
-import { sameJson } from '../canary/json.ts';
+import { sameJson } from '../lib/same-json.ts';
 import { usersUnderTest } from '../canary/strategy.ts';
 import type { CanarySpec } from '../canary/types.ts';
 import type { KubeObject } from '../manifest/types.ts';

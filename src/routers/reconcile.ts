@@ -1,4 +1,4 @@
-import { sameJson } from '../canary/json.ts';
+import { sameJson } from '../lib/same-json.ts';
 import { forEveryone, usersUnderTest } from '../canary/strategy.ts';
 import type { CanarySpec, TrafficSplit } from '../canary/types.ts';
 import { AgentError } from '../lib/errors.ts';

@@ -1,5 +1,6 @@
 import type { KubeObject } from '../../manifest/types.ts';
-import { at, sameJson, textsOf } from '../json.ts';
+import { at, textsOf } from '../json.ts';
+import { sameJson } from '../../lib/same-json.ts';
 import { usersUnderTest } from '../strategy.ts';
 import type { Readiness } from '../types.ts';
 import type { Stage } from './tick.ts';

@@ -1,5 +1,6 @@
 import { cookiesAt, withCookies } from '../affinity.ts';
-import { at, jsonOf, sameJson, textsOf } from '../json.ts';
+import { at, jsonOf, textsOf } from '../json.ts';
+import { sameJson } from '../../lib/same-json.ts';
 import type { SelectorLabel } from '../labels.ts';
 import { serviceName, type ServiceRole } from '../services.ts';
 import { usersUnderTest } from '../strategy.ts';

@@ -1,5 +1,6 @@
 import type { KubeObject, ObjectRef } from '../../manifest/types.ts';
-import { at, jsonOf, listOf, sameJson, textOf, textsOf } from '../json.ts';
+import { at, jsonOf, listOf, textOf, textsOf } from '../json.ts';
+import { sameJson } from '../../lib/same-json.ts';
 import { templateHash } from '../template-hash.ts';
 import type { Readiness } from '../types.ts';
 import { noSelector, type ReadinessInput, type Target } from './target.ts';
