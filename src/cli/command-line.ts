@@ -4,6 +4,7 @@ import { environmentName, type Setting, settings } from '../config/settings.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import type { GateOptions } from './gate.ts';
 import type { BenchClusterOptions } from './bench-cluster.ts';
+import type { SandboxCommandOptions } from './sandbox.ts';
 import { settingsHelp } from './help.ts';
 import { createOutput, type Output, type OutputStream } from './output.ts';
 import { version } from './version.ts';
@@ -25,9 +26,27 @@ export interface CommandContext extends CommandLine {
 /** Exit codes: 0 done, 1 a fault of ours or a failed run, 2 wrong usage or configuration, 3 a check found problems. */
 export const exitCodes = { done: 0, failed: 1, usage: 2, found: 3 } as const;
 
-export async function runCommandLine(line: CommandLine): Promise<number> {
-  const output = createOutput(line.stdout, line.environment);
-  const context: CommandContext = { ...line, output };
+/** Runs a command and tells people why it failed. Gives its exit code. */
+export async function serve(line: CommandLine, command: (context: CommandContext) => Promise<number>): Promise<number> {
+  try {
+    return await command({ ...line, output: createOutput(line.stdout, line.environment) });
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
+    if (error instanceof AgentError) {
+      for (const text of error.message.split('\n')) line.stderr.write(`serin: ${text}\n`);
+      return error.code === 'CONFIG_INVALID' ? exitCodes.usage : exitCodes.failed;
+    }
+    line.stderr.write(`serin: ${error instanceof Error ? (error.stack ?? error.message) : messageOf(error)}\n`);
+    return exitCodes.failed;
+  }
+}
+
+export function runCommandLine(line: CommandLine): Promise<number> {
+  return serve(line, (context) => runNamedCommand(context));
+}
+
+async function runNamedCommand(context: CommandContext): Promise<number> {
+  const { argv, stdout, stderr } = context;
   let code: number = exitCodes.done;
   const finish = async (work: Promise<number>): Promise<void> => {
     code = await work;
@@ -37,8 +56,8 @@ export async function runCommandLine(line: CommandLine): Promise<number> {
     .version(version, '--version', 'print the version')
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => void line.stdout.write(text),
-      writeErr: (text) => void line.stderr.write(text),
+      writeOut: (text) => void stdout.write(text),
+      writeErr: (text) => void stderr.write(text),
     });
 
   const run = program
@@ -91,6 +110,19 @@ export async function runCommandLine(line: CommandLine): Promise<number> {
     );
 
   program
+    .command('sandbox')
+    .argument('[settings...]', 'with --agent, behind --: settings as of serin run')
+    .option('--repo <dir>', 'what the repository holds at first: a Git repository (what is committed) or any folder')
+    .option('--agent', 'run the agent, too')
+    .option('--fast <n>', 'let time in the cluster and in the agent pass n times as fast', '1')
+    .option('--json', 'the first line is one JSON object: kubeconfig, Git URL, ports, pids')
+    .option('--dir <dir>', 'keep the files here; a temporary folder, deleted at the end, when absent')
+    .description('keep an embedded cluster and a Git server running, to try your own repository on')
+    .action((words: readonly string[], options: SandboxCommandOptions) =>
+      finish(import('./sandbox.ts').then(({ sandbox }) => sandbox(context, options, words))),
+    );
+
+  program
     .command('bench')
     .option('--cluster', 'measure the agent on a real Kubernetes API, beside a Flagger measured so')
     .option('--canaries <list>', 'with --cluster: how many of them', '10,100,1000')
@@ -107,18 +139,8 @@ export async function runCommandLine(line: CommandLine): Promise<number> {
       ),
     );
 
-  try {
-    await program.parseAsync([...line.argv], { from: 'user' });
-    return code;
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
-    if (error instanceof AgentError) {
-      for (const text of error.message.split('\n')) line.stderr.write(`serin: ${text}\n`);
-      return error.code === 'CONFIG_INVALID' ? exitCodes.usage : exitCodes.failed;
-    }
-    line.stderr.write(`serin: ${error instanceof Error ? (error.stack ?? error.message) : messageOf(error)}\n`);
-    return exitCodes.failed;
-  }
+  await program.parseAsync([...argv], { from: 'user' });
+  return code;
 }
 
 /**

@@ -11,7 +11,7 @@ import { openCluster } from '../cluster/client.ts';
 import type { ClusterSource } from '../cluster/connection.ts';
 import { listOf, type RawSettings, readSettings } from '../config/settings.ts';
 import { openRepo } from '../git/open-repo.ts';
-import { systemClock } from '../lib/clock.ts';
+import { type Clock, systemClock } from '../lib/clock.ts';
 import { parseGoDuration } from '../lib/duration.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { createHttp } from '../lib/http-client.ts';
@@ -22,11 +22,19 @@ import { startServer } from '../server/server.ts';
 import { type CommandContext, exitCodes, readSettingsFile } from './command-line.ts';
 import { version } from './version.ts';
 
+export interface RunOptions {
+  /** Absent: the machine's. */
+  readonly clock?: Clock;
+  /** Told the port of /metrics, /healthz and /readyz once it is open. */
+  readonly onListening?: (port: number) => void;
+}
+
 /** `serin run`: everything real, from the settings to the signal that ends it. */
 export async function runAgent(
   context: CommandContext,
   flags: Readonly<Record<string, string | undefined>>,
   configFile: string | undefined,
+  { clock = systemClock, onListening }: RunOptions = {},
 ): Promise<number> {
   const raw = readSettings({ flags, environment: context.environment, file: await readSettingsFile(configFile) });
   if (raw['git-url'] === '')
@@ -38,7 +46,6 @@ export async function runAgent(
       {},
       'MSTEAMS_URL has no effect: Microsoft Teams is not supported in this release; use --slack-url or AlertProviders',
     );
-  const clock = systemClock;
   const telemetry = createTelemetry(version, settings.provider);
   const temporary = raw['git-dir'] === '' ? await mkdtemp(join(tmpdir(), 'serin-')) : undefined;
   const closing: (() => Promise<void>)[] = [];
@@ -79,6 +86,7 @@ export async function runAgent(
       log,
     });
     closing.push(() => server.close());
+    onListening?.(server.port);
     if (raw['gate-port'] !== '') {
       const tokenFile = raw['gate-token-file'];
       const readTokens = async () => parseGateTokens(await readText('--gate-token-file', tokenFile));

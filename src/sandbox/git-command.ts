@@ -16,8 +16,12 @@ export function hermeticGit(variables: readonly string[] = []): readonly [string
 }
 
 /** Runs native git; gives its standard output, rejects with what it said on standard error. */
-export function runGit(args: readonly string[], input: string | Uint8Array = ''): Promise<string> {
-  const [command, ...prefix] = hermeticGit();
+export function runGit(
+  args: readonly string[],
+  input: string | Uint8Array = '',
+  variables: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  const [command, ...prefix] = hermeticGit(Object.entries(variables).map(([name, value]) => `${name}=${value}`));
   return new Promise((done, fail) => {
     const child = spawn(command, [...prefix, ...args]);
     const out: Buffer[] = [];

@@ -35,7 +35,7 @@ describe('help', () => {
   it('names the commands', async () => {
     const { code, stdout } = await serin(['--help']);
     expect(code).toBe(exitCodes.done);
-    for (const command of ['run', 'validate', 'gate', 'demo', 'bench'])
+    for (const command of ['run', 'validate', 'gate', 'demo', 'sandbox', 'bench'])
       expect(stdout).toMatch(new RegExp(`^ +${command}\\b`, 'm'));
   });
 

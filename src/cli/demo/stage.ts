@@ -10,11 +10,10 @@ import { systemClock } from '../../lib/clock.ts';
 import { createHttp } from '../../lib/http-client.ts';
 import { createLogger, silentLogger } from '../../lib/log.ts';
 import { runGit } from '../../sandbox/git-command.ts';
-import { type GitServer, startGitServer } from '../../sandbox/git-server.ts';
-import { installCrds, startSandbox } from '../../sandbox/sandbox.ts';
 import { type Load, startLoad } from '../../sandbox/traffic/load.ts';
 import type { Sandbox } from '../../sandbox/types.ts';
 import { agentSettings } from '../run.ts';
+import { layGround, projectRoot } from '../sandbox/ground.ts';
 import { version } from '../version.ts';
 
 export const demoHost = 'quotes.example.test';
@@ -41,7 +40,6 @@ export interface Stage {
   stop(): Promise<void>;
 }
 
-const projectRoot = new URL('../../../', import.meta.url);
 const definitions = [
   'manifests/crds/canaries.flagger.app.yaml',
   'manifests/crds/metrictemplates.flagger.app.yaml',
@@ -69,23 +67,18 @@ async function build(
   close: () => Promise<void>,
 ): Promise<Stage> {
   const root = await mkdtemp(join(tmpdir(), 'serin-demo-'));
-  const server: GitServer = await startGitServer({ root: join(root, 'git') });
-  closing.push(() => server.stop());
+  const ground = await layGround(root, { clock: systemClock, podStartMs: 400, definitions });
+  closing.push(() => ground.stop());
+  const { gitServer, sandbox, kubeconfigPath } = ground;
   const files: Record<string, string> = {};
   for (const name of demoFiles)
     files[`apps/${name}`] = await readFile(new URL(`fixtures/demo/${name}`, projectRoot), 'utf8');
-  const repoPath = await server.createRepo(repoName, { files });
-  const repoUrl = server.repoUrl(repoName);
+  const repoPath = await gitServer.createRepo(repoName, { files });
+  const repoUrl = gitServer.repoUrl(repoName);
   const clone = join(root, 'working-copy');
   await runGit(['clone', '--quiet', repoUrl, clone]);
   await runGit(['-C', clone, 'config', 'user.name', 'Ada']);
   await runGit(['-C', clone, 'config', 'user.email', 'ada@example.test']);
-
-  const sandbox = await startSandbox({ podStartMs: 400 });
-  closing.push(() => sandbox.stop());
-  for (const path of definitions) await installCrds(sandbox.apiUrl, await readFile(new URL(path, projectRoot), 'utf8'));
-  const kubeconfigPath = join(root, 'kubeconfig');
-  await writeFile(kubeconfigPath, sandbox.kubeconfig);
 
   const logPath = join(root, 'agent.log');
   const { createWriteStream } = await import('node:fs');
