@@ -5,7 +5,7 @@ import { AgentError, messageOf } from '../lib/errors.ts';
 import type { GateOptions } from './gate.ts';
 import type { BenchClusterOptions } from './bench-cluster.ts';
 import type { SandboxCommandOptions } from './sandbox.ts';
-import { settingsHelp } from './help.ts';
+import { sandboxHelp, settingsHelp } from './help.ts';
 import { createOutput, type Output, type OutputStream } from './output.ts';
 import { version } from './version.ts';
 
@@ -116,8 +116,10 @@ async function runNamedCommand(context: CommandContext): Promise<number> {
     .option('--agent', 'run the agent, too')
     .option('--fast <n>', 'let time in the cluster and in the agent pass n times as fast', '1')
     .option('--json', 'the first line is one JSON object: kubeconfig, Git URL, ports, pids')
+    .option('--fault <fault>', 'NAME, or NAME@FROM..UNTIL such as git-down@30s..1m; may be repeated', collect)
     .option('--dir <dir>', 'keep the files here; a temporary folder, deleted at the end, when absent')
     .description('keep an embedded cluster and a Git server running, to try your own repository on')
+    .addHelpText('after', sandboxHelp())
     .action((words: readonly string[], options: SandboxCommandOptions) =>
       finish(import('./sandbox.ts').then(({ sandbox }) => sandbox(context, options, words))),
     );
@@ -142,6 +144,8 @@ async function runNamedCommand(context: CommandContext): Promise<number> {
   await program.parseAsync([...argv], { from: 'user' });
   return code;
 }
+
+const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
 
 /**
  * Commander speaks camel case, settings are spelled as on the command line. A name that begins with `no-` it takes for the negation of

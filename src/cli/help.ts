@@ -1,3 +1,4 @@
+import { faultKinds } from './sandbox/fault-windows.ts';
 import { environmentName, type Setting, settings } from '../config/settings.ts';
 
 /** The settings as `serin run --help` shows them: flag, environment, default, meaning. */
@@ -27,4 +28,14 @@ export function settingsHelp(): string {
     );
   }
   return lines.join('\n');
+}
+
+/** What `serin sandbox --help` says beyond its options. */
+export function sandboxHelp(): string {
+  return [
+    '',
+    'Faults, ordered by --fault NAME (from the first line to the end), NAME@FROM.. or NAME@FROM..UNTIL (times since the first line,',
+    'as they pass with --fast):',
+    ...Object.entries(faultKinds).map(([name, what]) => `  ${name.padEnd(18)}${what}`),
+  ].join('\n');
 }

@@ -6,6 +6,8 @@ import { systemClock } from '../lib/clock.ts';
 import { fastClock } from '../lib/fast-clock.ts';
 import { type CommandContext, exitCodes } from './command-line.ts';
 import { type AgentChild, type AgentWitness, startAgentChild } from './sandbox/agent-child.ts';
+import { runFaults } from './sandbox/fault-course.ts';
+import { parseFault } from './sandbox/fault-windows.ts';
 import { type Ground, layGround } from './sandbox/ground.ts';
 import { settingsOf, speedOf } from './sandbox/options.ts';
 import { parentGone } from './sandbox/parent.ts';
@@ -18,6 +20,7 @@ export interface SandboxCommandOptions {
   readonly fast: string;
   readonly json?: boolean;
   readonly dir?: string;
+  readonly fault?: readonly string[];
 }
 
 const repoName = 'config';
@@ -57,6 +60,7 @@ export async function sandbox(
 ): Promise<number> {
   const stop = AbortSignal.any([context.signal, parentGone()]);
   const speed = speedOf(options.fast);
+  const faults = (options.fault ?? []).map(parseFault);
   const settings = settingsOf(words, options.agent === true);
   await requireFolder(options.repo);
   const folder = options.dir === undefined ? await mkdtemp(join(tmpdir(), 'serin-sandbox-')) : resolve(options.dir);
@@ -82,6 +86,9 @@ export async function sandbox(
     const announcement = announce(ground, { gitDir, seededFrom, speed, agent });
     if (options.json === true) context.output.line(JSON.stringify(announcement));
     else tell(context, announcement);
+    const tellFault = (text: string): void =>
+      options.json === true ? void context.stderr.write(`serin: ${text}\n`) : context.output.line(text);
+    closing.push(runFaults(faults, ground, gitDir, clock, speed, tellFault));
     await new Promise<void>((done) => {
       if (stop.aborted) done();
       else stop.addEventListener('abort', () => done(), { once: true });

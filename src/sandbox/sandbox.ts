@@ -62,6 +62,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
       gatewayUrl: traffic.url,
       prometheusUrl: metrics.url,
       faults: server.faults,
+      metricsFaults: metrics.faults,
       store,
       stop,
     };

@@ -138,8 +138,20 @@ export interface Faults {
   compact(): void;
   /** The next `count` requests get this status (429 carries Retry-After); watches included when they begin. */
   failRequests(count: number, status: 429 | 500 | 503, retryAfterSeconds?: number): void;
-  /** Closes the listener and all connections, comes back on the same port after `downMs`. */
+  /** Every request that comes now waits so long before it is looked at; 0: no more. Milliseconds of real time. */
+  slowRequests(delayMs: number): void;
+  /** Closes the listener and all connections until `up`, which takes the same port. */
+  down(): Promise<void>;
+  up(): Promise<void>;
+  /** Down, and up again after `downMs`. */
   restart(downMs: number): Promise<void>;
+}
+
+/** Of the sandbox's Prometheus. */
+export interface MetricsFaults {
+  /** Closes the listener and all connections until `up`, which takes the same port. What is counted meanwhile is there afterwards. */
+  down(): Promise<void>;
+  up(): Promise<void>;
 }
 
 export interface Sandbox {
@@ -154,6 +166,7 @@ export interface Sandbox {
   /** Prometheus-compatible API of the sandbox's own metrics. */
   readonly prometheusUrl: string;
   readonly faults: Faults;
+  readonly metricsFaults: MetricsFaults;
   readonly store: SandboxStore;
   stop(): Promise<void>;
 }

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Clock } from '../../lib/clock.ts';
-import type { RequestSeen } from '../types.ts';
+import type { MetricsFaults, RequestSeen } from '../types.ts';
 import { answerApi } from './api.ts';
 import { exposition } from './exposition.ts';
 import { type IngressLabels, isFromPod, type Proxied, recordNginx, recordPod, recordTraefik } from './families.ts';
@@ -29,6 +29,7 @@ export interface Metrics {
   readonly url: string;
   readonly engine: QueryEngine;
   readonly series: Pick<SeriesStore, 'named'>;
+  readonly faults: MetricsFaults;
   countTraefik(service: string, request: Proxied): void;
   countIngress(ingress: IngressLabels, request: Proxied): void;
   countPod(seen: RequestSeen): void;
@@ -56,10 +57,15 @@ export async function startMetrics(options: MetricsOptions): Promise<Metrics> {
   const server = createServer((request, response) => {
     void serve(request, response, engine, clock.now(), () => exposition(registry));
   });
+  const url = await listen(server, options.port ?? 0);
   return {
-    url: await listen(server, options.port ?? 0),
+    url,
     engine,
     series: store,
+    faults: {
+      down: () => close(server),
+      up: async () => void (await listen(server, Number(new URL(url).port))),
+    },
     countTraefik: (service, request) => recordTraefik(registry, service, request),
     countIngress: (ingress, request) => recordNginx(registry, ingress, request),
     countPod: (seen) => recordPod(registry, seen),
@@ -70,7 +76,7 @@ export async function startMetrics(options: MetricsOptions): Promise<Metrics> {
     },
     async stop() {
       cancel();
-      await close(server);
+      if (server.listening) await close(server);
     },
   };
 }

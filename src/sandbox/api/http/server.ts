@@ -22,23 +22,28 @@ interface OrderedFailures {
   left: number;
   status: number;
   retryAfterSeconds: number | undefined;
+  delayMs: number;
 }
 
 /** Serves the store over plain HTTP on loopback. */
 export async function startServer(store: ApiStore, podLog: PodLog, port = 0): Promise<ApiServer> {
   const watches: Watches = { open: new Set(), frozen: false };
   const routes: Routes = { store, podLog, watches, protobuf: readProtobufTable() };
-  const failures: OrderedFailures = { left: 0, status: 500, retryAfterSeconds: undefined };
+  const failures: OrderedFailures = { left: 0, status: 500, retryAfterSeconds: undefined, delayMs: 0 };
   const serve = (incoming: IncomingMessage, response: ServerResponse): void => {
     void handle(routes, failures, incoming, response);
   };
   let server = await listen(serve, port);
   const bound = (server.address() as AddressInfo).port;
   const close = async (): Promise<void> => {
+    if (!server.listening) return;
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     for (const one of watches.open) one.reset();
     server.closeAllConnections();
     await closed;
+  };
+  const up = async (): Promise<void> => {
+    server = await listen(serve, bound);
   };
   return {
     port: bound,
@@ -54,10 +59,15 @@ export async function startServer(store: ApiStore, podLog: PodLog, port = 0): Pr
       failRequests: (count, status, retryAfterSeconds) => {
         Object.assign(failures, { left: count, status, retryAfterSeconds });
       },
+      slowRequests: (delayMs) => {
+        failures.delayMs = delayMs;
+      },
+      down: close,
+      up,
       restart: async (downMs) => {
         await close();
         await sleep(downMs);
-        server = await listen(serve, bound);
+        await up();
       },
     },
   };
@@ -79,6 +89,7 @@ async function handle(
 ): Promise<void> {
   try {
     const request = await readRequest(incoming);
+    if (failures.delayMs > 0) await sleep(failures.delayMs);
     if (failures.left > 0) {
       failures.left -= 1;
       throw orderedFailure(failures);
