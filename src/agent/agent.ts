@@ -11,6 +11,7 @@ import { createOutbox } from '../lib/outbox.ts';
 import { refKey, refOf } from '../manifest/types.ts';
 import { createOutcomeWriter } from '../release/writer.ts';
 import { createSyncer } from '../sync/syncer.ts';
+import { createAppliedApps } from './applied.ts';
 import { createCanaryLoop } from './canary-loop.ts';
 import type { Deps } from './deps.ts';
 import { rescaled } from './desired.ts';
@@ -91,6 +92,7 @@ export function startAgent(deps: Deps): Agent {
       defaultNamespace: settings.defaultNamespace,
     },
   });
+  const applied = createAppliedApps({ clock, hasSeen: (ref, version) => views.hasSeen(ref, version) });
   const releases = createReleases({
     deps,
     submit: (outcome) => {
@@ -98,6 +100,7 @@ export function startAgent(deps: Deps): Agent {
       telemetry.outcomesPending.set(writer.pending().length);
     },
     ledger: (key) => ledgers.get(key),
+    applied,
     signal,
   });
   const outbox = createOutbox({
@@ -144,12 +147,28 @@ export function startAgent(deps: Deps): Agent {
       });
     }
   };
+  /** What was last told of each app that could not be applied as a whole. */
+  const toldRefusals = new Map<string, string>();
+  const tellRefusals = (synced: readonly App[]): void => {
+    for (const { id } of synced) {
+      const { namespace, name } = id;
+      const key = `${namespace}/${name}`;
+      const why = applied.refusal(key);
+      const canary = views.canaries.get(namespace, name);
+      if (why === undefined) toldRefusals.delete(key);
+      if (why === undefined || why === toldRefusals.get(key) || !canary) continue;
+      toldRefusals.set(key, why);
+      const message = `No release of ${name}.${namespace} begins until all of what Git says is applied: ${why}`;
+      effects.tell(canary, id, { type: 'Warning', level: 'error', message });
+    }
+  };
   let apps: readonly App[] = [];
   let appByKey: ReadonlyMap<string, App> = new Map();
   const syncLoop = createSyncLoop({
     deps,
     syncer,
     releases,
+    applied,
     ledgers,
     phaseOf,
     takenOver: (synced) => new Set(synced.flatMap((app) => apexOf(app, views.services))),
@@ -158,6 +177,8 @@ export function startAgent(deps: Deps): Agent {
       for (const key of rescaled(apps, synced)) canaryLoop.wake(key);
       if (apps !== synced) appByKey = new Map(synced.map((app) => [`${app.id.namespace}/${app.id.name}`, app]));
       apps = synced;
+      for (const key of applied.takeAwaited()) canaryLoop.wake(key);
+      tellRefusals(synced);
       adoptAll(synced);
     },
     signal,

@@ -216,7 +216,8 @@ export function createCanaryLoop({
       }
       // Counted from the start: what a tick costs does not stretch the interval.
       again(startedMs + reached.decision.nextTickMs);
-      if (!isQuiet(reached.decision, status)) memory.quiet = false;
+      // A view that never gets what was applied tells of no change.
+      if (!isQuiet(reached.decision, status) || reached.tick.seen.isUnapplied) memory.quiet = false;
       await perform(key, canary, memory, reached.decision, reached.tick);
       memory.complaint = '';
     } catch (error) {

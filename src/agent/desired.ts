@@ -4,7 +4,11 @@ import type { Manifest } from '../manifest/types.ts';
 
 /** Documents of an app that are judged: the target and the configs it refers to. The Canary itself is not. */
 export function judgedKeys(app: App): readonly string[] {
-  return [...(app.target ? [app.target] : []), ...app.configs].map(({ object }) => refKeyOf(object));
+  return judgedManifests(app).map(({ object }) => refKeyOf(object));
+}
+
+export function judgedManifests({ target, configs }: App): readonly Manifest[] {
+  return [...(target ? [target] : []), ...configs];
 }
 
 /**

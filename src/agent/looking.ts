@@ -47,6 +47,7 @@ export function createLook({ views, settings, releases, keysFor }: LookOptions):
       isRejected: releases.isRejected(canary, status),
       isPromoted: releases.isPromoted(canary, status),
       isReplaced: releases.isReplaced(canary, status),
+      isUnapplied: !releases.isApplied(key, status.phase),
       isSuspensionTold: suspensionTold,
     };
     const noteConfigs = (configs: readonly ConfigKey[]): void => keysFor.noteConfigs(key, configs);

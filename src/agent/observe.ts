@@ -29,6 +29,7 @@ export type Known = Pick<
   | 'isRejected'
   | 'isPromoted'
   | 'isReplaced'
+  | 'isUnapplied'
   | 'isSuspensionTold'
 >;
 

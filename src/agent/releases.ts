@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { App } from '../canary/app.ts';
 import { lastFailedCheckOf } from '../canary/evidence.ts';
+import { parseStatus } from '../canary/status.ts';
 import type { CanaryStatus, Evidence, FailedCheck, Phase } from '../canary/types.ts';
 import type { Revision } from '../git/repo.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
@@ -8,6 +9,7 @@ import type { KubeObject } from '../manifest/types.ts';
 import { readRecord } from '../release/record.ts';
 import { releaseId } from '../release/release-id.ts';
 import type { AppState, Outcome, ReleaseRecord } from '../release/types.ts';
+import type { AppliedApps } from './applied.ts';
 import type { Deps } from './deps.ts';
 import type { LedgerView } from './ledgers.ts';
 import { createRecords, unwrittenOf, withLanded } from './records.ts';
@@ -36,7 +38,13 @@ export interface Releases {
   overlay(key: string, phase: Phase | undefined): Revision | undefined;
   /** Whether Git was looked at since the start. Before that it is not known what a new revision is, so none begins. */
   readonly isReady: boolean;
-  begin(canary: KubeObject, judged?: Pick<AppState, 'templateHash' | 'configs'>): Promise<void>;
+  /**
+   * Whether all that Git says of the app's judged objects stands in the cluster: what differs from it, of an app of which only a part is
+   * applied, is no release yet. True for a Canary that is not in Git, and while nothing is applied.
+   */
+  isApplied(key: string, phase: Phase | undefined): boolean;
+  /** What is judged is `judged` from now on, also where the release is the one that is under way already. */
+  begin(canary: KubeObject, judged?: Judged): Promise<void>;
   /** Version of the Canary that our last note on it made; undefined before one. */
   notedVersion(key: string): string | undefined;
   /** A failed check is also written down, so that a restart can still tell why. Gives whether the Canary was written. */
@@ -72,6 +80,8 @@ export interface ReleasesOptions {
   readonly submit: (outcome: Outcome) => void;
   /** Stable states and quarantine as the ledgers tell them. */
   readonly ledger: (key: string) => LedgerView | undefined;
+  /** Which apps the sync has applied. Absent: all of them. */
+  readonly applied?: AppliedApps;
   readonly signal: AbortSignal;
 }
 
@@ -85,7 +95,7 @@ function afterRevert(track: AppTrack | undefined, landed: Outcome | undefined): 
 const shown = (key: string): string => key.split('/').toReversed().join('.');
 const keyOf = (object: KubeObject): string => `${object.metadata.namespace ?? ''}/${object.metadata.name}`;
 
-export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions): Releases {
+export function createReleases({ deps, submit, ledger, applied, signal }: ReleasesOptions): Releases {
   const { clock, log } = deps;
   const tracks = new Map<string, AppTrack>();
   const apps = new Map<string, App>();
@@ -139,8 +149,40 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
   const unrecorded = new Set<string>();
   let isReady = false;
 
+  const overlay = (key: string, phase: Phase | undefined): Revision | undefined => {
+    const track = tracks.get(key);
+    const landed = landing.get(key);
+    // The tip at hand was asked for before the revert landed: it still says what was rejected.
+    if (landed?.verdict === 'rolled-back' && track?.content === landed.state.content) return landed.base;
+    return track && overlayOf({ track, stable: stableOf(key), record: records.get(key), phase });
+  };
+  /** Git says something of the app that a sync brings to the cluster. */
+  const isSynced = (key: string): boolean => apps.get(key)?.target !== undefined && !applied?.isSuspended;
+  const isApplied = (key: string, phase: Phase | undefined): boolean => {
+    const track = tracks.get(key);
+    if (!applied || !track || !isSynced(key)) return isReady;
+    return applied.isApplied(key, { content: track.content, held: overlay(key, phase) });
+  };
+  /** The release that what runs now belongs to. Undefined: none that Git knows of. */
+  const candidateOf = (key: string, phase: Phase | undefined): Candidate | undefined => {
+    const [track, app, record] = [tracks.get(key), apps.get(key), records.get(key)];
+    // A Canary that is not in Git runs as with Flagger: there is nothing to write its outcome to.
+    if (!track || !app) return undefined;
+    if (applied && !isSynced(key)) {
+      // Nothing of Git has come to the cluster: what changes there belongs to the release under way, if there is one.
+      const isOpen = record && !record.outcome && (!app.target || record.content === track.content);
+      return isOpen ? { ...record, images: record.images ?? app.images } : undefined;
+    }
+    // What runs its canary is not what Git says now (it is held, or somebody changed the cluster by hand): nothing of Git is judged.
+    if (stableOf(key)?.content === track.content || (applied && overlay(key, phase) !== undefined)) return undefined;
+    const { content, firstSeen: revision, base } = track;
+    return { id: releaseId(app.id, content, revision), revision, base, content, images: app.images };
+  };
+
   return {
     stableOf,
+    isApplied,
+    overlay,
     notedVersion: (key) => records.version(key),
     get isReady() {
       return isReady;
@@ -179,13 +221,6 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
         if (isTold && ledger(key)?.stable) stables.delete(key);
       }
     },
-    overlay(key, phase) {
-      const track = tracks.get(key);
-      const landed = landing.get(key);
-      // The tip at hand was asked for before the revert landed: it still says what was rejected.
-      if (landed?.verdict === 'rolled-back' && track?.content === landed.state.content) return landed.base;
-      return track && overlayOf({ track, stable: stableOf(key), record: records.get(key), phase });
-    },
     failedBefore(key) {
       const content = tracks.get(key)?.content;
       if (content === undefined) return undefined;
@@ -194,27 +229,32 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
     async begin(canary, judged) {
       const key = keyOf(canary);
       if (!isReady) throw new AgentError('GIT_UNREACHABLE', 'a new revision waits until Git was looked at');
-      const track = tracks.get(key);
-      const app = apps.get(key);
-      // A Canary that is not in Git runs as with Flagger: there is nothing to write its outcome to.
-      unrecorded.add(key);
-      if (!track || !app) return;
-      // What runs its canary is not what Git says now (somebody changed the cluster by hand): nothing of Git is judged.
-      if (stableOf(key)?.content === track.content) return;
-      unrecorded.delete(key);
-      const id = releaseId(app.id, track.content, track.firstSeen);
+      const { phase } = parseStatus(canary);
+      if (!isApplied(key, phase))
+        throw new AgentError('CLUSTER_CONFLICT', `what Git says of ${shown(key)} is not applied yet`);
       records.read(key, canary);
+      const candidate = candidateOf(key, phase);
+      unrecorded.add(key);
+      if (!candidate) return;
+      unrecorded.delete(key);
+      const { id, revision, base, content, images } = candidate;
       const release = {
         id,
-        revision: track.firstSeen,
-        base: track.base,
-        content: track.content,
-        images: app.images,
+        revision,
+        base,
+        content,
+        images,
         startedAtMs: clock.now(),
         ...(judged ? { judged: { templateHash: judged.templateHash, configs: judged.configs } } : {}),
       };
       await records.change(key, (before) => {
-        if (before && before.id === id && before.outcome === undefined) return undefined;
+        if (before && before.id === id && before.outcome === undefined) {
+          if (!judged || isSameState(before.judged, judged)) return undefined;
+          // The same content of Git runs as something else: a restart by hand, or a Secret that Git does not have, was renewed.
+          evidence.delete(key);
+          const { evidence: _ofBefore, ...same } = before;
+          return { ...same, judged: release.judged ?? judged };
+        }
         evidence.delete(key);
         const replaced = before && before.outcome === undefined ? [...before.supersedes, before.id] : [];
         const unwritten = before ? unwrittenOf(before) : [];
@@ -297,6 +337,7 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
       const track = tracks.get(key);
       const app = apps.get(key);
       // A newer commit may have come while the cluster was looked at: then it is not this state that Git tells.
+      if (applied && track && !applied.stands(key, { content: track.content, held: undefined })) return;
       if (!track || !app || stableOf(key) || app.target === undefined || (content ?? track.content) !== track.content)
         return;
       stables.set(key, { content: track.content, revision: track.firstSeen });
@@ -353,9 +394,16 @@ export function createReleases({ deps, submit, ledger, signal }: ReleasesOptions
   };
 }
 
+type Candidate = Pick<ReleaseRecord, 'id' | 'revision' | 'base' | 'content'> & Pick<Required<ReleaseRecord>, 'images'>;
+type Judged = Pick<AppState, 'templateHash' | 'configs'>;
+
+function isSameState(a: Judged | undefined, b: Judged): boolean {
+  return a?.templateHash === b.templateHash && isDeepStrictEqual(a.configs, b.configs);
+}
+
 /** This state is the one that a status names. */
 function isOf(
-  { templateHash, configs }: Pick<AppState, 'templateHash' | 'configs'>,
+  { templateHash, configs }: Judged,
   { lastAppliedSpec, trackedConfigs = {} }: Pick<CanaryStatus, 'lastAppliedSpec' | 'trackedConfigs'>,
 ): boolean {
   return templateHash === lastAppliedSpec && isDeepStrictEqual(configs, trackedConfigs);

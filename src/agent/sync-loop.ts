@@ -3,12 +3,13 @@ import type { Phase } from '../canary/types.ts';
 import type { Revision } from '../git/repo.ts';
 import { backoffMs } from '../lib/backoff.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
-import { refKeyOf } from '../manifest/identity.ts';
+import { identityOf, nameOf, refKeyOf } from '../manifest/identity.ts';
 import type { LoadedTree } from '../manifest/load.ts';
-import { type ObjectRef, type Problem, refKey } from '../manifest/types.ts';
+import { type ObjectRef, type Problem, refKey, refOf } from '../manifest/types.ts';
 import type { Desired, Syncer, SyncResult } from '../sync/syncer.ts';
+import type { AppliedApps, Synced, Wanted } from './applied.ts';
 import type { Deps } from './deps.ts';
-import { replicasOf, withLeftAlone, withOverlays } from './desired.ts';
+import { judgedManifests, replicasOf, withLeftAlone, withOverlays } from './desired.ts';
 import { createHeldApps, type StableApps } from './held-apps.ts';
 import type { Ledgers } from './ledgers.ts';
 import type { Releases } from './releases.ts';
@@ -42,6 +43,7 @@ export interface SyncLoopOptions {
   readonly deps: Deps;
   readonly syncer: Syncer;
   readonly releases: Releases;
+  readonly applied: AppliedApps;
   readonly ledgers: Ledgers;
   readonly phaseOf: (key: string) => Phase | undefined;
   /** Apex services that a Canary has taken over, by refKey. */
@@ -51,13 +53,13 @@ export interface SyncLoopOptions {
   readonly signal: AbortSignal;
 }
 
-const nothingToDo = { applied: [], pruned: [], failed: [], warnings: [] };
+const nothingToDo = { applied: [], pruned: [], failed: [], warnings: [], versions: new Map(), refused: new Map() };
 
 /** Somebody who pushes all the time must not keep everything from being read, or from being applied. */
 const tries = 3;
 
 export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
-  const { deps, syncer, releases, ledgers, phaseOf, takenOver, onSynced, signal } = options;
+  const { deps, syncer, releases, applied: appliedApps, ledgers, phaseOf, takenOver, onSynced, signal } = options;
   const { clock, log, repo, settings, telemetry } = deps;
   const state: SyncState = { tip: undefined, synced: undefined, trouble: undefined, lastPollMs: 0, failed: 0 };
   let snapshot: Snapshot | undefined;
@@ -184,11 +186,15 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       state.failed === 0;
     if (isDone && state.synced === revision) return;
     if (settings.suspend) {
+      appliedApps.suspend();
       report(since, [...loaded.problems, ...checked]);
       return;
     }
+    const wanted = wantedOf(apps, held);
+    appliedApps.begin(wanted);
     const result = isDone ? { ...nothingToDo, held: done?.guarded } : await apply(next, stable);
     if (!result) return;
+    appliedApps.end(syncedOf(apps, stable.stable, wanted, result));
     const { applied, pruned, failed, warnings, held: guarded } = result;
     if (!isDone) report(since, [...loaded.problems, ...checked, ...failed, ...warnings]);
     done = { loaded, overlays, guarded };
@@ -255,4 +261,38 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       }
     },
   };
+}
+
+const keyOf = ({ id }: App): string => `${id.namespace}/${id.name}`;
+
+/** Apps of which Git has a target: of others nothing is applied. */
+function wantedOf(apps: readonly App[], held: ReadonlyMap<string, Revision>): ReadonlyMap<string, Wanted> {
+  const there = apps.filter(({ target }) => target !== undefined);
+  return new Map(there.map((app) => [keyOf(app), { content: app.content, held: held.get(keyOf(app)) }]));
+}
+
+/** What has become of them. */
+function syncedOf(
+  apps: readonly App[],
+  stable: ReadonlyMap<string, App>,
+  wanted: ReadonlyMap<string, Wanted>,
+  { versions, refused }: Pick<SyncResult, 'versions' | 'refused'>,
+): ReadonlyMap<string, Synced> {
+  const synced = new Map<string, Synced>();
+  for (const app of apps) {
+    const key = keyOf(app);
+    const one = wanted.get(key);
+    if (!one) continue;
+    const objects = judgedManifests(stable.get(key) ?? app).map(({ object }) => object);
+    const given = objects.flatMap((object) => {
+      const version = versions.get(identityOf(object));
+      return version === undefined ? [] : [{ ref: refOf(object), version }];
+    });
+    const reasons = objects.flatMap((object) => {
+      const reason = refused.get(identityOf(object));
+      return reason === undefined ? [] : [`${nameOf(refOf(object))}: ${reason}`];
+    });
+    synced.set(key, { ...one, versions: given, refused: reasons.length === 0 ? undefined : reasons.join('; ') });
+  }
+  return synced;
 }

@@ -6,6 +6,7 @@ import type { Clock } from '../lib/clock.ts';
 import { AgentError } from '../lib/errors.ts';
 import type { KubeObject, ObjectRef } from '../manifest/types.ts';
 import { createOwnWrites } from './own-writes.ts';
+import { isAtLeast } from './versions.ts';
 
 /** Live, cached views of all kinds that canaries look at. Kinds that nobody needs are not watched. */
 export interface Views {
@@ -18,6 +19,8 @@ export interface Views {
   /** Likewise several at a time, in the same order; what is not asked for is not there. */
   objects(refs: readonly (ObjectRef | undefined)[]): Promise<readonly (KubeObject | undefined)[]>;
   config(namespace: string, key: ConfigKey): Promise<ConfigSeen | undefined>;
+  /** Whether the view of its kind has this version of an object, or a later one; true where nobody looks at that kind. */
+  hasSeen(ref: ObjectRef, version: string): boolean;
   /** Something was written by this process: `object` gives that until the watch has told of it. */
   wrote(object: KubeObject): void;
   /** Called for every change of a watched kind; `isOwn`: this process made it, and knows what it has done. */
@@ -77,6 +80,10 @@ export function openViews(cluster: Cluster, clock: Clock, namespace: string | un
       const asked = refs.map((ref) => ref && { ref, view: open(ref) });
       for (const one of asked) if (one && !one.view.isSynced) await listed(one.view, one.ref);
       return asked.map((one) => one && own.newest(one.ref, one.view.get(one.ref.namespace, one.ref.name)));
+    },
+    hasSeen({ apiVersion, kind, namespace: place, name }, version) {
+      const view = views.get(`${apiVersion}/${kind}`);
+      return !view || isAtLeast(view.get(place, name)?.metadata.resourceVersion, version);
     },
     wrote(object) {
       const { keepManagedFields = false, project } = optionsFor[object.kind] ?? {};

@@ -1,5 +1,6 @@
 import { hasDeadCanary, hasDeadPrimary, primaryReadiness } from './phases/health.ts';
 import { unmarkPrimary } from './phases/primary-write.ts';
+import { hasUsers } from './phases/restart.ts';
 import { keepUp } from './phases/rest.ts';
 import { lacksScaler, wakePrimary, writePrimaryScaler } from './phases/scaling.ts';
 import { beginTick, stageOf } from './phases/stage.ts';
@@ -27,14 +28,17 @@ export function wakes(spec: CanarySpec, status: CanaryStatus, seen: Seen, settin
         : primary === 'ready' && !lacksScaler(stage);
     case 'Progressing':
     case 'WaitingPromotion':
-      return stage.novelty !== 'same' || seen.isRejected === true || seen.isReplaced === true || hasDeadCanary(stage);
+      if (stage.novelty === 'promoted' || seen.isRejected === true || hasDeadCanary(stage)) return true;
+      // Of a part of a commit users are spared at once, and nothing else is done.
+      return (stage.novelty === 'new' || seen.isReplaced === true) && (!seen.isUnapplied || hasUsers(stage));
     case 'Promoting':
     case 'Finalising':
       if (status.phase === 'Promoting' && hasDeadPrimary(stage)) return true;
       return (stage.novelty === 'new' && primary === 'ready') || hasDeadCanary(stage);
     default:
       // A primary in motion is waited for at the interval: its every step would otherwise be told.
-      return stage.novelty === 'new' ? primary !== 'progressing' && !lacksScaler(stage) : hasRepairs(stage);
+      if (stage.novelty !== 'new') return hasRepairs(stage);
+      return seen.isUnapplied ? hasUsers(stage) : primary !== 'progressing' && !lacksScaler(stage);
   }
 }
 

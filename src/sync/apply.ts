@@ -2,7 +2,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import type { Clock } from '../lib/clock.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
-import { identityKey, nameOf } from '../manifest/identity.ts';
+import { identityKey, identityOf, nameOf } from '../manifest/identity.ts';
 import { groupOf, type KubeObject, type Manifest, type Problem, refOf } from '../manifest/types.ts';
 import type { DriftWatch } from './drift-watch.ts';
 import { canaryManager, handoverOf, syncManager } from './drift.ts';
@@ -15,8 +15,8 @@ export interface ApplyDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly drift: DriftWatch;
-  /** Called for each object that stands. */
-  readonly onApplied: (action: ApplyAction) => void;
+  /** Called for each object that stands. `live`: as it is stored now. */
+  readonly onApplied: (action: ApplyAction, live: KubeObject) => void;
   /** Asked before each object; once it is false, nothing more is applied. */
   readonly mayGoOn: () => Promise<boolean>;
 }
@@ -24,6 +24,8 @@ export interface ApplyDeps {
 export interface Applied {
   readonly done: readonly ApplyAction[];
   readonly failed: readonly Problem[];
+  /** Why an object of `failed` could not be applied, by identityKey. */
+  readonly refused: ReadonlyMap<string, string>;
 }
 
 /** Field manager of the one write of replicas when a canary's target is created. */
@@ -54,9 +56,9 @@ export async function applyWaves(
     await inParallel(actions, concurrency, async (action) => {
       if (!(await deps.mayGoOn())) return;
       try {
-        await applyOne(action, deps, signal);
+        const live = await applyOne(action, deps, signal);
         done.push(action);
-        deps.onApplied(action);
+        deps.onApplied(action, live);
       } catch (error) {
         if (signal.aborted || isUnreachable(error)) throw error;
         failures.push({ action, error });
@@ -76,16 +78,26 @@ export async function applyWaves(
     failures = failures.filter(({ error }) => !isMissing(error));
     await run(early.map(({ action }) => action));
   }
-  return { done, failed: failures.map(({ action, error }) => failureOf(action.manifest, error)) };
+  const refused = failures.map(({ action, error }) => [identityOf(action.object), messageOf(error)] as const);
+  return {
+    done,
+    failed: failures.map(({ action, error }) => failureOf(action.manifest, error)),
+    refused: new Map(refused),
+  };
 }
 
-async function applyOne(action: ApplyAction, { cluster, log, drift }: ApplyDeps, signal: AbortSignal): Promise<void> {
+/** Gives the object as it is stored. */
+async function applyOne(
+  action: ApplyAction,
+  { cluster, log, drift }: ApplyDeps,
+  signal: AbortSignal,
+): Promise<KubeObject> {
   const { object, shared, initialReplicas, hash } = action;
   const ref = refOf(object);
   const last = drift.lastSent(identityKey(ref));
   // What was there before matters only where somebody else has a part of it, and not where that was so already.
   const isSettled = shared === 'nothing' || (shared !== 'nodes' && last?.shared === shared);
-  await drift.write(ref, { hash, shared }, async () => {
+  return drift.write(ref, { hash, shared }, async () => {
     const before = isSettled ? undefined : await cluster.get(ref, signal);
     const handover = before && handoverOf(before, shared, sharedFields[shared]);
     if (handover) await cluster.apply(handover.object, { manager: handover.manager, force: true }, signal);

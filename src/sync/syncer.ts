@@ -4,7 +4,7 @@ import type { Logger } from '../lib/log.ts';
 import { perObject } from '../lib/memo.ts';
 import { createTurns } from '../lib/turns.ts';
 import { identitiesOf, identityKey, identityOf } from '../manifest/identity.ts';
-import { type Manifest, type ObjectRef, type Problem, refOf } from '../manifest/types.ts';
+import { type KubeObject, type Manifest, type ObjectRef, type Problem, refOf } from '../manifest/types.ts';
 import { applyWaves } from './apply.ts';
 import { createDriftWatch } from './drift-watch.ts';
 import type { Inventory, InventoryEntry } from './inventory.ts';
@@ -61,6 +61,10 @@ export interface SyncResult {
   readonly held: string | undefined;
   /** Git says something else by now: the rest was not done. */
   readonly isOutdated: boolean;
+  /** The resourceVersions of `applied`, by identityKey. */
+  readonly versions: ReadonlyMap<string, string>;
+  /** Why an object of `failed` could not be applied, by identityKey. */
+  readonly refused: ReadonlyMap<string, string>;
 }
 
 export interface Syncer {
@@ -148,8 +152,16 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
       const noted = withNoted(before.entries, waves.flat());
       await store.save({ revision: before.revision, entries: noted }, signal);
 
-      const onApplied = ({ object, hash }: ApplyAction): void => void applied.set(identityOf(object), hash);
-      const { done, failed } = await applyWaves(waves, { cluster, clock, log, drift, onApplied, mayGoOn }, signal);
+      const versions = new Map<string, string>();
+      const onApplied = ({ object, hash }: ApplyAction, { metadata: { resourceVersion } }: KubeObject): void => {
+        applied.set(identityOf(object), hash);
+        if (resourceVersion !== undefined) versions.set(identityOf(object), resourceVersion);
+      };
+      const { done, failed, refused } = await applyWaves(
+        waves,
+        { cluster, clock, log, drift, onApplied, mayGoOn },
+        signal,
+      );
       if (!(await mayGoOn())) return outdated(done);
 
       // What replaces an object must stand before the old one goes.
@@ -169,6 +181,8 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
         warnings,
         held: isHeld ? `${prune.length} gone from Git, to be deleted once everything else could be applied` : held,
         isOutdated: false,
+        versions,
+        refused,
       };
     },
     onDrift(listener) {
@@ -189,7 +203,8 @@ function untilOutdated({ isCurrent }: Desired, signal: AbortSignal): () => Promi
 
 function outdated(done: readonly ApplyAction[]): SyncResult {
   const applied = done.map(({ object }) => refOf(object));
-  return { applied, unchanged: 0, pruned: [], failed: [], warnings: [], held: undefined, isOutdated: true };
+  const nothing = { unchanged: 0, pruned: [], failed: [], warnings: [], held: undefined };
+  return { ...nothing, applied, isOutdated: true, versions: new Map(), refused: new Map() };
 }
 
 /** The same map where nothing of it is new. */

@@ -1,14 +1,17 @@
 import { describe, expect, it } from 'vitest';
+import { type AppliedApps, createAppliedApps, type Synced } from '../../src/agent/applied.ts';
 import { createReleases, type Releases } from '../../src/agent/releases.ts';
 import type { StableState } from '../../src/agent/tracker.ts';
 import type { App } from '../../src/canary/app.ts';
+import type { CanaryStatus, Evidence } from '../../src/canary/types.ts';
 import type { Cluster } from '../../src/cluster/cluster.ts';
 import { asRevision, type Revision } from '../../src/git/repo.ts';
 import { silentLogger } from '../../src/lib/log.ts';
 import type { KubeObject, Manifest } from '../../src/manifest/types.ts';
-import { releaseAnnotation } from '../../src/release/record.ts';
-import type { Outcome } from '../../src/release/types.ts';
+import { readRecord, releaseAnnotation } from '../../src/release/record.ts';
+import type { Outcome, ReleaseRecord } from '../../src/release/types.ts';
 import { fastClock } from '../helpers/fast-clock.ts';
+import { manualClock } from '../helpers/manual-clock.ts';
 
 const commit = (name: string): Revision => asRevision(name.padEnd(40, '0'));
 const key = 'test/a';
@@ -26,7 +29,7 @@ interface Stage {
 }
 
 /** Only the annotation of one Canary is kept, which is all that releases ask of a cluster. */
-function stage(before?: KubeObject): Stage {
+function stage(before?: KubeObject, applied?: AppliedApps): Stage {
   let stored: KubeObject = before ?? canary;
   const outcomes: Outcome[] = [];
   const told: { content?: string } = {};
@@ -41,6 +44,7 @@ function stage(before?: KubeObject): Stage {
     deps: { cluster, clock: fastClock(1), log: silentLogger },
     submit: (outcome) => void outcomes.push(outcome),
     ledger: () => (told.content === undefined ? undefined : { stable: stateOf(told.content), failed: () => undefined }),
+    ...(applied ? { applied } : {}),
     signal: new AbortController().signal,
   });
   const manifest: Manifest = { object: canary, source: { path: 'a.yaml', document: 0, line: 1 } };
@@ -63,6 +67,8 @@ function stage(before?: KubeObject): Stage {
     },
   };
 }
+
+const recordOf = ({ canary: stored }: Stage): ReleaseRecord | undefined => readRecord(stored());
 
 /** Adopted at one content, and a release of the next under way. */
 async function underWay(): Promise<Stage> {
@@ -169,6 +175,265 @@ describe('a release whose status got lost', () => {
     sync('c', 'one');
     await releases.begin(stored(), { templateHash: 'by hand', configs: {} });
     expect(releases.isReplaced(stored(), status('by hand'))).toBe(false);
+  });
+});
+
+describe('what is judged', () => {
+  const status = (lastAppliedSpec: string, trackedConfigs: Record<string, string> = {}): CanaryStatus => ({
+    phase: 'Progressing',
+    failedChecks: 0,
+    canaryWeight: 0,
+    iterations: 0,
+    lastAppliedSpec,
+    lastPromotedSpec: '',
+    trackedConfigs,
+  });
+  const looked = (text: string): Evidence => ({
+    atMs: 1,
+    canaryWeight: 20,
+    iterations: 0,
+    checks: [{ name: 'success', passed: false, text }],
+  });
+
+  it('is told by templates and by configs', async () => {
+    const on = await underWay();
+    await on.releases.begin(on.canary(), { templateHash: 't', configs: { 'configmap/c': '1' } });
+    expect(on.releases.isReplaced(on.canary(), status('t', { 'configmap/c': '1' }))).toBe(false);
+    expect(on.releases.isReplaced(on.canary(), status('t', { 'configmap/c': '2' }))).toBe(true);
+    expect(on.releases.isReplaced(on.canary(), status('u', { 'configmap/c': '1' }))).toBe(true);
+  });
+
+  it.each([
+    ['another template', { templateHash: 'restarted', configs: { 'secret/s': '1' } }],
+    ['another config', { templateHash: 'second', configs: { 'secret/s': '2' } }],
+    ['another template and one config less', { templateHash: 'restarted', configs: {} }],
+  ])('follows what runs while Git says the same: %s', async (_what, now) => {
+    const on = await underWay();
+    const { outcomes: told, releases } = on;
+    const { length } = told;
+    await releases.begin(on.canary(), { templateHash: 'second', configs: { 'secret/s': '1' } });
+    const id = recordOf(on)?.id;
+    await releases.note(key, looked('of the pods before'));
+    await releases.begin(on.canary(), now);
+    expect(recordOf(on)).toMatchObject({ id, supersedes: [], judged: now });
+    expect(releases.isReplaced(on.canary(), status(now.templateHash, now.configs))).toBe(false);
+    expect(releases.lastFailedCheck(key), 'what was found was found of other pods').toBeUndefined();
+    expect(recordOf(on)?.evidence).toBeUndefined();
+    await releases.end(on.canary(), { ...rolledBack, ...now });
+    expect(told.slice(length)).toMatchObject([{ releaseId: id, evidence: [], state: now }]);
+  });
+
+  it('keeps what was found where the same begins again, because a status got lost', async () => {
+    const on = await underWay();
+    const judged = { templateHash: 'second', configs: { 'secret/s': '1' } };
+    await on.releases.begin(on.canary(), judged);
+    await on.releases.note(key, looked('42%'));
+    await on.releases.begin(on.canary(), { ...judged });
+    expect(on.releases.lastFailedCheck(key)).toEqual({ name: 'success', reason: '42%' });
+    expect(recordOf(on)?.evidence).toEqual([looked('42%')]);
+  });
+
+  it('is found anew by the next release', async () => {
+    const on = await underWay();
+    await on.releases.note(key, looked('of the one before'));
+    on.sync('c', 'three');
+    await on.releases.begin(on.canary(), { templateHash: 'third', configs: {} });
+    expect(on.releases.lastFailedCheck(key)).toBeUndefined();
+    expect(recordOf(on)?.evidence).toBeUndefined();
+  });
+
+  it('was rejected or promoted as what the record names, and as nothing else', async () => {
+    for (const verdict of ['rolled-back', 'promoted'] as const) {
+      const on = await underWay();
+      const ended = { templateHash: 'second', configs: { 'configmap/c': '1' } };
+      await on.releases.end(on.canary(), { ...rolledBack, ...ended, verdict });
+      const seen = [
+        status('second', { 'configmap/c': '1' }),
+        status('second', { 'configmap/c': '2' }),
+        status('other'),
+      ];
+      const isRejected = seen.map((one) => on.releases.isRejected(on.canary(), one));
+      const isPromoted = seen.map((one) => on.releases.isPromoted(on.canary(), one));
+      expect([isRejected, isPromoted]).toEqual(
+        verdict === 'promoted'
+          ? [
+              [false, false, false],
+              [true, false, false],
+            ]
+          : [
+              [true, false, false],
+              [false, false, false],
+            ],
+      );
+    }
+  });
+});
+
+describe('the record of a release', () => {
+  it('names all pushes that it supersedes, oldest first', async () => {
+    const on = await underWay();
+    const ids = [recordOf(on)?.id];
+    for (const content of ['three', 'four']) {
+      on.sync(content, content);
+      await on.releases.begin(on.canary(), { templateHash: content, configs: {} });
+      ids.push(recordOf(on)?.id);
+    }
+    expect(recordOf(on)?.supersedes).toEqual(ids.slice(0, 2));
+  });
+
+  it('keeps outcomes that are not in Git yet while the next releases go on, until they land', async () => {
+    const on = await underWay();
+    await on.releases.end(on.canary(), rolledBack);
+    const outcome = on.outcomes.at(-1);
+    if (!outcome) throw new Error('no outcome');
+    on.sync('c', 'three');
+    await on.releases.begin(on.canary(), { templateHash: 'third', configs: {} });
+    expect(recordOf(on)?.unwritten).toMatchObject([{ id: outcome.releaseId, outcome: { verdict: 'rolled-back' } }]);
+    await on.releases.written(outcome, commit('d'));
+    expect(recordOf(on)?.unwritten).toBeUndefined();
+  });
+
+  it('keeps that its outcome has landed when the tick that ended it is done again, and tells it once', async () => {
+    const on = await underWay();
+    await on.releases.end(on.canary(), rolledBack);
+    const { length } = on.outcomes;
+    await on.releases.written(on.outcomes.at(-1) as Outcome, commit('d'));
+    await on.releases.end(on.canary(), rolledBack);
+    expect(recordOf(on)?.outcome?.written).toBe(commit('d'));
+    expect(on.outcomes).toHaveLength(length);
+  });
+
+  it('of a first state is handed over once', () => {
+    const on = stage();
+    on.sync('a', 'one');
+    on.releases.adopt(on.canary(), 'hash', {});
+    on.releases.adopt(on.canary(), 'hash', {});
+    expect(on.outcomes).toHaveLength(1);
+  });
+});
+
+describe('an app of which only a part is applied', () => {
+  const ref = { apiVersion: 'v1', kind: 'ConfigMap', namespace: 'test', name: 'c' };
+  const judged = { templateHash: 'second', configs: {} };
+  const whole = (content: string, held?: Revision): Synced => ({ content, held, versions: [], refused: undefined });
+
+  /** Adopted at one content, the next one is at the tip, and the sync has not applied it. */
+  const halfApplied = () => {
+    const clock = manualClock();
+    const seen = { version: '1' };
+    const applied = createAppliedApps({ clock, hasSeen: (_ref, version) => Number(seen.version) >= Number(version) });
+    const on = stage({ ...canary, status: { phase: 'Initialized' } } as KubeObject, applied);
+    const sync = (one: Synced): void => {
+      applied.begin(new Map([[key, one]]));
+      applied.end(new Map([[key, one]]));
+    };
+    on.sync('a', 'one');
+    sync(whole('one'));
+    on.releases.adopt(on.canary(), 'hash', {});
+    on.sync('b', 'two');
+    return { ...on, applied, seen, clock, apply: sync };
+  };
+
+  it('begins no release until all of it stands, and one then', async () => {
+    const on = halfApplied();
+    expect(on.releases.isApplied(key, 'Initialized')).toBe(false);
+    await expect(on.releases.begin(on.canary(), judged)).rejects.toThrow('not applied yet');
+    expect(recordOf(on)).toBeUndefined();
+    on.applied.begin(new Map([[key, whole('two')]]));
+    expect(on.releases.isApplied(key, 'Initialized')).toBe(false);
+    on.applied.end(new Map([[key, whole('two')]]));
+    expect(on.releases.isApplied(key, 'Initialized')).toBe(true);
+    await on.releases.begin(on.canary(), judged);
+    expect(recordOf(on)).toMatchObject({ content: 'two', judged });
+  });
+
+  it('is none of which an object was refused, however often it is tried', async () => {
+    const on = halfApplied();
+    for (let tries = 0; tries < 3; tries += 1) on.apply({ ...whole('two'), refused: 'Deployment test/a: no' });
+    expect(on.releases.isApplied(key, 'Initialized')).toBe(false);
+    expect(on.applied.refusal(key)).toBe('Deployment test/a: no');
+    on.apply(whole('two'));
+    expect(on.releases.isApplied(key, 'Initialized')).toBe(true);
+    expect(on.applied.refusal(key)).toBeUndefined();
+  });
+
+  it('stands when Git has gone back only once that is applied: a part of the other may be there', () => {
+    const on = halfApplied();
+    on.applied.begin(new Map([[key, whole('two')]]));
+    on.sync('c', 'one');
+    expect(on.releases.isApplied(key, 'Initialized')).toBe(false);
+    on.apply(whole('one'));
+    expect(on.releases.isApplied(key, 'Initialized')).toBe(true);
+  });
+
+  it('is waited for until the views have what was applied, but not for ever, and is told of then', () => {
+    const on = halfApplied();
+    on.apply({ ...whole('two'), versions: [{ ref, version: '7' }] });
+    expect(on.releases.isApplied(key, 'Initialized')).toBe(false);
+    expect(on.applied.takeAwaited()).toEqual([key]);
+    on.seen.version = '8';
+    expect(on.releases.isApplied(key, 'Initialized')).toBe(true);
+    expect(on.applied.takeAwaited()).toEqual([]);
+    on.seen.version = '1';
+    expect(on.releases.isApplied(key, 'Initialized')).toBe(false);
+    on.clock.advance(10_000);
+    expect(on.releases.isApplied(key, 'Initialized')).toBe(true);
+  });
+
+  it('becomes no first state', () => {
+    const on = halfApplied();
+    const fresh = stage(undefined, on.applied);
+    fresh.sync('a', 'two');
+    fresh.releases.adopt(fresh.canary(), 'hash', {});
+    expect(fresh.outcomes).toEqual([]);
+    on.apply(whole('two'));
+    fresh.releases.adopt(fresh.canary(), 'hash', {});
+    expect(fresh.outcomes).toMatchObject([{ verdict: 'adopted', state: { content: 'two' } }]);
+  });
+
+  it('is not known to stand after a start, and the release under way then goes on without', async () => {
+    const on = halfApplied();
+    on.apply(whole('two'));
+    await on.releases.begin(on.canary(), judged);
+    const again = stage(on.canary(), createAppliedApps({ clock: on.clock, hasSeen: () => true }));
+    expect(again.releases.isApplied(key, 'Progressing')).toBe(false);
+    again.releases.resume(again.canary());
+    again.sync('b', 'two');
+    expect(again.releases.isApplied(key, 'Progressing')).toBe(false);
+    await again.releases.end(again.canary(), { ...rolledBack, templateHash: 'second' });
+    expect(again.outcomes).toMatchObject([{ verdict: 'rolled-back', state: { content: 'two' } }]);
+  });
+
+  it('is the stable one while a rejected one is held back: what changes there meanwhile is no second try of that one', async () => {
+    const on = halfApplied();
+    on.apply(whole('two'));
+    await on.releases.begin(on.canary(), judged);
+    await on.releases.end(on.canary(), { ...rolledBack, ...judged });
+    const { length } = on.outcomes;
+    const held = on.releases.overlay(key, 'Failed');
+    expect(held).toBe(commit('a'));
+    expect(on.releases.isApplied(key, 'Failed')).toBe(false);
+    on.apply(whole('two', held));
+    expect(on.releases.isApplied(key, 'Failed')).toBe(true);
+    const renewed = { templateHash: 'hash', configs: { 'secret/s': 'renewed' } };
+    await on.releases.begin(on.canary(), renewed);
+    await on.releases.end(on.canary(), { ...rolledBack, ...renewed, verdict: 'promoted' });
+    expect(on.outcomes).toHaveLength(length);
+    expect(on.releases.stableOf(key)?.content).toBe('one');
+  });
+
+  it('belongs to the release under way while nothing is applied, and to none that was not begun', async () => {
+    const on = halfApplied();
+    on.apply(whole('two'));
+    await on.releases.begin(on.canary(), judged);
+    on.applied.suspend();
+    const renewed = { templateHash: 'second', configs: { 'secret/s': 'renewed' } };
+    await on.releases.begin(on.canary(), renewed);
+    expect(recordOf(on)).toMatchObject({ content: 'two', judged: renewed });
+    on.sync('c', 'three');
+    expect(on.releases.isApplied(key, 'Progressing')).toBe(true);
+    await on.releases.begin(on.canary(), { templateHash: 'third', configs: {} });
+    expect(recordOf(on)).toMatchObject({ content: 'two', judged: renewed });
   });
 });
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { createAppliedApps } from '../../src/agent/applied.ts';
 import type { AgentSettings, Deps } from '../../src/agent/deps.ts';
 import { createLedgers } from '../../src/agent/ledgers.ts';
 import { createReleases } from '../../src/agent/releases.ts';
@@ -95,6 +96,8 @@ async function onStage(
     warnings: [],
     held: undefined,
     isOutdated: false,
+    versions: new Map(),
+    refused: new Map(),
   };
   const syncer: Syncer = {
     async sync(desired: Desired, signal) {
@@ -115,6 +118,7 @@ async function onStage(
     deps,
     syncer,
     releases,
+    applied: createAppliedApps({ clock, hasSeen: () => true }),
     ledgers,
     phaseOf: () => undefined,
     takenOver: () => new Set(),

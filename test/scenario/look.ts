@@ -51,7 +51,10 @@ export function record(stage: Stage, { namespace = 'test', name = 'podinfo' }: A
   const text = object(stage, 'Canary', name, namespace)?.metadata.annotations?.['serin.dev/release'];
   return text === undefined
     ? undefined
-    : (JSON.parse(text) as { id: string; outcome?: { verdict: string; written?: string; blocked?: string } });
+    : (JSON.parse(text) as {
+        id: string;
+        outcome?: { verdict: string; written?: string; blocked?: string; state?: object };
+      });
 }
 
 interface PodTemplate {
