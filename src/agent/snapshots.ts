@@ -48,8 +48,7 @@ export function createSnapshots(repo: GitRepo, settings: AgentSettings): Snapsho
     const known = new Map(cache);
     for (const path of missingTexts(files, cache)) {
       const file = files.get(path) ?? { oid: '' };
-      const text = Buffer.from(await repo.blob(file.oid)).toString('utf8');
-      known.set(path, await turns.run(readManifestFile(path, text, file)));
+      known.set(path, await turns.run(readManifestFile(path, await repo.blob(file.oid), file)));
       await turns.breathe();
     }
     const loaded = loadTree(files, new Map(), known, settings);

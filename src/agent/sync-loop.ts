@@ -5,6 +5,7 @@ import { backoffMs } from '../lib/backoff.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { identityOf, nameOf, refKeyOf } from '../manifest/identity.ts';
 import type { LoadedTree } from '../manifest/load.ts';
+import type { Stray } from '../manifest/stray.ts';
 import { type ObjectRef, type Problem, refKey, refOf } from '../manifest/types.ts';
 import type { Desired, Syncer, SyncResult } from '../sync/syncer.ts';
 import type { AppliedApps, Synced, Wanted } from './applied.ts';
@@ -70,7 +71,12 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
   let toldProblems = '';
   /** What was applied last, to its end. */
   let done:
-    | { readonly loaded: LoadedTree; readonly overlays: string; readonly guarded: string | undefined }
+    | {
+        readonly loaded: LoadedTree;
+        readonly overlays: string;
+        readonly held: string | undefined;
+        readonly guarded: string | undefined;
+      }
     | undefined;
   /** Syncs in a row that were not brought to their end, because the tip had moved. */
   let outdated = 0;
@@ -137,6 +143,9 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       problems: loaded.problems,
       unreadablePaths: loaded.unreadablePaths,
       unreadableText: loaded.unreadableText,
+      strays: loaded.strays,
+      elsewhere: loaded.elsewhere,
+      standing: (path) => strayAt(path, next),
       takenOver: takenOver(apps),
       canaryTargets: new Set(apps.flatMap(({ target }) => (target ? [refKeyOf(target.object)] : []))),
       everything: all,
@@ -161,6 +170,24 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     return undefined;
   };
 
+  /** Of a path at which no manifest was looked for. */
+  const strayAt = async (path: string, { revision, loaded }: Snapshot): Promise<Stray | undefined> => {
+    if (loaded.cache.has(path)) return undefined;
+    const found = await repo.standing(revision, path);
+    if (!found) return undefined;
+    const what = {
+      file: 'is not among what is synced',
+      folder: 'is a folder',
+      link: 'is a symbolic link',
+      submodule: 'is a submodule',
+    };
+    const where = found.path === path ? '' : `is below ${found.path}, which `;
+    return {
+      line: 1,
+      what: found.kind === 'file' && where !== '' ? `${where}is a file` : `${where}${what[found.kind]}`,
+    };
+  };
+
   const pass = async (): Promise<void> => {
     const landed = releases.landedOutcomes();
     const startedMs = clock.now();
@@ -174,30 +201,32 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       state.tip = revision;
     }
     releases.seen(landed);
-    const held = heldNow(apps);
-    const stable = await stableApps(held, signal);
-    const overlays = [...held].join(';');
+    const heldApps = heldNow(apps);
+    const stable = await stableApps(heldApps, signal);
+    const overlays = [...heldApps].join(';');
     // A commit that changes other files only, as our own outcomes do, leaves nothing to plan.
     const isDone =
       done?.loaded === loaded &&
       done.overlays === overlays &&
       !everything &&
       driftedRefs.size === 0 &&
-      state.failed === 0;
+      state.failed === 0 &&
+      !(done.guarded !== undefined && (await syncer.mayPrune(since, done.guarded, signal)));
     if (isDone && state.synced === revision) return;
     if (settings.suspend) {
       appliedApps.suspend();
       report(since, [...loaded.problems, ...checked]);
       return;
     }
-    const wanted = wantedOf(apps, held);
+    const wanted = wantedOf(apps, heldApps);
     appliedApps.begin(wanted);
-    const result = isDone ? { ...nothingToDo, held: done?.guarded } : await apply(next, stable);
+    const result =
+      isDone && done ? { ...nothingToDo, held: done.held, guarded: done.guarded } : await apply(next, stable);
     if (!result) return;
     appliedApps.end(syncedOf(apps, stable.stable, wanted, result));
-    const { applied, pruned, failed, warnings, held: guarded } = result;
+    const { applied, pruned, failed, warnings, held, guarded } = result;
     if (!isDone) report(since, [...loaded.problems, ...checked, ...failed, ...warnings]);
-    done = { loaded, overlays, guarded };
+    done = { loaded, overlays, held, guarded };
     const isNews = state.synced !== revision;
     state.synced = revision;
     state.failed = failed.length;
@@ -206,10 +235,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     telemetry.syncDuration.observe((clock.now() - startedMs) / 1000);
     if (isNews || applied.length + pruned.length > 0) {
       const counts = { applied: applied.length, pruned: pruned.length, failed: failed.length };
-      log.info(
-        { revision, ...counts, ...(guarded === undefined ? {} : { held: guarded }) },
-        `Synced ${revision.slice(0, 10)}`,
-      );
+      log.info({ revision, ...counts, ...(held === undefined ? {} : { held }) }, `Synced ${revision.slice(0, 10)}`);
     }
     onSynced(apps);
   };

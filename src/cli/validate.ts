@@ -24,6 +24,7 @@ export async function validate({ output }: CommandContext, dir: string, options:
     provider: options.meshProvider,
     minIntervalMs: 10_000,
   };
+  const contents = new Map<string, Uint8Array>();
   const texts = new Map<string, string>();
   let names: string[];
   try {
@@ -33,10 +34,13 @@ export async function validate({ output }: CommandContext, dir: string, options:
   }
   for (const name of names) {
     const path = relative(dir, join(dir, name)).split(sep).join('/');
-    if (isManifestFile(path, settings)) texts.set(path, await readFile(join(dir, name), 'utf8'));
+    if (!isManifestFile(path, settings)) continue;
+    const content = await readFile(join(dir, name));
+    contents.set(path, content);
+    texts.set(path, content.toString('utf8'));
   }
   const files = new Map([...texts].map(([path, text]) => [path, { oid: sha256Hex(text) }]));
-  const { manifests, problems } = loadTree(files, texts, undefined, settings);
+  const { manifests, problems } = loadTree(files, contents, undefined, settings);
   const canaries = (): readonly Problem[] =>
     checkManifests(manifests, appsOf(manifests, settings.defaultNamespace), settings, (path) => texts.get(path));
   const all = [...problems, ...validateManifests(manifests, [canaries])].sort(

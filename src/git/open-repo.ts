@@ -19,6 +19,7 @@ import {
   type PushResult,
   type Revision,
   type TreeChange,
+  type Standing,
   type TreeFile,
 } from './repo.ts';
 import { createTransport, type Transport } from './transport.ts';
@@ -186,6 +187,10 @@ class HttpGitRepo implements GitRepo {
   async diff(before: Revision, after: Revision, under: string): Promise<readonly TreeChange[]> {
     const [from, to] = [await this.#mirror.commit(before), await this.#mirror.commit(after)];
     return this.#mirror.trees.diff(from.tree, to.tree, under);
+  }
+
+  async standing(at: Revision, path: string): Promise<Standing | undefined> {
+    return this.#mirror.trees.standing((await this.#mirror.commit(at)).tree, path);
   }
 
   async blob(oid: string): Promise<Uint8Array> {

@@ -9,6 +9,13 @@ export interface TreeFile {
   readonly mode: string;
 }
 
+/** What stands at a path of a tree. */
+export interface Standing {
+  /** The path itself, or what stands above it and is no folder. */
+  readonly path: string;
+  readonly kind: 'file' | 'folder' | 'link' | 'submodule';
+}
+
 export type TreeChange =
   | { readonly kind: 'added'; readonly path: string; readonly after: TreeFile }
   | { readonly kind: 'modified'; readonly path: string; readonly before: TreeFile; readonly after: TreeFile }
@@ -81,6 +88,8 @@ export interface GitRepo {
   blob(oid: string): Promise<Uint8Array>;
   /** One file; undefined where there is none. */
   file(at: Revision, path: string): Promise<Uint8Array | undefined>;
+  /** What stands at a path, or above it where a file, a link or a submodule stands in the way; undefined: nothing does. */
+  standing(at: Revision, path: string): Promise<Standing | undefined>;
   commit(at: Revision): Promise<CommitInfo>;
   /** Newest first, first parents only, as far as history is here. */
   log(from: Revision, limit: number): Promise<readonly CommitInfo[]>;

@@ -1,7 +1,7 @@
 import { ByteCache } from './byte-cache.ts';
 import { Folder, FOLDER, SUBMODULE, type TreeEntry } from './folder.ts';
 import type { GitObject } from './objects.ts';
-import type { TreeChange, TreeFile } from './repo.ts';
+import type { Standing, TreeChange, TreeFile } from './repo.ts';
 
 const TREE_CACHE_BYTES = 16 * 1024 * 1024;
 const MAX_DEPTH = 100;
@@ -40,6 +40,19 @@ export class Trees {
       found = { mode: entry.mode, oid: entry.oid };
     }
     return found;
+  }
+
+  /** See `GitRepo`. */
+  async standing(root: string, path: string): Promise<Standing | undefined> {
+    let folder = root;
+    const names = segments(path);
+    for (const [index, name] of names.entries()) {
+      const entry = (await this.folder(folder)).get(name);
+      if (!entry) return undefined;
+      if (entry.mode !== FOLDER) return { path: names.slice(0, index + 1).join('/'), kind: kindOf(entry.mode) };
+      folder = entry.oid;
+    }
+    return { path: names.join('/'), kind: 'folder' };
   }
 
   async files(root: string, under: string): Promise<ReadonlyMap<string, TreeFile>> {
@@ -90,6 +103,9 @@ export class Trees {
     for (const entry of old.entries) if (!now.get(entry.name)) await compare(entry.name, entry, undefined);
   }
 }
+
+const LINK = '120000';
+const kindOf = (mode: string): Standing['kind'] => (mode === LINK ? 'link' : mode === SUBMODULE ? 'submodule' : 'file');
 
 const folderOf = (entry: TreeEntry | undefined): string | undefined => (entry?.mode === FOLDER ? entry.oid : undefined);
 

@@ -10,6 +10,8 @@ export interface DocumentPlace {
 export interface FoundObjects {
   readonly manifests: readonly Manifest[];
   readonly problems: readonly Problem[];
+  /** What it is instead, where it is no object and nobody meant one. */
+  readonly stray: string | undefined;
 }
 
 /** Objects that tools read from files and no cluster serves. */
@@ -29,26 +31,65 @@ const localGroups = new Set([
 export function readObjects(value: unknown, { path, document, lineAt }: DocumentPlace): FoundObjects {
   const manifests: Manifest[] = [];
   const problems: Problem[] = [];
-  const take = (candidate: unknown, line: number, item?: number): void => {
-    if (!isRecord(candidate) || !isMeant(candidate)) return;
-    const { kind, items } = candidate;
-    if (item === undefined && typeof kind === 'string' && kind.endsWith('List') && Array.isArray(items)) {
-      items.forEach((entry, index) => take(entry, lineAt(index), index));
-      return;
-    }
+  const take = (candidate: Record<string, unknown>, line: number): void => {
     const complaint = complaintOf(candidate);
     if (complaint) problems.push({ severity: 'error', path, line, ...complaint });
     else manifests.push({ object: tidied(candidate as KubeObject), source: { path, document, line } });
   };
-  take(value, lineAt());
-  return { manifests, problems };
+  if (!isRecord(value) || !isMeant(value)) {
+    if (!isRecord(value) || !isEncrypted(value)) return { manifests, problems, stray: strayOf(value) };
+    const message = 'the file is encrypted with SOPS, which is not decrypted yet';
+    const hint = 'what the cluster has of it stays as it is';
+    return { manifests, problems: [{ severity: 'error', path, line: lineAt(), message, hint }], stray: undefined };
+  }
+  const { items } = value;
+  if (!isList(value) || !Array.isArray(items)) take(value, lineAt());
+  else
+    items.forEach((entry: unknown, index) => {
+      const item = withKindOf(value, entry);
+      const line = lineAt(index);
+      if (isRecord(item) && isObjectOfCluster(item)) return take(item, line);
+      if (isRecord(item) && item['apiVersion'] !== undefined && item['kind'] !== undefined) return;
+      const message = `item ${index + 1} of the ${String(value['kind'])} is no object`;
+      problems.push({ severity: 'error', path, line, message, hint: 'give it apiVersion, kind and metadata' });
+    });
+  return { manifests, problems, stray: Array.isArray(items) && items.length === 0 ? emptyListOf(value) : undefined };
+}
+
+const emptyListOf = (value: Record<string, unknown>): string | undefined =>
+  isList(value) ? `holds a ${String(value['kind'])} without items` : undefined;
+
+function strayOf(value: unknown): string {
+  if (Array.isArray(value)) return 'holds a list, no object';
+  if (!isRecord(value)) return 'holds only text, no object';
+  const { apiVersion, kind } = value;
+  if (typeof apiVersion === 'string' && typeof kind === 'string') {
+    return `holds a ${kind.slice(0, 60)} (${apiVersion.slice(0, 60)}), which no cluster serves`;
+  }
+  return 'holds no object (no apiVersion and kind)';
+}
+
+const isList = ({ kind }: Record<string, unknown>): boolean => typeof kind === 'string' && kind.endsWith('List');
+
+/** As kubectl does: items of a ConfigMapList need not say that they are ConfigMaps. */
+function withKindOf(list: Record<string, unknown>, item: unknown): unknown {
+  const { apiVersion, kind } = list;
+  if (!isRecord(item) || kind === 'List' || item['kind'] !== undefined || item['apiVersion'] !== undefined) return item;
+  return { apiVersion, kind: String(kind).slice(0, -'List'.length), ...item };
 }
 
 /** Whether somebody meant a Kubernetes object: values files, charts and the settings of tools are none. */
-function isMeant({ apiVersion, kind, metadata }: Record<string, unknown>): boolean {
+function isMeant(value: Record<string, unknown>): boolean {
+  const { apiVersion, kind, metadata } = value;
   if (apiVersion === undefined || kind === undefined) {
     return (apiVersion !== undefined || kind !== undefined) && isRecord(metadata) && metadata['name'] !== undefined;
   }
+  return isObjectOfCluster(value);
+}
+
+/** Not read from a file by a tool, as kubeconfigs are. */
+function isObjectOfCluster({ apiVersion, kind }: Record<string, unknown>): boolean {
+  if (apiVersion === undefined && kind === undefined) return false;
   if (typeof apiVersion !== 'string') return true;
   return !localGroups.has(groupOf(apiVersion)) && !(apiVersion === 'v1' && kind === 'Config');
 }
@@ -56,7 +97,7 @@ function isMeant({ apiVersion, kind, metadata }: Record<string, unknown>): boole
 type Complaint = Pick<Problem, 'message' | 'hint'>;
 
 function complaintOf(value: Record<string, unknown>): Complaint | undefined {
-  const { apiVersion, kind, metadata, sops } = value;
+  const { apiVersion, kind, metadata } = value;
   if (typeof apiVersion !== 'string' || !/^(?:[a-z0-9.-]+\/)?[a-z0-9]+$/i.test(apiVersion)) {
     return { message: `apiVersion ${shown(apiVersion)} is none`, hint: 'write it like v1 or apps/v1' };
   }
@@ -90,7 +131,7 @@ function complaintOf(value: Record<string, unknown>): Complaint | undefined {
       };
     }
   }
-  if (isRecord(sops) && (sops['mac'] !== undefined || sops['lastmodified'] !== undefined)) {
+  if (isEncrypted(value)) {
     return {
       message: `${kind} ${name} is encrypted with SOPS, which is not decrypted yet: it is not applied`,
       hint: 'what the cluster has of it stays as it is',
@@ -98,6 +139,9 @@ function complaintOf(value: Record<string, unknown>): Complaint | undefined {
   }
   return undefined;
 }
+
+const isEncrypted = ({ sops }: Record<string, unknown>): boolean =>
+  isRecord(sops) && (sops['mac'] !== undefined || sops['lastmodified'] !== undefined);
 
 /** Empty values of `metadata` that kubectl drops as well. */
 function tidied(object: KubeObject): KubeObject {

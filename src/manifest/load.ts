@@ -1,11 +1,13 @@
 import { atOnce } from '../lib/turns.ts';
-import { withoutDuplicates } from './identity.ts';
+import { identityKey, withoutDuplicates } from './identity.ts';
 import { type IgnorePattern, isIgnoredPath, isIgnoreFile, readIgnoreFile } from './ignore-file.ts';
-import { definedClusterScoped } from './kinds.ts';
+import { definedClusterScoped, isClusterScoped } from './kinds.ts';
 import { normalised, type Placing } from './normalise.ts';
 import { type ParsedFile, parsing } from './parse.ts';
 import { heldFiles, type Kustomization, readKustomization } from './rendering-tools.ts';
-import type { Manifest, Problem } from './types.ts';
+import type { Stray } from './stray.ts';
+import { type NoText, textIn } from './text.ts';
+import { groupOf, type Manifest, type ObjectRef, type Problem, refOf } from './types.ts';
 
 /** What was parsed, by path, with its blob: the same blob at the same place is never parsed twice. Opaque to others. */
 export type LoadCache = ReadonlyMap<string, CachedFile>;
@@ -37,8 +39,23 @@ export interface LoadedTree {
   readonly unreadablePaths: ReadonlySet<string>;
   /** Text of what could not be read: an object that moved there must not be taken for deleted. */
   readonly unreadableText: string;
+  /** Files that can be read and hold something else than objects, or are not looked at: what they used to hold is not deleted either. */
+  readonly strays: ReadonlyMap<string, Stray>;
+  /**
+   * Objects that stand in files which are not applied, so they are not gone from Git: by identityKey, or by `placeKey` where a tool would
+   * set their namespace.
+   */
+  readonly elsewhere: ReadonlyMap<string, Elsewhere>;
   readonly cache: LoadCache;
 }
+
+/** Where an object stands that is not applied, and why it is not. */
+export interface Elsewhere extends Stray {
+  readonly path: string;
+}
+
+/** What is left of an object's identity where a tool would set its namespace. */
+export const placeKey = ({ apiVersion, kind, name }: ObjectRef): string => `${groupOf(apiVersion)}/${kind}/${name}`;
 
 /** Whether `loadTree` wants a file: YAML and JSON outside hidden folders and the ledgers', and ignore files. */
 export function isManifestFile(path: string, { path: folder, ledgerDir }: LoadSettings): boolean {
@@ -69,12 +86,12 @@ function known(path: string, { oid, mode }: FileOfTree, cache: LoadCache | undef
 }
 
 /**
- * All objects of a tree. `texts` holds the text of every file that `missingTexts` names, by path. Objects without a namespace get the
+ * All objects of a tree. `texts` holds the content of every file that `missingTexts` names, by path. Objects without a namespace get the
  * default one where their kind has namespaces; of two objects with the same name the first by path counts, the other is a problem.
  */
 export function loadTree(
   files: ReadonlyMap<string, FileOfTree>,
-  texts: ReadonlyMap<string, string>,
+  texts: ReadonlyMap<string, string | Uint8Array>,
   cache: LoadCache | undefined,
   settings: LoadSettings,
 ): LoadedTree {
@@ -91,15 +108,35 @@ export function loadTree(
   const counted = [...next.keys()].filter((path) => !isIgnoredPath(path, ignores));
   for (const path of kustomizations.keys()) if (isIgnoredPath(path, ignores)) kustomizations.delete(path);
   const held = heldFiles(counted, kustomizations);
+  const strays = new Map<string, Stray>();
+  const elsewhere = new Map<string, Elsewhere>();
+  const leaveOut = (path: string, why: Omit<Stray, 'line'>, keyOf: (ref: ObjectRef) => string): void => {
+    strays.set(path, { line: 1, ...why });
+    for (const { object, source } of next.get(path)?.parsed.manifests ?? [])
+      elsewhere.set(keyOf(refOf(object)), { path, line: source.line, ...why });
+  };
+  const identityHere = (ref: ObjectRef): string =>
+    identityKey(isClusterScoped(ref) ? ref : { namespace: settings.defaultNamespace, ...ref });
+  const isCounted = new Set(counted);
+  for (const path of next.keys()) {
+    if (isCounted.has(path) || isIgnoreFile(path)) continue;
+    leaveOut(path, { what: 'is named by an ignore file', isDeliberate: true }, identityHere);
+  }
   const used: CachedFile[] = [];
   const broken: string[] = [];
   const unreadable: string[] = [];
   const found: Problem[] = [];
   for (const path of counted) {
     const file = next.get(path);
-    if (!file || held.paths.has(path)) continue;
+    if (!file) continue;
+    if (held.paths.has(path)) {
+      leaveOut(path, { what: 'is part of what kustomize or Helm would render' }, placeKey);
+      continue;
+    }
     used.push(file);
     found.push(...file.parsed.problems);
+    if (file.parsed.stray) strays.set(path, file.parsed.stray);
+    else if (file.kustomization) strays.set(path, { line: 1, what: 'is a kustomization, which is not rendered' });
     if (file.parsed.unreadableText === '') continue;
     broken.push(path);
     unreadable.push(file.parsed.unreadableText);
@@ -110,34 +147,51 @@ export function loadTree(
     problems: [...found, ...held.problems, ...problems],
     unreadablePaths: new Set([...broken, ...held.paths]),
     unreadableText: unreadable.join('\n'),
+    strays,
+    elsewhere,
     cache: next,
   };
 }
 
-function textOf(path: string, texts: ReadonlyMap<string, string>): string {
+function textOf(path: string, texts: ReadonlyMap<string, string | Uint8Array>): string | Uint8Array {
   const text = texts.get(path);
   // An empty file instead would look as if its objects had been deleted.
   if (text === undefined) throw new Error(`the text of ${path} is missing`);
   return text;
 }
 
-const nothing: ParsedFile = { manifests: [], problems: [], unreadableText: '' };
+const nothing: ParsedFile = { manifests: [], problems: [], unreadableText: '', stray: undefined };
 const symlinkMode = '120000';
 
 /**
- * What `loadTree` makes of one file; in a cache, its text is not needed any more. Yields after each document, so that many or large files can
- * be read in turns.
+ * What `loadTree` makes of one file; in a cache, its content is not needed any more. Yields after each document, so that many or large files
+ * can be read in turns.
  */
-export function* readManifestFile(path: string, text: string, { oid, mode }: FileOfTree): Generator<void, CachedFile> {
+export function* readManifestFile(
+  path: string,
+  content: string | Uint8Array,
+  { oid, mode }: FileOfTree,
+): Generator<void, CachedFile> {
   const file = { oid, mode, parsed: nothing, ignores: [], kustomization: undefined, placed: undefined };
-  if (isIgnoreFile(path))
-    return { ...file, ignores: readIgnoreFile(path.slice(0, Math.max(0, path.lastIndexOf('/'))), text) };
+  if (isIgnoreFile(path)) {
+    // Whatever bytes a comment is made of, what is ignored stays so.
+    const patterns = typeof content === 'string' ? content : new TextDecoder().decode(content);
+    return { ...file, ignores: readIgnoreFile(path.slice(0, Math.max(0, path.lastIndexOf('/'))), patterns) };
+  }
+  const text = textIn(content);
+  if (typeof text !== 'string') return { ...file, parsed: withoutText(path, text) };
   if (mode === symlinkMode) {
     const message = `a symbolic link to ${text.trim()} is not followed`;
-    return { ...file, parsed: { ...nothing, problems: [{ severity: 'warning', path, line: 1, message }] } };
+    const stray = { line: 1, what: 'is a symbolic link' };
+    return { ...file, parsed: { ...nothing, problems: [{ severity: 'warning', path, line: 1, message }], stray } };
   }
   const kustomization = readKustomization(path, text);
   return kustomization ? { ...file, kustomization } : { ...file, parsed: yield* parsing(path, text) };
+}
+
+function withoutText(path: string, { line, reason, hint, isMeant }: NoText): ParsedFile {
+  const problem: Problem = { severity: isMeant ? 'error' : 'warning', path, line, message: `the file ${reason}`, hint };
+  return { ...nothing, problems: [problem], stray: { line, what: reason } };
 }
 
 function placeAll(files: readonly CachedFile[], defaultNamespace: string): readonly Manifest[] {

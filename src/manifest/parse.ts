@@ -3,6 +3,7 @@ import { atOnce } from '../lib/turns.ts';
 import { readObjects } from './collect.ts';
 import { splitDocuments } from './documents.ts';
 import { kubernetesScalars } from './scalars.ts';
+import { isEmptyDocument, type KnownText, knownText, type Stray } from './stray.ts';
 import type { Manifest, Problem } from './types.ts';
 
 export interface ParsedFile {
@@ -10,11 +11,13 @@ export interface ParsedFile {
   readonly problems: readonly Problem[];
   /** Text of the documents with errors: objects named in it must not be taken for deleted. Empty where all could be read. */
   readonly unreadableText: string;
+  /** The first of the documents that are neither objects nor empty, if there is one. */
+  readonly stray: Stray | undefined;
 }
 
 /**
  * All Kubernetes objects of one YAML or JSON file, read as kubectl reads them. A document that cannot be read costs only itself;
- * documents without `apiVersion` and `kind` are something else (values, settings) and are passed over.
+ * documents without `apiVersion` and `kind` are something else (values, settings) and are passed over: see `stray`.
  */
 export function parseManifests(path: string, text: string): ParsedFile {
   return atOnce(parsing(path, text));
@@ -26,16 +29,24 @@ export function* parsing(path: string, text: string): Generator<void, ParsedFile
   const manifests: Manifest[] = [];
   const problems: Problem[] = [];
   let unreadableText = '';
+  let stray: Stray | undefined;
   const take = (value: unknown, document: number, lineAt: (item?: number) => number, source: string): void => {
+    if ((value ?? null) === null && isEmptyDocument(source)) return;
     const found = readObjects(value, { path, document, lineAt });
     manifests.push(...found.manifests);
     problems.push(...found.problems);
+    if (found.stray !== undefined) {
+      const line = lineAt();
+      const text = typeof value === 'string' ? knownText(source) : undefined;
+      stray ??= { line, what: text?.what ?? found.stray };
+      if (text) problems.push(textProblem(path, line, text));
+    }
     if (found.problems.some(({ severity }) => severity === 'error')) unreadableText += source;
   };
   const json = path.toLowerCase().endsWith('.json') ? readJson(content) : undefined;
   if (json !== undefined) {
     take(json, 0, () => 1, content);
-    return { manifests, problems, unreadableText };
+    return { manifests, problems, unreadableText, stray };
   }
   let document = 0;
   for (const part of splitDocuments(content)) {
@@ -48,7 +59,13 @@ export function* parsing(path: string, text: string): Generator<void, ParsedFile
     }
     yield;
   }
-  return { manifests, problems, unreadableText };
+  return { manifests, problems, unreadableText, stray };
+}
+
+/** An error where it is known never to be meant so; else it may be somebody's notes. */
+function textProblem(path: string, line: number, { what, hint }: KnownText): Problem {
+  const severity = hint === undefined ? 'warning' : 'error';
+  return { severity, path, line, message: `the file ${what}`, ...(hint === undefined ? {} : { hint }) };
 }
 
 /** Quicker than YAML; what is no JSON is left to YAML, which can say where. */

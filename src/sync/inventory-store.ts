@@ -14,12 +14,15 @@ export interface InventoryStore {
   /** From the cluster the first time, from memory afterwards. */
   read(signal: AbortSignal): Promise<Inventory>;
   save(next: Inventory, signal: AbortSignal): Promise<void>;
-  /** Whether a person allowed this revision to delete more than the guard lets it. */
-  allowsPruning(revision: string, signal: AbortSignal): Promise<boolean>;
+  /** Whether a person allowed this revision, or exactly these objects, to be deleted although the guard does not let it. */
+  allowsPruning(revision: string, guarded: string, signal: AbortSignal): Promise<boolean>;
 }
 
 const manager = 'serin-inventory';
-/** On the first ConfigMap: the revision (at least seven digits of it) that may delete anything. */
+/**
+ * On the first ConfigMap: the revision (at least seven digits of it) that may delete anything, or what names the objects that may go, which
+ * is good for later commits too as long as the objects are the same.
+ */
 export const pruneAnnotation = 'serin.dev/prune-anything';
 
 /** Keeps the inventory in ConfigMaps of the agent's namespace. */
@@ -70,10 +73,10 @@ export function createInventoryStore(cluster: Cluster, namespace: string): Inven
       inventory = next;
       saved = next;
     },
-    async allowsPruning(revision, signal) {
+    async allowsPruning(revision, guarded, signal) {
       const shard = await cluster.get({ ...kind, namespace, name: inventoryName(0) }, signal);
       const allowed = shard?.metadata.annotations?.[pruneAnnotation] ?? '';
-      return allowed.length >= 7 && revision.startsWith(allowed);
+      return allowed.length >= 7 && (revision.startsWith(allowed) || allowed === guarded);
     },
   };
 }

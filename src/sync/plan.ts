@@ -49,7 +49,9 @@ export interface SyncPlan {
   readonly prune: readonly InventoryEntry[];
   /** Why nothing is pruned although something is gone; undefined where nothing is held back. */
   readonly held: string | undefined;
-  readonly isGuarded: boolean;
+  /** See `PrunePlan`. */
+  readonly guarded: string | undefined;
+  readonly kept: readonly Problem[];
   /** Objects that Git or somebody in the cluster asks to leave alone. */
   readonly ignored: readonly ObjectRef[];
   /** Objects that are not applied although nobody asked for that. */

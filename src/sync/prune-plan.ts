@@ -1,6 +1,9 @@
-import { identitiesOf, identityKey } from '../manifest/identity.ts';
+import { sha256Hex } from '../lib/hash.ts';
+import { identitiesOf, identityKey, nameOf } from '../manifest/identity.ts';
+import { type Elsewhere, placeKey } from '../manifest/load.ts';
 import { waveOf } from '../manifest/order.ts';
-import { groupOf, type Manifest, type ObjectRef } from '../manifest/types.ts';
+import type { Stray } from '../manifest/stray.ts';
+import { groupOf, type Manifest, type ObjectRef, type Problem } from '../manifest/types.ts';
 import type { Inventory, InventoryEntry } from './inventory.ts';
 
 export interface PruneInput {
@@ -10,6 +13,10 @@ export interface PruneInput {
   readonly unreadablePaths: ReadonlySet<string>;
   /** What stands in them: an object may have moved there. Absent: nothing. */
   readonly unreadableText?: string;
+  /** Files, and what else stands at the paths of the inventory, that hold something else than objects. Absent: none. */
+  readonly strays?: ReadonlyMap<string, Stray>;
+  /** See `LoadedTree`. Absent: none. */
+  readonly elsewhere?: ReadonlyMap<string, Elsewhere>;
   readonly prune: boolean;
   /** Switches the guard off. */
   readonly pruneAnything: boolean;
@@ -22,43 +29,93 @@ export interface PrunePlan {
   readonly prune: readonly InventoryEntry[];
   /** Why nothing is pruned although something is gone; undefined where nothing is held back. */
   readonly held: string | undefined;
-  /** Whether it was the guard against mass deletion. */
-  readonly isGuarded: boolean;
+  /** Where it was the guard against mass deletion: what names exactly these objects. */
+  readonly guarded: string | undefined;
+  /** What stays because the place in Git that it came from holds something that cannot be understood. */
+  readonly kept: readonly Problem[];
 }
 
 const guardMinimum = 5;
+const namesShown = 8;
 const override = 'if that is meant, set --prune-anything';
 
 /** What is gone from Git and may be deleted. A tree that is empty, unreadable or suddenly much smaller deletes nothing. */
 export function planPrune(input: PruneInput): PrunePlan {
-  const { desired, inventory, prune, pruneAnything } = input;
-  const wanted = identitiesOf(desired);
-  const missing = [...inventory.entries].filter(([key]) => !wanted.has(key)).map(([, entry]) => entry);
-  const gone = missing.filter((entry) => !mayBeUnreadable(entry, input) && !isNeeded(entry.ref, input));
-  if (gone.length === 0) return hold(undefined);
+  const { inventory, prune, pruneAnything, desired } = input;
+  const { gone, kept } = goneFrom(input);
+  const nothing = { prune: [], held: undefined, guarded: undefined, kept };
+  if (gone.length === 0) return nothing;
   const total = inventory.entries.size;
-  if (!prune) return hold(`${things(gone.length)} gone from Git and stay in the cluster: pruning is off`);
-  if (!pruneAnything && desired.length === 0) {
-    return guarded(
-      `the tree holds no objects at all, so nothing is deleted of the ${total} that came from it before; ${override}`,
-    );
-  }
-  if (!pruneAnything && total > guardMinimum && gone.length * 2 > total) {
-    return guarded(`${gone.length} of ${total} objects are gone from Git at once, so nothing is deleted; ${override}`);
-  }
+  if (!prune)
+    return { ...nothing, held: `${things(gone.length)} gone from Git and stay in the cluster: pruning is off` };
+  const guard = (why: string): PrunePlan => ({
+    ...nothing,
+    held: `${why} (${shownNames(gone.map(({ ref }) => ref))}); ${override}`,
+    guarded: namesOnly(gone),
+  });
+  if (!pruneAnything && desired.length === 0)
+    return guard(`the tree holds no objects at all, so nothing is deleted of the ${total} that came from it before`);
+  if (!pruneAnything && total > guardMinimum && gone.length * 2 > total)
+    return guard(`${gone.length} of ${total} objects are gone from Git at once, so nothing is deleted`);
   const backwards = [...gone].sort(
     (a, b) => waveOf(b.ref) - waveOf(a.ref) || (identityKey(a.ref) < identityKey(b.ref) ? -1 : 1),
   );
-  return { prune: backwards, held: undefined, isGuarded: false };
+  return { ...nothing, prune: backwards };
 }
 
-const hold = (held: string | undefined): PrunePlan => ({ prune: [], held, isGuarded: false });
-const guarded = (held: string): PrunePlan => ({ prune: [], held, isGuarded: true });
+/** Twelve hex digits for these objects and no others. */
+function namesOnly(gone: readonly InventoryEntry[]): string {
+  const keys = gone.map(({ ref }) => identityKey(ref)).sort();
+  return sha256Hex(keys.join('\n')).slice(0, 12);
+}
+
 const things = (count: number): string => (count === 1 ? '1 object is' : `${count} objects are`);
 
-function mayBeUnreadable({ ref, path }: InventoryEntry, { unreadablePaths, unreadableText = '' }: PruneInput): boolean {
-  if (unreadablePaths.has(path)) return true;
-  return isNamedIn(unreadableText, ref.name);
+function shownNames(refs: readonly ObjectRef[]): string {
+  const more = refs.length - namesShown;
+  const names = refs.slice(0, namesShown).map(nameOf).sort().join(', ');
+  return more > 0 ? `${names} and ${more} more` : names;
+}
+
+interface Gone {
+  readonly gone: readonly InventoryEntry[];
+  readonly kept: readonly Problem[];
+}
+
+/** What Git does not name any more, as far as it does not stay for a reason that Git gives. */
+function goneFrom(input: PruneInput): Gone {
+  const { desired, inventory, unreadablePaths, unreadableText = '', strays, elsewhere } = input;
+  const wanted = identitiesOf(desired);
+  const gone: InventoryEntry[] = [];
+  const staying = new Map<string, { readonly at: Elsewhere; readonly refs: ObjectRef[] }>();
+  const stay = (at: Elsewhere, ref: ObjectRef): void => {
+    const key = `${at.path}:${at.line}`;
+    const known = staying.get(key);
+    if (known) known.refs.push(ref);
+    else staying.set(key, { at, refs: [ref] });
+  };
+  for (const [key, entry] of inventory.entries) {
+    if (wanted.has(key)) continue;
+    const { ref, path } = entry;
+    const stray = strays?.get(path);
+    const now = elsewhere?.get(key) ?? elsewhere?.get(placeKey(ref));
+    if (now) stay(now, ref);
+    else if (stray) stay({ path, ...stray }, ref);
+    else if (!unreadablePaths.has(path) && !isNamedIn(unreadableText, ref.name) && !isNeeded(ref, input))
+      gone.push(entry);
+  }
+  return { gone, kept: [...staying.values()].map(({ at, refs }) => keptAt(at, refs)) };
+}
+
+function keptAt({ path, line, what, isDeliberate }: Elsewhere, refs: readonly ObjectRef[]): Problem {
+  const [stay, them] = refs.length === 1 ? ['stays', 'it'] : ['stay', 'them'];
+  return {
+    severity: isDeliberate === true ? 'warning' : 'error',
+    path,
+    line,
+    message: `the file ${what}: ${shownNames(refs)} came from Git and ${stay} in the cluster`,
+    hint: `to delete ${them}, delete the file, or leave nothing but comments in it`,
+  };
 }
 
 function isNamedIn(text: string, name: string): boolean {

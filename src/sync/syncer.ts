@@ -2,8 +2,10 @@ import type { Cluster, KindRef } from '../cluster/cluster.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
 import { perObject } from '../lib/memo.ts';
-import { createTurns } from '../lib/turns.ts';
+import { createTurns, type Turns } from '../lib/turns.ts';
 import { identitiesOf, identityKey, identityOf } from '../manifest/identity.ts';
+import type { Elsewhere } from '../manifest/load.ts';
+import type { Stray } from '../manifest/stray.ts';
 import { type KubeObject, type Manifest, type ObjectRef, type Problem, refOf } from '../manifest/types.ts';
 import { applyWaves } from './apply.ts';
 import { createDriftWatch } from './drift-watch.ts';
@@ -34,6 +36,12 @@ export interface Desired {
   readonly unreadablePaths: ReadonlySet<string>;
   /** What stands in unreadable files: objects named there are not deleted. Absent: unknown. */
   readonly unreadableText?: string;
+  /** See `LoadedTree`. Absent: none. */
+  readonly strays?: ReadonlyMap<string, Stray>;
+  /** See `LoadedTree`. Absent: none. */
+  readonly elsewhere?: ReadonlyMap<string, Elsewhere>;
+  /** What stands at a path that was not read, or above it; undefined: nothing. Absent: nothing anywhere. */
+  readonly standing?: (path: string) => Promise<Stray | undefined>;
   /** Targets of Canaries, by refKey: their replicas belong to the canary. */
   readonly canaryTargets: ReadonlySet<string>;
   /** Services that a Canary took over, by refKey: their selector and ports belong to it. */
@@ -55,10 +63,12 @@ export interface SyncResult {
   readonly pruned: readonly ObjectRef[];
   /** With file and line, and what the API server said. Not empty: sync again soon. */
   readonly failed: readonly Problem[];
-  /** Objects that are not applied although they stand in Git, with the reason. */
+  /** Objects that are not applied although they stand in Git, and what stays although Git does not name it; with the reason. */
   readonly warnings: readonly Problem[];
   /** Why nothing was deleted although something is gone from Git. */
   readonly held: string | undefined;
+  /** Where it was the guard against mass deletion: asked for with `mayPrune`. */
+  readonly guarded: string | undefined;
   /** Git says something else by now: the rest was not done. */
   readonly isOutdated: boolean;
   /** The resourceVersions of `applied`, by identityKey. */
@@ -70,6 +80,8 @@ export interface SyncResult {
 export interface Syncer {
   /** Not to be called while it runs. Throws CLUSTER_UNREACHABLE where the cluster does not answer; what was done stays known. */
   sync(desired: Desired, signal: AbortSignal): Promise<SyncResult>;
+  /** Whether a person has allowed by now what the guard held back at this revision. */
+  mayPrune(revision: string, guarded: string, signal: AbortSignal): Promise<boolean>;
   /** Called when somebody changed or removed what we apply; the next sync corrects it. */
   onDrift(listener: (refs: readonly ObjectRef[]) => void): void;
   stop(): void;
@@ -109,10 +121,13 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
       inventory,
       unreadablePaths: desired.unreadablePaths,
       unreadableText: desired.unreadableText ?? '',
+      strays: await straysOf(desired, inventory, turns),
+      elsewhere: desired.elsewhere ?? new Map<string, Elsewhere>(),
       ownNamespace: settings.namespace,
     };
     const first = planPrune(base);
-    const isAllowed = first.isGuarded && (await store.allowsPruning(desired.revision, signal));
+    const isAllowed =
+      first.guarded !== undefined && (await store.allowsPruning(desired.revision, first.guarded, signal));
     const pruning = isAllowed ? planPrune({ ...base, pruneAnything: true }) : first;
     await turns.breathe();
     const going = new Set(pruning.prune.map(({ ref }) => identityKey(ref)));
@@ -131,9 +146,10 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
       render,
     };
     const made = await turns.run(planning(input));
-    const held = made.isGuarded
-      ? `${made.held ?? ''}, or ${annotationFor(desired.revision, settings.namespace)}`
-      : made.held;
+    const held =
+      made.guarded === undefined
+        ? made.held
+        : `${made.held ?? ''}, or let these objects go: ${annotationFor(made.guarded, settings.namespace)}`;
     const prune = made.prune.filter(({ ref }) => !leaving.waiting.has(identityKey(ref)));
     return { ...made, prune, held, waiting: leaving.problems };
   };
@@ -145,11 +161,11 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
       await live.ensure(kindsOf(desired.manifests), signal);
       if (!(await mayGoOn())) return outdated([]);
       await turns.breathe();
-      const { waves, unchanged, prune, held, warnings, waiting } = await plan(desired, before, signal);
+      const { waves, unchanged, prune, held, guarded, kept, warnings, waiting } = await plan(desired, before, signal);
 
       // What is about to be applied is noted first: after a crash in between it can still be pruned one day.
       await turns.breathe();
-      const noted = withNoted(before.entries, waves.flat());
+      const noted = withNoted(withPaths(before.entries, desired.manifests), waves.flat());
       await store.save({ revision: before.revision, entries: noted }, signal);
 
       const versions = new Map<string, string>();
@@ -178,13 +194,15 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
         unchanged,
         pruned: removal.pruned,
         failed: problems,
-        warnings,
+        warnings: [...kept, ...warnings],
         held: isHeld ? `${prune.length} gone from Git, to be deleted once everything else could be applied` : held,
+        guarded,
         isOutdated: false,
         versions,
         refused,
       };
     },
+    mayPrune: (revision, guarded, signal) => store.allowsPruning(revision, guarded, signal),
     onDrift(listener) {
       drift.onDrift((ref) => listener([ref]));
     },
@@ -203,8 +221,40 @@ function untilOutdated({ isCurrent }: Desired, signal: AbortSignal): () => Promi
 
 function outdated(done: readonly ApplyAction[]): SyncResult {
   const applied = done.map(({ object }) => refOf(object));
-  const nothing = { unchanged: 0, pruned: [], failed: [], warnings: [], held: undefined };
+  const nothing = { unchanged: 0, pruned: [], failed: [], warnings: [], held: undefined, guarded: undefined };
   return { ...nothing, applied, isOutdated: true, versions: new Map(), refused: new Map() };
+}
+
+/** What holds something else than objects, also where no manifest is looked for at a path of the inventory any more. */
+async function straysOf(
+  { manifests, strays = new Map(), standing }: Desired,
+  { entries }: Inventory,
+  turns: Turns,
+): Promise<ReadonlyMap<string, Stray>> {
+  if (!standing) return strays;
+  const wanted = identitiesOf(manifests);
+  const asked = new Set<string>();
+  const found = new Map(strays);
+  for (const [key, { path }] of entries) {
+    if (wanted.has(key) || asked.has(path) || found.has(path)) continue;
+    asked.add(path);
+    const stray = await standing(path);
+    if (stray) found.set(path, stray);
+    await turns.breathe();
+  }
+  return found;
+}
+
+/** Objects that moved to another file without a change are noted there. The same map where none did. */
+function withPaths(entries: Inventory['entries'], manifests: readonly Manifest[]): Inventory['entries'] {
+  let moved: Map<string, InventoryEntry> | undefined;
+  for (const { object, source } of manifests) {
+    const known = entries.get(identityOf(object));
+    if (known === undefined || known.path === source.path) continue;
+    moved ??= new Map(entries);
+    moved.set(identityOf(object), { ...known, path: source.path });
+  }
+  return moved ?? entries;
 }
 
 /** The same map where nothing of it is new. */
@@ -251,7 +301,5 @@ const kindsOf = perObject((manifests: readonly Manifest[]): readonly KindRef[] =
   return kinds;
 });
 
-function annotationFor(revision: string, namespace: string): string {
-  const commit = revision.slice(0, 10);
-  return `for this commit alone: kubectl -n ${namespace} annotate --overwrite configmap serin-inventory ${pruneAnnotation}=${commit}`;
-}
+const annotationFor = (guarded: string, namespace: string): string =>
+  `kubectl -n ${namespace} annotate --overwrite configmap serin-inventory ${pruneAnnotation}=${guarded}`;

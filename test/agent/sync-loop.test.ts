@@ -48,6 +48,8 @@ function repoOf(branch: Branch, whileFetched: (commit: string) => void): GitRepo
 }
 
 interface Stage {
+  /** What a person lets go. */
+  readonly allowed: { guarded?: string };
   readonly clock: ManualClock;
   readonly branch: Branch;
   readonly loop: SyncLoop;
@@ -67,7 +69,11 @@ type Meanwhile = (stage: Stage, commit: string) => void;
  * before it is applied.
  */
 async function onStage(
-  { whileFetched, whileOpening }: { readonly whileFetched?: Meanwhile; readonly whileOpening?: Meanwhile },
+  {
+    whileFetched,
+    whileOpening,
+    guard,
+  }: { readonly whileFetched?: Meanwhile; readonly whileOpening?: Meanwhile; readonly guard?: string },
   story: (stage: Stage) => Promise<void>,
 ): Promise<void> {
   const ending = new AbortController();
@@ -85,6 +91,7 @@ async function onStage(
     telemetry: createTelemetry('test', 'traefik'),
     settings: { ...settings, minIntervalMs: 0, provider: 'traefik', suspend: false } as AgentSettings,
   };
+  const allowed: { guarded?: string } = {};
   const applied: string[] = [];
   const dropped: string[] = [];
   const revisions: string[] = [];
@@ -95,6 +102,7 @@ async function onStage(
     failed: [],
     warnings: [],
     held: undefined,
+    guarded: undefined,
     isOutdated: false,
     versions: new Map(),
     refused: new Map(),
@@ -106,8 +114,13 @@ async function onStage(
       const isOutdated = (await desired.isCurrent?.(signal)) === false;
       revisions.push(desired.revision);
       (isOutdated ? dropped : applied).push(name);
-      return { ...nothing, isOutdated };
+      return {
+        ...nothing,
+        isOutdated,
+        ...(guard === undefined || guard === allowed.guarded ? {} : { held: 'much', guarded: guard }),
+      };
     },
+    mayPrune: (_revision, guarded) => Promise.resolve(guarded === allowed.guarded),
     onDrift: () => undefined,
     stop: () => undefined,
   };
@@ -125,7 +138,7 @@ async function onStage(
     onSynced: () => undefined,
     signal,
   });
-  const stage: Stage = { clock, branch, loop, applied, dropped, messages, revisions };
+  const stage: Stage = { allowed, clock, branch, loop, applied, dropped, messages, revisions };
   const running = loop.run();
   try {
     await story(stage);
@@ -215,6 +228,23 @@ describe('a commit that changes no manifest', () => {
       loop.resync();
       await eventually('compared', () => applied.length === 3);
       expect(revisions).toEqual(['a', 'b', 'b'].map(commit));
+    });
+  });
+});
+
+describe('what the guard holds', () => {
+  it('is looked at again as soon as a person lets it go, without a new commit', async () => {
+    await onStage({ guard: 'these' }, async ({ allowed, applied, clock, loop }) => {
+      await eventually('synced', () => loop.state.synced === commit('a'));
+      for (let polls = 0; polls < 3; polls += 1) {
+        clock.advance(60 * second);
+        loop.wake('a poll');
+        await eventually('asked', () => loop.state.lastPollMs === clock.now());
+      }
+      expect(applied).toHaveLength(1);
+      allowed.guarded = 'these';
+      loop.wake('a poll');
+      await eventually('let go', () => applied.length === 2);
     });
   });
 });

@@ -121,6 +121,16 @@ export function describeGitRepo(name: string, setUp: () => Promise<GitRepoFixtur
       expect(files.get('link')?.mode).toBe('120000');
       expect(files.get('run.sh')?.mode).toBe('100755');
       expect(files.has('vendor/module')).toBe(false);
+      for (const [path, expected] of [
+        ['run.sh', { path: 'run.sh', kind: 'file' }],
+        ['link', { path: 'link', kind: 'link' }],
+        ['link/below.yaml', { path: 'link', kind: 'link' }],
+        ['vendor/module/below.yaml', { path: 'vendor/module', kind: 'submodule' }],
+        ['apps/a', { path: 'apps/a', kind: 'folder' }],
+        ['apps/none.yaml', undefined],
+        ['none/at/all.yaml', undefined],
+      ] as const)
+        expect(await repo.standing(at, path), path).toEqual(expected);
       const result = await repo.push(
         { expected: at, commits: [draft({ 'run.sh': 'echo\n', 'vendor/x': '1' })], tags: [] },
         never,

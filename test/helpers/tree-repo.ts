@@ -3,7 +3,7 @@ import type { GitRepo, Revision, TreeChange, TreeFile } from '../../src/git/repo
 /** Reads of commits whose files are known. A blob's id is its text. */
 export function treeRepo(
   filesAt: (at: Revision) => Readonly<Record<string, string>>,
-): Pick<GitRepo, 'fetch' | 'tree' | 'diff' | 'blob'> {
+): Pick<GitRepo, 'fetch' | 'tree' | 'diff' | 'blob' | 'standing'> {
   const treeOf = (at: Revision): Map<string, TreeFile> =>
     new Map(Object.entries(filesAt(at)).map(([path, text]) => [path, { oid: text, mode: '100644' }]));
   return {
@@ -19,6 +19,13 @@ export function treeRepo(
       }
       for (const [path, before] of old) if (!now.has(path)) changes.push({ kind: 'removed', path, before });
       return Promise.resolve(changes);
+    },
+    standing(at, path) {
+      const paths = Object.keys(filesAt(at));
+      const file = paths.find((one) => one === path || path.startsWith(`${one}/`));
+      if (file !== undefined) return Promise.resolve({ path: file, kind: 'file' as const });
+      const isFolder = paths.some((one) => one.startsWith(`${path}/`));
+      return Promise.resolve(isFolder ? { path, kind: 'folder' as const } : undefined);
     },
     blob: (oid) => Promise.resolve(Buffer.from(oid)),
   };

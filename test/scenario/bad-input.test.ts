@@ -76,6 +76,33 @@ describe('bad input', patient, () => {
     });
   });
 
+  it('in the place of a manifest deletes nothing, and is told with what stays', async () => {
+    const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'4d'.repeat(32)}\nsize 12345\n`;
+    await onStage({ files, hosts }, async (stage) => {
+      await adopted(stage);
+      const commit = await stage.push('track YAML with LFS', { [appPath()]: pointer });
+      await stage.said(`Synced ${commit.slice(0, 10)}`);
+      for (const [kind, name] of [
+        ['Deployment', 'podinfo'],
+        ['ConfigMap', 'podinfo-settings'],
+      ] as const)
+        expect(object(stage, kind, name)).toBeDefined();
+      await stage.said(
+        /^apps\/podinfo\/app\.yaml:1 the file holds a pointer of Git LFS: .*Deployment test\/podinfo .*stay in/,
+      );
+
+      const [path = ''] = appPath().split('/app.yaml');
+      const folder = await stage.push('a file in the place of a folder', {
+        [appPath()]: null,
+        [`${path}/app.yaml/notes.md`]: 'x',
+      });
+      await stage.said(`Synced ${folder.slice(0, 10)}`);
+      await stage.said(/^apps\/podinfo\/app\.yaml:1 the file is a folder: .*Deployment test\/podinfo /);
+      expect(object(stage, 'Deployment', 'podinfo')).toBeDefined();
+      await expectSound(stage);
+    });
+  });
+
   it('as the very first version is never taken for stable', async () => {
     await onStage({ files: appFiles({ tag: '3.1.4' }), hosts }, async (stage) => {
       await stage.said(/^podinfo-primary\.test not ready: .*0 of 2/);

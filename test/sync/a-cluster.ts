@@ -55,7 +55,7 @@ export async function startStage(): Promise<SyncStage> {
 }
 
 /** What a commit with these files asks for. */
-export function desired(files: Readonly<Record<string, string>>, extra: Partial<Desired> = {}): Desired {
+export function desired(files: Readonly<Record<string, string | Uint8Array>>, extra: Partial<Desired> = {}): Desired {
   const settings = { path: '', ledgerDir: '.releases', defaultNamespace: 'default' };
   const tree = new Map(Object.keys(files).map((path) => [path, { oid: path }]));
   const loaded = loadTree(tree, new Map(Object.entries(files)), undefined, settings);
@@ -73,6 +73,8 @@ export function desired(files: Readonly<Record<string, string>>, extra: Partial<
     problems: loaded.problems,
     unreadablePaths: loaded.unreadablePaths,
     unreadableText: loaded.unreadableText,
+    strays: loaded.strays,
+    elsewhere: loaded.elsewhere,
     canaryTargets: new Set(targets),
     takenOver: new Set(),
     drifted: [],

@@ -35,7 +35,8 @@ const nothing: SyncPlan = {
   unchanged: 0,
   prune: [],
   held: undefined,
-  isGuarded: false,
+  guarded: undefined,
+  kept: [],
   ignored: [],
   warnings: [],
 };

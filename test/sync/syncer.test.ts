@@ -129,6 +129,33 @@ describe('the syncer on a cluster', () => {
     expect(await data('three/a')).toEqual({ a: '1' });
   });
 
+  it('names what the guard holds, and lets go what a person has agreed to: these objects, at later commits too, and no others', async () => {
+    const syncer = stage.syncer({ namespace: 'agent-guard' });
+    const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
+    const tree = (...left: string[]) =>
+      desired({
+        'ns.yaml': namespace('guarded'),
+        ...Object.fromEntries(left.map((name) => [`${name}.yaml`, config(`guarded/${name}`)])),
+      });
+    await syncer.sync(tree(...names), never);
+    const { held = '', guarded = '' } = await syncer.sync(tree('a', 'b'), never);
+    expect(held).toContain('ConfigMap guarded/c, ');
+    const [, command] =
+      /(kubectl -n agent-guard annotate --overwrite configmap serin-inventory (\S+))$/.exec(held) ?? [];
+    expect(command).toContain(`serin.dev/prune-anything=${guarded}`);
+    const annotations = { 'serin.dev/prune-anything': guarded };
+    expect(await syncer.mayPrune('0'.repeat(40), guarded, never)).toBe(false);
+    await stage.cluster.mergePatch(
+      configMap('agent-guard/serin-inventory'),
+      { metadata: { annotations } },
+      { manager: 'kubectl' },
+      never,
+    );
+    expect(await syncer.mayPrune('0'.repeat(40), guarded, never)).toBe(true);
+    expect((await syncer.sync(tree('a'), never)).pruned).toEqual([]);
+    expect((await syncer.sync(tree('a', 'b', 'new'), never)).pruned).toHaveLength(6);
+  });
+
   it('keeps what an annotation in the cluster keeps, and what somebody else made anew', async () => {
     const syncer = stage.syncer({ namespace: 'agent-d' });
     const others = {

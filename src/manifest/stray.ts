@@ -1,0 +1,41 @@
+/** Something in a file that is neither an object nor empty. What stood in that file before must not be taken for deleted. */
+export interface Stray {
+  readonly line: number;
+  /** Follows the file's name: `holds a pointer of Git LFS`. */
+  readonly what: string;
+  /** Somebody wants it so: no error. */
+  readonly isDeliberate?: boolean;
+}
+
+/** A text that stands where a manifest could stand: with a hint it is an error wherever it is found. */
+export interface KnownText {
+  readonly what: string;
+  readonly hint?: string;
+}
+
+const decrypt = 'it is not decrypted: commit it as it is applied, or name it in .serinignore';
+
+const known: readonly (readonly [RegExp, KnownText])[] = [
+  [
+    /^version https?:\/\/git-lfs\.github\.com\/spec\//,
+    {
+      what: 'holds a pointer of Git LFS',
+      hint: 'take the file out of LFS (git lfs untrack, git add --renormalize): manifests belong in Git itself',
+    },
+  ],
+  [/^\$ANSIBLE_VAULT;/, { what: 'is encrypted with ansible-vault', hint: decrypt }],
+  [/^age-encryption\.org\/|^-----BEGIN AGE ENCRYPTED FILE-----/, { what: 'is encrypted with age', hint: decrypt }],
+  [/^-----BEGIN PGP MESSAGE-----/, { what: 'is encrypted with PGP', hint: decrypt }],
+];
+
+/** What a document of text alone is. */
+export function knownText(text: string): KnownText {
+  const start = text.replace(/^(?:---[ \t]*\r?\n|[ \t]*#[^\n]*\n|\s)+/, '').slice(0, 200);
+  return known.find(([pattern]) => pattern.test(start))?.[1] ?? { what: 'holds only text, no object' };
+}
+
+const emptyLine = /^\s*(?:#.*)?$|^(?:---|\.\.\.)\s*(?:#.*)?$|^%/;
+
+/** Whether there is nothing in a document but blanks, comments, markers and directives. */
+export const isEmptyDocument = (text: string): boolean =>
+  text.split('\n').every((line) => emptyLine.test(line.replace(/\r$/, '')));

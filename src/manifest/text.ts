@@ -1,0 +1,68 @@
+/** Why the content of a file is no text that manifests could stand in. */
+export interface NoText {
+  readonly line: number;
+  readonly reason: string;
+  readonly hint: string;
+  /** Whether a manifest may be meant all the same: then it is an error, and otherwise somebody's data. */
+  readonly isMeant: boolean;
+}
+
+/** Larger files are not read: a manifest of that size could not be stored, and a file of many would take minutes. */
+const maxBytes = 16 * 1024 * 1024;
+const saveAsUtf8 = 'save it as UTF-8';
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** The text of a file, or why it has none. Text that is decoded already is looked at for NULs and its size only. */
+export function textIn(content: Uint8Array | string): string | NoText {
+  if (content.length > maxBytes) {
+    const reason = `is too large to be read (${Math.ceil(content.length / 1024 / 1024)} MiB)`;
+    return { line: 1, reason, hint: 'split it, or name it in .serinignore', isMeant: true };
+  }
+  if (typeof content === 'string') return content.includes('\0') ? withNuls(content, lineOf(content)) : content;
+  const wide = utf16In(content);
+  if (wide) return wide;
+  try {
+    const text = utf8.decode(content);
+    return text.includes('\0') ? withNuls(text, lineOf(text)) : text;
+  } catch {
+    const loose = new TextDecoder('latin1').decode(content);
+    if (loose.startsWith('age-encryption.org/'))
+      return { line: 1, reason: 'is encrypted with age', hint: 'commit it decrypted', isMeant: true };
+    if (content.includes(0)) return withNuls(loose, lineOf(loose));
+    const isMeant = /\bapiVersion\b/.test(loose);
+    return { line: firstWrongLine(content), reason: 'is not UTF-8 (Latin-1?)', hint: saveAsUtf8, isMeant };
+  }
+}
+
+function withNuls(text: string, line: number): NoText {
+  if (text.startsWith('\0GITCRYPT'))
+    return { line: 1, reason: 'is encrypted with git-crypt', hint: 'commit it decrypted', isMeant: true };
+  const isMeant = /\bapiVersion\b/.test(text.replaceAll('\0', ''));
+  const reason = isMeant ? 'is not UTF-8 (it holds NULs: UTF-16?)' : 'is no text (it holds NULs)';
+  return { line, reason, hint: isMeant ? saveAsUtf8 : 'name it in .serinignore', isMeant };
+}
+
+function utf16In(bytes: Uint8Array): NoText | undefined {
+  const [first, second] = bytes;
+  if (!(first === 0xff && second === 0xfe) && !(first === 0xfe && second === 0xff)) return undefined;
+  const text = new TextDecoder(first === 0xff ? 'utf-16le' : 'utf-16be').decode(bytes.subarray(0, 100_000));
+  return { line: 1, reason: 'is UTF-16, not UTF-8', hint: saveAsUtf8, isMeant: /\bapiVersion\b/.test(text) };
+}
+
+const lineOf = (text: string): number => text.slice(0, text.indexOf('\0')).split('\n').length;
+
+/** Line by line: a byte of a line end is never part of another character. */
+function firstWrongLine(bytes: Uint8Array): number {
+  let line = 1;
+  for (let start = 0; start < bytes.length; line += 1) {
+    const end = bytes.indexOf(10, start);
+    try {
+      utf8.decode(bytes.subarray(start, end < 0 ? bytes.length : end));
+    } catch {
+      return line;
+    }
+    if (end < 0) break;
+    start = end + 1;
+  }
+  return line;
+}
