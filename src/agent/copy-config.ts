@@ -1,22 +1,29 @@
+import { flaggerCopy } from '../canary/config-copies.ts';
 import { configChecksum, mustBeReplaced, parseConfigKey, renderConfigCopy } from '../canary/configs.ts';
+import { isCanaryRef, ownerOf } from '../canary/owner.ts';
 import type { ConfigKey, Seen } from '../canary/types.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { AgentError } from '../lib/errors.ts';
-import { type KubeObject, refOf } from '../manifest/types.ts';
+import { type KubeObject, type ObjectRef, refOf } from '../manifest/types.ts';
 import { writeObject } from './writes.ts';
 
 export interface CopyConfigInput {
   readonly canary: KubeObject;
   readonly key: ConfigKey;
+  /** Absent: Flagger's name. */
+  readonly copy?: ConfigKey;
   /** Of what was judged. */
   readonly checksum: string;
   readonly includeLabelPrefix: readonly string[];
 }
 
-/** Brings `<name>-primary` to what was judged. Throws CLUSTER_CONFLICT where that is there no more. Gives the copy. */
+/**
+ * Brings the copy to what was judged. Throws CLUSTER_CONFLICT where that is there no more, or the copy is another Canary's or nobody's by
+ * now. Gives the copy.
+ */
 export async function copyConfig(
   cluster: Cluster,
-  { canary, key, checksum, includeLabelPrefix }: CopyConfigInput,
+  { canary, key, copy: copyKey = flaggerCopy(key), checksum, includeLabelPrefix }: CopyConfigInput,
   signal: AbortSignal,
 ): Promise<KubeObject> {
   const { kind, name } = parseConfigKey(key);
@@ -26,8 +33,10 @@ export async function copyConfig(
   // Only what was judged may be promoted: a change that came in between starts the analysis anew.
   if (configChecksum(source) !== checksum)
     throw new AgentError('CLUSTER_CONFLICT', `${kind} ${namespace}/${name} changed meanwhile`);
-  const live = await cluster.get({ apiVersion: 'v1', kind, namespace, name: `${name}-primary` }, signal);
-  const copy = renderConfigCopy(source, { canary, live, includeLabelPrefix });
+  const ref: ObjectRef = { apiVersion: 'v1', ...parseConfigKey(copyKey), namespace };
+  const live = await cluster.get(ref, signal);
+  if (live && !isOnlyOwn(live, canary)) throw taken(ref);
+  const copy = renderConfigCopy(source, { canary, name: ref.name, live, includeLabelPrefix });
   if (!live || !mustBeReplaced(live, copy)) {
     await writeObject(cluster, copy, live, signal);
     return copy;
@@ -48,11 +57,64 @@ export async function copyConfig(
  * its configs. Labels are not known here, so where they are copied too, it is looked at.
  */
 export function isCopied(
-  { key, checksum }: Pick<CopyConfigInput, 'key' | 'checksum'>,
+  { key, copy: copyKey = flaggerCopy(key), checksum }: Pick<CopyConfigInput, 'key' | 'copy' | 'checksum'>,
   { canary, configs }: Pick<Seen, 'canary' | 'configs'>,
   includeLabelPrefix: readonly string[],
 ): boolean {
-  const copy = configs.get(`${key}-primary` as ConfigKey);
+  const copy = configs.get(copyKey);
   const isOwned = copy?.owners?.includes(canary.metadata.uid ?? '') ?? false;
   return includeLabelPrefix.length === 0 && isOwned && copy?.checksum === checksum;
+}
+
+/** Makes the Canary one more owner of a copy; does nothing where it is one already, or where it is no Canary's. */
+export async function joinCopy(
+  cluster: Cluster,
+  { canary, copy }: Pick<Required<CopyConfigInput>, 'canary' | 'copy'>,
+  signal: AbortSignal,
+): Promise<void> {
+  const live = await cluster.get(copyRef(copy, canary), signal);
+  const owners = live?.metadata.ownerReferences ?? [];
+  if (!live || !owners.some(isCanaryRef) || owners.some(({ uid }) => uid === canary.metadata.uid)) return;
+  const ownerReferences = [...owners, { ...ownerOf(canary), controller: false }];
+  await writeObject(cluster, { ...live, metadata: { ...live.metadata, ownerReferences } }, live, signal);
+}
+
+/** The Canary owns this copy no longer. Removes it, and gives true, where nobody else does. */
+export async function leaveCopy(
+  cluster: Cluster,
+  { canary, copy }: Pick<Required<CopyConfigInput>, 'canary' | 'copy'>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const live = await cluster.get(copyRef(copy, canary), signal);
+  const owners = live?.metadata.ownerReferences ?? [];
+  if (!live || !owners.some(({ uid }) => uid === canary.metadata.uid)) return false;
+  const others = owners.filter(({ uid }) => uid !== canary.metadata.uid);
+  if (others.length === 0) {
+    const { uid } = live.metadata;
+    await cluster.remove(refOf(live), uid === undefined ? {} : { uid }, signal);
+    return true;
+  }
+  // One of the others controls it from now on.
+  const isControlled = others.some(({ controller }) => controller === true);
+  const heir = others.find(isCanaryRef);
+  const ownerReferences = others.map((other) =>
+    other === heir && !isControlled ? { ...other, controller: true } : other,
+  );
+  await writeObject(cluster, { ...live, metadata: { ...live.metadata, ownerReferences } }, live, signal);
+  return false;
+}
+
+function copyRef(copy: ConfigKey, { metadata }: KubeObject): ObjectRef {
+  return { apiVersion: 'v1', ...parseConfigKey(copy), namespace: metadata.namespace ?? '' };
+}
+
+function isOnlyOwn({ metadata }: KubeObject, canary: KubeObject): boolean {
+  const owners = metadata.ownerReferences ?? [];
+  const isOwn = ({ uid }: { readonly uid: string }): boolean => uid === canary.metadata.uid;
+  return owners.some(isOwn) && owners.filter(isCanaryRef).every(isOwn);
+}
+
+function taken({ kind, namespace, name }: ObjectRef): AgentError {
+  const message = `${kind} ${namespace}/${name} is not this Canary's copy: delete or rename it, or release its owner first`;
+  return new AgentError('CLUSTER_CONFLICT', message);
 }

@@ -9,7 +9,7 @@ import type { KubeObject } from '../manifest/types.ts';
 import { planHome, planRestore, planRoutes } from '../routers/reconcile.ts';
 import type { LiveObjects, RouteContext, Router } from '../routers/router.ts';
 import { createAlerts } from './alerts.ts';
-import { copyConfig, isCopied } from './copy-config.ts';
+import { copyConfig, isCopied, joinCopy, leaveCopy } from './copy-config.ts';
 import type { Deps } from './deps.ts';
 import { createEventHooks } from './event-hooks.ts';
 import type { EventRecorder } from './event-recorder.ts';
@@ -163,10 +163,18 @@ export function createEffects(deps: Deps, { recorder, releases, outbox }: Effect
         }
         case 'copy-config': {
           const { includeLabelPrefix } = settings;
-          const { kind, name: source } = parseConfigKey(effect.key);
+          const { kind, name: copy } = parseConfigKey(effect.copy);
           if (!isCopied(effect, seen, includeLabelPrefix))
             await copyConfig(cluster, { ...effect, canary: seen.canary, includeLabelPrefix }, signal);
-          return log.info({ canary: name }, `${kind} ${source}-primary synced`);
+          return log.info({ canary: name }, `${kind} ${copy} synced`);
+        }
+        case 'join-copy':
+          return joinCopy(cluster, { canary: seen.canary, copy: effect.copy }, signal);
+        case 'leave-copy': {
+          const { kind, name: copy } = parseConfigKey(effect.copy);
+          if (await leaveCopy(cluster, { canary: seen.canary, copy: effect.copy }, signal))
+            log.info({ canary: name }, `${kind} ${copy} removed: the primary refers to it no more`);
+          return;
         }
         case 'scale-target':
           return scale(spec, effect.replicas, signal);

@@ -1,4 +1,5 @@
 import { cookiesAt } from '../canary/affinity.ts';
+import { possibleCopies } from '../canary/config-copies.ts';
 import { configRefsOf } from '../canary/configs.ts';
 import { ownerOf } from '../canary/owner.ts';
 import { parseStatus } from '../canary/status.ts';
@@ -74,14 +75,20 @@ export async function observe(input: ObserveInput): Promise<Observed> {
     serviceRef(`${service.name}-canary`),
   ]);
   const configs = new Map<ConfigKey, ConfigSeen>();
+  let copies: readonly ConfigKey[] = [];
   if (settings.configTracking && kind.tracksConfigs && targetObject) {
-    const wanted = configRefsOf(targetObject).flatMap(({ key }) => [key, `${key}-primary` as ConfigKey]);
+    const sources = configRefsOf(targetObject).map(({ key }) => key);
+    copies = possibleCopies(sources, canary);
+    const wanted = [...sources, ...copies, ...views.configsOf(canary)];
     noteConfigs(wanted);
     for (const key of wanted) {
       const config = await views.config(namespace, key);
       if (config) configs.set(key, config);
     }
   }
+  const ownCopies = [...configs].filter(([, { canaries }]) => canaries?.includes(owner.uid)).map(([key]) => key);
+  const primaryRef = kind.primaryRef(target, targetObject);
+  const isReadByOthers = (key: ConfigKey): boolean => views.isRead(namespace, key, primaryRef);
   const seen: Seen = {
     ...known,
     target: targetObject,
@@ -96,6 +103,8 @@ export async function observe(input: ObserveInput): Promise<Observed> {
     routeTrouble: router.trouble?.(route, liveRoutes),
     routeDrift: hasDrifted(router, route, liveRoutes),
     configs,
+    ownCopies,
+    readByOthers: new Set([...copies, ...ownCopies].filter(isReadByOthers)),
   };
   return { seen, route, liveRoutes };
 }

@@ -1,10 +1,12 @@
 import type { Cluster, KindRef, Reflection, ReflectOptions } from '../cluster/cluster.ts';
-import { configChecksum, isTrackedConfig } from '../canary/configs.ts';
-import { at, listOf } from '../canary/json.ts';
+import { configSeenOf } from '../canary/configs.ts';
+import { at, listOf, textOf } from '../canary/json.ts';
+import { daemonset } from '../canary/targets/daemonset.ts';
 import type { ConfigKey, ConfigSeen } from '../canary/types.ts';
 import type { Clock } from '../lib/clock.ts';
 import { AgentError } from '../lib/errors.ts';
 import type { KubeObject, ObjectRef } from '../manifest/types.ts';
+import { createConfigReaders, createOwnedConfigs, seenField } from './config-index.ts';
 import { createOwnWrites } from './own-writes.ts';
 import { isAtLeast } from './versions.ts';
 
@@ -21,6 +23,10 @@ export interface Views {
   config(namespace: string, key: ConfigKey): Promise<ConfigSeen | undefined>;
   /** Whether the view of its kind has this version of an object, or a later one; true where nobody looks at that kind. */
   hasSeen(ref: ObjectRef, version: string): boolean;
+  /** ConfigMaps and Secrets that a Canary owns, as far as these kinds are looked at. */
+  configsOf(canary: KubeObject): readonly ConfigKey[];
+  /** Whether a primary refers to this ConfigMap or Secret, apart from the one that is named. */
+  isRead(namespace: string, key: ConfigKey, except: ObjectRef | undefined): boolean;
   /** Something was written by this process: `object` gives that until the watch has told of it. */
   wrote(object: KubeObject): void;
   /** Called for every change of a watched kind; `isOwn`: this process made it, and knows what it has done. */
@@ -31,14 +37,14 @@ export interface Views {
 
 const listPatienceMs = 5_000;
 const flagger = 'flagger.app/v1beta1';
-/** Where the projection of a ConfigMap or Secret keeps its hash; the values themselves are never kept. */
-const seenField = 'seen';
 
 export function openViews(cluster: Cluster, clock: Clock, namespace: string | undefined, signal: AbortSignal): Views {
   const views = new Map<string, Reflection>();
   const listeners = new Set<(kind: string, namespace: string, name: string, isOwn: boolean) => void>();
   const scope = namespace === undefined ? {} : { namespace };
   const own = createOwnWrites(clock);
+  const readers = createConfigReaders();
+  const owned = createOwnedConfigs();
 
   const open = (kind: KindRef, project?: (object: KubeObject) => KubeObject): Reflection => {
     const key = `${kind.apiVersion}/${kind.kind}`;
@@ -49,6 +55,8 @@ export function openViews(cluster: Cluster, clock: Clock, namespace: string | un
     view.onChange((change) => {
       const isOwn = own.heard(change);
       const { object } = change;
+      readers.heard(change);
+      owned.heard(change);
       for (const listener of listeners) listener(kind.kind, object.metadata.namespace ?? '', nameFor(object), isOwn);
     });
     return view;
@@ -67,8 +75,14 @@ export function openViews(cluster: Cluster, clock: Clock, namespace: string | un
     throw new AgentError('CLUSTER_UNREACHABLE', `${kind} (${apiVersion}) cannot be read: ${why}`);
   };
 
+  const canaries = open({ apiVersion: flagger, kind: 'Canary' });
+  // Primaries of all of them count, whichever is looked at first.
+  canaries.onChange(({ object }) => {
+    if (textOf(at(object, 'spec', 'targetRef', 'kind')) === 'DaemonSet') open(daemonset.ref);
+  });
+
   return {
-    canaries: open({ apiVersion: flagger, kind: 'Canary' }),
+    canaries,
     deployments: open({ apiVersion: 'apps/v1', kind: 'Deployment' }),
     services: open({ apiVersion: 'v1', kind: 'Service' }),
     templates: open({ apiVersion: flagger, kind: 'MetricTemplate' }),
@@ -90,6 +104,7 @@ export function openViews(cluster: Cluster, clock: Clock, namespace: string | un
       const { managedFields, ...metadata } = object.metadata;
       const kept = { ...object, metadata: keepManagedFields ? { ...metadata, managedFields } : metadata };
       own.note(project ? project(kept) : kept);
+      readers.heard({ kind: 'modified', object: kept });
     },
     async config(inNamespace, key) {
       const [kind, name] = key.startsWith('secret/')
@@ -99,6 +114,8 @@ export function openViews(cluster: Cluster, clock: Clock, namespace: string | un
       await listed(view, { apiVersion: 'v1', kind });
       return view.get(inNamespace, name)?.[seenField] as ConfigSeen | undefined;
     },
+    configsOf: ({ metadata }) => owned.of(metadata.uid ?? ''),
+    isRead: (inNamespace, key, except) => readers.isRead(inNamespace, key, except),
     onChange(listener) {
       listeners.add(listener);
     },
@@ -133,13 +150,8 @@ function nameFor({ kind, metadata }: KubeObject): string {
 }
 
 function projectConfig(object: KubeObject): KubeObject {
-  const { name, namespace, uid, resourceVersion, ownerReferences = [] } = object.metadata;
-  const owners = ownerReferences.map((owner) => owner.uid);
-  const seen: ConfigSeen = {
-    checksum: configChecksum(object),
-    tracked: isTrackedConfig(object),
-    ...(owners.length === 0 ? {} : { owners }),
-  };
+  const { name, namespace, uid, resourceVersion } = object.metadata;
+  const seen = configSeenOf(object);
   const metadata = {
     name,
     ...(namespace === undefined ? {} : { namespace }),

@@ -3,9 +3,9 @@ import { perObject } from '../lib/memo.ts';
 import type { KubeObject, OwnerReference } from '../manifest/types.ts';
 import { at, type Json, jsonOf, listOf, textOf, textsOf } from './json.ts';
 import { includedByPrefix } from './labels.ts';
-import { ownerOf } from './owner.ts';
+import { isCanaryRef, ownerOf } from './owner.ts';
 import { mapConfigRefs, type RefSite } from './config-sites.ts';
-import type { ConfigKey } from './types.ts';
+import type { ConfigKey, ConfigSeen } from './types.ts';
 
 /** A ConfigMap or Secret that a pod template refers to. */
 export interface ConfigRef {
@@ -34,9 +34,18 @@ const refsIn = perObject((podSpec: Json): readonly ConfigRef[] => {
   return [...found.values()];
 });
 
-/** The pod spec of the primary: references in `tracked` lead to the copies. */
-export function withPrimaryConfigs(podSpec: unknown, tracked: ReadonlySet<ConfigKey>): unknown {
-  return mapConfigRefs(podSpec, (site) => (tracked.has(configKey(site)) ? `${site.name}-primary` : site.name));
+/** The pod spec of the primary: references in `tracked` lead to the copies, which have Flagger's names unless `copies` has others. */
+export function withPrimaryConfigs(
+  podSpec: unknown,
+  tracked: ReadonlySet<ConfigKey>,
+  copies: ReadonlyMap<ConfigKey, ConfigKey> = new Map(),
+): unknown {
+  return mapConfigRefs(podSpec, (site) => {
+    const key = configKey(site);
+    if (!tracked.has(key)) return site.name;
+    const copy = copies.get(key);
+    return copy === undefined ? `${site.name}-primary` : parseConfigKey(copy).name;
+  });
 }
 
 export function configKey({ kind, name }: Pick<RefSite, 'kind' | 'name'>): ConfigKey {
@@ -77,22 +86,36 @@ function goString(text: string): string {
   );
 }
 
+/** What the core sees of a ConfigMap or Secret. */
+export function configSeenOf(object: KubeObject): ConfigSeen {
+  const { ownerReferences = [] } = object.metadata;
+  const canaries = ownerReferences.filter(isCanaryRef).map(({ uid }) => uid);
+  return {
+    checksum: configChecksum(object),
+    tracked: isTrackedConfig(object),
+    ...(ownerReferences.length === 0 ? {} : { owners: ownerReferences.map(({ uid }) => uid) }),
+    ...(canaries.length === 0 ? {} : { canaries }),
+  };
+}
+
 export interface ConfigCopyOptions {
   readonly canary: KubeObject;
+  /** Name of the copy. Absent: Flagger's. */
+  readonly name?: string;
   /** The copy as it stands; undefined before there is one. */
   readonly live: KubeObject | undefined;
   readonly includeLabelPrefix: readonly string[];
 }
 
 /**
- * `<name>-primary` with the source's content. Other Canaries that share it stay owners. It is never made immutable, so that it can follow
+ * The copy with the source's content. Others that own it stay owners. It is never made immutable, so that it can follow
  * a source that was made anew under its name; where somebody has made it so, it stays it as long as its content may stay.
  */
 export function renderConfigCopy(
   source: KubeObject,
-  { canary, live, includeLabelPrefix }: ConfigCopyOptions,
+  { canary, name = `${source.metadata.name}-primary`, live, includeLabelPrefix }: ConfigCopyOptions,
 ): KubeObject {
-  const { name, namespace, labels = {} } = source.metadata;
+  const { namespace, labels = {} } = source.metadata;
   const others = (live?.metadata.ownerReferences ?? []).filter(({ uid }) => uid !== canary.metadata.uid);
   const ownerReferences: OwnerReference[] = [
     ownerOf(canary),
@@ -105,7 +128,7 @@ export function renderConfigCopy(
     kind: source.kind,
     metadata: {
       ...kept,
-      name: `${name}-primary`,
+      name,
       ...(namespace === undefined ? {} : { namespace }),
       ...(Object.keys(included).length === 0 ? {} : { labels: included }),
       ownerReferences,

@@ -1,4 +1,5 @@
 import { labelProblem } from './labels.ts';
+import { joinCopies } from './phases/config-copies.ts';
 import { canaryServes } from './phases/health.ts';
 import { initialise } from './phases/initialise.ts';
 import { unmarkPrimary } from './phases/primary-write.ts';
@@ -105,6 +106,7 @@ function* run(tick: Tick): Asking<void> {
 
 function* initialised(stage: Stage): Asking<void> {
   const { spec, draft } = stage;
+  joinCopies(stage);
   if (!tellsLackOfScaler(stage)) writePrimaryScaler(stage, 'missing');
   if (stage.weight > 0 && canaryServes(stage)) wakeTarget(stage);
   writeService(stage, 'apex', isPlain(spec) && stage.weight === 100 ? 'canary' : 'primary');

@@ -12,6 +12,10 @@ export function ownerOf(canary: KubeObject): OwnerReference {
   };
 }
 
+export function isCanaryRef({ apiVersion, kind }: OwnerReference): boolean {
+  return kind === 'Canary' && apiVersion.startsWith('flagger.app/');
+}
+
 export function isControlledBy(object: KubeObject, canary: KubeObject): boolean {
   return (object.metadata.ownerReferences ?? []).some(
     ({ controller, uid }) => controller === true && uid === canary.metadata.uid,

@@ -1,5 +1,6 @@
 import { canonicalJson, sha256Hex } from '../lib/hash.ts';
 import type { KubeObject } from '../manifest/types.ts';
+import type { CopyNames } from './config-copies.ts';
 import { withPrimaryConfigs } from './configs.ts';
 import { at, type Json, jsonOf, textsOf } from './json.ts';
 import { sameJson } from '../lib/same-json.ts';
@@ -28,6 +29,8 @@ export interface PrimarySource {
   readonly selector: SelectorLabel;
   readonly templateHash: string;
   readonly configs: Readonly<Record<string, string>>;
+  /** What the primary reads instead of them. Absent: all copies have Flagger's names. */
+  readonly copies?: CopyNames;
   /** Absent: the kind has none. */
   readonly replicas: number | undefined;
   readonly settings: DecideSettings;
@@ -48,7 +51,7 @@ export function createPrimary(source: PrimarySource): KubeObject {
       ownerReferences: [ownerOf(canary)],
     },
     spec: {
-      ...specFromTarget({}, source),
+      ...specFromTarget({}, source, source.copies?.next),
       ...(source.replicas === undefined ? {} : { replicas: Math.max(source.replicas, 1) }),
       selector: { matchLabels: { [selector.label]: `${selector.value}-primary` } },
     },
@@ -68,7 +71,7 @@ export function promotePrimary(primary: KubeObject, source: PrimarySource): Kube
       annotations: { ...kept, ...includedByPrefix(target.metadata.annotations ?? {}, settings.includeLabelPrefix) },
     },
     spec: {
-      ...specFromTarget(jsonOf(primary['spec']), source),
+      ...specFromTarget(jsonOf(primary['spec']), source, source.copies?.next),
       // A target that somebody scaled to nothing must not take the primary with it.
       ...(source.replicas !== undefined && source.replicas > 0 ? { replicas: source.replicas } : {}),
     },
@@ -88,7 +91,7 @@ export function primaryHasId(primary: KubeObject, hash: string, configs: Readonl
 }
 
 function hasTemplateOf(primary: KubeObject, source: PrimarySource): boolean {
-  const wanted = jsonOf(specFromTarget({}, source)['template']);
+  const wanted = jsonOf(specFromTarget({}, source, source.copies?.now)['template']);
   return sameJson(comparable(wanted), comparable(jsonOf(at(primary, 'spec', 'template'))));
 }
 
@@ -98,12 +101,17 @@ function comparable(template: Json): Json {
   return { labels: textsOf(labels), annotations: others, spec: template['spec'] };
 }
 
-function specFromTarget(live: Json, { target, selector, templateHash, configs }: PrimarySource): Json {
+function specFromTarget(
+  live: Json,
+  { target, selector, templateHash, configs }: PrimarySource,
+  copies: CopyNames['now'] | undefined,
+): Json {
   const wanted = jsonOf(target['spec']);
   const kept = Object.fromEntries(Object.entries(live).filter(([name]) => !copiedFields.includes(name)));
   const copied = copiedFields.flatMap((name) => (wanted[name] === undefined ? [] : [[name, wanted[name]] as const]));
   const { labels, annotations } = jsonOf(at(wanted, 'template', 'metadata'));
-  const podSpec = withPrimaryConfigs(at(wanted, 'template', 'spec'), new Set(Object.keys(configs) as ConfigKey[]));
+  const tracked = new Set(Object.keys(configs) as ConfigKey[]);
+  const podSpec = withPrimaryConfigs(at(wanted, 'template', 'spec'), tracked, copies);
   return {
     ...kept,
     ...Object.fromEntries(copied),

@@ -1,5 +1,6 @@
 import type { KubeObject } from '../manifest/types.ts';
 import { type ConfigRef, configRefsOf } from './configs.ts';
+import { type CopyNames, copyNamesOf } from './config-copies.ts';
 import type { SelectorLabel } from './labels.ts';
 import type { PrimarySource } from './primary.ts';
 import type { Target } from './targets/target.ts';
@@ -11,6 +12,8 @@ export interface Revision {
   readonly hash: string;
   /** What status.trackedConfigs is to say; undefined where tracking is off. */
   readonly configs: Readonly<Record<string, string>> | undefined;
+  /** The primary's copies of those. */
+  readonly copies: CopyNames;
   /** Configs that pods cannot start without and that are not there. */
   readonly missing: readonly ConfigRef[];
 }
@@ -23,14 +26,16 @@ export type Novelty = 'same' | 'promoted' | 'new';
 
 export function revisionOf(kind: Target, target: KubeObject, seen: Seen, settings: DecideSettings): Revision {
   const hash = templateHash(kind.revised(target));
-  if (!settings.configTracking || !kind.tracksConfigs) return { hash, configs: undefined, missing: [] };
+  if (!settings.configTracking || !kind.tracksConfigs)
+    return { hash, configs: undefined, copies: copyNamesOf([], seen), missing: [] };
   const refs = configRefsOf(target);
   const configs: Record<string, string> = {};
   for (const { key } of refs) {
     const config = seen.configs.get(key);
     if (config?.tracked) configs[key] = config.checksum;
   }
-  return { hash, configs, missing: refs.filter(({ key, optional }) => !optional && !seen.configs.has(key)) };
+  const copies = copyNamesOf(Object.keys(configs) as ConfigKey[], seen);
+  return { hash, configs, copies, missing: refs.filter(({ key, optional }) => !optional && !seen.configs.has(key)) };
 }
 
 export interface NoveltyInput {
@@ -58,10 +63,8 @@ export function changedConfigs(status: CanaryStatus, { configs }: Revision): rea
 }
 
 /** The primary's copies hold what the sources hold. */
-export function hasPrimaryConfigs({ configs = {} }: Revision, seen: Seen): boolean {
-  return Object.entries(configs).every(
-    ([key, checksum]) => seen.configs.get(`${key}-primary` as ConfigKey)?.checksum === checksum,
-  );
+export function hasPrimaryConfigs({ configs = {}, copies }: Revision, seen: Seen): boolean {
+  return [...copies.now].every(([key, copy]) => seen.configs.get(copy)?.checksum === configs[key]);
 }
 
 /** Undefined where the target cannot be copied. */
@@ -74,5 +77,6 @@ export function primarySource(
 ): PrimarySource | undefined {
   const { canary, target } = seen;
   if (!target) return undefined;
-  return { canary, target, selector, templateHash: revision.hash, configs: revision.configs ?? {}, replicas, settings };
+  const { hash: templateHash, configs = {}, copies } = revision;
+  return { canary, target, selector, templateHash, configs, copies, replicas, settings };
 }

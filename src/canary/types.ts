@@ -81,6 +81,8 @@ export interface ConfigSeen {
   readonly tracked: boolean;
   /** The uids of its owners. Absent: none. */
   readonly owners?: readonly string[];
+  /** Those of them that are Canaries. Absent: none, so it is nobody's copy. */
+  readonly canaries?: readonly string[];
 }
 
 /** The world as one tick sees it. Absent objects are undefined. */
@@ -101,8 +103,12 @@ export interface Seen {
   readonly routeTrouble: string | undefined;
   /** The routing objects differ from what they should be apart from weights. */
   readonly routeDrift: boolean;
-  /** ConfigMaps and Secrets that the target's template refers to, and the primary's copies of them under their own names. Missing ones have no entry. */
+  /** ConfigMaps and Secrets that the target's template refers to, and what may be the primary's copies of them under their own names. Missing ones have no entry. */
   readonly configs: ReadonlyMap<ConfigKey, ConfigSeen>;
+  /** ConfigMaps and Secrets that this Canary owns, alone or with others: copies of now and of before. Absent: none. */
+  readonly ownCopies?: readonly ConfigKey[];
+  /** What may be copies, there or not, and is referred to by primaries of other Canaries or targets. Absent: none. */
+  readonly readByOthers?: ReadonlySet<ConfigKey>;
   /** spec.replicas that Git asks of the target; undefined where Git does not say. */
   readonly desiredReplicas: number | undefined;
   /** The autoscaler that `spec.autoscalerRef` names, and the primary's copy of it. Absent: there is none. */
@@ -176,7 +182,11 @@ export type Effect =
   /** Create (`over` undefined) or bring to this state (`over` is the live object it was computed from). */
   | { readonly kind: 'write'; readonly object: KubeObject; readonly over: KubeObject | undefined }
   /** Bring the primary's copy of this config to the source's state; `checksum` is the one that was judged. */
-  | { readonly kind: 'copy-config'; readonly key: ConfigKey; readonly checksum: string }
+  | { readonly kind: 'copy-config'; readonly key: ConfigKey; readonly copy: ConfigKey; readonly checksum: string }
+  /** Become an owner of a copy that the primary refers to and that another Canary owns: it must not go with that one. */
+  | { readonly kind: 'join-copy'; readonly copy: ConfigKey }
+  /** Own a copy no longer that the primary does not refer to; with its last owner it goes. */
+  | { readonly kind: 'leave-copy'; readonly copy: ConfigKey }
   /** 0: no pods at all. Kinds that have no number of their own take any other for all of them. */
   | { readonly kind: 'scale-target'; readonly replicas: number }
   /** Create the routing objects or repair them without changing running weights. */

@@ -1,11 +1,16 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { copyConfig, type CopyConfigInput } from '../../src/agent/copy-config.ts';
+import { parse } from 'yaml';
+import { copyConfig, type CopyConfigInput, joinCopy, leaveCopy } from '../../src/agent/copy-config.ts';
 import { openViews } from '../../src/agent/views.ts';
 import { configChecksum } from '../../src/canary/configs.ts';
 import type { ConfigKey } from '../../src/canary/types.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
 import { never, startStage, type SyncStage } from '../sync/a-cluster.ts';
+
+const path = 'manifests/crds/canaries.flagger.app.yaml';
+const canaryDefinition = parse(readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')) as KubeObject;
 
 describe('copies of configs', () => {
   let stage: SyncStage;
@@ -68,6 +73,62 @@ describe('copies of configs', () => {
     );
     await stage.cluster.remove(ref('settings'), {}, never);
     await expect(copyConfig(stage.cluster, { ...settings, checksum: 'x' }, never)).rejects.toThrow('is gone');
+  });
+
+  it('are neither written over another Canary’s nor over what is nobody’s, and are owned by all who read them', async () => {
+    await stage.cluster.create(canaryDefinition, { manager: 'test' }, never);
+    const [one, two] = await Promise.all(
+      ['one', 'two'].map((name) =>
+        stage.cluster.create(
+          {
+            apiVersion: 'flagger.app/v1beta1',
+            kind: 'Canary',
+            metadata: { name, namespace: 'default' },
+            spec: {
+              targetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name },
+              service: { port: 80 },
+              analysis: { interval: '10s', threshold: 1, stepWeight: 50 },
+            },
+          },
+          { manager: 'test' },
+          never,
+        ),
+      ),
+    );
+    if (!one || !two) throw new Error('there are no Canaries');
+    const source = await create('shared', { data: { k: 'v' } });
+    const [key, copy] = ['configmap/shared', 'configmap/shared-primary'] as const;
+    const of = (owner: KubeObject): CopyConfigInput => ({
+      canary: owner,
+      key,
+      checksum: configChecksum(source),
+      includeLabelPrefix: [],
+    });
+    const owners = async (): Promise<unknown> => {
+      const live = await stage.cluster.get(ref('shared-primary'), never);
+      return live?.metadata.ownerReferences?.map(({ name, controller }) => [name, controller]);
+    };
+    await copyConfig(stage.cluster, of(one), never);
+    await expect(copyConfig(stage.cluster, of(two), never)).rejects.toThrow('is not this Canary');
+    await joinCopy(stage.cluster, { canary: two, copy }, never);
+    await joinCopy(stage.cluster, { canary: two, copy }, never);
+    expect(await owners()).toEqual([
+      ['one', true],
+      ['two', false],
+    ]);
+    await expect(copyConfig(stage.cluster, of(one), never)).rejects.toThrow('is not this Canary');
+    expect(await leaveCopy(stage.cluster, { canary: one, copy }, never)).toBe(false);
+    expect(await owners()).toEqual([['two', true]]);
+    expect(await leaveCopy(stage.cluster, { canary: one, copy }, never)).toBe(false);
+    await copyConfig(stage.cluster, of(two), never);
+    expect(await leaveCopy(stage.cluster, { canary: two, copy }, never)).toBe(true);
+    expect(await owners()).toBeUndefined();
+
+    await create('shared-primary', { data: { k: 'somebody’s own' } });
+    await joinCopy(stage.cluster, { canary: two, copy }, never);
+    expect(await leaveCopy(stage.cluster, { canary: two, copy }, never)).toBe(false);
+    await expect(copyConfig(stage.cluster, of(two), never)).rejects.toThrow('is not this Canary');
+    expect(await stage.cluster.get(ref('shared-primary'), never)).toMatchObject({ data: { k: 'somebody’s own' } });
   });
 
   it('are not taken for absent while the API server does not answer [WC06] [R53]', async () => {

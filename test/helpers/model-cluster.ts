@@ -1,10 +1,13 @@
+import { possibleCopies } from '../../src/canary/config-copies.ts';
 import {
   configChecksum,
+  configKey,
   configRefsOf,
-  isTrackedConfig,
+  configSeenOf,
   parseConfigKey,
   renderConfigCopy,
 } from '../../src/canary/configs.ts';
+import { ownerOf } from '../../src/canary/owner.ts';
 import { targets } from '../../src/canary/targets/registry.ts';
 import type { ConfigKey, ConfigSeen, Effect, Seen, TrafficSplit } from '../../src/canary/types.ts';
 import { canonicalJson } from '../../src/lib/hash.ts';
@@ -20,6 +23,10 @@ export interface ModelOptions {
   /** How long new pods take to answer. */
   readonly settleMs?: number;
   readonly replicas?: number;
+  /** What several of them live in. Absent: a cluster of its own. */
+  readonly objects?: Map<string, KubeObject>;
+  /** Name of the ConfigMap that the target reads. */
+  readonly config?: string;
 }
 
 /** An effect did not happen: the tick ends, the status stays. */
@@ -58,11 +65,12 @@ export function createModelCluster({
   namespace = 'demo',
   settleMs = 1_000,
   replicas = 1,
+  objects = new Map(),
+  config: configName = `${name}-config`,
 }: ModelOptions): ModelCluster {
   const { kind: wantedKind } = (canarySpec['targetRef'] ?? {}) as { readonly kind?: string };
   const workload = wantedKind === 'DaemonSet' ? wantedKind : 'Deployment';
   const { scaling } = targets[workload];
-  const objects = new Map<string, KubeObject>();
   /** When a workload last changed, and how many pods of the version before still answer. */
   const changes = new Map<string, { atMs: number; stillServing: number }>();
   let generations = 0;
@@ -120,14 +128,27 @@ export function createModelCluster({
     const target = objects.get(key(workload, name));
     if (target && scaling) put(mergePatch(target, scaling.patch(wanted)) as KubeObject);
   };
+  const ownCopies = (): readonly ConfigKey[] =>
+    [...objects.values()].flatMap(({ kind, metadata: { name: own, ownerReferences = [] } }) =>
+      (kind === 'ConfigMap' || kind === 'Secret') &&
+      ownerReferences.some(({ uid }) => uid === world.canary.metadata.uid)
+        ? [configKey({ kind, name: own })]
+        : [],
+    );
+  const readByOthers = (): ReadonlySet<ConfigKey> =>
+    new Set(
+      [...objects.values()]
+        .filter(({ metadata }) => metadata.name.endsWith('-primary') && metadata.name !== `${name}-primary`)
+        .flatMap((other) => configRefsOf(other).map((ref) => ref.key)),
+    );
   const configsSeen = (): ReadonlyMap<ConfigKey, ConfigSeen> => {
     const found = new Map<ConfigKey, ConfigSeen>();
     const target = objects.get(key(workload, name));
-    for (const ref of target ? configRefsOf(target) : []) {
-      for (const wanted of [ref.key, `${ref.key}-primary` as ConfigKey]) {
-        const config = objects.get(key(ref.kind, parseConfigKey(wanted).name));
-        if (config) found.set(wanted, { checksum: configChecksum(config), tracked: isTrackedConfig(config) });
-      }
+    const sources = target ? configRefsOf(target).map((ref) => ref.key) : [];
+    for (const wanted of [...sources, ...possibleCopies(sources, world.canary), ...ownCopies()]) {
+      const { kind, name: own } = parseConfigKey(wanted);
+      const config = objects.get(key(kind, own));
+      if (config) found.set(wanted, configSeenOf(config));
     }
     return found;
   };
@@ -144,7 +165,7 @@ export function createModelCluster({
     canary: {
       apiVersion: 'flagger.app/v1beta1',
       kind: 'Canary',
-      metadata: { name, namespace, uid: 'uid-of-canary', generation: 1 },
+      metadata: { name, namespace, uid: name === 'app' ? 'uid-of-canary' : `uid-of-${name}`, generation: 1 },
       spec: { ...canarySpec },
     },
     split: undefined,
@@ -170,7 +191,7 @@ export function createModelCluster({
       put({
         apiVersion: 'v1',
         kind: 'ConfigMap',
-        metadata: { name: `${name}-config`, namespace },
+        metadata: { name: configName, namespace },
         data: { message: text },
       });
     },
@@ -191,6 +212,8 @@ export function createModelCluster({
         routeTrouble: world.routeTrouble,
         routeDrift: world.routeDrift,
         configs: configsSeen(),
+        ownCopies: ownCopies(),
+        readByOthers: readByOthers(),
         desiredReplicas: world.desiredReplicas,
         ...scalersSeen(),
       };
@@ -213,13 +236,19 @@ export function createModelCluster({
           const source = objects.get(key(kind, own));
           if (!source || configChecksum(source) !== effect.checksum)
             throw new ClusterFailure(`${effect.key} changed meanwhile`);
-          return put(
-            renderConfigCopy(source, {
-              canary: world.canary,
-              live: objects.get(key(kind, `${own}-primary`)),
-              includeLabelPrefix: [],
-            }),
-          );
+          const { name: copy } = parseConfigKey(effect.copy);
+          const live = objects.get(key(kind, copy));
+          return put(renderConfigCopy(source, { canary: world.canary, name: copy, live, includeLabelPrefix: [] }));
+        }
+        case 'join-copy':
+        case 'leave-copy': {
+          const { kind, name: copy } = parseConfigKey(effect.copy);
+          const live = objects.get(key(kind, copy));
+          if (!live) return;
+          const others = (live.metadata.ownerReferences ?? []).filter(({ uid }) => uid !== world.canary.metadata.uid);
+          const ownerReferences = effect.kind === 'join-copy' ? [...others, ownerOf(world.canary)] : others;
+          if (ownerReferences.length === 0) return void objects.delete(key(kind, copy));
+          return put({ ...live, metadata: { ...live.metadata, ownerReferences } });
         }
         case 'scale-target':
           return scaleTarget(effect.replicas);
@@ -235,7 +264,7 @@ export function createModelCluster({
       }
     },
   };
-  world.setConfig('one');
+  if (!objects.has(key('ConfigMap', configName))) world.setConfig('one');
   const deadlineSeconds = (canarySpec['progressDeadlineSeconds'] as number | undefined) ?? 600;
   put({
     apiVersion: 'apps/v1',
@@ -252,7 +281,7 @@ export function createModelCluster({
               name: 'app',
               image: 'example.org/app:1.0.0',
               ports: [{ name: 'http', containerPort: 9898, protocol: 'TCP' }],
-              env: [{ name: 'MESSAGE', valueFrom: { configMapKeyRef: { name: `${name}-config`, key: 'message' } } }],
+              env: [{ name: 'MESSAGE', valueFrom: { configMapKeyRef: { name: configName, key: 'message' } } }],
             },
           ],
         },

@@ -119,7 +119,10 @@ export function createRollout({ world, answer, onEffect, settings = {} }: Rollou
               ? `Post-rollout check ${effect.hook.name} passed`
               : `Post-rollout hook ${effect.hook.name} failed`;
           done.push({ kind: 'event', event: { type: 'Normal', level: 'info', message } });
-        } else done.push(effect);
+        } else {
+          world.apply(effect);
+          done.push(effect);
+        }
       }
       const record = { atMs: world.nowMs, before, status: parseStatus(world.canary), effects: done, asked, decision };
       ticks.push(record);
@@ -128,7 +131,11 @@ export function createRollout({ world, answer, onEffect, settings = {} }: Rollou
     run(untilMs) {
       for (; world.nowMs <= untilMs; world.nowMs += 1_000) {
         const { nowMs: _now, ...state } = world.see();
-        const snapshot = canonicalJson({ ...state, configs: [...state.configs] });
+        const snapshot = canonicalJson({
+          ...state,
+          configs: [...state.configs],
+          readByOthers: [...(state.readByOthers ?? [])],
+        });
         const changed = snapshot !== lastSeen;
         lastSeen = snapshot;
         if (world.nowMs >= dueMs || (changed && wakes(spec(), parseStatus(world.canary), seen(new Map()), applied)))

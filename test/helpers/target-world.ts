@@ -1,10 +1,5 @@
-import {
-  configChecksum,
-  configRefsOf,
-  isTrackedConfig,
-  parseConfigKey,
-  renderConfigCopy,
-} from '../../src/canary/configs.ts';
+import { possibleCopies } from '../../src/canary/config-copies.ts';
+import { configRefsOf, configSeenOf, parseConfigKey, renderConfigCopy } from '../../src/canary/configs.ts';
 import { parseCanary } from '../../src/canary/parse.ts';
 import { targets } from '../../src/canary/targets/registry.ts';
 import type { CanarySpec, ConfigKey, ConfigSeen, Effect, Seen, TrafficSplit } from '../../src/canary/types.ts';
@@ -88,9 +83,9 @@ export function createTargetWorld({ canarySpec, target, nodes = 2 }: TargetWorld
     const { targetKind, target: ref } = specNow();
     const live = at(ref);
     for (const { key, kind } of live && targets[targetKind].tracksConfigs ? configRefsOf(live) : []) {
-      for (const wanted of [key, `${key}-primary` as ConfigKey]) {
+      for (const wanted of [key, ...possibleCopies([key], world.canary)]) {
         const config = objects.get(keyOf(kind, parseConfigKey(wanted).name));
-        if (config) found.set(wanted, { checksum: configChecksum(config), tracked: isTrackedConfig(config) });
+        if (config) found.set(wanted, configSeenOf(config));
       }
     }
     return found;
@@ -168,8 +163,9 @@ export function createTargetWorld({ canarySpec, target, nodes = 2 }: TargetWorld
         case 'copy-config': {
           const { kind, name } = parseConfigKey(effect.key);
           const source = objects.get(keyOf(kind, name));
-          const live = objects.get(keyOf(kind, `${name}-primary`));
-          if (source) put(renderConfigCopy(source, { canary: world.canary, live, includeLabelPrefix: [] }));
+          const { name: copy } = parseConfigKey(effect.copy);
+          const live = objects.get(keyOf(kind, copy));
+          if (source) put(renderConfigCopy(source, { canary: world.canary, name: copy, live, includeLabelPrefix: [] }));
           return;
         }
         case 'scale-target': {

@@ -89,6 +89,8 @@ function describeEffect(effect: Line['told']['done'][number]): string {
     case 'call-hook':
       return `call ${effect.hook.name}`;
     case 'copy-config':
+    case 'join-copy':
+    case 'leave-copy':
     case 'begin-release':
     case 'reconcile-route':
     case 'restore-route':

@@ -11,11 +11,12 @@ const configs: readonly ConfigSeen[] = Array.from({ length: 4 }, (_, text) => ({
   }),
   tracked: true,
 }));
+const owned = { owners: ['uid-of-canary'], canaries: ['uid-of-canary'] };
 const seen = Array.from({ length: 16 }, (_, index) => {
   const [config, copy] = [configs[index >> 2], configs[index & 3]];
   const found = new Map<ConfigKey, ConfigSeen>();
   if (index >> 2 > 0 && config) found.set(configKey, config);
-  if ((index & 3) > 0 && copy) found.set(`${configKey}-primary`, copy);
+  if ((index & 3) > 0 && copy) found.set(`${configKey}-primary`, { ...copy, ...owned });
   return found;
 });
 

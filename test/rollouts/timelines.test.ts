@@ -149,6 +149,10 @@ function textOf(effect: Effect): string {
       return `${effect.over ? 'update' : 'create'} ${effect.object.kind} ${effect.object.metadata.name}`;
     case 'copy-config':
       return `copy ${effect.key}`;
+    case 'join-copy':
+      return `own ${effect.copy}`;
+    case 'leave-copy':
+      return `own ${effect.copy} no more`;
     case 'scale-target':
       return `scale target to ${effect.replicas}`;
     case 'restore-route':

@@ -1,3 +1,5 @@
+import { isOwned } from '../config-copies.ts';
+import { parseConfigKey } from '../configs.ts';
 import type { ConfigKey } from '../types.ts';
 import { type Stage, warn } from './tick.ts';
 
@@ -8,11 +10,27 @@ export function cannotBeCopied(stage: Stage): boolean {
     warn(stage, obstacle);
     return true;
   }
+  const taken = takenCopy(stage);
+  if (taken !== undefined) {
+    warn(stage, `${taken} stands already and is no copy for ${stage.names.primary}: delete or rename it`);
+    return true;
+  }
   const [first] = stage.revision.missing;
   if (!first) return false;
   const kind = first.kind.toLowerCase();
   warn(stage, `${kind} ${first.name}.${stage.spec.namespace} get query error: ${kind}s "${first.name}" not found`);
   return true;
+}
+
+/** A name that only a copy for this primary is to have, and that somebody else's object has; Flagger's names are given way to. */
+function takenCopy({ revision, seen, spec }: Stage): string | undefined {
+  const { configs, canary } = seen;
+  const taken = [...revision.copies.next.values()].find(
+    (copy) => configs.has(copy) && !isOwned(configs.get(copy), canary),
+  );
+  if (taken === undefined) return undefined;
+  const { kind, name } = parseConfigKey(taken);
+  return `${kind.toLowerCase()} ${name}.${spec.namespace}`;
 }
 
 /** Copies of all tracked configs first, so that the primary's new pods find them. */
@@ -37,8 +55,9 @@ export function unmarkPrimary(stage: Stage): void {
 }
 
 export function copyConfigs({ revision, draft }: Stage, isWanted: (key: ConfigKey) => boolean): void {
-  for (const [name, checksum] of Object.entries(revision.configs ?? {})) {
-    const key = name as ConfigKey;
-    if (isWanted(key)) draft.effects.push({ kind: 'copy-config', key, checksum });
+  const { configs = {}, copies } = revision;
+  for (const [key, copy] of copies.next) {
+    const checksum = configs[key];
+    if (checksum !== undefined && isWanted(key)) draft.effects.push({ kind: 'copy-config', key, copy, checksum });
   }
 }

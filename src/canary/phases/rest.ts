@@ -1,8 +1,8 @@
-import { changedConfigs, hasPrimaryConfigs } from '../revision.ts';
-import type { ConfigKey } from '../types.ts';
+import { changedConfigs } from '../revision.ts';
+import { healCopies, leaveCopies } from './config-copies.ts';
 import { primaryReadiness, primaryServes } from './health.ts';
 import { refusedBy } from './hooks.ts';
-import { copyConfigs, cannotBeCopied, writePrimary } from './primary-write.ts';
+import { cannotBeCopied, writePrimary } from './primary-write.ts';
 import { isCalledBack } from './progress.ts';
 import { awaitApplied, beginRelease } from './restart.ts';
 import { cancel } from './rollback.ts';
@@ -18,6 +18,7 @@ export function* rest(stage: Stage): Asking<void> {
     if (novelty === 'promoted') return cancel(stage);
   } else if (novelty !== 'new') {
     heal(stage);
+    leaveCopies(stage);
     keepUp(stage);
     // The target went back to what runs anyway: its next change is a change again.
     if (novelty === 'promoted') rebase(stage);
@@ -103,9 +104,7 @@ function heal(stage: Stage): void {
     if (isPromoted && !cannotBeCopied(stage)) writePrimary(stage);
     return;
   }
-  if (isPromoted && novelty === 'same' && !hasPrimaryConfigs(revision, seen)) {
-    copyConfigs(stage, (key) => !seen.configs.has(`${key}-primary` as ConfigKey));
-  }
+  if (isPromoted && novelty === 'same') healCopies(stage);
   // A primary that answers again takes its users back.
   // Also where they have gone home already, and the look at which they did came to no end.
   const isLeft = weight > 0 || stage.mirrored || (status.phase === 'Failed' && status.canaryWeight > 0);
