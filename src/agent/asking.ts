@@ -8,6 +8,7 @@ import type { KubeObject } from '../manifest/types.ts';
 import type { Deps } from './deps.ts';
 import { readSecret } from './secrets.ts';
 import { showMeasurement } from './canary-series.ts';
+import { createPodReader } from './pod-reader.ts';
 import type { Views } from './views.ts';
 
 /** Whose question it is. */
@@ -22,6 +23,7 @@ export type Ask = (question: Question, asker: Asker, signal: AbortSignal) => Pro
 /** Puts what `decide` asks to metrics providers and webhooks. */
 export function createAsking(deps: Deps, views: Views): Ask {
   const { clock, cluster, http, settings, telemetry } = deps;
+  const readPods = createPodReader(deps, views);
 
   const revisionOf = async ({ target, targetKind }: CanarySpec): Promise<{ readonly revision?: string }> => {
     const live = targetKind === 'Knative' ? await views.object(target) : undefined;
@@ -36,6 +38,10 @@ export function createAsking(deps: Deps, views: Views): Ask {
       if (own) return own;
       const headers = { 'idempotency-key': randomUUID() };
       return callWebhook(hook, webhookPayload(spec, phase, status, hook.metadata), { http, clock, headers }, signal);
+    }
+    if (question.kind === 'pods') {
+      const trouble = await readPods(question, spec, signal);
+      return { kind: 'pods', ...(trouble ? { trouble } : {}) };
     }
     const io = {
       http,

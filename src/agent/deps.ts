@@ -63,6 +63,8 @@ export interface AgentSettings {
   readonly notifier?: GlobalNotifier;
   /** Canaries must not refer to objects of other namespaces. */
   readonly noCrossNamespaceRefs: boolean;
+  /** Tell the last log lines of containers that do not start. Absent: yes. */
+  readonly podLogs?: boolean;
   /** Webhooks of this host (also with `.svc` and `.svc.cluster.local`) are the agent's own gates. */
   readonly gateHost: string;
 }

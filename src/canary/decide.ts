@@ -118,9 +118,9 @@ function* initialised(stage: Stage): Asking<void> {
     case 'WaitingPromotion':
       return yield* progress(stage);
     case 'Promoting':
-      return promoting(stage);
+      return yield* promoting(stage);
     case 'Finalising':
-      return finalising(stage);
+      return yield* finalising(stage);
     default:
       return yield* rest(stage);
   }

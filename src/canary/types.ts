@@ -9,6 +9,7 @@ import type {
   SessionCookies,
   WebhookSpec,
 } from './spec.ts';
+import type { ToldTrouble } from './trouble/trouble.ts';
 
 export type * from './spec.ts';
 
@@ -135,7 +136,9 @@ export interface Seen {
 export type Question =
   | { readonly kind: 'hook'; readonly hook: WebhookSpec; readonly phase: Phase }
   | { readonly kind: 'metric'; readonly metric: MetricSpec }
-  | { readonly kind: 'metrics-online' };
+  | { readonly kind: 'metrics-online' }
+  /** Why the pods of a workload are not ready. `isLast`: the release ends with it, so all that is known is wanted. */
+  | { readonly kind: 'pods'; readonly role: 'primary' | 'canary'; readonly isLast: boolean };
 
 export type HookAnswer = { readonly kind: 'passed' } | { readonly kind: 'rejected'; readonly reason: string };
 
@@ -148,7 +151,13 @@ export type Sample =
   /** Nobody answered; nothing is known. `text` is the whole event message. */
   | { readonly kind: 'unreachable'; readonly text: string };
 
-export type Answer = HookAnswer | Sample;
+/** `trouble` is absent where none can be seen. */
+export interface PodsAnswer {
+  readonly kind: 'pods';
+  readonly trouble?: ToldTrouble;
+}
+
+export type Answer = HookAnswer | Sample | PodsAnswer;
 
 /** What the agent's own settings contribute to decisions. */
 export interface DecideSettings {
@@ -221,6 +230,8 @@ export type Effect =
 export interface FailedCheck {
   readonly name: string;
   readonly reason: string;
+  /** More about it, line by line, for the body of a commit. Redacted. Absent: nothing. */
+  readonly detail?: readonly string[];
 }
 
 /** What one tick contributes to the evidence of a release. */
@@ -276,5 +287,7 @@ export function questionKey(question: Question): string {
       return metricKey(question.metric);
     case 'metrics-online':
       return 'metrics-online';
+    case 'pods':
+      return `pods/${question.role}/${question.isLast ? 'last' : 'now'}`;
   }
 }

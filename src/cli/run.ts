@@ -147,6 +147,7 @@ export function agentSettings(raw: RawSettings): AgentSettings {
     configTracking: raw['enable-config-tracking'] === 'true',
     eventSource: raw['event-source'],
     noCrossNamespaceRefs: raw['no-cross-namespace-refs'] === 'true',
+    podLogs: raw['pod-logs'] === 'true',
     gateHost: raw['gate-host'] || `serin.${raw['agent-namespace']}`,
     ...notifierOf(raw),
     ...(raw['namespace'] === '' ? {} : { watchNamespace: raw['namespace'] }),

@@ -93,7 +93,7 @@ export async function openCluster(
     async list(kind, options: ListOptions, signal) {
       const resource = await discovery.resource(kind, signal);
       if (!resource) return [];
-      const { labelSelector, fieldSelector } = options;
+      const { labelSelector, fieldSelector, limit: most } = options;
       const readAll = async (limit: string | undefined): Promise<readonly KubeObject[]> => {
         const all: KubeObject[] = [];
         let next = '';
@@ -101,15 +101,16 @@ export async function openCluster(
           const path = `${pathOf(resource, options.namespace)}${query({ labelSelector, fieldSelector, limit, continue: next || undefined })}`;
           const page = await listPage(path, kind, signal);
           all.push(...page.items);
-          next = page.next;
+          next = most === undefined || all.length < most ? page.next : '';
         } while (next);
-        return all;
+        return most === undefined ? all : all.slice(0, most);
       };
       try {
-        return await readAll('500');
+        return await readAll(String(Math.min(most ?? 500, 500)));
       } catch (error) {
         // The server forgot the version of the first page: then all in one answer.
-        if (error instanceof AgentError && error.details['status'] === 410) return readAll(undefined);
+        if (error instanceof AgentError && error.details['status'] === 410)
+          return readAll(most === undefined ? undefined : String(most));
         throw error;
       }
     },
@@ -188,6 +189,25 @@ export async function openCluster(
         );
       } catch (error) {
         if (!isMissing(error)) throw error;
+      }
+    },
+    async podLog({ namespace, name }, { container, previous, tailLines, limitBytes }, signal) {
+      const asked = query({
+        container,
+        previous: previous ? 'true' : undefined,
+        tailLines: String(tailLines),
+        limitBytes: String(limitBytes),
+      });
+      const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(name)}/log${asked}`;
+      const request = { method: 'GET', path, what: `read the log of pod ${namespace}/${name}` } as const;
+      try {
+        // Whatever an app writes is text, also where it reads as JSON.
+        return ((await call({ ...request, read: (text) => text }, signal)) as string | undefined) ?? '';
+      } catch (error) {
+        // A container that has not run yet is a bad request.
+        const status = error instanceof AgentError ? error.details['status'] : undefined;
+        if (status === 400 || status === 404) return undefined;
+        throw error;
       }
     },
     reflect: (kind, options, signal) =>

@@ -62,6 +62,12 @@ export interface Cluster {
   ): Promise<KubeObject>;
   /** Absent objects are no error. */
   remove(ref: ObjectRef, options: { propagation?: Propagation; uid?: string }, signal: AbortSignal): Promise<void>;
+  /** The last lines of a container's log. Undefined: there is no such log. */
+  podLog(
+    pod: { readonly namespace: string; readonly name: string },
+    options: PodLogOptions,
+    signal: AbortSignal,
+  ): Promise<string | undefined>;
   /** What discovery knows; refreshed when an unknown kind is asked for. Undefined: the cluster does not serve it. */
   resource(kind: KindRef, signal: AbortSignal): Promise<Resource | undefined>;
   /** Lists, then watches for ever: survives resets, 410, 429, restarts. Stops when the signal aborts. */
@@ -74,6 +80,17 @@ export interface ListOptions {
   readonly namespace?: string;
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
+  /** Give no more than these, whichever the server gives first. Absent: all. */
+  readonly limit?: number;
+}
+
+export interface PodLogOptions {
+  readonly container: string;
+  /** Of the run before the present one. */
+  readonly previous: boolean;
+  readonly tailLines: number;
+  /** What is longer is cut at its end. */
+  readonly limitBytes: number;
 }
 
 export interface ReflectOptions extends ListOptions {

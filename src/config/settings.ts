@@ -140,6 +140,13 @@ export const settings = [
     'false',
     'refuse Canaries that refer to objects of other namespaces',
   ),
+  setting(
+    'Analysis',
+    'pod-logs',
+    'flag',
+    'true',
+    'tell the last log lines of containers that do not start, without values of their Secrets, in events, alerts and commits',
+  ),
   setting('Alerts', 'slack-url', 'text', '', 'Slack webhook that hears of all Canaries without alerts of their own'),
   setting('Alerts', 'slack-token', 'text', '', 'bearer token for --slack-url'),
   setting('Alerts', 'slack-channel', 'text', '', 'Slack channel; needed with --slack-url'),

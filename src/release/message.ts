@@ -129,7 +129,14 @@ function summaryOf(
     `Failed: ${oneLine(failedCheck?.reason ?? 'unknown', 300)}`,
     `${done}; the version is in quarantine.`,
     ...before,
+    ...detailOf(failedCheck),
   ].join('\n');
+}
+
+/** Indented, so that nothing that a program logged is taken for a trailer or a divider. */
+function detailOf(failedCheck: Outcome['failedCheck']): string[] {
+  const lines = (failedCheck?.detail ?? []).slice(0, 20).map((line) => `  ${plainLine(line, 500)}`);
+  return lines.length === 0 ? [] : ['', ...lines];
 }
 
 function imageLines({ state }: Outcome, { previousImages }: MessageContext): string[] {
@@ -182,6 +189,12 @@ export function oneLine(text: string, max: number): string {
   const flat = text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').trim();
   const letters = Array.from(flat);
   return letters.length <= max ? flat : `${letters.slice(0, max - 1).join('')}…`;
+}
+
+/** One line as it is, indentation and all. */
+function plainLine(text: string, max: number): string {
+  const indent = /^ {0,8}/.exec(text)?.[0] ?? '';
+  return indent + oneLine(text, max);
 }
 
 /** Indented, so that no line can be taken for a trailer or a divider. */

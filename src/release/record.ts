@@ -1,6 +1,6 @@
 import type { Evidence } from '../canary/types.ts';
 import type { KubeObject } from '../manifest/types.ts';
-import type { ReleaseRecord } from './types.ts';
+import type { RecordedOutcome, ReleaseRecord } from './types.ts';
 
 /** Annotation of the Canary that holds its release under way, so that a restart goes on with it. */
 export const releaseAnnotation = 'serin.dev/release';
@@ -10,6 +10,8 @@ const maxEvidence = 60;
 /** Characters of what a metrics provider or a webhook said. */
 const maxText = 300;
 const maxSupersedes = 50;
+/** Lines of what is told of pods that did not start. */
+const maxDetail = 12;
 
 export function renderRecord(record: ReleaseRecord): string {
   const { unwritten = [], ...own } = record;
@@ -25,7 +27,17 @@ function thinned(whole: ReleaseRecord, limit: number): ReleaseRecord {
   return {
     ...record,
     ...(evidence ? { evidence: some(evidence, limit) } : {}),
-    ...(outcome ? { outcome: { ...outcome, evidence: some(outcome.evidence, limit) } } : {}),
+    ...(outcome ? { outcome: thinnedOutcome(outcome, limit) } : {}),
+  };
+}
+
+function thinnedOutcome(outcome: RecordedOutcome, limit: number): RecordedOutcome {
+  const { failedCheck, evidence } = outcome;
+  const detail = failedCheck?.detail?.slice(0, maxDetail).map((line) => line.slice(0, maxText));
+  return {
+    ...outcome,
+    evidence: some(evidence, limit),
+    ...(failedCheck && detail ? { failedCheck: { ...failedCheck, detail } } : {}),
   };
 }
 

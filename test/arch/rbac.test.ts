@@ -39,7 +39,11 @@ const kindsInCode: Readonly<Record<string, { readonly resource: string; readonly
     resource: 'scaledobjects.keda.sh',
     verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'],
   },
-  Event: { resource: 'events', verbs: ['create', 'patch'] },
+  Event: { resource: 'events', verbs: ['create', 'list', 'patch'] },
+  // Read when pods do not become ready, to say why.
+  Pod: { resource: 'pods', verbs: ['list'] },
+  'Pod/log': { resource: 'pods/log', verbs: ['get'] },
+  ReplicaSet: { resource: 'replicasets.apps', verbs: ['list'] },
   // The agent's own, where nobody has made it; and what Git says. Never deleted.
   Namespace: { resource: 'namespaces', verbs: ['get', 'list', 'watch', 'create', 'patch'] },
 };
@@ -58,6 +62,7 @@ const verbsOf: Readonly<Record<string, readonly string[]>> = {
   jsonPatch: ['patch'],
   mergePatch: ['patch'],
   remove: ['delete'],
+  podLog: ['get'],
   // Discovery, open to everybody who is known.
   resource: [],
   version: [],
@@ -166,7 +171,9 @@ describe('the rights of the service account', () => {
 
   it('go no further than the code where Git has no say', () => {
     const all = ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'];
-    for (const { resource, verbs } of ['Canary/status', 'Revision', 'Event'].flatMap((kind) => kindsInCode[kind] ?? []))
+    for (const { resource, verbs } of ['Canary/status', 'Revision', 'Event', 'Pod', 'Pod/log', 'ReplicaSet'].flatMap(
+      (kind) => kindsInCode[kind] ?? [],
+    ))
       for (const granted of [rules, ofNamespace.flatMap((document) => document.rules ?? [])])
         expect(all.filter((verb) => isGranted(verb, resource, granted))).toEqual([...verbs].sort());
   });

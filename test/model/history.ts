@@ -207,6 +207,8 @@ class History {
       }
       case 'metrics-online':
         return { kind: 'value', value: 1 };
+      case 'pods':
+        return { kind: 'pods' };
       case 'metric':
         return sampleOf(this.metrics);
     }

@@ -226,6 +226,9 @@ function understand({ canary }: World): Omit<Understood, 'from'> {
       ...webhooks.map((hook): Question => ({ kind: 'hook', hook, phase: '' })),
       ...metrics.map((metric): Question => ({ kind: 'metric', metric })),
       { kind: 'metrics-online' },
+      ...(['primary', 'canary'] as const).flatMap((role) =>
+        [true, false].map((isLast): Question => ({ kind: 'pods', role, isLast })),
+      ),
     ];
     return { spec, questions: new Map(questions.map((question) => [questionKey(question), question])) };
   } catch (error) {

@@ -1,5 +1,6 @@
 import { hasPrimaryConfigs } from '../revision.ts';
 import { primaryReadiness, primaryServes } from './health.ts';
+import { tellNotReady } from './pods.ts';
 import { cannotBeCopied, writePrimary } from './primary-write.ts';
 import { scaleToZero, tellsLackOfScaler, writePrimaryScaler } from './scaling.ts';
 import { type Asking, alert, fail, log, normal, restartAs, type Stage, update, warn } from './tick.ts';
@@ -25,7 +26,7 @@ export function* initialise(stage: Stage): Asking<void> {
   if (ready.kind !== 'ready') {
     // Nobody depends on it yet, so a corrected target may replace it.
     if (!runsTarget && !primaryServes(stage)) writePrimary(stage);
-    warn(stage, ready.reason);
+    yield* tellNotReady(stage, 'primary', ready);
     return;
   }
   if (tellsLackOfScaler(stage)) return;

@@ -3,6 +3,7 @@ import { at, listOf, numberOf } from '../json.ts';
 import { advance, tellPlain } from './advance.ts';
 import { analyse, heldMs, isHeldTooLong, type Judgement, runPreRollout } from './analyse.ts';
 import { canaryReadiness, primaryReadiness, primaryServes } from './health.ts';
+import { failedCheckOf, tellNotReady } from './pods.ts';
 import { askHook, hooksOf } from './hooks.ts';
 import { preparedMark } from './marks.ts';
 import { cannotBeCopied, writePrimary } from './primary-write.ts';
@@ -28,7 +29,7 @@ export function* progress(stage: Stage): Asking<void> {
   const isOver = status.failedChecks >= spec.analysis.threshold;
   const primary = primaryReadiness(stage);
   if (primary.kind !== 'ready') {
-    warn(stage, primary.reason);
+    yield* tellNotReady(stage, 'primary', primary);
     // A primary that is gone, or in trouble for good, is no fault of the canary, which may be the remedy; one in motion is waited for.
     if (primary.kind === 'progressing' && seen.primary) {
       if (isOver && primaryServes(stage)) rollBackAfterChecks(stage);
@@ -38,7 +39,7 @@ export function* progress(stage: Stage): Asking<void> {
   // A rollback waits for nothing: a restart amid one may have left the canary without pods.
   if (isOver) return rollBackAfterChecks(stage);
   if (seen.routeTrouble !== undefined) return warn(stage, seen.routeTrouble);
-  if (!isCanaryUp(stage)) return;
+  if (!(yield* isCanaryUp(stage))) return;
   if (spec.skipAnalysis) return skip(stage);
   if (yield* isCalledBack(stage)) return;
   if (isJustUp(stage)) return;
@@ -49,17 +50,15 @@ export function* progress(stage: Stage): Asking<void> {
 }
 
 /** Deals with a canary that is not ready. */
-function isCanaryUp(stage: Stage): boolean {
+function* isCanaryUp(stage: Stage): Asking<boolean> {
   const ready = canaryReadiness(stage);
   // With pods that are about to go it is as one that has none yet.
   if (ready.kind === 'ready') return !wakeTarget(stage);
-  warn(stage, ready.reason);
+  const trouble = yield* tellNotReady(stage, 'canary', ready);
   if (ready.kind === 'stuck') {
-    alert(stage, 'error', `Progress deadline exceeded ${ready.reason}`);
-    rollBack(stage, {
-      name: 'readiness',
-      reason: ready.reason.replace(/^canary \w+ \S+ not ready(?: with retryable \w+)?: /, 'canary not ready: '),
-    });
+    alert(stage, 'error', `Progress deadline exceeded ${ready.reason}${trouble ? `: ${trouble.text}` : ''}`);
+    const otherwise = ready.reason.replace(/^canary \w+ \S+ not ready(?: with retryable \w+)?: /, 'canary not ready: ');
+    rollBack(stage, failedCheckOf('readiness', trouble, otherwise));
     return false;
   }
   scaleFromZero(stage);

@@ -1,10 +1,11 @@
 import { canaryReadiness, hasDeadPrimary, primaryReadiness } from './health.ts';
 import { callPostRollout } from './hooks.ts';
+import { tellNotReady } from './pods.ts';
 import { cannotBeCopied, writePrimary } from './primary-write.ts';
 import { restartAnalysis } from './restart.ts';
 import { endRejectedPromotion, failPromotion } from './rollback.ts';
 import { lacksScaler, scaleToZero, writePrimaryScaler } from './scaling.ts';
-import { normal, type Stage, update, warn } from './tick.ts';
+import { type Asking, normal, type Stage, update } from './tick.ts';
 import { canGoHome, leaveDeadCanary, route, routeHome } from './traffic.ts';
 
 /** Copies the analysed revision to the primary. It is the target's present one: anything else has restarted the analysis before. */
@@ -17,11 +18,11 @@ export function promote(stage: Stage): void {
 }
 
 /** Waits for the primary's new pods and moves traffic to them. */
-export function promoting(stage: Stage): void {
+export function* promoting(stage: Stage): Asking<void> {
   if (stage.seen.isPromoted) return succeed(stage);
   if (stage.seen.isRejected) return endRejectedPromotion(stage);
   if (leaveDeadCanary(stage) || leaveDeadPrimary(stage)) return;
-  if (!awaitPrimary(stage) || lacksScaler(stage)) return;
+  if (!(yield* awaitPrimary(stage)) || lacksScaler(stage)) return;
   writePrimaryScaler(stage, 'always');
   const { spec, weight, novelty } = stage;
   const step = spec.analysis.stepWeightPromotion ?? 100;
@@ -50,13 +51,13 @@ function leaveDeadPrimary(stage: Stage): boolean {
 }
 
 /** All users are on the new primary: the canary may go. */
-export function finalising(stage: Stage): void {
+export function* finalising(stage: Stage): Asking<void> {
   // Whatever has become of the primary since an outcome was told is no matter of this release any more.
   if (stage.seen.isPromoted) return succeed(stage);
   if (stage.seen.isRejected) return endRejectedPromotion(stage);
   // Somebody else may have led them back.
   if (leaveDeadCanary(stage)) return;
-  if (awaitPrimary(stage) && !lacksScaler(stage)) succeed(stage);
+  if ((yield* awaitPrimary(stage)) && !lacksScaler(stage)) succeed(stage);
 }
 
 function succeed(stage: Stage): void {
@@ -77,7 +78,7 @@ function succeed(stage: Stage): void {
 }
 
 /** Whether the primary runs the promoted revision and is ready; deals with all that it can be instead. */
-function awaitPrimary(stage: Stage): boolean {
+function* awaitPrimary(stage: Stage): Asking<boolean> {
   const { seen, kind, status, source, novelty } = stage;
   const { primary } = seen;
   const runsIt =
@@ -93,7 +94,7 @@ function awaitPrimary(stage: Stage): boolean {
   }
   const ready = primaryReadiness(stage);
   if (ready.kind === 'ready') return true;
-  warn(stage, ready.reason);
-  if (ready.kind === 'stuck') failPromotion(stage, ready.reason);
+  const trouble = yield* tellNotReady(stage, 'primary', ready);
+  if (ready.kind === 'stuck') failPromotion(stage, ready.reason, trouble);
   return false;
 }

@@ -2,6 +2,7 @@ import { changedConfigs } from '../revision.ts';
 import { healCopies, leaveCopies } from './config-copies.ts';
 import { primaryReadiness, primaryServes } from './health.ts';
 import { refusedBy } from './hooks.ts';
+import { tellNotReady } from './pods.ts';
 import { cannotBeCopied, writePrimary } from './primary-write.ts';
 import { isCalledBack } from './progress.ts';
 import { awaitApplied, beginRelease } from './restart.ts';
@@ -30,7 +31,7 @@ export function* rest(stage: Stage): Asking<void> {
   if (cannotBeCopied(stage) || (lacksScaler(stage) && !isKnown)) return;
   const ready = primaryReadiness(stage);
   if (ready.kind !== 'ready') {
-    warn(stage, ready.reason);
+    yield* tellNotReady(stage, 'primary', ready);
     // One that somebody deleted does not come back by waiting.
     if (ready.kind === 'progressing' && stage.seen.primary) return;
   }

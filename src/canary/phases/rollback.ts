@@ -1,3 +1,4 @@
+import type { ToldTrouble } from '../trouble/trouble.ts';
 import type { FailedCheck } from '../types.ts';
 import { canaryServes } from './health.ts';
 import { callPostRollout } from './hooks.ts';
@@ -40,15 +41,16 @@ export function rollBackAfterChecks(stage: Stage): void {
  * The analysed version does not run as the primary although it runs as the canary: users go (or stay) there.
  * The primary holds the new template, and the status says so: going back to the old one is a release of its own.
  */
-export function failPromotion(stage: Stage, reason: string): void {
+export function failPromotion(stage: Stage, reason: string, trouble: ToldTrouble | undefined): void {
   const { names } = stage;
   warn(stage, `Promotion of ${names.target} failed, primary not ready: ${reason}`);
-  alert(stage, 'error', `Promotion failed, primary not ready: ${reason}`);
+  alert(stage, 'error', `Promotion failed, primary not ready: ${reason}${trouble ? `: ${trouble.text}` : ''}`);
   const isCanaryUp = canaryServes(stage);
   if (isCanaryUp) routeEveryone(stage);
   endPromotion(stage, isCanaryUp ? 100 : stage.weight, {
     name: 'promotion',
-    reason: `primary not ready: ${shortened(reason)}`,
+    reason: `primary not ready: ${trouble?.summary ?? shortened(reason)}`,
+    ...(trouble ? { detail: trouble.lines } : {}),
   });
 }
 

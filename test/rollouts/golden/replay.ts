@@ -83,6 +83,7 @@ export function replay(gold: Recording): Replayed {
 
   const answer = (question: Question): Answer => {
     if (question.kind === 'metrics-online') return { kind: 'value', value: 1 };
+    if (question.kind === 'pods') return { kind: 'pods' };
     if (question.kind === 'hook') {
       const { hook, phase } = question;
       payloads.push({ ...webhookPayload({ name: 'app', namespace: 'demo' }, phase, parseStatus(world.canary), {}) });
