@@ -6,13 +6,14 @@ import { AgentError, messageOf } from '../lib/errors.ts';
 import { createKeyedQueue } from '../lib/keyed-queue.ts';
 import { createLimit } from '../lib/limit.ts';
 import type { KubeObject } from '../manifest/types.ts';
+import { restMs } from './cadence.ts';
 import type { Deps } from './deps.ts';
 import { createInOrder } from './effects-in-order.ts';
-import type { Effects, TickContext } from './execute.ts';
+import type { Effects } from './execute.ts';
 import { createFormerWays } from './former-ways.ts';
 import { createLook } from './looking.ts';
 import { emptyMemory, type Memory } from './memory.ts';
-import { createReach } from './reach.ts';
+import { createReach, type Reached } from './reach.ts';
 import type { Releases } from './releases.ts';
 import { createRivals } from './rivals.ts';
 import { createCanarySeries } from './canary-series.ts';
@@ -130,15 +131,17 @@ export function createCanaryLoop({
     key: string,
     canary: KubeObject,
     memory: Memory,
-    decision: Decision,
-    tick: TickContext,
+    { decision, tick, judging, isRepeated }: Reached,
   ): Promise<void> => {
     const { spec, status } = tick;
+    if (decision.isJudged && !isRepeated) memory.judged = { endedMs: clock.elapsed(), answers: judging };
     // No hold begins later than now: a clock that was set back must not make it longer.
     memory.heldSinceMs = decision.isHeld ? Math.min(memory.heldSinceMs ?? clock.now(), clock.now()) : undefined;
     const notedBefore = releases.notedVersion(key);
-    if (decision.evidence) await releases.note(key, decision.evidence);
+    if (decision.evidence && !isRepeated) await releases.note(key, decision.evidence);
     await runAll(decision.effects, tick);
+    // Users are judged where they are led to now, not where they were.
+    const endedMs = clock.elapsed();
     memory.suspensionTold = spec.suspend;
     const next = decision.status ?? status;
     if (decision.status) {
@@ -148,6 +151,10 @@ export function createCanaryLoop({
       const base = isNoted ? { ...canary, metadata: { ...canary.metadata, resourceVersion: noted } } : canary;
       memory.ahead = await writing(() => writeStatus(cluster, base, next, signal));
     }
+    if (decision.isJudged) memory.judged = { endedMs };
+    else if (memory.judged) memory.judged = { endedMs: memory.judged.endedMs };
+    // A new one has not been judged yet.
+    if (decision.effects.some(({ kind }) => kind === 'begin-release')) memory.judged = undefined;
     series.show(spec, next, tick.seen, decision, (clock.now() - tick.seen.nowMs) / 1000);
     if (next.phase !== memory.phase) {
       memory.phase = next.phase;
@@ -162,6 +169,22 @@ export function createCanaryLoop({
           );
       });
     }
+  };
+
+  /** When one that was not known is looked at first. False: it was known. */
+  const begin = (
+    key: string,
+    memory: Memory,
+    { analysis: { intervalMs } }: Understood['spec'],
+    status: CanaryStatus,
+  ): boolean => {
+    if (memory.dueAtMs > 0) return false;
+    const nowMs = clock.now();
+    memory.dueAtMs = firstTickMs(key, status, intervalMs, nowMs);
+    // Its last look was another agent's.
+    if (underAnalysis.has(status.phase))
+      memory.judged = { endedMs: clock.elapsed() + memory.dueAtMs - nowMs - intervalMs };
+    return true;
   };
 
   const tick = async (key: string): Promise<void> => {
@@ -196,6 +219,7 @@ export function createCanaryLoop({
     const { spec, router } = understood;
     const startedMs = clock.now();
     const status = parseStatus(canary);
+    begin(key, memory, spec, status);
     const again = (atMs: number): void => {
       // A clock that was set back meanwhile must not make it wait for the hour to come again.
       memory.dueAtMs = Math.min(atMs, clock.now() + spec.analysis.intervalMs);
@@ -214,12 +238,16 @@ export function createCanaryLoop({
         memory.quiet = false;
         return again(memory.dueAtMs);
       }
+      const { decision } = reached;
       // Counted from the start: what a tick costs does not stretch the interval.
-      again(startedMs + reached.decision.nextTickMs);
+      again(startedMs + decision.nextTickMs);
       // A view that never gets what was applied tells of no change.
-      if (!isQuiet(reached.decision, status) || reached.tick.seen.isUnapplied) memory.quiet = false;
-      await perform(key, canary, memory, reached.decision, reached.tick);
+      if (!isQuiet(decision, status) || reached.tick.seen.isUnapplied) memory.quiet = false;
+      await perform(key, canary, memory, reached);
       memory.complaint = '';
+      // Of a check that would be shorter than the interval, and one stall of a server would count twice.
+      const leftMs = restMs(memory.judged, spec.analysis.intervalMs, clock.elapsed());
+      if (decision.isJudged && leftMs !== undefined) again(clock.now() + leftMs);
     } catch (error) {
       memory.quiet = false;
       if (signal.aborted) return;
@@ -302,10 +330,7 @@ export function createCanaryLoop({
     const status = parseStatus(canary);
     const now = gatesOf(canary);
     memory.gateOpened ||= opensGate(spec, status, settings.gateHost, { before: memory.gates ?? now, now });
-    if (isNew) {
-      memory.dueAtMs = firstTickMs(key, status, spec.analysis.intervalMs, clock.now());
-      queue.addAt(key, memory.dueAtMs);
-    }
+    if (begin(key, memory, spec, status)) queue.addAt(key, memory.dueAtMs);
     const { seen } = await lookAt({ canary, spec, status, router }, memory, clock.now());
     const cannotWait = memory.gateOpened || wakes(spec, status, seen, decideSettings);
     if (memory.isRunning) {

@@ -20,6 +20,8 @@ export interface Subject {
 export interface OfTick {
   readonly answers: ReadonlyMap<string, Answer>;
   readonly desiredReplicas: number | undefined;
+  readonly restMs: number | undefined;
+  readonly isGateOpened: boolean;
 }
 
 export type Look = (subject: Subject, memory: Memory, nowMs: number, ofTick?: OfTick) => Promise<Observed>;
@@ -42,6 +44,8 @@ export function createLook({ views, settings, releases, keysFor }: LookOptions):
       canary,
       desiredReplicas: ofTick?.desiredReplicas,
       answers: ofTick?.answers ?? new Map(),
+      ...(ofTick?.restMs === undefined ? {} : { restMs: ofTick.restMs }),
+      ...(ofTick?.isGateOpened ? { isGateOpened: true } : {}),
       ...(heldSinceMs === undefined ? {} : { heldSinceMs }),
       ...(lastFailedCheck === undefined ? {} : { lastFailedCheck }),
       isRejected: releases.isRejected(canary, status),

@@ -1,4 +1,5 @@
 import type { GateState } from '../canary/gates.ts';
+import type { Judged } from './cadence.ts';
 import type { Stop } from './interrupt.ts';
 
 /** What the loop keeps of a canary from tick to tick. All of it may be lost: the next tick finds it out again. */
@@ -16,6 +17,8 @@ export interface Memory {
   ahead: string | undefined;
   /** Held since then because checks find nothing out. */
   heldSinceMs: number | undefined;
+  /** Absent: none is known. */
+  judged: Judged | undefined;
   /** When the next tick by schedule is due; 0 before the first. */
   dueAtMs: number;
   /** Nothing was to be done, and nothing that it looks at has changed since. */
@@ -41,6 +44,7 @@ export function emptyMemory(): Memory {
     stop: undefined,
     ahead: undefined,
     heldSinceMs: undefined,
+    judged: undefined,
     dueAtMs: 0,
     quiet: false,
     intervalMs: 0,

@@ -25,6 +25,8 @@ export type Known = Pick<
   | 'canary'
   | 'desiredReplicas'
   | 'answers'
+  | 'restMs'
+  | 'isGateOpened'
   | 'heldSinceMs'
   | 'lastFailedCheck'
   | 'isRejected'

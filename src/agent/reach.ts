@@ -2,6 +2,7 @@ import { deciding, wakes } from '../canary/decide.ts';
 import { gatesOf } from '../canary/gates.ts';
 import { type Answer, type DecideSettings, type Decision, questionKey, type Step } from '../canary/types.ts';
 import { createAsking } from './asking.ts';
+import { isJudging, restMs } from './cadence.ts';
 import type { Deps } from './deps.ts';
 import type { TickContext } from './execute.ts';
 import { interrupted, interruptibly } from './interrupt.ts';
@@ -23,6 +24,10 @@ export interface ReachOptions {
 export interface Reached {
   readonly decision: Decision;
   readonly tick: TickContext;
+  /** By which the release was judged, by questionKey. */
+  readonly judging: ReadonlyMap<string, Answer>;
+  /** The release was judged in a tick that came to no end, and this one goes on with it. */
+  readonly isRepeated: boolean;
 }
 
 /** Reaches the decision of a tick. Undefined: nothing is due, or what has come up meanwhile is looked at first. */
@@ -40,10 +45,15 @@ export function createReach({ deps, views, look, desiredReplicas, decideSettings
   const { clock } = deps;
   const ask = createAsking(deps, views);
   return async ({ spec, status, router, canary }, memory) => {
-    const answers = new Map<string, Answer>();
+    const { intervalMs } = spec.analysis;
+    const leftToRestMs = restMs(memory.judged, intervalMs, clock.elapsed());
+    const begun = leftToRestMs === undefined ? undefined : memory.judged?.answers;
+    const judging = new Map(begun);
+    const answers = new Map(begun);
+    const { gateOpened: isGateOpened } = memory;
     const leftMs = memory.dueAtMs - clock.now();
     // More than an interval ahead is only a clock that was set back: nobody waits until it has caught up.
-    const isEarly = leftMs > 0 && leftMs <= spec.analysis.intervalMs && !memory.gateOpened;
+    const isEarly = leftMs > 0 && leftMs <= intervalMs && !isGateOpened;
     let last: World | undefined;
     for (let round = 0; ; round += 1) {
       const { changesMeanwhile: changes } = memory;
@@ -51,7 +61,12 @@ export function createReach({ deps, views, look, desiredReplicas, decideSettings
       const isFresh = last?.changes === changes && clock.now() - last.observed.seen.nowMs < sameWorldMs;
       if (!last || !isFresh) {
         const subject = { canary, spec, status, router };
-        const ofTick = { answers, desiredReplicas: desiredReplicas(spec.namespace, spec.target.name) };
+        const ofTick = {
+          answers,
+          desiredReplicas: desiredReplicas(spec.namespace, spec.target.name),
+          restMs: begun ? undefined : leftToRestMs,
+          isGateOpened,
+        };
         const observed = await look(subject, memory, clock.now(), ofTick);
         last = { observed, changes, goOn: deciding(spec, status, observed.seen, decideSettings) };
       }
@@ -63,12 +78,16 @@ export function createReach({ deps, views, look, desiredReplicas, decideSettings
         memory.gateOpened = false;
       }
       const step = last.goOn();
-      if (step.kind === 'done')
-        return { decision: step.decision, tick: { spec, status, seen, router, route, liveRoutes } };
+      if (step.kind === 'done') {
+        const tick = { spec, status, seen, router, route, liveRoutes };
+        return { decision: step.decision, tick, judging, isRepeated: begun !== undefined };
+      }
       const answer = await interruptibly(memory, signal, (stop) => ask(step.question, { canary, spec, status }, stop));
       // What has come up meanwhile needs no answer: the next tick looks at it before it asks anybody.
       if (answer === interrupted) return undefined;
-      answers.set(questionKey(step.question), answer);
+      const asked = questionKey(step.question);
+      answers.set(asked, answer);
+      if (isJudging(step.question)) judging.set(asked, answer);
     }
   };
 }

@@ -4,6 +4,9 @@ import type { Reflection } from '../cluster/cluster.ts';
 import { sha256Hex } from '../lib/hash.ts';
 import type { KubeObject } from '../manifest/types.ts';
 
+/** The status tells times in whole seconds, cut off. */
+const statusStepMs = 1_000;
+
 /**
  * After a start: a canary under way gets the rest of its interval, so that no step follows the last one too soon (Flagger's R46);
  * resting ones are spread over their interval.
@@ -11,7 +14,8 @@ import type { KubeObject } from '../manifest/types.ts';
 export function firstTickMs(key: string, status: CanaryStatus, intervalMs: number, nowMs: number): number {
   const underWay = ['Progressing', 'WaitingPromotion', 'Promoting', 'Finalising', 'Waiting'].includes(status.phase);
   const lastMs = Date.parse(status.lastTransitionTime ?? '');
-  if (underWay && Number.isFinite(lastMs)) return Math.min(Math.max(nowMs, lastMs + intervalMs), nowMs + intervalMs);
+  if (underWay && Number.isFinite(lastMs))
+    return Math.min(Math.max(nowMs, lastMs + statusStepMs + intervalMs), nowMs + intervalMs);
   if (underWay) return nowMs;
   return nowMs + (Number.parseInt(sha256Hex(key).slice(0, 8), 16) % intervalMs);
 }

@@ -1,7 +1,9 @@
+import { isDeepStrictEqual } from 'node:util';
 import jsonPatch from 'fast-json-patch';
 import { parseStatus, renderStatus } from '../canary/status.ts';
 import type { CanaryStatus } from '../canary/types.ts';
 import type { Cluster } from '../cluster/cluster.ts';
+import { AgentError } from '../lib/errors.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { refOf } from '../manifest/types.ts';
 
@@ -26,20 +28,45 @@ export async function writeObject(
   return cluster.jsonPatch(refOf(object), operations, options, signal);
 }
 
-/** Writes a Canary's status on the version that was read. Gives the version that this made; throws CLUSTER_CONFLICT when it is another. */
+const statusTries = 5;
+
+/**
+ * Writes a Canary's status on the version that was read. Gives the version that this made. Whoever annotates or labels a Canary does not
+ * undo what was found out; throws CLUSTER_CONFLICT when its spec or status is another.
+ */
 export async function writeStatus(
   cluster: Cluster,
   canary: KubeObject,
   status: CanaryStatus,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const { resourceVersion } = canary.metadata;
-  const patch = {
-    metadata: resourceVersion === undefined ? {} : { resourceVersion },
-    status: renderStatus(status, parseStatus(canary)),
-  };
   const options = { manager: canaryManager, subresource: 'status', unread: true } as const;
-  return (await cluster.mergePatch(refOf(canary), patch, options, signal)).metadata.resourceVersion;
+  let { resourceVersion } = canary.metadata;
+  for (let tries = 1; ; tries += 1) {
+    const patch = {
+      metadata: resourceVersion === undefined ? {} : { resourceVersion },
+      status: renderStatus(status, parseStatus(canary)),
+    };
+    try {
+      return (await cluster.mergePatch(refOf(canary), patch, options, signal)).metadata.resourceVersion;
+    } catch (error) {
+      const isConflict = error instanceof AgentError && error.code === 'CLUSTER_CONFLICT';
+      const live = isConflict && tries < statusTries ? await cluster.get(refOf(canary), signal) : undefined;
+      if (!live || !isSameMatter(canary, live)) throw error;
+      ({ resourceVersion } = live.metadata);
+    }
+  }
+}
+
+/** What decides about a Canary is as it was. */
+function isSameMatter(canary: KubeObject, live: KubeObject): boolean {
+  const { uid, generation, deletionTimestamp } = canary.metadata;
+  return (
+    live.metadata.uid === uid &&
+    live.metadata.generation === generation &&
+    live.metadata.deletionTimestamp === deletionTimestamp &&
+    isDeepStrictEqual(parseStatus(live), parseStatus(canary))
+  );
 }
 
 /** What the server owns is neither compared nor written. */

@@ -9,14 +9,17 @@ import { rest } from './phases/rest.ts';
 import { hasFinalizer, isDeleted, release, settleFinalizer, terminate } from './phases/terminate.ts';
 import { tellsLackOfScaler, wakePrimary, wakeTarget, writePrimaryScaler } from './phases/scaling.ts';
 import { beginTick, stageOf } from './phases/stage.ts';
+import { standStill } from './phases/still.ts';
 import { type Asking, normal, type Stage, type Tick, update, warn } from './phases/tick.ts';
 import {
   followTarget,
   isPlain,
   leaveMissingTarget,
+  leaveUnjudged,
   noteCookies,
   noteWeight,
   reconcileRoute,
+  setBack,
   writeService,
 } from './phases/traffic.ts';
 import { stamped } from './status.ts';
@@ -66,6 +69,7 @@ function decisionOf({ spec, status, seen, draft }: Tick): Decision {
         ? undefined
         : { atMs: seen.nowMs, canaryWeight: status.canaryWeight, iterations: status.iterations, checks: draft.checks },
     isHeld: draft.isHeld,
+    isJudged: draft.isJudged,
     nextTickMs: draft.nextTickMs,
   };
 }
@@ -76,7 +80,8 @@ function* run(tick: Tick): Asking<void> {
   if (isDeleted(tick) && !mustRevert) return;
   if (!mustRevert) {
     if (spec.suspend) {
-      return seen.isSuspensionTold ? undefined : normal(tick, 'skipping canary run as object is suspended');
+      if (!seen.isSuspensionTold) normal(tick, 'skipping canary run as object is suspended');
+      return standStill(tick);
     }
     if (settleFinalizer(tick)) return;
     if (status.phase === '') update(tick, { phase: 'Initializing' });
@@ -105,15 +110,21 @@ function* run(tick: Tick): Asking<void> {
 }
 
 function* initialised(stage: Stage): Asking<void> {
-  const { spec, draft } = stage;
+  const { spec } = stage;
   joinCopies(stage);
   if (!tellsLackOfScaler(stage)) writePrimaryScaler(stage, 'missing');
   if (stage.weight > 0 && canaryServes(stage)) wakeTarget(stage);
-  writeService(stage, 'apex', isPlain(spec) && stage.weight === 100 ? 'canary' : 'primary');
+  writeService(stage, 'apex', isPlain(spec) && stage.judged === 100 ? 'canary' : 'primary');
   reconcileRoute(stage);
   noteCookies(stage);
   noteWeight(stage);
-  switch (draft.status.phase) {
+  yield* runPhase(stage);
+  leaveUnjudged(stage);
+  setBack(stage);
+}
+
+function* runPhase(stage: Stage): Asking<void> {
+  switch (stage.draft.status.phase) {
     case 'Progressing':
     case 'WaitingPromotion':
       return yield* progress(stage);

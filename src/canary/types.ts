@@ -115,6 +115,10 @@ export interface Seen {
   /** The autoscaler that `spec.autoscalerRef` names, and the primary's copy of it. Absent: there is none. */
   readonly scaler?: KubeObject;
   readonly primaryScaler?: KubeObject;
+  /** How long no check is due yet: an interval has not passed since the last one. Absent: it has. Kept by the shell. */
+  readonly restMs?: number;
+  /** A gate that it waited for has opened: what is behind it does not wait for the interval. Absent: no. */
+  readonly isGateOpened?: true;
   /** Since when checks have found nothing out and the canary is held for it; absent while they do. Kept by the shell. */
   readonly heldSinceMs?: number;
   /** The last failed check of this release, for the text of its outcome (from its evidence). Absent: unknown. */
@@ -260,6 +264,8 @@ export interface Decision {
   readonly evidence: Evidence | undefined;
   /** Checks found nothing out, and the canary is held for it; the shell remembers since when. */
   readonly isHeld: boolean;
+  /** The release was judged: the next time is an interval after the last of what this tick asks and does. */
+  readonly isJudged: boolean;
   /** After the beginning of this tick. */
   readonly nextTickMs: number;
 }

@@ -5,8 +5,8 @@ import { keepUp } from './phases/rest.ts';
 import { lacksScaler, wakePrimary, writePrimaryScaler } from './phases/scaling.ts';
 import { beginTick, stageOf } from './phases/stage.ts';
 import { hasFinalizer, isDeleted } from './phases/terminate.ts';
-import type { Stage } from './phases/tick.ts';
-import { followTarget, reconcileRoute, writeService } from './phases/traffic.ts';
+import type { Stage, Tick } from './phases/tick.ts';
+import { followTarget, isOnUnjudged, reconcileRoute, writeService } from './phases/traffic.ts';
 import type { CanarySpec, CanaryStatus, DecideSettings, Seen } from './types.ts';
 
 /**
@@ -16,10 +16,11 @@ import type { CanarySpec, CanaryStatus, DecideSettings, Seen } from './types.ts'
 export function wakes(spec: CanarySpec, status: CanaryStatus, seen: Seen, settings: DecideSettings): boolean {
   const tick = beginTick(spec, status, seen, settings);
   if (isDeleted(tick)) return hasFinalizer(tick);
-  if (spec.suspend) return false;
+  if (spec.suspend) return isLeft(tick);
   if (status.phase === '' || spec.revertOnDeletion !== hasFinalizer(tick)) return true;
   const stage = seen.target && stageOf(tick, seen.target);
   if (!stage) return false;
+  if (isOnUnjudged(stage) || stage.judged < stage.weight) return true;
   const primary = primaryReadiness(stage).kind;
   switch (status.phase) {
     case 'Initializing':
@@ -40,6 +41,12 @@ export function wakes(spec: CanarySpec, status: CanaryStatus, seen: Seen, settin
       if (stage.novelty !== 'new') return hasRepairs(stage);
       return seen.isUnapplied ? hasUsers(stage) : primary !== 'progressing' && !lacksScaler(stage);
   }
+}
+
+/** Users leave also a canary that stands still. */
+function isLeft(tick: Tick): boolean {
+  const stage = tick.seen.target && stageOf(tick, tick.seen.target);
+  return stage !== undefined && (hasDeadCanary(stage) || isOnUnjudged(stage));
 }
 
 function hasRepairs(stage: Stage): boolean {

@@ -1,6 +1,8 @@
 /** Time as a dependency, so that tests decide what time it is. All times are milliseconds since the Unix epoch. */
 export interface Clock {
   now(): number;
+  /** Milliseconds since some beginning, whatever is done to the time of day: tells how long ago something was. */
+  elapsed(): number;
   /** Resolves after `ms`; rejects with the signal's reason when it aborts first. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
   /** Calls `run` once after `ms`; the returned function cancels it. */
@@ -9,6 +11,7 @@ export interface Clock {
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  elapsed: () => performance.now(),
   sleep: (ms, signal) =>
     new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason as Error);

@@ -11,6 +11,7 @@ export function fastClock(speed: number, startMs: number = Date.now()): Clock {
   };
   return {
     now: () => startMs + (Date.now() - startMs) * speed,
+    elapsed: () => performance.now() * speed,
     after,
     sleep: (ms, signal) =>
       new Promise((resolve, reject) => {

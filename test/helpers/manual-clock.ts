@@ -20,6 +20,7 @@ export function manualClock(startMs = 1_700_000_000_000): ManualClock {
   };
   return {
     now: () => nowMs,
+    elapsed: () => nowMs - startMs,
     after,
     sleep: (ms, signal) =>
       new Promise((resolve, reject) => {

@@ -54,13 +54,16 @@ export function createRollout({ world, answer, onEffect, settings = {} }: Rollou
   const applied = { ...decideSettings, ...settings };
   let dueMs = world.nowMs;
   let lastSeen = '';
+  let judgedMs = Number.NEGATIVE_INFINITY;
   let heldSinceMs: number | undefined;
   let lastFailedCheck: FailedCheck | undefined;
   let isSuspensionTold = false;
   const spec = () => parseCanary(world.canary, { provider: 'traefik', minIntervalMs: 10_000 });
+  const restMs = (): number => judgedMs + spec().analysis.intervalMs - world.nowMs;
   const seen = (answers: ReadonlyMap<string, Answer>): Seen => ({
     ...world.see(),
     answers,
+    ...(restMs() > 0 ? { restMs: restMs() } : {}),
     ...(heldSinceMs === undefined ? {} : { heldSinceMs }),
     ...(lastFailedCheck === undefined ? {} : { lastFailedCheck }),
     ...(isSuspensionTold ? { isSuspensionTold } : {}),
@@ -89,6 +92,7 @@ export function createRollout({ world, answer, onEffect, settings = {} }: Rollou
         }
       }
       dueMs = world.nowMs + decision.nextTickMs;
+      if (decision.isJudged) judgedMs = world.nowMs;
       heldSinceMs = decision.isHeld ? (heldSinceMs ?? world.nowMs) : undefined;
       const failed = decision.evidence?.checks.find(({ passed, inconclusive }) => !passed && inconclusive !== 'hold');
       if (failed) lastFailedCheck = { name: failed.name, reason: failed.text };
@@ -98,7 +102,9 @@ export function createRollout({ world, answer, onEffect, settings = {} }: Rollou
           onEffect?.(effect, index);
           world.apply(effect);
           done.push(effect);
-          if (effect.kind === 'begin-release') lastFailedCheck = undefined;
+          if (effect.kind !== 'begin-release') continue;
+          lastFailedCheck = undefined;
+          judgedMs = Number.NEGATIVE_INFINITY;
         }
         isSuspensionTold = spec().suspend;
       } catch (error) {

@@ -6,6 +6,7 @@ export function skippingClock(): Clock & { readonly waits: number[] } {
   return {
     waits,
     now: () => Date.UTC(2026, 0, 1),
+    elapsed: () => 0,
     sleep: async (ms, stop) => {
       stop.throwIfAborted();
       waits.push(ms);

@@ -80,6 +80,7 @@ function jumping(clock: Clock): { readonly clock: Clock; readonly jump: (ms: num
     jump,
     clock: {
       now: () => clock.now() + skewMs,
+      elapsed: () => clock.elapsed(),
       sleep: (ms, signal) => clock.sleep(ms, signal),
       after: (ms, run) => clock.after(ms, run),
     },

@@ -97,7 +97,7 @@ export async function editByHand(
   { type = 'application/merge-patch+json' } = {},
 ): Promise<void> {
   const group = apiVersions[kind];
-  const path = `${group === undefined ? '/api/v1' : `/apis/${group}`}/namespaces/test/${kind.toLowerCase()}s/${name}`;
+  const path = `${group === undefined ? '/api/v1' : `/apis/${group}`}/namespaces/test/${kind.toLowerCase().replace(/y$/, 'ie')}s/${name}`;
   const response = await fetch(`${sandbox.apiUrl}${path}?fieldManager=kubectl-edit`, {
     method: 'PATCH',
     headers: { 'content-type': type },

@@ -24,21 +24,21 @@ export function* advance(stage: Stage): Asking<void> {
 }
 
 function* advanceWeight(stage: Stage, { steps, maxWeight }: Steps): Asking<void> {
-  const { names, weight, mirrored, spec, draft } = stage;
+  const { names, judged, mirrored, spec, draft } = stage;
   if (!mirrored && draft.status.phase !== 'WaitingPromotion') {
     if (!(yield* mayIncrease(stage))) return update(stage, { iterations: haltedMark });
-    if (weight > 0) update(stage, { iterations: 0 });
+    if (judged > 0) update(stage, { iterations: 0 });
   }
-  if (weight >= maxWeight) return yield* confirmAndPromote(stage);
+  if (judged >= maxWeight) return yield* confirmAndPromote(stage);
   // A primary that does not answer keeps nobody.
   const isPrimaryUp = primaryServes(stage);
-  if (spec.analysis.mirror && weight === 0 && !mirrored && isPrimaryUp) {
+  if (spec.analysis.mirror && judged === 0 && !mirrored && isPrimaryUp) {
     log(stage, 'Running mirror step 100/0/true');
     route(stage, 0, true);
     update(stage, { canaryWeight: 0, iterations: 0 });
     return normal(stage, `Advance ${names.canary} canary weight 0`);
   }
-  const next = isPrimaryUp ? (steps.find((step) => step > weight) ?? maxWeight) : 100;
+  const next = isPrimaryUp ? (steps.find((step) => step > judged) ?? maxWeight) : 100;
   if (isPrimaryUp) route(stage, next);
   else routeEveryone(stage);
   update(stage, { phase: 'Progressing', canaryWeight: next, iterations: 0 });

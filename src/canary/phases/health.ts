@@ -19,7 +19,7 @@ export function canaryReadiness(stage: Stage): Readiness {
   return readinessOf(stage, 'canary', kind.candidateOf(seen), name);
 }
 
-type Served = Pick<Stage, 'kind' | 'seen' | 'spec' | 'selector'>;
+export type Served = Pick<Stage, 'kind' | 'seen' | 'spec' | 'selector'>;
 
 /** Whether anybody answers the users of the primary: its own pods, or those of the one before, to which they are still led. */
 export function primaryServes(stage: Served): boolean {

@@ -42,9 +42,9 @@ export function* progress(stage: Stage): Asking<void> {
   if (!(yield* isCanaryUp(stage))) return;
   if (spec.skipAnalysis) return skip(stage);
   if (yield* isCalledBack(stage)) return;
-  if (isJustUp(stage)) return;
+  if (isJustUp(stage) || isTooSoon(stage)) return;
   stage.draft.isHeld = false;
-  const judgement = yield* check(stage);
+  const judgement = yield* checkInTime(stage);
   if (judgement === 'lost') return holdThroughOutage(stage);
   if (judgement === 'passed' && !lacksScaler(stage)) yield* advance(stage);
 }
@@ -65,7 +65,8 @@ function* isCanaryUp(stage: Stage): Asking<boolean> {
   return false;
 }
 
-function stepsBack({ spec, status }: Stage): number {
+/** Rounds, or the mark of a weighted canary, of one whose users have gone home. */
+export function stepsBack({ spec, status }: Stage): number {
   const { strategy } = spec.analysis;
   return strategy.kind === 'canary' ? preparedMark : Math.min(status.iterations, strategy.iterations);
 }
@@ -83,6 +84,24 @@ function isJustUp(stage: Stage): boolean {
   if (sinceMs < 0 || sinceMs >= settleMs) return false;
   draft.nextTickMs = Math.min(draft.nextTickMs, settleMs - sinceMs);
   return true;
+}
+
+/** Whatever made it look now: the same trouble must not count twice. Only a gate that opens lets the next step come early. */
+function isTooSoon({ seen, draft }: Stage): boolean {
+  if (seen.restMs === undefined || seen.isGateOpened) return false;
+  draft.nextTickMs = seen.restMs;
+  return true;
+}
+
+/** What fails ahead of its time stops the next step, and counts when it still fails in time. */
+function* checkInTime(stage: Stage): Asking<Judgement> {
+  const { seen, status, draft } = stage;
+  const judgement = yield* check(stage);
+  draft.isJudged = seen.restMs === undefined || judgement === 'passed';
+  if (draft.isJudged) return judgement;
+  draft.nextTickMs = seen.restMs ?? draft.nextTickMs;
+  update(stage, { failedChecks: status.failedChecks });
+  return judgement;
 }
 
 /** Rollback hooks are asked first of all; the first that agrees ends the release. */
@@ -104,8 +123,8 @@ export function* isCalledBack(stage: Stage): Asking<boolean> {
 }
 
 function* check(stage: Stage): Asking<Judgement> {
-  const { weight, status, mirrored, spec, names, seen } = stage;
-  const isUntouched = weight === 0 && !(spec.analysis.mirror && mirrored);
+  const { judged, status, mirrored, spec, names, seen } = stage;
+  const isUntouched = judged === 0 && !(spec.analysis.mirror && mirrored);
   if (!isUntouched) return yield* analyse(stage);
   const isWeighted = spec.analysis.strategy.kind === 'canary';
   if (isWeighted && status.iterations < 0) return 'passed';

@@ -24,11 +24,11 @@ export function* promoting(stage: Stage): Asking<void> {
   if (leaveDeadCanary(stage) || leaveDeadPrimary(stage)) return;
   if (!(yield* awaitPrimary(stage)) || lacksScaler(stage)) return;
   writePrimaryScaler(stage, 'always');
-  const { spec, weight, novelty } = stage;
+  const { spec, judged, weight, novelty } = stage;
   const step = spec.analysis.stepWeightPromotion ?? 100;
   // Nobody stays on a canary that changes under the users or does not answer.
   const isGradual = weight > 0 && novelty === 'same' && canaryReadiness(stage).kind === 'ready';
-  const left = isGradual ? Math.max(weight - step, 0) : 0;
+  const left = isGradual ? Math.max(judged - step, 0) : 0;
   if (step < 100 && isGradual) {
     route(stage, left);
     normal(stage, `Advance ${stage.names.canary} primary weight ${100 - left}`);

@@ -1,6 +1,6 @@
 import type { ToldTrouble } from '../trouble/trouble.ts';
 import type { FailedCheck } from '../types.ts';
-import { canaryServes } from './health.ts';
+import { canaryServes, primaryServes } from './health.ts';
 import { callPostRollout } from './hooks.ts';
 import { scaleToZero } from './scaling.ts';
 import { alert, normal, restartAs, type Stage, update, warn } from './tick.ts';
@@ -45,9 +45,10 @@ export function failPromotion(stage: Stage, reason: string, trouble: ToldTrouble
   const { names } = stage;
   warn(stage, `Promotion of ${names.target} failed, primary not ready: ${reason}`);
   alert(stage, 'error', `Promotion failed, primary not ready: ${reason}${trouble ? `: ${trouble.text}` : ''}`);
-  const isCanaryUp = canaryServes(stage);
-  if (isCanaryUp) routeEveryone(stage);
-  endPromotion(stage, isCanaryUp ? 100 : stage.weight, {
+  // What has come in the place of the analysed version is only better than nobody.
+  const isBetter = canaryServes(stage) && (stage.novelty === 'same' || !primaryServes(stage));
+  if (isBetter) routeEveryone(stage);
+  endPromotion(stage, isBetter ? 100 : stage.weight, {
     name: 'promotion',
     reason: `primary not ready: ${trouble?.summary ?? shortened(reason)}`,
     ...(trouble ? { detail: trouble.lines } : {}),

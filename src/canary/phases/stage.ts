@@ -2,7 +2,7 @@ import { noveltyOf, primarySource, revisionOf } from '../revision.ts';
 import { targets } from '../targets/registry.ts';
 import type { CanarySpec, CanaryStatus, DecideSettings, Seen } from '../types.ts';
 import type { Draft, Stage, Tick } from './tick.ts';
-import { observedWeight } from './traffic.ts';
+import { canGoHome, observedWeight } from './traffic.ts';
 
 export function beginTick(spec: CanarySpec, status: CanaryStatus, seen: Seen, settings: DecideSettings): Tick {
   const { namespace, name, target } = spec;
@@ -12,6 +12,7 @@ export function beginTick(spec: CanarySpec, status: CanaryStatus, seen: Seen, se
     status,
     checks: [],
     isHeld: false,
+    isJudged: false,
     nextTickMs: spec.analysis.intervalMs,
   };
   const names = {
@@ -35,6 +36,9 @@ export function stageOf(tick: Tick, target: NonNullable<Seen['target']>): Stage 
     : kind.scaling && (kind.scaling.replicasOf(target) || seen.desiredReplicas || 0);
   const source = primarySource(seen, selector, revision, settings, replicas);
   if (!source) return undefined;
+  const weight = observedWeight(spec, seen, selector);
+  // Users stay with those who answer them.
+  const isBound = !canGoHome({ kind, seen, spec, selector });
   return {
     ...tick,
     target,
@@ -42,7 +46,28 @@ export function stageOf(tick: Tick, target: NonNullable<Seen['target']>): Stage 
     revision,
     source,
     novelty: noveltyOf({ kind, status, revision, seen, source }),
-    weight: observedWeight(spec, seen, selector),
+    weight,
+    judged: isBound ? weight : Math.min(weight, judgedWeight(spec, status)),
     mirrored: seen.split?.mirror ?? false,
   };
+}
+
+/** The share that the analysis has come to, as the status says it; what routes give the canary beyond it has been judged by nobody. */
+function judgedWeight(
+  { analysis: { strategy } }: CanarySpec,
+  { phase, canaryWeight, iterations }: CanaryStatus,
+): number {
+  const isSteps = strategy.kind === 'canary';
+  switch (phase) {
+    case 'Progressing':
+    case 'WaitingPromotion':
+      if (isSteps) return canaryWeight;
+      // Users of an A/B test come with its first round, those of blue/green after the last.
+      return iterations > (strategy.kind === 'ab-testing' ? 0 : strategy.iterations) ? 100 : canaryWeight;
+    case 'Promoting':
+    case 'Finalising':
+      return isSteps ? canaryWeight : 100;
+    default:
+      return 100;
+  }
 }

@@ -13,6 +13,7 @@ import type {
   Evidence,
   Question,
   Seen,
+  TrafficSplit,
 } from '../types.ts';
 
 /** A course of action that stops wherever it needs an answer. */
@@ -25,6 +26,9 @@ export interface Draft {
   status: CanaryStatus;
   readonly checks: Evidence['checks'][number][];
   isHeld: boolean;
+  isJudged: boolean;
+  /** Where users are led by what is decided so far. Absent: where they are. */
+  routed?: TrafficSplit;
   nextTickMs: number;
 }
 
@@ -51,6 +55,8 @@ export interface Stage extends Tick {
   readonly novelty: Novelty;
   /** The canary's share as the routing objects say, not as the status does. */
   readonly weight: number;
+  /** What of it the analysis has come to: somebody else may have given the canary more. */
+  readonly judged: number;
   readonly mirrored: boolean;
 }
 

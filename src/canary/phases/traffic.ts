@@ -5,9 +5,9 @@ import type { SelectorLabel } from '../labels.ts';
 import { serviceName, type ServiceRole } from '../services.ts';
 import { usersUnderTest } from '../strategy.ts';
 import type { CanarySpec, Effect, Seen, SessionCookies, TrafficSplit } from '../types.ts';
-import { canaryServes, hasDeadCanary, isLedToFormer, primaryServes } from './health.ts';
+import { canaryServes, hasDeadCanary, isLedToFormer, primaryServes, type Served } from './health.ts';
 import { leaveScaler, wakeTarget } from './scaling.ts';
-import { normal, type Stage, type Tick, update } from './tick.ts';
+import { normal, type Stage, type Tick, update, warn } from './tick.ts';
 
 /** Without a mesh or ingress the apex Service is the only switch: it leads to one of the two. */
 export function isPlain({ provider }: CanarySpec): boolean {
@@ -32,6 +32,9 @@ export function routeEveryone(stage: Stage): void {
 function routeUsers(stage: Stage, split: TrafficSplit, everyone = false): void {
   const { canaryWeight } = split;
   const { draft, spec } = stage;
+  // They are on their way there already.
+  if (!everyone && sameJson(draft.routed, split)) return;
+  draft.routed = split;
   // Whoever gets users is not to lose its pods; without them an autoscaler that is paused stays so.
   if (canaryWeight > 0) wakeTarget(stage);
   else leaveScaler(stage);
@@ -63,18 +66,60 @@ export function noteCookies(stage: Stage): void {
   takeCookies(stage, stage.weight);
 }
 
-/** The status of a release with steps says what the routes say, even if the one that was to say so got lost, or somebody moved them. */
-export function noteWeight({ draft, spec, weight }: Stage): void {
+/**
+ * The share that was judged is what counts, and the status says it. Where the routes say less, somebody has taken users off the canary, or
+ * the status that was to say so got lost: the steps go on from there. Where they say more, nobody has judged that.
+ */
+export function noteWeight(stage: Stage): void {
+  const { draft, spec, names, weight, judged } = stage;
   const { phase, canaryWeight } = draft.status;
-  if (spec.analysis.strategy.kind !== 'canary' || canaryWeight === weight) return;
-  if (['Progressing', 'WaitingPromotion', 'Promoting', 'Finalising'].includes(phase))
-    draft.status = { ...draft.status, canaryWeight: weight };
+  if (judged < weight)
+    warn(stage, `The routes give ${names.canary} weight ${weight}, only ${judged} was judged: it is set back`);
+  if (spec.analysis.strategy.kind !== 'canary' || canaryWeight === judged) return;
+  if (!['Progressing', 'WaitingPromotion', 'Promoting', 'Finalising'].includes(phase)) return;
+  draft.status = { ...draft.status, canaryWeight: judged };
+  if (judged < canaryWeight)
+    normal(stage, `The routes give ${names.canary} weight ${judged} instead of ${canaryWeight}: it goes on from there`);
+}
+
+/** Takes from the canary what the routes give it beyond what was judged, unless this tick has led its users elsewhere. */
+export function setBack(stage: Stage): void {
+  const { draft, weight, judged, mirrored } = stage;
+  if (judged < weight && draft.routed === undefined) route(stage, judged, mirrored);
 }
 
 /** Users are not left with pods that do not answer when the primary can take them. True: they were, and go there. */
 export function leaveDeadCanary(stage: Stage): boolean {
   if (!hasDeadCanary(stage)) return false;
   routeHome(stage, true);
+  update(stage, { canaryWeight: 0 });
+  return true;
+}
+
+/**
+ * Users are on the canary, who would get, or get already, what no release under way has judged: another version than the one that they
+ * were given, or one that still waits to be let in.
+ */
+export function isOnUnjudged(stage: Stage): boolean {
+  const { novelty, status, weight, mirrored } = stage;
+  if ((weight === 0 && !mirrored) || status.phase === '' || status.phase === 'Initializing') return false;
+  const isUnjudged = novelty === 'new' || (status.phase === 'Waiting' && novelty === 'same');
+  return isUnjudged && !holdsUsers(stage) && canGoHome(stage);
+}
+
+/** They go home before anything else is done, unless this tick has led them elsewhere. True: they were there, and go. */
+export function leaveUnjudged(stage: Stage): boolean {
+  const { draft, names } = stage;
+  if (draft.routed !== undefined || !isOnUnjudged(stage)) return false;
+  const { target, canary } = names;
+  const later = draft.effects.splice(0).filter(({ kind }) => kind !== 'reconcile-route');
+  if (stage.novelty === 'new')
+    warn(
+      stage,
+      `${target} has changed: the users of ${canary} go to the primary, because nobody has judged what it is now`,
+    );
+  routeHome(stage, true);
+  draft.effects.push(...later);
   update(stage, { canaryWeight: 0 });
   return true;
 }
@@ -110,7 +155,7 @@ export function routeHome(stage: Stage, isTold = false): number {
   return 0;
 }
 
-export function canGoHome(stage: Stage): boolean {
+export function canGoHome(stage: Served): boolean {
   return primaryServes(stage) || !canaryServes(stage);
 }
 

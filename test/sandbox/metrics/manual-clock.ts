@@ -11,6 +11,7 @@ export function manualClock(startMs: number): ManualClock {
   const due = new Map<() => void, number>();
   return {
     now: () => nowMs,
+    elapsed: () => nowMs - startMs,
     after(ms, run) {
       const once = (): void => run();
       due.set(once, nowMs + ms);

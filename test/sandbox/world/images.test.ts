@@ -40,6 +40,9 @@ function stillClock(): Clock & { nowMs: number } {
     now() {
       return this.nowMs;
     },
+    elapsed() {
+      return this.nowMs;
+    },
     sleep: () => Promise.resolve(),
     after: () => () => undefined,
   };
