@@ -1,118 +1,72 @@
-import {
-  type Document,
-  isAlias,
-  isCollection,
-  isMap,
-  isPair,
-  isScalar,
-  isSeq,
-  type Node,
-  parseAllDocuments,
-} from 'yaml';
+import { type Document, isAlias, isCollection, isMap, isPair, isScalar, type Node } from 'yaml';
+import { blockEntries, type Entries, type Entry, flowEntries, isFlow } from './edit-entries.ts';
+import { isList, isObject } from './edit-value.ts';
+import { readYaml, valueOf } from './read-yaml.ts';
 
 /** Keys and indexes from a document's root. */
 export type YamlPath = readonly (string | number)[];
 
-/** One place in a file: zero-based document, path inside it. */
-export interface Place {
-  readonly document: number;
-  readonly path: YamlPath;
+/** One document of a text. */
+export interface Written {
+  readonly text: string;
+  readonly document: Document.Parsed;
+  /** As kubectl reads it; integers that a number cannot hold are BigInts. */
+  readonly value: unknown;
 }
 
-/**
- * Why an edit is not made; never a wrong write. `style`: the way it is written cannot be kept. `verify`: reading the edited text
- * back gave something else than what was meant.
- */
-export type Refusal =
-  | 'unreadable'
-  | 'missing'
-  | 'not-scalar'
-  | 'alias'
-  | 'anchor'
-  | 'tag'
-  | 'style'
-  | 'flow'
-  | 'verify';
-
-export type EditResult =
-  | { readonly kind: 'edited'; readonly text: string }
-  | { readonly kind: 'refused'; readonly refusal: Refusal; readonly message: string };
-
-export const refused = (refusal: Refusal, message: string): EditResult => ({ kind: 'refused', refusal, message });
-
-/** Undefined where any document has an error. Ranges are UTF-16 indexes into `text`. */
-export function readDocuments(text: string): readonly Document.Parsed[] | undefined {
-  // `intAsBigInt` keeps large numbers comparable to the digit; nothing but comparisons sees them.
-  const parsed = parseAllDocuments(text, { keepSourceTokens: true, intAsBigInt: true, stringKeys: true });
-  if (!Array.isArray(parsed)) return [];
-  return parsed.some(({ errors }) => errors.length > 0) ? undefined : parsed;
-}
-
-export function nodeAt(document: Document.Parsed | undefined, path: YamlPath): Node | undefined {
-  let node: unknown = document?.contents;
-  for (const step of path) {
-    if (isMap(node)) {
-      node = node.items.find(({ key }) => isScalar(key) && key.value === step)?.value;
-    } else if (isSeq(node) && typeof step === 'number') node = node.items[step];
-    else return undefined;
+/** The documents of a text; undefined where one of them cannot be read. */
+export function writtenIn(text: string): readonly Written[] | undefined {
+  const documents = readYaml(text, { forEdits: true });
+  if (documents.some(({ errors }) => errors.length > 0)) return undefined;
+  try {
+    return documents.map((document) => ({ text, document, value: valueOf(document) }));
+  } catch {
+    // An alias that leads nowhere, or too many of them.
+    return undefined;
   }
-  return isScalar(node) || isCollection(node) || isAlias(node) ? node : undefined;
 }
 
-export const formatPath = (path: YamlPath): string =>
-  path.map((step) => (typeof step === 'number' ? `[${step}]` : `.${step}`)).join('') || '(root)';
-
-/**
- * Everything that a document says, comments, tags and anchors included, as text: equal text, equal document. The value at `except`
- * is left out, what is attached to it is not.
- */
-export function fingerprint(document: Document.Parsed, except?: YamlPath): string {
-  const directives = document.directives?.toString() ?? '';
-  return JSON.stringify([
-    document.commentBefore,
-    document.comment,
-    directives,
-    document.contents ? shapeOf(document.contents, except) : null,
-  ]);
+/** A value with the place where it is written; a value that comes by an alias or a merge key has no node of its own. */
+export interface Spot {
+  readonly in: Written;
+  readonly node: Node | undefined;
+  readonly value: unknown;
+  /** Undefined for the document's root. */
+  readonly entry: Entry | undefined;
+  /** Whether the entry stands in braces. */
+  readonly isInFlow: boolean;
 }
 
-function shapeOf(node: unknown, except: YamlPath | undefined): unknown {
-  if (isPair(node)) {
-    const inside = except !== undefined && isScalar(node.key) && node.key.value === except[0];
-    return [shapeOf(node.key, undefined), shapeOf(node.value, inside ? except.slice(1) : undefined)];
+export const rootOf = (written: Written): Spot => ({
+  in: written,
+  node: written.document.contents ?? undefined,
+  value: written.value,
+  entry: undefined,
+  isInFlow: false,
+});
+
+/** Where a map's or list's entries stand in lines of their own. */
+export function blockOf({ in: { text, document }, node }: Spot): Entries | undefined {
+  return isCollection(node) && !isFlow(node) ? blockEntries(text, node, node === document.contents) : undefined;
+}
+
+/** The spots of a map or list, by key or index. */
+export function spotsIn(spot: Spot | undefined): ReadonlyMap<string | number, Spot> {
+  const spots = new Map<string | number, Spot>();
+  if (!spot || !(isObject(spot.value) || isList(spot.value))) return spots;
+  const isInFlow = isFlow(spot.node);
+  const entries = isFlow(spot.node) ? flowEntries(spot.node) : blockOf(spot)?.entries;
+  for (const entry of entries ?? []) {
+    if (entry.key === undefined) continue;
+    const value = (spot.value as Record<string | number, unknown>)[entry.key];
+    spots.set(entry.key, { in: spot.in, node: entry.node, value, entry, isInFlow });
   }
-  if (isAlias(node)) return ['alias', node.source, node.comment, node.commentBefore];
-  if (isScalar(node)) {
-    const value = except?.length === 0 ? 'except' : [typeof node.value, String(node.value)];
-    return ['scalar', value, node.tag, node.anchor, node.comment, node.commentBefore, node.spaceBefore];
-  }
-  if (isCollection(node)) {
-    const items = node.items.map((item, at) => {
-      const inside = isPair(item) || (except !== undefined && except[0] === at);
-      return shapeOf(item, inside ? (isPair(item) ? except : except?.slice(1)) : undefined);
-    });
-    return [
-      isMap(node) ? 'map' : 'seq',
-      node.tag,
-      node.anchor,
-      node.comment,
-      node.commentBefore,
-      node.spaceBefore,
-      items,
-    ];
-  }
-  return null;
+  return spots;
 }
 
-/** The document as plain values, aliases resolved; integers are BigInts. Undefined where it is empty. */
-export function plainValue(document: Document.Parsed | undefined): unknown {
-  return document?.contents ? toPlain(document.toJS({ maxAliasCount: 1000 })) : undefined;
-}
-
-/** Numbers get one form, so that 1 and 1n are equal and 10n ** 20n stays exact. */
-export function toPlain(value: unknown): unknown {
-  if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : value;
-  if (Array.isArray(value)) return value.map(toPlain);
-  if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, toPlain(member)]));
+export function hasAlias(node: unknown): boolean {
+  if (isAlias(node)) return true;
+  if (isPair(node)) return hasAlias(node.key) || hasAlias(node.value);
+  if (isMap(node) && node.items.some(({ key }) => isScalar(key) && typeof key.value === 'symbol')) return true;
+  return isCollection(node) && node.items.some(hasAlias);
 }

@@ -1,8 +1,8 @@
-import { type Document, isMap, isNode, isSeq, LineCounter, parseAllDocuments, type YAMLError } from 'yaml';
+import { type Document, isMap, isNode, isSeq, LineCounter, type YAMLError } from 'yaml';
 import { atOnce } from '../lib/turns.ts';
 import { readObjects } from './collect.ts';
 import { splitDocuments } from './documents.ts';
-import { kubernetesScalars } from './scalars.ts';
+import { readYaml, valueOf } from './read-yaml.ts';
 import { isEmptyDocument, type KnownText, knownText, type Stray } from './stray.ts';
 import type { Manifest, Problem } from './types.ts';
 
@@ -50,7 +50,7 @@ export function* parsing(path: string, text: string): Generator<void, ParsedFile
   }
   let document = 0;
   for (const part of splitDocuments(content)) {
-    for (const read of readYaml(part.text)) {
+    for (const read of readDocuments(part.text)) {
       if (read.kind === 'unreadable') {
         problems.push(unreadable(path, part.linesBefore + read.line, read.reason, part.text));
         unreadableText += part.text;
@@ -81,27 +81,15 @@ type ReadDocument =
   | { readonly kind: 'value'; readonly value: unknown; readonly lineAt: (item?: number) => number }
   | { readonly kind: 'unreadable'; readonly line: number; readonly reason: string };
 
-const options = {
-  merge: true,
-  stringKeys: true,
-  prettyErrors: false,
-  customTags: (tags: readonly unknown[]) => [...kubernetesScalars, ...tags],
-} as const;
-
-/** Aliases are counted while they are resolved: a few lines must not become gigabytes. */
-const maxAliasCount = 1_000;
-
-function readYaml(text: string): readonly ReadDocument[] {
+function readDocuments(text: string): readonly ReadDocument[] {
   const lines = new LineCounter();
   const lineOf = (offset: number): number => lines.linePos(offset).line;
-  const parsed = parseAllDocuments(text, { ...options, lineCounter: lines } as Parameters<typeof parseAllDocuments>[1]);
-  if ('empty' in parsed) return [];
-  return parsed.map((document): ReadDocument => {
+  return readYaml(text, { lines }).map((document): ReadDocument => {
     const start = document.contents?.range?.[0] ?? document.range[0];
     const [error] = document.errors;
     if (error) return { kind: 'unreadable', line: lineOf(positionOf(error)), reason: error.message };
     try {
-      const value: unknown = document.toJS({ maxAliasCount });
+      const value = valueOf(document);
       return { kind: 'value', value, lineAt: (item) => lineOf(itemStart(document, item) ?? start) };
     } catch (cause) {
       return {
@@ -125,13 +113,23 @@ function itemStart(document: Document.Parsed, item: number | undefined): number 
 
 function unreadable(path: string, line: number, reason: string, text: string): Problem {
   // What never was a Kubernetes object is not worth an error.
-  const severity = /\bapiVersion\b/.test(text) ? 'error' : 'warning';
-  return { severity, path, line, message: `not readable as YAML: ${reason}`, hint: hintOf(text) };
+  const message = `not readable as ${path.toLowerCase().endsWith('.json') ? 'JSON' : 'YAML'}: ${reason}`;
+  const hint = hintOf(text);
+  if (/\bapiVersion\b/.test(text)) return { severity: 'error', path, line, message, hint: hint ?? keptHint };
+  return {
+    severity: 'warning',
+    path,
+    line,
+    message,
+    hint: hint ?? 'if it is no manifest, name the file in .serinignore',
+  };
 }
 
-function hintOf(text: string): string {
+const keptHint = 'until it is corrected, the objects of this document stay in the cluster as they are';
+
+function hintOf(text: string): string | undefined {
   if (/^(?:<<<<<<<|>>>>>>>) /m.test(text)) return 'resolve the merge conflict that is committed here';
   if (/\{\{[^}]*\}\}/.test(text))
     return 'templates are not rendered: commit what they render to, or name the file in .serinignore';
-  return 'until it is corrected, the objects of this document stay in the cluster as they are';
+  return undefined;
 }

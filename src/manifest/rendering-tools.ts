@@ -108,7 +108,7 @@ export function heldFiles(paths: readonly string[], kustomizations: ReadonlyMap<
       continue;
     }
     const count = hold((file) => names.some((name) => name === '' || file === name || file.startsWith(`${name}/`)));
-    const message = `kustomize is not rendered yet (${transforms.join(', ')}): ${files(count)} it names ${count === 1 ? 'is' : 'are'} not applied`;
+    const message = `kustomize is not rendered yet (${transforms.join(', ')}): ${namedFiles(count)} not applied`;
     problems.push({
       severity: 'error',
       path,
@@ -134,4 +134,7 @@ export function heldFiles(paths: readonly string[], kustomizations: ReadonlyMap<
   return { paths: held, problems };
 }
 
-const files = (count: number): string => (count === 1 ? 'the file' : `the ${count} files`);
+function namedFiles(count: number): string {
+  if (count === 0) return 'what it makes is';
+  return count === 1 ? 'the file it names is' : `the ${count} files it names are`;
+}

@@ -122,7 +122,6 @@ export async function buildOutcomes(
         ...(await treesOf(deps, outcome, draft, signal)),
         render,
         stableContent,
-        isText: (path: string) => reader.isText(draft.files.get(path) ?? ''),
       };
       return settle(outcome, composeRollback(draft, outcome, trees, settings));
     });

@@ -1,4 +1,5 @@
 import type { CommitDraft, Revision, Signature, TagDraft } from '../git/repo.ts';
+import { fileBytes } from './file-bytes.ts';
 import { holdsRelease, type Ledger, ledgerPath, type QuarantineEntry, type StableEntry } from './ledger.ts';
 import { LedgerFile, withQuarantine, withStable } from './ledger-file.ts';
 import { adoptionMessage, type MessageSettings, outcomeMessage } from './message.ts';
@@ -126,8 +127,6 @@ export interface RollbackTrees {
   readonly render: Render;
   /** Content that another app was last promoted with. */
   readonly stableContent: (app: AppId) => string | undefined;
-  /** Files at the tip that are no UTF-8: writing their text back would change them. */
-  readonly isText: (path: string) => boolean;
 }
 
 /**
@@ -148,8 +147,6 @@ export function composeRollback(
   const revert = revertApp({ app: outcome.app, base, judged, tip: draft.files, render, stableContent });
   if (revert.kind === 'conflict') return byHand(outcome, revert.reason, revert.paths);
   const edits: ReadonlyMap<string, string | null> = revert.kind === 'edited' ? revert.files : new Map();
-  const bytes = [...edits.keys()].filter((edited) => draft.files.has(edited) && !trees.isText(edited));
-  if (bytes.length > 0) return byHand(outcome, 'what is to be taken back stands in files that are no UTF-8', bytes);
   if (revert.kind === 'edited' && isFight(ledger, outcome)) {
     return {
       kind: 'blocked',
@@ -198,7 +195,8 @@ interface Writing {
 
 function commit(draft: Draft, { files, message, outcomes, number }: Writing, settings: ComposeSettings): void {
   const atMs = Math.max(...outcomes.map((outcome) => outcome.atMs));
-  draft.commits.push({ draft: { files, message, author: signature(settings, atMs) }, outcomes, number });
+  const contents = new Map([...files].map(([path, text]) => [path, text === null ? null : fileBytes(text)]));
+  draft.commits.push({ draft: { files: contents, message, author: signature(settings, atMs) }, outcomes, number });
   for (const [path, text] of files) {
     if (draft.ledgers.has(path)) draft.ledgers.set(path, text === null ? undefined : new LedgerFile(path, text));
     else if (text === null) draft.files.delete(path);

@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
+import { identityOf } from '../manifest/identity.ts';
 import { type KubeObject, refKey, refOf } from '../manifest/types.ts';
 import { appIn, appKey, type Files, type Render, type RenderedApp, type RenderedTree } from './rendered.ts';
+import type { Together } from './revert.ts';
 import type { AppId } from './types.ts';
 
 export interface ProofInput {
@@ -10,26 +12,41 @@ export interface ProofInput {
   readonly tipFiles: Files;
   /** The edits on top of `tipFiles`. */
   readonly files: ReadonlyMap<string, string | null>;
-  /** The app's own objects. */
+  /** The app's own objects, by identity. */
   readonly keys: ReadonlySet<string>;
   readonly render: Render;
   readonly stableContent?: (app: AppId) => string | undefined;
+  readonly together?: Together;
 }
 
-/** Renders the edited tree: the app must be as before, everything else as at the tip. Undefined: proven; a text: what is not so. */
-export function proofOf(input: ProofInput): string | undefined {
-  const edited = input.render(editedFiles(input.tipFiles, input.files));
-  if (appIn(edited, input.app)?.content !== input.before.content) {
-    return 'the app would not get its stable content back';
-  }
+/** What is not as it must be. */
+export interface Disproof {
+  readonly reason: string;
+  /** An app that uses what would change. */
+  readonly usedBy?: AppId;
+}
+
+/**
+ * Renders the edited tree: the app must be as before, everything else as at the tip, and nothing may be unreadable or written twice that is
+ * not so at the tip. Undefined: proven.
+ */
+export function* proofOf(input: ProofInput): Generator<void, Disproof | undefined> {
+  const edited = yield* input.render.inTurns(editedFiles(input.tipFiles, input.files));
+  const problem = newProblem(input.tip, edited);
+  if (problem !== undefined) return { reason: `the result would not be right: ${problem}` };
+  // Of several that are taken back together the last one brings back what they share.
+  const after = appIn(edited, input.app)?.content;
+  const isShared = input.together !== undefined && input.together.apps.length > 1;
+  if (after !== input.before.content && !isShared) return { reason: 'the app would not get its stable content back' };
   const changed = changedObject(input.tip, edited, input.keys);
-  if (changed !== undefined) return `${changed} would change as well`;
+  if (changed !== undefined) return { reason: `${changed} would change as well` };
+  const together = new Set(input.together?.apps.map(appKey));
   for (const other of input.tip.apps) {
-    if (appKey(other.id) === appKey(input.app)) continue;
-    const after = appIn(edited, other.id);
+    if (appKey(other.id) === appKey(input.app) || together.has(appKey(other.id))) continue;
+    const now = appIn(edited, other.id);
     // A ConfigMap that several apps share: the others may only fall back to what they were promoted with.
-    const allowed = after && (after.content === other.content || after.content === input.stableContent?.(other.id));
-    if (!allowed) return `${appKey(other.id)} uses what would change and runs with it`;
+    const allowed = now && (now.content === other.content || now.content === input.stableContent?.(other.id));
+    if (!allowed) return { reason: `${appKey(other.id)} uses what would change and runs with it`, usedBy: other.id };
   }
   return undefined;
 }
@@ -43,6 +60,17 @@ export function editedFiles(files: Files, edits: ReadonlyMap<string, string | nu
   return edited;
 }
 
+/** Something that the edited tree complains of and the tip does not. */
+function newProblem(tip: RenderedTree, edited: RenderedTree): string | undefined {
+  const known = new Map<string, number>();
+  for (const problem of tip.problems) known.set(problem, (known.get(problem) ?? 0) + 1);
+  return edited.problems.find((problem) => {
+    const left = known.get(problem) ?? 0;
+    known.set(problem, left - 1);
+    return left <= 0;
+  });
+}
+
 function changedObject(tip: RenderedTree, edited: RenderedTree, own: ReadonlySet<string>): string | undefined {
   const before = othersOf(tip, own);
   const after = othersOf(edited, own);
@@ -54,6 +82,6 @@ function changedObject(tip: RenderedTree, edited: RenderedTree, own: ReadonlySet
 }
 
 function othersOf({ manifests }: RenderedTree, own: ReadonlySet<string>): ReadonlyMap<string, KubeObject> {
-  const entries = manifests.map(({ object }) => [refKey(refOf(object)), object] as const);
-  return new Map(entries.filter(([key]) => !own.has(key)));
+  const others = manifests.filter(({ object }) => !own.has(identityOf(object)));
+  return new Map(others.map(({ object }) => [refKey(refOf(object)), object] as const));
 }

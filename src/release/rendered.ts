@@ -16,10 +16,16 @@ export interface RenderedApp {
 export interface RenderedTree {
   readonly manifests: readonly Manifest[];
   readonly apps: readonly RenderedApp[];
+  /** What is wrong in it, with the file and without lines. */
+  readonly problems: readonly string[];
 }
 
 /** Reads a tree. Files that cannot be read are left out. Asked several times with almost equal trees, so it keeps what it parsed. */
-export type Render = (files: Files) => RenderedTree;
+export interface Render {
+  (files: Files): RenderedTree;
+  /** The same; yields between documents. */
+  inTurns(files: Files): Generator<void, RenderedTree>;
+}
 
 export const appKey = (app: AppId): string => `${app.namespace}/${app.name}`;
 

@@ -1,10 +1,22 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type FileText, type Located, readFileText } from '../manifest/edit-documents.ts';
-import { isList, isObject } from '../manifest/edit-object.ts';
-import { type Manifest, refKey, refOf } from '../manifest/types.ts';
+import { atOnce } from '../lib/turns.ts';
+import {
+  createPartReader,
+  type FileText,
+  fileText,
+  isBlank,
+  isSameObject,
+  type Located,
+  locateObject,
+  objectsInPart,
+  type ReadPart,
+} from '../manifest/edit-documents.ts';
+import { isList, isObject } from '../manifest/edit-value.ts';
+import { identityOf, nameOf } from '../manifest/identity.ts';
+import { type Manifest, refOf } from '../manifest/types.ts';
 import { proofOf } from './proof.ts';
 import { appIn, type Files, type Render, type RenderedTree } from './rendered.ts';
-import { isAlone, type ObjectGoal, type ObjectReturn, revertFile } from './revert-file.ts';
+import { emptyFile, type Found, type ObjectGoal, type ObjectReturn, revertFile } from './revert-file.ts';
 import type { AppId } from './types.ts';
 import { undoChanges } from './undo.ts';
 
@@ -17,6 +29,14 @@ export interface RevertInput {
   readonly render: Render;
   /** Content that another app was last promoted with: a change of a shared ConfigMap may take it back there. Absent: unknown. */
   readonly stableContent?: (app: AppId) => string | undefined;
+  /** Apps that are taken back in the same push: what they share with this one is taken back once. Absent: none. */
+  readonly together?: Together;
+}
+
+export interface Together {
+  readonly apps: readonly AppId[];
+  /** The files before any of them was taken back. */
+  readonly tip: Files;
 }
 
 export type Revert =
@@ -26,7 +46,13 @@ export type Revert =
   | { readonly kind: 'nothing' }
   /** The app has a newer content than the judged one: it is not the release's any more. */
   | { readonly kind: 'superseded' }
-  | { readonly kind: 'conflict'; readonly reason: string; readonly paths: readonly string[] };
+  | {
+      readonly kind: 'conflict';
+      readonly reason: string;
+      readonly paths: readonly string[];
+      /** An app that uses what would change. Absent: another reason. */
+      readonly usedBy?: AppId;
+    };
 
 /** A tree with the places of its objects. */
 interface Side {
@@ -34,7 +60,9 @@ interface Side {
   readonly tree: RenderedTree;
   readonly objects: ReadonlyMap<string, Manifest>;
   text(path: string): FileText | undefined;
-  locate(key: string): { readonly path: string; readonly file: FileText; readonly at: Located } | undefined;
+  locate(key: string): Found | undefined;
+  /** Where the object that a file of another tree holds stands in this one. */
+  find(value: unknown): Found | undefined;
 }
 
 interface Plan {
@@ -48,66 +76,132 @@ interface Plan {
  * app's base and, in everything else, to the tip.
  */
 export function revertApp(input: RevertInput): Revert {
-  const [base, judged, tip] = [input.base, input.judged, input.tip].map((files) => sideOf(files, input.render));
-  if (!base || !judged || !tip) throw new Error('unreachable: three trees');
-  const [before, tried, now] = [base, judged, tip].map(({ tree }) => appIn(tree, input.app));
+  return atOnce(reverting(input));
+}
+
+/** As `revertApp`; yields after each document, so that it can be done in turns. */
+export function* reverting(input: RevertInput): Generator<void, Revert> {
+  const { app, render, together } = input;
+  const read = createPartReader();
+  const base = sideOf(input.base, yield* render.inTurns(input.base), read);
+  const judged = sideOf(input.judged, yield* render.inTurns(input.judged), read);
+  const tip = sideOf(input.tip, yield* render.inTurns(input.tip), read);
+  const [before, tried] = [base, judged].map(({ tree }) => appIn(tree, app));
+  const now = appIn(together ? yield* render.inTurns(together.tip) : tip.tree, app);
   if (!now) return { kind: 'superseded' };
   if (now.content === before?.content) return { kind: 'nothing' };
   if (!tried || now.content !== tried.content) return { kind: 'superseded' };
-  if (!before) return conflict(`there is no earlier state of ${input.app.namespace}/${input.app.name} to go back to`);
+  if (!before) return conflict(`there is no earlier state of ${app.namespace}/${app.name} to go back to`);
 
-  const keys = new Set([...before.documents, ...tried.documents].map(({ object }) => refKey(refOf(object))));
-  const plan = planOf(keys, { base, judged, tip });
+  const keys = new Set([...before.documents, ...tried.documents].map(({ object }) => identityOf(object)));
+  const plan = yield* planOf(keys, { base, judged, tip }, read);
   if (typeof plan === 'string') return conflict(plan, pathsOf(keys, tip));
   const files = new Map<string, string | null>();
   for (const path of new Set([...plan.goals.keys(), ...plan.returns.keys()])) {
-    const text = editFile(path, plan, { base, judged, tip });
+    const text = yield* editFile(path, plan, { base, judged, tip }, read);
     if (text === undefined)
       return conflict('the change cannot be taken back without touching what others changed', [path]);
     files.set(path, text);
   }
-  const failed = proofOf({ ...input, before, tip: tip.tree, files, tipFiles: input.tip, keys });
-  return failed === undefined
-    ? { kind: 'edited', files, paths: [...files.keys()].toSorted() }
-    : conflict(failed, [...files.keys()].toSorted());
+  if (files.size === 0 && together) return { kind: 'edited', files, paths: [] };
+  const failed = yield* proofOf({ ...input, before, tip: tip.tree, files, tipFiles: input.tip, keys });
+  const paths = [...files.keys()].toSorted();
+  if (failed === undefined) return { kind: 'edited', files, paths };
+  return { ...conflict(failed.reason, paths), ...(failed.usedBy ? { usedBy: failed.usedBy } : {}) };
 }
 
-const conflict = (reason: string, paths: readonly string[] = []): Revert => ({ kind: 'conflict', reason, paths });
+type Conflict = Extract<Revert, { readonly kind: 'conflict' }>;
+const conflict = (reason: string, paths: readonly string[] = []): Conflict => ({ kind: 'conflict', reason, paths });
 
 type Sides = Readonly<Record<'base' | 'judged' | 'tip', Side>>;
 
 /** What is to become of each of the app's objects; a text says why that cannot be told. */
-function planOf(keys: ReadonlySet<string>, { base, judged, tip }: Sides): Plan | string {
+function* planOf(
+  keys: ReadonlySet<string>,
+  { base, judged, tip }: Sides,
+  read: ReadPart,
+): Generator<void, Plan | string> {
   const plan: Plan = { goals: new Map(), returns: new Map() };
   for (const key of keys) {
+    yield;
     const [old, tried, now] = [base, judged, tip].map((side) => side.locate(key));
     for (const [found, side] of [
       [old, base],
       [tried, judged],
       [now, tip],
     ] as const) {
-      if (!found && side.objects.has(key)) return `${key} cannot be found in its file`;
+      if (!found && side.objects.has(key)) return `${nameIn(side, key)} cannot be found in its file`;
     }
     if (now && tried) {
       const expected = old ? undoChanges(old.at.value, tried.at.value, now.at.value) : undefined;
-      if (!old && !mayGo(key, tried.at.value, now.at.value, tip, keys)) continue;
+      if (!old) {
+        const former = inAnotherGroup(tip.objects.get(key), base);
+        if (former !== undefined) return `${nameIn(tip, key)} was ${former} before: its API group changed`;
+        if (!mayGo(key, tried.at.value, now.at.value, tip, keys)) continue;
+      }
       if (old && isDeepStrictEqual(expected, now.at.value)) continue;
-      append(plan.goals, now.path, {
-        at: now.at,
-        judged: tried.path === now.path ? tried.at : undefined,
-        baseSegment: old && isAlone(old.file, old.at) ? old.file.segments[old.at.segment] : undefined,
-        expected,
-      });
+      append(plan.goals, now.path, { now, judged: tried, base: old, expected });
     } else if (old && !tried && !now) {
-      if (!isAlone(old.file, old.at)) return `${key} was deleted from a list and cannot be put back`;
-      const position = old.file.objects.indexOf(old.at);
-      const behind = old.file.objects.slice(0, position).map((object) => object.key);
-      const segment = old.file.segments[old.at.segment] ?? '';
-      append(plan.returns, old.path, { key: old.at.key, value: old.at.value, segment, behind: behind.toReversed() });
+      const found = placeOf(old, tip, read);
+      if (!found) return `${nameIn(base, key)} was deleted from a list and cannot be put back`;
+      append(plan.returns, found.path, { base: old, behind: found.behind });
     }
   }
   return plan;
 }
+
+const nameIn = ({ objects }: Side, key: string): string => {
+  const manifest = objects.get(key);
+  return manifest ? nameOf(refOf(manifest.object)) : key;
+};
+
+/** The apiVersion of an object of the same kind and name that the cluster takes for the same one. */
+function inAnotherGroup(manifest: Manifest | undefined, { objects }: Side): string | undefined {
+  const legacy = new Set(['extensions', 'apps']);
+  const groupIn = ({ object }: Manifest): string => object.apiVersion.split('/')[0] ?? '';
+  if (!manifest || !legacy.has(groupIn(manifest))) return undefined;
+  const { kind, metadata } = manifest.object;
+  const former = [...objects.values()].find(
+    (other) =>
+      legacy.has(groupIn(other)) &&
+      other.object.kind === kind &&
+      other.object.metadata.name === metadata.name &&
+      other.object.metadata.namespace === metadata.namespace,
+  );
+  return former?.object.apiVersion;
+}
+
+/** Where an object that was deleted comes back: behind those that stood before it, wherever they are now. */
+function placeOf(
+  old: Found,
+  tip: Side,
+  read: ReadPart,
+): { readonly path: string; readonly behind: Located | undefined } | undefined {
+  const { file, at, path } = old;
+  const all = file.parts.flatMap((_, part) => objectsInPart(file, part, read));
+  const position = all.findIndex((other) => isSamePlace(other, at));
+  const earlier = all.slice(0, position).toReversed();
+  const later = all.slice(position + 1);
+  const neighbours = at.isAlone ? earlier : [...earlier, ...later].filter(({ part }) => part === at.part);
+  const here = tip.text(path) ? path : undefined;
+  const behind = firstIn(tip, neighbours, here);
+  if (!at.isAlone) return behind && behind.at.prefix.length > 0 ? { path: behind.path, behind: behind.at } : undefined;
+  if (behind) return { path: behind.path, behind: behind.at };
+  // Those behind it tell of a file that was moved.
+  return { path: here ?? firstIn(tip, later, undefined)?.path ?? path, behind: undefined };
+}
+
+/** The first of them that is there; `path` undefined: in any file. */
+function firstIn(tip: Side, objects: readonly Located[], path: string | undefined): Found | undefined {
+  for (const { value } of objects) {
+    const found = tip.find(value);
+    if (found && (path === undefined || found.path === path)) return found;
+  }
+  return undefined;
+}
+
+const isSamePlace = (a: Located, b: Located): boolean =>
+  a.part === b.part && a.document === b.document && a.prefix[1] === b.prefix[1];
 
 /** What the release added goes again, unless it was changed since or somebody else refers to it. */
 function mayGo(key: string, added: unknown, now: unknown, tip: Side, own: ReadonlySet<string>): boolean {
@@ -128,45 +222,57 @@ function mentions(value: unknown, name: string): boolean {
   return isObject(value) && Object.values(value).some((member) => mentions(member, name));
 }
 
-function editFile(path: string, plan: Plan, { base, judged, tip }: Sides): string | null | undefined {
+function* editFile(
+  path: string,
+  plan: Plan,
+  { base, judged, tip }: Sides,
+  read: ReadPart,
+): Generator<void, string | null | undefined> {
   const goals = plan.goals.get(path) ?? [];
   const returns = plan.returns.get(path) ?? [];
   const file = tip.text(path);
-  if (file) return revertFile({ tip: file, judged: judged.text(path), goals, returns });
+  const sides = { path, judged: judged.text(path), base: base.text(path), goals, returns, read };
+  if (file) return yield* revertFile({ ...sides, tip: file });
   if (tip.files.has(path)) return undefined;
   // The release deleted the file: as it was, if nothing else stood in it.
-  const old = base.text(path);
-  if (old && old.objects.length === returns.length) return old.text;
-  return revertFile({ tip: { text: '', segments: [], objects: [] }, judged: undefined, goals, returns });
+  const old = sides.base;
+  const mine = new Set(returns.map(({ base: { at } }) => at.part));
+  if (
+    old &&
+    old.parts.every((part, at) => mine.has(at) || isBlank(part)) &&
+    returns.every((each) => each.base.at.isAlone)
+  )
+    return old.text;
+  return yield* revertFile({ ...sides, tip: emptyFile });
 }
 
-function sideOf(files: Files, render: Render): Side {
-  const tree = render(files);
-  const objects = new Map(tree.manifests.map((manifest) => [refKey(refOf(manifest.object)), manifest]));
-  const texts = new Map<string, FileText | undefined>();
+function sideOf(files: Files, tree: RenderedTree, read: ReadPart): Side {
+  const objects = new Map(tree.manifests.map((manifest) => [identityOf(manifest.object), manifest]));
+  const texts = new Map<string, FileText>();
   const text = (path: string): FileText | undefined => {
     const source = files.get(path);
-    if (source !== undefined && !texts.has(path)) texts.set(path, readFileText(source));
-    return texts.get(path);
+    if (source === undefined) return undefined;
+    const known = texts.get(path) ?? fileText(source);
+    texts.set(path, known);
+    return known;
   };
+  const located = (manifest: Manifest | undefined): Found | undefined => {
+    const file = manifest && text(manifest.source.path);
+    const at = file && locateObject(file, manifest.object, read);
+    return at && { path: manifest.source.path, file, at };
+  };
+  const named = new Map<unknown, Manifest[]>();
+  for (const manifest of tree.manifests) append(named, manifest.object.metadata.name, manifest);
   return {
     files,
     tree,
     objects,
     text,
-    locate(key) {
-      const manifest = objects.get(key);
-      const file = manifest && text(manifest.source.path);
-      if (!manifest || !file) return undefined;
-      const { kind, metadata } = manifest.object;
-      const named = file.objects.filter(({ value }) => {
-        if (!isObject(value) || value['kind'] !== kind) return false;
-        const written = isObject(value['metadata']) ? value['metadata'] : {};
-        // The text may leave the namespace to the agent's default.
-        return written['name'] === metadata.name && (written['namespace'] ?? metadata.namespace) === metadata.namespace;
-      });
-      const at = named.length === 1 ? named[0] : named.find(({ document }) => document === manifest.source.document);
-      return at && { path: manifest.source.path, file, at };
+    locate: (key) => located(objects.get(key)),
+    find(value) {
+      const metadata = isObject(value) ? value['metadata'] : undefined;
+      const name = isObject(metadata) ? metadata['name'] : undefined;
+      return located(named.get(name)?.find(({ object }) => isSameObject(value, object)));
     },
   };
 }
@@ -176,7 +282,7 @@ function pathsOf(keys: ReadonlySet<string>, side: Side): readonly string[] {
   return [...new Set(paths)].toSorted();
 }
 
-function append<T>(map: Map<string, T[]>, key: string, item: T): void {
+function append<K, T>(map: Map<K, T[]>, key: K, item: T): void {
   const list = map.get(key);
   if (list) list.push(item);
   else map.set(key, [item]);

@@ -1,31 +1,27 @@
-import { appsOf } from '../canary/app.ts';
+import { findApps } from '../canary/app.ts';
 import type { GitRepo, Revision } from '../git/repo.ts';
-import { isManifestFile, type LoadCache, type LoadSettings, loadTree } from '../manifest/load.ts';
+import { type CachedFile, isManifestFile, type LoadSettings, loadTree, readManifestFile } from '../manifest/load.ts';
 import { sha256Hex } from '../lib/hash.ts';
-import type { Files, Render } from './rendered.ts';
+import { atOnce } from '../lib/turns.ts';
+import { exactText, shownText } from './file-bytes.ts';
+import type { Files, Render, RenderedApp, RenderedTree } from './rendered.ts';
 
 export interface TreeReader {
-  /** The manifest files of a revision. */
+  /** The manifest files of a revision, as `exactText` gives them. */
   read(at: Revision, signal: AbortSignal): Promise<Files>;
-  /** False where the text does not give the file's bytes back. */
-  isText(text: string): boolean;
 }
 
 /** Each blob is read once. Kept only while outcomes are built: a whole tree may be large. */
 export function createTreeReader(repo: GitRepo, settings: LoadSettings): TreeReader {
   const texts = new Map<string, string>();
-  const damaged = new Set<string>();
   const textOf = async (oid: string): Promise<string> => {
     const known = texts.get(oid);
     if (known !== undefined) return known;
-    const bytes = await repo.blob(oid);
-    const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
+    const text = exactText(await repo.blob(oid));
     texts.set(oid, text);
-    if (text.includes('\uFFFD') && !Buffer.from(text, 'utf8').equals(bytes)) damaged.add(text);
     return text;
   };
   return {
-    isText: (text) => !damaged.has(text),
     async read(at, signal) {
       await repo.fetch(at, signal);
       const files = new Map<string, string>();
@@ -39,7 +35,7 @@ export function createTreeReader(repo: GitRepo, settings: LoadSettings): TreeRea
 
 /** Renders trees as the sync does; what was parsed for one is not parsed again for the next. */
 export function createRender(settings: LoadSettings): Render {
-  let cache: LoadCache = new Map();
+  const parsed = new Map<string, CachedFile>();
   const oids = new Map<string, string>();
   const oidOf = (text: string): string => {
     const known = oids.get(text);
@@ -48,15 +44,26 @@ export function createRender(settings: LoadSettings): Render {
     oids.set(text, oid);
     return oid;
   };
-  return (files) => {
-    const blobs = new Map([...files].map(([path, text]) => [path, { oid: oidOf(text) }]));
-    const loaded = loadTree(blobs, files, cache, settings);
-    cache = new Map([...cache, ...loaded.cache]);
-    const apps = appsOf(loaded.manifests, settings.defaultNamespace).map(({ id, target, configs, content }) => ({
-      id,
-      content,
-      documents: [...(target ? [target] : []), ...configs],
-    }));
-    return { manifests: loaded.manifests, apps };
-  };
+  function* inTurns(files: Files): Generator<void, RenderedTree> {
+    const blobs = new Map<string, { readonly oid: string }>();
+    const known = new Map<string, CachedFile>();
+    for (const [path, text] of files) {
+      const blob = { oid: oidOf(text) };
+      const version = `${blob.oid} ${path}`;
+      const file = parsed.get(version) ?? (yield* readManifestFile(path, shownText(text), blob));
+      parsed.set(version, file);
+      known.set(path, file);
+      blobs.set(path, blob);
+    }
+    yield;
+    const loaded = loadTree(blobs, new Map(), known, settings);
+    yield;
+    const apps: RenderedApp[] = [];
+    for (const { id, target, configs, content } of yield* findApps(loaded.manifests, settings.defaultNamespace))
+      apps.push({ id, content, documents: [...(target ? [target] : []), ...configs] });
+    // Lines move with every edit.
+    const problems = loaded.problems.map(({ path, message }) => `${path}: ${message.replaceAll(/:\d+\b/g, '')}`);
+    return { manifests: loaded.manifests, apps, problems };
+  }
+  return Object.assign((files: Files) => atOnce(inTurns(files)), { inTurns });
 }

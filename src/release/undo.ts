@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { identityOf, isList, isObject } from '../manifest/edit-object.ts';
+import { identitiesOf, isList, isObject } from '../manifest/edit-value.ts';
 
 /**
  * What an object is to be once the change from `base` to `judged` is taken back from `tip`: fields that nobody touched since go back,
@@ -24,26 +24,29 @@ type Entries = readonly (readonly [string, unknown])[];
 
 /** Undefined where two items cannot be told apart. */
 function keyed(list: readonly unknown[]): Entries | undefined {
-  const entries = list.map((item) => [identityOf(item), item] as const);
-  return new Set(entries.map(([key]) => key)).size === list.length ? entries : undefined;
+  return identitiesOf(list)?.map((key, at) => [key, list[at]] as const);
 }
 
 function undoEntries(base: Entries, judged: Entries, tip: Entries): Entries {
   const before = new Map(base);
   const changed = new Map(judged);
-  const result: (readonly [string, unknown])[] = [];
+  const kept: (readonly [string, unknown])[] = [];
   for (const [key, value] of tip) {
-    if (!changed.has(key)) result.push([key, value]);
-    else if (before.has(key)) result.push([key, undoChanges(before.get(key), changed.get(key), value)]);
-    else if (!isDeepStrictEqual(changed.get(key), value)) result.push([key, value]);
+    if (!changed.has(key)) kept.push([key, value]);
+    else if (before.has(key)) kept.push([key, undoChanges(before.get(key), changed.get(key), value)]);
+    else if (!isDeepStrictEqual(changed.get(key), value)) kept.push([key, value]);
   }
   const present = new Set(tip.map(([key]) => key));
-  base.forEach(([key, value], at) => {
-    if (changed.has(key) || present.has(key)) return;
-    // Back to where it stood: behind the nearest neighbour that is there.
-    const earlier = new Set(base.slice(0, at).map(([name]) => name));
-    const neighbour = result.findLastIndex(([name]) => earlier.has(name));
-    result.splice(neighbour + 1, 0, [key, value]);
-  });
-  return result;
+  const places = new Map(kept.map(([key], at) => [key, at]));
+  // Back to where it stood: behind the last of its former predecessors that is there.
+  const back = new Map<number, (readonly [string, unknown])[]>();
+  let last = -1;
+  for (const [key, value] of base) {
+    last = Math.max(last, places.get(key) ?? -1);
+    if (changed.has(key) || present.has(key)) continue;
+    const list = back.get(last);
+    if (list) list.push([key, value]);
+    else back.set(last, [[key, value]]);
+  }
+  return [...(back.get(-1) ?? []), ...kept.flatMap((entry, at) => [entry, ...(back.get(at) ?? [])])];
 }
