@@ -22,6 +22,7 @@ import { createGates, type Gates } from './gates.ts';
 import { createLedgers } from './ledgers.ts';
 import { createReleases } from './releases.ts';
 import { createSyncLoop } from './sync-loop.ts';
+import { createNotices } from './notices.ts';
 import { notingWrites } from './own-writes.ts';
 import { openViews } from './views.ts';
 
@@ -162,6 +163,13 @@ export function startAgent(deps: Deps): Agent {
       effects.tell(canary, id, { type: 'Warning', level: 'error', message });
     }
   };
+  const notices = createNotices(
+    (key) => {
+      const slash = key.indexOf('/');
+      return views.canaries.get(key.slice(0, slash), key.slice(slash + 1));
+    },
+    (canary, spec, event) => effects.tell(canary, spec, event),
+  );
   let apps: readonly App[] = [];
   let appByKey: ReadonlyMap<string, App> = new Map();
   const syncLoop = createSyncLoop({
@@ -172,7 +180,8 @@ export function startAgent(deps: Deps): Agent {
     ledgers,
     phaseOf,
     takenOver: (synced) => new Set(synced.flatMap((app) => apexOf(app, views.services))),
-    onSynced: (synced) => {
+    onSynced: (synced, checked) => {
+      notices.know(checked);
       // No view tells of it: the number of pods of a target is not applied to it.
       for (const key of rescaled(apps, synced)) canaryLoop.wake(key);
       if (apps !== synced) appByKey = new Map(synced.map((app) => [`${app.id.namespace}/${app.id.name}`, app]));
@@ -185,6 +194,7 @@ export function startAgent(deps: Deps): Agent {
   });
   const onPhase = (key: string, status: CanaryStatus): void => {
     phases.set(key, status.phase);
+    notices.tell(key);
     const app = appByKey.get(key);
     if (app && status.phase === 'Initialized') adoptAll([app], status);
     if (['Initialized', 'Failed', 'Succeeded'].includes(status.phase)) syncLoop.wake(status.phase);
@@ -195,6 +205,7 @@ export function startAgent(deps: Deps): Agent {
     effects,
     releases,
     desiredReplicas: (namespace, target) => syncLoop.desiredReplicas(namespace, target),
+    workloadsInGit: (namespace) => syncLoop.workloads(namespace),
     onPhase,
     signal,
   });

@@ -1,5 +1,6 @@
 import { wakes } from '../canary/decide.ts';
 import { gatesOf, opensGate } from '../canary/gates.ts';
+import type { Workload } from '../canary/overlap.ts';
 import { parseStatus } from '../canary/status.ts';
 import type { CanaryStatus, Decision, Phase } from '../canary/types.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
@@ -30,6 +31,8 @@ export interface CanaryLoopOptions {
   readonly releases: Releases;
   /** spec.replicas that Git asks of a target; undefined where it does not say. */
   readonly desiredReplicas: (namespace: string, target: string) => number | undefined;
+  /** Workloads of a namespace, as Git has them. */
+  readonly workloadsInGit: (namespace: string) => readonly Workload[];
   /** Called when a canary changed phase: the sync may have waited for it. */
   readonly onPhase: (key: string, status: CanaryStatus) => void;
   readonly signal: AbortSignal;
@@ -68,6 +71,7 @@ export function createCanaryLoop({
   effects,
   releases,
   desiredReplicas,
+  workloadsInGit,
   onPhase,
   signal,
 }: CanaryLoopOptions): CanaryLoop {
@@ -121,7 +125,7 @@ export function createCanaryLoop({
     effects.tell(canary, { name, namespace }, { type: 'Warning', level: 'error', message });
   };
 
-  const lookAt = createLook({ views, settings, releases, keysFor });
+  const lookAt = createLook({ views, settings, releases, keysFor, workloadsInGit });
   const reach = createReach({ deps, views, look: lookAt, desiredReplicas, decideSettings, signal });
 
   const ways = createFormerWays({ look: lookAt, effects, nowMs: () => clock.now(), signal });

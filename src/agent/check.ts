@@ -1,6 +1,7 @@
 import type { App } from '../canary/app.ts';
 import { parseCanary, warningsOf } from '../canary/parse.ts';
 import type { CanarySpec } from '../canary/types.ts';
+import { surroundingsOf } from './surroundings.ts';
 import { AgentError } from '../lib/errors.ts';
 import { perObject } from '../lib/memo.ts';
 import { nearest } from '../lib/nearest.ts';
@@ -18,6 +19,7 @@ export interface CheckSettings {
   readonly provider: string;
   readonly minIntervalMs: number;
   readonly defaultNamespace: string;
+  readonly selectorLabels: readonly string[];
 }
 
 /** One thing wrong with a field of an object. */
@@ -33,6 +35,7 @@ interface Judged {
   readonly errors: readonly Finding[];
   /** Of a Canary that can be understood. */
   readonly canary?: {
+    readonly spec: CanarySpec;
     readonly target: ObjectRef;
     /** Whose Services it takes, by namespace and name; undefined: none. */
     readonly service: string | undefined;
@@ -71,7 +74,8 @@ export function* checking(
     (known ??= new Set(manifests.map(({ object }) => refKeyOf(object)))).has(refKey(ref));
   const judged = judgedBy(settings);
   const problems: Problem[] = [];
-  const tell = (manifest: Manifest, findings: readonly Finding[]): void => {
+  const around = surroundingsOf(manifests, apps, settings.selectorLabels);
+  const tell = (manifest: Manifest, findings: readonly Finding[], canary?: Problem['canary']): void => {
     if (findings.length === 0) return;
     const { path, document, line } = manifest.source;
     const { kind, metadata } = manifest.object;
@@ -83,6 +87,7 @@ export function* checking(
         line: (text === undefined ? undefined : lineOf(text, document, field)) ?? line,
         message: `${kind} ${metadata.namespace ?? ''}/${metadata.name} ${field}: ${message}`,
         ...(hint === undefined ? {} : { hint }),
+        ...(canary === undefined ? {} : { canary }),
       });
     }
   };
@@ -101,6 +106,8 @@ export function* checking(
       ...strategy,
       ...references.filter(({ ref }) => !isKnown(ref)).map(({ finding }) => finding),
     ]);
+    const app = appOf.get(manifest);
+    if (app) for (const found of around(app, canary.spec)) tell(found.manifest, [found.finding], app.id);
     const targetKey = refKey(target);
     const other = targets.get(targetKey);
     if (other)
@@ -143,6 +150,7 @@ function judge(object: KubeObject, settings: CheckSettings): Judged {
   }
   const warnings = warningsOf(object, settings.provider);
   const canary = {
+    spec,
     target: spec.target,
     // Knative leads its users by itself.
     service: spec.targetKind === 'Knative' ? undefined : `${spec.namespace}/${spec.service.name}`,

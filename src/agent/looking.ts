@@ -3,7 +3,7 @@ import type { KubeObject } from '../manifest/types.ts';
 import type { Router } from '../routers/router.ts';
 import type { AgentSettings } from './deps.ts';
 import type { Memory } from './memory.ts';
-import { type Known, type Observed, observe } from './observe.ts';
+import { type Known, type Observed, observe, type ObserveInput } from './observe.ts';
 import type { Releases } from './releases.ts';
 import type { Views } from './views.ts';
 import type { KeysFor } from './waking.ts';
@@ -31,10 +31,11 @@ export interface LookOptions {
   readonly settings: AgentSettings;
   readonly releases: Releases;
   readonly keysFor: KeysFor;
+  readonly workloadsInGit: ObserveInput['workloadsInGit'];
 }
 
 /** Observes a canary, with what is known of its release and what the loop remembers of it. */
-export function createLook({ views, settings, releases, keysFor }: LookOptions): Look {
+export function createLook({ views, settings, releases, keysFor, workloadsInGit }: LookOptions): Look {
   return ({ canary, spec, status, router }, memory, nowMs, ofTick) => {
     const key = `${spec.namespace}/${spec.name}`;
     const { heldSinceMs, suspensionTold } = memory;
@@ -55,6 +56,6 @@ export function createLook({ views, settings, releases, keysFor }: LookOptions):
       isSuspensionTold: suspensionTold,
     };
     const noteConfigs = (configs: readonly ConfigKey[]): void => keysFor.noteConfigs(key, configs);
-    return observe({ views, settings, router, spec, known, noteConfigs });
+    return observe({ views, settings, router, spec, known, workloadsInGit, noteConfigs });
   };
 }

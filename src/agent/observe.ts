@@ -1,12 +1,15 @@
 import { cookiesAt } from '../canary/affinity.ts';
 import { possibleCopies } from '../canary/config-copies.ts';
 import { configRefsOf } from '../canary/configs.ts';
+import { overlapOf, type Workload } from '../canary/overlap.ts';
 import { ownerOf } from '../canary/owner.ts';
+import { hasSeveralPorts } from '../canary/ports.ts';
 import { parseStatus } from '../canary/status.ts';
 import { forEveryone, isForEveryone } from '../canary/strategy.ts';
 import { targets } from '../canary/targets/registry.ts';
 import type { CanarySpec, ConfigKey, ConfigSeen, Seen } from '../canary/types.ts';
-import type { ObjectRef } from '../manifest/types.ts';
+import { perObject } from '../lib/memo.ts';
+import type { KubeObject, ObjectRef } from '../manifest/types.ts';
 import { hasDrifted } from '../routers/drift.ts';
 import type { LiveObjects, RouteContext, Router } from '../routers/router.ts';
 import type { AgentSettings } from './deps.ts';
@@ -42,6 +45,8 @@ export interface ObserveInput {
   readonly router: Router;
   readonly spec: CanarySpec;
   readonly known: Known;
+  /** Workloads of a namespace, as Git has them. */
+  readonly workloadsInGit: (namespace: string) => readonly Workload[];
   /** Told which ConfigMaps and Secrets count before they are looked at, so that no change of them is missed. */
   readonly noteConfigs: (configs: readonly ConfigKey[]) => void;
 }
@@ -54,8 +59,13 @@ export async function observe(input: ObserveInput): Promise<Observed> {
   const owner = ownerOf(canary);
   const { ingressAnnotationsPrefix, ingressClass } = settings;
   const status = parseStatus(canary);
+  const kind = targets[spec.targetKind];
+  const serviceRef = (name: string): ObjectRef => ({ apiVersion: 'v1', kind: 'Service', namespace, name });
+  const apexRef = serviceRef(service.name);
+  const [apexNow] = await views.objects([apexRef]);
+  const routed = kind.scaling && hasSeveralPorts(spec, apexNow, canary) ? withSeveralPorts(spec) : spec;
   const named: RouteContext = {
-    spec: isForEveryone({ spec, status }) ? forEveryone(spec) : spec,
+    spec: isForEveryone({ spec, status }) ? forEveryone(routed) : routed,
     owner,
     settings: { ingressAnnotationsPrefix, ...(ingressClass === undefined ? {} : { ingressClass }) },
   };
@@ -64,15 +74,13 @@ export async function observe(input: ObserveInput): Promise<Observed> {
   const cookieSource = { spec, status, uid: owner.uid };
   const cookies = cookiesAt(cookieSource, split?.canaryWeight ?? 0);
   const route: RouteContext = { ...named, ...(cookies ? { cookies } : {}) };
-  const kind = targets[spec.targetKind];
-  const serviceRef = (name: string): ObjectRef => ({ apiVersion: 'v1', kind: 'Service', namespace, name });
   const scalerRef = spec.autoscaler?.ref;
   const [primary, candidate, scaler, primaryScaler, apexService, primaryService, canaryService] = await views.objects([
     kind.primaryRef(target, targetObject),
     kind.candidateRef?.(target, targetObject),
     scalerRef,
     scalerRef && { ...scalerRef, name: `${scalerRef.name}-primary` },
-    serviceRef(service.name),
+    apexRef,
     serviceRef(`${service.name}-primary`),
     serviceRef(`${service.name}-canary`),
   ]);
@@ -91,6 +99,7 @@ export async function observe(input: ObserveInput): Promise<Observed> {
   const ownCopies = [...configs].filter(([, { canaries }]) => canaries?.includes(owner.uid)).map(([key]) => key);
   const primaryRef = kind.primaryRef(target, targetObject);
   const isReadByOthers = (key: ConfigKey): boolean => views.isRead(namespace, key, primaryRef);
+  const overlap = overlapIn(input, targetObject);
   const seen: Seen = {
     ...known,
     target: targetObject,
@@ -107,6 +116,29 @@ export async function observe(input: ObserveInput): Promise<Observed> {
     configs,
     ownCopies,
     readByOthers: new Set([...copies, ...ownCopies].filter(isReadByOthers)),
+    ...(overlap === undefined ? {} : { overlap }),
   };
   return { seen, route, liveRoutes };
+}
+
+/** Routes have to name the port where the Services have several, whoever asked for them. */
+const withSeveralPorts = perObject(
+  (spec: CanarySpec): CanarySpec => ({ ...spec, service: { ...spec.service, portDiscovery: true } }),
+);
+
+/** Only before the first Service is written: of a Canary that has its users it would be too late. */
+function overlapIn(
+  { views, settings: { selectorLabels }, spec, known: { canary }, workloadsInGit }: ObserveInput,
+  target: KubeObject | undefined,
+): string | undefined {
+  const { phase } = parseStatus(canary);
+  const selector = target && targets[spec.targetKind].selectorOf(target, selectorLabels);
+  if (!selector || (phase !== '' && phase !== 'Initializing')) return undefined;
+  const live = views.deployments.list(spec.namespace);
+  const primaries = new Set(live.map(({ metadata }) => metadata.name));
+  const workloads = [
+    ...live.map((object) => ({ object, isReleased: primaries.has(`${object.metadata.name}-primary`) })),
+    ...workloadsInGit(spec.namespace),
+  ];
+  return overlapOf({ target, selector, workloads, selectorLabels });
 }

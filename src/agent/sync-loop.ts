@@ -1,4 +1,5 @@
 import type { App } from '../canary/app.ts';
+import type { Workload } from '../canary/overlap.ts';
 import type { Phase } from '../canary/types.ts';
 import type { Revision } from '../git/repo.ts';
 import { backoffMs } from '../lib/backoff.ts';
@@ -16,6 +17,7 @@ import type { Ledgers } from './ledgers.ts';
 import type { Releases } from './releases.ts';
 import { createSnapshots, type Snapshot } from './snapshots.ts';
 import { createTip } from './tip.ts';
+import { workloadsOf } from './workloads.ts';
 
 export interface SyncLoop {
   /** Asks Git and looks again now: a new commit may be there, or an overlay may have changed. */
@@ -26,6 +28,8 @@ export interface SyncLoop {
   resync(): void;
   readonly state: SyncState;
   desiredReplicas(namespace: string, target: string): number | undefined;
+  /** Those that Git has; none before it was read. */
+  workloads(namespace: string): readonly Workload[];
   run(): Promise<void>;
 }
 
@@ -50,7 +54,7 @@ export interface SyncLoopOptions {
   /** Apex services that a Canary has taken over, by refKey. */
   readonly takenOver: (apps: readonly App[]) => ReadonlySet<string>;
   /** Called after each pass, for what waits on it. */
-  readonly onSynced: (apps: readonly App[]) => void;
+  readonly onSynced: (apps: readonly App[], checked: readonly Problem[]) => void;
   readonly signal: AbortSignal;
 }
 
@@ -237,7 +241,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       const counts = { applied: applied.length, pruned: pruned.length, failed: failed.length };
       log.info({ revision, ...counts, ...(held === undefined ? {} : { held }) }, `Synced ${revision.slice(0, 10)}`);
     }
-    onSynced(apps);
+    onSynced(apps, checked);
   };
 
   return {
@@ -255,6 +259,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       this.wake('resync');
     },
     desiredReplicas: (namespace, target) => replicas.get(`${namespace}/${target}`),
+    workloads: (namespace) => (snapshot && workloadsOf(snapshot.loaded.manifests, snapshot.apps).get(namespace)) ?? [],
     async run() {
       let failures = 0;
       while (!signal.aborted) {

@@ -1,5 +1,6 @@
 import { labelProblem } from './labels.ts';
 import { joinCopies } from './phases/config-copies.ts';
+import { foreignApex } from './overlap.ts';
 import { canaryServes } from './phases/health.ts';
 import { initialise } from './phases/initialise.ts';
 import { unmarkPrimary } from './phases/primary-write.ts';
@@ -75,7 +76,7 @@ function decisionOf({ spec, status, seen, draft }: Tick): Decision {
 }
 
 function* run(tick: Tick): Asking<void> {
-  const { spec, kind, status, seen, settings, names } = tick;
+  const { spec, kind, status, seen, settings, names, draft } = tick;
   const mustRevert = isDeleted(tick) && hasFinalizer(tick);
   if (isDeleted(tick) && !mustRevert) return;
   if (!mustRevert) {
@@ -101,12 +102,20 @@ function* run(tick: Tick): Asking<void> {
   if (mustRevert) return terminate(stage);
   const tooLong = seen.primary ? undefined : labelProblem(stage.selector);
   if (tooLong !== undefined) return warn(tick, `no primary can be made of ${names.target}: ${tooLong}`);
+  const mixed = draft.status.phase === 'Initializing' ? mixesUsers(stage) : undefined;
+  if (mixed !== undefined) return warn(tick, `${names.canary} waits: ${mixed}`);
   wakePrimary(stage);
   followTarget(stage);
   writeService(stage, 'primary', 'primary');
   const { phase } = tick.draft.status;
   yield* phase === 'Initializing' ? initialise(stage) : initialised(stage);
   unmarkPrimary(stage);
+}
+
+/** Why users of one app would be led to another, as soon as the Services of this one are written. */
+function mixesUsers({ seen, target, selector }: Stage): string | undefined {
+  if (selector.label === '') return undefined;
+  return seen.overlap ?? foreignApex(seen.apexService, target, seen.canary);
 }
 
 function* initialised(stage: Stage): Asking<void> {

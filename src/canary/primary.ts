@@ -53,7 +53,7 @@ export function createPrimary(source: PrimarySource): KubeObject {
     spec: {
       ...specFromTarget({}, source, source.copies?.next),
       ...(source.replicas === undefined ? {} : { replicas: Math.max(source.replicas, 1) }),
-      selector: { matchLabels: { [selector.label]: `${selector.value}-primary` } },
+      selector: { matchLabels: { ...selector.others, [selector.label]: `${selector.value}-primary` } },
     },
   };
 }
@@ -91,7 +91,8 @@ export function primaryHasId(primary: KubeObject, hash: string, configs: Readonl
 }
 
 function hasTemplateOf(primary: KubeObject, source: PrimarySource): boolean {
-  const wanted = jsonOf(specFromTarget({}, source, source.copies?.now)['template']);
+  const selector = at(primary, 'spec', 'selector');
+  const wanted = jsonOf(specFromTarget({ selector }, source, source.copies?.now)['template']);
   return sameJson(comparable(wanted), comparable(jsonOf(at(primary, 'spec', 'template'))));
 }
 
@@ -117,7 +118,12 @@ function specFromTarget(
     ...Object.fromEntries(copied),
     template: {
       metadata: {
-        labels: { ...withoutToolkit(textsOf(labels)), [selector.label]: `${selector.value}-primary` },
+        // Its selector is as it was made, and its pods have to fit it.
+        labels: {
+          ...withoutToolkit(textsOf(labels)),
+          [selector.label]: `${selector.value}-primary`,
+          ...textsOf(at(live, 'selector', 'matchLabels')),
+        },
         annotations: {
           ...withoutToolkit(textsOf(annotations)),
           [idAnnotation]: primaryId(templateHash, configs),

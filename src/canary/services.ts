@@ -1,8 +1,9 @@
 import type { KubeObject } from '../manifest/types.ts';
-import { at, type Json, jsonOf, listOf, numberOf, textOf, textsOf } from './json.ts';
+import { at, type Json, jsonOf, listOf, textsOf } from './json.ts';
 import { sameJson } from '../lib/same-json.ts';
-import type { SelectorLabel } from './labels.ts';
+import { podLabels, type SelectorLabel } from './labels.ts';
 import { isControlledBy, ownerOf } from './owner.ts';
+import { mergePorts, servicePorts } from './ports.ts';
 import type { CanarySpec, CustomMetadata } from './types.ts';
 
 export type ServiceRole = 'apex' | 'primary' | 'canary';
@@ -15,6 +16,10 @@ export interface ServiceInput {
   readonly role: ServiceRole;
   /** Whose pods it leads to. */
   readonly leadsTo: 'primary' | 'canary';
+  /** Absent: it is not made yet. */
+  readonly primary?: KubeObject | undefined;
+  /** The apex Service as it stands. Absent: it is not made yet. */
+  readonly apex?: KubeObject | undefined;
   readonly live: KubeObject | undefined;
 }
 
@@ -36,21 +41,22 @@ const lastRendered = new WeakMap<KubeObject, { readonly ingredients: Ingredients
 
 /** One of the three generated Services as it should be; the very `live` object where nothing differs. */
 export function renderService(input: ServiceInput): KubeObject {
-  const { spec, canary, target, selector, role, leadsTo, live } = input;
-  if (!live) return rendered(input);
-  const ports = spec.service.portDiscovery ? target : undefined;
-  const ingredients: Ingredients = [spec, canary.metadata.uid, ports, selector.label, selector.value, role, leadsTo];
-  const before = lastRendered.get(live);
-  if (before?.ingredients.every((ingredient, index) => ingredient === ingredients[index])) return before.object;
-  const object = rendered(input);
+  const { spec, canary, selector, leadsTo, primary, apex, role, live } = input;
+  const pods = podLabels({ selector, leadsTo, primary, service: live });
+  if (!live) return rendered(input, pods);
+  const discovered = spec.service.portDiscovery ? workloadOf(input) : undefined;
+  const before = apex && !isControlledBy(apex, canary) ? JSON.stringify(at(apex, 'spec', 'ports')) : undefined;
+  const ingredients: Ingredients = [spec, canary.metadata.uid, discovered, JSON.stringify(pods), before, role];
+  const last = lastRendered.get(live);
+  if (last?.ingredients.every((ingredient, index) => ingredient === ingredients[index])) return last.object;
+  const object = rendered(input, pods);
   lastRendered.set(live, { ingredients, object });
   return object;
 }
 
-function rendered(input: ServiceInput): KubeObject {
-  const { spec, canary, selector, role, leadsTo, live } = input;
+function rendered(input: ServiceInput, pods: Readonly<Record<string, string>>): KubeObject {
+  const { spec, canary, selector, role, live } = input;
   const name = serviceName(spec, role);
-  const podSelector = { [selector.label]: leadsTo === 'primary' ? `${selector.value}-primary` : selector.value };
   const custom: CustomMetadata = spec.service[role];
   const labels = { ...custom.labels, [selector.label]: name };
   const annotations = { ...custom.annotations, ...handsOff };
@@ -62,7 +68,7 @@ function rendered(input: ServiceInput): KubeObject {
       metadata: { name, namespace: spec.namespace, labels, annotations, ownerReferences: [ownerOf(canary)] },
       spec: {
         type: 'ClusterIP',
-        selector: podSelector,
+        selector: pods,
         ports,
         ...(spec.service.headless ? { clusterIP: 'None' } : {}),
         ...(spec.service.trafficDistribution ? { trafficDistribution: spec.service.trafficDistribution } : {}),
@@ -76,13 +82,25 @@ function rendered(input: ServiceInput): KubeObject {
       : live.metadata,
     spec: {
       ...jsonOf(live['spec']),
-      selector: podSelector,
+      selector: pods,
       ports: mergePorts(listOf(at(live, 'spec', 'ports')), ports),
     },
   };
   if (sameJson(wanted, live)) return live;
   // A Service that stood before the Canary keeps its own labels and annotations.
   return { ...wanted, metadata: { ...wanted.metadata, annotations: { ...wanted.metadata.annotations, ...handsOff } } };
+}
+
+/** Whoever is led to the primary finds the ports that its version has. */
+function workloadOf({ leadsTo, primary, target }: ServiceInput): KubeObject {
+  return leadsTo === 'primary' ? (primary ?? target) : target;
+}
+
+function portsOf(input: ServiceInput): readonly Json[] {
+  const { spec, canary, apex, role } = input;
+  const { ports } = servicePorts({ spec, canary, workload: workloadOf(input), apex });
+  // A number on the nodes belongs to one Service only.
+  return role === 'apex' ? ports : ports.map(({ nodePort: _own, ...port }) => port);
 }
 
 /** The selector that kubectl's users gave a Service before a Canary took it over; undefined where none is known that leads to the target. */
@@ -118,43 +136,4 @@ function ownMetadata(
     return Object.fromEntries(kept.map((key) => [key, present[key] ?? '']));
   };
   return { labels: { ...labels, ...keptOf('labels') }, annotations: { ...annotations, ...keptOf('annotations') } };
-}
-
-function portsOf({ spec, target }: ServiceInput): readonly Json[] {
-  const { port, portName, targetPort, appProtocol, portDiscovery } = spec.service;
-  const main = {
-    name: portName,
-    port,
-    protocol: 'TCP',
-    targetPort,
-    ...(appProtocol === undefined ? {} : { appProtocol }),
-  };
-  return portDiscovery ? [main, ...discoveredPorts(target, targetPort)] : [main];
-}
-
-/** All container ports except the main one and those of mesh sidecars. */
-function discoveredPorts(target: KubeObject, mainPort: number | string): readonly Json[] {
-  return listOf(at(target, 'spec', 'template', 'spec', 'containers'))
-    .filter((container) => !['istio-proxy', 'envoy'].includes(textOf(container['name']) ?? ''))
-    .flatMap((container) =>
-      listOf(container['ports']).flatMap((entry, index) => {
-        const number = numberOf(entry['containerPort']);
-        const name = textOf(entry['name']);
-        const isMain = typeof mainPort === 'number' ? number === mainPort : name === mainPort;
-        if (number === undefined || isMain) return [];
-        const ownName = name ?? `tcp-${textOf(container['name']) ?? ''}-${index}`;
-        return [{ name: ownName, port: number, protocol: 'TCP', targetPort: number }];
-      }),
-    );
-}
-
-/** The order of ports means nothing, and node ports were given by the cluster. */
-function mergePorts(live: readonly Json[], wanted: readonly Json[]): readonly Json[] {
-  const merged = wanted.map((port) => {
-    const same = live.find(({ name }) => name === port['name']);
-    return same?.['nodePort'] === undefined ? port : { ...port, nodePort: same['nodePort'] };
-  });
-  const sorted = (ports: readonly Json[]): readonly Json[] =>
-    [...ports].sort((a, b) => Number(a['port']) - Number(b['port']));
-  return sameJson(sorted(live), sorted(merged)) ? live : merged;
 }

@@ -133,6 +133,8 @@ export interface Seen {
   readonly isUnapplied?: boolean;
   /** It has been said that this canary stands still on request. Absent: not yet. Kept by the shell. */
   readonly isSuspensionTold?: boolean;
+  /** Why the target's pods cannot be told from another workload's; looked for before the first Service is written. Absent: they can. */
+  readonly overlap?: string;
   /** Answers to what `decide` asked in this tick, by questionKey. */
   readonly answers: ReadonlyMap<string, Answer>;
 }

@@ -23,6 +23,7 @@ export async function validate({ output }: CommandContext, dir: string, options:
     defaultNamespace: options.defaultNamespace,
     provider: options.meshProvider,
     minIntervalMs: 10_000,
+    selectorLabels: ['app', 'name', 'app.kubernetes.io/name'],
   };
   const contents = new Map<string, Uint8Array>();
   const texts = new Map<string, string>();

@@ -60,6 +60,8 @@ export interface Problem {
   readonly message: string;
   /** What to do about it; absent where the message says it. */
   readonly hint?: string;
+  /** The Canary that does something else than meant because of it, and whose events tell of it too. Absent: none. */
+  readonly canary?: { readonly namespace: string; readonly name: string };
 }
 
 export function refOf(object: KubeObject): ObjectRef {

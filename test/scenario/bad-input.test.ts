@@ -124,6 +124,44 @@ describe('bad input', patient, () => {
     });
   });
 
+  it('that would mix the users of two apps leaves their Services as they are, and what finds no pods any more is told', async () => {
+    const shared = (name: string, more: string): string =>
+      deploymentYaml({ name }).replaceAll(
+        /^( *)app: \S+$/gm,
+        (_line, indent: string) => `${indent}app: shared${more === '' ? '' : `\n${indent}role: ${more}`}`,
+      );
+    const service =
+      'apiVersion: v1\nkind: Service\nmetadata: { name: front, namespace: test }\nspec: { selector: { app: shared }, ports: [{ port: 9898 }] }\n';
+    const budget =
+      'apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: { name: podinfo, namespace: test }\nspec: { minAvailable: 1, selector: { matchLabels: { app: podinfo } } }\n';
+    const mixed = {
+      'apps/front/app.yaml': [shared('front', ''), configYaml({ name: 'front' }), service].join('---\n'),
+      'apps/front/canary.yaml': canaryYaml({ name: 'front', provider: 'kubernetes' }),
+      'apps/back/app.yaml': [shared('back', 'back'), configYaml({ name: 'back' })].join('---\n'),
+      'apps/budget.yaml': budget,
+    };
+    await onStage({ files: { ...files, ...mixed }, hosts }, async (stage) => {
+      await adopted(stage);
+      await stage.said(
+        /^front\.test waits: users of Deployment front and of Deployment back would be answered by each other's pods/,
+      );
+      await stage.restsFor(30_000);
+      expect(canary(stage, { name: 'front' }).phase).toBe('Initializing');
+      expect(object(stage, 'Service', 'front')?.['spec']).toMatchObject({ selector: { app: 'shared' } });
+      expect(object(stage, 'Service', 'front-canary')).toBeUndefined();
+      expect(object(stage, 'Deployment', 'front-primary')).toBeUndefined();
+      const budgets = stage.log.filter(
+        ({ msg, canary: of }) =>
+          of !== undefined && /^apps\/budget\.yaml:\d+ PodDisruptionBudget test\/podinfo/.test(msg),
+      );
+      expect(budgets.map(({ canary: of }) => of)).toEqual(['podinfo.test']);
+
+      await stage.push('there is nothing to mix any more', { 'apps/back/app.yaml': null });
+      await stage.until('its Canary begins', () => canary(stage, { name: 'front' }).phase === 'Initialized');
+      expect(object(stage, 'Service', 'front')?.['spec']).toMatchObject({ selector: { app: 'shared-primary' } });
+    });
+  });
+
   it('in a ledger does not make its app look new', async () => {
     await onStage({ files, hosts }, async (stage) => {
       await adopted(stage);

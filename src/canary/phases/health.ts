@@ -1,6 +1,6 @@
 import type { KubeObject } from '../../manifest/types.ts';
 import { at, textsOf } from '../json.ts';
-import { sameJson } from '../../lib/same-json.ts';
+import { isPartOf, podLabels } from '../labels.ts';
 import { usersUnderTest } from '../strategy.ts';
 import type { Readiness } from '../types.ts';
 import type { Stage } from './tick.ts';
@@ -37,8 +37,9 @@ function keepsFormer(stage: Served): boolean {
 export function isLedToFormer({ kind, seen, selector }: Served, service: KubeObject | undefined): boolean {
   if (selector.label === '' || kind.serves(seen.primary)) return false;
   const now = textsOf(at(service, 'spec', 'selector'));
-  const own = { [selector.label]: `${selector.value}-primary` };
-  return Object.values(now).some((value) => value.endsWith('-primary')) && !sameJson(now, own);
+  const own = podLabels({ selector, leadsTo: 'primary', primary: seen.primary, service });
+  // Those that an older version made know the first label only.
+  return Object.values(now).some((value) => value.endsWith('-primary')) && !isPartOf(now, own);
 }
 
 export function canaryServes({ kind, seen }: Pick<Stage, 'kind' | 'seen'>): boolean {

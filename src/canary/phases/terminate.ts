@@ -55,8 +55,9 @@ export function terminate(stage: Stage): void {
   if (ready.kind !== 'ready' && primaryServes(stage))
     return warn(stage, `canary not ready during finalizing: ${ready.reason}`);
   const live = seen.apexService;
+  const { canary } = seen;
   const object =
-    live && kind.renderService({ spec, canary: seen.canary, target, selector, role: 'apex', leadsTo: 'canary', live });
+    live && kind.renderService({ spec, canary, target, selector, role: 'apex', leadsTo: 'canary', apex: live, live });
   if (object) {
     const before = selectorBefore(object, target);
     const { ownerReferences = [], ...metadata } = object.metadata;

@@ -1,7 +1,7 @@
 import { cookiesAt, withCookies } from '../affinity.ts';
 import { at, jsonOf, textsOf } from '../json.ts';
+import { isPartOf, podLabels, type SelectorLabel } from '../labels.ts';
 import { sameJson } from '../../lib/same-json.ts';
-import type { SelectorLabel } from '../labels.ts';
 import { serviceName, type ServiceRole } from '../services.ts';
 import { usersUnderTest } from '../strategy.ts';
 import type { CanarySpec, Effect, Seen, SessionCookies, TrafficSplit } from '../types.ts';
@@ -136,8 +136,15 @@ export function leaveMissingTarget(tick: Tick): void {
     if (!split || (split.canaryWeight === 0 && !split.mirror)) return;
     draft.effects.push({ kind: 'set-route', split: { canaryWeight: 0, mirror: false } });
   } else {
-    if (!apexService || selector === undefined || sameJson(at(apexService, 'spec', 'selector'), selector)) return;
-    const object = { ...apexService, spec: { ...jsonOf(apexService['spec']), selector } };
+    const now = textsOf(at(apexService, 'spec', 'selector'));
+    if (!apexService || selector === undefined || isPartOf(textsOf(selector), now)) return;
+    // What the primary's pods have of the labels beside its own keeps them apart from those of others.
+    const carried = textsOf(at(seen.primary, 'spec', 'template', 'metadata', 'labels'));
+    const kept = Object.fromEntries(Object.entries(now).filter(([key, value]) => carried[key] === value));
+    const object = {
+      ...apexService,
+      spec: { ...jsonOf(apexService['spec']), selector: { ...kept, ...textsOf(selector) } },
+    };
     draft.effects.push({ kind: 'write', object, over: apexService });
   }
   normal(tick, 'Routing all traffic to primary');
@@ -168,8 +175,9 @@ export function followTarget(stage: Stage): void {
 export function holdsUsers({ kind, novelty, weight, seen, selector }: Stage): boolean {
   if (novelty !== 'new' || weight === 0) return false;
   if (kind.copiesTarget === true) return true;
-  const live = textsOf(at(seen.canaryService, 'spec', 'selector'))[selector.label];
-  return live !== undefined && live !== selector.value;
+  const live = textsOf(at(seen.canaryService, 'spec', 'selector'));
+  if (!Object.hasOwn(live, selector.label)) return false;
+  return !isPartOf(live, podLabels({ selector, leadsTo: 'canary', primary: undefined, service: undefined }));
 }
 
 /** Writes one of the generated Services where it differs. */
@@ -177,7 +185,8 @@ export function writeService(stage: Stage, role: ServiceRole, leadsTo: 'primary'
   const { spec, kind, seen, target, selector, draft } = stage;
   const live = { apex: seen.apexService, primary: seen.primaryService, canary: seen.canaryService }[role];
   if (leadsTo === 'primary' && isLedToFormer(stage, live)) return;
-  const object = kind.renderService({ spec, canary: seen.canary, target, selector, role, leadsTo, live });
+  const { canary, primary, apexService: apex } = seen;
+  const object = kind.renderService({ spec, canary, target, selector, role, leadsTo, primary, apex, live });
   if (object !== undefined && object !== live) draft.effects.push({ kind: 'write', object, over: live });
 }
 

@@ -1,0 +1,40 @@
+import { type Json, jsonOf, listOf, textsOf } from './json.ts';
+
+type Labels = Readonly<Record<string, string>>;
+
+/** Whether a label selector of Kubernetes (`matchLabels`, `matchExpressions`) selects something with these labels. An empty one selects all. */
+export function selects(selector: unknown, labels: Labels): boolean {
+  const { matchLabels, matchExpressions } = jsonOf(selector);
+  const isMatched = Object.entries(textsOf(matchLabels)).every(([key, value]) => labelOf(labels, key) === value);
+  return isMatched && listOf(matchExpressions).every((expression) => allows(expression, labels));
+}
+
+function allows({ key, operator, values }: Json, labels: Labels): boolean {
+  if (typeof key !== 'string') return false;
+  const value = labelOf(labels, key);
+  const listed = Array.isArray(values) && value !== undefined && values.includes(value);
+  switch (operator) {
+    case 'In':
+      return listed;
+    case 'NotIn':
+      return !listed;
+    case 'Exists':
+      return value !== undefined;
+    case 'DoesNotExist':
+      return value === undefined;
+    default:
+      return false;
+  }
+}
+
+/** The `key=value` pairs of which everything that is selected has at least one; empty where nothing so simple can be said. */
+export function neededPairs(selector: unknown): readonly string[] {
+  const { matchLabels, matchExpressions } = jsonOf(selector);
+  const [first] = Object.entries(textsOf(matchLabels));
+  if (first) return [first.join('=')];
+  const only = listOf(matchExpressions).find(({ operator, values }) => operator === 'In' && Array.isArray(values));
+  return only ? (only['values'] as readonly unknown[]).map((value) => `${String(only['key'])}=${String(value)}`) : [];
+}
+
+const labelOf = (labels: Labels, key: string): string | undefined =>
+  Object.hasOwn(labels, key) ? labels[key] : undefined;
