@@ -4,6 +4,7 @@ import { parseStatus } from '../canary/status.ts';
 import { openCluster } from '../cluster/client.ts';
 import { systemClock } from '../lib/clock.ts';
 import { silentLogger } from '../lib/log.ts';
+import { clusterSource } from './cluster-source.ts';
 import { type CommandContext, exitCodes } from './command-line.ts';
 
 export interface GateOptions {
@@ -20,12 +21,8 @@ export interface GateOptions {
 /** `serin gate`: writes the annotation that the agent looks at. Who may, the cluster's own access control decides. */
 export async function gate(context: CommandContext, options: GateOptions): Promise<number> {
   const { action, name, namespace, rollback = false } = options;
-  const { KUBECONFIG, HOME = '' } = context.environment;
-  const path = options.kubeconfig ?? (options.context && (KUBECONFIG ?? `${HOME}/.kube/config`));
-  const source =
-    path === undefined
-      ? ({ kind: 'default' } as const)
-      : { kind: 'file' as const, path, ...(options.context === undefined ? {} : { context: options.context }) };
+  const { kubeconfig = '', context: named = '' } = options;
+  const source = clusterSource({ kubeconfig, context: named }, context.environment);
   const cluster = await openCluster(source, { clock: systemClock, log: silentLogger });
   const which = rollback ? 'rollback' : 'gate';
   try {

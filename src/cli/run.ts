@@ -1,14 +1,9 @@
-import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { isIPv6 } from 'node:net';
-import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
-import { startAgent } from '../agent/agent.ts';
+import { readFile, rm } from 'node:fs/promises';
+import { type Agent, startAgent } from '../agent/agent.ts';
 import type { AgentSettings, Deps } from '../agent/deps.ts';
 import { createTelemetry } from '../agent/telemetry.ts';
 import type { InconclusivePolicy } from '../canary/types.ts';
 import { openCluster } from '../cluster/client.ts';
-import type { ClusterSource } from '../cluster/connection.ts';
 import { listOf, type RawSettings, readSettings } from '../config/settings.ts';
 import { openRepo } from '../git/open-repo.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
@@ -19,7 +14,9 @@ import { createLogger, type LogLevel } from '../lib/log.ts';
 import { startGateServer } from '../server/gate-server.ts';
 import { parseGateTokens } from '../server/gate-tokens.ts';
 import { startServer } from '../server/server.ts';
+import { clusterSource } from './cluster-source.ts';
 import { type CommandContext, exitCodes, readSettingsFile } from './command-line.ts';
+import { checkFiles, checkSettings, temporaryFolder } from './settings-check.ts';
 import { version } from './version.ts';
 
 export interface RunOptions {
@@ -39,6 +36,9 @@ export async function runAgent(
   const raw = readSettings({ flags, environment: context.environment, file: await readSettingsFile(configFile) });
   if (raw['git-url'] === '')
     throw new AgentError('CONFIG_INVALID', '--git-url (SERIN_GIT_URL) is missing: name the repository to watch');
+  checkSettings(raw);
+  await checkFiles(raw);
+  const source = clusterSource(raw, context.environment);
   const log = createLogger(raw['log-level'] as LogLevel);
   const settings = agentSettings(raw);
   if ((context.environment['MSTEAMS_URL'] ?? '') !== '')
@@ -47,7 +47,7 @@ export async function runAgent(
       'MSTEAMS_URL has no effect: Microsoft Teams is not supported in this release; use --slack-url or AlertProviders',
     );
   const telemetry = createTelemetry(version, settings.provider);
-  const temporary = raw['git-dir'] === '' ? await mkdtemp(join(tmpdir(), 'serin-')) : undefined;
+  const temporary = raw['git-dir'] === '' ? await temporaryFolder() : undefined;
   const closing: (() => Promise<void>)[] = [];
   try {
     const proxies = proxyOf(context.environment);
@@ -57,7 +57,7 @@ export async function runAgent(
       ...(raw['http-proxy'] === '' ? proxies : { proxy: { http: raw['http-proxy'], https: raw['http-proxy'] } }),
     });
     closing.push(() => http.close());
-    const cluster = await openCluster(clusterSource(raw, context.environment), {
+    const cluster = await openCluster(source, {
       clock,
       log,
       onRequest: (counted) => telemetry.kubernetesRequests.inc(counted),
@@ -76,23 +76,26 @@ export async function runAgent(
     });
     closing.push(() => repo.close());
     const deps: Deps = { clock, log, http, cluster, repo, telemetry, settings };
-    const agent = startAgent(deps);
-    closing.push(() => agent.stop());
+    let agent: Agent | undefined;
+    // First, so that an agent that is not wanted here has done nothing yet.
     const server = await startServer({
       port: Number(raw['port']),
       registry: telemetry.registry,
-      notReady: () => agent.notReady(),
-      notAlive: () => agent.notAlive(),
+      notReady: () => agent?.notReady() ?? ['starting'],
+      notAlive: () => agent?.notAlive() ?? [],
       log,
     });
     closing.push(() => server.close());
+    const running = startAgent(deps);
+    agent = running;
+    closing.push(() => running.stop());
     onListening?.(server.port);
     if (raw['gate-port'] !== '') {
       const tokenFile = raw['gate-token-file'];
       const readTokens = async () => parseGateTokens(await readText('--gate-token-file', tokenFile));
       const gateServer = await startGateServer({
         port: Number(raw['gate-port']),
-        gates: agent.gates,
+        gates: running.gates,
         ...(tokenFile === '' ? {} : { tokens: readTokens }),
         log,
       });
@@ -175,23 +178,6 @@ function folderOf(name: string, text: string): string {
   if (parts.includes('..'))
     throw new AgentError('CONFIG_INVALID', `--${name} is ${text}; name a folder inside the repository`);
   return parts.join('/');
-}
-
-/** As kubectl finds it: the flag, KUBECONFIG, the home folder, the pod's service account. */
-export function clusterSource(
-  raw: Pick<RawSettings, 'kubeconfig' | 'context'>,
-  environment: CommandContext['environment'],
-): ClusterSource {
-  const context = raw['context'] === '' ? {} : { context: raw['context'] };
-  if (raw['kubeconfig'] !== '') return { kind: 'file', path: raw['kubeconfig'], ...context };
-  const files = (environment['KUBECONFIG'] ?? '').split(delimiter).filter((path) => path !== '');
-  const [only] = files;
-  if (only !== undefined) return files.length === 1 ? { kind: 'file', path: only } : { kind: 'default' };
-  const inHome = join(environment['HOME'] ?? '', '.kube', 'config');
-  if (environment['HOME'] && existsSync(inHome)) return { kind: 'file', path: inHome };
-  const { KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE_PORT: port = '' } = environment;
-  if (host === '' || port === '') return { kind: 'default' };
-  return { kind: 'service-account', server: `https://${isIPv6(host) ? `[${host}]` : host}:${port}` };
 }
 
 function proxyOf(environment: Readonly<Record<string, string | undefined>>): {

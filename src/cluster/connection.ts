@@ -1,11 +1,13 @@
 import type { RequestOptions } from 'node:https';
+import type { KubeConfig } from '@kubernetes/client-node';
 import { Agent, type Dispatcher } from 'undici';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { type Access, plainAccess } from './plain-access.ts';
 
-/** Which cluster: a kubeconfig file or text, or what the environment says (KUBECONFIG, ~/.kube/config, then the pod's service account). */
+/** Which cluster. A context is one of the kubeconfig's; absent: its current one. */
 export type ClusterSource =
-  | { readonly kind: 'default' }
+  /** Kubeconfigs that are merged, as kubectl does it. */
+  | { readonly kind: 'files'; readonly paths: readonly string[]; readonly context?: string }
   | { readonly kind: 'in-cluster' }
   /** The service account of this pod, at that API server. */
   | { readonly kind: 'service-account'; readonly server: string }
@@ -35,6 +37,27 @@ export interface Credentials {
 
 const refreshMs = 60_000;
 
+/** The first file that names something has it; the current context is the first one's that has any. */
+function loadAll(loaded: KubeConfig, paths: readonly string[]): void {
+  const [first = '', ...others] = paths;
+  loaded.loadFromFile(first);
+  for (const path of others) {
+    const next = new (loaded.constructor as typeof KubeConfig)();
+    next.loadFromFile(path);
+    loaded.mergeConfig(next);
+  }
+}
+
+function noCluster(where: string, source: ClusterSource, config: Access): string {
+  const named = 'context' in source ? source.context : undefined;
+  const all = config.getContexts?.().map(({ name }) => name) ?? [];
+  const has = all.length === 0 ? 'it has none' : `it has ${all.join(', ')}`;
+  if (named === undefined) return `${where} names no current cluster; name a context with --context (${has})`;
+  return all.includes(named)
+    ? `--context ${named}: ${where} has this context, but not the cluster that it names`
+    : `--context ${named}: there is no such context in ${where}; ${has}`;
+}
+
 /**
  * Plugins and identity providers come from @kubernetes/client-node, see plain-access.ts; the connections are ours, because the
  * library opens a new one for every call.
@@ -46,23 +69,23 @@ export async function openConnection(source: ClusterSource, now: () => number): 
     // Loaded here and not at the top: it takes half a second and much memory that most need not spend.
     const { KubeConfig } = await import('@kubernetes/client-node');
     const loaded = new KubeConfig();
-    if (source.kind === 'default') loaded.loadFromDefault();
+    if (source.kind === 'files') loadAll(loaded, source.paths);
     else if (source.kind === 'in-cluster' || source.kind === 'service-account') loaded.loadFromCluster();
     else if (source.kind === 'text') loaded.loadFromString(source.text);
     else loaded.loadFromFile(source.path);
-    if (source.kind === 'file' && source.context !== undefined) loaded.setCurrentContext(source.context);
+    if ('context' in source && source.context !== undefined) loaded.setCurrentContext(source.context);
     return loaded;
   };
+  const where =
+    source.kind === 'file' ? source.path : source.kind === 'files' ? source.paths.join(', ') : 'the kubeconfig';
   let config: Access;
   try {
     config = await load();
   } catch (cause) {
-    const where = source.kind === 'file' ? source.path : 'the kubeconfig';
     throw new AgentError('CONFIG_INVALID', `${where} cannot be read: ${messageOf(cause)}`, { cause });
   }
   const cluster = config.getCurrentCluster();
-  if (!cluster)
-    throw new AgentError('CONFIG_INVALID', 'the kubeconfig names no current cluster; set a current-context');
+  if (!cluster) throw new AgentError('CONFIG_INVALID', noCluster(where, source, config));
   const server = cluster.server.replace(/\/+$/, '');
   if (!URL.canParse(server))
     throw new AgentError(

@@ -11,6 +11,8 @@ export interface Access {
     readonly tlsServerName?: string;
     readonly skipTLSVerify?: boolean;
   } | null;
+  /** What there is to choose from, for messages; absent where that is not known. */
+  getContexts?(): readonly { readonly name: string }[];
   /** Adds authorities, certificates and headers, read anew. */
   applyToHTTPSOptions(options: RequestOptions): Promise<void>;
 }

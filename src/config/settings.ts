@@ -196,6 +196,10 @@ export function readSettings({ flags, environment, file }: SettingSources): RawS
   const known = new Set<string>(settings.map(({ name }) => name));
   for (const name of Object.keys(file))
     if (!known.has(name)) problems.push(`the file sets "${name}", which is no setting; run "serin run --help"`);
+  for (const name of Object.keys(environment)) {
+    const problem = unknownVariable(name, known);
+    if (problem) problems.push(problem);
+  }
   const values: Record<string, string> = {};
   for (const entry of settings as readonly Setting[]) {
     const fromFlagger = entry.alias === undefined ? undefined : environment[entry.alias];
@@ -207,6 +211,17 @@ export function readSettings({ flags, environment, file }: SettingSources): RawS
   }
   if (problems.length > 0) throw new AgentError('CONFIG_INVALID', problems.join('\n'));
   return values as RawSettings;
+}
+
+/** Kubernetes gives every pod such variables for each Service beside it. */
+const ofService = /_(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_\d+_(TCP|UDP|SCTP)(_.*)?)?)$/;
+/** For tests of the project itself. */
+const ofTests = /^SERIN_TEST_/;
+
+function unknownVariable(variable: string, known: ReadonlySet<string>): string | undefined {
+  if (!variable.startsWith('SERIN_') || ofService.test(variable) || ofTests.test(variable)) return undefined;
+  const name = variable.slice('SERIN_'.length).toLowerCase().replaceAll('_', '-');
+  return known.has(name) ? undefined : `${variable} is set, which is no setting; run "serin run --help"`;
 }
 
 function problemOf({ kind, choices, default: fallback }: Setting, value: string): string | undefined {

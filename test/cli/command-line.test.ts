@@ -1,4 +1,6 @@
 import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { exitCodes, readSettingsFile, runCommandLine } from '../../src/cli/command-line.ts';
@@ -90,6 +92,110 @@ describe('the command line', () => {
     expect(stderr).toMatch(/--prune .*"maybe" is neither true nor false/);
     expect(stderr).toMatch(/--log-level \(SERIN_LOG_LEVEL\): "loud" is none of debug, info, warn, error/);
   });
+});
+
+describe('starting', () => {
+  const good = { 'git-url': 'http://127.0.0.1:1/x.git' };
+  const start = (flags: Record<string, string>, environment: Record<string, string> = {}) =>
+    serin(['run', ...Object.entries({ ...good, ...flags }).map(([name, value]) => `--${name}=${value}`)], environment);
+
+  it.each<[string, Record<string, string>, RegExp]>([
+    [
+      'no scheme in the metrics server',
+      { 'metrics-server': 'prometheus:9090' },
+      /--metrics-server .*write it like http:/,
+    ],
+    ['no host in the metrics server', { 'metrics-server': 'http://' }, /--metrics-server .*is no URL/],
+    ['an unknown provider', { 'mesh-provider': 'trafik' }, /--mesh-provider .*did you mean "traefik"\?/],
+    [
+      'a provider that is not there yet',
+      { 'mesh-provider': 'gloo' },
+      /--mesh-provider .*not supported in this release/,
+    ],
+    ['no provider', { 'mesh-provider': '' }, /--mesh-provider /],
+    ['a Git URL for SSH', { 'git-url': 'git@github.com:acme/config.git' }, /--git-url .*SSH is not supported/],
+    ['a Git URL that is a path', { 'git-url': '/srv/config.git' }, /--git-url .*not a URL/],
+    ['a Git URL of another kind', { 'git-url': 'file:///srv/config.git' }, /--git-url .*must begin with https/],
+    ['a branch that can be none', { 'git-branch': 'a b' }, /--git-branch .*"a b" can be no branch/],
+    ['tags that can be none', { 'tag-prefix': 'releases~' }, /--tag-prefix .*"releases~" can be no prefix/],
+    ['a namespace that can be none', { namespace: 'My_Team' }, /--namespace .*"My_Team" is no name of a namespace/],
+    [
+      'an event webhook without scheme',
+      { 'event-webhook': 'hooks/secret' },
+      /--event-webhook .*no http or https URL$/m,
+    ],
+    ['a proxy without scheme', { 'http-proxy': 'proxy:3128' }, /--http-proxy .*no http or https URL/],
+    ['a CA file that is a folder', { 'git-ca-file': '/tmp' }, /--git-ca-file .*\/tmp cannot be read/],
+    ['a data folder below a file', { 'git-dir': '/dev/null/x' }, /--git-dir .*\/dev\/null\/x cannot be written to/],
+    [
+      'a data folder that cannot be made',
+      { 'git-dir': '/proc/serin' },
+      /--git-dir .*\/proc\/serin cannot be written to/,
+    ],
+    ['no kubeconfig', {}, /no cluster: .*name a kubeconfig with --kubeconfig/],
+    ['a kubeconfig that is not there', { kubeconfig: '/nowhere' }, /\/nowhere cannot be read/],
+    ['a kubeconfig that is a folder', { kubeconfig: '/tmp' }, /\/tmp cannot be read/],
+  ])('with %s ends at once with exit code 2 and one line', async (_, flags, why) => {
+    const { code, stderr } = await start(flags);
+    expect(stderr).toMatch(why);
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+    expect(code).toBe(exitCodes.usage);
+    expect(stderr).not.toContain('secret');
+  });
+
+  it('with an unknown context says which there are', () =>
+    withTempDir(async (dir) => {
+      const kubeconfig = join(dir, 'kubeconfig');
+      await writeFile(
+        kubeconfig,
+        'contexts: [{name: east, context: {cluster: a, user: a}}, {name: west, context: {cluster: gone, user: a}}]\n' +
+          'clusters: [{name: a, cluster: {server: "http://127.0.0.1:1"}}]\nusers: [{name: a, user: {}}]\n',
+      );
+      for (const [flags, environment] of [
+        [{ kubeconfig, context: 'north' }, {}],
+        [{ context: 'north' }, { KUBECONFIG: kubeconfig }],
+      ] as const) {
+        const { code, stderr } = await start(flags, environment);
+        expect(stderr).toBe(`serin: --context north: there is no such context in ${kubeconfig}; it has east, west\n`);
+        expect(code).toBe(exitCodes.usage);
+      }
+      expect((await start({ kubeconfig })).stderr).toContain('names no current cluster; name a context with --context');
+      expect((await start({ kubeconfig, context: 'west' })).stderr).toContain('not the cluster that it names');
+    }));
+
+  it('with a variable that is no setting says so, but not of those that Kubernetes sets', async () => {
+    const links = {
+      SERIN_SERVICE_HOST: '10.0.0.1',
+      SERIN_PORT_8080_TCP_ADDR: '10.0.0.1',
+      SERIN_GIT_SERVICE_PORT_HTTP: '80',
+    };
+    const { code, stderr } = await start({}, { SERIN_METRIC_SERVER: 'http://prometheus', ...links });
+    expect(stderr).toBe('serin: SERIN_METRIC_SERVER is set, which is no setting; run "serin run --help"\n');
+    expect(code).toBe(exitCodes.usage);
+    expect((await start({}, links)).stderr).toMatch(/^serin: no cluster/);
+  });
+
+  it('on a port that is taken ends before the agent does anything', () =>
+    withTempDir(async (dir) => {
+      const asked: string[] = [];
+      const server = createServer((request, response) => {
+        asked.push(request.url ?? '');
+        response.end('{}');
+      });
+      await new Promise<void>((resolve) => server.listen(0, resolve));
+      const port = String((server.address() as AddressInfo).port);
+      const kubeconfig = join(dir, 'kubeconfig');
+      await writeFile(
+        kubeconfig,
+        'current-context: a\ncontexts: [{name: a, context: {cluster: a, user: a}}]\n' +
+          `clusters: [{name: a, cluster: {server: "http://127.0.0.1:${port}"}}]\nusers: [{name: a, user: {}}]\n`,
+      );
+      const { code, stderr } = await start({ kubeconfig, port, 'log-level': 'error' });
+      server.close();
+      expect(stderr).toMatch(new RegExp(`^serin: --port: cannot listen on port ${port}: .*EADDRINUSE`));
+      expect(code).toBe(exitCodes.usage);
+      expect(asked).toEqual([]);
+    }));
 });
 
 describe('a settings file', () => {

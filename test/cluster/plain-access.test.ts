@@ -84,7 +84,7 @@ describe('a kubeconfig with certificates or tokens', () => {
   });
 
   it('is none where the environment has to be asked', () => {
-    expect(plainAccess({ kind: 'default' })).toBeUndefined();
+    expect(plainAccess({ kind: 'files', paths: ['/a', '/b'] })).toBeUndefined();
     expect(plainAccess({ kind: 'in-cluster' })).toBeUndefined();
     expect(plainAccess({ kind: 'file', path: '/nowhere/kubeconfig' })).toBeUndefined();
   });

@@ -1,7 +1,8 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../lib/clock.ts';
 import { AgentError, messageOf } from '../../lib/errors.ts';
+import { makeFolder } from '../../lib/folder.ts';
 import { runGit } from '../../sandbox/git-command.ts';
 import { type GitServer, startGitServer } from '../../sandbox/git-server.ts';
 import { installCrds, startSandbox } from '../../sandbox/sandbox.ts';
@@ -37,7 +38,7 @@ export async function layGround(folder: string, { clock, podStartMs, definitions
     for (const step of stops.splice(0).reverse()) await step();
   };
   try {
-    await mkdir(folder, { recursive: true }).catch(unwritable(folder));
+    await makeFolder(folder).catch(unwritable(folder));
     const gitServer = await startGitServer({ root: join(folder, 'git') }).catch(unwritable(folder));
     stops.push(() => gitServer.stop());
     const sandbox = await startSandbox({ clock, podStartMs });

@@ -1,0 +1,92 @@
+import { mkdtemp, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseRemote } from '../git/credentials.ts';
+import { environmentName, type RawSettings, type SettingName, settings } from '../config/settings.ts';
+import { AgentError, messageOf } from '../lib/errors.ts';
+import { makeFolder } from '../lib/folder.ts';
+import { providerProblem } from '../routers/registry.ts';
+
+type Problem = string | undefined;
+
+/** What is wrong with a value; values of secrets are never shown. */
+const checks: Readonly<Partial<Record<SettingName, (value: string) => Problem>>> = {
+  'git-url': gitUrlProblem,
+  'git-branch': (value) => refProblem(value, 'branch'),
+  'tag-prefix': (value) => refProblem(`${value}x`, 'prefix of tags', value),
+  'mesh-provider': (value) => providerProblem(value)?.replace(/^spec\.provider: /, ''),
+  'metrics-server': webProblem,
+  'event-webhook': secretWebProblem,
+  'http-proxy': secretWebProblem,
+  'slack-proxy-url': secretWebProblem,
+  'agent-namespace': namespaceProblem,
+  'default-namespace': namespaceProblem,
+  namespace: namespaceProblem,
+};
+
+/** Throws CONFIG_INVALID with all that is wrong, a line each. Empty settings without a default are not set. */
+export function checkSettings(raw: RawSettings): void {
+  const problems = settings.flatMap(({ name, default: fallback }) => {
+    const value = raw[name];
+    const problem = value === '' && fallback === '' ? undefined : checks[name]?.(value);
+    return problem === undefined ? [] : [`--${name} (${environmentName(name)}): ${problem}`];
+  });
+  if (problems.length > 0) throw new AgentError('CONFIG_INVALID', problems.join('\n'));
+}
+
+/** Throws CONFIG_INVALID where files that are named cannot be read, or the folder of the mirror not be written to. */
+export async function checkFiles(raw: RawSettings): Promise<void> {
+  // Tokens may come later: their files are read whenever they are needed.
+  if (raw['git-ca-file'] !== '')
+    await readFile(raw['git-ca-file']).catch(refuse('git-ca-file', `${raw['git-ca-file']} cannot be read`));
+  if (raw['git-dir'] === '') return;
+  await makeFolder(raw['git-dir']).catch(refuse('git-dir', `${raw['git-dir']} cannot be written to`));
+}
+
+/** For the mirror where no folder is named. */
+export function temporaryFolder(): Promise<string> {
+  return mkdtemp(join(tmpdir(), 'serin-')).catch(
+    refuse('git-dir', `it is empty, and ${tmpdir()} cannot be written to; name a folder that can`),
+  );
+}
+
+function refuse(name: SettingName, what: string): (cause: unknown) => never {
+  return (cause) => {
+    throw new AgentError('CONFIG_INVALID', `--${name} (${environmentName(name)}): ${what}: ${messageOf(cause)}`, {
+      cause,
+    });
+  };
+}
+
+function gitUrlProblem(value: string): Problem {
+  try {
+    parseRemote(value, undefined);
+    return undefined;
+  } catch (error) {
+    if (/^(ssh|git\+ssh):|^[^/:]+@[^/:]+:/.test(value))
+      return 'SSH is not supported in this release; write https://HOST/PATH.git';
+    return messageOf(error);
+  }
+}
+
+function webProblem(value: string): Problem {
+  if (/^https?:\/\/[^/]/i.test(value) && URL.canParse(value)) return undefined;
+  return `"${value}" is no URL; write it like http://prometheus.monitoring:9090`;
+}
+
+function secretWebProblem(value: string): Problem {
+  return webProblem(value) === undefined ? undefined : 'it is no http or https URL';
+}
+
+function namespaceProblem(value: string): Problem {
+  if (/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(value)) return undefined;
+  return `"${value}" is no name of a namespace (small letters, digits and hyphens)`;
+}
+
+/** As git check-ref-format has it. */
+function refProblem(value: string, what: string, shown = value): Problem {
+  // oxlint-disable-next-line no-control-regex
+  const isWrong = /[\u0000- ~^:?*[\\\u007f]|\.\.|@\{|\/\/|\.$|\/$|^\/|^-|^@$/.test(value);
+  const hasWrongPart = value.split('/').some((part) => part.startsWith('.') || part.endsWith('.lock'));
+  return isWrong || hasWrongPart ? `"${shown}" can be no ${what} in Git` : undefined;
+}
