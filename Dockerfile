@@ -9,10 +9,17 @@ RUN npm run build && npm prune --omit=dev
 
 FROM node:24-bookworm-slim
 ENV NODE_ENV=production
+# The agent itself needs no git; the Git server of `serin demo` and `serin sandbox` does.
+RUN apt-get update && apt-get install --yes --no-install-recommends git && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY package.json LICENSE ./
+# For `serin demo` and `serin sandbox`: definitions, schemas of Kubernetes, the demo's app.
+COPY manifests/crds ./manifests/crds
+COPY fixtures/crds ./fixtures/crds
+COPY fixtures/demo ./fixtures/demo
+COPY fixtures/kubernetes ./fixtures/kubernetes
 USER 65532:65532
 EXPOSE 8080
 # A little more young space is collected far less often; threads for that cost a small heap more than they bring.

@@ -190,7 +190,7 @@ async function epilogue({ output }: CommandContext, stage: Stage): Promise<void>
   heading('Look further');
   output.line('  the repository stays: git clone of the path in the last line');
   output.line(`  the agent's log: ${stage.logPath}`);
-  output.line('  npm run demo -- --keep   leaves everything running, to push to and to look at with kubectl');
+  output.line('  demo --keep   leaves everything running, to push to and to look at with kubectl');
   output.line();
 }
 

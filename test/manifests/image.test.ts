@@ -1,0 +1,70 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { withTempDir } from '../helpers/temp-repo.ts';
+
+const root = join(import.meta.dirname, '../..');
+const lines = (path: string): string[] =>
+  readFileSync(join(root, path), 'utf8')
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'));
+
+/** Whether a path is sent to the builder: the last pattern that names it or a folder above it decides. */
+function isSent(path: string): boolean {
+  const names = (pattern: string): boolean =>
+    new RegExp(`^${pattern.replaceAll('.', '\\.').replaceAll('*', '[^/]*')}(/|$)`).test(path);
+  const decisive = lines('.dockerignore').findLast((line) => names(line.replace(/^!/, '')));
+  return decisive === undefined || decisive.startsWith('!');
+}
+
+/** What the last stage copies: from where in the project, to where in the image's folder. */
+const copied = lines('Dockerfile')
+  .slice(lines('Dockerfile').findLastIndex((line) => line.startsWith('FROM ')))
+  .filter((line) => line.startsWith('COPY '))
+  .flatMap((line) => {
+    const words = line.split(/\s+/).slice(1);
+    const isBuilt = words[0]?.startsWith('--from=') === true;
+    const [target = '', ...sources] = words.filter((word) => !word.startsWith('--')).reverse();
+    return sources.map((source) => {
+      const from = source.replace(/^\/app\//, '');
+      return { from, to: target === './' ? basename(from) : target.replace(/^\.\//, ''), isBuilt };
+    });
+  });
+
+describe('the image', () => {
+  it('copies only what the builder is sent', () => {
+    expect(copied.map(({ from }) => from)).toContain('fixtures/demo');
+    expect(copied.filter(({ from, isBuilt }) => !isBuilt && !isSent(from))).toEqual([]);
+  });
+
+  it('has all files of the demo and the sandbox, which start in it without a home', () =>
+    withTempDir(async (dir) => {
+      const app = join(dir, 'app');
+      mkdirSync(join(dir, 'tmp'));
+      for (const { from, to } of copied) {
+        mkdirSync(dirname(join(app, to)), { recursive: true });
+        if (from === 'node_modules') symlinkSync(join(root, from), join(app, to));
+        else cpSync(join(root, from), join(app, to), { recursive: true });
+      }
+      expect(readdirSync(join(app, 'fixtures/demo'))).toEqual(readdirSync(join(root, 'fixtures/demo')));
+      const child = spawn(process.execPath, [join(app, 'dist/main.js'), 'sandbox', '--json'], {
+        env: { PATH: process.env['PATH'], TMPDIR: join(dir, 'tmp') },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+      let text = '';
+      child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+        text += chunk;
+        child.kill('SIGTERM');
+      });
+      let wrong = '';
+      child.stderr.setEncoding('utf8').on('data', (chunk: string) => (wrong += chunk));
+      await once(child, 'close');
+      expect(wrong).toBe('');
+      expect(JSON.parse(text)).toHaveProperty('kubeconfig');
+      expect(child.exitCode).toBe(0);
+      expect(readdirSync(join(dir, 'tmp'))).toEqual([]);
+    }));
+});
