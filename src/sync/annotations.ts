@@ -24,6 +24,29 @@ export function isKept(object: Annotated): boolean {
   );
 }
 
+/** What canaries write on objects that they take over, to keep Flux away. */
+const handsOff = 'kustomize.toolkit.fluxcd.io/reconcile';
+
+/** Whether a canary has taken an object over that it does not own, as Services and routes that stood before it. */
+export function isTakenOver(object: Annotated, isCanaryManager: (manager: string) => boolean): boolean {
+  const owners = (object.metadata['managedFields'] ?? []) as readonly { manager?: string; fieldsV1?: Fields }[];
+  return (
+    object.metadata.annotations?.[handsOff] !== undefined &&
+    owners.some(({ manager = '', fieldsV1 }) => {
+      const annotations = (fieldsV1?.['f:metadata'] as Fields | undefined)?.['f:annotations'] as Fields | undefined;
+      return isCanaryManager(manager) && annotations?.[`f:${handsOff}`] !== undefined;
+    })
+  );
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** The object without the annotation that a canary has written on it. */
+export function withoutHandsOff<Any extends Annotated>(object: Any): Any {
+  const { [handsOff]: _handsOff, ...annotations } = object.metadata.annotations ?? {};
+  return { ...object, metadata: { ...object.metadata, annotations } };
+}
+
 const prefixes = ['serin.dev/', 'fluxcd.io/', 'flux.weave.works/', 'kustomize.toolkit.fluxcd.io/'];
 
 /** The annotations that this file looks at; undefined where there are none. */

@@ -9,6 +9,7 @@ import { canaryManager, handoverOf, syncManager } from './drift.ts';
 import type { ApplyAction } from './plan.ts';
 import { withMarkOf } from './node-mark.ts';
 import { sharedFields } from './render.ts';
+import { leftBehind } from './sent-form.ts';
 
 export interface ApplyDeps {
   readonly cluster: Cluster;
@@ -102,7 +103,7 @@ async function applyOne(
     const handover = before && handoverOf(before, shared, sharedFields[shared]);
     if (handover) await cluster.apply(handover.object, { manager: handover.manager, force: true }, signal);
     if (shared === 'nodes' && before) return applyAround(action, before, cluster, signal);
-    const live = await applyPolitely(action, cluster, log, signal);
+    const live = await applyWhole(action, cluster, log, signal);
     const replicas = (live['spec'] as { replicas?: number } | undefined)?.replicas;
     const isNew = isSettled ? last?.uid !== live.metadata.uid : before === undefined;
     if (!isNew || initialReplicas === undefined || replicas === initialReplicas) return live;
@@ -130,6 +131,28 @@ async function applyAround(
       live = await cluster.get(refOf(object), signal);
     }
   }
+}
+
+/** Takes along what `stringData` of an earlier apply has left behind. */
+async function applyWhole(
+  action: ApplyAction,
+  cluster: Cluster,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<KubeObject> {
+  const { object } = action;
+  const live = await applyPolitely(action, cluster, log, signal);
+  const left = leftBehind(live);
+  if (!left) return live;
+  const all = { ...object, data: { ...left, ...(object['data'] as object | undefined) } };
+  await cluster.apply(all, { manager: syncManager, force: true }, signal);
+  const { kind, metadata } = object;
+  const fields = { kind, namespace: metadata.namespace, name: metadata.name };
+  log.info(
+    fields,
+    `${nameOf(refOf(object))}: keys that stringData has left behind are taken away (${Object.keys(left).length})`,
+  );
+  return cluster.apply(object, { manager: syncManager, force: true }, signal);
 }
 
 /** Asks first whether somebody else owns something of it, so that it can be said whose fields are taken over. */

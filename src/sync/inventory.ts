@@ -14,6 +14,8 @@ export interface InventoryEntry {
   readonly ref: ObjectRef;
   /** File that it came from: while that file cannot be read, the object is not taken for deleted. */
   readonly path: string;
+  /** Of an object without a field that our apply could own: the uid of the one that was applied. */
+  readonly bareUid?: string;
 }
 
 export const emptyInventory: Inventory = { revision: '', entries: new Map() };
@@ -59,10 +61,10 @@ export function parseInventory(shards: readonly KubeObject[]): Inventory {
     const data = (shard['data'] ?? {}) as Partial<InventoryData>;
     revision = data.revision ?? revision;
     for (const line of (data.objects ?? '').split('\n')) {
-      const [apiVersion = '', kind = '', namespace = '', name = '', path = ''] = line.split('\t');
+      const [apiVersion = '', kind = '', namespace = '', name = '', path = '', ...notes] = line.split('\t');
       if (name === '') continue;
       const ref: ObjectRef = namespace === '' ? { apiVersion, kind, name } : { apiVersion, kind, namespace, name };
-      entries.set(identityKey(ref), { ref, path: readPath(path) });
+      entries.set(identityKey(ref), { ref, path: readPath(path), ...readNotes(notes) });
     }
   }
   return { revision, entries };
@@ -83,8 +85,17 @@ function inShards(lines: readonly string[]): readonly (readonly string[])[] {
   return shards;
 }
 
-const renderEntry = ({ ref, path }: InventoryEntry): string =>
-  [ref.apiVersion, ref.kind, ref.namespace ?? '', ref.name, renderPath(path)].join('\t');
+const renderEntry = ({ ref, path, bareUid }: InventoryEntry): string => {
+  const notes = bareUid === undefined ? [] : [`uid=${bareUid}`];
+  return [ref.apiVersion, ref.kind, ref.namespace ?? '', ref.name, renderPath(path), ...notes].join('\t');
+};
+
+function readNotes(notes: readonly string[]): Pick<InventoryEntry, 'bareUid'> {
+  const valueOf = (name: string): string | undefined =>
+    notes.find((note) => note.startsWith(`${name}=`))?.slice(name.length + 1);
+  const bareUid = valueOf('uid');
+  return bareUid === undefined ? {} : { bareUid };
+}
 
 /** Git allows tabs and line feeds in paths. */
 const renderPath = (path: string): string => path.replace(/[%\t\n]/g, encodeURIComponent);

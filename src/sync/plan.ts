@@ -1,4 +1,6 @@
 import { atOnce } from '../lib/turns.ts';
+import { checkConfig } from '../manifest/checks/config.ts';
+import type { Finding } from '../manifest/checks/finding.ts';
 import { identityKey, identityOf, nameOf, refKeyOf } from '../manifest/identity.ts';
 import { waveOf } from '../manifest/order.ts';
 import { type KubeObject, type Manifest, type ObjectRef, type Problem, refOf } from '../manifest/types.ts';
@@ -56,6 +58,8 @@ export interface SyncPlan {
   readonly ignored: readonly ObjectRef[];
   /** Objects that are not applied although nobody asked for that. */
   readonly warnings: readonly Problem[];
+  /** What is wrong with objects that are not sent, by identityKey: an API server would answer with the values of a Secret. */
+  readonly refused: ReadonlyMap<string, Problem>;
 }
 
 /** What is to be done to bring the cluster to `desired`. Pure: the same input gives the same plan. */
@@ -76,6 +80,7 @@ export function* planning(input: PlanInput): Generator<void, SyncPlan> {
   const byWave = new Map<number, ApplyAction[]>();
   const ignored: ObjectRef[] = [];
   const warnings: Problem[] = [];
+  const refused = new Map<string, Problem>();
   let unchanged = 0;
   for (const manifest of desired) {
     const ref = refOf(manifest.object);
@@ -90,6 +95,11 @@ export function* planning(input: PlanInput): Generator<void, SyncPlan> {
     if (owner?.kind === 'Canary' && !isTaken) {
       const message = `${nameOf(ref)} is made by the Canary ${owner.name}: what Git says of it is not applied`;
       warnings.push(warningAt(manifest, message, 'remove it from Git'));
+      continue;
+    }
+    const [wrong] = manifest.object.kind === 'Secret' ? checkConfig(manifest.object) : [];
+    if (wrong) {
+      refused.set(key, refusal(manifest, wrong));
       continue;
     }
     const isScaled = scaled.has(key);
@@ -119,7 +129,13 @@ export function* planning(input: PlanInput): Generator<void, SyncPlan> {
     yield;
   }
   const waves = [...byWave].sort(([a], [b]) => a - b).map(([, actions]) => actions);
-  return { waves, unchanged, ignored, warnings, ...planPrune(input) };
+  return { waves, unchanged, ignored, warnings, refused, ...planPrune(input) };
+}
+
+function refusal({ object, source }: Manifest, { field, message, hint }: Finding): Problem {
+  const { path, line } = source;
+  const text = `${nameOf(refOf(object))} ${field}: ${message}`;
+  return { severity: 'error', path, line, message: text, ...(hint === undefined ? {} : { hint }) };
 }
 
 function warningAt({ source }: Manifest, message: string, hint: string): Problem {

@@ -3,15 +3,17 @@ import { messageOf } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import { nameOf } from '../manifest/identity.ts';
 import type { KubeObject, ObjectRef, Problem } from '../manifest/types.ts';
-import { isKept } from './annotations.ts';
+import { isKept, isTakenOver, withoutHandsOff } from './annotations.ts';
 import type { DriftWatch } from './drift-watch.ts';
 import type { InventoryEntry } from './inventory.ts';
-import { ownedFields } from './drift.ts';
+import { canaryManager, ownedFields } from './drift.ts';
 
 export interface PruneDeps {
   readonly cluster: Cluster;
   readonly log: Logger;
   readonly drift: DriftWatch;
+  /** Whether a Canary that stays writes under this name. */
+  readonly isGoverned: (ref: ObjectRef) => boolean;
 }
 
 export interface Pruned {
@@ -19,34 +21,44 @@ export interface Pruned {
   /** Entries that stay in the inventory, because they could not be deleted now. */
   readonly kept: readonly InventoryEntry[];
   readonly failed: readonly Problem[];
+  /** Why others of `kept` stay, for which nothing needs to be tried again. */
+  readonly staying: readonly Problem[];
 }
 
 /** Deletes what is gone from Git, one after the other; what turns out to be somebody else's is only forgotten. */
 export async function pruneEntries(
   entries: readonly InventoryEntry[],
   desiredKeys: ReadonlySet<string>,
-  { cluster, log, drift }: PruneDeps,
+  { cluster, log, drift, isGoverned }: PruneDeps,
   signal: AbortSignal,
 ): Promise<Pruned> {
   const pruned: ObjectRef[] = [];
   const kept: InventoryEntry[] = [];
   const failed: Problem[] = [];
+  const staying: Problem[] = [];
+  const warn = ({ ref, path }: InventoryEntry, why: string): Problem => {
+    const message = `${nameOf(ref)} is gone from Git and stays: ${why}`;
+    return { severity: 'warning', path, line: 1, message };
+  };
   // The same object under another group (Ingress once was in `extensions`) is not gone from Git.
   const uids = entries.length === 0 ? new Set() : new Set([...desiredKeys].map((key) => drift.uidOf(key)));
   for (const entry of entries) {
     const { ref, path } = entry;
     try {
-      const live = await cluster.get(ref, signal);
-      const reason = live && (uids.has(live.metadata.uid) ? 'Git has it in another version' : reasonToKeep(live));
+      const found = await cluster.get(ref, signal);
+      const isTaken = found !== undefined && isTakenOver(found, isCanaryManager);
+      const live = isTaken ? withoutHandsOff(found) : found;
+      const reason =
+        live && (uids.has(live.metadata.uid) ? 'Git has it in another version' : reasonToKeep(live, entry));
+      if (isTaken && reason === undefined && isGoverned(ref)) {
+        kept.push(entry);
+        staying.push(warn(entry, 'a Canary leads its users through it'));
+        continue;
+      }
       const waits = live && reason === undefined ? await reasonToWait(live, cluster, signal) : undefined;
       if (waits !== undefined) {
         kept.push(entry);
-        failed.push({
-          severity: 'warning',
-          path,
-          line: 1,
-          message: `${nameOf(ref)} is gone from Git and stays: ${waits}`,
-        });
+        failed.push(warn(entry, waits));
         continue;
       }
       drift.forget(ref);
@@ -65,15 +77,22 @@ export async function pruneEntries(
       failed.push({ severity: 'error', path, line: 1, message: messageOf(error) });
     }
   }
-  return { pruned, kept, failed };
+  return { pruned, kept, failed, staying };
 }
 
+const isCanaryManager = (manager: string): boolean => manager.startsWith(canaryManager) || manager === 'flagger';
+
 /** Why an object is not ours to delete; undefined where it is. */
-function reasonToKeep(live: KubeObject): string | undefined {
+function reasonToKeep(live: KubeObject, { bareUid }: InventoryEntry): string | undefined {
   if (isKept(live)) return 'an annotation keeps it';
   const [owner] = live.metadata.ownerReferences ?? [];
   if (owner) return `it belongs to ${owner.kind} ${owner.name}`;
-  return ownedFields(live) === undefined ? 'somebody else has made it anew' : undefined;
+  if (ownedFields(live) !== undefined) return undefined;
+  const { uid, managedFields } = live.metadata;
+  if (bareUid !== undefined) return bareUid === uid ? undefined : 'somebody else has made it anew';
+  // Noted before uids were: nobody has ever written a field of it, as we have not.
+  if (!Array.isArray(managedFields) || managedFields.length === 0) return undefined;
+  return 'somebody else has made it anew, or taken over all that Git said of it';
 }
 
 /** With a definition all objects of its kind would go, also those that never were in Git. */

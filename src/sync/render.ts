@@ -1,5 +1,6 @@
 import { canonicalJson, shortHash } from '../lib/hash.ts';
 import type { KubeObject } from '../manifest/types.ts';
+import { sentForm } from './sent-form.ts';
 
 /**
  * Which part of an object belongs to others (canaries, autoscalers) and is not sent: `traffic` of a Knative Service. `nodes`: the node
@@ -44,7 +45,8 @@ export function createRender(): Render {
   };
 }
 
-function render(object: KubeObject, shared: Shared): Rendered {
+function render(written: KubeObject, shared: Shared): Rendered {
+  const object = sentForm(written);
   const spec = object['spec'];
   if (shared === 'nothing' || typeof spec !== 'object' || spec === null) {
     return { object, hash: shortHash(canonicalJson(object)) };

@@ -8,6 +8,8 @@ import type { Elsewhere } from '../manifest/load.ts';
 import type { Stray } from '../manifest/stray.ts';
 import { type KubeObject, type Manifest, type ObjectRef, type Problem, refOf } from '../manifest/types.ts';
 import { applyWaves } from './apply.ts';
+import { createCanaryNames } from './canary-names.ts';
+import { ownedFields } from './drift.ts';
 import { createDriftWatch } from './drift-watch.ts';
 import type { Inventory, InventoryEntry } from './inventory.ts';
 import { createInventoryStore, pruneAnnotation } from './inventory-store.ts';
@@ -111,6 +113,8 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
   const render = createRender();
   const turns = createTurns();
   const applied = new Map<string, string>();
+  /** Uids of objects without a field that our apply could own, by identityKey; undefined: it has one. */
+  const bare = new Map<string, string | undefined>();
   drift.onDrift((ref) => applied.delete(identityKey(ref)));
 
   const plan = async (desired: Desired, inventory: Inventory, signal: AbortSignal): Promise<FullPlan> => {
@@ -151,7 +155,7 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
         ? made.held
         : `${made.held ?? ''}, or let these objects go: ${annotationFor(made.guarded, settings.namespace)}`;
     const prune = made.prune.filter(({ ref }) => !leaving.waiting.has(identityKey(ref)));
-    return { ...made, prune, held, waiting: leaving.problems };
+    return { ...made, prune, held, waiting: leaving.problems, staying: leaving.staying };
   };
 
   return {
@@ -161,7 +165,8 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
       await live.ensure(kindsOf(desired.manifests), signal);
       if (!(await mayGoOn())) return outdated([]);
       await turns.breathe();
-      const { waves, unchanged, prune, held, guarded, kept, warnings, waiting } = await plan(desired, before, signal);
+      const made = await plan(desired, before, signal);
+      const { waves, unchanged, prune, held, guarded, kept, warnings, waiting, staying } = made;
 
       // What is about to be applied is noted first: after a crash in between it can still be pruned one day.
       await turns.breathe();
@@ -169,37 +174,43 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
       await store.save({ revision: before.revision, entries: noted }, signal);
 
       const versions = new Map<string, string>();
-      const onApplied = ({ object, hash }: ApplyAction, { metadata: { resourceVersion } }: KubeObject): void => {
+      const onApplied = ({ object, hash }: ApplyAction, live: KubeObject): void => {
+        const { resourceVersion, uid } = live.metadata;
         applied.set(identityOf(object), hash);
+        bare.set(identityOf(object), ownedFields(live) === undefined ? uid : undefined);
         if (resourceVersion !== undefined) versions.set(identityOf(object), resourceVersion);
       };
-      const { done, failed, refused } = await applyWaves(
-        waves,
-        { cluster, clock, log, drift, onApplied, mayGoOn },
-        signal,
-      );
+      const applyDeps = { cluster, clock, log, drift, onApplied, mayGoOn };
+      const { done, ...outcome } = await applyWaves(waves, applyDeps, signal);
+      const failed = [...made.refused.values(), ...outcome.failed];
       if (!(await mayGoOn())) return outdated(done);
 
       // What replaces an object must stand before the old one goes.
       const isHeld = failed.length > 0 && prune.length > 0;
       const going = isHeld ? [] : prune;
-      const removal = await pruneEntries(going, identitiesOf(desired.manifests), { cluster, log, drift }, signal);
+      const isGoverned = governedBy(desired.manifests, staying);
+      const pruneDeps = { cluster, log, drift, isGoverned };
+      const removal = await pruneEntries(going, identitiesOf(desired.manifests), pruneDeps, signal);
       for (const { ref } of going) applied.delete(identityKey(ref));
-      const entries = withoutPruned(noted, going, removal.kept);
+      const entries = withBare(withoutPruned(noted, going, removal.kept), bare);
       const problems = [...failed, ...removal.failed, ...waiting];
       const isComplete = problems.length === 0 && held === undefined;
       await store.save({ revision: isComplete ? desired.revision : before.revision, entries }, signal);
+      bare.clear();
       return {
         applied: done.map(({ object }) => refOf(object)),
         unchanged,
         pruned: removal.pruned,
         failed: problems,
-        warnings: [...kept, ...warnings],
+        warnings: [...kept, ...removal.staying, ...warnings],
         held: isHeld ? `${prune.length} gone from Git, to be deleted once everything else could be applied` : held,
         guarded,
         isOutdated: false,
         versions,
-        refused,
+        refused: new Map([
+          ...outcome.refused,
+          ...[...made.refused].map(([key, { message }]) => [key, message] as const),
+        ]),
       };
     },
     mayPrune: (revision, guarded, signal) => store.allowsPruning(revision, guarded, signal),
@@ -271,6 +282,28 @@ function withNoted(entries: Inventory['entries'], actions: readonly ApplyAction[
 }
 
 /** Likewise. */
+function withBare(entries: Inventory['entries'], bare: ReadonlyMap<string, string | undefined>): Inventory['entries'] {
+  let noted: Map<string, InventoryEntry> | undefined;
+  for (const [key, uid] of bare) {
+    const known = entries.get(key);
+    if (!known || known.bareUid === uid) continue;
+    const { bareUid: _before, ...entry } = known;
+    noted ??= new Map(entries);
+    noted.set(key, uid === undefined ? entry : { ...entry, bareUid: uid });
+  }
+  return noted ?? entries;
+}
+
+/** Whether a Canary that stays writes under the name of an object. */
+function governedBy(manifests: readonly Manifest[], staying: readonly KubeObject[]): (ref: ObjectRef) => boolean {
+  let names: ReturnType<typeof createCanaryNames> | undefined;
+  return ({ apiVersion, kind, namespace, name }) => {
+    names ??= createCanaryNames([...manifests.map(({ object }) => object), ...staying]);
+    return names({ apiVersion, kind, metadata: namespace === undefined ? { name } : { namespace, name } });
+  };
+}
+
+/** Likewise. */
 function withoutPruned(
   entries: Inventory['entries'],
   going: readonly InventoryEntry[],
@@ -286,6 +319,8 @@ function withoutPruned(
 /** A plan with what waits for the cluster before it can be done. */
 interface FullPlan extends SyncPlan {
   readonly waiting: readonly Problem[];
+  /** Canaries that Git does not name and that still govern what is theirs. */
+  readonly staying: readonly KubeObject[];
 }
 
 const kindsOf = perObject((manifests: readonly Manifest[]): readonly KindRef[] => {

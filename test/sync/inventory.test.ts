@@ -41,7 +41,8 @@ const many = (count: number): Inventory =>
 
 describe('the inventory', () => {
   it('is read as it was written, whatever paths are called', () => {
-    const entries = fc.uniqueArray(fc.record({ ref, path }), {
+    const bareUid = fc.uuid();
+    const entries = fc.uniqueArray(fc.record({ ref, path, bareUid }, { requiredKeys: ['ref', 'path'] }), {
       selector: (entry) => identityKey(entry.ref),
       maxLength: 30,
     });

@@ -39,6 +39,7 @@ const nothing: SyncPlan = {
   kept: [],
   ignored: [],
   warnings: [],
+  refused: new Map(),
 };
 const configMaps = (count: number, path?: string): Manifest[] =>
   Array.from({ length: count }, (_, index) => aConfigMap(`c${index}`, { a: '1' }, path));

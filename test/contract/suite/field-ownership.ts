@@ -150,6 +150,38 @@ export function fieldOwnership(given: Given): void {
       });
     }));
 
+  test("an object without a field of its own is nobody's, whoever applied it", () =>
+    given().inNamespace(async (ns) => {
+      const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'bare' } };
+      for (const path of [`/api/v1/namespaces/${ns}/serviceaccounts/bare`, configMaps(ns, 'bare')]) {
+        const object = path.includes('configmaps') ? { ...account, kind: 'ConfigMap' } : account;
+        const { status, body } = await apply(path, object, 'first');
+        expect([status, body.metadata.managedFields]).toEqual([201, undefined]);
+      }
+    }));
+
+  test("stringData is owned as it was written: what it leaves behind in data is nobody's, until somebody applies it", () =>
+    given().inNamespace(async (ns) => {
+      const path = `/api/v1/namespaces/${ns}/secrets/creds`;
+      const secret = (fields: Json): Json => ({
+        apiVersion: 'v1',
+        kind: 'Secret',
+        metadata: { name: 'creds' },
+        ...fields,
+      });
+      const owned = (answer: Answer): unknown => answer.body.metadata.managedFields?.map(({ fieldsV1 }) => fieldsV1);
+      await apply(path, secret({ stringData: { a: 'one', b: 'two' } }), 'first');
+      const less = await apply(path, secret({ stringData: { a: 'one' } }), 'first');
+      expect(less.body).toMatchObject({ data: { a: 'b25l', b: 'dHdv' } });
+      expect(owned(less)).toEqual([{ 'f:stringData': { 'f:a': {} } }]);
+      const stored = await apply(path, secret({ data: { a: 'b25l' } }), 'first');
+      expect(stored.body).toMatchObject({ data: { a: 'b25l', b: 'dHdv' } });
+      expect(owned(stored)).toEqual([{ 'f:data': { 'f:a': {} } }]);
+      await apply(path, secret({ data: { a: 'b25l', b: 'dHdv' } }), 'first');
+      const clean = await apply(path, secret({ data: { a: 'b25l' } }), 'first');
+      expect(clean.body.data).toEqual({ a: 'b25l' });
+    }));
+
   test('apply needs a manager and refuses managedFields', () =>
     given().inNamespace(async (ns) => {
       const path = configMaps(ns, 'one');
