@@ -1,6 +1,6 @@
 import { callWebhook, webhookPayload } from '../analysis/webhook.ts';
 import { parseConfigKey } from '../canary/configs.ts';
-import { forEveryone } from '../canary/strategy.ts';
+import { forEveryone, strategyOf } from '../canary/strategy.ts';
 import { targets } from '../canary/targets/registry.ts';
 import type { CanaryEvent, CanarySpec, CanaryStatus, Effect, Seen, TrafficSplit } from '../canary/types.ts';
 import { AgentError, assertNever } from '../lib/errors.ts';
@@ -223,6 +223,7 @@ export function createEffects(deps: Deps, { recorder, releases, outbox }: Effect
           return releases.end(seen.canary, {
             verdict: effect.verdict,
             failedCheck: effect.failedCheck,
+            strategy: strategyOf(spec),
             templateHash: status.lastAppliedSpec,
             configs: status.trackedConfigs ?? {},
           });

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { App } from '../canary/app.ts';
+import { changesBetween } from '../canary/changes.ts';
 import { lastFailedCheckOf } from '../canary/evidence.ts';
 import { parseStatus } from '../canary/status.ts';
 import type { CanaryStatus, Evidence, FailedCheck, Phase } from '../canary/types.ts';
@@ -8,7 +9,7 @@ import { AgentError, messageOf } from '../lib/errors.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { readRecord } from '../release/record.ts';
 import { releaseId } from '../release/release-id.ts';
-import type { AppState, Outcome, ReleaseRecord } from '../release/types.ts';
+import type { AppState, Outcome, ReleaseRecord, ReleaseStrategy } from '../release/types.ts';
 import type { AppliedApps } from './applied.ts';
 import type { Deps } from './deps.ts';
 import type { LedgerView } from './ledgers.ts';
@@ -22,6 +23,8 @@ const contentsRemembered = 20;
 export interface EndedRelease {
   readonly verdict: 'promoted' | 'rolled-back';
   readonly failedCheck: FailedCheck | undefined;
+  /** Absent: not known. */
+  readonly strategy?: ReleaseStrategy;
   readonly templateHash: string;
   readonly configs: Readonly<Record<string, string>>;
 }
@@ -99,6 +102,8 @@ export function createReleases({ deps, submit, ledger, applied, signal }: Releas
   const { clock, log } = deps;
   const tracks = new Map<string, AppTrack>();
   const apps = new Map<string, App>();
+  /** As Git last said them with their stable content; missing where it was not read since the start. */
+  const stableApps = new Map<string, App>();
   /** Stable states that are known here before their ledger entry has landed. */
   const stables = new Map<string, StableState>();
   const records = createRecords(deps, signal);
@@ -123,10 +128,10 @@ export function createReleases({ deps, submit, ledger, applied, signal }: Releas
   /** Hands over all outcomes that are not in Git yet. */
   const send = (key: string, record: ReleaseRecord): void => {
     const [namespace = '', name = ''] = key.split('/');
-    for (const { id, base, startedAtMs, supersedes, outcome } of unwrittenOf(record)) {
+    for (const { id, base, startedAtMs, supersedes, supersededAt, changes, outcome } of unwrittenOf(record)) {
       if (!outcome || submitted.has(id)) continue;
       submitted.add(id);
-      const { verdict, atMs, state, evidence: checks, failedCheck } = outcome;
+      const { verdict, atMs, state, evidence: checks, failedCheck, strategy } = outcome;
       submit({
         app: { namespace, name },
         releaseId: id,
@@ -138,6 +143,9 @@ export function createReleases({ deps, submit, ledger, applied, signal }: Releas
         evidence: checks,
         supersedes,
         ...(failedCheck ? { failedCheck } : {}),
+        ...(supersededAt ? { supersededAt } : {}),
+        ...(changes ? { changes } : {}),
+        ...(strategy ? { strategy } : {}),
       });
     }
   };
@@ -202,11 +210,12 @@ export function createReleases({ deps, submit, ledger, applied, signal }: Releas
           record: records.get(key),
         };
         tracks.set(key, trackApp(input));
+        if (input.stable === undefined || input.stable.content === app.content) stableApps.set(key, app);
         noteSeen(key, app.content, tip);
       }
       for (const key of tracks.keys()) {
         if (present.has(key)) continue;
-        for (const map of [tracks, apps, stables, evidence, landing, lastSeen]) map.delete(key);
+        for (const map of [tracks, apps, stableApps, stables, evidence, landing, lastSeen]) map.delete(key);
         unrecorded.delete(key);
         records.forget(key);
       }
@@ -256,9 +265,18 @@ export function createReleases({ deps, submit, ledger, applied, signal }: Releas
           return { ...same, judged: release.judged ?? judged };
         }
         evidence.delete(key);
-        const replaced = before && before.outcome === undefined ? [...before.supersedes, before.id] : [];
+        const isReplaced = before !== undefined && before.outcome === undefined;
+        const replaced = isReplaced ? [...before.supersedes, before.id] : [];
         const unwritten = before ? unwrittenOf(before) : [];
-        return { ...release, supersedes: replaced, ...(unwritten.length === 0 ? {} : { unwritten }) };
+        const stable = stableApps.get(key);
+        const app = apps.get(key);
+        return {
+          ...release,
+          supersedes: replaced,
+          ...(isReplaced ? { supersededAt: { ...before.supersededAt, [before.id]: before.revision } } : {}),
+          ...(stable && app?.content === content ? { changes: changesBetween(stable, app) } : {}),
+          ...(unwritten.length === 0 ? {} : { unwritten }),
+        };
       });
     },
     async note(key, entry) {
@@ -292,7 +310,7 @@ export function createReleases({ deps, submit, ledger, applied, signal }: Releas
       if (!record?.judged || record.outcome || unrecorded.has(keyOf(canary))) return false;
       return !isOf(record.judged, status);
     },
-    async end(canary, { verdict, failedCheck, templateHash, configs }) {
+    async end(canary, { verdict, failedCheck, strategy, templateHash, configs }) {
       const key = keyOf(canary);
       const record = recordOf(canary);
       if (!record) return;
@@ -318,6 +336,7 @@ export function createReleases({ deps, submit, ledger, applied, signal }: Releas
         evidence: evidenceOf(key),
         state,
         ...(failedCheck ? { failedCheck } : {}),
+        ...(strategy ? { strategy } : {}),
       };
       await records.change(key, (now) => {
         const { evidence: _told, ...release } = now ?? record;
@@ -325,6 +344,9 @@ export function createReleases({ deps, submit, ledger, applied, signal }: Releas
       });
       if (verdict === 'promoted') {
         stables.set(key, { content: record.content, revision: record.revision });
+        const app = apps.get(key);
+        if (app?.content === record.content) stableApps.set(key, app);
+        else stableApps.delete(key);
         const track = tracks.get(key);
         // A newer push may be there already: what failed of it goes back to what has just been promoted.
         const base = lastSeenOf(key, record.content) ?? record.revision;

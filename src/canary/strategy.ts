@@ -18,6 +18,18 @@ export function isForEveryone({ spec, status }: { readonly spec: CanarySpec; rea
   return strategy.kind !== 'canary' || (status.canaryWeight === 100 && Math.max(...strategy.steps) < 100);
 }
 
+/** How a release of this Canary is judged, as people call it. */
+export function strategyOf({
+  skipAnalysis,
+  analysis,
+}: CanarySpec): 'canary' | 'a/b' | 'blue/green' | 'mirrored blue/green' | 'none' {
+  if (skipAnalysis) return 'none';
+  const { strategy } = analysis;
+  if (strategy.kind === 'canary') return 'canary';
+  if (strategy.kind === 'ab-testing') return 'a/b';
+  return analysis.mirror ? 'mirrored blue/green' : 'blue/green';
+}
+
 /** The Canary with nobody told apart. */
 export function forEveryone(spec: CanarySpec): CanarySpec {
   if (usersUnderTest(spec) === undefined) return spec;

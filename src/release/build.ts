@@ -14,6 +14,7 @@ import {
 } from './compose.ts';
 import { ledgerFolder, ledgerPath, parseLedger } from './ledger.ts';
 import { LedgerFile } from './ledger-file.ts';
+import type { SaidCommit } from './message.ts';
 import { appIn, type Files, type Render } from './rendered.ts';
 import { createReleaseTags } from './release-tags.ts';
 import { isToldIn, type ToldReleases } from './told.ts';
@@ -40,6 +41,9 @@ export interface Built {
   }[];
   readonly blocked: readonly Blocked[];
 }
+
+/** Superseded pushes that are looked up. */
+const saidLimit = 10;
 
 interface Blocked {
   readonly outcome: Outcome;
@@ -68,6 +72,8 @@ export async function buildOutcomes(
   );
   // Promotions touch nothing but ledgers: the tree is only read for a revert.
   const isRollback = outcomes.some(({ verdict }) => verdict === 'rolled-back');
+  const said = new Map<Revision, SaidCommit>();
+  const saying = { ...settings, said };
   const draft = createDraft(isRollback ? await reader.read(tip, signal) : new Map());
   const blocked: Blocked[] = [];
   const already: { readonly outcome: Outcome; readonly number: number | undefined }[] = [];
@@ -111,9 +117,10 @@ export async function buildOutcomes(
   for (const outcome of outcomes.filter(({ verdict }) => verdict !== 'adopted')) {
     await guarded(outcome, async () => {
       await readLedgerOf(outcome);
+      await readSaid(repo, outcome, said);
       if (outcome.verdict === 'promoted') {
         const tags = await tagsOf(outcome.app, signal);
-        return settle(outcome, composePromotion(draft, outcome, tags, settings));
+        return settle(outcome, composePromotion(draft, outcome, tags, saying));
       }
       // A person lifted its quarantine since: that is no reason to say it again.
       if (await isToldIn(repo, told?.get(outcome.releaseId) ?? [], ledgerPath(settings, outcome.app), outcome))
@@ -123,7 +130,7 @@ export async function buildOutcomes(
         render,
         stableContent,
       };
-      return settle(outcome, composeRollback(draft, outcome, trees, settings));
+      return settle(outcome, composeRollback(draft, outcome, trees, saying));
     });
   }
   if (already.length === 0) return { draft, written: [], blocked };
@@ -132,6 +139,25 @@ export async function buildOutcomes(
     return { outcome, revision: tellers.get(outcome.releaseId)?.[0] ?? tip, number };
   });
   return { draft, written, blocked };
+}
+
+/** What people pushed, as far as it is here: the server is not asked for what only decorates a message. */
+async function readSaid(
+  repo: GitRepo,
+  { state, supersededAt = {} }: Outcome,
+  said: Map<Revision, SaidCommit>,
+): Promise<void> {
+  for (const revision of [state.revision, ...Object.values(supersededAt).slice(-saidLimit)]) {
+    if (said.has(revision)) continue;
+    try {
+      if (!(await repo.has(revision))) continue;
+      const { message, author } = await repo.commit(revision);
+      said.set(revision, { subject: message.split('\n', 1)[0] ?? '', author: author.name });
+    } catch (error) {
+      // A record may name what is no commit.
+      if (!(error instanceof AgentError)) throw error;
+    }
+  }
 }
 
 /**

@@ -183,7 +183,8 @@ function contextOf(
   settings: ComposeSettings,
 ): Parameters<typeof outcomeMessage>[1] {
   const previous = { previousImages: stable?.images ?? {}, previousConfigs: stable?.configs ?? {} };
-  return { cluster: settings.cluster, agentVersion: settings.agentVersion, number, change, ...previous };
+  const { cluster, agentVersion, said } = settings;
+  return { cluster, agentVersion, number, change, ...previous, ...(said ? { said } : {}) };
 }
 
 interface Writing {

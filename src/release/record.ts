@@ -1,6 +1,6 @@
 import type { Evidence } from '../canary/types.ts';
 import type { KubeObject } from '../manifest/types.ts';
-import type { RecordedOutcome, ReleaseRecord } from './types.ts';
+import type { RecordedOutcome, ReleaseRecord, ReleaseStrategy } from './types.ts';
 
 /** Annotation of the Canary that holds its release under way, so that a restart goes on with it. */
 export const releaseAnnotation = 'serin.dev/release';
@@ -10,6 +10,7 @@ const maxEvidence = 60;
 /** Characters of what a metrics provider or a webhook said. */
 const maxText = 300;
 const maxSupersedes = 50;
+const maxChanges = 21;
 /** Lines of what is told of pods that did not start. */
 const maxDetail = 12;
 
@@ -22,13 +23,24 @@ export function renderRecord(record: ReleaseRecord): string {
 }
 
 function thinned(whole: ReleaseRecord, limit: number): ReleaseRecord {
-  const record = { ...whole, supersedes: whole.supersedes.slice(-maxSupersedes) };
+  const supersedes = whole.supersedes.slice(-maxSupersedes);
+  const { supersededAt, changes } = whole;
+  const record = {
+    ...whole,
+    supersedes,
+    ...(supersededAt ? { supersededAt: pick(supersededAt, supersedes) } : {}),
+    ...(changes ? { changes: changes.slice(0, maxChanges).map((change) => change.slice(0, maxText)) } : {}),
+  };
   const { outcome, evidence } = record;
   return {
     ...record,
     ...(evidence ? { evidence: some(evidence, limit) } : {}),
     ...(outcome ? { outcome: thinnedOutcome(outcome, limit) } : {}),
   };
+}
+
+function pick<T>(values: Readonly<Record<string, T>>, keys: readonly string[]): Record<string, T> {
+  return Object.fromEntries(Object.entries(values).filter(([key]) => keys.includes(key)));
 }
 
 function thinnedOutcome(outcome: RecordedOutcome, limit: number): RecordedOutcome {
@@ -68,8 +80,11 @@ function recordOf(value: unknown): ReleaseRecord | undefined {
   if (outcome !== undefined && !isOutcome(outcome)) return undefined;
   if (!Array.isArray(evidence) || !Array.isArray(unwritten) || !Array.isArray(supersedes)) return undefined;
   const waiting = unwritten.flatMap((release: unknown) => recordOf(release) ?? []);
+  const { supersededAt, changes, ...rest } = value as unknown as ReleaseRecord;
   return {
-    ...(value as unknown as ReleaseRecord),
+    ...rest,
+    ...(isRecord(supersededAt) && hasTexts(supersededAt, Object.keys(supersededAt)) ? { supersededAt } : {}),
+    ...(areTexts(changes) ? { changes } : {}),
     startedAtMs: typeof startedAtMs === 'number' ? startedAtMs : 0,
     supersedes: supersedes.map(String),
     ...(waiting.length === 0 ? {} : { unwritten: waiting }),
@@ -78,15 +93,35 @@ function recordOf(value: unknown): ReleaseRecord | undefined {
 
 function isOutcome(value: unknown): boolean {
   if (!isRecord(value)) return false;
-  const { verdict, atMs, evidence, state } = value;
+  const { verdict, atMs, evidence, state, failedCheck, strategy } = value;
   const isState = isRecord(state) && hasTexts(state, ['revision', 'content', 'templateHash']);
   return (
     (verdict === 'promoted' || verdict === 'rolled-back') &&
     typeof atMs === 'number' &&
     Array.isArray(evidence) &&
+    (failedCheck === undefined || isFailedCheck(failedCheck)) &&
+    (strategy === undefined || strategies.has(strategy)) &&
     isState &&
     isRecord(state['images']) &&
     isRecord(state['configs'])
+  );
+}
+
+const strategies: ReadonlySet<unknown> = new Set<ReleaseStrategy>([
+  'canary',
+  'a/b',
+  'blue/green',
+  'mirrored blue/green',
+  'none',
+]);
+const areTexts = (value: unknown): value is readonly string[] =>
+  Array.isArray(value) && value.every((one) => typeof one === 'string');
+
+function isFailedCheck(value: unknown): boolean {
+  return (
+    isRecord(value) &&
+    hasTexts(value, ['name', 'reason']) &&
+    (value['detail'] === undefined || areTexts(value['detail']))
   );
 }
 

@@ -38,6 +38,10 @@ export interface ReleaseRecord {
   readonly startedAtMs: number;
   /** Release ids that a newer push replaced before they were judged. */
   readonly supersedes: readonly string[];
+  /** By such an id, the commit that it was to be judged at. Absent in records of older agents. */
+  readonly supersededAt?: Readonly<Record<string, Revision>>;
+  /** What it changes beside images, by name (see canary/changes.ts). Absent: not known. */
+  readonly changes?: readonly string[];
   /** What was found so far, written down whenever a check failed. Absent: nothing failed yet, or the outcome has it all. */
   readonly evidence?: readonly Evidence[];
   readonly outcome?: RecordedOutcome;
@@ -45,10 +49,15 @@ export interface ReleaseRecord {
   readonly unwritten?: readonly ReleaseRecord[];
 }
 
+/** How a release was judged; `none`: its Canary skips the analysis. */
+export type ReleaseStrategy = 'canary' | 'a/b' | 'blue/green' | 'mirrored blue/green' | 'none';
+
 export interface RecordedOutcome {
   readonly verdict: 'promoted' | 'rolled-back';
   readonly atMs: number;
   readonly failedCheck?: FailedCheck;
+  /** How it was judged. Absent in records of older agents. */
+  readonly strategy?: ReleaseStrategy;
   readonly evidence: readonly Evidence[];
   readonly state: AppState;
   /** The commit that tells it; absent until the push has landed. */
@@ -69,4 +78,7 @@ export interface Outcome {
   readonly failedCheck?: FailedCheck;
   readonly evidence: readonly Evidence[];
   readonly supersedes: readonly string[];
+  readonly supersededAt?: Readonly<Record<string, Revision>>;
+  readonly changes?: readonly string[];
+  readonly strategy?: ReleaseStrategy;
 }

@@ -279,6 +279,7 @@ describe('the record of a release', () => {
       ids.push(recordOf(on)?.id);
     }
     expect(recordOf(on)?.supersedes).toEqual(ids.slice(0, 2));
+    expect(Object.keys(recordOf(on)?.supersededAt ?? {})).toEqual(ids.slice(0, 2));
   });
 
   it('keeps outcomes that are not in Git yet while the next releases go on, until they land', async () => {

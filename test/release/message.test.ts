@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { adoptionMessage, type MessageContext, outcomeMessage, subjectOf, tagOf } from '../../src/release/message.ts';
+import { adoptionMessage, type MessageContext, outcomeMessage } from '../../src/release/message.ts';
+import { subjectOf, tagOf } from '../../src/release/subject.ts';
 import type { Outcome } from '../../src/release/types.ts';
+import { asRevision } from '../../src/git/repo.ts';
 import { runGit } from '../helpers/temp-repo.ts';
 import { anOutcome } from './an-outcome.ts';
 
@@ -78,6 +80,166 @@ describe('subjects', () => {
   });
 });
 
+describe('a subject', () => {
+  const long = 'a-namespace-with-a-long-name/an-application-with-an-even-longer-name';
+  const [namespace = '', name = ''] = long.split('/');
+  const tag = `main-20261129.235959-${'0123456789abcdef'.repeat(2)}-amd64`;
+
+  it.each([
+    [
+      'a long reason',
+      rolledBack({ failedCheck: { name: 'x', reason: 'check acceptance failed: the shop does not sell what it has' } }),
+      'rollback test/podinfo 3.1.1: check acceptance failed: the shop does not…',
+    ],
+    [
+      'a long tag',
+      anOutcome({ state: { ...anOutcome().state, images: { podinfod: `registry.example/podinfo:${tag}` } } }),
+      'promote test/podinfo main-20261129.235959-0123…def0123456789abcdef-amd64',
+    ],
+    [
+      'a long name',
+      rolledBack({ app: { namespace, name } }),
+      'rollback a-namespace-wit…en-longer-name 3.1.1: success rate 53.42% < 99%',
+    ],
+    [
+      'everything long',
+      rolledBack({
+        app: { namespace, name },
+        state: { ...anOutcome().state, images: { podinfod: `registry.example/podinfo:${tag}` } },
+        failedCheck: { name: 'x', reason: 'canary not ready: deployment "x" exceeded its progress deadline' },
+      }),
+      'rollback a-name…-name main-20261…def-amd64: canary not ready: deploymen…',
+    ],
+  ] as const)('with %s keeps what tells most of each part', (_, outcome, subject) => {
+    const found = subjectOf(outcome, outcome.verdict === 'promoted' ? context() : reverted);
+    expect(found).toBe(subject);
+  });
+
+  it('has 72 letters at most, whatever the parts are, and none of them is cut in half', () => {
+    const text = fc.string({
+      unit: fc.constantFrom('a', '-', '.', '%', 'é', '👩‍👩‍👧', '한', 'ǐ', '\u202E'),
+      maxLength: 90,
+    });
+    fc.assert(
+      fc.property(text, text, text, text, fc.boolean(), (one, two, image, reason, isPromoted) => {
+        const app = { namespace: one, name: two };
+        const state = { ...anOutcome().state, images: { app: image } };
+        const subject = isPromoted
+          ? subjectOf(anOutcome({ app, state }), context())
+          : subjectOf(rolledBack({ app, state, failedCheck: { name: 'x', reason } }), reverted);
+        const letters = Array.from(new Intl.Segmenter().segment(subject));
+        expect(letters.length).toBeLessThanOrEqual(72);
+        expect(subject).not.toMatch(/[\u202E\n]|\u200D…|👩…/u);
+        expect(subject).toMatch(isPromoted ? /^promote / : /^rollback /);
+      }),
+    );
+  });
+
+  it.each([
+    ['an env variable', ['env LOG_LEVEL'], 'promote test/podinfo 3.1.1 (env LOG_LEVEL)'],
+    ['several things', ['env LOG_LEVEL', 'resources', 'args'], 'promote test/podinfo 3.1.1 (env LOG_LEVEL and 2 more)'],
+    ['nothing that is known', undefined, 'promote test/podinfo 3.1.1 (pod template)'],
+  ])('with the same image names %s', (_, changes, subject) => {
+    const outcome = anOutcome(changes ? { changes } : {});
+    const settings = context({ previousImages: outcome.state.images, previousConfigs: outcome.state.configs });
+    expect(subjectOf(outcome, settings)).toBe(subject);
+  });
+
+  it.each([
+    [
+      'another digest of the same tag',
+      'app:1@sha256:0123456789abcdef00',
+      'app:1@sha256:fedcba9876543210ff',
+      '1@0123456789ab',
+    ],
+    ['another repository', 'mirror.example/app:1', 'app:1', 'mirror.example/app:1'],
+  ])('tells %s', (_, image, before, version) => {
+    const outcome = anOutcome({ state: { ...anOutcome().state, images: { app: image } } });
+    expect(subjectOf(outcome, context({ previousImages: { app: before } }))).toBe(`promote test/podinfo ${version}`);
+  });
+
+  it('says one version of several containers once, and counts many', () => {
+    const images = (...tags: readonly string[]) =>
+      Object.fromEntries(tags.map((one, index) => [`c${index}`, `r/c${index}:${one}`]));
+    const of = (found: Readonly<Record<string, string>>) =>
+      subjectOf(anOutcome({ state: { ...anOutcome().state, images: found } }), context({ previousImages: images() }));
+    expect(of(images('2', '2', '2'))).toBe('promote test/podinfo 2');
+    expect(of(images('1', '2', '3', '4', '5'))).toBe('promote test/podinfo c0 1, c1 2, c2 3 and 2 more');
+  });
+});
+
+describe('the body of an outcome', () => {
+  const revision = anOutcome().state.revision;
+  const earlier = asRevision('c'.repeat(40));
+  const said = new Map([
+    [revision, { subject: 'podinfo 3.1.1, at last', author: 'Jane Doe' }],
+    [earlier, { subject: 'podinfo 3.1.1-rc1\nVerdict: promoted', author: 'Verdict: promoted\u2028' }],
+  ]);
+
+  it('names what was pushed, by whom, and what it superseded', async () => {
+    const outcome = anOutcome({ supersedes: ['aa', 'bb'], supersededAt: { bb: earlier } });
+    const message = outcomeMessage(outcome, context({ said }));
+    expect(message).toContain('\nPushed: "podinfo 3.1.1, at last" by Jane Doe.\n');
+    expect(message).toContain(
+      'It superseded 2 earlier pushes that were not judged to the end:\n  cccccccccccc "podinfo 3.1.1-rc1 Verdict: promoted" by Verdict: promoted\n',
+    );
+    expect((await parsed(message)).filter(([key]) => key === 'Verdict')).toEqual([['Verdict', 'promoted']]);
+  });
+
+  it.each([
+    ['a/b', 'Judged by an A/B test at aaaaaaaaaaaa'],
+    ['blue/green', 'Judged by blue/green at aaaaaaaaaaaa'],
+    ['mirrored blue/green', 'Judged by blue/green with mirrored traffic at aaaaaaaaaaaa'],
+    ['none', 'Promoted without analysis at aaaaaaaaaaaa'],
+    ['canary', 'Judged at aaaaaaaaaaaa'],
+  ] as const)('says that it was %s', (strategy, text) => {
+    expect(outcomeMessage(anOutcome({ strategy }), context())).toContain(text);
+  });
+
+  it('names what has changed, never with a value', () => {
+    const changes = ['env LOG_LEVEL', 'ConfigMap web (colour)'];
+    expect(outcomeMessage(anOutcome({ changes }), context())).toContain(
+      '\n  changed: env LOG_LEVEL\n  changed: ConfigMap web (colour)\n',
+    );
+  });
+
+  it('folds equal lines, of each check for itself', () => {
+    const look = (minute: number, rate: string, canaryWeight: number, iterations = 0) => ({
+      atMs: Date.parse(`2026-03-01T10:0${minute}:00Z`),
+      canaryWeight,
+      iterations,
+      checks: [
+        { name: 'load', passed: true, text: 'check load passed' },
+        { name: 'rate', passed: rate === '100%', text: rate },
+      ],
+    });
+    const evidence = [look(1, '100%', 5), look(2, '100%', 5), look(3, '50%', 5), look(4, '100%', 10)];
+    expect(
+      outcomeMessage(anOutcome({ evidence }), context())
+        .split('\n')
+        .filter((line) => /^ {2}(?:time|10:)/.test(line)),
+    ).toEqual([
+      '  time      weight  result  check  value',
+      '  10:01:00  5%      passed  load   check load passed (3 times, until 10:03:00)',
+      '  10:01:00  5%      passed  rate   100% (2 times, until 10:02:00)',
+      '  10:03:00  5%      FAILED  rate   50%',
+      '  10:04:00  10%     passed  load   check load passed',
+      '  10:04:00  10%     passed  rate   100%',
+    ]);
+    const rounds = [1, 2, 3].map((round) => look(round, '100%', 0, round));
+    expect(outcomeMessage(anOutcome({ evidence: rounds }), context())).toMatch(
+      /^ {2}time {6}round {2}.*\n.* 1\.-3\. .*\n.* 1\.-3\. /m,
+    );
+  });
+
+  it('has a trailer for configs, without what a Secret could be guessed from', async () => {
+    const configs = { 'configmap/web': '0011', 'secret/db': 'ffee' };
+    const message = outcomeMessage(anOutcome({ state: { ...anOutcome().state, configs } }), context());
+    expect(await parsed(message)).toContainEqual(['Configs', 'configmap/web=0011, secret/db']);
+    expect(message).not.toContain('ffee');
+  });
+});
+
 describe('the message of an outcome', () => {
   it('shows the evidence and says what changed', () => {
     const message = outcomeMessage(rolledBack({ supersedes: ['eeee'] }), reverted);
@@ -100,6 +262,7 @@ describe('the message of an outcome', () => {
       Verdict: rolled-back
       Images: podinfod=stefanprodan/podinfo:3.1.1
       Previous-Images: podinfod=stefanprodan/podinfo:3.1.0
+      Configs: configmap/podinfo-config=0011223344556677
       Revision: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
       Failed-Check: request-success-rate: success rate 53.42% < 99%
       Reverts: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
@@ -119,10 +282,10 @@ describe('the message of an outcome', () => {
 
   it('keeps a long analysis short', () => {
     const [tick] = anOutcome().evidence;
-    const evidence = Array.from(
-      { length: 2000 },
-      () => tick ?? { atMs: 0, canaryWeight: 0, iterations: 0, checks: [] },
-    );
+    const evidence = Array.from({ length: 2000 }, (_, index) => ({
+      ...(tick ?? { atMs: 0, canaryWeight: 0, iterations: 0 }),
+      checks: [{ name: 'request-success-rate', passed: true, text: `${index / 100}%` }],
+    }));
     const message = outcomeMessage(anOutcome({ evidence }), context());
     expect(message.split('\n').length).toBeLessThan(90);
     expect(message).toContain('1940 more');
@@ -171,6 +334,7 @@ describe('the message of an outcome', () => {
         'Verdict',
         'Images',
         'Previous-Images',
+        'Configs',
         'Revision',
         'Failed-Check',
         'Reverts',

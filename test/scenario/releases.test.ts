@@ -78,9 +78,13 @@ describe('a release', patient, () => {
     await onStage({ files: appFiles(), hosts: [hostOf()] }, async (stage) => {
       await firstVersion(stage);
       await stage.edit('greet politely', appPath(), (text) => text.replace('MESSAGE: hello', 'MESSAGE: good evening'));
-      const { subject, trailers } = await outcome(stage, 1);
+      const { subject, trailers, commit } = await outcome(stage, 1);
       expect(subject).toBe('promote test/podinfo (ConfigMap podinfo-settings)');
       expect(trailers['Verdict']).toBe('promoted');
+      const body = await stage.run('show', '-s', '--format=%b', commit);
+      expect(body).toMatch(/^Pushed: "greet politely" by \S.*\.$/m);
+      expect(body).toContain('\n  changed: ConfigMap podinfo-settings (PODINFO_UI_MESSAGE)\n');
+      expect(body).not.toContain('good evening');
       const told = stage.happened.map(({ message }) => message);
       expect(told.indexOf('ConfigMap podinfo-settings has changed')).toBeLessThan(
         told.indexOf('New revision detected! Scaling up podinfo.test'),
@@ -99,8 +103,11 @@ describe('a release', patient, () => {
       await stage.until('the first step', () => canary(stage).weight === 20);
       const first = record(stage)?.id;
       const pushed = await stage.edit('podinfo 3.1.5', appPath(), toTag('3.1.5'));
-      const { subject, trailers } = await outcome(stage, 1);
+      const { subject, trailers, commit } = await outcome(stage, 1);
       expect(subject).toBe('promote test/podinfo 3.1.5');
+      expect(await stage.run('show', '-s', '--format=%b', commit)).toMatch(
+        /^It superseded an earlier push that was not judged to the end:\n {2}[0-9a-f]{12} "podinfo 3\.1\.1" by \S/m,
+      );
       expect(trailers).toMatchObject({ Supersedes: first, Revision: pushed });
       expect(stage.happened.map(({ message }) => message)).toContain(
         'New revision detected! Restarting analysis for podinfo.test',

@@ -82,7 +82,8 @@ function judgeSilence(
 function judgeValue({ name, range }: MetricSpec, kind: MetricKind, value: number, names: JudgeNames): Verdict {
   const label = { 'success-rate': 'success rate', duration: 'request duration', query: name, template: name }[kind];
   const broken = brokenBound(range, kind, value);
-  if (!broken) return { kind: 'passed', text: `${label} ${showValue(kind, value)}`, event: undefined };
+  if (!broken)
+    return { kind: 'passed', text: `${label} ${showValue(kind, value)}${showRange(kind, range)}`, event: undefined };
   const text = `${label} ${showValue(kind, value)} ${broken.sign} ${showBound(kind, broken.bound)}`;
   return { kind: 'failed', text, event: warning(`Halt ${names.canary} advancement ${text}`) };
 }
@@ -100,6 +101,15 @@ function brokenBound(
   // A value that is no number is within no bounds.
   if (Number.isNaN(value)) return { sign: '<', bound: min ?? max ?? 0 };
   return undefined;
+}
+
+/** ` >= 99%`, ` <= 500ms`, ` >= 1, <= 5`; nothing where there is no bound. */
+function showRange(kind: MetricKind, { min, max }: ThresholdRange): string {
+  const bounds = [
+    ...(min === undefined ? [] : [`>= ${showBound(kind, min)}`]),
+    ...(max === undefined ? [] : [`<= ${showBound(kind, max)}`]),
+  ];
+  return bounds.length === 0 ? '' : ` ${bounds.join(', ')}`;
 }
 
 function showValue(kind: MetricKind, value: number): string {
