@@ -38,6 +38,16 @@ describe('taking a release back', () => {
     expect(revert(appTree(one), appTree(two), tip).get('shop/deployment.yaml')).toBe(wanted);
   });
 
+  it('keeps what a later commit changed once more of what the release had changed', () => {
+    const base = withFiles(appTree(one), { 'shop/deployment.yaml': deploymentText({ ...one, replicas: 2 }) });
+    const judged = withFiles(appTree(two), { 'shop/deployment.yaml': deploymentText({ ...two, replicas: 4 }) });
+    const tip = withFiles(judged, { 'shop/deployment.yaml': deploymentText({ ...two, replicas: 7 }) });
+    const text = revert(base, judged, tip).get('shop/deployment.yaml');
+    expect(text).toBe(deploymentText({ ...one, replicas: 7 }));
+    // Where nobody touched it since it goes back with the rest.
+    expect(revert(base, judged, judged).get('shop/deployment.yaml')).toBe(deploymentText({ ...one, replicas: 2 }));
+  });
+
   it('edits single values where neighbouring lines changed since', () => {
     const judged = withFiles(appTree(one), {
       'shop/deployment.yaml': deploymentText({ ...two, replicas: 4 }),

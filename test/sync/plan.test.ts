@@ -277,6 +277,30 @@ describe('what a plan prunes', () => {
     expect(planSync(anInput(all.slice(0, 9), { inventory, pruneAnything: true })).prune).toHaveLength(11);
   });
 
+  it('is half of them at the very most: of an odd number not the one in the middle', () => {
+    for (let total = 1; total <= 13; total += 1) {
+      const all = configMaps(total);
+      const inventory = inventoryOf(all);
+      for (let left = 1; left < total; left += 1) {
+        const { prune, held } = planSync(anInput(all.slice(0, left), { inventory }));
+        const gone = total - left;
+        const isAllowed = total <= 5 || gone <= Math.floor(total / 2);
+        expect([prune.length, held === undefined], `${gone} of ${total}`).toEqual([isAllowed ? gone : 0, isAllowed]);
+      }
+    }
+  });
+
+  it('is no namespace that is in use: not even where a single object of Git is left in it', () => {
+    const namespace = aManifest('Namespace shop');
+    const left = aManifest('ConfigMap shop/last');
+    const stay = configMaps(6);
+    const inventory = inventoryOf([namespace, left, ...stay]);
+    const names = (desired: readonly Manifest[]): string[] =>
+      planSync(anInput(desired, { inventory })).prune.map(({ ref }) => named(ref));
+    expect(names([...stay, left])).toEqual([]);
+    expect(names(stay)).toEqual(['ConfigMap shop/last', 'Namespace shop']);
+  });
+
   it('never is something that Git wants, that was never applied, or more than the guard allows', () => {
     fc.assert(
       fc.property(someManifests, someManifests, fc.boolean(), (before, after, unreadable) => {

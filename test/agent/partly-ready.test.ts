@@ -1,0 +1,96 @@
+import { describe, expect, it } from 'vitest';
+import type { Json } from '../../src/canary/json.ts';
+import { imageOf } from '../model/loop/pods.ts';
+import { Stage } from '../model/loop/stage.ts';
+
+/** An app at rest with four pods. */
+async function atRest(analysis: Json, podStartMs = 1_000): Promise<Stage> {
+  const stage = new Stage({
+    replicas: 4,
+    podStartMs,
+    spec: {
+      provider: 'istio',
+      progressDeadlineSeconds: 60,
+      targetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'app' },
+      service: { port: 80 },
+      analysis: {
+        interval: '10s',
+        threshold: 2,
+        metrics: [{ name: 'request-success-rate', interval: '1m', thresholdRange: { min: 99 } }],
+        ...analysis,
+      },
+    },
+  });
+  stage.push({});
+  stage.start();
+  await stage.run(120_000);
+  expect(stage.status.phase).toBe('Initialized');
+  return stage;
+}
+
+const steps = { stepWeight: 20, maxWeight: 60 };
+/** What is true at each second until it rests. */
+async function watch(stage: Stage, look: () => void): Promise<void> {
+  stage.wakeSync();
+  for (let s = 0; s < 400; s += 1) {
+    await stage.run(1_000);
+    look();
+  }
+}
+
+describe('a canary of which only a part of the pods answers', () => {
+  it('gets no users, however little else is wrong, and is given up at its deadline', async () => {
+    const stage = await atRest({ ...steps, primaryReadyThreshold: 50 });
+    stage.pods.health('app:1', 'half');
+    stage.push({ version: 1 });
+    await watch(stage, () => {
+      expect([stage.routes.weight, imageOf(stage.cluster.peek('Deployment', 'app-primary'))]).toEqual([0, 'app:0']);
+    });
+    expect(stage.outcomes.slice(1)).toMatchObject([{ verdict: 'rolled-back', failedCheck: { name: 'readiness' } }]);
+  });
+
+  it('gets users once as many answer as the canary asks for, and the primary is waited for until it has what it asks for', async () => {
+    const stage = await atRest({ ...steps, canaryReadyThreshold: 50 });
+    stage.pods.health('app:1', 'half');
+    stage.push({ version: 1 });
+    let most = 0;
+    await watch(stage, () => (most = Math.max(most, stage.routes.weight)));
+    expect(most).toBeGreaterThanOrEqual(60);
+    // The primary of the new version never comes up: its users stay with the canary, and the release is taken back.
+    expect(stage.outcomes.slice(1)).toMatchObject([{ verdict: 'rolled-back', failedCheck: { name: 'promotion' } }]);
+  });
+
+  it('gets them when its last pod has come up, not when its first one has', async () => {
+    const stage = await atRest(steps, 12_000);
+    stage.push({ version: 1 });
+    let isUsed = false;
+    await watch(stage, () => {
+      const { up, wanted } = stage.pods.fresh('app');
+      if (!isUsed && stage.routes.weight > 0) expect([up, wanted]).toEqual([4, 4]);
+      isUsed ||= stage.routes.weight > 0;
+    });
+    expect(isUsed).toBe(true);
+    expect(stage.outcomes.slice(1)).toMatchObject([{ verdict: 'promoted' }]);
+  });
+});
+
+describe('a mirror', () => {
+  it.each([
+    ['of a canary', { stepWeight: 20, maxWeight: 60, mirror: true }],
+    ['of a blue/green release', { iterations: 5, mirror: true }],
+  ])('%s ends when the analysis is skipped from now on', async (_name, analysis) => {
+    const stage = await atRest(analysis);
+    stage.push({ version: 1 });
+    stage.wakeSync();
+    for (let s = 0; !stage.routes.isMirrored && s < 60; s += 1) await stage.run(1_000);
+    expect(stage.routes).toEqual({ weight: 0, isMirrored: true });
+    stage.edit('Canary', 'app', (canary) => ({
+      ...canary,
+      spec: { ...(canary['spec'] as Json), skipAnalysis: true },
+    }));
+    await stage.run(25_000);
+    expect(stage.routes.isMirrored).toBe(false);
+    await stage.run(120_000);
+    expect([stage.status.phase, stage.routes.isMirrored]).toEqual(['Succeeded', false]);
+  });
+});
