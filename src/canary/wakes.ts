@@ -1,6 +1,5 @@
 import { hasDeadCanary, hasDeadPrimary, primaryReadiness } from './phases/health.ts';
 import { unmarkPrimary } from './phases/primary-write.ts';
-import { hasUsers } from './phases/restart.ts';
 import { keepUp } from './phases/rest.ts';
 import { lacksScaler, wakePrimary, writePrimaryScaler } from './phases/scaling.ts';
 import { beginTick, stageOf } from './phases/stage.ts';
@@ -30,8 +29,7 @@ export function wakes(spec: CanarySpec, status: CanaryStatus, seen: Seen, settin
     case 'Progressing':
     case 'WaitingPromotion':
       if (stage.novelty === 'promoted' || seen.isRejected === true || hasDeadCanary(stage)) return true;
-      // Of a part of a commit users are spared at once, and nothing else is done.
-      return (stage.novelty === 'new' || seen.isReplaced === true) && (!seen.isUnapplied || hasUsers(stage));
+      return (stage.novelty === 'new' || seen.isReplaced === true) && !seen.isUnapplied;
     case 'Promoting':
     case 'Finalising':
       if (status.phase === 'Promoting' && hasDeadPrimary(stage)) return true;
@@ -39,7 +37,7 @@ export function wakes(spec: CanarySpec, status: CanaryStatus, seen: Seen, settin
     default:
       // A primary in motion is waited for at the interval: its every step would otherwise be told.
       if (stage.novelty !== 'new') return hasRepairs(stage);
-      return seen.isUnapplied ? hasUsers(stage) : primary !== 'progressing' && !lacksScaler(stage);
+      return primary !== 'progressing' && !lacksScaler(stage) && !seen.isUnapplied;
   }
 }
 

@@ -5,7 +5,7 @@ import { refusedBy } from './hooks.ts';
 import { tellNotReady } from './pods.ts';
 import { cannotBeCopied, writePrimary } from './primary-write.ts';
 import { isCalledBack } from './progress.ts';
-import { awaitApplied, beginRelease } from './restart.ts';
+import { beginRelease } from './restart.ts';
 import { cancel } from './rollback.ts';
 import { followReplicas, lacksScaler, pauseScaler, scaleFromZero, scaleToZero, writePrimaryScaler } from './scaling.ts';
 import { alert, type Asking, log, normal, restartAs, type Stage, update, warn } from './tick.ts';
@@ -26,7 +26,7 @@ export function* rest(stage: Stage): Asking<void> {
     return;
   }
   const isKnown = status.phase === 'Waiting' && novelty === 'same' && !stage.seen.isReplaced;
-  if (!isKnown && stage.seen.isUnapplied) return awaitApplied(stage);
+  if (!isKnown && stage.seen.isUnapplied) return;
   // None begins that the status cannot name yet; one that waits can still be called back.
   if (cannotBeCopied(stage) || (lacksScaler(stage) && !isKnown)) return;
   const ready = primaryReadiness(stage);

@@ -1,6 +1,6 @@
 import { changedConfigs } from '../revision.ts';
 import { scaleToZero } from './scaling.ts';
-import { normal, restartAs, type Stage, update } from './tick.ts';
+import { normal, restartAs, type Stage } from './tick.ts';
 import { canGoHome, holdsUsers, routeHome, writeService } from './traffic.ts';
 
 /** What is judged from now on, and what an outcome is going to be about. */
@@ -9,18 +9,10 @@ export function beginRelease({ draft, revision }: Stage, restarted: boolean): vo
   draft.effects.push({ kind: 'begin-release', restarted, templateHash: hash, configs });
 }
 
-/** Only a part of a commit has come to the cluster: nothing is judged yet, and nobody stays with pods that nobody judges. */
-export function awaitApplied(stage: Stage): void {
-  if (hasUsers(stage)) update(stage, { canaryWeight: routeHome(stage, true) });
-}
-
-export function hasUsers({ weight, mirrored }: Stage): boolean {
-  return weight > 0 || mirrored;
-}
-
 /** A newer revision takes the place of the one under analysis: users go home, everything begins again. */
 export function restartAnalysis(stage: Stage): void {
-  if (stage.seen.isUnapplied) return awaitApplied(stage);
+  // Users leave what nobody judges anyway; what they leave it for begins when all of it is there.
+  if (stage.seen.isUnapplied) return;
   const { names, status, revision } = stage;
   normal(stage, `New revision detected! Restarting analysis for ${names.target}`);
   const isSafe = canGoHome(stage);
