@@ -37,7 +37,8 @@ async function prune(
   };
   const drift: Partial<DriftWatch> = { uidOf: () => undefined, forget: () => undefined };
   const entries = objects.map((object) => ({ ref: refOf(object), path: 'all.yaml' }));
-  const deps = { cluster: cluster as Cluster, drift: drift as DriftWatch, log: silentLogger };
+  const parts = { cluster: cluster as Cluster, drift: drift as DriftWatch };
+  const deps = { ...parts, log: silentLogger, isGoverned: () => false };
   const done = await pruneEntries(entries, new Set(), deps, new AbortController().signal);
   return { ...done, removals };
 }
