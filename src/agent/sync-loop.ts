@@ -80,6 +80,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
         readonly overlays: string;
         readonly held: string | undefined;
         readonly guarded: string | undefined;
+        readonly isHandingBack: boolean;
       }
     | undefined;
   /** Syncs in a row that were not brought to their end, because the tip had moved. */
@@ -211,6 +212,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     // A commit that changes other files only, as our own outcomes do, leaves nothing to plan.
     const isDone =
       done?.loaded === loaded &&
+      !done.isHandingBack &&
       done.overlays === overlays &&
       !everything &&
       driftedRefs.size === 0 &&
@@ -225,12 +227,14 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     const wanted = wantedOf(apps, heldApps);
     appliedApps.begin(wanted);
     const result =
-      isDone && done ? { ...nothingToDo, held: done.held, guarded: done.guarded } : await apply(next, stable);
+      isDone && done
+        ? { ...nothingToDo, isHandingBack: false, held: done.held, guarded: done.guarded }
+        : await apply(next, stable);
     if (!result) return;
     appliedApps.end(syncedOf(apps, stable.stable, wanted, result));
     const { applied, pruned, failed, warnings, held, guarded } = result;
     if (!isDone) report(since, [...loaded.problems, ...checked, ...failed, ...warnings]);
-    done = { loaded, overlays, held, guarded };
+    done = { loaded, overlays, held, guarded, isHandingBack: result.isHandingBack ?? false };
     const isNews = state.synced !== revision;
     state.synced = revision;
     state.failed = failed.length;

@@ -26,6 +26,8 @@ export interface Leaving {
   readonly services: ReadonlySet<string>;
   /** Canaries that are to be deleted and cannot go yet, by identityKey. */
   readonly waiting: ReadonlySet<string>;
+  /** Canaries hand back what is theirs, in this moment: once they have gone, it is Git's. */
+  readonly isHandingBack: boolean;
   readonly problems: readonly Problem[];
 }
 
@@ -59,6 +61,7 @@ export async function leavingCanaries(
   const services = new Set<string>();
   const waiting = new Set<string>();
   const problems: Problem[] = [];
+  let isHandingBack = false;
   const named = identitiesOf(desired);
   const entries = [...inventory.entries].filter(([key, { ref }]) => isCanary(ref) && !named.has(key));
   if (entries.length > 0) {
@@ -72,14 +75,20 @@ export async function leavingCanaries(
       const { apiVersion = 'apps/v1', kind = 'Deployment' } = spec.targetRef ?? {};
       const target = wanted.get(identityKey({ apiVersion, kind, namespace, name }));
       if (going.has(key)) {
-        const mayGo = !target || spec.revertOnDeletion === true || (await isUp(target, spec, cluster, signal));
+        if (!target) continue;
+        const doesHandBack = spec.revertOnDeletion === true || isUnderstood(canary);
+        const mayGo = spec.revertOnDeletion === true || (await isUp({ target, spec, doesHandBack }, cluster, signal));
+        if (mayGo && !doesHandBack) continue;
         if (mayGo) {
-          if (target && spec.revertOnDeletion !== true) await handOver(canary, cluster, signal);
-          continue;
+          if (spec.revertOnDeletion !== true) await handOver(canary, cluster, signal);
+          // Its target's size and its Services are Git's when it has gone, not while it leads its users.
+          isHandingBack = true;
+          targets.add(refKey(refOf(target)));
+        } else {
+          waiting.add(key);
+          const message = `${nameOf(ref)} is gone from Git and stays until ${nameOf(refOf(target))} has its pods back`;
+          problems.push({ severity: 'warning', path, line: 1, message });
         }
-        waiting.add(key);
-        const message = `${nameOf(ref)} is gone from Git and stays until ${nameOf(refOf(target))} has its pods back`;
-        problems.push({ severity: 'warning', path, line: 1, message });
       } else if (target) targets.add(refKey(refOf(target)));
       staying.push(canary);
       // A Service that is released itself is Git's.
@@ -87,7 +96,7 @@ export async function leavingCanaries(
         services.add(refKey({ apiVersion: 'v1', kind: 'Service', namespace, name: spec.service?.name ?? name }));
     }
   }
-  return { staying, targets, services, waiting, problems };
+  return { staying, targets, services, waiting, isHandingBack, problems };
 }
 
 /**
@@ -95,7 +104,6 @@ export async function leavingCanaries(
  * Canaries with revertOnDeletion do. One that cannot be understood would never end.
  */
 async function handOver(canary: KubeObject, cluster: Cluster, signal: AbortSignal): Promise<void> {
-  if (!isUnderstood(canary)) return;
   const { resourceVersion, finalizers = [] } = canary.metadata;
   const metadata = {
     ...(resourceVersion ? { resourceVersion } : {}),
@@ -139,18 +147,30 @@ async function isEverywhere(live: KubeObject, cluster: Cluster, signal: AbortSig
   return observedGeneration >= (live.metadata.generation ?? 0) && numberAvailable >= desiredNumberScheduled;
 }
 
-/** Whether a target can take all traffic; scales it up where it stands at zero. */
-async function isUp(target: KubeObject, canary: CanaryFields, cluster: Cluster, signal: AbortSignal): Promise<boolean> {
+interface Leaver {
+  readonly target: KubeObject;
+  readonly spec: CanaryFields;
+  /** It gives the target as many pods as its primary has before it leads anybody there. */
+  readonly doesHandBack: boolean;
+}
+
+/** Whether a target can take all traffic; scales it up where it stands at zero, or is smaller than its primary. */
+async function isUp(
+  { target, spec: canary, doesHandBack }: Leaver,
+  cluster: Cluster,
+  signal: AbortSignal,
+): Promise<boolean> {
   const live = await cluster.get(refOf(target), signal);
   if (!live || live.kind === 'Service') return true;
   if (live.kind === 'DaemonSet') return isEverywhere(live, cluster, signal);
   const { replicas: written = 1 } = (target['spec'] ?? {}) as { replicas?: number };
-  const inGit = written === 0 ? 0 : Math.max(written, await autoscaledReplicas(live, canary, cluster, signal));
+  const isSized = doesHandBack && !canary.autoscalerRef;
+  const inGit = written === 0 ? 0 : Math.max(written, isSized ? 1 : await primaryReplicas(live, cluster, signal));
   await resumeScaler(live, canary, cluster, signal);
   const { replicas = 1 } = (live['spec'] ?? {}) as { replicas?: number };
   const status = (live['status'] ?? {}) as { availableReplicas?: number; observedGeneration?: number };
   if (inGit === 0) return true;
-  if (replicas === 0) {
+  if (replicas === 0 || (replicas < inGit && !doesHandBack)) {
     await cluster.mergePatch(refOf(live), { spec: { replicas: inGit } }, { manager: 'serin-scale' }, signal);
     return false;
   }
@@ -158,14 +178,12 @@ async function isUp(target: KubeObject, canary: CanaryFields, cluster: Cluster, 
   return isSeen && (status.availableReplicas ?? 0) >= replicas;
 }
 
-/** Of a target whose size Git leaves to its autoscaler: as many as serve now. */
-async function autoscaledReplicas(
+/** As many as serve now. */
+async function primaryReplicas(
   { apiVersion, kind, metadata }: KubeObject,
-  { autoscalerRef }: CanaryFields,
   cluster: Cluster,
   signal: AbortSignal,
 ): Promise<number> {
-  if (!autoscalerRef) return 1;
   const { namespace = '', name } = metadata;
   const primary = await cluster.get({ apiVersion, kind, namespace, name: `${name}-primary` }, signal);
   return Math.max((primary?.['spec'] as { replicas?: number } | undefined)?.replicas ?? 1, 1);

@@ -61,6 +61,11 @@ export async function pruneEntries(
         failed.push(warn(entry, waits));
         continue;
       }
+      // It still leads its users, and hands back what is theirs.
+      if (live?.kind === 'Canary' && live.metadata.deletionTimestamp !== undefined) {
+        kept.push(entry);
+        continue;
+      }
       drift.forget(ref);
       if (!live) continue;
       const fields = { kind: ref.kind, namespace: ref.namespace, name: ref.name };
@@ -71,6 +76,7 @@ export async function pruneEntries(
       await cluster.remove(ref, live.metadata.uid === undefined ? {} : { uid: live.metadata.uid }, signal);
       log.info(fields, `${nameOf(ref)} is gone from Git and was deleted`);
       pruned.push(ref);
+      if (live.kind === 'Canary' && (live.metadata.finalizers ?? []).length > 0) kept.push(entry);
     } catch (error) {
       if (signal.aborted) throw error;
       kept.push(entry);

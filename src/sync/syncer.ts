@@ -71,6 +71,8 @@ export interface SyncResult {
   readonly held: string | undefined;
   /** Where it was the guard against mass deletion: asked for with `mayPrune`. */
   readonly guarded: string | undefined;
+  /** Canaries that Git does not name any more hand back what is theirs: sync again soon. Absent: none does. */
+  readonly isHandingBack?: boolean;
   /** Git says something else by now: the rest was not done. */
   readonly isOutdated: boolean;
   /** The resourceVersions of `applied`, by identityKey. */
@@ -155,7 +157,8 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
         ? made.held
         : `${made.held ?? ''}, or let these objects go: ${annotationFor(made.guarded, settings.namespace)}`;
     const prune = made.prune.filter(({ ref }) => !leaving.waiting.has(identityKey(ref)));
-    return { ...made, prune, held, waiting: leaving.problems, staying: leaving.staying };
+    const { problems: waiting, staying, isHandingBack } = leaving;
+    return { ...made, prune, held, waiting, staying, isHandingBack };
   };
 
   return {
@@ -166,7 +169,7 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
       if (!(await mayGoOn())) return outdated([]);
       await turns.breathe();
       const made = await plan(desired, before, signal);
-      const { waves, unchanged, prune, held, guarded, kept, warnings, waiting, staying } = made;
+      const { waves, unchanged, prune, held, guarded, kept, warnings, waiting, staying, isHandingBack } = made;
 
       // What is about to be applied is noted first: after a crash in between it can still be pruned one day.
       await turns.breathe();
@@ -205,6 +208,7 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
         warnings: [...kept, ...removal.staying, ...warnings],
         held: isHeld ? `${prune.length} gone from Git, to be deleted once everything else could be applied` : held,
         guarded,
+        isHandingBack,
         isOutdated: false,
         versions,
         refused: new Map([
@@ -321,6 +325,7 @@ interface FullPlan extends SyncPlan {
   readonly waiting: readonly Problem[];
   /** Canaries that Git does not name and that still govern what is theirs. */
   readonly staying: readonly KubeObject[];
+  readonly isHandingBack: boolean;
 }
 
 const kindsOf = perObject((manifests: readonly Manifest[]): readonly KindRef[] => {

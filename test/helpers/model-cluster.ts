@@ -58,6 +58,8 @@ export interface ModelCluster {
 }
 
 const key = (kind: string, name: string): string => `${kind}/${name}`;
+/** What the API server notes of `kubectl scale`. */
+const byHand = [{ manager: 'kubectl', subresource: 'scale', fieldsV1: { 'f:spec': { 'f:replicas': {} } } }];
 
 export function createModelCluster({
   canarySpec,
@@ -197,6 +199,9 @@ export function createModelCluster({
     },
     setReplicas(own, wanted) {
       patchTarget((spec) => ({ ...spec, replicas: wanted }), own);
+      const scaled = objects.get(key(workload, own));
+      if (scaled)
+        objects.set(key(workload, own), { ...scaled, metadata: { ...scaled.metadata, managedFields: byHand } });
     },
     see() {
       const isPlain = (world.canary['spec'] as { provider?: string }).provider === 'kubernetes';

@@ -130,11 +130,17 @@ function withPause(scaler: KubeObject, replicas: number | undefined): KubeObject
   return { ...scaler, metadata: { ...scaler.metadata, annotations } };
 }
 
+/** It takes no pods away. */
+function keepsAll(scaler: KubeObject): boolean {
+  return jsonOf(jsonOf(jsonOf(scaler['spec'])['behavior'])['scaleDown'])['selectPolicy'] === 'Disabled';
+}
+
 /** What its controller makes of these replicas where so many are needed; Kubernetes' own leaves what has none alone. */
 export function scaled(scaler: KubeObject, replicas: number, needed: number): number {
   if (scaler.kind === 'HorizontalPodAutoscaler' && replicas === 0) return 0;
   const paused = pauseOf(scaler);
   if (paused !== undefined) return paused;
   const { min, max } = rangeOf(scaler);
-  return Math.min(Math.max(needed, min), max);
+  const wanted = Math.min(Math.max(needed, min), max);
+  return keepsAll(scaler) ? Math.max(wanted, Math.min(replicas, max)) : wanted;
 }

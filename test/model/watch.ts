@@ -44,7 +44,7 @@ const next: Readonly<Record<Phase, readonly Phase[]>> = {
   Finalising: ['Succeeded', 'Failed', 'Progressing', 'Terminating'],
   Succeeded: ['Waiting', 'Progressing', 'Terminating'],
   Failed: ['Waiting', 'Progressing', 'Terminating'],
-  Terminating: [],
+  Terminating: ['Terminated'],
   Terminated: [],
 };
 
@@ -285,7 +285,7 @@ export class Watch {
   /** In the ticks that look after users at all. */
   private deadCanary({ phase }: CanaryStatus, { spec, before, done }: Watched): void {
     const { world } = this;
-    if (spec.suspend || phase === '' || phase === 'Initializing' || phase === 'Terminating') return;
+    if (spec.suspend || phase === '' || phase === 'Initializing' || phase.startsWith('Terminat')) return;
     const moved = done.some((one) => one.kind === 'set-route' || (one.kind === 'write' && !isScaler(one.object)));
     hold(
       'dead canary left',

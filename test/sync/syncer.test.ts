@@ -416,6 +416,33 @@ describe('the syncer and canaries', () => {
     expect((await stage.cluster.get(apex, never))?.['spec']).toMatchObject({ selector: { app: 'web-primary' } });
   });
 
+  it('leaves pods and Services to a Canary that hands them back until it has gone, and then follows Git', async () => {
+    const syncer = stage.syncer();
+    const ref: ObjectRef = { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', namespace: 'test', name: 'web' };
+    const apex: ObjectRef = { apiVersion: 'v1', kind: 'Service', namespace: 'test', name: 'web' };
+    await syncer.sync(desired(withCanary, { takenOver: new Set(['v1/Service/test/web']) }), never);
+    await patch(ref, { spec: { revertOnDeletion: true }, metadata: { finalizers: ['finalizer.flagger.app'] } });
+    await patch(target, { spec: { replicas: 0 } });
+    await patch(apex, { spec: { selector: { app: 'web-primary' } } });
+    const { 'canary.yaml': _canary, ...gone } = withCanary;
+    const state = async () => [
+      replicasOf(await stage.cluster.get(target, never)),
+      (await stage.cluster.get(apex, never))?.['spec'],
+    ];
+    for (const replicas of [0, 10]) {
+      await patch(target, { spec: { replicas } });
+      expect(await syncer.sync({ ...desired(gone), everything: true }, never)).toMatchObject({
+        failed: [],
+        isHandingBack: true,
+      });
+      expect(await state()).toMatchObject([replicas, { selector: { app: 'web-primary' } }]);
+    }
+    await patch(ref, { metadata: { finalizers: null } });
+    expect(await syncer.sync(desired(gone), never)).toMatchObject({ failed: [], isHandingBack: false });
+    expect(await state()).toMatchObject([3, { selector: { app: 'web' } }]);
+    await syncer.sync(desired(withCanary), never);
+  });
+
   it('lets a Canary go only when its target has its pods back, and asks it to hand over what it made [R6]', async () => {
     const syncer = stage.syncer();
     const ref: ObjectRef = { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', namespace: 'test', name: 'web' };

@@ -86,11 +86,8 @@ export function scaleToZero(stage: Stage): void {
   if (kind.scaling && kind.scaling.replicasOf(target) > 0) draft.effects.push({ kind: 'scale-target', replicas: 0 });
 }
 
-/**
- * What the target had; of an autoscaler its minimum; what Git says; what the primary has: the first that is more than nothing.
- * `takesAll`: it will have all users at once, so the primary's number goes before the autoscaler's minimum.
- */
-export function scaleFromZero(stage: Stage, takesAll = false): void {
+/** What the target had; of an autoscaler its minimum; what Git says; what the primary has: the first that is more than nothing. */
+export function scaleFromZero(stage: Stage): void {
   const { draft, kind, target, seen } = stage;
   const { scaling } = kind;
   if (!scaling) return;
@@ -98,8 +95,51 @@ export function scaleFromZero(stage: Stage, takesAll = false): void {
   if (scaling.replicasOf(target) > 0) return;
   const ofPrimary = seen.primary ? scaling.replicasOf(seen.primary) : 0;
   const scaled = scaledBy(stage);
-  const least = scaled && Math.max(scaled.scaler.leastOf(scaled.input.source), takesAll ? ofPrimary : 0);
+  const least = scaled?.scaler.leastOf(scaled.input.source);
   draft.effects.push({ kind: 'scale-target', replicas: least ?? (seen.desiredReplicas || ofPrimary || 1) });
+}
+
+/**
+ * A target that is to have all users gets as many pods as its primary has, as far as its autoscaler allows, which takes none of them
+ * meanwhile. True: it had fewer.
+ */
+export function growToPrimary(stage: Stage): boolean {
+  const { draft, kind, target, seen, names } = stage;
+  const { scaling } = kind;
+  if (!scaling) return false;
+  const scaler = scaledBy(stage);
+  const source = scaler?.input.source;
+  const least = scaler && source ? scaler.scaler.leastOf(source) : seen.desiredReplicas || 1;
+  const most = scaler && source ? Math.max(scaler.scaler.mostOf(source), least) : Infinity;
+  const has = scaling.replicasOf(target);
+  const ofPrimary = seen.primary ? scaling.replicasOf(seen.primary) : 0;
+  const wanted = Math.max(has, Math.min(Math.max(ofPrimary, has === 0 || scaler ? least : 0), most));
+  holdScaler(stage, wanted);
+  if (has === wanted) return false;
+  draft.effects.push({ kind: 'scale-target', replicas: wanted });
+  if (has > 0)
+    log(stage, `${names.target} gets ${wanted} replicas before it has all users, ${names.primary} has ${ofPrimary}`);
+  if (wanted < ofPrimary)
+    warn(
+      stage,
+      `${names.target} gets ${wanted} replicas, its autoscaler allows no more; ${names.primary} has ${ofPrimary}`,
+    );
+  return true;
+}
+
+/** Keeps the target's autoscaler from taking its pods; undefined leaves it to itself again. */
+export function holdScaler(stage: Stage, replicas: number | undefined): void {
+  const scaled = scaledBy(stage);
+  if (!scaled) return;
+  const { source } = scaled.input;
+  const object = scaled.scaler.held(source, replicas);
+  leaveScaler(stage);
+  if (object !== source) write(stage, object, source);
+}
+
+/** How long an autoscaler must be kept from taking pods after all users have come to its target. */
+export function scalerSettleMs(stage: Stage): number {
+  return scaledBy(stage)?.scaler.settleMs ?? 0;
 }
 
 /** Before pods are taken away, so that they are not made again; after that, or before they are asked for, the other way round. */

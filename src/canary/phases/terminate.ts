@@ -1,9 +1,9 @@
 import { jsonOf } from '../json.ts';
 import { canaryReadiness, primaryServes } from './health.ts';
-import { pauseScaler, scaleFromZero } from './scaling.ts';
+import { growToPrimary, holdScaler, scalerSettleMs } from './scaling.ts';
 import { selectorBefore } from '../services.ts';
 import { log, normal, type Stage, type Tick, update, warn } from './tick.ts';
-import { isPlain } from './traffic.ts';
+import { isPlain, leaveDeadCanary } from './traffic.ts';
 
 export const finalizer = 'finalizer.flagger.app';
 const retryMs = 3_000;
@@ -34,26 +34,30 @@ export function release(tick: Tick): void {
 }
 
 /**
- * Hands replicas and users back to the target before the primary goes with the Canary: the target first runs and answers, then the
- * apex Service turns to it and is given away, because it would be deleted with its owner.
+ * Hands replicas and users back to the target before the primary goes with the Canary: the target first runs as many pods as the primary,
+ * and they answer; then the apex Service turns to it and is given away, because it would be deleted with its owner.
  */
 export function terminate(stage: Stage): void {
   const { seen, spec, kind, names, draft, target, selector, status } = stage;
   draft.nextTickMs = Math.min(retryMs, spec.analysis.intervalMs);
+  if (status.phase === 'Terminated') return settleScaler(stage);
   if (status.phase !== 'Terminating') {
     normal(stage, `Terminating canary ${names.canary}`);
     update(stage, { phase: 'Terminating' });
   }
-  if (kind.scaling?.replicasOf(target) === 0) {
-    scaleFromZero(stage, true);
+  // Those who are on it already do not wait for it.
+  const isLeft = leaveDeadCanary(stage);
+  const isAsleep = kind.scaling?.replicasOf(target) === 0;
+  const isSmall = growToPrimary(stage);
+  if (isAsleep) {
     log(stage, `${names.canary} kind ${spec.target.kind} reverted`);
     log(stage, `Checking if canary is ready ${names.canary}`);
-    return;
   }
-  pauseScaler(stage, false);
-  const ready = canaryReadiness(stage);
-  if (ready.kind !== 'ready' && primaryServes(stage))
-    return warn(stage, `canary not ready during finalizing: ${ready.reason}`);
+  // An autoscaler has to know first that it is held.
+  if (isSmall || (status.phase !== 'Terminating' && scalerSettleMs(stage) > 0)) return;
+  const trouble = troubleOf(stage);
+  if (trouble !== undefined) return warn(stage, `canary not ready during finalizing: ${trouble}`);
+  if (isLeft) return;
   const live = seen.apexService;
   const { canary } = seen;
   const object =
@@ -80,6 +84,33 @@ export function terminate(stage: Stage): void {
     log(stage, `${names.canary} mesh provider ${spec.provider} reverted`);
   }
   log(stage, `Finalization complete for ${names.canary}`);
+  if (scalerSettleMs(stage) > 0) return update(stage, { phase: 'Terminated' });
+  holdScaler(stage, undefined);
+  release(stage);
+}
+
+/** Why the target cannot have the users of a primary that answers; undefined: it can. */
+function troubleOf(stage: Stage): string | undefined {
+  const { kind, seen, target, names } = stage;
+  if (!primaryServes(stage)) return undefined;
+  const ready = canaryReadiness(stage);
+  if (ready.kind !== 'ready') return ready.reason;
+  const [own, other] = [kind.pods?.(target), seen.primary && kind.pods?.(seen.primary)];
+  if (!own || !other || own.answering >= Math.min(other.answering, own.wanted)) return undefined;
+  return `${own.answering} pods of ${names.target} answer, and ${other.answering} of ${names.primary}`;
+}
+
+/** All users are on the target, and what its autoscaler knows is of before they came. */
+function settleScaler(stage: Stage): void {
+  const { status, seen, draft } = stage;
+  const sinceMs = seen.nowMs - Date.parse(status.lastTransitionTime ?? '');
+  const leftMs = scalerSettleMs(stage) - sinceMs;
+  // Of a clock that goes differently nothing follows.
+  if (sinceMs >= 0 && leftMs > 0) {
+    draft.nextTickMs = Math.min(draft.nextTickMs, leftMs);
+    return;
+  }
+  holdScaler(stage, undefined);
   release(stage);
 }
 

@@ -17,6 +17,8 @@ export const scaledObject: Scaler = {
   missing: ({ name, namespace }) =>
     `Keda ScaledObject ${name}.${namespace} get query error: scaledobjects.keda.sh "${name}" not found`,
   leastOf: (scaler) => Math.max(numberOf(at(scaler, 'spec', 'minReplicaCount')) ?? 1, 1),
+  // KEDA's default.
+  mostOf: (scaler) => numberOf(at(scaler, 'spec', 'maxReplicaCount')) ?? 100,
   specFor(input) {
     const { primaryMinReplicas: min, primaryMaxReplicas: max } = input.spec;
     const source = jsonOf(input.source['spec']);
@@ -37,13 +39,19 @@ export const scaledObject: Scaler = {
   // A person's pause of the primary is kept. At zero it is none: a copy of the target's, which would leave nobody to serve.
   isForeign: (key, value) => key === ownName || (isPause(key) && !(key === pausedReplicas && value === '0')),
   isAtZero: ({ metadata }) => textsOf(metadata.annotations)[pausedReplicas] === '0',
-  paused(scaler, isPaused) {
-    const { [pausedReplicas]: now, ...others } = textsOf(scaler.metadata.annotations);
-    if (isPaused ? now === '0' : now === undefined) return scaler;
-    const annotations = isPaused ? { ...others, [pausedReplicas]: '0' } : others;
-    return { ...scaler, metadata: { ...scaler.metadata, annotations } } satisfies KubeObject;
-  },
+  paused: (scaler, isPaused) => pausedAt(scaler, isPaused ? 0 : undefined),
+  held: pausedAt,
+  // What it makes then begins with as many pods as there are.
+  settleMs: 0,
 };
+
+function pausedAt(scaler: KubeObject, replicas: number | undefined): KubeObject {
+  const { [pausedReplicas]: now, ...others } = textsOf(scaler.metadata.annotations);
+  const wanted = replicas?.toString();
+  if (now === wanted) return scaler;
+  const annotations = wanted === undefined ? others : { ...others, [pausedReplicas]: wanted };
+  return { ...scaler, metadata: { ...scaler.metadata, annotations } };
+}
 
 /** Two ScaledObjects must not make one and the same HorizontalPodAutoscaler. */
 function withOwnHpa(advanced: Json): Json {

@@ -27,6 +27,8 @@ export interface Scaler {
   missing(place: { readonly name: string; readonly namespace: string }): string;
   /** Pods that it would run at least; at least 1. */
   leastOf(scaler: KubeObject): number;
+  /** Pods that it would run at most. */
+  mostOf(scaler: KubeObject): number;
   /** `spec` of the primary's copy. */
   specFor(input: ScalerInput): Json;
   /** Labels and annotations of the target's autoscaler that are true of the primary's copy too. */
@@ -38,6 +40,13 @@ export interface Scaler {
    * alone by this kind anyway.
    */
   paused?(scaler: KubeObject, isPaused: boolean): KubeObject;
+  /**
+   * Keeps it from taking pods from a target that is to have all users soon and has few yet: `replicas` is what the target has, undefined
+   * leaves it to itself again. Gives the very same object where it is so already.
+   */
+  held(scaler: KubeObject, replicas: number | undefined): KubeObject;
+  /** How long after the users have come its figures are of before. */
+  readonly settleMs: number;
   /** Whether it is told to keep whom it scales at zero. Absent: this kind never is. */
   isAtZero?(scaler: KubeObject): boolean;
 }

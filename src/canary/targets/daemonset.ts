@@ -41,6 +41,10 @@ export const daemonset: Target = {
   unborn: ({ name, namespace }) => `primary daemonset ${name}.${namespace} not ready: ${unobserved}`,
   readiness: daemonsetReadiness,
   serves: (object) => object !== undefined && replicasOf(object) > 0 && countOf(object, 'numberAvailable') > 0,
+  pods: (object) => ({
+    wanted: countOf(object, 'desiredNumberScheduled'),
+    answering: countOf(object, 'numberAvailable'),
+  }),
   scaling: {
     replicasOf,
     patch: (replicas) => ({

@@ -33,6 +33,7 @@ export const deployment: Target = {
   readiness: deploymentReadiness,
   movedAtMs,
   serves: (object) => object !== undefined && replicasOf(object) > 0 && availableOf(object) > 0,
+  pods: (object) => ({ wanted: replicasOf(object), answering: availableOf(object) }),
   scaling: {
     replicasOf,
     patch: (replicas) => ({ spec: { replicas } }),

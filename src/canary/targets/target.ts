@@ -73,6 +73,8 @@ export interface Target {
   movedAtMs?(object: KubeObject): number | undefined;
   /** At least one pod answers requests, whatever a rollout is doing. Of nothing: false. */
   serves(object: KubeObject | undefined): boolean;
+  /** How many pods it is to have, and how many of them answer requests. Absent: others know. */
+  pods?(object: KubeObject): { readonly wanted: number; readonly answering: number };
 
   /** Absent: it is never scaled; Knative does that by itself, and a Service has nothing to scale. */
   readonly scaling?: Scaling;
