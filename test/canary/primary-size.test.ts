@@ -47,6 +47,68 @@ describe('the size of a primary without an autoscaler', () => {
     expect(primary()).toBe(9);
   });
 
+  const byOthers = (world: ReturnType<typeof start>['world'], manager: string, replicas: number): void => {
+    const live = world.objects.get('Deployment/app-primary');
+    if (!live) throw new Error('no primary');
+    const managedFields = [{ manager, fieldsV1: { 'f:spec': { 'f:replicas': {} } } }];
+    world.objects.set('Deployment/app-primary', { ...live, metadata: { ...live.metadata, managedFields } });
+    world.setReplicas('app-primary', replicas);
+  };
+
+  it.each([
+    ['by a person, to one', 'kubectl', 1],
+    ['by a person, to three', 'kubectl-edit', 3],
+    ['by an autoscaler that is gone since', 'kube-controller-manager', 2],
+  ])('is what Git asks again when it gets a version, also where it was made smaller %s', (_how, manager, small) => {
+    const { world, rollout, run, primary } = start();
+    world.desiredReplicas = 5;
+    run(15);
+    world.setImage('example.org/app:2.0.0');
+    run(11);
+    byOthers(world, manager, small);
+    run(100);
+    expect(rollout.status.phase).toBe('Succeeded');
+    expect(primary()).toBe(5);
+    const told = rollout.ticks.flatMap(({ effects }) =>
+      effects.flatMap((effect) => (effect.kind === 'event' ? [effect.event.message] : [])),
+    );
+    expect(told).toContain(
+      `app-primary.demo goes from ${small} to 5 replicas with this version: somebody had set ${small}, and it gets all users`,
+    );
+  });
+
+  it('stays what somebody has set as long as nothing is released', () => {
+    const { world, run, primary } = start();
+    byOthers(world, 'kubectl', 1);
+    run(60);
+    expect(primary()).toBe(1);
+  });
+
+  it('is not made smaller by a canary that somebody has made smaller', () => {
+    const { world, rollout, run, primary } = start();
+    world.desiredReplicas = 5;
+    run(15);
+    world.setImage('example.org/app:2.0.0');
+    run(11);
+    world.setReplicas('app', 1);
+    run(100);
+    expect(rollout.status.phase).toBe('Succeeded');
+    expect(primary()).toBe(5);
+  });
+
+  it('follows a target of which Git says nothing, and that is told where it takes pods', () => {
+    const { world, rollout, run, primary } = start();
+    world.desiredReplicas = undefined;
+    world.setImage('example.org/app:2.0.0');
+    run(11);
+    world.setReplicas('app', 1);
+    run(100);
+    expect(rollout.status.phase).toBe('Succeeded');
+    expect(primary()).toBe(1);
+    const told = JSON.stringify(rollout.ticks.map(({ effects }) => effects));
+    expect(told).toContain('app-primary.demo goes from 2 to 1 replicas with this version, as app.demo has');
+  });
+
   it('waits for the end of a release', () => {
     const { world, rollout, run, primary } = start();
     world.setImage('example.org/app:2.0.0');

@@ -1,3 +1,4 @@
+import type { KubeObject } from '../../manifest/types.ts';
 import { isOwned } from '../config-copies.ts';
 import { parseConfigKey } from '../configs.ts';
 import type { ConfigKey } from '../types.ts';
@@ -37,7 +38,20 @@ function takenCopy({ revision, seen, spec }: Stage): string | undefined {
 export function writePrimary(stage: Stage): void {
   const { seen, kind, source, draft } = stage;
   copyConfigs(stage, () => true);
-  draft.effects.push({ kind: 'write', ...kind.writePrimary(source, seen.primary) });
+  const written = kind.writePrimary(source, seen.primary);
+  draft.effects.push({ kind: 'write', ...written });
+  if (seen.primary && written.over === seen.primary) tellSize(stage, seen.primary, written.object);
+}
+
+/** A promotion changes the number of pods without a word only where Git has. */
+function tellSize(stage: Stage, primary: KubeObject, object: KubeObject): void {
+  const { kind, names, seen } = stage;
+  if (!kind.scaling) return;
+  const [before, after] = [kind.scaling.replicasOf(primary), kind.scaling.replicasOf(object)];
+  const change = `${names.primary} goes from ${before} to ${after} replicas with this version`;
+  if (after > before && kind.scaling.isOthers?.(primary))
+    warn(stage, `${change}: somebody had set ${before}, and it gets all users`);
+  if (after < before && after !== seen.desiredReplicas) warn(stage, `${change}, as ${names.target} has`);
 }
 
 /**

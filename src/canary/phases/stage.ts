@@ -31,9 +31,10 @@ export function stageOf(tick: Tick, target: NonNullable<Seen['target']>): Stage 
   const revision = revisionOf(kind, target, seen, settings);
   // Of a primary that stands an autoscaler sets them.
   const isScaled = spec.autoscaler !== undefined && seen.primary !== undefined;
+  // A target that somebody has made smaller by hand is no wish for a smaller primary.
   const replicas = isScaled
     ? undefined
-    : kind.scaling && (kind.scaling.replicasOf(target) || seen.desiredReplicas || 0);
+    : kind.scaling && Math.max(kind.scaling.replicasOf(target), seen.desiredReplicas ?? 0);
   const source = primarySource(seen, selector, revision, settings, replicas);
   if (!source) return undefined;
   const weight = observedWeight(spec, seen, selector);

@@ -37,6 +37,7 @@ export const deployment: Target = {
   scaling: {
     replicasOf,
     patch: (replicas) => ({ spec: { replicas } }),
+    isOthers: isScaledByOthers,
     follow: (primary, replicas) =>
       replicasOf(primary) === replicas || isScaledByOthers(primary)
         ? primary
@@ -130,9 +131,10 @@ function isScaledByOthers({ metadata }: KubeObject): boolean {
   return setters.some(({ manager }) => !makers.includes(manager));
 }
 
-/** A promotion takes no pods from a primary that others have given more. */
+/** A promotion takes no pods from a primary that others have given more, and brings those back that they have taken: it gets all users. */
 function sizedFor(source: PrimarySource, primary: KubeObject): PrimarySource {
-  return isScaledByOthers(primary) ? { ...source, replicas: undefined } : source;
+  if (source.replicas === undefined || !isScaledByOthers(primary)) return source;
+  return { ...source, replicas: Math.max(source.replicas, replicasOf(primary)) };
 }
 
 function availableOf(object: KubeObject): number {

@@ -97,6 +97,8 @@ export interface Scaling {
   replicasOf(object: KubeObject): number;
   /** Merge patch that gives the target this many pods; 0: none. */
   patch(replicas: number): Readonly<Record<string, unknown>>;
+  /** Somebody else has set the primary's number. Absent: nobody can. */
+  isOthers?(primary: KubeObject): boolean;
   /** The primary with this number; the very same where it has it, or where somebody else has set another. Absent: it has none. */
   follow?(primary: KubeObject, replicas: number): KubeObject;
 }
