@@ -139,10 +139,10 @@ export function createCanaryLoop({
   ): Promise<void> => {
     const { spec, status } = tick;
     if (decision.isJudged && !isRepeated) memory.judged = { endedMs: clock.elapsed(), answers: judging };
-    // No hold begins later than now: a clock that was set back must not make it longer.
-    memory.heldSinceMs = decision.isHeld ? Math.min(memory.heldSinceMs ?? clock.now(), clock.now()) : undefined;
     const notedBefore = releases.notedVersion(key);
     if (decision.evidence && !isRepeated) await releases.note(key, decision.evidence);
+    memory.ledTo =
+      decision.effects.findLast((effect) => effect.kind === 'set-route')?.split.canaryWeight ?? memory.ledTo;
     await runAll(decision.effects, tick);
     // Users are judged where they are led to now, not where they were.
     const endedMs = clock.elapsed();
@@ -155,6 +155,8 @@ export function createCanaryLoop({
       const base = isNoted ? { ...canary, metadata: { ...canary.metadata, resourceVersion: noted } } : canary;
       memory.ahead = await writing(() => writeStatus(cluster, base, next, signal));
     }
+    memory.ledTo = undefined;
+    memory.hasEnded = true;
     if (decision.isJudged) memory.judged = { endedMs };
     else if (memory.judged) memory.judged = { endedMs: memory.judged.endedMs };
     // A new one has not been judged yet.

@@ -38,16 +38,17 @@ export interface LookOptions {
 export function createLook({ views, settings, releases, keysFor, workloadsInGit }: LookOptions): Look {
   return ({ canary, spec, status, router }, memory, nowMs, ofTick) => {
     const key = `${spec.namespace}/${spec.name}`;
-    const { heldSinceMs, suspensionTold } = memory;
+    const { suspensionTold, ledTo, hasEnded } = memory;
     const lastFailedCheck = ofTick && releases.lastFailedCheck(key);
     const known: Known = {
       nowMs,
       canary,
       desiredReplicas: ofTick?.desiredReplicas,
       answers: ofTick?.answers ?? new Map(),
+      ...(ledTo === undefined ? {} : { ledTo }),
+      ...(hasEnded ? {} : { isFirstLook: true }),
       ...(ofTick?.restMs === undefined ? {} : { restMs: ofTick.restMs }),
       ...(ofTick?.isGateOpened ? { isGateOpened: true } : {}),
-      ...(heldSinceMs === undefined ? {} : { heldSinceMs }),
       ...(lastFailedCheck === undefined ? {} : { lastFailedCheck }),
       isRejected: releases.isRejected(canary, status),
       isPromoted: releases.isPromoted(canary, status),

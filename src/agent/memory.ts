@@ -2,8 +2,12 @@ import type { GateState } from '../canary/gates.ts';
 import type { Judged } from './cadence.ts';
 import type { Stop } from './interrupt.ts';
 
-/** What the loop keeps of a canary from tick to tick. All of it may be lost: the next tick finds it out again. */
+/**
+ * What the loop keeps of a canary from tick to tick. All of it may be lost with the agent; what that does stands at each of them. What must
+ * not get lost stands on the Canary: the hold's clock, counters and steps in its status, the release with its outcome in its annotation.
+ */
 export interface Memory {
+  /** What goes on at this moment is over with the agent: these five. */
   isRunning: boolean;
   /** How often something that it looks at has changed while it ran: then it is considered once more afterwards. */
   changesMeanwhile: number;
@@ -13,25 +17,29 @@ export interface Memory {
   interrupt: (() => void) | undefined;
   /** By which it is ended. Absent: it has asked nothing yet, or its last question was ended. */
   stop: Stop | undefined;
-  /** Version of the Canary that our last status write made, until the view has it. */
+  /** Version of the Canary that our last status write made, until the view has it. Views of a new agent begin with it. */
   ahead: string | undefined;
-  /** Held since then because checks find nothing out. */
-  heldSinceMs: number | undefined;
-  /** Absent: none is known. */
+  /** Absent: none is known. A new agent takes it from the status: a look that counted has changed that. One whose status was lost is repeated. */
   judged: Judged | undefined;
-  /** When the next tick by schedule is due; 0 before the first. */
+  /** A tick has come to its end. */
+  hasEnded: boolean;
+  /** The canary's share that a tick gave which came to no end. Lost with the agent, a route that is one step ahead of the status is believed. */
+  ledTo: number | undefined;
+  /** When the next tick by schedule is due; 0 before the first. A new agent gives a release the rest of its interval by the status. */
   dueAtMs: number;
-  /** Nothing was to be done, and nothing that it looks at has changed since. */
+  /** Nothing was to be done, and nothing that it looks at has changed since. A new agent looks once more. */
   quiet: boolean;
   intervalMs: number;
-  /** What was last complained about, and when, so that it is said once an hour. */
+  /** What was last complained about, and when, so that it is said once an hour. A new agent says it again. */
   complaint: string;
   complainedAtMs: number;
+  /** For those who wait for a change. A new agent tells them of the first one that it finds. */
   phase: string;
-  /** As the last tick found them. */
+  /** As the last tick found them. One that opens between two agents is found open at the next tick by schedule. */
   gates: GateState | undefined;
   /** A gate that it waits for has opened: the next tick comes before its time. */
   gateOpened: boolean;
+  /** It has been said that it stands still on request. A new agent says it once more: whoever suspends a Canary may forget that. */
   suspensionTold: boolean;
 }
 
@@ -43,8 +51,9 @@ export function emptyMemory(): Memory {
     interrupt: undefined,
     stop: undefined,
     ahead: undefined,
-    heldSinceMs: undefined,
     judged: undefined,
+    hasEnded: false,
+    ledTo: undefined,
     dueAtMs: 0,
     quiet: false,
     intervalMs: 0,

@@ -60,7 +60,7 @@ export function deciding(spec: CanarySpec, status: CanaryStatus, seen: Seen, set
 }
 
 function decisionOf({ spec, status, seen, draft }: Tick): Decision {
-  const after = stamped(status, draft.status, spec.target.kind, seen.nowMs);
+  const after = stamped(status, withHold(status, draft, seen.nowMs), spec.target.kind, seen.nowMs);
   return {
     effects: draft.effects,
     status: after === status ? undefined : after,
@@ -69,10 +69,19 @@ function decisionOf({ spec, status, seen, draft }: Tick): Decision {
       draft.checks.length === 0
         ? undefined
         : { atMs: seen.nowMs, canaryWeight: status.canaryWeight, iterations: status.iterations, checks: draft.checks },
-    isHeld: draft.isHeld,
     isJudged: draft.isJudged,
     nextTickMs: draft.nextTickMs,
   };
+}
+
+const isUnderAnalysis = ({ phase }: CanaryStatus): boolean => phase === 'Progressing' || phase === 'WaitingPromotion';
+
+/** Since when it is held stands in the status, in whole seconds: an agent that starts anew makes no outage longer. */
+function withHold({ heldSinceMs }: CanaryStatus, draft: Tick['draft'], nowMs: number): CanaryStatus {
+  const { heldSinceMs: _before, ...status } = draft.status;
+  if (!draft.isHeld) return status;
+  const nowSeconds = Math.floor(nowMs / 1_000) * 1_000;
+  return { ...status, heldSinceMs: Math.min(heldSinceMs ?? nowSeconds, nowSeconds) };
 }
 
 function* run(tick: Tick): Asking<void> {
@@ -82,6 +91,7 @@ function* run(tick: Tick): Asking<void> {
   if (!mustRevert) {
     if (spec.suspend) {
       if (!seen.isSuspensionTold) normal(tick, 'skipping canary run as object is suspended');
+      tick.draft.isHeld = false;
       return standStill(tick);
     }
     if (settleFinalizer(tick)) return;
@@ -133,6 +143,7 @@ function* initialised(stage: Stage): Asking<void> {
 }
 
 function* runPhase(stage: Stage): Asking<void> {
+  stage.draft.isHeld &&= isUnderAnalysis(stage.draft.status);
   switch (stage.draft.status.phase) {
     case 'Progressing':
     case 'WaitingPromotion':

@@ -38,6 +38,7 @@ export const parseStatus: (object: KubeObject) => CanaryStatus = perObject((obje
     ...(status['trackedConfigs'] === undefined ? {} : { trackedConfigs: textsOf(status['trackedConfigs']) }),
     ...(lastTransitionTime === undefined ? {} : { lastTransitionTime }),
     ...(conditions.length === 0 ? {} : { conditions }),
+    ...heldSince(listOf(status['conditions'])),
     ...Object.fromEntries(cookieFields.flatMap((field) => (textOf(status[field]) ? [[field, status[field]]] : []))),
   };
 });
@@ -59,7 +60,7 @@ export function renderStatus(status: CanaryStatus, before?: CanaryStatus): Recor
     ...(lastPromotedSpec === '' ? {} : { lastPromotedSpec }),
     trackedConfigs: configs ?? null,
     ...(status.lastTransitionTime === undefined ? {} : { lastTransitionTime: status.lastTransitionTime }),
-    ...(status.conditions === undefined ? {} : { conditions: status.conditions }),
+    ...(status.conditions === undefined ? {} : { conditions: [...status.conditions, ...heldCondition(status)] }),
     ...renderCookies(status, before),
   };
 }
@@ -95,6 +96,7 @@ function sameStatus(a: CanaryStatus, b: CanaryStatus): boolean {
     a.iterations === b.iterations &&
     a.lastAppliedSpec === b.lastAppliedSpec &&
     a.lastPromotedSpec === b.lastPromotedSpec &&
+    a.heldSinceMs === b.heldSinceMs &&
     cookieFields.every((field) => a[field] === b[field]) &&
     sameConfigs(a.trackedConfigs, b.trackedConfigs)
   );
@@ -146,6 +148,22 @@ function parseCondition(entry: Readonly<Record<string, unknown>>): CanaryConditi
       lastTransitionTime: textOf(lastTransitionTime) ?? '',
     },
   ];
+}
+
+/** Stands only while it is held, so that the status is otherwise Flagger's. */
+function heldCondition({ heldSinceMs }: CanaryStatus): readonly object[] {
+  if (heldSinceMs === undefined) return [];
+  const since = rfc3339(heldSinceMs);
+  const message =
+    'Checks find nothing out: the canary keeps its share, and nothing counts until metrics are known again.';
+  const times = { lastUpdateTime: since, lastTransitionTime: since };
+  return [{ type: 'Held', status: 'True', reason: 'MetricsUnknown', message, ...times }];
+}
+
+function heldSince(conditions: readonly Readonly<Record<string, unknown>>[]): Pick<CanaryStatus, 'heldSinceMs'> {
+  const held = conditions.find(({ type, status }) => type === 'Held' && status === 'True');
+  const sinceMs = Date.parse(textOf(held?.['lastTransitionTime']) ?? '');
+  return Number.isFinite(sinceMs) ? { heldSinceMs: sinceMs } : {};
 }
 
 function rfc3339(ms: number): string {

@@ -1,8 +1,13 @@
-import type { CanarySpec, CanaryStatus } from './types.ts';
+import type { CanarySpec, CanaryStatus, Strategy } from './types.ts';
 
 /** Who alone is moved to the canary, as the Canary says it; undefined: everybody. */
 export function usersUnderTest({ analysis: { strategy } }: CanarySpec): readonly unknown[] | undefined {
   return strategy.kind === 'blue-green' ? undefined : strategy.match;
+}
+
+/** The step after this share; the last one where there is no greater. */
+export function nextWeight({ steps, maxWeight }: Extract<Strategy, { kind: 'canary' }>, weight: number): number {
+  return steps.find((step) => step > weight) ?? maxWeight;
 }
 
 /**

@@ -64,6 +64,8 @@ export interface CanaryStatus {
   readonly lastPromotedSpec: string;
   readonly lastTransitionTime?: string;
   readonly conditions?: readonly CanaryCondition[];
+  /** Since when checks have found nothing out and the canary is held for it, in whole seconds; a condition of its own says it. Absent: they do. */
+  readonly heldSinceMs?: number;
   /** `<cookie>=<value>` that keeps users on the canary now. */
   readonly sessionAffinityCookie?: string;
   /** The one before, which browsers are told to forget. */
@@ -115,12 +117,14 @@ export interface Seen {
   /** The autoscaler that `spec.autoscalerRef` names, and the primary's copy of it. Absent: there is none. */
   readonly scaler?: KubeObject;
   readonly primaryScaler?: KubeObject;
+  /** The canary's share that a look gave which came to no end: its status does not say so. Absent: there is none such. Kept by the shell. */
+  readonly ledTo?: number;
+  /** No look has come to its end since the agent started: a status of the last step may have been lost with the agent before. Absent: one has. */
+  readonly isFirstLook?: true;
   /** How long no check is due yet: an interval has not passed since the last one. Absent: it has. Kept by the shell. */
   readonly restMs?: number;
   /** A gate that it waited for has opened: what is behind it does not wait for the interval. Absent: no. */
   readonly isGateOpened?: true;
-  /** Since when checks have found nothing out and the canary is held for it; absent while they do. Kept by the shell. */
-  readonly heldSinceMs?: number;
   /** The last failed check of this release, for the text of its outcome (from its evidence). Absent: unknown. */
   readonly lastFailedCheck?: FailedCheck;
   /** This very release has been recorded as rolled back; only its status does not say so yet (a restart in between). Absent: no. */
@@ -264,8 +268,6 @@ export interface Decision {
   /** After the status is written; failures are only told. */
   readonly afterwards: readonly Effect[];
   readonly evidence: Evidence | undefined;
-  /** Checks found nothing out, and the canary is held for it; the shell remembers since when. */
-  readonly isHeld: boolean;
   /** The release was judged: the next time is an interval after the last of what this tick asks and does. */
   readonly isJudged: boolean;
   /** After the beginning of this tick. */

@@ -20,14 +20,17 @@ function release(
     defaults,
     seconds = 60,
     isDown = () => false,
+    restarts = () => false,
   }: {
     policy?: Members;
     defaults?: InconclusivePolicy;
     seconds?: number;
     /** Whether the primary's new pods do not answer. */
     isDown?: (second: number) => boolean;
+    /** Whether the agent starts anew: all is gone that it only remembered. */
+    restarts?: (second: number) => boolean;
   } = {},
-): { rollout: Rollout; said: string[] } {
+): { rollout: Rollout; said: string[]; conditions: unknown } {
   const metrics = [
     { name: 'request-success-rate', thresholdRange: { min: 99 } },
     { name: 'errors', query: 'up', thresholdRange: { max: 1 } },
@@ -49,23 +52,29 @@ function release(
     },
   });
   let startMs = 0;
-  const rollout = createRollout({
-    world,
-    answer: (question) =>
-      question.kind === 'metric' ? samples(question.metric.name, (world.nowMs - startMs) / 1_000) : { kind: 'passed' },
-    ...(defaults ? { settings: { inconclusive: defaults } } : {}),
-  });
+  const start = (): Rollout =>
+    createRollout({
+      world,
+      answer: (question) =>
+        question.kind === 'metric'
+          ? samples(question.metric.name, (world.nowMs - startMs) / 1_000)
+          : { kind: 'passed' },
+      ...(defaults ? { settings: { inconclusive: defaults } } : {}),
+    });
+  let rollout = start();
   rollout.run(world.nowMs + 15_000);
   startMs = world.nowMs;
   world.setImage('example.org/app:2.0.0');
   for (let second = 1; second <= seconds; second += 1) {
+    if (restarts(second)) rollout = start();
     rollout.run(world.nowMs + 1_000);
     world.downDeployments[isDown(second) ? 'add' : 'delete']('app-primary');
   }
   const said = rollout.ticks.flatMap(({ effects }) =>
     effects.flatMap((effect) => (effect.kind === 'event' ? [effect.event.message] : [])),
   );
-  return { rollout, said };
+  const { conditions } = world.canary['status'] as { readonly conditions?: unknown };
+  return { rollout, said, conditions };
 }
 const good = (name: string): Sample => value(name === 'errors' ? 0 : 100);
 
@@ -120,6 +129,32 @@ describe('a check that finds nothing out [R73]', () => {
       verdict: 'rolled-back',
       failedCheck: { name: 'errors', reason: 'errors 50.00 > 1' },
     });
+  });
+
+  it('is held no longer because the agent starts anew', () => {
+    const endsAt = (restarts?: (second: number) => boolean): number => {
+      let seconds = 60;
+      while (
+        release(() => unreachable, { seconds, ...(restarts ? { restarts } : {}) }).rollout.status.phase !== 'Failed'
+      )
+        seconds += 10;
+      return seconds;
+    };
+    const undisturbed = endsAt();
+    expect(undisturbed).toBeLessThan(120);
+    expect(endsAt((second) => second % 25 === 0)).toBeLessThanOrEqual(undisturbed + 10);
+    expect(endsAt((second) => second === 70)).toBeLessThanOrEqual(undisturbed + 10);
+  });
+
+  it('says in the status since when it is held, and nothing of it afterwards', () => {
+    const conditionsAt = (seconds: number): unknown =>
+      release((name, second) => (second < 45 ? unreachable : good(name)), { seconds }).conditions;
+    expect(conditionsAt(40)).toMatchObject([
+      { type: 'Promoted', status: 'Unknown', reason: 'Progressing' },
+      { type: 'Held', status: 'True', reason: 'MetricsUnknown', lastTransitionTime: '2026-01-01T00:00:35Z' },
+    ]);
+    expect(conditionsAt(70)).toMatchObject([{ type: 'Promoted' }]);
+    expect(conditionsAt(70)).toHaveLength(1);
   });
 
   it('says once that it is held, and how that ends', () => {

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Json } from '../../src/canary/json.ts';
+import type { Answer, Question } from '../../src/canary/types.ts';
+import { createRollout } from '../helpers/rollout.ts';
 import { createStory, type Story } from '../faults/a-story.ts';
 
 const gate = (name: string, type: string): object => ({ name, type, url: `http://hooks/${name}` });
@@ -185,6 +187,35 @@ describe('a weight that somebody edits in the routes', () => {
     set(home, 80);
     home.wait(5);
     expect(home.weight).toBeLessThanOrEqual(10);
+  });
+
+  it('is that of a step whose status got lost, and stays', () => {
+    const story = under();
+    const before = story.world.canary['status'];
+    story.until(({ weight }) => weight === 30);
+    story.world.canary = { ...story.world.canary, status: before as Json };
+    story.wait(5);
+    expect([story.weight, story.status.canaryWeight]).toEqual([30, 20]);
+    story.wait(5);
+    expect(story.weight).toBe(40);
+    expect(story.events.filter((text) => text.startsWith('The routes give'))).toEqual([]);
+  });
+
+  it.each([
+    ['is believed where it is the next step: the agent before may have died between its two writes', 30, [40, 50]],
+    ['is set back where it is more than that', 45, [30, 40]],
+  ])('found by an agent that has just started %s', (_what, found, steps) => {
+    const story = under();
+    const answer = (question: Question): Answer =>
+      question.kind === 'metric' ? { kind: 'value', value: 100 } : { kind: 'passed' };
+    set(story, found);
+    const next = createRollout({ world: story.world, answer });
+    next.run(story.world.nowMs + 1_000);
+    next.run(story.world.nowMs + 11_000);
+    const led = next.ticks.flatMap(({ effects }) =>
+      effects.flatMap((effect) => (effect.kind === 'set-route' ? [effect.split.canaryWeight] : [])),
+    );
+    expect(led).toEqual(steps);
   });
 
   it('gives a blue/green canary nobody before its rounds are over', () => {

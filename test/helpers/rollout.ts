@@ -54,8 +54,9 @@ export function createRollout({ world, answer, onEffect, settings = {} }: Rollou
   const applied = { ...decideSettings, ...settings };
   let dueMs = world.nowMs;
   let lastSeen = '';
+  let ledTo: number | undefined;
+  let written: CanaryStatus | undefined;
   let judgedMs = Number.NEGATIVE_INFINITY;
-  let heldSinceMs: number | undefined;
   let lastFailedCheck: FailedCheck | undefined;
   let isSuspensionTold = false;
   const spec = () => parseCanary(world.canary, { provider: 'traefik', minIntervalMs: 10_000 });
@@ -63,8 +64,10 @@ export function createRollout({ world, answer, onEffect, settings = {} }: Rollou
   const seen = (answers: ReadonlyMap<string, Answer>): Seen => ({
     ...world.see(),
     answers,
+    // Whoever takes its status away tells of one that could not be written.
+    ...(ledTo === undefined || isDeepStrictEqual(written, parseStatus(world.canary)) ? {} : { ledTo }),
+    ...(written ? {} : { isFirstLook: true }),
     ...(restMs() > 0 ? { restMs: restMs() } : {}),
-    ...(heldSinceMs === undefined ? {} : { heldSinceMs }),
     ...(lastFailedCheck === undefined ? {} : { lastFailedCheck }),
     ...(isSuspensionTold ? { isSuspensionTold } : {}),
   });
@@ -93,13 +96,13 @@ export function createRollout({ world, answer, onEffect, settings = {} }: Rollou
       }
       dueMs = world.nowMs + decision.nextTickMs;
       if (decision.isJudged) judgedMs = world.nowMs;
-      heldSinceMs = decision.isHeld ? (heldSinceMs ?? world.nowMs) : undefined;
       const failed = decision.evidence?.checks.find(({ passed, inconclusive }) => !passed && inconclusive !== 'hold');
       if (failed) lastFailedCheck = { name: failed.name, reason: failed.text };
       const done: Effect[] = [];
       try {
         for (const [index, effect] of decision.effects.entries()) {
           onEffect?.(effect, index);
+          if (effect.kind === 'set-route') ledTo = effect.split.canaryWeight;
           world.apply(effect);
           done.push(effect);
           if (effect.kind !== 'begin-release') continue;
@@ -117,6 +120,7 @@ export function createRollout({ world, answer, onEffect, settings = {} }: Rollou
           ...world.canary,
           status: mergePatch(world.canary['status'], renderStatus(decision.status, before)),
         };
+      written = parseStatus(world.canary);
       for (const effect of decision.afterwards) {
         if (effect.kind === 'call-hook') {
           const said = answer({ kind: 'hook', hook: effect.hook, phase: effect.phase });

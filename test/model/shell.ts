@@ -71,7 +71,8 @@ export interface Told {
 /** What stands around `decide` in the agent: remembers what the agent remembers, does what is decided, writes the status last. */
 export class Shell {
   status: CanaryStatus = never;
-  private heldSinceMs: number | undefined;
+  private ledTo: number | undefined;
+  private hasEnded = false;
   private lastFailedCheck: FailedCheck | undefined;
   private isSuspensionTold = false;
   private outcome:
@@ -115,7 +116,6 @@ export class Shell {
       isGood,
       done,
     };
-    this.heldSinceMs = decision.isHeld ? (this.heldSinceMs ?? world.nowMs) : undefined;
     const failed = decision.evidence?.checks.findLast(({ passed, inconclusive }) => !passed && inconclusive !== 'hold');
     if (failed) this.lastFailedCheck = { name: failed.name, reason: failed.text };
     try {
@@ -124,7 +124,8 @@ export class Shell {
       if (!(error instanceof Refused)) throw error;
     }
     if (trouble.dies) {
-      this.heldSinceMs = undefined;
+      this.ledTo = undefined;
+      this.hasEnded = false;
       this.isSuspensionTold = false;
       // It begins with what stands.
       this.lastSeen = world.objects;
@@ -137,6 +138,7 @@ export class Shell {
       if (index === failsAt) throw new Refused('the API server is away');
       this.watch.effect(effect, tick);
       const before = this.world.objects;
+      if (effect.kind === 'set-route') this.ledTo = effect.split.canaryWeight;
       this.world.apply(effect);
       this.lastSeen = withOwnWrite(this.lastSeen, before, this.world.objects);
       tick.done.push(effect);
@@ -145,6 +147,8 @@ export class Shell {
     this.isSuspensionTold = tick.spec.suspend;
     if (losesStatus) throw new Refused('the status could not be written');
     this.status = decision.status ?? this.status;
+    this.ledTo = undefined;
+    this.hasEnded = true;
     tick.done.push(...decision.afterwards);
     this.watch.after(this.status, tick);
   }
@@ -167,13 +171,14 @@ export class Shell {
   }
 
   private decide(spec: CanarySpec, objects: Objects, answers: Answers): Decision {
-    const { heldSinceMs, lastFailedCheck, isSuspensionTold, outcome, status } = this;
+    const { ledTo, hasEnded, lastFailedCheck, isSuspensionTold, outcome, status } = this;
     const isEnded =
       outcome?.hash === status.lastAppliedSpec && sameConfigs(outcome.configs, status.trackedConfigs ?? {});
     const seen = {
       ...this.world.see(objects),
       answers,
-      ...(heldSinceMs === undefined ? {} : { heldSinceMs }),
+      ...(ledTo === undefined ? {} : { ledTo }),
+      ...(hasEnded ? {} : { isFirstLook: true as const }),
       ...(lastFailedCheck === undefined ? {} : { lastFailedCheck }),
       ...(isSuspensionTold ? { isSuspensionTold } : {}),
       ...(isEnded && outcome?.verdict === 'rolled-back' ? { isRejected: true } : {}),

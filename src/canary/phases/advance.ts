@@ -4,7 +4,7 @@ import { refusedBy } from './hooks.ts';
 import { haltedMark } from './marks.ts';
 import { promote } from './promote.ts';
 import { alert, type Asking, log, normal, type Stage, update, warn } from './tick.ts';
-import { isForEveryone } from '../strategy.ts';
+import { isForEveryone, nextWeight } from '../strategy.ts';
 import { isPlain, route, routeEveryone } from './traffic.ts';
 
 type Steps = Extract<Strategy, { kind: 'canary' }>;
@@ -23,13 +23,13 @@ export function* advance(stage: Stage): Asking<void> {
   }
 }
 
-function* advanceWeight(stage: Stage, { steps, maxWeight }: Steps): Asking<void> {
+function* advanceWeight(stage: Stage, strategy: Steps): Asking<void> {
   const { names, judged, mirrored, spec, draft } = stage;
   if (!mirrored && draft.status.phase !== 'WaitingPromotion') {
     if (!(yield* mayIncrease(stage))) return update(stage, { iterations: haltedMark });
     if (judged > 0) update(stage, { iterations: 0 });
   }
-  if (judged >= maxWeight) return yield* confirmAndPromote(stage);
+  if (judged >= strategy.maxWeight) return yield* confirmAndPromote(stage);
   // A primary that does not answer keeps nobody.
   const isPrimaryUp = primaryServes(stage);
   if (spec.analysis.mirror && judged === 0 && !mirrored && isPrimaryUp) {
@@ -38,7 +38,7 @@ function* advanceWeight(stage: Stage, { steps, maxWeight }: Steps): Asking<void>
     update(stage, { canaryWeight: 0, iterations: 0 });
     return normal(stage, `Advance ${names.canary} canary weight 0`);
   }
-  const next = isPrimaryUp ? (steps.find((step) => step > judged) ?? maxWeight) : 100;
+  const next = isPrimaryUp ? nextWeight(strategy, judged) : 100;
   if (isPrimaryUp) route(stage, next);
   else routeEveryone(stage);
   update(stage, { phase: 'Progressing', canaryWeight: next, iterations: 0 });

@@ -47,7 +47,7 @@ export function* analyse(stage: Stage): Asking<Judgement> {
     }
     if (judgement === 'lost' || reached === 'passed') reached = judgement;
   }
-  if (reached !== 'passed' && stage.seen.heldSinceMs === undefined) tellHold(stage, reached === 'lost');
+  if (reached !== 'passed' && stage.status.heldSinceMs === undefined) tellHold(stage, reached === 'lost');
   return reached;
 }
 
@@ -59,11 +59,12 @@ function tellHold(stage: Stage, isLost: boolean): void {
 }
 
 /** How long the canary has been held. */
-export function heldMs({ seen }: Pick<Stage, 'seen'>): number {
-  return seen.nowMs - (seen.heldSinceMs ?? seen.nowMs);
+export function heldMs({ seen, status }: Pick<Stage, 'seen' | 'status'>): number {
+  // A clock that was set back since must not make it longer.
+  return Math.max(seen.nowMs - (status.heldSinceMs ?? seen.nowMs), 0);
 }
 
-export function isHeldTooLong(stage: Pick<Stage, 'seen' | 'spec'>): boolean {
+export function isHeldTooLong(stage: Pick<Stage, 'seen' | 'spec' | 'status'>): boolean {
   return heldMs(stage) > stage.spec.progressDeadlineSeconds * 1_000;
 }
 
@@ -93,7 +94,7 @@ function* measure(stage: Stage, metric: MetricSpec): Asking<Judgement> {
   const { action, cause, text } = verdict;
   stage.draft.checks.push({ name: metric.name, passed: action === 'pass', inconclusive: action, text });
   // The patience that ended in failed checks stays ended until something is found out.
-  stage.draft.isHeld ||= action === 'hold' || (action === 'fail' && stage.seen.heldSinceMs !== undefined);
+  stage.draft.isHeld ||= action === 'hold' || (action === 'fail' && stage.status.heldSinceMs !== undefined);
   if (action === 'hold') return cause === 'unreachable' ? 'lost' : 'held';
   return action === 'pass' ? 'passed' : 'failed';
 }

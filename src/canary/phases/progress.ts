@@ -22,8 +22,6 @@ export function* progress(stage: Stage): Asking<void> {
     return rollBack(stage, seen.lastFailedCheck ?? { name: 'analysis', reason: 'rolled back before' });
   if (novelty === 'promoted') return cancel(stage);
   if (seen.isReplaced) return restartAnalysis(stage);
-  // A look that comes to no check finds nothing out either.
-  stage.draft.isHeld = seen.heldSinceMs !== undefined;
   // The steps begin again when there are pods.
   if (leaveDeadCanary(stage)) update(stage, { phase: 'Progressing', iterations: stepsBack(stage) });
   const isOver = status.failedChecks >= spec.analysis.threshold;
@@ -154,6 +152,7 @@ function holdThroughOutage(stage: Stage): void {
 function skip(stage: Stage): void {
   const { names } = stage;
   if (lacksScaler(stage) || cannotBeCopied(stage)) return;
+  stage.draft.isHeld = false;
   const weight = stage.weight > 0 || stage.mirrored ? routeHome(stage) : 0;
   normal(stage, `Copying ${names.target} template spec to ${names.primary}`);
   writePrimary(stage);

@@ -1,3 +1,4 @@
+import { nextWeight } from '../strategy.ts';
 import { noveltyOf, primarySource, revisionOf } from '../revision.ts';
 import { targets } from '../targets/registry.ts';
 import type { CanarySpec, CanaryStatus, DecideSettings, Seen } from '../types.ts';
@@ -11,7 +12,7 @@ export function beginTick(spec: CanarySpec, status: CanaryStatus, seen: Seen, se
     afterwards: [],
     status,
     checks: [],
-    isHeld: false,
+    isHeld: status.heldSinceMs !== undefined,
     isJudged: false,
     nextTickMs: spec.analysis.intervalMs,
   };
@@ -48,9 +49,22 @@ export function stageOf(tick: Tick, target: NonNullable<Seen['target']>): Stage 
     source,
     novelty: noveltyOf({ kind, status, revision, seen, source }),
     weight,
-    judged: isBound ? weight : Math.min(weight, judgedWeight(spec, status)),
+    judged: isBound || isOwnStep(spec, status, seen, weight) ? weight : Math.min(weight, judgedWeight(spec, status)),
     mirrored: seen.split?.mirror ?? false,
   };
+}
+
+/** The status is behind the routes by the last step, which was taken after good checks and lost its status. */
+function isOwnStep(spec: CanarySpec, status: CanaryStatus, { ledTo, isFirstLook }: Seen, weight: number): boolean {
+  if (weight === ledTo) return true;
+  const isUnderAnalysis = status.phase === 'Progressing' || status.phase === 'WaitingPromotion';
+  return isFirstLook === true && isUnderAnalysis && weight === weightAfter(spec, status);
+}
+
+/** What the next good look gives the canary. */
+function weightAfter({ analysis: { strategy } }: CanarySpec, { canaryWeight, iterations }: CanaryStatus): number {
+  if (strategy.kind === 'canary') return nextWeight(strategy, canaryWeight);
+  return strategy.kind === 'ab-testing' || iterations >= strategy.iterations ? 100 : canaryWeight;
 }
 
 /** The share that the analysis has come to, as the status says it; what routes give the canary beyond it has been judged by nobody. */

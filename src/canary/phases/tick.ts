@@ -25,6 +25,7 @@ export interface Draft {
   readonly afterwards: Effect[];
   status: CanaryStatus;
   readonly checks: Evidence['checks'][number][];
+  /** Checks find nothing out; a look that comes to none finds nothing out either. */
   isHeld: boolean;
   isJudged: boolean;
   /** Where users are led by what is decided so far. Absent: where they are. */
@@ -96,6 +97,7 @@ export function update({ draft }: Tick, change: Partial<CanaryStatus>): void {
 export function restartAs(stage: Stage, phase: CanaryStatus['phase'], canaryWeight: number): void {
   const { trackedConfigs: _before, ...status } = stage.draft.status;
   const { hash, configs } = stage.revision;
+  stage.draft.isHeld = false;
   stage.draft.status = {
     ...status,
     phase,
