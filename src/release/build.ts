@@ -1,21 +1,23 @@
 import type { GitRepo, Revision } from '../git/repo.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
-import { createTurns } from '../lib/turns.ts';
+import { createTurns, type Turns } from '../lib/turns.ts';
 import type { LoadSettings } from '../manifest/load.ts';
 import {
   type Composed,
   type ComposeSettings,
   composeAdoptions,
   composePromotion,
-  composeRollback,
+  composingRollback,
+  composingTogether,
   createDraft,
   type Draft,
+  type Rollback,
 } from './compose.ts';
 import { ledgerFolder, ledgerPath, parseLedger } from './ledger.ts';
 import { LedgerFile } from './ledger-file.ts';
 import type { SaidCommit } from './message.ts';
-import { appIn, type Files, type Render } from './rendered.ts';
+import { appIn, appKey, type Files, type Render } from './rendered.ts';
 import { createReleaseTags } from './release-tags.ts';
 import { isToldIn, type ToldReleases } from './told.ts';
 import type { TreeReader } from './trees.ts';
@@ -50,6 +52,8 @@ interface Blocked {
   readonly reason: string;
   /** Git could not be asked for something; nobody has to act. */
   readonly isPassing: boolean;
+  /** It can be written together with another app's rollback. */
+  readonly isShared: boolean;
 }
 
 /**
@@ -81,7 +85,8 @@ export async function buildOutcomes(
   const stableContent = isRollback ? await stableContents(deps, tip) : () => undefined;
 
   const settle = (outcome: Outcome, composed: Composed): void => {
-    if (composed.kind === 'blocked') blocked.push({ outcome, reason: composed.reason, isPassing: false });
+    if (composed.kind === 'blocked')
+      blocked.push({ outcome, reason: composed.reason, isPassing: false, isShared: composed.usedBy !== undefined });
     if (composed.kind === 'written') already.push({ outcome, number: composed.number });
   };
   const guarded = async (outcome: Outcome, work: () => Promise<void>): Promise<void> => {
@@ -93,7 +98,7 @@ export async function buildOutcomes(
         log.error({ error: error instanceof Error ? error.stack : String(error) }, 'an outcome could not be built');
       }
       const isPassing = error instanceof AgentError && error.code === 'GIT_UNREACHABLE';
-      blocked.push({ outcome, reason: messageOf(error), isPassing });
+      blocked.push({ outcome, reason: messageOf(error), isPassing, isShared: false });
     }
     await turns.breathe();
   };
@@ -104,6 +109,7 @@ export async function buildOutcomes(
     draft.ledgers.set(path, bytes && LedgerFile.parse(path, Buffer.from(bytes).toString('utf8')));
   };
 
+  const waiting: WaitingRollback[] = [];
   const adoptions: Outcome[] = [];
   for (const outcome of outcomes.filter(({ verdict }) => verdict === 'adopted')) {
     await guarded(outcome, async () => {
@@ -126,13 +132,17 @@ export async function buildOutcomes(
       if (await isToldIn(repo, told?.get(outcome.releaseId) ?? [], ledgerPath(settings, outcome.app), outcome))
         return settle(outcome, { kind: 'written', number: undefined });
       const trees = {
-        ...(await treesOf(deps, outcome, draft, signal)),
+        ...(await treesOf(deps, turns, outcome, draft, signal)),
         render,
         stableContent,
       };
-      return settle(outcome, composeRollback(draft, outcome, trees, saying));
+      const composed = await turns.run(composingRollback(draft, outcome, trees, saying));
+      if (composed.kind === 'blocked' && composed.usedBy) waiting.push({ outcome, trees, composed });
+      else settle(outcome, composed);
     });
   }
+  for (const { group, composed } of await turns.run(composingGroups(draft, waiting, saying)))
+    for (const { outcome } of group) settle(outcome, composed);
   if (already.length === 0) return { draft, written: [], blocked };
   const tellers = told ?? (await deps.told(tip));
   const written = already.map(({ outcome, number }) => {
@@ -160,17 +170,50 @@ async function readSaid(
   }
 }
 
+interface WaitingRollback extends Rollback {
+  readonly composed: Composed;
+}
+
+/** Rollbacks that wait for each other, those of a group in one go; alone where an app that is waited for has none. */
+function* composingGroups(
+  draft: Draft,
+  waiting: readonly WaitingRollback[],
+  settings: ComposeSettings,
+): Generator<void, readonly { readonly group: readonly Rollback[]; readonly composed: Composed }[]> {
+  const open = new Map(waiting.map((rollback) => [appKey(rollback.outcome.app), rollback]));
+  const done: { readonly group: readonly Rollback[]; readonly composed: Composed }[] = [];
+  for (const first of waiting) {
+    if (open.get(appKey(first.outcome.app)) !== first) continue;
+    const group: WaitingRollback[] = [first];
+    let composed = first.composed;
+    while (composed.kind === 'blocked' && composed.usedBy) {
+      const next = open.get(appKey(composed.usedBy));
+      if (!next || group.includes(next)) break;
+      group.push(next);
+      composed = yield* composingTogether(draft, group, settings);
+    }
+    // What cannot be done together is said of the first; the others are tried with their own.
+    const settled = composed.kind === 'composed' ? group : [first];
+    for (const { outcome } of settled) open.delete(appKey(outcome.app));
+    done.push({ group: settled, composed });
+  }
+  return done;
+}
+
 /**
  * The trees before and with the release. Where the tip does not hold what was judged, nothing is taken back and the base is not
  * needed; where somebody rewrote history, what was promoted last stands in for it.
  */
 async function treesOf(
   { reader, render, settings }: BuildDeps,
+  turns: Turns,
   { app, base, state }: Outcome,
   { files, ledgers }: Draft,
   signal: AbortSignal,
 ): Promise<{ readonly base: Files; readonly judged: Files }> {
-  const content = appIn(render(files), app)?.content;
+  const contentIn = async (tree: Files): Promise<string | undefined> =>
+    appIn(await turns.run(render.inTurns(tree)), app)?.content;
+  const content = await contentIn(files);
   const isGone = (error: unknown): boolean =>
     error instanceof AgentError && error.code !== 'GIT_UNREACHABLE' && !signal.aborted;
   const judged = await reader.read(state.revision, signal).catch((error: unknown) => {
@@ -178,7 +221,7 @@ async function treesOf(
     if (!isGone(error) || content === state.content) throw error;
     return files;
   });
-  if (judged === files || appIn(render(judged), app)?.content !== content) return { base: files, judged };
+  if (judged === files || (await contentIn(judged)) !== content) return { base: files, judged };
   const before = await reader.read(base, signal).catch((error: unknown) => {
     const stable = ledgers.get(ledgerPath(settings, app))?.ledger.stable;
     if (!isGone(error) || !stable || stable.revision === base) throw error;

@@ -3,8 +3,8 @@ import { fileBytes } from './file-bytes.ts';
 import { holdsRelease, type Ledger, ledgerPath, type QuarantineEntry, type StableEntry } from './ledger.ts';
 import { LedgerFile, withQuarantine, withStable } from './ledger-file.ts';
 import { adoptionMessage, type MessageSettings, outcomeMessage } from './message.ts';
-import type { Files, Render } from './rendered.ts';
-import { revertApp } from './revert.ts';
+import { appIn, appKey, type Files, type Render } from './rendered.ts';
+import { type Revert, reverting, type Together } from './revert.ts';
 import type { AppId, Outcome } from './types.ts';
 
 export interface ComposeSettings extends MessageSettings {
@@ -34,7 +34,12 @@ export type Composed =
   | { readonly kind: 'composed' }
   /** Git tells it already, or tells something newer; `number` is the release's. */
   | { readonly kind: 'written'; readonly number: number | undefined }
-  | { readonly kind: 'blocked'; readonly reason: string };
+  | {
+      readonly kind: 'blocked';
+      readonly reason: string;
+      /** An app that runs with what would be taken back: together with its own rollback it can be. Absent: another reason. */
+      readonly usedBy?: AppId;
+    };
 
 /** More rollbacks of the same content within this time mean that somebody keeps pushing it. */
 const fightWindowMs = 3_600_000;
@@ -131,21 +136,26 @@ export interface RollbackTrees {
 
 /**
  * Adds one rollback: what the release changed is taken back, the version goes into quarantine. Where the app's content moved on
- * meanwhile nothing is taken back, but the version was rejected all the same and is recorded.
+ * meanwhile nothing is taken back, but the version was rejected all the same and is recorded. `together`: with the rollbacks of other apps.
  */
-export function composeRollback(
+export function* composingRollback(
   draft: Draft,
   outcome: Outcome,
   trees: RollbackTrees,
   settings: ComposeSettings,
-): Composed {
+  together?: Together,
+): Generator<void, Composed> {
   const path = ledgerPath(settings, outcome.app);
   const file = draft.ledgers.get(path);
   const ledger: Ledger = file?.ledger ?? { quarantine: [] };
   if (holdsRelease(ledger, outcome.releaseId)) return { kind: 'written', number: undefined };
   const { base, judged, render, stableContent } = trees;
-  const revert = revertApp({ app: outcome.app, base, judged, tip: draft.files, render, stableContent });
-  if (revert.kind === 'conflict') return byHand(outcome, revert.reason, revert.paths);
+  const input = { app: outcome.app, base, judged, tip: draft.files, render, stableContent };
+  const revert = yield* reverting(together ? { ...input, together } : input);
+  if (revert.kind === 'conflict') {
+    const { usedBy } = revert;
+    return usedBy ? { ...byHand(outcome, revert), usedBy } : byHand(outcome, revert);
+  }
   const edits: ReadonlyMap<string, string | null> = revert.kind === 'edited' ? revert.files : new Map();
   if (revert.kind === 'edited' && isFight(ledger, outcome)) {
     return {
@@ -160,13 +170,54 @@ export function composeRollback(
   return { kind: 'composed' };
 }
 
-function byHand({ state }: Outcome, reason: string, paths: readonly string[]): Composed {
+type Conflict = Extract<Revert, { readonly kind: 'conflict' }>;
+
+function byHand({ state }: Outcome, { reason, paths, usedBy }: Conflict): Extract<Composed, { kind: 'blocked' }> {
   const where = paths.length === 0 ? '' : ` (${paths.join(', ')})`;
-  const what = state.revision.slice(0, 12);
-  return {
-    kind: 'blocked',
-    reason: `${reason}${where}; revert ${what} by hand, the cluster stays at the stable state`,
+  const what = `revert ${state.revision.slice(0, 12)} by hand`;
+  const todo = usedBy ? `both are taken back together if that one is rejected as well, else ${what}` : what;
+  return { kind: 'blocked', reason: `${reason}${where}; ${todo}, the cluster stays at the stable state` };
+}
+
+export interface Rollback {
+  readonly outcome: Outcome;
+  readonly trees: RollbackTrees;
+}
+
+/**
+ * Adds the rollbacks of apps that share ConfigMaps or Secrets: each would leave another one half taken back. All of them or none: what one
+ * of them blocks blocks all.
+ */
+export function* composingTogether(
+  draft: Draft,
+  rollbacks: readonly Rollback[],
+  settings: ComposeSettings,
+): Generator<void, Composed> {
+  const before = { files: new Map(draft.files), ledgers: new Map(draft.ledgers), commits: draft.commits.length };
+  const undo = (composed: Composed): Composed => {
+    replaceAll(draft.files, before.files);
+    replaceAll(draft.ledgers, before.ledgers);
+    draft.commits.length = before.commits;
+    return composed;
   };
+  const together = { apps: rollbacks.map(({ outcome }) => outcome.app), tip: before.files };
+  for (const { outcome, trees } of rollbacks) {
+    const composed = yield* composingRollback(draft, outcome, trees, settings, together);
+    if (composed.kind !== 'composed') return undo(composed);
+  }
+  for (const { outcome, trees } of rollbacks) {
+    const [now, stable] = [yield* trees.render.inTurns(draft.files), yield* trees.render.inTurns(trees.base)];
+    if (appIn(now, outcome.app)?.content === appIn(stable, outcome.app)?.content) continue;
+    const names = together.apps.map(appKey).join(', ');
+    const reason = `${names} share what would be taken back and had different states before`;
+    return undo(byHand(outcome, { kind: 'conflict', reason, paths: [] }));
+  }
+  return { kind: 'composed' };
+}
+
+function replaceAll<Key, Value>(map: Map<Key, Value>, entries: ReadonlyMap<Key, Value>): void {
+  map.clear();
+  for (const [key, value] of entries) map.set(key, value);
 }
 
 function isFight({ quarantine }: Ledger, { state, atMs }: Outcome): boolean {

@@ -140,7 +140,11 @@ export function createOutcomeWriter({ repo, clock, log, settings, random = Math.
       blocked,
     } = await buildOutcomes({ repo, log, settings, told: toldReleases, ...trees }, tip, outcomes, signal);
     for (const { outcome, revision, number } of told) written(outcome, revision, number);
-    for (const { outcome, reason, isPassing } of blocked) block(outcome, reason, isPassing ? undefined : tip);
+    for (const { outcome, reason, isPassing, isShared } of blocked) {
+      block(outcome, reason, isPassing ? undefined : tip);
+      const entry = waiting.get(outcome.releaseId);
+      if (entry && isShared) entry.alone = false;
+    }
     if (draft.commits.length + draft.tags.length === 0)
       return blocked.some(({ isPassing }) => isPassing) ? outageWaitMs() : 0;
     const result = await push(draft, tip, draft.tags, signal);
@@ -233,6 +237,8 @@ export function createOutcomeWriter({ repo, clock, log, settings, random = Math.
         return;
       }
       if (waiting.has(outcome.releaseId)) return;
+      // What another app's rollback stands in the way of may be written together with this one.
+      for (const entry of waiting.values()) delete entry.held;
       waiting.set(outcome.releaseId, { outcome, alone: false });
       woken = true;
       wakeUp();
