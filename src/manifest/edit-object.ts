@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { atOnce } from '../lib/turns.ts';
 import { rewriteDocument, type Sources, Unwritable, type Way } from './edit-rewrite.ts';
 import { writtenIn } from './edit-tree.ts';
 
@@ -19,12 +20,19 @@ const ways: readonly Way[] = [
  * Brings one document of a text to `expected`, plain JSON. What is to stay keeps its bytes, comments and anchors included; every other
  * document of the text keeps all of them. The result is only given when reading it back shows what was meant.
  */
-export function editDocument(
+export function editDocument(text: string, document: number, expected: unknown, lenders: Lenders = {}): EditResult {
+  return atOnce(editingDocument(text, document, expected, lenders));
+}
+
+type Lenders = Pick<Partial<Sources>, 'base' | 'judged'>;
+
+/** As `editDocument`; yields between the ways of writing it. */
+export function* editingDocument(
   text: string,
   document: number,
   expected: unknown,
-  { base, judged }: Pick<Partial<Sources>, 'base' | 'judged'> = {},
-): EditResult {
+  { base, judged }: Lenders,
+): Generator<void, EditResult> {
   const before = writtenIn(text);
   const tip = before?.[document];
   if (!before || !tip) return refused('the text is not valid YAML');
@@ -32,6 +40,7 @@ export function editDocument(
   const tried = new Set<string>();
   let reason = 'it cannot be written without changing something else';
   for (const way of ways) {
+    yield;
     try {
       const edited = rewriteDocument({ tip, base, judged }, expected, way);
       if (tried.has(edited)) continue;

@@ -68,7 +68,12 @@ function createWriter({ tip: document, base: old, judged: tried }: Sources, way:
   const isJson = /^\s*\{\s*"/.test(text);
   const comments = { tip: commentsOf(text), base: commentsOf(old?.text), judged: commentsOf(tried?.text) };
 
-  const isToStay = (spot: Spot, expected: unknown): boolean =>
+  const isToStay = (spot: Spot, expected: unknown, base?: Spot): boolean =>
+    isSameAlias(spot, expected, base) || isStaying(spot, expected);
+  // What an alias stands for comes back where its anchor is.
+  const isSameAlias = ({ node }: Spot, expected: unknown, base: Spot | undefined): boolean =>
+    isAlias(node) && isLent(base, expected) && isAlias(base.node) && base.node.source === node.source;
+  const isStaying = (spot: Spot, expected: unknown): boolean =>
     isDeepStrictEqual(spot.value, expected) && (!way.expand || isOtherObject(spot) || !hasAlias(spot.node));
   // Objects of a List that are not edited keep their aliases.
   const isOtherObject = ({ value, entry }: Spot): boolean =>
@@ -101,7 +106,7 @@ function createWriter({ tip: document, base: old, judged: tried }: Sources, way:
 
   const inline: Writer['inline'] = (tip, expected, base, judged, depth) => {
     const { node } = tip;
-    if (isToStay(tip, expected)) return text.slice(...rangeOf(node));
+    if (isToStay(tip, expected, base)) return text.slice(...rangeOf(node));
     if (isScalar(node) && !isBlockScalar(node) && isScalarValue(expected)) return scalar(tip, expected, base, true);
     if (isFlow(node) && isSameKind(tip.value, expected)) {
       const written = flow(tip, expected, base, judged, depth + 1);
@@ -196,7 +201,10 @@ function createWriter({ tip: document, base: old, judged: tried }: Sources, way:
       const above: string[] = [];
       for (; next < from; next += 1) if (!kept.has(next)) above.push(...left(next));
       next = Math.max(next, from + 1);
-      put([...above, ...gapOf(layout, from)], blockEntry(tip, entry, slot, column, depth));
+      const body = blockEntry(tip, entry, slot, column, depth);
+      const gap = gapOf(layout, from);
+      const isSame = body === text.slice(entry.start, entry.end);
+      put([...above, ...(isSame ? gap : commented(gap, slot, indent))], body);
     }
     for (; next < entries.length; next += 1) if (!kept.has(next)) put(left(next), '');
     const isClosed = text[layout.end - 1] === '\n';
@@ -210,6 +218,18 @@ function createWriter({ tip: document, base: old, judged: tried }: Sources, way:
     return linesOf(gap).filter((line) => line.endsWith('\n'));
   };
 
+  /** With the base's comments above the entry, where they are as the release wrote them. */
+  const commented = (gap: readonly string[], { base, judged }: Slot, indent: string): readonly string[] => {
+    if (!base?.entry || !judged?.entry || base.isInFlow || judged.isInFlow) return gap;
+    const [before, with_] = [base, judged].map(({ in: source, entry }) =>
+      commentsAbove(source.text, entry?.start ?? 0),
+    );
+    const first = gap.findLastIndex((line) => !line.trim().startsWith('#')) + 1;
+    const now = gap.slice(first).map((line) => line.trim());
+    if (!before || !isDeepStrictEqual(now, with_) || isDeepStrictEqual(now, before)) return gap;
+    return [...gap.slice(0, first), ...before.map((comment) => indent + comment + eol)];
+  };
+
   const added = (tip: Spot, { key, value, base }: Slot, column: number): [readonly string[], string] => {
     const entry = base?.entry;
     if (!isLent(base, value) || base.isInFlow || !entry) {
@@ -218,17 +238,10 @@ function createWriter({ tip: document, base: old, judged: tried }: Sources, way:
     }
     const source = base.in.text;
     const body = shifted(source.slice(entry.start, entry.end), column - columnAt(source, entry.start), eol);
-    const above: string[] = [];
-    for (let at = lineStartOf(source, entry.start); at > 0; ) {
-      const start = lineStartOf(source, at - 1);
-      const comment = source.slice(start, at).trim();
-      // A comment that is there already is not written twice.
-      if (!comment.startsWith('#') || comments.tip.has(comment)) break;
-      above.unshift(' '.repeat(column) + comment + eol);
-      at = start;
-    }
-    const isAlone = /^ *$/.test(source.slice(lineStartOf(source, entry.start), entry.start));
-    return [isAlone ? above : [], body.endsWith('\n') ? body : body + eol];
+    // A comment that is there already is not written twice.
+    const above = commentsAbove(source, entry.start).filter((comment) => !comments.tip.has(comment));
+    const lines = above.map((comment) => ' '.repeat(column) + comment + eol);
+    return [lines, body.endsWith('\n') ? body : body + eol];
   };
 
   const blockEntry = (tip: Spot, entry: Entry, slot: Slot, column: number, depth: number): string => {
@@ -237,7 +250,7 @@ function createWriter({ tip: document, base: old, judged: tried }: Sources, way:
     const value = (tip.value as Record<string | number, unknown>)[entry.key];
     const spot: Spot = { in: document, node, value, entry, isInFlow: false };
     const { base, judged, value: expected } = slot;
-    if (isToStay(spot, expected)) return text.slice(start, end);
+    if (isToStay(spot, expected, base)) return text.slice(start, end);
     const tagged = isTagged(spot);
     if (isBlock(node) && isSameKind(value, expected) && !isEmpty(expected)) {
       const layout = blockOf(spot);
@@ -333,6 +346,21 @@ function restIn({ in: { text }, node, entry }: Spot): string | undefined {
   if (!isScalar(node) || isBlockScalar(node) || !entry) return undefined;
   const rest = text.slice(rangeOf(node as Node)[1], entry.end);
   return /^[^\n]*\n?$/.test(rest) ? rest : undefined;
+}
+
+/** The comments in the lines above an entry that has its line for itself. */
+function commentsAbove(text: string, entry: number): readonly string[] {
+  const above: string[] = [];
+  let at = lineStartOf(text, entry);
+  if (!/^ *$/.test(text.slice(at, entry))) return above;
+  while (at > 0) {
+    const start = lineStartOf(text, at - 1);
+    const comment = text.slice(start, at).trim();
+    if (!comment.startsWith('#')) break;
+    above.unshift(comment);
+    at = start;
+  }
+  return above;
 }
 
 const columnAt = (text: string, at: number): number => at - lineStartOf(text, at);

@@ -1,4 +1,16 @@
-import { Composer, type CST, type Document, Lexer, type LineCounter, Parser } from 'yaml';
+import {
+  Composer,
+  type CST,
+  type Document,
+  isCollection,
+  isMap,
+  isPair,
+  isScalar,
+  Lexer,
+  type LineCounter,
+  Parser,
+  YAMLParseError,
+} from 'yaml';
 import { kubernetesScalars } from './scalars.ts';
 
 export interface YamlReading {
@@ -15,12 +27,36 @@ export function readYaml(text: string, { lines, forEdits = false }: YamlReading 
   const composer = new Composer({
     merge: true,
     stringKeys: true,
+    // Its own search compares each key with all others: see `tellDuplicates`.
+    uniqueKeys: false,
     prettyErrors: false,
     logLevel: 'silent',
     keepSourceTokens: forEdits,
     customTags: (tags) => [...kubernetesScalars(forEdits), ...tags],
   });
-  return [...composer.compose(tokensOf(text, lines))] as Document.Parsed[];
+  const documents = [...composer.compose(tokensOf(text, lines))] as Document.Parsed[];
+  for (const { contents, errors } of documents) tellDuplicates(contents, errors);
+  return documents;
+}
+
+function tellDuplicates(node: unknown, errors: YAMLParseError[]): void {
+  if (isPair(node)) tellDuplicates(node.value, errors);
+  if (!isCollection(node)) return;
+  const keys = new Set<unknown>();
+  for (const item of node.items) {
+    tellDuplicates(item, errors);
+    if (!isMap(node) || !isPair(item) || !isScalar(item.key)) continue;
+    const { value, range } = item.key;
+    if (keys.has(value))
+      errors.push(
+        new YAMLParseError(
+          [range?.[0] ?? 0, range?.[1] ?? 0],
+          'DUPLICATE_KEY',
+          `Map keys must be unique: ${String(value)}`,
+        ),
+      );
+    keys.add(value);
+  }
 }
 
 /** A document as plain values, aliases resolved; throws where an alias leads nowhere or multiplies. */

@@ -18,6 +18,8 @@ export interface RenderedTree {
   readonly apps: readonly RenderedApp[];
   /** What is wrong in it, with the file and without lines. */
   readonly problems: readonly string[];
+  /** Text of what cannot be read: an object that is named in it may stand there. */
+  readonly unreadableText: string;
 }
 
 /** Reads a tree. Files that cannot be read are left out. Asked several times with almost equal trees, so it keeps what it parsed. */

@@ -12,7 +12,7 @@ import {
   splitPart,
 } from '../manifest/edit-documents.ts';
 import { linesOf, mergeText } from '../manifest/edit-merge.ts';
-import { editDocument } from '../manifest/edit-object.ts';
+import { editingDocument } from '../manifest/edit-object.ts';
 import { isList, isObject } from '../manifest/edit-value.ts';
 
 /** An object in one of the three trees. */
@@ -37,6 +37,8 @@ export interface ObjectReturn {
   readonly base: Found;
   /** The object of this tree's file behind which it stood: nearest first; undefined where none of them is there. */
   readonly behind: Located | undefined;
+  /** The part that its document became when the release made it unreadable. Absent: the document is gone. */
+  readonly instead?: number;
 }
 
 export interface FileGoal {
@@ -63,20 +65,19 @@ export function* revertFile(goal: FileGoal): Generator<void, string | null | und
   if (restored !== undefined) return restored;
   yield;
   const parts: Parts = [...tip.parts];
+  for (const { base, instead } of returns) if (instead !== undefined) parts[instead] = base.file.parts[base.at.part];
   for (const part of new Set([
     ...goals.map(({ now }) => now.at.part),
     ...intoLists(returns).map(({ behind }) => behind.part),
   ])) {
-    const edited = editPart(goal, part);
+    const edited = yield* editPart(goal, part);
     if (edited.kind === 'refused') return undefined;
     parts[part] = edited.text;
     yield;
   }
   const all = withReturns(goal, parts);
-  if (all.every((part) => part === '' || isBlank(part)) && goals.some(({ expected }) => expected === undefined)) {
-    const kept = all.join('').includes('#') && tip.parts.some(isBlank);
-    if (!kept) return null;
-  }
+  const isNothing = all.every((part) => part === '' || isBlank(part));
+  if (isNothing && goals.length > 0 && goal.base === undefined) return null;
   const text = joinParts(tip.mark, all);
   // Nothing may begin or swallow a document that was not meant to.
   const wanted = all.map((part, at) =>
@@ -95,11 +96,12 @@ function restoredFile({ path, tip, judged, base, goals, returns }: FileGoal): st
     if (old?.path !== path || !old.at.isAlone || !isDeepStrictEqual(old.at.value, expected)) return undefined;
     mine.add(old.at.part);
   }
-  for (const { base: old } of returns) {
+  const changed = new Set(goals.map(({ now }) => now.at.part));
+  for (const { base: old, instead } of returns) {
     if (old.path !== path || !old.at.isAlone) return undefined;
     mine.add(old.at.part);
+    if (instead !== undefined) changed.add(instead);
   }
-  const changed = new Set(goals.map(({ now }) => now.at.part));
   if (goals.some(({ now }) => !now.at.isAlone)) return undefined;
   const others = (file: FileText, own: ReadonlySet<number>): readonly string[] => {
     const bodies = file.parts.filter((_, part) => !own.has(part)).map((part) => splitPart(part).body.trimEnd());
@@ -110,14 +112,14 @@ function restoredFile({ path, tip, judged, base, goals, returns }: FileGoal): st
 
 type Edited = { readonly kind: 'edited'; readonly text: string | undefined } | { readonly kind: 'refused' };
 
-function editPart(goal: FileGoal, part: number): Edited {
+function* editPart(goal: FileGoal, part: number): Generator<void, Edited> {
   const { tip, read } = goal;
   const source = tip.parts[part] ?? '';
   const goals = goal.goals.filter(({ now }) => now.at.part === part);
   const [only] = goals;
   if (only && only.now.at.isAlone) {
     if (only.expected === undefined) return { kind: 'edited', text: withoutObject(goal, part) };
-    const merged = mergedPart(goal, only);
+    const merged = yield* mergedPart(goal, only);
     if (merged !== undefined) return { kind: 'edited', text: merged };
   }
   // One by one where several documents stand in a part, as behind directives.
@@ -133,7 +135,8 @@ function editPart(goal: FileGoal, part: number): Edited {
     const expected = documentValue(value, here, back);
     if (expected === undefined) return { kind: 'refused' };
     const from = here.find(({ base }) => base) ?? back[0];
-    const edited = editDocument(text, document, expected, {
+    yield;
+    const edited = yield* editingDocument(text, document, expected, {
       base: from?.base?.at.written,
       judged: here.find(({ judged }) => judged)?.judged?.at.written,
     });
@@ -144,7 +147,10 @@ function editPart(goal: FileGoal, part: number): Edited {
 }
 
 /** The base's text of the object's document, merged with what was changed in it since. */
-function mergedPart({ tip, read }: FileGoal, { now, base, judged, expected }: ObjectGoal): string | undefined {
+function* mergedPart(
+  { tip, read }: FileGoal,
+  { now, base, judged, expected }: ObjectGoal,
+): Generator<void, string | undefined> {
   if (!base?.at.isAlone || !judged?.at.isAlone) return undefined;
   const found = [now, judged, base];
   const [a, o, b] = found.map(({ file, at }) => file.parts[at.part] ?? '');
@@ -158,6 +164,7 @@ function mergedPart({ tip, read }: FileGoal, { now, base, judged, expected }: Ob
   };
   const whole = hasSameRank ? mergeText(a, o, b) : undefined;
   if (isMeant(whole)) return whole;
+  yield;
   // Where the documents changed places, comments above the first one stay there.
   const [ours, origin, theirs] = [a, o, b].map(splitPart);
   if (!ours || !origin || !theirs) return undefined;
@@ -165,7 +172,8 @@ function mergedPart({ tip, read }: FileGoal, { now, base, judged, expected }: Ob
   const plain = (body: string): string => `${body.trimEnd().replaceAll('\r\n', '\n')}\n`;
   const body = mergeText(plain(ours.body), plain(origin.body), plain(theirs.body));
   if (body === undefined) return undefined;
-  const tail = /\s*$/.exec(ours.body)?.[0] ?? '';
+  yield;
+  const tail = ours.body.slice(ours.body.trimEnd().length);
   const head = hasSameRank ? (mergeText(ours.head, origin.head, theirs.head) ?? ours.head) : ours.head;
   const text = ours.marker + head + body.trimEnd().replaceAll('\n', eol) + tail;
   return isMeant(text) ? text : undefined;
@@ -213,8 +221,8 @@ function withReturns({ tip, returns }: FileGoal, parts: Parts): string[] {
   const placed = parts.map((part) => (part === undefined ? [] : [part]));
   const first: string[] = [];
   const comments = new Set(linesOf(tip.text).map((line) => line.trim()));
-  for (const { base, behind } of returns) {
-    if (!base.at.isAlone) continue;
+  for (const { base, behind, instead } of returns) {
+    if (!base.at.isAlone || instead !== undefined) continue;
     const source = base.file.parts[base.at.part] ?? '';
     const slot = behind ? placed[behind.part] : undefined;
     const { marker, head, body } = splitPart(source);

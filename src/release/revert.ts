@@ -123,8 +123,12 @@ function* planOf(
 ): Generator<void, Plan | string> {
   const plan: Plan = { goals: new Map(), returns: new Map() };
   for (const key of keys) {
-    yield;
-    const [old, tried, now] = [base, judged, tip].map((side) => side.locate(key));
+    const places: (Found | undefined)[] = [];
+    for (const side of [base, judged, tip]) {
+      places.push(side.locate(key));
+      yield;
+    }
+    const [old, tried, now] = places;
     for (const [found, side] of [
       [old, base],
       [tried, judged],
@@ -132,22 +136,48 @@ function* planOf(
     ] as const) {
       if (!found && side.objects.has(key)) return `${nameIn(side, key)} cannot be found in its file`;
     }
+    const { name } = (base.objects.get(key) ?? judged.objects.get(key) ?? tip.objects.get(key))?.object.metadata ?? {};
     if (now && tried) {
       const expected = old ? undoChanges(old.at.value, tried.at.value, now.at.value) : undefined;
       if (!old) {
         const former = inAnotherGroup(tip.objects.get(key), base);
         if (former !== undefined) return `${nameIn(tip, key)} was ${former} before: its API group changed`;
+        // It may have stood there and be in use.
+        if (isUnreadable(name, base)) return `${nameIn(tip, key)} could not be read before the release`;
         if (!mayGo(key, tried.at.value, now.at.value, tip, keys)) continue;
       }
       if (old && isDeepStrictEqual(expected, now.at.value)) continue;
       append(plan.goals, now.path, { now, judged: tried, base: old, expected });
     } else if (old && !tried && !now) {
+      if (isUnreadable(name, tip)) {
+        const broken = brokenPart(old, base, judged, tip, read);
+        if (!broken) return `${nameIn(base, key)} stands where it cannot be read any more`;
+        append(plan.returns, old.path, { base: old, behind: undefined, instead: broken });
+        continue;
+      }
       const found = placeOf(old, tip, read);
       if (!found) return `${nameIn(base, key)} was deleted from a list and cannot be put back`;
       append(plan.returns, found.path, { base: old, behind: found.behind });
     }
   }
   return plan;
+}
+
+/** Something that cannot be read names it, so it may stand there. */
+const isUnreadable = (name: string | undefined, { tree }: Side): boolean =>
+  name !== undefined && tree.unreadableText.includes(name);
+
+/** The part that was the object's document until the release made it unreadable, as the release left it. */
+function brokenPart(old: Found, base: Side, judged: Side, tip: Side, read: ReadPart): number | undefined {
+  const { metadata } = old.at.value as { readonly metadata: { readonly name: string } };
+  const [before, tried, now] = [base, judged, tip].map((side) => side.text(old.path)?.parts ?? []);
+  if (!before || !tried || !now || !old.at.isAlone) return undefined;
+  const isBroken = (part: string): boolean => part.includes(metadata.name) && read(part) === undefined;
+  const found = [...now.keys()].filter((at) => {
+    const part = now[at] ?? '';
+    return isBroken(part) && tried.includes(part) && !before.includes(part);
+  });
+  return found.length === 1 ? found[0] : undefined;
 }
 
 const nameIn = ({ objects }: Side, key: string): string => {

@@ -63,7 +63,7 @@ export function createRender(settings: LoadSettings): Render {
       apps.push({ id, content, documents: [...(target ? [target] : []), ...configs] });
     // Lines move with every edit.
     const problems = loaded.problems.map(({ path, message }) => `${path}: ${message.replaceAll(/:\d+\b/g, '')}`);
-    return { manifests: loaded.manifests, apps, problems };
+    return { manifests: loaded.manifests, apps, problems, unreadableText: loaded.unreadableText };
   }
   return Object.assign((files: Files) => atOnce(inTurns(files)), { inTurns });
 }
