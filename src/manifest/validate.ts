@@ -4,6 +4,7 @@ import type { Finding, ObjectCheck } from './checks/finding.ts';
 import { checkNames } from './checks/names.ts';
 import { checkAutoscaler, checkService } from './checks/service.ts';
 import { checkWorkload } from './checks/workload.ts';
+import { hintsOf } from './hints.ts';
 import { nameOf } from './identity.ts';
 import { type Manifest, type Problem, refOf } from './types.ts';
 
@@ -27,7 +28,12 @@ export function validateManifests(
   const problems = manifests.flatMap((manifest) =>
     objectChecks.flatMap((check) => check(manifest.object)).map((finding) => problemOf(manifest, finding)),
   );
-  const all = [...problems, ...missingNamespaces(manifests), ...extra.flatMap((check) => check(manifests))];
+  const all = [
+    ...problems,
+    ...manifests.flatMap(hintProblems),
+    ...missingNamespaces(manifests),
+    ...extra.flatMap((check) => check(manifests)),
+  ];
   return all.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : a.line - b.line));
 }
 
@@ -39,6 +45,13 @@ function problemOf({ object, source }: Manifest, { field, message, hint, severit
     message: `${nameOf(refOf(object))} ${field}: ${message}`,
     ...(hint === undefined ? {} : { hint }),
   };
+}
+
+/** What is not done that annotations of other tools ask for, and objects that are not applied because of them. */
+export function hintProblems({ object, source: { path, line } }: Manifest): readonly Problem[] {
+  const { skip, told } = hintsOf(object);
+  const texts = skip === undefined ? told : [skip];
+  return texts.map((text) => ({ severity: 'warning', path, line, message: `${nameOf(refOf(object))} ${text}` }));
 }
 
 /** In every cluster. */

@@ -1,12 +1,14 @@
+import { hintAnnotations, readHints } from '../manifest/hints.ts';
 import type { KubeObject } from '../manifest/types.ts';
 
 type Annotated = Pick<KubeObject, 'metadata'>;
 
 /** Annotations with which people keep an agent away from an object: our own, Flux v1's and Flux v2's. */
-export function isIgnored({ metadata }: Annotated): boolean {
-  const { annotations } = metadata;
+export function isIgnored(object: Annotated): boolean {
+  const { annotations } = object.metadata;
   if (!annotations) return false;
   return (
+    readHints(object).ignore ||
     annotations['serin.dev/ignore'] === 'true' ||
     ['true', 'sync_only'].includes(annotations['fluxcd.io/ignore'] ?? '') ||
     ['true', 'sync_only'].includes(annotations['flux.weave.works/ignore'] ?? '') ||
@@ -20,6 +22,7 @@ export function isKept(object: Annotated): boolean {
   return (
     annotations['serin.dev/prune'] === 'disabled' ||
     annotations['kustomize.toolkit.fluxcd.io/prune'] === 'disabled' ||
+    readHints(object).keep ||
     isIgnored(object)
   );
 }
@@ -49,10 +52,10 @@ export function withoutHandsOff<Any extends Annotated>(object: Any): Any {
 
 const prefixes = ['serin.dev/', 'fluxcd.io/', 'flux.weave.works/', 'kustomize.toolkit.fluxcd.io/'];
 
-/** The annotations that this file looks at; undefined where there are none. */
+/** The annotations by which people tell what to do with an object; undefined where there are none. */
 export function controlAnnotations({ metadata }: Annotated): Record<string, string> | undefined {
-  const found = Object.entries(metadata.annotations ?? {}).filter(([key]) =>
-    prefixes.some((prefix) => key.startsWith(prefix)),
+  const found = Object.entries(metadata.annotations ?? {}).filter(
+    ([key]) => hintAnnotations.includes(key) || prefixes.some((prefix) => key.startsWith(prefix)),
   );
   return found.length === 0 ? undefined : Object.fromEntries(found);
 }

@@ -3,12 +3,14 @@ import type { Clock } from '../lib/clock.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import { identityKey, identityOf, nameOf } from '../manifest/identity.ts';
+import { hintsOf } from '../manifest/hints.ts';
 import { groupOf, type KubeObject, type Manifest, type Problem, refOf } from '../manifest/types.ts';
 import type { DriftWatch } from './drift-watch.ts';
 import { canaryManager, handoverOf, syncManager } from './drift.ts';
 import type { ApplyAction } from './plan.ts';
 import { withMarkOf } from './node-mark.ts';
 import { sharedFields } from './render.ts';
+import { goesByItself } from './runs.ts';
 import { leftBehind } from './sent-form.ts';
 
 export interface ApplyDeps {
@@ -90,7 +92,7 @@ export async function applyWaves(
 /** Gives the object as it is stored. */
 async function applyOne(
   action: ApplyAction,
-  { cluster, log, drift }: ApplyDeps,
+  { cluster, clock, log, drift }: ApplyDeps,
   signal: AbortSignal,
 ): Promise<KubeObject> {
   const { object, shared, initialReplicas, hash } = action;
@@ -98,12 +100,17 @@ async function applyOne(
   const last = drift.lastSent(identityKey(ref));
   // What was there before matters only where somebody else has a part of it, and not where that was so already.
   const isSettled = shared === 'nothing' || (shared !== 'nodes' && last?.shared === shared);
-  return drift.write(ref, { hash, shared }, async () => {
+  if (hintsOf(object).onlyIfAbsent) {
+    // Others write it from then on: its drift is not looked for.
+    const there = await cluster.get(ref, signal);
+    return there ?? cluster.apply(object, { manager: syncManager, force: false }, signal);
+  }
+  return drift.write(ref, { hash, shared, goesByItself: goesByItself(object) }, async () => {
     const before = isSettled ? undefined : await cluster.get(ref, signal);
     const handover = before && handoverOf(before, shared, sharedFields[shared]);
     if (handover) await cluster.apply(handover.object, { manager: handover.manager, force: true }, signal);
     if (shared === 'nodes' && before) return applyAround(action, before, cluster, signal);
-    const live = await applyWhole(action, cluster, log, signal);
+    const live = await applyOrRecreate(action, { cluster, clock, log }, signal);
     const replicas = (live['spec'] as { replicas?: number } | undefined)?.replicas;
     const isNew = isSettled ? last?.uid !== live.metadata.uid : before === undefined;
     if (!isNew || initialReplicas === undefined || replicas === initialReplicas) return live;
@@ -130,6 +137,36 @@ async function applyAround(
       if (!(error instanceof AgentError) || error.code !== 'CLUSTER_CONFLICT' || attempt === 3) throw error;
       live = await cluster.get(refOf(object), signal);
     }
+  }
+}
+
+/** With these goes what cannot be had again. */
+const neverRecreated = new Set(['PersistentVolumeClaim', 'PersistentVolume', 'Namespace', 'CustomResourceDefinition']);
+
+/** An annotation may ask to make an object anew of which a field can only be set at creation: not where users would feel it. */
+async function applyOrRecreate(
+  action: ApplyAction,
+  { cluster, clock, log }: Pick<ApplyDeps, 'cluster' | 'clock' | 'log'>,
+  signal: AbortSignal,
+): Promise<KubeObject> {
+  const { object, isCanarys } = action;
+  const ref = refOf(object);
+  try {
+    return await applyWhole(action, cluster, log, signal);
+  } catch (error) {
+    const mayRecreate = hintsOf(object).mayRecreate && !isCanarys && !neverRecreated.has(object.kind);
+    if (!mayRecreate || !isImmutable(error)) throw error;
+    const uid = (await cluster.get(ref, signal))?.metadata.uid;
+    if (uid === undefined) throw error;
+    const { kind, namespace, name } = { namespace: undefined, ...ref };
+    log.warn({ kind, namespace, name }, `${nameOf(ref)} is deleted and made anew, as an annotation asks`);
+    await cluster.remove(ref, { uid, propagation: 'Background' }, signal);
+    const deadlineMs = clock.now() + establishedWaitMs;
+    while ((await cluster.get(ref, signal))?.metadata.uid === uid) {
+      if (clock.now() > deadlineMs) throw error;
+      await clock.sleep(pollMs, signal);
+    }
+    return applyWhole(action, cluster, log, signal);
   }
 }
 
@@ -211,6 +248,10 @@ function isEstablished(definition: KubeObject): boolean {
 const isUnreachable = (error: unknown): boolean =>
   error instanceof AgentError && error.code === 'CLUSTER_UNREACHABLE' && error.details['status'] === undefined;
 
+const immutable = /immutable|may not change|forbidden: updates/i;
+const isImmutable = (error: unknown): boolean =>
+  error instanceof AgentError && error.details['status'] === 422 && immutable.test(error.message);
+
 const isMissing = (error: unknown): boolean => error instanceof AgentError && error.details['status'] === 404;
 
 export function failureOf({ object, source }: Manifest, error: unknown): Problem {
@@ -229,7 +270,7 @@ function hintOf({ message, details }: AgentError, { apiVersion, kind, metadata }
         ? `commit a Namespace ${metadata.namespace ?? ''}, or create it`
         : undefined;
     case 422:
-      return /immutable|may not change|forbidden: updates/i.test(message)
+      return immutable.test(message)
         ? 'a field of it can only be set at creation: delete the object in the cluster, and it is made anew from Git'
         : undefined;
     default:

@@ -17,6 +17,8 @@ export interface DriftWatch {
   forget(ref: ObjectRef): void;
   /** The uid of an object that we applied. */
   uidOf(key: string): string | undefined;
+  /** Hash of the Jobs and Pods that have run, or go by themselves when they have, by identityKey. */
+  ran(): ReadonlyMap<string, string>;
   /** Hash of what is not corrected any more for now, by identityKey. */
   fought(): ReadonlyMap<string, string>;
   onDrift(listener: (ref: ObjectRef) => void): void;
@@ -27,6 +29,8 @@ export interface Sent {
   readonly hash: string;
   /** What was left to its Canary. */
   readonly shared: Shared;
+  /** It goes when it has done its work. */
+  readonly goesByItself?: boolean;
 }
 
 interface Owned extends Sent {
@@ -60,6 +64,7 @@ export function createDriftWatch({
   const checking = new Set<string>();
   const fights = new Map<string, { readonly hash: string; readonly atMs: readonly number[] }>();
   const listeners = new Set<(ref: ObjectRef) => void>();
+  const ran = new Map<string, string>();
 
   const recent = (key: string): readonly number[] => stillCounting(fights.get(key)?.atMs ?? [], clock.now());
 
@@ -74,6 +79,12 @@ export function createDriftWatch({
     for (const listener of listeners) listener(ref);
   };
 
+  const wentAfterItsRun = ({ ref }: Owned): void => {
+    owned.delete(identityKey(ref));
+    const { kind, namespace, name } = ref;
+    log.info({ kind, namespace, name }, `${nameOf(ref)} has run and is gone: it is made again when Git changes it`);
+  };
+
   const verify = async (key: string): Promise<void> => {
     const suspect = owned.get(key);
     if (!suspect || checking.has(key)) return;
@@ -82,8 +93,10 @@ export function createDriftWatch({
       const object = await cluster.get(suspect.ref, stop);
       // Written or forgotten meanwhile: that write's own watch goes on from here.
       if (owned.get(key) !== suspect || writing.has(key)) return;
-      if (object === undefined) drifted(suspect, 'it was deleted');
-      else if (object.metadata.deletionTimestamp !== undefined) return;
+      if (object === undefined) {
+        if (ran.get(key) === suspect.hash) wentAfterItsRun(suspect);
+        else drifted(suspect, 'it was deleted');
+      } else if (object.metadata.deletionTimestamp !== undefined) return;
       else if (object.metadata.uid !== suspect.uid) drifted(suspect, 'it was created anew');
       else if (ownedFields(object) !== suspect.fields) drifted(suspect, 'somebody changed or removed fields of it');
     } catch (error) {
@@ -97,6 +110,8 @@ export function createDriftWatch({
   live.onChange((change: Change) => {
     const key = identityKey(refOf(change.object));
     const known = owned.get(key);
+    if (known && change.object['finished'] === true && change.object.metadata.uid === known.uid)
+      ran.set(key, known.hash);
     const now: Meanwhile =
       change.kind === 'deleted'
         ? 'deleted'
@@ -114,6 +129,8 @@ export function createDriftWatch({
       try {
         const object = await work();
         owned.set(key, { ref, ...sent, uid: object.metadata.uid ?? '', fields: ownedFields(object) });
+        if (sent.goesByItself === true) ran.set(key, sent.hash);
+        else if (ran.get(key) !== sent.hash) ran.delete(key);
         return object;
       } finally {
         meanwhile = writing.get(key);
@@ -126,7 +143,9 @@ export function createDriftWatch({
       const key = identityKey(ref);
       owned.delete(key);
       fights.delete(key);
+      ran.delete(key);
     },
+    ran: () => ran,
     uidOf: (key) => owned.get(key)?.uid,
     fought() {
       const keys = [...fights.keys()].filter((key) => recent(key).length > fightLimit);

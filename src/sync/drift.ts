@@ -2,6 +2,7 @@ import { canonicalJson, shortHash } from '../lib/hash.ts';
 import type { KubeObject, OwnerReference } from '../manifest/types.ts';
 import { controlAnnotations } from './annotations.ts';
 import type { Shared } from './render.ts';
+import { isFinished } from './runs.ts';
 
 /** Field manager of everything that comes from Git. */
 export const syncManager = 'serin';
@@ -50,7 +51,7 @@ export function controllerOf({ metadata }: Pick<KubeObject, 'metadata'>): OwnerR
   return (metadata.ownerReferences ?? []).find(({ controller }) => controller === true);
 }
 
-/** Keeps of a watched object only what sync looks at: whose it is, what people ordered, and `owned`. */
+/** Keeps of a watched object only what sync looks at: whose it is, what people ordered, `owned`, and `finished` of a Job or Pod. */
 export function projectOwned(object: KubeObject): KubeObject {
   const { name, namespace, uid, resourceVersion, deletionTimestamp, ownerReferences } = object.metadata;
   const annotations = controlAnnotations(object);
@@ -68,6 +69,7 @@ export function projectOwned(object: KubeObject): KubeObject {
       ...(annotations === undefined ? {} : { annotations }),
     },
     ...(owned === undefined ? {} : { owned }),
+    ...(isFinished(object) ? { finished: true } : {}),
   };
 }
 

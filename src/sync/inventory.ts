@@ -16,6 +16,8 @@ export interface InventoryEntry {
   readonly path: string;
   /** Of an object without a field that our apply could own: the uid of the one that was applied. */
   readonly bareUid?: string;
+  /** Of a Job or Pod: hash of what has run to its end, or goes by itself when it has. Gone, that is not made again. */
+  readonly ran?: string;
 }
 
 export const emptyInventory: Inventory = { revision: '', entries: new Map() };
@@ -85,16 +87,16 @@ function inShards(lines: readonly string[]): readonly (readonly string[])[] {
   return shards;
 }
 
-const renderEntry = ({ ref, path, bareUid }: InventoryEntry): string => {
-  const notes = bareUid === undefined ? [] : [`uid=${bareUid}`];
+const renderEntry = ({ ref, path, bareUid, ran }: InventoryEntry): string => {
+  const notes = [...(bareUid === undefined ? [] : [`uid=${bareUid}`]), ...(ran === undefined ? [] : [`ran=${ran}`])];
   return [ref.apiVersion, ref.kind, ref.namespace ?? '', ref.name, renderPath(path), ...notes].join('\t');
 };
 
-function readNotes(notes: readonly string[]): Pick<InventoryEntry, 'bareUid'> {
+function readNotes(notes: readonly string[]): Pick<InventoryEntry, 'bareUid' | 'ran'> {
   const valueOf = (name: string): string | undefined =>
     notes.find((note) => note.startsWith(`${name}=`))?.slice(name.length + 1);
-  const bareUid = valueOf('uid');
-  return bareUid === undefined ? {} : { bareUid };
+  const [bareUid, ran] = [valueOf('uid'), valueOf('ran')];
+  return { ...(bareUid === undefined ? {} : { bareUid }), ...(ran === undefined ? {} : { ran }) };
 }
 
 /** Git allows tabs and line feeds in paths. */

@@ -4,18 +4,23 @@ import type { Finding } from '../manifest/checks/finding.ts';
 import { identityKey, identityOf, nameOf, refKeyOf } from '../manifest/identity.ts';
 import { waveOf } from '../manifest/order.ts';
 import { type KubeObject, type Manifest, type ObjectRef, type Problem, refOf } from '../manifest/types.ts';
+import { hintsOf } from '../manifest/hints.ts';
+import { hintProblems } from '../manifest/validate.ts';
 import { isIgnored } from './annotations.ts';
 import { createCanaryNames } from './canary-names.ts';
 import type { InventoryEntry } from './inventory.ts';
 import { controllerOf } from './drift.ts';
 import { planPrune, type PruneInput } from './prune-plan.ts';
 import { createRender, type Render, type Shared, sharedByCanary } from './render.ts';
+import { canRun } from './runs.ts';
 
 export interface PlanInput extends PruneInput {
   /** Hash of what was last applied successfully, by identityKey. */
   readonly applied: ReadonlyMap<string, string>;
   /** Hash of what others keep changing back, by identityKey: not applied again. Absent: nothing. */
   readonly fought?: ReadonlyMap<string, string>;
+  /** Hash of the Jobs and Pods that have run since the inventory was written, by identityKey. Absent: none. */
+  readonly ran?: ReadonlyMap<string, string>;
   /** What is known of an object in the cluster, without a request; see projectOwned. Absent: nothing. */
   readonly live?: (ref: ObjectRef) => KubeObject | undefined;
   /** Targets of Canaries, by refKey: their replicas belong to the canary. */
@@ -69,7 +74,7 @@ export function planSync(input: PlanInput): SyncPlan {
 
 /** As `planSync`; yields after each object that is to be applied, so that it can be done in turns. */
 export function* planning(input: PlanInput): Generator<void, SyncPlan> {
-  const { desired, applied, canaryTargets, takenOver, drifted, everything, fought, live } = input;
+  const { desired, applied, canaryTargets, takenOver, drifted, everything, fought, live, inventory, ran } = input;
   const render = input.render ?? createRender();
   const scaled = autoscaledTargets(desired);
   let names: ((object: KubeObject) => boolean) | undefined;
@@ -90,6 +95,9 @@ export function* planning(input: PlanInput): Generator<void, SyncPlan> {
       ignored.push(ref);
       continue;
     }
+    const hints = hintsOf(manifest.object);
+    warnings.push(...hintProblems(manifest));
+    if (hints.skip !== undefined) continue;
     const isTaken = takenOver.has(refKeyOf(manifest.object));
     const owner = seen && controllerOf(seen);
     if (owner?.kind === 'Canary' && !isTaken) {
@@ -117,7 +125,9 @@ export function* planning(input: PlanInput): Generator<void, SyncPlan> {
       );
       continue;
     }
-    if (!everything && applied.get(key) === hash && !drifted.has(key)) {
+    const isUntouched = !everything && applied.get(key) === hash && !drifted.has(key);
+    const hasRun = !seen && canRun(object) && [ran?.get(key), inventory.entries.get(key)?.ran].includes(hash);
+    if (isUntouched || hasRun || (seen && hints.onlyIfAbsent)) {
       unchanged += 1;
       continue;
     }

@@ -4,6 +4,7 @@ import type { Logger } from '../lib/log.ts';
 import { perObject } from '../lib/memo.ts';
 import { createTurns, type Turns } from '../lib/turns.ts';
 import { identitiesOf, identityKey, identityOf } from '../manifest/identity.ts';
+import { hintsOf } from '../manifest/hints.ts';
 import type { Elsewhere } from '../manifest/load.ts';
 import type { Stray } from '../manifest/stray.ts';
 import { type KubeObject, type Manifest, type ObjectRef, type Problem, refOf } from '../manifest/types.ts';
@@ -143,6 +144,7 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
       pruneAnything: settings.pruneAnything || isAllowed,
       applied,
       fought: drift.fought(),
+      ran: drift.ran(),
       live: (ref: ObjectRef) => live.get(ref),
       canaryTargets: new Set([...desired.canaryTargets, ...leaving.targets]),
       takenOver: new Set([...desired.takenOver, ...leaving.services]),
@@ -180,7 +182,8 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
       const onApplied = ({ object, hash }: ApplyAction, live: KubeObject): void => {
         const { resourceVersion, uid } = live.metadata;
         applied.set(identityOf(object), hash);
-        bare.set(identityOf(object), ownedFields(live) === undefined ? uid : undefined);
+        const isBare = ownedFields(live) === undefined && !hintsOf(object).onlyIfAbsent;
+        bare.set(identityOf(object), isBare ? uid : undefined);
         if (resourceVersion !== undefined) versions.set(identityOf(object), resourceVersion);
       };
       const applyDeps = { cluster, clock, log, drift, onApplied, mayGoOn };
@@ -195,7 +198,7 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
       const pruneDeps = { cluster, log, drift, isGoverned };
       const removal = await pruneEntries(going, identitiesOf(desired.manifests), pruneDeps, signal);
       for (const { ref } of going) applied.delete(identityKey(ref));
-      const entries = withBare(withoutPruned(noted, going, removal.kept), bare);
+      const entries = withRuns(withBare(withoutPruned(noted, going, removal.kept), bare), drift.ran());
       const problems = [...failed, ...removal.failed, ...waiting];
       const isComplete = problems.length === 0 && held === undefined;
       await store.save({ revision: isComplete ? desired.revision : before.revision, entries }, signal);
@@ -294,6 +297,18 @@ function withBare(entries: Inventory['entries'], bare: ReadonlyMap<string, strin
     const { bareUid: _before, ...entry } = known;
     noted ??= new Map(entries);
     noted.set(key, uid === undefined ? entry : { ...entry, bareUid: uid });
+  }
+  return noted ?? entries;
+}
+
+/** Likewise. */
+function withRuns(entries: Inventory['entries'], ran: ReadonlyMap<string, string>): Inventory['entries'] {
+  let noted: Map<string, InventoryEntry> | undefined;
+  for (const [key, hash] of ran) {
+    const known = entries.get(key);
+    if (!known || known.ran === hash) continue;
+    noted ??= new Map(entries);
+    noted.set(key, { ...known, ran: hash });
   }
   return noted ?? entries;
 }
