@@ -52,7 +52,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
       await startProxy({ resolve: (host, port) => route(host, port) ?? running.resolve(host, port), extra: known }),
     );
     const server = started(
-      await startServer(store, (namespace, name) => running.podLog(namespace, name), options.apiPort),
+      await startServer(store, (namespace, name) => running.pod(namespace, name), options.apiPort),
     );
     const apiUrl = `http://127.0.0.1:${server.port}`;
     return {

@@ -113,6 +113,55 @@ export interface Backend extends Address {
   readonly pod: PodIdentity;
 }
 
+export interface LogLine {
+  readonly atMs: number;
+  /** Without its end of line. */
+  readonly text: string;
+}
+
+/** What one run of a container has written, the last 2,000 lines of it. */
+export interface RunLog {
+  readonly lines: readonly LogLine[];
+  /** Tells of each further line and of the end of the run, at once when that was before. Returns what stops telling. */
+  follow(onLine: (line: LogLine) => void, onEnd: () => void): () => void;
+}
+
+export interface ExecStreams {
+  /** Absent: nothing can be read. */
+  readonly input?: AsyncIterable<Buffer>;
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+  readonly tty: boolean;
+}
+
+/** How a command ended, or why there is no such command. */
+export type ExecResult = { readonly exitCode: number } | { readonly failure: string };
+
+/** A pod on its node. */
+export interface PodInside {
+  /** Of a container's present run (or its last one), or of the run before; undefined where there was none. */
+  log(container: string, previous: boolean): RunLog | undefined;
+  /** Undefined where the container does not run. */
+  exec(
+    container: string,
+    command: readonly string[],
+    streams: ExecStreams,
+    signal: AbortSignal,
+  ): Promise<ExecResult> | undefined;
+  /** Where a port of the pod really is; undefined where nothing listens. */
+  address(port: number): Address | undefined;
+  /** Of the containers that run. */
+  usage(): readonly ContainerUsage[];
+}
+
+export interface ContainerUsage {
+  readonly container: string;
+  /** Time that its program took to answer, in the last minute, as a share of that minute. */
+  readonly cores: number;
+  /** As a program of its kind might hold; nobody measures it. */
+  readonly memoryBytes: number;
+}
+
 export interface World {
   /**
    * `name.namespace[.svc[.cluster.local]]`, a cluster IP or a pod IP to one ready pod, round robin. `from` is the namespace
@@ -121,8 +170,8 @@ export interface World {
   resolve(host: string, port: number, from?: string): Backend | undefined;
   /** All ready pods behind a port of a Service. */
   podBackends(namespace: string, service: string, port: number): readonly Backend[];
-  /** What the pod's program has written; undefined for pods that have none. */
-  podLog(namespace: string, name: string): string | undefined;
+  /** Undefined for pods that no node has taken. */
+  pod(namespace: string, name: string): PodInside | undefined;
   stop(): Promise<void>;
 }
 

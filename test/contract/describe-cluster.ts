@@ -7,6 +7,7 @@ import { daemonSets } from './suite/daemon-sets.ts';
 import { deletion } from './suite/deletion.ts';
 import { fieldOwnership } from './suite/field-ownership.ts';
 import { kubectlApplies } from './suite/kubectl-apply.ts';
+import { kubectlOnPods } from './suite/kubectl-pods.ts';
 import { kubectlReads } from './suite/kubectl-read.ts';
 import { kubectlWrites } from './suite/kubectl-write.ts';
 import { listing } from './suite/listing.ts';
@@ -41,6 +42,7 @@ export function describeCluster(name: string, open: () => Promise<OpenedCluster>
       kubectlReads(given);
       kubectlWrites(given);
       kubectlApplies(given);
+      kubectlOnPods(given);
     });
   });
 }

@@ -1,12 +1,14 @@
 import type { Clock } from '../../lib/clock.ts';
-import type { Address, Backend, PodIdentity, RequestSeen } from '../types.ts';
+import type { Address, Backend, PodIdentity, RequestSeen, RunLog } from '../types.ts';
+import { createBusyTime } from './busy-time.ts';
+import { createContainerLog } from './container-log.ts';
 import type { Happening } from './events.ts';
 import { type Health, watchHealth } from './health.ts';
 import { findImage } from './images/registry.ts';
 import type { Program, Surroundings } from './images/image.ts';
 import type { Container, ContainerState, ContainerStatus, ContainerTimes, Pod } from './kinds.ts';
 import { timestamp } from './objects.ts';
-import { type ConfigData, expand, readMounted, resolveEnvironment } from './pod-config.ts';
+import { type ConfigData, expand, mountedFiles, readMounted, resolveEnvironment } from './pod-config.ts';
 import { type PodServer, servePod } from './server.ts';
 
 export interface ContainerContext {
@@ -22,7 +24,6 @@ export interface ContainerContext {
   readonly lookUp: (host: string, port: number) => Address | undefined;
   onRequest: ((seen: RequestSeen) => void) | undefined;
   readonly record: (happening: Happening) => void;
-  readonly log: (line: string) => void;
   /** The status is not what it was. */
   readonly changed: () => void;
 }
@@ -33,7 +34,16 @@ export interface RunningContainer {
   /** A ConfigMap or a Secret has changed: perhaps it can start now. */
   readonly retry: () => void;
   readonly backend: (port: number) => Backend | undefined;
+  readonly log: (previous: boolean) => RunLog | undefined;
+  /** What its program finds around itself, with the time that it has taken; undefined where it does not run. */
+  readonly inside: () => Inside | undefined;
   readonly stop: (graceMs: number) => Promise<void>;
+}
+
+export interface Inside {
+  readonly surroundings: Surroundings;
+  readonly files: Readonly<Record<string, string>>;
+  readonly busy: () => number;
 }
 
 const unwell: Health = { started: false, ready: false };
@@ -49,6 +59,9 @@ export function runContainer(context: ContainerContext, container: Container): R
     record({ type, reason, message, fieldPath });
   const containerId = (): string => `containerd://${pod.metadata.uid.replaceAll('-', '')}${name}${restarts}`;
 
+  const log = createContainerLog(clock);
+  const busy = createBusyTime(clock);
+  let around: Surroundings | undefined;
   let state: ContainerState = { waiting: { reason: 'ContainerCreating' } };
   let last: ContainerTimes | undefined;
   let restarts = 0;
@@ -126,9 +139,11 @@ export function runContainer(context: ContainerContext, container: Container): R
       env,
       clock,
       readFile: (path) => readMounted(pod, container, context.data, path),
-      log: context.log,
+      log: log.write,
       lookUp: context.lookUp,
     };
+    around = surroundings;
+    log.begin();
     tell('Created', `Created container: ${name}`);
     begin(found.image.start(surroundings));
   };
@@ -153,7 +168,8 @@ export function runContainer(context: ContainerContext, container: Container): R
     const listening = servePod({
       clock,
       handle: (request) => next.handle(request),
-      answered: (request, reply, durationMs) => {
+      answered: (request, reply, durationMs, workMs) => {
+        busy.add(workMs);
         if (reply.quiet !== true) answered(request, reply.status, durationMs);
       },
     });
@@ -164,7 +180,7 @@ export function runContainer(context: ContainerContext, container: Container): R
         running();
       },
       (error: Error) => {
-        context.log(`cannot listen: ${error.message}`);
+        log.write(`cannot listen: ${error.message}`);
         ended(1);
       },
     );
@@ -204,6 +220,7 @@ export function runContainer(context: ContainerContext, container: Container): R
   };
   const ended = (exitCode: number): void => {
     void halt();
+    log.end();
     const now = clock.now();
     health = unwell;
     const times = { startedAt: timestamp(startedMs), finishedAt: timestamp(now), containerID: containerId() };
@@ -254,11 +271,18 @@ export function runContainer(context: ContainerContext, container: Container): R
       const found = address(port);
       return found && { ...found, pod: identity };
     },
+    // One that waits to be started again has only its last run, which is both.
+    log: (previous) => (previous ? last && ('waiting' in state ? log.latest() : log.before()) : log.latest()),
+    inside: () =>
+      'running' in state && around !== undefined
+        ? { surroundings: around, files: mountedFiles(pod, container, context.data), busy: busy.share }
+        : undefined,
     async stop(graceMs) {
       stopped = true;
       const closing = server;
       server = undefined;
       const ended = halt();
+      log.end();
       await closing?.close(graceMs);
       await ended;
     },

@@ -1,10 +1,11 @@
 import type { Clock } from '../../lib/clock.ts';
-import type { Address, Backend, PodIdentity, RequestSeen } from '../types.ts';
+import type { Address, Backend, PodIdentity, PodInside, RequestSeen } from '../types.ts';
 import { type RunningContainer, runContainer } from './container.ts';
 import type { Recorder } from './events.ts';
 import { findImage } from './images/registry.ts';
 import type { ContainerStatus, Pod, PodStatus } from './kinds.ts';
 import { controllerOf, keyOf, type Objects, splitKey, timestamp } from './objects.ts';
+import { insideOf } from './pod-inside.ts';
 import { type ConfigData, missingVolume } from './pod-config.ts';
 import { podStatus } from './pod-status.ts';
 
@@ -30,7 +31,7 @@ export interface Kubelet {
   readonly configChanged: (namespace: string) => void;
   readonly backend: (namespace: string, name: string, port: number) => Backend | undefined;
   readonly podByIp: (ip: string) => PodIdentity | undefined;
-  readonly log: (namespace: string, name: string) => string | undefined;
+  readonly pod: (namespace: string, name: string) => PodInside | undefined;
   readonly stop: () => Promise<void>;
 }
 
@@ -39,14 +40,11 @@ interface Runtime {
   readonly identity: PodIdentity;
   readonly ip: string;
   readonly startedMs: number;
-  readonly lines: string[];
   containers: readonly RunningContainer[];
   /** Why no container was created yet. */
   blocked: string | undefined;
   ending: boolean;
 }
-
-const maxLogLines = 2_000;
 
 export function createKubelet(options: KubeletOptions): Kubelet {
   const { objects, clock, podStartMs, record } = options;
@@ -83,7 +81,6 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       identity: { namespace, name, labels: { ...labels } },
       ip,
       startedMs: clock.now(),
-      lines: [],
       containers: [],
       blocked: undefined,
       ending: false,
@@ -94,7 +91,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   };
 
   const launch = (key: string, runtime: Runtime): void => {
-    const { pod, identity, ip, lines } = runtime;
+    const { pod, identity, ip } = runtime;
     const before = runtime.blocked;
     runtime.blocked = missingVolume(pod, dataOf(identity.namespace));
     if (runtime.blocked !== undefined) {
@@ -118,10 +115,6 @@ export function createKubelet(options: KubeletOptions): Kubelet {
           lookUp: (host, port) => options.lookUp(host, port, identity.namespace),
           onRequest: options.onRequest,
           record: (happening) => record(pod, happening),
-          log: (line) => {
-            lines.push(line);
-            if (lines.length > maxLogLines) lines.splice(0, lines.length - maxLogLines);
-          },
           changed: () => options.enqueue(key),
         },
         container,
@@ -203,9 +196,9 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       return undefined;
     },
     podByIp: (ip) => [...runtimes.values()].find((runtime) => runtime.ip === ip)?.identity,
-    log: (namespace, name) => {
-      const lines = runtimes.get(`${namespace}/${name}`)?.lines;
-      return lines?.map((line) => `${line}\n`).join('');
+    pod: (namespace, name) => {
+      const runtime = runtimes.get(`${namespace}/${name}`);
+      return runtime && insideOf(runtime.pod, () => runtime.containers);
     },
     async stop() {
       stopped = true;

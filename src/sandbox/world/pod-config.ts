@@ -125,3 +125,24 @@ export function readMounted(pod: Pod, container: Container, data: ConfigData, pa
   }
   return undefined;
 }
+
+/** All files of ConfigMaps and Secrets that a container sees, by path. */
+export function mountedFiles(pod: Pod, container: Container, data: ConfigData): Readonly<Record<string, string>> {
+  const files: Record<string, string> = {};
+  for (const { name, mountPath, subPath } of container.volumeMounts ?? []) {
+    const volume = pod.spec.volumes?.find((one) => one.name === name);
+    const base = mountPath.replace(/\/$/, '');
+    for (const part of volume ? partsOf(volume) : []) {
+      const values = dataOf(data, part.kind, part.name) ?? {};
+      const paths = part.items ?? Object.keys(values).map((key) => ({ key, path: key }));
+      for (const { key, path } of paths) {
+        const value = values[key];
+        if (value === undefined) continue;
+        if (subPath === undefined) files[`${base}/${path}`] = value;
+        else if (path === subPath) files[base] = value;
+        else if (path.startsWith(`${subPath}/`)) files[`${base}/${path.slice(subPath.length + 1)}`] = value;
+      }
+    }
+  }
+  return files;
+}

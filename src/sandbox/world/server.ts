@@ -14,8 +14,8 @@ export interface PodServer {
 export interface ServeOptions {
   readonly clock: Clock;
   readonly handle: (request: AppRequest) => AppReply | Promise<AppReply>;
-  /** `durationMs`: what the program took, told delays in the clock's time, the rest in real time. */
-  readonly answered: (request: AppRequest, reply: AppReply, durationMs: number) => void;
+  /** `durationMs`: what the program took, told delays in the clock's time, the rest (`workMs`) in real time. */
+  readonly answered: (request: AppRequest, reply: AppReply, durationMs: number, workMs: number) => void;
 }
 
 const maxBodyBytes = 1_000_000;
@@ -72,7 +72,7 @@ async function answer(
       ...(closing.aborted ? { connection: 'close' } : {}),
     });
     outgoing.end(request.method === 'HEAD' ? undefined : body);
-    answered(request, reply, workMs + (reply.delayMs ?? 0));
+    answered(request, reply, workMs + (reply.delayMs ?? 0), workMs);
   } catch (error) {
     if (outgoing.destroyed) return;
     if (!outgoing.headersSent) outgoing.writeHead(500, { 'content-type': 'text/plain; charset=utf-8' });

@@ -105,7 +105,7 @@ export function startWorld({ store, clock, podStartMs, onRequest, route, log }: 
   }
   return {
     ...names,
-    podLog: kubelet.log,
+    pod: kubelet.pod,
     async stop() {
       unsubscribe();
       lookup.stop();

@@ -17,6 +17,8 @@ export interface TestWorld extends World {
   deployment(name: string): Deployment;
   pods(selector?: Record<string, string>): readonly Pod[];
   events(): readonly string[];
+  /** What the containers of a pod have written in their present run. */
+  podLog(pod: string): string | undefined;
   /** GET or POST through the world's own names. */
   ask(url: string, body?: string): Promise<{ status: number; text: string; version: string | null }>;
 }
@@ -70,6 +72,12 @@ export function aWorld(options: Partial<Omit<WorldOptions, 'store'>> = {}): Test
     },
     pods: (selector = {}) =>
       objects.list('Pod', 'test').filter((pod) => selects({ matchLabels: selector }, pod.metadata.labels)),
+    podLog: (name) =>
+      objects
+        .get('Pod', 'test', name)
+        ?.spec.containers.flatMap(({ name: container }) => world.pod('test', name)?.log(container, false)?.lines ?? [])
+        .map(({ text }) => `${text}\n`)
+        .join(''),
     events: () =>
       objects.list('Event', 'test').map((event) => `${String(event['reason'])}: ${String(event['message'])}`),
     async ask(url, body) {

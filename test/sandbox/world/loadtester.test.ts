@@ -129,8 +129,8 @@ describe('the load tester', () => {
     expect(await post('/', { cmd })).toMatchObject({ status: 202 });
     expect(await post('/', { cmd, type: 'cmd' })).toMatchObject({ status: 202 });
     const pod = world.pods({ app: 'flagger-loadtester' })[0]?.metadata.name ?? '';
-    await world.until('the end', () => world.podLog('test', pod)?.includes(`command finished ${cmd}`));
-    expect(world.podLog('test', pod)).toContain(`command skipped ${cmd} is already running`);
+    await world.until('the end', () => world.podLog(pod)?.includes(`command finished ${cmd}`));
+    expect(world.podLog(pod)).toContain(`command skipped ${cmd} is already running`);
     expect(hits()).toBeGreaterThan(30);
     expect(hits()).toBeLessThanOrEqual(82);
     expect(world.seen.find(({ pod: { labels } }) => labels['app'] === 'podinfo')).toMatchObject({

@@ -50,7 +50,7 @@ describe('a pod', () => {
     await world.until('three restarts', () => (firstStatus()?.restartCount ?? 0) >= 3);
     const [pod] = world.pods();
     expect(pod?.status?.phase).toBe('Running');
-    expect(world.podLog('test', pod?.metadata.name ?? '')).toContain('podinfo crash-1 cannot start');
+    expect(world.podLog(pod?.metadata.name ?? '')).toContain('podinfo crash-1 cannot start');
     expect(
       world.events().some((event) => event.startsWith('BackOff: Back-off restarting failed container app in pod')),
     ).toBe(true);

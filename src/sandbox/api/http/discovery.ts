@@ -76,7 +76,13 @@ function legacyResources(resources: readonly Resource[]): Json[] {
       main,
       ...(resource.status ? [sub('status')] : []),
       ...(resource.scale ? [sub('scale', { group: 'autoscaling', version: 'v1', kind: 'Scale' })] : []),
-      ...(resource.storage === '/pods' ? [sub('log', { verbs: ['get'] })] : []),
+      ...(resource.storage === '/pods'
+        ? [
+            sub('log', { verbs: ['get'] }),
+            sub('exec', { kind: 'PodExecOptions', verbs: ['create', 'get'] }),
+            sub('portforward', { kind: 'PodPortForwardOptions', verbs: ['create', 'get'] }),
+          ]
+        : []),
     ];
   });
 }
@@ -127,7 +133,16 @@ function aggregatedResource(resource: Resource): Json {
   const subresources = [
     ...(resource.status ? [sub('status')] : []),
     ...(resource.scale ? [sub('scale', { responseKind: { group: 'autoscaling', version: 'v1', kind: 'Scale' } })] : []),
-    ...(resource.storage === '/pods' ? [sub('log', { verbs: ['get'] })] : []),
+    ...(resource.storage === '/pods'
+      ? [
+          sub('log', { verbs: ['get'] }),
+          sub('exec', { responseKind: { group, version, kind: 'PodExecOptions' }, verbs: ['create', 'get'] }),
+          sub('portforward', {
+            responseKind: { group, version, kind: 'PodPortForwardOptions' },
+            verbs: ['create', 'get'],
+          }),
+        ]
+      : []),
   ];
   return {
     resource: plural,

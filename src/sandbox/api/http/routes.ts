@@ -1,7 +1,9 @@
 import type { ServerResponse } from 'node:http';
-import { badRequest, methodNotAllowed, noSuchPage, notFound } from '../failure.ts';
-import { asArray, asObject, asString, objectsIn } from '../json.ts';
+import { methodNotAllowed, noSuchPage, notFound } from '../failure.ts';
+import { asObject } from '../json.ts';
+import type { PodInside } from '../../types.ts';
 import type { ApiStore } from '../store.ts';
+import { answerLog } from '../streams/logs.ts';
 import { subjectOf } from '../writer.ts';
 import { accessReview, aggregatedDiscovery, aggregatedType, legacyDiscovery } from './discovery.ts';
 import { list } from './list.ts';
@@ -17,11 +19,12 @@ import { watch } from './watch.ts';
 import type { Backend } from './write.ts';
 import { create, patch, read, replace } from './write.ts';
 
-export type PodLog = (namespace: string, name: string) => string | undefined;
+/** Pods that run; undefined for all others. */
+export type PodAccess = (namespace: string, name: string) => PodInside | undefined;
 
 export interface Routes extends Backend {
   readonly watches: Watches;
-  readonly podLog: PodLog;
+  readonly pods: PodAccess;
 }
 
 const version = {
@@ -49,7 +52,7 @@ export function answer(routes: Routes, request: ApiRequest, response: ServerResp
   if (name === undefined || (isWatch && request.method === 'GET')) {
     return onCollection(routes, request, target, response, isWatch);
   }
-  return onObject(routes, request, { ...target, name });
+  return onObject(routes, request, { ...target, name }, response);
 }
 
 function fixedPage(store: ApiStore, request: ApiRequest): Reply | undefined {
@@ -99,9 +102,14 @@ function onCollection(
   }
 }
 
-function onObject(routes: Routes, request: ApiRequest, target: Target & { readonly name: string }): Reply {
+function onObject(
+  routes: Routes,
+  request: ApiRequest,
+  target: Target & { readonly name: string },
+  response: ServerResponse,
+): Reply | undefined {
   const { resource, namespace, name, subresource } = target;
-  if (subresource === 'log' && resource.storage === '/pods') return logOf(routes, request, target);
+  if (subresource === 'log' && resource.storage === '/pods') return logOf(routes, request, target, response);
   if (subresource === 'scale') scalePaths(resource);
   else if (subresource !== undefined && (subresource !== 'status' || !resource.status)) throw noSuchPage();
   switch (request.method) {
@@ -122,19 +130,16 @@ function onObject(routes: Routes, request: ApiRequest, target: Target & { readon
   }
 }
 
-function logOf({ store, podLog }: Routes, request: ApiRequest, target: Target & { readonly name: string }): Reply {
+function logOf(
+  { store, pods }: Routes,
+  request: ApiRequest,
+  target: Target & { readonly name: string },
+  response: ServerResponse,
+): Reply | undefined {
   const { namespace = '', name, resource } = target;
   const pod = store.objects.get(resource.storage, namespace, name);
   if (!pod) throw notFound(subjectOf(resource, name));
-  const text = podLog(namespace, name);
-  if (text === undefined) {
-    const container = asString(objectsIn(asArray(asObject(pod.spec).containers))[0]?.name);
-    throw badRequest(`container "${container}" in pod "${name}" is waiting to start: ContainerCreating`);
-  }
-  const tail = request.query.get('tailLines');
-  const lines = text.split('\n');
-  const shownLines = tail === null ? lines : lines.slice(-(Number(tail) + 1));
-  return { status: 200, body: shownLines.join('\n'), contentType: 'text/plain' };
+  return answerLog(pod, pods(namespace, name), request.query, store.clock.now(), response);
 }
 
 /** Everybody may do everything here. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Faults } from '../../types.ts';
 import { Failure } from '../failure.ts';
@@ -8,8 +9,9 @@ import { readProtobufTable } from '../protobuf.ts';
 import type { ApiStore } from '../store.ts';
 import { readRequest } from './request.ts';
 import type { Reply } from './request.ts';
-import type { PodLog, Routes } from './routes.ts';
+import type { PodAccess, Routes } from './routes.ts';
 import { answer } from './routes.ts';
+import { upgrade } from '../streams/upgrade.ts';
 import type { Watches } from './watch.ts';
 
 export interface ApiServer {
@@ -26,24 +28,33 @@ interface OrderedFailures {
 }
 
 /** Serves the store over plain HTTP on loopback. */
-export async function startServer(store: ApiStore, podLog: PodLog, port = 0): Promise<ApiServer> {
+export async function startServer(store: ApiStore, pods: PodAccess, port = 0): Promise<ApiServer> {
   const watches: Watches = { open: new Set(), frozen: false };
-  const routes: Routes = { store, podLog, watches, protobuf: readProtobufTable() };
+  const routes: Routes = { store, pods, watches, protobuf: readProtobufTable() };
   const failures: OrderedFailures = { left: 0, status: 500, retryAfterSeconds: undefined, delayMs: 0 };
   const serve = (incoming: IncomingMessage, response: ServerResponse): void => {
     void handle(routes, failures, incoming, response);
   };
-  let server = await listen(serve, port);
+  /** Of exec and port-forward; nobody else closes them. */
+  const upgraded = new Set<Duplex>();
+  const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    if (head.length > 0) socket.unshift(head);
+    upgraded.add(socket);
+    socket.on('close', () => upgraded.delete(socket));
+    upgrade(store, pods, request, socket);
+  };
+  let server = await listen(serve, onUpgrade, port);
   const bound = (server.address() as AddressInfo).port;
   const close = async (): Promise<void> => {
     if (!server.listening) return;
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     for (const one of watches.open) one.reset();
+    for (const socket of upgraded) socket.destroy();
     server.closeAllConnections();
     await closed;
   };
   const up = async (): Promise<void> => {
-    server = await listen(serve, bound);
+    server = await listen(serve, onUpgrade, bound);
   };
   return {
     port: bound,
@@ -73,8 +84,13 @@ export async function startServer(store: ApiStore, podLog: PodLog, port = 0): Pr
   };
 }
 
-function listen(serve: (incoming: IncomingMessage, response: ServerResponse) => void, port: number): Promise<Server> {
+function listen(
+  serve: (incoming: IncomingMessage, response: ServerResponse) => void,
+  onUpgrade: (incoming: IncomingMessage, socket: Duplex, head: Buffer) => void,
+  port: number,
+): Promise<Server> {
   const server = createServer({ keepAliveTimeout: 60_000, requestTimeout: 0 }, serve);
+  server.on('upgrade', onUpgrade);
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, '127.0.0.1', () => resolve(server));

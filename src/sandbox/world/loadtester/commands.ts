@@ -21,8 +21,11 @@ export type Ready = (tools: Tools) => Promise<Result>;
 /** A command that was understood; `input` is what the one before it in the pipe has written. */
 type Step = (input: string, tools: Tools) => Promise<Result>;
 
-/** `hey`, `curl`, `grep` and a few trifles, joined by `|` and `&&`. Everything else is refused with the reason. */
-export function understand(commandLine: string): Ready | { readonly refused: string } {
+/**
+ * `hey`, `curl`, `grep` and a few trifles, joined by `|` and `&&`. Everything else is refused with the reason. `given` is what the first
+ * command of each pipe can read.
+ */
+export function understand(commandLine: string, given = ''): Ready | { readonly refused: string } {
   const script = parseScript(commandLine);
   const refuse = (why: string) => ({
     refused: `the embedded cluster's load tester cannot run "${commandLine}": ${why}; it knows hey, curl, grep, echo, sleep, true, false, | and &&`,
@@ -38,7 +41,7 @@ export function understand(commandLine: string): Ready | { readonly refused: str
     let result: Result = { exitCode: 0, output: '' };
     let output = '';
     for (const steps of pipelines) {
-      result = await runPipeline(steps, tools);
+      result = await runPipeline(steps, tools, given);
       output += result.output;
       if (result.exitCode !== 0) break;
     }
@@ -46,8 +49,8 @@ export function understand(commandLine: string): Ready | { readonly refused: str
   };
 }
 
-async function runPipeline(steps: readonly Step[], tools: Tools): Promise<Result> {
-  let result: Result = { exitCode: 0, output: '' };
+async function runPipeline(steps: readonly Step[], tools: Tools, given: string): Promise<Result> {
+  let result: Result = { exitCode: 0, output: given };
   for (const step of steps) result = await step(result.output, tools);
   return result;
 }
