@@ -249,6 +249,7 @@ export function startAgent(deps: Deps): Agent {
   const start = async (): Promise<void> => {
     // Nothing is decided before the world has been seen once.
     await Promise.all([views.canaries.synced, views.deployments.synced, views.services.synced, views.templates.synced]);
+    await views.findScalers();
     for (const canary of views.canaries.list()) releases.resume(canary);
     await syncLoop.run();
   };

@@ -5,7 +5,7 @@ import { targets } from '../canary/targets/registry.ts';
 import type { CanaryEvent, CanarySpec, CanaryStatus, Effect, Seen, TrafficSplit } from '../canary/types.ts';
 import { AgentError, assertNever } from '../lib/errors.ts';
 import type { Outbox } from '../lib/outbox.ts';
-import type { KubeObject } from '../manifest/types.ts';
+import { type KubeObject, refOf } from '../manifest/types.ts';
 import { planHome, planRestore, planRoutes } from '../routers/reconcile.ts';
 import type { LiveObjects, RouteContext, Router } from '../routers/router.ts';
 import { createAlerts } from './alerts.ts';
@@ -175,6 +175,18 @@ export function createEffects(deps: Deps, { recorder, releases, outbox }: Effect
           if (await leaveCopy(cluster, { canary: seen.canary, copy: effect.copy }, signal))
             log.info({ canary: name }, `${kind} ${copy} removed: the primary refers to it no more`);
           return;
+        }
+        case 'remove-scaler': {
+          const { metadata, kind } = effect.object;
+          const { uid } = metadata;
+          try {
+            await cluster.remove(refOf(effect.object), uid === undefined ? {} : { uid }, signal);
+          } catch (error) {
+            // One that may not be taken away must not keep the release from going on.
+            if (!(error instanceof AgentError) || error.code !== 'CLUSTER_REFUSED') throw error;
+            return tell(seen.canary, spec, { type: 'Warning', level: 'info', message: error.message });
+          }
+          return log.info({ canary: name }, `${kind} ${metadata.name} removed: the Canary refers to it no more`);
         }
         case 'scale-target':
           return scale(spec, effect.replicas, signal);

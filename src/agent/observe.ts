@@ -2,12 +2,13 @@ import { cookiesAt } from '../canary/affinity.ts';
 import { possibleCopies } from '../canary/config-copies.ts';
 import { configRefsOf } from '../canary/configs.ts';
 import { overlapOf, type Workload } from '../canary/overlap.ts';
+import { at, textOf } from '../canary/json.ts';
 import { ownerOf } from '../canary/owner.ts';
 import { hasSeveralPorts } from '../canary/ports.ts';
 import { parseStatus } from '../canary/status.ts';
 import { forEveryone, isForEveryone } from '../canary/strategy.ts';
 import { targets } from '../canary/targets/registry.ts';
-import type { CanarySpec, ConfigKey, ConfigSeen, Seen } from '../canary/types.ts';
+import type { CanarySpec, ConfigKey, ConfigSeen, FormerScaler, Seen } from '../canary/types.ts';
 import { perObject } from '../lib/memo.ts';
 import type { KubeObject, ObjectRef } from '../manifest/types.ts';
 import { hasDrifted } from '../routers/drift.ts';
@@ -85,6 +86,16 @@ export async function observe(input: ObserveInput): Promise<Observed> {
     serviceRef(`${service.name}-primary`),
     serviceRef(`${service.name}-canary`),
   ]);
+  const primaryName = kind.primaryRef(target, targetObject)?.name;
+  const formers = formerScalers(views.scalersOf(canary), primaryName, spec.autoscaler?.ref);
+  const formerSources = await views.objects(
+    formers.map(({ metadata, apiVersion, kind: scalerKind }) => ({
+      apiVersion,
+      kind: scalerKind,
+      namespace,
+      name: metadata.name.replace(/-primary$/, ''),
+    })),
+  );
   const configs = new Map<ConfigKey, ConfigSeen>();
   let copies: readonly ConfigKey[] = [];
   if (settings.configTracking && kind.tracksConfigs && targetObject) {
@@ -108,6 +119,7 @@ export async function observe(input: ObserveInput): Promise<Observed> {
     ...(candidate === undefined ? {} : { candidate }),
     ...(scaler === undefined ? {} : { scaler }),
     ...(primaryScaler === undefined ? {} : { primaryScaler }),
+    ...(formers.length === 0 ? {} : { formerScalers: withSources(formers, formerSources) }),
     apexService,
     primaryService,
     canaryService,
@@ -142,4 +154,27 @@ function overlapIn(
     ...workloadsInGit(spec.namespace),
   ];
   return overlapOf({ target, selector, workloads, selectorLabels });
+}
+
+/** Of those that scale this primary, all but the copy that is asked for now. */
+function formerScalers(
+  owned: readonly KubeObject[],
+  primaryName: string | undefined,
+  wanted: ObjectRef | undefined,
+): readonly KubeObject[] {
+  return owned.filter(
+    (scaler) =>
+      textOf(at(scaler, 'spec', 'scaleTargetRef', 'name')) === primaryName &&
+      (scaler.kind !== wanted?.kind || scaler.metadata.name !== `${wanted.name}-primary`),
+  );
+}
+
+function withSources(
+  copies: readonly KubeObject[],
+  sources: readonly (KubeObject | undefined)[],
+): readonly FormerScaler[] {
+  return copies.map((copy, index) => {
+    const source = sources[index];
+    return source ? { copy, source } : { copy };
+  });
 }

@@ -1,6 +1,7 @@
 import type { Cluster, KindRef, Reflection, ReflectOptions } from '../cluster/cluster.ts';
 import { configSeenOf } from '../canary/configs.ts';
 import { at, listOf, textOf } from '../canary/json.ts';
+import { scalers } from '../canary/scalers/registry.ts';
 import { daemonset } from '../canary/targets/daemonset.ts';
 import type { ConfigKey, ConfigSeen } from '../canary/types.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -8,6 +9,7 @@ import { AgentError } from '../lib/errors.ts';
 import type { KubeObject, ObjectRef } from '../manifest/types.ts';
 import { createConfigReaders, createOwnedConfigs, seenField } from './config-index.ts';
 import { createOwnWrites } from './own-writes.ts';
+import { createOwnedScalers, makerOf } from './owned-scalers.ts';
 import { isAtLeast } from './versions.ts';
 
 /** Live, cached views of all kinds that canaries look at. Kinds that nobody needs are not watched. */
@@ -27,6 +29,10 @@ export interface Views {
   configsOf(canary: KubeObject): readonly ConfigKey[];
   /** Whether a primary refers to this ConfigMap or Secret, apart from the one that is named. */
   isRead(namespace: string, key: ConfigKey, except: ObjectRef | undefined): boolean;
+  /** Autoscalers that were made for a Canary, as far as their kinds are looked at. */
+  scalersOf(canary: KubeObject): readonly KubeObject[];
+  /** Looks at those kinds of autoscalers from now on of which one was made for a Canary. To be called once, at the start. */
+  findScalers(): Promise<void>;
   /** Something was written by this process: `object` gives that until the watch has told of it. */
   wrote(object: KubeObject): void;
   /** Called for every change of a watched kind; `isOwn`: this process made it, and knows what it has done. */
@@ -45,6 +51,7 @@ export function openViews(cluster: Cluster, clock: Clock, namespace: string | un
   const own = createOwnWrites(clock);
   const readers = createConfigReaders();
   const owned = createOwnedConfigs();
+  const ownScalers = createOwnedScalers();
 
   const open = (kind: KindRef, project?: (object: KubeObject) => KubeObject): Reflection => {
     const key = `${kind.apiVersion}/${kind.kind}`;
@@ -57,6 +64,7 @@ export function openViews(cluster: Cluster, clock: Clock, namespace: string | un
       const { object } = change;
       readers.heard(change);
       owned.heard(change);
+      ownScalers.heard(change);
       for (const listener of listeners) listener(kind.kind, object.metadata.namespace ?? '', nameFor(object), isOwn);
     });
     return view;
@@ -116,6 +124,19 @@ export function openViews(cluster: Cluster, clock: Clock, namespace: string | un
     },
     configsOf: ({ metadata }) => owned.of(metadata.uid ?? ''),
     isRead: (inNamespace, key, except) => readers.isRead(inNamespace, key, except),
+    scalersOf: ({ metadata }) => ownScalers.of(metadata.uid ?? ''),
+    async findScalers() {
+      for (const { ref } of Object.values(scalers)) {
+        try {
+          if (views.has(`${ref.apiVersion}/${ref.kind}`) || !(await cluster.resource(ref, signal))) continue;
+          const all = await cluster.list(ref, scope, signal);
+          if (all.some((object) => makerOf(object) !== undefined)) await listed(open(ref), ref);
+        } catch (error) {
+          // What no Canary refers to may not be readable; those that do, say so themselves.
+          if (!(error instanceof AgentError)) throw error;
+        }
+      }
+    },
     onChange(listener) {
       listeners.add(listener);
     },

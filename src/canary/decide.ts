@@ -8,7 +8,13 @@ import { finalising, promoting } from './phases/promote.ts';
 import { progress } from './phases/progress.ts';
 import { rest } from './phases/rest.ts';
 import { hasFinalizer, isDeleted, release, settleFinalizer, terminate } from './phases/terminate.ts';
-import { tellsLackOfScaler, wakePrimary, wakeTarget, writePrimaryScaler } from './phases/scaling.ts';
+import {
+  leaveFormerScalers,
+  tellsLackOfScaler,
+  wakePrimary,
+  wakeTarget,
+  writePrimaryScaler,
+} from './phases/scaling.ts';
 import { beginTick, stageOf } from './phases/stage.ts';
 import { standStill } from './phases/still.ts';
 import { type Asking, normal, type Stage, type Tick, update, warn } from './phases/tick.ts';
@@ -131,6 +137,7 @@ function mixesUsers({ seen, target, selector }: Stage): string | undefined {
 function* initialised(stage: Stage): Asking<void> {
   const { spec } = stage;
   joinCopies(stage);
+  leaveFormerScalers(stage);
   if (!tellsLackOfScaler(stage)) writePrimaryScaler(stage, 'missing');
   if (stage.weight > 0 && canaryServes(stage)) wakeTarget(stage);
   writeService(stage, 'apex', isPlain(spec) && stage.judged === 100 ? 'canary' : 'primary');

@@ -88,6 +88,13 @@ export interface ConfigSeen {
   readonly canaries?: readonly string[];
 }
 
+/** A copy of an autoscaler that the Canary referred to before. */
+export interface FormerScaler {
+  readonly copy: KubeObject;
+  /** What it was a copy of. Absent: it has gone. */
+  readonly source?: KubeObject;
+}
+
 /** The world as one tick sees it. Absent objects are undefined. */
 export interface Seen {
   readonly nowMs: number;
@@ -125,6 +132,8 @@ export interface Seen {
   readonly restMs?: number;
   /** A gate that it waited for has opened: what is behind it does not wait for the interval. Absent: no. */
   readonly isGateOpened?: true;
+  /** Autoscalers that were made for this Canary's primary and are not the copy that it asks for now. Absent: none. */
+  readonly formerScalers?: readonly FormerScaler[];
   /** The last failed check of this release, for the text of its outcome (from its evidence). Absent: unknown. */
   readonly lastFailedCheck?: FailedCheck;
   /** This very release has been recorded as rolled back; only its status does not say so yet (a restart in between). Absent: no. */
@@ -206,6 +215,8 @@ export type Effect =
   | { readonly kind: 'join-copy'; readonly copy: ConfigKey }
   /** Own a copy no longer that the primary does not refer to; with its last owner it goes. */
   | { readonly kind: 'leave-copy'; readonly copy: ConfigKey }
+  /** Takes away an autoscaler that was made for the primary; this very one. */
+  | { readonly kind: 'remove-scaler'; readonly object: KubeObject }
   /** 0: no pods at all. Kinds that have no number of their own take any other for all of them. */
   | { readonly kind: 'scale-target'; readonly replicas: number }
   /** Create the routing objects or repair them without changing running weights. */

@@ -1,7 +1,7 @@
 import { hasDeadCanary, hasDeadPrimary, primaryReadiness } from './phases/health.ts';
 import { unmarkPrimary } from './phases/primary-write.ts';
 import { keepUp } from './phases/rest.ts';
-import { lacksScaler, wakePrimary, writePrimaryScaler } from './phases/scaling.ts';
+import { lacksScaler, leaveFormerScalers, wakePrimary, writePrimaryScaler } from './phases/scaling.ts';
 import { beginTick, stageOf } from './phases/stage.ts';
 import { hasFinalizer, isDeleted } from './phases/terminate.ts';
 import type { Stage, Tick } from './phases/tick.ts';
@@ -56,6 +56,7 @@ function hasRepairs(stage: Stage): boolean {
   writeService(stage, 'apex', 'primary');
   reconcileRoute(stage);
   wakePrimary(stage);
+  leaveFormerScalers(stage);
   writePrimaryScaler(stage, 'missing');
   keepUp(stage);
   unmarkPrimary(stage);

@@ -7,7 +7,8 @@ import {
   parseConfigKey,
   renderConfigCopy,
 } from '../../src/canary/configs.ts';
-import { ownerOf } from '../../src/canary/owner.ts';
+import { isControlledBy, ownerOf } from '../../src/canary/owner.ts';
+import { scalers } from '../../src/canary/scalers/registry.ts';
 import { targets } from '../../src/canary/targets/registry.ts';
 import type { ConfigKey, ConfigSeen, Effect, Seen, TrafficSplit } from '../../src/canary/types.ts';
 import { canonicalJson } from '../../src/lib/hash.ts';
@@ -155,11 +156,18 @@ export function createModelCluster({
     return found;
   };
 
-  const scalersSeen = (): Pick<Seen, 'scaler' | 'primaryScaler'> => {
-    const ref = canarySpec['autoscalerRef'] as { kind: string; name: string } | undefined;
+  const scalersSeen = (): Pick<Seen, 'scaler' | 'primaryScaler' | 'formerScalers'> => {
+    const ref = (world.canary['spec'] as Record<string, unknown>)['autoscalerRef'] as
+      | { kind: string; name: string }
+      | undefined;
     const scaler = ref && objects.get(key(ref.kind, ref.name));
     const primaryScaler = ref && objects.get(key(ref.kind, `${ref.name}-primary`));
-    return { ...(scaler ? { scaler } : {}), ...(primaryScaler ? { primaryScaler } : {}) };
+    const formerScalers = [...objects.values()].flatMap((copy) => {
+      const isOne = isControlledBy(copy, world.canary) && Object.hasOwn(scalers, copy.kind) && copy !== primaryScaler;
+      const source = objects.get(key(copy.kind, copy.metadata.name.replace(/-primary$/, '')));
+      return isOne ? [source ? { copy, source } : { copy }] : [];
+    });
+    return { ...(scaler ? { scaler } : {}), ...(primaryScaler ? { primaryScaler } : {}), formerScalers };
   };
 
   const world: ModelCluster = {
@@ -255,6 +263,8 @@ export function createModelCluster({
           if (ownerReferences.length === 0) return void objects.delete(key(kind, copy));
           return put({ ...live, metadata: { ...live.metadata, ownerReferences } });
         }
+        case 'remove-scaler':
+          return void objects.delete(key(effect.object.kind, effect.object.metadata.name));
         case 'scale-target':
           return scaleTarget(effect.replicas);
         case 'set-route':

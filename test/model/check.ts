@@ -91,6 +91,7 @@ function describeEffect(effect: Line['told']['done'][number]): string {
     case 'copy-config':
     case 'join-copy':
     case 'leave-copy':
+    case 'remove-scaler':
     case 'begin-release':
     case 'reconcile-route':
     case 'restore-route':

@@ -1,4 +1,6 @@
 import type { KubeObject } from '../../manifest/types.ts';
+import { at } from '../json.ts';
+import { isControlledBy } from '../owner.ts';
 import { scalers } from '../scalers/registry.ts';
 import { isScalerBehind, renderPrimaryScaler, type Scaler, type ScalerInput } from '../scalers/scaler.ts';
 import { log, type Stage, warn } from './tick.ts';
@@ -39,9 +41,36 @@ export function writePrimaryScaler(stage: Stage, when: 'missing' | 'behind' | 'a
   // It is being written already: the next tick brings the rest.
   if (isPrimaryAsleep(stage)) return;
   if ((when === 'missing') !== (live === undefined)) return;
+  if (live && !mayWrite(live, input)) {
+    const { kind, metadata } = live;
+    return warn(
+      stage,
+      `${kind} ${metadata.name} scales something else, so ${stage.names.primary} gets none: rename it`,
+    );
+  }
   if (live && when === 'behind' && !isScalerBehind(scaler, input, live)) return;
   const object = renderPrimaryScaler(scaler, input, live);
   if (object !== live) write(stage, object, live);
+}
+
+/**
+ * What was made of an autoscaler that the Canary does not refer to any more: two that scale one primary get in each other's way. It stays
+ * while the one that takes its place is missing. The target's, which was asleep for this Canary, is left to itself.
+ */
+export function leaveFormerScalers(stage: Stage): void {
+  const { seen, draft } = stage;
+  if (lacksScaler(stage)) return;
+  for (const { copy, source } of seen.formerScalers ?? []) {
+    draft.effects.push({ kind: 'remove-scaler', object: copy });
+    const scaler = Object.values(scalers).find(({ kind }) => kind === copy.kind);
+    const awake = source && scaler?.isAtZero?.(source) ? scaler.paused?.(source, false) : undefined;
+    if (awake) write(stage, awake, source);
+  }
+}
+
+/** Also one that nobody owns by now, as long as it scales the primary; not what only has its name. */
+function mayWrite(live: KubeObject, { canary, target }: ScalerInput): boolean {
+  return isControlledBy(live, canary) || at(live, 'spec', 'scaleTargetRef', 'name') === `${target}-primary`;
 }
 
 function isPrimaryAsleep({ spec, seen }: Stage): boolean {
