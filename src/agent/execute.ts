@@ -227,7 +227,7 @@ export function createEffects(deps: Deps, { recorder, releases, outbox }: Effect
             tell(seen.canary, spec, {
               type: 'Warning',
               level: 'info',
-              message: `This version of ${name} failed before: ${before}`,
+              message: before,
             });
           return;
         }

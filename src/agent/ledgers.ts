@@ -1,5 +1,6 @@
 import type { TreeFile } from '../git/repo.ts';
 import { type Ledger, ledgerFolder, parseLedger, quarantineReason } from '../release/ledger.ts';
+import { type RejectedImage, rejectedImage } from '../release/rejected-image.ts';
 import type { AppState } from '../release/types.ts';
 import { messageOf } from '../lib/errors.ts';
 import { createTurns } from '../lib/turns.ts';
@@ -10,6 +11,8 @@ export interface LedgerView {
   readonly stable: StableState | undefined;
   /** Why a state is in quarantine; undefined where it is not (any more). */
   readonly failed: (state: Pick<AppState, 'content' | 'images' | 'templateHash'>) => string | undefined;
+  /** The image among these that was rejected in another version; undefined where none was. */
+  readonly rejectedImage: (images: Readonly<Record<string, string>>) => RejectedImage | undefined;
 }
 
 /** The ledgers of the last synced revision, by app. */
@@ -29,6 +32,7 @@ export function createLedgers({
   const viewOf = (ledger: Ledger): LedgerView => ({
     stable: ledger.stable && { content: ledger.stable.content, revision: ledger.stable.revision },
     failed: (state) => quarantineReason(ledger, state, clock.now()),
+    rejectedImage: (images) => rejectedImage(ledger, images, clock.now()),
   });
   let byKey = new Map<string, { readonly oid: string; readonly view: LedgerView }>();
 

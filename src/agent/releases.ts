@@ -233,7 +233,15 @@ export function createReleases({ deps, submit, ledger, applied, signal }: Releas
     failedBefore(key) {
       const content = tracks.get(key)?.content;
       if (content === undefined) return undefined;
-      return ledger(key)?.failed({ content, images: apps.get(key)?.images ?? {}, templateHash: '' });
+      const images = apps.get(key)?.images ?? {};
+      const view = ledger(key);
+      const reason = view?.failed({ content, images, templateHash: '' });
+      if (reason !== undefined) return `This version of ${shown(key)} failed before: ${reason}`;
+      const rejected = view?.rejectedImage(images);
+      if (!rejected) return undefined;
+      const { revision, reason: why } = rejected.entry;
+      const where = revision === '' ? '' : ` at ${revision.slice(0, 12)}`;
+      return `Image ${rejected.image} of ${shown(key)} failed before${where}, with other settings: ${why === '' ? 'in quarantine' : why}`;
     },
     async begin(canary, judged) {
       const key = keyOf(canary);

@@ -52,13 +52,19 @@ function fitted({ verb, app, version, reason }: Parts): string {
   const cut = (text: string, surplus: number, min: number): number => Math.max(lengthOf(text) - surplus, min);
   let parts: Omit<Parts, 'verb'> = { app, version, ...(reason === undefined ? {} : { reason }) };
   let surplus = surplusOf(parts);
-  if (surplus > 0) parts = { ...parts, version: middleCut(version, cut(version, surplus, least.version)) };
+  if (surplus > 0) parts = { ...parts, version: shortVersion(version, cut(version, surplus, least.version)) };
   surplus = surplusOf(parts);
   if (surplus > 0 && reason !== undefined)
     parts = { ...parts, reason: oneLine(reason, cut(oneLine(reason, 1_000), surplus, least.reason)) };
   surplus = surplusOf(parts);
   if (surplus > 0) parts = { ...parts, app: middleCut(app, cut(app, surplus, least.app)) };
   return oneLine(joined(parts), maxSubject);
+}
+
+/** Both ends of a tag tell something; of a description the beginning does. */
+function shortVersion(version: string, max: number): string {
+  if (!version.endsWith(')')) return middleCut(version, max);
+  return lengthOf(version) <= max ? version : `${oneLine(version.slice(0, -1), max - 1)})`;
 }
 
 /** What is new, in a few words: the tags of the changed images, else what else has changed. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type AppliedApps, createAppliedApps, type Synced } from '../../src/agent/applied.ts';
+import type { LedgerView } from '../../src/agent/ledgers.ts';
 import { createReleases, type Releases } from '../../src/agent/releases.ts';
 import type { StableState } from '../../src/agent/tracker.ts';
 import type { App } from '../../src/canary/app.ts';
@@ -21,7 +22,7 @@ interface Stage {
   readonly releases: Releases;
   readonly outcomes: Outcome[];
   /** The stable content that the ledger tells; absent: there is no ledger. */
-  readonly told: { content?: string };
+  readonly told: { content?: string; rejected?: LedgerView['rejectedImage'] };
   /** The Canary as the cluster has it. */
   readonly canary: () => KubeObject;
   /** A commit is synced in which the app has this content; `landed` had landed before it was asked for. */
@@ -32,7 +33,7 @@ interface Stage {
 function stage(before?: KubeObject, applied?: AppliedApps): Stage {
   let stored: KubeObject = before ?? canary;
   const outcomes: Outcome[] = [];
-  const told: { content?: string } = {};
+  const told: Stage['told'] = {};
   const stateOf = (content: string): StableState => ({ content, revision: commit('0') });
   const cluster = {
     mergePatch: (_ref: unknown, patch: { metadata: { annotations: Record<string, string> } }) => {
@@ -43,7 +44,14 @@ function stage(before?: KubeObject, applied?: AppliedApps): Stage {
   const releases = createReleases({
     deps: { cluster, clock: fastClock(1), log: silentLogger },
     submit: (outcome) => void outcomes.push(outcome),
-    ledger: () => (told.content === undefined ? undefined : { stable: stateOf(told.content), failed: () => undefined }),
+    ledger: () =>
+      told.content === undefined
+        ? undefined
+        : {
+            stable: stateOf(told.content),
+            failed: () => undefined,
+            rejectedImage: (images) => told.rejected?.(images),
+          },
     ...(applied ? { applied } : {}),
     signal: new AbortController().signal,
   });
@@ -507,5 +515,30 @@ describe('two agents that run at once by mistake', () => {
     on.releases.resume(other(on, '8', { id: 'older' }));
     await on.releases.end(own, rolledBack);
     expect(on.outcomes.at(-1)?.releaseId).toBe('theirs');
+  });
+});
+
+describe('what failed before', () => {
+  it('is told by its image too, where something else is pushed with it', () => {
+    const on = stage();
+    on.told.content = 'one';
+    on.sync('b', 'two');
+    expect(on.releases.failedBefore(key)).toBeUndefined();
+    on.told.rejected = (images) => ({
+      image: images['c'] ?? '',
+      entry: {
+        releaseId: 'r',
+        revision: commit('abc'),
+        at: '',
+        images,
+        templateHash: '',
+        content: 'other',
+        failedCheck: 'readiness',
+        reason: 'container crashes (exit 1)',
+      },
+    });
+    expect(on.releases.failedBefore(key)).toBe(
+      'Image two of a.test failed before at abc000000000, with other settings: container crashes (exit 1)',
+    );
   });
 });

@@ -114,7 +114,7 @@ function endTrouble(container: ContainerSeen, ended: unknown, isPrevious: boolea
   const killed = ofContainer(container, events).findLast((one) => one.reason === 'Killing');
   const probe = /failed (liveness|startup) probe/.exec(killed?.message ?? '')?.[1];
   if (probe !== undefined) return probeTrouble(container, probe, log);
-  const summary = code === 0 ? 'ends instead of running (exit code 0)' : `crashes (${exitText(code)})`;
+  const summary = code === 0 ? 'ends instead of running (exit 0)' : `crashes (${exitText(code)})`;
   return trouble(container, { cause: 'crash', summary, said: detail, log, ...output });
 }
 
@@ -129,7 +129,7 @@ const signals: Readonly<Record<number, string>> = {
 
 function exitText(code: number): string {
   const signal = signals[code - 128];
-  return `exit code ${code}${signal === undefined ? '' : `, ${signal}`}`;
+  return `exit ${code}${signal === undefined ? '' : `, ${signal}`}`;
 }
 
 /** It runs and does not answer as it should, or has only just been started once more. */

@@ -83,20 +83,15 @@ describe('an image that cannot be pulled', () => {
 
 describe('a container that does not run', () => {
   it.each([
-    ['crashes', looping(ended(1)), 'crash', 'container crashes (exit code 1)'],
-    ['is killed', looping(ended(139)), 'crash', 'container crashes (exit code 139, SIGSEGV)'],
-    ['ends well', looping(ended(0, 'Completed')), 'crash', 'container ends instead of running (exit code 0)'],
-    [
-      'is between two runs',
-      { ...waiting(''), state: { terminated: ended(2) } },
-      'crash',
-      'container crashes (exit code 2)',
-    ],
+    ['crashes', looping(ended(1)), 'crash', 'container crashes (exit 1)'],
+    ['is killed', looping(ended(139)), 'crash', 'container crashes (exit 139, SIGSEGV)'],
+    ['ends well', looping(ended(0, 'Completed')), 'crash', 'container ends instead of running (exit 0)'],
+    ['is between two runs', { ...waiting(''), state: { terminated: ended(2) } }, 'crash', 'container crashes (exit 2)'],
     [
       'has just been started once more',
       running({ restartCount: 2, lastState: { terminated: ended(3) } }),
       'crash',
-      'container crashes (exit code 3)',
+      'container crashes (exit 3)',
     ],
     ['is out of memory', looping(ended(137, 'OOMKilled')), 'out-of-memory', 'container is out of memory'],
     [
@@ -160,7 +155,7 @@ describe('a container that does not run', () => {
     ];
     const statuses = [waiting('PodInitializing'), { ...waiting('PodInitializing'), name: 'proxy' }];
     const ofSeveral = pod({ containers, containerStatuses: [running({ ready: true }), looping(ended(1), 'proxy')] });
-    expect(trouble({ pods: [ofSeveral] })?.summary).toBe('container proxy crashes (exit code 1)');
+    expect(trouble({ pods: [ofSeveral] })?.summary).toBe('container proxy crashes (exit 1)');
     const withInit = pod({
       containers,
       initContainers: [{ name: 'migrate', image }],
@@ -168,7 +163,7 @@ describe('a container that does not run', () => {
       initContainerStatuses: [looping(ended(1), 'migrate')],
     });
     expect(trouble({ pods: [withInit] })).toMatchObject({
-      summary: 'init container migrate crashes (exit code 1)',
+      summary: 'init container migrate crashes (exit 1)',
       log: { container: 'migrate' },
     });
     const done = pod({
@@ -374,7 +369,7 @@ describe('the cause', () => {
 describe('what is told', () => {
   const crash = {
     cause: 'crash',
-    summary: 'container crashes (exit code 1)',
+    summary: 'container crashes (exit 1)',
     detail: 'pod web-1, container app: ended with exit code 1',
   } as const;
 
@@ -383,10 +378,10 @@ describe('what is told', () => {
     expect(toldTrouble(crash, said)).toEqual({
       cause: 'crash',
       summary: crash.summary,
-      text: 'container crashes (exit code 1): panic: no database',
+      text: 'container crashes (exit 1): panic: no database',
       lines: [crash.detail, 'last log lines:', ...said.map((line) => `  ${line}`)],
     });
-    expect(toldTrouble(crash, ['bye']).text).toBe('container crashes (exit code 1): bye');
+    expect(toldTrouble(crash, ['bye']).text).toBe('container crashes (exit 1): bye');
     expect(toldTrouble(crash, [])).toMatchObject({ text: crash.summary, lines: [crash.detail] });
   });
 });

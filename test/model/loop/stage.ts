@@ -245,7 +245,7 @@ export class Stage {
     const own = createReleases({
       deps,
       submit: (outcome) => this.submit(outcome),
-      ledger: () => this.stable && { stable: this.stable, failed: () => undefined },
+      ledger: () => this.stable && { stable: this.stable, failed: () => undefined, rejectedImage: () => undefined },
       applied,
       signal,
     });
