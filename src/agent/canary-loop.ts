@@ -2,7 +2,7 @@ import { wakes } from '../canary/decide.ts';
 import { gatesOf, opensGate } from '../canary/gates.ts';
 import type { Workload } from '../canary/overlap.ts';
 import { parseStatus } from '../canary/status.ts';
-import type { CanaryStatus, Decision, Phase } from '../canary/types.ts';
+import type { CanarySpec, CanaryStatus, Decision, Phase } from '../canary/types.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { createKeyedQueue } from '../lib/keyed-queue.ts';
 import { createLimit } from '../lib/limit.ts';
@@ -123,6 +123,14 @@ export function createCanaryLoop({
     memory.complainedAtMs = clock.now();
     const { name, namespace = '' } = canary.metadata;
     effects.tell(canary, { name, namespace }, { type: 'Warning', level: 'error', message });
+  };
+
+  /** The same refusal of the API server comes at every look. */
+  const refuse = (canary: KubeObject, spec: CanarySpec, memory: Memory, message: string): void => {
+    const { refusal } = memory;
+    if (refusal?.message === message && clock.now() - refusal.atMs < complaintMs) return;
+    memory.refusal = { message, atMs: clock.now() };
+    effects.tell(canary, spec, { type: 'Warning', level: 'info', message });
   };
 
   const lookAt = createLook({ views, settings, releases, keysFor, workloadsInGit });
@@ -251,6 +259,7 @@ export function createCanaryLoop({
       if (!isQuiet(decision, status) || reached.tick.seen.isUnapplied) memory.quiet = false;
       await perform(key, canary, memory, reached);
       memory.complaint = '';
+      memory.refusal = undefined;
       // Of a check that would be shorter than the interval, and one stall of a server would count twice.
       const leftMs = restMs(memory.judged, spec.analysis.intervalMs, clock.elapsed());
       if (decision.isJudged && leftMs !== undefined) again(clock.now() + leftMs);
@@ -265,7 +274,7 @@ export function createCanaryLoop({
         memory.ahead = memory.ahead ?? 'unknown';
         again(clock.now() + conflictRetryMs);
       } else {
-        effects.tell(canary, spec, { type: 'Warning', level: 'info', message: error.message });
+        refuse(canary, spec, memory, error.message);
         again(clock.now() + Math.min(spec.analysis.intervalMs, 10_000));
       }
     }

@@ -34,6 +34,8 @@ export interface Memory {
   complaint: string;
   complainedAtMs: number;
   /** For those who wait for a change. A new agent tells them of the first one that it finds. */
+  /** What a look failed with last, likewise. Absent: the last one was good. */
+  refusal: { readonly message: string; readonly atMs: number } | undefined;
   phase: string;
   /** As the last tick found them. One that opens between two agents is found open at the next tick by schedule. */
   gates: GateState | undefined;
@@ -59,6 +61,7 @@ export function emptyMemory(): Memory {
     intervalMs: 0,
     complaint: '',
     complainedAtMs: 0,
+    refusal: undefined,
     phase: '',
     gates: undefined,
     gateOpened: false,

@@ -72,7 +72,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
   let woken = false;
   let wakeUp: () => void = () => undefined;
   let everything = true;
-  let toldProblems = '';
+  let toldProblems: ReadonlySet<string> = new Set();
   /** What was applied last, to its end. */
   let done:
     | {
@@ -119,16 +119,20 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     return held;
   };
 
+  /** What is wrong is told once, as long as it is. */
   const report = (revision: Revision, problems: readonly Problem[]): void => {
-    const key = JSON.stringify([revision, problems]);
-    if (key === toldProblems) return;
-    toldProblems = key;
+    const standing = new Set<string>();
     for (const { severity, path, line, message, hint } of problems) {
+      // Without the line: every edit above it would make it news.
+      const key = JSON.stringify([severity, path, message]);
+      standing.add(key);
+      if (toldProblems.has(key)) continue;
       log[severity === 'error' ? 'error' : 'warn'](
         { revision, path, line },
         `${path}:${line} ${message}${hint ? `; ${hint}` : ''}`,
       );
     }
+    toldProblems = standing;
   };
 
   /** Undefined: Git has moved on, and what is left of it is not applied. */

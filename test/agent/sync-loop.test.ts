@@ -10,6 +10,7 @@ import type { Cluster } from '../../src/cluster/cluster.ts';
 import { AgentError } from '../../src/lib/errors.ts';
 import type { Http } from '../../src/lib/http.ts';
 import { createLogger } from '../../src/lib/log.ts';
+import type { Problem } from '../../src/manifest/types.ts';
 import type { Desired, Syncer, SyncResult } from '../../src/sync/syncer.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { type ManualClock, manualClock } from '../helpers/manual-clock.ts';
@@ -73,7 +74,14 @@ async function onStage(
     whileFetched,
     whileOpening,
     guard,
-  }: { readonly whileFetched?: Meanwhile; readonly whileOpening?: Meanwhile; readonly guard?: string },
+    warnings,
+  }: {
+    readonly whileFetched?: Meanwhile;
+    readonly whileOpening?: Meanwhile;
+    readonly guard?: string;
+    /** What is wrong with a commit. */
+    readonly warnings?: (commit: string) => readonly Problem[];
+  },
   story: (stage: Stage) => Promise<void>,
 ): Promise<void> {
   const ending = new AbortController();
@@ -116,6 +124,7 @@ async function onStage(
       (isOutdated ? dropped : applied).push(name);
       return {
         ...nothing,
+        warnings: warnings?.(name) ?? [],
         isOutdated,
         ...(guard === undefined || guard === allowed.guarded ? {} : { held: 'much', guarded: guard }),
       };
@@ -228,6 +237,25 @@ describe('a commit that changes no manifest', () => {
       loop.resync();
       await eventually('compared', () => applied.length === 3);
       expect(revisions).toEqual(['a', 'b', 'b'].map(commit));
+    });
+  });
+});
+
+describe('what is wrong', () => {
+  it('is told once, also where later commits move it to another line, and again when it comes back', async () => {
+    const wrong: Readonly<Record<string, readonly number[]>> = { a: [3], b: [4], c: [], d: [3], e: [3] };
+    const warnings = (name: string): readonly Problem[] =>
+      (wrong[name] ?? []).map((line) => ({ severity: 'warning', path: 'x.yaml', line, message: 'is doubtful' }));
+    await onStage({ warnings }, async ({ branch, loop, messages }) => {
+      const told = (): number => messages.filter((message) => message.endsWith('is doubtful')).length;
+      const counts: number[] = [];
+      for (const tip of ['a', 'b', 'c', 'd', 'e']) {
+        branch.tip = tip;
+        loop.wake('a push');
+        await eventually(`synced ${tip}`, () => loop.state.synced === commit(tip));
+        counts.push(told());
+      }
+      expect(counts).toEqual([1, 1, 1, 2, 2]);
     });
   });
 });

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { installCrds } from '../../src/sandbox/sandbox.ts';
 import { startServer } from '../helpers/http-server.ts';
-import { appFiles, appPath, canaryYaml, hostOf, toTag } from './apps.ts';
+import { appFiles, appPath, canaryYaml, hostOf, namespaceYaml, toTag } from './apps.ts';
 import { canary, object, weights } from './look.ts';
 import { adopted, outcome } from './outcomes.ts';
 import { expectSound } from './soundness.ts';
@@ -59,6 +59,21 @@ describe('a Canary that is wrong', onceMore, () => {
         expect(object(stage, 'HTTPRoute', name)).toBeUndefined();
       }
       await expectSound(stage);
+    });
+  });
+
+  it('is told of again every hour as long as it is, and at no look in between', async () => {
+    const files = { 'apps/namespaces/test.yaml': namespaceYaml() };
+    await onStage({ files, speed: 1_500 }, async (stage) => {
+      await stage.until('the namespace is there', () => object(stage, 'Namespace', 'test', ''));
+      await installCrds(stage.sandbox.apiUrl, await readFile(flaggerCrds, 'utf8'));
+      expect((await applyByHand(stage, crooked)).status).toBe(201);
+      const count = (): number => told(stage, 'crooked.test').length;
+      await stage.until('it is told', () => count() > 0);
+      const firstMs = stage.clock.now();
+      await stage.until('it is told again', () => count() > 1);
+      expect(stage.clock.now() - firstMs).toBeGreaterThan(3_000_000);
+      expect(count()).toBe(2);
     });
   });
 
