@@ -13,6 +13,7 @@ import { createOutcomeWriter } from '../release/writer.ts';
 import { createSyncer } from '../sync/syncer.ts';
 import { createAppliedApps } from './applied.ts';
 import { createCanaryLoop } from './canary-loop.ts';
+import { createClosing } from './closing.ts';
 import type { Deps } from './deps.ts';
 import { rescaled } from './desired.ts';
 import { createDropReport } from './dropped.ts';
@@ -43,7 +44,12 @@ export interface Agent {
   stop(): Promise<void>;
 }
 
-const outcomeNames = { promoted: 'Promotion', 'rolled-back': 'Rollback', adopted: 'First state' } as const;
+const outcomeNames = {
+  promoted: 'Promotion',
+  'rolled-back': 'Rollback',
+  adopted: 'First state',
+  removed: 'Closing',
+} as const;
 
 /** How long steps under way may take when the agent stops. */
 const stopPatienceMs = 5_000;
@@ -170,6 +176,16 @@ export function startAgent(deps: Deps): Agent {
     },
     (canary, spec, event) => effects.tell(canary, spec, event),
   );
+  const closing = createClosing({
+    ledgers,
+    canaries: views.canaries,
+    clock,
+    submit: (outcome) => writer.submit(outcome),
+  });
+  // Its Canary may take its time to hand everything back.
+  views.canaries.onChange((change) => {
+    if (change.kind === 'deleted') closing.look();
+  });
   let apps: readonly App[] = [];
   let appByKey: ReadonlyMap<string, App> = new Map();
   const syncLoop = createSyncLoop({
@@ -180,7 +196,7 @@ export function startAgent(deps: Deps): Agent {
     ledgers,
     phaseOf,
     takenOver: (synced) => new Set(synced.flatMap((app) => apexOf(app, views.services))),
-    onSynced: (synced, checked) => {
+    onSynced: (synced, checked, tree) => {
       notices.know(checked);
       // No view tells of it: the number of pods of a target is not applied to it.
       for (const key of rescaled(apps, synced)) canaryLoop.wake(key);
@@ -189,6 +205,8 @@ export function startAgent(deps: Deps): Agent {
       for (const key of applied.takeAwaited()) canaryLoop.wake(key);
       tellRefusals(synced);
       adoptAll(synced);
+      closing.note(tree);
+      closing.look();
     },
     signal,
   });

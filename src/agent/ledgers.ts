@@ -8,6 +8,7 @@ import type { Deps } from './deps.ts';
 import type { StableState } from './tracker.ts';
 
 export interface LedgerView {
+  /** Undefined: it has none, or the app had left Git. */
   readonly stable: StableState | undefined;
   /** Why a state is in quarantine; undefined where it is not (any more). */
   readonly failed: (state: Pick<AppState, 'content' | 'images' | 'templateHash'>) => string | undefined;
@@ -20,6 +21,7 @@ export interface Ledgers {
   /** Reads what is new among the ledgers of a revision. */
   read(files: ReadonlyMap<string, TreeFile>): Promise<void>;
   get(key: string): LedgerView | undefined;
+  entries(): Iterable<readonly [key: string, view: LedgerView]>;
 }
 
 export function createLedgers({
@@ -30,7 +32,10 @@ export function createLedgers({
 }: Pick<Deps, 'repo' | 'settings' | 'log' | 'clock'>): Ledgers {
   const folder = ledgerFolder(settings);
   const viewOf = (ledger: Ledger): LedgerView => ({
-    stable: ledger.stable && { content: ledger.stable.content, revision: ledger.stable.revision },
+    // Of an app that comes back what was there before it left is history.
+    stable: ledger.removed
+      ? undefined
+      : ledger.stable && { content: ledger.stable.content, revision: ledger.stable.revision },
     failed: (state) => quarantineReason(ledger, state, clock.now()),
     rejectedImage: (images) => rejectedImage(ledger, images, clock.now()),
   });
@@ -60,5 +65,6 @@ export function createLedgers({
       byKey = next;
     },
     get: (key) => byKey.get(key)?.view,
+    entries: () => [...byKey].map(([key, { view }]) => [key, view] as const),
   };
 }

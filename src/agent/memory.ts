@@ -33,9 +33,9 @@ export interface Memory {
   /** What was last complained about, and when, so that it is said once an hour. A new agent says it again. */
   complaint: string;
   complainedAtMs: number;
-  /** For those who wait for a change. A new agent tells them of the first one that it finds. */
-  /** What a look failed with last, likewise. Absent: the last one was good. */
+  /** What a look failed with last, likewise said once an hour. Absent: the last one was good. A new agent says it again. */
   refusal: { readonly message: string; readonly atMs: number } | undefined;
+  /** For those who wait for a change. A new agent tells them of the first one that it finds. */
   phase: string;
   /** As the last tick found them. One that opens between two agents is found open at the next tick by schedule. */
   gates: GateState | undefined;

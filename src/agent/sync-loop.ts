@@ -10,6 +10,7 @@ import type { Stray } from '../manifest/stray.ts';
 import { type ObjectRef, type Problem, refKey, refOf } from '../manifest/types.ts';
 import type { Desired, Syncer, SyncResult } from '../sync/syncer.ts';
 import type { AppliedApps, Synced, Wanted } from './applied.ts';
+import type { SyncedTree } from './closing.ts';
 import type { Deps } from './deps.ts';
 import { judgedManifests, replicasOf, withLeftAlone, withOverlays } from './desired.ts';
 import { createHeldApps, type StableApps } from './held-apps.ts';
@@ -54,7 +55,7 @@ export interface SyncLoopOptions {
   /** Apex services that a Canary has taken over, by refKey. */
   readonly takenOver: (apps: readonly App[]) => ReadonlySet<string>;
   /** Called after each pass, for what waits on it. */
-  readonly onSynced: (apps: readonly App[], checked: readonly Problem[]) => void;
+  readonly onSynced: (apps: readonly App[], checked: readonly Problem[], tree: SyncedTree) => void;
   readonly signal: AbortSignal;
 }
 
@@ -249,7 +250,13 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       const counts = { applied: applied.length, pruned: pruned.length, failed: failed.length };
       log.info({ revision, ...counts, ...(held === undefined ? {} : { held }) }, `Synced ${revision.slice(0, 10)}`);
     }
-    onSynced(apps, checked);
+    const isWhole =
+      held === undefined &&
+      failed.length === 0 &&
+      loaded.unreadablePaths.size === 0 &&
+      loaded.problems.every(({ severity }) => severity !== 'error');
+    const keys = new Set(apps.map(keyOf));
+    onSynced(apps, checked, { revision: since, keys, isWhole, hasStrays: loaded.strays.size > 0 });
   };
 
   return {

@@ -7,6 +7,7 @@ import {
   type Composed,
   type ComposeSettings,
   composeAdoptions,
+  composeClosing,
   composePromotion,
   composingRollback,
   composingTogether,
@@ -123,6 +124,12 @@ export async function buildOutcomes(
   for (const outcome of outcomes.filter(({ verdict }) => verdict !== 'adopted')) {
     await guarded(outcome, async () => {
       await readLedgerOf(outcome);
+      if (outcome.verdict === 'removed') {
+        const isBy = await removesCanary(repo, outcome, settings.path);
+        if (isBy) await readSaid(repo, outcome, said);
+        const by = said.get(outcome.state.revision)?.author;
+        return settle(outcome, composeClosing(draft, outcome, isBy ? by : undefined, isBy ? saying : settings));
+      }
       await readSaid(repo, outcome, said);
       if (outcome.verdict === 'promoted') {
         const tags = await tagsOf(outcome.app, signal);
@@ -149,6 +156,23 @@ export async function buildOutcomes(
     return { outcome, revision: tellers.get(outcome.releaseId)?.[0] ?? tip, number };
   });
   return { draft, written, blocked };
+}
+
+/** Whether it was this very commit that took the app's Canary out of Git: nobody else is to be named for it. */
+async function removesCanary(repo: GitRepo, { app, state }: Outcome, under: string): Promise<boolean> {
+  try {
+    if (!(await repo.has(state.revision))) return false;
+    const [parent] = (await repo.commit(state.revision)).parents;
+    if (parent === undefined || !(await repo.has(parent))) return false;
+    for (const change of await repo.diff(parent, state.revision, under)) {
+      if (change.kind === 'added') continue;
+      const text = Buffer.from(await repo.blob(change.before.oid)).toString('utf8');
+      if (/\bkind["']?:\s*["']?Canary\b/.test(text) && text.includes(app.name)) return true;
+    }
+  } catch (error) {
+    if (!(error instanceof AgentError)) throw error;
+  }
+  return false;
 }
 
 /** What people pushed, as far as it is here: the server is not asked for what only decorates a message. */

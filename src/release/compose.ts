@@ -1,8 +1,8 @@
 import type { CommitDraft, Revision, Signature, TagDraft } from '../git/repo.ts';
 import { fileBytes } from './file-bytes.ts';
 import { holdsRelease, type Ledger, ledgerPath, type QuarantineEntry, type StableEntry } from './ledger.ts';
-import { LedgerFile, withQuarantine, withStable } from './ledger-file.ts';
-import { adoptionMessage, type MessageSettings, outcomeMessage } from './message.ts';
+import { LedgerFile, withQuarantine, withRemoved, withStable } from './ledger-file.ts';
+import { adoptionMessage, closingMessage, type MessageSettings, outcomeMessage } from './message.ts';
 import { appIn, appKey, type Files, type Render } from './rendered.ts';
 import { type Revert, reverting, type Together } from './revert.ts';
 import type { AppId, Outcome } from './types.ts';
@@ -113,7 +113,9 @@ export function* composeAdoptions(
   const fresh = new Map<string, Outcome>();
   for (const outcome of outcomes) {
     const path = ledgerPath(settings, outcome.app);
-    if (draft.ledgers.get(path)?.ledger.stable === undefined) fresh.set(path, outcome);
+    const ledger = draft.ledgers.get(path)?.ledger;
+    // One that comes back to Git is seen for the first time again.
+    if (ledger?.stable === undefined || ledger.removed) fresh.set(path, outcome);
   }
   const adopted = [...fresh.values()];
   if (adopted.length === 0) return adopted;
@@ -124,6 +126,23 @@ export function* composeAdoptions(
   }
   commit(draft, { files, message: adoptionMessage(adopted, settings), outcomes: adopted, number: 0 }, settings);
   return adopted;
+}
+
+/** Closes the ledger of an app that has left Git; `by` says who removed it, where that is known. */
+export function composeClosing(
+  draft: Draft,
+  outcome: Outcome,
+  by: string | undefined,
+  settings: ComposeSettings,
+): Composed {
+  const path = ledgerPath(settings, outcome.app);
+  const file = draft.ledgers.get(path);
+  if (!file?.ledger.stable || file.ledger.removed) return { kind: 'written', number: undefined };
+  const entry = { revision: outcome.state.revision, at: time(outcome.atMs), ...(by === undefined ? {} : { by }) };
+  const message = closingMessage(outcome, settings);
+  const files = new Map([[path, withRemoved(file, entry)]]);
+  commit(draft, { files, message, outcomes: [outcome], number: undefined }, settings);
+  return { kind: 'composed' };
 }
 
 export interface RollbackTrees {

@@ -7,6 +7,7 @@ import {
   ledgerOf,
   type LedgerText,
   type QuarantineEntry,
+  type RemovedEntry,
   readLedgerText,
   type StableEntry,
 } from './ledger.ts';
@@ -56,6 +57,7 @@ export class LedgerFile {
 export function withStable(app: AppId, file: LedgerFile | undefined, entry: StableEntry): string {
   if (!file) return newText(app, { stable: entry });
   const { document, value } = file.take();
+  document.delete('removed');
   const before = isRecord(value) ? value['stable'] : undefined;
   if (!isRecord(before)) document.set('stable', document.createNode(entry));
   else {
@@ -65,6 +67,13 @@ export function withStable(app: AppId, file: LedgerFile | undefined, entry: Stab
       document.setIn(['stable', field], isRecord(now) ? document.createNode(now) : now);
     }
   }
+  return written(document, file.text);
+}
+
+/** The ledger's text of an app that has left Git. What was promoted and rejected stays in it. */
+export function withRemoved(file: LedgerFile, entry: RemovedEntry): string {
+  const { document } = file.take();
+  document.set('removed', document.createNode(entry));
   return written(document, file.text);
 }
 

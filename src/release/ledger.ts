@@ -31,9 +31,19 @@ export interface QuarantineEntry {
   readonly expires?: string;
 }
 
+/** When an app left Git. */
+export interface RemovedEntry {
+  readonly revision: Revision;
+  readonly at: string;
+  /** Who removed it; absent: not known. */
+  readonly by?: string;
+}
+
 export interface Ledger {
   readonly stable?: StableEntry;
   readonly quarantine: readonly QuarantineEntry[];
+  /** Absent: the app is in Git. */
+  readonly removed?: RemovedEntry;
 }
 
 export const apiVersion = 'serin.dev/v1';
@@ -100,6 +110,7 @@ export function ledgerOf(path: string, value: unknown): Ledger {
   return {
     ...(stable === undefined ? {} : { stable: stableOf(stable) }),
     quarantine: entries.map((entry: Record<string, unknown>) => quarantineOf(entry)),
+    ...(isRecord(value['removed']) ? { removed: removedOf(value['removed']) } : {}),
   };
 }
 
@@ -143,6 +154,11 @@ function stableOf(value: Record<string, unknown>): StableEntry {
     configs: textsOf(value['configs']),
     content: String(value['content']),
   };
+}
+
+function removedOf(value: Record<string, unknown>): RemovedEntry {
+  const by = textOf(value['by']);
+  return { revision: asRevision(textOf(value['revision'])), at: textOf(value['at']), ...(by === '' ? {} : { by }) };
 }
 
 function quarantineOf(value: Record<string, unknown>): QuarantineEntry {

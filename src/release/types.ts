@@ -70,7 +70,8 @@ export interface RecordedOutcome {
 export interface Outcome {
   readonly app: AppId;
   readonly releaseId: string;
-  readonly verdict: 'promoted' | 'rolled-back' | 'adopted';
+  /** `removed`: the app is no longer in Git, since `state.revision`. */
+  readonly verdict: 'promoted' | 'rolled-back' | 'adopted' | 'removed';
   readonly atMs: number;
   readonly startedAtMs: number;
   readonly state: AppState;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { appFiles, appPath, hostOf, toTag } from './apps.ts';
 import { canary, editByHand, image, record, replicas, weights } from './look.ts';
-import { adopted, outcome, outcomes } from './outcomes.ts';
+import { adopted, agentCommits, outcome, outcomes } from './outcomes.ts';
 import { expectSound, ledger } from './soundness.ts';
 import { onStage, patient } from './stage.ts';
 
@@ -28,6 +28,31 @@ describe('Git alone tells what runs', patient, () => {
       );
       expect(image(stage, 'podinfo-primary')).toBe('podinfo:3.1.0');
       await expectSound(stage);
+    });
+  });
+
+  it('an app that leaves Git closes its ledger with a commit that says who removed it, and comes back as a new one', async () => {
+    await onStage({ files: { ...files, ...appFiles({ name: 'stays' }) }, hosts }, async (stage) => {
+      await adopted(stage, 'test/podinfo', 'test/stays');
+      const gone = { [appPath()]: null, 'apps/podinfo/canary.yaml': null };
+      const removed = await stage.push('podinfo is history', gone);
+      const close = await stage.untilPushed('the ledger is closed', async () =>
+        (await agentCommits(stage)).find(({ trailers }) => trailers['Verdict'] === 'removed'),
+      );
+      expect(close.subject).toMatch(/^close test\/podinfo: removed from Git by \S/);
+      expect(close.trailers).toMatchObject({ Release: 'test/podinfo', Revision: removed });
+      expect((await ledger(stage))?.removed).toMatchObject({ revision: removed, by: expect.any(String) as string });
+      expect((await ledger(stage, 'test/stays'))?.removed).toBeUndefined();
+
+      const back = Object.fromEntries(Object.keys(gone).map((path) => [path, files[path] ?? '']));
+      const returned = await stage.push('podinfo again', {
+        ...back,
+        [appPath()]: toTag('3.1.1')(files[appPath()] ?? ''),
+      });
+      await stage.until('it is adopted as it is now', async () => (await ledger(stage))?.stable?.revision === returned);
+      expect((await ledger(stage))?.removed).toBeUndefined();
+      expect(image(stage, 'podinfo-primary')).toBe('podinfo:3.1.1');
+      expect((await agentCommits(stage)).filter(({ trailers }) => trailers['Verdict'] === 'removed')).toHaveLength(1);
     });
   });
 

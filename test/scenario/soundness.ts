@@ -6,6 +6,7 @@ import { agentCommits } from './outcomes.ts';
 import type { Stage } from './stage.ts';
 
 interface Ledger {
+  readonly removed?: { readonly revision: string; readonly by?: string };
   readonly stable?: {
     readonly release: number;
     readonly revision: string;
