@@ -51,6 +51,7 @@ const stackOf = (error: unknown): string => (error instanceof Error ? (error.sta
 const complaintMs = 3_600_000;
 const conflictRetryMs = 250;
 const notReadyRetryMs = 500;
+const stillRetryMs = 2_000;
 const underAnalysis: ReadonlySet<Phase> = new Set<Phase>(['Progressing', 'WaitingPromotion']);
 const atRest: ReadonlySet<Phase> = new Set<Phase>([
   '',
@@ -185,6 +186,27 @@ export function createCanaryLoop({
     }
   };
 
+  /** Its users leave what nobody judges even so. False: they could not. */
+  const standStill = async (key: string, canary: KubeObject, memory: Memory): Promise<boolean> => {
+    const understood = understanding.still(key, canary);
+    if (!understood) return true;
+    try {
+      // Why it stands still has been said.
+      memory.suspensionTold = true;
+      const reached = await reach({ ...understood, status: parseStatus(canary), canary }, memory);
+      if (reached) await perform(key, canary, memory, reached);
+      return true;
+    } catch (error) {
+      if (signal.aborted) return false;
+      if (!(error instanceof AgentError)) throw error;
+      if (error.code === 'CLUSTER_CONFLICT') memory.ahead = memory.ahead ?? 'unknown';
+      else effects.tell(canary, understood.spec, { type: 'Warning', level: 'info', message: error.message });
+      return false;
+    } finally {
+      memory.suspensionTold = false;
+    }
+  };
+
   /** When one that was not known is looked at first. False: it was known. */
   const begin = (
     key: string,
@@ -225,9 +247,10 @@ export function createCanaryLoop({
       understood = understanding.of(key, canary);
     } catch (error) {
       if (!(error instanceof AgentError)) throw error;
-      // It stays where it is: traffic is not moved by a Canary that cannot be understood.
+      // It stays where it is: nothing goes on with a Canary that cannot be understood.
       complain(canary, memory, `invalid canary spec: ${error.message}`);
-      return queue.addAt(key, clock.now() + complaintMs);
+      const isDone = await standStill(key, canary, memory);
+      return queue.addAt(key, clock.now() + (isDone ? complaintMs : stillRetryMs));
     }
     ways.note(key, understood);
     const { spec, router } = understood;

@@ -1,5 +1,7 @@
 import { type CanaryDefaults, parseCanary } from '../canary/parse.ts';
+import { jsonOf } from '../canary/json.ts';
 import type { CanarySpec } from '../canary/types.ts';
+import { AgentError } from '../lib/errors.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { supportedSpec } from '../routers/reconcile.ts';
 import { routerFor } from '../routers/registry.ts';
@@ -15,12 +17,23 @@ export interface Understood {
 export interface Understanding {
   /** Throws CANARY_INVALID. */
   of(key: string, canary: KubeObject): Understood;
+  /**
+   * One that cannot be understood, as it was last, or else what it says of its target and of the way by which users come: suspended, so that
+   * nothing goes on but that users leave what nobody judges. Undefined: too little is known, or it is not for this Canary to say.
+   */
+  still(key: string, canary: KubeObject): Understood | undefined;
   forget(key: string): void;
 }
 
 /** Reads a Canary once for each generation: its status changes nine times in a release, its spec hardly ever. */
 export function createUnderstanding(defaults: CanaryDefaults, rivals: Rivals): Understanding {
   const known = new Map<string, { readonly version: string; readonly understood: Understood }>();
+  const understand = (canary: KubeObject): Understood => {
+    const spec = parseCanary(canary, defaults);
+    rivals.refuseSecond(canary, spec);
+    const router = routerFor(spec.provider);
+    return { spec: supportedSpec(router, spec), router };
+  };
   return {
     of(key, canary) {
       const { uid, generation, deletionTimestamp } = canary.metadata as KubeObject['metadata'] & {
@@ -32,13 +45,30 @@ export function createUnderstanding(defaults: CanaryDefaults, rivals: Rivals): U
         rivals.refuseSecond(canary, before.understood.spec);
         return before.understood;
       }
-      const spec = parseCanary(canary, defaults);
-      rivals.refuseSecond(canary, spec);
-      const router = routerFor(spec.provider);
-      const understood = { spec: supportedSpec(router, spec), router };
+      const understood = understand(canary);
       known.set(key, { version, understood });
       return understood;
     },
+    still(key, canary) {
+      const { uid, deletionTimestamp } = canary.metadata;
+      if (deletionTimestamp !== undefined) return undefined;
+      const before = known.get(key);
+      const isSame = before !== undefined && before.version.startsWith(`${uid} `);
+      try {
+        const { spec, router } = isSame ? before.understood : understand(withoutAnalysis(canary));
+        rivals.refuseSecond(canary, spec);
+        return { spec: { ...spec, suspend: true }, router };
+      } catch (error) {
+        if (error instanceof AgentError) return undefined;
+        throw error;
+      }
+    },
     forget: (key) => void known.delete(key),
   };
+}
+
+/** Most of what can be wrong with a Canary is wrong with how it judges. */
+function withoutAnalysis(canary: KubeObject): KubeObject {
+  const { provider, targetRef, service, ingressRef, autoscalerRef } = jsonOf(canary['spec']);
+  return { ...canary, spec: { provider, targetRef, service, ingressRef, autoscalerRef, skipAnalysis: true } };
 }

@@ -56,6 +56,27 @@ describe('bad input', patient, () => {
     });
   });
 
+  it('that makes a Canary unreadable gives the users of its canary no version that nobody judges', async () => {
+    const canaryPath = 'apps/podinfo/canary.yaml';
+    const good = files[canaryPath] ?? '';
+    await onStage({ files, hosts }, async (stage) => {
+      await adopted(stage);
+      await stage.edit('podinfo 3.1.1', appPath(), toTag('3.1.1'));
+      await stage.until('the first step', () => canary(stage).weight === 20);
+      await stage.push('a newer one, and a slip of the hand', {
+        [canaryPath]: good.replace('gatewayapi:v1', 'gloo:v9'),
+        [appPath()]: toTag('3.1.2')((await stage.file(appPath())) ?? ''),
+      });
+      await stage.said(/^podinfo\.test has changed: the users of podinfo\.test go to the primary/);
+      await stage.until('they are there', () => weights(stage)[1] === 0);
+      await stage.restsFor(20_000);
+      expect([canary(stage).phase, ...weights(stage)]).toEqual(['Progressing', 100, 0]);
+      await stage.push('mended', { [canaryPath]: good });
+      expect((await outcome(stage, 1)).subject).toMatch(/^rollback test\/podinfo 3\.1\.2/);
+      await expectSound(stage);
+    });
+  });
+
   it('that leaves nothing of the tree deletes nothing of the cluster', async () => {
     await onStage({ files, hosts }, async (stage) => {
       await adopted(stage);
