@@ -112,7 +112,20 @@ function partOf({ apiVersion, kind }: KubeObject): string | undefined {
 
 function contentOf(judged: unknown, configs: readonly Manifest[]): string {
   const data = configs.map(({ object }) => [object.kind, object.metadata.name, dataOf(object), object['binaryData']]);
-  return sha256Hex(canonicalJson([judged, data])).slice(0, 16);
+  return sha256Hex(canonicalJson([withoutNulls(judged), data])).slice(0, 16);
+}
+
+/** Maps in which a null is a value: the empty text, or zero. */
+const valueMaps = new Set(['annotations', 'labels', 'limits', 'matchLabels', 'nodeSelector', 'requests']);
+
+/** A field that is null is absent for an API server. */
+function withoutNulls(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(withoutNulls);
+  const members = Object.entries(value).filter(([, member]) => member !== null);
+  return Object.fromEntries(
+    members.map(([name, member]) => [name, valueMaps.has(name) ? member : withoutNulls(member)] as const),
+  );
 }
 
 /** `stringData` is only another way to write `data`. */

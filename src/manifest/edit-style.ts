@@ -38,7 +38,8 @@ export function isPlainSafe(value: string): boolean {
   if (/^(?:[yn]|yes|no|on|off|~|<<|=|[-+.]?[\d.][\d_.:,eE+-]*|0[xob][\da-f_]+|\d{4}-\d\d?-\d\d?.*)$/i.test(value)) {
     if (!/^\d+\.\d+\.\d+/.test(value) || /[:_]/.test(value)) return false;
   }
-  if (/[,[\]{}]/.test(value) || value.endsWith(':') || value.startsWith('---') || value.startsWith('...')) return false;
+  if (/[,[\]{}]|^[?:]/.test(value) || value.endsWith(':') || value.startsWith('---') || value.startsWith('...'))
+    return false;
   const readings = [
     parseDocument(value, { version: '1.1' }),
     parseDocument(value, { version: '1.2' }),

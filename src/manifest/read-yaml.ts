@@ -46,7 +46,9 @@ function tellDuplicates(node: unknown, errors: YAMLParseError[]): void {
   for (const item of node.items) {
     tellDuplicates(item, errors);
     if (!isMap(node) || !isPair(item) || !isScalar(item.key)) continue;
-    const { value, range } = item.key;
+    const { value, range, type } = item.key;
+    // Several merges are one.
+    if (value === '<<' && type === 'PLAIN') continue;
     if (keys.has(value))
       errors.push(
         new YAMLParseError(

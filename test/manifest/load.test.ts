@@ -129,6 +129,11 @@ status: {}
       message: 'kustomize is not rendered yet (namespace, patches): the 2 files it names are not applied',
     });
     expect([...changed.unreadablePaths].sort()).toEqual(['base/x.yaml', 'prod/patch.yaml']);
+
+    const generating = load({ 'kustomization.yaml': 'configMapGenerator: [{name: x, literals: [a=b]}]\n' });
+    expect(generating.problems.map(({ message }) => message)).toEqual([
+      'kustomize is not rendered yet (configMapGenerator): what it makes is not applied',
+    ]);
   });
 
   it("keeps Flux's Kustomizations, which are objects", () => {

@@ -102,11 +102,67 @@ items:
     expect(hint(`apiVersion: v1\n<<<<<<< HEAD\na: 1\n=======\na: 2\n>>>>>>> b\n`)).toContain('merge conflict');
   });
 
+  it('says nothing of objects where a file was never meant to hold any', () => {
+    const settings = '{\n  // what the editor shows\n  "folders": [{ "path": "."\n}';
+    expect(parseManifests('.vscode/x.json', settings).problems).toMatchObject([
+      {
+        severity: 'warning',
+        message: expect.stringContaining('not readable as JSON') as string,
+        hint: 'if it is no manifest, name the file in .serinignore',
+      },
+    ]);
+    expect(parseManifests('package.json', '{"name": "x", "version": "1"}').problems).toEqual([]);
+  });
+
+  it.each([
+    ['single quotes', "a: 'b\nc'\n", { a: 'b c' }],
+    ['double quotes', 'x:\n  a: "b\n\n c"\n', { x: { a: 'b\nc' } }],
+    ['quotes in a list', "x:\n- 'a\n  b'\n- 'c\nd'\n", { x: ['a b', 'c d'] }],
+    ['brackets', 'x:\n  a: [\nb,\n"c"\n]\n  d: e\n', { x: { a: ['b', 'c'], d: 'e' } }],
+    ['braces', 'x:\n  a: {\n  b: 1,\nc: 2\n}\n', { x: { a: { b: 1, c: 2 } } }],
+  ])('reads text in %s that goes on at its key or before it, as kubectl does', (_, text, fields) => {
+    const { manifests, problems } = parseManifests('x.yaml', `${configMap('a')}${text}`);
+    expect(problems).toEqual([]);
+    expect(manifests[0]?.object).toMatchObject(fields);
+  });
+
+  it('takes time that grows with the keys of a map, not with their square', () => {
+    const secondsFor = (count: number): number => {
+      const keys = Array.from({ length: count }, (_, at) => `  key${at}: v\n`).join('');
+      const began = process.cpuUsage();
+      expect(parseManifests('x.yaml', configMap('a') + keys).manifests).toHaveLength(1);
+      return process.cpuUsage(began).user / 1e6;
+    };
+    secondsFor(500);
+    const few = Math.max(0.02, Math.min(secondsFor(1000), secondsFor(1000)));
+    expect(secondsFor(10_000)).toBeLessThan(few * 40);
+  });
+
   it('reads scalars as kubectl does', () => {
     const [manifest] = parseManifests(
       'x.yaml',
       `${configMap('a')}x: [0644, 0400, yes, off, "yes", 1e3, ~, 08, 12:30, 2001-01-01, 0x10]\non: n\n`,
     ).manifests;
+    const more =
+      '[0o17, 0b11, -0x1F, 1_000, 0_7, 1_0.5, .5, 1., 18446744073709551616, 0b2, 1__0, _1, 1e400, +1, "1", !!str 1]';
+    expect(parseManifests('x.yaml', `${configMap('b')}x: ${more}\n`).manifests[0]?.object['x']).toEqual([
+      15,
+      3,
+      -31,
+      1000,
+      7,
+      10.5,
+      0.5,
+      1,
+      18446744073709552000,
+      '0b2',
+      10,
+      '_1',
+      '1e400',
+      1,
+      '1',
+      '1',
+    ]);
     expect(manifest?.object['x']).toEqual([420, 256, true, false, 'yes', 1000, null, 8, '12:30', '2001-01-01', 16]);
     expect(manifest?.object['on']).toBe(false);
   });
