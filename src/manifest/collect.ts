@@ -1,3 +1,4 @@
+import { type Placeholder, type Placeholders, placeholdersIn } from './placeholders.ts';
 import { groupOf, type KubeObject, type Manifest, type Problem } from './types.ts';
 
 export interface DocumentPlace {
@@ -5,6 +6,10 @@ export interface DocumentPlace {
   readonly document: number;
   /** First line of the document, or of an item of its `items`. */
   readonly lineAt: (item?: number) => number;
+  /** The line of a text, from a line on; that line where it is not found. */
+  readonly lineOf: (text: string, from: number) => number;
+  /** Something may stand in the document that nobody fills in. */
+  readonly mayHoldPlaceholders: boolean;
 }
 
 export interface FoundObjects {
@@ -28,13 +33,17 @@ const localGroups = new Set([
 ]);
 
 /** The objects of one document that was read: one, several in a List, or none where it is no Kubernetes object. */
-export function readObjects(value: unknown, { path, document, lineAt }: DocumentPlace): FoundObjects {
+export function readObjects(value: unknown, place: DocumentPlace): FoundObjects {
+  const { path, document, lineAt } = place;
   const manifests: Manifest[] = [];
   const problems: Problem[] = [];
   const take = (candidate: Record<string, unknown>, line: number): void => {
     const complaint = complaintOf(candidate);
+    const { open, escaped } = place.mayHoldPlaceholders && !complaint ? placeholdersIn(candidate) : noPlaceholders;
     if (complaint) problems.push({ severity: 'error', path, line, ...complaint });
+    else if (open) problems.push({ severity: 'error', path, ...unfilled(candidate, open, line, place) });
     else manifests.push({ object: tidied(candidate as KubeObject), source: { path, document, line } });
+    if (escaped && !open) problems.push({ severity: 'warning', path, ...escape(candidate, escaped, line, place) });
   };
   if (!isRecord(value) || !isMeant(value)) {
     if (!isRecord(value) || !isEncrypted(value)) return { manifests, problems, stray: strayOf(value) };
@@ -54,6 +63,35 @@ export function readObjects(value: unknown, { path, document, lineAt }: Document
       problems.push({ severity: 'error', path, line, message, hint: 'give it apiVersion, kind and metadata' });
     });
   return { manifests, problems, stray: Array.isArray(items) && items.length === 0 ? emptyListOf(value) : undefined };
+}
+
+const noPlaceholders: Placeholders = { open: undefined, escaped: undefined };
+
+type Told = Pick<Problem, 'line' | 'message' | 'hint'>;
+
+const shownName = ({ kind, metadata }: Record<string, unknown>): string =>
+  `${String(kind)} ${String((metadata as Record<string, unknown>)['name'])}`.slice(0, 200);
+
+function unfilled(object: Record<string, unknown>, found: Placeholder, line: number, place: DocumentPlace): Told {
+  const { text, field, kind } = found;
+  const isVariable = kind === 'variable';
+  const what = isVariable ? `${text}, which nobody fills in` : 'a template, which nobody renders';
+  return {
+    line: place.lineOf(isVariable ? text.slice(0, -1) : '{{', line),
+    message: `${shownName(object)}: ${field.slice(0, 200)} holds ${what}: it is not applied, and what the cluster has of it stays`,
+    hint: isVariable
+      ? 'commit what Flux renders (flux build kustomization), or, where it is meant so, annotate the object with kustomize.toolkit.fluxcd.io/substitute: disabled'
+      : 'commit what it renders to',
+  };
+}
+
+function escape(object: Record<string, unknown>, found: Placeholder, line: number, place: DocumentPlace): Told {
+  const { text, field } = found;
+  return {
+    line: place.lineOf(text.slice(0, -1), line),
+    message: `${shownName(object)}: ${field.slice(0, 200)} holds ${text}: that is applied as it stands`,
+    hint: `where it was written for Flux's postBuild, write ${text.slice(1)}`,
+  };
 }
 
 const emptyListOf = (value: Record<string, unknown>): string | undefined =>

@@ -3,6 +3,7 @@ import { atOnce } from '../lib/turns.ts';
 import { readObjects } from './collect.ts';
 import { splitDocuments } from './documents.ts';
 import { readYaml, valueOf } from './read-yaml.ts';
+import { mayHoldPlaceholders } from './placeholders.ts';
 import { isEmptyDocument, type KnownText, knownText, type Stray } from './stray.ts';
 import type { Manifest, Problem } from './types.ts';
 
@@ -30,9 +31,19 @@ export function* parsing(path: string, text: string): Generator<void, ParsedFile
   const problems: Problem[] = [];
   let unreadableText = '';
   let stray: Stray | undefined;
-  const take = (value: unknown, document: number, lineAt: (item?: number) => number, source: string): void => {
+  const take = (
+    value: unknown,
+    document: number,
+    lineAt: (item?: number) => number,
+    source: string,
+    linesBefore: number,
+  ): void => {
     if ((value ?? null) === null && isEmptyDocument(source)) return;
-    const found = readObjects(value, { path, document, lineAt });
+    let lines: readonly string[] | undefined;
+    const lineOf = (text: string, from: number): number =>
+      from + indexOf((lines ??= source.split('\n')), text, from - linesBefore - 1);
+    const mayHold = mayHoldPlaceholders(source);
+    const found = readObjects(value, { path, document, lineAt, lineOf, mayHoldPlaceholders: mayHold });
     manifests.push(...found.manifests);
     problems.push(...found.problems);
     if (found.stray !== undefined) {
@@ -45,7 +56,7 @@ export function* parsing(path: string, text: string): Generator<void, ParsedFile
   };
   const json = path.toLowerCase().endsWith('.json') ? readJson(content) : undefined;
   if (json !== undefined) {
-    take(json, 0, () => 1, content);
+    take(json, 0, () => 1, content, 0);
     return { manifests, problems, unreadableText, stray };
   }
   let document = 0;
@@ -54,12 +65,19 @@ export function* parsing(path: string, text: string): Generator<void, ParsedFile
       if (read.kind === 'unreadable') {
         problems.push(unreadable(path, part.linesBefore + read.line, read.reason, part.text));
         unreadableText += part.text;
-      } else take(read.value, document, (item) => part.linesBefore + read.lineAt(item), part.text);
+      } else take(read.value, document, (item) => part.linesBefore + read.lineAt(item), part.text, part.linesBefore);
       document += 1;
     }
     yield;
   }
   return { manifests, problems, unreadableText, stray };
+}
+
+/** How many lines after `start` a text stands; 0 where it is not found nearby. */
+function indexOf(lines: readonly string[], text: string, start: number): number {
+  const end = Math.min(lines.length, start + 2_000);
+  for (let at = start; at < end; at += 1) if (lines[at]?.includes(text) === true) return at - start;
+  return 0;
 }
 
 /** An error where it is known never to be meant so; else it may be somebody's notes. */

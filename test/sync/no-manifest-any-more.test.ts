@@ -46,6 +46,12 @@ const becomes: readonly (readonly [string, Content, number, RegExp])[] = [
   ['a template', 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Values.name }}\n', 4, /not readable/],
   ['a template of an engine', '{% if x %}\napiVersion: v1\n{% endif %}\n', 1, /not readable/],
   ['a merge conflict', `<<<<<<< HEAD\n${config('x')}=======\n>>>>>>> b\n`, 1, /not readable/],
+  [
+    'a variable of Flux',
+    'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: "${NAME}", namespace: kept }\n',
+    3,
+    /\$\{NAME\}/,
+  ],
   ['an object and text', `${config('y')}---\nsee the wiki\n`, 6, /only text/],
 ];
 const nameOf = (what: string): string => what.toLowerCase().replace(/\W/g, '-');
