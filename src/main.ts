@@ -11,6 +11,11 @@ const onSignal = (name: NodeJS.Signals): void => {
 };
 process.on('SIGTERM', onSignal);
 process.on('SIGINT', onSignal);
+// Whoever reads the output may have read enough (`| head`): the rest of it goes nowhere.
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
 
 process.exitCode = await runCommandLine({
   argv: process.argv.slice(2),

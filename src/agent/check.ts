@@ -6,9 +6,16 @@ import { AgentError } from '../lib/errors.ts';
 import { perObject } from '../lib/memo.ts';
 import { nearest } from '../lib/nearest.ts';
 import { atOnce } from '../lib/turns.ts';
-import { refKeyOf } from '../manifest/identity.ts';
-import { lineOf } from '../manifest/locate.ts';
-import { type KubeObject, type Manifest, type ObjectRef, type Problem, refKey } from '../manifest/types.ts';
+import { createLineFinder } from '../manifest/locate.ts';
+import {
+  type KubeObject,
+  type Manifest,
+  type ObjectRef,
+  type Problem,
+  refKey,
+  refOf,
+  groupOf,
+} from '../manifest/types.ts';
 import { BUILTIN_METRICS, isBuiltin } from '../metrics/builtin-queries.ts';
 import { metricTemplateProblems } from '../metrics/check-template.ts';
 import { alertProviderProblems } from '../notifiers/check-provider.ts';
@@ -69,22 +76,24 @@ export function* checking(
   settings: CheckSettings,
   textOf: (path: string) => string | undefined,
 ): Generator<void, readonly Problem[]> {
-  let known: ReadonlySet<string> | undefined;
-  const isKnown = (ref: ObjectRef): boolean =>
-    (known ??= new Set(manifests.map(({ object }) => refKeyOf(object)))).has(refKey(ref));
+  let known: ReadonlyMap<string, KubeObject> | undefined;
+  // Whatever version it is written in.
+  const keyOf = (ref: ObjectRef): string => refKey({ ...ref, apiVersion: groupOf(ref.apiVersion) });
+  const objectOf = (ref: ObjectRef): KubeObject | undefined =>
+    (known ??= new Map(manifests.map(({ object }) => [keyOf(refOf(object)), object]))).get(keyOf(ref));
   const judged = judgedBy(settings);
+  const lineOf = createLineFinder(textOf);
   const problems: Problem[] = [];
   const around = surroundingsOf(manifests, apps, settings.selectorLabels);
   const tell = (manifest: Manifest, findings: readonly Finding[], canary?: Problem['canary']): void => {
     if (findings.length === 0) return;
-    const { path, document, line } = manifest.source;
+    const { path, line } = manifest.source;
     const { kind, metadata } = manifest.object;
-    const text = textOf(path);
     for (const { field, message, hint, severity } of findings) {
       problems.push({
         severity: severity ?? 'error',
         path,
-        line: (text === undefined ? undefined : lineOf(text, document, field)) ?? line,
+        line: lineOf(manifest.source, field) ?? line,
         message: `${kind} ${metadata.namespace ?? ''}/${metadata.name} ${field}: ${message}`,
         ...(hint === undefined ? {} : { hint }),
         ...(canary === undefined ? {} : { canary }),
@@ -104,7 +113,8 @@ export function* checking(
       ...warnings,
       ...(appOf.get(manifest)?.target ? [] : [missingTarget(target)]),
       ...strategy,
-      ...references.filter(({ ref }) => !isKnown(ref)).map(({ finding }) => finding),
+      ...(strategy.length > 0 ? [] : routesOf(canary.spec, objectOf)),
+      ...references.filter(({ ref }) => !objectOf(ref)).map(({ finding }) => finding),
     ]);
     const app = appOf.get(manifest);
     if (app) for (const found of around(app, canary.spec)) tell(found.manifest, [found.finding], app.id);
@@ -139,7 +149,7 @@ function judge(object: KubeObject, settings: CheckSettings): Judged {
   if (object.kind === 'MetricTemplate') return { errors: metricTemplateProblems(object) };
   if (object.kind === 'AlertProvider') return { errors: alertProviderProblems(object) };
   if (object.kind !== 'Canary') return { errors: [] };
-  const errors = namesOf(object, settings.provider);
+  const errors = [...namesOf(object, settings.provider), ...missingAnalysis(recordOf(object['spec']))];
   let spec: CanarySpec;
   try {
     spec = parseCanary(object, settings);
@@ -148,7 +158,7 @@ function judge(object: KubeObject, settings: CheckSettings): Judged {
     const findings = error.details['findings'] as readonly Finding[] | undefined;
     return { errors: [...errors, ...(findings ?? [{ field: 'spec', message: error.message }])] };
   }
-  const warnings = warningsOf(object, settings.provider);
+  const warnings = warningsOf(object, settings.provider, settings.minIntervalMs);
   const canary = {
     spec,
     target: spec.target,
@@ -161,10 +171,41 @@ function judge(object: KubeObject, settings: CheckSettings): Judged {
   return { errors, canary };
 }
 
+/** Both definitions ask for it. A Canary that is in a cluster without one promotes every version that starts. */
+function missingAnalysis(spec: Readonly<Record<string, unknown>>): readonly Finding[] {
+  const { analysis, canaryAnalysis, skipAnalysis } = spec;
+  if ((analysis ?? canaryAnalysis ?? undefined) !== undefined || skipAnalysis === true) return [];
+  const hint = 'write one, or skipAnalysis: true where every version that starts is to be promoted';
+  return [{ field: 'spec.analysis', message: 'is missing', hint }];
+}
+
 function strategyOf(spec: CanarySpec): readonly Finding[] {
   if (providerProblem(spec.provider) !== undefined) return [];
   const message = strategyProblem(routerFor(spec.provider), spec);
   return message === undefined ? [] : [{ field: 'spec.analysis', message }];
+}
+
+/**
+ * Why no routes can be made of what Git has, in the router's own words. Where something that the Canary names is elsewhere, it is not known.
+ */
+function routesOf(spec: CanarySpec, objectOf: (ref: ObjectRef) => KubeObject | undefined): readonly Finding[] {
+  if (providerProblem(spec.provider) !== undefined) return [];
+  if (spec.ingressRef && !objectOf(spec.ingressRef)) return [];
+  const router = routerFor(spec.provider);
+  const owner = { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', name: spec.name, uid: '' };
+  const context = { spec, owner, settings: { ingressAnnotationsPrefix: 'nginx.ingress.kubernetes.io' } };
+  try {
+    const live = router.refs(context).map(objectOf);
+    // A target that routes by itself says where to only in the cluster.
+    if (router.refs(context).some((ref) => refKey(ref) === refKey(spec.target))) return [];
+    router.render(context, { canaryWeight: 0, mirror: false }, live);
+    return [];
+  } catch (error) {
+    if (!(error instanceof AgentError) || error.code !== 'CANARY_INVALID') throw error;
+    const said = error.message.replace(`Canary ${spec.name}.${spec.namespace}: `, '');
+    const [, field = 'spec', message = said] = /^(spec[.\w]*): (.*)$/s.exec(said) ?? [];
+    return [{ field, message }];
+  }
 }
 
 const missingTarget = ({ kind, namespace, name }: ObjectRef): Finding => ({
@@ -174,8 +215,13 @@ const missingTarget = ({ kind, namespace, name }: ObjectRef): Finding => ({
   severity: 'warning',
 });
 
-function referencesOf({ namespace, ingressRef, analysis: { metrics, alerts } }: CanarySpec): readonly Reference[] {
-  const found: Reference[] = [];
+function referencesOf(spec: CanarySpec): readonly Reference[] {
+  const {
+    namespace,
+    ingressRef,
+    analysis: { metrics, alerts },
+  } = spec;
+  const found: Reference[] = [...gatewaysOf(spec)];
   if (ingressRef) {
     const message = `there is no ${ingressRef.kind} ${namespace}/${ingressRef.name} in Git`;
     found.push({
@@ -197,6 +243,36 @@ function referencesOf({ namespace, ingressRef, analysis: { metrics, alerts } }: 
     needs('AlertProvider', provider, `spec.analysis.alerts[${index}].providerRef.name`);
   });
   return found;
+}
+
+/** The Gateways by which users are to come in. */
+function gatewaysOf({ namespace, provider, service: { raw } }: CanarySpec): readonly Reference[] {
+  const missing = (ref: ObjectRef, field: string): Reference => ({
+    ref,
+    finding: {
+      field,
+      message: `there is no Gateway ${ref.namespace ?? ''}/${ref.name} in Git`,
+      hint: 'commit it, correct the name, or be sure that the cluster has it',
+      severity: 'warning',
+    },
+  });
+  const { gatewayRefs, gateways } = raw;
+  if (provider.startsWith('gatewayapi'))
+    return (Array.isArray(gatewayRefs) ? gatewayRefs : []).flatMap((entry: unknown, index): readonly Reference[] => {
+      const { group, kind, name, namespace: where } = recordOf(entry);
+      if (typeof name !== 'string' || (kind ?? 'Gateway') !== 'Gateway') return [];
+      if ((group ?? 'gateway.networking.k8s.io') !== 'gateway.networking.k8s.io') return [];
+      const ref = { kind: 'Gateway', namespace: typeof where === 'string' ? where : namespace, name };
+      return [missing({ apiVersion: 'gateway.networking.k8s.io/v1', ...ref }, `spec.service.gatewayRefs[${index}]`)];
+    });
+  if (provider !== 'istio') return [];
+  return (Array.isArray(gateways) ? gateways : []).flatMap((entry: unknown, index): readonly Reference[] => {
+    if (typeof entry !== 'string' || entry === 'mesh') return [];
+    // `name`, `namespace/name`, or a host name of Istio's old way.
+    const [name = '', inNamespace] = entry.includes('/') ? entry.split('/').reverse() : entry.split('.').slice(0, 2);
+    const ref = { kind: 'Gateway', namespace: inNamespace ?? namespace, name };
+    return [missing({ apiVersion: 'networking.istio.io/v1', ...ref }, `spec.service.gateways[${index}]`)];
+  });
 }
 
 /** What can be told of names even where the rest of the Canary cannot be understood. */

@@ -1,6 +1,7 @@
 import { labelProblem } from './labels.ts';
 import { joinCopies } from './phases/config-copies.ts';
 import { foreignApex } from './overlap.ts';
+import { deadTargetPort } from './ports.ts';
 import { canaryServes } from './phases/health.ts';
 import { initialise } from './phases/initialise.ts';
 import { unmarkPrimary } from './phases/primary-write.ts';
@@ -118,8 +119,8 @@ function* run(tick: Tick): Asking<void> {
   if (mustRevert) return terminate(stage);
   const tooLong = seen.primary ? undefined : labelProblem(stage.selector);
   if (tooLong !== undefined) return warn(tick, `no primary can be made of ${names.target}: ${tooLong}`);
-  const mixed = draft.status.phase === 'Initializing' ? mixesUsers(stage) : undefined;
-  if (mixed !== undefined) return warn(tick, `${names.canary} waits: ${mixed}`);
+  const misled = draft.status.phase === 'Initializing' ? misleads(stage) : undefined;
+  if (misled !== undefined) return warn(tick, `${names.canary} waits: ${misled}`);
   wakePrimary(stage);
   followTarget(stage);
   writeService(stage, 'primary', 'primary');
@@ -128,10 +129,15 @@ function* run(tick: Tick): Asking<void> {
   unmarkPrimary(stage);
 }
 
-/** Why users of one app would be led to another, as soon as the Services of this one are written. */
-function mixesUsers({ seen, target, selector }: Stage): string | undefined {
+/** Why users would be led to another app, or to nobody, as soon as the Services of this one are written. */
+function misleads({ seen, spec, target, selector }: Stage): string | undefined {
   if (selector.label === '') return undefined;
-  return seen.overlap ?? foreignApex(seen.apexService, target, seen.canary);
+  const dead = deadTargetPort(spec, target);
+  return (
+    seen.overlap ??
+    foreignApex(seen.apexService, target, seen.canary) ??
+    (dead === undefined ? undefined : `spec.service.targetPort: ${dead}`)
+  );
 }
 
 function* initialised(stage: Stage): Asking<void> {

@@ -80,6 +80,19 @@ export function servicePorts({ spec, canary, workload, apex }: PortsInput): Serv
   return { ports, remarks };
 }
 
+/** Why the port of the generated Services leads nowhere: no container has one of this name. Undefined: it leads somewhere, or it is a number. */
+export function deadTargetPort({ service: { targetPort } }: CanarySpec, target: KubeObject): string | undefined {
+  if (typeof targetPort !== 'string') return undefined;
+  const names = ['containers', 'initContainers'].flatMap((list) =>
+    listOf(at(target, 'spec', 'template', 'spec', list)).flatMap(({ ports }) =>
+      listOf(ports).flatMap(({ name }) => textOf(name) ?? []),
+    ),
+  );
+  if (names.includes(targetPort)) return undefined;
+  const has = names.length === 0 ? 'none has a name' : `there is ${names.slice(0, 10).join(', ')}`;
+  return `no container of ${target.kind} ${target.metadata.name} has a port called ${targetPort} (${has})`;
+}
+
 /** Ports of a Service that stood before the Canary. */
 function adoptedPorts(apex: KubeObject | undefined, canary: KubeObject): readonly Json[] {
   return apex && !isControlledBy(apex, canary) ? listOf(at(apex, 'spec', 'ports')) : [];

@@ -2,6 +2,7 @@ import { nearest } from '../lib/nearest.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import type { Finding } from './field-checks.ts';
 import { jsonOf, type Json, listOf, numberOf, textOf } from './json.ts';
+import { raisedValues } from './raised-values.ts';
 import { unusedFields } from './unused-fields.ts';
 
 /** Fields that Flagger's schema knows; the API server silently drops all others. */
@@ -23,8 +24,11 @@ const knownFields: Readonly<Record<string, readonly string[]>> = {
   webhook: 'name url type muteAlert timeout retries disableTLS metadata'.split(' '),
 };
 
-/** What is allowed but most likely not meant. Made for a Canary that parses; `provider` is that of Canaries that name none. */
-export function warningsOf(object: KubeObject, provider?: string): readonly Finding[] {
+/**
+ * What is allowed but most likely not meant. Made for a Canary that parses; `provider` is that of Canaries that name none, `minIntervalMs`
+ * the shortest interval of the agent; undefined where they are not known.
+ */
+export function warningsOf(object: KubeObject, provider?: string, minIntervalMs?: number): readonly Finding[] {
   const spec = jsonOf(object['spec']);
   const name = spec['analysis'] === undefined && spec['canaryAnalysis'] !== undefined ? 'canaryAnalysis' : 'analysis';
   const analysis = jsonOf(spec[name]);
@@ -41,6 +45,7 @@ export function warningsOf(object: KubeObject, provider?: string): readonly Find
     ...(name === 'canaryAnalysis' ? [oldName] : []),
     ...weightWarnings(analysis, field),
     ...metrics.flatMap((metric, index) => metricWarnings(metric, `${field}.metrics[${index}]`)),
+    ...raisedValues(analysis, field, minIntervalMs),
     ...judgeless(spec, analysis, field),
     ...plainWarnings(spec, analysis, field),
     ...unusedFields(spec, analysis, field, provider),
@@ -97,7 +102,9 @@ function metricWarnings(metric: Json, field: string): readonly Finding[] {
 }
 
 function judgeless(spec: Json, analysis: Json, field: string): readonly Finding[] {
-  if (spec['skipAnalysis'] === true) return [];
+  // Without any analysis it is refused.
+  if (spec['skipAnalysis'] === true || (spec['analysis'] ?? spec['canaryAnalysis'] ?? undefined) === undefined)
+    return [];
   const judges = listOf(analysis['webhooks']).filter(({ type }) =>
     ['', 'rollout', 'pre-rollout'].includes(textOf(type) ?? ''),
   );

@@ -7,6 +7,7 @@ import type { BenchClusterOptions } from './bench-cluster.ts';
 import type { SandboxCommandOptions } from './sandbox.ts';
 import { sandboxHelp, settingsHelp } from './help.ts';
 import { createOutput, type Output, type OutputStream } from './output.ts';
+import type { ValidateOptions } from './validate.ts';
 import { version } from './version.ts';
 
 export interface CommandLine {
@@ -79,13 +80,14 @@ async function runNamedCommand(context: CommandContext): Promise<number> {
 
   program
     .command('validate')
-    .argument('<dir>', 'folder with manifests')
+    .argument('<path...>', 'folders with manifests, or single files')
     .option('--json', 'one JSON object a line')
     .option('--default-namespace <name>', 'namespace of objects that name none', 'default')
     .option('--mesh-provider <name>', 'router of Canaries that name none', 'kubernetes')
-    .description('say everything that is wrong with a folder of manifests, without a cluster')
-    .action((dir: string, options: { json?: boolean; defaultNamespace: string; meshProvider: string }) =>
-      finish(import('./validate.ts').then(({ validate }) => validate(context, dir, options))),
+    .option('--min-interval <duration>', 'shorter analysis intervals are raised to this', '10s')
+    .description('say everything that is wrong with manifests, without a cluster; exit code 3 when there are errors')
+    .action((paths: string[], options: ValidateOptions) =>
+      finish(import('./validate.ts').then(({ validate }) => validate(context, paths, options))),
     );
 
   program

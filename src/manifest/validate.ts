@@ -1,35 +1,61 @@
-import { checkApiVersion } from './checks/api-version.ts';
 import { checkConfig } from './checks/config.ts';
+import { createFieldsCheck, type KnownFields } from './checks/fields.ts';
 import type { Finding, ObjectCheck } from './checks/finding.ts';
+import { createKindCheck } from './checks/kinds.ts';
 import { checkNames } from './checks/names.ts';
+import { checkOthers } from './checks/others.ts';
+import { checkReferences } from './checks/references.ts';
 import { checkAutoscaler, checkService } from './checks/service.ts';
 import { checkWorkload } from './checks/workload.ts';
 import { hintsOf } from './hints.ts';
 import { nameOf } from './identity.ts';
-import { type Manifest, type Problem, refOf } from './types.ts';
+import type { LineFinder } from './locate.ts';
+import { type KubeObject, type Manifest, type Problem, refOf } from './types.ts';
 
 /** Looks at all objects together; joined to the built-in checks, e.g. what Canaries refer to. */
 export type ManifestCheck = (manifests: readonly Manifest[]) => readonly Problem[];
 
 const objectChecks: readonly ObjectCheck[] = [
   checkNames,
-  checkApiVersion,
   checkConfig,
   checkWorkload,
   checkService,
   checkAutoscaler,
+  checkOthers,
 ];
+
+/** What an API server refuses of one object of a built-in kind, apart from fields that cannot be read. */
+export function refusalsOf(object: KubeObject): readonly Finding[] {
+  return objectChecks.flatMap((check) => check(object)).filter(({ severity }) => severity !== 'warning');
+}
+
+export interface ValidateOptions {
+  /** What the built-in kinds look like. */
+  readonly known: KnownFields;
+  /** More checks of all objects together. Absent: none. */
+  readonly extra?: readonly ManifestCheck[];
+  /** The line of a field. Absent: findings have the line of their object. */
+  readonly lineOf?: LineFinder;
+}
 
 /** What can be said of the objects in Git without a cluster, by path and line. */
 export function validateManifests(
   manifests: readonly Manifest[],
-  extra: readonly ManifestCheck[] = [],
+  { extra = [], known, lineOf }: ValidateOptions,
 ): readonly Problem[] {
-  const problems = manifests.flatMap((manifest) =>
-    objectChecks.flatMap((check) => check(manifest.object)).map((finding) => problemOf(manifest, finding)),
-  );
+  const checkFields = createFieldsCheck(known);
+  const checkKind = createKindCheck(manifests, known);
+  const problems = manifests.flatMap((manifest) => {
+    const { object } = manifest;
+    const found = [...checkKind(object), ...objectChecks.flatMap((check) => check(object))];
+    const ofFields = checkFields(object);
+    const all = [...found, ...ofFields.filter(({ field }) => !found.some((other) => isSamePlace(other.field, field)))];
+    return all.map((finding) => problemOf(manifest, finding, lineOf));
+  });
+  const together = checkReferences(manifests).map(({ manifest, finding }) => problemOf(manifest, finding, lineOf));
   const all = [
     ...problems,
+    ...together,
     ...manifests.flatMap(hintProblems),
     ...missingNamespaces(manifests),
     ...extra.flatMap((check) => check(manifests)),
@@ -37,11 +63,20 @@ export function validateManifests(
   return all.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : a.line - b.line));
 }
 
-function problemOf({ object, source }: Manifest, { field, message, hint, severity }: Finding): Problem {
+/** One of them says of a place, or of a part of it, what the other says in other words. */
+function isSamePlace(one: string, other: string): boolean {
+  return one === other || one.startsWith(`${other}.`) || one.startsWith(`${other}[`);
+}
+
+function problemOf(
+  { object, source }: Manifest,
+  { field, message, hint, severity }: Finding,
+  lineOf: LineFinder | undefined,
+): Problem {
   return {
     severity: severity ?? 'error',
     path: source.path,
-    line: source.line,
+    line: lineOf?.(source, field) ?? source.line,
     message: `${nameOf(refOf(object))} ${field}: ${message}`,
     ...(hint === undefined ? {} : { hint }),
   };

@@ -16,6 +16,13 @@ export function alertProviderProblems(
     const message = `notifier ${type} is not supported in this release, its alerts are not sent; use one of ${Object.keys(notifiers).join(', ')}`;
     return [{ field: 'spec.type', message, severity: 'warning' }];
   }
+  const { address, secretRef } = jsonOf(object['spec']);
+  // One that got into the cluster all the same is used, with its Secret.
+  if (textOf(address) !== undefined && secretRef !== undefined && secretRef !== null) {
+    const message =
+      'is there beside spec.address, and the definition takes only one of them: keep the one that is meant';
+    return [{ field: 'spec.secretRef', message, severity: 'error' }];
+  }
   try {
     parseAlertProvider(object);
     return [];

@@ -1,4 +1,5 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -13,11 +14,13 @@ afterEach(() => rm(dir, { recursive: true, force: true }));
 const demo = (name: string): Promise<string> =>
   readFile(join(import.meta.dirname, '../../fixtures/demo', name), 'utf8');
 
-async function validate(...flags: readonly string[]): Promise<{ code: number; lines: string[]; errors: string }> {
+const validate = (...flags: readonly string[]): ReturnType<typeof run> => run(dir, ...flags);
+
+async function run(...args: readonly string[]): Promise<{ code: number; lines: string[]; errors: string }> {
   let out = '';
   let errors = '';
   const code = await runCommandLine({
-    argv: ['validate', dir, ...flags],
+    argv: ['validate', ...args],
     environment: {},
     stdout: { write: (text) => (out += text) },
     stderr: { write: (text) => (errors += text) },
@@ -85,6 +88,151 @@ describe('serin validate', () => {
       'canary.yaml:N error Canary quotes/same-target spec.targetRef: the same target belongs to the Canary at canary.yaml:N (one target, one Canary)',
       'canary.yaml:N error Canary quotes/same-services spec.service.name: the Services of this name belong to the Canary at canary.yaml:N (choose another name)',
     ]);
+  });
+
+  it('takes files one by one, and several folders, and reads the same file once', async () => {
+    await mkdir(join(dir, 'a'));
+    await writeFile(join(dir, 'a', 'quotes.yaml'), await demo('quotes.yaml'));
+    await writeFile(join(dir, 'namespace.txt'), await demo('namespace.yaml'));
+    await writeFile(
+      join(dir, 'wrong.yaml'),
+      'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: a }\ndata: { a: 1 }\n',
+    );
+    const file = join(dir, 'wrong.yaml');
+    expect(await run(file)).toMatchObject({
+      code: 3,
+      lines: [
+        `${file}:4 error ConfigMap default/a data["a"]: must be text (put the value in quotes)`,
+        '1 object in 1 file: 1 error, 0 warnings',
+      ],
+    });
+    const folder = join(dir, 'a');
+    const { code, lines } = await run(folder, join(dir, 'namespace.txt'), join(folder, 'quotes.yaml'), `${folder}/`);
+    expect({ code, lines }).toEqual({ code: 0, lines: ['4 objects in 2 files: 0 errors, 0 warnings'] });
+    expect((await run(file, join(dir, 'gone.yaml'))).code).toBe(2);
+  });
+
+  it('says that there is nothing in a folder', async () => {
+    await writeFile(join(dir, 'README.md'), '# nothing');
+    expect(await validate()).toMatchObject({
+      code: 0,
+      lines: [
+        `${dir}:1 warning there is no YAML or JSON file in it that would be applied`,
+        '0 objects in 0 files: 0 errors, 1 warning',
+      ],
+    });
+  });
+
+  it('follows no link, and is not stopped by folders, pipes and files that it may not read', async () => {
+    const outside = await mkdtemp(join(tmpdir(), 'serin-outside-'));
+    await writeFile(join(outside, 'secret.yaml'), 'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: outside }\n');
+    await symlink(join(outside, 'secret.yaml'), join(dir, 'link.yaml'));
+    await symlink(outside, join(dir, 'folder.yaml'));
+    await symlink('nowhere', join(dir, 'broken.yaml'));
+    await symlink('.', join(dir, 'loop'));
+    await mkdir(join(dir, 'x.yaml'));
+    await writeFile(join(dir, 'x.yaml', 'in.yml'), 'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: inside }\n');
+    execFileSync('mkfifo', [join(dir, 'pipe.yaml')]);
+    const { code, lines } = await validate();
+    await rm(outside, { recursive: true });
+    const text = lines.join('\n');
+    expect(code).toBe(0);
+    for (const name of ['link', 'folder', 'broken'])
+      expect(text).toMatch(new RegExp(`^${name}\\.yaml:1 warning a symbolic link to .* is not followed`, 'm'));
+    expect(text).toMatch(/^pipe\.yaml:1 warning is no file, and is passed over$/m);
+    expect(lines.at(-1)).toBe('1 object in 4 files: 0 errors, 4 warnings');
+  });
+
+  it('is not stopped where nobody reads the rest of what it says', async () => {
+    const many = Array.from(
+      { length: 3_000 },
+      (_, at) =>
+        `apiVersion: v1\nkind: Pod\nmetadata: { name: p${at} }\nspec: { containers: [ { name: a, image: b, foo: ${at} } ] }\n`,
+    );
+    await writeFile(join(dir, 'many.yaml'), many.join('---\n'));
+    const main = join(import.meta.dirname, '../../dist/main.js');
+    const { stdout, stderr, status } = spawnSync(
+      'bash',
+      [
+        '-c',
+        `set -o pipefail; "$0" "$1" validate "$2" | head -n 1; exit \${PIPESTATUS[0]}`,
+        process.execPath,
+        main,
+        dir,
+      ],
+      { encoding: 'utf8' },
+    );
+    expect(stdout).toMatch(/^many\.yaml:4 error Pod default\/p0 spec\.containers\[0\]\.foo: is no field/);
+    expect({ stderr, status }).toEqual({ stderr: '', status: 3 });
+  });
+
+  it('says what our definitions refuse, and those in the tree', async () => {
+    const definition =
+      'apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: { name: widgets.acme.example }\nspec: { group: acme.example, scope: Namespaced, names: { kind: Widget, plural: widgets }, versions: [ { name: v1, served: true, storage: true, schema: { openAPIV3Schema: { type: object, properties: { spec: { type: object, required: [size, colour], properties: { size: { type: integer, default: 1 }, colour: { enum: [red, blue], type: string } } } } } } } ] }\n';
+    const widget = (name: string, version: string, spec: string): string =>
+      `apiVersion: acme.example/${version}\nkind: Widget\nmetadata: { name: ${name} }\nspec: ${spec}\n`;
+    await writeFile(
+      join(dir, 'a.yaml'),
+      [
+        definition,
+        widget('good', 'v1', '{ colour: red }'),
+        widget('bad', 'v1', '{ colour: green }'),
+        widget('old', 'v1beta1', '{}'),
+      ].join('---\n'),
+    );
+    await writeFile(
+      join(dir, 'b.yaml'),
+      'apiVersion: flagger.app/v1beta1\nkind: AlertProvider\nmetadata: { name: both }\nspec: { type: slack, address: "https://a.b/topsecret", secretRef: { name: a } }\n---\napiVersion: other.example/v1\nkind: Gadget\nmetadata: { name: g }\n',
+    );
+    const { lines } = await validate();
+    expect(lines.map((line) => line.replace(/:\d+ /, ' '))).toEqual([
+      'a.yaml error Widget default/bad spec.colour: its definition refuses it: Unsupported value: "green": supported values: "red", "blue"',
+      'a.yaml error Widget default/old apiVersion: no present Kubernetes serves Widget as acme.example/v1beta1 (write acme.example/v1)',
+      'b.yaml error AlertProvider default/both spec.secretRef: is there beside spec.address, and the definition takes only one of them: keep the one that is meant',
+      'b.yaml warning Gadget default/g kind: no CustomResourceDefinition of Gadget (other.example/v1) is in Git, and we do not know it (the cluster has to have the definition, and the agent the right to apply the kind)',
+      '6 objects in 2 files: 3 errors, 1 warning',
+    ]);
+  });
+
+  it('says what a Canary would lead to nobody, and what it counts as something else', async () => {
+    const canary = (analysis: string): string =>
+      `apiVersion: flagger.app/v1beta1\nkind: Canary\nmetadata: { name: a, namespace: default }\nspec:\n  provider: nginx\n  targetRef: { apiVersion: apps/v1, kind: Deployment, name: a }\n  ingressRef: { apiVersion: networking.k8s.io/v1, kind: Ingress, name: a }\n  service: { port: 80, targetPort: htttp }\n${analysis}`;
+    const app =
+      'apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: a, namespace: default }\nspec: { selector: { matchLabels: { app: a } }, template: { metadata: { labels: { app: a } }, spec: { containers: [ { name: a, image: "x:1", ports: [ { name: web, containerPort: 8080 } ] } ] } } }\n';
+    const ingress = (service: string, port: number): string =>
+      `apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: { name: a, namespace: default }\nspec: { rules: [ { http: { paths: [ { path: /, pathType: Prefix, backend: { service: { name: ${service}, port: { number: ${port} } } } } ] } } ] }\n`;
+    await writeFile(join(dir, 'a.yaml'), [app, ingress('a', 9898), canary('')].join('---\n'));
+    const said = async (): Promise<string[]> => (await validate()).lines.map((line) => line.replace(/^\S+ /, ''));
+    expect(await said()).toEqual([
+      'warning Ingress default/a spec.rules[0].http.paths[0].backend.service.port: the Service a has no port 9898 (it has 80)',
+      'error Canary default/a spec.analysis: is missing (write one, or skipAnalysis: true where every version that starts is to be promoted)',
+      'error Canary default/a spec.service.targetPort: no container of Deployment a has a port called htttp (there is web)',
+      'objects in 1 file: 2 errors, 1 warning',
+    ]);
+    const odd =
+      '  analysis: { interval: 500ms, threshold: 0, stepWeight: 10, metrics: [ { name: request-success-rate, thresholdRange: { max: 1 } }, { name: request-duration, thresholdRange: { min: 500 } }, { name: request-success-rate, thresholdRange: { min: 0.99 } } ] }\n';
+    await writeFile(join(dir, 'a.yaml'), [app, ingress('b', 80), canary(odd).replace('htttp', 'web')].join('---\n'));
+    const found = (await said()).join('\n');
+    expect(found).toMatch(/error Canary default\/a spec: Ingress a\.default has no path with the backend a/);
+    expect(found).toMatch(/warning .*interval: 500ms is shorter than the agent looks, and counts as 10s/);
+    expect(found).toMatch(/warning .*threshold: 0 counts as 1/);
+    expect(found).toMatch(
+      /warning .*metrics\[0\]\.thresholdRange: has max only: a success rate passes the lower it is/,
+    );
+    expect(found).toMatch(/warning .*metrics\[1\]\.thresholdRange: has min only: a request passes the longer it takes/);
+    expect(found).toMatch(/warning .*metrics\[2\]: is in percent: 0\.99/);
+    expect((await validate('--min-interval', '500ms')).lines.join('\n')).not.toContain('500ms');
+  });
+
+  it('names Gateways that are not in Git', async () => {
+    for (const name of ['namespace.yaml', 'quotes.yaml']) await writeFile(join(dir, name), await demo(name));
+    const canary = (await demo('canary.yaml')).replace('- name: public', '- name: pubic');
+    await writeFile(join(dir, 'canary.yaml'), canary);
+    expect((await validate()).lines[0]).toMatch(
+      /^canary\.yaml:\d+ warning Canary quotes\/quotesbackend spec\.service\.gatewayRefs\[0\]: there is no Gateway quotes\/pubic in Git/,
+    );
+    await writeFile(join(dir, 'canary.yaml'), canary.replace(/ {4}gatewayRefs:[^]*?(?= {2}analysis:)/, ''));
+    expect((await validate()).code).toBe(3);
   });
 
   it('says clearly that a folder is not there', async () => {

@@ -13,6 +13,7 @@ import { kubectlWrites } from './suite/kubectl-write.ts';
 import { listing } from './suite/listing.ts';
 import { objects } from './suite/objects.ts';
 import { copiedServices } from './suite/services.ts';
+import { appliedObjects } from './suite/verdicts.ts';
 import { watching } from './suite/watching.ts';
 import { workloads } from './suite/workloads.ts';
 
@@ -37,6 +38,7 @@ export function describeCluster(name: string, open: () => Promise<OpenedCluster>
     describe('workloads', () => workloads(given));
     describe('daemon sets', () => daemonSets(given));
     describe('copied services', () => copiedServices(given));
+    describe('objects that are applied', () => appliedObjects(given));
     const absent = kubectlAbsent();
     describe.skipIf(absent)(`kubectl${absent ? ' (left out: kubectl is not installed)' : ''}`, () => {
       kubectlReads(given);

@@ -1,10 +1,16 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import type { KnownFields } from '../../src/manifest/checks/fields.ts';
 import { waveOf } from '../../src/manifest/order.ts';
 import { parseManifests } from '../../src/manifest/parse.ts';
 import { validateManifests } from '../../src/manifest/validate.ts';
 
+const known = JSON.parse(
+  readFileSync(new URL('../../fixtures/kubernetes/fields.json', import.meta.url), 'utf8'),
+) as KnownFields;
+
 const say = (text: string): string[] =>
-  validateManifests(parseManifests('x.yaml', text).manifests).map(
+  validateManifests(parseManifests('x.yaml', text).manifests, { known }).map(
     ({ line, message, severity }) => `${line} ${severity}: ${message}`,
   );
 
@@ -21,7 +27,7 @@ spec:
       containers:
         - name: web
           image: nginx
-          env: [{ name: A, value: "1" }, { name: B, valueFrom: {} }]
+          env: [{ name: A, value: "1" }, { name: B, valueFrom: { fieldRef: { fieldPath: metadata.name } } }]
 `);
 
 describe('validateManifests', () => {
@@ -100,9 +106,10 @@ describe('validateManifests', () => {
 
   it('joins further checks, by path and line', () => {
     const { manifests } = parseManifests('x.yaml', deployment());
-    const found = validateManifests(manifests, [
-      () => [{ severity: 'error', path: 'a.yaml', line: 1, message: 'mine' }],
-    ]);
+    const found = validateManifests(manifests, {
+      known,
+      extra: [() => [{ severity: 'error', path: 'a.yaml', line: 1, message: 'mine' }]],
+    });
     expect(found.map(({ message }) => message)).toEqual(['mine']);
   });
 });

@@ -71,8 +71,11 @@ async function build(
   closing.push(() => ground.stop());
   const { gitServer, sandbox, kubeconfigPath } = ground;
   const files: Record<string, string> = {};
-  for (const name of demoFiles)
-    files[`apps/${name}`] = await readFile(new URL(`fixtures/demo/${name}`, projectRoot), 'utf8');
+  for (const name of demoFiles) {
+    const text = await readFile(new URL(`fixtures/demo/${name}`, projectRoot), 'utf8');
+    // Nobody wants to watch steps of ten seconds.
+    files[`apps/${name}`] = text.replace(/^ {4}interval: 10s$/m, '    interval: 2s');
+  }
   const repoPath = await gitServer.createRepo(repoName, { files });
   const repoUrl = gitServer.repoUrl(repoName);
   const clone = join(root, 'working-copy');

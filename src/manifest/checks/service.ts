@@ -1,14 +1,40 @@
 import type { KubeObject } from '../types.ts';
-import { fieldsOf, type Finding, isFields, listOf } from './finding.ts';
+import { type Fields, fieldsOf, type Finding, isFields, listOf } from './finding.ts';
+import { isPort, wrongLabel, wrongTarget } from './ports.ts';
 
 export function checkService(object: KubeObject): readonly Finding[] {
   if (object.apiVersion !== 'v1' || object.kind !== 'Service') return [];
   const spec = object['spec'];
   if (!isFields(spec)) return [{ field: 'spec', message: 'is missing' }];
-  if (spec['type'] === 'ExternalName') {
-    return typeof spec['externalName'] === 'string' ? [] : [{ field: 'spec.externalName', message: 'is missing' }];
-  }
+  if (spec['type'] === 'ExternalName') return checkExternal(spec['externalName']);
   const ports = listOf(spec, 'ports');
+  const { type = 'ClusterIP', clusterIP, externalTrafficPolicy } = spec;
+  const reach: Finding[] = [];
+  if (clusterIP === 'None' && type !== 'ClusterIP')
+    reach.push({ field: 'spec.clusterIP', message: `None cannot go together with type ${String(type)}` });
+  if (externalTrafficPolicy && type === 'ClusterIP' && listOf(spec, 'externalIPs').length === 0)
+    reach.push({
+      field: 'spec.externalTrafficPolicy',
+      message: 'cannot go together with type ClusterIP',
+      hint: 'leave it out',
+    });
+  return [...reach, ...checkPorts(spec, ports)];
+}
+
+const qualified = /^(?:[a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/;
+const subdomain = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\.?$/;
+
+function checkExternal(name: unknown): readonly Finding[] {
+  const field = 'spec.externalName';
+  if (typeof name !== 'string' || name === '') return [{ field, message: 'is missing' }];
+  if (subdomain.test(name)) return [];
+  return [
+    { field, message: `${shown(name).slice(0, 80)} is no host name`, hint: 'write it without a scheme or a port' },
+  ];
+}
+
+function checkPorts(spec: Fields, ports: readonly unknown[]): readonly Finding[] {
+  const { type = 'ClusterIP' } = spec;
   if (ports.length === 0) {
     return spec['clusterIP'] === 'None' ? [] : [{ field: 'spec.ports', message: 'there is no port' }];
   }
@@ -28,6 +54,22 @@ export function checkService(object: KubeObject): readonly Finding[] {
     } else if (name !== undefined && names.has(name))
       findings.push({ field: `${place}.name`, message: `${shown(name)} is there twice` });
     names.add(name);
+    const of = (member: string, wrong: Omit<Finding, 'field'> | undefined): void => {
+      if (wrong) findings.push({ field: `${place}.${member}`, ...wrong });
+    };
+    if (typeof name === 'string' && name !== '') of('name', wrongLabel(name));
+    of('targetPort', wrongTarget(entry['targetPort']));
+    const protocol = entry['appProtocol'];
+    if (typeof protocol === 'string' && protocol !== '' && !qualified.test(protocol))
+      of('appProtocol', {
+        message: `${shown(protocol).slice(0, 80)} is no name of a protocol`,
+        hint: 'write it like http or kubernetes.io/h2c',
+      });
+    if (entry['nodePort'] && type === 'ClusterIP')
+      of('nodePort', {
+        message: 'cannot go together with type ClusterIP',
+        hint: 'leave it out, or write type: NodePort',
+      });
     return findings;
   });
 }
@@ -48,7 +90,5 @@ export function checkAutoscaler(object: KubeObject): readonly Finding[] {
   }
   return findings;
 }
-
-const isPort = (value: unknown): boolean => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 65_535;
 
 const shown = (value: unknown): string => (value === undefined ? 'nothing' : JSON.stringify(value));

@@ -1,16 +1,24 @@
 import type { KubeObject } from '../types.ts';
 import { type Fields, fieldsOf, type Finding, isFields, listOf } from './finding.ts';
+import { isLabelValue } from './names.ts';
+import { wrongShare } from './others.ts';
+import { checkPodSpec, type PodContext } from './pod.ts';
 
 const selecting = new Set(['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet']);
 
 /** What the API server refuses of workloads, and what would never get pods. */
 export function checkWorkload(object: KubeObject): readonly Finding[] {
   const { apiVersion, kind } = object;
+  if (apiVersion === 'v1' && kind === 'Pod') {
+    const pod = fieldsOf(object, 'spec');
+    return checkPodSpec(pod, { field: 'spec', restartPolicies: ['Always', 'OnFailure', 'Never'], claims: [] });
+  }
   if (apiVersion === 'batch/v1' && kind === 'Job')
-    return checkPod(fieldsOf(object['spec'], 'template'), 'spec.template');
+    return checkPod(fieldsOf(object['spec'], 'template'), 'spec.template', { restartPolicies: ends, claims: [] });
   if (apiVersion === 'batch/v1' && kind === 'CronJob') {
     const job = fieldsOf(fieldsOf(object['spec'], 'jobTemplate'), 'spec');
-    return checkPod(fieldsOf(job, 'template'), 'spec.jobTemplate.spec.template');
+    const context = { restartPolicies: ends, claims: [] };
+    return checkPod(fieldsOf(job, 'template'), 'spec.jobTemplate.spec.template', context);
   }
   if (apiVersion !== 'apps/v1' || !selecting.has(kind)) return [];
   const spec = object['spec'];
@@ -24,7 +32,46 @@ export function checkWorkload(object: KubeObject): readonly Finding[] {
       hint: 'write a whole number',
     });
   }
-  return [...findings, ...checkSelector(spec), ...checkPod(fieldsOf(spec, 'template'), 'spec.template')];
+  const claims = listOf(spec, 'volumeClaimTemplates').map((claim) => fieldsOf(claim, 'metadata')['name']);
+  const context = { restartPolicies: ['Always'], claims };
+  return [
+    ...findings,
+    ...checkStrategy(spec),
+    ...checkSelector(spec),
+    ...checkTemplateLabels(fieldsOf(spec, 'template')),
+    ...checkPod(fieldsOf(spec, 'template'), 'spec.template', context),
+  ];
+}
+
+/** What pods of jobs may do when they have ended. */
+const ends = ['OnFailure', 'Never'];
+
+function checkStrategy(spec: Fields): readonly Finding[] {
+  const { revisionHistoryLimit } = spec;
+  const { type, rollingUpdate } = fieldsOf(spec, 'strategy');
+  const findings: Finding[] = [];
+  if (typeof revisionHistoryLimit === 'number' && revisionHistoryLimit < 0)
+    findings.push({ field: 'spec.revisionHistoryLimit', message: `${revisionHistoryLimit} is less than nothing` });
+  if (type === 'Recreate' && isFields(rollingUpdate))
+    findings.push({
+      field: 'spec.strategy.rollingUpdate',
+      message: 'cannot go together with type Recreate',
+      hint: 'leave it out',
+    });
+  else if (isFields(rollingUpdate)) {
+    for (const name of ['maxSurge', 'maxUnavailable'])
+      findings.push(...wrongShare(rollingUpdate[name], `spec.strategy.rollingUpdate.${name}`));
+  }
+  return findings;
+}
+
+function checkTemplateLabels(template: Fields): readonly Finding[] {
+  return Object.entries(fieldsOf(fieldsOf(template, 'metadata'), 'labels'))
+    .filter(([, value]) => typeof value === 'string' && !isLabelValue(value))
+    .map(([key, value]) => ({
+      field: `spec.template.metadata.labels["${key}"]`,
+      message: `${JSON.stringify(value).slice(0, 80)} is no valid label value`,
+    }));
 }
 
 function checkSelector(spec: Fields): readonly Finding[] {
@@ -47,12 +94,13 @@ function checkSelector(spec: Fields): readonly Finding[] {
   return [{ field: 'spec.selector.matchLabels', message, hint: 'selector and template labels must agree' }];
 }
 
-function checkPod(template: Fields, field: string): readonly Finding[] {
+function checkPod(template: Fields, field: string, context: Omit<PodContext, 'field'>): readonly Finding[] {
   const pod = fieldsOf(template, 'spec');
   const containers = listOf(pod, 'containers');
   if (containers.length === 0) return [{ field: `${field}.spec.containers`, message: 'there is no container' }];
   const seen = new Set<unknown>();
-  return (['initContainers', 'containers'] as const).flatMap((list) =>
+  const refused = checkPodSpec(pod, { field: `${field}.spec`, ...context });
+  const named = (['initContainers', 'containers'] as const).flatMap((list) =>
     listOf(pod, list).flatMap((container, index): readonly Finding[] => {
       const place = `${field}.spec.${list}[${index}]`;
       if (!isFields(container)) return [{ field: place, message: 'is no container' }];
@@ -66,6 +114,7 @@ function checkPod(template: Fields, field: string): readonly Finding[] {
       return [...findings, ...checkEnv(container, place)];
     }),
   );
+  return [...named, ...refused];
 }
 
 function checkEnv(container: Fields, place: string): readonly Finding[] {

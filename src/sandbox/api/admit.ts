@@ -1,4 +1,6 @@
 import type { Clock } from '../../lib/clock.ts';
+import type { KubeObject } from '../../manifest/types.ts';
+import { refusalsOf } from '../../manifest/validate.ts';
 import type { StoredObject } from '../types.ts';
 import type { Admission } from './admission.ts';
 import type { Cause } from './failure.ts';
@@ -72,11 +74,24 @@ function causesOf(
 ): readonly Cause[] {
   if (resource.custom) return validate(resource.schema, object, resolve);
   if (context.subresource === 'status') return [];
-  const required = validate(resource.schema, { ...object, status: undefined }, resolve).filter(
-    (cause) => cause.reason === 'FieldValueRequired',
+  const found = validate(resource.schema, { ...object, status: undefined }, resolve);
+  const required = found.filter(({ reason }) => reason === 'FieldValueRequired');
+  const own = [...required, ...(kindRules(resource).check?.(object, live) ?? [])];
+  const words = found.filter(
+    ({ reason, field }) => reason === 'FieldValueNotSupported' && !own.some((cause) => cause.field === field),
   );
-  return [...required, ...(kindRules(resource).check?.(object, live) ?? [])];
+  const causes = [...own, ...words];
+  // In our own words; a real server refuses the same in others.
+  return causes.length > 0
+    ? causes
+    : refusalsOf(asKubeObject(object)).map(({ field, message }) => ({
+        reason: 'FieldValueInvalid',
+        field,
+        message: `Invalid value: ${message}`,
+      }));
 }
+
+const asKubeObject = (object: Json): KubeObject => object as unknown as KubeObject;
 
 /** A built-in kind cannot even be read when a field has the wrong type, which is another answer than being invalid. */
 function refuseWrongTypes(resource: Resource, object: Json, resolve: Resolve): void {

@@ -12,6 +12,7 @@ import { prune } from './prune.ts';
 import type { Resource } from './resource.ts';
 import { apiVersionOf } from './resource.ts';
 import { timestamp } from './time.ts';
+import { validate } from './validate.ts';
 
 export interface ApplyRequest {
   readonly manager: string;
@@ -34,6 +35,9 @@ export function applyTo(
   const unknown: string[] = [];
   const known = prune(schema, config, { resolve, custom: resource.custom, unknown, keepEmpty: true }) as Json;
   if (unknown.length > 0) throw undeclared(resource, config, unknown);
+  // Items that cannot be told apart have no owner.
+  const twice = validate(schema, known, resolve).find(({ reason }) => reason === 'FieldValueDuplicate');
+  if (twice) throw notTyped(resource, config, `.${twice.field ?? ''}: duplicate entries for key`);
   const tracked = readOwners(live?.metadata.managedFields);
   const owners = live && tracked.length === 0 ? firstOwners(resource, live, { resolve, clock }) : tracked;
   const isMine = (owner: Ownership): boolean =>
@@ -67,11 +71,15 @@ export function applyTo(
 }
 
 function undeclared(resource: Resource, config: Json, unknown: readonly string[]): Failure {
-  const { namespace, name } = asObject(config.metadata);
-  const which = `${asString(namespace)}/${asString(name)}; ${apiVersionOf(resource)}, Kind=${resource.kind}`;
   const fields = unknown.map((path) => `.${path}: field not declared in schema`);
   const text = fields.length === 1 ? fields[0] : `errors:\n${fields.map((field) => `  ${field}`).join('\n')}`;
-  return new Failure(500, '', `failed to create typed patch object (${which}): ${text ?? ''}`);
+  return notTyped(resource, config, text ?? '');
+}
+
+function notTyped(resource: Resource, config: Json, text: string): Failure {
+  const { namespace, name } = asObject(config.metadata);
+  const which = `${asString(namespace)}/${asString(name)}; ${apiVersionOf(resource)}, Kind=${resource.kind}`;
+  return new Failure(500, '', `failed to create typed patch object (${which}): ${text}`);
 }
 
 function withoutManaged(metadata: StoredObject['metadata']): Json {
