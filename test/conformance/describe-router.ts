@@ -57,6 +57,15 @@ export function describeRouter(router: Router, { release, context, before, isAll
       planRoutes(router, within, over, split).map(({ object }) => object),
       over,
     );
+  /** Somebody gives the canary another weight and forgets the primary's, which the API server of Knative would refuse. */
+  const edited = (objects: LiveObjects, from: number, to: number): LiveObjects => {
+    const change = (key: string, value: unknown): unknown => {
+      if (key === 'weight' && value === `${from}`) return `${to}`;
+      if (value === from && (key === 'weight' || key === 'percent')) return to;
+      return key.endsWith('/canary-weight') && value === `${from}` ? `${to}` : value;
+    };
+    return objects.map((object) => object && (JSON.parse(JSON.stringify(object, change)) as KubeObject));
+  };
   const weights = isAllOrNothing ? fc.constantFrom(0, 100) : fc.integer({ min: 0, max: 100 });
   const [some, more] = isAllOrNothing ? [100, 0] : [30, 40];
   /** Every split that a release can have. */
@@ -87,6 +96,21 @@ export function describeRouter(router: Router, { release, context, before, isAll
         runs,
       );
     });
+
+    if (!isAllOrNothing)
+      it.each([61, 5, 0, 1_000])(
+        'sees that somebody has made %d of a weight of 23, and gives back what was judged',
+        (other) => {
+          const judged = rendered(23);
+          const found = edited(judged, 23, other);
+          expect(found).not.toEqual(judged);
+          const { canaryWeight = 0 } = router.read(context, found) ?? {};
+          if (other > 23) expect(canaryWeight).toBeGreaterThan(23);
+          else expect(canaryWeight).toBeLessThan(23);
+          expect(canaryWeight).toBeLessThanOrEqual(100);
+          expect(planned(context, found, { canaryWeight: 23, mirror: false })).toEqual(judged);
+        },
+      );
 
     it('reads mirroring that it renders, where it can mirror, and plans none where it cannot [R13]', () => {
       const split = { canaryWeight: 0, mirror: true };

@@ -43,6 +43,30 @@ it('what others do to a route under way is repaired without moving a user [R10]'
   });
 });
 
+it(
+  'a weight that somebody edits by hand is set back before the next step, and ends no release early',
+  patient,
+  async () => {
+    await onStage({ files: appFiles({ interval: '20s', steps: '[10, 20, 30]' }), hosts: [host] }, async (stage) => {
+      await stage.until('the first version runs', () => canary(stage).phase === 'Initialized');
+      await stage.edit('podinfo 3.1.1', appPath(), toTag('3.1.1'));
+      await stage.until('the first step', () => weights(stage)[1] === 10);
+      await stage.until('its status', () => canary(stage).weight === 10);
+      const spec = JSON.stringify(object(stage, 'HTTPRoute', 'podinfo')?.['spec']);
+      const all = spec.replace('"weight":90', '"weight":0').replace('"weight":10', '"weight":100');
+      expect(all).not.toBe(spec);
+      await editByHand(stage, 'HTTPRoute', 'podinfo', { spec: JSON.parse(all) as unknown });
+      await stage.said('The routes give podinfo.test weight 100, only 10 was judged: it is set back');
+      await stage.until('it is back', () => weights(stage).join() === '90,10');
+      expect(canary(stage)).toMatchObject({ phase: 'Progressing', weight: 10 });
+      expect((await outcome(stage, 1)).subject).toBe('promote test/podinfo 3.1.1');
+      const told = stage.happened.map(({ message }) => message).filter((message) => message.startsWith('Advance '));
+      expect(told.map((message) => Number(message.split(' ').at(-1)))).toEqual([10, 20, 30]);
+      await expectSound(stage);
+    });
+  },
+);
+
 it('an edit that no route can be made of holds neither checks nor the way home', patient, async () => {
   await onStage({ files: appFiles({ interval: '5s', threshold: 3 }), hosts: [host], perSecond: 8 }, async (stage) => {
     await stage.until('the first version runs', () => canary(stage).phase === 'Initialized');
