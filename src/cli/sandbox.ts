@@ -71,7 +71,7 @@ export async function sandbox(
   const clock = speed === 1 ? systemClock : fastClock(speed, startMs);
   const closing: (() => Promise<unknown>)[] = [];
   try {
-    const ground = await layGround(folder, { clock, podStartMs: 1_000, definitions });
+    const ground = await layGround(folder, { clock, podStartMs: 1_000, standIns: true, definitions });
     closing.push(() => ground.stop());
     const gitDir = await ground.gitServer.createRepo(repoName);
     const seededFrom = await seedRepository(gitDir, options.repo);

@@ -43,6 +43,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
         store,
         clock,
         podStartMs: options.podStartMs ?? 1_000,
+        standIns: options.standIns ?? false,
         onRequest: (seen) => metrics.countPod(seen),
         route,
       }),

@@ -73,6 +73,8 @@ export interface WorldOptions {
   readonly clock: Clock;
   /** How long a container takes from scheduling to running, in the clock's milliseconds. */
   readonly podStartMs: number;
+  /** Images that are not known run as a stand-in that answers everything; absent: they cannot be pulled. */
+  readonly standIns?: boolean;
   /** Called once for each request that a pod has answered; probes and scrapes are left out. Must not throw. */
   readonly onRequest?: (seen: RequestSeen) => void;
   /**
@@ -223,6 +225,8 @@ export interface Sandbox {
 export interface SandboxOptions {
   readonly clock?: Clock;
   readonly podStartMs?: number;
+  /** See WorldOptions. */
+  readonly standIns?: boolean;
   /** 0 or absent: any free port. */
   readonly apiPort?: number;
 }

@@ -75,7 +75,7 @@ spec:
   selector: { matchLabels: { app: podinfo } }
   template:
     metadata: { labels: { app: podinfo } }
-    spec: { containers: [{ name: podinfo, image: 'podinfo:3.1.0' }] }
+    spec: { containers: [{ name: podinfo, image: 'ghcr.io/acme/api:1.4.2' }] }
 `;
 
 describe('the repository of a sandbox', () => {

@@ -21,6 +21,8 @@ export interface GroundOptions {
   readonly clock: Clock;
   /** How long a container takes to start, in the clock's milliseconds. */
   readonly podStartMs: number;
+  /** See WorldOptions; absent: no. */
+  readonly standIns?: boolean;
   /** Files with CustomResourceDefinitions, below the project's root. */
   readonly definitions: readonly string[];
 }
@@ -28,7 +30,10 @@ export interface GroundOptions {
 export const projectRoot = new URL('../../../', import.meta.url);
 
 /** Throws CONFIG_INVALID where git is missing or the folder cannot be written to. Nothing is left running then. */
-export async function layGround(folder: string, { clock, podStartMs, definitions }: GroundOptions): Promise<Ground> {
+export async function layGround(
+  folder: string,
+  { clock, podStartMs, standIns = false, definitions }: GroundOptions,
+): Promise<Ground> {
   await runGit(['--version']).catch((cause: unknown) => {
     throw new AgentError('CONFIG_INVALID', 'git is not there, which serves the repository: install it', { cause });
   });
@@ -41,7 +46,7 @@ export async function layGround(folder: string, { clock, podStartMs, definitions
     await makeFolder(folder).catch(unwritable(folder));
     const gitServer = await startGitServer({ root: join(folder, 'git') }).catch(unwritable(folder));
     stops.push(() => gitServer.stop());
-    const sandbox = await startSandbox({ clock, podStartMs });
+    const sandbox = await startSandbox({ clock, podStartMs, standIns });
     stops.push(() => sandbox.stop());
     for (const path of definitions)
       await installCrds(sandbox.apiUrl, await readFile(new URL(path, projectRoot), 'utf8'));

@@ -4,7 +4,7 @@ import { createBusyTime } from './busy-time.ts';
 import { createContainerLog } from './container-log.ts';
 import type { Happening } from './events.ts';
 import { type Health, watchHealth } from './health.ts';
-import { findImage } from './images/registry.ts';
+import type { FindImage } from './images/registry.ts';
 import type { Program, Surroundings } from './images/image.ts';
 import type { Container, ContainerState, ContainerStatus, ContainerTimes, Pod } from './kinds.ts';
 import { timestamp } from './objects.ts';
@@ -19,6 +19,7 @@ export interface ContainerContext {
   readonly clock: Clock;
   readonly podStartMs: number;
   readonly data: ConfigData;
+  readonly findImage: FindImage;
   /** Whether the node has the image already; notes that it has it now. */
   readonly pulledBefore: (image: string) => boolean;
   readonly lookUp: (host: string, port: number) => Address | undefined;
@@ -88,7 +89,7 @@ export function runContainer(context: ContainerContext, container: Container): R
   };
 
   const pull = (): void => {
-    const found = findImage(image);
+    const found = context.findImage(image);
     if (!found) return pullFailed();
     pullFailures = 0;
     if (context.pulledBefore(image) && container.imagePullPolicy !== 'Always') {
@@ -129,12 +130,13 @@ export function runContainer(context: ContainerContext, container: Container): R
       tell('Failed', `Error: ${problem}`, 'Warning');
       return become({ waiting: { reason: 'CreateContainerConfigError', message: problem } });
     }
-    const found = findImage(image);
+    const found = context.findImage(image);
     if (!found) return pullFailed();
     const env = { HOSTNAME: identity.name, ...environment.env };
     const surroundings: Surroundings = {
       pod: identity,
       tag: found.tag,
+      runsToEnd: (pod.spec.restartPolicy ?? 'Always') !== 'Always',
       args: [...(container.command ?? []), ...(container.args ?? [])].map((arg) => expand(arg, env)),
       env,
       clock,
@@ -249,7 +251,7 @@ export function runContainer(context: ContainerContext, container: Container): R
   };
 
   const address = (port: number): Address | undefined =>
-    server && program?.kind === 'serve' && program.ports.includes(port)
+    server && program?.kind === 'serve' && (program.ports === 'all' || program.ports.includes(port))
       ? { host: '127.0.0.1', port: server.port }
       : undefined;
 

@@ -2,7 +2,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Address, Backend, PodIdentity, PodInside, RequestSeen } from '../types.ts';
 import { type RunningContainer, runContainer } from './container.ts';
 import type { Recorder } from './events.ts';
-import { findImage } from './images/registry.ts';
+import type { FindImage } from './images/registry.ts';
 import type { ContainerStatus, Pod, PodStatus } from './kinds.ts';
 import { controllerOf, keyOf, type Objects, splitKey, timestamp } from './objects.ts';
 import { insideOf } from './pod-inside.ts';
@@ -16,6 +16,7 @@ export interface KubeletOptions {
   readonly objects: Objects;
   readonly clock: Clock;
   readonly podStartMs: number;
+  readonly findImage: FindImage;
   readonly record: Recorder;
   readonly recordScheduled: Recorder;
   readonly lookUp: (host: string, port: number, from: string) => Address | undefined;
@@ -47,7 +48,7 @@ interface Runtime {
 }
 
 export function createKubelet(options: KubeletOptions): Kubelet {
-  const { objects, clock, podStartMs, record } = options;
+  const { objects, clock, podStartMs, findImage, record } = options;
   const runtimes = new Map<string, Runtime>();
   const images = new Set<string>();
   const leaving = new Set<Promise<unknown>>();
@@ -99,7 +100,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       if (runtime.blocked !== before) record(pod, failed);
       return;
     }
-    if (initStatuses(pod, clock.now()).some(({ state }) => 'waiting' in state)) return;
+    if (initStatuses(findImage, pod, clock.now()).some(({ state }) => 'waiting' in state)) return;
     const workload = workloadOf(objects, pod);
     runtime.containers = pod.spec.containers.map((container) =>
       runContainer(
@@ -111,6 +112,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
           clock,
           podStartMs,
           data: dataOf(identity.namespace),
+          findImage,
           pulledBefore: (image) => images.has(image) || !images.add(image),
           lookUp: (host, port) => options.lookUp(host, port, identity.namespace),
           onRequest: options.onRequest,
@@ -124,7 +126,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
 
   const showStatus = ({ pod, ip, startedMs, containers, blocked }: Runtime): void => {
     const nowMs = clock.now();
-    const initContainers = initStatuses(pod, startedMs);
+    const initContainers = initStatuses(findImage, pod, startedMs);
     const initialized = initContainers.every(({ state }) => !('waiting' in state));
     const reason = initialized ? 'ContainerCreating' : 'PodInitializing';
     const statuses =
@@ -235,7 +237,7 @@ function waitingStatus(name: string, image: string, reason: string): ContainerSt
 }
 
 /** Init containers end at once and well, if there is something to pull. */
-function initStatuses(pod: Pod, atMs: number): readonly ContainerStatus[] {
+function initStatuses(findImage: FindImage, pod: Pod, atMs: number): readonly ContainerStatus[] {
   const at = timestamp(atMs);
   const statuses: ContainerStatus[] = [];
   for (const { name, image = '' } of pod.spec.initContainers ?? []) {

@@ -4,6 +4,8 @@ import { reconcileDaemonSet } from './daemon-sets.ts';
 import { reconcileDeployment } from './deployments.ts';
 import { createEndpoints } from './endpoints.ts';
 import { createRecorder, createStamp } from './events.ts';
+import { findImage } from './images/registry.ts';
+import { standIn } from './images/stand-in.ts';
 import { createKubelet, nodeIp, nodeName } from './kubelet.ts';
 import { createLookup } from './lookup.ts';
 import { createNames } from './names.ts';
@@ -12,7 +14,7 @@ import { createQueue, type Queue } from './queue.ts';
 import { reconcileReplicaSet } from './replica-sets.ts';
 
 /** Makes Deployments, ReplicaSets, DaemonSets, Pods and Services of a store alive. What stands there already is taken up. */
-export function startWorld({ store, clock, podStartMs, onRequest, route, log }: WorldOptions): World {
+export function startWorld({ store, clock, podStartMs, standIns = false, onRequest, route, log }: WorldOptions): World {
   const objects = createObjects(store);
   // Before all other listeners: what they look up must be what has just been written.
   const lookup = createLookup(store);
@@ -46,6 +48,7 @@ export function startWorld({ store, clock, podStartMs, onRequest, route, log }: 
     objects,
     clock,
     podStartMs,
+    findImage: (reference) => findImage(reference, standIns ? standIn : undefined),
     record: recorder('kubelet', nodeName),
     recordScheduled: recorder('default-scheduler'),
     lookUp: (host, port, from) => route?.(host, port, from) ?? names.resolve(host, port, from),

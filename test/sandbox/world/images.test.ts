@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { fastClock } from '../../helpers/fast-clock.ts';
-import type { AppReply, Program } from '../../../src/sandbox/world/images/image.ts';
+import type { AppReply, DemoImage, Program } from '../../../src/sandbox/world/images/image.ts';
 import { flag } from '../../../src/sandbox/world/images/image.ts';
+import { standIn } from '../../../src/sandbox/world/images/stand-in.ts';
 import { findImage } from '../../../src/sandbox/world/images/registry.ts';
 import type { Clock } from '../../../src/lib/clock.ts';
 
@@ -11,8 +12,14 @@ interface Started {
   readonly ask: (path: string, body?: string) => Promise<AppReply>;
 }
 
-function start(image: string, env: Record<string, string> = {}, args: string[] = [], clock = fastClock(100)): Started {
-  const found = findImage(image);
+function start(
+  image: string,
+  env: Record<string, string> = {},
+  args: string[] = [],
+  clock = fastClock(100),
+  { unknown, runsToEnd = false }: { unknown?: DemoImage; runsToEnd?: boolean } = {},
+): Started {
+  const found = findImage(image, unknown);
   if (!found) throw new Error(`no image ${image}`);
   const program = found.image.start({
     pod: { namespace: 'test', name: 'app-1', labels: {} },
@@ -20,6 +27,7 @@ function start(image: string, env: Record<string, string> = {}, args: string[] =
     args,
     env,
     clock,
+    runsToEnd,
     readFile: () => undefined,
     log: () => undefined,
     lookUp: () => undefined,
@@ -173,5 +181,31 @@ describe('busybox', () => {
         ['idle', 'exit'].includes(start('busybox:1', {}, args).program.kind),
       ),
     );
+  });
+});
+
+describe('a stand-in for an image that nobody knows', () => {
+  const stand = (image: string, runsToEnd = false) =>
+    start(image, {}, [], fastClock(100), { unknown: standIn, runsToEnd });
+
+  it('answers everything on every port, well unless its tag orders otherwise', async () => {
+    const { program, ask } = stand('ghcr.io/acme/api:1.4.2');
+    expect(program).toMatchObject({ kind: 'serve', ports: 'all' });
+    expect(await ask('/any/thing')).toMatchObject({ status: 200, body: { tag: '1.4.2' } });
+    expect(await stand('ghcr.io/acme/api:1.4.3-fail').ask('/')).toMatchObject({ status: 500 });
+    expect(await stand('ghcr.io/acme/api:slow').ask('/')).toMatchObject({ status: 200, delayMs: 800 });
+    expect(stand('ghcr.io/acme/api:v2-crash').program).toEqual({ kind: 'exit', code: 1, afterMs: 0 });
+    expect(findImage('ghcr.io/acme/api:2-missing', standIn)).toBeUndefined();
+    expect(findImage('ghcr.io/acme/api:failover', standIn)).toBeDefined();
+  });
+
+  it('ends at once in a pod that runs to its end', () => {
+    expect(stand('ghcr.io/acme/migrate:1', true).program).toEqual({ kind: 'exit', code: 0, afterMs: 0 });
+    expect(stand('ghcr.io/acme/migrate:1-fail', true).program).toEqual({ kind: 'exit', code: 1, afterMs: 0 });
+  });
+
+  it('takes the place of no image that is known, whose unknown tags are missing', () => {
+    expect(findImage('podinfo:none', standIn)).toBeUndefined();
+    expect(findImage('acme/api:1')).toBeUndefined();
   });
 });

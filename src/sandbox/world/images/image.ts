@@ -9,6 +9,8 @@ export interface Surroundings {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly clock: Clock;
+  /** Whether the pod is to end some day, as those of Jobs are. */
+  readonly runsToEnd: boolean;
   /** A file of a mounted ConfigMap or Secret, as it is now. */
   readonly readFile: (path: string) => string | undefined;
   readonly log: (line: string) => void;
@@ -40,7 +42,7 @@ export type Program =
   | {
       readonly kind: 'serve';
       /** Ports of the pod; all of them lead to the same loopback server. */
-      readonly ports: readonly number[];
+      readonly ports: readonly number[] | 'all';
       readonly handle: (request: AppRequest) => AppReply | Promise<AppReply>;
       /** Called when the container is told to end; requests may still come in. */
       readonly end?: () => void;

@@ -19,11 +19,14 @@ export interface FoundImage {
   readonly tag: string;
 }
 
-/** Undefined: nothing to pull, either the repository or the tag is unknown. */
-export function findImage(reference: string): FoundImage | undefined {
+/** Undefined: nothing to pull. */
+export type FindImage = (reference: string) => FoundImage | undefined;
+
+/** Unknown repositories have what `unknown` has; absent: nothing. */
+export function findImage(reference: string, unknown?: DemoImage): FoundImage | undefined {
   const [plain = ''] = reference.split('@');
   const last = plain.slice(plain.lastIndexOf('/') + 1);
   const [name = '', tag = 'latest'] = last.split(':');
-  const image = Object.hasOwn(images, name) ? images[name] : undefined;
+  const image = Object.hasOwn(images, name) ? images[name] : unknown;
   return image?.has(tag) && !tag.startsWith('missing') ? { image, tag } : undefined;
 }
