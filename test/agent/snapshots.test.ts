@@ -12,6 +12,7 @@ const settings = {
   defaultNamespace: 'test',
   provider: 'traefik',
   minIntervalMs: 0,
+  selectorLabels: ['app', 'name', 'app.kubernetes.io/name'] as readonly string[],
 } as AgentSettings;
 
 const object = (apiVersion: string, kind: string, name: string, rest = ''): string =>
