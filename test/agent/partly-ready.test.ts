@@ -93,4 +93,20 @@ describe('a mirror', () => {
     await stage.run(120_000);
     expect([stage.status.phase, stage.routes.isMirrored]).toEqual(['Succeeded', false]);
   });
+
+  it('ends with its release also where the primary did not answer when the analysis was skipped', async () => {
+    const stage = await atRest({ ...steps, mirror: true });
+    stage.push({ version: 1 });
+    stage.wakeSync();
+    for (let s = 0; !stage.routes.isMirrored && s < 60; s += 1) await stage.run(1_000);
+    stage.pods.down('app-primary', true);
+    stage.edit('Canary', 'app', (canary) => ({
+      ...canary,
+      spec: { ...(canary['spec'] as Json), skipAnalysis: true },
+    }));
+    await stage.run(25_000);
+    stage.pods.down('app-primary', false);
+    for (let s = 0; stage.status.phase !== 'Succeeded' && s < 200; s += 1) await stage.run(1_000);
+    expect([stage.status.phase, stage.routes.isMirrored]).toEqual(['Succeeded', false]);
+  });
 });

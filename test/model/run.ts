@@ -6,21 +6,25 @@ import { Worker } from 'node:worker_threads';
 import { shrink, timelineOf, brokenBy } from './check.ts';
 import { planOf } from './history.ts';
 import { invariants } from './invariants.ts';
+import { shrinkLoop, tellLoop } from './loop/check.ts';
+import { planOf as loopPlanOf, play } from './loop/history.ts';
 import type { Part, Report } from './worker.ts';
 
 /*
- * Random histories of the core, as many as wanted. Prints the seed that it begins with; a history that breaks an invariant is shrunk and
+ * Random histories of the core, or with `--loop` of the whole loop around it, as many as wanted. Prints the seed that it begins with; a history that breaks an invariant is shrunk and
  * told tick by tick, and the exit code is 1. The same seed gives the same history: `--seed N --histories 1` plays one again.
  */
 
-const chunk = 5_000;
 const { values } = parseArgs({
   options: {
     histories: { type: 'string', default: '1000000' },
     seed: { type: 'string' },
+    loop: { type: 'boolean', default: false },
     workers: { type: 'string', default: String(availableParallelism()) },
   },
 });
+const isLoop = values.loop;
+const chunk = isLoop ? 100 : 5_000;
 const histories = Number(values.histories);
 const firstSeed = values.seed === undefined ? Date.now() % 1_000_000_000 : Number(values.seed);
 
@@ -28,9 +32,11 @@ stderr.write(`${histories} histories from seed ${firstSeed} on ${values.workers}
 const startedMs = performance.now();
 const failedSeed = await playAll();
 if (failedSeed === undefined) {
-  stdout.write(`${histories} histories, all ${Object.keys(invariants).length} invariants hold\n`);
+  stdout.write(
+    `${histories} histories, ${isLoop ? 'every invariant holds' : `all ${Object.keys(invariants).length} invariants hold`}\n`,
+  );
 } else {
-  tell(failedSeed);
+  await (isLoop ? tellOfLoop(failedSeed) : tell(failedSeed));
   process.exitCode = 1;
 }
 
@@ -41,7 +47,7 @@ async function playAll(): Promise<number | undefined> {
   let failed: number | undefined;
   const next = (): Part | undefined => {
     if (failed !== undefined || given >= histories) return undefined;
-    const part = { seed: firstSeed + given, count: Math.min(chunk, histories - given) };
+    const part = { seed: firstSeed + given, count: Math.min(chunk, histories - given), isLoop };
     given += part.count;
     return part;
   };
@@ -60,6 +66,15 @@ async function playAll(): Promise<number | undefined> {
   await Promise.all(Array.from({ length: Number(values.workers) }, work));
   stderr.write('\n');
   return failed;
+}
+
+async function tellOfLoop(seed: number): Promise<void> {
+  const plan = loopPlanOf(seed);
+  const broken = await play(plan);
+  if (!broken) throw new Error(`seed ${seed} broke something before, and now does not`);
+  stdout.write(`seed ${seed} breaks: ${broken.message}\n(${invariants[broken.invariant]})\n\n`);
+  stdout.write(`${await tellLoop(await shrinkLoop(plan, broken))}\n\n`);
+  stdout.write(`again: npm run check:model -- --loop --seed ${seed} --histories 1\n`);
 }
 
 function tell(seed: number): void {

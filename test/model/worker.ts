@@ -1,10 +1,13 @@
 import { parentPort } from 'node:worker_threads';
 import { check } from './check.ts';
+import { checkLoop } from './loop/check.ts';
 
 /** Seeds that a worker is to play. */
 export interface Part {
   readonly seed: number;
   readonly count: number;
+  /** On the real loop, not on the core alone. */
+  readonly isLoop: boolean;
 }
 
 export interface Report {
@@ -12,7 +15,10 @@ export interface Report {
   readonly failedSeed: number | undefined;
 }
 
-parentPort?.on('message', ({ seed, count }: Part) => {
-  const report: Report = { failedSeed: check(seed, count)?.seed };
+async function play({ seed, count, isLoop }: Part): Promise<void> {
+  const failure = isLoop ? await checkLoop(seed, count) : check(seed, count);
+  const report: Report = { failedSeed: failure?.seed };
   parentPort?.postMessage(report);
-});
+}
+
+parentPort?.on('message', (part: Part) => void play(part));

@@ -62,7 +62,7 @@ export function* finalising(stage: Stage): Asking<void> {
 
 function succeed(stage: Stage): void {
   const { spec, names, draft, status } = stage;
-  const weight = stage.weight > 0 ? routeHome(stage) : 0;
+  const weight = stage.weight > 0 || stage.mirrored ? routeHome(stage) : 0;
   if (canGoHome(stage)) scaleToZero(stage);
   draft.effects.push({ kind: 'end-release', verdict: 'promoted', failedCheck: undefined });
   update(stage, { phase: 'Succeeded', canaryWeight: weight, iterations: 0, lastPromotedSpec: status.lastAppliedSpec });

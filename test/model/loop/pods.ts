@@ -14,6 +14,7 @@ interface Workload {
   started: number[];
   /** Pods of the template before that go on until others take their place. */
   old: number;
+  isRecreated: boolean;
   /** When something of it last moved. */
   movedMs: number;
   cancel: () => void;
@@ -43,8 +44,12 @@ export function createPods(cluster: MemoryCluster, clock: Clock, startMs: number
     const able = health === 'broken' ? 0 : health === 'half' ? Math.floor(started.length / 2) : started.length;
     return started.slice(0, able).filter((atMs) => clock.now() >= atMs).length;
   };
-  const oldOf = (name: string, one: Workload): number =>
-    downNames.has(name) ? 0 : Math.min(one.old, one.started.length - upOf(name, one));
+  /** As with Kubernetes' own bounds: a quarter may be missing, and with `Recreate` all of them. */
+  const oldOf = (name: string, one: Workload): number => {
+    const wanted = one.started.length;
+    const left = wanted - Math.floor(wanted / 4) - upOf(name, one);
+    return downNames.has(name) || one.isRecreated ? 0 : Math.max(0, Math.min(one.old, left));
+  };
 
   const show = (name: string): void => {
     const object = cluster.peek('Deployment', name);
@@ -103,8 +108,13 @@ export function createPods(cluster: MemoryCluster, clock: Clock, startMs: number
         workloads.delete(name);
         return;
       }
-      const { replicas: wanted = 1, template } = after['spec'] as {
+      const {
+        replicas: wanted = 1,
+        template,
+        strategy,
+      } = after['spec'] as {
         replicas?: number;
+        strategy?: { type?: string };
         template: { spec: { containers: { image: string }[] } };
       };
       const text = canonicalJson(template);
@@ -119,6 +129,7 @@ export function createPods(cluster: MemoryCluster, clock: Clock, startMs: number
           image,
           started: pods(wanted),
           old,
+          isRecreated: strategy?.type === 'Recreate',
           movedMs: clock.now(),
           cancel: () => undefined,
         });

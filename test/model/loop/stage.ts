@@ -22,7 +22,7 @@ import { createOutbox } from '../../../src/lib/outbox.ts';
 import { sameJson } from '../../../src/lib/same-json.ts';
 import { type KubeObject, type Manifest, type ObjectRef, refKey, refOf } from '../../../src/manifest/types.ts';
 import type { Outcome } from '../../../src/release/types.ts';
-import { createMemoryCluster, type MemoryCluster } from './memory-cluster.ts';
+import { createMemoryCluster, type MemoryCluster, type Written } from './memory-cluster.ts';
 import { createPods, type Pods } from './pods.ts';
 import { createVirtualClock, type VirtualClock } from './virtual-clock.ts';
 
@@ -92,13 +92,14 @@ const nothing = { GET: '{"status":"success","data":{"resultType":"vector","resul
 const value = (number: number): string =>
   `{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[0,"${number}"]}]}}`;
 
-const deployment = ({ version }: Says, replicas: number): KubeObject => ({
+const deployment = ({ version }: Says, replicas: number, isRecreated: boolean): KubeObject => ({
   apiVersion: 'apps/v1',
   kind: 'Deployment',
   metadata: { name: 'app', namespace, labels: { app: 'app' } },
   spec: {
     replicas,
     selector: { matchLabels: { app: 'app' } },
+    ...(isRecreated ? { strategy: { type: 'Recreate' } } : {}),
     template: {
       metadata: { labels: { app: 'app' } },
       spec: {
@@ -137,6 +138,8 @@ export interface StageOptions {
   readonly spec: Json;
   readonly replicas: number;
   readonly podStartMs?: number;
+  /** All pods end before new ones start. Absent: one after the other. */
+  readonly isRecreated?: boolean;
   /** Parts of the agent that are made another way: planted faults. */
   readonly faulty?: Faults;
 }
@@ -159,8 +162,13 @@ export class Stage {
   metrics: Metrics = 'good';
   /** Webhooks that say no, by the name in their address. */
   readonly closed = new Set<string>();
-  /** Git takes no outcomes. */
-  isGitSilent = false;
+  /** Told of each write to the cluster. */
+  onWritten: (written: Written) => void = () => undefined;
+  /** Told of each outcome, once. */
+  onOutcome: (outcome: Outcome) => void = () => undefined;
+  /** So many pods the autoscaler gives to Deployments that have any; undefined: there is none. */
+  private load: number | undefined;
+  private isGitSilent = false;
   /** Good answers since what is judged last changed. */
   passed = 0;
   readonly options: StageOptions;
@@ -177,7 +185,11 @@ export class Stage {
     this.clock = createVirtualClock(Date.UTC(2026, 0, 1));
     this.cluster = createMemoryCluster(() => this.clock.now());
     this.pods = createPods(this.cluster, this.clock, options.podStartMs ?? 1_000);
-    this.cluster.onWritten = (written) => this.pods.written(written);
+    this.cluster.onWritten = (written) => {
+      this.pods.written(written);
+      this.autoscale(written.after);
+      this.onWritten(written);
+    };
   }
 
   get canary(): KubeObject | undefined {
@@ -304,8 +316,24 @@ export class Stage {
     this.syncing ??= this.syncAll(agent);
   }
 
+  /** Git takes no outcomes, or takes them again. */
+  silenceGit(isSilent: boolean): void {
+    this.isGitSilent = isSilent;
+    this.landSoon();
+  }
+
+  /** What an autoscaler of the target and its primary asks for. */
+  needs(pods: number): void {
+    this.load = pods;
+    for (const name of ['app', 'app-primary']) this.autoscale(this.cluster.peek('Deployment', name));
+  }
+
+  private landSoon(): void {
+    if (this.pending.size > 0 && !this.isGitSilent) this.clock.after(500, () => void this.land());
+  }
+
   /** Outcomes that wait are pushed; Git says so. */
-  async land(): Promise<void> {
+  private async land(): Promise<void> {
     for (const [id, outcome] of this.pending) {
       if (this.isGitSilent || !this.agent) return;
       this.pending.delete(id);
@@ -320,10 +348,7 @@ export class Stage {
   }
 
   async run(ms: number): Promise<void> {
-    for (let left = ms; left > 0; left -= 1_000) {
-      await this.clock.run(Math.min(left, 1_000));
-      await this.land();
-    }
+    await this.clock.run(ms);
   }
 
   /** Somebody changes an object by hand. */
@@ -341,16 +366,22 @@ export class Stage {
     const objects = [
       configMap(says),
       secret('secret', says.password),
-      deployment(says, this.options.replicas),
+      deployment(says, this.options.replicas, this.options.isRecreated ?? false),
       { ...canary, spec: this.options.spec } as KubeObject,
     ];
     return objects.map((object, document) => ({ object, source: { path: 'app.yaml', document, line: 1 } }));
   }
 
   private submit(outcome: Outcome): void {
-    if (this.outcomes.every(({ releaseId, verdict }) => releaseId !== outcome.releaseId || verdict !== outcome.verdict))
+    // After a restart it is handed over again.
+    if (
+      this.outcomes.every(({ releaseId, verdict }) => releaseId !== outcome.releaseId || verdict !== outcome.verdict)
+    ) {
       this.outcomes.push(outcome);
+      this.onOutcome(outcome);
+    }
     this.pending.set(outcome.releaseId, outcome);
+    this.landSoon();
   }
 
   private async syncAll(agent: Agent): Promise<void> {
@@ -423,6 +454,20 @@ export class Stage {
     for (const [config, checksum] of Object.entries(trackedConfigs))
       if ((await views.config(namespace, config as ConfigKey))?.checksum !== checksum) return;
     releases.adopt(canary, lastPromotedSpec, trackedConfigs, app.content);
+  }
+
+  private autoscale(object: KubeObject | undefined): void {
+    const { load } = this;
+    if (load === undefined || object?.kind !== 'Deployment') return;
+    const { replicas = 1 } = object['spec'] as { replicas?: number };
+    if (replicas === 0 || replicas === load) return;
+    const { name } = object.metadata;
+    this.clock.after(3_000, () => {
+      const live = this.cluster.peek('Deployment', name);
+      const spec = live?.['spec'] as Json | undefined;
+      if (!live || spec?.['replicas'] === 0 || spec?.['replicas'] === this.load) return;
+      this.cluster.put({ ...live, spec: { ...spec, replicas: this.load } }, 'autoscaler');
+    });
   }
 
   private answer({ url }: HttpRequest): HttpResponse {

@@ -1,0 +1,119 @@
+import { describe, expect, it, vi } from 'vitest';
+import type { Effects } from '../../src/agent/execute.ts';
+import type { Releases } from '../../src/agent/releases.ts';
+import type * as parse from '../../src/canary/parse.ts';
+import type { CanarySpec } from '../../src/canary/types.ts';
+import { readRecord } from '../../src/release/record.ts';
+import type { Invariant } from '../model/invariants.ts';
+import { checkLoop, shrinkLoop, tellLoop } from '../model/loop/check.ts';
+import { planOf } from '../model/loop/history.ts';
+import type { Faults } from '../model/loop/stage.ts';
+
+/** `npm run check:model -- --loop` plays as many as wanted, of other seeds each time. */
+const histories = 60;
+
+type Parse = typeof parse;
+const misread = vi.hoisted((): { spec: (spec: CanarySpec) => CanarySpec } => ({ spec: (spec) => spec }));
+vi.mock('../../src/canary/parse.ts', async (original) => {
+  const real = await original<Parse>();
+  return {
+    ...real,
+    parseCanary: (...input: Parameters<typeof real.parseCanary>) => misread.spec(real.parseCanary(...input)),
+  };
+});
+
+describe('any history of the real loop', () => {
+  it('keeps every invariant', { timeout: 120_000 }, async () => {
+    const failure = await checkLoop(1, histories);
+    if (failure) {
+      const plan = await shrinkLoop(planOf(failure.seed), failure.broken);
+      expect.fail(`seed ${failure.seed}\n${await tellLoop(plan)}`);
+    }
+  });
+
+  it('is played the same way from the same seed', async () => {
+    expect(await tellLoop(planOf(7))).toBe(await tellLoop(planOf(7)));
+  });
+});
+
+const withReleases = (change: (releases: Releases) => Partial<Releases>): Faults => ({
+  // Its getters are read each time.
+  releases: (releases) => Object.assign(Object.create(releases) as Releases, change(releases)),
+});
+const withRun = (run: (effects: Effects) => Effects['run']): Faults => ({
+  effects: (effects) => ({ ...effects, run: run(effects) }),
+});
+const analysis =
+  (change: (analysis: CanarySpec['analysis']) => Partial<CanarySpec['analysis']>) => (spec: CanarySpec) => ({
+    ...spec,
+    analysis: { ...spec.analysis, ...change(spec.analysis) },
+  });
+
+interface Fault {
+  readonly faulty?: Faults;
+  readonly spec?: (spec: CanarySpec) => CanarySpec;
+  readonly breaks: readonly Invariant[];
+}
+
+const faults: Readonly<Record<string, Fault>> = {
+  'begins a release when a part of its commit is applied': {
+    faulty: withReleases(() => ({ isApplied: () => true })),
+    breaks: ['one outcome', 'it ends'],
+  },
+  'goes on recording what was judged first when something else runs': {
+    faulty: withReleases((releases) => ({
+      begin: async (canary, judged) => {
+        const before = readRecord(canary);
+        const isOpen = before !== undefined && before.outcome === undefined;
+        await releases.begin(canary, isOpen && before.judged ? before.judged : judged);
+      },
+    })),
+    breaks: ['it ends', 'one outcome', 'right end'],
+  },
+  'records no outcome': {
+    faulty: withRun((effects) => async (effect, ...rest) => {
+      if (effect.kind !== 'end-release') await effects.run(effect, ...rest);
+    }),
+    breaks: ['one outcome', 'right end'],
+  },
+  'goes on mirroring when the analysis is skipped': {
+    faulty: withRun((effects) => async (effect, context, signal) => {
+      const isEnd = effect.kind === 'set-route' && context.spec.skipAnalysis && context.seen.split?.mirror === true;
+      if (!isEnd) await effects.run(effect, context, signal);
+    }),
+    breaks: ['pods with users', 'right end'],
+  },
+  'takes the one ready threshold for the other': {
+    spec: analysis(({ primaryReadyThreshold, canaryReadyThreshold }) => ({
+      primaryReadyThreshold: canaryReadyThreshold,
+      canaryReadyThreshold: primaryReadyThreshold,
+    })),
+    breaks: ['pods that answer'],
+  },
+  'gives users to a canary of which only a part answers': {
+    spec: analysis(() => ({ canaryReadyThreshold: 1 })),
+    breaks: ['pods that answer'],
+  },
+  'gives users to a primary of which only a part answers': {
+    spec: analysis(() => ({ primaryReadyThreshold: 1 })),
+    breaks: ['pods that answer'],
+  },
+  'moves no users': {
+    faulty: withRun((effects) => async (effect, ...rest) => {
+      if (effect.kind !== 'set-route' || effect.split.canaryWeight > 0) await effects.run(effect, ...rest);
+    }),
+    breaks: ['pods with users', 'right end', 'it ends', 'pods that answer'],
+  },
+};
+
+describe('the check of the real loop', () => {
+  it.each(Object.entries(faults))('notices one that %s', { timeout: 120_000 }, async (_name, fault) => {
+    misread.spec = fault.spec ?? ((spec) => spec);
+    try {
+      const found = await checkLoop(1, 400, fault.faulty ? { faulty: fault.faulty } : {});
+      expect(fault.breaks).toContain(found?.broken.invariant);
+    } finally {
+      misread.spec = (spec) => spec;
+    }
+  });
+});

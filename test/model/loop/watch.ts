@@ -1,0 +1,157 @@
+import type { Json } from '../../../src/canary/json.ts';
+import { at, numberOf } from '../../../src/canary/json.ts';
+import { parseStatus } from '../../../src/canary/status.ts';
+import { sameJson } from '../../../src/lib/same-json.ts';
+import type { KubeObject } from '../../../src/manifest/types.ts';
+import { readRecord } from '../../../src/release/record.ts';
+import type { Outcome } from '../../../src/release/types.ts';
+import { canaryManager } from '../../../src/agent/writes.ts';
+import { Broken } from '../invariants.ts';
+import type { Written } from './memory-cluster.ts';
+import { imageOf } from './pods.ts';
+import type { Stage } from './stage.ts';
+
+/** What holds of every write of the agent, whatever happened before. The views that it decided by are as fresh as `isFresh` says. */
+export class Watch {
+  /** Its watches are silent, or somebody has just changed something: it cannot know better. */
+  isFresh = true;
+  /** Canaries wrote something since. */
+  writes = 0;
+  private readonly stage: Stage;
+  private weight = 0;
+
+  constructor(stage: Stage) {
+    this.stage = stage;
+    stage.onWritten = (written) => this.written(written);
+    stage.onOutcome = (outcome) => this.ended(outcome);
+  }
+
+  private written({ before, after, manager }: Written): void {
+    const { stage } = this;
+    const object = after ?? before;
+    if (!object) return;
+    if (manager !== canaryManager) {
+      // What was found good was found of something else.
+      if (isJudged(object) && !sameJson(contentOf(before), contentOf(after))) stage.passed = 0;
+      return;
+    }
+    this.writes += 1;
+    if (object.kind === 'VirtualService') this.route();
+    if (object.kind === 'Deployment' && after && before) this.workload(before, after);
+    if (object.metadata.name.endsWith('-primary') && isConfig(object)) this.copied(object);
+  }
+
+  private route(): void {
+    const { stage, weight: before } = this;
+    const { weight } = stage.routes;
+    this.weight = weight;
+    if (!this.isFresh) return;
+    const { pods } = stage;
+    const [canary, primary] = [pods.serving('app'), pods.serving('app-primary')];
+    hold('pods that answer', weight === 0 || canary > 0 || primary === 0, () => `${weight} to a dead canary`);
+    hold('pods that answer', weight === 100 || primary > 0 || canary === 0, () => `${100 - weight} to a dead primary`);
+    const { phase } = stage.status;
+    if (weight > before && primary > 0) {
+      const { up, wanted } = pods.fresh('app');
+      const needed = Math.floor((wanted * this.threshold('canary')) / 100);
+      hold('pods that answer', up >= needed, () => `${weight} percent for a canary with ${up} of ${needed} pods`);
+    }
+    if (phase === 'Promoting' && weight < before && weight === 0 && canary > 0 && stage.passed > 0) {
+      const { up, wanted } = pods.fresh('app-primary');
+      const needed = Math.floor((wanted * this.threshold('primary')) / 100);
+      hold('pods that answer', up >= needed, () => `all users for a primary with ${up} of ${needed} new pods`);
+    }
+  }
+
+  private workload(before: KubeObject, after: KubeObject): void {
+    const { stage } = this;
+    const replicas = (object: KubeObject): unknown => at(object, 'spec', 'replicas');
+    if (after.metadata.name === 'app') {
+      const { weight, isMirrored } = stage.routes;
+      const goes = replicas(before) !== 0 && replicas(after) === 0;
+      hold('pods with users', !goes || !this.isFresh || weight === 0, () => `${weight} percent are on it`);
+      hold('pods with users', !goes || !this.isFresh || !isMirrored, () => 'it is mirrored to');
+      return;
+    }
+    if (sameJson(at(before, 'spec', 'template'), at(after, 'spec', 'template'))) return;
+    this.promotes(`${imageOf(after)} is written to the primary`);
+    if (imageOf(before) === imageOf(after)) return;
+    const record = stage.canary && readRecord(stage.canary);
+    const isRecorded = record && !record.outcome && record.judged?.templateHash === stage.status.lastAppliedSpec;
+    hold(
+      'judged first',
+      !isRecorded || record.images?.['app'] === imageOf(after),
+      () => `${imageOf(after)}, not ${record?.images?.['app']}`,
+    );
+  }
+
+  private copied(object: KubeObject): void {
+    this.promotes(`${object.kind} ${object.metadata.name} is written`);
+  }
+
+  private promotes(what: string): void {
+    const { stage } = this;
+    const { phase } = stage.status;
+    if (!['Progressing', 'WaitingPromotion'].includes(phase)) return;
+    const isSkipped = at(stage.canary, 'spec', 'skipAnalysis') === true;
+    hold('judged first', isSkipped || stage.passed > 0, () => `${what}, and nobody has found it good`);
+  }
+
+  private ended({ verdict, state, releaseId }: Outcome): void {
+    const { stage } = this;
+    const ids = stage.outcomes.map((outcome) => outcome.releaseId);
+    hold('one outcome', new Set(ids).size === ids.length, () => `${releaseId} ends twice, ${verdict} at last`);
+    const commit = stage.commits.find(({ apps }) => apps[0]?.content === state.content);
+    hold('one outcome', commit !== undefined, () => `${verdict} of a content that no commit has`);
+    if (!commit) return;
+    hold('one outcome', state.images['app'] === `app:${commit.says.version}`, () => `${state.images['app']} is told`);
+    if (verdict === 'rolled-back') return;
+    const image = imageOf(stage.cluster.peek('Deployment', 'app-primary'));
+    hold('one outcome', image === state.images['app'], () => `${verdict}: ${state.images['app']}, and ${image} runs`);
+    const text = at(stage.cluster.peek('ConfigMap', 'config-primary'), 'data', 'text');
+    hold(
+      'one outcome',
+      text === `${commit.says.text}`,
+      () => `${verdict}: text ${commit.says.text}, and ${String(text)} runs`,
+    );
+  }
+
+  private threshold(role: 'primary' | 'canary'): number {
+    return numberOf(at(this.stage.canary, 'spec', 'analysis', `${role}ReadyThreshold`)) ?? 100;
+  }
+}
+
+export const resting = ['Initialized', 'Succeeded', 'Failed'];
+
+/** What holds of a stage where nobody has interfered for long. */
+export function holdAtRest(stage: Stage): void {
+  const { cluster, pods, status, routes, tip } = stage;
+  hold('it ends', resting.includes(status.phase), () => `it rests in ${status.phase}`);
+  hold('right end', pods.serving('app-primary') > 0, () => 'nobody serves');
+  hold(
+    'right end',
+    routes.weight === 0 && !routes.isMirrored,
+    () => `${routes.weight} percent, ${String(routes.isMirrored)}`,
+  );
+  const image = imageOf(cluster.peek('Deployment', 'app-primary'));
+  hold('right end', image === `app:${tip.says.version}`, () => `${tip.says.version} is in Git, ${image} runs`);
+  for (const [kind, name, key, text] of [
+    ['ConfigMap', 'config', 'text', `${tip.says.text}`],
+    ['Secret', 'secret', 'password', Buffer.from(`${tip.says.password}`).toString('base64')],
+  ] as const) {
+    const copy = (cluster.peek(kind, `${name}-primary`)?.['data'] as Json | undefined)?.[key];
+    hold('right end', copy === text, () => `${kind} ${name} is ${text} in Git, ${String(copy)} runs`);
+  }
+  hold('one outcome', stage.stableContent === tip.apps[0]?.content, () => 'Git does not tell what runs');
+}
+
+export function hold(invariant: Broken['invariant'], isTrue: boolean, detail: () => string): void {
+  if (!isTrue) throw new Broken(invariant, detail());
+}
+
+const isConfig = ({ kind }: KubeObject): boolean => kind === 'ConfigMap' || kind === 'Secret';
+const isJudged = (object: KubeObject): boolean =>
+  (object.kind === 'Deployment' || isConfig(object)) && !object.metadata.name.endsWith('-primary');
+const contentOf = (object: KubeObject | undefined): unknown =>
+  object?.kind === 'Deployment' ? at(object, 'spec', 'template') : object?.['data'];
+export const phaseOf = (canary: KubeObject | undefined): string => (canary ? parseStatus(canary).phase : 'gone');
