@@ -35,7 +35,7 @@ export interface AppliedApps {
   readonly isSuspended: boolean;
   /** Whether all of it stands, and the views have it. */
   isApplied(key: string, wanted: Wanted): boolean;
-  /** Apps that were asked for while they were not applied, and not since; forgets them. */
+  /** Apps that were asked for while they were not applied, and not since, or that stand as something else now; forgets them. */
   takeAwaited(): readonly string[];
   /** As `isApplied`, whatever the views have. */
   stands(key: string, wanted: Wanted): boolean;
@@ -61,6 +61,7 @@ export function createAppliedApps({ clock, hasSeen }: AppliedAppsOptions): Appli
   const standing = new Map<string, Standing>();
   const refusals = new Map<string, string>();
   const awaited = new Set<string>();
+  const known = new Set<string>();
   let isSuspended = false;
   const isSame = (a: Wanted | undefined, b: Wanted): boolean => a?.content === b.content && a.held === b.held;
   const nameOf = ({ apiVersion, kind, name }: ObjectRef): string => `${apiVersion}/${kind}/${name}`;
@@ -86,6 +87,9 @@ export function createAppliedApps({ clock, hasSeen }: AppliedAppsOptions): Appli
         }
         const before = standing.get(key);
         if (before && versions.length === 0) continue;
+        // Also where nothing had to be applied for it: no watch tells of that.
+        if (!before && known.has(key)) awaited.add(key);
+        known.add(key);
         const all = new Map([...(before?.versions ?? []), ...versions.map((one) => [nameOf(one.ref), one] as const)]);
         standing.set(key, { content, held, versions: all, atMs: clock.now() });
       }

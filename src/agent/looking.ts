@@ -53,6 +53,7 @@ export function createLook({ views, settings, releases, keysFor, workloadsInGit 
       isRejected: releases.isRejected(canary, status),
       isPromoted: releases.isPromoted(canary, status),
       isReplaced: releases.isReplaced(canary, status),
+      isPushedAgain: releases.isPushedAgain(canary, status),
       isUnapplied: !releases.isApplied(key, status.phase),
       isSuspensionTold: suspensionTold,
     };

@@ -37,6 +37,7 @@ export type Known = Pick<
   | 'isRejected'
   | 'isPromoted'
   | 'isReplaced'
+  | 'isPushedAgain'
   | 'isUnapplied'
   | 'isSuspensionTold'
 >;

@@ -60,6 +60,8 @@ export interface Releases {
   isPromoted(canary: KubeObject, status: CanaryStatus): boolean;
   /** Whether the release under way is not the one with this status: it was begun, and the status that was to say so got lost. */
   isReplaced(canary: KubeObject, status: CanaryStatus): boolean;
+  /** Whether what was rolled back, as this status still says, was pushed once more and applied since: it is a release of its own. */
+  isPushedAgain(canary: KubeObject, status: CanaryStatus): boolean;
   end(canary: KubeObject, ended: EndedRelease): Promise<void>;
   /** An app at rest without a ledger entry: its present state becomes its stable state. */
   adopt(
@@ -317,6 +319,14 @@ export function createReleases({ deps, submit, ledger, applied, signal }: Releas
       const record = recordOf(canary);
       if (!record?.judged || record.outcome || unrecorded.has(keyOf(canary))) return false;
       return !isOf(record.judged, status);
+    },
+    isPushedAgain(canary, status) {
+      const key = keyOf(canary);
+      const record = recordOf(canary);
+      if (record?.outcome?.verdict !== 'rolled-back' || !isOf(record.outcome.state, status)) return false;
+      const candidate = candidateOf(key, status.phase);
+      const isAnother = candidate?.content === record.content && candidate.id !== record.id;
+      return isAnother && isApplied(key, status.phase);
     },
     async end(canary, { verdict, failedCheck, strategy, templateHash, configs }) {
       const key = keyOf(canary);

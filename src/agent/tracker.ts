@@ -33,6 +33,9 @@ export function trackApp({ tip, content, previous, stable, record }: TrackInput)
   if (previous === undefined) {
     if (stable === undefined) return { content, firstSeen: tip, base: tip };
     if (isStable) return { content, firstSeen: stable.revision, base: tip };
+    const reverted = record?.outcome?.verdict === 'rolled-back' ? record.outcome.written : undefined;
+    // Somebody has pushed it once more after it was taken back.
+    if (record?.content === content && reverted !== undefined) return { content, firstSeen: tip, base: reverted };
     if (record && record.content === content) return { content, firstSeen: record.revision, base: record.base };
     return { content, firstSeen: tip, base: stable.revision };
   }

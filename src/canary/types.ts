@@ -142,6 +142,8 @@ export interface Seen {
   readonly isPromoted?: boolean;
   /** A newer release has been recorded since, whose status got lost: what ended now would be told of that one. Absent: no. */
   readonly isReplaced?: boolean;
+  /** The version that was rolled back last, and that is there still, has been pushed once more. Absent: no. */
+  readonly isPushedAgain?: boolean;
   /** Git says something of the target or its configs that is not in the cluster yet: what is new there is only a part of it. Absent: no. */
   readonly isUnapplied?: boolean;
   /** It has been said that this canary stands still on request. Absent: not yet. Kept by the shell. */

@@ -36,7 +36,7 @@ export function wakes(spec: CanarySpec, status: CanaryStatus, seen: Seen, settin
       return (stage.novelty === 'new' && primary === 'ready') || hasDeadCanary(stage);
     default:
       // A primary in motion is waited for at the interval: its every step would otherwise be told.
-      if (stage.novelty !== 'new') return hasRepairs(stage);
+      if (stage.novelty !== 'new' && !seen.isPushedAgain) return hasRepairs(stage);
       return primary !== 'progressing' && !lacksScaler(stage) && !seen.isUnapplied;
   }
 }

@@ -321,6 +321,63 @@ describe('the record of a release', () => {
   });
 });
 
+describe('a version that was rolled back', () => {
+  const failed: CanaryStatus = {
+    phase: 'Failed',
+    failedChecks: 0,
+    canaryWeight: 0,
+    iterations: 0,
+    lastAppliedSpec: 'second',
+    lastPromotedSpec: 'hash',
+    trackedConfigs: {},
+  };
+
+  /** The revert of its content `two` has landed at commit `c`. */
+  async function reverted(): Promise<Stage> {
+    const on = await underWay();
+    await on.releases.begin(on.canary(), { templateHash: 'second', configs: {} });
+    await on.releases.end(on.canary(), { ...rolledBack, templateHash: 'second' });
+    await on.releases.written(on.outcomes.at(-1) as Outcome, commit('c'));
+    return on;
+  }
+
+  it('is tried again when it is pushed once more before the cluster was anything else', async () => {
+    const on = await reverted();
+    expect(on.releases.isPushedAgain(on.canary(), failed)).toBe(false);
+    on.sync('d', 'two', on.releases.landedOutcomes());
+    on.releases.seen(on.releases.landedOutcomes());
+    expect(on.releases.isPushedAgain(on.canary(), failed)).toBe(true);
+    expect(on.releases.isPushedAgain(on.canary(), { ...failed, lastAppliedSpec: 'other' })).toBe(false);
+    const id = recordOf(on)?.id;
+    await on.releases.begin(on.canary(), { templateHash: 'second', configs: {} });
+    expect(recordOf(on)).toMatchObject({ content: 'two', revision: commit('d'), supersedes: [] });
+    expect(recordOf(on)?.id).not.toBe(id);
+    expect(on.releases.isPushedAgain(on.canary(), failed)).toBe(false);
+  });
+
+  it('is tried again where that was pushed while the agent was away', async () => {
+    const first = await reverted();
+    const on = stage(first.canary());
+    on.told.content = 'one';
+    on.releases.resume(on.canary());
+    on.sync('d', 'two');
+    expect(on.releases.isPushedAgain(on.canary(), failed)).toBe(true);
+    await on.releases.begin(on.canary(), { templateHash: 'second', configs: {} });
+    expect(recordOf(on)).toMatchObject({ revision: commit('d'), base: commit('c') });
+  });
+
+  it('is not tried again by a restart, nor while its revert has not landed', async () => {
+    const first = await underWay();
+    await first.releases.begin(first.canary(), { templateHash: 'second', configs: {} });
+    await first.releases.end(first.canary(), { ...rolledBack, templateHash: 'second' });
+    const on = stage(first.canary());
+    on.told.content = 'one';
+    on.releases.resume(on.canary());
+    on.sync('b', 'two');
+    expect(on.releases.isPushedAgain(on.canary(), failed)).toBe(false);
+  });
+});
+
 describe('an app of which only a part is applied', () => {
   const ref = { apiVersion: 'v1', kind: 'ConfigMap', namespace: 'test', name: 'c' };
   const judged = { templateHash: 'second', configs: {} };

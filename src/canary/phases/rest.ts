@@ -17,7 +17,7 @@ export function* rest(stage: Stage): Asking<void> {
   if (leaveDeadCanary(stage)) return putToSleep(stage);
   if (status.phase === 'Waiting') {
     if (novelty === 'promoted') return cancel(stage);
-  } else if (novelty !== 'new') {
+  } else if (novelty !== 'new' && !stage.seen.isPushedAgain) {
     heal(stage);
     leaveCopies(stage);
     keepUp(stage);
