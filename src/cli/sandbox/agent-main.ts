@@ -9,7 +9,11 @@ const stop = new AbortController();
 process.once('SIGTERM', () => stop.abort(new Error('SIGTERM')));
 // A terminal sends it to all of its processes; the sandbox decides.
 process.on('SIGINT', () => undefined);
-process.once('disconnect', () => stop.abort(new Error('the sandbox has ended')));
+process.once('disconnect', () => {
+  stop.abort(new Error('the sandbox has ended'));
+  // Where the sandbox was killed, nothing that the agent still waits for will come.
+  setTimeout(() => process.exit(1), 3_000).unref();
+});
 
 const { settings, speed, startMs } = JSON.parse(process.argv[2] ?? '') as AgentOrder;
 process.exitCode = await serve(
