@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { parseFault } from '../../src/cli/sandbox/fault-windows.ts';
+import { imageNames } from '../../src/sandbox/world/images/registry.ts';
 import { errorCatalogue } from '../../src/lib/errors.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -23,6 +25,41 @@ describe('the documents', () => {
   it('show the two commands that are all the set-up', () => {
     expect(read('README.md')).toContain('npm ci && npm run demo');
     expect(read('README.md')).toContain('npm ci && npm test');
+  });
+
+  it('name every image of the sandbox with its tags, and faults and options that there are', () => {
+    const told = read('README.md');
+    const table = told.slice(told.indexOf('| image | tags |'), told.indexOf('runs as a stand-in'));
+    const named = [...table.matchAll(/^\| (`.+?) \|/gm)].flatMap(([, names = '']) =>
+      names.replaceAll('`', '').split(', '),
+    );
+    expect(named).toEqual(expect.arrayContaining([...imageNames]));
+    expect(named).toHaveLength(imageNames.length);
+    for (const tag of ['3.1.2', '3.1.3', '3.1.4']) expect(table).toContain(`\`${tag}\``);
+    const faults = [...told.matchAll(/`((?:git|api|metrics)-[a-z0-9-]+(?:@[0-9a-z.]+)?)`/g)].map(
+      ([, fault = '']) => fault,
+    );
+    expect(faults.length).toBeGreaterThan(2);
+    for (const fault of faults) expect(() => parseFault(fault)).not.toThrow();
+    const options = [
+      ...told.slice(told.indexOf('| option |'), told.indexOf('| image |')).matchAll(/^\| `--([a-z]+)/gm),
+    ];
+    const known = read('src/cli/command-line.ts');
+    expect(options.length).toBeGreaterThan(5);
+    for (const [, option] of options) expect(known).toMatch(new RegExp(`'--${option ?? ''}[ ']`));
+  });
+
+  it('link only to headings that there are', () => {
+    const told = read('README.md');
+    const anchors = [...told.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
+      title
+        .toLowerCase()
+        .replace(/[^a-z0-9 -]/g, '')
+        .replaceAll(' ', '-'),
+    );
+    const links = [...told.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor]) => anchor);
+    expect(links.length).toBeGreaterThan(5);
+    expect(links.filter((anchor) => !anchors.includes(anchor ?? ''))).toEqual([]);
   });
 
   it('name every dependency with its reason', () => {

@@ -14,6 +14,8 @@ const images: Readonly<Record<string, DemoImage>> = {
   pause,
 };
 
+export const imageNames: readonly string[] = Object.keys(images);
+
 export interface FoundImage {
   readonly image: DemoImage;
   readonly tag: string;
