@@ -27,6 +27,11 @@ export function ownCopy(key: ConfigKey, canary: KubeObject): ConfigKey {
   return configKey({ kind, name: `${start.replace(/[.-]+$/, '')}-${hash}` });
 }
 
+/** Whether an object that a Canary owns has the name of a copy: others may have made it an owner of theirs. */
+export function isCopyName(key: ConfigKey): boolean {
+  return /-primary(?:-.*-[0-9a-f]{10})?$/.test(key);
+}
+
 /** All ConfigMaps and Secrets that may be copies of these. */
 export function possibleCopies(keys: readonly ConfigKey[], canary: KubeObject): readonly ConfigKey[] {
   return keys.flatMap((key) => [flaggerCopy(key), ownCopy(key, canary)]);

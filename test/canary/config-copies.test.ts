@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { copyNamesOf, flaggerCopy, ownCopy } from '../../src/canary/config-copies.ts';
 import { configRefsOf, parseConfigKey } from '../../src/canary/configs.ts';
 import { withPrimaryConfigs } from '../../src/canary/configs.ts';
+import { ownerOf } from '../../src/canary/owner.ts';
 import type { ConfigKey, ConfigSeen, Seen } from '../../src/canary/types.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
 import { createStory } from '../faults/a-story.ts';
@@ -197,6 +198,22 @@ describe('copies of configs with a hash in their name', () => {
     story.wait(300);
     expect(story.status.phase).toBe('Failed');
     expect(copies(story)).toContain('app-config-primary');
+  });
+
+  it('are all that goes, whatever else somebody has made the Canary an owner of', () => {
+    const story = createStory();
+    const { canary, objects } = story.world;
+    for (const name of ['report', 'primary-notes', 'app-primary-notes'])
+      objects.set(`ConfigMap/${name}`, {
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: { name, namespace: 'demo', ownerReferences: [ownerOf(canary)] },
+        data: { message: 'theirs' },
+      });
+    release(story, 'app-config', '5h2k8m');
+    story.wait(120);
+    expect(copies(story)).toEqual(['app-primary-notes', 'settings-5h2k8m-primary']);
+    expect(objects.has('ConfigMap/report') && objects.has('ConfigMap/primary-notes')).toBe(true);
   });
 
   it('stay where another primary reads them and this Canary is the only owner', () => {

@@ -1,3 +1,4 @@
+import { isCopyName } from '../config-copies.ts';
 import { configRefsOf } from '../configs.ts';
 import { primaryReadiness } from './health.ts';
 import { copyConfigs, writePrimary } from './primary-write.ts';
@@ -38,7 +39,7 @@ export function leaveCopies(stage: Stage): void {
   for (const copy of ownCopies) {
     const { canaries = [] } = configs.get(copy) ?? {};
     // One that another primary reads is left to that one's Canary, once it is an owner.
-    if (read.has(copy) || (readByOthers?.has(copy) && canaries.length < 2)) continue;
+    if (!isCopyName(copy) || read.has(copy) || (readByOthers?.has(copy) && canaries.length < 2)) continue;
     draft.afterwards.push({ kind: 'leave-copy', copy });
   }
 }
