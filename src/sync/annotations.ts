@@ -27,6 +27,19 @@ export function isKept(object: Annotated): boolean {
   );
 }
 
+/**
+ * On a Deployment that was a Canary's target: what Git asked for when the Canary left, and left it more pods, as its primary had. It keeps
+ * them until Git asks for another number: nobody has said that so few are enough for all users.
+ */
+export const keptReplicas = 'serin.dev/kept-replicas';
+
+/** `kept`: its size is not Git's; `over`: Git asks for another number by now. Undefined: no Canary has left it more pods. */
+export function keptSize(inGit: KubeObject, live: Annotated | undefined): 'kept' | 'over' | undefined {
+  const kept = live?.metadata.annotations?.[keptReplicas];
+  if (kept === undefined) return undefined;
+  return kept === String((inGit['spec'] as { replicas?: unknown } | undefined)?.replicas) ? 'kept' : 'over';
+}
+
 /** What canaries write on objects that they take over, to keep Flux away. */
 const handsOff = 'kustomize.toolkit.fluxcd.io/reconcile';
 

@@ -5,6 +5,7 @@ import type { Logger } from '../lib/log.ts';
 import { identityKey, identityOf, nameOf } from '../manifest/identity.ts';
 import { hintsOf } from '../manifest/hints.ts';
 import { groupOf, type KubeObject, type Manifest, type Problem, refOf } from '../manifest/types.ts';
+import { keptReplicas } from './annotations.ts';
 import type { DriftWatch } from './drift-watch.ts';
 import { canaryManager, handoverOf, syncManager } from './drift.ts';
 import type { ApplyAction } from './plan.ts';
@@ -111,6 +112,10 @@ async function applyOne(
     if (handover) await cluster.apply(handover.object, { manager: handover.manager, force: true }, signal);
     if (shared === 'nodes' && before) return applyAround(action, before, cluster, signal);
     const live = await applyOrRecreate(action, { cluster, clock, log }, signal);
+    if (action.endsKeptSize) {
+      const patch = { metadata: { annotations: { [keptReplicas]: null } } };
+      return cluster.mergePatch(ref, patch, { manager: scaleManager }, signal);
+    }
     const replicas = (live['spec'] as { replicas?: number } | undefined)?.replicas;
     const isNew = isSettled ? last?.uid !== live.metadata.uid : before === undefined;
     if (!isNew || initialReplicas === undefined || replicas === initialReplicas) return live;

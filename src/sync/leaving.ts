@@ -14,6 +14,7 @@ import {
   refKey,
   refOf,
 } from '../manifest/types.ts';
+import { keptReplicas } from './annotations.ts';
 import type { Inventory } from './inventory.ts';
 
 /** Canaries of the cluster that Git does not name (any more, or in a file that cannot be read). */
@@ -78,6 +79,7 @@ export async function leavingCanaries(
         if (!target) continue;
         const doesHandBack = spec.revertOnDeletion === true || isUnderstood(canary);
         const mayGo = spec.revertOnDeletion === true || (await isUp({ target, spec, doesHandBack }, cluster, signal));
+        if (mayGo) await keepSize(target, spec, cluster, signal);
         if (mayGo && !doesHandBack) continue;
         if (mayGo) {
           if (spec.revertOnDeletion !== true) await handOver(canary, cluster, signal);
@@ -147,6 +149,25 @@ async function isEverywhere(live: KubeObject, cluster: Cluster, signal: AbortSig
   return observedGeneration >= (live.metadata.generation ?? 0) && numberAvailable >= desiredNumberScheduled;
 }
 
+/** Git's number does not take pods from a target that was left more, before somebody has thought of that: see `keptReplicas`. */
+async function keepSize(
+  target: KubeObject,
+  { autoscalerRef }: CanaryFields,
+  cluster: Cluster,
+  signal: AbortSignal,
+): Promise<void> {
+  const { replicas } = (target['spec'] ?? {}) as { replicas?: unknown };
+  if (target.kind !== 'Deployment' || typeof replicas !== 'number') return;
+  const live = await cluster.get(refOf(target), signal);
+  const primary = live && (await primaryOf(live, cluster, signal));
+  if (!live || !primary) return;
+  const isLess = autoscalerRef === undefined && replicas > 0 && replicas < replicasOf(primary);
+  const wanted = isLess ? String(replicas) : undefined;
+  if (live.metadata.annotations?.[keptReplicas] === wanted) return;
+  const patch = { metadata: { annotations: { [keptReplicas]: wanted ?? null } } };
+  await cluster.mergePatch(refOf(live), patch, { manager: 'serin-scale' }, signal);
+}
+
 interface Leaver {
   readonly target: KubeObject;
   readonly spec: CanaryFields;
@@ -165,7 +186,7 @@ async function isUp(
   if (live.kind === 'DaemonSet') return isEverywhere(live, cluster, signal);
   const { replicas: written = 1 } = (target['spec'] ?? {}) as { replicas?: number };
   const isSized = doesHandBack && !canary.autoscalerRef;
-  const inGit = written === 0 ? 0 : Math.max(written, isSized ? 1 : await primaryReplicas(live, cluster, signal));
+  const inGit = written === 0 ? 0 : Math.max(written, isSized ? 1 : replicasOf(await primaryOf(live, cluster, signal)));
   await resumeScaler(live, canary, cluster, signal);
   const { replicas = 1 } = (live['spec'] ?? {}) as { replicas?: number };
   const status = (live['status'] ?? {}) as { availableReplicas?: number; observedGeneration?: number };
@@ -178,15 +199,17 @@ async function isUp(
   return isSeen && (status.availableReplicas ?? 0) >= replicas;
 }
 
-/** As many as serve now. */
-async function primaryReplicas(
+function primaryOf(
   { apiVersion, kind, metadata }: KubeObject,
   cluster: Cluster,
   signal: AbortSignal,
-): Promise<number> {
+): Promise<KubeObject | undefined> {
   const { namespace = '', name } = metadata;
-  const primary = await cluster.get({ apiVersion, kind, namespace, name: `${name}-primary` }, signal);
-  return Math.max((primary?.['spec'] as { replicas?: number } | undefined)?.replicas ?? 1, 1);
+  return cluster.get({ apiVersion, kind, namespace, name: `${name}-primary` }, signal);
+}
+
+function replicasOf(workload: KubeObject | undefined): number {
+  return Math.max((workload?.['spec'] as { replicas?: number } | undefined)?.replicas ?? 1, 1);
 }
 
 /** KEDA would keep the target at zero: an idle Canary has its ScaledObject paused. */

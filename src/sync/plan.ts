@@ -6,7 +6,7 @@ import { waveOf } from '../manifest/order.ts';
 import { type KubeObject, type Manifest, type ObjectRef, type Problem, refOf } from '../manifest/types.ts';
 import { hintsOf } from '../manifest/hints.ts';
 import { hintProblems } from '../manifest/validate.ts';
-import { isIgnored } from './annotations.ts';
+import { isIgnored, keptReplicas, keptSize } from './annotations.ts';
 import { createCanaryNames } from './canary-names.ts';
 import type { InventoryEntry } from './inventory.ts';
 import { controllerOf } from './drift.ts';
@@ -47,6 +47,8 @@ export interface ApplyAction {
   readonly isCanarys: boolean;
   /** spec.replicas for the moment of creation; undefined where Git does not say or the agent applies it itself. */
   readonly initialReplicas: number | undefined;
+  /** Git asks for another number of pods than when a Canary left it more of them: that is over. */
+  readonly endsKeptSize?: boolean;
 }
 
 export interface SyncPlan {
@@ -112,7 +114,10 @@ export function* planning(input: PlanInput): Generator<void, SyncPlan> {
     }
     const isScaled = scaled.has(key);
     const ofCanary = canaryTargets.has(refKeyOf(manifest.object)) ? sharedByCanary(manifest.object) : 'nothing';
-    const shared: Shared = isScaled ? 'replicas' : isTaken ? 'service' : ofCanary;
+    const size = keptSize(manifest.object, seen);
+    const isSized = isScaled || (size === 'kept' && ofCanary === 'nothing');
+    if (isSized && !isScaled) warnings.push(sizeKept(manifest));
+    const shared: Shared = isSized ? 'replicas' : isTaken ? 'service' : ofCanary;
     const { object, hash } = render(manifest.object, shared);
     if (fought?.get(key) === hash) {
       const message = `${nameOf(ref)}: somebody else keeps changing what Git says; it is left alone for a while`;
@@ -134,7 +139,8 @@ export function* planning(input: PlanInput): Generator<void, SyncPlan> {
     const replicas = (manifest.object['spec'] as { replicas?: unknown } | undefined)?.replicas;
     const initialReplicas = shared === 'replicas' && typeof replicas === 'number' ? replicas : undefined;
     const wave = byWave.get(waveOf(object)) ?? [];
-    wave.push({ object, manifest, hash, shared, isCanarys: isCanarys(object), initialReplicas });
+    const endsKeptSize = size === 'over' && shared === 'nothing';
+    wave.push({ object, manifest, hash, shared, isCanarys: isCanarys(object), initialReplicas, endsKeptSize });
     byWave.set(waveOf(object), wave);
     yield;
   }
@@ -146,6 +152,17 @@ function refusal({ object, source }: Manifest, { field, message, hint }: Finding
   const { path, line } = source;
   const text = `${nameOf(refOf(object))} ${field}: ${message}`;
   return { severity: 'error', path, line, message: text, ...(hint === undefined ? {} : { hint }) };
+}
+
+function sizeKept(manifest: Manifest): Problem {
+  const { kind, metadata } = manifest.object;
+  const place = `-n ${metadata.namespace ?? 'default'} annotate ${kind.toLowerCase()} ${metadata.name}`;
+  const message = `${nameOf(refOf(manifest.object))} keeps the pods that its primary had when its Canary left: Git asks for fewer`;
+  return warningAt(
+    manifest,
+    message,
+    `write the number that you want to Git, or take Git's: kubectl ${place} ${keptReplicas}-`,
+  );
 }
 
 function warningAt({ source }: Manifest, message: string, hint: string): Problem {

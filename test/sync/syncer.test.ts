@@ -445,6 +445,47 @@ describe('the syncer and canaries', () => {
     await syncer.sync(desired(withCanary), never);
   });
 
+  it('keeps the pods that a Canary left its target, until Git asks for another number than it did then', async () => {
+    const syncer = stage.syncer();
+    const ref: ObjectRef = { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', namespace: 'test', name: 'web' };
+    const live = await stage.cluster.get(target, never);
+    const { spec } = live as unknown as { spec: object };
+    const metadata = { name: 'web-primary', namespace: 'test' };
+    await stage.cluster.create(
+      { apiVersion: 'apps/v1', kind: 'Deployment', metadata, spec: { ...spec, replicas: 8 } },
+      { manager: 'test' },
+      never,
+    );
+    await patch(ref, { spec: { revertOnDeletion: true }, metadata: { finalizers: ['finalizer.flagger.app'] } });
+    const { 'canary.yaml': _canary, ...gone } = withCanary;
+    const inGit = (replicas: number) => desired({ ...gone, 'web.yaml': deployment('test/web', replicas) });
+    await syncer.sync(inGit(3), never);
+    await patch(target, { spec: { replicas: 8 } });
+    await patch(ref, { metadata: { finalizers: null } });
+    await stage.cluster.remove({ apiVersion: 'apps/v1', kind: 'Deployment', ...metadata }, {}, never);
+    const after = async (replicas: number, by = syncer) => {
+      const { warnings, failed } = await by.sync(inGit(replicas), never);
+      const now = await stage.cluster.get(target, never);
+      return {
+        replicas: replicasOf(now),
+        warnings,
+        failed,
+        note: now?.metadata.annotations?.['serin.dev/kept-replicas'],
+      };
+    };
+    const kept = { path: 'web.yaml', message: expect.stringContaining('keeps the pods that its primary had') };
+    expect(await after(3)).toMatchObject({ replicas: 8, warnings: [kept], failed: [], note: '3' });
+    // An agent that starts anew knows of it, too.
+    expect(await after(3, stage.syncer())).toMatchObject({ replicas: 8, warnings: [kept], note: '3' });
+    expect(await after(5)).toEqual({ replicas: 5, warnings: [], failed: [], note: undefined });
+    await eventually(
+      async () => (await after(3)).warnings,
+      (warnings) => warnings.length === 0,
+    );
+    expect(await after(3)).toMatchObject({ replicas: 3, warnings: [] });
+    await syncer.sync(desired(withCanary), never);
+  });
+
   it('lets a Canary go only when its target has its pods back, and asks it to hand over what it made [R6]', async () => {
     const syncer = stage.syncer();
     const ref: ObjectRef = { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', namespace: 'test', name: 'web' };
