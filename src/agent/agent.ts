@@ -22,6 +22,7 @@ import { createEffects } from './execute.ts';
 import { createGates, type Gates } from './gates.ts';
 import { createLedgers } from './ledgers.ts';
 import { createReleases } from './releases.ts';
+import { createStatusObject, statusName } from './status-object.ts';
 import { createSyncLoop } from './sync-loop.ts';
 import { createNotices } from './notices.ts';
 import { notingWrites } from './own-writes.ts';
@@ -30,6 +31,8 @@ import { openViews } from './views.ts';
 export interface Agent {
   /** Reasons why it is not ready; empty when it is. */
   notReady(): readonly string[];
+  /** What a person should know although it is ready. */
+  notes(): readonly string[];
   /** Reasons for a restart; empty when it lives. */
   notAlive(): readonly string[];
   /** Asks Git now instead of at the next poll. */
@@ -105,6 +108,7 @@ export function startAgent(deps: Deps): Agent {
     submit: (outcome) => {
       writer.submit(outcome);
       telemetry.outcomesPending.set(writer.pending().length);
+      showStatus();
     },
     ledger: (key) => ledgers.get(key),
     applied,
@@ -116,6 +120,24 @@ export function startAgent(deps: Deps): Agent {
     onDropped: createDropReport(deps),
     onError: (_receiver, error) => log.error({ reason: messageOf(error) }, 'a message could not be sent'),
   });
+  const statusObject = createStatusObject({ cluster, clock, log, recorder, namespace: settings.namespace }, signal);
+  const showStatus = (): void => {
+    const { tip, synced, syncedAtMs, errors, held, trouble } = syncLoop.state;
+    const { path } = settings;
+    const pendingOutcomes = writer.pending().length;
+    if (tip === undefined && trouble === undefined) return;
+    statusObject.update({
+      branch: repo.branch,
+      path,
+      revision: tip,
+      synced,
+      syncedAtMs,
+      errors,
+      held,
+      trouble,
+      pendingOutcomes,
+    });
+  };
   const noted = notingWrites(cluster, (object) => views.wrote(object));
   const effects = createEffects({ ...deps, cluster: noted }, { recorder, releases, outbox });
   const syncer = createSyncer({ cluster, clock, log, settings });
@@ -196,6 +218,7 @@ export function startAgent(deps: Deps): Agent {
     ledgers,
     phaseOf,
     takenOver: (synced) => new Set(synced.flatMap((app) => apexOf(app, views.services))),
+    onPass: showStatus,
     onSynced: (synced, checked, tree) => {
       notices.know(checked);
       // No view tells of it: the number of pods of a target is not applied to it.
@@ -231,6 +254,7 @@ export function startAgent(deps: Deps): Agent {
   writer.onWritten((outcome, revision) => {
     telemetry.outcomes.inc({ verdict: outcome.verdict, result: 'written' });
     telemetry.outcomesPending.set(writer.pending().length);
+    showStatus();
     releases.written(outcome, revision).then(
       () => syncLoop.wake('an outcome landed'),
       (error: unknown) => log.error({ reason: messageOf(error) }, 'a landed outcome could not be noted'),
@@ -284,13 +308,26 @@ export function startAgent(deps: Deps): Agent {
     pollNow: () => syncLoop.wake('asked to'),
     notAlive: () => (died === undefined ? [] : [died]),
     notReady() {
-      const { synced, lastPollMs, trouble } = syncLoop.state;
+      const { synced, lastPollMs, trouble, isGitSilent } = syncLoop.state;
       const reasons = [...views.trouble()];
       if (synced === undefined && !settings.suspend)
         reasons.push(`nothing is synced yet${trouble === undefined ? '' : `: ${trouble}`}`);
       else if (clock.now() - lastPollMs > gitSilenceMs)
         reasons.push(`Git was not reached for ${Math.round((clock.now() - lastPollMs) / 1000)} s`);
+      else if (trouble !== undefined && !isGitSilent)
+        reasons.push(`the last sync failed: ${trouble.split('\n')[0] ?? ''}`);
       return reasons;
+    },
+    notes() {
+      const { errors, held } = syncLoop.state;
+      const [first] = errors;
+      const where = `kubectl -n ${settings.namespace} get configmap ${statusName} -o yaml`;
+      return [
+        ...(first
+          ? [`not as Git says: ${errors.length} (${first.path}:${first.line} ${first.message}); ${where}`]
+          : []),
+        ...(held === undefined ? [] : [held]),
+      ];
     },
     async stop() {
       await resync.stop();

@@ -42,7 +42,13 @@ export interface SyncState {
   /** Why Git or the cluster cannot be reached at the moment. */
   trouble: string | undefined;
   lastPollMs: number;
-  failed: number;
+  /** Whether the trouble is that Git does not answer, which may pass. */
+  isGitSilent: boolean;
+  syncedAtMs: number | undefined;
+  /** What of Git is not in the cluster, or stays although Git does not name it; each file and line once. */
+  errors: readonly Problem[];
+  /** Why nothing was deleted although something is gone from Git, and what lets it go. */
+  held: string | undefined;
 }
 
 export interface SyncLoopOptions {
@@ -54,7 +60,9 @@ export interface SyncLoopOptions {
   readonly phaseOf: (key: string) => Phase | undefined;
   /** Apex services that a Canary has taken over, by refKey. */
   readonly takenOver: (apps: readonly App[]) => ReadonlySet<string>;
-  /** Called after each pass, for what waits on it. */
+  /** Called after each pass, also one that failed. */
+  readonly onPass: () => void;
+  /** Called after each pass that was brought to its end, for what waits on it. */
   readonly onSynced: (apps: readonly App[], checked: readonly Problem[], tree: SyncedTree) => void;
   readonly signal: AbortSignal;
 }
@@ -65,9 +73,31 @@ const nothingToDo = { applied: [], pruned: [], failed: [], warnings: [], version
 const tries = 3;
 
 export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
-  const { deps, syncer, releases, applied: appliedApps, ledgers, phaseOf, takenOver, onSynced, signal } = options;
+  const {
+    deps,
+    syncer,
+    releases,
+    applied: appliedApps,
+    ledgers,
+    phaseOf,
+    takenOver,
+    onPass,
+    onSynced,
+    signal,
+  } = options;
   const { clock, log, repo, settings, telemetry } = deps;
-  const state: SyncState = { tip: undefined, synced: undefined, trouble: undefined, lastPollMs: 0, failed: 0 };
+  const state: SyncState = {
+    tip: undefined,
+    synced: undefined,
+    trouble: undefined,
+    lastPollMs: 0,
+    isGitSilent: false,
+    syncedAtMs: undefined,
+    errors: [],
+    held: undefined,
+  };
+  /** Something was refused, which may be taken the next time. */
+  let isRefused = false;
   let snapshot: Snapshot | undefined;
   let replicas: ReadonlyMap<string, number> = new Map();
   let woken = false;
@@ -81,6 +111,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
         readonly overlays: string;
         readonly held: string | undefined;
         readonly guarded: string | undefined;
+        readonly errors: readonly Problem[];
         readonly isHandingBack: boolean;
       }
     | undefined;
@@ -95,6 +126,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     clock,
     onPoll(result) {
       telemetry.gitPolls.inc({ result });
+      state.isGitSilent = result !== 'ok';
       if (result === 'ok') state.lastPollMs = clock.now();
     },
   });
@@ -221,12 +253,13 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       done.overlays === overlays &&
       !everything &&
       driftedRefs.size === 0 &&
-      state.failed === 0 &&
+      !isRefused &&
       !(done.guarded !== undefined && (await syncer.mayPrune(since, done.guarded, signal)));
     if (isDone && state.synced === revision) return;
     if (settings.suspend) {
       appliedApps.suspend();
       report(since, [...loaded.problems, ...checked]);
+      state.errors = errorsOf(loaded.problems);
       return;
     }
     const wanted = wantedOf(apps, heldApps);
@@ -238,16 +271,21 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     if (!result) return;
     appliedApps.end(syncedOf(apps, stable.stable, wanted, result));
     const { applied, pruned, failed, warnings, held, guarded } = result;
+    const errors = isDone && done ? done.errors : errorsOf([...loaded.problems, ...failed, ...warnings], failed);
     if (!isDone) report(since, [...loaded.problems, ...checked, ...failed, ...warnings]);
-    done = { loaded, overlays, held, guarded, isHandingBack: result.isHandingBack ?? false };
+    done = { loaded, overlays, held, guarded, errors, isHandingBack: result.isHandingBack ?? false };
     const isNews = state.synced !== revision;
     state.synced = revision;
-    state.failed = failed.length;
-    telemetry.syncFailures.set(failed.length);
-    if (failed.length === 0) telemetry.syncedAt.set(Math.floor(clock.now() / 1000));
+    if (isNews) state.syncedAtMs = clock.now();
+    state.errors = errors;
+    state.held = held;
+    isRefused = failed.length > 0;
+    telemetry.syncFailures.set(errors.length);
+    telemetry.pruneHeld.set(held === undefined ? 0 : 1);
+    if (errors.length === 0) telemetry.syncedAt.set(Math.floor(clock.now() / 1000));
     telemetry.syncDuration.observe((clock.now() - startedMs) / 1000);
     if (isNews || applied.length + pruned.length > 0) {
-      const counts = { applied: applied.length, pruned: pruned.length, failed: failed.length };
+      const counts = { applied: applied.length, pruned: pruned.length, failed: errors.length };
       log.info({ revision, ...counts, ...(held === undefined ? {} : { held }) }, `Synced ${revision.slice(0, 10)}`);
     }
     const isWhole =
@@ -284,8 +322,9 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
           await pass();
           failures = 0;
           state.trouble = undefined;
+          telemetry.syncFailing.set(0);
           // Objects that were refused are tried again at least this often.
-          if (state.failed > 0) waitMs = Math.min(waitMs, 15_000);
+          if (isRefused) waitMs = Math.min(waitMs, 15_000);
         } catch (error) {
           if (signal.aborted) return;
           const said =
@@ -296,9 +335,11 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
                 : messageOf(error);
           if (said !== state.trouble) log.error(error instanceof AgentError ? { code: error.code } : {}, said);
           state.trouble = said;
+          telemetry.syncFailing.set(1);
           failures += 1;
           waitMs = Math.max(waitMs, backoffMs(failures - 1, { baseMs: 500, capMs: 60_000 }, Math.random()));
         }
+        onPass();
         if (woken) continue;
         const pause = new AbortController();
         wakeUp = () => pause.abort(new Error('woken'));
@@ -307,6 +348,19 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       }
     },
   };
+}
+
+/** What is an error, and what was refused however it is called; each once. */
+function errorsOf(problems: readonly Problem[], refused: readonly Problem[] = []): readonly Problem[] {
+  const isRefused = new Set(refused);
+  const found = new Map<string, Problem>();
+  for (const problem of problems) {
+    if (problem.severity !== 'error' && !isRefused.has(problem)) continue;
+    const { path, line, message } = problem;
+    // Of a file that holds no manifest any more the second knows more: what of it stays in the cluster.
+    found.set(`${path}:${line} ${message.split(':', 1)[0] ?? ''}`, problem);
+  }
+  return [...found.values()];
 }
 
 const keyOf = ({ id }: App): string => `${id.namespace}/${id.name}`;

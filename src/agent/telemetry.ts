@@ -17,6 +17,10 @@ export interface Telemetry {
   readonly failures: Counter<'name' | 'namespace' | 'deployment_strategy' | 'analysis_status'>;
   readonly syncDuration: Histogram;
   readonly syncFailures: Gauge;
+  /** 1 while the last sync could not be brought to its end. */
+  readonly syncFailing: Gauge;
+  /** 1 while something is gone from Git and nothing is deleted. */
+  readonly pruneHeld: Gauge;
   readonly syncedAt: Gauge;
   readonly gitPolls: Counter<'result'>;
   readonly outcomes: Counter<'verdict' | 'result'>;
@@ -92,7 +96,17 @@ export function createTelemetry(version: string, provider: string): Telemetry {
     }),
     syncFailures: new Gauge({
       name: 'serin_sync_failed_objects',
-      help: 'Objects that the last sync could not apply',
+      help: 'Files and objects of Git that are not in the cluster as Git says',
+      registers,
+    }),
+    syncFailing: new Gauge({
+      name: 'serin_sync_failing',
+      help: '1 while the last sync could not be brought to its end',
+      registers,
+    }),
+    pruneHeld: new Gauge({
+      name: 'serin_prune_held',
+      help: '1 while something is gone from Git and nothing is deleted',
       registers,
     }),
     syncedAt: new Gauge({

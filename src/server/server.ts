@@ -16,6 +16,8 @@ export interface ServerOptions {
   readonly registry: Registry;
   /** Not ready: Git or the cluster were not reached for a while, or the first sync is not done. */
   readonly notReady: ReadinessReport;
+  /** What a person should know although it is ready; follows the OK. Absent: nothing. */
+  readonly notes?: ReadinessReport;
   /** Not alive: a restart would help. */
   readonly notAlive: ReadinessReport;
   readonly log: Logger;
@@ -23,18 +25,20 @@ export interface ServerOptions {
 
 /** `/metrics` for Prometheus, `/healthz` and `/readyz` for the kubelet. Nothing here changes anything. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { registry, notReady, notAlive, log } = options;
+  const { registry, notReady, notes = () => [], notAlive, log } = options;
   const server: Server = createServer((request, response) => {
     const answer = (status: number, body: string, type = 'text/plain; charset=utf-8'): void => {
       response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' });
       response.end(request.method === 'HEAD' ? undefined : body);
     };
-    const report = (reasons: readonly string[]): void =>
-      answer(reasons.length === 0 ? 200 : 503, reasons.length === 0 ? 'OK' : `${reasons.join('\n')}\n`);
+    const report = (reasons: readonly string[], remarks: readonly string[] = []): void => {
+      if (reasons.length > 0) return answer(503, `${[...reasons, ...remarks].join('\n')}\n`);
+      return answer(200, remarks.length === 0 ? 'OK' : `OK\n${remarks.join('\n')}\n`);
+    };
     if (request.method !== 'GET' && request.method !== 'HEAD') return answer(405, 'only GET\n');
     const path = (request.url ?? '/').split('?')[0];
     if (path === '/healthz') return report(notAlive());
-    if (path === '/readyz') return report(notReady());
+    if (path === '/readyz') return report(notReady(), notes());
     if (path === '/metrics') {
       registry.metrics().then(
         (text) => answer(200, text, registry.contentType),

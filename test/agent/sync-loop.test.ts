@@ -3,7 +3,7 @@ import { createAppliedApps } from '../../src/agent/applied.ts';
 import type { AgentSettings, Deps } from '../../src/agent/deps.ts';
 import { createLedgers } from '../../src/agent/ledgers.ts';
 import { createReleases } from '../../src/agent/releases.ts';
-import { createSyncLoop, type SyncLoop } from '../../src/agent/sync-loop.ts';
+import { createSyncLoop, type SyncLoop, type SyncState } from '../../src/agent/sync-loop.ts';
 import { createTelemetry } from '../../src/agent/telemetry.ts';
 import { asRevision, type GitRepo, type Revision } from '../../src/git/repo.ts';
 import type { Cluster } from '../../src/cluster/cluster.ts';
@@ -51,6 +51,9 @@ function repoOf(branch: Branch, whileFetched: (commit: string) => void): GitRepo
 interface Stage {
   /** What a person lets go. */
   readonly allowed: { guarded?: string };
+  /** The state after each pass. */
+  readonly passes: SyncState[];
+  readonly gauge: (name: string) => Promise<number | undefined>;
   readonly clock: ManualClock;
   readonly branch: Branch;
   readonly loop: SyncLoop;
@@ -100,6 +103,7 @@ async function onStage(
     settings: { ...settings, minIntervalMs: 0, provider: 'traefik', suspend: false } as AgentSettings,
   };
   const allowed: { guarded?: string } = {};
+  const passes: SyncState[] = [];
   const applied: string[] = [];
   const dropped: string[] = [];
   const revisions: string[] = [];
@@ -133,6 +137,8 @@ async function onStage(
     onDrift: () => undefined,
     stop: () => undefined,
   };
+  const gauge = async (name: string): Promise<number | undefined> =>
+    (await deps.telemetry.registry.getSingleMetric(name)?.get())?.values[0]?.value;
   const { signal } = ending;
   const ledgers = createLedgers(deps);
   const releases = createReleases({ deps, submit: () => undefined, ledger: (key) => ledgers.get(key), signal });
@@ -144,10 +150,11 @@ async function onStage(
     ledgers,
     phaseOf: () => undefined,
     takenOver: () => new Set(),
+    onPass: () => passes.push({ ...loop.state }),
     onSynced: () => undefined,
     signal,
   });
-  const stage: Stage = { allowed, clock, branch, loop, applied, dropped, messages, revisions };
+  const stage: Stage = { allowed, passes, gauge, clock, branch, loop, applied, dropped, messages, revisions };
   const running = loop.run();
   try {
     await story(stage);
@@ -273,6 +280,67 @@ describe('what the guard holds', () => {
       allowed.guarded = 'these';
       loop.wake('a poll');
       await eventually('let go', () => applied.length === 2);
+    });
+  });
+});
+
+describe('what is wrong', () => {
+  const wrong = (path: string, message: string, severity: Problem['severity'] = 'error'): Problem => ({
+    severity,
+    path,
+    line: 1,
+    message,
+  });
+
+  it('counts files and objects that are not in the cluster, each once, and no warnings', async () => {
+    const warnings = (name: string) =>
+      name === 'a'
+        ? [
+            wrong('x.yaml', 'the file is UTF-16'),
+            wrong('x.yaml', 'the file is UTF-16: ConfigMap a stays'),
+            wrong('y.yaml', 'refused'),
+            wrong('z.yaml', 'a hook', 'warning'),
+          ]
+        : [];
+    await onStage({ warnings }, async ({ branch, gauge, loop, passes }) => {
+      await eventually('synced', () => loop.state.synced === commit('a'));
+      expect(loop.state.errors.map(({ message }) => message)).toEqual([
+        'the file is UTF-16: ConfigMap a stays',
+        'refused',
+      ]);
+      expect(await gauge('serin_sync_failed_objects')).toBe(2);
+      // A commit that changes no manifest makes nothing better.
+      for (const [tip, count] of [
+        ['a-1', 2],
+        ['b', 0],
+      ] as const) {
+        branch.tip = tip;
+        loop.wake('a push');
+        await eventually(`synced ${tip}`, () => loop.state.synced === commit(tip));
+        expect(await gauge('serin_sync_failed_objects')).toBe(count);
+      }
+      await eventually('told', () => passes.at(-1)?.errors.length === 0);
+    });
+  });
+
+  it('is told after a pass that failed, too, and Git that is silent is told from all else', async () => {
+    let isBroken = true;
+    const whileOpening: Meanwhile = () => {
+      if (isBroken) throw new AgentError('CLUSTER_UNREACHABLE', 'the cluster is away');
+    };
+    await onStage({ whileOpening }, async ({ branch, clock, gauge, loop, passes }) => {
+      await eventually('failed', () => passes.length === 1);
+      expect(passes[0]).toMatchObject({ trouble: 'the cluster is away', isGitSilent: false });
+      expect(await gauge('serin_sync_failing')).toBe(1);
+      isBroken = false;
+      loop.wake('now');
+      await eventually('synced', () => passes.at(-1)?.synced === commit('a'));
+      expect(passes.at(-1)?.trouble).toBeUndefined();
+      expect(await gauge('serin_sync_failing')).toBe(0);
+      branch.isReachable = false;
+      clock.advance(60 * second);
+      loop.wake('now');
+      await eventually('silent', () => passes.at(-1)?.isGitSilent === true);
     });
   });
 });

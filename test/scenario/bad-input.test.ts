@@ -120,6 +120,17 @@ describe('bad input', patient, () => {
       await stage.said(`Synced ${folder.slice(0, 10)}`);
       await stage.said(/^apps\/podinfo\/app\.yaml:1 the file is a folder: .*Deployment test\/podinfo /);
       expect(object(stage, 'Deployment', 'podinfo')).toBeDefined();
+      const status = await stage.until('it stands in the status', () => {
+        const data = object(stage, 'ConfigMap', 'serin-status', 'serin')?.['data'] as
+          | Record<string, string>
+          | undefined;
+        return data?.['synced'] === folder ? data : undefined;
+      });
+      expect(status).toMatchObject({
+        failed: '1',
+        problems: expect.stringMatching(/^apps\/podinfo\/app\.yaml:1 the file is a folder/),
+      });
+      expect(stage.agent.notReady()).toEqual([]);
       await expectSound(stage);
     });
   });

@@ -43,6 +43,15 @@ describe('the server for the kubelet and Prometheus', () => {
     expect((await ask(`${url}/readyz`)).status).toBe(200);
   });
 
+  it('says what a person should know although the agent is ready', async () => {
+    const notes = () => ['nothing is deleted: …'];
+    const { url } = await start({ notes });
+    expect(await ask(`${url}/readyz`)).toMatchObject({ status: 200, text: 'OK\nnothing is deleted: …\n' });
+    expect(await ask(`${url}/healthz`)).toMatchObject({ status: 200, text: 'OK' });
+    const { url: other } = await start({ notes, notReady: () => ['no Git'] });
+    expect(await ask(`${other}/readyz`)).toMatchObject({ status: 503, text: 'no Git\nnothing is deleted: …\n' });
+  });
+
   it('says when a restart would help', async () => {
     const { url } = await start({ notAlive: () => ['the loop stands still'] });
     expect(await ask(`${url}/healthz`)).toMatchObject({ status: 503, text: 'the loop stands still\n' });
