@@ -237,7 +237,7 @@ function createWriter({ tip: document, base: old, judged: tried }: Sources, way:
       return [[], name + printBlock(value, column, eol, isList(tip.value))];
     }
     const source = base.in.text;
-    const body = shifted(source.slice(entry.start, entry.end), column - columnAt(source, entry.start), eol);
+    const body = entryOf(base, entry, column);
     // A comment that is there already is not written twice.
     const above = commentsAbove(source, entry.start).filter((comment) => !comments.tip.has(comment));
     const lines = above.map((comment) => ' '.repeat(column) + comment + eol);
@@ -251,6 +251,12 @@ function createWriter({ tip: document, base: old, judged: tried }: Sources, way:
     const spot: Spot = { in: document, node, value, entry, isInFlow: false };
     const { base, judged, value: expected } = slot;
     if (isToStay(spot, expected, base)) return text.slice(start, end);
+    const lent = isLent(base, expected) && base.entry && !base.isInFlow ? entryOf(base, base.entry, column) : undefined;
+    // As the release wrote it: what stood there before comes back to the byte.
+    if (lent !== undefined && judged?.entry && !judged.isInFlow) {
+      if (text.slice(start, end).trimEnd() === entryOf(judged, judged.entry, column).trimEnd())
+        return closed(lent, end);
+    }
     const tagged = isTagged(spot);
     if (isBlock(node) && isSameKind(value, expected) && !isEmpty(expected)) {
       const layout = blockOf(spot);
@@ -269,14 +275,7 @@ function createWriter({ tip: document, base: old, judged: tried }: Sources, way:
       const space = source !== '' && !/\s$/.test(lead) ? ' ' : '';
       return (source === '' ? lead.trimEnd() : lead + space) + source + restOf(spot, base, judged);
     }
-    if (isLent(base, expected) && base.entry && !base.isInFlow) {
-      const body = shifted(
-        base.in.text.slice(base.entry.start, base.entry.end),
-        column - columnAt(base.in.text, base.entry.start),
-        eol,
-      );
-      return closed(body, end);
-    }
+    if (lent !== undefined) return closed(lent, end);
     if (isBlockScalar(node) && typeof expected === 'string' && !tagged) {
       const source = text.slice(from, to);
       const indent = /\n( +)[^\s]/.exec(source)?.[1] ?? '';
@@ -286,6 +285,10 @@ function createWriter({ tip: document, base: old, judged: tried }: Sources, way:
     const name = isList(tip.value) ? '-' : `${text.slice(start, entry.keyEnd)}:`;
     return closed(name + printBlock(expected, column, eol, isList(tip.value)), end);
   };
+
+  /** An entry's text, indented for this column. */
+  const entryOf = ({ in: source }: Spot, { start, end }: Entry, column: number): string =>
+    shifted(source.text.slice(start, end), column - columnAt(source.text, start), eol);
 
   /** With the last line's end that the old text had. */
   const closed = (body: string, end: number): string => {
