@@ -240,7 +240,7 @@ describe('metrics with a template', () => {
     expect(await ask(templated, more)).toEqual({ kind: 'invalid', text });
   });
 
-  it('know nothing while the cluster does not give the secret [R82]', async () => {
+  it('know nothing while the cluster does not give the secret', async () => {
     const found = template({ provider: { address: 'http://x', secretRef: { name: 's' } }, query: 'x' });
     const secret = (code: 'CLUSTER_UNREACHABLE' | 'CLUSTER_REFUSED') => async () => {
       throw new AgentError(code, 'told by the cluster');

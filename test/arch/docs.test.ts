@@ -49,6 +49,12 @@ describe('the documents', () => {
     for (const [, option] of options) expect(known).toMatch(new RegExp(`'--${option ?? ''}[ ']`));
   });
 
+  it('say what NGINX does not split', () => {
+    expect(read('README.md')).toContain(
+      'NGINX splits only what comes through the Ingress, never traffic from service to service',
+    );
+  });
+
   it('link only to headings that there are', () => {
     const told = read('README.md');
     const anchors = [...told.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>

@@ -83,7 +83,7 @@ describe.each([
   const target = workload(kind);
   const wanted = [...places.map((at) => `configmap/c-${at}`), ...places.map((at) => `secret/s-${at}`)].toSorted();
 
-  it('are found at every place of its pods', () => {
+  it('are found at every place of its pods, of containers for debugging, too [R55]', () => {
     expect(targets[kind].tracksConfigs).toBe(true);
     expect(
       configRefsOf(target)
@@ -112,7 +112,7 @@ describe.each([
 });
 
 describe('configs', () => {
-  it('of storage drivers and image registries are left as they are [R55]', () => {
+  it('of storage drivers and image registries are left as they are', () => {
     const keys = configRefsOf(workload('Deployment')).map(({ key }) => key);
     expect(keys).not.toContain('secret/s-csi');
     expect(keys).not.toContain('secret/s-pull');

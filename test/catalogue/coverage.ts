@@ -45,30 +45,58 @@ function expand(range: string): string[] {
   );
 }
 
-/** Every id in brackets in the words of a test, and the files that name it. */
-export function findTags(): ReadonlyMap<string, readonly string[]> {
-  const found = new Map<string, Set<string>>();
+/** A file below test/ with the words in which it names an id, without ids; empty where the words stand elsewhere. */
+interface Named {
+  readonly file: string;
+  readonly words: readonly string[];
+}
+
+/** Every id in brackets in the words of a test, and what names it. */
+export function findTags(): ReadonlyMap<string, readonly Named[]> {
+  const found = new Map<string, Map<string, Set<string>>>();
   for (const file of readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' }).sort()) {
     if (!file.endsWith('.ts') || file.startsWith('catalogue')) continue;
     for (const line of readFileSync(join(root, 'test', file), 'utf8').split('\n')) {
       if (/^\s*(\/\/|\/?\*)/.test(line)) continue;
-      for (const [, id = ''] of line.matchAll(/\[([A-Z]{1,2}\d{1,3})\]/g))
-        found.set(id, (found.get(id) ?? new Set()).add(file));
+      for (const [, id = ''] of line.matchAll(/\[([A-Z]{1,2}\d{1,3})\]/g)) {
+        const files = found.get(id) ?? new Map<string, Set<string>>();
+        const words = files.get(file) ?? new Set();
+        found.set(id, files.set(file, words.add(wordsOf(line, id))));
+      }
     }
   }
-  return new Map([...found].map(([id, files]) => [id, [...files]]));
+  return new Map(
+    [...found].map(([id, files]) => [
+      id,
+      [...files].map(([file, words]) => ({ file, words: [...words].filter((text) => text !== '') })),
+    ]),
+  );
+}
+
+/** The quoted text in which an id stands. */
+function wordsOf(line: string, id: string): string {
+  const [, , text = ''] = new RegExp(`(['"\`])((?:(?!\\1).)*\\[${id}\\](?:(?!\\1).)*)\\1`).exec(line) ?? [];
+  return text.replaceAll(/ ?\[[A-Z]{1,2}\d{1,3}\]/g, '').trim();
 }
 
 /** Tests first, then why there is none. */
-function coverageOf(id: string, tags: ReadonlyMap<string, readonly string[]>, { reasons, faults }: Catalogue): string {
+function coverageOf(id: string, tags: ReadonlyMap<string, readonly Named[]>, { reasons, faults }: Catalogue): string {
   const files = tags.get(id);
-  if (files) return files.map((file) => `\`${file}\``).join(', ');
+  if (files) return files.map(told).join('<br>');
   const why = reasons.get(id);
   if (why !== undefined) return `– ${why}`;
   return faults.has(id) ? '– decided in `src/canary/FAULTS.md`' : '**not covered**';
 }
 
-export function renderTable(catalogue: Catalogue, tags: ReadonlyMap<string, readonly string[]>): string {
+/** With its words, so that a test that says something else than the row is seen. */
+function told({ file, words }: Named): string {
+  const [first, ...others] = words;
+  if (first === undefined) return `\`${file}\``;
+  const more = others.length === 0 ? '' : ` and ${others.length} more`;
+  return `\`${file}\` “${first.replaceAll('|', '\\|')}”${more}`;
+}
+
+export function renderTable(catalogue: Catalogue, tags: ReadonlyMap<string, readonly Named[]>): string {
   const { sections, faults } = catalogue;
   const cases = sections.map(({ section, cases }) => ({ title: section, rows: Object.entries(cases) }));
   const known = [...faults].map(([id, { severity, what }]) => [id, `${severity} · ${what}`] as const);

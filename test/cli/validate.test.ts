@@ -194,7 +194,7 @@ describe('serin validate', () => {
     ]);
   });
 
-  it('says what a Canary would lead to nobody, and what it counts as something else', async () => {
+  it('says what a Canary would lead to nobody, and what it counts as something else [R90]', async () => {
     const canary = (analysis: string): string =>
       `apiVersion: flagger.app/v1beta1\nkind: Canary\nmetadata: { name: a, namespace: default }\nspec:\n  provider: nginx\n  targetRef: { apiVersion: apps/v1, kind: Deployment, name: a }\n  ingressRef: { apiVersion: networking.k8s.io/v1, kind: Ingress, name: a }\n  service: { port: 80, targetPort: htttp }\n${analysis}`;
     const app =

@@ -142,7 +142,7 @@ describe('a queue of keys', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('reports an error, does not repeat the key by itself, and goes on', async () => {
+  it('reports an error, does not repeat the key by itself, and goes on [R82]', async () => {
     const { queue, begun, errors, finish } = workplace(1);
     queue.add('a');
     queue.add('b');

@@ -100,6 +100,13 @@ describe('a Deployment', () => {
     ]);
   });
 
+  it('tells times as RFC 3339 has them, in UTC', () => {
+    const { setImage, step, rollout } = initialised({ analysis: steps });
+    setImage('2');
+    step(2);
+    expect(rollout.status.lastTransitionTime).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+  });
+
   it('sends its users home when it changes again [SD09]', () => {
     const { setImage, step, split, rollout } = initialised({ analysis: steps });
     setImage('2');
@@ -109,6 +116,16 @@ describe('a Deployment', () => {
     step();
     expect(split()).toBe('100/0');
     expect(rollout.status).toMatchObject({ phase: 'Progressing', canaryWeight: 0 });
+  });
+
+  it('sends its users home and copies no requests when it changes again after copies [SD09]', () => {
+    const { setImage, step, split } = initialised({ analysis: { ...steps, mirror: true } });
+    setImage('2');
+    step(2);
+    expect(split()).toBe('100/0 mirrored');
+    setImage('3');
+    step();
+    expect(split()).toBe('100/0');
   });
 
   it('starts anew for a config, and is promoted with all of it [SD10]', () => {

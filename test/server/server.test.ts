@@ -52,7 +52,7 @@ describe('the server for the kubelet and Prometheus', () => {
     expect(await ask(`${other}/readyz`)).toMatchObject({ status: 503, text: 'no Git\nnothing is deleted: …\n' });
   });
 
-  it('says when a restart would help', async () => {
+  it('says when a restart would help [R88]', async () => {
     const { url } = await start({ notAlive: () => ['the loop stands still'] });
     expect(await ask(`${url}/healthz`)).toMatchObject({ status: 503, text: 'the loop stands still\n' });
   });
