@@ -73,13 +73,14 @@ export async function observe(input: ObserveInput): Promise<Observed> {
     settings: { ingressAnnotationsPrefix, ...(ingressClass === undefined ? {} : { ingressClass }) },
   };
   const [targetObject, ...liveRoutes] = await views.objects([target, ...router.refs(named)]);
+  const primaryRef = kind.primaryRef(target, targetObject);
   const split = router.read(named, liveRoutes);
   const cookieSource = { spec, status, uid: owner.uid };
   const cookies = cookiesAt(cookieSource, split?.canaryWeight ?? 0);
   const route: RouteContext = { ...named, ...(cookies ? { cookies } : {}) };
   const scalerRef = spec.autoscaler?.ref;
   const [primary, candidate, scaler, primaryScaler, apexService, primaryService, canaryService] = await views.objects([
-    kind.primaryRef(target, targetObject),
+    primaryRef,
     kind.candidateRef?.(target, targetObject),
     scalerRef,
     scalerRef && { ...scalerRef, name: `${scalerRef.name}-primary` },
@@ -87,8 +88,7 @@ export async function observe(input: ObserveInput): Promise<Observed> {
     serviceRef(`${service.name}-primary`),
     serviceRef(`${service.name}-canary`),
   ]);
-  const primaryName = kind.primaryRef(target, targetObject)?.name;
-  const formers = formerScalers(views.scalersOf(canary), primaryName, spec.autoscaler?.ref);
+  const formers = formerScalers(views.scalersOf(canary), primaryRef?.name, spec.autoscaler?.ref);
   const formerSources = await views.objects(
     formers.map(({ metadata, apiVersion, kind: scalerKind }) => ({
       apiVersion,
@@ -110,8 +110,7 @@ export async function observe(input: ObserveInput): Promise<Observed> {
     }
   }
   const ownCopies = [...configs].filter(([, { canaries }]) => canaries?.includes(owner.uid)).map(([key]) => key);
-  const primaryRef = kind.primaryRef(target, targetObject);
-  const isReadByOthers = (key: ConfigKey): boolean => views.isRead(namespace, key, primaryRef);
+  const readByOthers = await views.readByOthers(namespace, [...copies, ...ownCopies], primaryRef);
   const overlap = overlapIn(input, targetObject);
   const seen: Seen = {
     ...known,
@@ -129,7 +128,7 @@ export async function observe(input: ObserveInput): Promise<Observed> {
     routeDrift: hasDrifted(router, route, liveRoutes),
     configs,
     ownCopies,
-    readByOthers: new Set([...copies, ...ownCopies].filter(isReadByOthers)),
+    readByOthers,
     ...(overlap === undefined ? {} : { overlap }),
   };
   return { seen, route, liveRoutes };

@@ -3,6 +3,7 @@ import { configSeenOf } from '../canary/configs.ts';
 import { at, listOf, textOf } from '../canary/json.ts';
 import { scalers } from '../canary/scalers/registry.ts';
 import { daemonset } from '../canary/targets/daemonset.ts';
+import { deployment } from '../canary/targets/deployment.ts';
 import type { ConfigKey, ConfigSeen } from '../canary/types.ts';
 import type { Clock } from '../lib/clock.ts';
 import { AgentError } from '../lib/errors.ts';
@@ -27,8 +28,12 @@ export interface Views {
   hasSeen(ref: ObjectRef, version: string): boolean;
   /** ConfigMaps and Secrets that a Canary owns, as far as these kinds are looked at. */
   configsOf(canary: KubeObject): readonly ConfigKey[];
-  /** Whether a primary refers to this ConfigMap or Secret, apart from the one that is named. */
-  isRead(namespace: string, key: ConfigKey, except: ObjectRef | undefined): boolean;
+  /** Those of these ConfigMaps and Secrets to which primaries refer, apart from the one that is named. */
+  readByOthers(
+    namespace: string,
+    keys: readonly ConfigKey[],
+    except: ObjectRef | undefined,
+  ): Promise<ReadonlySet<ConfigKey>>;
   /** Autoscalers that were made for a Canary, as far as their kinds are looked at. */
   scalersOf(canary: KubeObject): readonly KubeObject[];
   /** Looks at those kinds of autoscalers from now on of which one was made for a Canary. To be called once, at the start. */
@@ -83,7 +88,8 @@ export function openViews(cluster: Cluster, clock: Clock, namespace: string | un
     throw new AgentError('CLUSTER_UNREACHABLE', `${kind} (${apiVersion}) cannot be read: ${why}`);
   };
 
-  const canaries = open({ apiVersion: flagger, kind: 'Canary' });
+  const canaryRef = { apiVersion: flagger, kind: 'Canary' };
+  const canaries = open(canaryRef);
   // Primaries of all of them count, whichever is looked at first.
   canaries.onChange(({ object }) => {
     if (textOf(at(object, 'spec', 'targetRef', 'kind')) === 'DaemonSet') open(daemonset.ref);
@@ -91,7 +97,7 @@ export function openViews(cluster: Cluster, clock: Clock, namespace: string | un
 
   return {
     canaries,
-    deployments: open({ apiVersion: 'apps/v1', kind: 'Deployment' }),
+    deployments: open(deployment.ref),
     services: open({ apiVersion: 'v1', kind: 'Service' }),
     templates: open({ apiVersion: flagger, kind: 'MetricTemplate' }),
     async object(ref) {
@@ -123,7 +129,15 @@ export function openViews(cluster: Cluster, clock: Clock, namespace: string | un
       return view.get(inNamespace, name)?.[seenField] as ConfigSeen | undefined;
     },
     configsOf: ({ metadata }) => owned.of(metadata.uid ?? ''),
-    isRead: (inNamespace, key, except) => readers.isRead(inNamespace, key, except),
+    async readByOthers(inNamespace, keys, except) {
+      if (keys.length === 0) return new Set();
+      // One that is not listed yet must not be taken for one that nobody has.
+      for (const ref of [canaryRef, deployment.ref, daemonset.ref]) {
+        const view = views.get(`${ref.apiVersion}/${ref.kind}`);
+        if (view) await listed(view, ref);
+      }
+      return new Set(keys.filter((key) => readers.isRead(inNamespace, key, except)));
+    },
     scalersOf: ({ metadata }) => ownScalers.of(metadata.uid ?? ''),
     async findScalers() {
       for (const { ref } of Object.values(scalers)) {

@@ -26,6 +26,12 @@ describe('a config that cannot be read because the API server is down', () => {
     });
   });
 
+  it('is not taken for one that no other primary reads while primaries are not listed', async () => {
+    await expect(views(false).readByOthers('demo', ['configmap/app-primary'], undefined)).rejects.toMatchObject({
+      code: 'CLUSTER_UNREACHABLE',
+    });
+  });
+
   it('is known from the last list for as long as it is down afterwards', async () => {
     await expect(views(true).config('demo', 'configmap/app')).resolves.toBeUndefined();
   });
