@@ -30,6 +30,11 @@ const first = (kind: Effect['kind']): Decide =>
     ...decision,
     effects: decision.effects.toSorted((a, b) => Number(b.kind === kind) - Number(a.kind === kind)),
   }));
+/** A core that is told something else. */
+const deceived =
+  (change: (...input: Parameters<Decide>) => Parameters<Decide>): Decide =>
+  (...input) =>
+    decide(...change(...input));
 const faults: readonly (readonly [string, Decide, Invariant])[] = [
   ['takes pods before their users have left', first('scale-target'), 'pods with users'],
   ['forgets to record an outcome', without('end-release'), 'one outcome'],
@@ -42,6 +47,30 @@ const faults: readonly (readonly [string, Decide, Invariant])[] = [
         : decision,
     ),
     'no retry by itself',
+  ],
+  [
+    'leaves users of a suspended canary with whatever is pushed',
+    (...input) => {
+      const step = decide(...input);
+      if (step.kind === 'ask' || !input[0].suspend) return step;
+      return { kind: 'done', decision: { ...step.decision, effects: [], status: undefined } };
+    },
+    'users judged',
+  ],
+  [
+    'believes weights that somebody gives the routes',
+    deceived((spec, status, seen, settings) => [
+      spec,
+      status,
+      seen.split ? { ...seen, ledTo: seen.split.canaryWeight } : seen,
+      settings,
+    ]),
+    'weight judged',
+  ],
+  [
+    'judges whenever something wakes it',
+    deceived((spec, status, { restMs: _rest, ...seen }, settings) => [spec, status, seen, settings]),
+    'once an interval',
   ],
   [
     'writes a status at rest',

@@ -41,6 +41,8 @@ export type Happening =
   | { readonly kind: 'autoscaling'; readonly acts: boolean }
   | { readonly kind: 'lost'; readonly what: Side | 'copy of the config' }
   | { readonly kind: 'clock'; readonly jumpsMs: number }
+  /** Something wakes the agent before its time. */
+  | { readonly kind: 'woken'; readonly afterMs: number }
   | { readonly kind: 'delete' };
 
 /** How the tick after a happening goes wrong. */
@@ -112,6 +114,7 @@ const makers: readonly Maker[] = [
     is: random.pick(['deleted', 'turned']),
   }),
   (random) => ({ kind: 'lost', what: random.pick(['primary', 'copy of the config', 'target']) }),
+  (random) => ({ kind: 'woken', afterMs: (1 + random.below(9)) * 1_000 }),
   (random) => ({ kind: 'clock', jumpsMs: (random.below(41) - 20) * 10_000 }),
 ];
 

@@ -99,7 +99,7 @@ class History {
 
   private tick(moment?: Moment): Told {
     const { world, shell } = this;
-    world.pass(intervalMs);
+    world.pass(moment?.happening.kind === 'woken' ? moment.happening.afterMs : intervalMs);
     if (this.isCalm) {
       const { primary, target } = world.see();
       this.found = JSON.stringify([primary?.['status'], target?.['status']]);

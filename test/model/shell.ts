@@ -73,6 +73,7 @@ export class Shell {
   status: CanaryStatus = never;
   private ledTo: number | undefined;
   private hasEnded = false;
+  private judgedMs = Number.NEGATIVE_INFINITY;
   private lastFailedCheck: FailedCheck | undefined;
   private isSuspensionTold = false;
   private outcome:
@@ -112,20 +113,25 @@ export class Shell {
       spec,
       before: this.status,
       isFresh: !isStale,
+      isFirst: !this.hasEnded,
       content: world.content('target', objects),
       isGood,
       done,
     };
     const failed = decision.evidence?.checks.findLast(({ passed, inconclusive }) => !passed && inconclusive !== 'hold');
     if (failed) this.lastFailedCheck = { name: failed.name, reason: failed.text };
+    let isWhole = false;
     try {
       this.perform(decision, tick, trouble);
+      isWhole = true;
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
     }
     if (trouble.dies) {
       this.ledTo = undefined;
       this.hasEnded = false;
+      // A look that counted stands in the status.
+      if (!isWhole) this.judgedMs = Number.NEGATIVE_INFINITY;
       this.isSuspensionTold = false;
       // It begins with what stands.
       this.lastSeen = world.objects;
@@ -134,6 +140,7 @@ export class Shell {
   }
 
   private perform(decision: Decision, tick: Watched, { failsAt, losesStatus }: Trouble): void {
+    if (decision.isJudged) this.judgedMs = this.world.elapsedMs;
     for (const [index, effect] of decision.effects.entries()) {
       if (index === failsAt) throw new Refused('the API server is away');
       this.watch.effect(effect, tick);
@@ -158,6 +165,7 @@ export class Shell {
       this.lastFailedCheck = undefined;
       this.outcome = undefined;
       this.begun = effect;
+      this.judgedMs = Number.NEGATIVE_INFINITY;
     }
     if (effect.kind !== 'end-release' || this.outcome) return;
     const { lastAppliedSpec, trackedConfigs = {} } = this.status;
@@ -174,8 +182,10 @@ export class Shell {
     const { ledTo, hasEnded, lastFailedCheck, isSuspensionTold, outcome, status } = this;
     const isEnded =
       outcome?.hash === status.lastAppliedSpec && sameConfigs(outcome.configs, status.trackedConfigs ?? {});
+    const restMs = this.judgedMs + spec.analysis.intervalMs - this.world.elapsedMs;
     const seen = {
       ...this.world.see(objects),
+      ...(restMs > 0 ? { restMs } : {}),
       answers,
       ...(ledTo === undefined ? {} : { ledTo }),
       ...(hasEnded ? {} : { isFirstLook: true as const }),

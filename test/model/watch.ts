@@ -1,3 +1,4 @@
+import { nextWeight } from '../../src/canary/strategy.ts';
 import type { CanarySpec, CanaryStatus, Effect, Phase } from '../../src/canary/types.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
 import { Broken, hold } from './invariants.ts';
@@ -15,6 +16,8 @@ export interface Watched {
   readonly before: CanaryStatus;
   /** It sees the world as it is. */
   readonly isFresh: boolean;
+  /** The agent has begun with it, or has not come to the end of one since. */
+  readonly isFirst: boolean;
   /** What the target is, as far as this tick can see. */
   readonly content: string | undefined;
   /** A metric was asked, and every answer was good. */
@@ -54,6 +57,10 @@ export class Watch {
   private promoted: string | undefined;
   private rejected: string | undefined;
   private isRerouted = false;
+  /** The share that the canary was given last. */
+  private led = 0;
+  /** When a failed check counted last, by the time that really passes. */
+  private countedMs = Number.NEGATIVE_INFINITY;
   private readonly world: World;
 
   constructor(world: World) {
@@ -110,6 +117,12 @@ export class Watch {
         (status.failedChecks <= before.failedChecks || before.failedChecks < spec.analysis.threshold),
       () => `${status.failedChecks} failed checks of ${spec.analysis.threshold}`,
     );
+    if (status.failedChecks > before.failedChecks) {
+      const { elapsedMs } = this.world;
+      const sinceMs = elapsedMs - this.countedMs;
+      hold('once an interval', sinceMs >= spec.analysis.intervalMs, () => `${sinceMs} ms after the one before`);
+      this.countedMs = elapsedMs;
+    }
     this.phases(before.phase, status.phase, tick.content);
     if (tick.done.some(({ kind }) => kind === 'begin-release')) {
       delete this.release?.before;
@@ -122,6 +135,7 @@ export class Watch {
     if (isFresh && isWhole) {
       this.deadCanary(status, tick);
       this.overdue(status, tick);
+      this.judgedUsers(status, tick);
       if (!spec.suspend) holdAwake(status, this.world);
       const isSteps = spec.analysis.strategy.kind === 'canary' && running.includes(status.phase);
       hold(
@@ -142,6 +156,7 @@ export class Watch {
       Number.isInteger(canaryWeight) && canaryWeight >= 0 && canaryWeight <= 100,
       () => `the canary gets ${canaryWeight}`,
     );
+    this.led = canaryWeight;
     if (tick.isFresh) this.traffic(canaryWeight);
     if (tick.isFresh && canaryWeight > this.world.weight) this.step(canaryWeight, tick);
     const { release, world } = this;
@@ -197,6 +212,7 @@ export class Watch {
     if (isKnative(object)) return this.pin(object, tick);
     if (name === 'app' && object.kind === 'Service') {
       const weight = leadsTo(object) === 'app' ? 100 : 0;
+      if (world.isPlain) this.led = weight;
       const isMove = world.isPlain && world.objects.services.apex !== undefined && weight !== world.weight;
       if (isMove && tick.isFresh && before(tick) !== 'Initializing') this.traffic(weight);
       return;
@@ -246,6 +262,7 @@ export class Watch {
   private begin({ content }: Watched): void {
     hold('no retry by itself', content !== this.rejected, () => `${content} was rolled back, and begins again`);
     const { release } = this;
+    this.countedMs = Number.NEGATIVE_INFINITY;
     this.release = { content, ...(release ? { before: release.before ?? release } : {}) };
     delete release?.before;
   }
@@ -294,6 +311,41 @@ export class Watch {
     );
   }
 
+  private judgedUsers({ phase }: CanaryStatus, { spec, before, content, isFirst, done }: Watched): void {
+    const { world, release, promoted } = this;
+    // Whom the primary cannot take stay where somebody answers them.
+    if (!world.serves('primary') || ['', 'Initializing', 'Terminating', 'Terminated'].includes(phase))
+      this.led = world.weight;
+    else {
+      // The apex Service of a plain canary may stand there already, by somebody else's hand.
+      const isToldToAll = done.some(
+        (one) => one.kind === 'event' && one.event.message === 'Routing all traffic to canary',
+      );
+      // A step whose status was lost with the agent is believed, and one that somebody took meanwhile with it.
+      const isTaken = isFirst && world.weight === nextOf(spec, before);
+      this.led = isToldToAll || isTaken ? world.weight : Math.min(this.led, world.weight);
+      // Pods that run keep a config that is deleted.
+      const [version = '', isWhole] = [content?.replace(/ text 0$/, ''), !content?.endsWith(' text 0')];
+      const isKnown = [release?.content, promoted, world.content('primary')].some((known) =>
+        isWhole ? known === content : known?.startsWith(`${version} `),
+      );
+      // `-canary` of a Service still leads to the version that its users were given, and one that somebody has turned to others.
+      const isElsewhere =
+        world.kind === 'Service' || (!world.isPlain && leadsTo(world.objects.services.canary) !== 'app');
+      hold(
+        'users judged',
+        world.weight === 0 || isKnown || (isElsewhere && world.kind !== 'Knative'),
+        () => `${world.weight} percent are with ${content}, ${release?.content} is judged`,
+      );
+      const isHeldTo = running.includes(phase) && !spec.suspend;
+      hold(
+        'weight judged',
+        !isHeldTo || world.weight <= this.led,
+        () => `it was given ${this.led}, and keeps ${world.weight}`,
+      );
+    }
+  }
+
   /** Threshold reached: whatever gates, metrics and notifiers say, it goes home in this tick. */
   private overdue({ phase, failedChecks }: CanaryStatus, { spec, before, content }: Watched): void {
     if (spec.suspend || (before.phase !== 'Progressing' && before.phase !== 'WaitingPromotion')) return;
@@ -312,6 +364,11 @@ export class Watch {
 
 function before({ before: { phase } }: Watched): Phase {
   return phase === '' ? 'Initializing' : phase;
+}
+
+/** What a look that finds nothing wrong gives the canary. */
+function nextOf({ analysis: { strategy } }: CanarySpec, { canaryWeight }: CanaryStatus): number {
+  return strategy.kind === 'canary' ? nextWeight(strategy, canaryWeight) : 100;
 }
 
 function wantedNow({ objects: { target } }: World): number {

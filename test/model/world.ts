@@ -101,6 +101,11 @@ export class World {
     };
   }
 
+  /** Time that has really passed. */
+  get elapsedMs(): number {
+    return this.passedMs;
+  }
+
   /** Share of the users that reach the canary's pods. */
   get weight(): number {
     if (!this.isPlain) return this.objects.split?.canaryWeight ?? 0;
@@ -208,6 +213,7 @@ export class World {
         return this.delete();
       case 'metrics':
       case 'hook':
+      case 'woken':
       case 'nothing':
     }
   }
