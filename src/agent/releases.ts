@@ -361,6 +361,7 @@ export function createReleases({ deps, submit, ledger, applied, signal }: Releas
         return { ...release, outcome };
       });
       if (verdict === 'promoted') {
+        const former = stableOf(key);
         stables.set(key, { content: record.content, revision: record.revision });
         const app = apps.get(key);
         if (app?.content === record.content) stableApps.set(key, app);
@@ -368,7 +369,10 @@ export function createReleases({ deps, submit, ledger, applied, signal }: Releas
         const track = tracks.get(key);
         // A newer push may be there already: what failed of it goes back to what has just been promoted.
         const base = lastSeenOf(key, record.content) ?? record.revision;
-        if (track) tracks.set(key, { ...track, base });
+        // One that goes back to what was stable before is another release than the one that made it so.
+        const isBack = track?.content === former?.content && track?.firstSeen === former?.revision;
+        const again = track && isBack ? lastSeenOf(key, track.content) : undefined;
+        if (track) tracks.set(key, { ...track, base, firstSeen: again ?? track.firstSeen });
       }
       send(key, records.get(key) ?? { ...record, outcome });
     },

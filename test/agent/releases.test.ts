@@ -22,7 +22,7 @@ interface Stage {
   readonly releases: Releases;
   readonly outcomes: Outcome[];
   /** The stable content that the ledger tells; absent: there is no ledger. */
-  readonly told: { content?: string; rejected?: LedgerView['rejectedImage'] };
+  readonly told: { content?: string; revision?: string; rejected?: LedgerView['rejectedImage'] };
   /** The Canary as the cluster has it. */
   readonly canary: () => KubeObject;
   /** A commit is synced in which the app has this content; `landed` had landed before it was asked for. */
@@ -34,7 +34,7 @@ function stage(before?: KubeObject, applied?: AppliedApps): Stage {
   let stored: KubeObject = before ?? canary;
   const outcomes: Outcome[] = [];
   const told: Stage['told'] = {};
-  const stateOf = (content: string): StableState => ({ content, revision: commit('0') });
+  const stateOf = (content: string): StableState => ({ content, revision: commit(told.revision ?? '0') });
   const cluster = {
     mergePatch: (_ref: unknown, patch: { metadata: { annotations: Record<string, string> } }) => {
       stored = { ...stored, metadata: { ...stored.metadata, ...patch.metadata } };
@@ -318,6 +318,29 @@ describe('the record of a release', () => {
     on.releases.adopt(on.canary(), 'hash', {});
     on.releases.adopt(on.canary(), 'hash', {});
     expect(on.outcomes).toHaveLength(1);
+  });
+});
+
+describe('a version that Git goes back to while a newer one is promoted', () => {
+  it('is a release of its own, also where the agent has started anew meanwhile', async () => {
+    const first = await underWay();
+    await first.releases.begin(first.canary(), { templateHash: 'second', configs: {} });
+    const adopted = first.outcomes[0];
+    expect(adopted).toMatchObject({ verdict: 'adopted', state: { content: 'one', revision: commit('a') } });
+    const on = stage(first.canary());
+    // The ledger of the first state, as Git has it by now.
+    on.told.content = 'one';
+    on.told.revision = 'a';
+    on.releases.resume(on.canary());
+    on.sync('c', 'one');
+    await on.releases.end(on.canary(), { ...rolledBack, templateHash: 'second', verdict: 'promoted' });
+    await on.releases.begin(on.canary(), { templateHash: 'hash', configs: {} });
+    await on.releases.end(on.canary(), { ...rolledBack, templateHash: 'hash', verdict: 'promoted' });
+    expect(on.outcomes).toMatchObject([
+      { verdict: 'promoted', state: { content: 'two' } },
+      { verdict: 'promoted', state: { content: 'one', revision: commit('c') } },
+    ]);
+    expect(on.outcomes[1]?.releaseId).not.toBe(adopted?.releaseId);
   });
 });
 

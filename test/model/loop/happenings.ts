@@ -43,6 +43,8 @@ export interface Setting {
 
 export interface Plan {
   readonly setting: Setting;
+  /** The Canary is deleted at last, in whatever it is. */
+  readonly isDeleted: boolean;
   readonly moments: readonly Moment[];
 }
 
@@ -79,6 +81,7 @@ function randomSetting(random: Random): Setting {
       targetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'app' },
       service: { port: 80 },
       ...(random.chance(0.1) ? { skipAnalysis: true } : {}),
+      revertOnDeletion: true,
       analysis: {
         interval: '10s',
         threshold: 1 + random.below(3),
@@ -155,5 +158,5 @@ export function randomPlan(random: Random): Plan {
     happening: random.pick(makers)(random),
     thenMs: random.pick([0, 500, 3_000, 10_000, 10_000, 20_000, 30_000]),
   }));
-  return { setting, moments: [...amid(random), ...moments] };
+  return { setting, isDeleted: random.chance(0.2), moments: [...amid(random), ...moments] };
 }

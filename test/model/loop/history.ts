@@ -4,7 +4,7 @@ import { Broken } from '../invariants.ts';
 import { createRandom } from '../random.ts';
 import { broken, half, type Happening, type Moment, type Plan, randomPlan } from './happenings.ts';
 import { allAtOnce, type Faults, Stage } from './stage.ts';
-import { hold, holdAtRest, resting, Watch } from './watch.ts';
+import { hold, holdAtRest, phaseOf, resting, Watch } from './watch.ts';
 
 export const planOf = (seed: number): Plan => randomPlan(createRandom(seed));
 
@@ -71,7 +71,8 @@ class History {
       await this.pass(moment.thenMs);
       this.tell(moment);
     }
-    await this.calm();
+    this.calm();
+    await (plan.isDeleted ? this.leave() : this.rest());
   }
 
   private async pass(ms: number): Promise<void> {
@@ -154,14 +155,14 @@ class History {
       this.refusals -= 1;
       throw new AgentError('CLUSTER_UNREACHABLE', 'the API server is away');
     }
-    if (this.isStatusLost && manager === 'serin-canary' && this.stage.status.phase !== '') {
+    if (this.isStatusLost && manager === 'serin-canary' && this.stage.canary?.['status'] !== undefined) {
       this.isStatusLost = false;
       throw new AgentError('CLUSTER_UNREACHABLE', 'the API server is away');
     }
   }
 
-  /** Everything works again and nobody interferes: it has to come to rest, and to rest then. */
-  private async calm(): Promise<void> {
+  /** Everything works again and nobody interferes. */
+  private calm(): void {
     const { stage } = this;
     stage.metrics = 'good';
     stage.closed.clear();
@@ -179,6 +180,23 @@ class History {
     this.thaw();
     stage.goes(allAtOnce);
     stage.silenceGit(false);
+  }
+
+  /** The Canary goes when its target has as many pods as its primary, and users come to them. */
+  private async leave(): Promise<void> {
+    const { stage } = this;
+    stage.cluster.drop({ apiVersion: 'flagger.app/v1beta1', kind: 'Canary', namespace: 'demo', name: 'app' });
+    for (let passedMs = 0; stage.canary && passedMs < patienceMs / 2; passedMs += calmMs) await this.pass(calmMs);
+    const { version } = stage.tip.says;
+    // Users stay with a primary that answers as long as the target does not.
+    const mayStay = [broken, half].includes(version) || stage.pods.serving('app') === 0;
+    hold('handed back', mayStay || !stage.canary, () => 'it stays, although its target answers');
+    this.tell(undefined);
+  }
+
+  /** It has to come to rest, and to rest then. */
+  private async rest(): Promise<void> {
+    const { stage } = this;
     const commits = stage.commits.length;
     const changes = this.plan.moments.length + 8;
     const begun = (): number => stage.told.filter((text) => text.startsWith('New revision detected!')).length;
@@ -188,7 +206,7 @@ class History {
       stage.wakeSync();
       await this.pass(calmMs);
       hold('it ends', passedMs < patienceMs, () => `it is ${stage.status.phase}, and not quiet`);
-      const isQuiet = this.watch.writes === writes && stage.told.length === length;
+      const isQuiet = !stage.isSyncing && this.watch.writes === writes && stage.told.length === length;
       if (isQuiet && resting.includes(stage.status.phase)) break;
     }
     hold('it ends', begun() <= 3 * changes + stage.commits.length - commits, () => `it began ${begun()} times`);
@@ -210,7 +228,7 @@ class History {
     const { stage } = this;
     const s = (stage.clock.elapsed() / 1_000).toFixed(1).padStart(7);
     const what = moment ? `${JSON.stringify(moment.happening)} and ${moment.thenMs / 1_000} s` : 'calm';
-    this.onMoment(`${s} s  ${what}\n           ${stage.status.phase} ${JSON.stringify(stage.routes)}`);
+    this.onMoment(`${s} s  ${what}\n           ${phaseOf(stage.canary)} ${JSON.stringify(stage.routes)}`);
     for (const text of stage.told.slice(this.told)) this.onMoment(`             "${text}"`);
     this.told = stage.told.length;
   }

@@ -224,6 +224,11 @@ export class Stage {
     return { weight, isMirrored: rules.some(({ mirror }) => mirror !== undefined) };
   }
 
+  /** A sync pauses between two parts. */
+  get isSyncing(): boolean {
+    return this.syncing !== undefined;
+  }
+
   get isRunning(): boolean {
     return this.agent !== undefined;
   }

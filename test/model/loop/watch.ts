@@ -30,6 +30,7 @@ export class Watch {
     const { stage } = this;
     const object = after ?? before;
     if (!object) return;
+    if (object.kind === 'Canary' && after === undefined) this.handedBack();
     if (manager !== canaryManager) {
       // What was found good was found of something else.
       if (isJudged(object) && !sameJson(contentOf(before), contentOf(after))) stage.passed = 0;
@@ -41,16 +42,28 @@ export class Watch {
     if (object.metadata.name.endsWith('-primary') && isConfig(object)) this.copied(object);
   }
 
+  private handedBack(): void {
+    const { pods, cluster } = this.stage;
+    const [target, primary] = [pods.fresh('app'), pods.fresh('app-primary')];
+    const serving = pods.serving('app');
+    hold('handed back', serving > 0 || pods.serving('app-primary') === 0, () => 'no pod of the target answers');
+    const isEnough = target.wanted >= primary.wanted || pods.serving('app-primary') === 0;
+    hold('handed back', isEnough, () => `${target.wanted} pods for the users of ${primary.wanted}`);
+    const selector = at(cluster.peek('Service', 'app'), 'spec', 'selector', 'app');
+    hold('handed back', selector === 'app', () => `users are led to ${String(selector)}`);
+  }
+
   private route(): void {
     const { stage, weight: before } = this;
     const { weight } = stage.routes;
     this.weight = weight;
-    if (!this.isFresh) return;
+    // Routes that are given back lead to the apex Service, and that to the target.
+    if (!this.isFresh || stage.canary?.metadata.deletionTimestamp !== undefined) return;
     const { pods } = stage;
     const [canary, primary] = [pods.serving('app'), pods.serving('app-primary')];
     hold('pods that answer', weight === 0 || canary > 0 || primary === 0, () => `${weight} to a dead canary`);
     hold('pods that answer', weight === 100 || primary > 0 || canary === 0, () => `${100 - weight} to a dead primary`);
-    const { phase } = stage.status;
+    const phase = phaseOf(stage.canary);
     if (weight > before && primary > 0) {
       const { up, wanted } = pods.fresh('app');
       const needed = Math.floor((wanted * this.threshold('canary')) / 100);
@@ -77,7 +90,8 @@ export class Watch {
     this.promotes(`${imageOf(after)} is written to the primary`);
     if (imageOf(before) === imageOf(after)) return;
     const record = stage.canary && readRecord(stage.canary);
-    const isRecorded = record && !record.outcome && record.judged?.templateHash === stage.status.lastAppliedSpec;
+    const isRecorded =
+      record && !record.outcome && record.judged?.templateHash === parseStatus(stage.canary ?? after).lastAppliedSpec;
     hold(
       'judged first',
       !isRecorded || record.images?.['app'] === imageOf(after),
@@ -91,7 +105,7 @@ export class Watch {
 
   private promotes(what: string): void {
     const { stage } = this;
-    const { phase } = stage.status;
+    const phase = phaseOf(stage.canary);
     if (!['Progressing', 'WaitingPromotion'].includes(phase)) return;
     const isSkipped = at(stage.canary, 'spec', 'skipAnalysis') === true;
     hold('judged first', isSkipped || stage.passed > 0, () => `${what}, and nobody has found it good`);
