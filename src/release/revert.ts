@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { messageOf } from '../lib/errors.ts';
 import { atOnce } from '../lib/turns.ts';
 import {
   createPartReader,
@@ -79,8 +80,16 @@ export function revertApp(input: RevertInput): Revert {
   return atOnce(reverting(input));
 }
 
-/** As `revertApp`; yields after each document, so that it can be done in turns. */
+/** As `revertApp`; yields after each document, so that it can be done in turns. Never throws: foreign text may break what reads it. */
 export function* reverting(input: RevertInput): Generator<void, Revert> {
+  try {
+    return yield* revertIn(input);
+  } catch (error) {
+    return conflict(`its files could not be worked on (${messageOf(error)})`);
+  }
+}
+
+function* revertIn(input: RevertInput): Generator<void, Revert> {
   const { app, render, together } = input;
   const read = createPartReader();
   const base = sideOf(input.base, yield* render.inTurns(input.base), read);
