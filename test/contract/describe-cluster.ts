@@ -11,6 +11,7 @@ import { kubectlOnPods } from './suite/kubectl-pods.ts';
 import { kubectlReads } from './suite/kubectl-read.ts';
 import { kubectlWrites } from './suite/kubectl-write.ts';
 import { listing } from './suite/listing.ts';
+import { notReady } from './suite/not-ready.ts';
 import { objects } from './suite/objects.ts';
 import { copiedServices } from './suite/services.ts';
 import { appliedObjects } from './suite/verdicts.ts';
@@ -36,6 +37,7 @@ export function describeCluster(name: string, open: () => Promise<OpenedCluster>
     describe('deletion', () => deletion(given));
     describe('custom resources', () => customResources(given));
     describe('workloads', () => workloads(given));
+    describe('pods that do not start', () => notReady(given));
     describe('daemon sets', () => daemonSets(given));
     describe('copied services', () => copiedServices(given));
     describe('objects that are applied', () => appliedObjects(given));

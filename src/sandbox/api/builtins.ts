@@ -14,6 +14,7 @@ const table: readonly (readonly [string, string, string, string, ...Trait[]])[] 
   ['v1', 'Secret', 'secrets', ''],
   ['v1', 'Event', 'events', 'ev'],
   ['v1', 'ServiceAccount', 'serviceaccounts', 'sa'],
+  ['v1', 'ResourceQuota', 'resourcequotas', 'quota', 'status'],
   ['apps/v1', 'Deployment', 'deployments', 'deploy', 'status', 'scale', 'all', 'generation'],
   ['apps/v1', 'ReplicaSet', 'replicasets', 'rs', 'status', 'scale', 'all', 'generation'],
   ['apps/v1', 'DaemonSet', 'daemonsets', 'ds', 'status', 'all', 'generation'],

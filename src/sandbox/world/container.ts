@@ -7,6 +7,7 @@ import { type Health, watchHealth } from './health.ts';
 import type { FindImage } from './images/registry.ts';
 import type { Program, Surroundings } from './images/image.ts';
 import type { Container, ContainerState, ContainerStatus, ContainerTimes, Pod } from './kinds.ts';
+import { quantity } from '../quantity.ts';
 import { timestamp } from './objects.ts';
 import { type ConfigData, expand, mountedFiles, readMounted, resolveEnvironment } from './pod-config.ts';
 import { type PodServer, servePod } from './server.ts';
@@ -25,6 +26,12 @@ export interface ContainerContext {
   readonly lookUp: (host: string, port: number) => Address | undefined;
   onRequest: ((seen: RequestSeen) => void) | undefined;
   readonly record: (happening: Happening) => void;
+  /** Absent: as the pod's. */
+  readonly restartPolicy?: string;
+  /** `spec.initContainers{x}`; absent: it is one of the pod's containers proper. */
+  readonly fieldPath?: string;
+  /** What would run for ever, because the embedded cluster does not know the command, is taken for done. Absent: no. */
+  readonly endsAtOnce?: boolean;
   /** The status is not what it was. */
   readonly changed: () => void;
 }
@@ -55,7 +62,7 @@ const settleMs = 600_000;
 export function runContainer(context: ContainerContext, container: Container): RunningContainer {
   const { pod, identity, clock, record, changed } = context;
   const { name, image = '' } = container;
-  const fieldPath = `spec.containers{${name}}`;
+  const fieldPath = context.fieldPath ?? `spec.containers{${name}}`;
   const tell = (reason: string, message: string, type: 'Normal' | 'Warning' = 'Normal'): void =>
     record({ type, reason, message, fieldPath });
   const containerId = (): string => `containerd://${pod.metadata.uid.replaceAll('-', '')}${name}${restarts}`;
@@ -107,15 +114,16 @@ export function runContainer(context: ContainerContext, container: Container): R
   const pullFailed = (): void => {
     const wait = Math.min(maxBackoffMs, firstBackoffMs * 2 ** pullFailures);
     pullFailures += 1;
-    const message = `failed to pull and unpack image "${image}": failed to resolve reference "${image}": ${image}: not found`;
+    const { code, why } = pullFailure(image);
+    const message = `rpc error: code = ${code} desc = failed to pull and unpack image "${image}": failed to resolve reference "${image}": ${why}`;
     tell('Pulling', `Pulling image "${image}"`);
-    tell('Failed', `Failed to pull image "${image}": rpc error: code = NotFound desc = ${message}`, 'Warning');
+    tell('Failed', `Failed to pull image "${image}": ${message}`, 'Warning');
     tell('Failed', 'Error: ErrImagePull', 'Warning');
-    become({ waiting: { reason: 'ErrImagePull', message: `rpc error: code = NotFound desc = ${message}` } });
+    become({ waiting: { reason: 'ErrImagePull', message } });
     soon(1_000, () => {
       tell('BackOff', `Back-off pulling image "${image}"`);
       tell('Failed', 'Error: ImagePullBackOff', 'Warning');
-      const text = `Back-off pulling image "${image}": ErrImagePull: rpc error: code = NotFound desc = ${message}`;
+      const text = `Back-off pulling image "${image}": ErrImagePull: ${message}`;
       become({ waiting: { reason: 'ImagePullBackOff', message: text } });
     });
     soon(wait, pull);
@@ -133,6 +141,7 @@ export function runContainer(context: ContainerContext, container: Container): R
     const found = context.findImage(image);
     if (!found) return pullFailed();
     const env = { HOSTNAME: identity.name, ...environment.env };
+    const memoryLimit = quantity(container.resources?.limits?.['memory']);
     const surroundings: Surroundings = {
       pod: identity,
       tag: found.tag,
@@ -143,18 +152,20 @@ export function runContainer(context: ContainerContext, container: Container): R
       readFile: (path) => readMounted(pod, container, context.data, path),
       log: log.write,
       lookUp: context.lookUp,
+      ...(memoryLimit === undefined ? {} : { memoryLimit }),
     };
     around = surroundings;
     log.begin();
     tell('Created', `Created container: ${name}`);
-    begin(found.image.start(surroundings));
+    const started = found.image.start(surroundings);
+    begin(context.endsAtOnce && started.kind !== 'exit' ? { kind: 'exit', code: 0, afterMs: 0 } : started);
   };
 
   const begin = (next: Program): void => {
     program = next;
     if (next.kind !== 'serve') {
       running();
-      if (next.kind === 'exit') soon(next.afterMs, () => ended(next.code));
+      if (next.kind === 'exit') soon(next.afterMs, () => ended(next.code, next.reason));
       return;
     }
     const { workload, onRequest } = context;
@@ -220,15 +231,15 @@ export function runContainer(context: ContainerContext, container: Container): R
     program = undefined;
     return closing?.close(0) ?? Promise.resolve();
   };
-  const ended = (exitCode: number): void => {
+  const ended = (exitCode: number, reason = exitCode === 0 ? 'Completed' : 'Error'): void => {
     void halt();
     log.end();
     const now = clock.now();
     health = unwell;
     const times = { startedAt: timestamp(startedMs), finishedAt: timestamp(now), containerID: containerId() };
-    const terminated = { exitCode, reason: exitCode === 0 ? 'Completed' : 'Error', ...times };
+    const terminated = { exitCode, reason, ...times };
     become({ terminated });
-    const policy = pod.spec.restartPolicy ?? 'Always';
+    const policy = context.restartPolicy ?? pod.spec.restartPolicy ?? 'Always';
     if (policy === 'Never' || (policy === 'OnFailure' && exitCode === 0)) return;
     failures = now - startedMs > settleMs ? 1 : failures + 1;
     restartAfter(terminated, failures === 1 ? 0 : Math.min(maxBackoffMs, firstBackoffMs * 2 ** (failures - 2)));
@@ -289,6 +300,15 @@ export function runContainer(context: ContainerContext, container: Container): R
       await ended;
     },
   };
+}
+
+/** Hosts under `.invalid` are nowhere; everything else that is not there is an unknown tag. */
+function pullFailure(image: string): { readonly code: string; readonly why: string } {
+  const host = image.split('/')[0] ?? '';
+  const name = host.replace(/:\d+$/, '');
+  if (!image.includes('/') || !name.endsWith('.invalid')) return { code: 'NotFound', why: `${image}: not found` };
+  const url = `https://${host}/v2/${image.slice(host.length + 1).replace(/[:@].*$/, '')}/manifests/latest`;
+  return { code: 'Unknown', why: `failed to do request: Head "${url}": dial tcp: lookup ${name}: no such host` };
 }
 
 function shortDuration(ms: number): string {

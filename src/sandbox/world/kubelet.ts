@@ -1,13 +1,15 @@
 import type { Clock } from '../../lib/clock.ts';
 import type { Address, Backend, PodIdentity, PodInside, RequestSeen } from '../types.ts';
-import { type RunningContainer, runContainer } from './container.ts';
+import { type ContainerContext, type RunningContainer, runContainer } from './container.ts';
 import type { Recorder } from './events.ts';
 import type { FindImage } from './images/registry.ts';
-import type { ContainerStatus, Pod, PodStatus } from './kinds.ts';
-import { controllerOf, keyOf, type Objects, splitKey, timestamp } from './objects.ts';
+import { createInitContainers, type InitContainers, waitingStatus } from './init-containers.ts';
+import type { Pod, PodStatus } from './kinds.ts';
+import { controllerOf, type Objects, splitKey, timestamp } from './objects.ts';
 import { insideOf } from './pod-inside.ts';
 import { type ConfigData, missingVolume } from './pod-config.ts';
 import { podStatus } from './pod-status.ts';
+import { unschedulable } from './schedule.ts';
 
 export const nodeName = 'sandbox';
 export const nodeIp = '10.70.0.2';
@@ -36,11 +38,17 @@ export interface Kubelet {
   readonly stop: () => Promise<void>;
 }
 
+/** The scheduler looks again at what it could not place. */
+const scheduleAgainMs = 5_000;
+
 interface Runtime {
   readonly pod: Pod;
   readonly identity: PodIdentity;
   readonly ip: string;
   readonly startedMs: number;
+  /** Absent until its volumes are there. */
+  context?: ContainerContext;
+  inits?: InitContainers;
   containers: readonly RunningContainer[];
   /** Why no container was created yet. */
   blocked: string | undefined;
@@ -53,6 +61,8 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   const images = new Set<string>();
   const leaving = new Set<Promise<unknown>>();
   const timers = new Set<() => void>();
+  /** Pods that no node takes, and that are asked about again. */
+  const held = new Set<string>();
   let addresses = 1;
   let stopped = false;
 
@@ -69,6 +79,8 @@ export function createKubelet(options: KubeletOptions): Kubelet {
 
   const bind = (key: string, unbound: Pod): void => {
     const { namespace = '', name, labels = {} } = unbound.metadata;
+    const why = unschedulable(unbound, objects.list('Node'));
+    if (why !== undefined) return hold(key, unbound, why);
     const pod = objects.change<'Pod'>(unbound, (draft) => {
       draft.spec.nodeName ??= nodeName;
     });
@@ -91,6 +103,30 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     showStatus(runtime);
   };
 
+  /** No node takes it: it is asked about again after a while. */
+  const hold = (key: string, pod: Pod, message: string): void => {
+    const before = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled');
+    if (before?.message !== message)
+      options.recordScheduled(pod, { type: 'Warning', reason: 'FailedScheduling', message });
+    objects.changeStatus<'Pod'>(pod, (draft) => {
+      const since = before?.lastTransitionTime ?? timestamp(clock.now());
+      const condition = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message };
+      draft.status = {
+        ...draft.status,
+        phase: 'Pending',
+        conditions: [{ ...condition, lastProbeTime: null, lastTransitionTime: since }],
+      };
+    });
+    if (held.has(key)) return;
+    held.add(key);
+    const cancel = clock.after(scheduleAgainMs, () => {
+      timers.delete(cancel);
+      held.delete(key);
+      if (!stopped) options.enqueue(key);
+    });
+    timers.add(cancel);
+  };
+
   const launch = (key: string, runtime: Runtime): void => {
     const { pod, identity, ip } = runtime;
     const before = runtime.blocked;
@@ -100,39 +136,46 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       if (runtime.blocked !== before) record(pod, failed);
       return;
     }
-    if (initStatuses(findImage, pod, clock.now()).some(({ state }) => 'waiting' in state)) return;
     const workload = workloadOf(objects, pod);
-    runtime.containers = pod.spec.containers.map((container) =>
-      runContainer(
-        {
-          pod,
-          identity,
-          workload,
-          podIp: ip,
-          clock,
-          podStartMs,
-          data: dataOf(identity.namespace),
-          findImage,
-          pulledBefore: (image) => images.has(image) || !images.add(image),
-          lookUp: (host, port) => options.lookUp(host, port, identity.namespace),
-          onRequest: options.onRequest,
-          record: (happening) => record(pod, happening),
-          changed: () => options.enqueue(key),
-        },
-        container,
-      ),
-    );
+    const context: ContainerContext = {
+      pod,
+      identity,
+      workload,
+      podIp: ip,
+      clock,
+      podStartMs,
+      data: dataOf(identity.namespace),
+      findImage,
+      pulledBefore: (image) => images.has(image) || !images.add(image),
+      lookUp: (host, port) => options.lookUp(host, port, identity.namespace),
+      onRequest: options.onRequest,
+      record: (happening) => record(pod, happening),
+      changed: () => options.enqueue(key),
+    };
+    runtime.context = context;
+    runtime.inits = createInitContainers(context, pod.spec.initContainers ?? []);
+    start(runtime);
   };
 
-  const showStatus = ({ pod, ip, startedMs, containers, blocked }: Runtime): void => {
+  /** Containers begin when all init containers have ended well. */
+  const start = (runtime: Runtime): void => {
+    const { pod, context, inits } = runtime;
+    if (!context || !inits || runtime.containers.length > 0 || runtime.ending || !inits.advance()) return;
+    runtime.containers = pod.spec.containers.map((container) => runContainer(context, container));
+  };
+
+  const showStatus = (runtime: Runtime): void => {
+    start(runtime);
+    const { pod, ip, startedMs, containers, blocked, inits } = runtime;
     const nowMs = clock.now();
-    const initContainers = initStatuses(findImage, pod, startedMs);
-    const initialized = initContainers.every(({ state }) => !('waiting' in state));
-    const reason = initialized ? 'ContainerCreating' : 'PodInitializing';
+    const wanted = pod.spec.initContainers ?? [];
+    const initContainers = inits?.statuses() ?? wanted.map((container) => waitingStatus(container, 'PodInitializing'));
+    const initialized = wanted.length === 0 || containers.length > 0;
+    const reason = wanted.length === 0 ? 'ContainerCreating' : 'PodInitializing';
     const statuses =
       containers.length > 0
         ? containers.map((container) => container.status())
-        : pod.spec.containers.map(({ name, image = '' }) => waitingStatus(name, image, reason));
+        : pod.spec.containers.map((container) => waitingStatus(container, reason));
     objects.changeStatus<'Pod'>(pod, (draft) => {
       const sandboxReady = blocked === undefined;
       const facts = { nowMs, startedMs, podIp: ip, hostIp: nodeIp, containers: statuses, initContainers };
@@ -151,7 +194,8 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     }
     const cancel = clock.after(Math.min(podStartMs, graceMs), () => {
       timers.delete(cancel);
-      const stopping = Promise.all(runtime.containers.map((container) => container.stop(Math.min(graceMs, 30_000))));
+      const all = [...runtime.containers, ...(runtime.inits?.running() ?? [])];
+      const stopping = Promise.all(all.map((container) => container.stop(Math.min(graceMs, 30_000))));
       leaving.add(stopping);
       void stopping.finally(() => {
         leaving.delete(stopping);
@@ -182,7 +226,8 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     configChanged(namespace) {
       for (const [key, runtime] of runtimes) {
         if (runtime.identity.namespace !== namespace || runtime.ending) continue;
-        if (runtime.blocked === undefined) for (const container of runtime.containers) container.retry();
+        if (runtime.blocked === undefined)
+          for (const one of [...runtime.containers, ...(runtime.inits?.running() ?? [])]) one.retry();
         else {
           launch(key, runtime);
           options.enqueue(key);
@@ -200,12 +245,22 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     podByIp: (ip) => [...runtimes.values()].find((runtime) => runtime.ip === ip)?.identity,
     pod: (namespace, name) => {
       const runtime = runtimes.get(`${namespace}/${name}`);
-      return runtime && insideOf(runtime.pod, () => runtime.containers);
+      return (
+        runtime &&
+        insideOf(
+          runtime.pod,
+          () => runtime.containers,
+          () => runtime.inits?.running() ?? [],
+        )
+      );
     },
     async stop() {
       stopped = true;
       for (const cancel of timers) cancel();
-      const all = [...runtimes.values()].flatMap(({ containers }) => containers);
+      const all = [...runtimes.values()].flatMap(({ containers, inits }) => [
+        ...containers,
+        ...(inits?.running() ?? []),
+      ]);
       await Promise.all([...all.map((container) => container.stop(0)), ...leaving]);
     },
   };
@@ -229,27 +284,4 @@ function workloadOf(objects: Objects, pod: Pod): string | undefined {
   if (owner?.kind !== 'ReplicaSet') return undefined;
   const set = objects.get('ReplicaSet', pod.metadata.namespace, owner.name);
   return set && controllerOf(set)?.name;
-}
-
-function waitingStatus(name: string, image: string, reason: string): ContainerStatus {
-  const state = { waiting: { reason } };
-  return { name, state, lastState: {}, ready: false, restartCount: 0, image, imageID: '', started: false };
-}
-
-/** Init containers end at once and well, if there is something to pull. */
-function initStatuses(findImage: FindImage, pod: Pod, atMs: number): readonly ContainerStatus[] {
-  const at = timestamp(atMs);
-  const statuses: ContainerStatus[] = [];
-  for (const { name, image = '' } of pod.spec.initContainers ?? []) {
-    if (statuses.some(({ state }) => 'waiting' in state)) statuses.push(waitingStatus(name, image, 'PodInitializing'));
-    else if (!findImage(image)) statuses.push(waitingStatus(name, image, 'ImagePullBackOff'));
-    else {
-      const containerID = `containerd://${keyOf(pod)}/${name}`;
-      const terminated = { exitCode: 0, reason: 'Completed', startedAt: at, finishedAt: at, containerID };
-      const state = { terminated };
-      const rest = { lastState: {}, restartCount: 0, image, imageID: image, containerID };
-      statuses.push({ name, state, ready: true, started: false, ...rest });
-    }
-  }
-  return statuses;
 }

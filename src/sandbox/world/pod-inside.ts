@@ -6,9 +6,16 @@ import type { Pod } from './kinds.ts';
 const mebibyte = 2 ** 20;
 
 /** What can be seen and done in a pod from outside. */
-export function insideOf(pod: Pod, containers: () => readonly RunningContainer[]): PodInside {
-  const named = (name: string): RunningContainer | undefined =>
-    containers()[pod.spec.containers.findIndex((container) => container.name === name)];
+export function insideOf(
+  pod: Pod,
+  containers: () => readonly RunningContainer[],
+  inits: () => readonly RunningContainer[],
+): PodInside {
+  const named = (name: string): RunningContainer | undefined => {
+    const at = pod.spec.containers.findIndex((container) => container.name === name);
+    if (at >= 0) return containers()[at];
+    return inits()[(pod.spec.initContainers ?? []).findIndex((container) => container.name === name)];
+  };
   const address: PodInside['address'] = (port) => {
     for (const container of containers()) {
       const found = container.backend(port);

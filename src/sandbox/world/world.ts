@@ -137,8 +137,8 @@ function addNode(objects: Objects, now: string): void {
         { type: 'InternalIP', address: nodeIp },
         { type: 'Hostname', address: nodeName },
       ],
-      capacity: { cpu: '2', memory: '4Gi', pods: '250' },
-      allocatable: { cpu: '2', memory: '4Gi', pods: '250' },
+      capacity: { cpu: '64', memory: '256Gi', pods: '250' },
+      allocatable: { cpu: '64', memory: '256Gi', pods: '250' },
       conditions: [
         { type: 'Ready', status: 'True', ...heard, reason: 'KubeletReady', message: 'kubelet is posting ready status' },
       ],

@@ -3,6 +3,7 @@ import type { Json } from '../json.ts';
 import { asObject, asString, clone, ensure, equal, isObject, objectsIn } from '../json.ts';
 import type { KindRules } from './contract.ts';
 import { fallback, required, wrong } from './contract.ts';
+import { admitPod } from './pod-admission.ts';
 
 function probeDefaults(probe: unknown): void {
   if (!isObject(probe)) return;
@@ -107,7 +108,7 @@ function fixedPart(spec: unknown): Json {
 }
 
 export const podRules: KindRules = {
-  prepare: (object, live) => {
+  prepare: (object, live, { objects }) => {
     const spec = ensure(object, 'spec');
     podSpecDefaults(spec);
     fallback(spec, 'enableServiceLinks', true);
@@ -121,6 +122,7 @@ export const podRules: KindRules = {
     const tolerates = (key: string) => ({ key, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 300 });
     fallback(spec, 'tolerations', ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'].map(tolerates));
     object.status = { phase: 'Pending', qosClass: qosClass(spec) };
+    admitPod(object, objects);
   },
   check: (object, live) => {
     const causes = podSpecCauses(asObject(object.spec), 'spec');

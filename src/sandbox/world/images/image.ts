@@ -14,6 +14,8 @@ export interface Surroundings {
   /** A file of a mounted ConfigMap or Secret, as it is now. */
   readonly readFile: (path: string) => string | undefined;
   readonly log: (line: string) => void;
+  /** In bytes; absent: none. */
+  readonly memoryLimit?: number;
   /** Where a name of the cluster leads, as seen from the pod. */
   readonly lookUp: (host: string, port: number) => Address | undefined;
 }
@@ -48,7 +50,8 @@ export type Program =
       readonly end?: () => void;
     }
   | { readonly kind: 'idle' }
-  | { readonly kind: 'exit'; readonly code: number; readonly afterMs: number };
+  /** `reason`: what ended it, where that was not itself. */
+  | { readonly kind: 'exit'; readonly code: number; readonly afterMs: number; readonly reason?: string };
 
 export interface DemoImage {
   /** Whether a registry would have this tag. */

@@ -29,6 +29,10 @@ const faultyTags: Readonly<Record<string, Settings>> = {
 
 function startPodinfo(surroundings: Surroundings): Program {
   const { tag, args, clock, log, pod, readFile } = surroundings;
+  // As podinfo's own flag: so many megabytes are taken at the start.
+  const stressBytes = Number(flag(args, 'stress-memory') ?? '0') * 1_000_000;
+  if (stressBytes > (surroundings.memoryLimit ?? Number.POSITIVE_INFINITY))
+    return { kind: 'exit', code: 137, afterMs: 0, reason: 'OOMKilled' };
   if (tag.startsWith('crash')) return crash(surroundings, `podinfo ${tag} cannot start: this version is broken`);
   const env: Settings = { VERSION: tag.replace(/^v/, ''), ...faultyTags[tag], ...surroundings.env };
   const failRate = Number(env.FAIL_RATE ?? '0');
