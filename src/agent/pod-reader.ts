@@ -136,7 +136,12 @@ export function createPodReader({ cluster, clock, log, settings }: Deps, views: 
 
   return async (asked, spec, signal) => {
     try {
-      return await inTurn(() => read(asked, spec, AbortSignal.any([signal, AbortSignal.timeout(patienceMs)])));
+      const stop = AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]);
+      // Also while it waits for its turn.
+      const late = new Promise<never>((_resolve, reject) => {
+        stop.addEventListener('abort', () => reject(stop.reason as Error), { once: true });
+      });
+      return await Promise.race([late, inTurn(() => (stop.aborted ? late : read(asked, spec, stop)))]);
     } catch (error) {
       if (signal.aborted) throw error;
       const reason = messageOf(error);

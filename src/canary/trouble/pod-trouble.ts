@@ -67,8 +67,7 @@ function troubleOf(pod: KubeObject, events: readonly PodEvent[]): PodTrouble | u
     return { cause: 'volume', summary, detail: detailOf(`${mount.reason}: ${mount.message}`) };
   }
   const sandbox = events.findLast((event) => event.reason === 'FailedCreatePodSandBox');
-  if (sandbox && isCreating)
-    return { cause: 'sandbox', summary: 'pod sandbox cannot be made', detail: detailOf(sandbox.message) };
+  if (sandbox && isCreating) return sandboxTrouble(sandbox.message, detailOf);
   const ready = conditionOf(pod, 'Ready');
   if (ready?.['reason'] === 'ReadinessGatesNotReady')
     return {
@@ -88,6 +87,19 @@ function schedulingTrouble(condition: Json, detailOf: (said: string) => string):
   const reasons = /^\d+\/\d+ nodes are available: (.*?)(?:\. |\.?$|$)/s.exec(said.slice(0, 1_000))?.[1];
   const why = reasons === undefined ? said : reasons.replaceAll(/(^|, )\d+ /g, '$1');
   return { cause: 'scheduling', summary: `no node fits${why === '' ? '' : ` (${clipped(why, 70)})`}`, detail };
+}
+
+/** What pods have beside their containers: addresses, a network, a runtime. */
+function sandboxTrouble(message: string, detailOf: (said: string) => string): PodTrouble {
+  const detail = detailOf(`FailedCreatePodSandBox: ${message}`);
+  if (/OOM-killed|memory limit too low/.test(message.slice(0, 2_000)))
+    return { cause: 'out-of-memory', summary: 'memory limit is too low to start a container', detail };
+  const why = /(?:network|address|cni|RuntimeHandler|runtime)\b.{0,60}/i.exec(message.slice(0, 2_000))?.[0];
+  return {
+    cause: 'sandbox',
+    summary: `pod sandbox cannot be made${why === undefined ? '' : ` (${clipped(why, 60)})`}`,
+    detail,
+  };
 }
 
 /** Knative says it by itself. */

@@ -252,6 +252,23 @@ describe('a pod that has no place', () => {
     );
   });
 
+  it.each([
+    [
+      'Failed to create pod sandbox: rpc error: code = Unknown desc = failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: container init was OOM-killed (memory limit too low?): unknown',
+      'out-of-memory',
+      'memory limit is too low to start a container',
+    ],
+    [
+      'Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox "1": plugin type="calico" failed (add): no addresses',
+      'sandbox',
+      'pod sandbox cannot be made (network for sandbox "1": plugin type="calico" failed (add):…)',
+    ],
+    ['Failed to create pod sandbox: the moon is full', 'sandbox', 'pod sandbox cannot be made'],
+  ])('for %s', (message, cause, summary) => {
+    const pods = [pod({ containerStatuses: [waiting('ContainerCreating')] })];
+    expect(trouble({ pods, events: [event('FailedCreatePodSandBox', message)] })).toMatchObject({ cause, summary });
+  });
+
   it('waits for a volume', () => {
     const pods = [pod({ containerStatuses: [waiting('ContainerCreating')] })];
     const mount = 'MountVolume.SetUp failed for volume "conf" : configmap "web" not found';
