@@ -4,7 +4,7 @@ import { appFiles, appPath, canaryYaml, hostOf, toTag } from './apps.ts';
 import { canary, editByHand, object, weights } from './look.ts';
 import { outcome } from './outcomes.ts';
 import { expectSound } from './soundness.ts';
-import { onceMore, onStage, patient } from './stage.ts';
+import { onceMore, onStage, patient, type Stage } from './stage.ts';
 import { visit } from './visitors.ts';
 
 const host = hostOf();
@@ -100,6 +100,9 @@ it('an edit whose route the API server refuses holds neither checks nor the way 
   });
 });
 
+const answering = (stage: Stage, name: string): number =>
+  (object(stage, 'Deployment', name)?.['status'] as { availableReplicas?: number } | undefined)?.availableReplicas ?? 0;
+
 it.each(['  revertOnDeletion: true\n', ''])(
   'people are served while a Canary leaves Git and when it is gone, by the way that it had made for them [R6] (%j)',
   patient,
@@ -118,14 +121,25 @@ it.each(['  revertOnDeletion: true\n', ''])(
           await sleep(5);
         }
       })();
+      // Somebody has given the primary more pods than Git asks for; the target gets as many before anybody is led there.
+      await editByHand(stage, 'Deployment', 'podinfo-primary', { spec: { replicas: 5 } });
+      await stage.until('the primary has them', () => answering(stage, 'podinfo-primary') === 5);
+      let least = Infinity;
+      const isGone = (): boolean => {
+        const led = object(stage, 'Service', 'podinfo')?.['spec'] as { selector?: { app?: string } } | undefined;
+        if (led?.selector?.app === 'podinfo') least = Math.min(least, answering(stage, 'podinfo'));
+        return object(stage, 'Canary', 'podinfo') === undefined;
+      };
       await stage.push('no canary any more', { [path]: null });
-      await stage.until('the Canary is gone', () => object(stage, 'Canary', 'podinfo') === undefined);
+      await stage.until('the Canary is gone', isGone);
       await stage.until('its primary is gone', () => object(stage, 'Deployment', 'podinfo-primary') === undefined);
       const before = statuses.length;
       await stage.until('more are served', () => statuses.length > before + 20);
       isOver = true;
       await people;
       expect(statuses.filter((status) => status !== 200)).toEqual([]);
+      expect([Math.min(least, 5), answering(stage, 'podinfo')]).toEqual([5, 5]);
+      await stage.said(/Deployment test\/podinfo keeps the pods that its primary had/);
       expect(object(stage, 'HTTPRoute', 'podinfo')?.metadata.ownerReferences ?? []).toEqual([]);
       expect(object(stage, 'Service', 'podinfo-primary')).toBeUndefined();
     });
