@@ -185,6 +185,8 @@ class History {
   /** The Canary goes when its target has as many pods as its primary, and users come to them. */
   private async leave(): Promise<void> {
     const { stage } = this;
+    // Pods that were given back a moment ago are there by then.
+    await this.pass(calmMs / 2);
     stage.cluster.drop({ apiVersion: 'flagger.app/v1beta1', kind: 'Canary', namespace: 'demo', name: 'app' });
     for (let passedMs = 0; stage.canary && passedMs < patienceMs / 2; passedMs += calmMs) await this.pass(calmMs);
     const { version } = stage.tip.says;
