@@ -1,4 +1,5 @@
 import type { App } from '../canary/app.ts';
+import { defaultSelectorLabels } from '../canary/labels.ts';
 import { parseCanary, warningsOf } from '../canary/parse.ts';
 import type { CanarySpec } from '../canary/types.ts';
 import { surroundingsOf } from './surroundings.ts';
@@ -26,7 +27,8 @@ export interface CheckSettings {
   readonly provider: string;
   readonly minIntervalMs: number;
   readonly defaultNamespace: string;
-  readonly selectorLabels: readonly string[];
+  /** Absent: Flagger's. */
+  readonly selectorLabels?: readonly string[];
 }
 
 /** One thing wrong with a field of an object. */
@@ -84,7 +86,7 @@ export function* checking(
   const judged = judgedBy(settings);
   const lineOf = createLineFinder(textOf);
   const problems: Problem[] = [];
-  const around = surroundingsOf(manifests, apps, settings.selectorLabels);
+  const around = surroundingsOf(manifests, apps, settings.selectorLabels ?? defaultSelectorLabels);
   const tell = (manifest: Manifest, findings: readonly Finding[], canary?: Problem['canary']): void => {
     if (findings.length === 0) return;
     const { path, line } = manifest.source;

@@ -1,14 +1,14 @@
 import type { App } from '../canary/app.ts';
 import { at, listOf, textsOf } from '../canary/json.ts';
-import { selects } from '../canary/label-selector.ts';
+import { isPartOf } from '../canary/labels.ts';
 import { neighbourhoodOf } from '../canary/neighbours.ts';
-import { foreignApex, overlapOf } from '../canary/overlap.ts';
-import { deadTargetPort, servicePorts } from '../canary/ports.ts';
+import { foreignApex, labelsOf, overlapOf } from '../canary/overlap.ts';
+import { deadTargetPort, type ServicePorts, servicePorts } from '../canary/ports.ts';
 import { targets } from '../canary/targets/registry.ts';
 import type { CanarySpec } from '../canary/types.ts';
-import { deadBackends } from '../manifest/checks/references.ts';
+import { backendsOf, deadBackends } from '../manifest/checks/references.ts';
 import type { KubeObject, Manifest } from '../manifest/types.ts';
-import { workloadsOf } from './workloads.ts';
+import { type GitWorkloads, workloadsOf } from './workloads.ts';
 
 export interface Surrounding {
   readonly manifest: Manifest;
@@ -27,8 +27,8 @@ export function surroundingsOf(
   selectorLabels: readonly string[],
 ): (app: App, spec: CanarySpec) => readonly Surrounding[] {
   let services: ReadonlyMap<string, Manifest> | undefined;
-  let byNamespace: ReadonlyMap<string, readonly Manifest[]> | undefined;
-  const ingresses = (): ReadonlyMap<string, readonly Manifest[]> => (byNamespace ??= ingressesOf(manifests));
+  let byService: ReadonlyMap<string, readonly Manifest[]> | undefined;
+  const ingresses = (): ReadonlyMap<string, readonly Manifest[]> => (byService ??= ingressesOf(manifests));
   let neighbourhood: ReturnType<typeof neighbourhoodOf> | undefined;
   return (app, spec) => {
     const { target, canary } = app;
@@ -47,39 +47,70 @@ export function surroundingsOf(
       if (message === undefined) return;
       found.push({ manifest, finding: { field, message, severity, ...(hint === undefined ? {} : { hint }) } });
     };
-    const workloads = workloadsOf(manifests, apps).get(spec.namespace) ?? [];
+    const all = workloadsOf(manifests, apps, selectorLabels);
+    const own = labelsOf(target.object);
+    const workloads = [own, { ...own, [selector.label]: `${selector.value}-primary` }].flatMap((labels) =>
+      all.near(spec.namespace, labels),
+    );
     tell(canary, 'spec.targetRef', 'error', overlapOf({ target: target.object, selector, workloads, selectorLabels }));
     const apex = services.get(`${spec.namespace}/${spec.service.name}`);
-    tell(canary, 'spec.service.name', 'error', foreignApex(apex?.object, target.object, canary.object));
-    tell(canary, 'spec.service.targetPort', 'error', deadTargetPort(spec, target.object));
-    tell(canary, 'spec.service', 'warning', undeclaredPort(spec, target.object, apex?.object));
-    const input = { spec, canary: canary.object, workload: target.object, apex: apex?.object };
-    const { ports, remarks } = servicePorts(input);
-    for (const remark of remarks) tell(canary, 'spec.service', 'warning', remark);
+    const { wrong, ports } = servicesOfApp(app, spec, apex?.object);
+    for (const [field, severity, message] of wrong) tell(canary, field, severity, message);
     const { name } = spec.service;
     const generated = { apiVersion: 'v1', kind: 'Service', metadata: { name }, spec: { ports } };
-    for (const ingress of ingresses().get(spec.namespace) ?? [])
+    for (const ingress of ingresses().get(`${spec.namespace}/${name}`) ?? [])
       for (const finding of deadBackends(ingress.object, (wanted) => (wanted === name ? generated : undefined)))
         tell(ingress, finding.field, 'warning', finding.message, finding.hint);
     for (const { manifest, field, message, hint } of neighbourhood.of(app, spec.service.name))
       tell(manifest, field, 'warning', message, hint);
-    if (apex) tell(apex, 'spec.selector', 'warning', narrowed(apex.object, target.object, workloads));
+    if (apex) tell(apex, 'spec.selector', 'warning', narrowed(apex.object, target.object, all, selectorLabels));
     return found;
   };
+}
+
+type Wrong = readonly [field: string, severity: 'error' | 'warning', message: string | undefined];
+
+interface AppServices {
+  readonly wrong: readonly Wrong[];
+  readonly ports: ServicePorts['ports'];
+}
+
+const lastServices = new WeakMap<
+  App,
+  AppServices & { readonly spec: CanarySpec; readonly apex: KubeObject | undefined }
+>();
+
+/** What comes of an app's own objects: found once for the same ones. */
+function servicesOfApp(app: App, spec: CanarySpec, apex: KubeObject | undefined): AppServices {
+  const last = lastServices.get(app);
+  if (last?.spec === spec && last.apex === apex) return last;
+  const canary = app.canary.object;
+  const workload = app.target?.object ?? canary;
+  const { ports, remarks } = servicePorts({ spec, canary, workload, apex });
+  const all: readonly Wrong[] = [
+    ['spec.service.name', 'error', foreignApex(apex, workload, canary)],
+    ['spec.service.targetPort', 'error', deadTargetPort(spec, workload)],
+    ['spec.service', 'warning', undeclaredPort(spec, workload, apex)],
+    ...remarks.map((remark): Wrong => ['spec.service', 'warning', remark]),
+  ];
+  const found = { spec, apex, ports, wrong: all.filter(([, , message]) => message !== undefined) };
+  lastServices.set(app, found);
+  return found;
 }
 
 /** A Service for several workloads, of which the Canary leaves it one. */
 function narrowed(
   apex: KubeObject,
   target: KubeObject,
-  workloads: readonly { readonly object: KubeObject }[],
+  workloads: GitWorkloads,
+  selectorLabels: readonly string[],
 ): string | undefined {
-  const matchLabels = textsOf(at(apex, 'spec', 'selector'));
-  if (Object.keys(matchLabels).length === 0) return undefined;
-  const other = workloads.find(
-    ({ object }) =>
-      object !== target && selects({ matchLabels }, textsOf(at(object, 'spec', 'template', 'metadata', 'labels'))),
-  );
+  const { namespace = '' } = apex.metadata;
+  const selector = textsOf(at(apex, 'spec', 'selector'));
+  if (Object.keys(selector).length === 0) return undefined;
+  const isTold = selectorLabels.some((key) => Object.hasOwn(selector, key));
+  const near = isTold ? workloads.near(namespace, selector) : workloads.in(namespace);
+  const other = near.find(({ object }) => object !== target && isPartOf(selector, labelsOf(object)));
   if (!other) return undefined;
   const { kind, metadata } = other.object;
   return `leads to the pods of ${kind} ${metadata.name} too; as soon as the Canary is initialised, only to those of ${target.kind} ${target.metadata.name}`;
@@ -98,13 +129,18 @@ function undeclaredPort(spec: CanarySpec, target: KubeObject, apex: KubeObject |
   return `leads to port ${targetPort} of the pods, which no container of ${target.kind} ${target.metadata.name} declares; they declare ${all}`;
 }
 
+/** By namespace and name of the Services that they lead to. */
 function ingressesOf(manifests: readonly Manifest[]): ReadonlyMap<string, readonly Manifest[]> {
   const found = new Map<string, Manifest[]>();
   for (const manifest of manifests) {
     const { apiVersion, kind, metadata } = manifest.object;
     if (kind !== 'Ingress' || !apiVersion.startsWith('networking.k8s.io/')) continue;
-    const { namespace = '' } = metadata;
-    found.set(namespace, [...(found.get(namespace) ?? []), manifest]);
+    for (const name of new Set(backendsOf(manifest.object))) {
+      const place = `${metadata.namespace ?? ''}/${name}`;
+      const ingresses = found.get(place);
+      if (ingresses) ingresses.push(manifest);
+      else found.set(place, [manifest]);
+    }
   }
   return found;
 }

@@ -312,7 +312,8 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       this.wake('resync');
     },
     desiredReplicas: (namespace, target) => replicas.get(`${namespace}/${target}`),
-    workloads: (namespace) => (snapshot && workloadsOf(snapshot.loaded.manifests, snapshot.apps).get(namespace)) ?? [],
+    workloads: (namespace) =>
+      snapshot ? workloadsOf(snapshot.loaded.manifests, snapshot.apps, deps.settings.selectorLabels).in(namespace) : [],
     async run() {
       let failures = 0;
       while (!signal.aborted) {

@@ -27,13 +27,14 @@ function allows({ key, operator, values }: Json, labels: Labels): boolean {
   }
 }
 
-/** The `key=value` pairs of which everything that is selected has at least one; empty where nothing so simple can be said. */
-export function neededPairs(selector: unknown): readonly string[] {
+/** The `key=value` pairs that a selector speaks well of; the empty text among them: it has expressions of other kinds, too. */
+export function pairsOf(selector: unknown): readonly string[] {
   const { matchLabels, matchExpressions } = jsonOf(selector);
-  const [first] = Object.entries(textsOf(matchLabels));
-  if (first) return [first.join('=')];
-  const only = listOf(matchExpressions).find(({ operator, values }) => operator === 'In' && Array.isArray(values));
-  return only ? (only['values'] as readonly unknown[]).map((value) => `${String(only['key'])}=${String(value)}`) : [];
+  const pairs = Object.entries(textsOf(matchLabels)).map(([key, value]) => `${key}=${value}`);
+  const more = listOf(matchExpressions).flatMap(({ key, operator, values }) =>
+    operator === 'In' && Array.isArray(values) ? values.map((value) => `${String(key)}=${String(value)}`) : [''],
+  );
+  return [...pairs, ...more];
 }
 
 const labelOf = (labels: Labels, key: string): string | undefined =>

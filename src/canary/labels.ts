@@ -1,6 +1,9 @@
 import type { KubeObject } from '../manifest/types.ts';
 import { at, listOf, numberOf, textsOf } from './json.ts';
 
+/** Flagger's, in this order. */
+export const defaultSelectorLabels: readonly string[] = ['app', 'name', 'app.kubernetes.io/name'];
+
 /** By which labels a target selects its pods. */
 export interface SelectorLabel {
   /** The one that tells primary from canary. */

@@ -2,8 +2,8 @@ import { perObject } from '../lib/memo.ts';
 import { groupOf, type KubeObject, type Manifest } from '../manifest/types.ts';
 import type { App } from './app.ts';
 import { at, type Json, jsonOf, listOf, textOf, textsOf } from './json.ts';
-import { neededPairs, selects } from './label-selector.ts';
-import { type SelectorLabel, selectorLabelOf } from './labels.ts';
+import { pairsOf, selects } from './label-selector.ts';
+import type { SelectorLabel } from './labels.ts';
 import { spreadFromPrimary } from './primary-spread.ts';
 import { targets } from './targets/registry.ts';
 
@@ -49,20 +49,21 @@ const meshRoot = 'istio-system';
 
 export function neighbourhoodOf(manifests: readonly Manifest[], selectorLabels: readonly string[]): Neighbourhood {
   const services = new Map<string, KubeObject>();
+  let hasMonitors = false;
   const places = new Map<string, Entry[]>();
   const selecting = (namespace: string, pair: string): readonly Entry[] =>
     [namespace, undefined].flatMap((where) => places.get(placeOf(where, pair)) ?? []);
   for (const manifest of manifests) {
     if (isService(manifest.object)) services.set(serviceKey(manifest.object.metadata), manifest.object);
     for (const reach of reachesOf(manifest.object)) {
-      const pairs = neededPairs(reach.selector);
       const entry = { manifest, reach };
-      for (const pair of pairs.length === 0 ? [''] : pairs) {
-        const place = placeOf(reach.namespace, reach.what === 'pods' ? pair : monitored);
+      for (const pair of new Set(pairsOf(reach.selector))) {
+        const place = placeOf(reach.namespace, reach.what === 'pods' ? pair : `${monitored} ${pair}`);
         const found = places.get(place);
         if (found) found.push(entry);
         else places.set(place, [entry]);
       }
+      hasMonitors ||= reach.what === 'services';
     }
   }
   return {
@@ -71,42 +72,42 @@ export function neighbourhoodOf(manifests: readonly Manifest[], selectorLabels: 
       const selector = target && targets[app.targetKind].selectorOf(target.object, selectorLabels);
       if (!target || !selector || selector.label === '') return [];
       const pods = podsOf(target.object, selector);
-      const near = (labels: Readonly<Record<string, string>>): ReadonlySet<Entry> => {
-        const pairs = [...Object.entries(labels).map((pair) => pair.join('=')), ''];
-        return new Set(pairs.flatMap((pair) => selecting(id.namespace, pair)));
-      };
+      // Target and primary differ in one label: whatever selects one of them only, speaks of it.
+      const near = (value: string): ReadonlySet<Entry> =>
+        new Set([`${selector.label}=${value}`, ''].flatMap((pair) => selecting(id.namespace, pair)));
       const selectsOnly = (labels: Pods['target'], others: Pods['target'], { reach }: Entry): boolean =>
         selects(reach.selector, labels) && !selects(reach.selector, others);
       // Whoever has made another one for the primary's pods knows of them.
-      const forPrimary = [...near(pods.primary)].filter((entry) => selectsOnly(pods.primary, pods.target, entry));
+      const forPrimary = [...near(`${selector.value}-primary`)].filter((entry) =>
+        selectsOnly(pods.primary, pods.target, entry),
+      );
       const covered = new Set(forPrimary.map(kindOfReach));
-      const found = [...near(pods.target)]
+      const found = [...near(selector.value)]
         .filter(({ manifest: { object } }) => object !== target.object && !isGenerated(object, serviceName))
         .filter((entry) => selectsOnly(pods.target, pods.primary, entry) && !covered.has(kindOfReach(entry)))
         .map(({ manifest, reach }) => toldOf(manifest, reach, target.object, selector));
-      const monitors = selecting(id.namespace, monitored).flatMap(({ manifest, reach }) =>
-        monitorOf(manifest, reach, app, serviceName),
-      );
+      const monitors = hasMonitors ? monitorsOf(app, serviceName, selector) : [];
       return [...found, ...monitors, ...ownTerms(target, selector, pods)];
     },
   };
 
-  function monitorOf(manifest: Manifest, reach: Reach, app: App, serviceName: string): readonly Neighbour[] {
-    const apex = services.get(serviceKey({ namespace: app.id.namespace, name: serviceName }));
-    const selector = app.target && selectorLabelOf(app.target.object, selectorLabels);
+  /** What watches the users' Service, and does not see that of the canary. */
+  function monitorsOf(app: App, serviceName: string, { label }: SelectorLabel): readonly Neighbour[] {
+    const { namespace } = app.id;
+    const apex = services.get(serviceKey({ namespace, name: serviceName }));
     const custom = (role: string) => textsOf(at(app.canary.object, 'spec', 'service', role, 'labels'));
-    const label = selector?.label ?? '';
     const users = apex?.metadata.labels ?? { ...custom('apex'), [label]: serviceName };
     const canary = { ...custom('canary'), [label]: `${serviceName}-canary` };
-    if (!selects(reach.selector, users) || selects(reach.selector, canary)) return [];
-    return [
-      {
+    const pairs = [...Object.entries(users).map((pair) => pair.join('=')), ''];
+    const monitors = new Set(pairs.flatMap((pair) => selecting(namespace, `${monitored} ${pair}`)));
+    return [...monitors]
+      .filter(({ reach }) => selects(reach.selector, users) && !selects(reach.selector, canary))
+      .map(({ manifest, reach }) => ({
         manifest,
         field: reach.field,
         message: `selects the Service ${serviceName}, but not ${serviceName}-canary: a new version has no metrics while it is judged`,
         hint: 'give spec.service.canary.labels of the Canary what it selects by, or use a PodMonitor',
-      },
-    ];
+      }));
   }
 }
 
@@ -145,6 +146,7 @@ function toldOf(manifest: Manifest, reach: Reach, target: KubeObject, { label, v
 /** Terms of the target itself that name its own pods, and say something else in the primary. */
 function ownTerms(target: Manifest, selector: SelectorLabel, pods: Pods): readonly Neighbour[] {
   const { object } = target;
+  if (reachesOf(object).length === 0) return [];
   const copied: KubeObject = {
     ...object,
     spec: {

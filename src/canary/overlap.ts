@@ -1,3 +1,4 @@
+import { perObject } from '../lib/memo.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { isControlledBy } from './owner.ts';
 import { at, textOf, textsOf } from './json.ts';
@@ -13,7 +14,7 @@ export interface Workload {
 export interface OverlapInput {
   readonly target: KubeObject;
   readonly selector: SelectorLabel;
-  /** All of the target's namespace; the target and its primary may be among them. */
+  /** Those of the target's namespace that may be mixed with it; the target and its primary may be among them. */
   readonly workloads: readonly Workload[];
   /** The agent's setting. */
   readonly selectorLabels: readonly string[];
@@ -33,7 +34,7 @@ export function overlapOf(input: OverlapInput): string | undefined {
     const labels = labelsOf(object);
     const led = taken.find((wanted) => isPartOf(wanted, labels));
     if (led) return said(object, led, target);
-    const others = isReleased ? selectorLabelOf(object, selectorLabels) : undefined;
+    const others = isReleased ? selectorsBy(selectorLabels)(object) : undefined;
     const back = others && labelsLedTo(others, 'canary');
     if (back && isPartOf(back, own)) return said(object, back, target);
   }
@@ -52,9 +53,15 @@ function labelsLedTo(selector: SelectorLabel, leadsTo: 'primary' | 'canary'): Re
   return podLabels({ selector, leadsTo, primary: undefined, service: undefined });
 }
 
-function labelsOf(workload: KubeObject): Record<string, string> {
-  return textsOf(at(workload, 'spec', 'template', 'metadata', 'labels'));
-}
+/** Of its pods. */
+export const labelsOf = perObject((workload: KubeObject) =>
+  textsOf(at(workload, 'spec', 'template', 'metadata', 'labels')),
+);
+
+/** The same labels for as long as the agent runs, in most agents. */
+const selectorsBy = perObject((names: readonly string[]) =>
+  perObject((workload: KubeObject) => selectorLabelOf(workload, names)),
+);
 
 /** The target itself, or its primary. */
 function isSame({ kind, metadata: { name } }: KubeObject, target: KubeObject): boolean {

@@ -145,7 +145,8 @@ function discovered(
       }
       const taken = [...others, ...found].find((port) => isSamePort(port, number, protocol));
       if (taken) {
-        if (taken['targetPort'] === number && (name === undefined || taken['name'] === name)) return;
+        const leadsThere = taken['targetPort'] === number || (name !== undefined && taken['targetPort'] === name);
+        if (leadsThere && (name === undefined || taken['name'] === name)) return;
         const shown = name === undefined ? '' : ` ${name}`;
         remarks.push(
           `port${shown} ${number}/${protocol} of container ${owner} is left out: port ${String(taken['name'])} has this number already`,

@@ -39,7 +39,6 @@ export async function validate(
     defaultNamespace: options.defaultNamespace,
     provider: options.meshProvider,
     minIntervalMs,
-    selectorLabels: ['app', 'name', 'app.kubernetes.io/name'],
   };
   const read = await readManifests(paths, settings);
   const files = new Map(

@@ -3,7 +3,7 @@ import { checkManifests } from '../../src/agent/check.ts';
 import { createNotices } from '../../src/agent/notices.ts';
 import { appsOf } from '../../src/canary/app.ts';
 import { parseManifests } from '../../src/manifest/parse.ts';
-import type { Problem } from '../../src/manifest/types.ts';
+import type { Manifest, Problem } from '../../src/manifest/types.ts';
 
 const settings = {
   provider: 'kubernetes',
@@ -197,6 +197,23 @@ describe('what selects the pods of a target', () => {
     ).toEqual([
       'Service shop/web spec.selector: leads to the pods of Deployment api too; as soon as the Canary is initialised, only to those of Deployment web',
     ]);
+  });
+});
+
+describe('a thousand apps of one namespace', () => {
+  it('are not compared with each other one by one', () => {
+    const budget = object('policy/v1', 'PodDisruptionBudget', `{ selector: ${byApp} }`, 'web');
+    const one = JSON.stringify(parseManifests('web.yaml', [app(), budget].join('---\n')).manifests);
+    const manifests = Array.from(
+      { length: 1_000 },
+      (_, index) => JSON.parse(one.replaceAll('web', `web${index}`)) as Manifest[],
+    ).flat();
+    const before = process.cpuUsage();
+    const found = checkManifests(manifests, appsOf(manifests, 'default'), settings, () => undefined);
+    const cpuMs = process.cpuUsage(before).user / 1_000;
+    expect(found).toHaveLength(1_000);
+    // One by one it is half a minute.
+    expect(cpuMs).toBeLessThan(6_000);
   });
 });
 

@@ -89,19 +89,7 @@ export function deadBackends(
   ingress: KubeObject,
   serviceOf: (name: string) => KubeObject | undefined,
 ): readonly Finding[] {
-  const spec = ingress['spec'];
-  const backends: { readonly field: string; readonly backend: Fields }[] = [];
-  if (isFields(spec) && isFields(spec['defaultBackend']))
-    backends.push({ field: 'spec.defaultBackend', backend: spec['defaultBackend'] });
-  listOf(spec, 'rules').forEach((rule, ruleIndex) =>
-    listOf(fieldsOf(rule, 'http'), 'paths').forEach((path, index) =>
-      backends.push({
-        field: `spec.rules[${ruleIndex}].http.paths[${index}].backend`,
-        backend: fieldsOf(path, 'backend'),
-      }),
-    ),
-  );
-  return backends.flatMap(({ field, backend }): readonly Finding[] => {
+  return backendFields(ingress).flatMap(({ field, backend }): readonly Finding[] => {
     const { name, port } = fieldsOf(backend, 'service');
     const service = typeof name === 'string' ? serviceOf(name) : undefined;
     if (!service || !isFields(port)) return [];
@@ -112,4 +100,33 @@ export function deadBackends(
     const has = new Set(ports.map((one) => one[member]).filter((one) => one !== undefined));
     return [{ field: `${field}.service.port`, message, ...known(has), severity: 'warning' }];
   });
+}
+
+/** Names of the Services that an Ingress leads to. */
+export function backendsOf(ingress: KubeObject): readonly string[] {
+  return backendFields(ingress).flatMap(({ backend }) => {
+    const { name } = fieldsOf(backend, 'service');
+    return typeof name === 'string' ? [name] : [];
+  });
+}
+
+interface Backend {
+  readonly field: string;
+  readonly backend: Fields;
+}
+
+function backendFields(ingress: KubeObject): readonly Backend[] {
+  const spec = ingress['spec'];
+  const backends: Backend[] = [];
+  if (isFields(spec) && isFields(spec['defaultBackend']))
+    backends.push({ field: 'spec.defaultBackend', backend: spec['defaultBackend'] });
+  listOf(spec, 'rules').forEach((rule, ruleIndex) =>
+    listOf(fieldsOf(rule, 'http'), 'paths').forEach((path, index) =>
+      backends.push({
+        field: `spec.rules[${ruleIndex}].http.paths[${index}].backend`,
+        backend: fieldsOf(path, 'backend'),
+      }),
+    ),
+  );
+  return backends;
 }
