@@ -324,7 +324,9 @@ export function startAgent(deps: Deps): Agent {
       const where = `kubectl -n ${settings.namespace} get configmap ${statusName} -o yaml`;
       return [
         ...(first
-          ? [`not as Git says: ${errors.length} (${first.path}:${first.line} ${first.message}); ${where}`]
+          ? [
+              `the cluster is not as Git says in ${errors.length} places (${first.path}:${first.line} ${first.message}): ${where}`,
+            ]
           : []),
         ...(held === undefined ? [] : [held]),
       ];

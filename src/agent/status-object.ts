@@ -77,7 +77,7 @@ export function newsOf(
   const count = now.errors.length;
   if (count > 0 && told(before) !== told(now)) {
     const more = count > inEvents ? ` and ${count - inEvents} more, see the ConfigMap ${statusName}` : '';
-    const message = `${count} of Git ${count === 1 ? 'is' : 'are'} not in the cluster as Git says: ${now.errors.slice(0, inEvents).map(lineOf).join('; ')}${more}`;
+    const message = `The cluster is not as Git says in ${count === 1 ? '1 place' : `${count} places`}: ${now.errors.slice(0, inEvents).map(lineOf).join('; ')}${more}`;
     news.push({ type: 'Warning', message: shortened(message, 1_000) });
   } else if (count === 0 && before && before.errors.length > 0)
     news.push({ type: 'Normal', message: 'The cluster is as Git says again' });

@@ -82,6 +82,7 @@ export async function runAgent(
       port: Number(raw['port']),
       registry: telemetry.registry,
       notReady: () => agent?.notReady() ?? ['starting'],
+      notes: () => agent?.notes() ?? [],
       notAlive: () => agent?.notAlive() ?? [],
       log,
     });

@@ -120,7 +120,7 @@ export function loadTree(
   const isCounted = new Set(counted);
   for (const path of next.keys()) {
     if (isCounted.has(path) || isIgnoreFile(path)) continue;
-    leaveOut(path, { what: 'is named by an ignore file', isDeliberate: true }, identityHere);
+    leaveOut(path, { what: 'is named by an ignore file', isDeliberate: true, isToldOnce: true }, identityHere);
   }
   const used: CachedFile[] = [];
   const broken: string[] = [];
@@ -130,7 +130,7 @@ export function loadTree(
     const file = next.get(path);
     if (!file) continue;
     if (held.paths.has(path)) {
-      leaveOut(path, { what: 'is part of what kustomize or Helm would render' }, placeKey);
+      leaveOut(path, { what: 'is part of what kustomize or Helm would render', isToldOnce: true }, placeKey);
       continue;
     }
     used.push(file);
@@ -189,9 +189,9 @@ export function* readManifestFile(
   return kustomization ? { ...file, kustomization } : { ...file, parsed: yield* parsing(path, text) };
 }
 
-function withoutText(path: string, { line, reason, hint, isMeant }: NoText): ParsedFile {
+function withoutText(path: string, { line, reason, hint, isMeant, guess }: NoText): ParsedFile {
   const problem: Problem = { severity: isMeant ? 'error' : 'warning', path, line, message: `the file ${reason}`, hint };
-  return { ...nothing, problems: [problem], stray: { line, what: reason } };
+  return { ...nothing, problems: [problem], unreadableText: guess, stray: { line, what: reason } };
 }
 
 function placeAll(files: readonly CachedFile[], defaultNamespace: string): readonly Manifest[] {

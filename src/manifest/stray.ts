@@ -5,6 +5,8 @@ export interface Stray {
   readonly what: string;
   /** Somebody wants it so: no error. */
   readonly isDeliberate?: boolean;
+  /** Told once for all files of which it is true. */
+  readonly isToldOnce?: boolean;
 }
 
 /** A text that stands where a manifest could stand: with a hint it is an error wherever it is found. */

@@ -5,6 +5,8 @@ export interface NoText {
   readonly hint: string;
   /** Whether a manifest may be meant all the same: then it is an error, and otherwise somebody's data. */
   readonly isMeant: boolean;
+  /** What of it can be guessed: an object that is named in it may have moved there. */
+  readonly guess: string;
 }
 
 /** Larger files are not read: a manifest of that size could not be stored, and a file of many would take minutes. */
@@ -16,7 +18,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 export function textIn(content: Uint8Array | string): string | NoText {
   if (content.length > maxBytes) {
     const reason = `is too large to be read (${Math.ceil(content.length / 1024 / 1024)} MiB)`;
-    return { line: 1, reason, hint: 'split it, or name it in .serinignore', isMeant: true };
+    return { line: 1, reason, hint: 'split it, or name it in .serinignore', isMeant: true, guess: '' };
   }
   if (typeof content === 'string') return content.includes('\0') ? withNuls(content, lineOf(content)) : content;
   const wide = utf16In(content);
@@ -27,27 +29,32 @@ export function textIn(content: Uint8Array | string): string | NoText {
   } catch {
     const loose = new TextDecoder('latin1').decode(content);
     if (loose.startsWith('age-encryption.org/'))
-      return { line: 1, reason: 'is encrypted with age', hint: 'commit it decrypted', isMeant: true };
+      return { line: 1, reason: 'is encrypted with age', hint: 'commit it decrypted', isMeant: true, guess: '' };
     if (content.includes(0)) return withNuls(loose, lineOf(loose));
     const isMeant = /\bapiVersion\b/.test(loose);
-    return { line: firstWrongLine(content), reason: 'is not UTF-8 (Latin-1?)', hint: saveAsUtf8, isMeant };
+    const line = firstWrongLine(content);
+    return { line, reason: 'is not UTF-8 (Latin-1?)', hint: saveAsUtf8, isMeant, guess: guessed(loose) };
   }
 }
 
 function withNuls(text: string, line: number): NoText {
   if (text.startsWith('\0GITCRYPT'))
-    return { line: 1, reason: 'is encrypted with git-crypt', hint: 'commit it decrypted', isMeant: true };
-  const isMeant = /\bapiVersion\b/.test(text.replaceAll('\0', ''));
+    return { line: 1, reason: 'is encrypted with git-crypt', hint: 'commit it decrypted', isMeant: true, guess: '' };
+  const guess = guessed(text.replaceAll('\0', ''));
+  const isMeant = guess !== '';
   const reason = isMeant ? 'is not UTF-8 (it holds NULs: UTF-16?)' : 'is no text (it holds NULs)';
-  return { line, reason, hint: isMeant ? saveAsUtf8 : 'name it in .serinignore', isMeant };
+  return { line, reason, hint: isMeant ? saveAsUtf8 : 'name it in .serinignore', isMeant, guess };
 }
 
 function utf16In(bytes: Uint8Array): NoText | undefined {
   const [first, second] = bytes;
   if (!(first === 0xff && second === 0xfe) && !(first === 0xfe && second === 0xff)) return undefined;
-  const text = new TextDecoder(first === 0xff ? 'utf-16le' : 'utf-16be').decode(bytes.subarray(0, 100_000));
-  return { line: 1, reason: 'is UTF-16, not UTF-8', hint: saveAsUtf8, isMeant: /\bapiVersion\b/.test(text) };
+  const guess = guessed(new TextDecoder(first === 0xff ? 'utf-16le' : 'utf-16be').decode(bytes));
+  return { line: 1, reason: 'is UTF-16, not UTF-8', hint: saveAsUtf8, isMeant: guess !== '', guess };
 }
+
+/** Only what looks like manifests. */
+const guessed = (text: string): string => (/\bapiVersion\b/.test(text) ? text : '');
 
 const lineOf = (text: string): number => text.slice(0, text.indexOf('\0')).split('\n').length;
 

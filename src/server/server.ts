@@ -16,8 +16,8 @@ export interface ServerOptions {
   readonly registry: Registry;
   /** Not ready: Git or the cluster were not reached for a while, or the first sync is not done. */
   readonly notReady: ReadinessReport;
-  /** What a person should know although it is ready; follows the OK. Absent: nothing. */
-  readonly notes?: ReadinessReport;
+  /** What a person should know although it is ready; follows the OK. */
+  readonly notes: ReadinessReport;
   /** Not alive: a restart would help. */
   readonly notAlive: ReadinessReport;
   readonly log: Logger;
@@ -25,7 +25,7 @@ export interface ServerOptions {
 
 /** `/metrics` for Prometheus, `/healthz` and `/readyz` for the kubelet. Nothing here changes anything. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { registry, notReady, notes = () => [], notAlive, log } = options;
+  const { registry, notReady, notes, notAlive, log } = options;
   const server: Server = createServer((request, response) => {
     const answer = (status: number, body: string, type = 'text/plain; charset=utf-8'): void => {
       response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' });

@@ -87,12 +87,13 @@ function goneFrom(input: PruneInput): Gone {
   const { desired, inventory, unreadablePaths, unreadableText = '', strays, elsewhere } = input;
   const wanted = identitiesOf(desired);
   const gone: InventoryEntry[] = [];
-  const staying = new Map<string, { readonly at: Elsewhere; readonly refs: ObjectRef[] }>();
+  const staying = new Map<string, Staying>();
   const stay = (at: Elsewhere, ref: ObjectRef): void => {
-    const key = `${at.path}:${at.line}`;
-    const known = staying.get(key);
-    if (known) known.refs.push(ref);
-    else staying.set(key, { at, refs: [ref] });
+    const key = at.isToldOnce === true ? at.what : `${at.path}:${at.line}`;
+    const known = staying.get(key) ?? { at, refs: [], paths: new Set() };
+    staying.set(key, known);
+    known.refs.push(ref);
+    known.paths.add(at.path);
   };
   for (const [key, entry] of inventory.entries) {
     if (wanted.has(key)) continue;
@@ -104,17 +105,26 @@ function goneFrom(input: PruneInput): Gone {
     else if (!unreadablePaths.has(path) && !isNamedIn(unreadableText, ref.name) && !isNeeded(ref, input))
       gone.push(entry);
   }
-  return { gone, kept: [...staying.values()].map(({ at, refs }) => keptAt(at, refs)) };
+  return { gone, kept: [...staying.values()].map(keptAt) };
 }
 
-function keptAt({ path, line, what, isDeliberate }: Elsewhere, refs: readonly ObjectRef[]): Problem {
+/** What stays for one reason. */
+interface Staying {
+  /** Where it is told. */
+  readonly at: Elsewhere;
+  readonly refs: ObjectRef[];
+  readonly paths: Set<string>;
+}
+
+function keptAt({ at: { path, line, what, isDeliberate }, refs, paths }: Staying): Problem {
   const [stay, them] = refs.length === 1 ? ['stays', 'it'] : ['stay', 'them'];
+  const others = paths.size === 1 ? '' : paths.size === 2 ? ', as is another' : `, as are ${paths.size - 1} others`;
   return {
     severity: isDeliberate === true ? 'warning' : 'error',
     path,
     line,
-    message: `the file ${what}: ${shownNames(refs)} came from Git and ${stay} in the cluster`,
-    hint: `to delete ${them}, delete the file, or leave nothing but comments in it`,
+    message: `the file ${what}${others}: ${shownNames(refs)} came from Git and ${stay} in the cluster`,
+    hint: `to delete ${them}, take away what stands at this path, or leave nothing but comments in the file`,
   };
 }
 

@@ -55,12 +55,12 @@ describe('what events tell of it', () => {
   const bad = { ...well, errors: [error('a.yaml')] };
   it.each<readonly [string, SourceStatus | undefined, SourceStatus, readonly string[]]>([
     ['nothing, while all is well', well, { ...well, synced: 'c' }, []],
-    ['what is wrong', well, bad, ['Warning 1 of Git is not in the cluster as Git says: a.yaml:3 is wrong']],
+    ['what is wrong', well, bad, ['Warning The cluster is not as Git says in 1 place: a.yaml:3 is wrong']],
     [
       'what was wrong before the agent started',
       undefined,
       bad,
-      ['Warning 1 of Git is not in the cluster as Git says: a.yaml:3 is wrong'],
+      ['Warning The cluster is not as Git says in 1 place: a.yaml:3 is wrong'],
     ],
     ['nothing, while the same is wrong', bad, { ...bad, synced: 'c' }, []],
     ['that it is right again', bad, well, ['Normal The cluster is as Git says again']],
@@ -106,7 +106,7 @@ describe('writing it', () => {
     clock.advance(10_000);
     await eventually('written', () => stored.length === 2);
     expect(stored[1]).toMatchObject({ failed: '1', 'pending-outcomes': '2', problems: 'a.yaml:3 is wrong' });
-    expect(told).toEqual(['serin-status: 1 of Git is not in the cluster as Git says: a.yaml:3 is wrong']);
+    expect(told).toEqual(['serin-status: The cluster is not as Git says in 1 place: a.yaml:3 is wrong']);
 
     down.is = true;
     await turn();

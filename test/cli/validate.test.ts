@@ -36,6 +36,32 @@ describe('serin validate', () => {
     expect(await validate()).toEqual({ code: 0, lines: ['5 objects in 3 files: 0 errors, 0 warnings'], errors: '' });
   });
 
+  it('says of files that hold no text, no object or hooks what the sync says', async () => {
+    const config = 'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: a, namespace: default }\n';
+    await writeFile(
+      join(dir, 'lfs.yaml'),
+      `version https://git-lfs.github.com/spec/v1\noid sha256:${'4d'.repeat(32)}\nsize 1\n`,
+    );
+    await writeFile(join(dir, 'wide.yaml'), Buffer.from(`\uFEFF${config}`, 'utf16le'));
+    await writeFile(join(dir, 'latin.yaml'), Buffer.from(`${config}# Größe\n`, 'latin1'));
+    await writeFile(join(dir, 'variable.yaml'), `${config}data: { a: "\${A:=secret}" }\n`);
+    await writeFile(
+      join(dir, 'hook.yaml'),
+      config.replace('name: a,', 'name: b, annotations: { helm.sh/hook: test },'),
+    );
+    const { code, lines } = await validate();
+    expect(code).toBe(3);
+    expect(lines.map((line) => line.split(/ \(|: /)[0])).toEqual([
+      'hook.yaml:1 warning ConfigMap default/b is a hook of Helm',
+      'latin.yaml:4 error the file is not UTF-8',
+      'lfs.yaml:1 error the file holds a pointer of Git LFS',
+      'variable.yaml:4 error ConfigMap a',
+      'wide.yaml:1 error the file is UTF-16, not UTF-8',
+      '1 object in 5 files',
+    ]);
+    expect(lines.join('\n')).not.toContain('secret');
+  });
+
   it('names every mistake with file and line, and what to do', async () => {
     const canary = await demo('canary.yaml');
     await writeFile(join(dir, 'quotes.yaml'), await demo('quotes.yaml'));

@@ -164,6 +164,7 @@ status: {}
     expect(tree.problems).toMatchObject([
       { severity: 'warning', message: 'a symbolic link to b.yaml is not followed' },
     ]);
+    expect(tree.strays.get('a.yaml')).toEqual({ line: 1, what: 'is a symbolic link' });
   });
 });
 

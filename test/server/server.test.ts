@@ -15,6 +15,7 @@ async function start(options: Partial<ServerOptions> = {}): Promise<{ url: strin
     host: '127.0.0.1',
     registry: new Registry(),
     notReady: () => [],
+    notes: () => [],
     notAlive: () => [],
     log: silentLogger,
     ...options,

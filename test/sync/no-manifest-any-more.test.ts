@@ -136,6 +136,30 @@ describe('a file that held an object and holds none any more', () => {
     expect(warnings[0]?.path).toBe(Object.keys(after).find((one) => after[one as never] === config('ignored')));
   });
 
+  it('or is moved into a file that is no UTF-8: it stays as long as its name can be guessed', async () => {
+    for (const encoding of ['utf16le', 'latin1'] as const) {
+      const text = bytes(`${config('moved-away')}# Größe\n`, encoding);
+      const { pruned } = await become('moved-away', { 'other/place.yaml': text });
+      expect(pruned).toEqual([]);
+    }
+  });
+
+  it('names what is not rendered once, however many files it is', async () => {
+    const files = (folder: string) =>
+      Object.fromEntries(['x', 'y', 'z'].map((name) => [`${folder}/${name}.yaml`, config(`many-${name}`)]));
+    const syncer = stage.syncer({ namespace: 'agent-many' });
+    await syncer.sync(desired({ ...others, ...files('plain') }), never);
+    const rendered = {
+      ...files('base'),
+      'base/kustomization.yaml': 'resources: [x.yaml, y.yaml, z.yaml]\nnameSuffix: -a\n',
+    };
+    const { pruned, warnings } = await syncer.sync(desired({ ...others, ...rendered }), never);
+    expect(pruned).toEqual([]);
+    expect(warnings).toMatchObject([
+      { path: 'base/x.yaml', message: expect.stringMatching(/, as are 2 others: .*many-x, .*many-y, .*many-z /) },
+    ]);
+  });
+
   it('names what stands at its path, or above it, and is no file that is read', async () => {
     const standing = (at: string) => Promise.resolve(at === path ? { line: 1, what: 'is a submodule' } : undefined);
     const { pruned, warnings } = await become('module', {}, { standing });
