@@ -52,6 +52,7 @@ const outcomeNames = {
   'rolled-back': 'Rollback',
   adopted: 'First state',
   removed: 'Closing',
+  withdrawn: 'Withdrawal',
 } as const;
 
 /** How long steps under way may take when the agent stops. */

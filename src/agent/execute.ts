@@ -231,6 +231,8 @@ export function createEffects(deps: Deps, { recorder, releases, outbox }: Effect
             });
           return;
         }
+        case 'withdraw-release':
+          return releases.withdraw(seen.canary);
         case 'end-release':
           return releases.end(seen.canary, {
             verdict: effect.verdict,

@@ -63,6 +63,8 @@ export interface Releases {
   /** Whether what was rolled back, as this status still says, was pushed once more and applied since: it is a release of its own. */
   isPushedAgain(canary: KubeObject, status: CanaryStatus): boolean;
   end(canary: KubeObject, ended: EndedRelease): Promise<void>;
+  /** The release under way was taken back in Git before it was judged to the end. Nothing where Git says something else. */
+  withdraw(canary: KubeObject): Promise<void>;
   /** An app at rest without a ledger entry: its present state becomes its stable state. */
   adopt(
     canary: KubeObject,
@@ -133,7 +135,7 @@ export function createReleases({ deps, submit, ledger, applied, signal }: Releas
     for (const { id, base, startedAtMs, supersedes, supersededAt, changes, outcome } of unwrittenOf(record)) {
       if (!outcome || submitted.has(id)) continue;
       submitted.add(id);
-      const { verdict, atMs, state, evidence: checks, failedCheck, strategy } = outcome;
+      const { verdict, atMs, state, evidence: checks, failedCheck, strategy, takenBackAt } = outcome;
       submit({
         app: { namespace, name },
         releaseId: id,
@@ -148,6 +150,7 @@ export function createReleases({ deps, submit, ledger, applied, signal }: Releas
         ...(supersededAt ? { supersededAt } : {}),
         ...(changes ? { changes } : {}),
         ...(strategy ? { strategy } : {}),
+        ...(takenBackAt ? { takenBackAt } : {}),
       });
     }
   };
@@ -374,6 +377,27 @@ export function createReleases({ deps, submit, ledger, applied, signal }: Releas
         const again = track && isBack ? lastSeenOf(key, track.content) : undefined;
         if (track) tracks.set(key, { ...track, base, firstSeen: again ?? track.firstSeen });
       }
+      send(key, records.get(key) ?? { ...record, outcome });
+    },
+    async withdraw(canary) {
+      const key = keyOf(canary);
+      const [record, track] = [recordOf(canary), tracks.get(key)];
+      if (!record || record.outcome || !track || record.content === track.content) return;
+      // What was put right in the cluster alone is no decision of anybody.
+      if (stableOf(key)?.content !== track.content) return;
+      const { templateHash = '', configs = {} } = record.judged ?? {};
+      const { revision, images = {}, content } = record;
+      const outcome = {
+        verdict: 'withdrawn' as const,
+        atMs: clock.now(),
+        takenBackAt: track.firstSeen,
+        evidence: evidenceOf(key),
+        state: { revision, images, templateHash, configs, content },
+      };
+      await records.change(key, (now) => {
+        const { evidence: _told, ...release } = now ?? record;
+        return { ...release, outcome };
+      });
       send(key, records.get(key) ?? { ...record, outcome });
     },
     adopt(canary, templateHash, configs, content) {

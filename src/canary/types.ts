@@ -242,6 +242,8 @@ export type Effect =
       readonly templateHash: string;
       readonly configs: Readonly<Record<string, string>>;
     }
+  /** A release under way has come to nothing: the target is back at what the primary runs. */
+  | { readonly kind: 'withdraw-release' }
   /** A release ends. Recorded durably before the status that says so. */
   | {
       readonly kind: 'end-release';

@@ -9,6 +9,7 @@ import {
   composeAdoptions,
   composeClosing,
   composePromotion,
+  composeWithdrawal,
   composingRollback,
   composingTogether,
   createDraft,
@@ -17,7 +18,7 @@ import {
 } from './compose.ts';
 import { ledgerFolder, ledgerPath, parseLedger } from './ledger.ts';
 import { LedgerFile } from './ledger-file.ts';
-import type { SaidCommit } from './message.ts';
+import type { SaidCommit } from './subject.ts';
 import { appIn, appKey, type Files, type Render } from './rendered.ts';
 import { createReleaseTags } from './release-tags.ts';
 import { isToldIn, type ToldReleases } from './told.ts';
@@ -131,6 +132,7 @@ export async function buildOutcomes(
         return settle(outcome, composeClosing(draft, outcome, isBy ? by : undefined, isBy ? saying : settings));
       }
       await readSaid(repo, outcome, said);
+      if (outcome.verdict === 'withdrawn') return settle(outcome, composeWithdrawal(draft, outcome, saying));
       if (outcome.verdict === 'promoted') {
         const tags = await tagsOf(outcome.app, signal);
         return settle(outcome, composePromotion(draft, outcome, tags, saying));
@@ -178,10 +180,14 @@ async function removesCanary(repo: GitRepo, { app, state }: Outcome, under: stri
 /** What people pushed, as far as it is here: the server is not asked for what only decorates a message. */
 async function readSaid(
   repo: GitRepo,
-  { state, supersededAt = {} }: Outcome,
+  { state, supersededAt = {}, takenBackAt }: Outcome,
   said: Map<Revision, SaidCommit>,
 ): Promise<void> {
-  for (const revision of [state.revision, ...Object.values(supersededAt).slice(-saidLimit)]) {
+  for (const revision of [
+    state.revision,
+    ...(takenBackAt ? [takenBackAt] : []),
+    ...Object.values(supersededAt).slice(-saidLimit),
+  ]) {
     if (said.has(revision)) continue;
     try {
       if (!(await repo.has(revision))) continue;

@@ -1,7 +1,7 @@
 import type { CommitDraft, Revision, Signature, TagDraft } from '../git/repo.ts';
 import { fileBytes } from './file-bytes.ts';
 import { holdsRelease, type Ledger, ledgerPath, type QuarantineEntry, type StableEntry } from './ledger.ts';
-import { LedgerFile, withQuarantine, withRemoved, withStable } from './ledger-file.ts';
+import { LedgerFile, withQuarantine, withRemoved, withStable, withWithdrawn } from './ledger-file.ts';
 import { adoptionMessage, closingMessage, type MessageSettings, outcomeMessage } from './message.ts';
 import { appIn, appKey, type Files, type Render } from './rendered.ts';
 import { type Revert, reverting, type Together } from './revert.ts';
@@ -126,6 +126,19 @@ export function* composeAdoptions(
   }
   commit(draft, { files, message: adoptionMessage(adopted, settings), outcomes: adopted, number: 0 }, settings);
   return adopted;
+}
+
+/** Notes a release that somebody took back before it was judged to the end. Nothing is left to revert. */
+export function composeWithdrawal(draft: Draft, outcome: Outcome, settings: ComposeSettings): Composed {
+  const path = ledgerPath(settings, outcome.app);
+  const file = draft.ledgers.get(path);
+  if (!file || holdsRelease(file.ledger, outcome.releaseId)) return { kind: 'written', number: undefined };
+  const { releaseId, atMs, state, takenBackAt = '' } = outcome;
+  const entry = { releaseId, revision: state.revision, at: time(atMs), images: state.images, takenBackAt };
+  const message = outcomeMessage(outcome, contextOf(file.ledger.stable, undefined, 'only-recorded', settings));
+  const files = new Map([[path, withWithdrawn(file, entry)]]);
+  commit(draft, { files, message, outcomes: [outcome], number: undefined }, settings);
+  return { kind: 'composed' };
 }
 
 /** Closes the ledger of an app that has left Git; `by` says who removed it, where that is known. */

@@ -10,11 +10,13 @@ import {
   type RemovedEntry,
   readLedgerText,
   type StableEntry,
+  type WithdrawnEntry,
 } from './ledger.ts';
 import type { AppId } from './types.ts';
 
 /** Older entries are in Git's history. */
 const maxQuarantine = 50;
+const maxWithdrawn = 10;
 
 /** A ledger as it stands in Git, read when it is asked for the first time, and once. */
 export class LedgerFile {
@@ -70,6 +72,11 @@ export function withStable(app: AppId, file: LedgerFile | undefined, entry: Stab
   return written(document, file.text);
 }
 
+/** The ledger's text with one more release that was taken back. */
+export function withWithdrawn(file: LedgerFile, entry: WithdrawnEntry): string {
+  return withItem(file, 'withdrawn', entry, maxWithdrawn);
+}
+
 /** The ledger's text of an app that has left Git. What was promoted and rejected stays in it. */
 export function withRemoved(file: LedgerFile, entry: RemovedEntry): string {
   const { document } = file.take();
@@ -80,12 +87,16 @@ export function withRemoved(file: LedgerFile, entry: RemovedEntry): string {
 /** The ledger's text with one more version in quarantine. */
 export function withQuarantine(app: AppId, file: LedgerFile | undefined, entry: QuarantineEntry): string {
   if (!file) return newText(app, { quarantine: [entry] });
+  return withItem(file, 'quarantine', entry, maxQuarantine);
+}
+
+function withItem(file: LedgerFile, list: string, entry: QuarantineEntry | WithdrawnEntry, most: number): string {
   const { document, value } = file.take();
-  const before = isRecord(value) ? value['quarantine'] : undefined;
+  const before = isRecord(value) ? value[list] : undefined;
   const length = Array.isArray(before) ? before.length : 0;
-  if (length === 0) document.set('quarantine', document.createNode([entry]));
-  else document.addIn(['quarantine'], document.createNode(entry));
-  for (let surplus = length + 1 - maxQuarantine; surplus > 0; surplus -= 1) document.deleteIn(['quarantine', 0]);
+  if (length === 0) document.set(list, document.createNode([entry]));
+  else document.addIn([list], document.createNode(entry));
+  for (let surplus = length + 1 - most; surplus > 0; surplus -= 1) document.deleteIn([list, 0]);
   return written(document, file.text);
 }
 

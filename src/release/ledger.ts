@@ -31,6 +31,16 @@ export interface QuarantineEntry {
   readonly expires?: string;
 }
 
+/** A release that somebody took back before it was judged to the end. */
+export interface WithdrawnEntry {
+  readonly releaseId: string;
+  readonly revision: Revision;
+  readonly at: string;
+  readonly images: Readonly<Record<string, string>>;
+  /** The commit that took it back. */
+  readonly takenBackAt: string;
+}
+
 /** When an app left Git. */
 export interface RemovedEntry {
   readonly revision: Revision;
@@ -44,6 +54,8 @@ export interface Ledger {
   readonly quarantine: readonly QuarantineEntry[];
   /** Absent: the app is in Git. */
   readonly removed?: RemovedEntry;
+  /** Releases that somebody took back before they were judged to the end. */
+  readonly withdrawn?: readonly WithdrawnEntry[];
 }
 
 export const apiVersion = 'serin.dev/v1';
@@ -110,6 +122,7 @@ export function ledgerOf(path: string, value: unknown): Ledger {
   return {
     ...(stable === undefined ? {} : { stable: stableOf(stable) }),
     quarantine: entries.map((entry: Record<string, unknown>) => quarantineOf(entry)),
+    ...(Array.isArray(value['withdrawn']) ? { withdrawn: value['withdrawn'].filter(isRecord).map(withdrawnOf) } : {}),
     ...(isRecord(value['removed']) ? { removed: removedOf(value['removed']) } : {}),
   };
 }
@@ -138,8 +151,10 @@ export function isLapsed({ expires }: QuarantineEntry, nowMs: number): boolean {
 }
 
 /** Whether the outcome of this release is in the ledger already. */
-export function holdsRelease({ stable, quarantine }: Ledger, releaseId: string): boolean {
-  return stable?.releaseId === releaseId || quarantine.some((entry) => entry.releaseId === releaseId);
+export function holdsRelease({ stable, quarantine, withdrawn = [] }: Ledger, releaseId: string): boolean {
+  return (
+    stable?.releaseId === releaseId || [...quarantine, ...withdrawn].some((entry) => entry.releaseId === releaseId)
+  );
 }
 
 function stableOf(value: Record<string, unknown>): StableEntry {
@@ -153,6 +168,16 @@ function stableOf(value: Record<string, unknown>): StableEntry {
     templateHash: textOf(templateHash),
     configs: textsOf(value['configs']),
     content: String(value['content']),
+  };
+}
+
+function withdrawnOf(value: Record<string, unknown>): WithdrawnEntry {
+  return {
+    releaseId: textOf(value['releaseId']),
+    revision: asRevision(textOf(value['revision'])),
+    at: textOf(value['at']),
+    images: textsOf(value['images']),
+    takenBackAt: textOf(value['takenBackAt']),
   };
 }
 

@@ -2,14 +2,8 @@ import { compare, valid } from 'semver';
 import type { Revision } from '../git/repo.ts';
 import { clockTime, dayAndTime, evidenceTable } from './evidence-table.ts';
 import { oneLine } from './plain-text.ts';
-import { adoptionSubject, type SubjectContext, subjectOf, tagOf } from './subject.ts';
+import { adoptionSubject, type SaidCommit, type SubjectContext, subjectOf, tagOf } from './subject.ts';
 import type { Outcome } from './types.ts';
-
-/** A commit as people know it. */
-export interface SaidCommit {
-  readonly subject: string;
-  readonly author: string;
-}
 
 export interface MessageSettings {
   /** Empty: not named. */
@@ -83,6 +77,13 @@ function summaryOf(outcome: Outcome, { change, cluster, said }: MessageContext):
   const pushed = by ? [`Pushed: ${quoted(by)}.`] : [];
   const before = supersededLines(outcome, said);
   if (verdict === 'promoted') return [judged, ...pushed, ...before].join('\n');
+  if (verdict === 'withdrawn') {
+    const back = outcome.takenBackAt;
+    const when = back === undefined ? 'Taken back by hand' : `Taken back at ${shown(back, said?.get(back))}`;
+    return [judged, ...pushed, `${when}, before it was judged to the end; nothing is in quarantine.`, ...before].join(
+      '\n',
+    );
+  }
   const done =
     change === 'reverted'
       ? 'What the release changed is reverted'

@@ -93,10 +93,11 @@ function recordOf(value: unknown): ReleaseRecord | undefined {
 
 function isOutcome(value: unknown): boolean {
   if (!isRecord(value)) return false;
-  const { verdict, atMs, evidence, state, failedCheck, strategy } = value;
+  const { verdict, atMs, evidence, state, failedCheck, strategy, takenBackAt } = value;
   const isState = isRecord(state) && hasTexts(state, ['revision', 'content', 'templateHash']);
   return (
-    (verdict === 'promoted' || verdict === 'rolled-back') &&
+    (verdict === 'promoted' || verdict === 'rolled-back' || verdict === 'withdrawn') &&
+    (takenBackAt === undefined || typeof takenBackAt === 'string') &&
     typeof atMs === 'number' &&
     Array.isArray(evidence) &&
     (failedCheck === undefined || isFailedCheck(failedCheck)) &&

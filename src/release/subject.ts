@@ -1,5 +1,12 @@
+import type { Revision } from '../git/repo.ts';
 import { lengthOf, middleCut, oneLine } from './plain-text.ts';
 import type { Outcome } from './types.ts';
+
+/** A commit as people know it. */
+export interface SaidCommit {
+  readonly subject: string;
+  readonly author: string;
+}
 
 /** What `git log --oneline` and most hosts show. */
 export const maxSubject = 72;
@@ -9,6 +16,8 @@ const least = { version: 20, reason: 28, app: 9 };
 export interface SubjectContext {
   readonly previousImages: Readonly<Record<string, string>>;
   readonly previousConfigs: Readonly<Record<string, string>>;
+  /** Pushed commits that the message may name, as far as they are here. Absent: none. */
+  readonly said?: ReadonlyMap<Revision, SaidCommit>;
   /** What the commit does beside the ledger. */
   readonly change: 'reverted' | 'only-recorded';
 }
@@ -18,7 +27,10 @@ export function subjectOf(outcome: Outcome, context: SubjectContext): string {
   const { namespace, name } = outcome.app;
   const app = `${namespace}/${name}`;
   const version = versionOf(outcome, context);
+  const by = outcome.takenBackAt && context.said?.get(outcome.takenBackAt);
   if (outcome.verdict === 'promoted') return fitted({ verb: 'promote', app, version });
+  if (outcome.verdict === 'withdrawn')
+    return fitted({ verb: 'withdraw', app, version, reason: `taken back${by ? ` by ${by.author}` : ' by hand'}` });
   const verb = context.change === 'reverted' ? 'rollback' : 'quarantine';
   return fitted({ verb, app, version, reason: outcome.failedCheck?.reason ?? 'failed' });
 }

@@ -53,7 +53,10 @@ export interface ReleaseRecord {
 export type ReleaseStrategy = 'canary' | 'a/b' | 'blue/green' | 'mirrored blue/green' | 'none';
 
 export interface RecordedOutcome {
-  readonly verdict: 'promoted' | 'rolled-back';
+  /** `withdrawn`: somebody took it back in Git before it was judged to the end. */
+  readonly verdict: 'promoted' | 'rolled-back' | 'withdrawn';
+  /** The commit that took it back; of withdrawn releases only. */
+  readonly takenBackAt?: Revision;
   readonly atMs: number;
   readonly failedCheck?: FailedCheck;
   /** How it was judged. Absent in records of older agents. */
@@ -71,7 +74,8 @@ export interface Outcome {
   readonly app: AppId;
   readonly releaseId: string;
   /** `removed`: the app is no longer in Git, since `state.revision`. */
-  readonly verdict: 'promoted' | 'rolled-back' | 'adopted' | 'removed';
+  readonly verdict: 'promoted' | 'rolled-back' | 'withdrawn' | 'adopted' | 'removed';
+  readonly takenBackAt?: Revision;
   readonly atMs: number;
   readonly startedAtMs: number;
   readonly state: AppState;

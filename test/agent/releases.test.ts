@@ -622,3 +622,42 @@ describe('what failed before', () => {
     );
   });
 });
+
+describe('a release that is taken back in Git', () => {
+  it('is told once, with who did it, and is superseded by nothing', async () => {
+    const on = await underWay();
+    const { id } = recordOf(on) ?? {};
+    on.sync('c', 'one');
+    await on.releases.withdraw(on.canary());
+    await on.releases.withdraw(on.canary());
+    expect(on.outcomes.filter(({ verdict }) => verdict === 'withdrawn')).toMatchObject([
+      {
+        releaseId: id,
+        state: { content: 'two', images: { c: 'two' }, revision: commit('b') },
+        takenBackAt: commit('c'),
+      },
+    ]);
+    on.sync('d', 'three');
+    await on.releases.begin(on.canary());
+    expect(recordOf(on)).toMatchObject({ content: 'three', supersedes: [] });
+    // Not in Git yet, so it is not forgotten.
+    expect(recordOf(on)?.unwritten).toMatchObject([{ id, outcome: { verdict: 'withdrawn' } }]);
+  });
+
+  it('is none where only the cluster was put back: Git still says the new version', async () => {
+    const on = await underWay();
+    await on.releases.withdraw(on.canary());
+    expect(on.outcomes.filter(({ verdict }) => verdict === 'withdrawn')).toEqual([]);
+    expect(recordOf(on)?.outcome).toBeUndefined();
+  });
+
+  it('survives a restart before it is in Git', async () => {
+    const on = await underWay();
+    on.sync('c', 'one');
+    await on.releases.withdraw(on.canary());
+    const again = stage(on.canary());
+    again.sync('c', 'one');
+    again.releases.resume(again.canary());
+    expect(again.outcomes).toMatchObject([{ verdict: 'withdrawn', takenBackAt: commit('c') }]);
+  });
+});

@@ -93,6 +93,7 @@ function describeEffect(effect: Line['told']['done'][number]): string {
     case 'leave-copy':
     case 'remove-scaler':
     case 'begin-release':
+    case 'withdraw-release':
     case 'reconcile-route':
     case 'restore-route':
       return effect.kind;

@@ -155,6 +155,8 @@ function textOf(effect: Effect): string {
       return `own ${effect.copy} no more`;
     case 'remove-scaler':
       return `remove ${effect.object.kind} ${effect.object.metadata.name}`;
+    case 'withdraw-release':
+      return 'withdraw the release';
     case 'scale-target':
       return `scale target to ${effect.replicas}`;
     case 'restore-route':

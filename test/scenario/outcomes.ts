@@ -8,9 +8,11 @@ export interface OutcomeCommit {
   readonly trailers: Readonly<Record<string, string>>;
 }
 
-/** Promotions and rollbacks on the branch, oldest first. First states of apps are left out. */
+/** Promotions and rollbacks on the branch, oldest first. First states of apps are left out, and what was taken back or removed. */
 export async function outcomes(stage: Stage): Promise<readonly OutcomeCommit[]> {
-  const found = (await agentCommits(stage)).filter(({ trailers: { Verdict } }) => Verdict !== 'adopted');
+  const found = (await agentCommits(stage)).filter(({ trailers: { Verdict } }) =>
+    ['promoted', 'rolled-back'].includes(Verdict ?? ''),
+  );
   return found;
 }
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { revParse, show } from '../helpers/temp-repo.ts';
 import { appFiles, appPath, canaryYaml, configYaml, deploymentYaml, hostOf, namespaceYaml, toTag } from './apps.ts';
 import { canary, image, object, record, replicas, weights } from './look.ts';
-import { adopted, outcome, outcomes } from './outcomes.ts';
+import { agentCommits, adopted, outcome, outcomes } from './outcomes.ts';
 import { expectSound, ledger } from './soundness.ts';
 import { onStage, patient, type Stage } from './stage.ts';
 
@@ -113,6 +113,32 @@ describe('a release', patient, () => {
         'New revision detected! Restarting analysis for podinfo.test',
       );
       expect(await outcomes(stage)).toHaveLength(1);
+      await expectSound(stage);
+    });
+  });
+
+  it('that somebody takes back before it is judged to the end leaves a commit that says so, and nothing in quarantine', async () => {
+    await onStage({ files: appFiles({ steps: '[20, 30, 40, 50]' }), hosts: [hostOf()] }, async (stage) => {
+      await firstVersion(stage);
+      const before = (await stage.file(appPath())) ?? '';
+      const pushed = await stage.edit('podinfo 3.1.1', appPath(), toTag('3.1.1'));
+      await stage.until('the first step', () => canary(stage).weight === 20);
+      const back = await stage.push('no, wait', { [appPath()]: before });
+      const withdrawn = await stage.untilPushed('the trace', async () =>
+        (await agentCommits(stage)).find(({ trailers }) => trailers['Verdict'] === 'withdrawn'),
+      );
+      expect(withdrawn.subject).toMatch(/^withdraw test\/podinfo 3\.1\.1: taken back by \S/);
+      expect(withdrawn.trailers).toMatchObject({ Revision: pushed, Images: 'podinfod=registry.test/podinfo:3.1.1' });
+      const body = await stage.run('show', '-s', '--format=%b', withdrawn.commit);
+      expect(body).toMatch(/^Pushed: "podinfo 3\.1\.1" by \S/m);
+      expect(body).toContain(`Taken back at ${back.slice(0, 12)} "no, wait" by `);
+      expect((await ledger(stage))?.quarantine).toBeUndefined();
+      expect(await outcomes(stage)).toEqual([]);
+
+      await stage.edit('podinfo 3.1.5', appPath(), toTag('3.1.5'));
+      const next = await outcome(stage, 1);
+      expect(next.subject).toBe('promote test/podinfo 3.1.5');
+      expect(next.trailers).not.toHaveProperty('Supersedes');
       await expectSound(stage);
     });
   });

@@ -44,7 +44,7 @@ async function expectSoundHistory(stage: Stage): Promise<void> {
   expect(tags.toSorted(), 'each promotion has one tag').toEqual(wanted.toSorted());
   for (const { commit, subject, trailers } of commits) {
     expect(trailers, subject).toMatchObject({ Release: expect.any(String), Agent: expect.stringMatching(/^serin\//) });
-    expect(['promoted', 'rolled-back', 'adopted']).toContain(trailers['Verdict']);
+    expect(['promoted', 'rolled-back', 'withdrawn', 'adopted', 'removed']).toContain(trailers['Verdict']);
     const changed = lines(await run('diff-tree', '--no-commit-id', '--name-only', '-r', commit));
     if (trailers['Verdict'] !== 'rolled-back')
       expect(

@@ -76,7 +76,7 @@ function endPromotion(stage: Stage, canaryWeight: number, failedCheck: FailedChe
 
 /** The target went back to what the primary runs: there is nothing to judge, and no outcome. */
 export function cancel(stage: Stage): void {
-  const { names, revision } = stage;
+  const { names, revision, draft } = stage;
   if (!canGoHome(stage)) {
     warn(
       stage,
@@ -87,6 +87,7 @@ export function cancel(stage: Stage): void {
   normal(stage, `Analysis of ${names.target} cancelled, it is back at what the primary runs`);
   routeHome(stage, true);
   scaleToZero(stage);
+  draft.effects.push({ kind: 'withdraw-release' });
   restartAs(stage, 'Initialized', 0);
   update(stage, { lastPromotedSpec: revision.hash });
 }
