@@ -6,6 +6,7 @@ import { customResources } from './suite/custom-resources.ts';
 import { daemonSets } from './suite/daemon-sets.ts';
 import { deletion } from './suite/deletion.ts';
 import { fieldOwnership } from './suite/field-ownership.ts';
+import { jobs } from './suite/jobs.ts';
 import { kubectlApplies } from './suite/kubectl-apply.ts';
 import { kubectlOnPods } from './suite/kubectl-pods.ts';
 import { kubectlReads } from './suite/kubectl-read.ts';
@@ -39,6 +40,7 @@ export function describeCluster(name: string, open: () => Promise<OpenedCluster>
     describe('workloads', () => workloads(given));
     describe('pods that do not start', () => notReady(given));
     describe('daemon sets', () => daemonSets(given));
+    describe('jobs', () => jobs(given));
     describe('copied services', () => copiedServices(given));
     describe('objects that are applied', () => appliedObjects(given));
     const absent = kubectlAbsent();

@@ -85,6 +85,49 @@ export interface DaemonSetStatus {
   numberUnavailable?: number;
 }
 
+export interface Job extends StoredObject {
+  spec: {
+    parallelism?: number;
+    completions?: number;
+    backoffLimit?: number;
+    activeDeadlineSeconds?: number;
+    ttlSecondsAfterFinished?: number;
+    suspend?: boolean;
+    selector: LabelSelector;
+    template: PodTemplate;
+  };
+  status?: JobStatus;
+}
+
+export interface JobStatus {
+  active?: number;
+  ready?: number;
+  terminating?: number;
+  succeeded?: number;
+  failed?: number;
+  startTime?: string;
+  completionTime?: string;
+  uncountedTerminatedPods?: Record<string, unknown>;
+  conditions?: Condition[];
+}
+
+export interface CronJob extends StoredObject {
+  spec: {
+    schedule: string;
+    timeZone?: string;
+    suspend?: boolean;
+    concurrencyPolicy?: string;
+    startingDeadlineSeconds?: number;
+    successfulJobsHistoryLimit?: number;
+    failedJobsHistoryLimit?: number;
+    jobTemplate: {
+      metadata?: { labels?: Record<string, string>; annotations?: Record<string, string> };
+      spec: Record<string, unknown>;
+    };
+  };
+  status?: { active?: Record<string, string>[]; lastScheduleTime?: string; lastSuccessfulTime?: string };
+}
+
 export interface KeyRef {
   name?: string;
   key: string;
@@ -228,6 +271,8 @@ export interface Kinds {
   Deployment: Deployment;
   ReplicaSet: ReplicaSet;
   DaemonSet: DaemonSet;
+  Job: Job;
+  CronJob: CronJob;
   Pod: Pod;
   Service: Service;
   ConfigMap: ConfigMap;
@@ -243,6 +288,8 @@ export const versions: Readonly<Record<keyof Kinds, string>> = {
   Deployment: 'apps/v1',
   ReplicaSet: 'apps/v1',
   DaemonSet: 'apps/v1',
+  Job: 'batch/v1',
+  CronJob: 'batch/v1',
   Pod: 'v1',
   Service: 'v1',
   ConfigMap: 'v1',

@@ -2,10 +2,12 @@ import { messageOf } from '../../lib/errors.ts';
 import type { StoredObject, StoreEvent, World, WorldOptions } from '../types.ts';
 import { reconcileDaemonSet } from './daemon-sets.ts';
 import { reconcileDeployment } from './deployments.ts';
+import { reconcileCronJob } from './cron-jobs.ts';
 import { createEndpoints } from './endpoints.ts';
 import { createRecorder, createStamp } from './events.ts';
 import { findImage } from './images/registry.ts';
 import { standIn } from './images/stand-in.ts';
+import { reconcileJob } from './jobs.ts';
 import { createKubelet, nodeIp, nodeName } from './kubelet.ts';
 import { createLookup } from './lookup.ts';
 import { createNames } from './names.ts';
@@ -38,10 +40,18 @@ export function startWorld({ store, clock, podStartMs, standIns = false, onReque
   const daemons = queue('daemon-sets', (key) =>
     reconcileDaemonSet({ objects, lookup, record: recordDaemon, now, later: daemons.addAfter }, key),
   );
+  const recordJob = recorder('job-controller');
+  const jobs = queue('jobs', (key) =>
+    reconcileJob({ objects, lookup, record: recordJob, now, later: jobs.addAfter }, key),
+  );
+  const recordCron = recorder('cronjob-controller');
+  const cronJobs = queue('cron-jobs', (key) =>
+    reconcileCronJob({ objects, record: recordCron, now, later: cronJobs.addAfter }, key),
+  );
   const pods = queue('pods', (key) => kubelet.reconcile(key));
   const services = queue('services', (key) => endpoints.reconcile(key));
   const configs = queue('configs', (namespace) => kubelet.configChanged(namespace));
-  const queues = [deployments, sets, daemons, pods, services, configs];
+  const queues = [deployments, sets, daemons, jobs, cronJobs, pods, services, configs];
 
   const endpoints = createEndpoints(objects, lookup);
   const kubelet = createKubelet({
@@ -74,11 +84,17 @@ export function startWorld({ store, clock, podStartMs, standIns = false, onReque
         return enqueueOwners('Deployment', deployments);
       case 'apps/v1/DaemonSet':
         return daemons.add(keyOf(object));
+      case 'batch/v1/Job':
+        jobs.add(keyOf(object));
+        return enqueueOwners('CronJob', cronJobs);
+      case 'batch/v1/CronJob':
+        return cronJobs.add(keyOf(object));
       case 'v1/Pod': {
         pods.add(keyOf(object));
         if (orphan) for (const set of objects.list('ReplicaSet', namespace)) sets.add(keyOf(set));
         enqueueOwners('ReplicaSet', sets);
         enqueueOwners('DaemonSet', daemons);
+        enqueueOwners('Job', jobs);
         for (const key of endpoints.servicesOf(object, previous)) {
           endpoints.refresh(key);
           services.add(key);
@@ -103,7 +119,7 @@ export function startWorld({ store, clock, podStartMs, standIns = false, onReque
     log?.warn({ reason: messageOf(error) }, 'sandbox node could not be created');
   }
   const unsubscribe = store.onEvent(react);
-  for (const kind of ['Service', 'Deployment', 'ReplicaSet', 'DaemonSet', 'Pod'] as const) {
+  for (const kind of ['Service', 'Deployment', 'ReplicaSet', 'DaemonSet', 'Job', 'CronJob', 'Pod'] as const) {
     for (const object of objects.list(kind)) react({ type: 'ADDED', object });
   }
   return {

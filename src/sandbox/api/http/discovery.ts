@@ -13,6 +13,15 @@ interface Review {
   readonly plural: string;
   readonly kind: string;
 }
+/** What metrics-server adds: how much pods and nodes use now. */
+const usageGroup = 'metrics.k8s.io';
+const usageVersion = 'v1beta1';
+const usages = [
+  { plural: 'nodes', singular: 'node', kind: 'NodeMetrics', namespaced: false },
+  { plural: 'pods', singular: 'pod', kind: 'PodMetrics', namespaced: true },
+];
+export const usageRoot = `/apis/${usageGroup}/${usageVersion}`;
+
 export const accessReview: Review = {
   group: 'authorization.k8s.io',
   version: 'v1',
@@ -40,10 +49,12 @@ interface Group {
 }
 
 function groupsOf(registry: Registry): readonly Group[] {
-  const names = [...new Set([...registry.all().map((resource) => resource.group), accessReview.group])];
+  const names = [...new Set([...registry.all().map((resource) => resource.group), accessReview.group, usageGroup])];
   return names.map((name) => {
     const own = registry.all().filter((resource) => resource.group === name);
-    const versions = name === accessReview.group ? ['v1'] : [...new Set(own.map((resource) => resource.version))];
+    const unstored: Readonly<Record<string, string>> = { [accessReview.group]: 'v1', [usageGroup]: usageVersion };
+    const only = unstored[name];
+    const versions = only !== undefined ? [only] : [...new Set(own.map((resource) => resource.version))];
     versions.sort(byPreference);
     return {
       name,
@@ -117,7 +128,17 @@ export function legacyDiscovery(path: string, registry: Registry): Json | undefi
     kind: 'APIResourceList',
     ...(name === '' ? {} : { apiVersion: 'v1' }),
     groupVersion: name === '' ? version : `${name}/${version}`,
-    resources: name === accessReview.group ? [reviewResource] : legacyResources(resources),
+    resources:
+      name === accessReview.group
+        ? [reviewResource]
+        : name === usageGroup
+          ? usages.map(({ plural, singular, ...rest }) => ({
+              name: plural,
+              singularName: singular,
+              ...rest,
+              verbs: ['get', 'list'],
+            }))
+          : legacyResources(resources),
   };
 }
 
@@ -165,13 +186,25 @@ export function aggregatedDiscovery(core: boolean, registry: Registry): Json {
     singularResource: 'selfsubjectaccessreview',
     verbs: ['create'],
   };
+  const usage = usages.map(({ plural, singular, kind, namespaced }) => ({
+    resource: plural,
+    responseKind: { group: usageGroup, version: usageVersion, kind },
+    scope: namespaced ? 'Namespaced' : 'Cluster',
+    singularResource: singular,
+    verbs: ['get', 'list'],
+  }));
   const items = groupsOf(registry)
     .filter((group) => (group.name === '') === core)
     .map((group) => ({
       metadata: { name: group.name, creationTimestamp: null },
       versions: [...group.versions].map(([version, resources]) => ({
         version,
-        resources: group.name === accessReview.group ? [review] : resources.map(aggregatedResource),
+        resources:
+          group.name === accessReview.group
+            ? [review]
+            : group.name === usageGroup
+              ? usage
+              : resources.map(aggregatedResource),
         freshness: 'Current',
       })),
     }));

@@ -1,11 +1,12 @@
 import type { Resource } from '../resource.ts';
+import { cronJobRules, jobRules } from './batch.ts';
 import { configRules, namespaceRules, secretRules } from './config.ts';
 import type { KindRules } from './contract.ts';
 import { definitionRules } from './definition.ts';
 import { autoscalerRules, bindingRules, ingressRules, leaseRules } from './others.ts';
 import { podRules } from './pod.ts';
 import { serviceRules } from './service.ts';
-import { daemonSetRules, deploymentRules, replicaSetRules } from './workload.ts';
+import { daemonSetRules, deploymentRules, replicaSetRules, statefulSetRules } from './workload.ts';
 
 const byStorage: Readonly<Record<string, KindRules>> = {
   '/namespaces': namespaceRules,
@@ -16,6 +17,9 @@ const byStorage: Readonly<Record<string, KindRules>> = {
   'apps/deployments': deploymentRules,
   'apps/replicasets': replicaSetRules,
   'apps/daemonsets': daemonSetRules,
+  'apps/statefulsets': statefulSetRules,
+  'batch/jobs': jobRules,
+  'batch/cronjobs': cronJobRules,
   'networking.k8s.io/ingresses': ingressRules,
   'coordination.k8s.io/leases': leaseRules,
   'autoscaling/horizontalpodautoscalers': autoscalerRules,

@@ -95,3 +95,21 @@ export const daemonSetRules: KindRules = {
   check: (object, live) =>
     asObject(object.spec).selector === undefined ? [required('spec.selector')] : workloadCauses(object, live),
 };
+
+/** Stored only: nothing makes its pods. */
+export const statefulSetRules: KindRules = {
+  prepare: (object) => {
+    const spec = ensure(object, 'spec');
+    fallback(spec, 'replicas', 1);
+    fallback(spec, 'revisionHistoryLimit', 10);
+    fallback(spec, 'podManagementPolicy', 'OrderedReady');
+    const retention = ensure(spec, 'persistentVolumeClaimRetentionPolicy');
+    fallback(retention, 'whenDeleted', 'Retain');
+    fallback(retention, 'whenScaled', 'Retain');
+    const strategy = ensure(spec, 'updateStrategy');
+    fallback(strategy, 'type', 'RollingUpdate');
+    if (strategy.type === 'RollingUpdate') fallback(ensure(strategy, 'rollingUpdate'), 'partition', 0);
+    templateDefaults(spec);
+  },
+  check: workloadCauses,
+};

@@ -18,7 +18,16 @@ import {
   secretLayout,
   serviceAccountLayout,
 } from './simple.ts';
-import { autoscalerLayout, budgetLayout, daemonSetLayout, deploymentLayout, replicaSetLayout } from './workloads.ts';
+import {
+  autoscalerLayout,
+  budgetLayout,
+  cronJobLayout,
+  daemonSetLayout,
+  deploymentLayout,
+  jobLayout,
+  replicaSetLayout,
+  statefulSetLayout,
+} from './workloads.ts';
 
 const builtin: Readonly<Record<string, Layout>> = {
   '/pods': podLayout,
@@ -33,6 +42,9 @@ const builtin: Readonly<Record<string, Layout>> = {
   'apps/deployments': deploymentLayout,
   'apps/replicasets': replicaSetLayout,
   'apps/daemonsets': daemonSetLayout,
+  'apps/statefulsets': statefulSetLayout,
+  'batch/jobs': jobLayout,
+  'batch/cronjobs': cronJobLayout,
   'networking.k8s.io/ingresses': ingressLayout,
   'networking.k8s.io/ingressclasses': ingressClassLayout,
   'discovery.k8s.io/endpointslices': endpointSliceLayout,

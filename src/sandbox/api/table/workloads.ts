@@ -46,6 +46,69 @@ export const deploymentLayout: Layout = layout({
   '*Selector': selector,
 });
 
+const jobState: Cell = ({ status, metadata, spec }) => {
+  const holding = objectsIn(asObject(status).conditions).filter((condition) => condition.status === 'True');
+  const has = (type: string): boolean => holding.some((condition) => condition.type === type);
+  if (has('Complete')) return 'Complete';
+  if (has('Failed')) return 'Failed';
+  if (metadata.deletionTimestamp !== undefined) return 'Terminating';
+  if (asObject(spec).suspend === true) return 'Suspended';
+  return 'Running';
+};
+
+const jobCompletions: Cell = (object) => {
+  const { completions, parallelism } = asObject(object.spec);
+  const done = count(object, 'status', 'succeeded');
+  if (typeof completions === 'number') return `${done}/${completions}`;
+  return typeof parallelism === 'number' && parallelism > 1 ? `${done}/1 of ${parallelism}` : `${done}/1`;
+};
+
+const jobDuration: Cell = ({ status }, nowMs) => {
+  const { startTime, completionTime } = asObject(status);
+  if (typeof startTime !== 'string') return '';
+  return ageOf(startTime, typeof completionTime === 'string' ? Date.parse(completionTime) : nowMs);
+};
+
+export const jobLayout: Layout = layout({
+  Name: name,
+  Status: jobState,
+  Completions: jobCompletions,
+  Duration: jobDuration,
+  Age: age,
+  '*Containers': containerNames,
+  '*Images': images,
+  '*Selector': selector,
+});
+
+const ofTemplate =
+  (cell: Cell): Cell =>
+  (object, nowMs) =>
+    cell({ ...object, spec: asObject(asObject(object.spec).jobTemplate).spec }, nowMs);
+
+export const cronJobLayout: Layout = layout({
+  Name: name,
+  Schedule: (object) => asString(asObject(object.spec).schedule),
+  Timezone: (object) => asString(asObject(object.spec).timeZone) || '<none>',
+  Suspend: (object) => (asObject(object.spec).suspend === true ? 'True' : 'False'),
+  '#Active': (object) => objectsIn(asObject(object.status).active).length,
+  'Last Schedule': (object, nowMs) => {
+    const last = asObject(object.status).lastScheduleTime;
+    return typeof last === 'string' ? ageOf(last, nowMs) : '<none>';
+  },
+  Age: age,
+  '*Containers': ofTemplate(containerNames),
+  '*Images': ofTemplate(images),
+  '*Selector': () => '<none>',
+});
+
+export const statefulSetLayout: Layout = layout({
+  Name: name,
+  Ready: (object) => `${count(object, 'status', 'readyReplicas')}/${count(object, 'spec', 'replicas')}`,
+  Age: age,
+  '*Containers': containerNames,
+  '*Images': images,
+});
+
 export const replicaSetLayout: Layout = layout({
   Name: name,
   '#Desired': (object) => count(object, 'spec', 'replicas'),
