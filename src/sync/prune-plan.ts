@@ -3,7 +3,7 @@ import { identitiesOf, identityKey, nameOf } from '../manifest/identity.ts';
 import { type Elsewhere, placeKey } from '../manifest/load.ts';
 import { waveOf } from '../manifest/order.ts';
 import type { Stray } from '../manifest/stray.ts';
-import { groupOf, type Manifest, type ObjectRef, type Problem } from '../manifest/types.ts';
+import { groupOf, type Manifest, type ObjectRef, type Problem, refOf } from '../manifest/types.ts';
 import type { Inventory, InventoryEntry } from './inventory.ts';
 
 export interface PruneInput {
@@ -102,10 +102,12 @@ function goneFrom(input: PruneInput): Gone {
     const now = elsewhere?.get(key) ?? elsewhere?.get(placeKey(ref));
     if (now) stay(now, ref);
     else if (stray) stay({ path, ...stray }, ref);
-    else if (!unreadablePaths.has(path) && !isNamedIn(unreadableText, ref.name) && !isNeeded(ref, input))
-      gone.push(entry);
+    else if (!unreadablePaths.has(path) && !isNamedIn(unreadableText, ref.name)) gone.push(entry);
   }
-  return { gone, kept: [...staying.values()].map(keptAt) };
+  const leaving = new Set(gone);
+  const left = [...inventory.entries.values()].filter((entry) => !leaving.has(entry)).map(({ ref }) => ref);
+  const isNeeded = neededBy([...desired.map(({ object }) => refOf(object)), ...left], input.ownNamespace);
+  return { gone: gone.filter(({ ref }) => !isNeeded(ref)), kept: [...staying.values()].map(keptAt) };
 }
 
 /** What stays for one reason. */
@@ -138,15 +140,12 @@ function isNamedIn(text: string, name: string): boolean {
 
 const systemNamespaces = new Set(['default', 'kube-system', 'kube-public', 'kube-node-lease']);
 
-/** With a Namespace or a definition everything in it goes, so both stay while Git still has something in them. */
-function isNeeded(ref: ObjectRef, { desired, ownNamespace }: PruneInput): boolean {
-  if (ref.kind === 'Namespace' && ref.apiVersion === 'v1') {
-    if (systemNamespaces.has(ref.name) || ref.name === ownNamespace) return true;
-    return desired.some(({ object }) => object.metadata.namespace === ref.name);
-  }
-  if (ref.kind === 'CustomResourceDefinition') {
-    const group = ref.name.slice(ref.name.indexOf('.') + 1);
-    return desired.some(({ object }) => groupOf(object.apiVersion) === group);
-  }
-  return false;
+/** With a Namespace or a definition everything in it goes, so both stay while something in them stays. */
+function neededBy(staying: readonly ObjectRef[], ownNamespace: string | undefined): (ref: ObjectRef) => boolean {
+  const namespaces = new Set([...systemNamespaces, ownNamespace, ...staying.map(({ namespace }) => namespace)]);
+  const groups = new Set(staying.map(({ apiVersion }) => groupOf(apiVersion)));
+  return ({ apiVersion, kind, name }) => {
+    if (kind === 'Namespace' && apiVersion === 'v1') return namespaces.has(name);
+    return kind === 'CustomResourceDefinition' && groups.has(name.slice(name.indexOf('.') + 1));
+  };
 }

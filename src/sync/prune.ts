@@ -36,6 +36,8 @@ export async function pruneEntries(
   const kept: InventoryEntry[] = [];
   const failed: Problem[] = [];
   const staying: Problem[] = [];
+  /** Namespaces in which something stays that is not ours to delete: with them it would go. They come after all that is in them. */
+  const inhabited = new Set<string>();
   const warn = ({ ref, path }: InventoryEntry, why: string): Problem => {
     const message = `${nameOf(ref)} is gone from Git and stays: ${why}`;
     return { severity: 'warning', path, line: 1, message };
@@ -66,10 +68,16 @@ export async function pruneEntries(
         kept.push(entry);
         continue;
       }
+      if (isNamespace(ref) && (inhabited.has(ref.name) || kept.some((other) => other.ref.namespace === ref.name))) {
+        kept.push(entry);
+        staying.push(warn(entry, 'something in it stays'));
+        continue;
+      }
       drift.forget(ref);
       if (!live) continue;
       const fields = { kind: ref.kind, namespace: ref.namespace, name: ref.name };
       if (reason !== undefined) {
+        if (ref.namespace !== undefined && !reason.startsWith('it belongs to ')) inhabited.add(ref.namespace);
         log.info({ ...fields, reason }, `${nameOf(ref)} is gone from Git and not deleted: ${reason}`);
         continue;
       }
@@ -85,6 +93,8 @@ export async function pruneEntries(
   }
   return { pruned, kept, failed, staying };
 }
+
+const isNamespace = ({ apiVersion, kind }: ObjectRef): boolean => apiVersion === 'v1' && kind === 'Namespace';
 
 const isCanaryManager = (manager: string): boolean => manager.startsWith(canaryManager) || manager === 'flagger';
 

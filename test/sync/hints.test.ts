@@ -76,6 +76,24 @@ describe('what is to be kept', () => {
   });
 });
 
+describe('a Namespace that leaves Git', () => {
+  it('stays while something in it is kept, which would go with it', async () => {
+    const syncer = stage.syncer({ namespace: 'emptied' });
+    const space = (name: string) => `apiVersion: v1\nkind: Namespace\nmetadata: { name: ${name} }\n`;
+    const within = (name: string, annotations: string) =>
+      config('x', annotations).replace('namespace: shop', `namespace: ${name}`);
+    const leaving = {
+      'full.yaml': `${space('full')}---\n${within('full', '{ helm.sh/resource-policy: keep }')}`,
+      'bare.yaml': `${space('hollow')}---\n${within('hollow', '{}')}`,
+    };
+    await syncer.sync(desired({ ...base, ...leaving }), never);
+    const { pruned, warnings } = await syncer.sync(desired(base), never);
+    expect(pruned.map(named)).toEqual(['ConfigMap hollow/x', 'Namespace hollow']);
+    expect(warnings).toMatchObject([{ message: 'Namespace full is gone from Git and stays: something in it stays' }]);
+    expect(await stage.cluster.get({ apiVersion: 'v1', kind: 'Namespace', name: 'full' }, never)).toBeDefined();
+  });
+});
+
 describe('what is made only where it is missing', () => {
   it('is left as others made it, and made again where it is gone', async () => {
     const syncer = stage.syncer({ namespace: 'absent' });

@@ -250,6 +250,25 @@ describe('what a plan prunes', () => {
     expect(prune.map(({ ref }) => ref.name)).toEqual(['widgets.example.test', 'empty']);
   });
 
+  it('is no namespace and no definition in which something stays that cannot be read now', () => {
+    const moved = [aConfigMap('a', {}, 'lfs.yaml'), aManifest('Widget other/w', {}, 'broken.yaml')];
+    const gone = [
+      'Namespace test',
+      'Namespace other',
+      'Namespace empty',
+      'CustomResourceDefinition widgets.example.test',
+    ];
+    const stay = Array.from({ length: 8 }, (_, n) => aManifest(`ConfigMap else/c${n}`));
+    const { prune } = planSync(
+      anInput(stay, {
+        inventory: inventoryOf([...moved, ...gone.map((text) => aManifest(text)), ...stay]),
+        strays: new Map([['lfs.yaml', { line: 1, what: 'holds a pointer of Git LFS' }]]),
+        unreadablePaths: new Set(['broken.yaml']),
+      }),
+    );
+    expect(prune.map(({ ref }) => ref.name)).toEqual(['empty']);
+  });
+
   it('is nothing when pruning is off, and says what stays', () => {
     const plan = planSync(
       anInput([aConfigMap('a', {})], { inventory: inventoryOf([aConfigMap('b', {})]), prune: false }),
