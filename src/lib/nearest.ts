@@ -1,5 +1,9 @@
+/** Nobody meant anything by a longer word; to compare it would take long. */
+const longestWord = 100;
+
 /** The candidate that somebody who wrote `word` most likely meant; undefined where none is near. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  if (word.length > longestWord) return undefined;
   const lower = word.toLowerCase();
   const ranked = candidates
     .map((candidate) => ({ candidate, distance: editDistance(lower, candidate.toLowerCase()) }))

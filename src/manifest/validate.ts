@@ -68,6 +68,9 @@ function isSamePlace(one: string, other: string): boolean {
   return one === other || one.startsWith(`${other}.`) || one.startsWith(`${other}[`);
 }
 
+/** Names and fields are others' and may be of any length. */
+const longestMessage = 2_000;
+
 function problemOf(
   { object, source }: Manifest,
   { field, message, hint, severity }: Finding,
@@ -77,7 +80,7 @@ function problemOf(
     severity: severity ?? 'error',
     path: source.path,
     line: lineOf?.(source, field) ?? source.line,
-    message: `${nameOf(refOf(object))} ${field}: ${message}`,
+    message: `${nameOf(refOf(object))} ${field}: ${message}`.slice(0, longestMessage),
     ...(hint === undefined ? {} : { hint }),
   };
 }

@@ -136,3 +136,35 @@ describe('waveOf', () => {
     expect(new Set(waves).size).toBe(kinds.length);
   });
 });
+
+describe('a hostile manifest', () => {
+  it('costs neither long nor much to say what is wrong with it', () => {
+    const long = 'x'.repeat(200_000);
+    const many = Object.fromEntries(Array.from({ length: 20_000 }, (_, at) => [`field${at}`, at]));
+    const objects = [
+      { apiVersion: 'apps/v1', kind: `Deployment${long}`, metadata: { name: 'a', namespace: 'default' } },
+      {
+        apiVersion: 'v1',
+        kind: 'Service',
+        metadata: { name: 'a', namespace: 'default' },
+        spec: { [long]: 1, type: long },
+      },
+      {
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: { name: 'a', namespace: 'default' },
+        spec: { ...many, containers: [many] },
+      },
+      JSON.parse(
+        '{"apiVersion":"v1","kind":"Pod","metadata":{"name":"b","namespace":"default"},"__proto__":{"a":1},"spec":{"constructor":1}}',
+      ) as object,
+    ];
+    const before = process.cpuUsage();
+    const said = objects.flatMap((object) => parseManifests('x.json', JSON.stringify(object)).manifests);
+    const found = validateManifests(said, { known });
+    expect(process.cpuUsage(before).user / 1_000).toBeLessThan(3_000);
+    expect(found.length).toBeLessThan(60);
+    for (const { message } of found) expect(message.length).toBeLessThanOrEqual(2_000);
+    expect(found.map(({ message }) => message)).toContain('Pod default/b __proto__: is no field that Kubernetes knows');
+  });
+});

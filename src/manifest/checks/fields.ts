@@ -43,15 +43,20 @@ function note({ findings }: Reader, finding: Finding): void {
 function readObject(reader: Reader, value: Readonly<Record<string, unknown>>, type: string, place: string): void {
   const fields = reader.known.types[type] ?? {};
   for (const [name, member] of Object.entries(value)) {
-    const field = place === '' ? name : `${place}.${name}`;
+    if (reader.findings.length >= mostFindings) return;
+    const field = within(place, name);
     if (Object.hasOwn(fields, name)) readValue(reader, member, (fields[name] ?? '*').replace(/!$/, ''), field);
     else note(reader, unknownField(reader, name, fields, field));
   }
   for (const [name, wanted] of Object.entries(fields)) {
     if (!wanted.endsWith('!') || (value[name] !== undefined && value[name] !== null)) continue;
-    note(reader, { field: place === '' ? name : `${place}.${name}`, message: 'is missing' });
+    note(reader, { field: within(place, name), message: 'is missing' });
   }
 }
+
+/** What others wrote may be of any length. */
+const within = (place: string, name: string): string =>
+  place === '' ? name.slice(0, 100) : `${place}.${name.slice(0, 100)}`;
 
 function unknownField(
   { known, root }: Reader,
@@ -96,7 +101,8 @@ function readValue(reader: Reader, value: unknown, wanted: string, field: string
   if (wanted.startsWith('[')) return readList(reader, value, wanted, field);
   if (wanted.startsWith('{}')) {
     if (!isFields(value)) return note(reader, { field, message: `must be a map, not ${shown(value)}` });
-    for (const [key, member] of Object.entries(value)) readValue(reader, member, wanted.slice(2), `${field}["${key}"]`);
+    for (const [key, member] of Object.entries(value))
+      readValue(reader, member, wanted.slice(2), `${field}["${key.slice(0, 100)}"]`);
     return;
   }
   if (Object.hasOwn(reader.known.types, wanted)) {
