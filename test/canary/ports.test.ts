@@ -191,6 +191,34 @@ describe('an apex Service that is taken over', () => {
     expect(made('canary')).toEqual(['http 80 ', 'grpc 90 ']);
   });
 
+  it('is left as it is at the next look, whatever its containers have beside its ports', () => {
+    const workload = deployment(
+      { name: 'main', ports: [{ name: 'http', containerPort: 9898 }] },
+      { name: 'dns', ports: [{ name: 'http', containerPort: 53, protocol: 'UDP' }, { containerPort: 9090 }] },
+    );
+    const spec = specOf({ port: 80, portDiscovery: true });
+    const render = (apex: KubeObject, live: KubeObject, role: ServiceRole) =>
+      renderService({
+        spec,
+        canary,
+        target: workload,
+        selector: { label: 'app', value: 'app' },
+        role,
+        apex,
+        live,
+        leadsTo: role === 'canary' ? 'canary' : 'primary',
+      });
+    const before = service(
+      { port: 80, protocol: 'TCP', targetPort: 9898 },
+      { name: 'x', port: 9090, protocol: 'TCP', targetPort: 'http' },
+    );
+    const apex = render(before, before, 'apex');
+    expect((apex['spec'] as { ports: Json[] }).ports).toHaveLength(3);
+    expect(render(apex, apex, 'apex')).toBe(apex);
+    const primary = render(before, service(), 'primary');
+    expect(render(apex, primary, 'primary')).toBe(primary);
+  });
+
   it('that the Canary made itself has the Canary’s ports only', () => {
     const ownerReferences = [
       {
