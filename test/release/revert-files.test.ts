@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { editedFiles } from '../../src/release/proof.ts';
+import { atOnce } from '../../src/lib/turns.ts';
+import { editedFiles, proofOf } from '../../src/release/proof.ts';
 import { exactText, fileBytes } from '../../src/release/file-bytes.ts';
 import type { Files } from '../../src/release/rendered.ts';
 import { revertApp } from '../../src/release/revert.ts';
@@ -163,7 +164,13 @@ describe('comments', () => {
     const judged = licence + joined(two, service);
     expect(reverted(base, judged, judged)).toBe(base);
     expect(reverted(base, judged, later(judged))).toBe(licence + joined(later(one), service));
+    // Also where texts can be merged, because what came later stands apart.
+    const apart = (text: string): string => text.replace('# shop runs often', '# apart');
+    expect(reverted(base, judged, apart(judged))).toBe(licence + joined(apart(one), service));
     const other = licence + joined(one, service);
+    expect(reverted(other, licence + joined(service, two), licence + joined(service, apart(two)))).toBe(
+      licence + joined(service, apart(one)),
+    );
     const swapped = licence + joined(service, two);
     expect(reverted(other, swapped, later(swapped))).toBe(licence + joined(service, later(one)));
   });
@@ -241,6 +248,32 @@ describe('a file', () => {
     const bytes = Buffer.from(content);
     expect(Buffer.from(fileBytes(exactText(bytes))).equals(bytes)).toBe(true);
   });
+});
+
+it('a proof finds what would be written twice or become unreadable', () => {
+  const before = render(file(one)).apps[0];
+  if (!before) throw new Error('unreachable: the app is there');
+  const proven = (text: string): unknown =>
+    atOnce(
+      proofOf({
+        app,
+        before,
+        tip: render(file(joined(two, service))),
+        tipFiles: file(joined(two, service)),
+        files: new Map([['shop.yaml', text]]),
+        keys: new Set(['apps/Deployment/test/shop']),
+        render,
+      }),
+    );
+  expect(proven(joined(one, service))).toBeUndefined();
+  expect(proven(joined(one, service, one))).toMatchObject({
+    reason: expect.stringContaining('Deployment test/shop is defined a second time') as string,
+  });
+  expect(proven(joined(one, service, 'apiVersion: v1\nkind: [\n'))).toMatchObject({
+    reason: expect.stringContaining('not readable') as string,
+  });
+  expect(proven(one)).toMatchObject({ reason: expect.stringContaining('Service') as string });
+  expect(proven(joined(two, service))).toMatchObject({ reason: 'the app would not get its stable content back' });
 });
 
 it('what breaks the reader of a file is a refused revert with a reason', () => {
