@@ -18,12 +18,21 @@ export interface CopyConfigInput {
 }
 
 /**
- * Brings the copy to what was judged. Throws CLUSTER_CONFLICT where that is there no more, or the copy is another Canary's or nobody's by
- * now. Gives the copy.
+ * Throws CLUSTER_CONFLICT where any of these configs is not what was judged any more: asked of all before the first copy is written, so that
+ * a primary is not left with some of them.
  */
-export async function copyConfig(
+export async function checkSources(
   cluster: Cluster,
-  { canary, key, copy: copyKey = flaggerCopy(key), checksum, includeLabelPrefix }: CopyConfigInput,
+  canary: KubeObject,
+  configs: readonly Pick<CopyConfigInput, 'key' | 'checksum'>[],
+  signal: AbortSignal,
+): Promise<void> {
+  await Promise.all(configs.map((config) => judgedSource(cluster, { canary, ...config }, signal)));
+}
+
+async function judgedSource(
+  cluster: Cluster,
+  { canary, key, checksum }: Pick<CopyConfigInput, 'canary' | 'key' | 'checksum'>,
   signal: AbortSignal,
 ): Promise<KubeObject> {
   const { kind, name } = parseConfigKey(key);
@@ -33,6 +42,20 @@ export async function copyConfig(
   // Only what was judged may be promoted: a change that came in between starts the analysis anew.
   if (configChecksum(source) !== checksum)
     throw new AgentError('CLUSTER_CONFLICT', `${kind} ${namespace}/${name} changed meanwhile`);
+  return source;
+}
+
+/**
+ * Brings the copy to what was judged. Throws CLUSTER_CONFLICT where that is there no more, or the copy is another Canary's or nobody's by
+ * now. Gives the copy.
+ */
+export async function copyConfig(
+  cluster: Cluster,
+  { canary, key, copy: copyKey = flaggerCopy(key), checksum, includeLabelPrefix }: CopyConfigInput,
+  signal: AbortSignal,
+): Promise<KubeObject> {
+  const source = await judgedSource(cluster, { canary, key, checksum }, signal);
+  const { namespace = '' } = canary.metadata;
   const ref: ObjectRef = { apiVersion: 'v1', ...parseConfigKey(copyKey), namespace };
   const live = await cluster.get(ref, signal);
   if (live && !isOnlyOwn(live, canary)) throw taken(ref);

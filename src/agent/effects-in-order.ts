@@ -7,7 +7,7 @@ import { isTold, movesUsers, settleMs, takesPods } from './settling.ts';
 
 export interface InOrderOptions {
   readonly clock: Clock;
-  readonly effects: Pick<Effects, 'run'>;
+  readonly effects: Pick<Effects, 'run'> & Partial<Pick<Effects, 'check'>>;
   /** Takes turns with the writes of other canaries. */
   readonly inTurn: (write: () => Promise<void>) => Promise<void>;
   readonly signal: AbortSignal;
@@ -22,10 +22,13 @@ export function createInOrder({ clock, effects, inTurn, signal }: InOrderOptions
 
   return async (list, tick) => {
     let movedMs: number | undefined;
+    let isChecked = false;
     for (const [index, effect] of list.entries()) {
       if (movedMs !== undefined && takesPods(effect))
         await clock.sleep(Math.min(Math.max(movedMs + settleMs - clock.now(), 0), settleMs), signal);
       try {
+        if (effect.kind === 'copy-config' && !isChecked) await effects.check?.(list, tick, signal);
+        isChecked ||= effect.kind === 'copy-config';
         await run(effect, tick);
       } catch (error) {
         const home = wayHome(list.slice(index + 1), effect, tick, error);

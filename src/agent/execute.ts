@@ -9,7 +9,7 @@ import { type KubeObject, refOf } from '../manifest/types.ts';
 import { planHome, planRestore, planRoutes } from '../routers/reconcile.ts';
 import type { LiveObjects, RouteContext, Router } from '../routers/router.ts';
 import { createAlerts } from './alerts.ts';
-import { copyConfig, isCopied, joinCopy, leaveCopy } from './copy-config.ts';
+import { checkSources, copyConfig, isCopied, joinCopy, leaveCopy } from './copy-config.ts';
 import type { Deps } from './deps.ts';
 import { createEventHooks } from './event-hooks.ts';
 import type { EventRecorder } from './event-recorder.ts';
@@ -27,6 +27,8 @@ export interface TickContext {
 }
 
 export interface Effects {
+  /** Rejects where one of these configs cannot be copied as it was judged; to be called before the first one is. */
+  check(effects: readonly Effect[], context: TickContext, signal: AbortSignal): Promise<void>;
   run(effect: Effect, context: TickContext, signal: AbortSignal): Promise<void>;
   tell(
     canary: KubeObject,
@@ -143,6 +145,12 @@ export function createEffects(deps: Deps, { recorder, releases, outbox }: Effect
 
   return {
     tell,
+    async check(effects, { seen }, signal) {
+      const copied = effects.flatMap((effect) =>
+        effect.kind === 'copy-config' && !isCopied(effect, seen, settings.includeLabelPrefix) ? [effect] : [],
+      );
+      if (copied.length > 1) await checkSources(cluster, seen.canary, copied, signal);
+    },
     async run(effect, context, signal) {
       const { spec, seen, status } = context;
       const name = `${spec.name}.${spec.namespace}`;

@@ -19,7 +19,7 @@ export interface FormerWays {
 
 export interface FormerWaysOptions {
   readonly look: Look;
-  readonly effects: Effects;
+  readonly effects: Pick<Effects, 'run' | 'tell'>;
   readonly nowMs: () => number;
   readonly signal: AbortSignal;
 }

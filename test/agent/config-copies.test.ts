@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { copyConfig, type CopyConfigInput, joinCopy, leaveCopy } from '../../src/agent/copy-config.ts';
+import { checkSources, copyConfig, type CopyConfigInput, joinCopy, leaveCopy } from '../../src/agent/copy-config.ts';
 import { openViews } from '../../src/agent/views.ts';
 import { configChecksum } from '../../src/canary/configs.ts';
 import type { ConfigKey } from '../../src/canary/types.ts';
@@ -73,6 +73,22 @@ describe('copies of configs', () => {
     );
     await stage.cluster.remove(ref('settings'), {}, never);
     await expect(copyConfig(stage.cluster, { ...settings, checksum: 'x' }, never)).rejects.toThrow('is gone');
+  });
+
+  it('are checked all before the first of them is written', async () => {
+    const [one, two] = [
+      await create('one-of-two', { data: { k: '1' } }),
+      await create('two-of-two', { data: { k: '2' } }),
+    ];
+    const judged = [one, two].map((object) => ({
+      key: `configmap/${object.metadata.name}` as const,
+      checksum: configChecksum(object),
+    }));
+    await checkSources(stage.cluster, settings.canary, judged, never);
+    await stage.cluster.mergePatch(ref('two-of-two'), { data: { k: 'newer' } }, { manager: 'test' }, never);
+    await expect(checkSources(stage.cluster, settings.canary, judged, never)).rejects.toThrow(
+      'two-of-two changed meanwhile',
+    );
   });
 
   it('are neither written over another Canary’s nor over what is nobody’s, and are owned by all who read them', async () => {

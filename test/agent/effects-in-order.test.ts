@@ -42,6 +42,36 @@ async function run(list: readonly Effect[], refused: readonly Effect[], code: Er
 }
 
 describe('the effects of a tick', () => {
+  it('are checked together where configs are copied: after users have gone home, and before the first copy is written', async () => {
+    const copyOf = (name: string): Effect => ({
+      kind: 'copy-config',
+      key: `configmap/${name}`,
+      copy: `configmap/${name}-primary`,
+      checksum: 'x',
+    });
+    const list = [toPrimary, copyOf('a'), copyOf('b'), outcome];
+    const steps: string[] = [];
+    let isChanged = false;
+    const inOrder = createInOrder({
+      clock: manualClock(),
+      effects: {
+        run: (effect) => Promise.resolve(void steps.push(effect.kind)),
+        check: (effects) => {
+          steps.push(`check ${effects.length}`);
+          return isChanged ? Promise.reject(new AgentError('CLUSTER_CONFLICT', 'b changed')) : Promise.resolve();
+        },
+      },
+      inTurn: (write) => write(),
+      signal: new AbortController().signal,
+    });
+    const tick = { spec: aSpec(), seen: { split: undefined } } as unknown as TickContext;
+    await inOrder(list, tick);
+    expect(steps.splice(0)).toEqual(['set-route', 'check 4', 'copy-config', 'copy-config', 'end-release']);
+    isChanged = true;
+    await expect(inOrder(list, tick)).rejects.toThrow('b changed');
+    expect(steps).toEqual(['set-route', 'check 4']);
+  });
+
   it('run one after the other', async () => {
     const list = [autoscaler, toPrimary, outcome];
     expect(await run(list, [])).toEqual({ tried: list, ended: 'all done' });

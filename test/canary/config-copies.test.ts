@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { copyNamesOf, flaggerCopy, ownCopy } from '../../src/canary/config-copies.ts';
 import { configRefsOf, parseConfigKey } from '../../src/canary/configs.ts';
 import { withPrimaryConfigs } from '../../src/canary/configs.ts';
+import { jsonOf } from '../../src/canary/json.ts';
 import { ownerOf } from '../../src/canary/owner.ts';
 import type { ConfigKey, ConfigSeen, Seen } from '../../src/canary/types.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
@@ -179,6 +180,29 @@ describe('copies of configs with a hash in their name', () => {
     }
     expect(story.status.phase).toBe('Succeeded');
     expect(copies(story)).toEqual(['settings-9c4t7h-primary']);
+  });
+
+  it('are made before any that stands is changed: one that is refused leaves the primary what it had', () => {
+    const story = createStory();
+    const { objects } = story.world;
+    const target = JSON.stringify(objects.get('Deployment/app'));
+    const both = target.replace('"env":[', '"envFrom":[{"configMapRef":{"name":"a-new-one"}}],"env":[');
+    objects.set('ConfigMap/a-new-one', {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'a-new-one', namespace: 'demo', uid: 'uid-of-new' },
+      data: { a: 'b' },
+    });
+    const { status: _status, ...object } = JSON.parse(both) as KubeObject & { status?: unknown };
+    story.world.apply({ kind: 'write', object, over: objects.get('Deployment/app') });
+    story.world.setConfig('two');
+    story.refuses = (effect) => effect.kind === 'copy-config' && effect.key === 'configmap/a-new-one';
+    story.wait(120);
+    const message = (): unknown => jsonOf(objects.get('ConfigMap/app-config-primary')?.['data'])['message'];
+    expect([story.status.phase, message()]).toEqual(['Progressing', 'one']);
+    story.refuses = () => false;
+    story.wait(60);
+    expect([story.status.phase, message()]).toEqual(['Succeeded', 'two']);
   });
 
   it('stay for the primary when the release is rejected that would have replaced them', () => {

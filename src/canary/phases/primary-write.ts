@@ -68,9 +68,11 @@ export function unmarkPrimary(stage: Stage): void {
   warn(stage, `${names.primary} was kept off all nodes by a mark of its target, which is removed`);
 }
 
-export function copyConfigs({ revision, draft }: Stage, isWanted: (key: ConfigKey) => boolean): void {
+/** Those that stand come last: what cannot be made, as for a quota, must not leave the primary with new content in the others. */
+export function copyConfigs({ revision, draft, seen }: Stage, isWanted: (key: ConfigKey) => boolean): void {
   const { configs = {}, copies } = revision;
-  for (const [key, copy] of copies.next) {
+  const stands = ([, copy]: readonly [ConfigKey, ConfigKey]): number => (seen.configs.has(copy) ? 1 : 0);
+  for (const [key, copy] of [...copies.next].toSorted((a, b) => stands(a) - stands(b))) {
     const checksum = configs[key];
     if (checksum !== undefined && isWanted(key)) draft.effects.push({ kind: 'copy-config', key, copy, checksum });
   }
