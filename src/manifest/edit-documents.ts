@@ -53,7 +53,7 @@ export function locateObject(file: FileText, object: KubeObject, read: ReadPart)
 
 function firstOf(file: FileText, parts: readonly number[], object: KubeObject, read: ReadPart): Located | undefined {
   for (const part of parts) {
-    const found = objectsInPart(file, part, read).find(({ value }) => isSameObject(value, object));
+    const found = objectsInPart(file, part, read).find((located) => isSameObject(namedIn(located), object));
     if (found) return found;
   }
   return undefined;
@@ -75,6 +75,14 @@ function objectsIn(value: unknown, prefix: YamlPath): { readonly prefix: YamlPat
   if (prefix.length === 0 && typeof kind === 'string' && kind.endsWith('List') && isList(items))
     return items.flatMap((item, at) => objectsIn(item, ['items', at]));
   return [{ prefix, value }];
+}
+
+/** The items of a list of one kind, as `ConfigMapList`, need not name it. */
+function namedIn({ value, prefix, written }: Located): unknown {
+  const list = written.value;
+  if (prefix.length === 0 || !isObject(value) || !isObject(list) || value['kind'] !== undefined) return value;
+  const { apiVersion, kind } = list;
+  return { apiVersion, kind: String(kind).replace(/List$/, ''), ...value };
 }
 
 /** The text may leave the namespace to the agent's default. */

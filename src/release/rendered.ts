@@ -16,7 +16,7 @@ export interface RenderedApp {
 export interface RenderedTree {
   readonly manifests: readonly Manifest[];
   readonly apps: readonly RenderedApp[];
-  /** What is wrong in it, with the file and without lines. */
+  /** The errors in it, with the file and without lines. */
   readonly problems: readonly string[];
   /** Text of what cannot be read: an object that is named in it may stand there. */
   readonly unreadableText: string;

@@ -61,8 +61,9 @@ export function createRender(settings: LoadSettings): Render {
     const apps: RenderedApp[] = [];
     for (const { id, target, configs, content } of yield* findApps(loaded.manifests, settings.defaultNamespace))
       apps.push({ id, content, documents: [...(target ? [target] : []), ...configs] });
-    // Lines move with every edit.
-    const problems = loaded.problems.map(({ path, message }) => `${path}: ${message.replaceAll(/:\d+\b/g, '')}`);
+    // Warnings may come back with the text that they are about; lines move with every edit.
+    const errors = loaded.problems.filter(({ severity }) => severity === 'error');
+    const problems = errors.map(({ path, message }) => `${path}: ${message.replaceAll(/:\d+\b/g, '')}`);
     return { manifests: loaded.manifests, apps, problems, unreadableText: loaded.unreadableText };
   }
   return Object.assign((files: Files) => atOnce(inTurns(files)), { inTurns });

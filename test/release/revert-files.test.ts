@@ -250,6 +250,13 @@ describe('a file', () => {
   });
 });
 
+it('a warning may come back with the text that it is about', () => {
+  const text = (image: string, value: string): string =>
+    deploymentText({ name: 'shop', image, env: { A: value } }).replace('shop runs often', 'x');
+  const [base, judged] = [text('shop:1', '$${A}'), text('shop:2', 'b')];
+  expect(reverted(base, judged, later(judged))).toBe(later(base));
+});
+
 it('a proof finds what would be written twice or become unreadable', () => {
   const before = render(file(one)).apps[0];
   if (!before) throw new Error('unreachable: the app is there');
@@ -295,6 +302,14 @@ describe('a list of objects', () => {
   const list = (...items: readonly string[]): string => `apiVersion: v1\nkind: List\nitems:\n${items.join('')}`;
   const tree = (image: string, items: string): Files =>
     new Map([...file(deploymentText({ name: 'shop', image, config: {}, configName: 'mine' })), ['list.yaml', items]]);
+
+  it('of one kind, whose items do not name it, is edited like any other', () => {
+    const typed = (value: string): string =>
+      `apiVersion: v1\nkind: ConfigMapList\nitems:\n- metadata: {name: other, namespace: test}\n  data: {a: b}\n- metadata: {name: mine, namespace: test}\n  data: {colour: ${value}} # hue\n`;
+    expect(
+      revert(tree('shop:1', typed('a')), tree('shop:2', typed('b')), tree('shop:2', typed('b'))).get('list.yaml'),
+    ).toBe(typed('a'));
+  });
 
   it('gets back the item that the release took out, and gives away the one that it put in', () => {
     const full = list(item('first', 'a'), item('mine', 'b'), item('last', 'c'));
