@@ -4,7 +4,7 @@ import { diffPatch } from 'node-diff3';
 import { parse } from 'yaml';
 import { type Faces, type Facet, facets } from './facets.ts';
 
-/** Where we mean to differ; lines may contain `*` for anything. */
+/** Where we mean to differ; lines may contain `*` for anything, and begin with `3× ` or `3–5× ` for that many lines. */
 export interface Difference {
   readonly recordings: readonly string[];
   readonly why: string;
@@ -44,10 +44,32 @@ function patternsOf(all: Difference['facets']): string[] {
   ]);
 }
 
-/** What is not wanted, and what is wanted and does not occur. */
-export function judge(found: readonly string[], wanted: readonly string[]): { unwanted: string[]; missing: string[] } {
+interface Wanted {
+  /** As it stands in the file. */
+  readonly text: string;
+  readonly pattern: string;
+  readonly least: number;
+  readonly most: number;
+}
+
+function readWanted(text: string): Wanted {
+  const [, head = '', least = '1', most = least, rest = ''] =
+    /^([-+] \w+: )(?:(\d+)(?:–(\d+))?× )?(.*)$/s.exec(text) ?? [];
+  return { text, pattern: head + rest, least: Number(least), most: Number(most) };
+}
+
+/** What is not wanted, what is wanted and does not occur, and what occurs more or less often than it is wanted. */
+export function judge(
+  found: readonly string[],
+  wanted: readonly string[],
+): { unwanted: string[]; missing: string[]; miscounted: string[] } {
+  const all = wanted.map(readWanted);
+  const counted = all.map((one) => ({ ...one, count: found.filter((line) => matches(one.pattern, line)).length }));
   return {
-    unwanted: found.filter((line) => !wanted.some((pattern) => matches(pattern, line))),
-    missing: wanted.filter((pattern) => !found.some((line) => matches(pattern, line))),
+    unwanted: found.filter((line) => !all.some(({ pattern }) => matches(pattern, line))),
+    missing: counted.filter(({ count }) => count === 0).map(({ text }) => text),
+    miscounted: counted
+      .filter(({ count, least, most }) => count > 0 && (count < least || count > most))
+      .map(({ text, count }) => `${text}: ${count} times`),
   };
 }

@@ -1,7 +1,7 @@
 import type { CanaryStatus } from '../../../src/canary/types.ts';
 import type { KubeObject } from '../../../src/manifest/types.ts';
 import type { Replayed } from './replay.ts';
-import type { RecordedObjects, Recording, ServiceChange } from './recording.ts';
+import type { DeploymentSeen, RecordedObjects, Recording, ServiceChange } from './recording.ts';
 import { isSight } from './sights.ts';
 
 export const facets = [
@@ -12,6 +12,7 @@ export const facets = [
   'weights',
   'writes',
   'services',
+  'deployments',
   'payloads',
   'sights',
   'before',
@@ -122,6 +123,17 @@ const labelsOf = (labels: Readonly<Record<string, string>>): string =>
     .sort()
     .join(' ');
 
+/** Sizes and images of target and primary, in the order in which they change; what happened before the first action comes first. */
+function deploymentLines(changes: readonly DeploymentSeen[]): string[] {
+  const last = new Map<string, string>();
+  return changes.flatMap(({ t, name, replicas, image }) => {
+    const line = `${name} ${replicas} of ${image}`;
+    if (last.get(name) === line) return [];
+    last.set(name, line);
+    return [t < 0 ? `first ${line}` : line];
+  });
+}
+
 function payloadLines(payloads: readonly Json[]): string[] {
   const hash = alias();
   // How often a closed gate is asked depends on when it opens.
@@ -174,6 +186,7 @@ export function facesOfRecording(gold: Recording, objects: RecordedObjects | und
     ),
     writes: gold.writes.filter(({ code }) => code < 300).map(writeLine),
     services: serviceLines(gold.services),
+    deployments: deploymentLines(gold.deployments),
     alerts: (gold.webhooks ?? [])
       .flatMap(attachmentsOf)
       .map(({ color, text }) => `${colours[String(color)]}: ${String(text)}`),
@@ -223,6 +236,7 @@ export function facesOfReplay(ours: Replayed, gold: Recording, objects: Recorded
     ),
     writes: ours.writes,
     services: serviceLines(ours.services),
+    deployments: deploymentLines(ours.deployments),
     payloads: payloadLines(ours.payloads),
     sights: ours.sights,
     before: objects ? objectLines(ours.before.filter(isIn(objects.before))) : [],

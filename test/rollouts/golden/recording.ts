@@ -14,6 +14,14 @@ export interface ServiceChange {
   readonly deleted?: true;
 }
 
+/** A Deployment after a change; `t` is seconds since the first action. */
+export interface DeploymentSeen {
+  readonly t: number;
+  readonly name: string;
+  readonly replicas: number;
+  readonly image: string;
+}
+
 /** What Flagger 1.44.0 did on a real API server; `t` is seconds since the first action. See fixtures/golden. */
 export interface Recording {
   readonly canarySpec: Entry;
@@ -22,7 +30,7 @@ export interface Recording {
   readonly log: readonly { readonly t: number; readonly level: string; readonly msg: string }[];
   readonly status: readonly (Entry & { readonly t: number })[];
   readonly weights: readonly (Entry & { readonly t: number })[];
-  readonly deployments: readonly { readonly name: string; readonly replicas: number; readonly image: string }[];
+  readonly deployments: readonly DeploymentSeen[];
   readonly services: readonly ServiceChange[];
   readonly writes: readonly {
     readonly t: number;

@@ -4,7 +4,7 @@ import type { Answer, Question } from '../../../src/canary/types.ts';
 import type { KubeObject } from '../../../src/manifest/types.ts';
 import { createRollout, type Rollout } from '../../helpers/rollout.ts';
 import { parseStatus } from '../../../src/canary/status.ts';
-import { type Recording, type ServiceChange, userObjects } from './recording.ts';
+import { type DeploymentSeen, type Recording, type ServiceChange, userObjects } from './recording.ts';
 import { createRoutedWorld } from '../../helpers/routed-world.ts';
 import { isSight, sightOf } from './sights.ts';
 
@@ -16,6 +16,7 @@ export interface Replayed {
   /** Routing objects after each write, with the seconds since the first action. */
   readonly routes: readonly { readonly t: number; readonly object: KubeObject }[];
   readonly services: readonly ServiceChange[];
+  readonly deployments: readonly DeploymentSeen[];
   readonly payloads: readonly Readonly<Record<string, unknown>>[];
   /** What stood where the recordings say what was looked at, in their words. */
   readonly sights: readonly string[];
@@ -49,6 +50,7 @@ export function replay(gold: Recording): Replayed {
   const routes: { atMs: number; object: KubeObject }[] = [];
   const services: { atMs: number; change: Omit<ServiceChange, 't'> }[] = [];
   const payloads: Readonly<Record<string, unknown>>[] = [];
+  const deployments: (Omit<DeploymentSeen, 't'> & { readonly atMs: number })[] = [];
   const sights: string[] = [];
   const open = new Set<string>();
   let metrics: Answer | undefined = builtinAnswers['good'];
@@ -91,6 +93,20 @@ export function replay(gold: Recording): Replayed {
     }
     return metrics ?? { kind: 'value', value: 100 };
   };
+  const seen = new Map<string, string>();
+  const lookAtDeployments = (): void => {
+    for (const { kind: found, metadata, ...object } of world.objects.values()) {
+      if (found !== 'Deployment') continue;
+      const { replicas = 1, template } = object['spec'] as {
+        readonly replicas?: number;
+        readonly template: { readonly spec: { readonly containers: readonly { readonly image: string }[] } };
+      };
+      const image = template.spec.containers[0]?.image ?? '';
+      if (seen.get(metadata.name) === `${replicas} ${image}`) continue;
+      seen.set(metadata.name, `${replicas} ${image}`);
+      deployments.push({ atMs: world.nowMs, name: metadata.name, replicas, image });
+    }
+  };
   const setFile = (content: string): void => {
     const over = world.objects.get('ConfigMap/app-config');
     if (over) apply({ kind: 'write', object: { ...over, binaryData: { file: btoa(content) } } as KubeObject, over });
@@ -110,9 +126,11 @@ export function replay(gold: Recording): Replayed {
     }
     if (effect.kind === 'scale-target') writes.push(`patch ${kind.toLowerCase()}s app to ${effect.replicas}`);
     apply(effect);
+    lookAtDeployments();
     if (effect.kind === 'write' && effect.object.kind === 'Service') noteService(effect.object);
   };
   if (gold.actions.some(({ what }) => what.includes('binaryData'))) setFile('one');
+  lookAtDeployments();
   const rollout = createRollout({ world, answer });
   const tick = rollout.tick.bind(rollout);
   rollout.tick = () => {
@@ -171,6 +189,7 @@ export function replay(gold: Recording): Replayed {
     else if (what === 'create the same Canary again') createAgain();
     else if (isSight(what)) sights.push(sightOf(world, what));
     else throw new Error(`unknown action: ${what}`);
+    lookAtDeployments();
   }
   if (!isGone) {
     const isOver = (): boolean => ['Succeeded', 'Failed'].includes(rollout.status.phase);
@@ -185,6 +204,7 @@ export function replay(gold: Recording): Replayed {
     writes: writes.map((write, at) => (at < firstWrites ? `first ${write}` : write)),
     routes: routes.map(({ atMs, object }) => ({ t: since(atMs), object })),
     services: services.map(({ atMs, change }) => ({ t: since(atMs), ...change })),
+    deployments: deployments.map(({ atMs, ...change }) => ({ t: since(atMs), ...change })),
     payloads,
     sights,
     before,
