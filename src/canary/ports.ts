@@ -11,6 +11,8 @@ export interface PortsInput {
   readonly workload: KubeObject;
   /** The apex Service as it stands; absent: there is none yet. */
   readonly apex: KubeObject | undefined;
+  /** The Service that the ports are for, as it stands. Absent: there is none yet. */
+  readonly live?: KubeObject | undefined;
 }
 
 export interface ServicePorts {
@@ -39,7 +41,7 @@ const longestName = 63;
  * `portDiscovery` those of the containers. Of a Service that stood before, users go on to find what they know: ports, names, and what the
  * Canary does not say otherwise of its own port.
  */
-export function servicePorts({ spec, canary, workload, apex }: PortsInput): ServicePorts {
+export function servicePorts({ spec, canary, workload, apex, live }: PortsInput): ServicePorts {
   const { port, targetPort, appProtocol, portDiscovery, raw } = spec.service;
   const before = adoptedPorts(apex, canary);
   const known = before.find((entry) => isSamePort(entry, port, 'TCP'));
@@ -47,11 +49,16 @@ export function servicePorts({ spec, canary, workload, apex }: PortsInput): Serv
   const remarks: string[] = [];
   const names = new Set<unknown>();
   const name = nameOfMain(spec, known, further);
+  // Users are not led to a port that nobody has because of a slip of the pen.
+  const standing =
+    deadTargetPort(spec, workload) === undefined
+      ? undefined
+      : listOf(at(live, 'spec', 'ports')).find((entry) => isSamePort(entry, port, 'TCP'))?.['targetPort'];
   const main: Json = {
     name,
     port,
     protocol: 'TCP',
-    targetPort: isSaid(raw['targetPort']) ? targetPort : (known?.['targetPort'] ?? targetPort),
+    targetPort: standing ?? (isSaid(raw['targetPort']) ? targetPort : (known?.['targetPort'] ?? targetPort)),
     ...(appProtocol !== undefined
       ? { appProtocol }
       : known?.['appProtocol']

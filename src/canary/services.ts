@@ -44,9 +44,10 @@ export function renderService(input: ServiceInput): KubeObject {
   const { spec, canary, selector, leadsTo, primary, apex, role, live } = input;
   const pods = podLabels({ selector, leadsTo, primary, service: live });
   if (!live) return rendered(input, pods);
-  const discovered = spec.service.portDiscovery ? workloadOf(input) : undefined;
+  const { portDiscovery, targetPort } = spec.service;
+  const asked = portDiscovery || typeof targetPort === 'string' ? workloadOf(input) : undefined;
   const before = apex && !isControlledBy(apex, canary) ? JSON.stringify(at(apex, 'spec', 'ports')) : undefined;
-  const ingredients: Ingredients = [spec, canary.metadata.uid, discovered, JSON.stringify(pods), before, role];
+  const ingredients: Ingredients = [spec, canary.metadata.uid, asked, JSON.stringify(pods), before, role];
   const last = lastRendered.get(live);
   if (last?.ingredients.every((ingredient, index) => ingredient === ingredients[index])) return last.object;
   const object = rendered(input, pods);
@@ -97,8 +98,8 @@ function workloadOf({ leadsTo, primary, target }: ServiceInput): KubeObject {
 }
 
 function portsOf(input: ServiceInput): readonly Json[] {
-  const { spec, canary, apex, role } = input;
-  const { ports } = servicePorts({ spec, canary, workload: workloadOf(input), apex });
+  const { spec, canary, apex, role, live } = input;
+  const { ports } = servicePorts({ spec, canary, workload: workloadOf(input), apex, live });
   // A number on the nodes belongs to one Service only.
   return role === 'apex' ? ports : ports.map(({ nodePort: _own, ...port }) => port);
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseCanary } from '../../src/canary/parse.ts';
-import { hasSeveralPorts, mergePorts, servicePorts } from '../../src/canary/ports.ts';
+import { deadTargetPort, hasSeveralPorts, mergePorts, servicePorts } from '../../src/canary/ports.ts';
 import { renderService, type ServiceRole } from '../../src/canary/services.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
 import { canary } from '../conformance/describe-target.ts';
@@ -232,6 +232,48 @@ describe('an apex Service that is taken over', () => {
     const apex = service({ name: 'old', port: 1 });
     const own = { ...apex, metadata: { ...apex.metadata, ownerReferences } };
     expect(found({ port: 80 }, one, own).ports).toEqual(['http 80 TCP 80']);
+  });
+});
+
+describe('a target port that no container has', () => {
+  const render = (fields: Json, live: KubeObject | undefined, workload = one) => {
+    const selector = { label: 'app', value: 'app' };
+    const input = {
+      spec: specOf(fields),
+      canary,
+      target: workload,
+      selector,
+      role: 'canary',
+      leadsTo: 'canary',
+      live,
+    } as const;
+    return renderService({ ...input, apex: undefined });
+  };
+  const targetOf = (made: KubeObject): unknown => (made['spec'] as { ports: Json[] }).ports[0]?.['targetPort'];
+
+  it('is told, and does not take the place of one that users are led to', () => {
+    expect(deadTargetPort(specOf({ port: 80, targetPort: 'htttp' }), one)).toBe(
+      'no container of Deployment app has a port called htttp (there is http)',
+    );
+    for (const targetPort of ['http', 9898, 1])
+      expect(deadTargetPort(specOf({ port: 80, targetPort }), one)).toBeUndefined();
+    for (const before of [
+      { port: 80, targetPort: 9898 },
+      { port: 80, targetPort: 'http' },
+    ]) {
+      const live = render(before, undefined);
+      expect(targetOf(render({ port: 80, targetPort: 'htttp' }, live))).toBe(before.targetPort);
+    }
+    expect(targetOf(render({ port: 80, targetPort: 'http' }, render({ port: 80, targetPort: 9898 }, undefined)))).toBe(
+      'http',
+    );
+  });
+
+  it('may be one of a sidecar that starts first', () => {
+    const workload = deployment({ name: 'main' });
+    const pod = (workload['spec'] as { template: { spec: Json } }).template.spec;
+    pod['initContainers'] = [{ name: 'proxy', restartPolicy: 'Always', ports: [{ name: 'in', containerPort: 8000 }] }];
+    expect(deadTargetPort(specOf({ port: 80, targetPort: 'in' }), workload)).toBeUndefined();
   });
 });
 

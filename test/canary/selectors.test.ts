@@ -200,6 +200,21 @@ describe('a target whose pods cannot be told from those of another', () => {
   });
 });
 
+describe('a Canary whose target port no container has', () => {
+  it('changes no Service before that is mended', () => {
+    const { world, ticks, phase } = worldOf(workload('web', { app: 'web' }));
+    const spec = world.canary['spec'] as object;
+    world.canary = { ...world.canary, spec: { ...spec, service: { port: 80, targetPort: 'htttp' } } };
+    ticks(4);
+    expect(phase()).toBe('Initializing');
+    expect(world.get('Service', 'web')).toBeUndefined();
+    expect(world.get('Deployment', 'web-primary')).toBeUndefined();
+    world.canary = { ...world.canary, spec };
+    ticks(4);
+    expect(phase()).toBe('Initialized');
+  });
+});
+
 describe('an apex Service that stood before the Canary', () => {
   const target = workload('web', { app: 'web', tier: 'front' });
   const service = (spec: object, more: object = {}): KubeObject => ({
