@@ -47,13 +47,25 @@ export function* editingDocument(
       tried.add(edited);
       const wanted = before.map(({ value }, at) => (at === document ? expected : value));
       const after = writtenIn(edited)?.map(({ value }) => value);
-      if (isDeepStrictEqual(after, wanted)) return { kind: 'edited', text: edited };
+      // A file of JSON stays one, whatever else YAML takes.
+      const isReadable = !isJson(text) || isJson(edited);
+      if (isReadable && isDeepStrictEqual(after, wanted)) return { kind: 'edited', text: edited };
     } catch (error) {
       if (!(error instanceof Unwritable)) throw error;
       reason = error.message;
     }
   }
   return refused(reason);
+}
+
+function isJson(text: string): boolean {
+  if (!/^\s*[[{]/.test(text)) return false;
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 const refused = (reason: string): EditResult => ({ kind: 'refused', reason });

@@ -250,6 +250,34 @@ describe('a file', () => {
   });
 });
 
+it('a file that was turned into JSON since stays JSON', () => {
+  const resources = '        resources: {limits: {cpu: 1, memory: 1Gi}} # why\n';
+  const [base, judged] = [withLines(one, '', resources), withLines(two, '', '')];
+  const json = (image: string, more: object): string =>
+    JSON.stringify(
+      {
+        apiVersion: 'apps/v1',
+        kind: 'Deployment',
+        metadata: { name: 'shop', namespace: 'test' },
+        spec: {
+          replicas: 2,
+          selector: { matchLabels: { app: 'shop' } },
+          template: {
+            metadata: { labels: { app: 'shop' } },
+            spec: { containers: [{ name: 'shopd', image, ...more }] },
+          },
+        },
+      },
+      null,
+      2,
+    );
+  const after = revert(file(base), file(judged), file(json('shop:2.0.0', {}), 'shop.json')).get('shop.json') ?? '';
+  expect(JSON.parse(after)).toEqual(
+    JSON.parse(json('shop:1.0.0', { resources: { limits: { cpu: 1, memory: '1Gi' } } })),
+  );
+  expect(after.split('\n').slice(0, 20)).toEqual(json('shop:2.0.0', {}).split('\n').slice(0, 20));
+});
+
 it('a warning may come back with the text that it is about', () => {
   const text = (image: string, value: string): string =>
     deploymentText({ name: 'shop', image, env: { A: value } }).replace('shop runs often', 'x');
