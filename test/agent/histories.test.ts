@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { Effects } from '../../src/agent/execute.ts';
+import type * as cadence from '../../src/agent/cadence.ts';
 import type { Releases } from '../../src/agent/releases.ts';
 import type * as parse from '../../src/canary/parse.ts';
 import type { CanarySpec } from '../../src/canary/types.ts';
@@ -12,6 +13,12 @@ import type { Faults } from '../model/loop/stage.ts';
 /** `npm run check:model -- --loop` plays as many as wanted, of other seeds each time. */
 const histories = 60;
 
+type Cadence = typeof cadence;
+const hurried = vi.hoisted((): { restMs: Cadence['restMs'] | undefined } => ({ restMs: undefined }));
+vi.mock('../../src/agent/cadence.ts', async (original) => {
+  const real = await original<Cadence>();
+  return { ...real, restMs: (...input: Parameters<Cadence['restMs']>) => (hurried.restMs ?? real.restMs)(...input) };
+});
 type Parse = typeof parse;
 const misread = vi.hoisted((): { spec: (spec: CanarySpec) => CanarySpec } => ({ spec: (spec) => spec }));
 vi.mock('../../src/canary/parse.ts', async (original) => {
@@ -50,6 +57,7 @@ const analysis =
   });
 
 interface Fault {
+  readonly cadence?: typeof cadence.restMs;
   readonly faulty?: Faults;
   readonly spec?: (spec: CanarySpec) => CanarySpec;
   readonly breaks: readonly Invariant[];
@@ -101,6 +109,10 @@ const faults: Readonly<Record<string, Fault>> = {
     spec: analysis(() => ({ primaryReadyThreshold: 1 })),
     breaks: ['pods that answer'],
   },
+  'judges again as soon as something wakes it': {
+    cadence: () => undefined,
+    breaks: ['once an interval'],
+  },
   'moves no users': {
     faulty: withRun((effects) => async (effect, ...rest) => {
       if (effect.kind !== 'set-route' || effect.split.canaryWeight > 0) await effects.run(effect, ...rest);
@@ -112,11 +124,13 @@ const faults: Readonly<Record<string, Fault>> = {
 describe('the check of the real loop', () => {
   it.each(Object.entries(faults))('notices one that %s', { timeout: 120_000 }, async (_name, fault) => {
     misread.spec = fault.spec ?? ((spec) => spec);
+    hurried.restMs = fault.cadence;
     try {
       const found = await checkLoop(fault.firstSeed ?? 1, 400, fault.faulty ? { faulty: fault.faulty } : {});
       expect(fault.breaks).toContain(found?.broken.invariant);
     } finally {
       misread.spec = (spec) => spec;
+      hurried.restMs = undefined;
     }
   });
 });

@@ -23,7 +23,13 @@ export type Happening =
   | { readonly kind: 'death'; readonly awayMs: number }
   /** Watches say nothing for so long. */
   | { readonly kind: 'silent watches'; readonly forMs: number }
-  | { readonly kind: 'Git'; readonly isSilent: boolean };
+  | { readonly kind: 'Git'; readonly isSilent: boolean }
+  /** Somebody edits the canary's share in the routes. */
+  | { readonly kind: 'weight'; readonly is: number }
+  | { readonly kind: 'slow metrics'; readonly byMs: number }
+  | { readonly kind: 'clock'; readonly byMs: number }
+  /** Somebody writes a note on the Canary. */
+  | { readonly kind: 'note'; readonly number: number };
 
 export interface Moment {
   readonly happening: Happening;
@@ -117,6 +123,10 @@ const specs: readonly Json[] = [
   { suspend: true },
   { suspend: false },
   { suspend: false },
+  // It cannot be understood.
+  { progressDeadlineSeconds: -1 },
+  { progressDeadlineSeconds: 60 },
+  { progressDeadlineSeconds: 60 },
 ];
 const makers: readonly ((random: Random) => Happening)[] = [
   () => ({ kind: 'nothing' }),
@@ -138,6 +148,10 @@ const makers: readonly ((random: Random) => Happening)[] = [
   () => ({ kind: 'lost status' }),
   (random) => ({ kind: 'death', awayMs: random.pick([0, 100, 15_000]) }),
   (random) => ({ kind: 'silent watches', forMs: random.pick([1_000, 12_000]) }),
+  (random) => ({ kind: 'weight', is: random.pick([0, 3, 35, 70, 100]) }),
+  (random) => ({ kind: 'slow metrics', byMs: random.pick([0, 0, 1_600, 4_000]) }),
+  (random) => ({ kind: 'clock', byMs: random.pick([-90_000, -3_000, 8_000, 20_000]) }),
+  (random) => ({ kind: 'note', number: random.below(1_000) }),
   (random) => ({ kind: 'Git', isSilent: random.chance(0.5) }),
 ];
 

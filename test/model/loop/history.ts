@@ -16,7 +16,7 @@ export interface PlayOptions {
 
 /** Longer than any release with all its deadlines, and the one that takes it back. */
 const patienceMs = 1_500_000;
-const calmMs = 60_000;
+const calmMs = 90_000;
 
 /** Plays a history on the real loop. Gives what it broke; undefined: nothing. */
 export async function play(plan: Plan, options: PlayOptions = {}): Promise<Broken | undefined> {
@@ -40,6 +40,8 @@ class History {
   private readonly watch: Watch;
   private readonly onMoment: PlayOptions['onMoment'];
   private refusals = 0;
+  /** When a write was refused last. */
+  private refusedMs = Number.NEGATIVE_INFINITY;
   private isStatusLost = false;
   private told = 0;
 
@@ -49,9 +51,10 @@ class History {
     this.onMoment = onMoment;
     this.stage = new Stage({ spec, replicas, podStartMs, isRecreated, ...(faulty ? { faulty } : {}) });
     this.watch = new Watch(this.stage);
-    const { onWritten, onOutcome } = this.stage;
+    const { onWritten, onOutcome, onMeasured } = this.stage;
     this.stage.onWritten = (written) => this.guard(() => onWritten(written));
     this.stage.onOutcome = (outcome) => this.guard(() => onOutcome(outcome));
+    this.stage.onMeasured = (what) => this.guard(() => onMeasured(what));
     this.stage.cluster.onRequest = (_ref, manager) => this.request(manager);
   }
 
@@ -68,7 +71,11 @@ class History {
     if (plan.setting.isAutoscaled) stage.needs(2);
     for (const moment of plan.moments) {
       this.happen(moment.happening);
+      this.watch.happened(moment.happening);
       await this.pass(moment.thenMs);
+      // Long enough for the agent to see it and to act.
+      const isAble = this.refusals === 0 && !this.isStatusLost && stage.clock.elapsed() - this.refusedMs > 15_000;
+      if (moment.thenMs >= 3_000 && isAble) this.watch.stands(moment.happening);
       this.tell(moment);
     }
     this.calm();
@@ -132,9 +139,40 @@ class History {
         stage.cluster.freeze(true);
         stage.clock.after(happening.forMs, () => this.thaw());
         return;
+      case 'weight':
+        // Whoever is about to take pods away has looked before.
+        this.watch.isFresh = false;
+        stage.clock.after(2_900, () => this.thaw());
+        return this.reroute(happening.is);
+      case 'slow metrics':
+        stage.metricsLateMs = happening.byMs;
+        return;
+      case 'clock':
+        return stage.clock.set(happening.byMs);
+      case 'note':
+        return stage.edit('Canary', 'app', (canary) => ({
+          ...canary,
+          metadata: {
+            ...canary.metadata,
+            annotations: { ...canary.metadata.annotations, note: `${happening.number}` },
+          },
+        }));
       case 'Git':
         return stage.silenceGit(happening.isSilent);
     }
+  }
+
+  /** As `kubectl edit` does it: both shares. */
+  private reroute(weight: number): void {
+    this.stage.edit('VirtualService', 'app', (object) => {
+      const text = JSON.stringify(object, (_name, member: unknown) => {
+        const { destination } = (member ?? {}) as { readonly destination?: { readonly host?: string } };
+        if (destination?.host === 'app-canary') return { ...(member as object), weight };
+        if (destination?.host === 'app-primary') return { ...(member as object), weight: 100 - weight };
+        return member;
+      });
+      return JSON.parse(text) as typeof object;
+    });
   }
 
   private revive(): void {
@@ -153,10 +191,12 @@ class History {
   private request(manager: string): void {
     if (this.refusals > 0) {
       this.refusals -= 1;
+      this.refusedMs = this.stage.clock.elapsed();
       throw new AgentError('CLUSTER_UNREACHABLE', 'the API server is away');
     }
     if (this.isStatusLost && manager === 'serin-canary' && this.stage.canary?.['status'] !== undefined) {
       this.isStatusLost = false;
+      this.refusedMs = this.stage.clock.elapsed();
       throw new AgentError('CLUSTER_UNREACHABLE', 'the API server is away');
     }
   }
@@ -173,7 +213,8 @@ class History {
       const spec = object['spec'] as Json;
       return spec['replicas'] === 0 ? { ...object, spec: { ...spec, replicas: 1 } } : object;
     });
-    this.edit({ suspend: false, skipAnalysis: false });
+    this.edit({ suspend: false, skipAnalysis: false, progressDeadlineSeconds: 60 });
+    stage.metricsLateMs = 0;
     this.refusals = 0;
     this.isStatusLost = false;
     this.revive();

@@ -16,6 +16,7 @@ import { templateHash } from '../../../src/canary/template-hash.ts';
 import type { CanaryStatus, ConfigKey, Phase } from '../../../src/canary/types.ts';
 import { asRevision, type GitRepo, type Revision } from '../../../src/git/repo.ts';
 import { sha256Hex } from '../../../src/lib/hash.ts';
+import type { Clock } from '../../../src/lib/clock.ts';
 import type { Http, HttpRequest, HttpResponse } from '../../../src/lib/http.ts';
 import { silentLogger } from '../../../src/lib/log.ts';
 import { createOutbox } from '../../../src/lib/outbox.ts';
@@ -160,6 +161,10 @@ export class Stage {
   /** Texts of the Canary's events, oldest first. */
   readonly told: string[] = [];
   metrics: Metrics = 'good';
+  /** Its answers take so long. */
+  metricsLateMs = 0;
+  /** Told when a metric is asked, and when it has been answered. */
+  onMeasured: (what: 'asked' | 'answered') => void = () => undefined;
   /** Webhooks that say no, by the name in their address. */
   readonly closed = new Set<string>();
   /** Told of each write to the cluster. */
@@ -183,8 +188,11 @@ export class Stage {
   constructor(options: StageOptions) {
     this.options = options;
     this.clock = createVirtualClock(Date.UTC(2026, 0, 1));
-    this.cluster = createMemoryCluster(() => this.clock.now());
-    this.pods = createPods(this.cluster, this.clock, options.podStartMs ?? 1_000);
+    // Only the agent's time of day is set by anybody.
+    const begunMs = this.clock.now();
+    const cluster: Clock = { ...this.clock, now: () => begunMs + this.clock.elapsed() };
+    this.cluster = createMemoryCluster(() => cluster.now());
+    this.pods = createPods(this.cluster, cluster, options.podStartMs ?? 1_000);
     this.cluster.onWritten = (written) => {
       this.pods.written(written);
       this.autoscale(written.after);
@@ -250,7 +258,7 @@ export class Stage {
     const { signal } = ending;
     setMaxListeners(0, signal);
     const { cluster, clock } = this;
-    const http: Http = { request: async (request) => this.answer(request) };
+    const http: Http = { request: (request, stop) => this.answer(request, stop) };
     const deps: Deps = { clock, log: silentLogger, http, cluster, repo: {} as GitRepo, telemetry, settings };
     const views = openViews(cluster, clock, undefined, signal);
     const recorder = createEventRecorder(
@@ -343,7 +351,8 @@ export class Stage {
       if (this.isGitSilent || !this.agent) return;
       this.pending.delete(id);
       const { verdict, state, base } = outcome;
-      if (verdict !== 'rolled-back') this.stable = { content: state.content, revision: state.revision };
+      if (verdict === 'promoted' || verdict === 'adopted')
+        this.stable = { content: state.content, revision: state.revision };
       const { says } = this.commits.find(({ revision }) => revision === base) ?? this.tip;
       const isStill = verdict === 'rolled-back' && this.tip.apps[0]?.content === state.content;
       const { revision } = this.push(isStill ? says : {});
@@ -475,10 +484,20 @@ export class Stage {
     });
   }
 
-  private answer({ url }: HttpRequest): HttpResponse {
+  private async answer({ url }: HttpRequest, stop: AbortSignal): Promise<HttpResponse> {
     const { host, pathname } = new URL(url);
     const answered = (status: number, body: string): HttpResponse => ({ status, headers: {}, body });
     if (host === 'hooks') return answered(this.closed.has(pathname.slice(1)) ? 500 : 200, '');
+    this.onMeasured('asked');
+    try {
+      if (this.metricsLateMs > 0) await this.clock.sleep(this.metricsLateMs, stop);
+      return this.measured(answered);
+    } finally {
+      if (!stop.aborted) this.onMeasured('answered');
+    }
+  }
+
+  private measured(answered: (status: number, body: string) => HttpResponse): HttpResponse {
     if (this.metrics === 'unreachable') throw new Error('connection refused');
     if (this.metrics === 'silent') return answered(200, nothing.GET);
     if (this.metrics === 'good') this.passed += 1;

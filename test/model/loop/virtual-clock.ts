@@ -5,6 +5,8 @@ export interface VirtualClock extends Clock {
   run(ms: number): Promise<void>;
   /** What waits for no time goes on until it waits for time. */
   settle(): Promise<void>;
+  /** Somebody sets the time of day. */
+  set(byMs: number): void;
 }
 
 interface Timer {
@@ -15,6 +17,7 @@ interface Timer {
 /** Time that passes only when it is told to: an hour takes as long as what happens in it. */
 export function createVirtualClock(startMs: number): VirtualClock {
   let nowMs = startMs;
+  let skewMs = 0;
   let timers: Timer[] = [];
   const after = (ms: number, run: () => void): (() => void) => {
     const timer = { atMs: nowMs + Math.max(ms, 0), run };
@@ -29,7 +32,10 @@ export function createVirtualClock(startMs: number): VirtualClock {
   // No promise here waits for anything but others and this clock, so all of them have gone on by the next turn of the event loop.
   const settle = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
   return {
-    now: () => nowMs,
+    now: () => nowMs + skewMs,
+    set(byMs) {
+      skewMs += byMs;
+    },
     elapsed: () => nowMs - startMs,
     after,
     sleep: (ms, signal) =>

@@ -1,15 +1,17 @@
 import type { Json } from '../../../src/canary/json.ts';
 import { at, numberOf } from '../../../src/canary/json.ts';
 import { parseStatus } from '../../../src/canary/status.ts';
+import { templateHash } from '../../../src/canary/template-hash.ts';
 import { sameJson } from '../../../src/lib/same-json.ts';
 import type { KubeObject } from '../../../src/manifest/types.ts';
 import { readRecord } from '../../../src/release/record.ts';
 import type { Outcome } from '../../../src/release/types.ts';
 import { canaryManager } from '../../../src/agent/writes.ts';
 import { Broken } from '../invariants.ts';
+import type { Happening } from './happenings.ts';
 import type { Written } from './memory-cluster.ts';
 import { imageOf } from './pods.ts';
-import type { Stage } from './stage.ts';
+import { intervalMs, type Stage } from './stage.ts';
 
 /** What holds of every write of the agent, whatever happened before. The views that it decided by are as fresh as `isFresh` says. */
 export class Watch {
@@ -19,11 +21,63 @@ export class Watch {
   writes = 0;
   private readonly stage: Stage;
   private weight = 0;
+  /** When a metric was answered last, by time that really passes, and of which release. Undefined: nothing follows from it any more. */
+  private answered: { readonly atMs: number; readonly release: string } | undefined;
 
   constructor(stage: Stage) {
     this.stage = stage;
     stage.onWritten = (written) => this.written(written);
     stage.onOutcome = (outcome) => this.ended(outcome);
+    stage.onMeasured = (what) => this.measured(what);
+  }
+
+  /** What lets the next look come early, or is not known to the next agent. */
+  happened({ kind }: Happening): void {
+    if (kind === 'hook' || kind === 'death' || kind === 'refusals' || kind === 'lost status') this.answered = undefined;
+  }
+
+  private measured(what: 'asked' | 'answered'): void {
+    const { stage, answered } = this;
+    // At the start it is only asked whether anybody answers.
+    if (!underAnalysis.includes(phaseOf(stage.canary))) return;
+    const atMs = stage.clock.elapsed();
+    const release = (stage.canary && readRecord(stage.canary)?.id) ?? '';
+    if (what === 'answered') this.answered = { atMs, release: `${release} ${stage.status.lastAppliedSpec}` };
+    else if (answered?.release === `${release} ${stage.status.lastAppliedSpec}`) {
+      const sinceMs = atMs - answered.atMs;
+      // One look asks a second time where it found nothing.
+      hold(
+        'once an interval',
+        sinceMs < 25 || sinceMs >= intervalMs - 25,
+        () => `asked ${sinceMs} ms after the last answer`,
+      );
+    }
+  }
+
+  /** What holds some seconds after something has happened. */
+  stands(happening: Happening): void {
+    const { stage } = this;
+    const target = stage.cluster.peek('Deployment', 'app');
+    const isAble = stage.isRunning && this.isFresh && stage.pods.serving('app-primary') > 0;
+    const cannotKnow = ['refusals', 'lost status', 'death', 'silent watches', 'push'].includes(happening.kind);
+    if (!isAble || cannotKnow || !target || !stage.canary || stage.canary.metadata.deletionTimestamp !== undefined)
+      return;
+    const { weight } = stage.routes;
+    const { lastAppliedSpec, phase, canaryWeight } = stage.status;
+    const hash = templateHash(at(target, 'spec', 'template'));
+    const primary = stage.cluster.peek('Deployment', 'app-primary');
+    const isPromoted = imageOf(primary) === imageOf(target);
+    hold(
+      'users judged',
+      weight === 0 || hash === lastAppliedSpec || isPromoted,
+      () => `${weight} percent are with ${imageOf(target)}, which is not judged`,
+    );
+    const isStill =
+      at(stage.canary, 'spec', 'suspend') === true || at(stage.canary, 'spec', 'progressDeadlineSeconds') !== 60;
+    const isSteps = at(stage.canary, 'spec', 'analysis', 'iterations') === undefined;
+    // What a look asks is answered before it writes.
+    if (stage.metricsLateMs > 0 || isStill || !isSteps || !underAnalysis.includes(phase)) return;
+    hold('weight judged', weight <= canaryWeight, () => `${weight} percent, and ${canaryWeight} was judged`);
   }
 
   private written({ before, after, manager }: Written): void {
@@ -69,7 +123,10 @@ export class Watch {
       const needed = Math.floor((wanted * this.threshold('canary')) / 100);
       hold('pods that answer', up >= needed, () => `${weight} percent for a canary with ${up} of ${needed} pods`);
     }
-    if (phase === 'Promoting' && weight < before && weight === 0 && canary > 0 && stage.passed > 0) {
+    // From what nobody has judged they go home to whoever answers.
+    const isJudged =
+      templateHash(at(stage.cluster.peek('Deployment', 'app'), 'spec', 'template')) === stage.status.lastAppliedSpec;
+    if (phase === 'Promoting' && weight < before && weight === 0 && canary > 0 && stage.passed > 0 && isJudged) {
       const { up, wanted } = pods.fresh('app-primary');
       const needed = Math.floor((wanted * this.threshold('primary')) / 100);
       hold('pods that answer', up >= needed, () => `all users for a primary with ${up} of ${needed} new pods`);
@@ -119,7 +176,7 @@ export class Watch {
     hold('one outcome', commit !== undefined, () => `${verdict} of a content that no commit has`);
     if (!commit) return;
     hold('one outcome', state.images['app'] === `app:${commit.says.version}`, () => `${state.images['app']} is told`);
-    if (verdict === 'rolled-back') return;
+    if (verdict !== 'promoted' && verdict !== 'adopted') return;
     const image = imageOf(stage.cluster.peek('Deployment', 'app-primary'));
     hold('one outcome', image === state.images['app'], () => `${verdict}: ${state.images['app']}, and ${image} runs`);
     const text = at(stage.cluster.peek('ConfigMap', 'config-primary'), 'data', 'text');
@@ -135,6 +192,7 @@ export class Watch {
   }
 }
 
+const underAnalysis = ['Progressing', 'WaitingPromotion'];
 export const resting = ['Initialized', 'Succeeded', 'Failed'];
 
 /** What holds of a stage where nobody has interfered for long. */
