@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { settingsOf, speedOf } from '../../src/cli/sandbox/options.ts';
 import { seedRepository } from '../../src/cli/sandbox/seed.ts';
 import { eventually } from '../helpers/eventually.ts';
-import { commitFiles, lines, runGit, show, withTempDir } from '../helpers/temp-repo.ts';
+import { commitFiles, lines, removeDir, runGit, show, withTempDir } from '../helpers/temp-repo.ts';
 
 const program = new URL('../../dist/main.js', import.meta.url).pathname;
 
@@ -237,6 +237,8 @@ describe.concurrent('a sandbox', { timeout: 60_000 }, () => {
           ),
         20_000,
       );
+      // Nobody else can, when it is killed.
+      await removeDir(dirname(told.kubeconfig));
     }));
 
   it('keeps its files where it is told to, with what was pushed', () =>
