@@ -42,7 +42,11 @@ export function readObjects(value: unknown, place: DocumentPlace): FoundObjects 
     const { open, escaped } = place.mayHoldPlaceholders && !complaint ? placeholdersIn(candidate) : noPlaceholders;
     if (complaint) problems.push({ severity: 'error', path, line, ...complaint });
     else if (open) problems.push({ severity: 'error', path, ...unfilled(candidate, open, line, place) });
-    else manifests.push({ object: tidied(candidate as KubeObject), source: { path, document, line } });
+    else {
+      const odd = oddName(candidate);
+      if (odd) problems.push({ severity: 'error', path, line, ...odd });
+      else manifests.push({ object: tidied(candidate as KubeObject), source: { path, document, line } });
+    }
     if (escaped && !open) problems.push({ severity: 'warning', path, ...escape(candidate, escaped, line, place) });
   };
   if (!isRecord(value) || !isMeant(value)) {
@@ -176,6 +180,15 @@ function complaintOf(value: Record<string, unknown>): Complaint | undefined {
     };
   }
   return undefined;
+}
+
+/** A name that a tool was to fill in. */
+function oddName({ kind, metadata }: Record<string, unknown>): Complaint | undefined {
+  const { name, namespace } = metadata as Record<string, unknown>;
+  const odd = [name, namespace].find((part) => typeof part === 'string' && /[{}$<>\s]/.test(part));
+  if (odd === undefined) return undefined;
+  const hint = 'templates and variables are not filled in: commit what they render to';
+  return { message: `${String(kind)}: ${shown(odd)} is no name`, hint };
 }
 
 const isEncrypted = ({ sops }: Record<string, unknown>): boolean =>

@@ -63,7 +63,10 @@ export function* parsing(path: string, text: string): Generator<void, ParsedFile
   for (const part of splitDocuments(content)) {
     for (const read of readDocuments(part.text)) {
       if (read.kind === 'unreadable') {
-        problems.push(unreadable(path, part.linesBefore + read.line, read.reason, part.text));
+        const problem = unreadable(path, part.linesBefore + read.line, read.reason, part.text);
+        problems.push(problem);
+        // Where it held objects, it is an error all the same.
+        if (problem.severity === 'warning') stray ??= { line: problem.line, what: 'holds no YAML any more' };
         unreadableText += part.text;
       } else take(read.value, document, (item) => part.linesBefore + read.lineAt(item), part.text, part.linesBefore);
       document += 1;

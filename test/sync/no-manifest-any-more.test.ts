@@ -44,6 +44,9 @@ const becomes: readonly (readonly [string, Content, number, RegExp])[] = [
   ['a List of things without kind', 'apiVersion: v1\nkind: List\nitems:\n  - metadata: { name: x }\n', 4, /item 1/],
   ['a List of text', 'apiVersion: v1\nkind: List\nitems: [x]\n', 3, /item 1/],
   ['a template', 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Values.name }}\n', 4, /not readable/],
+  ['an error page', '<!DOCTYPE html>\n<html><title>404: Not Found</title></html>\n', 1, /no YAML any more/],
+  ['a template of a name', 'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: "{{ app }}" }\n', 1, /is no name/],
+  ['a shell variable as a name', 'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: $APP }\n', 1, /is no name/],
   ['a template of an engine', '{% if x %}\napiVersion: v1\n{% endif %}\n', 1, /not readable/],
   ['a merge conflict', `<<<<<<< HEAD\n${config('x')}=======\n>>>>>>> b\n`, 1, /not readable/],
   [
