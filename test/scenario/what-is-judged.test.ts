@@ -77,8 +77,14 @@ describe('a release', patient, () => {
       });
       await stage.said('New revision detected! Restarting analysis for podinfo.test');
       await stage.until('the first step again', () => weights(stage)[1] === 20);
+      const tracked = (): string | undefined => {
+        const status = object(stage, 'Canary', 'podinfo')?.['status'] as { trackedConfigs?: Record<string, string> };
+        return status.trackedConfigs?.['secret/credentials'];
+      };
+      const before = tracked();
       await editByHand(stage, 'Secret', 'credentials', { data: credentials('second').data });
       await stage.until('the analysis is restarted', () => told(stage, 'New revision detected! Restarting') === 2);
+      await stage.until('its status says so', () => tracked() !== before);
       // What is judged is on the Canary: another agent goes on with it.
       await stage.agent.stop();
       await stage.start();

@@ -227,12 +227,13 @@ class History {
   private async leave(): Promise<void> {
     const { stage } = this;
     // Pods that were given back a moment ago are there by then.
-    await this.pass(calmMs / 2);
+    do await this.pass(calmMs / 2);
+    while (stage.isSyncing);
     stage.cluster.drop({ apiVersion: 'flagger.app/v1beta1', kind: 'Canary', namespace: 'demo', name: 'app' });
     for (let passedMs = 0; stage.canary && passedMs < patienceMs / 2; passedMs += calmMs) await this.pass(calmMs);
-    const { version } = stage.tip.says;
-    // Users stay with a primary that answers as long as the target does not.
-    const mayStay = [broken, half].includes(version) || stage.pods.serving('app') === 0;
+    // Users stay with a primary that answers as long as not all pods of the target do.
+    const { up, wanted } = stage.pods.fresh('app');
+    const mayStay = up < wanted || wanted === 0;
     hold('handed back', mayStay || !stage.canary, () => 'it stays, although its target answers');
     this.tell(undefined);
   }

@@ -27,14 +27,16 @@ export interface Pods {
   down(name: string, isDown: boolean): void;
   health(image: string, health: Health): void;
   readonly startMs: number;
-  /** Of the Deployment as it is now: pods that answer, those of the template before included. */
+  /** As its controller has told last, none where none are wanted: pods that answer, those of the template before included. */
   serving(name: string): number;
-  /** Pods of the present template that answer, and how many are wanted. */
+  /** Likewise: pods of the present template that answer, and how many are wanted. */
   fresh(name: string): { readonly up: number; readonly wanted: number };
 }
 
 export function createPods(cluster: MemoryCluster, clock: Clock, startMs: number): Pods {
   const workloads = new Map<string, Workload>();
+  /** What their statuses say. */
+  const told = new Map<string, { readonly available: number; readonly old: number }>();
   const downNames = new Set<string>();
   const healths = new Map<string, Health>();
 
@@ -62,6 +64,7 @@ export function createPods(cluster: MemoryCluster, clock: Clock, startMs: number
     one.old = downNames.has(name) ? one.old : old;
     const available = up + old;
     const deadlineMs = one.movedMs + 60_000;
+    told.set(name, { available, old });
     const isLate = up < wanted && clock.now() >= deadlineMs;
     const before = object['status'] as
       | { availableReplicas?: number; conditions?: { lastUpdateTime?: string }[] }
@@ -106,6 +109,7 @@ export function createPods(cluster: MemoryCluster, clock: Clock, startMs: number
       if (!after) {
         known?.cancel();
         workloads.delete(name);
+        told.delete(name);
         return;
       }
       const {
@@ -150,13 +154,10 @@ export function createPods(cluster: MemoryCluster, clock: Clock, startMs: number
       healths.set(image, health);
       for (const [name, one] of workloads) if (one.image === image) show(name);
     },
-    serving(name) {
-      const one = workloads.get(name);
-      return one ? upOf(name, one) + oldOf(name, one) : 0;
-    },
+    serving: (name) => (workloads.get(name)?.started.length === 0 ? 0 : (told.get(name)?.available ?? 0)),
     fresh(name) {
-      const one = workloads.get(name);
-      return one ? { up: upOf(name, one), wanted: one.started.length } : { up: 0, wanted: 0 };
+      const { available = 0, old = 0 } = told.get(name) ?? {};
+      return { up: available - old, wanted: workloads.get(name)?.started.length ?? 0 };
     },
   };
 }

@@ -23,6 +23,8 @@ export class Watch {
   private weight = 0;
   /** When a metric was answered last, by time that really passes, and of which release. Undefined: nothing follows from it any more. */
   private answered: { readonly atMs: number; readonly release: string } | undefined;
+  /** Something that is judged has changed since the primary was last written: its users leave the canary for whoever answers. */
+  private isChanged = false;
 
   constructor(stage: Stage) {
     this.stage = stage;
@@ -87,7 +89,10 @@ export class Watch {
     if (object.kind === 'Canary' && after === undefined) this.handedBack();
     if (manager !== canaryManager) {
       // What was found good was found of something else.
-      if (isJudged(object) && !sameJson(contentOf(before), contentOf(after))) stage.passed = 0;
+      if (isJudged(object) && !sameJson(contentOf(before), contentOf(after))) {
+        stage.passed = 0;
+        this.isChanged = true;
+      }
       return;
     }
     this.writes += 1;
@@ -126,7 +131,8 @@ export class Watch {
     // From what nobody has judged they go home to whoever answers.
     const isJudged =
       templateHash(at(stage.cluster.peek('Deployment', 'app'), 'spec', 'template')) === stage.status.lastAppliedSpec;
-    if (phase === 'Promoting' && weight < before && weight === 0 && canary > 0 && stage.passed > 0 && isJudged) {
+    const isLed = phase === 'Promoting' && weight < before && weight === 0 && canary > 0;
+    if (isLed && isJudged && !this.isChanged) {
       const { up, wanted } = pods.fresh('app-primary');
       const needed = Math.floor((wanted * this.threshold('primary')) / 100);
       hold('pods that answer', up >= needed, () => `all users for a primary with ${up} of ${needed} new pods`);
@@ -144,6 +150,7 @@ export class Watch {
       return;
     }
     if (sameJson(at(before, 'spec', 'template'), at(after, 'spec', 'template'))) return;
+    if (this.isFresh) this.isChanged = false;
     this.promotes(`${imageOf(after)} is written to the primary`);
     if (imageOf(before) === imageOf(after)) return;
     const record = stage.canary && readRecord(stage.canary);
