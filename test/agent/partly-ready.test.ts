@@ -88,8 +88,9 @@ describe('a mirror', () => {
       ...canary,
       spec: { ...(canary['spec'] as Json), skipAnalysis: true },
     }));
-    await stage.run(25_000);
-    expect(stage.routes.isMirrored).toBe(false);
+    for (let s = 0; stage.status.phase === 'Progressing' && s < 60; s += 1) await stage.run(500);
+    // Before the primary gets the version, not some time after.
+    expect([stage.status.phase, stage.routes.isMirrored]).toEqual(['Promoting', false]);
     await stage.run(120_000);
     expect([stage.status.phase, stage.routes.isMirrored]).toEqual(['Succeeded', false]);
   });
