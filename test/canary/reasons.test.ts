@@ -22,7 +22,7 @@ const crash = toldTrouble(
 );
 
 /** A release that fails, and what everybody is told of it. */
-function failed(answerOf: (question: Question) => Answer | undefined, { isBroken = false } = {}) {
+function failed(answerOf: (question: Question) => Answer | undefined, { isBroken = false, isSilent = false } = {}) {
   const world = createModelCluster({
     canarySpec: {
       provider: 'traefik',
@@ -50,6 +50,18 @@ function failed(answerOf: (question: Question) => Answer | undefined, { isBroken
   const rollout = createRollout({ world, answer: (question) => (isReleased && answerOf(question)) || good(question) });
   rollout.run(world.nowMs + 15_000);
   isReleased = true;
+  if (isSilent) {
+    const see = world.see.bind(world);
+    world.see = () => {
+      const seen = see();
+      const conditions = [
+        { type: 'Progressing', status: 'True', reason: 'NewReplicaSetAvailable' },
+        { type: 'Available', status: 'True', reason: 'MinimumReplicasAvailable' },
+      ];
+      const status = { ...(seen.target?.['status'] as object), conditions };
+      return { ...seen, ...(seen.target ? { target: { ...seen.target, status } } : {}) };
+    };
+  }
   if (isBroken) world.brokenImages.add('example.org/app:2.0.0');
   world.setImage('example.org/app:2.0.0');
   rollout.run(world.nowMs + 200_000);
@@ -127,6 +139,12 @@ describe('pods that do not start', () => {
       'last log lines:',
       '  panic: no database',
     ]);
+  });
+
+  it('end the release too where the Deployment may miss all of them, and so never says that its deadline is over', () => {
+    const { check, alerts } = failed(pods(crash), { isBroken: true, isSilent: true });
+    expect(check).toMatchObject({ name: 'readiness', reason: 'container crashes (exit 1)' });
+    expect(alerts.some((alert) => alert.startsWith('Progress deadline exceeded '))).toBe(true);
   });
 
   it('are told as Flagger does where nothing is known of them', () => {

@@ -1,8 +1,9 @@
 import { formatGoDuration } from '../../lib/duration.ts';
 import { at, listOf, numberOf } from '../json.ts';
+import type { Readiness } from '../types.ts';
 import { advance, tellPlain } from './advance.ts';
 import { analyse, heldMs, isHeldTooLong, type Judgement, runPreRollout } from './analyse.ts';
-import { canaryReadiness, primaryReadiness, primaryServes } from './health.ts';
+import { canaryReadiness, canaryServes, primaryReadiness, primaryServes } from './health.ts';
 import { failedCheckOf, tellNotReady } from './pods.ts';
 import { askHook, hooksOf } from './hooks.ts';
 import { preparedMark } from './marks.ts';
@@ -49,7 +50,7 @@ export function* progress(stage: Stage): Asking<void> {
 
 /** Deals with a canary that is not ready. */
 function* isCanaryUp(stage: Stage): Asking<boolean> {
-  const ready = canaryReadiness(stage);
+  const ready = overdue(stage, canaryReadiness(stage));
   // With pods that are about to go it is as one that has none yet.
   if (ready.kind === 'ready') return !wakeTarget(stage);
   const trouble = yield* tellNotReady(stage, 'canary', ready);
@@ -61,6 +62,19 @@ function* isCanaryUp(stage: Stage): Asking<boolean> {
   }
   scaleFromZero(stage);
   return false;
+}
+
+/**
+ * A Deployment that was complete at zero pods, and may miss them all (one replica and maxUnavailable 1, as in Flagger's own guides), never
+ * tells that its deadline is over. Without a pod that answers it is over all the same, so that the release ends.
+ */
+function overdue(stage: Stage, ready: Readiness): Readiness {
+  const { kind, spec, seen, status } = stage;
+  if (ready.kind !== 'progressing' || kind.kind !== 'Deployment' || canaryServes(stage)) return ready;
+  const sinceMs = seen.nowMs - Date.parse(status.lastTransitionTime ?? '');
+  // One look more than the Deployment's own deadline, which is to be told first where it can.
+  const deadlineMs = spec.progressDeadlineSeconds * 1_000 + spec.analysis.intervalMs;
+  return sinceMs > deadlineMs ? { kind: 'stuck', reason: ready.reason } : ready;
 }
 
 /** Rounds, or the mark of a weighted canary, of one whose users have gone home. */
