@@ -291,7 +291,12 @@ export function startAgent(deps: Deps): Agent {
     });
   const start = async (): Promise<void> => {
     // Nothing is decided before the world has been seen once.
-    await Promise.all([views.canaries.synced, views.deployments.synced, views.services.synced, views.templates.synced]);
+    const { canaries, deployments, services, templates } = views;
+    const seen = Promise.all([canaries.synced, deployments.synced, services.synced, templates.synced]);
+    // Where the cluster never answers, the agent can be stopped all the same.
+    const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+    await Promise.race([seen, stopped]);
+    if (signal.aborted) return;
     await views.findScalers();
     for (const canary of views.canaries.list()) releases.resume(canary);
     await syncLoop.run();
