@@ -188,12 +188,15 @@ export function createCanaryLoop({
 
   /** Its users leave what nobody judges even so. False: they could not. */
   const standStill = async (key: string, canary: KubeObject, memory: Memory): Promise<boolean> => {
+    const status = parseStatus(canary);
+    // One that was never looked at has led nobody anywhere.
+    if (status.phase === '') return true;
     const understood = understanding.still(key, canary);
     if (!understood) return true;
     try {
       // Why it stands still has been said.
       memory.suspensionTold = true;
-      const reached = await reach({ ...understood, status: parseStatus(canary), canary }, memory);
+      const reached = await reach({ ...understood, status, canary }, memory);
       if (reached) await perform(key, canary, memory, reached);
       return true;
     } catch (error) {

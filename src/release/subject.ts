@@ -11,7 +11,7 @@ export interface SaidCommit {
 /** What `git log --oneline` and most hosts show. */
 export const maxSubject = 72;
 /** Of a subject that is too long, the parts keep at least so many letters. */
-const least = { version: 20, reason: 28, app: 9 };
+const least = { version: 20, description: 12, reason: 28, app: 9 };
 
 export interface SubjectContext {
   readonly previousImages: Readonly<Record<string, string>>;
@@ -55,7 +55,7 @@ interface Parts {
   readonly reason?: string;
 }
 
-/** Everything where it fits; else the version is shortened first, then the reason, then the name. */
+/** Everything where it fits; else the version is shortened first, then the reason, then what describes the version; the name at last. */
 function fitted({ verb, app, version, reason }: Parts): string {
   const joined = (parts: Omit<Parts, 'verb'>): string =>
     oneLine(`${verb} ${parts.app} ${parts.version}`.trim(), 1_000) +
@@ -68,6 +68,13 @@ function fitted({ verb, app, version, reason }: Parts): string {
   surplus = surplusOf(parts);
   if (surplus > 0 && reason !== undefined)
     parts = { ...parts, reason: oneLine(reason, cut(oneLine(reason, 1_000), surplus, least.reason)) };
+  surplus = surplusOf(parts);
+  // People search the log for the name; what has changed stands in the body, too.
+  if (surplus > 0 && version.endsWith(')')) {
+    const short = shortVersion(version, cut(parts.version, surplus, least.description));
+    const isEnough = surplusOf({ ...parts, version: short }) <= 0;
+    parts = { ...parts, version: isEnough ? short : version.slice(0, version.indexOf('(')).trim() };
+  }
   surplus = surplusOf(parts);
   if (surplus > 0) parts = { ...parts, app: middleCut(app, cut(app, surplus, least.app)) };
   return oneLine(joined(parts), maxSubject);

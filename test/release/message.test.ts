@@ -146,6 +146,19 @@ describe('a subject', () => {
   });
 
   it.each([
+    ['quotes/quotesbackend', '2 (env FAIL_EN…)'],
+    ['shopping/quotesbackend', '2 (env FAIL…)'],
+    ['a-longer-team/quotesbackend', '2'],
+  ])('shortens what has changed before it shortens the name %s, which people search for', (app, version) => {
+    const [namespace = '', name = ''] = app.split('/');
+    const state = { ...anOutcome().state, images: { quotes: 'quotesbackend:2' } };
+    const failedCheck = { name: 'x', reason: 'success rate 0.00% < 99%' };
+    const outcome = rolledBack({ app: { namespace, name }, state, failedCheck, changes: ['env FAIL_ENABLED'] });
+    const settings = { ...reverted, previousImages: state.images, previousConfigs: state.configs };
+    expect(subjectOf(outcome, settings)).toBe(`rollback ${app} ${version}: success rate 0.00% < 99%`);
+  });
+
+  it.each([
     [
       'another digest of the same tag',
       'app:1@sha256:0123456789abcdef00',

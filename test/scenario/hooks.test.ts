@@ -179,7 +179,7 @@ describe('what hooks and people are told', onceMore, () => {
       await adopted(stage);
       await stage.edit('podinfo 3.1.4', appPath(), toTag('3.1.4'));
       const { subject } = await outcome(stage, 1);
-      expect(subject).toMatch(/^rollback test\/podinfo 3\.1\.4: canary not ready/);
+      expect(subject).toBe('rollback test/podinfo 3.1.4: readiness probe fails (HTTP 503)');
       await stage.until('the alert', () => receiver.alerts('here').length > 0);
       const [alert, ...more] = receiver.alerts('here');
       expect(alert).toMatchObject({ color: 'danger', author: 'podinfo.test' });
