@@ -147,7 +147,7 @@ describe('a subject', () => {
 
   it.each([
     ['quotes/quotesbackend', '2 (env FAIL_EN…)'],
-    ['shopping/quotesbackend', '2 (env FAIL…)'],
+    ['shopping/quotesbackend', '2 (env FAIL_…)'],
     ['a-longer-team/quotesbackend', '2'],
   ])('shortens what has changed before it shortens the name %s, which people search for', (app, version) => {
     const [namespace = '', name = ''] = app.split('/');
