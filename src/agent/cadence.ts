@@ -1,8 +1,8 @@
 import type { Answer, Question } from '../canary/types.ts';
 
-/** The last look at a release that judged it. Times by `Clock.elapsed`, so that nobody who sets a clock brings two looks together. */
+/** The last look that asked what a release is judged by. Times by `Clock.elapsed`, so that nobody who sets a clock brings two looks together. */
 export interface Judged {
-  /** When the last of what it asked was answered and of what it led users by was written. */
+  /** When the last of what it asked was answered, also where it came to no verdict, and of what it led users by was written. */
   readonly endedMs: number;
   /** What it was told, by questionKey, while not all that followed from it is done: the repeated tick goes on with that. */
   readonly answers?: ReadonlyMap<string, Answer>;

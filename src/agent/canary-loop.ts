@@ -114,7 +114,9 @@ export function createCanaryLoop({
     const cached = views.canaries.get(namespace, name);
     if (cached === undefined || !isBehind(cached, memory)) return cached;
     const live = await cluster.get({ apiVersion: cached.apiVersion, kind: cached.kind, namespace, name }, signal);
-    if (live?.metadata.resourceVersion === cached.metadata.resourceVersion) memory.ahead = undefined;
+    // How far the view is behind is known now: what comes after this version is news.
+    const isSame = live?.metadata.resourceVersion === cached.metadata.resourceVersion;
+    if (live) memory.ahead = isSame ? undefined : live.metadata.resourceVersion;
     return live;
   };
 

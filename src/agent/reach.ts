@@ -87,7 +87,10 @@ export function createReach({ deps, views, look, desiredReplicas, decideSettings
       if (answer === interrupted) return undefined;
       const asked = questionKey(step.question);
       answers.set(asked, answer);
-      if (isJudging(step.question)) judging.set(asked, answer);
+      if (!isJudging(step.question)) continue;
+      judging.set(asked, answer);
+      // Where nothing comes of it, as of a canary that has lost its pods meanwhile, it is still asked once an interval.
+      memory.judged = { endedMs: clock.elapsed(), ...(begun ? { answers: judging } : {}) };
     }
   };
 }

@@ -1,9 +1,7 @@
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { type Json, jsonOf } from '../../src/canary/json.ts';
 import type { Effects } from '../../src/agent/execute.ts';
-import type * as cadence from '../../src/agent/cadence.ts';
 import type { Releases } from '../../src/agent/releases.ts';
-import type * as parse from '../../src/canary/parse.ts';
-import type { CanarySpec } from '../../src/canary/types.ts';
 import { readRecord } from '../../src/release/record.ts';
 import type { Invariant } from '../model/invariants.ts';
 import { checkLoop, shrinkLoop, tellLoop } from '../model/loop/check.ts';
@@ -12,22 +10,6 @@ import type { Faults } from '../model/loop/stage.ts';
 
 /** `npm run check:model -- --loop` plays as many as wanted, of other seeds each time. */
 const histories = 60;
-
-type Cadence = typeof cadence;
-const hurried = vi.hoisted((): { restMs: Cadence['restMs'] | undefined } => ({ restMs: undefined }));
-vi.mock('../../src/agent/cadence.ts', async (original) => {
-  const real = await original<Cadence>();
-  return { ...real, restMs: (...input: Parameters<Cadence['restMs']>) => (hurried.restMs ?? real.restMs)(...input) };
-});
-type Parse = typeof parse;
-const misread = vi.hoisted((): { spec: (spec: CanarySpec) => CanarySpec } => ({ spec: (spec) => spec }));
-vi.mock('../../src/canary/parse.ts', async (original) => {
-  const real = await original<Parse>();
-  return {
-    ...real,
-    parseCanary: (...input: Parameters<typeof real.parseCanary>) => misread.spec(real.parseCanary(...input)),
-  };
-});
 
 describe('any history of the real loop', () => {
   it('keeps every invariant', { timeout: 120_000 }, async () => {
@@ -50,16 +32,16 @@ const withReleases = (change: (releases: Releases) => Partial<Releases>): Faults
 const withRun = (run: (effects: Effects) => Effects['run']): Faults => ({
   effects: (effects) => ({ ...effects, run: run(effects) }),
 });
-const analysis =
-  (change: (analysis: CanarySpec['analysis']) => Partial<CanarySpec['analysis']>) => (spec: CanarySpec) => ({
-    ...spec,
-    analysis: { ...spec.analysis, ...change(spec.analysis) },
-  });
+const withAnalysis = (change: (analysis: Json) => Json): Faults => ({
+  canary: (canary) => {
+    const spec = jsonOf(canary['spec']);
+    const analysis = jsonOf(spec['analysis']);
+    return { ...canary, spec: { ...spec, analysis: { ...analysis, ...change(analysis) } } };
+  },
+});
 
 interface Fault {
-  readonly cadence?: typeof cadence.restMs;
-  readonly faulty?: Faults;
-  readonly spec?: (spec: CanarySpec) => CanarySpec;
+  readonly faulty: Faults;
   readonly breaks: readonly Invariant[];
   /** It takes a rare history: the search begins near one. Absent: 1. */
   readonly firstSeed?: number;
@@ -95,22 +77,23 @@ const faults: Readonly<Record<string, Fault>> = {
     firstSeed: 95,
   },
   'takes the one ready threshold for the other': {
-    spec: analysis(({ primaryReadyThreshold, canaryReadyThreshold }) => ({
+    faulty: withAnalysis(({ primaryReadyThreshold, canaryReadyThreshold }) => ({
       primaryReadyThreshold: canaryReadyThreshold,
       canaryReadyThreshold: primaryReadyThreshold,
     })),
     breaks: ['pods that answer'],
   },
   'gives users to a canary of which only a part answers': {
-    spec: analysis(() => ({ canaryReadyThreshold: 1 })),
+    faulty: withAnalysis(() => ({ canaryReadyThreshold: 1 })),
     breaks: ['pods that answer'],
   },
   'gives users to a primary of which only a part answers': {
-    spec: analysis(() => ({ primaryReadyThreshold: 1 })),
+    faulty: withAnalysis(() => ({ primaryReadyThreshold: 1 })),
     breaks: ['pods that answer'],
   },
   'judges again as soon as something wakes it': {
-    cadence: () => undefined,
+    // To it an interval is over at once.
+    faulty: { clock: (clock) => ({ ...clock, elapsed: () => clock.elapsed() * 1_000 }) },
     breaks: ['once an interval'],
   },
   'moves no users': {
@@ -123,14 +106,8 @@ const faults: Readonly<Record<string, Fault>> = {
 
 describe('the check of the real loop', () => {
   it.each(Object.entries(faults))('notices one that %s', { timeout: 120_000 }, async (_name, fault) => {
-    misread.spec = fault.spec ?? ((spec) => spec);
-    hurried.restMs = fault.cadence;
-    try {
-      const found = await checkLoop(fault.firstSeed ?? 1, 400, fault.faulty ? { faulty: fault.faulty } : {});
-      expect(fault.breaks).toContain(found?.broken.invariant);
-    } finally {
-      misread.spec = (spec) => spec;
-      hurried.restMs = undefined;
-    }
+    const { faulty, firstSeed = 1, breaks } = fault;
+    const found = await checkLoop(firstSeed, 400, { faulty });
+    expect(breaks).toContain(found?.broken.invariant);
   });
 });

@@ -148,6 +148,9 @@ export interface StageOptions {
 export interface Faults {
   readonly releases?: (releases: Releases) => Releases;
   readonly effects?: (effects: Effects) => Effects;
+  /** How it reads the Canary. */
+  readonly canary?: (canary: KubeObject) => KubeObject;
+  readonly clock?: (clock: Clock) => Clock;
 }
 
 /** An agent with its real loop on a cluster in memory, with time that passes as fast as it is told, and a branch that it is told of. */
@@ -257,7 +260,9 @@ export class Stage {
     const ending = new AbortController();
     const { signal } = ending;
     setMaxListeners(0, signal);
-    const { cluster, clock } = this;
+    const { faulty = {} } = this.options;
+    const cluster = faulty.canary ? misread(this.cluster, faulty.canary) : this.cluster;
+    const clock = faulty.clock?.(this.clock) ?? this.clock;
     const http: Http = { request: (request, stop) => this.answer(request, stop) };
     const deps: Deps = { clock, log: silentLogger, http, cluster, repo: {} as GitRepo, telemetry, settings };
     const views = openViews(cluster, clock, undefined, signal);
@@ -266,7 +271,6 @@ export class Stage {
       signal,
     );
     const applied = createAppliedApps({ clock, hasSeen: (ref, version) => views.hasSeen(ref, version) });
-    const { faulty = {} } = this.options;
     const own = createReleases({
       deps,
       submit: (outcome) => this.submit(outcome),
@@ -512,6 +516,22 @@ interface Agent {
   readonly releases: Releases;
   readonly loop: CanaryLoop;
   readonly phases: Map<string, Phase>;
+}
+
+/** The cluster, as one who reads Canaries in another way sees it. */
+function misread(cluster: MemoryCluster, change: (canary: KubeObject) => KubeObject): MemoryCluster {
+  const read = (object: KubeObject): KubeObject => (object.kind === 'Canary' ? change(object) : object);
+  return {
+    ...cluster,
+    reflect(kind, options, signal) {
+      const { project = (object: KubeObject) => object } = options;
+      return cluster.reflect(kind, { ...options, project: (object) => project(read(object)) }, signal);
+    },
+    async get(...input) {
+      const live = await cluster.get(...input);
+      return live && read(live);
+    },
+  };
 }
 
 /** Git says nothing of the number of pods: that is the canary's. What others have added to the template stays. */
