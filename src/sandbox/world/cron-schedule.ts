@@ -3,15 +3,15 @@ import { parseGoDuration } from '../../lib/duration.ts';
 /** The first time after `afterMs` that the schedule names; undefined where it names none within five years, or cannot be read. */
 export type Schedule = (afterMs: number) => number | undefined;
 
-const names: Readonly<Record<string, string>> = {
-  '@yearly': '0 0 1 1 *',
-  '@annually': '0 0 1 1 *',
-  '@monthly': '0 0 1 * *',
-  '@weekly': '0 0 * * 0',
-  '@daily': '0 0 * * *',
-  '@midnight': '0 0 * * *',
-  '@hourly': '0 * * * *',
-};
+const names: ReadonlyMap<string, string> = new Map([
+  ['@yearly', '0 0 1 1 *'],
+  ['@annually', '0 0 1 1 *'],
+  ['@monthly', '0 0 1 * *'],
+  ['@weekly', '0 0 * * 0'],
+  ['@daily', '0 0 * * *'],
+  ['@midnight', '0 0 * * *'],
+  ['@hourly', '0 * * * *'],
+]);
 const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
 const days = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
 const minuteMs = 60_000;
@@ -22,7 +22,7 @@ export function readSchedule(text: string, zone = 'UTC'): Schedule {
   const every = /^@every (\S+)$/.exec(text.trim())?.[1];
   const everyMs = every === undefined ? undefined : parseGoDuration(every);
   if (everyMs !== undefined) return (afterMs) => afterMs + Math.max(1_000, everyMs);
-  const fields = (names[text.trim()] ?? text.trim()).split(/\s+/);
+  const fields = (names.get(text.trim()) ?? text.trim()).split(/\s+/);
   const [minutes, hours, daysOfMonth, monthsOfYear, daysOfWeek] = [
     valuesOf(fields[0], 0, 59),
     valuesOf(fields[1], 0, 23),
