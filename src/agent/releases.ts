@@ -17,6 +17,7 @@ import { createRecords, unwrittenOf, withLanded } from './records.ts';
 import { type AppTrack, overlayOf, type StableState, trackApp } from './tracker.ts';
 
 const evidenceLimit = 2_000;
+const underAnalysis: ReadonlySet<Phase> = new Set<Phase>(['Progressing', 'WaitingPromotion']);
 /** A content that is promoted may have been replaced by as many newer pushes meanwhile. */
 const contentsRemembered = 20;
 
@@ -58,7 +59,10 @@ export interface Releases {
   isRejected(canary: KubeObject, status: CanaryStatus): boolean;
   /** Likewise as promoted, with no status written since. */
   isPromoted(canary: KubeObject, status: CanaryStatus): boolean;
-  /** Whether the release under way is not the one with this status: it was begun, and the status that was to say so got lost. */
+  /**
+   * Whether the release under way is not the one with this status: it was begun, and the status that was to say so got lost, or what runs
+   * belongs to a commit that has no release yet.
+   */
   isReplaced(canary: KubeObject, status: CanaryStatus): boolean;
   /** Whether what was rolled back, as this status still says, was pushed once more and applied since: it is a release of its own. */
   isPushedAgain(canary: KubeObject, status: CanaryStatus): boolean;
@@ -319,9 +323,13 @@ export function createReleases({ deps, submit, ledger, applied, signal }: Releas
       return !(Date.parse(status.lastTransitionTime ?? '') > outcome.atMs);
     },
     isReplaced(canary, status) {
+      const key = keyOf(canary);
       const record = recordOf(canary);
-      if (!record?.judged || record.outcome || unrecorded.has(keyOf(canary))) return false;
-      return !isOf(record.judged, status);
+      if (record && !record.outcome && !unrecorded.has(key))
+        return record.judged !== undefined && !isOf(record.judged, status);
+      // It was begun by hand, or by an agent that did not know the commit yet, and Git says the same by now: the commit has its outcome, too.
+      const candidate = stableOf(key) && underAnalysis.has(status.phase) ? candidateOf(key, status.phase) : undefined;
+      return candidate !== undefined && candidate.id !== record?.id && isApplied(key, status.phase);
     },
     isPushedAgain(canary, status) {
       const key = keyOf(canary);

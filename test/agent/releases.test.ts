@@ -184,6 +184,26 @@ describe('a release whose status got lost', () => {
     await releases.begin(stored(), { templateHash: 'by hand', configs: {} });
     expect(releases.isReplaced(stored(), status('by hand'))).toBe(false);
   });
+
+  it.each([
+    ['by this agent, before it knew the commit', true],
+    ['by another agent', false],
+  ])('begins anew, with an outcome, where it was begun %s, and Git says the same by now', async (_who, isOwn) => {
+    const { releases, outcomes, canary: stored, sync, told } = await underWay();
+    await releases.end(stored(), { ...rolledBack, templateHash: 'second' });
+    told.content = 'one';
+    sync('c', 'one');
+    const { length } = outcomes;
+    if (isOwn) await releases.begin(stored(), { templateHash: 'third', configs: {} });
+    expect(releases.isReplaced(stored(), status('third')), 'Git does not say it').toBe(false);
+    sync('d', 'three');
+    expect(releases.isReplaced(stored(), status('third'))).toBe(true);
+    expect(releases.isReplaced(stored(), { ...status('third'), phase: 'Promoting' }), 'it is judged').toBe(false);
+    await releases.begin(stored(), { templateHash: 'third', configs: {} });
+    expect(releases.isReplaced(stored(), status('third'))).toBe(false);
+    await releases.end(stored(), { ...rolledBack, templateHash: 'third' });
+    expect(outcomes.slice(length)).toMatchObject([{ verdict: 'rolled-back', state: { content: 'three' } }]);
+  });
 });
 
 describe('what is judged', () => {
