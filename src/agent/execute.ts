@@ -230,7 +230,7 @@ export function createEffects(deps: Deps, { recorder, releases, outbox }: Effect
         }
         case 'begin-release': {
           const before = releases.failedBefore(`${spec.namespace}/${spec.name}`);
-          await releases.begin(seen.canary, effect);
+          await releases.begin(seen.canary, effect, seen.releaseId);
           if (before !== undefined)
             tell(seen.canary, spec, {
               type: 'Warning',

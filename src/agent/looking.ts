@@ -54,7 +54,9 @@ export function createLook({ views, settings, releases, keysFor, workloadsInGit 
       isPromoted: releases.isPromoted(canary, status),
       isReplaced: releases.isReplaced(canary, status),
       isPushedAgain: releases.isPushedAgain(canary, status),
+      isRejectedTip: releases.isRejectedTip(canary, status),
       isUnapplied: !releases.isApplied(key, status.phase),
+      releaseId: releases.releaseId(key, status.phase),
       isSuspensionTold: suspensionTold,
     };
     const noteConfigs = (configs: readonly ConfigKey[]): void => keysFor.noteConfigs(key, configs);

@@ -38,7 +38,9 @@ export type Known = Pick<
   | 'isPromoted'
   | 'isReplaced'
   | 'isPushedAgain'
+  | 'isRejectedTip'
   | 'isUnapplied'
+  | 'releaseId'
   | 'isSuspensionTold'
 >;
 

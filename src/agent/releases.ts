@@ -47,8 +47,13 @@ export interface Releases {
    * applied, is no release yet. True for a Canary that is not in Git, and while nothing is applied.
    */
   isApplied(key: string, phase: Phase | undefined): boolean;
-  /** What is judged is `judged` from now on, also where the release is the one that is under way already. */
-  begin(canary: KubeObject, judged?: Judged): Promise<void>;
+  /** Id of the release that a canary in this phase would begin now; empty: one that Git knows nothing of. */
+  releaseId(key: string, phase: Phase | undefined): string;
+  /**
+   * What is judged is `judged` from now on, also where the release is the one that is under way already. Rejects with CLUSTER_CONFLICT where
+   * it would be another release than the one that was seen, by `seenId`; absent: whatever it is.
+   */
+  begin(canary: KubeObject, judged?: Judged, seenId?: string): Promise<void>;
   /** Version of the Canary that our last note on it made; undefined before one. */
   notedVersion(key: string): string | undefined;
   /** A failed check is also written down, so that a restart can still tell why. Gives whether the Canary was written. */
@@ -66,6 +71,8 @@ export interface Releases {
   isReplaced(canary: KubeObject, status: CanaryStatus): boolean;
   /** Whether what was rolled back, as this status still says, was pushed once more and applied since: it is a release of its own. */
   isPushedAgain(canary: KubeObject, status: CanaryStatus): boolean;
+  /** Whether Git says, and the cluster has, a version that was rejected and has been pushed once more: also one that the primary runs is judged. */
+  isRejectedTip(canary: KubeObject, status: CanaryStatus): boolean;
   end(canary: KubeObject, ended: EndedRelease): Promise<void>;
   /** The release under way was taken back in Git before it was judged to the end. Nothing where Git says something else. */
   withdraw(canary: KubeObject): Promise<void>;
@@ -252,7 +259,8 @@ export function createReleases({ deps, submit, ledger, applied, signal }: Releas
       const where = revision === '' ? '' : ` at ${revision.slice(0, 12)}`;
       return `Image ${rejected.image} of ${shown(key)} failed before${where}, with other settings: ${why === '' ? 'in quarantine' : why}`;
     },
-    async begin(canary, judged) {
+    releaseId: (key, phase) => candidateOf(key, phase)?.id ?? '',
+    async begin(canary, judged, seenId) {
       const key = keyOf(canary);
       if (!isReady) throw new AgentError('GIT_UNREACHABLE', 'a new revision waits until Git was looked at');
       const { phase } = parseStatus(canary);
@@ -260,6 +268,9 @@ export function createReleases({ deps, submit, ledger, applied, signal }: Releas
         throw new AgentError('CLUSTER_CONFLICT', `what Git says of ${shown(key)} is not applied yet`);
       records.read(key, canary);
       const candidate = candidateOf(key, phase);
+      // A sync has gone by since: what was looked at is not what Git says now.
+      if (seenId !== undefined && seenId !== (candidate?.id ?? ''))
+        throw new AgentError('CLUSTER_CONFLICT', `Git says something else of ${shown(key)} by now`);
       unrecorded.add(key);
       if (!candidate) return;
       unrecorded.delete(key);
@@ -338,6 +349,15 @@ export function createReleases({ deps, submit, ledger, applied, signal }: Releas
       const candidate = candidateOf(key, status.phase);
       const isAnother = candidate?.content === record.content && candidate.id !== record.id;
       return isAnother && isApplied(key, status.phase);
+    },
+    isRejectedTip(canary, { phase }) {
+      const key = keyOf(canary);
+      const [record, candidate] = [recordOf(canary), candidateOf(key, phase)];
+      if (!candidate || candidate.id === record?.id || !isApplied(key, phase)) return false;
+      const { content, images } = candidate;
+      if (record?.outcome?.verdict === 'rolled-back' && record.content === content) return true;
+      // Others may have been released since.
+      return ledger(key)?.failed({ content, images, templateHash: '' }) !== undefined;
     },
     async end(canary, { verdict, failedCheck, strategy, templateHash, configs }) {
       const key = keyOf(canary);

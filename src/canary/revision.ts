@@ -49,7 +49,8 @@ export interface NoveltyInput {
 /** `same` comes first: right after a crash in the middle of a promotion the primary may already run what is still under analysis. */
 export function noveltyOf({ kind, status, revision, seen, source }: NoveltyInput): Novelty {
   if (status.lastAppliedSpec === revision.hash && changedConfigs(status, revision).length === 0) return 'same';
-  if (seen.primary && source && kind.runs(seen.primary, source) && hasPrimaryConfigs(revision, seen)) return 'promoted';
+  const isPrimarys = seen.primary && source && kind.runs(seen.primary, source) && hasPrimaryConfigs(revision, seen);
+  if (isPrimarys) return seen.isRejectedTip ? 'new' : 'promoted';
   // Another program's hash says nothing. What is under way goes on with the target that it had; what rests is judged.
   const isForeign = status.lastAppliedSpec !== '' && !isComparableHash(status.lastAppliedSpec);
   const rests = status.phase === 'Initialized' || status.phase === 'Succeeded';

@@ -144,6 +144,13 @@ export interface Seen {
   readonly isReplaced?: boolean;
   /** The version that was rolled back last, and that is there still, has been pushed once more. Absent: no. */
   readonly isPushedAgain?: boolean;
+  /** Id of the release that what Git says is, as the cluster is now; empty where it is none. Absent: not known. */
+  readonly releaseId?: string;
+  /**
+   * What Git says and the target is was rejected and has been pushed once more. A promotion that failed leaves it with the primary, and it
+   * is judged even so. Absent: no.
+   */
+  readonly isRejectedTip?: boolean;
   /** Git says something of the target or its configs that is not in the cluster yet: what is new there is only a part of it. Absent: no. */
   readonly isUnapplied?: boolean;
   /** It has been said that this canary stands still on request. Absent: not yet. Kept by the shell. */

@@ -391,11 +391,25 @@ describe('a version that was rolled back', () => {
     on.releases.seen(on.releases.landedOutcomes());
     expect(on.releases.isPushedAgain(on.canary(), failed)).toBe(true);
     expect(on.releases.isPushedAgain(on.canary(), { ...failed, lastAppliedSpec: 'other' })).toBe(false);
+    // Whatever the status says of the way back.
+    expect(on.releases.isRejectedTip(on.canary(), { ...failed, lastAppliedSpec: 'other' })).toBe(true);
     const id = recordOf(on)?.id;
     await on.releases.begin(on.canary(), { templateHash: 'second', configs: {} });
     expect(recordOf(on)).toMatchObject({ content: 'two', revision: commit('d'), supersedes: [] });
     expect(recordOf(on)?.id).not.toBe(id);
     expect(on.releases.isPushedAgain(on.canary(), failed)).toBe(false);
+  });
+
+  it('begins only as what was looked at', async () => {
+    const on = await reverted();
+    const seen = on.releases.releaseId(key, 'Failed');
+    on.sync('d', 'two', on.releases.landedOutcomes());
+    on.releases.seen(on.releases.landedOutcomes());
+    const judged = { templateHash: 'first', configs: {} };
+    await expect(on.releases.begin(on.canary(), judged, seen)).rejects.toMatchObject({ code: 'CLUSTER_CONFLICT' });
+    expect(recordOf(on)?.outcome?.verdict).toBe('rolled-back');
+    await on.releases.begin(on.canary(), judged, on.releases.releaseId(key, 'Failed'));
+    expect(recordOf(on)).toMatchObject({ content: 'two', judged });
   });
 
   it('is tried again where that was pushed while the agent was away', async () => {

@@ -182,6 +182,8 @@ export class Stage {
   readonly options: StageOptions;
   private readonly pending = new Map<string, Outcome>();
   private stable: StableState | undefined;
+  /** Contents that were rejected and not promoted since. */
+  private readonly quarantine = new Set<string>();
   private taken: Revision | undefined;
   private agent: Agent | undefined;
   private syncing: Promise<void> | undefined;
@@ -274,7 +276,12 @@ export class Stage {
     const own = createReleases({
       deps,
       submit: (outcome) => this.submit(outcome),
-      ledger: () => this.stable && { stable: this.stable, failed: () => undefined, rejectedImage: () => undefined },
+      ledger: () =>
+        this.stable && {
+          stable: this.stable,
+          failed: ({ content }) => (this.quarantine.has(content) ? 'it was rejected' : undefined),
+          rejectedImage: () => undefined,
+        },
       applied,
       signal,
     });
@@ -357,6 +364,8 @@ export class Stage {
       const { verdict, state, base } = outcome;
       if (verdict === 'promoted' || verdict === 'adopted')
         this.stable = { content: state.content, revision: state.revision };
+      if (verdict === 'rolled-back') this.quarantine.add(state.content);
+      if (verdict === 'promoted') this.quarantine.delete(state.content);
       const { says } = this.commits.find(({ revision }) => revision === base) ?? this.tip;
       const isStill = verdict === 'rolled-back' && this.tip.apps[0]?.content === state.content;
       const { revision } = this.push(isStill ? says : {});

@@ -1,0 +1,128 @@
+import { describe, expect, it } from 'vitest';
+import type { Json } from '../../src/canary/json.ts';
+import { holdAtRest } from '../model/loop/watch.ts';
+import { imageOf } from '../model/loop/pods.ts';
+import { Stage, type StageOptions } from '../model/loop/stage.ts';
+
+const metric = { name: 'request-success-rate', interval: '1m', thresholdRange: { min: 99 } };
+const primaryImage = (stage: Stage): string | undefined => imageOf(stage.cluster.peek('Deployment', 'app-primary'));
+
+async function until(stage: Stage, isThere: () => boolean): Promise<void> {
+  for (let s = 0; !isThere(); s += 1) {
+    if (s > 3_000) expect.fail(`it is ${stage.status.phase}, after ${stage.told.slice(-3).join(', ')}`);
+    await stage.run(100);
+  }
+}
+
+/** Version 1 could not be promoted: the primary has it, Git has taken it back, and the way back to version 0 is under way. */
+async function onTheWayBack(analysis: Json = {}, options: Pick<StageOptions, 'faulty'> = {}): Promise<Stage> {
+  const stage = new Stage({
+    ...options,
+    replicas: 1,
+    podStartMs: 500,
+    spec: {
+      provider: 'istio',
+      progressDeadlineSeconds: 60,
+      targetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'app' },
+      service: { port: 80 },
+      analysis: { interval: '10s', threshold: 1, stepWeight: 20, maxWeight: 60, metrics: [metric], ...analysis },
+    },
+  });
+  stage.push({});
+  stage.start();
+  await stage.run(60_000);
+  stage.push({ version: 1 });
+  stage.wakeSync();
+  await until(stage, () => stage.status.phase === 'Promoting');
+  stage.pods.down('app-primary', true);
+  stage.closed.add('gate');
+  await until(stage, () => stage.outcomes.length === 2);
+  stage.pods.down('app-primary', false);
+  await until(stage, () => ['Progressing', 'Waiting'].includes(stage.status.phase));
+  await stage.run(2_000);
+  expect([primaryImage(stage), stage.tip.says.version, stage.outcomes.at(-1)?.verdict]).toEqual([
+    'app:1',
+    0,
+    'rolled-back',
+  ]);
+  return stage;
+}
+
+describe('a version that could not be promoted and is pushed again', () => {
+  const gate = { webhooks: [{ name: 'gate', type: 'confirm-rollout', url: 'http://hooks/gate' }] };
+  const agentsEnd = async (stage: Stage): Promise<void> => {
+    stage.kill();
+    stage.start();
+  };
+  const waysBackFail = async (stage: Stage): Promise<void> => {
+    stage.metrics = 'bad';
+    await until(stage, () => stage.status.phase === 'Failed');
+    stage.metrics = 'good';
+  };
+  const nothing = async (): Promise<void> => undefined;
+  it.each<[string, Json, (stage: Stage) => Promise<void>]>([
+    ['while the version before is judged', {}, nothing],
+    ['where that one waits to be let in', gate, nothing],
+    ['after that one has failed too', {}, waysBackFail],
+    ['after the agent has started anew', {}, agentsEnd],
+  ])('is judged as any other, although the primary runs it, %s', async (_when, analysis, before) => {
+    const stage = await onTheWayBack(analysis);
+    await before(stage);
+    stage.push({ version: 1 });
+    stage.wakeSync();
+    await stage.run(5_000);
+    stage.closed.clear();
+    await stage.run(300_000);
+    expect(stage.outcomes.map(({ verdict }) => verdict)).toEqual(['adopted', 'rolled-back', 'promoted']);
+    expect([primaryImage(stage), stage.status.phase]).toEqual(['app:1', 'Succeeded']);
+    holdAtRest(stage);
+  });
+
+  it('is judged where another version has failed meanwhile', async () => {
+    const stage = await onTheWayBack();
+    stage.pods.health('app:2', 'broken');
+    stage.push({ version: 2 });
+    stage.wakeSync();
+    await until(stage, () => stage.outcomes.length === 3);
+    await stage.run(5_000);
+    expect(stage.tip.says.version).toBe(0);
+    stage.push({ version: 1 });
+    stage.wakeSync();
+    await stage.run(300_000);
+    expect(stage.outcomes.map(({ verdict }) => verdict)).toEqual(['adopted', 'rolled-back', 'rolled-back', 'promoted']);
+    holdAtRest(stage);
+  });
+
+  it('is the one that Git is told of where its sync goes by while the way back begins', async () => {
+    let pushOnce: (() => Promise<void>) | undefined;
+    const faulty: StageOptions['faulty'] = {
+      effects: (effects) => ({
+        ...effects,
+        run: async (effect, ...rest) => {
+          if (effect.kind === 'begin-release') await pushOnce?.();
+          await effects.run(effect, ...rest);
+        },
+      }),
+    };
+    const stage = await onTheWayBack({}, { faulty });
+    stage.push({ version: 0, text: 1 });
+    stage.wakeSync();
+    pushOnce = async () => {
+      pushOnce = undefined;
+      stage.push({ version: 1, text: 0 });
+      stage.wakeSync();
+      await stage.clock.settle();
+    };
+    await stage.run(400_000);
+    expect(pushOnce).toBeUndefined();
+    expect(stage.outcomes.map(({ verdict }) => verdict)).toEqual(['adopted', 'rolled-back', 'promoted']);
+    holdAtRest(stage);
+  });
+
+  it('is still nothing to judge where Git goes back to what was promoted', async () => {
+    const stage = await onTheWayBack();
+    await stage.run(300_000);
+    expect(primaryImage(stage)).toBe('app:0');
+    holdAtRest(stage);
+  });
+});
