@@ -4,7 +4,7 @@ import { Broken } from '../invariants.ts';
 import { createRandom } from '../random.ts';
 import { broken, half, type Happening, type Moment, type Plan, randomPlan } from './happenings.ts';
 import { allAtOnce, type Faults, Stage } from './stage.ts';
-import { hold, holdAtRest, phaseOf, resting, Watch } from './watch.ts';
+import { hold, holdAtRest, isLeftBehind, phaseOf, resting, Watch } from './watch.ts';
 
 export const planOf = (seed: number): Plan => randomPlan(createRandom(seed));
 
@@ -44,6 +44,10 @@ class History {
   private refusedMs = Number.NEGATIVE_INFINITY;
   private isStatusLost = false;
   private told = 0;
+  /** Until when its views are behind what somebody has just done. */
+  private staleUntilMs = 0;
+  /** By how much its clock goes wrong. */
+  private skewMs = 0;
 
   constructor(plan: Plan, { faulty, onMoment }: PlayOptions) {
     const { spec, replicas, podStartMs, isRecreated } = plan.setting;
@@ -135,19 +139,18 @@ class History {
         stage.clock.after(happening.awayMs, () => this.revive());
         return;
       case 'silent watches':
-        this.watch.isFresh = false;
         stage.cluster.freeze(true);
-        stage.clock.after(happening.forMs, () => this.thaw());
-        return;
+        stage.clock.after(happening.forMs, () => stage.cluster.freeze(false));
+        return this.stale(happening.forMs);
       case 'weight':
         // Whoever is about to take pods away has looked before.
-        this.watch.isFresh = false;
-        stage.clock.after(2_900, () => this.thaw());
+        this.stale(2_900);
         return this.reroute(happening.is);
       case 'slow metrics':
         stage.metricsLateMs = happening.byMs;
         return;
       case 'clock':
+        this.skewMs += happening.byMs;
         return stage.clock.set(happening.byMs);
       case 'note':
         return stage.edit('Canary', 'app', (canary) => ({
@@ -179,9 +182,12 @@ class History {
     if (!this.stage.isRunning) this.stage.start();
   }
 
-  private thaw(): void {
-    this.stage.cluster.freeze(false);
-    this.watch.isFresh = true;
+  /** The longest of those that follow each other counts. */
+  private stale(forMs: number): void {
+    const { clock } = this.stage;
+    this.watch.isFresh = false;
+    this.staleUntilMs = Math.max(this.staleUntilMs, clock.elapsed() + forMs);
+    clock.after(forMs, () => (this.watch.isFresh ||= clock.elapsed() >= this.staleUntilMs));
   }
 
   private edit(change: Json): void {
@@ -215,10 +221,12 @@ class History {
     });
     this.edit({ suspend: false, skipAnalysis: false, progressDeadlineSeconds: 60 });
     stage.metricsLateMs = 0;
+    // Deadlines are told by the cluster's times.
+    stage.clock.set(-this.skewMs);
     this.refusals = 0;
     this.isStatusLost = false;
     this.revive();
-    this.thaw();
+    stage.cluster.freeze(false);
     stage.goes(allAtOnce);
     stage.silenceGit(false);
   }
@@ -238,8 +246,21 @@ class History {
     this.tell(undefined);
   }
 
-  /** It has to come to rest, and to rest then. */
   private async rest(): Promise<void> {
+    const { stage } = this;
+    await this.untilQuiet();
+    this.tell(undefined);
+    if (isLeftBehind(stage)) {
+      // What failed is not tried again by itself; it is no dead end either.
+      stage.push({ text: stage.tip.says.text + 1 });
+      await this.untilQuiet();
+      this.tell(undefined);
+    }
+    holdAtRest(stage);
+  }
+
+  /** It has to come to rest, and to rest then. */
+  private async untilQuiet(): Promise<void> {
     const { stage } = this;
     const commits = stage.commits.length;
     const changes = this.plan.moments.length + 8;
@@ -254,8 +275,6 @@ class History {
       if (isQuiet && resting.includes(stage.status.phase)) break;
     }
     hold('it ends', begun() <= 3 * changes + stage.commits.length - commits, () => `it began ${begun()} times`);
-    this.tell(undefined);
-    holdAtRest(stage);
   }
 
   private guard(check: () => void): void {
