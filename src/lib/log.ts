@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs';
 import { pino } from 'pino';
 
 /** JSON lines. `msg` is the text that users search for; everything else goes into fields. */
@@ -25,20 +26,44 @@ export function createLogger(level: LogLevel, write?: (line: string) => void): L
 /** So long may lines wait for others to go out together with them: a write for each costs more than all else about it. */
 const gatherMs = 50;
 
-/** None is left behind when the process exits. */
+/** A reader that is slow is waited for, but not for ever. */
+const patienceMs = 1_000;
+const gatheredBytes = 8_192;
+const heldBytes = 1_048_576;
+
+/** None is left behind when the process exits; where nobody reads any more, lines are given up and nothing waits for them. */
 function toStandardError(): (line: string) => void {
-  const out = pino.destination({ dest: 2, sync: true, minLength: 8_192 });
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  let lines: string[] = [];
+  let length = 0;
+  let rest = Buffer.alloc(0);
   let isDue = false;
-  const flush = (): void => {
-    isDue = false;
-    out.flush();
+  const flush = (untilMs: number): void => {
+    rest = Buffer.concat([rest, Buffer.from(lines.join(''))]);
+    lines = [];
+    length = 0;
+    while (rest.length > 0) {
+      try {
+        rest = rest.subarray(writeSync(2, rest));
+      } catch (error) {
+        const isFull = (error as NodeJS.ErrnoException).code === 'EAGAIN';
+        if (!isFull || (Date.now() >= untilMs && rest.length > heldBytes)) rest = Buffer.alloc(0);
+        if (!isFull || Date.now() >= untilMs) return;
+        Atomics.wait(pause, 0, 0, 10);
+      }
+    }
   };
-  process.on('exit', () => out.flushSync());
+  process.on('exit', () => flush(Date.now() + patienceMs));
   return (line) => {
-    out.write(line);
+    lines.push(line);
+    length += line.length;
+    if (length >= gatheredBytes) return flush(Date.now() + patienceMs);
     if (isDue) return;
     isDue = true;
-    setTimeout(flush, gatherMs).unref();
+    setTimeout(() => {
+      isDue = false;
+      flush(0);
+    }, gatherMs).unref();
   };
 }
 

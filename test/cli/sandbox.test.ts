@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
@@ -239,6 +239,36 @@ describe.concurrent('a sandbox', { timeout: 60_000 }, () => {
       );
       // Nobody else can, when it is killed.
       await removeDir(dirname(told.kubeconfig));
+    }));
+
+  it('leaves no agent that was still starting when the sandbox ended', () =>
+    withTempDir(async (dir) => {
+      const cluster = { server: 'http://127.0.0.1:9' };
+      const config = {
+        clusters: [{ name: 'gone', cluster }],
+        users: [{ name: 'nobody', user: {} }],
+        contexts: [{ name: 'gone', context: { cluster: 'gone', user: 'nobody' } }],
+        'current-context': 'gone',
+      };
+      const kubeconfig = join(dir, 'kubeconfig');
+      await writeFile(kubeconfig, JSON.stringify(config));
+      const settings = {
+        kubeconfig,
+        'git-url': 'http://127.0.0.1:9/config.git',
+        'git-dir': join(dir, 'git'),
+        port: '0',
+      };
+      const order = JSON.stringify({ settings, speed: 1, startMs: Date.now() });
+      const agent = fork(program.replace('main.js', 'cli/sandbox/agent-main.js'), [order], {
+        stdio: 'ignore',
+        execArgv: [],
+      });
+      agent.disconnect();
+      try {
+        await eventually('it has ended', () => agent.exitCode !== null, 20_000);
+      } finally {
+        agent.kill('SIGKILL');
+      }
     }));
 
   it('keeps its files where it is told to, with what was pushed', () =>

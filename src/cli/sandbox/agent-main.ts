@@ -14,6 +14,8 @@ process.once('disconnect', () => {
   // Where the sandbox was killed, nothing that the agent still waits for will come.
   setTimeout(() => process.exit(1), 3_000).unref();
 });
+// It may have ended while this was loaded, and nobody says so again.
+if (!process.connected) process.exit(1);
 
 const { settings, speed, startMs } = JSON.parse(process.argv[2] ?? '') as AgentOrder;
 process.exitCode = await serve(
