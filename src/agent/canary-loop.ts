@@ -374,7 +374,19 @@ export function createCanaryLoop({
     const now = gatesOf(canary);
     memory.gateOpened ||= opensGate(spec, status, settings.gateHost, { before: memory.gates ?? now, now });
     if (begin(key, memory, spec, status)) queue.addAt(key, memory.dueAtMs);
-    const { seen } = await lookAt({ canary, spec, status, router }, memory, clock.now());
+    if (memory.isLooking) {
+      // One more look, at all that changes until then.
+      memory.hasUnseen = true;
+      memory.looksAgain = true;
+      return;
+    }
+    memory.isLooking = true;
+    const { seen } = await lookAt({ canary, spec, status, router }, memory, clock.now()).finally(() => {
+      memory.isLooking = false;
+      if (!memory.looksAgain) return;
+      memory.looksAgain = false;
+      look(key);
+    });
     const cannotWait = memory.gateOpened || wakes(spec, status, seen, decideSettings);
     if (memory.isRunning) {
       // A rollback does not wait for a slow webhook or metric either.

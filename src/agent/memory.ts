@@ -7,12 +7,16 @@ import type { Stop } from './interrupt.ts';
  * not get lost stands on the Canary: the hold's clock, counters and steps in its status, the release with its outcome in its annotation.
  */
 export interface Memory {
-  /** What goes on at this moment is over with the agent: these five. */
+  /** What goes on at this moment is over with the agent: these seven. */
   isRunning: boolean;
   /** How often something that it looks at has changed while it ran: then it is considered once more afterwards. */
   changesMeanwhile: number;
   /** Something has changed that was not looked at, because the view of the Canary was behind or a tick ran. */
   hasUnseen: boolean;
+  /** A change is looked at. */
+  isLooking: boolean;
+  /** Something has changed meanwhile: one more look when this one is done. */
+  looksAgain: boolean;
   /** Ends the question that it waits for an answer to. Absent: it waits for none. */
   interrupt: (() => void) | undefined;
   /** By which it is ended. Absent: it has asked nothing yet, or its last question was ended. */
@@ -50,6 +54,8 @@ export function emptyMemory(): Memory {
     isRunning: false,
     changesMeanwhile: 0,
     hasUnseen: false,
+    isLooking: false,
+    looksAgain: false,
     interrupt: undefined,
     stop: undefined,
     ahead: undefined,

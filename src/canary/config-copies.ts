@@ -1,4 +1,5 @@
 import { sha256Hex } from '../lib/hash.ts';
+import { perText } from '../lib/memo.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { configKey, configRefsOf, parseConfigKey } from './configs.ts';
 import type { ConfigKey, ConfigSeen, Seen } from './types.ts';
@@ -22,10 +23,13 @@ export function flaggerCopy(key: ConfigKey): ConfigKey {
 /** The copy for one Canary alone, where Flagger's name is somebody else's: `<config>-primary-<canary>-<hash>`, cut where it is too long. */
 export function ownCopy(key: ConfigKey, canary: KubeObject): ConfigKey {
   const { kind, name } = parseConfigKey(key);
-  const hash = sha256Hex(`${canary.metadata.name}/${key}`).slice(0, 10);
+  const hash = copyHash(`${canary.metadata.name}/${key}`);
   const start = `${name}-primary-${canary.metadata.name}`.slice(0, longestName - 1 - hash.length);
   return configKey({ kind, name: `${start.replace(/[.-]+$/, '')}-${hash}` });
 }
+
+/** Asked for at every look. */
+const copyHash = perText(10_000, (text) => sha256Hex(text).slice(0, 10));
 
 /** Whether an object that a Canary owns has the name of a copy: others may have made it an owner of theirs. */
 export function isCopyName(key: ConfigKey): boolean {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /** JSON with sorted keys and without undefined members: equal values give equal text. */
 export function canonicalJson(value: unknown): string {
@@ -13,7 +13,7 @@ export function canonicalJson(value: unknown): string {
 }
 
 export function sha256Hex(data: string | Uint8Array): string {
-  return createHash('sha256').update(data).digest('hex');
+  return hash('sha256', data);
 }
 
 /** Short readable hash in the alphabet of Kubernetes' pod-template-hash (no vowels, no 0, 1, 3), from 32 bit FNV-1a. */
@@ -23,10 +23,10 @@ export function shortHash(text: string): string {
 
 /** 32 bit FNV-1a of the UTF-8 text: for spreading, not for telling apart. */
 export function fnv1a(text: string): number {
-  let hash = 0x811c9dc5;
+  let bits = 0x811c9dc5;
   for (const byte of Buffer.from(text, 'utf8')) {
-    hash ^= byte;
-    hash = Math.imul(hash, 0x01000193) >>> 0;
+    bits ^= byte;
+    bits = Math.imul(bits, 0x01000193) >>> 0;
   }
-  return hash;
+  return bits;
 }

@@ -12,3 +12,16 @@ export function perObject<Key extends object, Value>(compute: (object: Key) => V
     return value;
   };
 }
+
+/** The same function, computed once for each text, for as many of them as `limit`: all are forgotten when there would be more. */
+export function perText<Value>(limit: number, compute: (text: string) => Value): (text: string) => Value {
+  const known = new Map<string, { readonly value: Value }>();
+  return (text) => {
+    const before = known.get(text);
+    if (before) return before.value;
+    const value = compute(text);
+    if (known.size >= limit) known.clear();
+    known.set(text, { value });
+    return value;
+  };
+}
