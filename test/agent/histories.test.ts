@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { flaggerCopy } from '../../src/canary/config-copies.ts';
 import { type Json, jsonOf } from '../../src/canary/json.ts';
 import type { Effects } from '../../src/agent/execute.ts';
 import type { Releases } from '../../src/agent/releases.ts';
@@ -74,7 +75,14 @@ const faults: Readonly<Record<string, Fault>> = {
       if (!isEnd) await effects.run(effect, context, signal);
     }),
     breaks: ['pods with users', 'right end'],
-    firstSeed: 95,
+    firstSeed: 226,
+  },
+  'writes a copy that another primary reads': {
+    faulty: withRun((effects) => async (effect, ...rest) => {
+      const isCopy = effect.kind === 'copy-config';
+      await effects.run(isCopy ? { ...effect, copy: flaggerCopy(effect.key) } : effect, ...rest);
+    }),
+    breaks: ['copies judged', 'right end', 'one outcome'],
   },
   'takes the one ready threshold for the other': {
     faulty: withAnalysis(({ primaryReadyThreshold, canaryReadyThreshold }) => ({
@@ -95,6 +103,7 @@ const faults: Readonly<Record<string, Fault>> = {
     // To it an interval is over at once.
     faulty: { clock: (clock) => ({ ...clock, elapsed: () => clock.elapsed() * 1_000 }) },
     breaks: ['once an interval'],
+    firstSeed: 144,
   },
   'moves no users': {
     faulty: withRun((effects) => async (effect, ...rest) => {

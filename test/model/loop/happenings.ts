@@ -24,6 +24,8 @@ export type Happening =
   /** Watches say nothing for so long. */
   | { readonly kind: 'silent watches'; readonly forMs: number }
   | { readonly kind: 'Git'; readonly isSilent: boolean }
+  /** Somebody else's primary begins to read the copies of this one, or stops. */
+  | { readonly kind: 'neighbour'; readonly reads: boolean }
   /** Somebody edits the canary's share in the routes. */
   | { readonly kind: 'weight'; readonly is: number }
   | { readonly kind: 'slow metrics'; readonly byMs: number }
@@ -153,6 +155,7 @@ const makers: readonly ((random: Random) => Happening)[] = [
   (random) => ({ kind: 'clock', byMs: random.pick([-90_000, -3_000, 8_000, 20_000]) }),
   (random) => ({ kind: 'note', number: random.below(1_000) }),
   (random) => ({ kind: 'Git', isSilent: random.chance(0.5) }),
+  (random) => ({ kind: 'neighbour', reads: random.chance(0.7) }),
 ];
 
 /** A release that goes well, and what happens then. */
@@ -168,7 +171,9 @@ function amid(random: Random): readonly Moment[] {
 
 export function randomPlan(random: Random): Plan {
   const setting = randomSetting(random);
-  const moments = Array.from({ length: 3 + random.below(14) }, () => ({
+  // Most faults need two or three happenings; a long history has room for what they leave behind.
+  const length = random.chance(0.3) ? 3 + random.below(14) : random.below(4);
+  const moments = Array.from({ length }, () => ({
     happening: random.pick(makers)(random),
     thenMs: random.pick([0, 500, 3_000, 10_000, 10_000, 20_000, 30_000]),
   }));

@@ -162,6 +162,10 @@ class History {
         }));
       case 'Git':
         return stage.silenceGit(happening.isSilent);
+      case 'neighbour':
+        // Whoever is about to write a copy has looked before.
+        this.stale(2_900);
+        return stage.neighbour(happening.reads);
     }
   }
 

@@ -12,6 +12,7 @@ import { openViews, type Views } from '../../../src/agent/views.ts';
 import { type App, appsOf } from '../../../src/canary/app.ts';
 import type { Json } from '../../../src/canary/json.ts';
 import { parseStatus } from '../../../src/canary/status.ts';
+import { configRefsOf } from '../../../src/canary/configs.ts';
 import { templateHash } from '../../../src/canary/template-hash.ts';
 import type { CanaryStatus, ConfigKey, Phase } from '../../../src/canary/types.ts';
 import { asRevision, type GitRepo, type Revision } from '../../../src/git/repo.ts';
@@ -133,6 +134,29 @@ const secret = (name: string, password: number): KubeObject => ({
   metadata: { name, namespace },
   data: { password: Buffer.from(`${password}`).toString('base64') },
 });
+
+export const neighbour = 'other-primary';
+const readerOfCopies: KubeObject = {
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name: neighbour, namespace, labels: { app: 'other' } },
+  spec: {
+    replicas: 1,
+    selector: { matchLabels: { app: 'other' } },
+    template: {
+      metadata: { labels: { app: 'other' } },
+      spec: {
+        containers: [
+          {
+            name: 'other',
+            image: 'other:1',
+            envFrom: [{ configMapRef: { name: 'config-primary' } }, { secretRef: { name: 'secret-primary' } }],
+          },
+        ],
+      },
+    },
+  },
+};
 
 export interface StageOptions {
   /** `spec` of the Canary. */
@@ -386,6 +410,22 @@ export class Stage {
 
   foreignSecret(password: number): void {
     this.cluster.put(secret('foreign', password));
+  }
+
+  /** Somebody else's primary that reads the copies of this one, by Flagger's names. */
+  neighbour(reads: boolean): void {
+    const ref = { apiVersion: 'apps/v1', kind: 'Deployment', namespace, name: neighbour };
+    if (!reads) return this.cluster.drop(ref);
+    this.cluster.put(readerOfCopies);
+  }
+
+  /** The copy of a config that the primary refers to. */
+  copyOf(kind: 'ConfigMap' | 'Secret', name: string): KubeObject | undefined {
+    const primary = this.cluster.peek('Deployment', 'app-primary');
+    const [ref] = primary
+      ? configRefsOf(primary).filter((one) => one.kind === kind && one.name.startsWith(`${name}-primary`))
+      : [];
+    return ref && this.cluster.peek(kind, ref.name);
   }
 
   private manifests(says: Says): readonly Manifest[] {

@@ -1,3 +1,6 @@
+import { isCopyName } from '../../../src/canary/config-copies.ts';
+import { configRefsOf } from '../../../src/canary/configs.ts';
+import type { ConfigKey } from '../../../src/canary/types.ts';
 import type { Json } from '../../../src/canary/json.ts';
 import { at, numberOf } from '../../../src/canary/json.ts';
 import { parseStatus } from '../../../src/canary/status.ts';
@@ -11,7 +14,7 @@ import { Broken } from '../invariants.ts';
 import type { Happening } from './happenings.ts';
 import type { Written } from './memory-cluster.ts';
 import { imageOf } from './pods.ts';
-import { intervalMs, type Stage } from './stage.ts';
+import { intervalMs, neighbour, type Stage } from './stage.ts';
 
 /** What holds of every write of the agent, whatever happened before. The views that it decided by are as fresh as `isFresh` says. */
 export class Watch {
@@ -98,7 +101,7 @@ export class Watch {
     this.writes += 1;
     if (object.kind === 'VirtualService') this.route();
     if (object.kind === 'Deployment' && after && before) this.workload(before, after);
-    if (object.metadata.name.endsWith('-primary') && isConfig(object)) this.copied(object);
+    if (isConfig(object) && isCopyName(configKey(object))) this.copied(object, before, after);
   }
 
   private handedBack(): void {
@@ -163,7 +166,14 @@ export class Watch {
     );
   }
 
-  private copied(object: KubeObject): void {
+  private copied(object: KubeObject, before: KubeObject | undefined, after: KubeObject | undefined): void {
+    const { cluster } = this.stage;
+    const isRead = this.isFresh && readBy(cluster.peek('Deployment', neighbour), object) && before !== undefined;
+    hold(
+      'copies judged',
+      !isRead || sameJson(contentOf(before), contentOf(after)),
+      () => `${object.kind} ${object.metadata.name} changes under another primary that reads it`,
+    );
     this.promotes(`${object.kind} ${object.metadata.name} is written`);
   }
 
@@ -186,7 +196,7 @@ export class Watch {
     if (verdict !== 'promoted' && verdict !== 'adopted') return;
     const image = imageOf(stage.cluster.peek('Deployment', 'app-primary'));
     hold('one outcome', image === state.images['app'], () => `${verdict}: ${state.images['app']}, and ${image} runs`);
-    const text = at(stage.cluster.peek('ConfigMap', 'config-primary'), 'data', 'text');
+    const text = at(stage.copyOf('ConfigMap', 'config'), 'data', 'text');
     hold(
       'one outcome',
       text === `${commit.says.text}`,
@@ -231,7 +241,7 @@ export function holdAtRest(stage: Stage): void {
     ['ConfigMap', 'config', 'text', `${tip.says.text}`],
     ['Secret', 'secret', 'password', Buffer.from(`${tip.says.password}`).toString('base64')],
   ] as const) {
-    const copy = (cluster.peek(kind, `${name}-primary`)?.['data'] as Json | undefined)?.[key];
+    const copy = (stage.copyOf(kind, name)?.['data'] as Json | undefined)?.[key];
     hold('right end', copy === text, () => `${kind} ${name} is ${text} in Git, ${String(copy)} runs`);
   }
   hold('one outcome', stage.stableContent === tip.apps[0]?.content, () => 'Git does not tell what runs');
@@ -241,6 +251,10 @@ export function hold(invariant: Broken['invariant'], isTrue: boolean, detail: ()
   if (!isTrue) throw new Broken(invariant, detail());
 }
 
+const readBy = (reader: KubeObject | undefined, { kind, metadata }: KubeObject): boolean =>
+  reader !== undefined && configRefsOf(reader).some((ref) => ref.kind === kind && ref.name === metadata.name);
+const configKey = ({ kind, metadata }: KubeObject): ConfigKey =>
+  kind === 'Secret' ? `secret/${metadata.name}` : `configmap/${metadata.name}`;
 const isConfig = ({ kind }: KubeObject): boolean => kind === 'ConfigMap' || kind === 'Secret';
 const isJudged = (object: KubeObject): boolean =>
   (object.kind === 'Deployment' || isConfig(object)) && !object.metadata.name.endsWith('-primary');
