@@ -30,8 +30,7 @@ export function createEventHooks({ clock, http, log, settings }: Deps, outbox: O
         const headers = { 'idempotency-key': `${canary.metadata.uid ?? ''}-${sequence}`, 'x-sequence': `${sequence}` };
         const answer = await callWebhook(hook, payload, { http, clock, headers }, signal);
         if (answer.kind === 'passed') return;
-        const reason = withoutPath(answer.reason, hook.url);
-        log.error({ canary: `${spec.name}.${spec.namespace}` }, `error sending event to webhook: ${reason}`);
+        log.error({ canary: `${spec.name}.${spec.namespace}` }, `error sending event to webhook: ${answer.reason}`);
       });
     }
   };
@@ -41,13 +40,4 @@ export function createEventHooks({ clock, http, log, settings }: Deps, outbox: O
 function eventHook(url: string): WebhookSpec {
   const silent = { disableTls: false, muteAlert: true, metadata: {} };
   return { name: 'event', type: 'event', url, timeoutMs: 10_000, retries: 0, ...silent };
-}
-
-/** Receivers of events are often told apart by a path that nobody else knows. */
-function withoutPath(reason: string, url: string): string {
-  if (!URL.canParse(url)) return reason;
-  const { origin, pathname } = new URL(url);
-  return pathname === '/'
-    ? reason
-    : reason.replaceAll(`${origin}${pathname}`, `${origin}/...`).replaceAll(pathname, '...');
 }

@@ -1,6 +1,6 @@
 import type { CanarySpec, MetricSpec, Sample } from '../canary/types.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
-import type { Http } from '../lib/http.ts';
+import { type Http, TargetRefused } from '../lib/http.ts';
 import { renderTemplate } from '../lib/template.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { builtinQuery, isBuiltin, proxyOf, type QuerySubject } from '../metrics/builtin-queries.ts';
@@ -210,7 +210,8 @@ async function ask(provider: MetricProvider, query: MetricQuery, http: Http, sig
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof AgentError) return { kind: 'refused', reason: error.message, passing: false };
-    return { kind: 'refused', reason: `request failed: ${hostOf(query.address)}: ${messageOf(error)}`, passing: true };
+    const passing = !(error instanceof TargetRefused);
+    return { kind: 'refused', reason: `request failed: ${hostOf(query.address)}: ${messageOf(error)}`, passing };
   }
 }
 
@@ -221,5 +222,5 @@ function sampleOf(reading: Reading, failed: string): Sample {
 
 /** Without credentials, path and query. */
 function hostOf(address: string): string {
-  return URL.canParse(address) ? new URL(address).host : address;
+  return URL.canParse(address) ? new URL(address).host : '(no URL)';
 }

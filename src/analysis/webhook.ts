@@ -6,6 +6,7 @@ import { messageOf } from '../lib/errors.ts';
 import { goJson, sortedByKey } from '../lib/go-json.ts';
 import { canonicalJson, shortHash } from '../lib/hash.ts';
 import { type Http, type HttpResponse, LastingHttpFailure } from '../lib/http.ts';
+import { shownOrigin } from '../lib/shown-url.ts';
 
 /** The body of every webhook, Flagger's. */
 export interface WebhookPayload {
@@ -40,12 +41,11 @@ export function webhookPayload(
 }
 
 const BACKOFF = { baseMs: 1_000, capMs: 30_000 };
-const SHOWN_BODY = 400;
 
 /**
  * Posts to a webhook. Any 2xx passes. Network errors, timeouts, 429 and 5xx (not 501) are tried again `hook.retries` times;
- * every other answer rejects at once, in its own words, and so does a certificate that is not trusted. Rejects only when the
- * signal aborts.
+ * every other answer rejects at once, and so does a certificate that is not trusted. What the server wrote is never told: it may be
+ * any server. Rejects only when the signal aborts.
  */
 export async function callWebhook(
   hook: WebhookSpec,
@@ -58,7 +58,7 @@ export async function callWebhook(
     const result = await post(hook, { body, headers }, http, signal);
     if ('answer' in result) return result.answer;
     if (result.isLasting || attempt >= hook.retries) {
-      const reason = `POST ${shownUrl(hook.url)} giving up after ${attempt + 1} attempt(s): ${result.reason}`;
+      const reason = `POST ${shownOrigin(hook.url)} giving up after ${attempt + 1} attempt(s): ${result.reason}`;
       return { kind: 'rejected', reason };
     }
     const asked = result.response && retryAfterMs(result.response, clock.now());
@@ -95,15 +95,9 @@ async function post(
   }
   const { status } = response;
   if (status >= 200 && status < 300) return { answer: { kind: 'passed' } };
-  const reason = shownBody(response);
+  const reason = `status ${status} ${STATUS_CODES[status] ?? ''}`.trim();
   const again = status === 429 || (status >= 500 && status !== 501);
   return again ? { reason, response } : { answer: { kind: 'rejected', reason } };
-}
-
-function shownBody({ status, body }: HttpResponse): string {
-  const line = body.replace(/\s+/g, ' ').trim();
-  if (line === '') return `status ${status} ${STATUS_CODES[status] ?? ''}`.trim();
-  return line.length > SHOWN_BODY ? `${line.slice(0, SHOWN_BODY)}...` : line;
 }
 
 /** Seconds or a date, never longer than our own longest wait: a rollout must not hang on one header. */
@@ -112,11 +106,4 @@ function retryAfterMs({ status, headers }: HttpResponse, nowMs: number): number 
   if (value === undefined || (status !== 429 && status !== 503)) return undefined;
   const waitMs = /^\d+$/.test(value) ? Number(value) * 1_000 : Date.parse(value) - nowMs;
   return Number.isFinite(waitMs) ? Math.min(Math.max(waitMs, 0), BACKOFF.capMs) : undefined;
-}
-
-/** URLs of hooks can hold secrets in credentials and parameters. */
-function shownUrl(text: string): string {
-  if (!URL.canParse(text)) return text;
-  const { origin, pathname } = new URL(text);
-  return `${origin}${pathname}`;
 }

@@ -54,6 +54,12 @@ export async function runAgent(
     const http = createHttp({
       userAgent: `serin/${version}`,
       maxBytes: 1_000_000,
+      // In a pod loopback is the agent itself and its sidecars; outside of one it is whatever a person has started beside it.
+      addresses: {
+        mayLoopback: (context.environment['KUBERNETES_SERVICE_HOST'] ?? '') === '',
+        allowed: listOf(raw['allow-addresses']),
+      },
+      trusted: [raw['metrics-server'], raw['event-webhook'], raw['slack-url']],
       ...(raw['http-proxy'] === '' ? proxies : { proxy: { http: raw['http-proxy'], https: raw['http-proxy'] } }),
     });
     closing.push(() => http.close());

@@ -2,7 +2,8 @@ import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseRemote } from '../git/credentials.ts';
-import { environmentName, type RawSettings, type SettingName, settings } from '../config/settings.ts';
+import { environmentName, listOf, type RawSettings, type SettingName, settings } from '../config/settings.ts';
+import { networkProblem } from '../lib/addresses.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { makeFolder } from '../lib/folder.ts';
 import { providerProblem } from '../routers/registry.ts';
@@ -22,6 +23,10 @@ const checks: Readonly<Partial<Record<SettingName, (value: string) => Problem>>>
   'agent-namespace': namespaceProblem,
   'default-namespace': namespaceProblem,
   namespace: namespaceProblem,
+  'allow-addresses': (value) =>
+    listOf(value)
+      .map(networkProblem)
+      .find((problem) => problem !== undefined),
 };
 
 /** Throws CONFIG_INVALID with all that is wrong, a line each. Empty settings without a default are not set. */

@@ -168,6 +168,13 @@ export const settings = [
     'file with the tokens that may open and close gates over HTTP',
   ),
   setting('Agent', 'port', 'port', '8080', 'port of /metrics, /healthz and /readyz; 0 for any'),
+  setting(
+    'Agent',
+    'allow-addresses',
+    'list',
+    '',
+    'addresses and networks (10.0.0.1, fd00::/8) that Canaries may name although they are loopback, link-local or of a cloud metadata service',
+  ),
   setting('Agent', 'log-level', 'choice', 'info', 'least severe log lines', ['debug', 'info', 'warn', 'error']),
   setting(
     'Agent',

@@ -1,6 +1,9 @@
+import { lookup } from 'node:dns';
 import type { IncomingHttpHeaders } from 'node:http';
-import { Agent, type Dispatcher, EnvHttpProxyAgent, interceptors } from 'undici';
-import { type Http, type HttpRequest, type HttpResponse, LastingHttpFailure } from './http.ts';
+import type { LookupFunction } from 'node:net';
+import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici';
+import { type AddressRefusal, type AddressRules, addressCheck, hostRefusal } from './addresses.ts';
+import { type Http, type HttpRequest, type HttpResponse, LastingHttpFailure, TargetRefused } from './http.ts';
 import { roundTrip } from './round-trip.ts';
 
 export interface HttpOptions {
@@ -9,27 +12,58 @@ export interface HttpOptions {
   /** Longer answers are cut here. */
   readonly maxBytes: number;
   readonly userAgent: string;
+  /** Which addresses others may name. Absent: loopback is among them. */
+  readonly addresses?: AddressRules;
+  /** URLs that the operator named: their origins may be at any address. */
+  readonly trusted?: readonly string[];
 }
 
-const MAX_REDIRECTS = 5;
+const maxRedirects = 5;
+/** Others may name any number of proxies. */
+const maxDispatchers = 64;
 
 /**
- * Http over kept connections. Redirects are followed as browsers do: POST becomes GET except after 307 and 308, credentials
- * stay with their origin. `timeoutMs` counts until the last byte of the body.
+ * Http over kept connections, for URLs that others name. Redirects are followed within an origin only, as browsers do: POST becomes GET
+ * except after 307 and 308. No link-local, metadata or multicast address is connected to: names are looked at when they have been
+ * resolved for the connection, behind a proxy when they are asked for. `timeoutMs` counts until the last byte of the last body.
  */
 export function createHttp(options: HttpOptions): Http & { close(): Promise<void> } {
+  const check = addressCheck(options.addresses ?? { mayLoopback: true });
+  const trusted = new Set((options.trusted ?? []).filter((url) => URL.canParse(url)).map((url) => new URL(url).origin));
   const dispatchers = new Map<string, Dispatcher>();
-  const dispatcherFor = ({ insecure = false, proxy }: HttpRequest): Dispatcher => {
-    const key = `${String(insecure)} ${proxy ?? ''}`;
+  const dispatcherFor = ({ insecure = false, proxy }: HttpRequest, isTrusted: boolean): Dispatcher => {
+    const key = `${String(insecure)} ${String(isTrusted)} ${proxy ?? ''}`;
     const known = dispatchers.get(key);
     if (known) return known;
-    const fresh = createDispatcher(proxy === undefined ? options.proxy : { http: proxy, https: proxy }, insecure);
+    const fresh = createDispatcher({
+      proxy: proxy === undefined ? options.proxy : { http: proxy, https: proxy },
+      isOwnProxy: proxy === undefined,
+      tls: insecure ? { rejectUnauthorized: false } : {},
+      guard: isTrusted ? {} : { lookup: guardedLookup(check) },
+    });
+    const [oldest] = dispatchers.keys();
+    if (dispatchers.size >= maxDispatchers && oldest !== undefined) {
+      // What is under way over it ends first.
+      void dispatchers.get(oldest)?.close();
+      dispatchers.delete(oldest);
+    }
     dispatchers.set(key, fresh);
     return fresh;
   };
+  const refuse = (url: URL): void => {
+    const why = hostRefusal(url.hostname, check);
+    if (why !== undefined) throw refusedTarget(why);
+  };
   return {
     async request(request, signal) {
-      return exchange(dispatcherFor(request), request, options, signal);
+      const { url, authorization } = withoutUserInfo(request.url);
+      if (!/^https?:$/.test(url.protocol))
+        throw new LastingHttpFailure(`unsupported protocol scheme "${url.protocol.slice(0, -1)}"`);
+      const isTrusted = trusted.has(url.origin);
+      if (!isTrusted) refuse(url);
+      if (request.proxy !== undefined) refuse(new URL(request.proxy));
+      const headers = { 'user-agent': options.userAgent, ...authorization, ...request.headers };
+      return followed(dispatcherFor(request, isTrusted), { ...request, url, headers }, options.maxBytes, signal);
     },
     async close() {
       await Promise.all([...dispatchers.values()].map((dispatcher) => dispatcher.destroy()));
@@ -37,56 +71,128 @@ export function createHttp(options: HttpOptions): Http & { close(): Promise<void
   };
 }
 
-function createDispatcher(proxy: HttpOptions['proxy'], insecure: boolean): Dispatcher {
-  const tls = insecure ? { rejectUnauthorized: false } : {};
+interface Guard {
+  readonly lookup?: LookupFunction;
+}
+
+/** Resolves as the system does, and leaves out what may not be asked: these are the addresses that are connected to. */
+function guardedLookup(check: (address: string) => AddressRefusal | undefined): LookupFunction {
+  return (hostname, options, done) => {
+    lookup(hostname, { ...options, all: true }, (error, found) => {
+      if (error) return done(error, '');
+      const allowed = found.filter(({ address }) => check(address) === undefined);
+      const [first] = allowed;
+      const why = first ? undefined : check(found[0]?.address ?? '');
+      if (!first) return done(refusedTarget(why ?? 'unspecified'), '');
+      if (options.all === true) return done(null, allowed);
+      return done(null, first.address, first.family);
+    });
+  };
+}
+
+function refusedTarget(why: AddressRefusal): TargetRefused {
+  return new TargetRefused(`its address is ${why} and is not asked; --allow-addresses can allow it`);
+}
+
+interface DispatcherOptions {
+  readonly proxy: HttpOptions['proxy'];
+  /** The operator named the proxy: it may be anywhere. */
+  readonly isOwnProxy: boolean;
+  readonly tls: { readonly rejectUnauthorized?: boolean };
+  readonly guard: Guard;
+}
+
+function createDispatcher({ proxy, isOwnProxy, tls, guard }: DispatcherOptions): Dispatcher {
   // Our own timer covers the whole exchange, so undici's two are off.
-  const common = { connect: tls, headersTimeout: 0, bodyTimeout: 0 };
-  const agent =
-    proxy?.http || proxy?.https
-      ? // Empty strings, because undici reads the environment where a value is absent.
-        new EnvHttpProxyAgent({
-          ...common,
-          requestTls: tls,
-          // Plain HTTP in absolute form, as Go does: many proxies refuse CONNECT to other ports than 443.
-          proxyTunnel: false,
-          httpProxy: proxy.http ?? '',
-          httpsProxy: proxy.https ?? '',
-          noProxy: proxy.none ?? '',
-        })
-      : new Agent(common);
-  return agent.compose(interceptors.redirect({ maxRedirections: MAX_REDIRECTS }));
+  const common = { connect: { ...tls, ...guard }, headersTimeout: 0, bodyTimeout: 0 };
+  if (!proxy?.http && !proxy?.https) return new Agent(common);
+  // Empty strings, because undici reads the environment where a value is absent.
+  return new EnvHttpProxyAgent({
+    ...common,
+    requestTls: tls,
+    ...(isOwnProxy ? {} : { proxyTls: guard }),
+    // Plain HTTP in absolute form, as Go does: many proxies refuse CONNECT to other ports than 443.
+    proxyTunnel: false,
+    httpProxy: proxy.http ?? '',
+    httpsProxy: proxy.https ?? '',
+    noProxy: proxy.none ?? '',
+  });
+}
+
+/** A request with its URL parsed and its headers complete. */
+type Prepared = Omit<HttpRequest, 'url' | 'headers'> & {
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+};
+
+async function followed(
+  dispatcher: Dispatcher,
+  request: Prepared,
+  maxBytes: number,
+  signal: AbortSignal,
+): Promise<HttpResponse> {
+  const untilMs = performance.now() + request.timeoutMs;
+  let next = request;
+  for (let redirects = 0; ; redirects += 1) {
+    const leftMs = redirects === 0 ? request.timeoutMs : untilMs - performance.now();
+    const answer = await exchange(
+      dispatcher,
+      { ...next, timeoutMs: leftMs },
+      { maxBytes, ofMs: request.timeoutMs },
+      signal,
+    );
+    const { location } = answer.headers;
+    if (!isRedirect(answer.status) || location === undefined) return answer;
+    if (redirects >= maxRedirects) throw new Error(`it redirects more than ${maxRedirects} times`);
+    next = redirected(next, answer.status, location);
+  }
+}
+
+const isRedirect = (status: number): boolean => [301, 302, 303, 307, 308].includes(status);
+
+/** Throws where the way leads to another server: who named the first one has not named that, and nobody looked at its address. */
+function redirected(request: Prepared, status: number, location: string): Prepared {
+  const target = URL.canParse(location, request.url.href) ? new URL(location, request.url.href) : undefined;
+  if (target?.origin !== request.url.origin) {
+    const isUpgrade = target?.protocol === 'https:' && target.hostname === request.url.hostname;
+    const hint = isUpgrade ? ' (https of the same host: name that)' : '';
+    throw new LastingHttpFailure(`it redirects to another server, which is not followed${hint}`);
+  }
+  if (request.method === 'GET' || status === 307 || status === 308) return { ...request, url: target };
+  const { body: _body, ...rest } = request;
+  const headers = Object.entries(rest.headers).filter(([name]) => !name.toLowerCase().startsWith('content-'));
+  return { ...rest, method: 'GET', url: target, headers: Object.fromEntries(headers) };
 }
 
 async function exchange(
   dispatcher: Dispatcher,
-  request: HttpRequest,
-  { maxBytes, userAgent }: HttpOptions,
+  { url, method, headers, body, timeoutMs }: Prepared,
+  { maxBytes, ofMs }: { readonly maxBytes: number; readonly ofMs: number },
   signal: AbortSignal,
 ): Promise<HttpResponse> {
   signal.throwIfAborted();
-  const { url, authorization } = withoutUserInfo(request.url);
-  if (!/^https?:$/.test(url.protocol))
-    throw new LastingHttpFailure(`unsupported protocol scheme "${url.protocol.slice(0, -1)}"`);
-  const late = `no complete answer within ${request.timeoutMs / 1000} s`;
+  const late = `no complete answer within ${ofMs / 1000} s`;
   try {
-    const { status, headers, body } = await roundTrip(
+    const answer = await roundTrip(
       dispatcher,
       {
         origin: url.origin,
         path: `${url.pathname}${url.search}`,
-        method: request.method,
-        headers: { 'user-agent': userAgent, ...authorization, ...request.headers },
-        body: request.body,
-        timeoutMs: request.timeoutMs,
+        method,
+        headers,
+        body,
+        timeoutMs: Math.max(timeoutMs, 0),
         late,
         maxBytes,
       },
       signal,
     );
-    return { status, headers: flatten(headers), body };
+    return { ...answer, headers: flatten(answer.headers) };
   } catch (cause) {
     if (signal.aborted) throw signal.reason;
     if (cause instanceof Error && cause.message === late) throw cause;
+    const refusal = causesOf(cause).find((error) => error instanceof TargetRefused);
+    if (refusal) throw refusal;
     throw isLasting(cause) ? new LastingHttpFailure(explain(cause), { cause }) : new Error(explain(cause), { cause });
   }
 }
@@ -120,26 +226,47 @@ const CONNECTION_ERRORS: Readonly<Record<string, string>> = {
   UND_ERR_CONNECT_TIMEOUT: 'no connection in time',
 };
 
-/** One line that names the failure; vendors put addresses, headers or nothing into theirs. */
+const tlsErrors: Readonly<Record<string, string>> = {
+  ERR_TLS_CERT_ALTNAME_INVALID: 'the certificate is for another name',
+  CERT_HAS_EXPIRED: 'certificate has expired',
+  CERT_NOT_YET_VALID: 'certificate is not yet valid',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'self-signed certificate',
+  SELF_SIGNED_CERT_IN_CHAIN: 'self-signed certificate in certificate chain',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'unable to verify the first certificate',
+  UNABLE_TO_GET_ISSUER_CERT: 'unable to get issuer certificate',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'unable to get local issuer certificate',
+};
+
+/** One line that names the failure, in our words: vendors put addresses, headers or what the server said into theirs. */
 function explain(cause: unknown): string {
-  for (let error = cause; error instanceof Error; error = firstOf(error)) {
-    const code = 'code' in error ? String(error.code) : '';
+  const codes = causesOf(cause).flatMap((error) =>
+    'code' in error && typeof error.code === 'string' ? [error.code] : [],
+  );
+  for (const code of codes) {
     const known = CONNECTION_ERRORS[code];
     if (known !== undefined) return known;
-    if (/CERT|TLS|SIGNED|UNABLE_TO_VERIFY/.test(code)) return `TLS: ${error.message}`;
+    if (/CERT|TLS|SSL|SIGNED|UNABLE_TO_VERIFY/.test(code)) return `TLS: ${tlsErrors[code] ?? code}`;
+    if (code.startsWith('HPE_')) return 'the answer is no HTTP';
   }
-  return cause instanceof Error && cause.message !== '' ? cause.message : 'the request failed';
+  const [code] = codes;
+  return code !== undefined && /^[A-Z][A-Z0-9_]{2,60}$/.test(code)
+    ? `the request failed (${code})`
+    : 'the request failed';
 }
 
-/** The certificate is not accepted, or a redirect led to something that is not HTTP. */
+/** The certificate is not accepted, or the request itself cannot be sent. */
 function isLasting(cause: unknown): boolean {
-  for (let error = cause; error instanceof Error; error = firstOf(error)) {
-    const code = 'code' in error ? String(error.code) : '';
-    if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY|UND_ERR_INVALID_ARG/.test(code)) return true;
-  }
-  return false;
+  return causesOf(cause).some(
+    (error) => 'code' in error && /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|UND_ERR_INVALID_ARG/.test(String(error.code)),
+  );
 }
 
-function firstOf(error: Error): unknown {
-  return error instanceof AggregateError ? (error.errors as unknown[])[0] : error.cause;
+/** An error with all that led to it, the outermost first. */
+function causesOf(cause: unknown): readonly Error[] {
+  const found: Error[] = [];
+  for (let error = cause; error instanceof Error && found.length < 10; ) {
+    found.push(error);
+    error = error instanceof AggregateError ? (error.errors as unknown[])[0] : error.cause;
+  }
+  return found;
 }

@@ -25,5 +25,10 @@ export interface Http {
 
 /** A request that fails in the same way however often it is tried: the server's certificate, or the URL itself. */
 export class LastingHttpFailure extends Error {
-  override readonly name = 'LastingHttpFailure';
+  override readonly name: string = 'LastingHttpFailure';
+}
+
+/** Nothing was sent: others may not name this address. */
+export class TargetRefused extends LastingHttpFailure {
+  override readonly name = 'TargetRefused';
 }

@@ -37,8 +37,7 @@ export function roundTrip(dispatcher: Dispatcher, exchange: Exchange, signal: Ab
     let controller: Dispatcher.DispatchController | undefined;
     let stopped: Error | undefined;
     let answer: Pick<Answer, 'status' | 'headers'> | undefined;
-    let bytes = 0;
-    const chunks: Buffer[] = [];
+    const content = createBody(maxBytes);
     const settle = (): void => {
       clearTimeout(timer);
       signal.removeEventListener('abort', onAbort);
@@ -52,9 +51,7 @@ export function roundTrip(dispatcher: Dispatcher, exchange: Exchange, signal: Ab
     const onAbort = (): void => stop(signal.reason as Error);
     const finish = (): void => {
       settle();
-      const [first = Buffer.alloc(0)] = chunks;
-      const whole = chunks.length > 1 ? Buffer.concat(chunks) : first;
-      if (answer) resolve({ ...answer, body: whole.toString('utf8', 0, Math.min(whole.length, maxBytes)) });
+      if (answer) resolve({ ...answer, body: content.text() });
     };
     const timer = setTimeout(() => stop(new Error(late)), timeoutMs);
     signal.addEventListener('abort', onAbort);
@@ -76,9 +73,8 @@ export function roundTrip(dispatcher: Dispatcher, exchange: Exchange, signal: Ab
             if (status >= 200) answer = { status, headers: received };
           },
           onResponseData(started, chunk) {
-            chunks.push(chunk);
-            bytes += chunk.length;
-            if (bytes < maxBytes) return;
+            content.add(chunk);
+            if (content.bytes < maxBytes) return;
             finish();
             started.abort(new Error('the answer is long enough'));
           },
@@ -93,4 +89,53 @@ export function roundTrip(dispatcher: Dispatcher, exchange: Exchange, signal: Ab
       stop(error as Error);
     }
   });
+}
+
+/** Small chunks are joined as they come: a server that sends single bytes would have an object for each of them kept. */
+const joinBelow = 1_024;
+const roomBytes = 16_384;
+
+interface Body {
+  readonly bytes: number;
+  add(chunk: Buffer): void;
+  /** At most `maxBytes` of it. */
+  text(): string;
+}
+
+function createBody(maxBytes: number): Body {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  let room = Buffer.alloc(0);
+  let [from, to] = [0, 0];
+  const close = (): void => {
+    if (to > from) chunks.push(room.subarray(from, to));
+    from = to;
+  };
+  return {
+    get bytes() {
+      return bytes;
+    },
+    add(chunk) {
+      // Most answers are one small chunk.
+      const isFirst = bytes === 0;
+      bytes += chunk.length;
+      if (isFirst || chunk.length >= joinBelow) {
+        close();
+        chunks.push(chunk);
+        return;
+      }
+      if (to + chunk.length > room.length) {
+        close();
+        room = Buffer.alloc(roomBytes);
+        [from, to] = [0, 0];
+      }
+      to += chunk.copy(room, to);
+    },
+    text() {
+      close();
+      const [first = Buffer.alloc(0)] = chunks;
+      const whole = chunks.length > 1 ? Buffer.concat(chunks) : first;
+      return whole.toString('utf8', 0, Math.min(whole.length, maxBytes));
+    },
+  };
 }

@@ -4,7 +4,6 @@ import type { HttpResponse } from '../lib/http.ts';
 import type { MetricProvider, MetricQuery, Reading } from './provider.ts';
 
 const TIMEOUT_MS = 5_000;
-const SHOWN_BODY = 400;
 
 /** Prometheus: one instant query. https://prometheus.io/docs/prometheus/latest/querying/api/ Its answer must be one number. */
 export const prometheus: MetricProvider = {
@@ -32,16 +31,20 @@ export const prometheus: MetricProvider = {
     try {
       answer = JSON.parse(response.body) as Answer;
     } catch {
-      return refused(`the answer is not one of Prometheus: ${shorten(response.body)}`, true);
+      return refused(`the answer is not one of Prometheus${kindOf(response)}`, true);
     }
-    if (answer?.status === 'error') return refused(String(answer.error), false);
+    if (answer?.status === 'error') return refused(errorOf(answer), false);
     const type = answer?.data?.resultType;
     const result = answer?.data?.result;
     if (answer?.status !== 'success' || !Array.isArray(result)) {
-      return refused(`the answer is not one of Prometheus: ${shorten(response.body)}`, true);
+      return refused(`the answer is not one of Prometheus${kindOf(response)}`, true);
     }
     if (type === 'scalar') return valueOf(result[1]);
-    if (type !== 'vector') return refused(`query returned multiple values: a ${type}, one number is needed`, false);
+    if (type !== 'vector') {
+      const known = resultTypes.find((name) => name === type);
+      const what = known === undefined ? 'a result of an unknown type' : `a ${known}`;
+      return refused(`query returned multiple values: ${what}, one number is needed`, false);
+    }
     return ofVector(result as readonly Series[]);
   },
 };
@@ -51,6 +54,7 @@ interface Series {
 }
 interface Answer {
   readonly status?: string;
+  readonly errorType?: unknown;
   readonly error?: unknown;
   readonly data?: { readonly resultType?: string; readonly result?: unknown };
 }
@@ -71,17 +75,27 @@ function ofVector(result: readonly Series[]): Reading {
 
 const noValues: Reading = { kind: 'no-data', cause: 'noSeries', reason: 'no values found' };
 
+/** Not what else JavaScript takes for one: the empty text would be 0. */
+const isNumber = /^[+-]?(?:\d{1,400}(?:\.\d{0,400})?|\.\d{1,400})(?:e[+-]?\d{1,4})?$/i;
+
 function valueOf(text: unknown): Reading {
   // What a division of nothing by nothing gives, and a quantile of nothing.
   if (text === 'NaN') return { kind: 'no-data', cause: 'noTraffic', reason: 'the result is NaN' };
   // A division of something by nothing: neither good nor silence. Flagger takes it for a value.
   if (text === '+Inf' || text === '-Inf') return refused(`the result is ${text}, a finite number is needed`, false);
-  const value = typeof text === 'string' ? Number(text) : Number.NaN;
+  const value = typeof text === 'string' && isNumber.test(text) ? Number(text) : Number.NaN;
   return Number.isFinite(value) ? { kind: 'value', value } : refused(`the result is no number`, false);
 }
 
 function refusal({ status, body }: HttpResponse): Reading {
-  const reason = `error response: Status ${status} ${STATUS_CODES[status] ?? ''}: ${shorten(body)}`;
+  let said = '';
+  try {
+    const answer = JSON.parse(body) as Answer;
+    if (answer?.status === 'error') said = `: ${errorOf(answer)}`;
+  } catch {
+    // It is no Prometheus that answers so, and others are not quoted.
+  }
+  const reason = `error response: Status ${status} ${STATUS_CODES[status] ?? ''}`.trim() + said;
   return refused(reason, status >= 500 || status === 429 || status === 408);
 }
 
@@ -89,9 +103,35 @@ function refused(reason: string, passing: boolean): Reading {
   return { kind: 'refused', reason, passing };
 }
 
-function shorten(body: string): string {
-  const line = body.replace(/\s+/g, ' ').trim();
-  return line.length > SHOWN_BODY ? `${line.slice(0, SHOWN_BODY)}...` : line;
+const resultTypes = ['matrix', 'string'] as const;
+/** https://github.com/prometheus/prometheus/blob/main/util/httputil and web/api/v1 */
+const errorTypes = [
+  'timeout',
+  'canceled',
+  'execution',
+  'bad_data',
+  'internal',
+  'unavailable',
+  'not_found',
+  'not_acceptable',
+] as const;
+
+/**
+ * What Prometheus says of a query, in words that are known beforehand. Whoever names the address of a server may make us ask any server
+ * that we reach, so what it wrote is told to nobody.
+ */
+function errorOf({ errorType, error }: Answer): string {
+  const type = errorTypes.find((known) => known === errorType) ?? 'the server refuses the query';
+  const text = typeof error === 'string' ? error.slice(0, 200) : '';
+  const [, line, char] = /^(?:invalid parameter "query": )?(\d{1,6}):(\d{1,6}): parse error/.exec(text) ?? [];
+  if (line !== undefined) return `${type}: parse error at line ${line}, character ${char} of the query`;
+  return type === 'bad_data' ? `${type}: the query is not understood` : type;
+}
+
+function kindOf({ headers, body }: HttpResponse): string {
+  const isPage = /^text\/html\b/i.test(headers['content-type'] ?? '') || /^\s{0,100}<(?:!doctype|html)/i.test(body);
+  if (isPage) return ' but a page for people: is a login or a proxy in between?';
+  return body.trim() === '' ? ': it is empty' : '';
 }
 
 function baseUrl(address: string): URL {

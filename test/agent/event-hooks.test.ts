@@ -107,7 +107,7 @@ describe('event webhooks', () => {
     const { tell, settled, log } = hooks();
     tell(aCanary([eventHook(`${server.url}/services/topsecret?key=topsecret`)]));
     await settled();
-    const text = `error sending event to webhook: POST ${server.url}/... giving up after 1 attempt(s): broken`;
+    const text = `error sending event to webhook: POST ${server.url}/... giving up after 1 attempt(s): status 500 Internal Server Error`;
     expect(log.join('')).toContain(text);
     expect(log.join('')).not.toContain('topsecret');
   });

@@ -95,11 +95,15 @@ describe('prometheus answers', () => {
     expect(answer('{"status":"error","error":"parse error"}', 400)).toEqual({
       kind: 'refused',
       passing: false,
-      reason: 'error response: Status 400 Bad Request: {"status":"error","error":"parse error"}',
+      reason: 'error response: Status 400 Bad Request: the server refuses the query',
     });
     for (const status of [408, 429, 500, 502, 503])
       expect(answer('x', status)).toMatchObject({ kind: 'refused', passing: true });
-    expect(answer({ status: 'error', error: 'bad' })).toEqual({ kind: 'refused', passing: false, reason: 'bad' });
+    expect(answer({ status: 'error', errorType: 'execution', error: 'bad' })).toEqual({
+      kind: 'refused',
+      passing: false,
+      reason: 'execution',
+    });
   });
 
   it.each(['', '<html>Sign in</html>', 'null', '[]', '{"status":"success"}', '{"status":"succ'])(
@@ -113,9 +117,48 @@ describe('prometheus answers', () => {
     },
   );
 
-  it('shows only the beginning of long answers', () => {
-    const reading = answer('x'.repeat(10_000), 500);
-    expect(reading.kind === 'refused' && reading.reason.length).toBeLessThan(500);
+  it.each([
+    ['a page', 'topsecret <html>', 200],
+    ['an error page', 'topsecret', 500],
+    ['a refusal', 'topsecret', 403],
+    ['an error of Prometheus', '{"status":"error","errorType":"topsecret","error":"topsecret"}', 200],
+    ['an error of Prometheus with a status', '{"status":"error","errorType":"topsecret","error":"topsecret"}', 400],
+    ['an unknown type', '{"status":"success","data":{"resultType":"topsecret","result":[]}}', 200],
+    ['a value', '{"status":"success","data":{"resultType":"scalar","result":[0,"topsecret"]}}', 200],
+    ['nested lists', `{"status":"error","error":${'['.repeat(50_000)}"topsecret"${']'.repeat(50_000)}}`, 200],
+    ['another kind of error', '{"status":"error","errorType":{"topsecret":1},"error":{"a":"topsecret"}}', 422],
+    ['a long line', 'topsecret'.repeat(50_000), 502],
+  ])('quotes nothing of %s: it may be any server that is asked', (_, body, status) => {
+    const reading = answer(body, status);
+    expect(reading).toMatchObject({ kind: 'refused', reason: expect.not.stringContaining('topsecret') });
+    expect(reading.kind === 'refused' && reading.reason.length).toBeLessThan(150);
+  });
+
+  it('says where a query is wrong', () => {
+    const error = 'invalid parameter "query": 2:17: parse error: unexpected identifier "topsecret"';
+    expect(answer({ status: 'error', errorType: 'bad_data', error }, 400)).toMatchObject({
+      reason: 'error response: Status 400 Bad Request: bad_data: parse error at line 2, character 17 of the query',
+    });
+  });
+
+  it.each(['', ' ', '0x10', '1_000', 'Infinity', '1e999', 'null', '-', '.', '1.2.3', '٣', '1 ', 'NaN '])(
+    'takes %j for no number',
+    (text) => {
+      const reading = answer({ status: 'success', data: { resultType: 'scalar', result: [0, text] } });
+      expect(reading).toMatchObject({ kind: 'refused', passing: false });
+    },
+  );
+
+  it.each([
+    ['0', 0],
+    ['-1.5', -1.5],
+    ['+2', 2],
+    ['1e-07', 1e-7],
+    ['1.7976931348623157e+308', Number.MAX_VALUE],
+    ['.5', 0.5],
+  ])('reads %j', (text, value) => {
+    const reading = answer({ status: 'success', data: { resultType: 'scalar', result: [0, text] } });
+    expect(reading).toEqual({ kind: 'value', value });
   });
 });
 

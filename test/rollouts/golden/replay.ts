@@ -30,7 +30,7 @@ const builtinAnswers: Readonly<Record<string, Answer>> = {
   empty: { kind: 'no-data', cause: 'noSeries', reason: 'running query failed: no values found' },
   http500: {
     kind: 'unreachable',
-    text: 'Prometheus query failed: running query failed: error response: Status 500 Internal Server Error: {"status":"error","errorType":"internal","error":"stub"}',
+    text: 'Prometheus query failed: running query failed: error response: Status 500 Internal Server Error: internal',
   },
   refused: {
     kind: 'unreachable',
