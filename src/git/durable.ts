@@ -24,12 +24,3 @@ export async function syncFolder(path: string): Promise<void> {
     await folder.close();
   }
 }
-
-export async function syncFile(path: string): Promise<void> {
-  const file = await open(path, 'r+');
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}

@@ -55,10 +55,6 @@ export class ObjectStore {
     return this.#packs.map(({ bytes, index }) => ({ bytes, objects: index.count }));
   }
 
-  get folder(): string {
-    return this.#folder;
-  }
-
   has(oid: string): boolean {
     const id = Buffer.from(oid, 'hex');
     return this.#packs.some(({ index }) => index.offsetOf(id) !== undefined);
@@ -92,12 +88,6 @@ export class ObjectStore {
 
   #stemOf({ checksum }: EncodedPack): string {
     return join(this.#folder, `pack-${checksum.toString('hex')}`);
-  }
-
-  /** Opens a pack that already lies in the folder, with its index, and is durable. */
-  adopt(name: string): void {
-    const stem = join(this.#folder, name);
-    if (!this.#packs.some((known) => known.stem === stem)) this.#packs.unshift(openPackFile(stem, this.#context));
   }
 
   /** Joins the small packs when there are too many. Gives the number of packs that went. */

@@ -1,8 +1,7 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { type Logger, silentLogger } from '../lib/log.ts';
-import { cloneTip } from './clone.ts';
 import { type GitAuth, parseRemote } from './credentials.ts';
 import { FOLDER, SUBMODULE } from './folder.ts';
 import { LocalMirror } from './local-mirror.ts';
@@ -56,11 +55,15 @@ export const defaultGitLimits: GitLimits = {
 
 /** How far history is filled in when several commits came between two polls. */
 const HISTORY_DEPTH = 20;
+/** How far below the tip a commit is searched that the server does not give by its id. */
+const SEARCH_DEPTHS: readonly number[] = [16, 256, 4_096, 65_536];
 
 /** Opens the mirror in `dir` without asking the server; the first `fetch` downloads. */
 export async function openRepo(options: RepoOptions): Promise<GitRepo & { close(): Promise<void> }> {
   const remote = parseRemote(options.url, options.auth);
   await mkdir(options.dir, { recursive: true });
+  // Former versions cloned there; a crash may have left it.
+  await rm(join(options.dir, 'clone.tmp'), { recursive: true, force: true });
   const mirror = await LocalMirror.open(options.dir, remote.url, options.branch);
   return new HttpGitRepo(
     options,
@@ -77,7 +80,8 @@ class HttpGitRepo implements GitRepo {
   readonly #upload: UploadPack;
   readonly #receive: ReceivePack;
   readonly #log: Logger;
-  readonly #staging: string;
+  /** Commits that were searched for in vain, with the tip below which. */
+  readonly #missing = new Map<Revision, Revision | undefined>();
   #polled: Revision | undefined;
   /** Fetches, pushes and compaction happen one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -90,7 +94,6 @@ class HttpGitRepo implements GitRepo {
     this.#upload = createUploadPack(transport, this.#limits);
     this.#receive = createReceivePack(transport, this.#limits);
     this.#log = options.log ?? silentLogger;
-    this.#staging = join(options.dir, 'clone.tmp');
   }
 
   get #branchRef(): string {
@@ -120,38 +123,41 @@ class HttpGitRepo implements GitRepo {
 
   async #bring(revision: Revision, signal: AbortSignal): Promise<void> {
     if (this.#mirror.has(revision)) return;
-    if (this.#mirror.isEmpty) await this.#clone(signal);
-    if (this.#mirror.has(revision)) return;
-    if (!(await this.#upload.canFetchCommits(signal))) {
-      await this.#clone(signal);
-      if (this.#mirror.has(revision)) return;
-      throw new AgentError(
-        'GIT_PROTOCOL',
-        `commit ${revision} cannot be fetched: the Git server lacks protocol version 2 and offers only branch tips`,
-      );
+    const isFirst = this.#mirror.isEmpty;
+    if (isFirst) await this.#mirror.reset();
+    const isUpdate = !isFirst && revision === this.#polled;
+    try {
+      await this.#download(revision, revision, 1, signal);
+    } catch (error) {
+      if (!(await this.#isOnlyBelowTip(revision, error, signal))) throw error;
+      await this.#bringFromTip(revision, signal);
     }
-    const isUpdate = revision === this.#polled;
-    await this.#download(revision, revision, 1, signal);
     if (!this.#mirror.has(revision)) throw new AgentError('GIT_PROTOCOL', `the Git server did not send ${revision}`);
+    if (isFirst) this.#log.info({ revision }, 'cloned the git repository');
     if (isUpdate) await this.#fillHistory(revision, signal);
     const joined = await this.#mirror.compact();
     if (joined > 0) this.#log.debug({ packs: joined }, 'joined small packs of the git mirror');
   }
 
-  async #clone(signal: AbortSignal): Promise<void> {
-    if (this.#mirror.isEmpty) await this.#mirror.reset();
-    const tip = await cloneTip(
-      {
-        transport: this.#transport,
-        limits: this.#limits,
-        branch: this.branch,
-        staging: this.#staging,
-        store: this.#mirror.store,
-      },
-      signal,
-    );
-    await this.#mirror.noteTip(tip, []);
-    this.#log.info({ revision: tip }, 'cloned the git repository');
+  /** Whether the server has refused a commit by its id and may give it all the same, as history of the branch's tip. */
+  async #isOnlyBelowTip(revision: Revision, error: unknown, signal: AbortSignal): Promise<boolean> {
+    if (!(error instanceof AgentError) || signal.aborted || revision === this.#polled) return false;
+    if (error.code !== 'GIT_NOT_FOUND' && error.code !== 'GIT_PROTOCOL') return false;
+    return !(await this.#upload.givesAnyCommit(signal)) || /\bnot valid\b/.test(error.message);
+  }
+
+  /** Hosts that give branch tips only give the commits below one by depth. */
+  async #bringFromTip(revision: Revision, signal: AbortSignal): Promise<void> {
+    const tip = await this.poll(signal);
+    const isKnown = this.#missing.has(revision) && this.#missing.get(revision) === tip;
+    for (const depth of isKnown ? [] : SEARCH_DEPTHS) {
+      if (tip === undefined) break;
+      await this.#download(tip, tip, depth, signal);
+      if (this.#mirror.has(revision)) return;
+      if (this.#mirror.tips.shallow.length === 0) break;
+    }
+    this.#missing.set(revision, tip);
+    throw new AgentError('GIT_NOT_FOUND', `commit ${revision} is not in the history of the branch ${this.branch}`);
   }
 
   /**
@@ -249,7 +255,6 @@ class HttpGitRepo implements GitRepo {
 
   async #tagMessage(oid: string, signal: AbortSignal): Promise<string | undefined> {
     if (!this.#mirror.has(oid)) {
-      if (!(await this.#upload.canFetchCommits(signal))) return undefined;
       await this.#download(oid, undefined, 1, signal);
     }
     return parseTag((await this.#mirror.read(oid)).content).message;

@@ -1,4 +1,5 @@
-import { gunzipSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
 import { Agent, type Dispatcher, EnvHttpProxyAgent, request as send } from 'undici';
 import { AgentError } from '../lib/errors.ts';
 import { authorization, type RemoteAddress } from './credentials.ts';
@@ -142,24 +143,41 @@ async function roundTrip(
     chunks.push(chunk);
   }
   const raw = Buffer.concat(chunks);
-  const zipped = headerOf(response.headers, 'content-encoding') === 'gzip';
+  const encoding = headerOf(response.headers, 'content-encoding') ?? '';
   const status = response.statusCode;
   return {
     status,
     contentType: headerOf(response.headers, 'content-type') ?? '',
-    body: zipped ? gunzip(raw, maxBytes, url) : raw,
+    body: await unpacked(raw, encoding, maxBytes, url),
     location: status >= 300 && status < 400 ? headerOf(response.headers, 'location') : undefined,
   };
 }
 
-function gunzip(raw: Buffer, maxBytes: number, url: string): Buffer {
-  try {
-    return gunzipSync(raw, { maxOutputLength: maxBytes });
-  } catch (cause) {
-    if (cause instanceof RangeError) throw tooLarge(url, maxBytes);
-    throw new AgentError('GIT_PROTOCOL', `${new URL(url).host} sent a damaged gzip body`, { cause });
+const unzip = promisify(gunzip);
+
+/** Proxies write the names of encodings in several ways, and may pack what is packed. */
+async function unpacked(raw: Buffer, encoding: string, maxBytes: number, url: string): Promise<Buffer> {
+  const names = encoding.split(',').map((name) => name.trim().toLowerCase());
+  const applied = names.filter((name) => name !== '' && name !== 'identity');
+  if (applied.length > 2) throw foreignEncoding(encoding, url);
+  let body = raw;
+  for (const name of applied) {
+    if (name !== 'gzip' && name !== 'x-gzip') throw foreignEncoding(name, url);
+    try {
+      body = await unzip(body, { maxOutputLength: maxBytes });
+    } catch (cause) {
+      if (cause instanceof RangeError) throw tooLarge(url, maxBytes);
+      throw new AgentError('GIT_PROTOCOL', `${new URL(url).host} sent a damaged gzip body`, { cause });
+    }
   }
+  return body;
 }
+
+const foreignEncoding = (name: string, url: string): AgentError =>
+  new AgentError(
+    'GIT_PROTOCOL',
+    `${new URL(url).host} answers with the content encoding ${name.slice(0, 80)}, which was not asked for; does a proxy add it?`,
+  );
 
 const tooLarge = (url: string, maxBytes: number): AgentError =>
   new AgentError(

@@ -1,6 +1,6 @@
 import { AgentError } from '../lib/errors.ts';
 import { DELIMITER, FLUSH, malformed, type Packet, pktLine, readPackets, readSideband, textOf } from './pkt-line.ts';
-import { readAdvert } from './ref-advert.ts';
+import { assertSha1, foreignFormat, readAdvert } from './ref-advert.ts';
 import type { Answer, Transport } from './transport.ts';
 
 export interface WireLimits {
@@ -30,12 +30,12 @@ export interface FetchedPack {
   readonly bytes: Buffer | undefined;
 }
 
-/** The reading half of smart HTTP: protocol 2, or the old ref advertisement where a server knows nothing newer. */
+/** The reading half of smart HTTP: protocol 2, or 0 where a server, or what stands before it, knows nothing newer. */
 export interface UploadPack {
   /** All refs that begin with one of the prefixes. One request once the server's abilities are known. */
   listRefs(prefixes: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, ServerRef>>;
-  /** False: only whole clones of a branch are possible. */
-  canFetchCommits(signal: AbortSignal): Promise<boolean>;
+  /** False: a server may give branch tips only, and commits below them by depth. */
+  givesAnyCommit(signal: AbortSignal): Promise<boolean>;
   fetch(wish: FetchWish, signal: AbortSignal): Promise<FetchedPack>;
 }
 
@@ -43,10 +43,14 @@ export interface UploadPack {
 const MAX_REFS_BYTES = 32 * 1024 * 1024;
 const SERVICE = 'git-upload-pack';
 
-type Abilities = { readonly version: 2; readonly fetch: string } | { readonly version: 0 };
+type Abilities =
+  | { readonly version: 2; readonly fetch: readonly string[] }
+  | { readonly version: 0; readonly capabilities: readonly string[] };
 
 export function createUploadPack(transport: Transport, limits: WireLimits): UploadPack {
   let known: Abilities | undefined;
+  /** A proxy lets the header that asks for protocol 2 through to the advertisement and not to what is asked by POST. */
+  let isHeaderLost = false;
 
   const advert = async (signal: AbortSignal): Promise<{ abilities: Abilities; packets: Packet[] }> => {
     const path = `/info/refs?service=${SERVICE}`;
@@ -55,7 +59,7 @@ export function createUploadPack(transport: Transport, limits: WireLimits): Uplo
         {
           method: 'GET',
           path,
-          headers: { 'git-protocol': 'version=2' },
+          headers: isHeaderLost ? {} : { 'git-protocol': 'version=2' },
           timeoutMs: limits.pollTimeoutMs,
           maxBytes: MAX_REFS_BYTES,
         },
@@ -69,14 +73,15 @@ export function createUploadPack(transport: Transport, limits: WireLimits): Uplo
     return { abilities, packets };
   };
 
-  const command = async (lines: readonly Buffer[], signal: AbortSignal, fetching: boolean): Promise<Buffer> => {
+  const post = async (lines: readonly Buffer[], signal: AbortSignal, fetching: boolean): Promise<Buffer> => {
+    const isNew = known?.version === 2;
     const answer = await retried(signal, () =>
       transport.exchange(
         {
           method: 'POST',
           path: `/${SERVICE}`,
           headers: {
-            'git-protocol': 'version=2',
+            ...(isNew ? { 'git-protocol': 'version=2' } : {}),
             'content-type': `application/x-${SERVICE}-request`,
             accept: `application/x-${SERVICE}-result`,
           },
@@ -93,6 +98,15 @@ export function createUploadPack(transport: Transport, limits: WireLimits): Uplo
     return answer.body;
   };
 
+  const abilities = async (signal: AbortSignal): Promise<Abilities> => known ?? (await advert(signal)).abilities;
+
+  const fetchAs = async (abilities: Abilities, wish: FetchWish, signal: AbortSignal): Promise<Buffer> =>
+    post(
+      abilities.version === 2 ? fetchCommand(abilities.fetch, wish) : oldWish(abilities.capabilities, wish),
+      signal,
+      true,
+    );
+
   return {
     async listRefs(prefixes, signal) {
       const wanted = (refs: ReadonlyMap<string, ServerRef>): ReadonlyMap<string, ServerRef> =>
@@ -108,40 +122,67 @@ export function createUploadPack(transport: Transport, limits: WireLimits): Uplo
         ...prefixes.map((prefix) => pktLine(`ref-prefix ${prefix}\n`)),
         FLUSH,
       ];
-      return wanted(readRefLines(await command(lines, signal, false)));
+      const body = await post(lines, signal, false);
+      if (!isOldAnswer(body)) return wanted(readRefLines(body));
+      isHeaderLost = true;
+      const { packets } = await advert(signal);
+      return wanted(readAdvert(packets, SERVICE).refs);
     },
 
-    async canFetchCommits(signal) {
-      return (known ?? (await advert(signal)).abilities).version === 2;
+    async givesAnyCommit(signal) {
+      return (await abilities(signal)).version === 2;
     },
 
-    async fetch({ wants, haves, shallow, depth }, signal) {
-      const abilities = known ?? (await advert(signal)).abilities;
-      if (abilities.version !== 2) throw malformed('the server does not speak protocol version 2');
-      if (!abilities.fetch.split(' ').includes('shallow')) throw malformed('the server does not offer shallow fetches');
-      const lines = [
-        'thin-pack',
-        'ofs-delta',
-        'no-progress',
-        ...wants.map((oid) => `want ${oid}`),
-        ...shallow.map((oid) => `shallow ${oid}`),
-        `deepen ${depth}`,
-        ...haves.map((oid) => `have ${oid}`),
-        'done',
-      ].map((line) => pktLine(`${line}\n`));
-      return readPack(await command([pktLine('command=fetch\n'), DELIMITER, ...lines, FLUSH], signal, true));
+    async fetch(wish, signal) {
+      const body = await fetchAs(await abilities(signal), wish, signal);
+      if (!isOldAnswer(body) || known?.version !== 2) return readPack(body);
+      isHeaderLost = true;
+      return readPack(await fetchAs((await advert(signal)).abilities, wish, signal));
     },
   };
 }
 
 function abilitiesOf(packets: readonly Packet[]): Abilities {
   const lines = packets.flatMap((packet) => (packet.kind === 'data' ? [textOf(packet.payload)] : []));
-  if (!lines.includes('version 2')) return { version: 0 };
-  const format = lines.find((line) => line.startsWith('object-format='));
-  if (format && format !== 'object-format=sha1') {
-    throw new AgentError('GIT_PROTOCOL', `the repository uses ${format}; only sha1 is supported`);
-  }
-  return { version: 2, fetch: lines.find((line) => line.startsWith('fetch='))?.slice('fetch='.length) ?? '' };
+  if (!lines.includes('version 2')) return { version: 0, capabilities: readAdvert(packets, SERVICE).capabilities };
+  const valueOf = (name: string): string | undefined =>
+    lines.find((line) => line.startsWith(`${name}=`))?.slice(name.length + 1);
+  const format = valueOf('object-format') ?? 'sha1';
+  if (format !== 'sha1') throw foreignFormat(format);
+  return { version: 2, fetch: valueOf('fetch')?.split(' ') ?? [] };
+}
+
+/** A server of protocol 0 takes a command of protocol 2 for a wish that it cannot read, and mostly says nothing. */
+const isOldAnswer = (body: Buffer): boolean =>
+  body.length === 0 || /^[0-9a-f]{4}ERR .*expected to get/is.test(body.toString('latin1', 0, 500));
+
+function wishLines({
+  haves,
+  shallow,
+  depth,
+}: FetchWish): readonly [before: readonly string[], haves: readonly string[]] {
+  return [[...shallow.map((oid) => `shallow ${oid}`), `deepen ${depth}`], haves.map((oid) => `have ${oid}`)];
+}
+
+function fetchCommand(features: readonly string[], wish: FetchWish): readonly Buffer[] {
+  if (!features.includes('shallow')) throw malformed('the server does not offer shallow fetches');
+  const [before, haves] = wishLines(wish);
+  const wants = wish.wants.map((oid) => `want ${oid}`);
+  const lines = ['thin-pack', 'ofs-delta', 'no-progress', ...wants, ...before, ...haves, 'done'];
+  return [pktLine('command=fetch\n'), DELIMITER, ...lines.map((line) => pktLine(`${line}\n`)), FLUSH];
+}
+
+const OLD_ABILITIES: readonly string[] = ['side-band-64k', 'thin-pack', 'ofs-delta', 'no-progress'];
+
+/** The same in protocol 0, where abilities stand behind the first wish. */
+function oldWish(capabilities: readonly string[], wish: FetchWish): readonly Buffer[] {
+  if (!capabilities.includes('shallow')) throw malformed('the server does not offer shallow fetches');
+  if (!capabilities.includes('side-band-64k')) throw malformed('the server does not offer side bands');
+  const asked = OLD_ABILITIES.filter((name) => capabilities.includes(name)).join(' ');
+  const [before, haves] = wishLines(wish);
+  const wants = wish.wants.map((oid, at) => `want ${oid}${at === 0 ? ` ${asked}` : ''}`);
+  const lines = (texts: readonly string[]): Buffer[] => texts.map((line) => pktLine(`${line}\n`));
+  return [...lines([...wants, ...before]), FLUSH, ...lines([...haves, 'done'])];
 }
 
 function readRefLines(body: Buffer): Map<string, ServerRef> {
@@ -149,22 +190,34 @@ function readRefLines(body: Buffer): Map<string, ServerRef> {
   for (const packet of readPackets(body)) {
     if (packet.kind !== 'data') return refs;
     const [oid = '', name = '', ...attributes] = textOf(packet.payload).split(' ');
+    assertSha1(oid);
     const peeled = attributes.find((attribute) => attribute.startsWith('peeled:'))?.slice('peeled:'.length);
     refs.set(name, { oid, peeled });
   }
   throw malformed('the list of refs was cut off');
 }
 
+/** The pack of an answer of either protocol: what comes before it tells of commits that are here already, and of boundaries. */
 function readPack(body: Buffer): FetchedPack {
   const packets = readPackets(body);
   for (let next = packets.next(); !next.done; next = packets.next()) {
     const packet = next.value;
-    if (packet.kind !== 'data' || textOf(packet.payload) !== 'packfile') continue;
-    const { data, fatal } = readSideband(packets);
+    if (packet.kind !== 'data') continue;
+    // Lines are letters; a band is a number.
+    const isBand = (packet.payload[0] ?? 0) in BANDS;
+    if (!isBand) continue;
+    const { data, fatal } = readSideband(from(packet, packets));
     if (fatal !== undefined) throw malformed(`the server gave up: ${fatal.slice(0, 500)}`);
     return { bytes: data };
   }
   return { bytes: undefined };
+}
+
+const BANDS = { 1: 'data', 2: 'progress', 3: 'error' };
+
+function* from(first: Packet, rest: Iterator<Packet>): Generator<Packet> {
+  yield first;
+  for (let next = rest.next(); !next.done; next = rest.next()) yield next.value;
 }
 
 /** Reading is harmless to repeat, and a kept connection may have died unnoticed. */
@@ -185,7 +238,7 @@ function isClosedConnection(error: unknown): boolean {
 
 /** Maps an HTTP status of a reading request to an AgentError. */
 export function assertReadable({ status, contentType, body }: Answer, url: string, expected: string): void {
-  if (status === 200 && contentType.startsWith(expected)) return;
+  if (status === 200 && contentType.trim().toLowerCase().startsWith(expected)) return;
   const said = status === 200 ? '' : excerpt(body);
   if (status === 401 || status === 403) {
     throw new AgentError('GIT_AUTH', `${url}: the Git server refuses the credentials (HTTP ${status})${said}`);

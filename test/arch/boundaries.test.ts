@@ -44,7 +44,6 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   undici: ['lib', 'cluster', 'git', 'sandbox'],
   yaml: ['manifest', 'cluster', 'release', 'cli', 'sandbox'],
   'fast-json-patch': ['agent', 'cluster', 'sandbox'],
-  'isomorphic-git': ['git'],
   '@kubernetes/client-node': ['cluster'],
   'node-cron': ['agent'],
   semver: ['release', 'sandbox'],
