@@ -8,6 +8,7 @@ import type { CanaryStatus, ConfigKey, Phase } from '../canary/types.ts';
 import type { Reflection } from '../cluster/cluster.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { createOutbox } from '../lib/outbox.ts';
+import { ParsedFiles } from '../manifest/parsed-files.ts';
 import { refKey, refOf } from '../manifest/types.ts';
 import { createOutcomeWriter } from '../release/writer.ts';
 import { createSyncer } from '../sync/syncer.ts';
@@ -88,10 +89,12 @@ export function startAgent(deps: Deps): Agent {
     signal,
   );
   const ledgers = createLedgers(deps);
+  const parsed = new ParsedFiles();
   const writer = createOutcomeWriter({
     repo,
     clock,
     log,
+    parsed,
     settings: {
       path: settings.path,
       ledgerDir: settings.ledgerDir,
@@ -217,6 +220,7 @@ export function startAgent(deps: Deps): Agent {
     releases,
     applied,
     ledgers,
+    parsed,
     phaseOf,
     takenOver: (synced) => new Set(synced.flatMap((app) => apexOf(app, views.services))),
     onPass: showStatus,

@@ -5,10 +5,11 @@ import {
   isManifestFile,
   type LoadCache,
   type LoadedTree,
-  loadTree,
+  loadingTree,
   missingTexts,
   readManifestFile,
 } from '../manifest/load.ts';
+import { ParsedFiles } from '../manifest/parsed-files.ts';
 import type { Problem } from '../manifest/types.ts';
 import { ledgerFolder } from '../release/ledger.ts';
 import { checking } from './check.ts';
@@ -37,7 +38,7 @@ export interface Snapshots {
 }
 
 /** Reads commits. However much changed, other work gets its turn meanwhile; what did not change is not looked at again. */
-export function createSnapshots(repo: GitRepo, settings: AgentSettings): Snapshots {
+export function createSnapshots(repo: GitRepo, settings: AgentSettings, parsed = new ParsedFiles()): Snapshots {
   let cache: LoadCache = new Map();
   const turns = createTurns();
   const ledgersAt = `${ledgerFolder(settings)}/`;
@@ -51,9 +52,7 @@ export function createSnapshots(repo: GitRepo, settings: AgentSettings): Snapsho
       known.set(path, await turns.run(readManifestFile(path, await repo.blob(file.oid), file)));
       await turns.breathe();
     }
-    const loaded = loadTree(files, new Map(), known, settings);
-    await turns.breathe();
-    return loaded;
+    return turns.run(loadingTree(files, new Map(), known, settings));
   };
 
   const read = async (
@@ -64,6 +63,7 @@ export function createSnapshots(repo: GitRepo, settings: AgentSettings): Snapsho
   ): Promise<Snapshot> => {
     const loaded = await load(files);
     cache = loaded.cache;
+    parsed.followed = cache;
     const apps = await turns.run(findApps(loaded.manifests, settings.defaultNamespace, last?.apps));
     const checked = await turns.run(checking(loaded.manifests, apps, settings, () => undefined));
     await turns.breathe();

@@ -6,6 +6,7 @@ import { backoffMs } from '../lib/backoff.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { identityOf, nameOf, refKeyOf } from '../manifest/identity.ts';
 import type { LoadedTree } from '../manifest/load.ts';
+import type { ParsedFiles } from '../manifest/parsed-files.ts';
 import type { Stray } from '../manifest/stray.ts';
 import { type ObjectRef, type Problem, refKey, refOf } from '../manifest/types.ts';
 import type { Desired, Syncer, SyncResult } from '../sync/syncer.ts';
@@ -57,6 +58,8 @@ export interface SyncLoopOptions {
   readonly releases: Releases;
   readonly applied: AppliedApps;
   readonly ledgers: Ledgers;
+  /** Takes what was parsed of the repository, for others that read it. Absent: nobody does. */
+  readonly parsed?: ParsedFiles;
   readonly phaseOf: (key: string) => Phase | undefined;
   /** Apex services that a Canary has taken over, by refKey. */
   readonly takenOver: (apps: readonly App[]) => ReadonlySet<string>;
@@ -119,7 +122,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
   let outdated = 0;
   const driftedRefs = new Map<string, ObjectRef>();
 
-  const snapshots = createSnapshots(repo, settings);
+  const snapshots = createSnapshots(repo, settings, options.parsed);
   const stableApps = createHeldApps({ snapshots, log, phaseOf });
   const tip = createTip({
     repo,

@@ -40,7 +40,8 @@ export function* findApps(
   const namespaceOf = (object: KubeObject): string => object.metadata.namespace ?? defaultNamespace;
   const index = createIndex();
   const canaries: Manifest[] = [];
-  for (const manifest of manifests) {
+  for (const [at, manifest] of manifests.entries()) {
+    if (at % 512 === 511) yield;
     const { object } = manifest;
     const part = partOf(object);
     if (part !== undefined) index.add(part, namespaceOf(object), manifest);

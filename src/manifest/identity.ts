@@ -23,14 +23,17 @@ export function nameOf({ kind, namespace, name }: ObjectRef): string {
   return `${kind} ${namespace === undefined ? '' : `${namespace}/`}${name}`;
 }
 
-/** Every object once: of two with the same identity the first counts, the other is a problem that names both places. */
-export function withoutDuplicates(all: readonly Manifest[]): {
+export interface SingleManifests {
   readonly manifests: readonly Manifest[];
   readonly problems: readonly Problem[];
-} {
+}
+
+/** Every object once: of two with the same identity the first counts, the other is a problem that names both places. Yields again and again. */
+export function* leavingOutDuplicates(all: readonly Manifest[]): Generator<void, SingleManifests> {
   const first = new Map<string, Manifest>();
   const problems: Problem[] = [];
-  for (const manifest of all) {
+  for (const [at, manifest] of all.entries()) {
+    if (at % 512 === 511) yield;
     const key = identityOf(manifest.object);
     const known = first.get(key);
     if (!known) {

@@ -1,5 +1,5 @@
 import { atOnce } from '../lib/turns.ts';
-import { identityKey, withoutDuplicates } from './identity.ts';
+import { identityKey, leavingOutDuplicates } from './identity.ts';
 import { type IgnorePattern, isIgnoredPath, isIgnoreFile, readIgnoreFile } from './ignore-file.ts';
 import { definedClusterScoped, isClusterScoped } from './kinds.ts';
 import { normalised, type Placing } from './normalise.ts';
@@ -70,7 +70,7 @@ export function isManifestFile(path: string, { path: folder, ledgerDir }: LoadSe
 /** A file of a Git tree; `mode` as Git writes it. */
 export interface FileOfTree {
   readonly oid: string;
-  readonly mode?: string;
+  readonly mode?: string | undefined;
 }
 
 /** Files whose text `loadTree` needs: those that the cache does not know. */
@@ -95,6 +95,16 @@ export function loadTree(
   cache: LoadCache | undefined,
   settings: LoadSettings,
 ): LoadedTree {
+  return atOnce(loadingTree(files, texts, cache, settings));
+}
+
+/** As `loadTree`; yields again and again, so that a large tree can be looked at in turns. */
+export function* loadingTree(
+  files: ReadonlyMap<string, FileOfTree>,
+  texts: ReadonlyMap<string, string | Uint8Array>,
+  cache: LoadCache | undefined,
+  settings: LoadSettings,
+): Generator<void, LoadedTree> {
   const next = new Map<string, CachedFile>();
   const ignores: IgnorePattern[] = [];
   const kustomizations = new Map<string, Kustomization>();
@@ -104,8 +114,14 @@ export function loadTree(
     next.set(path, file);
     ignores.push(...file.ignores);
     if (file.kustomization) kustomizations.set(path, file.kustomization);
+    if (next.size % filesATurn === 0) yield;
   }
-  const counted = [...next.keys()].filter((path) => !isIgnoredPath(path, ignores));
+  const counted: string[] = [];
+  let looked = 0;
+  for (const path of next.keys()) {
+    if (!isIgnoredPath(path, ignores)) counted.push(path);
+    if (++looked % filesATurn === 0) yield;
+  }
   for (const path of kustomizations.keys()) if (isIgnoredPath(path, ignores)) kustomizations.delete(path);
   const held = heldFiles(counted, kustomizations);
   const strays = new Map<string, Stray>();
@@ -134,6 +150,7 @@ export function loadTree(
       continue;
     }
     used.push(file);
+    if (used.length % filesATurn === 0) yield;
     found.push(...file.parsed.problems);
     if (file.parsed.stray) strays.set(path, file.parsed.stray);
     else if (file.kustomization) strays.set(path, { line: 1, what: 'is a kustomization, which is not rendered' });
@@ -141,7 +158,8 @@ export function loadTree(
     broken.push(path);
     unreadable.push(file.parsed.unreadableText);
   }
-  const { manifests, problems } = withoutDuplicates(placeAll(used, settings.defaultNamespace));
+  const placed = yield* placeAll(used, settings.defaultNamespace);
+  const { manifests, problems } = yield* leavingOutDuplicates(placed);
   return {
     manifests,
     problems: [...found, ...held.problems, ...problems],
@@ -159,6 +177,9 @@ function textOf(path: string, texts: ReadonlyMap<string, string | Uint8Array>): 
   if (text === undefined) throw new Error(`the text of ${path} is missing`);
   return text;
 }
+
+/** So many files are looked at before other work may have its turn. */
+const filesATurn = 256;
 
 const nothing: ParsedFile = { manifests: [], problems: [], unreadableText: '', stray: undefined };
 const symlinkMode = '120000';
@@ -194,7 +215,7 @@ function withoutText(path: string, { line, reason, hint, isMeant, guess }: NoTex
   return { ...nothing, problems: [problem], unreadableText: guess, stray: { line, what: reason } };
 }
 
-function placeAll(files: readonly CachedFile[], defaultNamespace: string): readonly Manifest[] {
+function* placeAll(files: readonly CachedFile[], defaultNamespace: string): Generator<void, readonly Manifest[]> {
   const clusterScoped = new Set<string>();
   for (const { parsed } of files)
     for (const { object } of parsed.manifests)
@@ -203,7 +224,8 @@ function placeAll(files: readonly CachedFile[], defaultNamespace: string): reado
   const placing: Placing = { defaultNamespace, clusterScoped };
   const key = [defaultNamespace, ...[...clusterScoped].sort()].join(' ');
   const placed: Manifest[] = [];
-  for (const file of files) {
+  for (const [at, file] of files.entries()) {
+    if (at % filesATurn === 0) yield;
     if (file.placed?.key !== key)
       file.placed = { key, manifests: file.parsed.manifests.map((manifest) => normalised(manifest, placing)) };
     placed.push(...file.placed.manifests);

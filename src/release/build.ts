@@ -19,8 +19,9 @@ import {
 import { ledgerFolder, ledgerPath, parseLedger } from './ledger.ts';
 import { LedgerFile } from './ledger-file.ts';
 import type { SaidCommit } from './subject.ts';
-import { appIn, appKey, type Files, type Render } from './rendered.ts';
+import { appIn, appKey, type TreeFiles, type Render } from './rendered.ts';
 import { createReleaseTags } from './release-tags.ts';
+import { revertPaths } from './revert.ts';
 import { isToldIn, type ToldReleases } from './told.ts';
 import type { TreeReader } from './trees.ts';
 import type { AppId, Outcome } from './types.ts';
@@ -80,7 +81,7 @@ export async function buildOutcomes(
   const isRollback = outcomes.some(({ verdict }) => verdict === 'rolled-back');
   const said = new Map<Revision, SaidCommit>();
   const saying = { ...settings, said };
-  const draft = createDraft(isRollback ? await reader.read(tip, signal) : new Map());
+  const draft = createDraft(isRollback ? await reader.read(tip, signal, 'tip') : new Map());
   const blocked: Blocked[] = [];
   const already: { readonly outcome: Outcome; readonly number: number | undefined }[] = [];
   const told = isRollback ? await deps.told(tip) : undefined;
@@ -240,8 +241,8 @@ async function treesOf(
   { app, base, state }: Outcome,
   { files, ledgers }: Draft,
   signal: AbortSignal,
-): Promise<{ readonly base: Files; readonly judged: Files }> {
-  const contentIn = async (tree: Files): Promise<string | undefined> =>
+): Promise<{ readonly base: TreeFiles; readonly judged: TreeFiles }> {
+  const contentIn = async (tree: TreeFiles): Promise<string | undefined> =>
     appIn(await turns.run(render.inTurns(tree)), app)?.content;
   const content = await contentIn(files);
   const isGone = (error: unknown): boolean =>
@@ -249,14 +250,16 @@ async function treesOf(
   const judged = await reader.read(state.revision, signal).catch((error: unknown) => {
     // The recorded content is only asked where the tree cannot be: an older agent may have hashed it in another way.
     if (!isGone(error) || content === state.content) throw error;
-    return files;
+    return undefined;
   });
-  if (judged === files || (await contentIn(judged)) !== content) return { base: files, judged };
+  if (!judged || (await contentIn(judged)) !== content) return { base: files, judged: judged ?? files };
   const before = await reader.read(base, signal).catch((error: unknown) => {
     const stable = ledgers.get(ledgerPath(settings, app))?.ledger.stable;
     if (!isGone(error) || !stable || stable.revision === base) throw error;
     return reader.read(stable.revision, signal);
   });
+  const paths = await turns.run(revertPaths({ app, base: before, judged, tip: files, render }));
+  for (const tree of [before, judged, files]) await reader.readTexts(tree, paths);
   return { base: before, judged };
 }
 

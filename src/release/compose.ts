@@ -3,7 +3,8 @@ import { fileBytes } from './file-bytes.ts';
 import { holdsRelease, type Ledger, ledgerPath, type QuarantineEntry, type StableEntry } from './ledger.ts';
 import { LedgerFile, withQuarantine, withRemoved, withStable, withWithdrawn } from './ledger-file.ts';
 import { adoptionMessage, closingMessage, type MessageSettings, outcomeMessage } from './message.ts';
-import { appIn, appKey, type Files, type Render } from './rendered.ts';
+import { editedFiles } from './proof.ts';
+import { appIn, appKey, type TreeFiles, type Render } from './rendered.ts';
 import { type Revert, reverting, type Together } from './revert.ts';
 import type { AppId, Outcome } from './types.ts';
 
@@ -17,7 +18,7 @@ export interface ComposeSettings extends MessageSettings {
 /** A tree at the tip and what is to be written on top of it. Later outcomes see what earlier ones wrote. */
 export interface Draft {
   /** Manifest files, the edits so far included. Empty where no revert is to be made. */
-  readonly files: Map<string, string>;
+  files: TreeFiles;
   /** Ledgers that were asked for, the edits so far included; undefined where there is none. */
   readonly ledgers: Map<string, LedgerFile | undefined>;
   readonly commits: {
@@ -45,8 +46,8 @@ export type Composed =
 const fightWindowMs = 3_600_000;
 const fightLimit = 3;
 
-export function createDraft(files: Files): Draft {
-  return { files: new Map(files), ledgers: new Map(), commits: [], tags: [], lateTags: [] };
+export function createDraft(files: TreeFiles): Draft {
+  return { files, ledgers: new Map(), commits: [], tags: [], lateTags: [] };
 }
 
 /**
@@ -159,8 +160,8 @@ export function composeClosing(
 }
 
 export interface RollbackTrees {
-  readonly base: Files;
-  readonly judged: Files;
+  readonly base: TreeFiles;
+  readonly judged: TreeFiles;
   readonly render: Render;
   /** Content that another app was last promoted with. */
   readonly stableContent: (app: AppId) => string | undefined;
@@ -225,9 +226,9 @@ export function* composingTogether(
   rollbacks: readonly Rollback[],
   settings: ComposeSettings,
 ): Generator<void, Composed> {
-  const before = { files: new Map(draft.files), ledgers: new Map(draft.ledgers), commits: draft.commits.length };
+  const before = { files: draft.files, ledgers: new Map(draft.ledgers), commits: draft.commits.length };
   const undo = (composed: Composed): Composed => {
-    replaceAll(draft.files, before.files);
+    draft.files = before.files;
     replaceAll(draft.ledgers, before.ledgers);
     draft.commits.length = before.commits;
     return composed;
@@ -281,11 +282,12 @@ function commit(draft: Draft, { files, message, outcomes, number }: Writing, set
   const atMs = Math.max(...outcomes.map((outcome) => outcome.atMs));
   const contents = new Map([...files].map(([path, text]) => [path, text === null ? null : fileBytes(text)]));
   draft.commits.push({ draft: { files: contents, message, author: signature(settings, atMs) }, outcomes, number });
+  const edits = new Map<string, string | null>();
   for (const [path, text] of files) {
     if (draft.ledgers.has(path)) draft.ledgers.set(path, text === null ? undefined : new LedgerFile(path, text));
-    else if (text === null) draft.files.delete(path);
-    else draft.files.set(path, text);
+    else edits.set(path, text);
   }
+  if (edits.size > 0) draft.files = editedFiles(draft.files, edits);
 }
 
 const signature = ({ author }: ComposeSettings, atMs: number): Signature => ({ ...author, atMs });

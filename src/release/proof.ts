@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { identityOf } from '../manifest/identity.ts';
-import { type KubeObject, refKey, refOf } from '../manifest/types.ts';
-import { appIn, appKey, type Files, type Render, type RenderedApp, type RenderedTree } from './rendered.ts';
+import { type KubeObject, type Manifest, refKey, refOf } from '../manifest/types.ts';
+import { appIn, appKey, type TreeFiles, type Render, type RenderedApp, type RenderedTree } from './rendered.ts';
 import type { Together } from './revert.ts';
 import type { AppId } from './types.ts';
 
@@ -9,7 +9,7 @@ export interface ProofInput {
   readonly app: AppId;
   readonly before: RenderedApp;
   readonly tip: RenderedTree;
-  readonly tipFiles: Files;
+  readonly tipFiles: TreeFiles;
   /** The edits on top of `tipFiles`. */
   readonly files: ReadonlyMap<string, string | null>;
   /** The app's own objects, by identity. */
@@ -38,10 +38,12 @@ export function* proofOf(input: ProofInput): Generator<void, Disproof | undefine
   const after = appIn(edited, input.app)?.content;
   const isShared = input.together !== undefined && input.together.apps.length > 1;
   if (after !== input.before.content && !isShared) return { reason: 'the app would not get its stable content back' };
+  yield;
   const changed = changedObject(input.tip, edited, input.keys);
   if (changed !== undefined) return { reason: `${changed} would change as well` };
   const together = new Set(input.together?.apps.map(appKey));
   for (const other of input.tip.apps) {
+    yield;
     if (appKey(other.id) === appKey(input.app) || together.has(appKey(other.id))) continue;
     const now = appIn(edited, other.id);
     // A ConfigMap that several apps share: the others may only fall back to what they were promoted with.
@@ -51,8 +53,11 @@ export function* proofOf(input: ProofInput): Generator<void, Disproof | undefine
   return undefined;
 }
 
-export function editedFiles(files: Files, edits: ReadonlyMap<string, string | null>): Files {
-  const edited = new Map(files);
+export function editedFiles<Source>(
+  files: ReadonlyMap<string, Source>,
+  edits: ReadonlyMap<string, string | null>,
+): ReadonlyMap<string, Source | string> {
+  const edited = new Map<string, Source | string>(files);
   for (const [path, text] of edits) {
     if (text === null) edited.delete(path);
     else edited.set(path, text);
@@ -72,16 +77,19 @@ function newProblem(tip: RenderedTree, edited: RenderedTree): string | undefined
 }
 
 function changedObject(tip: RenderedTree, edited: RenderedTree, own: ReadonlySet<string>): string | undefined {
-  const before = othersOf(tip, own);
-  const after = othersOf(edited, own);
-  for (const [key, object] of before) {
-    const now = after.get(key);
-    if (now !== object && !isDeepStrictEqual(now, object)) return key;
-  }
-  return [...after.keys()].find((key) => !before.has(key));
+  // Of files that were not edited the manifests are the same objects.
+  const [before, after] = [new Set(tip.manifests), new Set(edited.manifests)];
+  const gone = othersOf(tip, own, after);
+  const come = othersOf(edited, own, before);
+  for (const [key, object] of gone) if (!isDeepStrictEqual(come.get(key), object)) return key;
+  return [...come.keys()].find((key) => !gone.has(key));
 }
 
-function othersOf({ manifests }: RenderedTree, own: ReadonlySet<string>): ReadonlyMap<string, KubeObject> {
-  const others = manifests.filter(({ object }) => !own.has(identityOf(object)));
+function othersOf(
+  { manifests }: RenderedTree,
+  own: ReadonlySet<string>,
+  same: ReadonlySet<Manifest>,
+): ReadonlyMap<string, KubeObject> {
+  const others = manifests.filter((manifest) => !same.has(manifest) && !own.has(identityOf(manifest.object)));
   return new Map(others.map(({ object }) => [refKey(refOf(object)), object] as const));
 }

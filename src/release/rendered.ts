@@ -1,8 +1,27 @@
+import { perObject } from '../lib/memo.ts';
 import type { Manifest } from '../manifest/types.ts';
 import type { AppId } from './types.ts';
 
-/** Manifest files by path from the repository's root. */
+/** A file as it stands in Git. Its text is read when it is asked for the first time, and kept with it. */
+export interface GitFile {
+  readonly oid: string;
+  readonly mode: string;
+  text: string | undefined;
+}
+
+/** Texts of manifest files by path from the repository's root. */
 export type Files = ReadonlyMap<string, string>;
+
+/** A tree's manifest files by path: a text, or what stands in Git. Nobody changes one of these, only makes another. */
+export type TreeFiles = ReadonlyMap<string, string | GitFile>;
+
+/** The text of a file; undefined where there is none. Throws where a file of Git was not read: see `TreeReader.readTexts`. */
+export function sourceOf(files: TreeFiles, path: string): string | undefined {
+  const file = files.get(path);
+  if (typeof file !== 'object') return file;
+  if (file.text === undefined) throw new Error(`${path} was not read`);
+  return file.text;
+}
 
 /** One app of a tree: what a revert may touch and what it is judged by. */
 export interface RenderedApp {
@@ -22,15 +41,17 @@ export interface RenderedTree {
   readonly unreadableText: string;
 }
 
-/** Reads a tree. Files that cannot be read are left out. Asked several times with almost equal trees, so it keeps what it parsed. */
+/** Reads a tree. Files that cannot be read are left out. Asked several times with almost equal trees, so it keeps what it made of them. */
 export interface Render {
-  (files: Files): RenderedTree;
+  (files: TreeFiles): RenderedTree;
   /** The same; yields between documents. */
-  inTurns(files: Files): Generator<void, RenderedTree>;
+  inTurns(files: TreeFiles): Generator<void, RenderedTree>;
 }
 
 export const appKey = (app: AppId): string => `${app.namespace}/${app.name}`;
 
-export function appIn(tree: RenderedTree, app: AppId): RenderedApp | undefined {
-  return tree.apps.find(({ id }) => appKey(id) === appKey(app));
+const appsByKey = perObject((apps: RenderedTree['apps']) => new Map(apps.map((app) => [appKey(app.id), app])));
+
+export function appIn({ apps }: RenderedTree, app: AppId): RenderedApp | undefined {
+  return appsByKey(apps).get(appKey(app));
 }

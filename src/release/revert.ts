@@ -16,7 +16,7 @@ import { isList, isObject } from '../manifest/edit-value.ts';
 import { identityOf, nameOf } from '../manifest/identity.ts';
 import { type Manifest, refOf } from '../manifest/types.ts';
 import { proofOf } from './proof.ts';
-import { appIn, type Files, type Render, type RenderedTree } from './rendered.ts';
+import { appIn, type TreeFiles, type Render, type RenderedApp, type RenderedTree, sourceOf } from './rendered.ts';
 import { emptyFile, type Found, type ObjectGoal, type ObjectReturn, revertFile } from './revert-file.ts';
 import type { AppId } from './types.ts';
 import { undoChanges } from './undo.ts';
@@ -24,9 +24,9 @@ import { undoChanges } from './undo.ts';
 export interface RevertInput {
   readonly app: AppId;
   /** Manifest files where the app still had its stable content, where it was judged, and now. */
-  readonly base: Files;
-  readonly judged: Files;
-  readonly tip: Files;
+  readonly base: TreeFiles;
+  readonly judged: TreeFiles;
+  readonly tip: TreeFiles;
   readonly render: Render;
   /** Content that another app was last promoted with: a change of a shared ConfigMap may take it back there. Absent: unknown. */
   readonly stableContent?: (app: AppId) => string | undefined;
@@ -37,7 +37,7 @@ export interface RevertInput {
 export interface Together {
   readonly apps: readonly AppId[];
   /** The files before any of them was taken back. */
-  readonly tip: Files;
+  readonly tip: TreeFiles;
 }
 
 export type Revert =
@@ -57,7 +57,7 @@ export type Revert =
 
 /** A tree with the places of its objects. */
 interface Side {
-  readonly files: Files;
+  readonly files: TreeFiles;
   readonly tree: RenderedTree;
   readonly objects: ReadonlyMap<string, Manifest>;
   text(path: string): FileText | undefined;
@@ -92,9 +92,9 @@ export function* reverting(input: RevertInput): Generator<void, Revert> {
 function* revertIn(input: RevertInput): Generator<void, Revert> {
   const { app, render, together } = input;
   const read = createPartReader();
-  const base = sideOf(input.base, yield* render.inTurns(input.base), read);
-  const judged = sideOf(input.judged, yield* render.inTurns(input.judged), read);
-  const tip = sideOf(input.tip, yield* render.inTurns(input.tip), read);
+  const base = yield* sideOf(input.base, yield* render.inTurns(input.base), read);
+  const judged = yield* sideOf(input.judged, yield* render.inTurns(input.judged), read);
+  const tip = yield* sideOf(input.tip, yield* render.inTurns(input.tip), read);
   const [before, tried] = [base, judged].map(({ tree }) => appIn(tree, app));
   const now = appIn(together ? yield* render.inTurns(together.tip) : tip.tree, app);
   if (!now) return { kind: 'superseded' };
@@ -102,7 +102,7 @@ function* revertIn(input: RevertInput): Generator<void, Revert> {
   if (!tried || now.content !== tried.content) return { kind: 'superseded' };
   if (!before) return conflict(`there is no earlier state of ${app.namespace}/${app.name} to go back to`);
 
-  const keys = new Set([...before.documents, ...tried.documents].map(({ object }) => identityOf(object)));
+  const keys = keysOf(before, tried);
   const plan = yield* planOf(keys, { base, judged, tip }, read);
   if (typeof plan === 'string') return conflict(plan, pathsOf(keys, tip));
   const files = new Map<string, string | null>();
@@ -117,6 +117,66 @@ function* revertIn(input: RevertInput): Generator<void, Revert> {
   const paths = [...files.keys()].toSorted();
   if (failed === undefined) return { kind: 'edited', files, paths };
   return { ...conflict(failed.reason, paths), ...(failed.usedBy ? { usedBy: failed.usedBy } : {}) };
+}
+
+const keysOf = (before: RenderedApp, tried: RenderedApp): ReadonlySet<string> =>
+  new Set([...before.documents, ...tried.documents].map(({ object }) => identityOf(object)));
+
+/** Files whose text `reverting` may ask for, in whichever of the trees they are; yields as it does. */
+export function* revertPaths({
+  app,
+  base,
+  judged,
+  tip,
+  render,
+}: Pick<RevertInput, 'app' | 'base' | 'judged' | 'tip' | 'render'>): Generator<void, ReadonlySet<string>> {
+  const trees: RenderedTree[] = [];
+  for (const files of [base, judged, tip]) trees.push(yield* render.inTurns(files));
+  const [before, tried] = trees.map((tree) => appIn(tree, app));
+  const paths = new Set<string>();
+  if (!before || !tried) return paths;
+  const keys = keysOf(before, tried);
+  for (const tree of trees) {
+    const { byIdentity } = yield* indexed(tree);
+    for (const key of keys) {
+      const manifest = byIdentity.get(key);
+      if (manifest) paths.add(manifest.source.path);
+    }
+  }
+  const [old, , now] = trees;
+  if (!old || !now) return paths;
+  // What was deleted comes back beside what stood beside it, wherever that is now.
+  const gone = before.documents.filter(({ object }) => !indexes.get(now)?.byIdentity.has(identityOf(object)));
+  const places = new Set(gone.map(({ source }) => source.path));
+  if (places.size === 0) return paths;
+  for (const { object, source } of old.manifests) {
+    if (!places.has(source.path)) continue;
+    for (const { source: here } of indexes.get(now)?.byName.get(object.metadata.name) ?? []) paths.add(here.path);
+  }
+  return paths;
+}
+
+interface TreeIndex {
+  readonly byIdentity: ReadonlyMap<string, Manifest>;
+  readonly byName: ReadonlyMap<unknown, readonly Manifest[]>;
+}
+
+const indexes = new WeakMap<RenderedTree, TreeIndex>();
+
+/** Made once for each tree; yields again and again, because a tree may be large. */
+function* indexed(tree: RenderedTree): Generator<void, TreeIndex> {
+  const known = indexes.get(tree);
+  if (known) return known;
+  const byIdentity = new Map<string, Manifest>();
+  const byName = new Map<unknown, Manifest[]>();
+  for (const [at, manifest] of tree.manifests.entries()) {
+    byIdentity.set(identityOf(manifest.object), manifest);
+    append(byName, manifest.object.metadata.name, manifest);
+    if (at % 512 === 0) yield;
+  }
+  const index = { byIdentity, byName };
+  indexes.set(tree, index);
+  return index;
 }
 
 type Conflict = Extract<Revert, { readonly kind: 'conflict' }>;
@@ -153,7 +213,7 @@ function* planOf(
         if (former !== undefined) return `${nameIn(tip, key)} was ${former} before: its API group changed`;
         // It may have stood there and be in use.
         if (isUnreadable(name, base)) return `${nameIn(tip, key)} could not be read before the release`;
-        if (!mayGo(key, tried.at.value, now.at.value, tip, keys)) continue;
+        if (!(yield* mayGo(key, tried.at.value, now.at.value, tip, keys))) continue;
       }
       if (old && isDeepStrictEqual(expected, now.at.value)) continue;
       append(plan.goals, now.path, { now, judged: tried, base: old, expected });
@@ -243,12 +303,20 @@ const isSamePlace = (a: Located, b: Located): boolean =>
   a.part === b.part && a.document === b.document && a.prefix[1] === b.prefix[1];
 
 /** What the release added goes again, unless it was changed since or somebody else refers to it. */
-function mayGo(key: string, added: unknown, now: unknown, tip: Side, own: ReadonlySet<string>): boolean {
+function* mayGo(
+  key: string,
+  added: unknown,
+  now: unknown,
+  tip: Side,
+  own: ReadonlySet<string>,
+): Generator<void, boolean> {
   if (!isDeepStrictEqual(added, now)) return false;
   const manifest = tip.objects.get(key);
   if (!manifest) return false;
   const { name, namespace } = manifest.object.metadata;
+  let looked = 0;
   for (const [other, { object }] of tip.objects) {
+    if (++looked % 128 === 0) yield;
     if (own.has(other) || object.metadata.namespace !== namespace) continue;
     if (mentions(object['spec'], name)) return false;
   }
@@ -285,11 +353,11 @@ function* editFile(
   return yield* revertFile({ ...sides, tip: emptyFile });
 }
 
-function sideOf(files: Files, tree: RenderedTree, read: ReadPart): Side {
-  const objects = new Map(tree.manifests.map((manifest) => [identityOf(manifest.object), manifest]));
+function* sideOf(files: TreeFiles, tree: RenderedTree, read: ReadPart): Generator<void, Side> {
+  const { byIdentity: objects, byName: named } = yield* indexed(tree);
   const texts = new Map<string, FileText>();
   const text = (path: string): FileText | undefined => {
-    const source = files.get(path);
+    const source = sourceOf(files, path);
     if (source === undefined) return undefined;
     const known = texts.get(path) ?? fileText(source);
     texts.set(path, known);
@@ -300,20 +368,19 @@ function sideOf(files: Files, tree: RenderedTree, read: ReadPart): Side {
     const at = file && locateObject(file, manifest.object, read);
     return at && { path: manifest.source.path, file, at };
   };
-  const named = new Map<unknown, Manifest[]>();
-  for (const manifest of tree.manifests) append(named, manifest.object.metadata.name, manifest);
   return {
     files,
     tree,
     objects,
     text,
     locate: (key) => located(objects.get(key)),
-    find(value) {
-      const metadata = isObject(value) ? value['metadata'] : undefined;
-      const name = isObject(metadata) ? metadata['name'] : undefined;
-      return located(named.get(name)?.find(({ object }) => isSameObject(value, object)));
-    },
+    find: (value) => located(named.get(writtenName(value))?.find(({ object }) => isSameObject(value, object))),
   };
+}
+
+function writtenName(value: unknown): unknown {
+  const metadata = isObject(value) ? value['metadata'] : undefined;
+  return isObject(metadata) ? metadata['name'] : undefined;
 }
 
 function pathsOf(keys: ReadonlySet<string>, side: Side): readonly string[] {

@@ -1,41 +1,113 @@
-import { findApps } from '../canary/app.ts';
+import { type App, findApps } from '../canary/app.ts';
 import type { GitRepo, Revision } from '../git/repo.ts';
-import { type CachedFile, isManifestFile, type LoadSettings, loadTree, readManifestFile } from '../manifest/load.ts';
 import { sha256Hex } from '../lib/hash.ts';
-import { atOnce } from '../lib/turns.ts';
+import { perObject } from '../lib/memo.ts';
+import { atOnce, createTurns } from '../lib/turns.ts';
+import { type CachedFile, isManifestFile, loadingTree, type LoadSettings, readManifestFile } from '../manifest/load.ts';
+import { ParsedFiles } from '../manifest/parsed-files.ts';
 import { exactText, shownText } from './file-bytes.ts';
-import type { Files, Render, RenderedApp, RenderedTree } from './rendered.ts';
+import type { TreeFiles, GitFile, Render, RenderedApp, RenderedTree } from './rendered.ts';
 
 export interface TreeReader {
-  /** The manifest files of a revision, as `exactText` gives them. */
-  read(at: Revision, signal: AbortSignal): Promise<Files>;
+  /** The manifest files of a revision, all of them parsed. `tip`: the one that is followed, from which others are told. */
+  read(at: Revision, signal: AbortSignal, is?: 'tip'): Promise<TreeFiles>;
+  /** Reads the text of these files, where they are there, as `exactText` gives it. */
+  readTexts(files: TreeFiles, paths: Iterable<string>): Promise<void>;
+  /** Forgets all but what the next outcome is likely to need. */
+  rest(): void;
 }
 
-/** Each blob is read once. Kept only while outcomes are built: a whole tree may be large. */
-export function createTreeReader(repo: GitRepo, settings: LoadSettings): TreeReader {
-  const texts = new Map<string, string>();
-  const textOf = async (oid: string): Promise<string> => {
-    const known = texts.get(oid);
-    if (known !== undefined) return known;
-    const text = exactText(await repo.blob(oid));
-    texts.set(oid, text);
-    return text;
+/** So many files are looked at before other work may have its turn. */
+const filesATurn = 256;
+/** Trees that are known at a time. */
+const mostTrees = 16;
+
+type TreeSource = Pick<GitRepo, 'fetch' | 'has' | 'tree' | 'diff' | 'blob'>;
+type GitFiles = ReadonlyMap<string, GitFile>;
+
+/**
+ * Reads trees by what differs between them. What was parsed stays in `parsed` and the last tip's tree here, so that an outcome costs what its
+ * release and the commits since the last one touch, not what the repository holds.
+ */
+export function createTreeReader(repo: TreeSource, settings: LoadSettings, parsed: ParsedFiles): TreeReader {
+  const turns = createTurns();
+  let tip: { readonly at: Revision; readonly files: GitFiles } | undefined;
+  const trees = new Map<Revision, GitFiles>();
+  const withText = new Set<GitFile>();
+  const isWanted = (path: string, mode: string): boolean => mode.startsWith('100') && isManifestFile(path, settings);
+
+  const listed = async (at: Revision): Promise<GitFiles> => {
+    const files = new Map<string, GitFile>();
+    let looked = 0;
+    for (const [path, { oid, mode }] of await repo.tree(at, settings.path)) {
+      if (isWanted(path, mode)) files.set(path, { oid, mode, text: undefined });
+      if (++looked % filesATurn === 0) await turns.breathe();
+    }
+    return files;
   };
+  const derived = async (at: Revision, from: Revision, known: GitFiles): Promise<GitFiles> => {
+    const changes = await repo.diff(from, at, settings.path);
+    const files = new Map(known);
+    for (const change of changes) {
+      const { path } = change;
+      if (change.kind === 'removed' || !isWanted(path, change.after.mode)) files.delete(path);
+      else files.set(path, { ...change.after, text: undefined });
+    }
+    await turns.breathe();
+    return files;
+  };
+  const parse = async (files: GitFiles, known: GitFiles | undefined): Promise<void> => {
+    let looked = 0;
+    for (const [path, file] of files) {
+      if (++looked % filesATurn === 0) await turns.breathe();
+      if (known?.get(path) === file || parsed.get(path, file)) continue;
+      const text = exactText(await repo.blob(file.oid));
+      parsed.keep(path, await turns.run(readManifestFile(path, shownText(text), file)));
+      await turns.breathe();
+    }
+  };
+
   return {
-    async read(at, signal) {
-      await repo.fetch(at, signal);
-      const files = new Map<string, string>();
-      for (const [path, { oid, mode }] of await repo.tree(at, settings.path)) {
-        if (mode.startsWith('100') && isManifestFile(path, settings)) files.set(path, await textOf(oid));
+    async read(at, signal, is) {
+      let files = trees.get(at);
+      if (!files) {
+        await repo.fetch(at, signal);
+        const near = tip && (await repo.has(tip.at)) ? tip : undefined;
+        files = near ? await derived(at, near.at, near.files) : await listed(at);
+        await parse(files, near?.files);
+        for (const [oldest] of trees) {
+          if (trees.size < mostTrees) break;
+          trees.delete(oldest);
+        }
+        trees.set(at, files);
       }
+      if (is === 'tip') tip = { at, files };
       return files;
+    },
+    async readTexts(files, paths) {
+      for (const path of paths) {
+        const file = files.get(path);
+        if (typeof file !== 'object' || file.text !== undefined) continue;
+        file.text = exactText(await repo.blob(file.oid));
+        withText.add(file);
+        await turns.breathe();
+      }
+    },
+    rest() {
+      for (const file of withText) file.text = undefined;
+      withText.clear();
+      trees.clear();
+      if (!tip) return;
+      trees.set(tip.at, tip.files);
+      parsed.keepOnly(tip.files);
     },
   };
 }
 
-/** Renders trees as the sync does; what was parsed for one is not parsed again for the next. */
-export function createRender(settings: LoadSettings): Render {
-  const parsed = new Map<string, CachedFile>();
+/** Renders trees as the sync does; what was made of one is not made again for the next. */
+export function createRender(settings: LoadSettings, parsed = new ParsedFiles()): Render {
+  const rendered = new WeakMap<TreeFiles, RenderedTree>();
+  let lastApps: readonly App[] = [];
   const oids = new Map<string, string>();
   const oidOf = (text: string): string => {
     const known = oids.get(text);
@@ -44,27 +116,40 @@ export function createRender(settings: LoadSettings): Render {
     oids.set(text, oid);
     return oid;
   };
-  function* inTurns(files: Files): Generator<void, RenderedTree> {
-    const blobs = new Map<string, { readonly oid: string }>();
+  function* parsedOf(path: string, source: string | GitFile): Generator<void, CachedFile> {
+    const file: { readonly oid: string; readonly mode?: string } =
+      typeof source === 'string' ? { oid: oidOf(source) } : source;
+    const known = parsed.get(path, file);
+    if (known) return known;
+    const text = typeof source === 'string' ? source : source.text;
+    if (text === undefined) throw new Error(`${path} was not read`);
+    const read = yield* readManifestFile(path, shownText(text), file);
+    parsed.keep(path, read);
+    return read;
+  }
+  function* inTurns(files: TreeFiles): Generator<void, RenderedTree> {
+    const before = rendered.get(files);
+    if (before) return before;
     const known = new Map<string, CachedFile>();
-    for (const [path, text] of files) {
-      const blob = { oid: oidOf(text) };
-      const version = `${blob.oid} ${path}`;
-      const file = parsed.get(version) ?? (yield* readManifestFile(path, shownText(text), blob));
-      parsed.set(version, file);
-      known.set(path, file);
-      blobs.set(path, blob);
+    for (const [path, source] of files) {
+      known.set(path, yield* parsedOf(path, source));
+      if (known.size % filesATurn === 0) yield;
     }
+    const loaded = yield* loadingTree(known, new Map(), known, settings);
     yield;
-    const loaded = loadTree(blobs, new Map(), known, settings);
-    yield;
-    const apps: RenderedApp[] = [];
-    for (const { id, target, configs, content } of yield* findApps(loaded.manifests, settings.defaultNamespace))
-      apps.push({ id, content, documents: [...(target ? [target] : []), ...configs] });
+    const found = yield* findApps(loaded.manifests, settings.defaultNamespace, lastApps);
+    lastApps = found;
     // Warnings may come back with the text that they are about; lines move with every edit.
     const errors = loaded.problems.filter(({ severity }) => severity === 'error');
     const problems = errors.map(({ path, message }) => `${path}: ${message.replaceAll(/:\d+\b/g, '')}`);
-    return { manifests: loaded.manifests, apps, problems, unreadableText: loaded.unreadableText };
+    const { manifests, unreadableText } = loaded;
+    const tree = { manifests, apps: found.map(appOf), problems, unreadableText };
+    rendered.set(files, tree);
+    return tree;
   }
-  return Object.assign((files: Files) => atOnce(inTurns(files)), { inTurns });
+  return Object.assign((files: TreeFiles) => atOnce(inTurns(files)), { inTurns });
 }
+
+const appOf = perObject(({ id, target, configs, content }: App): RenderedApp => {
+  return { id, content, documents: [...(target ? [target] : []), ...configs] };
+});

@@ -4,6 +4,7 @@ import type { Clock } from '../lib/clock.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import type { LoadSettings } from '../manifest/load.ts';
+import { ParsedFiles } from '../manifest/parsed-files.ts';
 import { buildOutcomes } from './build.ts';
 import type { ComposeSettings, Draft } from './compose.ts';
 import { createToldReleases } from './told.ts';
@@ -38,6 +39,8 @@ export interface WriterDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly settings: WriterSettings;
+  /** What was parsed of the repository. Absent: nothing yet. */
+  readonly parsed?: ParsedFiles;
   /** In [0, 1); absent: Math.random. */
   readonly random?: () => number;
 }
@@ -70,20 +73,23 @@ const heldPollMs = 15_000;
  * value, and built anew from the start on every race. What Git already tells (by Release-Id) is not written again. It never gives
  * up: an outcome waits until it is written, whatever is in its way.
  */
-export function createOutcomeWriter({ repo, clock, log, settings, random = Math.random }: WriterDeps): OutcomeWriter {
+export function createOutcomeWriter({
+  repo,
+  clock,
+  log,
+  settings,
+  parsed = new ParsedFiles(),
+  random = Math.random,
+}: WriterDeps): OutcomeWriter {
   const waiting = new Map<string, Waiting>();
   const writtenListeners = new Set<(outcome: Outcome, revision: Revision, number: number | undefined) => void>();
   const blockedListeners = new Set<(outcome: Outcome, reason: string) => void>();
   let wakeUp: () => void = () => undefined;
   let woken = false;
-  let trees = freshTrees();
+  const trees = { reader: createTreeReader(repo, settings, parsed), render: createRender(settings, parsed) };
   const toldReleases = createToldReleases(repo);
   let races = 0;
   let outages = 0;
-
-  function freshTrees(): { reader: ReturnType<typeof createTreeReader>; render: ReturnType<typeof createRender> } {
-    return { reader: createTreeReader(repo, settings), render: createRender(settings) };
-  }
 
   const written = (outcome: Outcome, revision: Revision, number: number | undefined): void => {
     if (!waiting.delete(outcome.releaseId)) return;
@@ -130,7 +136,7 @@ export function createOutcomeWriter({ repo, clock, log, settings, random = Math.
     const due = dueAt(tip);
     if (due.length === 0) {
       outages = 0;
-      trees = freshTrees();
+      trees.reader.rest();
       return waiting.size === 0 ? undefined : heldPollMs;
     }
     const outcomes = due.map(({ outcome }) => outcome);
@@ -249,7 +255,7 @@ export function createOutcomeWriter({ repo, clock, log, settings, random = Math.
     async run(signal) {
       while (!signal.aborted) {
         if (waiting.size === 0) {
-          trees = freshTrees();
+          trees.reader.rest();
           await pause(undefined, signal);
           if (signal.aborted) return;
           await clock.sleep(gatherMs, signal).catch(() => undefined);

@@ -1,0 +1,39 @@
+import type { CachedFile, FileOfTree, LoadCache } from './load.ts';
+
+/**
+ * What was parsed of files in Git, for everybody who reads trees of one repository: what the sync has read of the tip need not be parsed again
+ * for a revert. It outlives what it was read for.
+ */
+export class ParsedFiles {
+  /** The tree that is followed. Whoever follows one keeps it here. */
+  followed: LoadCache = new Map();
+  /** Files of other trees, by path and blob. */
+  #others = new Map<string, readonly [path: string, file: CachedFile]>();
+
+  get(path: string, file: FileOfTree): CachedFile | undefined {
+    return this.#inFollowed(path, file) ?? this.#others.get(keyOf(path, file))?.[1];
+  }
+
+  #inFollowed(path: string, file: FileOfTree): CachedFile | undefined {
+    const known = this.followed.get(path);
+    // Of one with errors another reader may make more.
+    const isClean = known && known.parsed.unreadableText === '' && known.parsed.problems.length === 0;
+    return isClean && isSame(known, file) ? known : undefined;
+  }
+
+  keep(path: string, file: CachedFile): void {
+    this.#others.set(keyOf(path, file), [path, file]);
+  }
+
+  /** Forgets what is neither in the tree that is followed nor in this one. */
+  keepOnly(tree: ReadonlyMap<string, FileOfTree>): void {
+    for (const [key, [path, file]] of this.#others) {
+      const wanted = tree.get(path);
+      if (!wanted || !isSame(wanted, file) || this.#inFollowed(path, file)) this.#others.delete(key);
+    }
+  }
+}
+
+const keyOf = (path: string, { oid, mode = '' }: FileOfTree): string => `${oid} ${mode} ${path}`;
+
+const isSame = (a: FileOfTree, b: FileOfTree): boolean => a.oid === b.oid && (a.mode ?? '') === (b.mode ?? '');
