@@ -85,7 +85,7 @@ export function startAgent(deps: Deps): Agent {
 
   const views = openViews(cluster, clock, settings.watchNamespace, signal);
   const recorder = createEventRecorder(
-    { cluster, clock, log, component: settings.eventSource, onDropped: () => telemetry.eventsDropped.inc() },
+    { cluster, clock, log, component: settings.eventSource, onDropped: (count) => telemetry.eventsDropped.inc(count) },
     signal,
   );
   const ledgers = createLedgers(deps);

@@ -5,7 +5,6 @@ import { parseStatus } from '../canary/status.ts';
 import type { CanarySpec, CanaryStatus, Decision, Phase } from '../canary/types.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { createKeyedQueue } from '../lib/keyed-queue.ts';
-import { createLimit } from '../lib/limit.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { restMs } from './cadence.ts';
 import type { Deps } from './deps.ts';
@@ -89,8 +88,6 @@ export function createCanaryLoop({
     ...(settings.inconclusive === undefined ? {} : { inconclusive: settings.inconclusive }),
   };
 
-  // A thousand releases at once queue here and not at the API server's connections, where events and the sync want their turn too.
-  const writing = createLimit(48);
   const understanding = createUnderstanding(settings, rivals);
   const memoryOf = (key: string): Memory => {
     const known = memories.get(key);
@@ -140,7 +137,7 @@ export function createCanaryLoop({
   const reach = createReach({ deps, views, look: lookAt, desiredReplicas, decideSettings, signal });
 
   const ways = createFormerWays({ look: lookAt, effects, nowMs: () => clock.now(), signal });
-  const runAll = createInOrder({ clock, effects, inTurn: writing, signal });
+  const runAll = createInOrder({ clock, effects, signal });
 
   const perform = async (
     key: string,
@@ -164,7 +161,7 @@ export function createCanaryLoop({
       const noted = releases.notedVersion(key);
       const isNoted = noted !== undefined && noted !== notedBefore;
       const base = isNoted ? { ...canary, metadata: { ...canary.metadata, resourceVersion: noted } } : canary;
-      memory.ahead = await writing(() => writeStatus(cluster, base, next, signal));
+      memory.ahead = await writeStatus(cluster, base, next, signal);
     }
     memory.ledTo = undefined;
     memory.hasEnded = true;
@@ -270,6 +267,7 @@ export function createCanaryLoop({
     // A canary under way is led to its end whatever Git does; a new release begins only when it is known what it is.
     if (!releases.isReady && atRest.has(status.phase) && mayWait(canary, status))
       return again(startedMs + notReadyRetryMs);
+    const endLook = cluster.late(spec.namespace, namesOf(spec), Math.max(0, startedMs - memory.dueAtMs));
     try {
       memory.quiet = true;
       memory.intervalMs = spec.analysis.intervalMs;
@@ -305,6 +303,8 @@ export function createCanaryLoop({
         refuse(canary, spec, memory, error.message);
         again(clock.now() + Math.min(spec.analysis.intervalMs, 10_000));
       }
+    } finally {
+      endLook();
     }
   };
 
@@ -426,6 +426,9 @@ export function createCanaryLoop({
     stop: () => queue.stop(),
   };
 }
+
+/** Of what it writes: its own, its target's and its Services'; others are like the first two but for an ending. */
+const namesOf = ({ name, target, service }: CanarySpec): readonly string[] => [name, target.name, service.name];
 
 /** A canary at rest for which a tick found nothing to do: until something changes, the next one would find the same. */
 function isQuiet({ effects, afterwards, status: next }: Decision, { phase }: CanaryStatus): boolean {

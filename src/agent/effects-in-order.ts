@@ -3,22 +3,19 @@ import type { Effect } from '../canary/types.ts';
 import type { Clock } from '../lib/clock.ts';
 import { AgentError } from '../lib/errors.ts';
 import type { Effects, TickContext } from './execute.ts';
-import { isTold, movesUsers, settleMs, takesPods } from './settling.ts';
+import { movesUsers, settleMs, takesPods } from './settling.ts';
 
 export interface InOrderOptions {
   readonly clock: Clock;
   readonly effects: Pick<Effects, 'run'> & Partial<Pick<Effects, 'check'>>;
-  /** Takes turns with the writes of other canaries. */
-  readonly inTurn: (write: () => Promise<void>) => Promise<void>;
   readonly signal: AbortSignal;
 }
 
 /** Runs the effects of a tick one after the other; rejects with the first that fails, and those after it are left. */
 export type InOrder = (list: readonly Effect[], tick: TickContext) => Promise<void>;
 
-export function createInOrder({ clock, effects, inTurn, signal }: InOrderOptions): InOrder {
-  const run = async (effect: Effect, tick: TickContext): Promise<void> =>
-    isTold(effect) ? effects.run(effect, tick, signal) : inTurn(() => effects.run(effect, tick, signal));
+export function createInOrder({ clock, effects, signal }: InOrderOptions): InOrder {
+  const run = (effect: Effect, tick: TickContext): Promise<void> => effects.run(effect, tick, signal);
 
   return async (list, tick) => {
     let movedMs: number | undefined;

@@ -19,7 +19,9 @@ interface Written {
   readonly atMs: number;
 }
 
+/** Texts that may wait to be written; with one more the oldest is given up. */
 const backlogLimit = 10_000;
+const toldAgainMs = 600_000;
 const sameEventMs = 3_600_000;
 const rememberLimit = 5_000;
 /** Events of one object are written in order; those of different ones side by side. */
@@ -38,17 +40,22 @@ interface Subject {
 interface Recorded {
   readonly about: Subject;
   readonly event: CanaryEvent;
-  readonly atMs: number;
+  readonly firstMs: number;
+  readonly lastMs: number;
+  /** How often it was recorded while it waited. */
+  readonly count: number;
 }
 
 interface Lane {
-  readonly queue: Recorded[];
+  /** By subject and text, oldest first. */
+  readonly waiting: Map<string, Recorded>;
   working: Promise<void> | undefined;
 }
 
 /**
  * Kubernetes events as Flagger writes them (reason `Synced`, source component), in order. The same text within an hour raises
- * the count of the first; different texts are never folded into `(combined from similar events)`.
+ * the count of the first; different texts are never folded into `(combined from similar events)`. Nothing waits for them: the API server
+ * gets them after all else, and what is said again meanwhile is counted and written once.
  */
 export function createEventRecorder(
   {
@@ -57,33 +64,42 @@ export function createEventRecorder(
     log,
     component,
     onDropped,
-  }: { cluster: Cluster; clock: Clock; log: Logger; component: string; onDropped: () => void },
+  }: {
+    cluster: Cluster;
+    clock: Clock;
+    log: Logger;
+    component: string;
+    /** So many records will not be written. */
+    onDropped: (count: number) => void;
+  },
   signal: AbortSignal,
 ): EventRecorder {
-  const lanes = Array.from({ length: laneCount }, (): Lane => ({ queue: [], working: undefined }));
+  const lanes = Array.from({ length: laneCount }, (): Lane => ({ waiting: new Map(), working: undefined }));
   const written = new Map<string, Written>();
   const laneOf = ({ metadata }: KubeObject): Lane | undefined => {
     const place = `${metadata.namespace ?? ''}/${metadata.name}`;
     return lanes[fnv1a(place) % laneCount];
   };
 
-  const write = async (about: Subject, event: CanaryEvent, atMs: number): Promise<void> => {
+  let toldMs: number | undefined;
+
+  const write = async (key: string, { about, event, firstMs, lastMs, count }: Recorded): Promise<void> => {
     const { namespace } = about;
-    const key = `${about.uid ?? about.name}|${event.type}|${event.message}`;
-    const at = `${new Date(atMs).toISOString().slice(0, 19)}Z`;
+    const at = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
     const known = written.get(key);
-    if (known && atMs - known.atMs < sameEventMs) {
+    if (known && firstMs - known.atMs < sameEventMs) {
       try {
         const ref = { apiVersion: 'v1', kind: 'Event', namespace, name: known.name };
-        await cluster.mergePatch(ref, { count: known.count + 1, lastTimestamp: at }, { manager: component }, signal);
-        written.set(key, { ...known, count: known.count + 1, atMs });
+        const sum = known.count + count;
+        await cluster.mergePatch(ref, { count: sum, lastTimestamp: at(lastMs) }, { manager: component }, signal);
+        written.set(key, { ...known, count: sum, atMs: lastMs });
         return;
       } catch (error) {
         // The server forgets events after an hour: tell it as new.
         log.debug({ reason: messageOf(error) }, 'an event is gone, it is written anew');
       }
     }
-    const name = `${about.name}.${sha256Hex(`${key}|${atMs}`).slice(0, 16)}`;
+    const name = `${about.name}.${sha256Hex(`${key}|${firstMs}`).slice(0, 16)}`;
     await cluster.create(
       {
         apiVersion: 'v1',
@@ -94,24 +110,26 @@ export function createEventRecorder(
         message: event.message.slice(0, 1024),
         type: event.type,
         source: { component },
-        firstTimestamp: at,
-        lastTimestamp: at,
-        count: 1,
+        firstTimestamp: at(firstMs),
+        lastTimestamp: at(lastMs),
+        count,
       },
       { manager: component, unread: true },
       signal,
     );
     if (written.size >= rememberLimit) written.delete(written.keys().next().value ?? '');
-    written.set(key, { name, count: 1, atMs });
+    written.set(key, { name, count, atMs: lastMs });
   };
 
   const work = async (lane: Lane): Promise<void> => {
-    for (let next = lane.queue.shift(); next && !signal.aborted; next = lane.queue.shift()) {
+    for (let next = oldestOf(lane); next && !signal.aborted; next = oldestOf(lane)) {
+      const [key, recorded] = next;
+      lane.waiting.delete(key);
       try {
-        await write(next.about, next.event, next.atMs);
+        await write(key, recorded);
       } catch (error) {
         if (!signal.aborted) {
-          onDropped();
+          onDropped(recorded.count);
           log.warn({ reason: messageOf(error) }, 'a Kubernetes event could not be written');
         }
       }
@@ -119,12 +137,36 @@ export function createEventRecorder(
     lane.working = undefined;
   };
 
+  const makeRoom = (): void => {
+    if (lanes.reduce((sum, { waiting }) => sum + waiting.size, 0) < backlogLimit) return;
+    const firsts = lanes.flatMap((lane) => {
+      const first = oldestOf(lane);
+      return first ? [{ lane, key: first[0], recorded: first[1] }] : [];
+    });
+    const [oldest] = firsts.toSorted((a, b) => a.recorded.firstMs - b.recorded.firstMs);
+    if (!oldest) return;
+    oldest.lane.waiting.delete(oldest.key);
+    onDropped(oldest.recorded.count);
+    if (toldMs !== undefined && clock.now() - toldMs < toldAgainMs) return;
+    toldMs = clock.now();
+    log.warn({}, 'the API server does not keep pace: Kubernetes events are given up, the oldest first');
+  };
+
   return {
     record(about, event) {
       const lane = laneOf(about);
-      const backlog = lanes.reduce((sum, { queue }) => sum + queue.length, 0);
-      if (!lane || backlog >= backlogLimit) return onDropped();
-      lane.queue.push({ about: subjectOf(about), event, atMs: clock.now() });
+      if (!lane) return;
+      const subject = subjectOf(about);
+      const key = `${subject.uid ?? subject.name}|${event.type}|${event.message}`;
+      const nowMs = clock.now();
+      const same = lane.waiting.get(key);
+      if (!same) makeRoom();
+      lane.waiting.set(
+        key,
+        same
+          ? { ...same, lastMs: nowMs, count: same.count + 1 }
+          : { about: subject, event, firstMs: nowMs, lastMs: nowMs, count: 1 },
+      );
       lane.working ??= work(lane);
     },
     async drain(ms) {
@@ -135,6 +177,8 @@ export function createEventRecorder(
     },
   };
 }
+
+const oldestOf = ({ waiting }: Lane): [string, Recorded] | undefined => waiting.entries().next().value;
 
 function subjectOf({ apiVersion, kind, metadata }: KubeObject): Subject {
   const { name, namespace = 'default', uid, resourceVersion } = metadata;

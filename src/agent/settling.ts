@@ -29,6 +29,3 @@ export function takesPods(effect: Effect): boolean {
   const isLetGo = object.kind === 'Canary' && object.metadata.deletionTimestamp !== undefined;
   return isLetGo || (object.kind === 'ScaledObject' && over !== undefined);
 }
-
-/** What is only said waits for nothing. */
-export const isTold = ({ kind }: Effect): boolean => kind === 'event' || kind === 'log' || kind === 'alert';

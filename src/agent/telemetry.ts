@@ -28,11 +28,26 @@ export interface Telemetry {
   readonly eventsDropped: Counter;
   /** Requests to the Kubernetes API, repeats and watches included. */
   readonly kubernetesRequests: Counter<'verb' | 'resource'>;
+  /** Requests that wait for their turn, because the API server is slow; the most urgent priority first: traffic, status, workload, event. */
+  readonly kubernetesWaiting: Gauge<'priority'>;
+  /** How many requests may be under way at once: what the API server has shown to answer. */
+  readonly kubernetesLimit: Gauge;
   /** How late canaries were looked at, by their schedule. Its count is the number of looks. */
   readonly tickLateness: Histogram;
 }
 
-export function createTelemetry(version: string, provider: string): Telemetry {
+/** How the requests to the Kubernetes API stand. */
+export interface RequestLoad {
+  readonly limit: number;
+  readonly waiting: Readonly<Record<string, number>>;
+}
+
+/** `load` is asked at each scrape; absent or undefined: nothing is known of it. */
+export function createTelemetry(
+  version: string,
+  provider: string,
+  load: () => RequestLoad | undefined = () => undefined,
+): Telemetry {
   const registry = new Registry();
   const registers = [registry];
   const canary = ['name', 'namespace'] as const;
@@ -141,6 +156,23 @@ export function createTelemetry(version: string, provider: string): Telemetry {
       help: 'Requests to the Kubernetes API, repeats and watches included',
       labelNames: ['verb', 'resource'],
       registers,
+    }),
+    kubernetesWaiting: new Gauge({
+      name: 'serin_kubernetes_requests_waiting',
+      help: 'Requests to the Kubernetes API that wait for their turn, by priority',
+      labelNames: ['priority'],
+      registers,
+      collect() {
+        for (const [priority, count] of Object.entries(load()?.waiting ?? {})) this.set({ priority }, count);
+      },
+    }),
+    kubernetesLimit: new Gauge({
+      name: 'serin_kubernetes_requests_limit',
+      help: 'Requests to the Kubernetes API that may be under way at once, as its answers have shown',
+      registers,
+      collect() {
+        this.set(load()?.limit ?? 0);
+      },
     }),
     tickLateness: new Histogram({
       name: 'serin_tick_lateness_seconds',

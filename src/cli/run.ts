@@ -3,7 +3,7 @@ import { type Agent, startAgent } from '../agent/agent.ts';
 import type { AgentSettings, Deps } from '../agent/deps.ts';
 import { createTelemetry } from '../agent/telemetry.ts';
 import type { InconclusivePolicy } from '../canary/types.ts';
-import { openCluster } from '../cluster/client.ts';
+import { type ClusterClient, openCluster } from '../cluster/client.ts';
 import { listOf, type RawSettings, readSettings } from '../config/settings.ts';
 import { openRepo } from '../git/open-repo.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
@@ -46,7 +46,8 @@ export async function runAgent(
       {},
       'MSTEAMS_URL has no effect: Microsoft Teams is not supported in this release; use --slack-url or AlertProviders',
     );
-  const telemetry = createTelemetry(version, settings.provider);
+  let known: ClusterClient | undefined;
+  const telemetry = createTelemetry(version, settings.provider, () => known?.load);
   const temporary = raw['git-dir'] === '' ? await temporaryFolder() : undefined;
   const closing: (() => Promise<void>)[] = [];
   try {
@@ -68,6 +69,7 @@ export async function runAgent(
       log,
       onRequest: (counted) => telemetry.kubernetesRequests.inc(counted),
     });
+    known = cluster;
     closing.push(() => cluster.close());
     const repo = await openRepo({
       url: raw['git-url'],

@@ -6,6 +6,8 @@ import type { Cluster, KindRef, ListOptions, Resource } from './cluster.ts';
 import { type ClusterSource, openConnection } from './connection.ts';
 import { createDiscovery, groupVersionPath } from './discovery.ts';
 import { createEchoes, versionOnly } from './echoes.ts';
+import { createFlowControl, type Load } from './flow-control.ts';
+import { flowOf } from './priority.ts';
 import { startReflector } from './reflector.ts';
 import { type ApiRequest, type OnRequest, type RequestStatistics, send } from './request.ts';
 
@@ -13,6 +15,8 @@ export interface ClusterClient extends Cluster {
   readonly server: string;
   /** Counted since the start; watches are not requests. */
   readonly statistics: Readonly<RequestStatistics>;
+  /** What is under way and what waits for its turn; watches are not counted. */
+  readonly load: Load;
   /** Anything else that the server offers: its metrics, a token of a service account. JSON where it answers so, text otherwise. */
   raw(method: ApiRequest['method'], path: string, body: unknown, signal: AbortSignal): Promise<unknown>;
   close(): Promise<void>;
@@ -31,8 +35,9 @@ export async function openCluster(
 ): Promise<ClusterClient> {
   const connection = await openConnection(source, () => clock.now());
   const statistics: RequestStatistics = { requests: 0, throttled: 0, ...(onRequest ? { onRequest } : {}) };
+  const flow = createFlowControl(clock);
   const call = (request: ApiRequest, signal: AbortSignal): Promise<unknown> =>
-    send(connection, clock, statistics, request, signal);
+    send({ connection, clock, statistics, flow }, request, signal);
   const echoes = createEchoes();
   const discovery = createDiscovery(
     (path, what, signal) => call({ method: 'GET', path, what }, signal),
@@ -78,6 +83,9 @@ export async function openCluster(
   return {
     server: connection.server,
     statistics,
+    get load() {
+      return flow.load;
+    },
     resource: (kind, signal) => discovery.resource(kind, signal),
     async get(ref, signal) {
       const resource = await discovery.resource(ref, signal);
@@ -227,6 +235,7 @@ export async function openCluster(
         options,
         signal,
       ),
+    late: (namespace, names, lateMs) => flow.late([...new Set(names.map((name) => flowOf(namespace, name)))], lateMs),
     async version(signal) {
       const body = (await call({ method: 'GET', path: '/version', what: 'ask for the version' }, signal)) as {
         gitVersion?: string;

@@ -72,6 +72,11 @@ export interface Cluster {
   resource(kind: KindRef, signal: AbortSignal): Promise<Resource | undefined>;
   /** Lists, then watches for ever: survives resets, 410, 429, restarts. Stops when the signal aborts. */
   reflect(kind: KindRef, options: ReflectOptions, signal: AbortSignal): Reflection;
+  /**
+   * Tells of a look at an app that is so late. Until the returned function is called, requests about objects of these names go before
+   * those of others that are equally urgent and less late, where not all can be sent at once.
+   */
+  late(namespace: string, names: readonly string[], lateMs: number): () => void;
   /** The server's version, e.g. `v1.34.4`; also the cheapest proof that it answers. */
   version(signal: AbortSignal): Promise<string>;
 }

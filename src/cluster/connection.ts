@@ -2,6 +2,7 @@ import type { RequestOptions } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { Agent, type Dispatcher } from 'undici';
 import { AgentError, messageOf } from '../lib/errors.ts';
+import { limitBounds } from './concurrency-limit.ts';
 import { type Access, plainAccess } from './plain-access.ts';
 
 /** Which cluster. A context is one of the kubeconfig's; absent: its current one. */
@@ -29,7 +30,7 @@ export interface Connection {
 
 export interface Credentials {
   readonly headers: Readonly<Record<string, string>>;
-  /** Short requests, few connections kept alive. */
+  /** Short requests over connections that are kept. Flow control says how many are under way; none waits here. */
   readonly calls: Dispatcher;
   /** One connection per watch, no body timeout. */
   readonly watches: Dispatcher;
@@ -134,7 +135,13 @@ export async function openConnection(source: ClusterSource, now: () => number): 
     );
     const value = {
       headers,
-      calls: new Agent({ connect, connections: 24, pipelining: 1, headersTimeout: 30_000, bodyTimeout: 30_000 }),
+      calls: new Agent({
+        connect,
+        connections: limitBounds.most,
+        pipelining: 1,
+        headersTimeout: 30_000,
+        bodyTimeout: 30_000,
+      }),
       watches: new Agent({ connect, pipelining: 1, headersTimeout: 30_000, bodyTimeout: 0 }),
     };
     const old = current?.value;

@@ -6,7 +6,8 @@ import type { Logger } from '../lib/log.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import type { Change, KindRef, ReflectOptions, Reflection, Resource } from './cluster.ts';
 import type { Connection } from './connection.ts';
-import { causeOf, countedAs, type OnRequest } from './request.ts';
+import { countedAs } from './counted-as.ts';
+import { causeOf, type OnRequest } from './request.ts';
 import { sharing } from './sharing.ts';
 
 export interface ReflectorDeps {

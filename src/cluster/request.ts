@@ -3,6 +3,9 @@ import { backoffMs } from '../lib/backoff.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { roundTrip } from '../lib/round-trip.ts';
 import type { Connection, Credentials } from './connection.ts';
+import { countedAs } from './counted-as.ts';
+import type { FlowControl, Verdict } from './flow-control.ts';
+import { placeOf } from './priority.ts';
 
 export interface ApiRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -14,18 +17,6 @@ export interface ApiRequest {
   readonly what: string;
   /** Reads a good answer; throws where it cannot. Absent: it is JSON, or a text where it is none. */
   readonly read?: (text: string) => unknown;
-}
-
-/** What a request is counted as, e.g. `patch` of `canaries/status`; everything but objects is `other`. */
-export function countedAs({ method, path }: Pick<ApiRequest, 'method' | 'path'>): { verb: string; resource: string } {
-  const [plain = '', query = ''] = path.split('?', 2);
-  const [root, ...segments] = plain.split('/').slice(1);
-  const own = root === 'api' ? segments.slice(1) : root === 'apis' ? segments.slice(2) : [];
-  const [plural, name, subresource] = own[0] === 'namespaces' && own.length > 2 ? own.slice(2) : own;
-  const read = plural === undefined || name !== undefined ? 'get' : /(?:^|&)watch=1/.test(query) ? 'watch' : 'list';
-  const verbs = { GET: read, POST: 'create', PUT: 'update', PATCH: 'patch', DELETE: 'delete' } as const;
-  const place = subresource === undefined ? plural : `${plural}/${subresource}`;
-  return { verb: verbs[method], resource: place ?? 'other' };
 }
 
 /** Called for each request that is sent, repeats and watches included. */
@@ -41,20 +32,37 @@ export interface RequestStatistics {
 const maxTries = 5;
 const requestTimeoutMs = 30_000;
 
-/** Sends one request; repeats it when the server is busy (429, 503 with Retry-After) and, for reads, when the connection broke. */
+export interface SendOptions {
+  readonly connection: Connection;
+  readonly clock: Clock;
+  readonly statistics: RequestStatistics;
+  readonly flow: FlowControl;
+}
+
+/**
+ * Sends one request when its turn has come; repeats it when the server is busy (429, 503 with Retry-After) and, for reads, when the
+ * connection broke. It holds no place meanwhile.
+ */
 export async function send(
-  connection: Connection,
-  clock: Clock,
-  statistics: RequestStatistics,
+  { connection, clock, statistics, flow }: SendOptions,
   apiRequest: ApiRequest,
   signal: AbortSignal,
 ): Promise<unknown> {
+  const { verb, resource } = countedAs(apiRequest);
+  const place = { ...placeOf(apiRequest), kind: `${verb} ${resource}` };
   for (let attempt = 0; ; attempt += 1) {
     const last = attempt + 1 >= maxTries;
     let waitMs = backoffMs(attempt, { baseMs: 100, capMs: 5_000 }, Math.random());
     try {
-      const credentials = await connection.credentials();
-      const { status, retryAfterMs, body } = await exchange(connection, credentials, statistics, apiRequest, signal);
+      const { credentials, status, retryAfterMs, body } = await flow.admit(
+        { ...place, isRepeat: attempt > 0 },
+        async () => {
+          const used = await connection.credentials();
+          return { credentials: used, ...(await exchange(connection, used, statistics, apiRequest, signal)) };
+        },
+        (answer) => (signal.aborted ? undefined : verdictOn(answer)),
+        signal,
+      );
       if (status < 300) return body;
       if (status === 401 && attempt === 0) {
         connection.renew(credentials);
@@ -81,6 +89,16 @@ export async function send(
     }
     await clock.sleep(waitMs, signal);
   }
+}
+
+/** No answer is one of the server, too. */
+function verdictOn(
+  answer: { readonly status: number; readonly retryAfterMs: number | undefined } | undefined,
+): Verdict {
+  if (answer === undefined) return { result: 'lost' };
+  const { status, retryAfterMs } = answer;
+  if (status === 429) return { result: 'refused', retryAfterMs };
+  return { result: status === 503 || status === 504 ? 'lost' : 'good' };
 }
 
 async function exchange(

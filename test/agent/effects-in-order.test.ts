@@ -30,7 +30,6 @@ async function run(list: readonly Effect[], refused: readonly Effect[], code: Er
         if (refused.includes(effect)) throw new AgentError(code, `${effect.kind} fails`);
       },
     },
-    inTurn: (write) => write(),
     signal: new AbortController().signal,
   });
   const tick = { spec: aSpec(), seen: { split: undefined } } as unknown as TickContext;
@@ -61,7 +60,6 @@ describe('the effects of a tick', () => {
           return isChanged ? Promise.reject(new AgentError('CLUSTER_CONFLICT', 'b changed')) : Promise.resolve();
         },
       },
-      inTurn: (write) => write(),
       signal: new AbortController().signal,
     });
     const tick = { spec: aSpec(), seen: { split: undefined } } as unknown as TickContext;

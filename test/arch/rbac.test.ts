@@ -66,6 +66,8 @@ const verbsOf: Readonly<Record<string, readonly string[]>> = {
   // Discovery, open to everybody who is known.
   resource: [],
   version: [],
+  // Asks for nothing.
+  late: [],
 };
 
 const root = join(import.meta.dirname, '../..');

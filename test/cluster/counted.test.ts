@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { countedAs } from '../../src/cluster/request.ts';
+import { countedAs } from '../../src/cluster/counted-as.ts';
 
 describe('a request', () => {
   it.each([

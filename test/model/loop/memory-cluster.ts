@@ -241,6 +241,7 @@ export function createMemoryCluster(nowMs: () => number): MemoryCluster {
         },
       };
     },
+    late: () => () => undefined,
     version: async () => 'v1.34.0',
   };
   return cluster;
