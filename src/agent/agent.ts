@@ -90,6 +90,11 @@ export function startAgent(deps: Deps): Agent {
   );
   const ledgers = createLedgers(deps);
   const parsed = new ParsedFiles();
+  const bounds = {
+    ...(settings.own === undefined ? {} : { own: settings.own }),
+    ...(settings.tenancy === undefined ? {} : { tenancy: settings.tenancy }),
+    placeOf: (key: string) => syncer.placeOf(key),
+  };
   const writer = createOutcomeWriter({
     repo,
     clock,
@@ -104,6 +109,7 @@ export function startAgent(deps: Deps): Agent {
       write: settings.write,
       tagPrefix: settings.tagPrefix,
       defaultNamespace: settings.defaultNamespace,
+      ...bounds,
     },
   });
   const applied = createAppliedApps({ clock, hasSeen: (ref, version) => views.hasSeen(ref, version) });

@@ -4,6 +4,8 @@ import type { GitRepo } from '../git/repo.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Http } from '../lib/http.ts';
 import type { Logger } from '../lib/log.ts';
+import type { OwnObjects } from '../manifest/own-objects.ts';
+import type { Tenancy } from '../manifest/tenancy.ts';
 import type { Telemetry } from './telemetry.ts';
 
 /** The whole outside world of the agent. Tests and the demo build one; nothing is mocked. */
@@ -25,6 +27,10 @@ export interface AgentSettings {
   readonly watchNamespace?: string;
   /** Namespace of objects in Git that name none. */
   readonly defaultNamespace: string;
+  /** What is the agent's own and not taken from Git. Absent: nothing is. */
+  readonly own?: OwnObjects;
+  /** Who may say what. Absent: whoever may write to the repository may say everything. */
+  readonly tenancy?: Tenancy;
   /** Folder of the repository that is synced; the empty string is all of it. */
   readonly path: string;
   /** Folder of the ledgers, under `path`. */

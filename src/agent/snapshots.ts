@@ -7,6 +7,7 @@ import {
   type LoadedTree,
   loadingTree,
   missingTexts,
+  type LoadSettings,
   readManifestFile,
 } from '../manifest/load.ts';
 import { ParsedFiles } from '../manifest/parsed-files.ts';
@@ -38,7 +39,11 @@ export interface Snapshots {
 }
 
 /** Reads commits. However much changed, other work gets its turn meanwhile; what did not change is not looked at again. */
-export function createSnapshots(repo: GitRepo, settings: AgentSettings, parsed = new ParsedFiles()): Snapshots {
+export function createSnapshots(
+  repo: GitRepo,
+  settings: AgentSettings & Pick<LoadSettings, 'placeOf'>,
+  parsed = new ParsedFiles(),
+): Snapshots {
   let cache: LoadCache = new Map();
   const turns = createTurns();
   const ledgersAt = `${ledgerFolder(settings)}/`;

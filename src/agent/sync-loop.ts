@@ -122,7 +122,8 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
   let outdated = 0;
   const driftedRefs = new Map<string, ObjectRef>();
 
-  const snapshots = createSnapshots(repo, settings, options.parsed);
+  const placed = { ...settings, placeOf: (key: string) => syncer.placeOf(key) };
+  const snapshots = createSnapshots(repo, placed, options.parsed);
   const stableApps = createHeldApps({ snapshots, log, phaseOf });
   const tip = createTip({
     repo,
@@ -187,9 +188,8 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       manifests: withLeftAlone(withOverlays(loaded.manifests, apps, stable), apps, lost),
       problems: loaded.problems,
       unreadablePaths: loaded.unreadablePaths,
-      unreadableText: loaded.unreadableText,
       strays: loaded.strays,
-      elsewhere: loaded.elsewhere,
+      areas: loaded.areas,
       standing: (path) => strayAt(path, next),
       takenOver: takenOver(apps),
       canaryTargets: new Set(apps.flatMap(({ target }) => (target ? [refKeyOf(target.object)] : []))),
@@ -236,6 +236,8 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
   const pass = async (): Promise<void> => {
     const landed = releases.landedOutcomes();
     const startedMs = clock.now();
+    // Whose a second definition of an object is told by which of them was applied.
+    if (!settings.suspend) await syncer.open(signal);
     const next = await lookAtTip();
     const { revision, since, loaded, checked, apps } = next;
     if (revision !== snapshot?.revision) {

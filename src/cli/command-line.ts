@@ -163,20 +163,27 @@ function flagsOf(options: Readonly<Record<string, unknown>>): Record<string, str
   return spelled;
 }
 
-/** Reads a settings file: flat YAML, the same names as the flags. */
-export async function readSettingsFile(path: string | undefined): Promise<Record<string, string>> {
-  if (path === undefined) return {};
+/** What a settings file holds. */
+export interface SettingsFile {
+  readonly values: Readonly<Record<string, string>>;
+  /** As it was written; undefined where the file has none. */
+  readonly tenants: unknown;
+}
+
+/** Reads a settings file: flat YAML, the same names as the flags; and `tenants`, a list. */
+export async function readSettingsFile(path: string | undefined): Promise<SettingsFile> {
+  if (path === undefined) return { values: {}, tenants: undefined };
   const { parse } = await import('yaml');
   try {
     const value = (parse(await readFile(path, 'utf8')) ?? {}) as unknown;
     if (typeof value !== 'object' || Array.isArray(value) || value === null)
       throw new Error('it is no map of settings');
-    return Object.fromEntries(
-      Object.entries(value).map(([name, entry]) => [
-        name,
-        Array.isArray(entry) ? entry.join(',') : String(entry ?? ''),
-      ]),
+    const { tenants, ...flat } = value as Record<string, string | readonly string[] | undefined>;
+    const values = Object.fromEntries(
+      Object.entries(flat).map(([name, entry]) => [name, Array.isArray(entry) ? entry.join(',') : String(entry ?? '')]),
     );
+    // Written and left empty is not the same as left out: then everybody could say everything.
+    return { values, tenants: 'tenants' in value ? ((tenants as unknown) ?? []) : undefined };
   } catch (cause) {
     throw new AgentError('CONFIG_INVALID', `${path}: ${messageOf(cause)}`, { cause });
   }

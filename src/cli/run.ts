@@ -5,12 +5,14 @@ import { createTelemetry } from '../agent/telemetry.ts';
 import type { InconclusivePolicy } from '../canary/types.ts';
 import { type ClusterClient, openCluster } from '../cluster/client.ts';
 import { listOf, type RawSettings, readSettings } from '../config/settings.ts';
+import { readTenants } from '../config/tenants.ts';
 import { openRepo } from '../git/open-repo.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
 import { parseGoDuration } from '../lib/duration.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { createHttp } from '../lib/http-client.ts';
 import { createLogger, type LogLevel } from '../lib/log.ts';
+import { createTenancy } from '../manifest/tenancy.ts';
 import { startGateServer } from '../server/gate-server.ts';
 import { parseGateTokens } from '../server/gate-tokens.ts';
 import { startServer } from '../server/server.ts';
@@ -33,14 +35,18 @@ export async function runAgent(
   configFile: string | undefined,
   { clock = systemClock, onListening }: RunOptions = {},
 ): Promise<number> {
-  const raw = readSettings({ flags, environment: context.environment, file: await readSettingsFile(configFile) });
+  const file = await readSettingsFile(configFile);
+  const raw = readSettings({ flags, environment: context.environment, file: file.values });
   if (raw['git-url'] === '')
     throw new AgentError('CONFIG_INVALID', '--git-url (SERIN_GIT_URL) is missing: name the repository to watch');
   checkSettings(raw);
   await checkFiles(raw);
   const source = clusterSource(raw, context.environment);
   const log = createLogger(raw['log-level'] as LogLevel);
-  const settings = agentSettings(raw);
+  const settings = agentSettings(raw, {
+    tenants: file.tenants,
+    ...(source.kind === 'service-account' ? { podNamespace: await podNamespace() } : {}),
+  });
   if ((context.environment['MSTEAMS_URL'] ?? '') !== '')
     log.warn(
       {},
@@ -127,12 +133,25 @@ export async function runAgent(
   }
 }
 
-export function agentSettings(raw: RawSettings): AgentSettings {
+/** What settings say that is more than text, and what only the machine knows. */
+export interface Surroundings {
+  /** `tenants` of the settings file; undefined: there are none. */
+  readonly tenants?: unknown;
+  /** Namespace of the pod that the agent runs in. Absent: it runs elsewhere. */
+  readonly podNamespace?: string | undefined;
+}
+
+export function agentSettings(raw: RawSettings, { tenants, podNamespace: pod }: Surroundings = {}): AgentSettings {
+  const path = folderOf('git-path', raw['git-path']);
+  const namespaces = [...new Set([raw['agent-namespace'], ...(pod === undefined ? [] : [pod])])];
+  const own = { namespaces, isShared: namespaces.includes(raw['namespace']) };
   const ms = (text: string): number => parseGoDuration(text) ?? 0;
   return {
     namespace: raw['agent-namespace'],
     defaultNamespace: raw['default-namespace'],
-    path: folderOf('git-path', raw['git-path']),
+    path,
+    ...(raw['sync-own-namespace'] === 'true' ? {} : { own }),
+    ...(tenants === undefined ? {} : { tenancy: createTenancy(readTenants(tenants, path)) }),
     ledgerDir: folderOf('ledger-dir', raw['ledger-dir']) || '.releases',
     write: raw['write'] === 'none' ? 'none' : 'direct',
     tagPrefix: raw['tag-prefix'],
@@ -179,6 +198,13 @@ function notifierOf(raw: RawSettings): Pick<AgentSettings, 'notifier'> {
   return {
     notifier: { address, channel, username, ...(token === '' ? {} : { token }), ...(proxy === '' ? {} : { proxy }) },
   };
+}
+
+/** Undefined: it is not written down here. */
+async function podNamespace(): Promise<string | undefined> {
+  const path = '/var/run/secrets/kubernetes.io/serviceaccount/namespace';
+  const text = await readFile(path, 'utf8').catch(() => '');
+  return text.trim() || undefined;
 }
 
 /** A folder inside the repository as Git spells it: no slash around it, no `.` in it. */

@@ -1,5 +1,6 @@
 import { parseGoDuration } from '../lib/duration.ts';
 import { AgentError } from '../lib/errors.ts';
+import { nearest } from '../lib/nearest.ts';
 
 export type SettingKind = 'text' | 'port' | 'duration' | 'flag' | 'list' | 'secret-file' | 'choice';
 
@@ -65,6 +66,13 @@ export const settings = [
   setting('Sync', 'default-namespace', 'text', 'default', 'namespace of objects in Git that name none'),
   setting('Sync', 'prune', 'flag', 'true', 'delete objects that were applied from Git and are gone from it'),
   setting('Sync', 'prune-anything', 'flag', 'false', 'let one sync delete more than half of what was applied'),
+  setting(
+    'Sync',
+    'sync-own-namespace',
+    'flag',
+    'false',
+    'apply also what Git says of the agent itself: its namespace and what is in it, its rights',
+  ),
   setting('Sync', 'suspend', 'flag', 'false', 'apply nothing; canaries under way go on'),
   setting('Sync', 'resync-schedule', 'text', '17 * * * *', 'cron schedule of a full comparison with the cluster'),
   setting(
@@ -202,7 +210,7 @@ export function readSettings({ flags, environment, file }: SettingSources): RawS
   const problems: string[] = [];
   const known = new Set<string>(settings.map(({ name }) => name));
   for (const name of Object.keys(file))
-    if (!known.has(name)) problems.push(`the file sets "${name}", which is no setting; run "serin run --help"`);
+    if (!known.has(name)) problems.push(`the file sets "${name}", which is no setting; ${meant(name)}`);
   for (const name of Object.keys(environment)) {
     const problem = unknownVariable(name, known);
     if (problem) problems.push(problem);
@@ -218,6 +226,11 @@ export function readSettings({ flags, environment, file }: SettingSources): RawS
   }
   if (problems.length > 0) throw new AgentError('CONFIG_INVALID', problems.join('\n'));
   return values as RawSettings;
+}
+
+function meant(name: string): string {
+  const close = nearest(name, ['tenants', ...settings.map((entry) => entry.name)]);
+  return `${close === undefined ? '' : `did you mean ${close}? `}run "serin run --help"`;
 }
 
 /** Kubernetes gives every pod such variables for each Service beside it. */

@@ -28,21 +28,43 @@ export interface SingleManifests {
   readonly problems: readonly Problem[];
 }
 
-/** Every object once: of two with the same identity the first counts, the other is a problem that names both places. Yields again and again. */
-export function* leavingOutDuplicates(all: readonly Manifest[]): Generator<void, SingleManifests> {
-  const first = new Map<string, Manifest>();
+/**
+ * Every object once. Of several with the same identity the one counts that stands where `placeOf` says, else the first; the others are
+ * problems that name both places. Yields again and again.
+ */
+export function* leavingOutDuplicates(
+  all: readonly Manifest[],
+  placeOf: (key: string) => string | undefined = () => undefined,
+): Generator<void, SingleManifests> {
+  const chosen = new Map<string, Manifest>();
+  const doubled = new Set<string>();
+  for (const [at, manifest] of all.entries()) {
+    if (at % 512 === 511) yield;
+    const key = identityOf(manifest.object);
+    const known = chosen.get(key);
+    if (!known) {
+      chosen.set(key, manifest);
+      continue;
+    }
+    doubled.add(key);
+    const place = placeOf(key);
+    if (known.source.path !== place && manifest.source.path === place) chosen.set(key, manifest);
+  }
+  if (doubled.size === 0) return { manifests: all, problems: [] };
+  const manifests: Manifest[] = [];
   const problems: Problem[] = [];
   for (const [at, manifest] of all.entries()) {
     if (at % 512 === 511) yield;
     const key = identityOf(manifest.object);
-    const known = first.get(key);
-    if (!known) {
-      first.set(key, manifest);
+    const counts = chosen.get(key);
+    if (counts === undefined || counts === manifest) {
+      manifests.push(manifest);
       continue;
     }
     const { path, line } = manifest.source;
-    const message = `${nameOf(refOf(manifest.object))} is defined a second time; the first is ${known.source.path}:${known.source.line}`;
+    const place = `${counts.source.path}:${counts.source.line}`;
+    const message = `${nameOf(refOf(manifest.object))} is defined a second time; the first is ${place}`;
     problems.push({ severity: 'error', path, line, message, hint: 'only the first is applied: remove one of them' });
   }
-  return { manifests: [...first.values()], problems };
+  return { manifests, problems };
 }

@@ -1,11 +1,14 @@
 import { atOnce } from '../lib/turns.ts';
-import { identityKey, leavingOutDuplicates } from './identity.ts';
+import { identityKey, identityOf, leavingOutDuplicates, nameOf } from './identity.ts';
 import { type IgnorePattern, isIgnoredPath, isIgnoreFile, readIgnoreFile } from './ignore-file.ts';
 import { definedClusterScoped, isClusterScoped } from './kinds.ts';
 import { normalised, type Placing } from './normalise.ts';
+import type { OwnObjects } from './own-objects.ts';
 import { type ParsedFile, parsing } from './parse.ts';
-import { heldFiles, type Kustomization, readKustomization } from './rendering-tools.ts';
+import { leavingOutRefused, problemOf, refusedAt } from './refused.ts';
+import { heldFiles, isBareKustomization, type Kustomization, readKustomization } from './rendering-tools.ts';
 import type { Stray } from './stray.ts';
+import type { Tenancy } from './tenancy.ts';
 import { type NoText, textIn } from './text.ts';
 import { groupOf, type Manifest, type ObjectRef, type Problem, refOf } from './types.ts';
 
@@ -29,6 +32,12 @@ export interface LoadSettings {
   /** Under `path`; its files are never applied. */
   readonly ledgerDir: string;
   readonly defaultNamespace: string;
+  /** Absent: everything may be said from everywhere. */
+  readonly tenancy?: Tenancy;
+  /** Absent: nothing of it is refused. */
+  readonly own?: OwnObjects;
+  /** The file from which an object, by identityKey, was applied last; undefined: not known. Absent: of none. */
+  readonly placeOf?: (key: string) => string | undefined;
 }
 
 export interface LoadedTree {
@@ -37,17 +46,29 @@ export interface LoadedTree {
   readonly problems: readonly Problem[];
   /** Files with something that could not be read or rendered: what they used to hold must not be taken for deleted. */
   readonly unreadablePaths: ReadonlySet<string>;
-  /** Text of what could not be read: an object that moved there must not be taken for deleted. */
+  /** Text of what could not be read, of all areas. */
   readonly unreadableText: string;
   /** Files that can be read and hold something else than objects, or are not looked at: what they used to hold is not deleted either. */
   readonly strays: ReadonlyMap<string, Stray>;
-  /**
-   * Objects that stand in files which are not applied, so they are not gone from Git: by identityKey, or by `placeKey` where a tool would
-   * set their namespace.
-   */
-  readonly elsewhere: ReadonlyMap<string, Elsewhere>;
+  /** By the name of the tenant; what is in nobody's folder, or all where there are no tenants, by the empty string. */
+  readonly areas: ReadonlyMap<string, AreaOfTree>;
   readonly cache: LoadCache;
 }
+
+/** What files of one tenant say of objects of that tenant, and of nobody else's. */
+export interface AreaOfTree {
+  /** Text of what could not be read: an object that moved there must not be taken for deleted. */
+  readonly unreadableText: string;
+  /**
+   * Objects that stand in files which are not applied, or are refused, so they are not gone from Git: by identityKey, or by `placeKey`
+   * where a tool would set their namespace.
+   */
+  readonly elsewhere: ReadonlyMap<string, Elsewhere>;
+}
+
+/** The area of a file. */
+export const areaOf = (path: string, { tenancy }: Pick<LoadSettings, 'tenancy'>): string =>
+  tenancy?.tenantOf(path)?.name ?? '';
 
 /** Where an object stands that is not applied, and why it is not. */
 export interface Elsewhere extends Stray {
@@ -63,7 +84,7 @@ export function isManifestFile(path: string, { path: folder, ledgerDir }: LoadSe
   if (under === undefined || under.startsWith(`${ledgerDir}/`)) return false;
   const parts = under.split('/');
   if (isIgnoreFile(path)) parts.pop();
-  else if (!/\.(ya?ml|json)$/i.test(path)) return false;
+  else if (!/\.(ya?ml|json)$/i.test(path) && !isBareKustomization(path)) return false;
   return !parts.some((part) => part.startsWith('.'));
 }
 
@@ -87,7 +108,8 @@ function known(path: string, { oid, mode }: FileOfTree, cache: LoadCache | undef
 
 /**
  * All objects of a tree. `texts` holds the content of every file that `missingTexts` names, by path. Objects without a namespace get the
- * default one where their kind has namespaces; of two objects with the same name the first by path counts, the other is a problem.
+ * default one where their kind has namespaces; of two objects with the same name the one counts that did so before, else the first by
+ * path, and the other is a problem. What a file says of other files holds for those of its own tenant only.
  */
 export function loadTree(
   files: ReadonlyMap<string, FileOfTree>,
@@ -106,35 +128,97 @@ export function* loadingTree(
   settings: LoadSettings,
 ): Generator<void, LoadedTree> {
   const next = new Map<string, CachedFile>();
-  const ignores: IgnorePattern[] = [];
-  const kustomizations = new Map<string, Kustomization>();
+  const byArea = new Map<string, string[]>([['', []]]);
   for (const path of [...files.keys()].sort()) {
     const blob = files.get(path) ?? { oid: '' };
     const file = known(path, blob, cache) ?? atOnce(readManifestFile(path, textOf(path, texts), blob));
     next.set(path, file);
-    ignores.push(...file.ignores);
-    if (file.kustomization) kustomizations.set(path, file.kustomization);
+    const name = areaOf(path, settings);
+    const paths = byArea.get(name) ?? [];
+    paths.push(path);
+    byArea.set(name, paths);
     if (next.size % filesATurn === 0) yield;
   }
+  const areas = new Map<string, LoadedArea>();
+  for (const [name, paths] of byArea) areas.set(name, yield* loadingArea(paths, next, settings));
+  const all = [...areas.values()];
+  const found = all.flatMap(({ manifests }) => manifests);
+  // By path, whoever's they are.
+  if (areas.size > 1) found.sort(({ source: a }, { source: b }) => (a.path === b.path ? 0 : a.path < b.path ? -1 : 1));
+  const unreadablePaths = new Set(all.flatMap((area) => area.unreadablePaths));
+  const strays = new Map(all.flatMap((area) => [...area.strays]));
+  const mayStandIn = (path: string): boolean => unreadablePaths.has(path) || strays.has(path);
+  const untaken = withoutTaken(found, mayStandIn, settings);
+  const { manifests, problems } = yield* leavingOutDuplicates(untaken.manifests, settings.placeOf);
+  return {
+    manifests,
+    problems: [...all.flatMap((area) => area.problems), ...untaken.problems, ...problems],
+    unreadablePaths,
+    unreadableText: all.map(({ unreadableText }) => unreadableText).join('\n'),
+    strays,
+    areas,
+    cache: next,
+  };
+}
+
+/** Without what another tenant has in a file that cannot be read at the moment: that one still has it. */
+function withoutTaken(
+  manifests: readonly Manifest[],
+  mayStandIn: (path: string) => boolean,
+  settings: LoadSettings,
+): { readonly manifests: readonly Manifest[]; readonly problems: readonly Problem[] } {
+  const { tenancy, placeOf } = settings;
+  if (!tenancy || !placeOf) return { manifests, problems: [] };
+  const problems: Problem[] = [];
+  const left = manifests.filter((manifest) => {
+    const { object, source } = manifest;
+    const place = placeOf(identityOf(object));
+    if (place === undefined || place === source.path || !mayStandIn(place)) return true;
+    if (areaOf(place, settings) === areaOf(source.path, settings)) return true;
+    const message = `${nameOf(refOf(object))} came from ${place}, of another tenant, which cannot be read now`;
+    problems.push(problemOf(manifest, { message, hint: 'it stays as it is until that file can be read' }));
+    return false;
+  });
+  return { manifests: left, problems };
+}
+
+interface LoadedArea extends AreaOfTree {
+  readonly manifests: readonly Manifest[];
+  readonly problems: readonly Problem[];
+  readonly unreadablePaths: readonly string[];
+  readonly strays: ReadonlyMap<string, Stray>;
+}
+
+/** `paths`: those of one tenant, in order. */
+function* loadingArea(paths: readonly string[], files: LoadCache, settings: LoadSettings): Generator<void, LoadedArea> {
+  const ignores: IgnorePattern[] = [];
+  const kustomizations = new Map<string, Kustomization>();
+  for (const path of paths) {
+    const file = files.get(path);
+    ignores.push(...(file?.ignores ?? []));
+    if (file?.kustomization) kustomizations.set(path, file.kustomization);
+  }
   const counted: string[] = [];
-  let looked = 0;
-  for (const path of next.keys()) {
+  for (const [at, path] of paths.entries()) {
     if (!isIgnoredPath(path, ignores)) counted.push(path);
-    if (++looked % filesATurn === 0) yield;
+    if (at % filesATurn === filesATurn - 1) yield;
   }
   for (const path of kustomizations.keys()) if (isIgnoredPath(path, ignores)) kustomizations.delete(path);
   const held = heldFiles(counted, kustomizations);
   const strays = new Map<string, Stray>();
   const elsewhere = new Map<string, Elsewhere>();
+  const note = (path: string, why: Omit<Stray, 'line'>, keyOf: (ref: ObjectRef) => string): void => {
+    for (const { object, source } of files.get(path)?.parsed.manifests ?? [])
+      elsewhere.set(keyOf(refOf(object)), { path, line: source.line, ...why });
+  };
   const leaveOut = (path: string, why: Omit<Stray, 'line'>, keyOf: (ref: ObjectRef) => string): void => {
     strays.set(path, { line: 1, ...why });
-    for (const { object, source } of next.get(path)?.parsed.manifests ?? [])
-      elsewhere.set(keyOf(refOf(object)), { path, line: source.line, ...why });
+    note(path, why, keyOf);
   };
   const identityHere = (ref: ObjectRef): string =>
     identityKey(isClusterScoped(ref) ? ref : { namespace: settings.defaultNamespace, ...ref });
   const isCounted = new Set(counted);
-  for (const path of next.keys()) {
+  for (const path of paths) {
     if (isCounted.has(path) || isIgnoreFile(path)) continue;
     leaveOut(path, { what: 'is named by an ignore file', isDeliberate: true, isToldOnce: true }, identityHere);
   }
@@ -143,7 +227,7 @@ export function* loadingTree(
   const unreadable: string[] = [];
   const found: Problem[] = [];
   for (const path of counted) {
-    const file = next.get(path);
+    const file = files.get(path);
     if (!file) continue;
     if (held.paths.has(path)) {
       leaveOut(path, { what: 'is part of what kustomize or Helm would render', isToldOnce: true }, placeKey);
@@ -151,6 +235,7 @@ export function* loadingTree(
     }
     used.push(file);
     if (used.length % filesATurn === 0) yield;
+    if (held.named.has(path)) note(path, { what: 'is named by a kustomization', isToldOnce: true }, placeKey);
     found.push(...file.parsed.problems);
     if (file.parsed.stray) strays.set(path, file.parsed.stray);
     else if (file.kustomization) strays.set(path, { line: 1, what: 'is a kustomization, which is not rendered' });
@@ -159,15 +244,15 @@ export function* loadingTree(
     unreadable.push(file.parsed.unreadableText);
   }
   const placed = yield* placeAll(used, settings.defaultNamespace);
-  const { manifests, problems } = yield* leavingOutDuplicates(placed);
+  const { manifests, problems, refused } = yield* leavingOutRefused(placed, settings);
+  for (const manifest of refused) elsewhere.set(identityOf(manifest.object), refusedAt(manifest));
   return {
     manifests,
     problems: [...found, ...held.problems, ...problems],
-    unreadablePaths: new Set([...broken, ...held.paths]),
+    unreadablePaths: [...broken, ...held.paths],
     unreadableText: unreadable.join('\n'),
     strays,
     elsewhere,
-    cache: next,
   };
 }
 
@@ -207,7 +292,8 @@ export function* readManifestFile(
     return { ...file, parsed: { ...nothing, problems: [{ severity: 'warning', path, line: 1, message }], stray } };
   }
   const kustomization = readKustomization(path, text);
-  return kustomization ? { ...file, kustomization } : { ...file, parsed: yield* parsing(path, text) };
+  if (kustomization || isBareKustomization(path)) return { ...file, kustomization };
+  return { ...file, parsed: yield* parsing(path, text) };
 }
 
 function withoutText(path: string, { line, reason, hint, isMeant, guess }: NoText): ParsedFile {

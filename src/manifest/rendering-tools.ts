@@ -9,7 +9,7 @@ export interface Kustomization {
   readonly names: readonly string[];
 }
 
-const kustomizationNames = new Set(['kustomization.yaml', 'kustomization.yml']);
+const kustomizationNames = ['kustomization.yaml', 'kustomization.yml', 'Kustomization'];
 const baseName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 const folderOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')));
 
@@ -37,9 +37,12 @@ const referring = [
   'generators',
 ];
 
+/** The one name of a kustomization that says nothing of YAML. */
+export const isBareKustomization = (path: string): boolean => baseName(path) === 'Kustomization';
+
 /** Undefined where the file is none of kustomize's own (Flux has objects that are called Kustomization, too). */
 export function readKustomization(path: string, text: string): Kustomization | undefined {
-  if (!kustomizationNames.has(baseName(path))) return undefined;
+  if (!kustomizationNames.includes(baseName(path))) return undefined;
   let value: unknown;
   try {
     value = parse(text, { prettyErrors: false, logLevel: 'silent' });
@@ -86,6 +89,8 @@ function resolved(folder: string, name: string): string | undefined {
 export interface HeldFiles {
   /** Files whose objects are not applied, because rendering would make others of them. */
   readonly paths: ReadonlySet<string>;
+  /** Files that a kustomization names in a way that kustomize would refuse: they are applied, but what moved there was not deleted. */
+  readonly named: ReadonlySet<string>;
   readonly problems: readonly Problem[];
 }
 
@@ -95,6 +100,7 @@ export interface HeldFiles {
  */
 export function heldFiles(paths: readonly string[], kustomizations: ReadonlyMap<string, Kustomization>): HeldFiles {
   const held = new Set<string>();
+  const named = new Set<string>();
   const problems: Problem[] = [];
   const hold = (isPart: (path: string) => boolean): number => {
     const found = paths.filter((path) => isPart(path) && !kustomizations.has(path));
@@ -107,7 +113,15 @@ export function heldFiles(paths: readonly string[], kustomizations: ReadonlyMap<
       problems.push({ severity: 'warning', path, line: 1, message });
       continue;
     }
-    const count = hold((file) => names.some((name) => name === '' || file === name || file.startsWith(`${name}/`)));
+    const folder = folderOf(path);
+    const missing = names.filter((name) => !isBase(name, folder, paths, kustomizations));
+    for (const name of missing) {
+      for (const file of paths) if (isBelow(file, name)) named.add(file);
+      const message = `kustomize would refuse this: ${name || 'the root of the repository'} has no kustomization, or holds this one`;
+      problems.push({ severity: 'error', path, line: 1, message, hint: 'what stands there is applied as it is' });
+    }
+    const bases = names.filter((name) => !missing.includes(name));
+    const count = hold((file) => bases.some((name) => file === name || isBelow(file, name)));
     const message = `kustomize is not rendered yet (${transforms.join(', ')}): ${namedFiles(count)} not applied`;
     problems.push({
       severity: 'error',
@@ -131,7 +145,22 @@ export function heldFiles(paths: readonly string[], kustomizations: ReadonlyMap<
       hint: 'commit the output of "helm template" instead',
     });
   }
-  return { paths: held, problems };
+  return { paths: held, named, problems };
+}
+
+const isBelow = (path: string, folder: string): boolean => folder === '' || path.startsWith(`${folder}/`);
+
+/** Whether kustomize would take something of that name: a folder beside it only with a kustomization, and none that it is in. */
+function isBase(
+  name: string,
+  folder: string,
+  paths: readonly string[],
+  kustomizations: ReadonlyMap<string, Kustomization>,
+): boolean {
+  if (folder === name || isBelow(name, folder)) return true;
+  if (isBelow(folder, name)) return false;
+  if (!paths.some((path) => isBelow(path, name))) return true;
+  return kustomizationNames.some((file) => kustomizations.has(`${name}/${file}`));
 }
 
 function namedFiles(count: number): string {

@@ -13,9 +13,14 @@ import {
 export interface InventoryStore {
   /** From the cluster the first time, from memory afterwards. */
   read(signal: AbortSignal): Promise<Inventory>;
+  /** What was read or saved last; undefined before. */
+  known(): Inventory | undefined;
   save(next: Inventory, signal: AbortSignal): Promise<void>;
-  /** Whether a person allowed this revision, or exactly these objects, to be deleted although the guard does not let it. */
-  allowsPruning(revision: string, guarded: string, signal: AbortSignal): Promise<boolean>;
+  /**
+   * Which of these (see `PrunePlan.guarded`) a person allowed to be deleted although the guard does not let it: all of this revision, or
+   * exactly these objects.
+   */
+  allowed(revision: string, guarded: string | undefined, signal: AbortSignal): Promise<ReadonlySet<string>>;
 }
 
 const manager = 'serin-inventory';
@@ -54,6 +59,7 @@ export function createInventoryStore(cluster: Cluster, namespace: string): Inven
       inventory = parseInventory(shards);
       return inventory;
     },
+    known: () => inventory,
     async save(next, signal) {
       if (saved?.entries === next.entries && saved.revision === next.revision) return;
       const shards = renderInventory(next, namespace);
@@ -73,10 +79,13 @@ export function createInventoryStore(cluster: Cluster, namespace: string): Inven
       inventory = next;
       saved = next;
     },
-    async allowsPruning(revision, guarded, signal) {
+    async allowed(revision, guarded, signal) {
+      if (guarded === undefined) return new Set();
       const shard = await cluster.get({ ...kind, namespace, name: inventoryName(0) }, signal);
-      const allowed = shard?.metadata.annotations?.[pruneAnnotation] ?? '';
-      return allowed.length >= 7 && (revision.startsWith(allowed) || allowed === guarded);
+      const written = (shard?.metadata.annotations?.[pruneAnnotation] ?? '').split(',');
+      const words = new Set(written.filter((word) => word.length >= 7));
+      const isWhole = [...words].some((word) => revision.startsWith(word));
+      return new Set(guarded.split(',').filter((name) => isWhole || words.has(name)));
     },
   };
 }

@@ -1,6 +1,6 @@
 import { sha256Hex } from '../lib/hash.ts';
 import { identitiesOf, identityKey, nameOf } from '../manifest/identity.ts';
-import { type Elsewhere, placeKey } from '../manifest/load.ts';
+import { type AreaOfTree, type Elsewhere, placeKey } from '../manifest/load.ts';
 import { waveOf } from '../manifest/order.ts';
 import type { Stray } from '../manifest/stray.ts';
 import { groupOf, type Manifest, type ObjectRef, type Problem, refOf } from '../manifest/types.ts';
@@ -11,15 +11,17 @@ export interface PruneInput {
   readonly inventory: Inventory;
   /** Files that cannot be read at the moment. */
   readonly unreadablePaths: ReadonlySet<string>;
-  /** What stands in them: an object may have moved there. Absent: nothing. */
-  readonly unreadableText?: string;
   /** Files, and what else stands at the paths of the inventory, that hold something else than objects. Absent: none. */
   readonly strays?: ReadonlyMap<string, Stray>;
-  /** See `LoadedTree`. Absent: none. */
-  readonly elsewhere?: ReadonlyMap<string, Elsewhere>;
+  /** What files say of objects of the same area that are not applied, by area. Absent: nothing. */
+  readonly areas?: ReadonlyMap<string, AreaOfTree>;
+  /** The area of a file: the guard looks at each by itself, so that no tenant keeps another one's objects. Absent: there is one. */
+  readonly areaOf?: (path: string) => string;
   readonly prune: boolean;
   /** Switches the guard off. */
   readonly pruneAnything: boolean;
+  /** Names of objects that a person let go, see `PrunePlan.guarded`. Absent: none. */
+  readonly allowed?: ReadonlySet<string>;
   /** The agent's own namespace. Absent: not in Git. */
   readonly ownNamespace?: string;
 }
@@ -29,7 +31,7 @@ export interface PrunePlan {
   readonly prune: readonly InventoryEntry[];
   /** Why nothing is pruned although something is gone; undefined where nothing is held back. */
   readonly held: string | undefined;
-  /** Where it was the guard against mass deletion: what names exactly these objects. */
+  /** Where it was the guard against mass deletion: what names exactly these objects, of several areas joined by commas. */
   readonly guarded: string | undefined;
   /** What stays because the place in Git that it came from holds something that cannot be understood. */
   readonly kept: readonly Problem[];
@@ -41,26 +43,87 @@ const override = 'if that is meant, set --prune-anything';
 
 /** What is gone from Git and may be deleted. A tree that is empty, unreadable or suddenly much smaller deletes nothing. */
 export function planPrune(input: PruneInput): PrunePlan {
-  const { inventory, prune, pruneAnything, desired } = input;
-  const { gone, kept } = goneFrom(input);
-  const nothing = { prune: [], held: undefined, guarded: undefined, kept };
-  if (gone.length === 0) return nothing;
-  const total = inventory.entries.size;
-  if (!prune)
-    return { ...nothing, held: `${things(gone.length)} gone from Git and stay in the cluster: pruning is off` };
-  const guard = (why: string): PrunePlan => ({
-    ...nothing,
+  const parts = partsOf(input);
+  const found = parts.map((part) => goneFrom(part, input));
+  const kept = found.flatMap((one) => one.kept);
+  const all = new Set(found.flatMap(({ gone }) => gone));
+  if (all.size === 0) return { prune: [], held: undefined, guarded: undefined, kept };
+  const isNeeded = neededBeside(all, input);
+  const judged = parts.map((part, index) => {
+    const gone = (found[index]?.gone ?? []).filter(({ ref }) => !isNeeded(ref));
+    return { gone, area: part.area, ...judge(gone, part, input) };
+  });
+  const held = judged.flatMap((part) => (part.held === undefined ? [] : [`${toldArea(part.area)}${part.held}`]));
+  const guarded = judged.flatMap((part) => part.guarded ?? []);
+  const going = new Set(judged.flatMap((part) => (part.held === undefined ? part.gone : [])));
+  // What is held stays, and with it what it is in.
+  const isNeededNow = held.length === 0 ? isNeeded : neededBeside(going, input);
+  const backwards = [...going]
+    .filter(({ ref }) => !isNeededNow(ref))
+    .sort((a, b) => waveOf(b.ref) - waveOf(a.ref) || (identityKey(a.ref) < identityKey(b.ref) ? -1 : 1));
+  return {
+    prune: backwards,
+    held: held.length === 0 ? undefined : held.join('; '),
+    guarded: guarded.length === 0 ? undefined : guarded.join(','),
+    kept,
+  };
+}
+
+const toldArea = (area: string): string => (area === '' ? '' : `tenant ${area}: `);
+
+/** What one tenant has in the inventory and in Git; all, where there are none. */
+interface Part extends AreaOfTree {
+  readonly area: string;
+  readonly entries: Inventory['entries'];
+  readonly isEmpty: boolean;
+}
+
+const nothingElse: AreaOfTree = { unreadableText: '', elsewhere: new Map() };
+
+function partsOf({ desired, inventory, areas, areaOf }: PruneInput): readonly Part[] {
+  if (!areaOf)
+    return [
+      { ...(areas?.get('') ?? nothingElse), area: '', entries: inventory.entries, isEmpty: desired.length === 0 },
+    ];
+  const byArea = new Map<string, Map<string, InventoryEntry>>();
+  for (const [key, entry] of inventory.entries) {
+    const area = areaOf(entry.path);
+    const entries = byArea.get(area) ?? new Map<string, InventoryEntry>();
+    byArea.set(area, entries.set(key, entry));
+  }
+  const inGit = new Set(desired.map(({ source }) => areaOf(source.path)));
+  return [...byArea].map(([area, entries]) => {
+    return { ...(areas?.get(area) ?? nothingElse), area, entries, isEmpty: !inGit.has(area) };
+  });
+}
+
+/** Why nothing of a part may go; `held` undefined: it may. */
+function judge(
+  gone: readonly InventoryEntry[],
+  { entries: { size: total }, isEmpty }: Part,
+  { prune, pruneAnything, allowed }: PruneInput,
+): { readonly held: string | undefined; readonly guarded?: string } {
+  if (gone.length === 0) return { held: undefined };
+  if (!prune) return { held: `${things(gone.length)} gone from Git and stay in the cluster: pruning is off` };
+  const guard = (why: string): { held: string; guarded: string } => ({
     held: `${why} (${shownNames(gone.map(({ ref }) => ref))}); ${override}`,
     guarded: namesOnly(gone),
   });
-  if (!pruneAnything && desired.length === 0)
+  if (pruneAnything || allowed?.has(namesOnly(gone)) === true) return { held: undefined };
+  if (isEmpty)
     return guard(`the tree holds no objects at all, so nothing is deleted of the ${total} that came from it before`);
-  if (!pruneAnything && total > guardMinimum && gone.length * 2 > total)
+  if (total > guardMinimum && gone.length * 2 > total)
     return guard(`${gone.length} of ${total} objects are gone from Git at once, so nothing is deleted`);
-  const backwards = [...gone].sort(
-    (a, b) => waveOf(b.ref) - waveOf(a.ref) || (identityKey(a.ref) < identityKey(b.ref) ? -1 : 1),
-  );
-  return { ...nothing, prune: backwards };
+  return { held: undefined };
+}
+
+/** Whether an object is needed by what stays when these go. */
+function neededBeside(
+  going: ReadonlySet<InventoryEntry>,
+  { inventory, desired, ownNamespace }: PruneInput,
+): (ref: ObjectRef) => boolean {
+  const left = [...inventory.entries.values()].filter((entry) => !going.has(entry)).map(({ ref }) => ref);
+  return neededBy([...desired.map(({ object }) => refOf(object)), ...left], ownNamespace);
 }
 
 /** Twelve hex digits for these objects and no others. */
@@ -83,8 +146,10 @@ interface Gone {
 }
 
 /** What Git does not name any more, as far as it does not stay for a reason that Git gives. */
-function goneFrom(input: PruneInput): Gone {
-  const { desired, inventory, unreadablePaths, unreadableText = '', strays, elsewhere } = input;
+function goneFrom(
+  { entries, unreadableText, elsewhere }: Part,
+  { desired, unreadablePaths, strays }: PruneInput,
+): Gone {
   const wanted = identitiesOf(desired);
   const gone: InventoryEntry[] = [];
   const staying = new Map<string, Staying>();
@@ -95,19 +160,16 @@ function goneFrom(input: PruneInput): Gone {
     known.refs.push(ref);
     known.paths.add(at.path);
   };
-  for (const [key, entry] of inventory.entries) {
+  for (const [key, entry] of entries) {
     if (wanted.has(key)) continue;
     const { ref, path } = entry;
     const stray = strays?.get(path);
-    const now = elsewhere?.get(key) ?? elsewhere?.get(placeKey(ref));
+    const now = elsewhere.get(key) ?? elsewhere.get(placeKey(ref));
     if (now) stay(now, ref);
     else if (stray) stay({ path, ...stray }, ref);
     else if (!unreadablePaths.has(path) && !isNamedIn(unreadableText, ref.name)) gone.push(entry);
   }
-  const leaving = new Set(gone);
-  const left = [...inventory.entries.values()].filter((entry) => !leaving.has(entry)).map(({ ref }) => ref);
-  const isNeeded = neededBy([...desired.map(({ object }) => refOf(object)), ...left], input.ownNamespace);
-  return { gone: gone.filter(({ ref }) => !isNeeded(ref)), kept: [...staying.values()].map(keptAt) };
+  return { gone, kept: [...staying.values()].map(keptAt) };
 }
 
 /** What stays for one reason. */

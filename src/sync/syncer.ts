@@ -5,8 +5,11 @@ import { perObject } from '../lib/memo.ts';
 import { createTurns, type Turns } from '../lib/turns.ts';
 import { identitiesOf, identityKey, identityOf } from '../manifest/identity.ts';
 import { hintsOf } from '../manifest/hints.ts';
-import type { Elsewhere } from '../manifest/load.ts';
+import { type AreaOfTree, areaOf, type Elsewhere } from '../manifest/load.ts';
+import type { OwnObjects } from '../manifest/own-objects.ts';
+import { leavingOutRefused, refusedAt } from '../manifest/refused.ts';
 import type { Stray } from '../manifest/stray.ts';
+import type { Tenancy } from '../manifest/tenancy.ts';
 import { type KubeObject, type Manifest, type ObjectRef, type Problem, refOf } from '../manifest/types.ts';
 import { applyWaves } from './apply.ts';
 import { createCanaryNames } from './canary-names.ts';
@@ -29,6 +32,10 @@ export interface SyncSettings {
   readonly watchNamespace?: string;
   readonly prune: boolean;
   readonly pruneAnything: boolean;
+  /** Absent: everything may be said from everywhere. */
+  readonly tenancy?: Tenancy;
+  /** Absent: nothing of it is refused. */
+  readonly own?: OwnObjects;
 }
 
 /** What Git says, ready to be applied. */
@@ -37,12 +44,10 @@ export interface Desired {
   readonly manifests: readonly Manifest[];
   readonly problems: readonly Problem[];
   readonly unreadablePaths: ReadonlySet<string>;
-  /** What stands in unreadable files: objects named there are not deleted. Absent: unknown. */
-  readonly unreadableText?: string;
   /** See `LoadedTree`. Absent: none. */
   readonly strays?: ReadonlyMap<string, Stray>;
-  /** See `LoadedTree`. Absent: none. */
-  readonly elsewhere?: ReadonlyMap<string, Elsewhere>;
+  /** See `LoadedTree`. Absent: nothing is told of what is not applied. */
+  readonly areas?: ReadonlyMap<string, AreaOfTree>;
   /** What stands at a path that was not read, or above it; undefined: nothing. Absent: nothing anywhere. */
   readonly standing?: (path: string) => Promise<Stray | undefined>;
   /** Targets of Canaries, by refKey: their replicas belong to the canary. */
@@ -87,6 +92,10 @@ export interface Syncer {
   sync(desired: Desired, signal: AbortSignal): Promise<SyncResult>;
   /** Whether a person has allowed by now what the guard held back at this revision. */
   mayPrune(revision: string, guarded: string, signal: AbortSignal): Promise<boolean>;
+  /** Reads what was applied before. Throws CLUSTER_UNREACHABLE. */
+  open(signal: AbortSignal): Promise<void>;
+  /** The file from which an object, by identityKey, was applied last; undefined: from none, or not opened yet. */
+  placeOf(key: string): string | undefined;
   /** Called when somebody changed or removed what we apply; the next sync corrects it. */
   onDrift(listener: (refs: readonly ObjectRef[]) => void): void;
   stop(): void;
@@ -112,6 +121,7 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
   });
   const drift = createDriftWatch({ cluster, clock, log, live, stop });
   const store = createInventoryStore(cluster, settings.namespace);
+  const areaOfPath = (path: string): string => areaOf(path, settings);
   const inScope = createScopes(cluster);
   const render = createRender();
   const turns = createTurns();
@@ -120,28 +130,35 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
   const bare = new Map<string, string | undefined>();
   drift.onDrift((ref) => applied.delete(identityKey(ref)));
 
+  /** The scope of a kind is what the server says, and only then it is known whether a tenant may write it. */
+  const withinBounds = async ({ manifests, areas = new Map() }: Desired, signal: AbortSignal): Promise<Bounded> => {
+    const scoped = await inScope(manifests, signal);
+    if (scoped === manifests) return { manifests, problems: [], areas };
+    const { refused, ...within } = await turns.run(leavingOutRefused(scoped, settings));
+    return { ...within, areas: refused.length === 0 ? areas : withElsewhere(areas, refused, areaOfPath) };
+  };
+
   const plan = async (desired: Desired, inventory: Inventory, signal: AbortSignal): Promise<FullPlan> => {
-    const manifests = await inScope(desired.manifests, signal);
+    const { manifests, problems: outside, areas } = await withinBounds(desired, signal);
     const base = {
       ...settings,
       desired: manifests,
       inventory,
       unreadablePaths: desired.unreadablePaths,
-      unreadableText: desired.unreadableText ?? '',
       strays: await straysOf(desired, inventory, turns),
-      elsewhere: desired.elsewhere ?? new Map<string, Elsewhere>(),
+      areas,
+      ...(settings.tenancy === undefined ? {} : { areaOf: areaOfPath }),
       ownNamespace: settings.namespace,
     };
     const first = planPrune(base);
-    const isAllowed =
-      first.guarded !== undefined && (await store.allowsPruning(desired.revision, first.guarded, signal));
-    const pruning = isAllowed ? planPrune({ ...base, pruneAnything: true }) : first;
+    const allowed = await store.allowed(desired.revision, first.guarded, signal);
+    const pruning = allowed.size > 0 ? planPrune({ ...base, allowed }) : first;
     await turns.breathe();
     const going = new Set(pruning.prune.map(({ ref }) => identityKey(ref)));
     const leaving = await leavingCanaries({ desired: manifests, inventory, going, cluster }, signal);
     const input = {
       ...base,
-      pruneAnything: settings.pruneAnything || isAllowed,
+      allowed,
       applied,
       fought: drift.fought(),
       ran: drift.ran(),
@@ -160,7 +177,8 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
         : `${made.held ?? ''}, or let these objects go: ${annotationFor(made.guarded, settings.namespace)}`;
     const prune = made.prune.filter(({ ref }) => !leaving.waiting.has(identityKey(ref)));
     const { problems: waiting, staying, isHandingBack } = leaving;
-    return { ...made, prune, held, waiting, staying, isHandingBack };
+    const warnings = [...made.warnings, ...outside];
+    return { ...made, prune, held, warnings, waiting, staying, isHandingBack };
   };
 
   return {
@@ -192,8 +210,9 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
       if (!(await mayGoOn())) return outdated(done);
 
       // What replaces an object must stand before the old one goes.
-      const isHeld = failed.length > 0 && prune.length > 0;
-      const going = isHeld ? [] : prune;
+      const unsettled = new Set(failed.map(({ path }) => areaOfPath(path)));
+      const going = prune.filter(({ path }) => !unsettled.has(areaOfPath(path)));
+      const heldBack = prune.length - going.length;
       const isGoverned = governedBy(desired.manifests, staying);
       const pruneDeps = { cluster, log, drift, isGoverned };
       const removal = await pruneEntries(going, identitiesOf(desired.manifests), pruneDeps, signal);
@@ -209,7 +228,7 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
         pruned: removal.pruned,
         failed: problems,
         warnings: [...kept, ...removal.staying, ...warnings],
-        held: isHeld ? `${prune.length} gone from Git, to be deleted once everything else could be applied` : held,
+        held: bothOf(held, heldBack),
         guarded,
         isHandingBack,
         isOutdated: false,
@@ -220,12 +239,21 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
         ]),
       };
     },
-    mayPrune: (revision, guarded, signal) => store.allowsPruning(revision, guarded, signal),
+    mayPrune: async (revision, guarded, signal) => (await store.allowed(revision, guarded, signal)).size > 0,
+    open: async (signal) => void (await store.read(signal)),
+    placeOf: (key) => store.known()?.entries.get(key)?.path,
     onDrift(listener) {
       drift.onDrift((ref) => listener([ref]));
     },
     stop: () => stopping.abort(new Error('the syncer stops')),
   };
+}
+
+/** Why nothing, or not all, was deleted. `heldBack`: how much waits for objects of its own tenant that could not be applied. */
+function bothOf(held: string | undefined, heldBack: number): string | undefined {
+  if (heldBack === 0) return held;
+  const waiting = `${heldBack} gone from Git, to be deleted once everything else could be applied`;
+  return held === undefined ? waiting : `${held}; ${waiting}`;
 }
 
 /** Whether Git still says the same; once it does not, what is under way is not taken up again. */
@@ -333,6 +361,28 @@ function withoutPruned(
   for (const { ref } of going) left.delete(identityKey(ref));
   for (const entry of kept) left.set(identityKey(entry.ref), entry);
   return left;
+}
+
+interface Bounded {
+  readonly manifests: readonly Manifest[];
+  readonly problems: readonly Problem[];
+  readonly areas: ReadonlyMap<string, AreaOfTree>;
+}
+
+/** What is refused still stands in Git, so it is not deleted. */
+function withElsewhere(
+  areas: ReadonlyMap<string, AreaOfTree>,
+  refused: readonly Manifest[],
+  areaOfPath: (path: string) => string,
+): ReadonlyMap<string, AreaOfTree> {
+  const next = new Map(areas);
+  for (const manifest of refused) {
+    const area = areaOfPath(manifest.source.path);
+    const { unreadableText = '', elsewhere = new Map<string, Elsewhere>() } = next.get(area) ?? {};
+    const here = [identityOf(manifest.object), refusedAt(manifest)] as const;
+    next.set(area, { unreadableText, elsewhere: new Map([...elsewhere, here]) });
+  }
+  return next;
 }
 
 /** A plan with what waits for the cluster before it can be done. */

@@ -133,6 +133,8 @@ async function onStage(
         ...(guard === undefined || guard === allowed.guarded ? {} : { held: 'much', guarded: guard }),
       };
     },
+    open: () => Promise.resolve(),
+    placeOf: () => undefined,
     mayPrune: (_revision, guarded) => Promise.resolve(guarded === allowed.guarded),
     onDrift: () => undefined,
     stop: () => undefined,

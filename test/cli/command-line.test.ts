@@ -203,7 +203,7 @@ describe('a settings file', () => {
     withTempDir(async (dir) => {
       const path = join(dir, 'serin.yaml');
       await writeFile(path, text);
-      return readSettingsFile(path);
+      return (await readSettingsFile(path)).values;
     });
 
   it('is flat YAML with the names of the flags; lists may be lists', async () => {

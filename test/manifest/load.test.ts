@@ -136,6 +136,44 @@ status: {}
     ]);
   });
 
+  it.each(['../b', '..', '../..', '../../tenants'])(
+    'applies what a kustomization names by %s, which kustomize would refuse, and says so',
+    (name) => {
+      const tree = load({
+        'tenants/a/kustomization.yaml': `resources: [${name}]\nnamePrefix: x\n`,
+        'tenants/b/x.yaml': configMap('x'),
+      });
+      expect(keys(tree)).toEqual(['v1/ConfigMap/default/x']);
+      expect(tree.problems[0]).toMatchObject({ severity: 'error', path: 'tenants/a/kustomization.yaml' });
+      expect(tree.problems[0]?.message).toMatch(/^kustomize would refuse this: /);
+    },
+  );
+
+  it('knows a kustomization by the name that has no ending', () => {
+    const tree = load({
+      'base/Kustomization': 'resources: [x.yaml]\n',
+      'base/x.yaml': configMap('x'),
+      'prod/Kustomization': 'namespace: prod\nresources: [../base]\n',
+    });
+    expect(keys(tree)).toEqual([]);
+    expect(isManifestFile('base/Kustomization', settings)).toBe(true);
+  });
+
+  it('takes of two definitions the one from which the object was applied', () => {
+    const files = { 'a.yaml': configMap('x'), 'b.yaml': configMap('x') };
+    const tree = new Map(Object.entries(files).map(([path, text]) => [path, { oid: text }]));
+    const from = (place?: string): string | undefined => {
+      const all = { ...settings, placeOf: () => place };
+      const loaded = loadTree(tree, new Map(Object.entries(files)), undefined, all);
+      expect(loaded.problems).toHaveLength(1);
+      expect(loaded.problems[0]?.path).not.toBe(loaded.manifests[0]?.source.path);
+      return loaded.manifests[0]?.source.path;
+    };
+    expect(from()).toBe('a.yaml');
+    expect(from('b.yaml')).toBe('b.yaml');
+    expect(from('gone.yaml')).toBe('a.yaml');
+  });
+
   it("keeps Flux's Kustomizations, which are objects", () => {
     const text = 'apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: { name: apps }\n';
     expect(keys(load({ 'kustomization.yaml': text }))).toEqual([

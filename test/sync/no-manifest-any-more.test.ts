@@ -128,7 +128,11 @@ describe('a file that held an object and holds none any more', () => {
     ],
     [
       'moved into a base',
-      { 'base/x.yaml': config('ignored'), 'p/kustomization.yaml': 'resources: [../base]\nnamespace: kept\n' },
+      {
+        'base/x.yaml': config('ignored'),
+        'base/kustomization.yaml': 'resources: [x.yaml]\n',
+        'p/kustomization.yaml': 'resources: [../base]\nnamespace: kept\n',
+      },
       'error',
     ],
     ['moved into a chart', { 'c/Chart.yaml': 'name: c\n', 'c/templates/x.yaml': config('ignored') }, 'error'],

@@ -233,7 +233,9 @@ describe('what a plan prunes', () => {
   it('is nothing that is named in what cannot be read: it may have moved there', () => {
     const inventory = inventoryOf(['web', 'web-2', 'db'].map((name) => aConfigMap(name, {}, 'old.yaml')));
     const unreadableText = 'kind: ConfigMap\nmetadata: { name: web-2, labels: {{ .labels }} }\n';
-    const plan = planSync(anInput([aConfigMap('new', {})], { inventory, unreadableText }));
+    const plan = planSync(
+      anInput([aConfigMap('new', {})], { inventory, areas: new Map([['', { unreadableText, elsewhere: new Map() }]]) }),
+    );
     expect(plan.prune.map(({ ref }) => ref.name)).toEqual(['db', 'web']);
   });
 

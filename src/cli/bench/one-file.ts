@@ -103,7 +103,6 @@ function createFollower(repo: GitRepo, signal: AbortSignal): { follow(): Promise
       applied,
       inventory: { revision: last?.revision ?? '', entries },
       unreadablePaths: new Set(),
-      unreadableText: '',
       ownNamespace: 'serin',
       prune: true,
       pruneAnything: false,
