@@ -33,9 +33,9 @@ export function trackApp({ tip, content, previous, stable, record }: TrackInput)
   if (previous === undefined) {
     if (stable === undefined) return { content, firstSeen: tip, base: tip };
     if (isStable) return { content, firstSeen: stable.revision, base: tip };
-    const reverted = record?.outcome?.verdict === 'rolled-back' ? record.outcome.written : undefined;
+    const back = record && takenBackAt(record);
     // Somebody has pushed it once more after it was taken back.
-    if (record?.content === content && reverted !== undefined) return { content, firstSeen: tip, base: reverted };
+    if (record?.content === content && back !== undefined) return { content, firstSeen: tip, base: back };
     if (record && record.content === content) return { content, firstSeen: record.revision, base: record.base };
     return { content, firstSeen: tip, base: stable.revision };
   }
@@ -43,6 +43,12 @@ export function trackApp({ tip, content, previous, stable, record }: TrackInput)
   if (isStable) return { content, firstSeen, base: tip };
   if (previous.content === content && stable === undefined) return { content, firstSeen, base: tip };
   return { content, firstSeen, base: previous.base };
+}
+
+/** Where Git said again what it had said before this release, by the agent's hand or somebody's. Undefined: nowhere yet. */
+function takenBackAt({ outcome, base }: ReleaseRecord): Revision | undefined {
+  if (outcome?.verdict === 'rolled-back') return outcome.written;
+  return outcome?.verdict === 'withdrawn' ? (outcome.takenBackAt ?? base) : undefined;
 }
 
 export interface OverlayInput {

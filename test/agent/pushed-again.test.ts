@@ -126,3 +126,76 @@ describe('a version that could not be promoted and is pushed again', () => {
     holdAtRest(stage);
   });
 });
+
+describe('a version that was taken back amid its release and is pushed again', () => {
+  const released = async (): Promise<Stage> => {
+    const stage = new Stage({
+      replicas: 1,
+      podStartMs: 500,
+      spec: {
+        provider: 'istio',
+        progressDeadlineSeconds: 60,
+        targetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'app' },
+        service: { port: 80 },
+        analysis: { interval: '10s', threshold: 1, stepWeight: 20, maxWeight: 60, metrics: [metric] },
+      },
+    });
+    stage.push({});
+    stage.start();
+    await stage.run(60_000);
+    stage.push({ version: 1 });
+    stage.wakeSync();
+    await until(stage, () => stage.status.canaryWeight > 0);
+    return stage;
+  };
+  const pushed = (stage: Stage, version: number): void => {
+    stage.push({ version });
+    stage.wakeSync();
+  };
+  it.each<[string, (stage: Stage) => Promise<void>]>([
+    ['while the agent runs', async (stage) => pushed(stage, 1)],
+    [
+      'while the agent is away',
+      async (stage) => {
+        stage.kill();
+        stage.push({ version: 1 });
+        stage.start();
+      },
+    ],
+    [
+      'while another agent is slow to apply it and ends',
+      async (stage) => {
+        stage.goes({ order: ['ConfigMap', 'Deployment', 'Secret'], pausesMs: [25_000, 0, 0] });
+        pushed(stage, 1);
+        await stage.run(3_000);
+        stage.kill();
+        stage.start();
+      },
+    ],
+    [
+      'after other commits, and agents that ended in between',
+      async (stage) => {
+        stage.push({});
+        stage.kill();
+        stage.start();
+        await stage.run(20_000);
+        stage.kill();
+        stage.push({ version: 1 });
+        stage.push({});
+        stage.start();
+      },
+    ],
+  ])('is another release with an outcome of its own, %s', async (_when, again) => {
+    const stage = await released();
+    pushed(stage, 0);
+    await until(stage, () => stage.status.phase === 'Initialized');
+    await stage.run(5_000);
+    await again(stage);
+    await stage.run(200_000);
+    expect(stage.outcomes.map(({ verdict }) => verdict)).toEqual(['adopted', 'withdrawn', 'promoted']);
+    const [, before, after] = stage.outcomes;
+    expect(after?.releaseId).not.toBe(before?.releaseId);
+    expect(after?.base).not.toBe(before?.base);
+    holdAtRest(stage);
+  });
+});

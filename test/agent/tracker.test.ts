@@ -55,6 +55,18 @@ describe('the track of an app along the commits', () => {
     expect(trackApp({ ...nothing, tip: commit('d'), content: 'two', previous, stable })).toEqual(previous);
   });
 
+  it('begins at the tip, after a start, for a version that was taken back and is there again', () => {
+    const input = { ...nothing, tip: commit('e'), content: 'two', stable };
+    const rolledBack = record('two', { verdict: 'rolled-back', written: commit('c') });
+    const withdrawn = record('two', { verdict: 'withdrawn', takenBackAt: commit('d') });
+    const pending = record('two', { verdict: 'rolled-back' });
+    expect(trackApp({ ...input, record: rolledBack })).toEqual(track('two', 'e', 'c'));
+    expect(trackApp({ ...input, record: withdrawn })).toEqual(track('two', 'e', 'd'));
+    expect(trackApp({ ...input, record: record('two', { verdict: 'withdrawn' }) })).toEqual(track('two', 'e', 'a'));
+    expect(trackApp({ ...input, record: pending })).toEqual(track('two', 'b', 'a'));
+    expect(trackApp({ ...input, record: record('two') })).toEqual(track('two', 'b', 'a'));
+  });
+
   it('keeps the first base when a newer candidate supersedes', () => {
     const previous = track('two', 'c', 'b');
     expect(trackApp({ ...nothing, tip: commit('d'), content: 'three', previous, stable })).toEqual(

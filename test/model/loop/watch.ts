@@ -214,15 +214,15 @@ export const resting = ['Initialized', 'Succeeded', 'Failed'];
 
 /**
  * A promotion failed, so the primary has what was rejected, and then the version that Git went back to failed too, in the trouble of that
- * time: nothing is tried again until somebody changes something.
+ * time; or Git says what was promoted before, and that could not be promoted again after something that is not in Git had changed. Nothing
+ * is tried again until somebody changes something.
  */
 export function isLeftBehind(stage: Stage): boolean {
   const { told, status, tip, stableContent, cluster } = stage;
-  const failed = told.findLastIndex((text) => text.startsWith('Promotion of app.demo failed'));
-  const isAgain = failed >= 0 && told.slice(failed).some((text) => text.startsWith('Canary failed!'));
+  const isFailed = told.some((text) => text.startsWith('Promotion of app.demo failed'));
   const target = cluster.peek('Deployment', 'app');
   const isJudged = target !== undefined && templateHash(at(target, 'spec', 'template')) === status.lastAppliedSpec;
-  return isAgain && isJudged && status.phase === 'Failed' && stableContent === tip.apps[0]?.content;
+  return isFailed && isJudged && status.phase === 'Failed' && stableContent === tip.apps[0]?.content;
 }
 
 /** What holds of a stage where nobody has interfered for long. */
