@@ -4,7 +4,7 @@ import type { Clock } from '../../../src/lib/clock.ts';
 import type { KubeObject } from '../../../src/manifest/types.ts';
 import type { MemoryCluster, Written } from './memory-cluster.ts';
 
-/** How the pods of an image are: some never answer, of others only the first half does. */
+/** How the pods of an image are: some never answer, of others only the first half does, and at least one: those that do not are the first to go. */
 export type Health = 'good' | 'broken' | 'half';
 
 interface Workload {
@@ -43,7 +43,7 @@ export function createPods(cluster: MemoryCluster, clock: Clock, startMs: number
   const upOf = (name: string, { started, image }: Workload): number => {
     if (downNames.has(name)) return 0;
     const health = healths.get(image) ?? 'good';
-    const able = health === 'broken' ? 0 : health === 'half' ? Math.floor(started.length / 2) : started.length;
+    const able = health === 'broken' ? 0 : health === 'half' ? Math.ceil(started.length / 2) : started.length;
     return started.slice(0, able).filter((atMs) => clock.now() >= atMs).length;
   };
   /** As with Kubernetes' own bounds: a quarter may be missing, and with `Recreate` all of them. */

@@ -190,8 +190,8 @@ export class Stage {
   metrics: Metrics = 'good';
   /** Its answers take so long. */
   metricsLateMs = 0;
-  /** Told when a metric is asked, and when it has been answered. */
-  onMeasured: (what: 'asked' | 'answered') => void = () => undefined;
+  /** Told when a metric is asked, and when it has been answered or nobody waits for the answer any more. */
+  onMeasured: (what: 'asked' | 'answered' | 'given up') => void = () => undefined;
   /** Webhooks that say no, by the name in their address. */
   readonly closed = new Set<string>();
   /** Told of each write to the cluster. */
@@ -546,7 +546,7 @@ export class Stage {
       if (this.metricsLateMs > 0) await this.clock.sleep(this.metricsLateMs, stop);
       return this.measured(answered);
     } finally {
-      if (!stop.aborted) this.onMeasured('answered');
+      this.onMeasured(stop.aborted ? 'given up' : 'answered');
     }
   }
 

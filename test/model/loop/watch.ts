@@ -41,8 +41,10 @@ export class Watch {
     if (kind === 'hook' || kind === 'death' || kind === 'refusals' || kind === 'lost status') this.answered = undefined;
   }
 
-  private measured(what: 'asked' | 'answered'): void {
+  private measured(what: 'asked' | 'answered' | 'given up'): void {
     const { stage, answered } = this;
+    // What that look had asked before counts for nothing.
+    if (what === 'given up') return void (this.answered = undefined);
     // At the start it is only asked whether anybody answers.
     if (!underAnalysis.includes(phaseOf(stage.canary))) return;
     const atMs = stage.clock.elapsed();
