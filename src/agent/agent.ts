@@ -15,6 +15,7 @@ import { createSyncer } from '../sync/syncer.ts';
 import { createAppliedApps } from './applied.ts';
 import { createCanaryLoop } from './canary-loop.ts';
 import { createClosing } from './closing.ts';
+import { openClusterKey } from './cluster-key.ts';
 import type { Deps } from './deps.ts';
 import { rescaled } from './desired.ts';
 import { createDropReport } from './dropped.ts';
@@ -83,7 +84,8 @@ export function startAgent(deps: Deps): Agent {
     `Starting serin version ${settings.version} mesh provider ${settings.provider}`,
   );
 
-  const views = openViews(cluster, clock, settings.watchNamespace, signal);
+  const key = openClusterKey({ cluster, clock, log, namespace: settings.namespace }, signal);
+  const views = openViews({ cluster, clock, namespace: settings.watchNamespace, key }, signal);
   const recorder = createEventRecorder(
     { cluster, clock, log, component: settings.eventSource, onDropped: (count) => telemetry.eventsDropped.inc(count) },
     signal,
@@ -149,7 +151,7 @@ export function startAgent(deps: Deps): Agent {
     });
   };
   const noted = notingWrites(cluster, (object) => views.wrote(object));
-  const effects = createEffects({ ...deps, cluster: noted }, { recorder, releases, outbox });
+  const effects = createEffects({ ...deps, cluster: noted }, { recorder, releases, outbox, key });
   const syncer = createSyncer({ cluster, clock, log, settings });
 
   const phases = new Map<string, Phase>();
@@ -168,13 +170,13 @@ export function startAgent(deps: Deps): Agent {
     const { id, target } = app;
     const canary = views.canaries.get(id.namespace, id.name);
     if (!canary || !target || releases.stableOf(`${id.namespace}/${id.name}`)) return;
-    const status = written ?? parseStatus(canary);
+    const status = written ?? key.statusOf(canary);
     if (status.phase !== 'Initialized' && status.phase !== 'Succeeded') return;
     const live = await cluster.get(refOf(target.object), signal);
     const revised = live && targets[app.targetKind].revised(live);
     if (revised === undefined || templateHash(revised) !== status.lastPromotedSpec) return;
-    for (const [key, checksum] of Object.entries(status.trackedConfigs ?? {})) {
-      if ((await views.config(id.namespace, key as ConfigKey))?.checksum !== checksum) return;
+    for (const [config, checksum] of Object.entries(status.trackedConfigs ?? {})) {
+      if ((await views.config(id.namespace, config as ConfigKey))?.checksum !== checksum) return;
     }
     releases.adopt(canary, status.lastPromotedSpec, status.trackedConfigs ?? {}, app.content);
   };
@@ -254,6 +256,7 @@ export function startAgent(deps: Deps): Agent {
   const canaryLoop = createCanaryLoop({
     deps,
     views,
+    key,
     effects,
     releases,
     desiredReplicas: (namespace, target) => syncLoop.desiredReplicas(namespace, target),
@@ -311,7 +314,7 @@ export function startAgent(deps: Deps): Agent {
     for (const canary of views.canaries.list()) releases.resume(canary);
     await syncLoop.run();
   };
-  const work = [keep(start(), 'the sync'), keep(writer.run(signal), 'the writer')];
+  const work = [keep(start(), 'the sync'), keep(writer.run(signal), 'the writer'), key.known];
 
   return {
     get synced() {
@@ -325,7 +328,7 @@ export function startAgent(deps: Deps): Agent {
     notAlive: () => (died === undefined ? [] : [died]),
     notReady() {
       const { synced, lastPollMs, trouble, isGitSilent } = syncLoop.state;
-      const reasons = [...views.trouble()];
+      const reasons = [...views.trouble(), ...(key.trouble === undefined ? [] : [key.trouble])];
       if (synced === undefined && !settings.suspend)
         reasons.push(`nothing is synced yet${trouble === undefined ? '' : `: ${trouble}`}`);
       else if (clock.now() - lastPollMs > gitSilenceMs)

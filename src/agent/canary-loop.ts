@@ -7,6 +7,7 @@ import { AgentError, messageOf } from '../lib/errors.ts';
 import { createKeyedQueue } from '../lib/keyed-queue.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { restMs } from './cadence.ts';
+import type { ClusterKey } from './cluster-key.ts';
 import type { Deps } from './deps.ts';
 import { createInOrder } from './effects-in-order.ts';
 import type { Effects } from './execute.ts';
@@ -26,6 +27,7 @@ import { writeStatus } from './writes.ts';
 export interface CanaryLoopOptions {
   readonly deps: Deps;
   readonly views: Views;
+  readonly key: Pick<ClusterKey, 'statusOf'>;
   readonly effects: Effects;
   readonly releases: Releases;
   /** spec.replicas that Git asks of a target; undefined where it does not say. */
@@ -68,6 +70,7 @@ const atRest: ReadonlySet<Phase> = new Set<Phase>([
 export function createCanaryLoop({
   deps,
   views,
+  key: clusterKey,
   effects,
   releases,
   desiredReplicas,
@@ -156,7 +159,8 @@ export function createCanaryLoop({
     const endedMs = clock.elapsed();
     memory.suspensionTold = spec.suspend;
     const next = decision.status ?? status;
-    if (decision.status) {
+    // Plain checksums of Secrets are written over as soon as they are seen.
+    if (decision.status || status !== parseStatus(canary)) {
       // Effects may have annotated the Canary; only its own spec and status decide, so the version of before them is not held against us.
       const noted = releases.notedVersion(key);
       const isNoted = noted !== undefined && noted !== notedBefore;
@@ -187,7 +191,7 @@ export function createCanaryLoop({
 
   /** Its users leave what nobody judges even so. False: they could not. */
   const standStill = async (key: string, canary: KubeObject, memory: Memory): Promise<boolean> => {
-    const status = parseStatus(canary);
+    const status = clusterKey.statusOf(canary);
     // One that was never looked at has led nobody anywhere.
     if (status.phase === '') return true;
     const understood = understanding.still(key, canary);
@@ -257,7 +261,7 @@ export function createCanaryLoop({
     ways.note(key, understood);
     const { spec, router } = understood;
     const startedMs = clock.now();
-    const status = parseStatus(canary);
+    const status = clusterKey.statusOf(canary);
     begin(key, memory, spec, status);
     const again = (atMs: number): void => {
       // A clock that was set back meanwhile must not make it wait for the hour to come again.
@@ -370,7 +374,7 @@ export function createCanaryLoop({
       return queue.add(key);
     }
     const { spec, router } = understood;
-    const status = parseStatus(canary);
+    const status = clusterKey.statusOf(canary);
     const now = gatesOf(canary);
     memory.gateOpened ||= opensGate(spec, status, settings.gateHost, { before: memory.gates ?? now, now });
     if (begin(key, memory, spec, status)) queue.addAt(key, memory.dueAtMs);

@@ -1,5 +1,5 @@
 import { flaggerCopy } from '../canary/config-copies.ts';
-import { configChecksum, mustBeReplaced, parseConfigKey, renderConfigCopy } from '../canary/configs.ts';
+import { mustBeReplaced, parseConfigKey, renderConfigCopy } from '../canary/configs.ts';
 import { isCanaryRef, ownerOf } from '../canary/owner.ts';
 import type { ConfigKey, Seen } from '../canary/types.ts';
 import type { Cluster } from '../cluster/cluster.ts';
@@ -14,6 +14,7 @@ export interface CopyConfigInput {
   readonly copy?: ConfigKey;
   /** Of what was judged. */
   readonly checksum: string;
+  readonly checksumOf: (object: KubeObject) => string;
   readonly includeLabelPrefix: readonly string[];
 }
 
@@ -25,14 +26,15 @@ export async function checkSources(
   cluster: Cluster,
   canary: KubeObject,
   configs: readonly Pick<CopyConfigInput, 'key' | 'checksum'>[],
+  checksumOf: CopyConfigInput['checksumOf'],
   signal: AbortSignal,
 ): Promise<void> {
-  await Promise.all(configs.map((config) => judgedSource(cluster, { canary, ...config }, signal)));
+  await Promise.all(configs.map((config) => judgedSource(cluster, { canary, ...config, checksumOf }, signal)));
 }
 
 async function judgedSource(
   cluster: Cluster,
-  { canary, key, checksum }: Pick<CopyConfigInput, 'canary' | 'key' | 'checksum'>,
+  { canary, key, checksum, checksumOf }: Pick<CopyConfigInput, 'canary' | 'key' | 'checksum' | 'checksumOf'>,
   signal: AbortSignal,
 ): Promise<KubeObject> {
   const { kind, name } = parseConfigKey(key);
@@ -40,7 +42,7 @@ async function judgedSource(
   const source = await cluster.get({ apiVersion: 'v1', kind, namespace, name }, signal);
   if (!source) throw new AgentError('CLUSTER_REFUSED', `${kind} ${namespace}/${name} is gone`);
   // Only what was judged may be promoted: a change that came in between starts the analysis anew.
-  if (configChecksum(source) !== checksum)
+  if (checksumOf(source) !== checksum)
     throw new AgentError('CLUSTER_CONFLICT', `${kind} ${namespace}/${name} changed meanwhile`);
   return source;
 }
@@ -51,10 +53,10 @@ async function judgedSource(
  */
 export async function copyConfig(
   cluster: Cluster,
-  { canary, key, copy: copyKey = flaggerCopy(key), checksum, includeLabelPrefix }: CopyConfigInput,
+  { canary, key, copy: copyKey = flaggerCopy(key), checksum, checksumOf, includeLabelPrefix }: CopyConfigInput,
   signal: AbortSignal,
 ): Promise<KubeObject> {
-  const source = await judgedSource(cluster, { canary, key, checksum }, signal);
+  const source = await judgedSource(cluster, { canary, key, checksum, checksumOf }, signal);
   const { namespace = '' } = canary.metadata;
   const ref: ObjectRef = { apiVersion: 'v1', ...parseConfigKey(copyKey), namespace };
   const live = await cluster.get(ref, signal);

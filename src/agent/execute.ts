@@ -10,6 +10,7 @@ import { planHome, planRestore, planRoutes } from '../routers/reconcile.ts';
 import type { LiveObjects, RouteContext, Router } from '../routers/router.ts';
 import { createAlerts } from './alerts.ts';
 import { checkSources, copyConfig, isCopied, joinCopy, leaveCopy } from './copy-config.ts';
+import type { ClusterKey } from './cluster-key.ts';
 import type { Deps } from './deps.ts';
 import { createEventHooks } from './event-hooks.ts';
 import type { EventRecorder } from './event-recorder.ts';
@@ -42,6 +43,8 @@ export interface EffectParts {
   readonly releases: Releases;
   /** For everything that is told to the outside. */
   readonly outbox: Outbox;
+  /** What configs are known by. */
+  readonly key: Pick<ClusterKey, 'checksumOf'>;
 }
 
 /** The users and cookies of the split that is written now, not of the one that stands. */
@@ -60,7 +63,7 @@ function originals(...input: Parameters<typeof planRestore>): ReturnType<typeof 
   }
 }
 
-export function createEffects(deps: Deps, { recorder, releases, outbox }: EffectParts): Effects {
+export function createEffects(deps: Deps, { recorder, releases, outbox, key }: EffectParts): Effects {
   const { cluster, clock, http, log, settings } = deps;
   const tellHooks = createEventHooks(deps, outbox);
 
@@ -149,7 +152,7 @@ export function createEffects(deps: Deps, { recorder, releases, outbox }: Effect
       const copied = effects.flatMap((effect) =>
         effect.kind === 'copy-config' && !isCopied(effect, seen, settings.includeLabelPrefix) ? [effect] : [],
       );
-      if (copied.length > 1) await checkSources(cluster, seen.canary, copied, signal);
+      if (copied.length > 1) await checkSources(cluster, seen.canary, copied, key.checksumOf, signal);
     },
     async run(effect, context, signal) {
       const { spec, seen, status } = context;
@@ -173,7 +176,11 @@ export function createEffects(deps: Deps, { recorder, releases, outbox }: Effect
           const { includeLabelPrefix } = settings;
           const { kind, name: copy } = parseConfigKey(effect.copy);
           if (!isCopied(effect, seen, includeLabelPrefix))
-            await copyConfig(cluster, { ...effect, canary: seen.canary, includeLabelPrefix }, signal);
+            await copyConfig(
+              cluster,
+              { ...effect, canary: seen.canary, checksumOf: key.checksumOf, includeLabelPrefix },
+              signal,
+            );
           return log.info({ canary: name }, `${kind} ${copy} synced`);
         }
         case 'join-copy':

@@ -1,7 +1,7 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { App } from '../canary/app.ts';
 import { changesBetween } from '../canary/changes.ts';
 import { lastFailedCheckOf } from '../canary/evidence.ts';
+import { mayAllSame } from '../canary/secret-checksums.ts';
 import { parseStatus } from '../canary/status.ts';
 import type { CanaryStatus, Evidence, FailedCheck, Phase } from '../canary/types.ts';
 import type { Revision } from '../git/repo.ts';
@@ -494,7 +494,7 @@ type Candidate = Pick<ReleaseRecord, 'id' | 'revision' | 'base' | 'content'> & P
 type Judged = Pick<AppState, 'templateHash' | 'configs'>;
 
 function isSameState(a: Judged | undefined, b: Judged): boolean {
-  return a?.templateHash === b.templateHash && isDeepStrictEqual(a.configs, b.configs);
+  return a?.templateHash === b.templateHash && mayAllSame(a.configs, b.configs);
 }
 
 /** This state is the one that a status names. */
@@ -502,5 +502,5 @@ function isOf(
   { templateHash, configs }: Judged,
   { lastAppliedSpec, trackedConfigs = {} }: Pick<CanaryStatus, 'lastAppliedSpec' | 'trackedConfigs'>,
 ): boolean {
-  return templateHash === lastAppliedSpec && isDeepStrictEqual(configs, trackedConfigs);
+  return templateHash === lastAppliedSpec && mayAllSame(configs, trackedConfigs);
 }

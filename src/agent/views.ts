@@ -5,6 +5,7 @@ import { scalers } from '../canary/scalers/registry.ts';
 import { daemonset } from '../canary/targets/daemonset.ts';
 import { deployment } from '../canary/targets/deployment.ts';
 import type { ConfigKey, ConfigSeen } from '../canary/types.ts';
+import type { ClusterKey } from './cluster-key.ts';
 import type { Clock } from '../lib/clock.ts';
 import { AgentError } from '../lib/errors.ts';
 import type { KubeObject, ObjectRef } from '../manifest/types.ts';
@@ -49,7 +50,16 @@ export interface Views {
 const listPatienceMs = 5_000;
 const flagger = 'flagger.app/v1beta1';
 
-export function openViews(cluster: Cluster, clock: Clock, namespace: string | undefined, signal: AbortSignal): Views {
+export interface ViewsOptions {
+  readonly cluster: Cluster;
+  readonly clock: Clock;
+  /** Absent: all of them. */
+  readonly namespace?: string | undefined;
+  /** What configs are known by. */
+  readonly key: Pick<ClusterKey, 'checksumOf' | 'known'>;
+}
+
+export function openViews({ cluster, clock, namespace, key: clusterKey }: ViewsOptions, signal: AbortSignal): Views {
   const views = new Map<string, Reflection>();
   const listeners = new Set<(kind: string, namespace: string, name: string, isOwn: boolean) => void>();
   const scope = namespace === undefined ? {} : { namespace };
@@ -74,15 +84,19 @@ export function openViews(cluster: Cluster, clock: Clock, namespace: string | un
     });
     return view;
   };
-  const configView = (kind: 'ConfigMap' | 'Secret'): Reflection => open({ apiVersion: 'v1', kind }, projectConfig);
+  const project = (object: KubeObject): KubeObject => projectConfig(object, clusterKey.checksumOf(object));
+  const configView = (kind: 'ConfigMap' | 'Secret'): Reflection => open({ apiVersion: 'v1', kind }, project);
+  const patiently = async (awaited: Promise<unknown>): Promise<void> => {
+    const waiting = new AbortController();
+    const patience = clock.sleep(listPatienceMs, AbortSignal.any([signal, waiting.signal])).catch(() => undefined);
+    await Promise.race([awaited, patience]);
+    waiting.abort(new Error('listed'));
+  };
 
   /** A kind that may not be read must not keep its canaries, and with them all others, waiting for ever. */
   const listed = async (view: Reflection, { apiVersion, kind }: KindRef): Promise<void> => {
     if (view.isSynced) return;
-    const waiting = new AbortController();
-    const patience = clock.sleep(listPatienceMs, AbortSignal.any([signal, waiting.signal])).catch(() => undefined);
-    await Promise.race([view.synced, patience]);
-    waiting.abort(new Error('listed'));
+    await patiently(view.synced);
     if (view.isSynced) return;
     const why = view.trouble ?? 'it is not listed yet';
     throw new AgentError('CLUSTER_UNREACHABLE', `${kind} (${apiVersion}) cannot be read: ${why}`);
@@ -124,6 +138,9 @@ export function openViews(cluster: Cluster, clock: Clock, namespace: string | un
       const [kind, name] = key.startsWith('secret/')
         ? (['Secret', key.slice(7)] as const)
         : (['ConfigMap', key.slice(10)] as const);
+      // The view keeps checksums only.
+      if (kind === 'Secret') await patiently(clusterKey.known);
+      if (kind === 'Secret') clusterKey.checksumOf(emptySecret);
       const view = configView(kind);
       await listed(view, { apiVersion: 'v1', kind });
       return view.get(inNamespace, name)?.[seenField] as ConfigSeen | undefined;
@@ -184,9 +201,11 @@ function nameFor({ kind, metadata }: KubeObject): string {
   return (kind === 'Revision' && metadata.labels?.['serving.knative.dev/service']) || metadata.name;
 }
 
-function projectConfig(object: KubeObject): KubeObject {
+const emptySecret: KubeObject = { apiVersion: 'v1', kind: 'Secret', metadata: { name: '' } };
+
+function projectConfig(object: KubeObject, checksum: string): KubeObject {
   const { name, namespace, uid, resourceVersion } = object.metadata;
-  const seen = configSeenOf(object);
+  const seen = configSeenOf(object, checksum);
   const metadata = {
     name,
     ...(namespace === undefined ? {} : { namespace }),

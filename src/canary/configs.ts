@@ -86,12 +86,12 @@ function goString(text: string): string {
   );
 }
 
-/** What the core sees of a ConfigMap or Secret. */
-export function configSeenOf(object: KubeObject): ConfigSeen {
+/** What the core sees of a ConfigMap or Secret. `checksum`: what it is known by, which of a Secret is no plain one outside of tests. */
+export function configSeenOf(object: KubeObject, checksum = configChecksum(object)): ConfigSeen {
   const { ownerReferences = [] } = object.metadata;
   const canaries = ownerReferences.filter(isCanaryRef).map(({ uid }) => uid);
   return {
-    checksum: configChecksum(object),
+    checksum,
     tracked: isTrackedConfig(object),
     ...(ownerReferences.length === 0 ? {} : { owners: ownerReferences.map(({ uid }) => uid) }),
     ...(canaries.length === 0 ? {} : { canaries }),

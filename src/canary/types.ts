@@ -78,7 +78,7 @@ export type ConfigKey = `configmap/${string}` | `secret/${string}`;
 
 /** A ConfigMap or Secret as the core sees it: never its values, only a hash of them. */
 export interface ConfigSeen {
-  /** Hash of data (and binaryData, type); see configs.ts. */
+  /** Hash of data (and binaryData); of a Secret a keyed one, see secret-checksums.ts. */
   readonly checksum: string;
   /** Opted out by annotation, or a Secret type that is not tracked. */
   readonly tracked: boolean;

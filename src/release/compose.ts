@@ -1,3 +1,4 @@
+import { withoutGuessable } from '../canary/secret-checksums.ts';
 import type { CommitDraft, Revision, Signature, TagDraft } from '../git/repo.ts';
 import { fileBytes } from './file-bytes.ts';
 import { holdsRelease, type Ledger, ledgerPath, type QuarantineEntry, type StableEntry } from './ledger.ts';
@@ -296,7 +297,16 @@ const time = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}
 
 function stableEntry({ releaseId, atMs, state }: Outcome, release: number): StableEntry {
   const { revision, images, templateHash, configs, content } = state;
-  return { release, releaseId, revision, at: time(atMs), images, templateHash, configs, content };
+  return {
+    release,
+    releaseId,
+    revision,
+    at: time(atMs),
+    images,
+    templateHash,
+    configs: withoutGuessable(configs),
+    content,
+  };
 }
 
 function quarantineEntry({ releaseId, atMs, state, failedCheck }: Outcome): QuarantineEntry {

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type Document, stringify } from 'yaml';
+import { type Document, isMap, isScalar, stringify } from 'yaml';
+import { isPlain } from '../canary/secret-checksums.ts';
 import {
   apiVersion,
   isRecord,
@@ -100,8 +101,13 @@ function withItem(file: LedgerFile, list: string, entry: QuarantineEntry | Withd
   return written(document, file.text);
 }
 
-/** With the mark and the line ends of the text before. */
+/** With the mark and the line ends of the text before. What former agents wrote of Secrets goes: it can be guessed from. */
 function written(document: Document, before: string): string {
+  const configs = document.getIn(['stable', 'configs']);
+  for (const { key, value } of isMap(configs) ? [...configs.items] : []) {
+    const [name, checksum] = [isScalar(key) ? key.value : key, isScalar(value) ? value.value : value];
+    if (isPlain(String(name), String(checksum))) document.deleteIn(['stable', 'configs', name]);
+  }
   const text = document.toString({ lineWidth: 0 });
   const mark = before.startsWith('\uFEFF') ? '\uFEFF' : '';
   return mark + (before.includes('\r\n') ? text.replaceAll(/\r?\n/g, '\r\n') : text);

@@ -8,6 +8,7 @@ import type { ConfigKey } from '../../src/canary/types.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
 import { never, startStage, type SyncStage } from '../sync/a-cluster.ts';
+import { aKey } from '../helpers/a-key.ts';
 
 const path = 'manifests/crds/canaries.flagger.app.yaml';
 const canaryDefinition = parse(readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')) as KubeObject;
@@ -21,7 +22,7 @@ describe('copies of configs', () => {
     stage = await startStage();
     canary = await create('app', {});
     other = await create('other', {});
-    settings = { key: 'configmap/settings', canary, includeLabelPrefix: [] };
+    settings = { key: 'configmap/settings', canary, checksumOf: configChecksum, includeLabelPrefix: [] };
   });
   afterAll(() => stage.close());
 
@@ -84,9 +85,9 @@ describe('copies of configs', () => {
       key: `configmap/${object.metadata.name}` as const,
       checksum: configChecksum(object),
     }));
-    await checkSources(stage.cluster, settings.canary, judged, never);
+    await checkSources(stage.cluster, settings.canary, judged, configChecksum, never);
     await stage.cluster.mergePatch(ref('two-of-two'), { data: { k: 'newer' } }, { manager: 'test' }, never);
-    await expect(checkSources(stage.cluster, settings.canary, judged, never)).rejects.toThrow(
+    await expect(checkSources(stage.cluster, settings.canary, judged, configChecksum, never)).rejects.toThrow(
       'two-of-two changed meanwhile',
     );
   });
@@ -118,6 +119,7 @@ describe('copies of configs', () => {
       canary: owner,
       key,
       checksum: configChecksum(source),
+      checksumOf: configChecksum,
       includeLabelPrefix: [],
     });
     const owners = async (): Promise<unknown> => {
@@ -150,7 +152,7 @@ describe('copies of configs', () => {
   it('are not taken for absent while the API server does not answer [WC06] [R53]', async () => {
     const { sandbox, cluster } = await startStage();
     const stopped = new AbortController();
-    const views = openViews(cluster, systemClock, undefined, stopped.signal);
+    const views = openViews({ cluster, clock: systemClock, key: aKey() }, stopped.signal);
     const key: ConfigKey = 'configmap/known';
     await cluster.create(
       { ...ref('known'), metadata: ref('known'), data: {} } as KubeObject,

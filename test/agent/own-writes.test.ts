@@ -4,6 +4,7 @@ import { openViews } from '../../src/agent/views.ts';
 import type { Change, Cluster, Reflection } from '../../src/cluster/cluster.ts';
 import { type KubeObject, refOf } from '../../src/manifest/types.ts';
 import { skippingClock } from '../helpers/skipping-clock.ts';
+import { aKey } from '../helpers/a-key.ts';
 
 const service = (resourceVersion: string, app: string, kind = 'Service'): KubeObject => ({
   apiVersion: 'v1',
@@ -92,7 +93,7 @@ describe('a view whose watch is behind', () => {
     const signal = new AbortController().signal;
     const written = service('10', 'app');
     const cluster = { reflect: () => reflection, jsonPatch: () => Promise.resolve(written) } as unknown as Cluster;
-    const views = openViews(cluster, skippingClock(), undefined, signal);
+    const views = openViews({ cluster, clock: skippingClock(), key: aKey() }, signal);
     const noting = notingWrites(cluster, (object) => views.wrote(object));
     await expect(views.object(ref)).resolves.toEqual(told);
     await noting.jsonPatch(ref, [], { manager: 'serin-canary' }, signal);

@@ -7,6 +7,7 @@ import { systemClock } from '../../src/lib/clock.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { never, startStage } from '../sync/a-cluster.ts';
+import { aKey } from '../helpers/a-key.ts';
 
 it('an agent that starts finds autoscalers that were made for Canaries which refer to none any more', async () => {
   const stage = await startStage();
@@ -38,11 +39,11 @@ it('an agent that starts finds autoscalers that were made for Canaries which ref
     views.trouble().some((line) => line.includes('HorizontalPodAutoscaler'));
   try {
     await cluster.create(hpa('somebodys-own'), { manager: 'test' }, never);
-    const idle = openViews(cluster, systemClock, undefined, stopping.signal);
+    const idle = openViews({ cluster, clock: systemClock, key: aKey() }, stopping.signal);
     await idle.findScalers();
     expect([idle.scalersOf(canary), watched(idle)]).toEqual([[], false]);
     await cluster.create(hpa('web-primary', [ownerOf(canary)]), { manager: 'test' }, never);
-    const views = openViews(cluster, systemClock, undefined, stopping.signal);
+    const views = openViews({ cluster, clock: systemClock, key: aKey() }, stopping.signal);
     await views.findScalers();
     expect(views.scalersOf(canary).map(({ metadata }) => metadata.name)).toEqual(['web-primary']);
     await cluster.remove({ ...hpa('web-primary'), ...hpa('web-primary').metadata }, {}, never);

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { openViews } from '../../src/agent/views.ts';
 import type { Cluster, Reflection } from '../../src/cluster/cluster.ts';
 import { skippingClock } from '../helpers/skipping-clock.ts';
+import { aKey } from '../helpers/a-key.ts';
 
 /** A server that has never listed anything, and once it has, has nothing. */
 function views(isSynced: boolean) {
@@ -15,7 +16,7 @@ function views(isSynced: boolean) {
     onChange: () => () => undefined,
   };
   const cluster = { reflect: () => reflection } as unknown as Cluster;
-  return openViews(cluster, skippingClock(), undefined, new AbortController().signal);
+  return openViews({ cluster, clock: skippingClock(), key: aKey() }, new AbortController().signal);
 }
 
 describe('a config that cannot be read because the API server is down', () => {

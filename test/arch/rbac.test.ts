@@ -226,8 +226,9 @@ describe('the rights of an agent of one namespace [R86]', () => {
 
 describe('the rights to change Secrets of a whole cluster [R86]', () => {
   it('stand in a role of their own, which may be bound to some namespaces only', () => {
-    const changing = documents.filter(({ rules: granted = [] }) =>
-      ['create', 'patch', 'delete'].some((verb) => isGranted(verb, 'secrets', granted)),
+    const changing = documents.filter(
+      ({ kind, rules: granted = [] }) =>
+        kind === 'ClusterRole' && ['create', 'patch', 'delete'].some((verb) => isGranted(verb, 'secrets', granted)),
     );
     expect(changing.map(({ metadata }) => metadata.name)).toEqual(['serin-secrets']);
     expect(changing[0]?.rules?.flatMap(({ resources }) => resources)).toEqual(['secrets']);

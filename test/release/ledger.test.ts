@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { holdsRelease, ledgerPath, parseLedger, quarantineReason, type StableEntry } from '../../src/release/ledger.ts';
-import { LedgerFile, withQuarantine, withStable } from '../../src/release/ledger-file.ts';
+import { LedgerFile, withQuarantine, withRemoved, withStable, withWithdrawn } from '../../src/release/ledger-file.ts';
 import { releaseId } from '../../src/release/release-id.ts';
 import { aRevision } from './an-outcome.ts';
 
@@ -66,6 +66,33 @@ describe('the ledger', () => {
     `);
     expect(parseLedger(path, text)).toEqual({ stable, quarantine: [bad] });
     expect(withQuarantine(app, file(withStable(app, undefined, stable)), bad)).toBe(text);
+  });
+
+  it('loses what former agents wrote of Secrets with the next outcome, whatever that is', () => {
+    const former = {
+      'configmap/a': '0011',
+      'secret/pin': '0123456789abcdef',
+      'secret/kept': 'keyed-abcdef-0123456789abcdef',
+    };
+    const before = withStable(app, undefined, stable).replace(
+      '    configmap/podinfo-config: "0011"\n',
+      Object.entries(former)
+        .map(([key, checksum]) => `    ${key}: "${checksum}" # by hand\n`)
+        .join(''),
+    );
+    expect(before).toContain('0123456789abcdef" # by hand');
+    const { 'secret/pin': _pin, ...left } = former;
+    const removed = { revision: stable.revision, at: stable.at };
+    const withdrawn = { releaseId: 'id6', revision: stable.revision, at: stable.at, images: {}, takenBackAt: '' };
+    for (const text of [
+      withQuarantine(app, file(before), bad),
+      withRemoved(file(before), removed),
+      withWithdrawn(file(before), withdrawn),
+      withStable(app, file(before), { ...stable, configs: former }),
+    ]) {
+      expect(parseLedger(path, text).stable?.configs).toEqual(left);
+      expect(text).not.toContain('secret/pin');
+    }
   });
 
   it('keeps what people wrote into it', () => {

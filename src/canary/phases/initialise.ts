@@ -21,7 +21,7 @@ export function* initialise(stage: Stage): Asking<void> {
     const said = kind.unborn({ name: `${spec.target.name}-primary`, namespace: spec.namespace });
     return said === undefined ? undefined : warn(stage, said);
   }
-  const runsTarget = kind.runs(primary, source) && hasPrimaryConfigs(revision, seen);
+  const runsTarget = kind.runs(primary, source) && hasPrimaryConfigs(revision);
   const ready = primaryReadiness(stage);
   if (ready.kind !== 'ready') {
     // Nobody depends on it yet, so a corrected target may replace it.

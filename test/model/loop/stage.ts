@@ -27,6 +27,7 @@ import type { Outcome } from '../../../src/release/types.ts';
 import { createMemoryCluster, type MemoryCluster, type Written } from './memory-cluster.ts';
 import { createPods, type Pods } from './pods.ts';
 import { createVirtualClock, type VirtualClock } from './virtual-clock.ts';
+import { aKey } from '../../helpers/a-key.ts';
 
 /** What one commit says of the app. */
 export interface Says {
@@ -291,7 +292,8 @@ export class Stage {
     const clock = faulty.clock?.(this.clock) ?? this.clock;
     const http: Http = { request: (request, stop) => this.answer(request, stop) };
     const deps: Deps = { clock, log: silentLogger, http, cluster, repo: {} as GitRepo, telemetry, settings };
-    const views = openViews(cluster, clock, undefined, signal);
+    const keyed = aKey();
+    const views = openViews({ cluster, clock, key: keyed }, signal);
     const recorder = createEventRecorder(
       { cluster, clock, log: silentLogger, component: 'serin', onDropped: () => undefined },
       signal,
@@ -312,7 +314,7 @@ export class Stage {
     const releases = faulty.releases?.(own) ?? own;
     const outbox = createOutbox({ clock, limit: 1_000, onDropped: () => undefined, onError: () => undefined });
     const noted = notingWrites(cluster, (object) => views.wrote(object));
-    const made = createEffects({ ...deps, cluster: noted }, { recorder, releases, outbox });
+    const made = createEffects({ ...deps, cluster: noted }, { recorder, releases, outbox, key: keyed });
     const effects = faulty.effects?.(made) ?? made;
     const listening: Effects = {
       ...effects,
@@ -325,6 +327,7 @@ export class Stage {
     const loop = createCanaryLoop({
       deps,
       views,
+      key: keyed,
       effects: listening,
       releases,
       desiredReplicas: () => this.options.replicas,

@@ -1,0 +1,7 @@
+import { type ClusterKey, keyedBy } from '../../src/agent/cluster-key.ts';
+import { createKeyedDigest } from '../../src/lib/keyed-digest.ts';
+
+/** What checksums are made with, known from the beginning. */
+export function aKey(key = 'a key that only tests have'): ClusterKey {
+  return { known: Promise.resolve(), trouble: undefined, ...keyedBy(createKeyedDigest(key)) };
+}
