@@ -1,3 +1,4 @@
+import { faultOf } from '../manifest/contained.ts';
 import type { App } from '../canary/app.ts';
 import { defaultSelectorLabels } from '../canary/labels.ts';
 import { parseCanary, warningsOf } from '../canary/parse.ts';
@@ -105,11 +106,10 @@ export function* checking(
   const appOf = new Map(apps.map((app) => [app.canary, app]));
   const targets = new Map<string, Manifest>();
   const services = new Map<string, Manifest>();
-  for (const manifest of manifests) {
-    if (!manifest.object.apiVersion.startsWith('flagger.app/')) continue;
+  const checkOne = (manifest: Manifest): void => {
     const { errors, canary } = judged(manifest.object);
     tell(manifest, errors);
-    if (!canary) continue;
+    if (!canary) return;
     const { target, service, warnings, strategy, references } = canary;
     tell(manifest, [
       ...warnings,
@@ -142,6 +142,11 @@ export function* checking(
         },
       ]);
     if (service) services.set(service, manifest);
+  };
+  for (const manifest of manifests) {
+    if (!manifest.object.apiVersion.startsWith('flagger.app/')) continue;
+    const fault = faultOf(manifest, () => checkOne(manifest));
+    if (fault) problems.push(fault);
     yield;
   }
   return problems;

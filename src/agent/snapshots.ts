@@ -1,4 +1,4 @@
-import { type App, findApps } from '../canary/app.ts';
+import { type App, findApps, tryPart } from '../canary/app.ts';
 import type { GitRepo, Revision, TreeFile } from '../git/repo.ts';
 import { createTurns } from '../lib/turns.ts';
 import {
@@ -41,9 +41,10 @@ export interface Snapshots {
 /** Reads commits. However much changed, other work gets its turn meanwhile; what did not change is not looked at again. */
 export function createSnapshots(
   repo: GitRepo,
-  settings: AgentSettings & Pick<LoadSettings, 'placeOf'>,
+  agentSettings: AgentSettings & Pick<LoadSettings, 'placeOf'>,
   parsed = new ParsedFiles(),
 ): Snapshots {
+  const settings = { ...agentSettings, tryOut: tryPart };
   let cache: LoadCache = new Map();
   const turns = createTurns();
   const ledgersAt = `${ledgerFolder(settings)}/`;

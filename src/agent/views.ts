@@ -72,7 +72,11 @@ export function openViews({ cluster, clock, namespace, key: clusterKey }: ViewsO
     const key = `${kind.apiVersion}/${kind.kind}`;
     const known = views.get(key);
     if (known) return known;
-    const view = cluster.reflect(kind, { ...scope, ...optionsFor[kind.kind], ...(project ? { project } : {}) }, signal);
+    const view = cluster.reflect(
+      kind,
+      { ...scope, ...optionsFor.get(kind.kind), ...(project ? { project } : {}) },
+      signal,
+    );
     views.set(key, view);
     view.onChange((change) => {
       const isOwn = own.heard(change);
@@ -128,7 +132,7 @@ export function openViews({ cluster, clock, namespace, key: clusterKey }: ViewsO
       return !view || isAtLeast(view.get(place, name)?.metadata.resourceVersion, version);
     },
     wrote(object) {
-      const { keepManagedFields = false, project } = optionsFor[object.kind] ?? {};
+      const { keepManagedFields = false, project } = optionsFor.get(object.kind) ?? {};
       const { managedFields, ...metadata } = object.metadata;
       const kept = { ...object, metadata: keepManagedFields ? { ...metadata, managedFields } : metadata };
       own.note(project ? project(kept) : kept);
@@ -179,12 +183,14 @@ export function openViews({ cluster, clock, namespace, key: clusterKey }: ViewsO
 }
 
 /** Fields of all objects of a kind that are needed beside those that views keep. */
-const optionsFor: Readonly<Record<string, Pick<ReflectOptions, 'keepManagedFields' | 'project'>>> = {
-  // Only there does it say when one last moved.
-  DaemonSet: { keepManagedFields: true },
-  // Only there does it say who has set the number of pods.
-  Deployment: { keepManagedFields: true, project: withScaler },
-};
+const optionsFor: ReadonlyMap<string, Pick<ReflectOptions, 'keepManagedFields' | 'project'>> = new Map(
+  Object.entries({
+    // Only there does it say when one last moved.
+    DaemonSet: { keepManagedFields: true },
+    // Only there does it say who has set the number of pods.
+    Deployment: { keepManagedFields: true, project: withScaler },
+  }),
+);
 
 /** A Deployment with nothing left of its managed fields but who set its replicas. */
 function withScaler(object: KubeObject): KubeObject {

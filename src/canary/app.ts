@@ -111,6 +111,15 @@ function partOf({ apiVersion, kind }: KubeObject): string | undefined {
   return apiVersion === 'v1' ? kind : undefined;
 }
 
+/** Does what is done with an object that may be a target or a config of an app: throws where it cannot be done. */
+export function tryPart(object: KubeObject): void {
+  if (partOf(object) === undefined) return;
+  const kind = targetKindOf(object.kind, object.apiVersion);
+  configRefsOf(object);
+  imagesOf(object);
+  contentOf(targets[kind].judged(object), [{ object, source: { path: '', document: 0, line: 1 } }]);
+}
+
 function contentOf(judged: unknown, configs: readonly Manifest[]): string {
   const data = configs.map(({ object }) => [object.kind, object.metadata.name, dataOf(object), object['binaryData']]);
   return sha256Hex(canonicalJson([withoutNulls(judged), data])).slice(0, 16);

@@ -1,3 +1,4 @@
+import { own } from '../lib/own.ts';
 import { type Json, jsonOf, textOf } from './json.ts';
 
 /** One place in a pod spec that names a ConfigMap or Secret. */
@@ -77,5 +78,5 @@ function mapItems(value: unknown, change: (item: Json) => unknown): unknown {
 /** Changes the members that are there; the order of members stays. */
 function mapMembers(value: unknown, changes: Readonly<Record<string, (member: unknown) => unknown>>): Json {
   const entries = Object.entries(jsonOf(value));
-  return Object.fromEntries(entries.map(([name, member]) => [name, changes[name]?.(member) ?? member]));
+  return Object.fromEntries(entries.map(([name, member]) => [name, own(changes, name)?.(member) ?? member]));
 }

@@ -1,3 +1,4 @@
+import { own } from '../lib/own.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { at, type Json, jsonOf, listOf, textsOf } from './json.ts';
 import { sameJson } from '../lib/same-json.ts';
@@ -110,7 +111,7 @@ export function selectorBefore(service: KubeObject, target: KubeObject): Record<
   const selector = textsOf(at(parsed(noted ?? ''), 'spec', 'selector'));
   const labels = textsOf(at(target, 'spec', 'template', 'metadata', 'labels'));
   const entries = Object.entries(selector);
-  return entries.length > 0 && entries.every(([key, value]) => labels[key] === value) ? selector : undefined;
+  return entries.length > 0 && entries.every(([key, value]) => own(labels, key) === value) ? selector : undefined;
 }
 
 function parsed(text: string): unknown {
@@ -132,7 +133,7 @@ function ownMetadata(
     const keys = at(service.raw, 'unmanagedMetadata', member);
     const present = textsOf(live.metadata[member]);
     const kept = Array.isArray(keys)
-      ? keys.filter((key): key is string => typeof key === 'string' && key in present)
+      ? keys.filter((key): key is string => typeof key === 'string' && Object.hasOwn(present, key))
       : [];
     return Object.fromEntries(kept.map((key) => [key, present[key] ?? '']));
   };

@@ -1,3 +1,4 @@
+import { own } from '../lib/own.ts';
 import { nearest } from '../lib/nearest.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import type { Finding } from './field-checks.ts';
@@ -59,7 +60,7 @@ const oldName: Finding = {
 };
 
 function unknownFields(value: Json, field: string, kind: string): readonly Finding[] {
-  const known = knownFields[kind] ?? [];
+  const known = own(knownFields, kind) ?? [];
   return Object.keys(value)
     .filter((name) => !known.includes(name))
     .map((name) => {

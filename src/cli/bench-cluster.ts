@@ -1,3 +1,4 @@
+import { own } from '../lib/own.ts';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { AgentError, messageOf } from '../lib/errors.ts';
@@ -85,7 +86,7 @@ function parsed({ canaries, way, rest }: BenchClusterOptions): {
   const sizes = canaries.split(',').map(Number);
   if (sizes.some((size) => !Number.isInteger(size) || size < 1 || size > 9_999))
     throw wrong(`--canaries: "${canaries}" is no list of sizes; write it like 10,100,1000`);
-  const chosen = ways[way];
+  const chosen = own(ways, way);
   if (chosen === undefined) throw wrong(`--way: "${way}" is none of ${Object.keys(ways).join(', ')}`);
   const restSeconds = Number(rest);
   if (!(restSeconds >= 10)) throw wrong(`--rest: "${rest}" is no number of seconds from 10 on`);

@@ -1,3 +1,4 @@
+import { scopedAsDefined } from '../manifest/normalise.ts';
 import { readFileSync } from 'node:fs';
 import { checkManifests } from '../agent/check.ts';
 import { appsOf } from '../canary/app.ts';
@@ -49,7 +50,9 @@ export async function validate(
   );
   const contents = new Map([...read.files].map(([path, { content }]) => [path, content]));
   const textOf = (path: string): string | undefined => contents.get(path)?.toString('utf8');
-  const { manifests, problems } = loadTree(files, contents, undefined, settings);
+  const loaded = loadTree(files, contents, undefined, settings);
+  const manifests = scopedAsDefined(loaded.manifests);
+  const { problems } = loaded;
   const canaries = (): readonly Problem[] =>
     checkManifests(manifests, appsOf(manifests, settings.defaultNamespace), settings, textOf);
   const lineOf = createLineFinder(textOf);

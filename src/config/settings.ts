@@ -1,3 +1,4 @@
+import { own } from '../lib/own.ts';
 import { parseGoDuration } from '../lib/duration.ts';
 import { AgentError } from '../lib/errors.ts';
 import { nearest } from '../lib/nearest.ts';
@@ -39,7 +40,7 @@ const setting = <Name extends string>(
   default: fallback,
   help,
   ...(choices ? { choices } : {}),
-  ...(name in flaggerEnvironment ? { alias: flaggerEnvironment[name] ?? '' } : {}),
+  ...(Object.hasOwn(flaggerEnvironment, name) ? { alias: own(flaggerEnvironment, name) ?? '' } : {}),
 });
 
 /** All settings, in the order of `--help`. Flagger's names where Flagger has the same thing. */

@@ -1,3 +1,4 @@
+import { own } from '../lib/own.ts';
 import { AgentError } from '../lib/errors.ts';
 
 /** Failures before the first byte of the request has left: the server cannot have acted. */
@@ -33,12 +34,12 @@ export function failurePhase(error: unknown): FailurePhase | undefined {
 function explain(cause: unknown, connectTimeoutMs: number): { reason: string; phase: FailurePhase } {
   for (let error = cause; error instanceof Error; error = inner(error)) {
     const code = 'code' in error ? String(error.code) : '';
-    const before = BEFORE_SENDING[code];
+    const before = own(BEFORE_SENDING, code);
     if (code === 'UND_ERR_CONNECT_TIMEOUT') {
       return { reason: `no connection within ${connectTimeoutMs / 1000} s`, phase: 'connect' };
     }
     if (before !== undefined) return { reason: before, phase: 'connect' };
-    const after = AFTER_SENDING[code];
+    const after = own(AFTER_SENDING, code);
     if (after !== undefined) return { reason: after, phase: 'answer' };
     if (/CERT|TLS|SIGNED|SSL/.test(code)) {
       return { reason: `TLS: ${error.message}; is a CA missing in the settings?`, phase: 'connect' };

@@ -1,3 +1,5 @@
+import { own } from './own.ts';
+
 const unitsMs: Readonly<Record<string, number>> = {
   ns: 1e-6,
   us: 1e-3,
@@ -19,7 +21,7 @@ export function parseGoDuration(text: string): number | undefined {
   const [, sign, parts = ''] = match;
   let totalMs = 0;
   for (const [, amount, unit = ''] of parts.matchAll(new RegExp(part, 'g'))) {
-    totalMs += Number(amount) * (unitsMs[unit] ?? Number.NaN);
+    totalMs += Number(amount) * (own(unitsMs, unit) ?? Number.NaN);
   }
   return sign === '-' ? -totalMs : totalMs;
 }

@@ -1,3 +1,5 @@
+import { own } from './own.ts';
+
 const escaped: Readonly<Record<string, string>> = {
   '<': '\\u003c',
   '>': '\\u003e',
@@ -8,7 +10,7 @@ const escaped: Readonly<Record<string, string>> = {
 
 /** JSON as Go's encoding/json writes it: what receivers that compare or sign texts expect. Members keep their order. */
 export function goJson(value: unknown): string {
-  return JSON.stringify(value).replaceAll(/[<>&\u2028\u2029]/g, (character) => escaped[character] ?? character);
+  return JSON.stringify(value).replaceAll(/[<>&\u2028\u2029]/g, (character) => own(escaped, character) ?? character);
 }
 
 /** A map as Go writes it: by key. */

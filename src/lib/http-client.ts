@@ -1,3 +1,4 @@
+import { own } from './own.ts';
 import { lookup } from 'node:dns';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { LookupFunction } from 'node:net';
@@ -243,9 +244,9 @@ function explain(cause: unknown): string {
     'code' in error && typeof error.code === 'string' ? [error.code] : [],
   );
   for (const code of codes) {
-    const known = CONNECTION_ERRORS[code];
+    const known = own(CONNECTION_ERRORS, code);
     if (known !== undefined) return known;
-    if (/CERT|TLS|SSL|SIGNED|UNABLE_TO_VERIFY/.test(code)) return `TLS: ${tlsErrors[code] ?? code}`;
+    if (/CERT|TLS|SSL|SIGNED|UNABLE_TO_VERIFY/.test(code)) return `TLS: ${own(tlsErrors, code) ?? code}`;
     if (code.startsWith('HPE_')) return 'the answer is no HTTP';
   }
   const [code] = codes;

@@ -1,3 +1,5 @@
+import { own } from './own.ts';
+
 /** Tokens of Go's text/template. `line` is one-based and only for messages. */
 export type Token =
   | { readonly kind: 'text'; readonly text: string; readonly line: number }
@@ -125,7 +127,7 @@ function unquote(text: string, line: number): string {
     .slice(1, -1)
     .replace(/\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)/g, (whole, escape: string) => {
       if (escape.length > 1) return String.fromCodePoint(Number.parseInt(escape.slice(1), 16));
-      const plain = ESCAPES[escape];
+      const plain = own(ESCAPES, escape);
       if (plain === undefined) throw new TemplateError(line, `unknown escape ${whole} in a string`);
       return plain;
     });

@@ -1,3 +1,4 @@
+import { own } from '../lib/own.ts';
 import { perObject } from '../lib/memo.ts';
 import type { KubeObject } from './types.ts';
 
@@ -77,8 +78,9 @@ function read({ metadata }: Annotated): Hints {
   for (const key of [helmHook, argoHook]) {
     const moments = valuesOf(key);
     if (moments.length === 0) continue;
-    const what = `is a hook of ${tools[key] ?? ''} (${shown(moments.join(', '))})`;
-    if (moments.every((moment) => neverHere[key]?.has(moment.toLowerCase()))) skip ??= `${what}: it is not applied`;
+    const what = `is a hook of ${own(tools, key) ?? ''} (${shown(moments.join(', '))})`;
+    if (moments.every((moment) => own(neverHere, key)?.has(moment.toLowerCase())))
+      skip ??= `${what}: it is not applied`;
     else told.push(`${what}: it is applied like any other object, at no moment of its own`);
   }
   const local = valuesOf(localConfig);

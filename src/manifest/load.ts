@@ -1,8 +1,9 @@
 import { atOnce } from '../lib/turns.ts';
+import { faultOf } from './contained.ts';
 import { identityKey, identityOf, leavingOutDuplicates, nameOf } from './identity.ts';
-import { type IgnorePattern, isIgnoredPath, isIgnoreFile, readIgnoreFile } from './ignore-file.ts';
-import { definedClusterScoped, isClusterScoped } from './kinds.ts';
-import { normalised, type Placing } from './normalise.ts';
+import { type IgnoreFile, ignoredPaths, isIgnoreFile, readIgnoreFile } from './ignore-file.ts';
+import { isClusterScoped } from './kinds.ts';
+import { normalised } from './normalise.ts';
 import type { OwnObjects } from './own-objects.ts';
 import { type ParsedFile, parsing } from './parse.ts';
 import { leavingOutRefused, problemOf, refusedAt } from './refused.ts';
@@ -10,7 +11,7 @@ import { heldFiles, isBareKustomization, type Kustomization, readKustomization }
 import type { Stray } from './stray.ts';
 import type { Tenancy } from './tenancy.ts';
 import { type NoText, textIn } from './text.ts';
-import { groupOf, type Manifest, type ObjectRef, type Problem, refOf } from './types.ts';
+import { groupOf, type KubeObject, type Manifest, type ObjectRef, type Problem, refOf } from './types.ts';
 
 /** What was parsed, by path, with its blob: the same blob at the same place is never parsed twice. Opaque to others. */
 export type LoadCache = ReadonlyMap<string, CachedFile>;
@@ -20,10 +21,18 @@ export interface CachedFile {
   readonly oid: string;
   readonly mode: string | undefined;
   readonly parsed: ParsedFile;
-  readonly ignores: readonly IgnorePattern[];
+  readonly ignores: IgnoreFile | undefined;
   readonly kustomization: Kustomization | undefined;
   /** The manifests in their namespaces; the same objects as long as nothing of that changes. */
-  placed: { readonly key: string; readonly manifests: readonly Manifest[] } | undefined;
+  placed: Placed | undefined;
+}
+
+interface Placed {
+  readonly defaultNamespace: string;
+  readonly isTriedOut: boolean;
+  readonly manifests: readonly Manifest[];
+  /** Of objects that could not be worked on. */
+  readonly faults: readonly Problem[];
 }
 
 export interface LoadSettings {
@@ -38,6 +47,8 @@ export interface LoadSettings {
   readonly own?: OwnObjects;
   /** The file from which an object, by identityKey, was applied last; undefined: not known. Absent: of none. */
   readonly placeOf?: (key: string) => string | undefined;
+  /** What is done later with each object alone: one for which it throws is told, and not among the manifests. Absent: nothing. */
+  readonly tryOut?: (object: KubeObject) => void;
 }
 
 export interface LoadedTree {
@@ -191,19 +202,16 @@ interface LoadedArea extends AreaOfTree {
 
 /** `paths`: those of one tenant, in order. */
 function* loadingArea(paths: readonly string[], files: LoadCache, settings: LoadSettings): Generator<void, LoadedArea> {
-  const ignores: IgnorePattern[] = [];
+  const ignores: IgnoreFile[] = [];
   const kustomizations = new Map<string, Kustomization>();
   for (const path of paths) {
     const file = files.get(path);
-    ignores.push(...(file?.ignores ?? []));
+    if (file?.ignores) ignores.push(file.ignores);
     if (file?.kustomization) kustomizations.set(path, file.kustomization);
   }
-  const counted: string[] = [];
-  for (const [at, path] of paths.entries()) {
-    if (!isIgnoredPath(path, ignores)) counted.push(path);
-    if (at % filesATurn === filesATurn - 1) yield;
-  }
-  for (const path of kustomizations.keys()) if (isIgnoredPath(path, ignores)) kustomizations.delete(path);
+  const ignored = yield* ignoredPaths(paths, ignores);
+  const counted = paths.filter((path) => !ignored.paths.has(path));
+  for (const path of kustomizations.keys()) if (ignored.paths.has(path)) kustomizations.delete(path);
   const held = heldFiles(counted, kustomizations);
   const strays = new Map<string, Stray>();
   const elsewhere = new Map<string, Elsewhere>();
@@ -243,13 +251,20 @@ function* loadingArea(paths: readonly string[], files: LoadCache, settings: Load
     broken.push(path);
     unreadable.push(file.parsed.unreadableText);
   }
-  const placed = yield* placeAll(used, settings.defaultNamespace);
+  const placed: Manifest[] = [];
+  const faults: Problem[] = [];
+  for (const [at, file] of used.entries()) {
+    if (at % filesATurn === 0) yield;
+    const ofFile = placedOf(file, settings);
+    placed.push(...ofFile.manifests);
+    faults.push(...ofFile.faults);
+  }
   const { manifests, problems, refused } = yield* leavingOutRefused(placed, settings);
   for (const manifest of refused) elsewhere.set(identityOf(manifest.object), refusedAt(manifest));
   return {
     manifests,
-    problems: [...found, ...held.problems, ...problems],
-    unreadablePaths: [...broken, ...held.paths],
+    problems: [...ignored.problems, ...found, ...faults, ...held.problems, ...problems],
+    unreadablePaths: [...broken, ...faults.map(({ path }) => path), ...held.paths],
     unreadableText: unreadable.join('\n'),
     strays,
     elsewhere,
@@ -278,11 +293,11 @@ export function* readManifestFile(
   content: string | Uint8Array,
   { oid, mode }: FileOfTree,
 ): Generator<void, CachedFile> {
-  const file = { oid, mode, parsed: nothing, ignores: [], kustomization: undefined, placed: undefined };
+  const file = { oid, mode, parsed: nothing, ignores: undefined, kustomization: undefined, placed: undefined };
   if (isIgnoreFile(path)) {
     // Whatever bytes a comment is made of, what is ignored stays so.
     const patterns = typeof content === 'string' ? content : new TextDecoder().decode(content);
-    return { ...file, ignores: readIgnoreFile(path.slice(0, Math.max(0, path.lastIndexOf('/'))), patterns) };
+    return { ...file, ignores: readIgnoreFile(path, patterns) };
   }
   const text = textIn(content);
   if (typeof text !== 'string') return { ...file, parsed: withoutText(path, text) };
@@ -301,20 +316,19 @@ function withoutText(path: string, { line, reason, hint, isMeant, guess }: NoTex
   return { ...nothing, problems: [problem], unreadableText: guess, stray: { line, what: reason } };
 }
 
-function* placeAll(files: readonly CachedFile[], defaultNamespace: string): Generator<void, readonly Manifest[]> {
-  const clusterScoped = new Set<string>();
-  for (const { parsed } of files)
-    for (const { object } of parsed.manifests)
-      if (object.kind === 'CustomResourceDefinition')
-        for (const kind of definedClusterScoped([object])) clusterScoped.add(kind);
-  const placing: Placing = { defaultNamespace, clusterScoped };
-  const key = [defaultNamespace, ...[...clusterScoped].sort()].join(' ');
-  const placed: Manifest[] = [];
-  for (const [at, file] of files.entries()) {
-    if (at % filesATurn === 0) yield;
-    if (file.placed?.key !== key)
-      file.placed = { key, manifests: file.parsed.manifests.map((manifest) => normalised(manifest, placing)) };
-    placed.push(...file.placed.manifests);
+function placedOf(file: CachedFile, { defaultNamespace, tryOut }: LoadSettings): Placed {
+  const known = file.placed?.defaultNamespace === defaultNamespace ? file.placed : undefined;
+  if (known && (known.isTriedOut || !tryOut)) return known;
+  const manifests: Manifest[] = [];
+  const faults: Problem[] = [...(known?.faults ?? [])];
+  for (const written of known?.manifests ?? file.parsed.manifests) {
+    const fault = faultOf(written, () => {
+      const manifest = known ? written : normalised(written, { defaultNamespace });
+      tryOut?.(manifest.object);
+      manifests.push(manifest);
+    });
+    if (fault) faults.push(fault);
   }
-  return placed;
+  file.placed = { defaultNamespace, isTriedOut: tryOut !== undefined, manifests, faults };
+  return file.placed;
 }

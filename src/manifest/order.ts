@@ -1,3 +1,4 @@
+import { own } from '../lib/own.ts';
 import { groupOf, type KubeObject } from './types.ts';
 
 /** Waves in which objects are applied; what stands in the same wave may go at once. Pruning takes them backwards. */
@@ -54,5 +55,5 @@ export function waveOf({ apiVersion, kind }: Pick<KubeObject, 'apiVersion' | 'ki
   const group = groupOf(apiVersion);
   const isBuiltIn = !group.includes('.') || group.endsWith('.k8s.io');
   const builtIn = isBuiltIn ? builtInWaves.get(kind) : undefined;
-  return builtIn ?? special[`${group}/${kind}`] ?? special[`${group}/*`] ?? others;
+  return builtIn ?? own(special, `${group}/${kind}`) ?? own(special, `${group}/*`) ?? others;
 }

@@ -1,3 +1,4 @@
+import { own } from '../lib/own.ts';
 import { type Document, parseDocument } from 'yaml';
 import { asRevision, type Revision } from '../git/repo.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
@@ -140,7 +141,7 @@ export function quarantineReason(
     if (content !== '') return content === state.content;
     const listed = Object.entries(images);
     if (templateHash !== '' && templateHash !== state.templateHash) return false;
-    return listed.length > 0 && listed.every(([container, image]) => state.images[container] === image);
+    return listed.length > 0 && listed.every(([container, image]) => own(state.images, container) === image);
   };
   const entry = quarantine.findLast((candidate) => names(candidate) && !isLapsed(candidate, nowMs));
   return entry && (entry.reason === '' ? 'in quarantine' : entry.reason);

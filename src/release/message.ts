@@ -1,3 +1,4 @@
+import { own } from '../lib/own.ts';
 import { compare, valid } from 'semver';
 import type { Revision } from '../git/repo.ts';
 import { clockTime, dayAndTime, evidenceTable } from './evidence-table.ts';
@@ -111,7 +112,7 @@ function supersededLines({ supersedes, supersededAt = {} }: Outcome, said: Messa
     supersedes.length === 1
       ? 'It superseded an earlier push that was not judged to the end'
       : `It superseded ${supersedes.length} earlier pushes that were not judged to the end`;
-  const named = supersedes.flatMap((id) => supersededAt[id] ?? []).slice(-maxNamed);
+  const named = supersedes.flatMap((id) => own(supersededAt, id) ?? []).slice(-maxNamed);
   if (named.length === 0) return [`${head}.`];
   return [`${head}:`, ...named.map((revision) => `  ${shown(revision, said?.get(revision))}`)];
 }
@@ -134,7 +135,7 @@ function plainLine(text: string, max: number): string {
 
 function imageLines({ state }: Outcome, { previousImages }: MessageContext): string[] {
   return Object.entries(state.images).flatMap(([container, image]) => {
-    const before = previousImages[container];
+    const before = own(previousImages, container);
     if (before === image) return [];
     if (before === undefined) return [`  ${oneLine(`${container}: ${image}`, 300)}`];
     return [`  ${oneLine(`${container}: ${before} -> ${image}${direction(tagOf(before), tagOf(image))}`, 300)}`];

@@ -1,3 +1,4 @@
+import { own } from '../lib/own.ts';
 import type { Revision } from '../git/repo.ts';
 import { lengthOf, middleCut, oneLine } from './plain-text.ts';
 import type { Outcome } from './types.ts';
@@ -88,9 +89,9 @@ function shortVersion(version: string, max: number): string {
 
 /** What is new, in a few words: the tags of the changed images, else what else has changed. */
 function versionOf({ state, changes = [] }: Outcome, { previousImages, previousConfigs }: SubjectContext): string {
-  const changed = Object.entries(state.images).filter(([container, image]) => previousImages[container] !== image);
+  const changed = Object.entries(state.images).filter(([container, image]) => own(previousImages, container) !== image);
   const versions = changed.map(
-    ([container, image]) => [container, versionIn(image, previousImages[container])] as const,
+    ([container, image]) => [container, versionIn(image, own(previousImages, container))] as const,
   );
   const [first] = versions;
   if (versions.length === 1 && first) return first[1];
@@ -113,7 +114,9 @@ function versionOf({ state, changes = [] }: Outcome, { previousImages, previousC
 }
 
 export function changedKeys(now: Readonly<Record<string, string>>, before: Readonly<Record<string, string>>): string[] {
-  return [...new Set([...Object.keys(now), ...Object.keys(before)])].filter((key) => now[key] !== before[key]).sort();
+  return [...new Set([...Object.keys(now), ...Object.keys(before)])]
+    .filter((key) => own(now, key) !== own(before, key))
+    .sort();
 }
 
 /** The tag; with the digest or the repository where only that is new. */

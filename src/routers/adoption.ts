@@ -1,3 +1,4 @@
+import { own } from '../lib/own.ts';
 import { AgentError } from '../lib/errors.ts';
 import { canonicalJson } from '../lib/hash.ts';
 import type { KubeObject } from '../manifest/types.ts';
@@ -26,8 +27,10 @@ export function rememberOriginal(object: KubeObject, over: KubeObject, isRouted:
   const annotations = { ...object.metadata.annotations };
   const remembered = isTaken ? readable(before[ORIGINAL_ANNOTATIONS]) : {};
   const changed = [...new Set([...Object.keys(annotations), ...Object.keys(before)])]
-    .filter((key) => annotations[key] !== before[key] && key !== ORIGINAL_SPEC && key !== ORIGINAL_ANNOTATIONS)
-    .map((key) => [key, before[key] ?? null] as const);
+    .filter(
+      (key) => own(annotations, key) !== own(before, key) && key !== ORIGINAL_SPEC && key !== ORIGINAL_ANNOTATIONS,
+    )
+    .map((key) => [key, own(before, key) ?? null] as const);
   const originals = { ...Object.fromEntries(changed), ...remembered };
   if (Object.keys(originals).length > 0) annotations[ORIGINAL_ANNOTATIONS] = canonicalJson(originals);
   if (!isTaken && annotations[LAST_APPLIED] === undefined)
@@ -48,11 +51,13 @@ export function originalOf(live: KubeObject): KubeObject | undefined {
     lastApplied === undefined
       ? parsed(live, ORIGINAL_SPEC, spec ?? '')
       : parsed(live, LAST_APPLIED, lastApplied)['spec'];
-  for (const [key, value] of Object.entries(parsed(live, ORIGINAL_ANNOTATIONS, changed ?? '{}'))) {
-    if (typeof value === 'string') annotations[key] = value;
-    else delete annotations[key];
-  }
-  return { ...live, metadata: { ...live.metadata, annotations }, spec: restored };
+  const originals = parsed(live, ORIGINAL_ANNOTATIONS, changed ?? '{}');
+  const kept = [
+    ...Object.entries(annotations).filter(([key]) => !Object.hasOwn(originals, key)),
+    ...Object.entries(originals),
+  ];
+  const before = Object.fromEntries(kept.filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
+  return { ...live, metadata: { ...live.metadata, annotations: before }, spec: restored };
 }
 
 /**
@@ -62,7 +67,7 @@ export function originalOf(live: KubeObject): KubeObject | undefined {
 export function givenAway(atRest: KubeObject, { spec, owner }: RouteContext): KubeObject {
   const { ownerReferences = [], annotations, ...metadata } = atRest.metadata;
   const others = ownerReferences.filter(({ uid }) => uid !== owner.uid);
-  const kept = Object.entries(annotations ?? {}).filter(([key]) => !(key in TOOLKIT_ANNOTATIONS));
+  const kept = Object.entries(annotations ?? {}).filter(([key]) => !Object.hasOwn(TOOLKIT_ANNOTATIONS, key));
   return {
     ...atRest,
     metadata: {

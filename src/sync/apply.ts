@@ -46,8 +46,8 @@ interface Failure {
 }
 
 /**
- * Applies waves one after the other. An object that is refused does not stop the others; a cluster that does not answer at all does, by
- * throwing.
+ * Applies waves one after the other. An object that is refused, or that alone gets no answer, does not stop the others; a cluster that does
+ * not answer at all does, by throwing.
  */
 export async function applyWaves(
   waves: readonly (readonly ApplyAction[])[],
@@ -64,7 +64,7 @@ export async function applyWaves(
         done.push(action);
         deps.onApplied(action, live);
       } catch (error) {
-        if (signal.aborted || isUnreachable(error)) throw error;
+        if (signal.aborted || (isUnreachable(error) && !(await answers(deps.cluster, signal)))) throw error;
         failures.push({ action, error });
       }
     });
@@ -237,7 +237,7 @@ async function established(
   for (const { object } of definitions) {
     while (clock.now() < deadlineMs) {
       const live = await cluster.get(refOf(object), signal);
-      if (live === undefined || isEstablished(live)) break;
+      if (live === undefined || isEstablished(live) || isRefusedName(live)) break;
       await clock.sleep(pollMs, signal);
     }
   }
@@ -248,6 +248,25 @@ function isEstablished(definition: KubeObject): boolean {
   return (status?.conditions ?? []).some(
     (condition) => condition.type === 'Established' && condition.status === 'True',
   );
+}
+
+/** Another definition has its names: it is never established. */
+function isRefusedName(definition: KubeObject): boolean {
+  const status = definition['status'] as { conditions?: { type: string; status: string }[] } | undefined;
+  return (status?.conditions ?? []).some(({ type, status: is }) => type === 'NamesAccepted' && is === 'False');
+}
+
+/**
+ * Whether the cluster answers at all: then what got no answer is the fault of one object, as of one that a webhook keeps waiting or that is too
+ * large to be taken.
+ */
+async function answers(cluster: Cluster, signal: AbortSignal): Promise<boolean> {
+  try {
+    await cluster.version(signal);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 const isUnreachable = (error: unknown): boolean =>

@@ -1,3 +1,4 @@
+import { faultOf } from '../manifest/contained.ts';
 import { atOnce } from '../lib/turns.ts';
 import { checkConfig } from '../manifest/checks/config.ts';
 import type { Finding } from '../manifest/checks/finding.ts';
@@ -89,28 +90,29 @@ export function* planning(input: PlanInput): Generator<void, SyncPlan> {
   const warnings: Problem[] = [];
   const refused = new Map<string, Problem>();
   let unchanged = 0;
-  for (const manifest of desired) {
+  /** Whether it is to be applied. */
+  const planOne = (manifest: Manifest): boolean => {
     const ref = refOf(manifest.object);
     const key = identityOf(manifest.object);
     const seen = live?.(ref);
     if (isIgnored(manifest.object) || (seen && isIgnored(seen))) {
       ignored.push(ref);
-      continue;
+      return false;
     }
     const hints = hintsOf(manifest.object);
     warnings.push(...hintProblems(manifest));
-    if (hints.skip !== undefined) continue;
+    if (hints.skip !== undefined) return false;
     const isTaken = takenOver.has(refKeyOf(manifest.object));
     const owner = seen && controllerOf(seen);
     if (owner?.kind === 'Canary' && !isTaken) {
       const message = `${nameOf(ref)} is made by the Canary ${owner.name}: what Git says of it is not applied`;
       warnings.push(warningAt(manifest, message, 'remove it from Git'));
-      continue;
+      return false;
     }
     const [wrong] = manifest.object.kind === 'Secret' ? checkConfig(manifest.object) : [];
     if (wrong) {
       refused.set(key, refusal(manifest, wrong));
-      continue;
+      return false;
     }
     const isScaled = scaled.has(key);
     const ofCanary = canaryTargets.has(refKeyOf(manifest.object)) ? sharedByCanary(manifest.object) : 'nothing';
@@ -128,13 +130,13 @@ export function* planning(input: PlanInput): Generator<void, SyncPlan> {
           'find out who writes it (kubectl get --show-managed-fields), and let one of the two go',
         ),
       );
-      continue;
+      return false;
     }
     const isUntouched = !everything && applied.get(key) === hash && !drifted.has(key);
     const hasRun = !seen && canRun(object) && [ran?.get(key), inventory.entries.get(key)?.ran].includes(hash);
     if (isUntouched || hasRun || (seen && hints.onlyIfAbsent)) {
       unchanged += 1;
-      continue;
+      return false;
     }
     const replicas = (manifest.object['spec'] as { replicas?: unknown } | undefined)?.replicas;
     const initialReplicas = shared === 'replicas' && typeof replicas === 'number' ? replicas : undefined;
@@ -142,7 +144,15 @@ export function* planning(input: PlanInput): Generator<void, SyncPlan> {
     const endsKeptSize = size === 'over' && shared === 'nothing';
     wave.push({ object, manifest, hash, shared, isCanarys: isCanarys(object), initialReplicas, endsKeptSize });
     byWave.set(waveOf(object), wave);
-    yield;
+    return true;
+  };
+  for (const manifest of desired) {
+    let isPlanned = false;
+    const fault = faultOf(manifest, () => {
+      isPlanned = planOne(manifest);
+    });
+    if (fault) refused.set(identityOf(manifest.object), fault);
+    if (isPlanned) yield;
   }
   const waves = [...byWave].sort(([a], [b]) => a - b).map(([, actions]) => actions);
   return { waves, unchanged, ignored, warnings, refused, ...planPrune(input) };

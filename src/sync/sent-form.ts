@@ -1,3 +1,4 @@
+import { own } from '../lib/own.ts';
 import { type Fields, isFields } from '../manifest/checks/finding.ts';
 import type { KubeObject } from '../manifest/types.ts';
 
@@ -8,7 +9,7 @@ import type { KubeObject } from '../manifest/types.ts';
  */
 export function sentForm(object: KubeObject): KubeObject {
   if (object.kind === 'Secret' && object.apiVersion === 'v1') return withStoredData(object);
-  const path = podSpecs[`${object.apiVersion}/${object.kind}`];
+  const path = own(podSpecs, `${object.apiVersion}/${object.kind}`);
   return path === undefined ? object : (inside(object, path, withBothNames) as KubeObject);
 }
 

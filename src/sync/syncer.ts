@@ -131,15 +131,19 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
   drift.onDrift((ref) => applied.delete(identityKey(ref)));
 
   /** The scope of a kind is what the server says, and only then it is known whether a tenant may write it. */
-  const withinBounds = async ({ manifests, areas = new Map() }: Desired, signal: AbortSignal): Promise<Bounded> => {
-    const scoped = await inScope(manifests, signal);
+  const withinBounds = async (
+    { manifests, areas = new Map() }: Desired,
+    inventory: Inventory,
+    signal: AbortSignal,
+  ): Promise<Bounded> => {
+    const scoped = await inScope(manifests, inventory, signal);
     if (scoped === manifests) return { manifests, problems: [], areas };
     const { refused, ...within } = await turns.run(leavingOutRefused(scoped, settings));
     return { ...within, areas: refused.length === 0 ? areas : withElsewhere(areas, refused, areaOfPath) };
   };
 
   const plan = async (desired: Desired, inventory: Inventory, signal: AbortSignal): Promise<FullPlan> => {
-    const { manifests, problems: outside, areas } = await withinBounds(desired, signal);
+    const { manifests, problems: outside, areas } = await withinBounds(desired, inventory, signal);
     const base = {
       ...settings,
       desired: manifests,

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { isManifestFile, loadTree, type LoadCache, type LoadedTree, missingTexts } from '../../src/manifest/load.ts';
+import { scopedAsDefined } from '../../src/manifest/normalise.ts';
 import { refKey, refOf } from '../../src/manifest/types.ts';
 
 const settings = { path: '', ledgerDir: '.releases', defaultNamespace: 'default' };
@@ -47,7 +48,8 @@ spec: { group: example.com, scope: Cluster, names: { kind: Fleet, plural: fleets
       'rbac.authorization.k8s.io/v1/ClusterRole//r',
     ]);
     const together = load({ 'f.yaml': fleet, 'z.yaml': definition }, alone.cache);
-    expect(keys(together)).toContain('example.com/v1/Fleet//f');
+    const { manifests } = together;
+    expect(keys({ ...together, manifests: scopedAsDefined(manifests) })).toContain('example.com/v1/Fleet//f');
   });
 
   it('leaves out what only a server writes', () => {

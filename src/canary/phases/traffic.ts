@@ -1,3 +1,4 @@
+import { own } from '../../lib/own.ts';
 import { cookiesAt, withCookies } from '../affinity.ts';
 import { at, jsonOf, textsOf } from '../json.ts';
 import { isPartOf, podLabels, type SelectorLabel } from '../labels.ts';
@@ -140,7 +141,7 @@ export function leaveMissingTarget(tick: Tick): void {
     if (!apexService || selector === undefined || isPartOf(textsOf(selector), now)) return;
     // What the primary's pods have of the labels beside its own keeps them apart from those of others.
     const carried = textsOf(at(seen.primary, 'spec', 'template', 'metadata', 'labels'));
-    const kept = Object.fromEntries(Object.entries(now).filter(([key, value]) => carried[key] === value));
+    const kept = Object.fromEntries(Object.entries(now).filter(([key, value]) => own(carried, key) === value));
     const object = {
       ...apexService,
       spec: { ...jsonOf(apexService['spec']), selector: { ...kept, ...textsOf(selector) } },

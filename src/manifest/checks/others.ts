@@ -1,3 +1,4 @@
+import { own } from '../../lib/own.ts';
 import { groupOf, type KubeObject } from '../types.ts';
 import { type Fields, fieldsOf, type Finding, isFields, listOf } from './finding.ts';
 
@@ -138,7 +139,7 @@ const neededKeys: Readonly<Record<string, readonly string[]>> = {
 /** Values are never shown. */
 function checkSecret(object: KubeObject): readonly Finding[] {
   const type = object['type'];
-  const needed = typeof type === 'string' && Object.hasOwn(neededKeys, type) ? (neededKeys[type] ?? []) : [];
+  const needed = (typeof type === 'string' ? own(neededKeys, type) : undefined) ?? [];
   const has = (key: string): boolean =>
     Object.hasOwn(fieldsOf(object, 'data'), key) || Object.hasOwn(fieldsOf(object, 'stringData'), key);
   return needed

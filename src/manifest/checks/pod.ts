@@ -1,3 +1,4 @@
+import { own } from '../../lib/own.ts';
 import { type Fields, fieldsOf, type Finding, isFields, listOf } from './finding.ts';
 import { isPort, wrongLabel, wrongPortName, wrongTarget } from './ports.ts';
 import { quantityOf } from './quantity.ts';
@@ -151,12 +152,12 @@ function checkResources(resources: Fields, place: string): readonly Finding[] {
     }),
   );
   const above = Object.entries(requests).flatMap(([name, value]): readonly Finding[] => {
-    const [request, limit] = [quantityOf(value), quantityOf(limits[name])];
+    const [request, limit] = [quantityOf(value), quantityOf(own(limits, name))];
     if (request === undefined || limit === undefined || request <= limit) return [];
     return [
       {
         field: `${place}.requests["${name}"]`,
-        message: `${String(value)} is more than the limit, ${String(limits[name])}`,
+        message: `${String(value)} is more than the limit, ${String(own(limits, name))}`,
       },
     ];
   });

@@ -1,3 +1,4 @@
+import { own } from '../../lib/own.ts';
 import type { KubeObject } from '../types.ts';
 import { type Fields, fieldsOf, type Finding, isFields, listOf } from './finding.ts';
 import { isLabelValue } from './names.ts';
@@ -87,7 +88,7 @@ function checkSelector(spec: Fields): readonly Finding[] {
     ];
   }
   const labels = fieldsOf(fieldsOf(fieldsOf(spec, 'template'), 'metadata'), 'labels');
-  const missing = Object.entries(wanted).find(([name, value]) => labels[name] !== value);
+  const missing = Object.entries(wanted).find(([name, value]) => own(labels, name) !== value);
   if (!missing) return [];
   const [name, value] = missing;
   const message = `the pod template does not carry ${name}: ${String(value)}`;
