@@ -9,7 +9,7 @@ import type { Reflection } from '../cluster/cluster.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { createOutbox } from '../lib/outbox.ts';
 import { ParsedFiles } from '../manifest/parsed-files.ts';
-import { refKey, refOf } from '../manifest/types.ts';
+import { type KubeObject, refKey, refOf } from '../manifest/types.ts';
 import { createOutcomeWriter } from '../release/writer.ts';
 import { createSyncer } from '../sync/syncer.ts';
 import { createAppliedApps } from './applied.ts';
@@ -23,6 +23,7 @@ import { createEventRecorder } from './event-recorder.ts';
 import { createEffects } from './execute.ts';
 import { createGates, type Gates } from './gates.ts';
 import { createLedgers } from './ledgers.ts';
+import { createRecordStore } from './record-store.ts';
 import { createReleases } from './releases.ts';
 import { createStatusObject, statusName } from './status-object.ts';
 import { createSyncLoop } from './sync-loop.ts';
@@ -114,6 +115,10 @@ export function startAgent(deps: Deps): Agent {
       ...bounds,
     },
   });
+  const canaryOf = (key: string): KubeObject | undefined => {
+    const slash = key.indexOf('/');
+    return views.canaries.get(key.slice(0, slash), key.slice(slash + 1));
+  };
   const applied = createAppliedApps({ clock, hasSeen: (ref, version) => views.hasSeen(ref, version) });
   const releases = createReleases({
     deps,
@@ -121,6 +126,14 @@ export function startAgent(deps: Deps): Agent {
       writer.submit(outcome);
       telemetry.outcomesPending.set(writer.pending().length);
       showStatus();
+    },
+    store: createRecordStore(cluster, settings.namespace, settings.watchNamespace),
+    isWriting: settings.write !== 'none',
+    isProving: true,
+    isThere: (key) => canaryOf(key) !== undefined,
+    onTold: (key, message) => {
+      const canary = canaryOf(key);
+      if (canary) recorder.record(canary, { type: 'Warning', level: 'error', message });
     },
     ledger: (key) => ledgers.get(key),
     applied,
@@ -156,8 +169,7 @@ export function startAgent(deps: Deps): Agent {
 
   const phases = new Map<string, Phase>();
   const phaseOf = (key: string): Phase | undefined => {
-    const slash = key.indexOf('/');
-    const canary = views.canaries.get(key.slice(0, slash), key.slice(slash + 1));
+    const canary = canaryOf(key);
     // The view follows our own status write by a moment; what was written counts.
     if (!canary) phases.delete(key);
     return canary && (phases.get(key) ?? parseStatus(canary).phase);
@@ -203,13 +215,7 @@ export function startAgent(deps: Deps): Agent {
       effects.tell(canary, id, { type: 'Warning', level: 'error', message });
     }
   };
-  const notices = createNotices(
-    (key) => {
-      const slash = key.indexOf('/');
-      return views.canaries.get(key.slice(0, slash), key.slice(slash + 1));
-    },
-    (canary, spec, event) => effects.tell(canary, spec, event),
-  );
+  const notices = createNotices(canaryOf, (canary, spec, event) => effects.tell(canary, spec, event));
   const closing = createClosing({
     ledgers,
     canaries: views.canaries,
@@ -218,7 +224,10 @@ export function startAgent(deps: Deps): Agent {
   });
   // Its Canary may take its time to hand everything back.
   views.canaries.onChange((change) => {
-    if (change.kind === 'deleted') closing.look();
+    if (change.kind !== 'deleted') return;
+    const { namespace = '', name } = change.object.metadata;
+    releases.left(`${namespace}/${name}`);
+    closing.look();
   });
   let apps: readonly App[] = [];
   let appByKey: ReadonlyMap<string, App> = new Map();
@@ -311,7 +320,7 @@ export function startAgent(deps: Deps): Agent {
     await Promise.race([seen, stopped]);
     if (signal.aborted) return;
     await views.findScalers();
-    for (const canary of views.canaries.list()) releases.resume(canary);
+    await releases.load(views.canaries.list());
     await syncLoop.run();
   };
   const work = [keep(start(), 'the sync'), keep(writer.run(signal), 'the writer'), key.known];

@@ -247,7 +247,7 @@ export function createCanaryLoop({
       queue.forget(key);
       return;
     }
-    releases.resume(canary);
+    await releases.resume(canary);
     let understood: Understood;
     try {
       understood = understanding.of(key, canary);

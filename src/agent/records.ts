@@ -1,69 +1,154 @@
-import type { Revision } from '../git/repo.ts';
-import { asRevision } from '../git/repo.ts';
+import { renderAnnotation } from '../release/annotation.ts';
+import { AgentError, messageOf } from '../lib/errors.ts';
 import type { KubeObject } from '../manifest/types.ts';
-import { readRecord, releaseAnnotation, renderRecord } from '../release/record.ts';
+import { releaseAnnotation } from '../release/record.ts';
+import { appOf } from '../release/record-object.ts';
 import type { ReleaseRecord } from '../release/types.ts';
 import type { Deps } from './deps.ts';
+import type { RecordStore } from './record-store.ts';
 import { isAtLeast } from './versions.ts';
 
-/** Field manager of the annotation that keeps a release. */
+/** Field manager of the annotation that people read. */
 const manager = 'serin-release';
+const writeTries = 4;
+/** An annotation that somebody else writes again and again is put right so often. */
+const repairMs = 600_000;
 
-/** The records of releases, by `namespace/name`; kept on the Canaries and remembered here. */
+type Change = (now: ReleaseRecord | undefined) => ReleaseRecord | undefined;
+
+/** The records of releases, by `namespace/name`; kept in the store and remembered here. */
 export interface Records {
+  /** Reads all of them. Gives whether annotations of an agent of before are still to be looked at. */
+  load(): Promise<{ readonly isNew: boolean }>;
   get(key: string): ReleaseRecord | undefined;
-  /** Version of the Canary that the last write of its record made; undefined before one. */
+  keys(): readonly string[];
+  /** Version of the Canary that the last write of its annotation made; undefined before one. */
   version(key: string): string | undefined;
   /**
-   * Takes a Canary's annotation for the truth unless something newer is known. Undefined: nothing was taken. Another agent, which runs by
-   * mistake, may have written it meanwhile: then what it says counts.
+   * Where somebody else wrote the annotation, another agent that runs by mistake may have written the record before it, so the store is
+   * asked. The annotation itself says nothing. Gives whether there is another record now.
    */
-  read(key: string, canary: KubeObject): ReleaseRecord | undefined;
+  look(key: string, canary: KubeObject): Promise<boolean>;
   /**
    * Writes what `change` makes of the present record; undefined leaves it. Changes of one key follow each other, so that the note of a
-   * landed outcome and the beginning of the next release never undo each other. Rejects when the annotation cannot be written.
+   * landed outcome and the beginning of the next release never undo each other. Rejects when the record cannot be written. `isTold`: the
+   * annotation says so too.
    */
-  change(key: string, change: (now: ReleaseRecord | undefined) => ReleaseRecord | undefined): Promise<void>;
+  change(key: string, change: Change, isTold: boolean): Promise<void>;
   /** As `change`, but only here. */
-  remember(key: string, change: (now: ReleaseRecord | undefined) => ReleaseRecord | undefined): void;
-  forget(key: string): void;
+  remember(key: string, change: Change): void;
+  /** What is known of it is not believed any more; the store has it until the next one is written. */
+  distrust(key: string): void;
+  /** Takes it out of the store too. */
+  remove(key: string): Promise<void>;
 }
 
-export function createRecords({ cluster }: Pick<Deps, 'cluster'>, signal: AbortSignal): Records {
+export function createRecords(
+  { cluster, clock, log }: Pick<Deps, 'cluster' | 'clock' | 'log'>,
+  store: RecordStore,
+  /** Called where the record is what somebody else wrote. */
+  onTaken: (key: string) => void,
+  signal: AbortSignal,
+): Records {
   const known = new Map<string, ReleaseRecord>();
+  /** Versions of the objects that hold them. */
+  const stored = new Map<string, string>();
+  /** Versions of the Canaries. */
   const versions = new Map<string, string>();
   const turns = new Map<string, Promise<void>>();
-  /** The annotations as they were last seen or written, and the Canary's version then. */
-  const last = new Map<string, { readonly text: string | undefined; readonly version: string | undefined }>();
+  /** The annotations as they were last written, or looked at. */
+  const texts = new Map<string, string>();
+  const repairedAtMs = new Map<string, number>();
+  const untold = new Set<string>();
 
-  const write = async (key: string, record: ReleaseRecord): Promise<void> => {
-    const [namespace = '', name = ''] = key.split('/');
-    const ref = { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', namespace, name };
-    const text = renderRecord(record);
-    const annotations = { [releaseAnnotation]: text };
-    const { metadata } = await cluster.mergePatch(ref, { metadata: { annotations } }, { manager }, signal);
-    known.set(key, record);
-    last.set(key, { text, version: metadata.resourceVersion });
-    if (metadata.resourceVersion !== undefined) versions.set(key, metadata.resourceVersion);
+  const take = (key: string, record: ReleaseRecord | undefined, version: string | undefined): void => {
+    if (record) known.set(key, record);
+    else known.delete(key);
+    if (version === undefined) stored.delete(key);
+    else stored.set(key, version);
+  };
+  const refresh = async (key: string): Promise<boolean> => {
+    const found = await store.read(key, signal);
+    if (found?.version !== undefined && found.version === stored.get(key)) return false;
+    // Somebody deleted or spoiled it: what is known here goes on, and is written with the next change.
+    if (!found?.record) {
+      take(key, known.get(key), found?.version);
+      return false;
+    }
+    take(key, found.record, found.version);
+    onTaken(key);
+    return true;
+  };
+
+  const write = async (key: string, change: Change): Promise<ReleaseRecord | undefined> => {
+    for (let tries = 1; ; tries += 1) {
+      const record = change(known.get(key));
+      if (!record) return undefined;
+      try {
+        const version = await store.write(key, record, stored.get(key), signal);
+        take(key, record, version);
+        return record;
+      } catch (error) {
+        const isConflict = error instanceof AgentError && error.code === 'CLUSTER_CONFLICT';
+        if (!isConflict || tries >= writeTries) throw error;
+        // Another agent that runs by mistake, or this one, whose answer got lost.
+        await refresh(key);
+      }
+    }
+  };
+
+  /** People read it, and nothing depends on it. */
+  const tell = async (key: string, record: ReleaseRecord): Promise<void> => {
+    const text = renderAnnotation(record);
+    if (texts.get(key) === text) return;
+    const ref = { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', ...appOf(key) };
+    const patch = { metadata: { annotations: { [releaseAnnotation]: text } } };
+    try {
+      const { metadata } = await cluster.mergePatch(ref, patch, { manager }, signal);
+      texts.set(key, text);
+      if (metadata.resourceVersion !== undefined) versions.set(key, metadata.resourceVersion);
+      untold.delete(key);
+    } catch (error) {
+      const isGone = error instanceof AgentError && error.details['status'] === 404;
+      if (signal.aborted || isGone || untold.has(key)) return;
+      untold.add(key);
+      log.warn(
+        { canary: key.split('/').toReversed().join('.'), reason: messageOf(error) },
+        `the annotation ${releaseAnnotation} could not be written; the release goes on without it`,
+      );
+    }
   };
 
   return {
-    get: (key) => known.get(key),
-    version: (key) => versions.get(key),
-    read(key, canary) {
-      const { annotations, resourceVersion: version } = canary.metadata;
-      const [text, before] = [annotations?.[releaseAnnotation], last.get(key)];
-      if (before && (before.text === text || (before.version !== undefined && !isAtLeast(version, before.version))))
-        return undefined;
-      last.set(key, { text, version });
-      const record = readRecord(canary);
-      if (record) known.set(key, record);
-      return record;
+    async load() {
+      const { records, isNew } = await store.all(signal);
+      for (const [key, { record, version }] of records) if (!stored.has(key)) take(key, record, version);
+      return { isNew };
     },
-    change(key, change) {
+    get: (key) => known.get(key),
+    keys: () => [...known.keys()],
+    version: (key) => versions.get(key),
+    async look(key, { metadata }) {
+      const text = metadata.annotations?.[releaseAnnotation] ?? '';
+      const before = texts.get(key);
+      if (text === before) return false;
+      const own = versions.get(key);
+      // A view that does not have our last write yet.
+      if (own !== undefined && !isAtLeast(metadata.resourceVersion, own)) return false;
+      // The store was read after what stood there when the agent started.
+      const isNews = before === undefined ? false : await refresh(key);
+      texts.set(key, text);
+      const now = known.get(key);
+      if (now && clock.now() - (repairedAtMs.get(key) ?? -repairMs) >= repairMs) {
+        repairedAtMs.set(key, clock.now());
+        await tell(key, now);
+      }
+      return isNews;
+    },
+    change(key, change, isTold) {
       const turn = (turns.get(key) ?? Promise.resolve()).then(async () => {
-        const record = change(known.get(key));
-        if (record) await write(key, record);
+        const record = await write(key, change);
+        if (record && isTold) await tell(key, record);
       });
       // What failed is told to its own caller; the next one is not held up by it.
       const settled = turn.catch(() => undefined).finally(() => turns.get(key) === settled && turns.delete(key));
@@ -74,26 +159,12 @@ export function createRecords({ cluster }: Pick<Deps, 'cluster'>, signal: AbortS
       const record = change(known.get(key));
       if (record) known.set(key, record);
     },
-    forget(key) {
-      for (const map of [known, versions, last]) map.delete(key);
+    distrust: (key) => void known.delete(key),
+    async remove(key) {
+      const isStored = stored.has(key);
+      for (const map of [known, stored, versions, texts, repairedAtMs]) map.delete(key);
+      untold.delete(key);
+      if (isStored) await store.remove(key, signal);
     },
   };
-}
-
-/** Releases whose outcome is not in Git yet, oldest first. */
-export function unwrittenOf(record: ReleaseRecord): readonly ReleaseRecord[] {
-  const { unwritten = [], ...own } = record;
-  return own.outcome && own.outcome.written === undefined ? [...unwritten, own] : unwritten;
-}
-
-/** The record after the outcome of one of its releases has landed. Undefined: it knows no such release. */
-export function withLanded(record: ReleaseRecord, releaseId: string, revision: Revision): ReleaseRecord | undefined {
-  const { unwritten = [], ...own } = record;
-  const left = unwritten.filter(({ id }) => id !== releaseId);
-  const rest = left.length === 0 ? {} : { unwritten: left };
-  if (own.id === releaseId && own.outcome) {
-    const { blocked: _blocked, ...outcome } = own.outcome;
-    return { ...own, ...rest, outcome: { ...outcome, written: asRevision(revision) } };
-  }
-  return left.length === unwritten.length ? undefined : { ...own, ...rest };
 }

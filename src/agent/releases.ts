@@ -5,15 +5,20 @@ import { mayAllSame } from '../canary/secret-checksums.ts';
 import { parseStatus } from '../canary/status.ts';
 import type { CanaryStatus, Evidence, FailedCheck, Phase } from '../canary/types.ts';
 import type { Revision } from '../git/repo.ts';
+import { backoffMs } from '../lib/backoff.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import type { KubeObject } from '../manifest/types.ts';
-import { readRecord } from '../release/record.ts';
+import { keep, list, settle } from '../release/outbox.ts';
+import { formerRecord } from '../release/record.ts';
+import { appOf, keyOf as keyOfApp } from '../release/record-object.ts';
 import { releaseId } from '../release/release-id.ts';
-import type { AppState, Outcome, ReleaseRecord, ReleaseStrategy } from '../release/types.ts';
+import type { AppState, Outcome, RecordedOutcome, ReleaseRecord, ReleaseStrategy } from '../release/types.ts';
 import type { AppliedApps } from './applied.ts';
 import type { Deps } from './deps.ts';
 import type { LedgerView } from './ledgers.ts';
-import { createRecords, unwrittenOf, withLanded } from './records.ts';
+import type { Prove, Unproven } from './proof.ts';
+import type { RecordStore } from './record-store.ts';
+import { createRecords } from './records.ts';
 import { type AppTrack, overlayOf, type StableState, trackApp } from './tracker.ts';
 
 const evidenceLimit = 2_000;
@@ -30,8 +35,15 @@ export interface EndedRelease {
   readonly configs: Readonly<Record<string, string>>;
 }
 
-/** What is known of the apps' releases: tracks along the commits, the stable states, the records on the Canaries. */
+/** What is known of the apps' releases: tracks along the commits, the stable states, the records. */
 export interface Releases {
+  /**
+   * Reads the records, once, after the world was seen; until then nothing else of them is answered rightly. Where an agent of before kept
+   * them as annotations, those of these Canaries are looked at this once.
+   */
+  load(canaries: readonly KubeObject[]): Promise<void>;
+  /** Holds what was read against Git, before `advance`: what Git does not prove is not believed. Rejects where Git cannot be asked. */
+  prove(prove: Prove): Promise<void>;
   /** Takes over a newly fetched revision. Called before anything of it is applied. `landed` had landed before Git was asked for it. */
   advance(tip: Revision, apps: readonly App[], landed: ReadonlySet<string>): void;
   /** Apps whose outcome has landed at a commit that `seen` has not told of yet. Asked before Git is. */
@@ -84,8 +96,10 @@ export interface Releases {
     /** Content that was looked at; absent: the last synced one. */
     content?: string,
   ): void;
-  /** Looks at the Canary's annotation: an outcome that was not written before a restart is submitted again. */
-  resume(canary: KubeObject): void;
+  /** Waits until the records were read. Where somebody else wrote the Canary's annotation, the record is read again. */
+  resume(canary: KubeObject): Promise<void>;
+  /** A Canary has gone: the record of an app that Git does not have either goes too, once all of it is told. */
+  left(key: string): void;
   written(outcome: Outcome, revision: Revision): Promise<void>;
   blocked(outcome: Outcome, reason: string): Promise<void>;
   stableOf(key: string): StableState | undefined;
@@ -95,6 +109,15 @@ export interface Releases {
 
 export interface ReleasesOptions {
   readonly deps: Pick<Deps, 'cluster' | 'clock' | 'log'>;
+  readonly store: RecordStore;
+  /** False: outcomes are not written to Git, so those of before a restart are not handed over again. Absent: they are. */
+  readonly isWriting?: boolean;
+  /** Whether records are held against Git before they are believed. Absent: they are believed. */
+  readonly isProving?: boolean;
+  /** Whether the cluster has this Canary. Absent: it has. */
+  readonly isThere?: (key: string) => boolean;
+  /** What a person should know of an app's record. */
+  readonly onTold?: (key: string, message: string) => void;
   readonly submit: (outcome: Outcome) => void;
   /** Stable states and quarantine as the ledgers tell them. */
   readonly ledger: (key: string) => LedgerView | undefined;
@@ -111,9 +134,11 @@ function afterRevert(track: AppTrack | undefined, landed: Outcome | undefined): 
 
 /** As it stands in messages: `<name>.<namespace>`. */
 const shown = (key: string): string => key.split('/').toReversed().join('.');
-const keyOf = (object: KubeObject): string => `${object.metadata.namespace ?? ''}/${object.metadata.name}`;
+const keyOf = ({ metadata: { namespace = '', name } }: KubeObject): string => keyOfApp({ namespace, name });
 
-export function createReleases({ deps, submit, ledger, applied, signal }: ReleasesOptions): Releases {
+export function createReleases(options: ReleasesOptions): Releases {
+  const { deps, store, submit, ledger, applied, signal, isThere, onTold } = options;
+  const { isWriting = true, isProving = false } = options;
   const { clock, log } = deps;
   const tracks = new Map<string, AppTrack>();
   const apps = new Map<string, App>();
@@ -121,7 +146,17 @@ export function createReleases({ deps, submit, ledger, applied, signal }: Releas
   const stableApps = new Map<string, App>();
   /** Stable states that are known here before their ledger entry has landed. */
   const stables = new Map<string, StableState>();
-  const records = createRecords(deps, signal);
+  /** Records that were read and not held against Git yet. */
+  const unproven = new Map<string, Unproven>();
+  const onTaken = (key: string): void => {
+    evidence.delete(key);
+    if (isProving) unproven.set(key, {});
+    else begun(key);
+  };
+  const records = createRecords(deps, store, onTaken, signal);
+  let isLoaded: Promise<void> | undefined;
+  let whenLoaded: () => void = () => undefined;
+  const loaded = new Promise<void>((resolve) => (whenLoaded = resolve));
   const evidence = new Map<string, Evidence[]>();
   const submitted = new Set<string>();
   /** Outcomes that have landed and that the sync may not have seen yet. */
@@ -139,11 +174,12 @@ export function createReleases({ deps, submit, ledger, applied, signal }: Releas
 
   const stableOf = (key: string): StableState | undefined => stables.get(key) ?? ledger(key)?.stable;
 
-  const recordOf = (canary: KubeObject): ReleaseRecord | undefined => records.get(keyOf(canary)) ?? readRecord(canary);
-  /** Hands over all outcomes that are not in Git yet. */
+  const recordOf = (canary: KubeObject): ReleaseRecord | undefined => records.get(keyOf(canary));
+  /** Hands over all outcomes that are not in Git yet, once Git was looked at. */
   const send = (key: string, record: ReleaseRecord): void => {
-    const [namespace = '', name = ''] = key.split('/');
-    for (const { id, base, startedAtMs, supersedes, supersededAt, changes, outcome } of unwrittenOf(record)) {
+    if (unproven.has(key)) return;
+    const { namespace, name } = appOf(key);
+    for (const { id, base, startedAtMs, supersedes, supersededAt, changes, outcome } of list(record)) {
       if (!outcome || submitted.has(id)) continue;
       submitted.add(id);
       const { verdict, atMs, state, evidence: checks, failedCheck, strategy, takenBackAt } = outcome;
@@ -166,7 +202,25 @@ export function createReleases({ deps, submit, ledger, applied, signal }: Releas
     }
   };
 
-  /** After a restart what the annotation holds goes on. */
+  /** What was read is believed: what it promoted is stable, and what Git does not tell yet is handed over. */
+  const begun = (key: string): void => {
+    const record = unproven.has(key) ? undefined : records.get(key);
+    if (!record) return;
+    for (const { content, revision, outcome } of list(record))
+      if (outcome?.verdict === 'promoted') stables.set(key, { content, revision });
+    if (isWriting) send(key, record);
+  };
+  /** Nothing of an app that is neither in Git nor in the cluster is kept once all of it is told. */
+  const clear = (key: string): void => {
+    const record = records.get(key);
+    if (tracks.has(key) || !isReady || (record && list(record).length > 0) || !isThere || isThere(key)) return;
+    records.remove(key).catch((error: unknown) => {
+      if (!signal.aborted)
+        log.warn({ canary: shown(key), reason: messageOf(error) }, 'the record of an app that is gone stays');
+    });
+  };
+
+  /** After a restart what the record holds goes on. */
   const evidenceOf = (key: string): Evidence[] => evidence.get(key) ?? [...(records.get(key)?.evidence ?? [])];
 
   /** Apps of whose release under way Git says nothing; an older one may still be recorded. */
@@ -203,6 +257,53 @@ export function createReleases({ deps, submit, ledger, applied, signal }: Releas
     return { id: releaseId(app.id, content, revision), revision, base, content, images: app.images };
   };
 
+  const proveOne = async (key: string, what: Unproven, prove: Prove): Promise<void> => {
+    const before = records.get(key);
+    const { record, reasons } = before ? await prove(key, before, what) : { record: undefined, reasons: [] };
+    // A tick went on with it meanwhile.
+    if (records.get(key) !== before) return;
+    if (what.former && record) {
+      records.remember(key, () => record);
+      await records.change(key, (now) => now, true);
+    } else if (record) records.remember(key, () => record);
+    else records.distrust(key);
+    unproven.delete(key);
+    for (const reason of reasons) {
+      const message = `What is recorded of a release of ${shown(key)} is not believed: ${reason}`;
+      log.error({ canary: shown(key) }, message);
+      onTold?.(key, message);
+    }
+    begun(key);
+  };
+  let isNew = false;
+  const load = async (canaries: readonly KubeObject[]): Promise<void> => {
+    for (let tries = 0; ; tries += 1) {
+      try {
+        ({ isNew } = await records.load());
+        break;
+      } catch (error) {
+        if (signal.aborted) throw error;
+        if (tries === 0)
+          log.error(
+            { reason: messageOf(error) },
+            'the records of releases cannot be read; nothing begins before they are',
+          );
+        await clock.sleep(backoffMs(tries, { baseMs: 500, capMs: 15_000 }, 0.5), signal);
+      }
+    }
+    if (isNew && isProving)
+      for (const canary of canaries) {
+        const [key, former] = [keyOf(canary), formerRecord(canary)];
+        if (!former || records.get(key)) continue;
+        records.remember(key, () => former);
+        unproven.set(key, { former: parseStatus(canary) });
+      }
+    for (const key of records.keys()) {
+      if (isProving && !unproven.has(key)) unproven.set(key, {});
+      begun(key);
+    }
+  };
+
   return {
     stableOf,
     isApplied,
@@ -233,7 +334,7 @@ export function createReleases({ deps, submit, ledger, applied, signal }: Releas
         if (present.has(key)) continue;
         for (const map of [tracks, apps, stableApps, stables, evidence, landing, lastSeen]) map.delete(key);
         unrecorded.delete(key);
-        records.forget(key);
+        clear(key);
       }
     },
     landedOutcomes: () => new Set(landing.keys()),
@@ -266,7 +367,7 @@ export function createReleases({ deps, submit, ledger, applied, signal }: Releas
       const { phase } = parseStatus(canary);
       if (!isApplied(key, phase))
         throw new AgentError('CLUSTER_CONFLICT', `what Git says of ${shown(key)} is not applied yet`);
-      records.read(key, canary);
+      await records.look(key, canary);
       const candidate = candidateOf(key, phase);
       // A sync has gone by since: what was looked at is not what Git says now.
       if (seenId !== undefined && seenId !== (candidate?.id ?? ''))
@@ -284,7 +385,8 @@ export function createReleases({ deps, submit, ledger, applied, signal }: Releas
         startedAtMs: clock.now(),
         ...(judged ? { judged: { templateHash: judged.templateHash, configs: judged.configs } } : {}),
       };
-      await records.change(key, (before) => {
+      let isFirstLoss = false;
+      const change = (before: ReleaseRecord | undefined): ReleaseRecord | undefined => {
         if (before && before.id === id && before.outcome === undefined) {
           if (!judged || isSameState(before.judged, judged)) return undefined;
           // The same content of Git runs as something else: a restart by hand, or a Secret that Git does not have, was renewed.
@@ -295,7 +397,8 @@ export function createReleases({ deps, submit, ledger, applied, signal }: Releas
         evidence.delete(key);
         const isReplaced = before !== undefined && before.outcome === undefined;
         const replaced = isReplaced ? [...before.supersedes, before.id] : [];
-        const unwritten = before ? unwrittenOf(before) : [];
+        const waiting = before ? keep(before) : {};
+        isFirstLoss = waiting.dropped !== undefined && before?.dropped === undefined;
         const stable = stableApps.get(key);
         const app = apps.get(key);
         return {
@@ -303,20 +406,28 @@ export function createReleases({ deps, submit, ledger, applied, signal }: Releas
           supersedes: replaced,
           ...(isReplaced ? { supersededAt: { ...before.supersededAt, [before.id]: before.revision } } : {}),
           ...(stable && app?.content === content ? { changes: changesBetween(stable, app) } : {}),
-          ...(unwritten.length === 0 ? {} : { unwritten }),
+          ...waiting,
         };
-      });
+      };
+      await records.change(key, change, true);
+      if (isFirstLoss) {
+        const message = `Too many outcomes of ${shown(key)} wait for Git: from now on the oldest are given up, and Git will not tell them`;
+        log.warn({ canary: shown(key) }, message);
+        onTold?.(key, message);
+      }
     },
     async note(key, entry) {
-      const list = evidenceOf(key);
-      if (list.length < evidenceLimit) list.push(entry);
-      evidence.set(key, list);
+      const looks = evidenceOf(key);
+      if (looks.length < evidenceLimit) looks.push(entry);
+      evidence.set(key, looks);
       // A canary that is held may be so for long, and loses nothing that its next check would not find again.
       if (entry.checks.every(({ passed, inconclusive }) => passed || inconclusive === 'hold')) return false;
       try {
-        await records.change(key, (now) => (now && !now.outcome ? { ...now, evidence: [...list] } : undefined));
+        const change = (now: ReleaseRecord | undefined): ReleaseRecord | undefined =>
+          now && !now.outcome ? { ...now, evidence: [...looks] } : undefined;
+        await records.change(key, change, false);
       } catch (error) {
-        log.warn({ canary: shown(key), reason: messageOf(error) }, 'a failed check could not be noted on the Canary');
+        log.warn({ canary: shown(key), reason: messageOf(error) }, 'a failed check could not be noted');
       }
       return true;
     },
@@ -387,10 +498,7 @@ export function createReleases({ deps, submit, ledger, applied, signal }: Releas
         ...(failedCheck ? { failedCheck } : {}),
         ...(strategy ? { strategy } : {}),
       };
-      await records.change(key, (now) => {
-        const { evidence: _told, ...release } = now ?? record;
-        return { ...release, outcome };
-      });
+      await records.change(key, ended(record, outcome), true);
       if (verdict === 'promoted') {
         const former = stableOf(key);
         stables.set(key, { content: record.content, revision: record.revision });
@@ -422,10 +530,7 @@ export function createReleases({ deps, submit, ledger, applied, signal }: Releas
         evidence: evidenceOf(key),
         state: { revision, images, templateHash, configs, content },
       };
-      await records.change(key, (now) => {
-        const { evidence: _told, ...release } = now ?? record;
-        return { ...release, outcome };
-      });
+      await records.change(key, ended(record, outcome), true);
       send(key, records.get(key) ?? { ...record, outcome });
     },
     adopt(canary, templateHash, configs, content) {
@@ -451,42 +556,53 @@ export function createReleases({ deps, submit, ledger, applied, signal }: Releas
         supersedes: [],
       });
     },
-    resume(canary) {
-      const key = keyOf(canary);
-      const record = records.read(key, canary);
-      if (!record) return;
-      evidence.delete(key);
-      for (const { content, revision, outcome } of unwrittenOf(record))
-        if (outcome?.verdict === 'promoted') stables.set(key, { content, revision });
-      send(key, record);
+    load(canaries) {
+      isLoaded ??= load(canaries).then(whenLoaded);
+      return isLoaded;
     },
+    async prove(prove) {
+      while (unproven.size > 0) {
+        for (const [key, what] of unproven) await proveOne(key, what, prove);
+      }
+      if (isNew) await store.begin(signal);
+      isNew = false;
+    },
+    async resume(canary) {
+      await loaded;
+      await records.look(keyOf(canary), canary);
+    },
+    left: clear,
     async written(outcome, revision) {
       const key = `${outcome.app.namespace}/${outcome.app.name}`;
       submitted.delete(outcome.releaseId);
       landing.set(key, outcome);
-      const landed = (now: ReleaseRecord | undefined) => now && withLanded(now, outcome.releaseId, revision);
-      await records.change(key, landed).catch((error: unknown) => {
+      const landed = (now: ReleaseRecord | undefined) => now && settle(now, outcome.releaseId, revision);
+      await records.change(key, landed, true).catch((error: unknown) => {
         // Only a note to ourselves: after a restart the writer finds the outcome in Git and writes nothing.
-        log.warn(
-          { canary: shown(key), reason: messageOf(error) },
-          'the landed outcome could not be noted on the Canary',
-        );
+        log.warn({ canary: shown(key), reason: messageOf(error) }, 'the landed outcome could not be noted');
         records.remember(key, landed);
       });
+      clear(key);
     },
     async blocked(outcome, reason) {
       const key = `${outcome.app.namespace}/${outcome.app.name}`;
-      const noted = records.change(key, (now) => {
+      const change = (now: ReleaseRecord | undefined): ReleaseRecord | undefined => {
         if (!now?.outcome || now.id !== outcome.releaseId || now.outcome.blocked === reason) return undefined;
         return { ...now, outcome: { ...now.outcome, blocked: reason } };
-      });
-      await noted.catch((error: unknown) => {
-        log.warn(
-          { canary: shown(key), reason: messageOf(error) },
-          'the pending outcome could not be noted on the Canary',
-        );
+      };
+      await records.change(key, change, true).catch((error: unknown) => {
+        log.warn({ canary: shown(key), reason: messageOf(error) }, 'the pending outcome could not be noted');
       });
     },
+  };
+}
+
+/** The release with its outcome, whose evidence that has. Undefined where another agent has ended it, or has begun another one. */
+function ended(record: ReleaseRecord, outcome: RecordedOutcome) {
+  return (now: ReleaseRecord | undefined): ReleaseRecord | undefined => {
+    if (now && (now.id !== record.id || now.outcome)) return undefined;
+    const { evidence: _told, ...release } = now ?? record;
+    return { ...release, outcome };
   };
 }
 

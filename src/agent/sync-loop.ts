@@ -16,9 +16,11 @@ import type { Deps } from './deps.ts';
 import { judgedManifests, replicasOf, withLeftAlone, withOverlays } from './desired.ts';
 import { createHeldApps, type StableApps } from './held-apps.ts';
 import type { Ledgers } from './ledgers.ts';
+import { createProve } from './proof.ts';
 import type { Releases } from './releases.ts';
 import { createSnapshots, type Snapshot } from './snapshots.ts';
 import { createTip } from './tip.ts';
+import type { StableState } from './tracker.ts';
 import { workloadsOf } from './workloads.ts';
 
 export interface SyncLoop {
@@ -156,6 +158,20 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     return held;
   };
 
+  /** What was read of releases is held against this commit. */
+  const prove = async ({ revision, apps }: Snapshot): Promise<void> => {
+    const read = new Map([[revision, byKey(apps)]]);
+    const appAt = async (key: string, at: Revision): Promise<App | undefined> => {
+      const known = read.get(at) ?? byKey(await snapshots.appsAt(at, signal));
+      read.set(at, known);
+      return known.get(key);
+    };
+    const stable = (key: string): StableState | undefined => ledgers.get(key)?.stable;
+    const isAncestor = (at: Revision): Promise<boolean> => repo.isAncestor(at, revision, signal);
+    const isWriting = settings.write !== 'none';
+    await releases.prove(createProve({ branch: repo.branch, tip: revision, appAt, isAncestor, stable, isWriting }));
+  };
+
   /** What is wrong is told once, as long as it is. */
   const report = (revision: Revision, problems: readonly Problem[]): void => {
     const standing = new Set<string>();
@@ -240,8 +256,9 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     if (!settings.suspend) await syncer.open(signal);
     const next = await lookAtTip();
     const { revision, since, loaded, checked, apps } = next;
+    if (revision !== snapshot?.revision) await ledgers.read(next.ledgers);
+    await prove(next);
     if (revision !== snapshot?.revision) {
-      await ledgers.read(next.ledgers);
       releases.advance(revision, apps, landed);
       if (apps !== snapshot?.apps) replicas = replicasOf(apps);
       snapshot = next;
@@ -369,6 +386,7 @@ function errorsOf(problems: readonly Problem[], refused: readonly Problem[] = []
   return [...found.values()];
 }
 
+const byKey = (apps: readonly App[]): ReadonlyMap<string, App> => new Map(apps.map((app) => [keyOf(app), app]));
 const keyOf = ({ id }: App): string => `${id.namespace}/${id.name}`;
 
 /** Apps of which Git has a target: of others nothing is applied. */

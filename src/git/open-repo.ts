@@ -2,6 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { type Logger, silentLogger } from '../lib/log.ts';
+import { Ancestry, type Parents, parentsIn } from './ancestry.ts';
 import { type GitAuth, parseRemote } from './credentials.ts';
 import { FOLDER, SUBMODULE } from './folder.ts';
 import { LocalMirror } from './local-mirror.ts';
@@ -58,6 +59,9 @@ const HISTORY_DEPTH = 20;
 /** How far below the tip a commit is searched that the server does not give by its id. */
 const SEARCH_DEPTHS: readonly number[] = [16, 256, 4_096, 65_536];
 
+/** How deep history is fetched with trees and files, where it cannot be had without. */
+const WHOLE_HISTORY_DEPTH = 16_384;
+
 /** Opens the mirror in `dir` without asking the server; the first `fetch` downloads. */
 export async function openRepo(options: RepoOptions): Promise<GitRepo & { close(): Promise<void> }> {
   const remote = parseRemote(options.url, options.auth);
@@ -82,6 +86,7 @@ class HttpGitRepo implements GitRepo {
   readonly #log: Logger;
   /** Commits that were searched for in vain, with the tip below which. */
   readonly #missing = new Map<Revision, Revision | undefined>();
+  readonly #ancestry: Ancestry;
   #polled: Revision | undefined;
   /** Fetches, pushes and compaction happen one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -94,6 +99,10 @@ class HttpGitRepo implements GitRepo {
     this.#upload = createUploadPack(transport, this.#limits);
     this.#receive = createReceivePack(transport, this.#limits);
     this.#log = options.log ?? silentLogger;
+    this.#ancestry = new Ancestry({
+      local: (commit) => this.#parents(commit),
+      load: (from, depth, signal) => this.#history(from, depth, signal),
+    });
   }
 
   get #branchRef(): string {
@@ -184,6 +193,30 @@ class HttpGitRepo implements GitRepo {
       if (signal.aborted) throw error;
       this.#log.warn({ revision, reason: messageOf(error) }, 'could not fetch the history before a commit');
     }
+  }
+
+  async isAncestor(revision: Revision, of: Revision, signal: AbortSignal): Promise<boolean> {
+    if (!/^[0-9a-f]{40}$/.test(revision)) return false;
+    await this.fetch(of, signal);
+    const isBefore = await this.#exclusive(() => this.#ancestry.has(revision, of, signal));
+    if (isBefore !== undefined) return isBefore;
+    throw new AgentError('GIT_PROTOCOL', `the Git server does not tell whether ${revision} is part of ${this.branch}`);
+  }
+
+  async #parents(commit: Revision): Promise<readonly Revision[] | undefined> {
+    return this.#mirror.has(commit) ? (await this.#mirror.commit(commit)).parents : undefined;
+  }
+
+  /** A server that leaves nothing out sends trees and files of all that history, which is then kept. */
+  async #history(from: Revision, depth: number, signal: AbortSignal): Promise<Parents | undefined> {
+    if (await this.#upload.canFilter(signal)) {
+      const wish = { wants: [from], haves: [], shallow: [], depth, onlyCommits: true };
+      const { bytes } = await this.#upload.fetch(wish, signal);
+      return bytes ? parentsIn(bytes) : new Map();
+    }
+    if (depth > WHOLE_HISTORY_DEPTH) return undefined;
+    await this.#download(from, from, depth, signal);
+    return new Map();
   }
 
   async tree(at: Revision, under: string): Promise<ReadonlyMap<string, TreeFile>> {

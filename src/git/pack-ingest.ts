@@ -18,15 +18,16 @@ const BASE_CACHE_BYTES = 32 * 1024 * 1024;
 
 /**
  * Checks a received pack down to the last object and computes its index. Deltas against objects outside the pack (a
- * thin pack) are allowed; those bases are appended, so that what is stored is a pack that native git reads too.
+ * thin pack) are allowed; those bases are appended, so that what is stored is a pack that native git reads too. Each commit is told.
  * GIT_PROTOCOL when anything is wrong with it.
  */
 export async function ingestPack(
   bytes: Buffer,
   outside: (oid: string) => GitObject | undefined,
+  onCommit?: (oid: string, content: Buffer) => void,
 ): Promise<IngestedPack> {
   try {
-    return await new Ingest(bytes, outside).run();
+    return await new Ingest(bytes, outside, onCommit).run();
   } catch (cause) {
     throw malformed(`damaged pack (${cause instanceof Error ? cause.message : String(cause)})`);
   }
@@ -50,9 +51,16 @@ class Ingest {
   readonly #commits: string[] = [];
   readonly #turns = createTurns();
 
-  constructor(bytes: Buffer, outside: (oid: string) => GitObject | undefined) {
+  readonly #onCommit: ((oid: string, content: Buffer) => void) | undefined;
+
+  constructor(
+    bytes: Buffer,
+    outside: (oid: string) => GitObject | undefined,
+    onCommit: ((oid: string, content: Buffer) => void) | undefined,
+  ) {
     this.#bytes = bytes;
     this.#outside = outside;
+    this.#onCommit = onCommit;
   }
 
   async run(): Promise<IngestedPack> {
@@ -99,7 +107,9 @@ class Ingest {
     this.#offsets.set(oid, raw.at);
     this.#known.add(raw.at);
     this.#cache.set(String(raw.at), object, object.content.length);
-    if (object.type === 'commit') this.#commits.push(oid);
+    if (object.type !== 'commit') return;
+    this.#commits.push(oid);
+    this.#onCommit?.(oid, object.content);
   }
 
   #baseIsKnown({ at, head }: Raw): boolean {

@@ -81,6 +81,11 @@ export interface GitRepo {
   fetch(revision: Revision, signal: AbortSignal): Promise<void>;
   /** Whether the commit and its tree can be read without asking the server. */
   has(revision: Revision): Promise<boolean>;
+  /**
+   * Whether a commit is `of` or one of those before it. Mostly known from what is here; else the server is asked for history. GIT_PROTOCOL
+   * where as much of it as that is not to be had.
+   */
+  isAncestor(revision: Revision, of: Revision, signal: AbortSignal): Promise<boolean>;
   /** All files under a folder (`''` for all), by path from the repository's root. */
   tree(at: Revision, under: string): Promise<ReadonlyMap<string, TreeFile>>;
   /** What changed under a folder between two trees that are here; equal subtrees are not read. */

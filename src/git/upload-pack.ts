@@ -23,6 +23,8 @@ export interface FetchWish {
   /** Those of our commits that stand without their parents. */
   readonly shallow: readonly string[];
   readonly depth: number;
+  /** Commits without their trees and files. Ignored where the server cannot leave anything out. Absent: everything. */
+  readonly onlyCommits?: boolean;
 }
 
 /** `bytes` is undefined where the server found nothing to send. */
@@ -36,6 +38,8 @@ export interface UploadPack {
   listRefs(prefixes: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, ServerRef>>;
   /** False: a server may give branch tips only, and commits below them by depth. */
   givesAnyCommit(signal: AbortSignal): Promise<boolean>;
+  /** Whether commits can be had without their trees. */
+  canFilter(signal: AbortSignal): Promise<boolean>;
   fetch(wish: FetchWish, signal: AbortSignal): Promise<FetchedPack>;
 }
 
@@ -133,6 +137,11 @@ export function createUploadPack(transport: Transport, limits: WireLimits): Uplo
       return (await abilities(signal)).version === 2;
     },
 
+    async canFilter(signal) {
+      const server = await abilities(signal);
+      return server.version === 2 && server.fetch.includes('filter');
+    },
+
     async fetch(wish, signal) {
       const body = await fetchAs(await abilities(signal), wish, signal);
       if (!isOldAnswer(body) || known?.version !== 2) return readPack(body);
@@ -168,7 +177,8 @@ function fetchCommand(features: readonly string[], wish: FetchWish): readonly Bu
   if (!features.includes('shallow')) throw malformed('the server does not offer shallow fetches');
   const [before, haves] = wishLines(wish);
   const wants = wish.wants.map((oid) => `want ${oid}`);
-  const lines = ['thin-pack', 'ofs-delta', 'no-progress', ...wants, ...before, ...haves, 'done'];
+  const filter = wish.onlyCommits && features.includes('filter') ? ['filter tree:0'] : [];
+  const lines = ['thin-pack', 'ofs-delta', 'no-progress', ...wants, ...before, ...filter, ...haves, 'done'];
   return [pktLine('command=fetch\n'), DELIMITER, ...lines.map((line) => pktLine(`${line}\n`)), FLUSH];
 }
 

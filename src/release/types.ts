@@ -21,7 +21,7 @@ export interface AppState {
 }
 
 /**
- * A release under way, kept as annotation `serin.dev/release` on the Canary so that a restart goes on with it.
+ * A release under way, kept as a Secret of the agent's own namespace so that a restart goes on with it (see record-object.ts).
  * Times are epoch milliseconds.
  */
 export interface ReleaseRecord {
@@ -47,6 +47,8 @@ export interface ReleaseRecord {
   readonly outcome?: RecordedOutcome;
   /** Earlier releases whose outcomes are not in Git yet, oldest first. Absent: none. */
   readonly unwritten?: readonly ReleaseRecord[];
+  /** How many of those were given up, because too many waited. Absent: none. */
+  readonly dropped?: number;
 }
 
 /** How a release was judged; `none`: its Canary skips the analysis. */

@@ -3,7 +3,7 @@ import { flaggerCopy } from '../../src/canary/config-copies.ts';
 import { type Json, jsonOf } from '../../src/canary/json.ts';
 import type { Effects } from '../../src/agent/execute.ts';
 import type { Releases } from '../../src/agent/releases.ts';
-import { readRecord } from '../../src/release/record.ts';
+import type { ReleaseRecord } from '../../src/release/types.ts';
 import type { Invariant } from '../model/invariants.ts';
 import { checkLoop, shrinkLoop, tellLoop } from '../model/loop/check.ts';
 import { planOf } from '../model/loop/history.ts';
@@ -26,9 +26,11 @@ describe('any history of the real loop', () => {
   });
 });
 
-const withReleases = (change: (releases: Releases) => Partial<Releases>): Faults => ({
+const withReleases = (
+  change: (releases: Releases, record: () => ReleaseRecord | undefined) => Partial<Releases>,
+): Faults => ({
   // Its getters are read each time.
-  releases: (releases) => Object.assign(Object.create(releases) as Releases, change(releases)),
+  releases: (releases, record) => Object.assign(Object.create(releases) as Releases, change(releases, record)),
 });
 const withRun = (run: (effects: Effects) => Effects['run']): Faults => ({
   effects: (effects) => ({ ...effects, run: run(effects) }),
@@ -54,9 +56,9 @@ const faults: Readonly<Record<string, Fault>> = {
     breaks: ['one outcome', 'it ends'],
   },
   'goes on recording what was judged first when something else runs': {
-    faulty: withReleases((releases) => ({
+    faulty: withReleases((releases, record) => ({
       begin: async (canary, judged) => {
-        const before = readRecord(canary);
+        const before = record();
         const isOpen = before !== undefined && before.outcome === undefined;
         await releases.begin(canary, isOpen && before.judged ? before.judged : judged);
       },

@@ -5,20 +5,24 @@ import { createReleases, type Releases } from '../../src/agent/releases.ts';
 import type { StableState } from '../../src/agent/tracker.ts';
 import type { App } from '../../src/canary/app.ts';
 import type { CanaryStatus, Evidence } from '../../src/canary/types.ts';
-import type { Cluster } from '../../src/cluster/cluster.ts';
 import { asRevision, type Revision } from '../../src/git/repo.ts';
+import { AgentError } from '../../src/lib/errors.ts';
 import { silentLogger } from '../../src/lib/log.ts';
 import type { KubeObject, Manifest } from '../../src/manifest/types.ts';
-import { readRecord, releaseAnnotation } from '../../src/release/record.ts';
+import { createRecordStore } from '../../src/agent/record-store.ts';
+import { releaseAnnotation } from '../../src/release/record.ts';
+import { readRecordObject, recordObject, recordRef } from '../../src/release/record-object.ts';
+import { releaseId } from '../../src/release/release-id.ts';
 import type { Outcome, ReleaseRecord } from '../../src/release/types.ts';
 import { fastClock } from '../helpers/fast-clock.ts';
+import { createMemoryCluster, type MemoryCluster } from '../model/loop/memory-cluster.ts';
 import { manualClock } from '../helpers/manual-clock.ts';
 
 const commit = (name: string): Revision => asRevision(name.padEnd(40, '0'));
 const key = 'test/a';
 const canary = { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', metadata: { namespace: 'test', name: 'a' } };
 
-interface Stage {
+interface Stage extends Left {
   readonly releases: Releases;
   readonly outcomes: Outcome[];
   /** The stable content that the ledger tells; absent: there is no ledger. */
@@ -29,20 +33,25 @@ interface Stage {
   readonly sync: (tip: string, content: string, landed?: ReadonlySet<string>) => void;
 }
 
-/** Only the annotation of one Canary is kept, which is all that releases ask of a cluster. */
-function stage(before?: KubeObject, applied?: AppliedApps): Stage {
-  let stored: KubeObject = before ?? canary;
+/** What an agent finds when it starts after another one. */
+interface Left {
+  readonly cluster: MemoryCluster;
+}
+
+function stage(
+  before: Partial<Left> & { readonly status?: object } = {},
+  applied?: AppliedApps,
+  isThere?: (key: string) => boolean,
+): Stage {
+  const cluster = before.cluster ?? createMemoryCluster(() => 0);
+  if (!cluster.peek('Canary', 'a', 'test'))
+    cluster.put({ ...canary, ...(before.status ? { status: before.status } : {}) });
   const outcomes: Outcome[] = [];
   const told: Stage['told'] = {};
   const stateOf = (content: string): StableState => ({ content, revision: commit(told.revision ?? '0') });
-  const cluster = {
-    mergePatch: (_ref: unknown, patch: { metadata: { annotations: Record<string, string> } }) => {
-      stored = { ...stored, metadata: { ...stored.metadata, ...patch.metadata } };
-      return Promise.resolve(stored);
-    },
-  } as unknown as Cluster;
   const releases = createReleases({
     deps: { cluster, clock: fastClock(1), log: silentLogger },
+    store: createRecordStore(cluster, 'serin'),
     submit: (outcome) => void outcomes.push(outcome),
     ledger: () =>
       told.content === undefined
@@ -53,6 +62,7 @@ function stage(before?: KubeObject, applied?: AppliedApps): Stage {
             rejectedImage: (images) => told.rejected?.(images),
           },
     ...(applied ? { applied } : {}),
+    ...(isThere ? { isThere } : {}),
     signal: new AbortController().signal,
   });
   const manifest: Manifest = { object: canary, source: { path: 'a.yaml', document: 0, line: 1 } };
@@ -60,7 +70,8 @@ function stage(before?: KubeObject, applied?: AppliedApps): Stage {
     releases,
     outcomes,
     told,
-    canary: () => stored,
+    cluster,
+    canary: () => cluster.peek('Canary', 'a', 'test') ?? canary,
     sync: (tip, content, landed = new Set()) => {
       const app: App = {
         targetKind: 'Deployment',
@@ -76,11 +87,15 @@ function stage(before?: KubeObject, applied?: AppliedApps): Stage {
   };
 }
 
-const recordOf = ({ canary: stored }: Stage): ReleaseRecord | undefined => readRecord(stored());
+const recordOf = ({ cluster }: Stage): ReleaseRecord | undefined => {
+  const object = cluster.peek('Secret', recordRef(key, 'serin').name, 'serin');
+  return object && readRecordObject(object)?.record;
+};
 
 /** Adopted at one content, and a release of the next under way. */
 async function underWay(): Promise<Stage> {
   const on = stage();
+  await on.releases.load([]);
   on.sync('a', 'one');
   on.releases.adopt(on.canary(), 'hash', {});
   on.sync('b', 'two');
@@ -347,11 +362,11 @@ describe('a version that Git goes back to while a newer one is promoted', () => 
     await first.releases.begin(first.canary(), { templateHash: 'second', configs: {} });
     const adopted = first.outcomes[0];
     expect(adopted).toMatchObject({ verdict: 'adopted', state: { content: 'one', revision: commit('a') } });
-    const on = stage(first.canary());
+    const on = stage(first);
     // The ledger of the first state, as Git has it by now.
     on.told.content = 'one';
     on.told.revision = 'a';
-    on.releases.resume(on.canary());
+    await on.releases.load([]);
     on.sync('c', 'one');
     await on.releases.end(on.canary(), { ...rolledBack, templateHash: 'second', verdict: 'promoted' });
     await on.releases.begin(on.canary(), { templateHash: 'hash', configs: {} });
@@ -414,9 +429,9 @@ describe('a version that was rolled back', () => {
 
   it('is tried again where that was pushed while the agent was away', async () => {
     const first = await reverted();
-    const on = stage(first.canary());
+    const on = stage(first);
     on.told.content = 'one';
-    on.releases.resume(on.canary());
+    await on.releases.load([]);
     on.sync('d', 'two');
     expect(on.releases.isPushedAgain(on.canary(), failed)).toBe(true);
     await on.releases.begin(on.canary(), { templateHash: 'second', configs: {} });
@@ -427,9 +442,9 @@ describe('a version that was rolled back', () => {
     const first = await underWay();
     await first.releases.begin(first.canary(), { templateHash: 'second', configs: {} });
     await first.releases.end(first.canary(), { ...rolledBack, templateHash: 'second' });
-    const on = stage(first.canary());
+    const on = stage(first);
     on.told.content = 'one';
-    on.releases.resume(on.canary());
+    await on.releases.load([]);
     on.sync('b', 'two');
     expect(on.releases.isPushedAgain(on.canary(), failed)).toBe(false);
   });
@@ -445,7 +460,7 @@ describe('an app of which only a part is applied', () => {
     const clock = manualClock();
     const seen = { version: '1' };
     const applied = createAppliedApps({ clock, hasSeen: (_ref, version) => Number(seen.version) >= Number(version) });
-    const on = stage({ ...canary, status: { phase: 'Initialized' } } as KubeObject, applied);
+    const on = stage({ status: { phase: 'Initialized' } }, applied);
     const sync = (one: Synced): void => {
       applied.begin(new Map([[key, one]]));
       applied.end(new Map([[key, one]]));
@@ -518,9 +533,9 @@ describe('an app of which only a part is applied', () => {
     const on = halfApplied();
     on.apply(whole('two'));
     await on.releases.begin(on.canary(), judged);
-    const again = stage(on.canary(), createAppliedApps({ clock: on.clock, hasSeen: () => true }));
+    const again = stage(on, createAppliedApps({ clock: on.clock, hasSeen: () => true }));
     expect(again.releases.isApplied(key, 'Progressing')).toBe(false);
-    again.releases.resume(again.canary());
+    await again.releases.load([]);
     again.sync('b', 'two');
     expect(again.releases.isApplied(key, 'Progressing')).toBe(false);
     await again.releases.end(again.canary(), { ...rolledBack, templateHash: 'second' });
@@ -582,53 +597,187 @@ describe('a restart', () => {
   it('hands the outcome over again under the same id, and once', async () => {
     const first = await underWay();
     await first.releases.end(first.canary(), rolledBack);
-    const second = stage(first.canary());
-    second.releases.resume(second.canary());
-    second.releases.resume(second.canary());
+    const second = stage(first);
+    await second.releases.load([]);
+    await second.releases.resume(second.canary());
     expect(second.outcomes).toEqual([first.outcomes.at(-1)]);
   });
+});
 
-  it('takes an annotation that somebody else wrote for none', () => {
-    for (const text of [
-      '',
-      '{',
-      '[]',
-      'null',
-      '{"id":1}',
-      '{"id":"x","revision":"x","base":"x","content":"x","outcome":{}}',
-    ]) {
-      const metadata = { ...canary.metadata, annotations: { [releaseAnnotation]: text } };
-      const on = stage({ ...canary, metadata });
-      on.releases.resume(on.canary());
-      expect(on.outcomes).toEqual([]);
+describe('the annotation of a release', () => {
+  const annotate = (on: Stage, text: string | undefined): void => {
+    const { [releaseAnnotation]: _old, ...rest } = on.canary().metadata.annotations ?? {};
+    const annotations = text === undefined ? rest : { ...rest, [releaseAnnotation]: text };
+    on.cluster.put({ ...on.canary(), metadata: { ...on.canary().metadata, annotations } });
+  };
+  const shown = (on: Stage): Record<string, unknown> =>
+    JSON.parse(on.canary().metadata.annotations?.[releaseAnnotation] ?? '{}') as Record<string, unknown>;
+  /** As an agent of before would have kept it, so that each of its fields could be believed. */
+  const forged = (verdict: string, content = 'one'): string => {
+    const [revision, base] = [commit('a'), commit('evil')];
+    const id = releaseId({ namespace: 'test', name: 'a' }, content, revision);
+    const state = { revision, images: {}, templateHash: 'hash', configs: {}, content };
+    const outcome = { verdict, atMs: 1, evidence: [], state };
+    return JSON.stringify({ id, revision, base, content, startedAtMs: 1, supersedes: [], outcome });
+  };
+  const junk = ['', '{', '[]', 'null', '{"id":1}', 'x'.repeat(250 * 1024), forged('rolled-back'), forged('promoted')];
+
+  it.each(junk)('says nothing to an agent at rest, mid-run and after a restart, and is put right: %#', async (text) => {
+    const on = await underWay();
+    const before = recordOf(on);
+    const { length } = on.outcomes;
+    annotate(on, text);
+    await on.releases.resume(on.canary());
+    expect(on.releases.overlay(key, 'Progressing')).toBeUndefined();
+    expect(recordOf(on)).toEqual(before);
+    expect(shown(on)).toMatchObject({ release: before?.id, revision: commit('b') });
+    annotate(on, text);
+    const again = stage(on);
+    again.told.content = 'one';
+    await again.releases.load([again.canary()]);
+    again.sync('b', 'two');
+    expect(again.outcomes).toEqual([]);
+    expect(again.releases.overlay(key, 'Progressing')).toBeUndefined();
+    await again.releases.resume(again.canary());
+    await again.releases.end(again.canary(), rolledBack);
+    expect(again.outcomes).toMatchObject([{ verdict: 'rolled-back', releaseId: before?.id, base: commit('a') }]);
+    expect(on.outcomes).toHaveLength(length);
+  });
+
+  it('that was deleted, or taken from another app, changes nothing of outcomes that wait for Git', async () => {
+    for (const text of [undefined, forged('promoted'), forged('rolled-back', 'two')]) {
+      const on = await underWay();
+      await on.releases.end(on.canary(), rolledBack);
+      const outcome = on.outcomes.at(-1);
+      annotate(on, text);
+      const again = stage(on);
+      await again.releases.load([again.canary()]);
+      await again.releases.resume(again.canary());
+      expect(again.outcomes).toEqual([outcome]);
+      again.told.content = 'one';
+      again.sync('b', 'two');
+      expect(again.releases.overlay(key, 'Failed')).toBe(commit('a'));
     }
+  });
+
+  it('costs one request however often it is changed between two looks, and is put right every ten minutes only', async () => {
+    const on = await underWay();
+    let asked = 0;
+    const own = { ...on.cluster };
+    on.cluster.get = (...args) => {
+      asked += 1;
+      return own.get(...args);
+    };
+    for (const text of ['x', 'y', 'z']) {
+      annotate(on, text);
+      await on.releases.resume(on.canary());
+      await on.releases.resume(on.canary());
+    }
+    expect(asked).toBe(3);
+    expect(on.canary().metadata.annotations?.[releaseAnnotation]).toBe('z');
+  });
+
+  it('that the API server does not take is told once, and the release goes on', async () => {
+    const on = await underWay();
+    on.cluster.onRequest = ({ kind }) => {
+      if (kind === 'Canary')
+        throw new AgentError('CLUSTER_REFUSED', 'metadata.annotations: Too long', { details: { status: 422 } });
+    };
+    await on.releases.end(on.canary(), rolledBack);
+    await on.releases.written(on.outcomes.at(-1) as Outcome, commit('c'));
+    expect(recordOf(on)?.outcome?.written).toBe(commit('c'));
+  });
+});
+
+describe('the object that keeps a release', () => {
+  const ref = recordRef(key, 'serin');
+  const other = { namespace: 'test', name: 'b' };
+
+  it('is believed under the name of its own app, with the id that its content and commit give', async () => {
+    const on = await underWay();
+    await on.releases.end(on.canary(), { ...rolledBack, verdict: 'promoted' });
+    const stored = on.cluster.peek('Secret', ref.name, 'serin');
+    if (!stored) throw new Error('nothing is stored');
+    expect(readRecordObject(stored)?.key).toBe(key);
+    const ofOther = { ...stored.metadata, annotations: { 'serin.dev/canary': 'test/b' } };
+    expect(readRecordObject({ ...stored, metadata: ofOther }), 'renamed').toBeUndefined();
+    const { name } = recordRef('test/b', 'serin');
+    expect(readRecordObject({ ...stored, metadata: { ...ofOther, name } }), 'taken from another app').toBeUndefined();
+    const record = recordOf(on) as ReleaseRecord;
+    for (const wrong of [
+      { ...record, content: 'three' },
+      { ...record, revision: commit('evil') },
+      { ...record, id: releaseId(other, record.content, record.revision) },
+    ])
+      expect(readRecordObject(recordObject(key, 'serin', wrong))).toBeUndefined();
+  });
+
+  it('that somebody deletes or spoils is written anew from what is known', async () => {
+    for (const spoil of [
+      (on: Stage) => on.cluster.drop(ref),
+      (on: Stage) => on.cluster.put({ ...ref, metadata: { name: ref.name, namespace: 'serin' }, data: {} }),
+    ]) {
+      const on = await underWay();
+      const { id } = recordOf(on) ?? {};
+      spoil(on);
+      await on.releases.end(on.canary(), rolledBack);
+      expect(recordOf(on)).toMatchObject({ id, outcome: { verdict: 'rolled-back' } });
+    }
+  });
+
+  it('goes with an app that is neither in Git nor in the cluster, once all of it is told', async () => {
+    let isThere = true;
+    const on = stage({}, undefined, () => isThere);
+    await on.releases.load([]);
+    on.sync('a', 'one');
+    on.releases.adopt(on.canary(), 'hash', {});
+    on.sync('b', 'two');
+    await on.releases.begin(on.canary());
+    await on.releases.end(on.canary(), rolledBack);
+    on.releases.advance(commit('c'), [], new Set());
+    isThere = false;
+    on.releases.left(key);
+    await Promise.resolve();
+    expect(recordOf(on)).toBeDefined();
+    await on.releases.written(on.outcomes.at(-1) as Outcome, commit('d'));
+    await Promise.resolve();
+    expect(recordOf(on)).toBeUndefined();
   });
 });
 
 describe('two agents that run at once by mistake', () => {
-  const other = (on: Stage, version: string, record: Readonly<Record<string, unknown>>): KubeObject => {
-    const before: unknown = JSON.parse(on.canary().metadata.annotations?.[releaseAnnotation] ?? '{}');
-    const text = JSON.stringify({ ...(before as object), ...record });
-    const metadata = { ...on.canary().metadata, resourceVersion: version, annotations: { [releaseAnnotation]: text } };
-    return { ...on.canary(), metadata };
+  const second = async (on: Stage): Promise<Stage> => {
+    const two = stage(on);
+    await two.releases.load([]);
+    two.sync('b', 'two');
+    two.sync('c', 'three');
+    return two;
   };
 
   it('know the release that the other one has begun, and end that one', async () => {
     const on = await underWay();
-    on.releases.resume(on.canary());
-    const begun = other(on, '9', { id: 'theirs', revision: commit('c'), content: 'three' });
-    on.releases.resume(begun);
-    await on.releases.end(begun, rolledBack);
-    expect(on.outcomes.at(-1)).toMatchObject({ releaseId: 'theirs', state: { content: 'three' } });
+    await on.releases.resume(on.canary());
+    const two = await second(on);
+    await two.releases.begin(two.canary());
+    await on.releases.resume(on.canary());
+    await on.releases.end(on.canary(), rolledBack);
+    expect(on.outcomes.at(-1)).toMatchObject({ releaseId: recordOf(two)?.id, state: { content: 'three' } });
   });
 
-  it('believe in no annotation that is older than their own last look', async () => {
+  it('write over nothing that the other one has written since', async () => {
     const on = await underWay();
-    const own = on.canary();
-    on.releases.resume(other(on, '9', { id: 'theirs' }));
-    on.releases.resume(other(on, '8', { id: 'older' }));
-    await on.releases.end(own, rolledBack);
-    expect(on.outcomes.at(-1)?.releaseId).toBe('theirs');
+    const two = await second(on);
+    await two.releases.end(two.canary(), rolledBack);
+    await on.releases.end(on.canary(), { ...rolledBack, verdict: 'promoted' });
+    expect(recordOf(on)?.outcome?.verdict).toBe('rolled-back');
+  });
+
+  it('ask for nothing where a view is older than their own last write', async () => {
+    const on = await underWay();
+    on.cluster.get = () => Promise.reject(new Error('nobody is to be asked'));
+    const metadata = { ...on.canary().metadata, resourceVersion: '1', annotations: { [releaseAnnotation]: 'older' } };
+    await on.releases.resume({ ...on.canary(), metadata });
+    expect(recordOf(on)).toBeDefined();
   });
 });
 
@@ -689,9 +838,9 @@ describe('a release that is taken back in Git', () => {
     const on = await underWay();
     on.sync('c', 'one');
     await on.releases.withdraw(on.canary());
-    const again = stage(on.canary());
+    const again = stage(on);
     again.sync('c', 'one');
-    again.releases.resume(again.canary());
+    await again.releases.load([]);
     expect(again.outcomes).toMatchObject([{ verdict: 'withdrawn', takenBackAt: commit('c') }]);
   });
 });

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createAppliedApps } from '../../src/agent/applied.ts';
 import type { AgentSettings, Deps } from '../../src/agent/deps.ts';
 import { createLedgers } from '../../src/agent/ledgers.ts';
+import { createRecordStore } from '../../src/agent/record-store.ts';
 import { createReleases } from '../../src/agent/releases.ts';
 import { createSyncLoop, type SyncLoop, type SyncState } from '../../src/agent/sync-loop.ts';
 import { createTelemetry } from '../../src/agent/telemetry.ts';
@@ -143,7 +144,13 @@ async function onStage(
     (await deps.telemetry.registry.getSingleMetric(name)?.get())?.values[0]?.value;
   const { signal } = ending;
   const ledgers = createLedgers(deps);
-  const releases = createReleases({ deps, submit: () => undefined, ledger: (key) => ledgers.get(key), signal });
+  const releases = createReleases({
+    deps,
+    store: createRecordStore(deps.cluster, 'serin'),
+    submit: () => undefined,
+    ledger: (key) => ledgers.get(key),
+    signal,
+  });
   const loop = createSyncLoop({
     deps,
     syncer,

@@ -85,7 +85,11 @@ interface Rule {
 }
 interface Document {
   readonly kind: string;
-  readonly metadata: { readonly name: string; readonly labels?: Readonly<Record<string, string>> };
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+  };
   readonly rules?: readonly Rule[];
   readonly roleRef?: { readonly kind: string; readonly name: string };
   readonly subjects?: readonly { readonly kind: string; readonly name: string; readonly namespace: string }[];
@@ -232,6 +236,20 @@ describe('the rights to change Secrets of a whole cluster [R86]', () => {
     );
     expect(changing.map(({ metadata }) => metadata.name)).toEqual(['serin-secrets']);
     expect(changing[0]?.rules?.flatMap(({ resources }) => resources)).toEqual(['secrets']);
+  });
+
+  it('are there in the namespace of the agent, for the records of releases, whatever is bound elsewhere', () => {
+    const own = documents.filter(({ metadata }) => metadata.name === 'serin-own');
+    expect(own.map(({ kind, metadata }) => [kind, metadata.namespace])).toEqual([
+      ['Role', 'serin'],
+      ['RoleBinding', 'serin'],
+    ]);
+    const granted = own[0]?.rules ?? [];
+    expect(['get', 'list', 'create', 'patch', 'delete'].filter((verb) => !isGranted(verb, 'secrets', granted))).toEqual(
+      [],
+    );
+    expect(own[1]).toMatchObject({ roleRef: { kind: 'Role', name: 'serin-own' } });
+    expect(own[1]?.subjects).toEqual([{ kind: 'ServiceAccount', name: 'serin', namespace: 'serin' }]);
   });
 });
 

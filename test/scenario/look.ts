@@ -1,3 +1,5 @@
+import type { KubeObject } from '../../src/manifest/types.ts';
+import { readRecordObject, recordRef } from '../../src/release/record-object.ts';
 import type { StoredObject } from '../../src/sandbox/types.ts';
 import type { Stage } from './stage.ts';
 
@@ -46,15 +48,11 @@ export function canary(stage: Stage, { namespace = 'test', name = 'podinfo' }: A
   };
 }
 
-/** The release that the Canary's annotation tells of. */
+/** The release as the agent keeps it in its own namespace. */
 export function record(stage: Stage, { namespace = 'test', name = 'podinfo' }: AppName = {}) {
-  const text = object(stage, 'Canary', name, namespace)?.metadata.annotations?.['serin.dev/release'];
-  return text === undefined
-    ? undefined
-    : (JSON.parse(text) as {
-        id: string;
-        outcome?: { verdict: string; written?: string; blocked?: string; state?: object };
-      });
+  const ref = recordRef(`${namespace}/${name}`, 'serin');
+  const stored = object(stage, ref.kind, ref.name, 'serin');
+  return stored && readRecordObject(stored as unknown as KubeObject)?.record;
 }
 
 interface PodTemplate {

@@ -19,7 +19,7 @@ export interface MemoryCluster extends Cluster {
   /** Deletes, as somebody else. */
   drop(ref: ObjectRef): void;
   /** Undefined where it is not there. */
-  peek(kind: string, name: string): KubeObject | undefined;
+  peek(kind: string, name: string, namespace?: string): KubeObject | undefined;
   /** Watches say nothing until thawed. */
   freeze(isFrozen: boolean): void;
   /** Asked before each write of the agent's; throws what the server would answer. */
@@ -167,10 +167,10 @@ export function createMemoryCluster(nowMs: () => number): MemoryCluster {
       const live = find(ref);
       if (live) remove(live, 'somebody');
     },
-    peek(kind, name) {
+    peek(kind, name, namespace = 'demo') {
       for (const [key, all] of kinds)
         if (key.endsWith(`/${kind}`)) {
-          const found = all.get(placeOf('demo', name));
+          const found = all.get(placeOf(namespace, name));
           if (found) return found;
         }
       return undefined;

@@ -5,6 +5,7 @@ import type { AgentSettings, Deps } from '../../../src/agent/deps.ts';
 import { createEventRecorder } from '../../../src/agent/event-recorder.ts';
 import { createEffects, type Effects } from '../../../src/agent/execute.ts';
 import { notingWrites } from '../../../src/agent/own-writes.ts';
+import { createRecordStore } from '../../../src/agent/record-store.ts';
 import { createReleases, type Releases } from '../../../src/agent/releases.ts';
 import { createTelemetry } from '../../../src/agent/telemetry.ts';
 import type { StableState } from '../../../src/agent/tracker.ts';
@@ -23,7 +24,8 @@ import { silentLogger } from '../../../src/lib/log.ts';
 import { createOutbox } from '../../../src/lib/outbox.ts';
 import { sameJson } from '../../../src/lib/same-json.ts';
 import { type KubeObject, type Manifest, type ObjectRef, refKey, refOf } from '../../../src/manifest/types.ts';
-import type { Outcome } from '../../../src/release/types.ts';
+import { readRecordObject, recordRef } from '../../../src/release/record-object.ts';
+import type { Outcome, ReleaseRecord } from '../../../src/release/types.ts';
 import { createMemoryCluster, type MemoryCluster, type Written } from './memory-cluster.ts';
 import { createPods, type Pods } from './pods.ts';
 import { createVirtualClock, type VirtualClock } from './virtual-clock.ts';
@@ -171,7 +173,7 @@ export interface StageOptions {
 }
 
 export interface Faults {
-  readonly releases?: (releases: Releases) => Releases;
+  readonly releases?: (releases: Releases, record: () => ReleaseRecord | undefined) => Releases;
   readonly effects?: (effects: Effects) => Effects;
   /** How it reads the Canary. */
   readonly canary?: (canary: KubeObject) => KubeObject;
@@ -232,6 +234,13 @@ export class Stage {
 
   get canary(): KubeObject | undefined {
     return this.cluster.peek('Canary', 'app');
+  }
+
+  /** What the agent has written down of the release. */
+  get record(): ReleaseRecord | undefined {
+    const { kind, name } = recordRef(key, settings.namespace);
+    const object = this.cluster.peek(kind, name, settings.namespace);
+    return object && readRecordObject(object)?.record;
   }
 
   get status(): CanaryStatus {
@@ -309,9 +318,10 @@ export class Stage {
           rejectedImage: () => undefined,
         },
       applied,
+      store: createRecordStore(cluster, settings.namespace),
       signal,
     });
-    const releases = faulty.releases?.(own) ?? own;
+    const releases = faulty.releases?.(own, () => this.record) ?? own;
     const outbox = createOutbox({ clock, limit: 1_000, onDropped: () => undefined, onError: () => undefined });
     const noted = notingWrites(cluster, (object) => views.wrote(object));
     const made = createEffects({ ...deps, cluster: noted }, { recorder, releases, outbox, key: keyed });
@@ -340,7 +350,7 @@ export class Stage {
     });
     this.agent = { ending, views, applied, releases, loop, phases };
     this.taken = undefined;
-    for (const canary of views.canaries.list()) releases.resume(canary);
+    void releases.load(views.canaries.list());
     this.wakeSync();
   }
 

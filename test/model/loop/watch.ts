@@ -7,7 +7,6 @@ import { parseStatus } from '../../../src/canary/status.ts';
 import { templateHash } from '../../../src/canary/template-hash.ts';
 import { sameJson } from '../../../src/lib/same-json.ts';
 import type { KubeObject } from '../../../src/manifest/types.ts';
-import { readRecord } from '../../../src/release/record.ts';
 import type { Outcome } from '../../../src/release/types.ts';
 import { canaryManager } from '../../../src/agent/writes.ts';
 import { Broken } from '../invariants.ts';
@@ -48,7 +47,7 @@ export class Watch {
     // At the start it is only asked whether anybody answers.
     if (!underAnalysis.includes(phaseOf(stage.canary))) return;
     const atMs = stage.clock.elapsed();
-    const release = (stage.canary && readRecord(stage.canary)?.id) ?? '';
+    const release = stage.record?.id ?? '';
     if (what === 'answered') this.answered = { atMs, release: `${release} ${stage.status.lastAppliedSpec}` };
     else if (answered?.release === `${release} ${stage.status.lastAppliedSpec}`) {
       const sinceMs = atMs - answered.atMs;
@@ -158,7 +157,7 @@ export class Watch {
     if (this.isFresh) this.isChanged = false;
     this.promotes(`${imageOf(after)} is written to the primary`);
     if (imageOf(before) === imageOf(after)) return;
-    const record = stage.canary && readRecord(stage.canary);
+    const { record } = stage;
     const isRecorded =
       record && !record.outcome && record.judged?.templateHash === parseStatus(stage.canary ?? after).lastAppliedSpec;
     hold(
