@@ -1,3 +1,4 @@
+import { referenceProblem } from '../canary/references.ts';
 import type { AlertSeverity, AlertSpec, CanarySpec, CanaryStatus, Effect } from '../canary/types.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { canonicalJson } from '../lib/hash.ts';
@@ -136,7 +137,7 @@ export function createAlerts(
         const { provider } = entry;
         const at = `alert provider ${provider.name}.${provider.namespace}`;
         put({ key: at, failed: `${at} send error` }, subject, alert, async (signal) => {
-          if (settings.noCrossNamespaceRefs && provider.namespace !== namespace)
+          if (referenceProblem(namespace, provider.namespace, settings) !== undefined)
             throw new AgentError('CANARY_INVALID', `${at} error: references to other namespaces are not allowed`);
           return receiverOf(provider, signal);
         });

@@ -12,6 +12,8 @@ export interface SyncedTree {
   readonly keys: ReadonlySet<string>;
   /** Everything could be read and applied, and nothing is held: what is not there is gone on purpose. */
   readonly isWhole: boolean;
+  /** Likewise, of what the tenants of a namespace say; absent: there are none. */
+  readonly isWholeIn?: (namespace: string) => boolean;
   /** Some file holds something else than objects: an app that was never seen may stand in it. */
   readonly hasStrays: boolean;
 }
@@ -47,12 +49,12 @@ export function createClosing({ ledgers, canaries, clock, submit }: ClosingOptio
       }
     },
     look() {
-      if (!last?.isWhole) return;
-      const { keys, revision, hasStrays } = last;
+      if (!last) return;
+      const { keys, revision, hasStrays, isWhole, isWholeIn = () => isWhole } = last;
       for (const [key, { stable }] of ledgers.entries()) {
         if (!stable || keys.has(key) || submitted.has(key)) continue;
         const [namespace = '', name = ''] = key.split('/');
-        if (canaries.get(namespace, name) || (hasStrays && !seen.has(key))) continue;
+        if (!isWholeIn(namespace) || canaries.get(namespace, name) || (hasStrays && !seen.has(key))) continue;
         submitted.set(key, revision);
         const app = { namespace, name };
         const atMs = clock.now();

@@ -5,9 +5,10 @@ import type { Revision } from '../git/repo.ts';
 import { backoffMs } from '../lib/backoff.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { identityOf, nameOf, refKeyOf } from '../manifest/identity.ts';
-import type { LoadedTree } from '../manifest/load.ts';
+import { areaOf, type LoadedTree } from '../manifest/load.ts';
 import type { ParsedFiles } from '../manifest/parsed-files.ts';
 import type { Stray } from '../manifest/stray.ts';
+import type { Tenancy } from '../manifest/tenancy.ts';
 import { type ObjectRef, type Problem, refKey, refOf } from '../manifest/types.ts';
 import type { Desired, Syncer, SyncResult } from '../sync/syncer.ts';
 import type { AppliedApps, Synced, Wanted } from './applied.ts';
@@ -316,7 +317,9 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       loaded.unreadablePaths.size === 0 &&
       loaded.problems.every(({ severity }) => severity !== 'error');
     const keys = new Set(apps.map(keyOf));
-    onSynced(apps, checked, { revision: since, keys, isWhole, hasStrays: loaded.strays.size > 0 });
+    const hasStrays = loaded.strays.size > 0;
+    const isWholeIn = settings.tenancy && wholeIn(settings.tenancy, loaded, result);
+    onSynced(apps, checked, { revision: since, keys, isWhole, hasStrays, ...(isWholeIn ? { isWholeIn } : {}) });
   };
 
   return {
@@ -371,6 +374,18 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       }
     },
   };
+}
+
+/** Whether everything could be read and applied of what the tenants of a namespace say. */
+function wholeIn(
+  tenancy: Tenancy,
+  { problems, unreadablePaths }: LoadedTree,
+  { failed, heldAreas = [] }: Pick<SyncResult, 'failed' | 'heldAreas'>,
+): (namespace: string) => boolean {
+  const errors = [...problems.filter(({ severity }) => severity === 'error'), ...failed];
+  const paths = new Set([...unreadablePaths, ...errors.map(({ path }) => path)]);
+  const unsettled = new Set([...heldAreas, ...[...paths].map((path) => areaOf(path, { tenancy }))]);
+  return (namespace) => !tenancy.tenantsOf(namespace).some(({ name }) => unsettled.has(name));
 }
 
 /** What is an error, and what was refused however it is called; each once. */

@@ -2,7 +2,7 @@ import type { KubeObject } from '../manifest/types.ts';
 import { parseAutoscaler } from './parse-autoscaler.ts';
 import { createFieldChecks, type FieldChecks, type Finding, throwFindings } from './field-checks.ts';
 import { parseAnalysis } from './parse-analysis.ts';
-import { refuseOtherNamespaces } from './references.ts';
+import { type NamespaceBounds, refuseOtherNamespaces } from './references.ts';
 import { parseService } from './parse-service.ts';
 import { checkTarget, parseTarget } from './parse-target.ts';
 import type { CanarySpec } from './types.ts';
@@ -16,6 +16,8 @@ export interface CanaryDefaults {
   readonly minIntervalMs: number;
   /** Objects of other namespaces may not be named. Absent: they may. */
   readonly noCrossNamespaceRefs?: boolean;
+  /** What a namespace of a tenant may name of others. Absent: there are no tenants. */
+  readonly tenancy?: NamespaceBounds;
 }
 
 /**
@@ -45,8 +47,8 @@ export function parseCanary(object: KubeObject, defaults: CanaryDefaults): Canar
     minIntervalMs: defaults.minIntervalMs,
   });
   // One that is being deleted only gives back what it took.
-  if (defaults.noCrossNamespaceRefs && object.metadata.deletionTimestamp === undefined)
-    refuseOtherNamespaces(spec, analysis, { namespace, check, field: `spec.${analysisField}` });
+  if (object.metadata.deletionTimestamp === undefined)
+    refuseOtherNamespaces(spec, analysis, { namespace, check, field: `spec.${analysisField}`, bounds: defaults });
   const service = parseService(spec['service'], named, check);
   checkTarget(named, { provider, service }, (spec['autoscalerRef'] ?? undefined) !== undefined, check);
   const metricsServer = check.text(spec['metricsServer'], 'spec.metricsServer');

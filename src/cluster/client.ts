@@ -22,6 +22,9 @@ export interface ClusterClient extends Cluster {
   close(): Promise<void>;
 }
 
+type Call = (request: ApiRequest, signal: AbortSignal) => Promise<unknown>;
+type Writing = Pick<Cluster, 'create' | 'apply' | 'jsonPatch' | 'mergePatch' | 'remove'>;
+
 interface ListBody {
   readonly items?: KubeObject[] | null;
   readonly metadata?: { readonly resourceVersion?: string; readonly continue?: string };
@@ -36,8 +39,7 @@ export async function openCluster(
   const connection = await openConnection(source, () => clock.now());
   const statistics: RequestStatistics = { requests: 0, throttled: 0, ...(onRequest ? { onRequest } : {}) };
   const flow = createFlowControl(clock);
-  const call = (request: ApiRequest, signal: AbortSignal): Promise<unknown> =>
-    send({ connection, clock, statistics, flow }, request, signal);
+  const call: Call = (request, signal) => send({ connection, clock, statistics, flow }, request, signal);
   const echoes = createEchoes();
   const discovery = createDiscovery(
     (path, what, signal) => call({ method: 'GET', path, what }, signal),
@@ -80,48 +82,7 @@ export async function openCluster(
     return { items, resourceVersion: body.metadata?.resourceVersion ?? '', next: body.metadata?.continue ?? '' };
   };
 
-  return {
-    server: connection.server,
-    statistics,
-    get load() {
-      return flow.load;
-    },
-    resource: (kind, signal) => discovery.resource(kind, signal),
-    async get(ref, signal) {
-      const resource = await discovery.resource(ref, signal);
-      if (!resource) return undefined;
-      try {
-        const path = `${pathOf(resource, ref.namespace)}/${encodeURIComponent(ref.name)}`;
-        return (await call({ method: 'GET', path, what: `get ${named(ref)}` }, signal)) as KubeObject;
-      } catch (error) {
-        if (isMissing(error)) return undefined;
-        throw error;
-      }
-    },
-    async list(kind, options: ListOptions, signal) {
-      const resource = await discovery.resource(kind, signal);
-      if (!resource) return [];
-      const { labelSelector, fieldSelector, limit: most } = options;
-      const readAll = async (limit: string | undefined): Promise<readonly KubeObject[]> => {
-        const all: KubeObject[] = [];
-        let next = '';
-        do {
-          const path = `${pathOf(resource, options.namespace)}${query({ labelSelector, fieldSelector, limit, continue: next || undefined })}`;
-          const page = await listPage(path, kind, signal);
-          all.push(...page.items);
-          next = most === undefined || all.length < most ? page.next : '';
-        } while (next);
-        return most === undefined ? all : all.slice(0, most);
-      };
-      try {
-        return await readAll(String(Math.min(most ?? 500, 500)));
-      } catch (error) {
-        // The server forgot the version of the first page: then all in one answer.
-        if (error instanceof AgentError && error.details['status'] === 410)
-          return readAll(most === undefined ? undefined : String(most));
-        throw error;
-      }
-    },
+  const writing = (call: Call): Writing => ({
     async create(object, { manager, unread = false }, signal) {
       const path = `${pathOf(await served(object, signal), object.metadata.namespace)}${query({ fieldManager: manager })}`;
       const what = `create ${named({ ...object, ...object.metadata })}`;
@@ -199,6 +160,51 @@ export async function openCluster(
         if (!isMissing(error)) throw error;
       }
     },
+  });
+
+  const client: ClusterClient = {
+    server: connection.server,
+    statistics,
+    get load() {
+      return flow.load;
+    },
+    resource: (kind, signal) => discovery.resource(kind, signal),
+    async get(ref, signal) {
+      const resource = await discovery.resource(ref, signal);
+      if (!resource) return undefined;
+      try {
+        const path = `${pathOf(resource, ref.namespace)}/${encodeURIComponent(ref.name)}`;
+        return (await call({ method: 'GET', path, what: `get ${named(ref)}` }, signal)) as KubeObject;
+      } catch (error) {
+        if (isMissing(error)) return undefined;
+        throw error;
+      }
+    },
+    async list(kind, options: ListOptions, signal) {
+      const resource = await discovery.resource(kind, signal);
+      if (!resource) return [];
+      const { labelSelector, fieldSelector, limit: most } = options;
+      const readAll = async (limit: string | undefined): Promise<readonly KubeObject[]> => {
+        const all: KubeObject[] = [];
+        let next = '';
+        do {
+          const path = `${pathOf(resource, options.namespace)}${query({ labelSelector, fieldSelector, limit, continue: next || undefined })}`;
+          const page = await listPage(path, kind, signal);
+          all.push(...page.items);
+          next = most === undefined || all.length < most ? page.next : '';
+        } while (next);
+        return most === undefined ? all : all.slice(0, most);
+      };
+      try {
+        return await readAll(String(Math.min(most ?? 500, 500)));
+      } catch (error) {
+        // The server forgot the version of the first page: then all in one answer.
+        if (error instanceof AgentError && error.details['status'] === 410)
+          return readAll(most === undefined ? undefined : String(most));
+        throw error;
+      }
+    },
+    ...writing(call),
     async podLog({ namespace, name }, { container, previous, tailLines, limitBytes }, signal) {
       const asked = query({
         container,
@@ -243,6 +249,11 @@ export async function openCluster(
       return body.gitVersion ?? 'unknown';
     },
     raw: (method, path, body, signal) => call({ method, path, body, what: `${method} ${path}` }, signal),
+    as({ namespace, name }) {
+      const user = `system:serviceaccount:${namespace}:${name}`;
+      return { ...client, ...writing((request, signal) => call({ ...request, as: user }, signal)) };
+    },
     close: () => connection.close(),
   };
+  return client;
 }

@@ -77,8 +77,18 @@ export interface Cluster {
    * those of others that are equally urgent and less late, where not all can be sent at once.
    */
   late(namespace: string, names: readonly string[], lateMs: number): () => void;
+  /**
+   * The same cluster, where what is written and deleted is so in the name of a service account (impersonation): with its rights, and not with
+   * the agent's own, which need be no more than to impersonate it. What is read is read as before.
+   */
+  as(account: ServiceAccountName): Cluster;
   /** The server's version, e.g. `v1.34.4`; also the cheapest proof that it answers. */
   version(signal: AbortSignal): Promise<string>;
+}
+
+export interface ServiceAccountName {
+  readonly namespace: string;
+  readonly name: string;
 }
 
 export interface ListOptions {

@@ -13,6 +13,8 @@ export interface ApiRequest {
   readonly path: string;
   readonly body?: unknown;
   readonly contentType?: string;
+  /** User in whose name it is asked. Absent: whom the credentials name. */
+  readonly as?: string;
   /** For messages: `apply Deployment test/podinfo`. */
   readonly what: string;
   /** Reads a good answer; throws where it cannot. Absent: it is JSON, or a text where it is none. */
@@ -105,7 +107,7 @@ async function exchange(
   connection: Connection,
   credentials: Credentials,
   statistics: RequestStatistics,
-  { method, path, body, contentType, read }: ApiRequest,
+  { method, path, body, contentType, as, read }: ApiRequest,
   signal: AbortSignal,
 ): Promise<{ status: number; retryAfterMs: number | undefined; body: unknown }> {
   statistics.requests += 1;
@@ -120,6 +122,8 @@ async function exchange(
         ...credentials.headers,
         accept: 'application/json',
         'user-agent': 'serin',
+        // The server adds the groups of a service account by itself.
+        ...(as === undefined ? {} : { 'impersonate-user': as }),
         ...(body === undefined ? {} : { 'content-type': contentType ?? 'application/json' }),
       },
       body: body === undefined ? undefined : JSON.stringify(body),

@@ -24,6 +24,8 @@ export interface Tenancy {
   readonly tenants: readonly Tenant[];
   /** In whose folder a file stands: of several the one that is nearest to the file. Undefined: in nobody's. */
   tenantOf(path: string): Tenant | undefined;
+  /** The tenants that may write to a namespace. */
+  tenantsOf(namespace: string): readonly Tenant[];
   /** Why an object is not applied from a file; undefined: it may be. */
   refusal(object: KubeObject, path: string): Refusal | undefined;
   /** Whether a Canary of a namespace may use what another one holds. */
@@ -49,9 +51,12 @@ export function createTenancy(tenants: readonly Tenant[]): Tenancy {
     return byFolder.get('');
   };
   const folders = tenants.map(({ folder }) => folder || '.').join(', ');
+  const tenantsOf = (namespace: string): readonly Tenant[] =>
+    tenants.filter(({ namespaces }) => fitsAny(namespaces, namespace));
   return {
     tenants,
     tenantOf,
+    tenantsOf,
     refusal(object, path) {
       const tenant = tenantOf(path);
       if (tenant) return refusedTo(tenant, object);
@@ -61,7 +66,7 @@ export function createTenancy(tenants: readonly Tenant[]): Tenancy {
     mayRefer(from, to) {
       if (from === to) return true;
       // Who of them wrote the Canary cannot be told from the cluster: what only one of them may, it may not.
-      const owners = tenants.filter(({ namespaces }) => fitsAny(namespaces, from));
+      const owners = tenantsOf(from);
       return (
         owners.length > 0 &&
         owners.every(({ namespaces, refersTo = [] }) => fitsAny(namespaces, to) || fitsAny(refersTo, to))

@@ -13,9 +13,12 @@ import { withMarkOf } from './node-mark.ts';
 import { sharedFields } from './render.ts';
 import { goesByItself } from './runs.ts';
 import { leftBehind } from './sent-form.ts';
+import type { Writers } from './writers.ts';
 
 export interface ApplyDeps {
   readonly cluster: Cluster;
+  /** In whose name the objects of a file are written. */
+  readonly writers: Writers;
   readonly clock: Clock;
   readonly log: Logger;
   readonly drift: DriftWatch;
@@ -85,7 +88,7 @@ export async function applyWaves(
   const refused = failures.map(({ action, error }) => [identityOf(action.object), messageOf(error)] as const);
   return {
     done,
-    failed: failures.map(({ action, error }) => failureOf(action.manifest, error)),
+    failed: failures.map(({ action, error }) => failureOf(action.manifest, error, deps.writers)),
     refused: new Map(refused),
   };
 }
@@ -93,10 +96,11 @@ export async function applyWaves(
 /** Gives the object as it is stored. */
 async function applyOne(
   action: ApplyAction,
-  { cluster, clock, log, drift }: ApplyDeps,
+  { writers, clock, log, drift }: ApplyDeps,
   signal: AbortSignal,
 ): Promise<KubeObject> {
   const { object, shared, initialReplicas, hash } = action;
+  const cluster = writers.of(action.manifest.source.path);
   const ref = refOf(object);
   const last = drift.lastSent(identityKey(ref));
   // What was there before matters only where somebody else has a part of it, and not where that was so already.
@@ -278,17 +282,23 @@ const isImmutable = (error: unknown): boolean =>
 
 const isMissing = (error: unknown): boolean => error instanceof AgentError && error.details['status'] === 404;
 
-export function failureOf({ object, source }: Manifest, error: unknown): Problem {
+export function failureOf({ object, source }: Manifest, error: unknown, writers: Writers): Problem {
   const message = messageOf(error);
-  const hint = error instanceof AgentError ? hintOf(error, object) : undefined;
+  const hint = error instanceof AgentError ? hintOf(error, object, writers.nameOf(source.path)) : undefined;
   return { severity: 'error', path: source.path, line: source.line, message, ...(hint === undefined ? {} : { hint }) };
 }
 
-function hintOf({ message, details }: AgentError, { apiVersion, kind, metadata }: KubeObject): string | undefined {
+function hintOf(
+  { message, details }: AgentError,
+  { apiVersion, kind, metadata }: KubeObject,
+  whose: string,
+): string | undefined {
   switch (details['status']) {
     case 403:
       if (/quota/i.test(message)) return undefined;
-      return `grant the agent's service account the right to get, list, watch, patch and delete ${kind} (${groupOf(apiVersion) || 'core'})`;
+      if (/cannot impersonate/.test(message))
+        return `let the agent impersonate ${whose}: "Tenants" in manifests/README.md shows the role`;
+      return `grant ${whose} the right to get, list, watch, patch and delete ${kind} (${groupOf(apiVersion) || 'core'})`;
     case 404:
       return /namespaces? "/i.test(message)
         ? `commit a Namespace ${metadata.namespace ?? ''}, or create it`

@@ -62,6 +62,8 @@ export interface SyncPlan {
   /** See `PrunePlan`. */
   readonly guarded: string | undefined;
   readonly kept: readonly Problem[];
+  /** See `PrunePlan`. */
+  readonly heldAreas?: readonly string[];
   /** Objects that Git or somebody in the cluster asks to leave alone. */
   readonly ignored: readonly ObjectRef[];
   /** Objects that are not applied although nobody asked for that. */

@@ -35,6 +35,8 @@ export interface PrunePlan {
   readonly guarded: string | undefined;
   /** What stays because the place in Git that it came from holds something that cannot be understood. */
   readonly kept: readonly Problem[];
+  /** The areas of which something is held back. Absent: none. */
+  readonly heldAreas?: readonly string[];
 }
 
 const guardMinimum = 5;
@@ -66,6 +68,9 @@ export function planPrune(input: PruneInput): PrunePlan {
     held: held.length === 0 ? undefined : held.join('; '),
     guarded: guarded.length === 0 ? undefined : guarded.join(','),
     kept,
+    ...(held.length === 0
+      ? {}
+      : { heldAreas: judged.filter((part) => part.held !== undefined).map(({ area }) => area) }),
   };
 }
 

@@ -7,9 +7,12 @@ import { isKept, isTakenOver, withoutHandsOff } from './annotations.ts';
 import type { DriftWatch } from './drift-watch.ts';
 import type { InventoryEntry } from './inventory.ts';
 import { canaryManager, ownedFields } from './drift.ts';
+import type { Writers } from './writers.ts';
 
 export interface PruneDeps {
   readonly cluster: Cluster;
+  /** In whose name what came from a file is deleted. */
+  readonly writers: Writers;
   readonly log: Logger;
   readonly drift: DriftWatch;
   /** Whether a Canary that stays writes under this name. */
@@ -29,7 +32,7 @@ export interface Pruned {
 export async function pruneEntries(
   entries: readonly InventoryEntry[],
   desiredKeys: ReadonlySet<string>,
-  { cluster, log, drift, isGoverned }: PruneDeps,
+  { cluster, writers, log, drift, isGoverned }: PruneDeps,
   signal: AbortSignal,
 ): Promise<Pruned> {
   const pruned: ObjectRef[] = [];
@@ -81,7 +84,7 @@ export async function pruneEntries(
         log.info({ ...fields, reason }, `${nameOf(ref)} is gone from Git and not deleted: ${reason}`);
         continue;
       }
-      await cluster.remove(ref, live.metadata.uid === undefined ? {} : { uid: live.metadata.uid }, signal);
+      await writers.of(path).remove(ref, live.metadata.uid === undefined ? {} : { uid: live.metadata.uid }, signal);
       log.info(fields, `${nameOf(ref)} is gone from Git and was deleted`);
       pruned.push(ref);
       if (live.kind === 'Canary' && (live.metadata.finalizers ?? []).length > 0) kept.push(entry);

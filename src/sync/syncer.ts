@@ -24,6 +24,7 @@ import { planPrune } from './prune-plan.ts';
 import { pruneEntries } from './prune.ts';
 import { createRender } from './render.ts';
 import { createScopes } from './scopes.ts';
+import { createWriters } from './writers.ts';
 
 export interface SyncSettings {
   /** Namespace of the inventory. */
@@ -75,6 +76,8 @@ export interface SyncResult {
   readonly warnings: readonly Problem[];
   /** Why nothing was deleted although something is gone from Git. */
   readonly held: string | undefined;
+  /** Tenants of whom something is held back; the empty string: nobody's. Absent: none. */
+  readonly heldAreas?: readonly string[];
   /** Where it was the guard against mass deletion: asked for with `mayPrune`. */
   readonly guarded: string | undefined;
   /** Canaries that Git does not name any more hand back what is theirs: sync again soon. Absent: none does. */
@@ -122,6 +125,7 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
   const drift = createDriftWatch({ cluster, clock, log, live, stop });
   const store = createInventoryStore(cluster, settings.namespace);
   const areaOfPath = (path: string): string => areaOf(path, settings);
+  const writers = createWriters(cluster, settings.tenancy);
   const inScope = createScopes(cluster);
   const render = createRender();
   const turns = createTurns();
@@ -208,7 +212,7 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
         bare.set(identityOf(object), isBare ? uid : undefined);
         if (resourceVersion !== undefined) versions.set(identityOf(object), resourceVersion);
       };
-      const applyDeps = { cluster, clock, log, drift, onApplied, mayGoOn };
+      const applyDeps = { cluster, writers, clock, log, drift, onApplied, mayGoOn };
       const { done, ...outcome } = await applyWaves(waves, applyDeps, signal);
       const failed = [...made.refused.values(), ...outcome.failed];
       if (!(await mayGoOn())) return outdated(done);
@@ -218,7 +222,7 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
       const going = prune.filter(({ path }) => !unsettled.has(areaOfPath(path)));
       const heldBack = prune.length - going.length;
       const isGoverned = governedBy(desired.manifests, staying);
-      const pruneDeps = { cluster, log, drift, isGoverned };
+      const pruneDeps = { cluster, writers, log, drift, isGoverned };
       const removal = await pruneEntries(going, identitiesOf(desired.manifests), pruneDeps, signal);
       for (const { ref } of going) applied.delete(identityKey(ref));
       const entries = withRuns(withBare(withoutPruned(noted, going, removal.kept), bare), drift.ran());
@@ -233,6 +237,7 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
         failed: problems,
         warnings: [...kept, ...removal.staying, ...warnings],
         held: bothOf(held, heldBack),
+        ...(made.heldAreas === undefined ? {} : { heldAreas: made.heldAreas }),
         guarded,
         isHandingBack,
         isOutdated: false,

@@ -63,6 +63,8 @@ const verbsOf: Readonly<Record<string, readonly string[]>> = {
   mergePatch: ['patch'],
   remove: ['delete'],
   podLog: ['get'],
+  // Granted for one service account of one tenant: manifests/tenants.
+  as: [],
   // Discovery, open to everybody who is known.
   resource: [],
   version: [],

@@ -59,6 +59,23 @@ describe('a Canary that may only speak of its own namespace', () => {
     expect(problems(object)).toBe('');
   });
 
+  it('is refused with what its tenants may not refer to, also where nothing else is blocked', () => {
+    const tenancy = { mayRefer: (from: string, to: string) => from === 'test' && to === 'platform' };
+    const told = (change: Members): string => {
+      try {
+        parseCanary(canary({}, change), { provider: 'istio', minIntervalMs: 10_000, tenancy });
+        return '';
+      } catch (error) {
+        return (error as AgentError).message;
+      }
+    };
+    expect(told({ ...template('other'), ...alert('elsewhere') })).toContain(
+      "can't access metric template t.other, the tenants of namespace test may not refer to namespace other",
+    );
+    expect(told({ ...template('other'), ...alert('elsewhere') })).toContain("can't access alert provider p.elsewhere");
+    expect(told({ ...template('platform'), ...alert() })).toBe('');
+  });
+
   it.each<[string, KubeObject]>([
     ['an upstream [CV02]', canary(upstream('test'))],
     ['an upstream without a namespace [CV02]', canary(upstream())],

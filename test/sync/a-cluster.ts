@@ -2,10 +2,11 @@ import { type ClusterClient, openCluster } from '../../src/cluster/client.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { sha256Hex } from '../../src/lib/hash.ts';
 import { createLogger, type Logger, silentLogger } from '../../src/lib/log.ts';
-import { loadTree } from '../../src/manifest/load.ts';
+import { type LoadSettings, loadTree } from '../../src/manifest/load.ts';
 import { refKey, refOf } from '../../src/manifest/types.ts';
 import { startSandbox } from '../../src/sandbox/sandbox.ts';
 import type { Sandbox } from '../../src/sandbox/types.ts';
+import { type MayWrite, startGuard } from '../helpers/guard.ts';
 import { createSyncer, type Desired, type Syncer, type SyncSettings } from '../../src/sync/syncer.ts';
 
 export interface SyncStage {
@@ -20,15 +21,16 @@ export interface SyncStage {
 export const never = new AbortController().signal;
 
 /** The embedded cluster over HTTP, with the real client. */
-export async function startStage(): Promise<SyncStage> {
+export async function startStage(mayWrite?: MayWrite): Promise<SyncStage> {
   const sandbox = await startSandbox({ podStartMs: 20 });
+  const guard = mayWrite && (await startGuard(sandbox.apiUrl, mayWrite));
   const lines: string[] = [];
   const log: Logger = createLogger('info', (line) => {
     const { level, msg } = JSON.parse(line) as { level: string; msg: string };
     lines.push(`${level}: ${msg}`);
   });
   const cluster = await openCluster(
-    { kind: 'text', text: sandbox.kubeconfig },
+    { kind: 'text', text: guard ? sandbox.kubeconfig.replaceAll(sandbox.apiUrl, guard.url) : sandbox.kubeconfig },
     { clock: systemClock, log: silentLogger },
   );
   const syncers: Syncer[] = [];
@@ -49,14 +51,19 @@ export async function startStage(): Promise<SyncStage> {
     async close() {
       for (const syncer of syncers) syncer.stop();
       await cluster.close();
+      await guard?.close();
       await sandbox.stop();
     },
   };
 }
 
 /** What a commit with these files asks for. */
-export function desired(files: Readonly<Record<string, string | Uint8Array>>, extra: Partial<Desired> = {}): Desired {
-  const settings = { path: '', ledgerDir: '.releases', defaultNamespace: 'default' };
+export function desired(
+  files: Readonly<Record<string, string | Uint8Array>>,
+  extra: Partial<Desired> = {},
+  bounds: Pick<LoadSettings, 'tenancy' | 'own' | 'placeOf'> = {},
+): Desired {
+  const settings = { path: '', ledgerDir: '.releases', defaultNamespace: 'default', ...bounds };
   const tree = new Map(Object.keys(files).map((path) => [path, { oid: path }]));
   const loaded = loadTree(tree, new Map(Object.entries(files)), undefined, settings);
   const targets = loaded.manifests.flatMap(({ object }) => {

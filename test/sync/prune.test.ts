@@ -5,6 +5,7 @@ import { silentLogger } from '../../src/lib/log.ts';
 import { type KubeObject, type ObjectRef, refOf } from '../../src/manifest/types.ts';
 import type { DriftWatch } from '../../src/sync/drift-watch.ts';
 import { pruneEntries, type Pruned } from '../../src/sync/prune.ts';
+import { createWriters } from '../../src/sync/writers.ts';
 import { anObject, named } from './a-manifest.ts';
 
 /** Applied by the sync, and by nobody else. */
@@ -38,7 +39,8 @@ async function prune(
   const drift: Partial<DriftWatch> = { uidOf: () => undefined, forget: () => undefined };
   const entries = objects.map((object) => ({ ref: refOf(object), path: 'all.yaml' }));
   const parts = { cluster: cluster as Cluster, drift: drift as DriftWatch };
-  const deps = { ...parts, log: silentLogger, isGoverned: () => false };
+  const writers = createWriters(parts.cluster, undefined);
+  const deps = { ...parts, writers, log: silentLogger, isGoverned: () => false };
   const done = await pruneEntries(entries, new Set(), deps, new AbortController().signal);
   return { ...done, removals };
 }

@@ -1,9 +1,22 @@
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { identityKey } from '../../src/manifest/identity.ts';
 import { type Manifest, refOf } from '../../src/manifest/types.ts';
 import type { Inventory } from '../../src/sync/inventory.ts';
 import { planPrune, type PruneInput, type PrunePlan } from '../../src/sync/prune-plan.ts';
+import { createTenancy } from '../../src/manifest/tenancy.ts';
+import { installCrds } from '../../src/sandbox/sandbox.ts';
+import { desired, never, startStage, type SyncStage } from './a-cluster.ts';
 import { aConfigMap, aManifest, named } from './a-manifest.ts';
+
+const policyDefinition = `apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: policies.example.com}
+spec:
+  group: example.com
+  scope: Cluster
+  names: {kind: Policy, plural: policies}
+  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]
+`;
 
 const areaOf = (path: string): string => path.split('/')[0] ?? '';
 const inventoryOf = (manifests: readonly Manifest[]): Inventory => ({
@@ -17,6 +30,85 @@ const many = (tenant: string, count: number): Manifest[] =>
 const prune = (desired: readonly Manifest[], inventory: Inventory, extra: Partial<PruneInput> = {}): PrunePlan =>
   planPrune({ desired, inventory, unreadablePaths: new Set(), prune: true, pruneAnything: false, areaOf, ...extra });
 const going = ({ prune: entries }: PrunePlan): string[] => entries.map(({ ref }) => named(ref));
+
+const config = (place: string, value: string): string => {
+  const [namespace = '', name = ''] = place.split('/');
+  return `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}, namespace: ${namespace}}\ndata: {v: "${value}"}\n`;
+};
+
+describe('a tenant with a service account', () => {
+  const account = 'system:serviceaccount:a:serin';
+  const tenancy = createTenancy([
+    { name: 'a', folder: 'a', namespaces: ['a', 'more'], serviceAccount: { namespace: 'a', name: 'serin' } },
+    { name: 'admin', folder: '', namespaces: ['*'], kinds: ['*'] },
+  ]);
+  let stage: SyncStage;
+  beforeAll(async () => {
+    stage = await startStage((user, path) =>
+      user === undefined ? !path.includes('/namespaces/a/') : user === account && path.includes('/namespaces/a/'),
+    );
+    for (const name of ['a', 'more'])
+      stage.sandbox.store.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
+  });
+  afterAll(() => stage.close());
+
+  it('writes and deletes in its name, and no more than that one may', async () => {
+    const syncer = stage.syncer({ tenancy });
+    const files = {
+      'a/one.yaml': config('a/one', '1'),
+      'a/two.yaml': config('a/two', '1'),
+      'a/more.yaml': config('more/x', '1'),
+      'all.yaml': config('more/ours', '1'),
+    };
+    const first = await syncer.sync(desired(files, {}, { tenancy }), never);
+    expect(first.applied.map(named).sort()).toEqual(['ConfigMap a/one', 'ConfigMap a/two', 'ConfigMap more/ours']);
+    expect(first.failed).toEqual([
+      {
+        severity: 'error',
+        path: 'a/more.yaml',
+        line: 1,
+        message: expect.stringContaining(`User "${account}" cannot patch`) as string,
+        hint: 'grant the service account a/serin the right to get, list, watch, patch and delete ConfigMap (core)',
+      },
+    ]);
+    const { 'a/two.yaml': _gone, 'a/more.yaml': _refused, ...left } = files;
+    const second = await syncer.sync(desired(left, {}, { tenancy }), never);
+    expect(second.pruned.map(named)).toEqual(['ConfigMap a/two']);
+    expect(stage.sandbox.store.get('v1', 'ConfigMap', 'a', 'two')).toBeUndefined();
+    syncer.stop();
+  });
+});
+
+describe('a kind of which only the server knows that it has no namespace', () => {
+  let stage: SyncStage;
+  beforeAll(async () => {
+    stage = await startStage();
+    stage.sandbox.store.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'a' } });
+    await installCrds(stage.sandbox.apiUrl, policyDefinition);
+  });
+  afterAll(() => stage.close());
+
+  it('is written by no tenant that names a namespace of its own, and what stands of it stays', async () => {
+    const policy = 'apiVersion: example.com/v1\nkind: Policy\nmetadata: {name: all, namespace: a}\n';
+    const files = { 'a/policy.yaml': policy, 'a/c.yaml': config('a/c', '1') };
+    const before = stage.syncer();
+    expect((await before.sync(desired(files), never)).failed).toEqual([]);
+    before.stop();
+    expect(stage.sandbox.store.get('example.com/v1', 'Policy', undefined, 'all')).toBeDefined();
+    const tenancy = createTenancy([{ name: 'a', folder: 'a', namespaces: ['a'] }]);
+    const syncer = stage.syncer({ tenancy });
+    const { applied, warnings, pruned } = await syncer.sync(desired(files, {}, { tenancy }), never);
+    expect(applied.map(named)).toEqual(['ConfigMap a/c']);
+    expect(pruned).toEqual([]);
+    expect(warnings.at(-1)).toMatchObject({
+      severity: 'error',
+      path: 'a/policy.yaml',
+      message: 'Policy all: tenant a may not write objects without a namespace: it is not applied',
+    });
+    expect(stage.sandbox.store.get('example.com/v1', 'Policy', undefined, 'all')).toBeDefined();
+    syncer.stop();
+  });
+});
 
 describe('what a tenant takes out of Git', () => {
   const [a, b] = [many('a', 8), many('b', 8)];

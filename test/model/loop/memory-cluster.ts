@@ -243,6 +243,7 @@ export function createMemoryCluster(nowMs: () => number): MemoryCluster {
     },
     late: () => () => undefined,
     version: async () => 'v1.34.0',
+    as: () => cluster,
   };
   return cluster;
 }

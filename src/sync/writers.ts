@@ -1,0 +1,29 @@
+import type { Cluster, ServiceAccountName } from '../cluster/cluster.ts';
+import type { Tenancy } from '../manifest/tenancy.ts';
+
+/** In whose name the objects of a file are written and deleted. */
+export interface Writers {
+  of(path: string): Cluster;
+  /** For people. */
+  nameOf(path: string): string;
+}
+
+/** A tenant with a service account has its rights and no others. */
+export function createWriters(cluster: Cluster, tenancy: Tenancy | undefined): Writers {
+  const known = new Map<string, Cluster>();
+  const accountOf = (path: string): ServiceAccountName | undefined => tenancy?.tenantOf(path)?.serviceAccount;
+  return {
+    of(path) {
+      const account = accountOf(path);
+      if (!account) return cluster;
+      const name = `${account.namespace}/${account.name}`;
+      const writer = known.get(name) ?? cluster.as(account);
+      known.set(name, writer);
+      return writer;
+    },
+    nameOf(path) {
+      const account = accountOf(path);
+      return account ? `the service account ${account.namespace}/${account.name}` : "the agent's service account";
+    },
+  };
+}
