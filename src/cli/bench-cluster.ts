@@ -2,9 +2,10 @@ import { own } from '../lib/own.ts';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { AgentError, messageOf } from '../lib/errors.ts';
+import { farMs, type Server } from './bench/api-server.ts';
 import type { Round, Way } from './bench/fleet-round.ts';
 import { benchOnCluster } from './bench/on-cluster.ts';
-import { figuresOf, goalCanaries, isMissed, requestRows, rowsOf } from './bench/round-table.ts';
+import { figuresOf, goalCanaries, isMissed, requestRows, restRows, rowsOf } from './bench/round-table.ts';
 import { type CommandContext, exitCodes } from './command-line.ts';
 
 /** As given on the command line. */
@@ -12,6 +13,8 @@ export interface BenchClusterOptions {
   readonly canaries: string;
   readonly way: string;
   readonly rest: string;
+  readonly server: string;
+  readonly serverCores?: string;
   readonly kubeconfig?: string;
   readonly json?: boolean;
 }
@@ -21,6 +24,12 @@ const ways: Readonly<Record<string, readonly Way[]>> = {
   cluster: ['cluster'],
   git: ['git'],
 };
+const servers: readonly Server[] = ['plain', 'one-core', 'far'];
+const serverTitles = {
+  plain: '',
+  'one-core': ', the API server held to one core',
+  far: `, each answer of the API server ${farMs} ms later`,
+} as const;
 const titles = {
   cluster: 'all targets patched in the cluster, as Flagger was measured',
   git: 'all targets changed by one commit, outcomes written to Git',
@@ -38,11 +47,15 @@ export async function benchCluster(context: CommandContext, options: BenchCluste
   const rounds: Round[] = [];
   const print = (round: Round): void => {
     output.line();
-    output.line(colour.bold(`${round.canaries} canaries, ${titles[round.way]}`));
+    output.line(colour.bold(titleOf(round)));
     output.table(indented(rowsOf(round)));
     output.line();
     output.line('  requests per promotion, as the agent counts them');
     output.table(indented(indented(requestRows(round))));
+    const atRest = restRows(round);
+    if (atRest.length === 0) return;
+    output.line('  requests at rest, all of them');
+    output.table(indented(indented(atRest)));
   };
   const measuring = benchOnCluster(
     {
@@ -53,7 +66,8 @@ export async function benchCluster(context: CommandContext, options: BenchCluste
       onRound: (round) => {
         rounds.push(round);
         if (round.canaries === goalCanaries) {
-          for (const figure of figuresOf(round).filter(isMissed)) missed.push(`${figure.what} (${titles[round.way]})`);
+          for (const figure of figuresOf(round).filter(isMissed))
+            missed.push(`${figure.what} (${titles[round.way]}${serverTitles[round.server]})`);
         }
         if (!options.json) print(round);
       },
@@ -77,10 +91,15 @@ export async function benchCluster(context: CommandContext, options: BenchCluste
   return missed.length > 0 ? exitCodes.found : exitCodes.done;
 }
 
-function parsed({ canaries, way, rest }: BenchClusterOptions): {
+const titleOf = ({ canaries, way, server }: Round): string =>
+  `${canaries} canaries, ${titles[way]}${serverTitles[server]}`;
+
+function parsed({ canaries, way, rest, server, serverCores }: BenchClusterOptions): {
   readonly canaries: readonly number[];
   readonly ways: readonly Way[];
   readonly restSeconds: number;
+  readonly servers: readonly Server[];
+  readonly serverCores?: number;
 } {
   const wrong = (message: string): AgentError => new AgentError('CONFIG_INVALID', message);
   const sizes = canaries.split(',').map(Number);
@@ -90,7 +109,18 @@ function parsed({ canaries, way, rest }: BenchClusterOptions): {
   if (chosen === undefined) throw wrong(`--way: "${way}" is none of ${Object.keys(ways).join(', ')}`);
   const restSeconds = Number(rest);
   if (!(restSeconds >= 10)) throw wrong(`--rest: "${rest}" is no number of seconds from 10 on`);
-  return { canaries: sizes, ways: chosen, restSeconds };
+  const named = server.split(',');
+  const known = servers.filter((one) => named.includes(one));
+  if (known.length < new Set(named).size) throw wrong(`--server: "${server}" is no list of ${servers.join(', ')}`);
+  const cores = serverCores === undefined ? undefined : Number(serverCores);
+  if (cores !== undefined && !(cores > 0)) throw wrong(`--server-cores: "${serverCores}" is no number of cores`);
+  return {
+    canaries: sizes,
+    ways: chosen,
+    restSeconds,
+    servers: known,
+    ...(cores === undefined ? {} : { serverCores: cores }),
+  };
 }
 
 const kubeconfigOf = (environment: CommandContext['environment']): string =>

@@ -132,6 +132,15 @@ async function runNamedCommand(context: CommandContext): Promise<number> {
     .option('--canaries <list>', 'with --cluster: how many of them', '10,100,1000')
     .option('--way <name>', 'with --cluster: who changes the images: cluster, git or both', 'both')
     .option('--rest <seconds>', 'with --cluster: how long to look at the canaries at rest', '60')
+    .option(
+      '--server <list>',
+      'with --cluster: the API server as it is (plain), held to one core (one-core), 50 ms away (far)',
+      'plain',
+    )
+    .option(
+      '--server-cores <n>',
+      'with --cluster: cores that it may use; those of its process or of this machine when absent',
+    )
     .option('--kubeconfig <file>', 'with --cluster: an administrator of it; $KUBECONFIG when absent')
     .option('--json', 'with --cluster: one JSON object')
     .description('measure speed, memory and requests')

@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { kubeconfigWith } from '../../src/cli/bench/agent-access.ts';
+import { countCores, holdServer } from '../../src/cli/bench/api-server.ts';
+import { startRelay } from '../../src/cli/bench/relay.ts';
+import { startServer } from '../helpers/http-server.ts';
 import { samplesOf, sumOf } from '../../src/cli/bench/exposition.ts';
 import { flaggerFigures } from '../../src/cli/bench/flagger-figures.ts';
 import type { Round } from '../../src/cli/bench/fleet-round.ts';
@@ -126,6 +129,8 @@ describe('the table of a round', () => {
   const round: Round = {
     canaries: 1_000,
     way: 'cluster',
+    server: 'plain',
+    serverCores: 2,
     readyBy: 'deployments',
     initialisedSeconds: 30,
     rest: used,
@@ -180,6 +185,30 @@ describe('the table of a round', () => {
     ]);
   });
 
+  it('holds the time that all take against what the API server needs for them', () => {
+    const busy = { ...round, release: { ...round.release, apiServerCpuMs: 240_000 } };
+    const whole = (of: Round) => figure('first change → all promoted', of);
+    expect(figure('floor: CPU of the API server over its 2 cores', busy)?.value).toBe(120);
+    expect(figure('first change → all promoted, as times that floor', busy)?.value).toBe(0.75);
+    expect(whole(round)?.atMost).toBe(100);
+    expect(whole(busy)?.atMost).toBe(156);
+    const held = { ...busy, server: 'one-core', serverCores: 1 } as const;
+    expect(whole(held)?.atMost).toBe(312);
+    expect(figure('floor: CPU of the API server over its core', held)?.value).toBe(240);
+  });
+
+  it('calls it a miss where one waits more than two intervals longer than the others, also of a slow server', () => {
+    const finished = { ...one(120), max: 141 };
+    const late = {
+      ...round,
+      server: 'far',
+      times: { ...round.times, finished, stepGap: one(25), lostTicks: 2 },
+    } as const;
+    const missed = figuresOf(late).filter(isMissed);
+    expect(missed.map(({ what }) => what)).toEqual(['change → promoted, max beyond the median']);
+    expect(figure('latest step, beyond its interval', late)?.value).toBe(15);
+  });
+
   it('of a fleet of another size has no goals, of one that Flagger was not measured with no Flagger', () => {
     expect(rowsOf({ ...round, canaries: 100 })[0]).toEqual(['', 'Serin', 'Flagger, default flags', '×']);
     expect(rowsOf({ ...round, canaries: 7 })[0]).toEqual(['', 'Serin']);
@@ -190,6 +219,40 @@ describe('the table of a round', () => {
     const outcomes = { commits: 1_000, tags: 1_000, secondsAfterLast: 2 };
     expect(figure('outcomes: commits', { ...round, way: 'git', outcomes })?.value).toBe(1_000);
     expect(figure('outcomes: commits')).toBeUndefined();
+  });
+});
+
+describe('the API server of the benchmark', () => {
+  it('has as many cores as its process may use', () => {
+    expect(['0', '0-1', '0-3,6', '2,4'].map(countCores)).toEqual([1, 2, 5, 2]);
+  });
+
+  it('is told where it cannot be held to one core', async () => {
+    const none = () => Promise.resolve(undefined);
+    await expect(holdServer('one-core', undefined, none)).rejects.toThrow(/no kube-apiserver runs on this machine/);
+    expect((await holdServer('far', 3, none)).cores).toBe(3);
+  });
+
+  it('is as far away as its relay says, watches too', async () => {
+    const server = await startServer((_, response) => {
+      response.writeHead(201, { 'x-own': 'yes' });
+      response.write('first ');
+      setTimeout(() => response.end('second'), 20);
+    });
+    const relay = await startRelay(server.url, { delayMs: 60 });
+    try {
+      const startedMs = performance.now();
+      const answer = await fetch(`${relay.url}/api?x=1`, { method: 'POST', body: 'what' });
+      expect(performance.now() - startedMs).toBeGreaterThanOrEqual(59);
+      expect([answer.status, answer.headers.get('x-own')]).toEqual([201, 'yes']);
+      expect(await answer.text()).toBe('first second');
+      expect(performance.now() - startedMs).toBeGreaterThanOrEqual(79);
+      expect(server.requests).toMatchObject([{ method: 'POST', path: '/api?x=1', body: 'what' }]);
+      expect(relay.count()).toBe(1);
+    } finally {
+      await relay.close();
+      await server.close();
+    }
   });
 });
 
@@ -210,6 +273,8 @@ describe('serin bench --cluster', () => {
     ['sizes', ['--canaries', '10,many'], /--canaries: "10,many" is no list of sizes/],
     ['a way', ['--way', 'mail'], /--way: "mail" is none of both, cluster, git/],
     ['a time', ['--rest', '1'], /--rest: "1" is no number of seconds from 10 on/],
+    ['a server', ['--server', 'plain,fast'], /--server: "plain,fast" is no list of plain, one-core, far/],
+    ['its cores', ['--server-cores', 'all'], /--server-cores: "all" is no number of cores/],
     ['a kubeconfig', [], /\/nowhere\/kubeconfig/],
   ])('says what is wrong with %s', async (_, argv, text) => {
     const { code, stderr } = await serin(...argv);

@@ -30,6 +30,8 @@ export interface StageOptions {
   readonly flags?: Readonly<Record<string, string>>;
   /** False: the agent is started by the scenario. */
   readonly started?: boolean;
+  /** What the agent takes for the API server stands in front of the real one. */
+  readonly front?: (apiUrl: string) => Promise<{ readonly url: string; close(): Promise<void> }>;
 }
 
 /** A Kubernetes event about a Canary. */
@@ -208,7 +210,9 @@ async function build(
     async start({ freshMirror = false, writes } = {}) {
       if (freshMirror) mirrors += 1;
       const kubeconfigPath = join(root, 'kubeconfig');
-      await writeFile(kubeconfigPath, sandbox.kubeconfig);
+      const front = await options.front?.(sandbox.apiUrl);
+      if (front) closing.splice(1, 0, () => front.close());
+      await writeFile(kubeconfigPath, sandbox.kubeconfig.replaceAll(sandbox.apiUrl, front?.url ?? sandbox.apiUrl));
       const flags = {
         'git-url': git.repoUrl('config'),
         'git-path': 'apps',

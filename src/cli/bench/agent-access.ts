@@ -32,6 +32,21 @@ export async function grantAccess(
   return kubeconfigWith(await readFile(kubeconfigPath, 'utf8'), dirname(kubeconfigPath), answer.status?.token ?? '');
 }
 
+/** The agent's kubeconfig, for a relay in front of the same server. */
+export function throughRelay(kubeconfig: string, url: string): string {
+  const given = parse(kubeconfig) as Kubeconfig;
+  const clusters = given.clusters?.map(({ name }) => ({ name, cluster: { server: url } }));
+  return stringify({ ...given, clusters });
+}
+
+/** Who vouches for the server of this kubeconfig of the agent; undefined: it does not say. */
+export async function authorityOf(kubeconfig: string): Promise<string | undefined> {
+  const cluster = (parse(kubeconfig) as Kubeconfig).clusters?.[0]?.cluster ?? {};
+  const { 'certificate-authority': path, 'certificate-authority-data': data } = cluster;
+  if (typeof data === 'string') return Buffer.from(data, 'base64').toString();
+  return typeof path === 'string' ? readFile(path, 'utf8') : undefined;
+}
+
 export async function revokeAccess(cluster: ClusterClient, signal: AbortSignal): Promise<void> {
   for (const { apiVersion, kind, metadata } of wideObjects({}))
     await cluster.remove({ apiVersion, kind, name: metadata.name }, {}, signal);

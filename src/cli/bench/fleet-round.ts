@@ -11,6 +11,7 @@ import type { KubeObject } from '../../manifest/types.ts';
 import { commitWithGit, runGit } from '../../sandbox/git-command.ts';
 import type { GitServer } from '../../sandbox/git-server.ts';
 import { type AgentProcess, startAgentProcess } from './agent-process.ts';
+import type { Server } from './api-server.ts';
 import { appObjects, fleetNames, imageOf, intervalMs } from './fleet.ts';
 import { removeNamespace } from './remove-namespace.ts';
 import { startStandIn } from './stand-in.ts';
@@ -30,12 +31,17 @@ export interface RoundStage {
   readonly agentNamespace: string;
   readonly folder: string;
   readonly restSeconds: number;
+  readonly server: Server;
+  /** That the API server may use. */
+  readonly serverCores: number;
   readonly say: (text: string) => void;
 }
 
 export interface Round {
   readonly canaries: number;
   readonly way: Way;
+  readonly server: Server;
+  readonly serverCores: number;
   readonly readyBy: 'deployments' | 'pods';
   readonly initialisedSeconds: number;
   readonly rest: Used;
@@ -46,8 +52,10 @@ export interface Round {
 }
 
 const calmMs = intervalMs + 3_000;
+const calmPartMs = 3_000;
+const calmPatienceMs = 120_000;
 const initialisePatienceMs = 600_000;
-const releasePatienceMs = 400_000;
+const releasePatienceMs = 900_000;
 const parallel = 16;
 /** A change of all at once is no attack: a tool that goes through them, four at a time. */
 const changesAtOnce = 4;
@@ -56,7 +64,7 @@ const manager = 'serin-bench';
 /** A fresh namespace and a fresh agent: initialise, rest, release all at once. */
 export async function fleetRound(stage: RoundStage, canaries: number, way: Way, stop: AbortSignal): Promise<Round> {
   const { cluster, git, say } = stage;
-  const namespace = `serin-bench-${way}-${canaries}`;
+  const namespace = `serin-bench-${way}-${canaries}${stage.server === 'plain' ? '' : `-${stage.server}`}`;
   const names = fleetNames(canaries);
   const ending = new AbortController();
   const signal = AbortSignal.any([stop, ending.signal]);
@@ -87,6 +95,7 @@ export async function fleetRound(stage: RoundStage, canaries: number, way: Way, 
     };
     await pending();
     await sleep(calmMs, undefined, { signal });
+    await calm(() => probe.own('serin_kubernetes_requests_total', signal), signal);
 
     say(`at rest for ${stage.restSeconds} s`);
     const endRest = await probe.begin(signal);
@@ -111,6 +120,8 @@ export async function fleetRound(stage: RoundStage, canaries: number, way: Way, 
     return {
       canaries,
       way,
+      server: stage.server,
+      serverCores: stage.serverCores,
       readyBy: standIn.mode,
       initialisedSeconds,
       rest,
@@ -190,6 +201,17 @@ function watchFleet(
     if (replicas > 0) timeline.scaledUp(object.metadata.name, Date.now());
   });
   return { count: (phase) => canaries.list().filter((canary) => phaseOf(canary) === phase).length };
+}
+
+/** Events may wait for a slow API server: it is at rest when they have been written, and what still comes then is no rest. */
+async function calm(requests: () => Promise<number>, signal: AbortSignal): Promise<void> {
+  const untilMs = Date.now() + calmPatienceMs;
+  for (let before = await requests(); Date.now() < untilMs; ) {
+    await sleep(calmPartMs, undefined, { signal });
+    const now = await requests();
+    if (now === before) return;
+    before = now;
+  }
 }
 
 async function createApp(cluster: Cluster, objects: readonly KubeObject[], signal: AbortSignal): Promise<void> {

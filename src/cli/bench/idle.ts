@@ -7,7 +7,7 @@ import { startGitServer } from '../../sandbox/git-server.ts';
 import { installCrds, startSandbox } from '../../sandbox/sandbox.ts';
 import type { SandboxStore } from '../../sandbox/types.ts';
 import { type AgentProcess, startAgentProcess } from './agent-process.ts';
-import { startRequestCounter } from './request-counter.ts';
+import { startRelay } from './relay.ts';
 import { type Measured, spreadOf } from './spread.ts';
 
 const canaries = 1_000;
@@ -32,7 +32,7 @@ export async function idleCanaries(signal: AbortSignal): Promise<readonly Measur
     closing.push(() => sandbox.stop());
     for (const name of await readdir(definitions))
       await installCrds(sandbox.apiUrl, await readFile(new URL(name, definitions), 'utf8'));
-    const counter = await startRequestCounter(sandbox.apiUrl);
+    const counter = await startRelay(sandbox.apiUrl);
     closing.push(() => counter.close());
     const kubeconfig = join(root, 'kubeconfig');
     await writeFile(kubeconfig, sandbox.kubeconfig.replaceAll(sandbox.apiUrl, counter.url));

@@ -10,15 +10,21 @@ import { silentLogger } from '../../lib/log.ts';
 import type { KubeObject } from '../../manifest/types.ts';
 import { startGitServer } from '../../sandbox/git-server.ts';
 import { version } from '../version.ts';
-import { grantAccess, revokeAccess } from './agent-access.ts';
+import { authorityOf, grantAccess, revokeAccess, throughRelay } from './agent-access.ts';
+import { farMs, holdServer, type Server } from './api-server.ts';
 import { fleetRound, type Round, type Way, writeKubeconfig } from './fleet-round.ts';
 import { startMetricsStandIn } from './metrics-stand-in.ts';
+import { startRelay } from './relay.ts';
 import { removeNamespace } from './remove-namespace.ts';
 
 export interface ClusterBenchOptions {
   /** Fleet sizes, measured in this order. */
   readonly canaries: readonly number[];
   readonly ways: readonly Way[];
+  /** How the API server is, one after the other. */
+  readonly servers: readonly Server[];
+  /** That it may use; absent: those of its process, or of this machine. */
+  readonly serverCores?: number;
   readonly restSeconds: number;
   readonly kubeconfigPath: string;
   readonly say: (text: string) => void;
@@ -59,17 +65,37 @@ export async function benchOnCluster(options: ClusterBenchOptions, signal: Abort
       git,
       http,
       metricsServer: prometheus.url,
-      kubeconfigPath: await writeKubeconfig(folder, access),
       agentNamespace,
       folder,
       restSeconds: options.restSeconds,
     };
-    for (const way of options.ways) {
-      for (const canaries of options.canaries) {
-        const title = `${canaries} canaries, ${way === 'git' ? 'one commit' : 'targets patched'}`;
-        const round = await fleetRound({ ...stage, say: (text) => say(`${title}: ${text}`) }, canaries, way, signal);
-        isBare = round.readyBy === 'deployments';
-        options.onRound(round);
+    for (const server of options.servers) {
+      const held = await holdServer(server, options.serverCores);
+      const ca = await authorityOf(access);
+      const relay =
+        server === 'far'
+          ? await startRelay(cluster.server, { delayMs: farMs, ...(ca === undefined ? {} : { ca }) })
+          : undefined;
+      try {
+        const kubeconfigPath = await writeKubeconfig(folder, relay ? throughRelay(access, relay.url) : access);
+        for (const way of options.ways) {
+          for (const canaries of options.canaries) {
+            const title = `${canaries} canaries, ${way === 'git' ? 'one commit' : 'targets patched'}, server ${server}`;
+            const here = {
+              ...stage,
+              kubeconfigPath,
+              server,
+              serverCores: held.cores,
+              say: (text: string) => say(`${title}: ${text}`),
+            };
+            const round = await fleetRound(here, canaries, way, signal);
+            isBare = round.readyBy === 'deployments';
+            options.onRound(round);
+          }
+        }
+      } finally {
+        await relay?.close();
+        await held.release();
       }
     }
   } finally {

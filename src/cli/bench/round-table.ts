@@ -16,14 +16,23 @@ export interface Figure {
 
 /** Held to at 1,000 canaries; smaller fleets are shown beside. */
 export const goalCanaries = 1_000;
+/** A release takes its steps, however fast the API server is. */
+const leastWholeSeconds = 100;
+/** The agent may take so many times as long as the API server needs. */
+const floorShare = 1.3;
 
-export function figuresOf({ canaries, way, rest, release, times, outcomes }: Round): readonly Figure[] {
+export function figuresOf(round: Round): readonly Figure[] {
+  const { canaries, way, server, serverCores, rest, release, times, outcomes } = round;
+  const floorSeconds = release.apiServerCpuMs / 1_000 / serverCores;
   const intervals = (canaries * rest.seconds * 1_000) / intervalMs;
   const events = (kind: string): boolean => /^\w+ events$/.test(kind);
   const sum = (isMeant: (kind: string) => boolean): number =>
     Object.entries(release.byKind).reduce((total, [kind, count]) => total + (isMeant(kind) ? count : 0), 0);
   // One commit is noticed as fast as Git is polled and a thousand objects are applied: no goal of these applies to it.
-  const plain = (atMost: number): { readonly atMost?: number } => (way === 'cluster' ? { atMost } : {});
+  const plain = (atMost: number): { readonly atMost?: number } =>
+    way === 'cluster' && server === 'plain' ? { atMost } : {};
+  // A server that is held back makes every canary late; these goals say how late.
+  const unheld = (atMost: number): { readonly atMost?: number } => (server === 'plain' ? { atMost } : {});
   return [
     {
       what: 'at rest: API requests per canary and interval',
@@ -91,7 +100,19 @@ export function figuresOf({ canaries, way, rest, release, times, outcomes }: Rou
       value: times.finished.max,
       flagger: (flagger) => flagger.release.finishedMax,
     },
-    { what: 'first change → all promoted', unit: ' s', value: times.wholeSeconds, ...plain(100) },
+    {
+      what: 'first change → all promoted',
+      unit: ' s',
+      value: times.wholeSeconds,
+      // A commit reaches its canaries as fast as a thousand objects are applied.
+      ...(way === 'cluster' ? { atMost: Math.max(leastWholeSeconds, floorShare * floorSeconds) } : {}),
+    },
+    {
+      what: `floor: CPU of the API server over its ${serverCores === 1 ? 'core' : `${serverCores} cores`}`,
+      unit: ' s',
+      value: floorSeconds,
+    },
+    { what: 'first change → all promoted, as times that floor', unit: '', value: times.wholeSeconds / floorSeconds },
     { what: 'of that, until all were changed', unit: ' s', value: times.changeSeconds },
     {
       what: 'from step to step, max',
@@ -99,7 +120,20 @@ export function figuresOf({ canaries, way, rest, release, times, outcomes }: Rou
       value: times.stepGap.max,
       flagger: (flagger) => flagger.release.stepGapMax,
     },
-    { what: 'steps not done in their interval', unit: '', value: times.lostTicks, atMost: 0 },
+    {
+      what: 'latest step, beyond its interval',
+      unit: ' s',
+      value: Math.max(0, times.stepGap.max - intervalMs / 1_000),
+      ...unheld((2 * intervalMs) / 1_000),
+    },
+    {
+      what: 'change → promoted, max beyond the median',
+      unit: ' s',
+      value: times.finished.max - times.finished.median,
+      // Nobody waits longer than two intervals while others move.
+      atMost: (2 * intervalMs) / 1_000,
+    },
+    { what: 'steps not done in their interval', unit: '', value: times.lostTicks, ...unheld(0) },
     { what: 'releases that failed', unit: '', value: times.failed, atMost: 0 },
     {
       what: 'API requests per promotion, events included',
@@ -141,8 +175,11 @@ export function figuresOf({ canaries, way, rest, release, times, outcomes }: Rou
       flagger: (flagger) => flagger.release.rssPeakMib,
     },
     { what: 'ticks: mean lateness', unit: ' ms', value: release.meanLatenessMs },
-    { what: 'ticks more than 1 s late', unit: '', value: release.lateTicks, atMost: 0 },
+    { what: 'ticks more than 1 s late', unit: '', value: release.lateTicks, ...unheld(0) },
     { what: 'CPU of the API server per promotion', unit: ' ms', value: release.apiServerCpuMs / canaries },
+    ...(release.machineBusy === undefined
+      ? []
+      : [{ what: 'CPU of this machine that somebody used', unit: ' %', value: 100 * release.machineBusy }]),
     ...(outcomes
       ? [
           { what: 'outcomes: commits', unit: '', value: outcomes.commits },
@@ -184,6 +221,13 @@ function ratio(theirs: number, ours: number): string {
 
 /** Requests of a promotion by verb and resource, most frequent first. */
 export function requestRows({ release: { byKind }, canaries }: Round): readonly (readonly string[])[] {
-  const kinds = Object.entries(byKind).sort(([, a], [, b]) => b - a);
-  return kinds.map(([kind, count]) => [kind, readable(count / canaries)]);
+  return byFrequency(byKind).map(([kind, count]) => [kind, readable(count / canaries)]);
 }
+
+/** Likewise all requests at rest. */
+export function restRows({ rest: { byKind } }: Round): readonly (readonly string[])[] {
+  return byFrequency(byKind).map(([kind, count]) => [kind, readable(count)]);
+}
+
+const byFrequency = (kinds: Readonly<Record<string, number>>): readonly (readonly [string, number])[] =>
+  Object.entries(kinds).sort(([, a], [, b]) => b - a);
