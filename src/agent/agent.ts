@@ -6,10 +6,12 @@ import { targets } from '../canary/targets/registry.ts';
 import { templateHash } from '../canary/template-hash.ts';
 import type { CanaryStatus, ConfigKey, Phase } from '../canary/types.ts';
 import type { Reflection } from '../cluster/cluster.ts';
+import type { Revision } from '../git/repo.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { createOutbox } from '../lib/outbox.ts';
 import { ParsedFiles } from '../manifest/parsed-files.ts';
 import { type KubeObject, refKey, refOf } from '../manifest/types.ts';
+import type { Outcome } from '../release/types.ts';
 import { createOutcomeWriter } from '../release/writer.ts';
 import { createSyncer } from '../sync/syncer.ts';
 import { createAppliedApps } from './applied.ts';
@@ -57,6 +59,9 @@ const outcomeNames = {
   removed: 'Closing',
   withdrawn: 'Withdrawal',
 } as const;
+
+const titleOf = ({ verdict, app: { namespace, name } }: Outcome): string =>
+  `${outcomeNames[verdict]} of ${name}.${namespace}`;
 
 /** How long steps under way may take when the agent stops. */
 const stopPatienceMs = 5_000;
@@ -149,7 +154,10 @@ export function startAgent(deps: Deps): Agent {
   const showStatus = (): void => {
     const { tip, synced, syncedAtMs, errors, held, trouble } = syncLoop.state;
     const { path } = settings;
-    const pendingOutcomes = writer.pending().length;
+    const pending = writer.pending();
+    const blocked = pending.flatMap(({ outcome, blocked: reason }) =>
+      reason === undefined ? [] : [`${titleOf(outcome)}: ${reason}`],
+    );
     if (tip === undefined && trouble === undefined) return;
     statusObject.update({
       branch: repo.branch,
@@ -160,7 +168,8 @@ export function startAgent(deps: Deps): Agent {
       errors,
       held,
       trouble,
-      pendingOutcomes,
+      pendingOutcomes: pending.length,
+      blocked,
     });
   };
   const noted = notingWrites(cluster, (object) => views.wrote(object));
@@ -274,17 +283,38 @@ export function startAgent(deps: Deps): Agent {
     signal,
   });
 
-  writer.onWritten((outcome, revision) => {
-    telemetry.outcomes.inc({ verdict: outcome.verdict, result: 'written' });
-    telemetry.outcomesPending.set(writer.pending().length);
-    showStatus();
+  const countPending = (): void => {
+    const pending = writer.pending();
+    telemetry.outcomesPending.set(pending.length);
+    telemetry.outcomesBlocked.set(pending.filter(({ blocked }) => blocked !== undefined).length);
+  };
+  const noteSettled = (outcome: Outcome, revision: Revision): void => {
     releases.written(outcome, revision).then(
       () => syncLoop.wake('an outcome landed'),
       (error: unknown) => log.error({ reason: messageOf(error) }, 'a landed outcome could not be noted'),
     );
+  };
+  writer.onWritten((outcome, revision) => {
+    telemetry.outcomes.inc({ verdict: outcome.verdict, result: 'written' });
+    countPending();
+    showStatus();
+    noteSettled(outcome, revision);
+  });
+  writer.onNeedless((outcome, tip, reason) => {
+    telemetry.outcomes.inc({ verdict: outcome.verdict, result: 'needless' });
+    countPending();
+    showStatus();
+    const { namespace, name } = outcome.app;
+    const canary = views.canaries.get(namespace, name);
+    const message = `${titleOf(outcome)} is not written to Git: ${reason}`;
+    if (canary && outcome.verdict === 'promoted')
+      effects.tell(canary, { namespace, name }, { type: 'Warning', level: 'info', message });
+    noteSettled(outcome, tip);
   });
   writer.onBlocked((outcome, reason) => {
     telemetry.outcomes.inc({ verdict: outcome.verdict, result: 'blocked' });
+    countPending();
+    showStatus();
     const { namespace, name } = outcome.app;
     const canary = views.canaries.get(namespace, name);
     if (canary)
@@ -294,7 +324,7 @@ export function startAgent(deps: Deps): Agent {
         {
           type: 'Warning',
           level: 'error',
-          message: `${outcomeNames[outcome.verdict]} of ${name}.${namespace} cannot be written to Git: ${reason}`,
+          message: `${titleOf(outcome)} cannot be written to Git: ${reason}`,
         },
       );
     releases

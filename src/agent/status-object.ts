@@ -22,6 +22,8 @@ export interface SourceStatus {
   /** Why the last sync could not be brought to its end. */
   readonly trouble: string | undefined;
   readonly pendingOutcomes: number;
+  /** Why those that wait for long are not in Git yet, one a line. */
+  readonly blocked: readonly string[];
 }
 
 export interface StatusObject {
@@ -35,16 +37,17 @@ const problemsShown = 50;
 const lineLength = 400;
 const inEvents = 3;
 
-/** The ConfigMap `serin-status`: one text a key, `problems` one a line with file and line. */
+/** The ConfigMap `serin-status`: one text a key, `problems` and `blocked-outcomes` one a line. */
 export function renderStatus(status: SourceStatus, namespace: string): KubeObject & { data: Record<string, string> } {
-  const { branch, path, revision, synced, syncedAtMs, errors, held, trouble, pendingOutcomes } = status;
-  const more = errors.length - problemsShown;
-  const lines = [...errors.slice(0, problemsShown).map(lineOf), ...(more > 0 ? [`and ${more} more`] : [])];
+  const { branch, path, revision, synced, syncedAtMs, errors, held, trouble, pendingOutcomes, blocked } = status;
+  const lines = listed(errors.map(lineOf));
+  const waiting = listed(blocked.map((line) => shortened(line.replaceAll(/\s+/g, ' '), lineLength)));
   const optional = {
     revision,
     synced,
     'synced-at': syncedAtMs === undefined ? undefined : `${new Date(syncedAtMs).toISOString().slice(0, 19)}Z`,
-    problems: lines.length === 0 ? undefined : lines.join('\n'),
+    problems: lines,
+    'blocked-outcomes': waiting,
     held: held === undefined ? undefined : shortened(held, 2_000),
     trouble: trouble === undefined ? undefined : shortened(firstLine(trouble), lineLength),
   };
@@ -60,6 +63,12 @@ export function renderStatus(status: SourceStatus, namespace: string): KubeObjec
       ...Object.fromEntries(known),
     },
   };
+}
+
+function listed(lines: readonly string[]): string | undefined {
+  const more = lines.length - problemsShown;
+  const shown = [...lines.slice(0, problemsShown), ...(more > 0 ? [`and ${more} more`] : [])];
+  return shown.length === 0 ? undefined : shown.join('\n');
 }
 
 const firstLine = (text: string): string => text.split('\n', 1)[0] ?? '';

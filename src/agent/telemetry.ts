@@ -25,6 +25,8 @@ export interface Telemetry {
   readonly gitPolls: Counter<'result'>;
   readonly outcomes: Counter<'verdict' | 'result'>;
   readonly outcomesPending: Gauge;
+  /** Those of them that something stands in the way of. */
+  readonly outcomesBlocked: Gauge;
   readonly eventsDropped: Counter;
   /** Requests to the Kubernetes API, repeats and watches included. */
   readonly kubernetesRequests: Counter<'verb' | 'resource'>;
@@ -144,6 +146,11 @@ export function createTelemetry(
     outcomesPending: new Gauge({
       name: 'serin_outcomes_pending',
       help: 'Outcomes that wait for their push',
+      registers,
+    }),
+    outcomesBlocked: new Gauge({
+      name: 'serin_outcomes_blocked',
+      help: 'Outcomes that wait, and something stands in the way of their push',
       registers,
     }),
     eventsDropped: new Counter({

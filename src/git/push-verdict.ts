@@ -66,5 +66,17 @@ function judgeStatus(status: number, text: string): PushVerdict {
 }
 
 function told(reason: string, { remoteText }: { readonly remoteText: string }): string {
-  return remoteText === '' ? reason : `${reason} (remote: ${remoteText.replace(/\s*\n\s*/g, '; ').slice(0, 500)})`;
+  const said =
+    remoteText === '' ? reason : `${reason} (remote: ${remoteText.replace(/\s*\n\s*/g, '; ').slice(0, 500)})`;
+  return `${said}${todo(said)}`;
+}
+
+/** What helps where nobody sees it from the words alone. */
+function todo(said: string): string {
+  const [, inTheWay] = /'(refs\/[^' ]+)' exists; cannot create/.exec(said) ?? [];
+  if (inTheWay !== undefined)
+    return `; a ref ${inTheWay} is where a folder is needed: rename or delete it on the server, or choose another --tag-prefix`;
+  if (/\.lock': File exists/.test(said))
+    return '; a lock was left on the server: if no other git process runs there, delete that file';
+  return '';
 }

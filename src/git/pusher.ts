@@ -53,6 +53,8 @@ export async function sendPush(
     const verdict = await sendRound(route, updates, push.pack.bytes, written, signal);
     if (verdict.kind !== 'done') {
       if (verdict.kind === 'unknown' && (await stands(upload, [...branch, ...tags], signal))) return landed;
+      if (verdict.kind === 'raced' && !(await hasMoved(upload, updates, verdict.reason, signal)))
+        return { kind: 'stuck', reason: verdict.reason };
       return settle(verdict, landed);
     }
     written = true;
@@ -94,6 +96,22 @@ async function stands(upload: UploadPack, updates: readonly RefUpdate[], signal:
   } catch {
     return false;
   }
+}
+
+/** Servers say of a lock that was left behind, or of a name that is in the way, what they say of a race. */
+async function hasMoved(
+  upload: UploadPack,
+  updates: readonly RefUpdate[],
+  reason: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const [, found, wanted] = /is at ([0-9a-f]{40}) but expected ([0-9a-f]{40})/.exec(reason) ?? [];
+  if (found !== undefined && found !== wanted) return true;
+  const refs = await upload.listRefs(
+    updates.map(({ ref }) => ref),
+    signal,
+  );
+  return updates.some(({ ref, before }) => (refs.get(ref)?.oid ?? NO_OBJECT) !== before);
 }
 
 function settle(verdict: PushVerdict, landed: PushResult): PushResult {

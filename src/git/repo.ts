@@ -61,12 +61,14 @@ export interface PushRequest {
  * `landed`: the branch is at `tip` (the commits' ids in order) and the tags stand.
  * `raced`: a ref moved; fetch, rebuild, push again. Nothing was written.
  * `refused`: a person has to act (hook, protected branch, permission). Nothing was written.
+ * `stuck`: refused as if a ref had moved, and none has (a lock that was left behind, a name that is in the way). Nothing was written.
  * `unknown`: the answer was lost; look for what was to be written before trying again.
  */
 export type PushResult =
   | { readonly kind: 'landed'; readonly tip: Revision; readonly commits: readonly Revision[] }
   | { readonly kind: 'raced'; readonly reason: string }
   | { readonly kind: 'refused'; readonly reason: string }
+  | { readonly kind: 'stuck'; readonly reason: string }
   | { readonly kind: 'unknown'; readonly reason: string };
 
 /**

@@ -138,8 +138,7 @@ export function createUploadPack(transport: Transport, limits: WireLimits): Uplo
     },
 
     async canFilter(signal) {
-      const server = await abilities(signal);
-      return server.version === 2 && server.fetch.includes('filter');
+      return offered(await abilities(signal)).includes('filter');
     },
 
     async fetch(wish, signal) {
@@ -165,31 +164,35 @@ function abilitiesOf(packets: readonly Packet[]): Abilities {
 const isOldAnswer = (body: Buffer): boolean =>
   body.length === 0 || /^[0-9a-f]{4}ERR .*expected to get/is.test(body.toString('latin1', 0, 500));
 
-function wishLines({
-  haves,
-  shallow,
-  depth,
-}: FetchWish): readonly [before: readonly string[], haves: readonly string[]] {
-  return [[...shallow.map((oid) => `shallow ${oid}`), `deepen ${depth}`], haves.map((oid) => `have ${oid}`)];
+const offered = (abilities: Abilities): readonly string[] =>
+  abilities.version === 2 ? abilities.fetch : abilities.capabilities;
+
+/** What stands behind the wants: boundaries and what is left out, and after them what is here. */
+function wishLines(
+  features: readonly string[],
+  { haves, shallow, depth, onlyCommits = false }: FetchWish,
+): readonly [before: readonly string[], haves: readonly string[]] {
+  const filter = onlyCommits && features.includes('filter') ? ['filter tree:0'] : [];
+  const before = [...shallow.map((oid) => `shallow ${oid}`), `deepen ${depth}`, ...filter];
+  return [before, haves.map((oid) => `have ${oid}`)];
 }
 
 function fetchCommand(features: readonly string[], wish: FetchWish): readonly Buffer[] {
   if (!features.includes('shallow')) throw malformed('the server does not offer shallow fetches');
-  const [before, haves] = wishLines(wish);
+  const [before, haves] = wishLines(features, wish);
   const wants = wish.wants.map((oid) => `want ${oid}`);
-  const filter = wish.onlyCommits && features.includes('filter') ? ['filter tree:0'] : [];
-  const lines = ['thin-pack', 'ofs-delta', 'no-progress', ...wants, ...before, ...filter, ...haves, 'done'];
+  const lines = ['thin-pack', 'ofs-delta', 'no-progress', ...wants, ...before, ...haves, 'done'];
   return [pktLine('command=fetch\n'), DELIMITER, ...lines.map((line) => pktLine(`${line}\n`)), FLUSH];
 }
 
-const OLD_ABILITIES: readonly string[] = ['side-band-64k', 'thin-pack', 'ofs-delta', 'no-progress'];
+const OLD_ABILITIES: readonly string[] = ['side-band-64k', 'thin-pack', 'ofs-delta', 'no-progress', 'filter'];
 
 /** The same in protocol 0, where abilities stand behind the first wish. */
 function oldWish(capabilities: readonly string[], wish: FetchWish): readonly Buffer[] {
   if (!capabilities.includes('shallow')) throw malformed('the server does not offer shallow fetches');
   if (!capabilities.includes('side-band-64k')) throw malformed('the server does not offer side bands');
   const asked = OLD_ABILITIES.filter((name) => capabilities.includes(name)).join(' ');
-  const [before, haves] = wishLines(wish);
+  const [before, haves] = wishLines(capabilities, wish);
   const wants = wish.wants.map((oid, at) => `want ${oid}${at === 0 ? ` ${asked}` : ''}`);
   const lines = (texts: readonly string[]): Buffer[] => texts.map((line) => pktLine(`${line}\n`));
   return [...lines([...wants, ...before]), FLUSH, ...lines([...haves, 'done'])];

@@ -20,6 +20,7 @@ import { ledgerFolder, ledgerPath, parseLedger } from './ledger.ts';
 import { LedgerFile } from './ledger-file.ts';
 import type { SaidCommit } from './subject.ts';
 import { appIn, appKey, type TreeFiles, type Render } from './rendered.ts';
+import { isOlder } from './order.ts';
 import { createReleaseTags } from './release-tags.ts';
 import { revertPaths } from './revert.ts';
 import { isToldIn, type ToldReleases } from './told.ts';
@@ -45,6 +46,8 @@ export interface Built {
     readonly number: number | undefined;
   }[];
   readonly blocked: readonly Blocked[];
+  /** There is nothing to tell of them. */
+  readonly needless: readonly { readonly outcome: Outcome; readonly reason: string }[];
 }
 
 /** Superseded pushes that are looked up. */
@@ -83,6 +86,7 @@ export async function buildOutcomes(
   const saying = { ...settings, said };
   const draft = createDraft(isRollback ? await reader.read(tip, signal, 'tip') : new Map());
   const blocked: Blocked[] = [];
+  const needless: { readonly outcome: Outcome; readonly reason: string }[] = [];
   const already: { readonly outcome: Outcome; readonly number: number | undefined }[] = [];
   const told = isRollback ? await deps.told(tip) : undefined;
   const stableContent = isRollback ? await stableContents(deps, tip) : () => undefined;
@@ -90,6 +94,7 @@ export async function buildOutcomes(
   const settle = (outcome: Outcome, composed: Composed): void => {
     if (composed.kind === 'blocked')
       blocked.push({ outcome, reason: composed.reason, isPassing: false, isShared: composed.usedBy !== undefined });
+    if (composed.kind === 'needless') needless.push({ outcome, reason: composed.reason });
     if (composed.kind === 'written') already.push({ outcome, number: composed.number });
   };
   const guarded = async (outcome: Outcome, work: () => Promise<void>): Promise<void> => {
@@ -135,8 +140,17 @@ export async function buildOutcomes(
       await readSaid(repo, outcome, said);
       if (outcome.verdict === 'withdrawn') return settle(outcome, composeWithdrawal(draft, outcome, saying));
       if (outcome.verdict === 'promoted') {
-        const tags = await tagsOf(outcome.app, signal);
-        return settle(outcome, composePromotion(draft, outcome, tags, saying));
+        const stable = draft.ledgers.get(ledgerPath(settings, outcome.app))?.ledger.stable;
+        const isOvertaken = await isOlder(repo, settings, outcome, stable, signal);
+        const isDrafted = draft.commits.some(({ outcomes: drafted }) =>
+          drafted.some(({ releaseId }) => releaseId === stable?.releaseId),
+        );
+        // What is not in Git yet settles nothing: it is looked at again when that has landed.
+        if (isDrafted && isOvertaken) return;
+        return settle(
+          outcome,
+          composePromotion(draft, outcome, await tagsOf(outcome.app, signal), isOvertaken, saying),
+        );
       }
       // A person lifted its quarantine since: that is no reason to say it again.
       if (await isToldIn(repo, told?.get(outcome.releaseId) ?? [], ledgerPath(settings, outcome.app), outcome))
@@ -153,12 +167,12 @@ export async function buildOutcomes(
   }
   for (const { group, composed } of await turns.run(composingGroups(draft, waiting, saying)))
     for (const { outcome } of group) settle(outcome, composed);
-  if (already.length === 0) return { draft, written: [], blocked };
+  if (already.length === 0) return { draft, written: [], blocked, needless };
   const tellers = told ?? (await deps.told(tip));
   const written = already.map(({ outcome, number }) => {
     return { outcome, revision: tellers.get(outcome.releaseId)?.[0] ?? tip, number };
   });
-  return { draft, written, blocked };
+  return { draft, written, blocked, needless };
 }
 
 /** Whether it was this very commit that took the app's Canary out of Git: nobody else is to be named for it. */

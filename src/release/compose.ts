@@ -34,8 +34,10 @@ export interface Draft {
 
 export type Composed =
   | { readonly kind: 'composed' }
-  /** Git tells it already, or tells something newer; `number` is the release's. */
+  /** Git tells it already; `number` is the release's. */
   | { readonly kind: 'written'; readonly number: number | undefined }
+  /** There is nothing that Git could be told; `reason` is for people. */
+  | { readonly kind: 'needless'; readonly reason: string }
   | {
       readonly kind: 'blocked';
       readonly reason: string;
@@ -53,12 +55,14 @@ export function createDraft(files: TreeFiles): Draft {
 
 /**
  * Adds one promotion to the draft: the ledger's new stable state, and the tag. `tags` are the app's tags on the server, number to
- * judged commit: numbers are never used twice and tags never moved, even where somebody restored an older ledger.
+ * judged commit: numbers are never used twice and tags never moved, even where somebody restored an older ledger. `isOvertaken`: what the
+ * ledger tells is newer by the branch's history. Clocks order nothing.
  */
 export function composePromotion(
   draft: Draft,
   outcome: Outcome,
   tags: ReadonlyMap<number, Revision>,
+  isOvertaken: boolean,
   settings: ComposeSettings,
 ): Composed {
   const path = ledgerPath(settings, outcome.app);
@@ -69,18 +73,25 @@ export function composePromotion(
       ? { kind: 'written', number: stable.release }
       : lateTag(draft, outcome, stable, settings);
   }
-  const [tagged] = [...tags].find(([, revision]) => revision === outcome.state.revision) ?? [];
-  // A newer release was promoted since: the ledger does not go backwards.
-  if (tagged !== undefined && stable !== undefined && stable.release >= tagged)
-    return { kind: 'written', number: tagged };
-  const isNewer = stable !== undefined && stable.release > 0 && Date.parse(stable.at) > outcome.atMs;
-  if (isNewer) return { kind: 'written', number: undefined };
+  const tagged = [...tags]
+    .flatMap(([number, revision]) => (revision === outcome.state.revision ? number : []))
+    .toSorted((a, b) => a - b)
+    .at(-1);
+  const last = stable?.release ?? 0;
+  // Its tag stands, and a newer release was promoted since, or it is this commit's: the ledger does not go backwards.
+  const isTold =
+    tagged !== undefined && (last > tagged || (last === tagged && stable?.revision === outcome.state.revision));
+  if (isTold) return { kind: 'written', number: tagged };
+  if (stable && isOvertaken) {
+    const newer = last > 0 ? `release ${last} of it` : 'a state of it';
+    return { kind: 'needless', reason: `Git tells ${newer} that is newer, at ${stable.revision.slice(0, 12)}` };
+  }
 
-  const number = tagged ?? Math.max(stable?.release ?? 0, ...tags.keys()) + 1;
+  const number = tagged !== undefined && tagged > last ? tagged : Math.max(last, ...tags.keys()) + 1;
   const message = outcomeMessage(outcome, contextOf(stable, number, 'only-recorded', settings));
   const files = new Map([[path, withStable(outcome.app, file, stableEntry(outcome, number))]]);
   commit(draft, { files, message, outcomes: [outcome], number }, settings);
-  if (tagged === undefined) draft.tags.push(tagOf(outcome, number, message, settings));
+  if (number !== tagged) draft.tags.push(tagOf(outcome, number, message, settings));
   return { kind: 'composed' };
 }
 
@@ -134,7 +145,8 @@ export function* composeAdoptions(
 export function composeWithdrawal(draft: Draft, outcome: Outcome, settings: ComposeSettings): Composed {
   const path = ledgerPath(settings, outcome.app);
   const file = draft.ledgers.get(path);
-  if (!file || holdsRelease(file.ledger, outcome.releaseId)) return { kind: 'written', number: undefined };
+  if (!file) return { kind: 'needless', reason: 'Git has no ledger of it' };
+  if (holdsRelease(file.ledger, outcome.releaseId)) return { kind: 'written', number: undefined };
   const { releaseId, atMs, state, takenBackAt = '' } = outcome;
   const entry = { releaseId, revision: state.revision, at: time(atMs), images: state.images, takenBackAt };
   const message = outcomeMessage(outcome, contextOf(file.ledger.stable, undefined, 'only-recorded', settings));
@@ -152,7 +164,8 @@ export function composeClosing(
 ): Composed {
   const path = ledgerPath(settings, outcome.app);
   const file = draft.ledgers.get(path);
-  if (!file?.ledger.stable || file.ledger.removed) return { kind: 'written', number: undefined };
+  if (!file?.ledger.stable) return { kind: 'needless', reason: 'Git has no stable state of it' };
+  if (file.ledger.removed) return { kind: 'written', number: undefined };
   const entry = { revision: outcome.state.revision, at: time(outcome.atMs), ...(by === undefined ? {} : { by }) };
   const message = closingMessage(outcome, settings);
   const files = new Map([[path, withRemoved(file, entry)]]);
@@ -255,9 +268,11 @@ function replaceAll<Key, Value>(map: Map<Key, Value>, entries: ReadonlyMap<Key, 
 }
 
 function isFight({ quarantine }: Ledger, { state, atMs }: Outcome): boolean {
-  const recent = quarantine.filter(
-    ({ content, at }) => content === state.content && atMs - Date.parse(at) < fightWindowMs,
-  );
+  const recent = quarantine.filter(({ content, at }) => {
+    const agoMs = atMs - Date.parse(at);
+    // What a clock that ran ahead has written tells nothing.
+    return content === state.content && agoMs >= 0 && agoMs < fightWindowMs;
+  });
   return recent.length >= fightLimit;
 }
 

@@ -10,6 +10,7 @@ import type { ComposeSettings, Draft } from './compose.ts';
 import { createToldReleases } from './told.ts';
 import { createRender, createTreeReader } from './trees.ts';
 import type { Outcome } from './types.ts';
+import { causeOf, WaitingOutcomes } from './waiting.ts';
 
 export interface WriterSettings extends ComposeSettings, LoadSettings {
   /** `none`: outcomes stay in the cluster. */
@@ -28,6 +29,8 @@ export interface OutcomeWriter {
   pending(): readonly PendingOutcome[];
   /** Writes until the signal aborts. */
   run(signal: AbortSignal): Promise<void>;
+  /** There is nothing that Git could be told of it: `reason` says why, `tip` where that was seen. */
+  onNeedless(listener: (outcome: Outcome, tip: Revision, reason: string) => void): void;
   /** `revision` is the commit that tells it; `number` the release's, undefined for rollbacks. */
   onWritten(listener: (outcome: Outcome, revision: Revision, number: number | undefined) => void): void;
   /** Something stands in the way: said once for each reason, tried again all the same. */
@@ -45,28 +48,23 @@ export interface WriterDeps {
   readonly random?: () => number;
 }
 
-interface Waiting {
-  readonly outcome: Outcome;
-  blocked?: string;
-  /** A person has to act: tried again at another tip, or then. */
-  held?: { readonly tip: Revision; readonly untilMs: number };
-  /** A push of several was refused: it goes alone, so that only what is refused stays behind. */
-  alone: boolean;
-}
-
 /** Outcomes that come together are written together: they are waited for so long. */
 const gatherMs = 250;
-/** More than this are several pushes, so that none takes long enough to be raced, or holds much memory. Adoptions are one commit. */
-const atOnce = 50;
 const raceBackoff = { baseMs: 30, capMs: 500 };
 /** What Git says of a tag whose commit it does not have: somebody rewrote history. */
 const isCommitGone = /^refs\/tags\/\S+ missing necessary objects/;
 /** After so many lost races the pauses grow: somebody pushes without end. */
 const patientAfter = 10;
 const outageBackoff = { baseMs: 500, capMs: 30_000 };
-/** What a person has to act on: tried again this often, and looked at the tip that often. */
-const heldRetryMs = 300_000;
-const heldPollMs = 15_000;
+/** While all that waits is held, the tip is looked at that often. */
+const heldPollMs = 10_000;
+/** Pushes without an answer that can be relied on, one after the other, before those in them are told and go alone. */
+const doubtsAllowed = 3;
+/** The pause after one of them while others have not been tried alone. */
+const doubtPauseMs = 1_000;
+/** Whatever stands in the way of an outcome is told after so long. */
+const toldAfterMs = 60_000;
+const toldCheckMs = 10_000;
 
 /**
  * The only writer to the branch. An outcome is built as a function of the tip and what is to be said, pushed with the tip as expected
@@ -81,8 +79,9 @@ export function createOutcomeWriter({
   parsed = new ParsedFiles(),
   random = Math.random,
 }: WriterDeps): OutcomeWriter {
-  const waiting = new Map<string, Waiting>();
+  const waiting = new WaitingOutcomes();
   const writtenListeners = new Set<(outcome: Outcome, revision: Revision, number: number | undefined) => void>();
+  const needlessListeners = new Set<(outcome: Outcome, tip: Revision, reason: string) => void>();
   const blockedListeners = new Set<(outcome: Outcome, reason: string) => void>();
   let wakeUp: () => void = () => undefined;
   let woken = false;
@@ -90,20 +89,33 @@ export function createOutcomeWriter({
   const toldReleases = createToldReleases(repo);
   let races = 0;
   let outages = 0;
+  /** Pushes in a row of which it is not known what came of them, or that were refused for no reason that can be seen. */
+  let doubts = 0;
+  /** What stood in the way last. */
+  let trouble: string | undefined;
+  let stopTelling: () => void = () => undefined;
 
   const written = (outcome: Outcome, revision: Revision, number: number | undefined): void => {
-    if (!waiting.delete(outcome.releaseId)) return;
+    if (!waiting.settle(outcome)) return;
     log.info(
       { canary: `${outcome.app.name}.${outcome.app.namespace}`, revision, verdict: outcome.verdict },
       `Outcome written to Git: ${outcome.verdict} ${outcome.app.namespace}/${outcome.app.name}`,
     );
     for (const listener of writtenListeners) listener(outcome, revision, number);
   };
-  const block = (outcome: Outcome, reason: string, tip?: Revision): void => {
-    const entry = waiting.get(outcome.releaseId);
+  const passOver = (outcome: Outcome, tip: Revision, reason: string): void => {
+    if (!waiting.settle(outcome)) return;
+    log.info(
+      { canary: `${outcome.app.name}.${outcome.app.namespace}`, revision: tip, verdict: outcome.verdict },
+      `Outcome not written to Git: ${outcome.verdict} ${outcome.app.namespace}/${outcome.app.name}: ${reason}`,
+    );
+    for (const listener of needlessListeners) listener(outcome, tip, reason);
+  };
+  const block = (outcome: Outcome, reason: string): void => {
+    const entry = waiting.get(outcome);
     if (!entry) return;
-    if (tip !== undefined) entry.held = { tip, untilMs: clock.now() + heldRetryMs };
-    if (entry.blocked === reason) return;
+    const isTold = entry.blocked !== undefined && causeOf(entry.blocked) === causeOf(reason);
+    if (isTold) return;
     entry.blocked = reason;
     log.warn(
       { canary: `${outcome.app.name}.${outcome.app.namespace}`, verdict: outcome.verdict },
@@ -111,21 +123,18 @@ export function createOutcomeWriter({
     );
     for (const listener of blockedListeners) listener(outcome, reason);
   };
+  /** Nothing waits for long without a word, whatever the writer does meanwhile. */
+  const tellWhy = (): void => {
+    stopTelling = () => undefined;
+    // Without trouble it only waits for its turn.
+    if (trouble !== undefined)
+      for (const { outcome } of waiting.untold(toldAfterMs, clock.elapsed())) block(outcome, trouble);
+    if (waiting.size > 0) stopTelling = clock.after(toldCheckMs, tellWhy);
+  };
 
   const outageWaitMs = (): number => {
     outages += 1;
     return backoffMs(outages - 1, outageBackoff, random());
-  };
-
-  /** What can be tried at this tip: together, or one that goes alone. */
-  const dueAt = (tip: Revision): readonly Waiting[] => {
-    const due = [...waiting.values()].filter(
-      ({ held }) => held === undefined || held.tip !== tip || held.untilMs <= clock.now(),
-    );
-    const together = due.filter(({ alone }) => !alone);
-    if (together.length === 0) return due.slice(0, 1);
-    const adopted = ({ outcome }: Waiting): boolean => outcome.verdict === 'adopted';
-    return [...together.filter(adopted), ...together.filter((entry) => !adopted(entry)).slice(0, atOnce)];
   };
 
   /** One attempt. Gives how long to wait before the next; undefined: there is nothing left to try before something happens. */
@@ -133,7 +142,7 @@ export function createOutcomeWriter({
     const tip = await repo.poll(signal);
     if (tip === undefined) throw new AgentError('GIT_NOT_FOUND', `the branch ${repo.branch} does not exist`);
     await repo.fetch(tip, signal);
-    const due = dueAt(tip);
+    const due = waiting.due(tip, clock.elapsed());
     if (due.length === 0) {
       outages = 0;
       trees.reader.rest();
@@ -144,11 +153,14 @@ export function createOutcomeWriter({
       draft,
       written: told,
       blocked,
+      needless,
     } = await buildOutcomes({ repo, log, settings, told: toldReleases, ...trees }, tip, outcomes, signal);
     for (const { outcome, revision, number } of told) written(outcome, revision, number);
+    for (const { outcome, reason } of needless) passOver(outcome, tip, reason);
     for (const { outcome, reason, isPassing, isShared } of blocked) {
-      block(outcome, reason, isPassing ? undefined : tip);
-      const entry = waiting.get(outcome.releaseId);
+      block(outcome, reason);
+      if (!isPassing) waiting.notBuilt(outcome, tip, clock.elapsed());
+      const entry = waiting.get(outcome);
       if (entry && isShared) entry.alone = false;
     }
     if (draft.commits.length + draft.tags.length === 0)
@@ -157,11 +169,11 @@ export function createOutcomeWriter({
     const [outcome] = outcomes;
     if (outcome && outcomes.length === 1 && result.kind === 'refused' && isCommitGone.test(result.reason)) {
       log.warn({ revision: outcome.state.revision }, 'what was promoted is not in Git any more and gets no tag');
-      if (draft.commits.length > 0) return settle(await push(draft, tip, [], signal), draft, tip);
+      if (draft.commits.length > 0) return settle(await push(draft, tip, [], signal), draft);
       for (const { number } of draft.lateTags) written(outcome, tip, number);
       return 0;
     }
-    return settle(result, draft, tip);
+    return settle(result, draft);
   };
 
   const push = (draft: Draft, tip: Revision, tags: Draft['tags'], signal: AbortSignal): Promise<PushResult> =>
@@ -176,7 +188,25 @@ export function createOutcomeWriter({
     return { kind: 'refused', reason: messageOf(error) };
   };
 
-  const settle = (result: PushResult, draft: Draft, tip: Revision): number => {
+  /** A push that came to nothing: those in it go alone, and one that was alone is told. Others go on. */
+  const notPushed = (pushed: readonly Outcome[], reason: string): number => {
+    const [only] = pushed;
+    if (only && pushed.length === 1) block(only, reason);
+    waiting.notPushed(pushed, reason, clock.elapsed());
+    return 0;
+  };
+  /** What came of a push is not known, or not why: it may be another the next time. */
+  const inDoubt = (pushed: readonly Outcome[], reason: string): number => {
+    doubts += 1;
+    const isAlone = pushed.length === 1 && pushed.some((outcome) => waiting.get(outcome)?.alone);
+    if (!isAlone) trouble = reason;
+    if (doubts < doubtsAllowed && !isAlone) return outageWaitMs();
+    doubts = isAlone ? doubts : 0;
+    notPushed(pushed, reason);
+    return waiting.all.some(({ alone, failures }) => alone && failures === 0) ? doubtPauseMs : outageWaitMs();
+  };
+
+  const settle = (result: PushResult, draft: Draft): number => {
     const pushed = [
       ...draft.commits.flatMap(({ outcomes }) => outcomes),
       ...draft.lateTags.map(({ outcome }) => outcome),
@@ -185,6 +215,9 @@ export function createOutcomeWriter({
       case 'landed':
         races = 0;
         outages = 0;
+        doubts = 0;
+        trouble = undefined;
+        waiting.landed(pushed);
         draft.commits.forEach(({ outcomes, number }, index) => {
           for (const outcome of outcomes) written(outcome, result.commits[index] ?? result.tip, number);
         });
@@ -193,22 +226,18 @@ export function createOutcomeWriter({
       case 'raced': {
         races += 1;
         log.debug({ reason: result.reason, races }, 'somebody else pushed first, the outcome is built anew');
+        trouble = `others push to ${repo.branch} all the time, and what is built is late each time; it is tried again`;
+        if (races > patientAfter) for (const outcome of pushed) block(outcome, trouble);
         const patient = races > patientAfter;
         return backoffMs(patient ? races - patientAfter : races - 1, patient ? outageBackoff : raceBackoff, random());
       }
       case 'refused':
-        if (pushed.length === 1)
-          for (const outcome of pushed) block(outcome, `the Git server refuses the push: ${result.reason}`, tip);
-        else {
-          for (const { releaseId } of pushed) {
-            const entry = waiting.get(releaseId);
-            if (entry) entry.alone = true;
-          }
-        }
-        return 0;
+        return notPushed(pushed, `the Git server refuses the push: ${result.reason}`);
+      case 'stuck':
+        return inDoubt(pushed, `the Git server refuses the push, and no ref has moved: ${result.reason}`);
       case 'unknown':
         log.warn({ reason: result.reason }, 'it is not known whether the push has landed, looking');
-        return outageWaitMs();
+        return inDoubt(pushed, `the push has no answer, and nothing of it is in Git: ${result.reason}`);
     }
   };
 
@@ -216,7 +245,8 @@ export function createOutcomeWriter({
     if (!(error instanceof AgentError)) {
       log.error({ error: stackOf(error) }, 'outcomes could not be written');
     }
-    for (const { outcome } of waiting.values()) block(outcome, messageOf(error));
+    trouble = messageOf(error);
+    for (const { outcome } of waiting.all) block(outcome, trouble);
     return outageWaitMs();
   };
 
@@ -242,17 +272,20 @@ export function createOutcomeWriter({
         );
         return;
       }
-      if (waiting.has(outcome.releaseId)) return;
-      // What another app's rollback stands in the way of may be written together with this one.
-      for (const entry of waiting.values()) delete entry.held;
-      waiting.set(outcome.releaseId, { outcome, alone: false });
+      if (!waiting.add(outcome, clock.elapsed())) return;
+      if (waiting.size === 1) {
+        stopTelling();
+        stopTelling = clock.after(toldAfterMs, tellWhy);
+      }
       woken = true;
       wakeUp();
     },
-    pending: () => [...waiting.values()].map(({ outcome, blocked }) => ({ outcome, blocked })),
+    pending: () => waiting.all.map(({ outcome, blocked }) => ({ outcome, blocked })),
     onWritten: (listener) => void writtenListeners.add(listener),
+    onNeedless: (listener) => void needlessListeners.add(listener),
     onBlocked: (listener) => void blockedListeners.add(listener),
     async run(signal) {
+      signal.addEventListener('abort', () => stopTelling(), { once: true });
       while (!signal.aborted) {
         if (waiting.size === 0) {
           trees.reader.rest();

@@ -19,6 +19,7 @@ const well: SourceStatus = {
   held: undefined,
   trouble: undefined,
   pendingOutcomes: 2,
+  blocked: [],
 };
 
 describe('the ConfigMap serin-status', () => {
@@ -48,6 +49,17 @@ describe('the ConfigMap serin-status', () => {
     expect(lines.at(-1)).toBe('and 70 more');
     expect(data).toMatchObject({ failed: '120', trouble: 'Error: oops' });
     expect(JSON.stringify(data).length).toBeLessThan(30_000);
+  });
+
+  it('says of outcomes that wait what stands in their way, in bounds', () => {
+    const blocked = [
+      'Promotion of a.test: the Git server\nrefuses the push',
+      ...Array<string>(60).fill('x'.repeat(9_000)),
+    ];
+    const lines = (renderStatus({ ...well, blocked }, 'serin').data['blocked-outcomes'] ?? '').split('\n');
+    expect(lines[0]).toBe('Promotion of a.test: the Git server refuses the push');
+    expect(lines).toHaveLength(51);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThan(410);
   });
 });
 

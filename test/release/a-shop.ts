@@ -36,8 +36,8 @@ export interface Shop {
   /** Commits as somebody else; a null removes the file. */
   push(files: Readonly<Record<string, string | null>>, message?: string): Promise<Revision>;
   tip(): Promise<Revision>;
-  /** A writer of its own, with a mirror of its own unless `mirror` names one that exists. */
-  start(mirror?: string): Promise<RunningWriter>;
+  /** A writer of its own, with a mirror of its own unless `mirror` names one that exists. `url` is another way to the repository. */
+  start(mirror?: string, url?: string): Promise<RunningWriter>;
   outcome(verdict: Outcome['verdict'], name: string, revision: Revision, more?: Partial<Outcome>): Promise<Outcome>;
   ledger(name: string): Promise<Ledger>;
   /** `releases/...` tags and the commits that they stand on. */
@@ -99,8 +99,8 @@ function shopOf({ fixture, path, settings, running, render }: Parts): Shop {
     filesAt,
     tip,
     push: async (files, message = 'somebody else') => asRevision(await commitFiles(path, { files, message })),
-    async start(mirror = `writer-${(mirrors += 1)}`) {
-      const repo = await fixture.open(mirror, { url: fixture.server.repoUrl('shop') });
+    async start(mirror = `writer-${(mirrors += 1)}`, url = fixture.server.repoUrl('shop')) {
+      const repo = await fixture.open(mirror, { url });
       const writer = startWriter(repo, settings);
       running.add(writer);
       return writer;

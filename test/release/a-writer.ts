@@ -29,6 +29,7 @@ export interface RunningWriter {
   readonly writer: OutcomeWriter;
   readonly written: Written[];
   readonly blocked: { readonly id: string; readonly reason: string }[];
+  readonly needless: { readonly id: string; readonly reason: string }[];
   /** Problems that were logged at level error: bugs. */
   readonly errors: string[];
   /** Waits until nothing is pending. */
@@ -39,17 +40,20 @@ export interface RunningWriter {
 export function startWriter(repo: GitRepo, change: Partial<WriterSettings> = {}): RunningWriter {
   const written: Written[] = [];
   const blocked: { id: string; reason: string }[] = [];
+  const needless: { id: string; reason: string }[] = [];
   const errors: string[] = [];
   const log = createLogger('error', (line) => errors.push(line));
   const writer = createOutcomeWriter({ repo, clock: fastClock(20), log, settings: { ...settings, ...change } });
   writer.onWritten((outcome, revision, number) => written.push({ outcome, revision, number }));
   writer.onBlocked(({ releaseId }, reason) => blocked.push({ id: releaseId, reason }));
+  writer.onNeedless(({ releaseId }, _, reason) => needless.push({ id: releaseId, reason }));
   const ending = new AbortController();
   const running = writer.run(ending.signal);
   return {
     writer,
     written,
     blocked,
+    needless,
     errors,
     idle: () => eventually('all outcomes written', () => writer.pending().length === 0, 20_000),
     stop: async () => {
