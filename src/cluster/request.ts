@@ -150,6 +150,10 @@ function parseBody(text: string, read: ApiRequest['read'] = (json) => JSON.parse
   }
 }
 
+/** An API server answers 500 also where waiting does not help: a field that no schema declares, an object that its store does not take. */
+const finalMessage =
+  /failed to create typed patch object|field not declared in schema|etcdserver: request is too large|trying to send message larger than max/;
+
 /** Translates a Status answer. The server's message is kept: it names objects and fields, not secrets. */
 export function failureOf({ what }: ApiRequest, status: number, body: unknown): AgentError {
   const said = body as { message?: string; reason?: string } | undefined;
@@ -158,9 +162,8 @@ export function failureOf({ what }: ApiRequest, status: number, body: unknown): 
   const details = { status, reason: (typeof said === 'object' && said?.reason) || '' };
   if (status === 409 && details.reason !== 'AlreadyExists')
     return new AgentError('CLUSTER_CONFLICT', `${what}: ${message}`, { details });
-  // A field that no schema declares makes server-side apply answer 500: waiting does not help.
-  const isUntyped = status === 500 && /failed to create typed patch object|field not declared in schema/.test(message);
-  if (!isUntyped && (status === 429 || status >= 500))
+  const isFinal = status === 500 && finalMessage.test(message);
+  if (!isFinal && (status === 429 || status >= 500))
     return new AgentError('CLUSTER_UNREACHABLE', `${what}: the Kubernetes API answers ${status}: ${message}`, {
       details,
     });

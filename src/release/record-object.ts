@@ -31,11 +31,6 @@ export function recordRef(key: string, namespace: string): ObjectRef {
   return { ...secret, namespace, name: `${namePrefix}${sha256Hex(key).slice(0, 32)}` };
 }
 
-/** Whether an object of the agent's namespace is one of those that its releases are kept in. Nothing of Git is applied to them. */
-export function isRecordName(kind: string, name: string): boolean {
-  return kind === secret.kind && (name.startsWith(namePrefix) || name === sinceName);
-}
-
 export function recordObject(key: string, namespace: string, record: ReleaseRecord) {
   const { apiVersion, kind, name } = recordRef(key, namespace);
   const metadata = { namespace, name, labels: { [recordLabel]: 'true' }, annotations: { [appAnnotation]: key } };

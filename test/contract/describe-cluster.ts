@@ -11,6 +11,7 @@ import { kubectlApplies } from './suite/kubectl-apply.ts';
 import { kubectlOnPods } from './suite/kubectl-pods.ts';
 import { kubectlReads } from './suite/kubectl-read.ts';
 import { kubectlWrites } from './suite/kubectl-write.ts';
+import { limits } from './suite/limits.ts';
 import { listing } from './suite/listing.ts';
 import { notReady } from './suite/not-ready.ts';
 import { objects } from './suite/objects.ts';
@@ -32,6 +33,7 @@ export function describeCluster(name: string, open: () => Promise<OpenedCluster>
     });
     afterAll(() => cluster?.close());
     describe('objects', () => objects(given));
+    describe('limits', () => limits(given));
     describe('lists', () => listing(given));
     describe('watches', () => watching(given));
     describe('field ownership', () => fieldOwnership(given));

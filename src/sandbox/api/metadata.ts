@@ -2,6 +2,7 @@ import type { StoredObject } from '../types.ts';
 import type { Cause } from './failure.ts';
 import type { Json } from './json.ts';
 import { asArray, asObject, asString, clone, equal } from './json.ts';
+import { annotationCauses } from './limits.ts';
 import type { Resource } from './resource.ts';
 
 const subdomain = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
@@ -74,7 +75,7 @@ export function metadataCauses(object: Json): readonly Cause[] {
     const text = keyText(key.toLowerCase());
     if (text !== undefined) report('metadata.annotations', key, text);
   }
-  return causes;
+  return [...causes, ...annotationCauses(asObject(metadata.annotations))];
 }
 
 /**

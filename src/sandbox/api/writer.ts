@@ -6,6 +6,7 @@ import type { Subject } from './failure.ts';
 import { Failure, alreadyExists, badRequest, conflict, forbidden, invalid, modified, notFound } from './failure.ts';
 import type { Json } from './json.ts';
 import { asArray, asObject, asString, clone, equal } from './json.ts';
+import { refuseTooLarge } from './limits.ts';
 import { bumpsGeneration, finalizerCauses, nameCauses, ownedByServer } from './metadata.ts';
 import type { Objects } from './objects.ts';
 import type { Resource } from './resource.ts';
@@ -96,6 +97,7 @@ export function createWriter(objects: Objects, admission: Admission, clock: Cloc
     const admitted = admission.admit(resource, draft, undefined, context);
     if (objects.get(resource.storage, namespace, name)) throw alreadyExists(subjectOf(resource, name));
     const stored = toStored(resource, admitted) as StoredObject;
+    refuseTooLarge(stored);
     return shown(resource, context.dryRun ? stored : objects.put(resource.storage, stored));
   };
 
@@ -134,6 +136,7 @@ export function createWriter(objects: Objects, admission: Admission, clock: Cloc
     }
     if (equal(admitted, live) || sameButTimes(admitted, live)) return live;
     const becomes = toStored(resource, admitted) as StoredObject;
+    refuseTooLarge(becomes);
     if (context.dryRun) return shown(resource, becomes);
     const released =
       stored.metadata.deletionTimestamp !== undefined && asArray(becomes.metadata.finalizers).length === 0;

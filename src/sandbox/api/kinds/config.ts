@@ -1,5 +1,6 @@
 import { badRequest } from '../failure.ts';
 import { asObject, ensure, equal, isObject } from '../json.ts';
+import { configMapCauses, secretCauses } from '../limits.ts';
 import type { KindRules } from './contract.ts';
 import { fallback, immutable, wrong } from './contract.ts';
 
@@ -43,7 +44,9 @@ const frozenFields: KindRules['check'] = (object, live) => {
   return causes;
 };
 
-export const configRules: KindRules = { check: frozenFields };
+export const configRules: KindRules = {
+  check: (object, live) => [...(frozenFields?.(object, live) ?? []), ...configMapCauses(object)],
+};
 
 const isBase64 = (value: unknown): boolean =>
   typeof value === 'string' &&
@@ -64,6 +67,7 @@ export const secretRules: KindRules = {
   },
   check: (object, live) => [
     ...(frozenFields?.(object, live) ?? []),
+    ...secretCauses(object),
     ...(live ? immutable('type', live.type, object.type) : []),
   ],
 };
