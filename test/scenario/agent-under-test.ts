@@ -41,14 +41,16 @@ export interface AgentOptions {
   /** Settings of `serin run`, by name. */
   readonly flags: Readonly<Record<string, string>>;
   readonly onLine: (line: LogLine) => void;
+  /** `tenants` of the settings file. Absent: there are none. Not for processes. */
+  readonly tenants?: unknown;
   /** Dies after so many writes of canaries and pushes to Git. Absent: lives on. Not for processes. */
   readonly writes?: number;
 }
 
 /** The agent as `serin run` joins it, but in this process and with the stage's clock. */
-export async function startInProcess({ clock, flags, onLine, writes }: AgentOptions): Promise<AgentUnderTest> {
+export async function startInProcess({ clock, flags, onLine, tenants, writes }: AgentOptions): Promise<AgentUnderTest> {
   const raw = readSettings({ flags, environment: {}, file: {} });
-  const settings = agentSettings(raw);
+  const settings = agentSettings(raw, { tenants });
   const log = createLogger('debug', (line) => onLine(JSON.parse(line) as LogLine));
   const telemetry = createTelemetry('test', settings.provider);
   const http = createHttp({ userAgent: 'serin', maxBytes: 1_000_000, proxy: { http: raw['http-proxy'] } });

@@ -28,6 +28,8 @@ export interface StageOptions {
   readonly agent?: 'in-process' | 'process';
   /** More settings of `serin run`, by name. */
   readonly flags?: Readonly<Record<string, string>>;
+  /** `tenants` of the settings file. Absent: there are none. */
+  readonly tenants?: unknown;
   /** False: the agent is started by the scenario. */
   readonly started?: boolean;
   /** What the agent takes for the API server stands in front of the real one. */
@@ -233,6 +235,7 @@ async function build(
         clock,
         flags,
         onLine: (line) => log.push(line),
+        tenants: options.tenants,
         ...(writes === undefined ? {} : { writes }),
       });
     },
