@@ -3,6 +3,7 @@ import type { AlertSeverity, AlertSpec, CanarySpec, CanaryStatus, Effect } from 
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { canonicalJson } from '../lib/hash.ts';
 import type { Outbox } from '../lib/outbox.ts';
+import { plainData } from '../lib/plain-text.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { checkUrl, parseAlertProvider } from '../notifiers/alert-provider.ts';
 import { alertFields } from '../notifiers/fields.ts';
@@ -125,7 +126,13 @@ export function createAlerts(
       const { severity, message } = effect;
       const options = { clusterName: settings.clusterName, withDetails: effect.withFields };
       const { namespace, name } = spec;
-      const alert: Alert = { namespace, name, severity, message, fields: alertFields(spec, canary, options) };
+      const alert: Alert = plainData({
+        namespace,
+        name,
+        severity,
+        message,
+        fields: alertFields(spec, canary, options),
+      });
       if (spec.analysis.alerts.length === 0) {
         const { notifier } = settings;
         const who = { key: 'alert', failed: "alert can't be sent" };

@@ -1,4 +1,5 @@
 import type { CanarySpec, CanaryStatus, Decision, Seen } from '../canary/types.ts';
+import { plainLine } from '../lib/plain-text.ts';
 import type { AnalysisStrategy, Telemetry } from './telemetry.ts';
 
 /** What `/metrics` says of canaries. Whatever it says of one goes with it. */
@@ -31,7 +32,7 @@ export function showMeasurement(
   value: number,
 ): void {
   const shown = metric === 'request-duration' ? value / 1_000 : value;
-  telemetry.metricAnalysis.set({ name: target.name, namespace, metric }, shown);
+  telemetry.metricAnalysis.set({ name: target.name, namespace, metric: plainLine(metric) }, shown);
 }
 
 export function createCanarySeries(telemetry: Telemetry): CanarySeries {
@@ -47,7 +48,7 @@ export function createCanarySeries(telemetry: Telemetry): CanarySeries {
     const before = shown.get(key);
     if (before && before.name !== target.name) series.forget(key);
     const now = shown.get(key) ?? { namespace, name: target.name, phase: '', metrics: new Set<string>() };
-    for (const metric of analysis.metrics) now.metrics.add(metric.name);
+    for (const metric of analysis.metrics) now.metrics.add(plainLine(metric.name));
     if (!shown.has(key)) {
       shown.set(key, now);
       countIn(namespace);

@@ -4,6 +4,7 @@ import type { Clock } from '../lib/clock.ts';
 import { fnv1a, sha256Hex } from '../lib/hash.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
+import { plainLine } from '../lib/plain-text.ts';
 import type { KubeObject } from '../manifest/types.ts';
 
 export interface EventRecorder {
@@ -107,7 +108,7 @@ export function createEventRecorder(
         metadata: { name, namespace },
         involvedObject: { ...about },
         reason: 'Synced',
-        message: event.message.slice(0, 1024),
+        message: plainLine(plainLine(event.message).slice(0, 1024)),
         type: event.type,
         source: { component },
         firstTimestamp: at(firstMs),

@@ -5,6 +5,7 @@ import { targets } from '../canary/targets/registry.ts';
 import type { CanaryEvent, CanarySpec, CanaryStatus, Effect, Seen, TrafficSplit } from '../canary/types.ts';
 import { AgentError, assertNever } from '../lib/errors.ts';
 import type { Outbox } from '../lib/outbox.ts';
+import { plainLine } from '../lib/plain-text.ts';
 import { type KubeObject, refOf } from '../manifest/types.ts';
 import { planHome, planRestore, planRoutes } from '../routers/reconcile.ts';
 import type { LiveObjects, RouteContext, Router } from '../routers/router.ts';
@@ -67,7 +68,8 @@ export function createEffects(deps: Deps, { recorder, releases, outbox, key }: E
   const { cluster, clock, http, log, settings } = deps;
   const tellHooks = createEventHooks(deps, outbox);
 
-  const tell: Effects['tell'] = (canary, spec, event) => {
+  const tell: Effects['tell'] = (canary, spec, said) => {
+    const event = { ...said, message: plainLine(said.message) };
     // Flagger logs most warnings as info.
     const level = event.type === 'Warning' && event.level === 'info' ? 'warn' : event.level;
     log[level]({ canary: `${spec.name}.${spec.namespace}` }, event.message);

@@ -2,6 +2,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import type { Clock } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
+import { plainData } from '../lib/plain-text.ts';
 import type { KubeObject, Problem } from '../manifest/types.ts';
 import type { EventRecorder } from './event-recorder.ts';
 
@@ -60,7 +61,7 @@ export function renderStatus(status: SourceStatus, namespace: string): KubeObjec
       source: `${branch}:/${path}`,
       failed: String(errors.length),
       'pending-outcomes': String(pendingOutcomes),
-      ...Object.fromEntries(known),
+      ...plainData(Object.fromEntries(known)),
     },
   };
 }

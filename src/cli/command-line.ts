@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { Argument, Command, CommanderError, Option } from 'commander';
 import { environmentName, type Setting, settings } from '../config/settings.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
+import { plainText } from '../lib/plain-text.ts';
 import type { GateOptions } from './gate.ts';
 import type { BenchClusterOptions } from './bench-cluster.ts';
 import type { SandboxCommandOptions } from './sandbox.ts';
@@ -34,7 +35,7 @@ export async function serve(line: CommandLine, command: (context: CommandContext
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
     if (error instanceof AgentError) {
-      for (const text of error.message.split('\n')) line.stderr.write(`serin: ${text}\n`);
+      for (const text of error.message.split('\n')) line.stderr.write(`serin: ${plainText(text)}\n`);
       return error.code === 'CONFIG_INVALID' ? exitCodes.usage : exitCodes.failed;
     }
     line.stderr.write(`serin: ${error instanceof Error ? (error.stack ?? error.message) : messageOf(error)}\n`);

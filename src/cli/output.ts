@@ -1,4 +1,5 @@
 import pc from 'picocolors';
+import { plainText } from '../lib/plain-text.ts';
 
 /** The only writer to standard output. A terminal gets colour and alignment, a pipe plain lines. */
 export interface Output {
@@ -27,15 +28,21 @@ export function createOutput(stream: OutputStream, environment: Readonly<Record<
     liveLines = 0;
   };
   let kept: readonly string[] = [];
+  const plain = (text: string): string =>
+    text
+      .split(sequences)
+      .map((part) => (isSequence(part) ? part : plainText(part)))
+      .join('');
   const draw = (lines: readonly string[]): void => {
     const width = Math.max(20, (stream.columns ?? 120) - 1);
-    stream.write(`${lines.map((line) => cut(line, width)).join('\n')}\n`);
+    stream.write(`${lines.map((line) => cut(plain(line), width)).join('\n')}\n`);
     liveLines = lines.length;
   };
   return {
     isTerminal,
     colour,
-    line(text = '') {
+    line(said = '') {
+      const text = plain(said);
       if (!isTerminal) {
         stream.write(`${text}\n`);
         return;

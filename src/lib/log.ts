@@ -1,5 +1,6 @@
 import { writeSync } from 'node:fs';
 import { pino } from 'pino';
+import { plainJsonLine } from './plain-text.ts';
 
 /** JSON lines. `msg` is the text that users search for; everything else goes into fields. */
 export interface Logger {
@@ -20,7 +21,8 @@ export function createLogger(level: LogLevel, write?: (line: string) => void): L
     timestamp: () => `,"ts":"${new Date().toISOString()}"`,
     formatters: { level: (label: string) => ({ level: label }) },
   };
-  return pino(options, { write: write ?? toStandardError() });
+  const out = write ?? toStandardError();
+  return pino(options, { write: (line: string) => out(plainJsonLine(line)) });
 }
 
 /** So long may lines wait for others to go out together with them: a write for each costs more than all else about it. */

@@ -1,5 +1,6 @@
 import { withoutGuessable } from '../canary/secret-checksums.ts';
 import type { CommitDraft, Revision, Signature, TagDraft } from '../git/repo.ts';
+import { plainData, plainText } from '../lib/plain-text.ts';
 import { fileBytes } from './file-bytes.ts';
 import { holdsRelease, type Ledger, ledgerPath, type QuarantineEntry, type StableEntry } from './ledger.ts';
 import { LedgerFile, withQuarantine, withRemoved, withStable, withWithdrawn } from './ledger-file.ts';
@@ -112,7 +113,7 @@ function tagOf(outcome: Outcome, number: number, message: string, settings: Comp
   return {
     name: `${tagFolder(settings, app)}${number}`,
     target: state.revision,
-    message,
+    message: plainText(message),
     tagger: signature(settings, atMs),
   };
 }
@@ -150,7 +151,7 @@ export function composeWithdrawal(draft: Draft, outcome: Outcome, settings: Comp
   const { releaseId, atMs, state, takenBackAt = '' } = outcome;
   const entry = { releaseId, revision: state.revision, at: time(atMs), images: state.images, takenBackAt };
   const message = outcomeMessage(outcome, contextOf(file.ledger.stable, undefined, 'only-recorded', settings));
-  const files = new Map([[path, withWithdrawn(file, entry)]]);
+  const files = new Map([[path, withWithdrawn(file, plainData(entry))]]);
   commit(draft, { files, message, outcomes: [outcome], number: undefined }, settings);
   return { kind: 'composed' };
 }
@@ -168,7 +169,7 @@ export function composeClosing(
   if (file.ledger.removed) return { kind: 'written', number: undefined };
   const entry = { revision: outcome.state.revision, at: time(outcome.atMs), ...(by === undefined ? {} : { by }) };
   const message = closingMessage(outcome, settings);
-  const files = new Map([[path, withRemoved(file, entry)]]);
+  const files = new Map([[path, withRemoved(file, plainData(entry))]]);
   commit(draft, { files, message, outcomes: [outcome], number: undefined }, settings);
   return { kind: 'composed' };
 }
@@ -297,7 +298,8 @@ interface Writing {
 function commit(draft: Draft, { files, message, outcomes, number }: Writing, settings: ComposeSettings): void {
   const atMs = Math.max(...outcomes.map((outcome) => outcome.atMs));
   const contents = new Map([...files].map(([path, text]) => [path, text === null ? null : fileBytes(text)]));
-  draft.commits.push({ draft: { files: contents, message, author: signature(settings, atMs) }, outcomes, number });
+  const commitDraft = { files: contents, message: plainText(message), author: signature(settings, atMs) };
+  draft.commits.push({ draft: commitDraft, outcomes, number });
   const edits = new Map<string, string | null>();
   for (const [path, text] of files) {
     if (draft.ledgers.has(path)) draft.ledgers.set(path, text === null ? undefined : new LedgerFile(path, text));
@@ -312,7 +314,7 @@ const time = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}
 
 function stableEntry({ releaseId, atMs, state }: Outcome, release: number): StableEntry {
   const { revision, images, templateHash, configs, content } = state;
-  return {
+  return plainData({
     release,
     releaseId,
     revision,
@@ -321,12 +323,12 @@ function stableEntry({ releaseId, atMs, state }: Outcome, release: number): Stab
     templateHash,
     configs: withoutGuessable(configs),
     content,
-  };
+  });
 }
 
 function quarantineEntry({ releaseId, atMs, state, failedCheck }: Outcome): QuarantineEntry {
   const { revision, images, templateHash, content } = state;
-  return {
+  return plainData({
     releaseId,
     revision,
     at: time(atMs),
@@ -335,5 +337,5 @@ function quarantineEntry({ releaseId, atMs, state, failedCheck }: Outcome): Quar
     content,
     failedCheck: failedCheck?.name ?? '',
     reason: failedCheck?.reason ?? 'failed',
-  };
+  });
 }

@@ -1,3 +1,5 @@
+import { plainText } from '../lib/plain-text.ts';
+
 const segmenter = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
 /** Texts are cut here before anything looks at the whole. */
@@ -33,9 +35,5 @@ export function middleCut(text: string, max: number): string {
 export const lengthOf = (text: string): number => lettersOf(text).length;
 
 function flattened(text: string): string {
-  return text
-    .slice(0, cutAt)
-    .replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ')
-    .replaceAll(/[\u200E\u200F\u202A-\u202E\u2066-\u2069]/g, '')
-    .trim();
+  return plainText(text.slice(0, cutAt).replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ')).trim();
 }

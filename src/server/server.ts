@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { Registry } from 'prom-client';
 import { messageOf } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
+import { plainLine } from '../lib/plain-text.ts';
 import { listen, type RunningServer } from './listen.ts';
 
 export type { RunningServer };
@@ -32,8 +33,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       response.end(request.method === 'HEAD' ? undefined : body);
     };
     const report = (reasons: readonly string[], remarks: readonly string[] = []): void => {
-      if (reasons.length > 0) return answer(503, `${[...reasons, ...remarks].join('\n')}\n`);
-      return answer(200, remarks.length === 0 ? 'OK' : `OK\n${remarks.join('\n')}\n`);
+      if (reasons.length > 0) return answer(503, `${[...reasons, ...remarks].map(plainLine).join('\n')}\n`);
+      return answer(200, remarks.length === 0 ? 'OK' : `OK\n${remarks.map(plainLine).join('\n')}\n`);
     };
     if (request.method !== 'GET' && request.method !== 'HEAD') return answer(405, 'only GET\n');
     const path = (request.url ?? '/').split('?')[0];

@@ -1,3 +1,4 @@
+import { hostileText, unseenIn } from '../helpers/hostile-text.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { adoptionMessage, type MessageContext, outcomeMessage } from '../../src/release/message.ts';
@@ -357,5 +358,44 @@ describe('the message of an outcome', () => {
       ];
       expect(keys.filter((key) => !known.includes(key))).toEqual([]);
     }
+  });
+
+  it('holds nothing that no reader sees, and no trailer or line that others wrote, whatever they put into it', () => {
+    const texts = fc.record({
+      name: hostileText,
+      reason: hostileText,
+      text: hostileText,
+      image: hostileText,
+      cluster: hostileText,
+    });
+    fc.assert(
+      fc.property(
+        texts,
+        fc.constantFrom('promoted', 'rolled-back', 'withdrawn'),
+        ({ name, reason, text, image, cluster }, verdict) => {
+          const { state, evidence } = anOutcome();
+          const outcome = anOutcome({
+            verdict,
+            state: { ...state, images: { [name]: image }, configs: { [`configmap/${name}`]: text } },
+            failedCheck: { name, reason, detail: [text, reason] },
+            evidence: evidence.map((one) => ({ ...one, checks: [{ name, passed: false, text }] })),
+            changes: [text, name],
+          });
+          const said = new Map([[state.revision, { subject: text, author: name }]]);
+          const message = outcomeMessage(outcome, {
+            cluster,
+            agentVersion: '1',
+            said,
+            number: 1,
+            change: 'reverted',
+            previousImages: { [name]: text },
+            previousConfigs: {},
+          });
+          expect(unseenIn(message)).toEqual([]);
+          expect(message.split('\n').filter((line) => line.startsWith('Verdict: '))).toEqual([`Verdict: ${verdict}`]);
+          expect(message.split('\n')[0]?.length).toBeGreaterThan(0);
+        },
+      ),
+    );
   });
 });
