@@ -13,6 +13,9 @@ const webhookTypes: readonly WebhookType[] = [
   'rollback',
 ];
 const defaultTimeoutMs = 10_000;
+/** Longer ones count as this, and more repeats as so many: no webhook may keep a socket and a question for days. */
+export const longestTimeoutMs = 3_600_000;
+export const mostRetries = 20;
 
 export function parseWebhooks(value: unknown, field: string, check: FieldChecks): readonly WebhookSpec[] {
   return check.list(value, field).map((hook, index) => parseWebhook(hook, `${field}[${index}]`, check));
@@ -30,7 +33,7 @@ function parseWebhook(hook: Json, field: string, check: FieldChecks): WebhookSpe
     type: check.oneOf(hook['type'], `${field}.type`, webhookTypes) ?? 'rollout',
     url,
     timeoutMs: timeoutOf(hook['timeout'], `${field}.timeout`, check),
-    retries: check.whole(hook['retries'], `${field}.retries`, 0) ?? 0,
+    retries: Math.min(check.whole(hook['retries'], `${field}.retries`, 0) ?? 0, mostRetries),
     disableTls: check.flag(hook['disableTLS'], `${field}.disableTLS`),
     muteAlert: check.flag(hook['muteAlert'], `${field}.muteAlert`),
     metadata: check.texts(hook['metadata'], `${field}.metadata`),
@@ -40,5 +43,5 @@ function parseWebhook(hook: Json, field: string, check: FieldChecks): WebhookSpe
 /** Flagger takes a text of fewer than two characters for none. */
 function timeoutOf(value: unknown, field: string, check: FieldChecks): number {
   if (typeof value === 'string' && value.length < 2) return defaultTimeoutMs;
-  return check.durationMs(value, field) || defaultTimeoutMs;
+  return Math.min(check.durationMs(value, field) || defaultTimeoutMs, longestTimeoutMs);
 }

@@ -1,5 +1,6 @@
 import { formatGoDuration, parseGoDuration } from '../lib/duration.ts';
 import type { Finding } from './field-checks.ts';
+import { longestTimeoutMs, mostRetries } from './parse-webhooks.ts';
 import { type Json, jsonOf, listOf, numberOf, textOf } from './json.ts';
 
 /** Numbers of an analysis that count as others, and ranges that judge the wrong way round. `minIntervalMs`: undefined where it is not known. */
@@ -26,10 +27,24 @@ export function raisedValues(analysis: Json, field: string, minIntervalMs: numbe
     });
   const step = numberOf(analysis['stepWeight']) ?? 0;
   if (step > 100) findings.push({ field: `${field}.stepWeight`, message: `${step} counts as 100: there is one step` });
+  listOf(analysis['webhooks']).forEach((hook, index) =>
+    findings.push(...cappedHook(hook, `${field}.webhooks[${index}]`)),
+  );
   listOf(analysis['metrics']).forEach((metric, index) =>
     findings.push(...wrongWay(metric, `${field}.metrics[${index}]`)),
   );
   return findings;
+}
+
+function cappedHook(hook: Json, field: string): readonly Finding[] {
+  const [retries, timeout] = [numberOf(hook['retries']) ?? 0, textOf(hook['timeout']) ?? ''];
+  const isLong = (parseGoDuration(timeout) ?? 0) > longestTimeoutMs;
+  return [
+    ...(retries > mostRetries ? [{ field: `${field}.retries`, message: `${retries} counts as ${mostRetries}` }] : []),
+    ...(isLong
+      ? [{ field: `${field}.timeout`, message: `${timeout} counts as ${formatGoDuration(longestTimeoutMs)}` }]
+      : []),
+  ];
 }
 
 function wrongWay(metric: Json, place: string): readonly Finding[] {

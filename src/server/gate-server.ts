@@ -1,8 +1,8 @@
-import { createServer, type IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { messageOf } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import { type GateToken, rightOf } from './gate-tokens.ts';
-import { listen, type RunningServer } from './listen.ts';
+import { createLimitedServer, listen, type RunningServer } from './listen.ts';
 
 /** What stands behind the gates. */
 export interface GateKeeper {
@@ -39,7 +39,7 @@ const namePattern = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
  */
 export async function startGateServer(options: GateServerOptions): Promise<RunningServer> {
   const { port, host, log } = options;
-  const server = createServer((request, response) => {
+  const server = createLimitedServer((request, response) => {
     answer(request, options)
       .catch((error: unknown): Reply => {
         log.error({ reason: messageOf(error) }, 'a gate could not be answered for');

@@ -1,4 +1,4 @@
-import type { Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { AgentError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
@@ -17,11 +17,66 @@ export interface ListenOptions {
   readonly log: Logger;
 }
 
-/** Opens a server with limits against slow callers. Throws CONFIG_INVALID that names the setting. */
+/**
+ * A server with limits against slow callers. How long headers and a whole request may take is looked at each second; Node's own default
+ * is half a minute, whatever the limits are.
+ */
+export function createLimitedServer(answer: RequestListener, limits: Partial<CallerLimits> = {}): Server {
+  const { headersMs, requestMs, answerMs, connectionsOfOne } = { ...callerLimits, ...limits };
+  const server = createServer(
+    {
+      headersTimeout: headersMs,
+      requestTimeout: requestMs,
+      keepAliveTimeout: 15_000,
+      connectionsCheckingInterval: Math.min(1_000, headersMs),
+      maxHeaderSize: 16_384,
+    },
+    (request, response) => {
+      // Whoever takes an answer byte by byte makes us keep the rest of it.
+      const timer = setTimeout(() => request.socket.destroy(), answerMs).unref();
+      response.once('close', () => clearTimeout(timer));
+      answer(request, response);
+    },
+  );
+  server.maxConnections = callerLimits.connections;
+  const open = new Map<string, number>();
+  server.on('connection', (socket) => {
+    const caller = socket.remoteAddress ?? '';
+    const count = (open.get(caller) ?? 0) + 1;
+    open.set(caller, count);
+    socket.once('close', () => {
+      const left = (open.get(caller) ?? 1) - 1;
+      if (left > 0) open.set(caller, left);
+      else open.delete(caller);
+    });
+    // One that opens very many must not keep the kubelet out.
+    if (count > connectionsOfOne) socket.destroy();
+  });
+  return server;
+}
+
+export interface CallerLimits {
+  /** From the connection, or the end of the request before, to the last header. */
+  readonly headersMs: number;
+  /** Likewise to the last byte of the body. */
+  readonly requestMs: number;
+  /** From the headers to the last byte of the answer. */
+  readonly answerMs: number;
+  readonly connections: number;
+  /** From one address. */
+  readonly connectionsOfOne: number;
+}
+
+export const callerLimits: CallerLimits = {
+  headersMs: 5_000,
+  requestMs: 10_000,
+  answerMs: 60_000,
+  connections: 1_024,
+  connectionsOfOne: 64,
+};
+
+/** Opens a server. Throws CONFIG_INVALID that names the setting. */
 export async function listen(server: Server, { port, host, setting, log }: ListenOptions): Promise<RunningServer> {
-  server.requestTimeout = 10_000;
-  server.headersTimeout = 5_000;
-  server.keepAliveTimeout = 15_000;
   await new Promise<void>((resolve, reject) => {
     const refuse = (cause: Error): void => {
       const message = `${setting}: cannot listen on port ${port}: ${cause.message}`;

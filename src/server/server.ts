@@ -1,9 +1,8 @@
-import { createServer, type Server } from 'node:http';
 import type { Registry } from 'prom-client';
 import { messageOf } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import { plainLine } from '../lib/plain-text.ts';
-import { listen, type RunningServer } from './listen.ts';
+import { createLimitedServer, listen, type RunningServer } from './listen.ts';
 
 export type { RunningServer };
 
@@ -27,7 +26,7 @@ export interface ServerOptions {
 /** `/metrics` for Prometheus, `/healthz` and `/readyz` for the kubelet. Nothing here changes anything. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { registry, notReady, notes, notAlive, log } = options;
-  const server: Server = createServer((request, response) => {
+  const server = createLimitedServer((request, response) => {
     const answer = (status: number, body: string, type = 'text/plain; charset=utf-8'): void => {
       response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' });
       response.end(request.method === 'HEAD' ? undefined : body);

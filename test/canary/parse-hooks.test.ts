@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseCanary } from '../../src/canary/parse.ts';
+import { warningsOf } from '../../src/canary/warnings.ts';
 import type { AnalysisSpec } from '../../src/canary/types.ts';
 
 const read = (analysis: object): AnalysisSpec =>
@@ -28,6 +29,9 @@ describe('webhooks', () => {
     ['5s', 5_000],
     ['1m30s', 90_000],
     ['250ms', 250],
+    ['1h', 3_600_000],
+    ['1h1ms', 3_600_000],
+    ['1000000h', 3_600_000],
   ])('with timeout %j wait so many milliseconds: %i', (timeout, timeoutMs) => {
     expect(read({ webhooks: [hook({ timeout })] }).webhooks[0]?.timeoutMs).toBe(timeoutMs);
   });
@@ -36,6 +40,35 @@ describe('webhooks', () => {
     expect(() => read({ webhooks: [hook({ timeout: 'soon' })] })).toThrow(/webhooks\[0\]\.timeout/);
     expect(() => read({ webhooks: [hook({ retries: -1 })] })).toThrow(/webhooks\[0\]\.retries/);
     expect(() => read({ webhooks: [hook({ url: 'ftp://hooks/' })] })).toThrow(/webhooks\[0\]\.url/);
+  });
+
+  it.each([
+    [0, 0],
+    [20, 20],
+    [21, 20],
+    [2_147_483_647, 20],
+  ])('with %i retries are tried again %i times', (retries, times) => {
+    expect(read({ webhooks: [hook({ retries })] }).webhooks[0]?.retries).toBe(times);
+  });
+
+  it('of which less is done than they say are named by validate', () => {
+    const said = (more: object): readonly string[] =>
+      warningsOf(
+        {
+          apiVersion: 'flagger.app/v1beta1',
+          kind: 'Canary',
+          metadata: { name: 'app', namespace: 'demo' },
+          spec: { analysis: { interval: '1m', threshold: 1, stepWeight: 10, webhooks: [hook(more)] } },
+        },
+        'traefik',
+        10_000,
+      ).map(({ field, message }) => `${field} ${message}`);
+    expect(said({ retries: 21, timeout: '61m' })).toEqual([
+      'spec.analysis.webhooks[0].retries 21 counts as 20',
+      'spec.analysis.webhooks[0].timeout 61m counts as 1h0m0s',
+    ]);
+    expect(said({ retries: 20, timeout: '60m' })).toEqual([]);
+    expect(said({ retries: 1e9, timeout: '99999h' })).toHaveLength(2);
   });
 
   it('without a type are checks of the analysis', () => {

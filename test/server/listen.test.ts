@@ -1,7 +1,9 @@
 import { createServer } from 'node:http';
-import { expect, it } from 'vitest';
+import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
 import { createLogger } from '../../src/lib/log.ts';
-import { listen } from '../../src/server/listen.ts';
+import { callerLimits, createLimitedServer, listen } from '../../src/server/listen.ts';
 
 it('a connection that cannot be taken is told, and does not end the agent', async () => {
   const lines: string[] = [];
@@ -18,4 +20,89 @@ it('a connection that cannot be taken is told, and does not end the agent', asyn
   } finally {
     await running.close();
   }
+});
+
+describe('callers', () => {
+  const limits = { headersMs: 300, requestMs: 600, answerMs: 900 };
+  const log = createLogger('silent');
+
+  it.each([
+    ['says nothing', () => undefined],
+    ['sends its first line and nothing more', (socket: Socket) => void socket.write('GET / HTTP/1.1\r\n')],
+    [
+      'sends a header now and then',
+      (socket: Socket) => {
+        socket.write('GET / HTTP/1.1\r\n');
+        return setInterval(() => socket.write('x-a: b\r\n'), 50);
+      },
+    ],
+    [
+      'sends its body byte by byte',
+      (socket: Socket) => {
+        socket.write('POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10000\r\n\r\n');
+        return setInterval(() => socket.write('x'), 50);
+      },
+    ],
+    [
+      'takes no answer',
+      (socket: Socket) => {
+        socket.pause();
+        socket.write('GET /large HTTP/1.1\r\nhost: a\r\n\r\n');
+      },
+    ],
+  ])('one that %s is cut off, and others are answered', async (_, act) => {
+    const server = createLimitedServer((request, response) => {
+      request.resume();
+      response.end(request.url === '/large' ? 'x'.repeat(50_000_000) : 'here');
+    }, limits);
+    const running = await listen(server, { port: 0, host: '127.0.0.1', setting: '--port', log });
+    const closed: number[] = [];
+    server.on('connection', (socket) => {
+      const started = performance.now();
+      socket.once('close', () => closed.push(performance.now() - started));
+    });
+    const caller = connect(running.port, '127.0.0.1');
+    caller.on('error', () => undefined);
+    const timer = act(caller);
+    try {
+      await sleep(50);
+      expect(await (await fetch(`http://127.0.0.1:${running.port}`, { headers: { connection: 'close' } })).text()).toBe(
+        'here',
+      );
+      const until = performance.now() + 5_000;
+      while (closed.length < 2 && performance.now() < until) await sleep(20);
+      expect(closed).toHaveLength(2);
+    } finally {
+      clearInterval(timer ?? undefined);
+      caller.destroy();
+      await running.close();
+    }
+  });
+
+  it('have only so many connections from one address', async () => {
+    const server = createLimitedServer((_request, response) => response.end('here'), { connectionsOfOne: 3 });
+    const running = await listen(server, { port: 0, host: '127.0.0.1', setting: '--port', log });
+    const callers = Array.from({ length: 10 }, () => connect(running.port, '127.0.0.1').on('error', () => undefined));
+    try {
+      const until = performance.now() + 5_000;
+      const left = (): number => callers.filter(({ closed, destroyed }) => !closed && !destroyed).length;
+      while (left() !== 3 && performance.now() < until) {
+        for (const caller of callers) caller.resume();
+        await sleep(20);
+      }
+      expect(left()).toBe(3);
+      for (const caller of callers) caller.destroy();
+      await sleep(50);
+      expect(await (await fetch(`http://127.0.0.1:${running.port}`)).text()).toBe('here');
+    } finally {
+      for (const caller of callers) caller.destroy();
+      await running.close();
+    }
+  });
+
+  it('are looked at so often that their limits are what they say', () => {
+    const server = createLimitedServer((_request, response) => response.end());
+    expect(server).toMatchObject({ headersTimeout: callerLimits.headersMs, requestTimeout: callerLimits.requestMs });
+    expect(server.maxConnections).toBe(1_024);
+  });
 });
