@@ -12,6 +12,7 @@ import { parseGoDuration } from '../lib/duration.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { createHttp } from '../lib/http-client.ts';
 import { createLogger, type LogLevel } from '../lib/log.ts';
+import { isReadable } from '../lib/plain-http.ts';
 import { createTenancy } from '../manifest/tenancy.ts';
 import { startGateServer } from '../server/gate-server.ts';
 import { parseGateTokens } from '../server/gate-tokens.ts';
@@ -89,6 +90,7 @@ export async function runAgent(
       ...(raw['git-ca-file'] === '' ? {} : { ca: await readText('--git-ca-file', raw['git-ca-file']) }),
     });
     closing.push(() => repo.close());
+    for (const message of readableTokens(raw)) log.warn({}, message);
     const deps: Deps = { clock, log, http, cluster, repo, telemetry, settings };
     let agent: Agent | undefined;
     // First, so that an agent that is not wanted here has done nothing yet.
@@ -139,6 +141,19 @@ export interface Surroundings {
   readonly tenants?: unknown;
   /** Namespace of the pod that the agent runs in. Absent: it runs elsewhere. */
   readonly podNamespace?: string | undefined;
+}
+
+/** Settings by which a token goes where everybody on the way can read it. */
+export function readableTokens(raw: RawSettings): readonly string[] {
+  const said = (setting: string, what: string): string =>
+    `--${setting} is plain HTTP: everybody on the way can read ${what}; use https`;
+  const hasGitToken = raw['git-password-file'] !== '' || /^[^/]*\/\/[^/]*@/.test(raw['git-url']);
+  return [
+    ...(hasGitToken && isReadable(raw['git-url'])
+      ? [said('git-url', 'the password or token for Git, and push with it')]
+      : []),
+    ...(raw['slack-token'] !== '' && isReadable(raw['slack-url']) ? [said('slack-url', 'the token for it')] : []),
+  ];
 }
 
 export function agentSettings(raw: RawSettings, { tenants, podNamespace: pod }: Surroundings = {}): AgentSettings {

@@ -42,6 +42,16 @@ export async function authorization(auth: GitAuth | undefined): Promise<string |
   }
 }
 
+/** What must not be told to anybody: password or token, and the header that they are sent in. Empty where they cannot be read. */
+export async function credentialTexts(auth: GitAuth | undefined): Promise<readonly string[]> {
+  const header = await authorization(auth).catch(() => undefined);
+  const value = header?.replace(/^\S+ /, '') ?? '';
+  if (value === '') return [];
+  if (auth?.kind === 'bearer') return [value];
+  const pair = Buffer.from(value, 'base64').toString('utf8');
+  return [value, pair.slice(pair.indexOf(':') + 1)].filter((text) => text !== '');
+}
+
 const basic = (username: string, password: string): string =>
   `Basic ${Buffer.from(`${username}:${password}`, 'utf8').toString('base64')}`;
 

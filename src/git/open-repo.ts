@@ -5,6 +5,7 @@ import { type Logger, silentLogger } from '../lib/log.ts';
 import { Ancestry, type Parents, parentsIn } from './ancestry.ts';
 import { type GitAuth, parseRemote } from './credentials.ts';
 import { FOLDER, SUBMODULE } from './folder.ts';
+import { hushed } from './hushed.ts';
 import { LocalMirror } from './local-mirror.ts';
 import { parseTag } from './objects.ts';
 import { ingestPack } from './pack-ingest.ts';
@@ -69,11 +70,8 @@ export async function openRepo(options: RepoOptions): Promise<GitRepo & { close(
   // Former versions cloned there; a crash may have left it.
   await rm(join(options.dir, 'clone.tmp'), { recursive: true, force: true });
   const mirror = await LocalMirror.open(options.dir, remote.url, options.branch);
-  return new HttpGitRepo(
-    options,
-    mirror,
-    createTransport({ ...defaultGitLimits, ...options.limits, ...options, remote }),
-  );
+  const transport = createTransport({ ...defaultGitLimits, ...options.limits, ...options, remote });
+  return hushed(new HttpGitRepo(options, mirror, transport), remote.auth);
 }
 
 class HttpGitRepo implements GitRepo {

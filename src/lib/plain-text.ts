@@ -2,9 +2,8 @@
  * What a reader does not see, or what changes how he sees the rest: controls but line ends, line and paragraph separators, marks that turn
  * a line around or hide letters, halves of surrogate pairs. Joiners and variants stay, which scripts and emoji need.
  */
-// oxlint-disable-next-line no-control-regex
 const unseen =
-  /[\u0000-\u0009\u000B-\u001F\u007F-\u009F\u2028\u2029]|(?![\u200C\u200D\uFE00-\uFE0F])[\p{Cf}\p{Default_Ignorable_Code_Point}]|\p{Cs}/u;
+  /(?!\n)\p{Cc}|\u2028|\u2029|(?!\u200C|\u200D|\p{Variation_Selector})(?:\p{Cf}|\p{Default_Ignorable_Code_Point})|\p{Cs}/u;
 const everyUnseen = new RegExp(unseen, 'gu');
 
 /**

@@ -9,6 +9,11 @@ const wordLength = 4;
  * Lines stay lines. Work is linear in text times values; callers bound both.
  */
 export function redact(text: string, secrets: readonly string[] = []): string {
+  return withoutBlocks(withoutSecrets(text, secrets).split('\n')).map(redactLine).join('\n');
+}
+
+/** Only without the given values, in the same spellings: what else looks like a secret stays, as names of commits do. */
+export function withoutSecrets(text: string, secrets: readonly string[]): string {
   const spelled = new Set(secrets.flatMap(spellings));
   let left = text;
   // The longest first: one value may be part of another.
@@ -16,7 +21,7 @@ export function redact(text: string, secrets: readonly string[] = []): string {
     if (value.length >= wordLength) left = left.replaceAll(value, hidden);
     else left = left.replaceAll(new RegExp(`(?<![\\p{L}\\p{N}])${escaped(value)}(?![\\p{L}\\p{N}])`, 'gu'), hidden);
   }
-  return withoutBlocks(left.split('\n')).map(redactLine).join('\n');
+  return left;
 }
 
 function spellings(secret: string): readonly string[] {

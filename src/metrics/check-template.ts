@@ -1,4 +1,5 @@
 import { AgentError, messageOf } from '../lib/errors.ts';
+import { isReadable } from '../lib/plain-http.ts';
 import { checkTemplate } from '../lib/template.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { metricProviderFor } from './registry.ts';
@@ -19,6 +20,8 @@ export interface TemplateProblem {
   /** Path of the field, e.g. `spec.query`. */
   readonly field: string;
   readonly message: string;
+  /** Absent: an error. */
+  readonly severity?: 'warning';
 }
 
 /** Why a query cannot be rendered, whatever the values; undefined where it can. */
@@ -35,7 +38,7 @@ export function queryProblem(query: string): string | undefined {
 /** What is wrong with a MetricTemplate, as far as it can be told without asking anybody. */
 export function metricTemplateProblems(template: KubeObject): readonly TemplateProblem[] {
   const { provider = {}, query } = (template['spec'] ?? {}) as {
-    readonly provider?: { readonly type?: unknown; readonly address?: unknown };
+    readonly provider?: { readonly type?: unknown; readonly address?: unknown; readonly secretRef?: unknown };
     readonly query?: unknown;
   };
   const problems: TemplateProblem[] = [];
@@ -46,6 +49,10 @@ export function metricTemplateProblems(template: KubeObject): readonly TemplateP
   } catch (error) {
     if (!(error instanceof AgentError)) throw error;
     problems.push({ field: 'spec.provider', message: messageOf(error) });
+  }
+  if (isReadable(address) && (provider.secretRef ?? undefined) !== undefined) {
+    const message = 'is plain HTTP: everybody on the way can read what spec.provider.secretRef names; use https';
+    problems.push({ field: 'spec.provider.address', message, severity: 'warning' });
   }
   if (typeof query !== 'string' || query.trim() === '') {
     problems.push({ field: 'spec.query', message: 'the query is missing' });

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { agentSettings } from '../../src/cli/run.ts';
+import { agentSettings, readableTokens } from '../../src/cli/run.ts';
 import { withTempDir } from '../helpers/temp-repo.ts';
 import { readSettings } from '../../src/config/settings.ts';
 
@@ -19,6 +19,21 @@ it('folders of the repository are taken however people write them', () => {
     'clusters/eu',
     'meta/ledgers',
   ]);
+});
+
+it.each([
+  [{ 'git-url': 'http://git.example.com/x.git', 'git-password-file': '/token' }, 1],
+  [{ 'git-url': 'http://me:topsecret@git.example.com/x.git' }, 1],
+  [{ 'git-url': 'http://topsecret@git.example.com/x.git' }, 1],
+  [{ 'git-url': 'http://git.example.com/x.git' }, 0],
+  [{ 'git-url': 'https://me:topsecret@git.example.com/x.git' }, 0],
+  [{ 'git-url': 'http://127.0.0.1/x.git', 'git-password-file': '/token' }, 0],
+  [{ 'git-url': 'https://git/x', 'slack-url': 'http://slack.internal/topsecret', 'slack-token': 'topsecret' }, 1],
+  [{ 'git-url': 'https://git/x', 'slack-url': 'https://slack.com/topsecret', 'slack-token': 'topsecret' }, 0],
+])('a token that can be read on its way is warned of, and not told: %j', (flags, count) => {
+  const warnings = readableTokens(readSettings({ flags, environment: {}, file: {} }));
+  expect(warnings).toHaveLength(count);
+  expect(warnings.join('')).not.toContain('topsecret');
 });
 
 it('a folder outside of the repository is refused', () => {

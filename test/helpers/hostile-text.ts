@@ -2,7 +2,7 @@ import fc from 'fast-check';
 
 /** Code points that no reader sees, or that change what he sees of others. */
 const unseen =
-  /[\u0000-\u0009\u000B-\u001F\u007F-\u009F\u2028\u2029\u202A-\u202E\u2066-\u206F\u200B\u200E\u200F\u061C\u00AD\uFEFF\u2060-\u2064\u{E0000}-\u{E007F}]|\p{Cs}/gu;
+  /(?!\n)\p{Cc}|[\u2028\u2029\u202A-\u202E\u2066-\u206F\u200B\u200E\u200F\u061C\u00AD\uFEFF\u2060-\u2064]|[\u{E0000}-\u{E007F}]|\p{Cs}/gu;
 
 /** Those that are in a text, as numbers. */
 export const unseenIn = (text: string): readonly string[] =>

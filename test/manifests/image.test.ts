@@ -68,3 +68,15 @@ describe('the image', () => {
       expect(readdirSync(join(dir, 'tmp'))).toEqual([]);
     }));
 });
+
+it('every package that may be installed, for whatever machine, is known by its content', () => {
+  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
+    packages: Readonly<Record<string, { readonly integrity?: string; readonly optionalDependencies?: object }>>;
+  };
+  const all = Object.entries(packages).filter(([path]) => path !== '');
+  expect(all.length).toBeGreaterThan(100);
+  const unknown = all.filter(([, { integrity = '' }]) => !/^sha512-[A-Za-z0-9+/]{86}==$/.test(integrity));
+  expect(unknown.map(([path]) => path)).toEqual([]);
+  const named = all.flatMap(([, { optionalDependencies = {} }]) => Object.keys(optionalDependencies));
+  expect(named.filter((name) => !all.some(([path]) => path.endsWith(`node_modules/${name}`)))).toEqual([]);
+});

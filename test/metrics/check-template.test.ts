@@ -33,6 +33,23 @@ describe('metricTemplateProblems', () => {
     ]);
   });
 
+  it('warns of credentials that everybody on the way can read', () => {
+    const secretRef = { name: 'token' };
+    expect(problems({ provider: { ...provider, secretRef }, query: 'up' })).toEqual([
+      { field: 'spec.provider.address', message: expect.stringContaining('is plain HTTP'), severity: 'warning' },
+    ]);
+    for (const address of [
+      'https://prometheus:9090',
+      'HTTPS://prometheus',
+      'http://127.0.0.1:9090',
+      'http://localhost',
+      'http://[::1]:1',
+    ])
+      expect(problems({ provider: { ...provider, address, secretRef }, query: 'up' })).toEqual([]);
+    for (const address of ['HTTP://prometheus', 'http://127.example.com', 'http://[::2]', 'http://10.0.0.1'])
+      expect(problems({ provider: { ...provider, address, secretRef }, query: 'up' })).toHaveLength(1);
+  });
+
   it('looks at queries alone', () => {
     expect(queryProblem('up{n="{{ name }}"}')).toBeUndefined();
     expect(queryProblem('{{ if name }}')).toContain('without {{end}}');
