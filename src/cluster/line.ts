@@ -1,4 +1,4 @@
-import { type Place, priorities } from './priority.ts';
+import { type Place, priorities, type Priority } from './priority.ts';
 
 /** A request that is not begun yet. */
 export interface Waiting extends Place {
@@ -34,7 +34,9 @@ interface Candidate {
   readonly sinceMs: number;
 }
 
-const eventRank = priorities.indexOf('event');
+/** Looked up for everything that waits, each time that something is begun. */
+const rankOf = Object.fromEntries(priorities.map((priority, rank) => [priority, rank])) as Record<Priority, number>;
+const eventRank = rankOf.event;
 
 /**
  * The request to begin as the `turn`th of all. By priority; of equals the flow that has waited longest, so that lateness is spread over all
@@ -65,10 +67,12 @@ export function nextOf(line: Line, turn: number, room: Room): Waiting | undefine
 function candidateOf(requests: readonly Waiting[]): Candidate | undefined {
   const [first] = requests;
   if (!first) return undefined;
-  let rank = eventRank;
+  let rank = rankOf[first.priority];
   let { sinceMs } = first;
-  for (const waiting of requests) {
-    rank = Math.min(rank, priorities.indexOf(waiting.priority));
+  for (let at = 1; at < requests.length; at += 1) {
+    const waiting = requests[at];
+    if (!waiting) continue;
+    rank = Math.min(rank, rankOf[waiting.priority]);
     sinceMs = Math.min(sinceMs, waiting.sinceMs);
   }
   return { first, rank, sinceMs };

@@ -41,7 +41,7 @@ export function placeOf(request: Pick<ApiRequest, 'method' | 'path' | 'body'>): 
   const { verb, resource } = countedAs(request);
   const [kind = '', subresource] = resource.split('/');
   const [, namespace = ''] = /\/namespaces\/([^/]+)\/[^/]+/.exec(plain) ?? [];
-  const manager = new URLSearchParams(query).get('fieldManager') ?? '';
+  const [, manager = ''] = /(?:^|&)fieldManager=([^&]*)/.exec(query) ?? [];
   const priority = priorityOf({ verb, kind, subresource, manager });
   const name = nameIn(plain, namespace) ?? (request.body as Partial<KubeObject> | undefined)?.metadata?.name ?? '';
   return { priority, namespace, flow: `${priority === 'event' ? 'event ' : ''}${flowOf(namespace, name)}` };
