@@ -43,18 +43,18 @@ function serve(server: Server, clock: ManualClock): Serving {
   };
   return {
     async handle(priority) {
-      if (wayMs > 0) await clock.sleep(wayMs / 2, signal);
+      if (wayMs > 0) await sleep(clock, wayMs / 2);
       most = Math.max(most, busy + queue.length + 1);
       if (busy + queue.length >= room) {
         refused += 1;
-        if (wayMs > 0) await clock.sleep(wayMs / 2, signal);
+        if (wayMs > 0) await sleep(clock, wayMs / 2);
         return { result: 'refused', retryAfterMs };
       }
       await new Promise<void>((done) => {
         queue.push({ ms: workMs[priority], done });
         next();
       });
-      if (wayMs > 0) await clock.sleep(wayMs / 2, signal);
+      if (wayMs > 0) await sleep(clock, wayMs / 2);
       return { result: 'good' };
     },
     get workedMs() {
@@ -72,6 +72,8 @@ function serve(server: Server, clock: ManualClock): Serving {
 const alike = { traffic: 10, status: 10, workload: 10, event: 10 };
 const signal = new AbortController().signal;
 setMaxListeners(0, signal);
+/** Sleeps of a manual clock leave their listeners behind. */
+const sleep = (clock: ManualClock, ms: number): Promise<void> => clock.sleep(ms, new AbortController().signal);
 
 interface World {
   readonly clock: ManualClock;
@@ -103,7 +105,7 @@ function worldOf(server: Server): World {
         };
         const { result, retryAfterMs = 100 } = await flow.admit(admission, handle, (verdict) => verdict, signal);
         if (result === 'good') return;
-        await clock.sleep(retryAfterMs * (1 + attempt / 2), signal);
+        await sleep(clock, retryAfterMs * (1 + attempt / 2));
       }
     },
     async pass(ms) {
@@ -129,7 +131,7 @@ async function looks(world: World, canaries: number, ms: number): Promise<{ late
     let dueMs = clock.now() + ((index * 37) % intervalMs);
     const events: Promise<void>[] = [];
     while (dueMs < untilMs) {
-      await clock.sleep(Math.max(0, dueMs - clock.now()), signal);
+      await sleep(clock, Math.max(0, dueMs - clock.now()));
       const end = world.flow.late([`test/app-${index}`], clock.now() - dueMs);
       await world.send(`test/app-${index}`, 'traffic');
       await world.send(`test/app-${index}`, 'status');
@@ -223,17 +225,57 @@ describe('flow control', () => {
         } as const;
         await flow.admit(
           admission,
-          () => clock.sleep(10, signal),
+          () => sleep(clock, 10),
           () => ({ result: 'refused', retryAfterMs: 30_000 }),
           signal,
         );
-        await clock.sleep(500, signal);
+        await sleep(clock, 500);
       }
     };
     for (let index = 0; index < 5; index += 1) void refused(index);
     const done = askAlways(world, 200);
     await world.pass(5_000);
     expect(done()).toBeGreaterThan(700);
+  });
+
+  it('uses a server again that was slow or silent for a while', async () => {
+    const clock = manualClock();
+    const flow = createFlowControl(clock);
+    let tookMs = 10;
+    let result: Verdict['result'] = 'good';
+    let done = 0;
+    const live = async (name: string): Promise<void> => {
+      for (;;) {
+        const admission = { priority: 'status', namespace: 'test', flow: name, kind: 'x', isRepeat: false } as const;
+        const send = async (): Promise<Verdict> => {
+          await sleep(clock, tookMs);
+          return { result };
+        };
+        if ((await flow.admit(admission, send, (verdict) => verdict, signal)).result === 'good') done += 1;
+        else await sleep(clock, 100);
+      }
+    };
+    for (let index = 0; index < 40; index += 1) void live(`app-${index}`);
+    const pass = async (ms: number, stepMs = 10): Promise<number> => {
+      const before = done;
+      for (let passed = 0; passed < ms; passed += stepMs) {
+        clock.advance(stepMs);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      return done - before;
+    };
+    await pass(1_000);
+    const usual = await pass(1_000);
+    tookMs = 500;
+    await pass(20_000, 500);
+    expect(flow.load.limit, 'slow').toBeLessThanOrEqual(6);
+    [tookMs, result] = [10_000, 'lost'];
+    await pass(60_000, 500);
+    expect(flow.load.limit, 'silent').toBe(2);
+    [tookMs, result] = [10, 'good'];
+    await pass(10_000, 500);
+    await pass(1_000);
+    expect(await pass(1_000), 'as before').toBeGreaterThan(0.8 * usual);
   });
 
   it('is not stopped by a namespace whose requests are answered never', async () => {
