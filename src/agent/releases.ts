@@ -83,7 +83,10 @@ export interface Releases {
   isReplaced(canary: KubeObject, status: CanaryStatus): boolean;
   /** Whether what was rolled back, as this status still says, was pushed once more and applied since: it is a release of its own. */
   isPushedAgain(canary: KubeObject, status: CanaryStatus): boolean;
-  /** Whether Git says, and the cluster has, a version that was rejected and has been pushed once more: also one that the primary runs is judged. */
+  /**
+   * Whether Git says a version that was rejected and has been pushed once more: also one that the primary runs is judged. True while it is
+   * being applied, too: what is there by then must not be taken for what was promoted.
+   */
   isRejectedTip(canary: KubeObject, status: CanaryStatus): boolean;
   end(canary: KubeObject, ended: EndedRelease): Promise<void>;
   /** The release under way was taken back in Git before it was judged to the end. Nothing where Git says something else. */
@@ -464,7 +467,7 @@ export function createReleases(options: ReleasesOptions): Releases {
     isRejectedTip(canary, { phase }) {
       const key = keyOf(canary);
       const [record, candidate] = [recordOf(canary), candidateOf(key, phase)];
-      if (!candidate || candidate.id === record?.id || !isApplied(key, phase)) return false;
+      if (!candidate || candidate.id === record?.id) return false;
       const { content, images } = candidate;
       if (record?.outcome?.verdict === 'rolled-back' && record.content === content) return true;
       // Others may have been released since.

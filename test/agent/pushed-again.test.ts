@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Json } from '../../src/canary/json.ts';
 import { holdAtRest } from '../model/loop/watch.ts';
 import { imageOf } from '../model/loop/pods.ts';
-import { Stage, type StageOptions } from '../model/loop/stage.ts';
+import { type Course, Stage, type StageOptions } from '../model/loop/stage.ts';
 
 const metric = { name: 'request-success-rate', interval: '1m', thresholdRange: { min: 99 } };
 const primaryImage = (stage: Stage): string | undefined => imageOf(stage.cluster.peek('Deployment', 'app-primary'));
@@ -76,6 +76,29 @@ describe('a version that could not be promoted and is pushed again', () => {
     expect(stage.outcomes.map(({ verdict }) => verdict)).toEqual(['adopted', 'rolled-back', 'promoted']);
     expect([primaryImage(stage), stage.status.phase]).toEqual(['app:1', 'Succeeded']);
     holdAtRest(stage);
+  });
+
+  it.each<[string, Course]>([
+    ['its Deployment long before the rest', { order: ['Deployment', 'ConfigMap', 'Secret'], pausesMs: [25_000, 0, 0] }],
+    ['its Deployment long after the rest', { order: ['ConfigMap', 'Secret', 'Deployment'], pausesMs: [0, 25_000, 0] }],
+    ['each of it apart', { order: ['Secret', 'Deployment', 'ConfigMap'], pausesMs: [2_000, 12_000, 2_000] }],
+  ])('is judged also where it is applied bit by bit, %s', async (_how, course) => {
+    // Right after another version was rejected, and when all is at rest.
+    for (const laterMs of [600, 3_000, 40_000]) {
+      const stage = await onTheWayBack();
+      stage.pods.health('app:2', 'broken');
+      stage.push({ version: 2, text: 1 });
+      stage.wakeSync();
+      await until(stage, () => stage.outcomes.length === 3);
+      await stage.run(laterMs);
+      stage.goes(course);
+      stage.push({ version: 1, text: 0 });
+      stage.wakeSync();
+      await stage.run(400_000);
+      const verdicts = stage.outcomes.map(({ verdict }) => verdict);
+      expect(verdicts, `${laterMs} ms later`).toEqual(['adopted', 'rolled-back', 'rolled-back', 'promoted']);
+      holdAtRest(stage);
+    }
   });
 
   it('is judged where another version has failed meanwhile', async () => {

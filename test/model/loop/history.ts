@@ -255,8 +255,9 @@ class History {
     await this.untilQuiet();
     this.tell(undefined);
     if (isLeftBehind(stage)) {
-      // What failed is not tried again by itself; it is no dead end either.
-      stage.push({ text: stage.tip.says.text + 1 });
+      // What failed is not tried again by itself; it is no dead end either. Of a version whose pods answer in part nothing better can come.
+      const { text, version } = stage.tip.says;
+      stage.push({ text: text + 1, version: version === half ? 0 : version });
       await this.untilQuiet();
       this.tell(undefined);
     }
