@@ -1,6 +1,6 @@
 import type { App } from '../canary/app.ts';
 import type { Phase } from '../canary/types.ts';
-import type { Revision } from '../git/repo.ts';
+import { isUnanswered, type Revision } from '../git/repo.ts';
 import { AgentError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import type { Snapshots } from './snapshots.ts';
@@ -68,7 +68,7 @@ export function createHeldApps({
           log.info({ canary: shown(key), revision }, 'held at its stable state');
         }
       } catch (error) {
-        if (signal.aborted || !(error instanceof AgentError) || error.code === 'GIT_UNREACHABLE') throw error;
+        if (signal.aborted || !(error instanceof AgentError) || isUnanswered(error)) throw error;
         for (const key of keys) {
           const isThere = !['', 'Initializing', undefined].includes(phaseOf(key));
           if (isThere) lost.add(key);

@@ -1,6 +1,6 @@
 import type { App } from '../canary/app.ts';
 import type { CanaryStatus, Phase } from '../canary/types.ts';
-import type { Revision } from '../git/repo.ts';
+import { isUnanswered, type Revision } from '../git/repo.ts';
 import { AgentError } from '../lib/errors.ts';
 import { appOf, isNamedRight } from '../release/record-object.ts';
 import { releaseId } from '../release/release-id.ts';
@@ -57,7 +57,7 @@ export function createProve({ branch, tip, appAt, isAncestor, stable, isWriting 
       const app = await appAt(key, revision);
       return app && (content === undefined || app.content === content) ? undefined : `${shown} says something else`;
     } catch (error) {
-      if (!(error instanceof AgentError) || error.code === 'GIT_UNREACHABLE') throw error;
+      if (!(error instanceof AgentError) || isUnanswered(error)) throw error;
       return `${shown} cannot be read: ${error.message}`;
     }
   };

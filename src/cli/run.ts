@@ -87,7 +87,7 @@ export async function runAgent(
       ...(raw['git-password-file'] === ''
         ? {}
         : { auth: { kind: 'token-file' as const, path: raw['git-password-file'], username: raw['git-username'] } }),
-      ...(raw['git-ca-file'] === '' ? {} : { ca: await readText('--git-ca-file', raw['git-ca-file']) }),
+      ...(raw['git-ca-file'] === '' ? {} : { ca: { file: raw['git-ca-file'] } }),
     });
     closing.push(() => repo.close());
     for (const message of readableTokens(raw)) log.warn({}, message);

@@ -1,6 +1,7 @@
-import { mkdtemp, readFile } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { readAuthorities } from '../git/authorities.ts';
 import { parseRemote } from '../git/credentials.ts';
 import { environmentName, listOf, type RawSettings, type SettingName, settings } from '../config/settings.ts';
 import { networkProblem } from '../lib/addresses.ts';
@@ -43,7 +44,7 @@ export function checkSettings(raw: RawSettings): void {
 export async function checkFiles(raw: RawSettings): Promise<void> {
   // Tokens may come later: their files are read whenever they are needed.
   if (raw['git-ca-file'] !== '')
-    await readFile(raw['git-ca-file']).catch(refuse('git-ca-file', `${raw['git-ca-file']} cannot be read`));
+    await readAuthorities({ file: raw['git-ca-file'] }).catch(refuse('git-ca-file', 'it is of no use'));
   if (raw['git-dir'] === '') return;
   await makeFolder(raw['git-dir']).catch(refuse('git-dir', `${raw['git-dir']} cannot be written to`));
 }

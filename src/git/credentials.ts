@@ -5,7 +5,7 @@ import { AgentError } from '../lib/errors.ts';
 export type GitAuth =
   | { readonly kind: 'basic'; readonly username: string; readonly password: string }
   | { readonly kind: 'bearer'; readonly token: string }
-  /** `username` defaults to `git`, which GitHub, GitLab, Gitea and Bitbucket accept beside a token. */
+  /** `username` defaults to the one in the URL, else `git`, which GitHub, GitLab, Gitea and Bitbucket accept beside a token. */
   | { readonly kind: 'token-file'; readonly path: string; readonly username?: string };
 
 export interface RemoteAddress {
@@ -24,8 +24,28 @@ export function parseRemote(text: string, auth: GitAuth | undefined): RemoteAddr
   const embedded: GitAuth | undefined =
     url.username === '' && url.password === ''
       ? undefined
-      : { kind: 'basic', username: decodeURIComponent(url.username), password: decodeURIComponent(url.password) };
-  return { url: `${url.origin}${url.pathname.replace(/\/+$/, '')}`, auth: auth ?? embedded };
+      : { kind: 'basic', username: decoded(url.username), password: decoded(url.password) };
+  return {
+    url: `${url.origin}${url.pathname.replace(/\/+$/, '')}`,
+    auth: joined(auth, decoded(url.username)) ?? embedded,
+  };
+}
+
+/** Whoever writes `https://bot@host` and names a token file means both. */
+function joined(auth: GitAuth | undefined, username: string): GitAuth | undefined {
+  const isNamed = auth?.kind === 'token-file' && auth.username !== undefined && auth.username !== defaultUser;
+  return auth?.kind === 'token-file' && !isNamed && username !== '' ? { ...auth, username } : auth;
+}
+
+/** A percent sign that stands for itself is left alone. */
+function decoded(text: string): string {
+  return text.replaceAll(/(?:%[0-9a-f]{2})+/gi, (part) => {
+    try {
+      return decodeURIComponent(part);
+    } catch {
+      return part;
+    }
+  });
 }
 
 /** The Authorization header's value; undefined without credentials. */
@@ -38,7 +58,7 @@ export async function authorization(auth: GitAuth | undefined): Promise<string |
     case 'bearer':
       return `Bearer ${auth.token}`;
     case 'token-file':
-      return basic(auth.username || 'git', await readToken(auth.path));
+      return basic(auth.username || defaultUser, await readToken(auth.path));
   }
 }
 
@@ -52,13 +72,18 @@ export async function credentialTexts(auth: GitAuth | undefined): Promise<readon
   return [value, pair.slice(pair.indexOf(':') + 1)].filter((text) => text !== '');
 }
 
+const defaultUser = 'git';
+
 const basic = (username: string, password: string): string =>
   `Basic ${Buffer.from(`${username}:${password}`, 'utf8').toString('base64')}`;
 
 async function readToken(path: string): Promise<string> {
+  let token: string;
   try {
-    return (await readFile(path, 'utf8')).trim();
+    token = (await readFile(path, 'utf8')).trim();
   } catch (cause) {
     throw new AgentError('GIT_AUTH', `the Git token file ${path} cannot be read`, { cause });
   }
+  if (token === '') throw new AgentError('GIT_AUTH', `the Git token file ${path} is empty`);
+  return token;
 }

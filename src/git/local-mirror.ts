@@ -95,7 +95,8 @@ export class LocalMirror {
         cause,
       });
     }
-    if (!object) throw new AgentError('GIT_NOT_FOUND', `object ${oid} has not been fetched`);
+    if (!object)
+      throw new AgentError('GIT_NOT_FOUND', `object ${oid} has not been fetched`, { details: { missing: 'object' } });
     return object;
   }
 
@@ -112,7 +113,10 @@ export class LocalMirror {
     const known = this.#commits.get(revision);
     if (known) return known;
     const { type, content } = await this.read(revision);
-    if (type !== 'commit') throw new AgentError('GIT_NOT_FOUND', `${revision} is a ${type}, not a commit`);
+    if (type !== 'commit')
+      throw new AgentError('GIT_NOT_FOUND', `${revision} is a ${type}, not a commit`, {
+        details: { missing: 'commit' },
+      });
     const commit = parseCommit(revision, content);
     this.#commits.set(revision, commit, content.length * 2 + 500);
     return commit;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { type Logger, silentLogger } from '../lib/log.ts';
 import { Ancestry, type Parents, parentsIn } from './ancestry.ts';
+import type { Authorities } from './authorities.ts';
 import { type GitAuth, parseRemote } from './credentials.ts';
 import { FOLDER, SUBMODULE } from './folder.ts';
 import { hushed } from './hushed.ts';
@@ -33,8 +34,8 @@ export interface RepoOptions {
   /** Owned by this repository alone; made when absent. What is in it is a cache and may be deleted between two runs. */
   readonly dir: string;
   readonly auth?: GitAuth;
-  /** PEM certificates that are trusted instead of the system's. */
-  readonly ca?: string;
+  /** Certificates that are trusted instead of the system's. */
+  readonly ca?: Authorities;
   /** The values of HTTP_PROXY, HTTPS_PROXY and NO_PROXY; absent: no proxy. */
   readonly proxy?: { readonly http?: string; readonly https?: string; readonly none?: string };
   readonly limits?: Partial<GitLimits>;
@@ -70,7 +71,17 @@ export async function openRepo(options: RepoOptions): Promise<GitRepo & { close(
   // Former versions cloned there; a crash may have left it.
   await rm(join(options.dir, 'clone.tmp'), { recursive: true, force: true });
   const mirror = await LocalMirror.open(options.dir, remote.url, options.branch);
-  const transport = createTransport({ ...defaultGitLimits, ...options.limits, ...options, remote });
+  const transport = createTransport({
+    ...defaultGitLimits,
+    ...options.limits,
+    ...options,
+    remote,
+    onMoved: (url) =>
+      (options.log ?? silentLogger).warn(
+        {},
+        `The repository has moved to ${url}: name that with --git-url, or another may take its place`,
+      ),
+  });
   return hushed(new HttpGitRepo(options, mirror, transport), remote.auth);
 }
 
@@ -164,7 +175,9 @@ class HttpGitRepo implements GitRepo {
       if (this.#mirror.tips.shallow.length === 0) break;
     }
     this.#missing.set(revision, tip);
-    throw new AgentError('GIT_NOT_FOUND', `commit ${revision} is not in the history of the branch ${this.branch}`);
+    throw new AgentError('GIT_NOT_FOUND', `commit ${revision} is not in the history of the branch ${this.branch}`, {
+      details: { missing: 'commit' },
+    });
   }
 
   /**
@@ -198,7 +211,9 @@ class HttpGitRepo implements GitRepo {
     await this.fetch(of, signal);
     const isBefore = await this.#exclusive(() => this.#ancestry.has(revision, of, signal));
     if (isBefore !== undefined) return isBefore;
-    throw new AgentError('GIT_PROTOCOL', `the Git server does not tell whether ${revision} is part of ${this.branch}`);
+    throw new AgentError('GIT_PROTOCOL', `the Git server does not tell whether ${revision} is part of ${this.branch}`, {
+      details: { missing: 'history' },
+    });
   }
 
   async #parents(commit: Revision): Promise<readonly Revision[] | undefined> {

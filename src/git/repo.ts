@@ -1,5 +1,18 @@
+import { AgentError } from '../lib/errors.ts';
+
 /** A Git commit id, 40 hex digits. Branded, so that a template hash cannot be passed where a commit is meant. */
 export type Revision = string & { readonly __revision: unique symbol };
+
+/** Whether Git did not answer what was asked, as opposed to: it has no such commit, or will never send it. Nothing follows from such an error. */
+export const isUnanswered = (error: unknown): boolean =>
+  error instanceof AgentError &&
+  error.code.startsWith('GIT_') &&
+  error.code !== 'GIT_TOO_LARGE' &&
+  error.details['missing'] === undefined;
+
+/** Whether a commit could not be fetched because it is not there any more, as opposed to a server that cannot be asked. */
+export const isCommitGone = (error: unknown): boolean =>
+  error instanceof AgentError && error.code === 'GIT_NOT_FOUND' && error.details['missing'] === 'commit';
 
 export const asRevision = (oid: string): Revision => oid as Revision;
 

@@ -1,19 +1,23 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { Agent, type Dispatcher, EnvHttpProxyAgent, request as send } from 'undici';
 import { AgentError } from '../lib/errors.ts';
+import { type Authorities, markOf, readAuthorities } from './authorities.ts';
 import { authorization, type RemoteAddress } from './credentials.ts';
 import { connectionFailure, redirectTarget } from './transport-failures.ts';
 
 export interface TransportOptions {
   readonly remote: RemoteAddress;
-  /** PEM certificates that are trusted instead of the system's. */
-  readonly ca?: string;
+  /** Certificates that are trusted instead of the system's. */
+  readonly ca?: Authorities;
   /** The values of HTTP_PROXY, HTTPS_PROXY and NO_PROXY; absent: no proxy. */
   readonly proxy?: { readonly http?: string; readonly https?: string; readonly none?: string };
   readonly connectTimeoutMs: number;
   /** The longest silence inside an answer. */
   readonly idleTimeoutMs: number;
+  /** Told of where the repository has moved for good. */
+  readonly onMoved?: (url: string) => void;
 }
 
 export interface Exchange {
@@ -35,8 +39,9 @@ export interface Answer {
 }
 
 /**
- * HTTP to one repository over kept connections. Resolves for every status but redirects, which are followed (POST stays
- * POST, credentials stay with their origin, https never becomes http). Rejects with AgentError GIT_UNREACHABLE, whose
+ * HTTP to one repository over kept connections. Resolves for every status but redirects, which are followed and never remembered (POST
+ * stays POST, credentials stay with their origin, https never becomes http). A server that names a time after which to come again is waited
+ * for as long as the request may take, and left alone until then. Rejects with AgentError GIT_UNREACHABLE, whose
  * detail `phase` is `connect` while the server cannot have seen the request and `answer` afterwards, or with the
  * signal's reason.
  */
@@ -47,31 +52,87 @@ export interface Transport {
 }
 
 const MAX_REDIRECTS = 5;
+/** A server is left alone no longer, whatever it wishes, and at least so long. */
+const LONGEST_QUIET_MS = 300_000;
+const SHORTEST_QUIET_MS = 500;
+
+interface Reply extends Answer {
+  readonly location: string | undefined;
+  readonly againAfterMs: number | undefined;
+}
 
 export function createTransport(options: TransportOptions): Transport {
-  const dispatcher = createDispatcher(options);
   const { url: home, auth } = options.remote;
-  let base = home;
+  let connections: { readonly mark: string; readonly dispatcher: Dispatcher } | undefined;
+  let closed: Promise<void> | undefined;
+  let movedTo: string | undefined;
+  /** The server asked to be left alone until then, by a clock that nobody sets. */
+  let quiet = { untilMs: 0, status: 0 };
+
+  /** Of the certificates as they are now. Requests under way end with those that they began with. */
+  const dispatcherNow = async (): Promise<Dispatcher> => {
+    const mark = await markOf(options.ca);
+    if (connections?.mark === mark) return connections.dispatcher;
+    const ca = await readAuthorities(options.ca);
+    const former = connections?.dispatcher;
+    connections = { mark, dispatcher: createDispatcher(options, ca) };
+    former?.close().catch(() => undefined);
+    return connections.dispatcher;
+  };
+
+  const followed = async (exchange: Exchange, leftMs: number, signal: AbortSignal): Promise<Reply> => {
+    const dispatcher = await dispatcherNow();
+    let target = home + exchange.path;
+    for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects += 1) {
+      const credential = new URL(target).origin === new URL(home).origin ? await authorization(auth) : undefined;
+      const headers = { ...exchange.headers, ...(credential === undefined ? {} : { authorization: credential }) };
+      const answer = await once(dispatcher, target, { ...exchange, headers }, { ...options, leftMs }, signal);
+      if (answer.location === undefined) return answer;
+      target = redirectTarget(target, answer.location);
+      // Another repository may have the old name tomorrow, so the way is asked for each time, and a person is told.
+      const isForGood = answer.status === 301 || answer.status === 308;
+      const place = target.endsWith(exchange.path) ? target.slice(0, -exchange.path.length) : undefined;
+      if (!isForGood || place === undefined || place === movedTo) continue;
+      movedTo = place;
+      options.onMoved?.(place);
+    }
+    throw new AgentError('GIT_PROTOCOL', `${home} redirects more than ${MAX_REDIRECTS} times; check the Git URL`);
+  };
+
   return {
     url: home,
-    close: () => dispatcher.destroy(),
+    close: () => (closed ??= connections?.dispatcher.destroy() ?? Promise.resolve()),
     async exchange(exchange, signal) {
-      let target = base + exchange.path;
-      for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects += 1) {
-        const credential = new URL(target).origin === new URL(home).origin ? await authorization(auth) : undefined;
-        const headers = { ...exchange.headers, ...(credential === undefined ? {} : { authorization: credential }) };
-        const { location, ...answer } = await once(dispatcher, target, { ...exchange, headers }, options, signal);
-        if (location === undefined) return answer;
-        target = redirectTarget(target, location);
-        // Later requests go straight to where the repository has moved.
-        if (target.endsWith(exchange.path)) base = target.slice(0, -exchange.path.length);
+      const endMs = performance.now() + exchange.timeoutMs;
+      for (;;) {
+        const quietMs = quiet.untilMs - performance.now();
+        if (quietMs > 0 && quietMs >= endMs - performance.now()) throw leftAlone(home, quiet.status, quietMs);
+        if (quietMs > 0) await sleep(quietMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+        const {
+          location: _followed,
+          againAfterMs,
+          ...answer
+        } = await followed(exchange, endMs - performance.now(), signal);
+        if (againAfterMs === undefined) return answer;
+        const untilMs = performance.now() + Math.min(againAfterMs, LONGEST_QUIET_MS);
+        quiet = { untilMs, status: answer.status };
+        if (untilMs >= endMs) return answer;
       }
-      throw new AgentError('GIT_PROTOCOL', `${home} redirects more than ${MAX_REDIRECTS} times; check the Git URL`);
     },
   };
 }
 
-function createDispatcher({ ca, proxy, connectTimeoutMs, idleTimeoutMs }: TransportOptions): Dispatcher {
+const leftAlone = (url: string, status: number, ms: number): AgentError =>
+  new AgentError(
+    'GIT_UNREACHABLE',
+    `${new URL(url).host}: the Git server answered HTTP ${status} and is asked again in ${Math.ceil(ms / 1000)} s, as it wishes`,
+    { details: { phase: 'connect' } },
+  );
+
+function createDispatcher(
+  { proxy, connectTimeoutMs, idleTimeoutMs }: TransportOptions,
+  ca: string | undefined,
+): Dispatcher {
   const tls = ca === undefined ? {} : { ca };
   const common = {
     connect: { ...tls, timeout: connectTimeoutMs },
@@ -96,15 +157,15 @@ async function once(
   dispatcher: Dispatcher,
   url: string,
   exchange: Exchange,
-  { connectTimeoutMs }: TransportOptions,
+  { connectTimeoutMs, leftMs }: TransportOptions & { readonly leftMs: number },
   signal: AbortSignal,
-): Promise<Answer & { location: string | undefined }> {
+): Promise<Reply> {
   signal.throwIfAborted();
   const stop = new AbortController();
   const abort = (): void => stop.abort(signal.reason);
   signal.addEventListener('abort', abort, { once: true });
   const late = new Error(`no complete answer within ${exchange.timeoutMs / 1000} s`);
-  const timer = setTimeout(() => stop.abort(late), exchange.timeoutMs);
+  const timer = setTimeout(() => stop.abort(late), Math.max(0, leftMs));
   // undici does not look at the signal while a proxy's tunnel is being made.
   const stopped = new Promise<never>((_, reject) => {
     stop.signal.addEventListener('abort', () => reject(stop.signal.reason as Error), { once: true });
@@ -126,7 +187,7 @@ async function roundTrip(
   url: string,
   { method, headers, body, maxBytes }: Exchange,
   signal: AbortSignal,
-): Promise<Answer & { location: string | undefined }> {
+): Promise<Reply> {
   const response = await send(url, {
     dispatcher,
     method,
@@ -150,7 +211,19 @@ async function roundTrip(
     contentType: headerOf(response.headers, 'content-type') ?? '',
     body: await unpacked(raw, encoding, maxBytes, url),
     location: status >= 300 && status < 400 ? headerOf(response.headers, 'location') : undefined,
+    againAfterMs:
+      status === 429 || status === 503
+        ? againAfterMs(headerOf(response.headers, 'retry-after'), headerOf(response.headers, 'date'))
+        : undefined,
   };
+}
+
+/** Seconds, or a date: told by the server's own clock, which need not be ours. */
+function againAfterMs(text: string | undefined, date: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const seconds = /^\s*\d+\s*$/.test(text) ? Number(text) : undefined;
+  const ms = seconds === undefined ? Date.parse(text) - Date.parse(date ?? '') : seconds * 1_000;
+  return Number.isFinite(ms) ? Math.max(SHORTEST_QUIET_MS, ms) : undefined;
 }
 
 const unzip = promisify(gunzip);

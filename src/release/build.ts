@@ -1,4 +1,4 @@
-import type { GitRepo, Revision } from '../git/repo.ts';
+import { type GitRepo, isUnanswered, type Revision } from '../git/repo.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import { createTurns, type Turns } from '../lib/turns.ts';
@@ -105,7 +105,7 @@ export async function buildOutcomes(
       if (!(error instanceof AgentError)) {
         log.error({ error: error instanceof Error ? error.stack : String(error) }, 'an outcome could not be built');
       }
-      const isPassing = error instanceof AgentError && error.code === 'GIT_UNREACHABLE';
+      const isPassing = isUnanswered(error);
       blocked.push({ outcome, reason: messageOf(error), isPassing, isShared: false });
     }
     await turns.breathe();
@@ -259,8 +259,7 @@ async function treesOf(
   const contentIn = async (tree: TreeFiles): Promise<string | undefined> =>
     appIn(await turns.run(render.inTurns(tree)), app)?.content;
   const content = await contentIn(files);
-  const isGone = (error: unknown): boolean =>
-    error instanceof AgentError && error.code !== 'GIT_UNREACHABLE' && !signal.aborted;
+  const isGone = (error: unknown): boolean => error instanceof AgentError && !isUnanswered(error) && !signal.aborted;
   const judged = await reader.read(state.revision, signal).catch((error: unknown) => {
     // The recorded content is only asked where the tree cannot be: an older agent may have hashed it in another way.
     if (!isGone(error) || content === state.content) throw error;

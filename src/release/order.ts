@@ -1,4 +1,4 @@
-import type { GitRepo, Revision } from '../git/repo.ts';
+import { type GitRepo, isCommitGone, type Revision } from '../git/repo.ts';
 import { AgentError } from '../lib/errors.ts';
 import { ledgerPath, parseLedger, type StableEntry } from './ledger.ts';
 import type { Outcome } from './types.ts';
@@ -32,7 +32,7 @@ async function isThere(repo: Pick<GitRepo, 'fetch'>, revision: Revision, signal:
     await repo.fetch(revision, signal);
     return true;
   } catch (error) {
-    if (!(error instanceof AgentError) || error.code === 'GIT_UNREACHABLE' || signal.aborted) throw error;
+    if (!isCommitGone(error) || signal.aborted) throw error;
     return false;
   }
 }

@@ -46,6 +46,23 @@ describe('the address of a repository', () => {
     expect(auth).toEqual({ kind: 'basic', username: 'bot', password: 'p@ss' });
   });
 
+  it.each([
+    ['https://bot:100%@host/x', 'bot', '100%'],
+    ['https://b%6Ft:%zz%41@host/x', 'bot', '%zzA'],
+    ['https://bot:%ff%20@host/x', 'bot', '%ff%20'],
+    ['https://bot:p%25%40@host/x', 'bot', 'p%@'],
+  ])('takes a percent sign that stands for itself as it is (%s)', (url, username, password) => {
+    expect(parseRemote(url, undefined).auth).toEqual({ kind: 'basic', username, password });
+  });
+
+  it('may name the user of a token file', () => {
+    const file = { kind: 'token-file', path: '/token' } as const;
+    expect(parseRemote('https://bot@host/x', file).auth).toEqual({ ...file, username: 'bot' });
+    expect(parseRemote('https://bot@host/x', { ...file, username: 'git' }).auth).toEqual({ ...file, username: 'bot' });
+    expect(parseRemote('https://bot@host/x', { ...file, username: 'ci' }).auth).toEqual({ ...file, username: 'ci' });
+    expect(parseRemote('https://host/x', file).auth).toEqual(file);
+  });
+
   it.each(['config', 'ssh://git@example.com/x', 'file:///srv/x'])('is refused when it is %s', (url) => {
     expect(() => parseRemote(url, undefined)).toThrow(/Git URL/);
   });
@@ -126,6 +143,103 @@ describe('the transport', () => {
         await expect(transport.exchange(get, never)).rejects.toMatchObject({ code: 'GIT_PROTOCOL' });
         await transport.close();
       },
+    ));
+
+  it.each([301, 302, 307, 308])('follows a redirect (HTTP %i) only as long as it is there', (status) =>
+    withHttp(
+      (request, response) => response.end(`old ${request.url}`),
+      async (oldPort) => {
+        let isMoved = true;
+        const seen: string[] = [];
+        await withHttp(
+          (request, response) => {
+            seen.push(String(request.url));
+            if (isMoved)
+              response.writeHead(status, { location: `http://127.0.0.1:${oldPort}/y${request.url?.slice(2)}` }).end();
+            else response.end('home');
+          },
+          async (port) => {
+            const moved: string[] = [];
+            const transport = transportTo(`http://127.0.0.1:${port}/x`, { onMoved: (url) => moved.push(url) });
+            for (let time = 0; time < 2; time += 1)
+              expect((await transport.exchange(post, never)).body.toString()).toBe('old /y/git-upload-pack');
+            isMoved = false;
+            expect((await transport.exchange(get, never)).body.toString()).toBe('home');
+            expect(seen).toHaveLength(3);
+            expect(moved).toEqual(status === 301 || status === 308 ? [`http://127.0.0.1:${oldPort}/y`] : []);
+            await transport.close();
+          },
+        );
+      },
+    ),
+  );
+
+  it.each([429, 503])('waits as long as a server of no time wishes (HTTP %i), within an operation', (status) => {
+    let asked = 0;
+    return withHttp(
+      (_, response) => {
+        asked += 1;
+        if (asked < 3) response.writeHead(status, { 'retry-after': asked === 1 ? '0' : '1' }).end();
+        else response.end('ok');
+      },
+      async (port) => {
+        const transport = transportTo(`http://127.0.0.1:${port}/x`);
+        const startedMs = performance.now();
+        const answer = await transport.exchange({ ...post, timeoutMs: 20_000 }, never);
+        expect(answer.body.toString()).toBe('ok');
+        expect(performance.now() - startedMs).toBeGreaterThan(1_400);
+        await transport.close();
+      },
+    );
+  });
+
+  it('leaves a server alone that wishes to be for longer, and takes its date by its own clock', async () => {
+    let asked = 0;
+    await withHttp(
+      (_, response) => {
+        asked += 1;
+        const headers = { date: 'Fri, 01 Jan 1999 00:00:00 GMT', 'retry-after': 'Fri, 01 Jan 1999 00:01:00 GMT' };
+        response.writeHead(429, headers).end('slow down');
+      },
+      async (port) => {
+        const transport = transportTo(`http://127.0.0.1:${port}/x`);
+        expect((await transport.exchange(get, never)).status).toBe(429);
+        await expect(transport.exchange(get, never)).rejects.toThrow(/HTTP 429 and is asked again in (60|59) s/);
+        expect(asked).toBe(1);
+        const stop = new AbortController();
+        setTimeout(() => stop.abort(new Error('stopping')), 50);
+        await expect(transport.exchange({ ...get, timeoutMs: 90_000 }, stop.signal)).rejects.toThrow('stopping');
+        await transport.close();
+      },
+    );
+  });
+
+  it('takes a CA file as it is now, and says when it holds no certificate', () =>
+    withTempDir((dir) =>
+      withServer(
+        createTlsServer(identity, (_, response) => response.end('ok')),
+        async (port) => {
+          const file = join(dir, 'ca.pem');
+          const transport = transportTo(`https://127.0.0.1:${port}/x`, { ca: { file } });
+          const answered = (): Promise<unknown> => transport.exchange(get, never).then(({ body }) => body.toString());
+          await expect(answered()).rejects.toThrow(/ca\.pem cannot be used: .*no such file/);
+          for (const [text, problem] of [
+            ['', /holds no PEM certificate/],
+            ['MIIB', /holds no PEM certificate/],
+            ['-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n', /certificate 1 in it cannot be read/],
+          ] as const) {
+            await writeFile(file, text);
+            await expect(answered()).rejects.toThrow(problem);
+          }
+          await writeFile(file, identity.cert);
+          expect(await answered()).toBe('ok');
+          await writeFile(file, 'gone again');
+          await expect(answered()).rejects.toThrow(/holds no PEM certificate/);
+          await writeFile(file, `# ours\n${identity.cert}\n`);
+          expect(await answered()).toBe('ok');
+          await transport.close();
+        },
+      ),
     ));
 
   it('refuses a redirect from https to http', () =>
