@@ -6,7 +6,7 @@ import { fsck, lines, runGit } from '../helpers/temp-repo.ts';
 import { appTree, deploymentText } from './a-config-repo.ts';
 import { type RunningWriter, type Shop, withShop } from './a-shop.ts';
 
-const names = ['a', 'b', 'c', 'd'];
+const names = ['a', 'b', 'c'];
 const apps = appTree(...names.map((name) => ({ name })));
 const soon = { timeout: 20_000, interval: 20 };
 
@@ -18,7 +18,7 @@ interface Trouble {
 /** Gives what takes it away again. */
 type Obstacle = (shop: Shop, host: HostileGit) => Promise<() => Promise<unknown>>;
 
-/** Two promotions and two rollbacks that come at once. */
+/** Two promotions and a rollback that come at once. */
 async function withTrouble(obstacle: Obstacle, run: (trouble: Trouble) => Promise<void>): Promise<void> {
   await withShop(apps, async (shop) => {
     const host = await startHostileGit(join(shop.path, '..'));
@@ -109,7 +109,7 @@ describe('what stands in the way of one outcome', () => {
     ],
   ])('%s: is told of it, and the others are written', (_, obstacle, reason) =>
     withTrouble(obstacle, async ({ running }) => {
-      await expect.poll(() => running.written.map(appOf).toSorted(), soon).toEqual(['b', 'c', 'd']);
+      await expect.poll(() => running.written.map(appOf).toSorted(), soon).toEqual(['b', 'c']);
       await expect
         .poll(() => running.blocked.filter((each) => appOf(each) === 'a').at(-1)?.reason, soon)
         .toMatch(reason);
@@ -166,8 +166,47 @@ describe('what stands in the way of every push', () => {
         return () => Promise.resolve(host.order(undefined));
       },
       async ({ running }) => {
-        await expect.poll(() => new Set(running.blocked.map(appOf)).size, soon).toBe(4);
+        await expect.poll(() => new Set(running.blocked.map(appOf)).size, soon).toBe(3);
         expect(running.blocked[0]?.reason).toMatch(/others push to main all the time/);
       },
     ));
+});
+
+describe('a host that loses sight of the repository while a revert is made', () => {
+  it.each<readonly [string, Order]>([
+    ['HTTP 404', orders.status(404)],
+    ['HTTP 401', orders.status(401)],
+    ['a login page', orders.login],
+  ])('%s: nothing follows from it, and the revert goes back to what was there', (_, order) =>
+    withShop(apps, async (shop) => {
+      const host = await startHostileGit(join(shop.path, '..'));
+      try {
+        const text = (tag: string, replicas: number): Record<string, string> => ({
+          'a/deployment.yaml': deploymentText({ name: 'a', image: `a:${tag}`, replicas }),
+        });
+        const first = await shop.start();
+        const promoted = await shop.push(text('1.5.0', 2));
+        await first.submit([shop.outcome('promoted', 'a', promoted)]);
+        await first.done();
+        const base = await shop.push(text('1.5.0', 7), 'more replicas');
+        const judged = await shop.push(text('2.0.0', 7));
+        let left = 2;
+        host.order(async (ordered) => {
+          if (ordered.call !== 'fetch' || !(await ordered.body()).includes(`want ${base}`) || left === 0) return false;
+          left -= 1;
+          return order(ordered);
+        });
+        const second = await shop.start(undefined, `${host.url}/shop.git`);
+        await second.submit([shop.outcome('rolled-back', 'a', judged, { base })]);
+        await second.done(20_000);
+        expect(left).toBe(0);
+        expect(await runGit(['-C', shop.path, 'show', 'main:a/deployment.yaml'])).toBe(
+          text('1.5.0', 7)['a/deployment.yaml'],
+        );
+        await second.stop();
+      } finally {
+        await host.stop();
+      }
+    }),
+  );
 });
