@@ -10,7 +10,7 @@ import {
   type LoadSettings,
   readManifestFile,
 } from '../manifest/load.ts';
-import { ParsedFiles } from '../manifest/parsed-files.ts';
+import { ParsedFiles, pathsByBlob } from '../manifest/parsed-files.ts';
 import type { Problem } from '../manifest/types.ts';
 import { ledgerFolder } from '../release/ledger.ts';
 import { checking } from './check.ts';
@@ -53,11 +53,11 @@ export function createSnapshots(
 
   const load = async (files: ReadonlyMap<string, TreeFile>): Promise<LoadedTree> => {
     const known = new Map(cache);
-    for (const path of missingTexts(files, cache)) {
-      const file = files.get(path) ?? { oid: '' };
-      known.set(path, await turns.run(readManifestFile(path, await repo.blob(file.oid), file)));
-      await turns.breathe();
-    }
+    const missing = pathsByBlob(missingTexts(files, cache), files);
+    await repo.blobs(missing.keys(), async (oid, content) => {
+      for (const path of missing.get(oid) ?? [])
+        known.set(path, await turns.run(readManifestFile(path, content, files.get(path) ?? { oid })));
+    });
     return turns.run(loadingTree(files, new Map(), known, settings));
   };
 

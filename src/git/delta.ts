@@ -73,43 +73,43 @@ function commonEnd(a: Buffer, b: Buffer, start: number): number {
 
 export function applyDelta(delta: Buffer, base: Buffer): Buffer {
   let at = 0;
-  const byte = (): number => {
-    const value = delta[at++];
-    if (value === undefined) throw new Error('delta is cut off');
-    return value;
-  };
   const size = (): number => {
     let value = 0;
-    let factor = 1;
-    let part: number;
-    do {
-      part = byte();
-      value += (part & 0x7f) * factor;
-      factor *= 128;
-    } while (part & 0x80);
-    return value;
+    for (let factor = 1; ; factor *= 128) {
+      const byte = delta[at++];
+      if (byte === undefined) throw new Error('delta is cut off');
+      value += (byte & 0x7f) * factor;
+      if (byte < 0x80) return value;
+    }
   };
   if (size() !== base.length) throw new Error('delta belongs to another base');
-  const target = Buffer.alloc(size());
+  const wanted = size();
+  // Every byte of it is written, or nobody gets it. Not from the pool: it may be kept for long.
+  const target = Buffer.allocUnsafeSlow(wanted);
   let written = 0;
   while (at < delta.length) {
-    const op = byte();
+    const op = delta[at++] ?? 0;
     if (op & 0x80) {
       let from = 0;
       let length = 0;
-      for (let bit = 0; bit < 4; bit += 1) if (op & (1 << bit)) from += byte() * 256 ** bit;
-      for (let bit = 0; bit < 3; bit += 1) if (op & (16 << bit)) length += byte() * 256 ** bit;
+      for (let bit = 0; bit < 7; bit += 1) {
+        if (!(op & (1 << bit))) continue;
+        const byte = delta[at++];
+        if (byte === undefined) throw new Error('delta is cut off');
+        if (bit < 4) from += byte * 256 ** bit;
+        else length += byte * 256 ** (bit - 4);
+      }
       if (length === 0) length = 0x10000;
-      if (from + length > base.length || written + length > target.length) throw new Error('delta copies too much');
+      if (from + length > base.length || written + length > wanted) throw new Error('delta copies too much');
       base.copy(target, written, from, from + length);
       written += length;
     } else {
-      if (op === 0 || at + op > delta.length || written + op > target.length) throw new Error('delta is damaged');
+      if (op === 0 || at + op > delta.length || written + op > wanted) throw new Error('delta is damaged');
       delta.copy(target, written, at, at + op);
       at += op;
       written += op;
     }
   }
-  if (written !== target.length) throw new Error('delta result has the wrong size');
+  if (written !== wanted) throw new Error('delta result has the wrong size');
   return target;
 }

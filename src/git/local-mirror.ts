@@ -100,6 +100,26 @@ export class LocalMirror {
     return object;
   }
 
+  /** As `ObjectStore.readMany`; errors as those of `read`, and what `take` throws. */
+  async readMany(oids: Iterable<string>, take: (oid: string, object: GitObject) => Promise<void>): Promise<void> {
+    let taken: { readonly error: unknown } | undefined;
+    try {
+      await this.#store.readMany(oids, async (oid, object) => {
+        try {
+          await take(oid, object);
+        } catch (error) {
+          taken = { error };
+          throw error;
+        }
+      });
+    } catch (cause) {
+      if (taken) throw taken.error;
+      if (cause instanceof AgentError) throw cause;
+      this.#damaged = true;
+      throw new AgentError('GIT_PROTOCOL', 'the local copy is damaged; it is downloaded again', { cause });
+    }
+  }
+
   /** Folders are only reached from commits that are here: a missing one is damage. */
   async #readTree(oid: string): Promise<GitObject> {
     const object = await this.read(oid).catch((error: unknown) => {

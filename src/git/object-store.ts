@@ -1,7 +1,8 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { AgentError } from '../lib/errors.ts';
 import { createTurns } from '../lib/turns.ts';
-import { ByteCache } from './byte-cache.ts';
+import { BaseCache } from './base-cache.ts';
 import { syncFolder, writeDurably } from './durable.ts';
 import type { GitObject } from './objects.ts';
 import { openPackFile, type PackContext, type PackFile } from './pack-file.ts';
@@ -9,7 +10,8 @@ import type { EncodedPack } from './pack-format.ts';
 import { encodePackIndex } from './pack-index.ts';
 import { joinPacks } from './pack-join.ts';
 
-const BASE_CACHE_BYTES = 16 * 1024 * 1024;
+/** What is kept of objects that others are made of. */
+export const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024;
 const SMALL_PACK_BYTES = 1024 * 1024;
 const MAX_SMALL_PACKS = 50;
 
@@ -24,16 +26,16 @@ export class ObjectStore {
   #packs: PackFile[] = [];
   readonly #turns = createTurns();
 
-  private constructor(folder: string) {
+  private constructor(folder: string, cacheBytes: number) {
     this.#folder = folder;
-    this.#context = { bases: new ByteCache(BASE_CACHE_BYTES), elsewhere: (oid) => this.readNow(oid) };
+    this.#context = { bases: new BaseCache(cacheBytes), elsewhere: (oid) => this.readNow(oid) };
   }
 
   /** Opens the packs of `<gitdir>/objects/pack`. Throws when one of them is damaged. */
-  static async open(gitdir: string): Promise<ObjectStore> {
+  static async open(gitdir: string, cacheBytes = DEFAULT_CACHE_BYTES): Promise<ObjectStore> {
     const folder = join(gitdir, 'objects', 'pack');
     await mkdir(folder, { recursive: true });
-    const store = new ObjectStore(folder);
+    const store = new ObjectStore(folder, cacheBytes);
     const names = await readdir(folder);
     try {
       for (const name of names) {
@@ -74,6 +76,35 @@ export class ObjectStore {
   async read(oid: string): Promise<GitObject | undefined> {
     await this.#turns.breathe();
     return this.readNow(oid);
+  }
+
+  /**
+   * Gives many objects to `take`, each once and in no order, what is made of each other together: so no delta is applied twice, and
+   * nothing but one way down is held. Throws where one is not here.
+   */
+  async readMany(oids: Iterable<string>, take: (oid: string, object: GitObject) => Promise<void>): Promise<void> {
+    const byPack = new Map<PackFile, Map<number, string>>();
+    for (const oid of new Set(oids)) {
+      const id = Buffer.from(oid, 'hex');
+      let offset: number | undefined;
+      const pack = this.#packs.find(({ index }) => (offset = index.offsetOf(id)) !== undefined);
+      if (!pack || offset === undefined) throw new AgentError('GIT_NOT_FOUND', `object ${oid} has not been fetched`);
+      const places = byPack.get(pack) ?? new Map<number, string>();
+      byPack.set(pack, places.set(offset, oid));
+      await this.#turns.breathe();
+    }
+    for (const [pack, places] of byPack) {
+      let found: { readonly oid: string; readonly object: GitObject }[] = [];
+      const keep = (offset: number, object: GitObject): void => {
+        found.push({ oid: places.get(offset) ?? '', object });
+      };
+      for (const _ of pack.readMany([...places.keys()], keep)) {
+        for (const { oid, object } of found) await take(oid, object);
+        found = [];
+        await this.#turns.breathe();
+      }
+      for (const { oid, object } of found) await take(oid, object);
+    }
   }
 
   /** Stores a checked pack. When it resolves, the objects survive a crash and can be read. */

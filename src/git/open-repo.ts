@@ -8,7 +8,7 @@ import { type GitAuth, parseRemote } from './credentials.ts';
 import { FOLDER, SUBMODULE } from './folder.ts';
 import { hushed } from './hushed.ts';
 import { LocalMirror } from './local-mirror.ts';
-import { parseTag } from './objects.ts';
+import { type GitObject, parseTag } from './objects.ts';
 import { ingestPack } from './pack-ingest.ts';
 import { preparePush, sameMessage } from './push.ts';
 import { sendPush } from './pusher.ts';
@@ -246,9 +246,11 @@ class HttpGitRepo implements GitRepo {
   }
 
   async blob(oid: string): Promise<Uint8Array> {
-    const { type, content } = await this.#mirror.read(oid);
-    if (type !== 'blob') throw new AgentError('GIT_NOT_FOUND', `${oid} is a ${type}, not a file`);
-    return content;
+    return contentOf(oid, await this.#mirror.read(oid));
+  }
+
+  blobs(oids: Iterable<string>, take: (oid: string, content: Uint8Array) => Promise<void>): Promise<void> {
+    return this.#mirror.readMany(oids, (oid, object) => take(oid, contentOf(oid, object)));
   }
 
   async file(at: Revision, path: string): Promise<Uint8Array | undefined> {
@@ -316,4 +318,9 @@ class HttpGitRepo implements GitRepo {
     await this.#transport.close();
     await this.#exclusive(async () => this.#mirror.close());
   }
+}
+
+function contentOf(oid: string, { type, content }: GitObject): Uint8Array {
+  if (type !== 'blob') throw new AgentError('GIT_NOT_FOUND', `${oid} is a ${type}, not a file`);
+  return content;
 }

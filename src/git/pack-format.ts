@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { deflated } from './deflate.ts';
 import type { NewObject, ObjectType } from './objects.ts';
-import type { PackEntry } from './pack-index.ts';
+import { PackEntries } from './pack-entries.ts';
 
 /** The pack file's own encoding. https://git-scm.com/docs/pack-format */
 const TYPE_CODES = { commit: 1, tree: 2, blob: 3, tag: 4 } as const satisfies Record<ObjectType, number>;
@@ -97,14 +97,14 @@ function entryHead(code: number, size: number): Buffer {
 
 export interface EncodedPack {
   readonly bytes: Buffer;
-  readonly entries: readonly PackEntry[];
+  readonly entries: PackEntries;
   readonly checksum: Buffer;
 }
 
 /** Builds a pack; holds only the deflated bytes. */
 export class PackBuilder {
   readonly #parts: Buffer[] = [];
-  readonly #entries: PackEntry[] = [];
+  readonly #entries = new PackEntries();
   #offset = 12;
 
   add(object: PackObject): void {
@@ -113,7 +113,7 @@ export class PackBuilder {
 
   /** An entry as it stands in another pack. */
   copy(oid: string, entry: Buffer): void {
-    this.#entries.push({ oid, offset: this.#offset, crc: crc32(entry) });
+    this.#entries.add(oid, this.#offset, crc32(entry));
     this.#parts.push(entry);
     this.#offset += entry.length;
   }
@@ -129,7 +129,7 @@ export function encodePack(objects: Iterable<PackObject>): EncodedPack {
   return builder.seal();
 }
 
-export function sealPack(parts: readonly Buffer[], entries: readonly PackEntry[]): EncodedPack {
+export function sealPack(parts: readonly Buffer[], entries: PackEntries): EncodedPack {
   const hash = createHash('sha1');
   for (const part of parts) hash.update(part);
   const checksum = hash.digest();

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { PackEntries } from './pack-entries.ts';
 
 /** Pack index, version 2. https://git-scm.com/docs/pack-format */
 export interface PackEntry {
@@ -21,26 +22,30 @@ const MAGIC = Buffer.from([0xff, 0x74, 0x4f, 0x63, 0, 0, 0, 2]);
 const FANOUT = 8;
 const NAMES = FANOUT + 256 * 4;
 
-export function encodePackIndex(entries: readonly PackEntry[], packChecksum: Buffer): Buffer {
-  const sorted = [...entries].sort((a, b) => (a.oid < b.oid ? -1 : a.oid > b.oid ? 1 : 0));
-  const names = Buffer.alloc(sorted.length * 20);
-  const crcs = Buffer.alloc(sorted.length * 4);
-  const offsets = Buffer.alloc(sorted.length * 4);
-  const fanout = Buffer.alloc(256 * 4);
-  sorted.forEach(({ oid, offset, crc }, index) => {
+export function encodePackIndex(entries: PackEntries, packChecksum: Buffer): Buffer {
+  const count = entries.length;
+  const index = Buffer.allocUnsafeSlow(NAMES + count * 28 + 40);
+  MAGIC.copy(index);
+  const [crcs, offsets] = [NAMES + count * 20, NAMES + count * 24];
+  let byte = 0;
+  let place = 0;
+  for (const entry of entries.sorted()) {
+    const offset = entries.offsetAt(entry);
     if (offset > 0x7fffffff) throw new Error('packs over 2 GiB are not written');
-    names.write(oid, index * 20, 'hex');
-    crcs.writeUInt32BE(crc, index * 4);
-    offsets.writeUInt32BE(offset, index * 4);
-    const first = names[index * 20] ?? 0;
-    fanout.writeUInt32BE(index + 1, first * 4);
-  });
-  for (let byte = 1; byte < 256; byte += 1) {
-    const before = fanout.readUInt32BE((byte - 1) * 4);
-    if (fanout.readUInt32BE(byte * 4) < before) fanout.writeUInt32BE(before, byte * 4);
+    entries.copyId(entry, index, NAMES + place * 20);
+    index.writeUInt32BE(entries.crcAt(entry), crcs + place * 4);
+    index.writeUInt32BE(offset, offsets + place * 4);
+    for (const first = index[NAMES + place * 20] ?? 0; byte < first; byte += 1)
+      index.writeUInt32BE(place, FANOUT + byte * 4);
+    place += 1;
   }
-  const body = Buffer.concat([MAGIC, fanout, names, crcs, offsets, packChecksum]);
-  return Buffer.concat([body, createHash('sha1').update(body).digest()]);
+  for (; byte < 256; byte += 1) index.writeUInt32BE(count, FANOUT + byte * 4);
+  packChecksum.copy(index, index.length - 40);
+  createHash('sha1')
+    .update(index.subarray(0, -20))
+    .digest()
+    .copy(index, index.length - 20);
+  return index;
 }
 
 /** Throws when the bytes are not a whole, unchanged index. */

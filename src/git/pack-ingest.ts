@@ -1,20 +1,17 @@
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { createTurns } from '../lib/turns.ts';
-import { ByteCache } from './byte-cache.ts';
+import { createTurns, type Turns } from '../lib/turns.ts';
 import { inflated } from './deflate.ts';
-import { applyDelta } from './delta.ts';
-import { type GitObject, objectId } from './objects.ts';
-import { encodeEntry, type EncodedPack, type EntryHead, packHeader, readEntryHead, sealPack } from './pack-format.ts';
-import type { PackEntry } from './pack-index.ts';
+import { addChild, createForest, type DeltaForest, descend } from './delta-forest.ts';
+import { type GitObject, type ObjectType, objectId } from './objects.ts';
+import { PackEntries } from './pack-entries.ts';
+import { encodeEntry, type EncodedPack, packHeader, readEntryHead, sealPack } from './pack-format.ts';
 import { malformed } from './pkt-line.ts';
 
 export interface IngestedPack extends EncodedPack {
   /** Ids of the commits in it, in the pack's order. */
   readonly commits: readonly string[];
 }
-
-const BASE_CACHE_BYTES = 32 * 1024 * 1024;
 
 /**
  * Checks a received pack down to the last object and computes its index. Deltas against objects outside the pack (a
@@ -33,137 +30,220 @@ export async function ingestPack(
   }
 }
 
-interface Raw {
-  readonly at: number;
-  readonly head: EntryHead;
-  readonly crc: number;
-}
+const ID_BYTES = 20;
+const TRAILER_BYTES = 20;
+const HEADER_BYTES = 12;
+/** No object takes less: a byte that says what it is, and a stream of zlib that says nothing. */
+const MIN_ENTRY_BYTES = 9;
+/** Deltas are needed twice. So much of them is kept, what is over is inflated again. */
+const KEPT_DELTA_BYTES = 16 * 1024 * 1024;
+const HASHED_ATURN_BYTES = 1024 * 1024;
+const TYPES: readonly ObjectType[] = ['commit', 'tree', 'blob', 'tag'];
 
+/**
+ * The pack's objects by their number in it, in columns, because there may be very many. Read once from front to back, then each object
+ * that others are made of with all that are made of it: no delta is applied twice, however the pack is sorted.
+ */
 class Ingest {
   readonly #bytes: Buffer;
+  readonly #body: Buffer;
   readonly #outside: (oid: string) => GitObject | undefined;
-  readonly #cache = new ByteCache<GitObject>(BASE_CACHE_BYTES);
-  readonly #rawAt = new Map<number, Raw>();
-  /** Entries whose content has been computed. */
-  readonly #known = new Set<number>();
-  readonly #offsets = new Map<string, number>();
-  readonly #added = new Map<string, GitObject>();
-  readonly #commits: string[] = [];
-  readonly #turns = createTurns();
-
   readonly #onCommit: ((oid: string, content: Buffer) => void) | undefined;
+  readonly #turns: Turns = createTurns();
+  readonly #count: number;
+  readonly #offsets: Uint32Array;
+  readonly #sizes: Float64Array;
+  readonly #headBytes: Uint8Array;
+  readonly #crcs: Uint32Array;
+  /** Index in TYPES, plus one; 0 while it is not known. */
+  readonly #types: Uint8Array;
+  readonly #ids: Buffer;
+  readonly #forest: DeltaForest;
+  readonly #keptDeltas = new Map<number, Buffer>();
+  #keptBytes = 0;
+  /** Objects that name their base by its id, until the base is found. */
+  readonly #waiting = new Map<string, number[]>();
+  readonly #added = new Map<string, GitObject>();
+  #known = 0;
 
   constructor(
     bytes: Buffer,
     outside: (oid: string) => GitObject | undefined,
     onCommit: ((oid: string, content: Buffer) => void) | undefined,
   ) {
-    this.#bytes = bytes;
-    this.#outside = outside;
     this.#onCommit = onCommit;
+    this.#bytes = bytes;
+    this.#body = bytes.subarray(0, -TRAILER_BYTES);
+    this.#outside = outside;
+    if (bytes.length < HEADER_BYTES + TRAILER_BYTES || bytes.toString('latin1', 0, 8) !== 'PACK\0\0\0\x02')
+      throw new Error('not a pack of version 2');
+    const count = bytes.readUInt32BE(8);
+    if (count * MIN_ENTRY_BYTES > this.#body.length - HEADER_BYTES)
+      throw new Error('more objects than it has room for');
+    this.#count = count;
+    this.#offsets = new Uint32Array(count);
+    this.#sizes = new Float64Array(count);
+    this.#headBytes = new Uint8Array(count);
+    this.#crcs = new Uint32Array(count);
+    this.#types = new Uint8Array(count);
+    this.#ids = Buffer.alloc(count * ID_BYTES);
+    this.#forest = createForest(count);
   }
 
   async run(): Promise<IngestedPack> {
-    const body = this.#bytes.subarray(0, -20);
-    const sum = createHash('sha1').update(body).digest();
-    if (!sum.equals(this.#bytes.subarray(-20))) throw new Error('checksum does not match');
-    if (body.toString('latin1', 0, 8) !== 'PACK\0\0\0\x02') throw new Error('not a pack of version 2');
-    const count = body.readUInt32BE(8);
-    let pending = await this.#scan(body, count);
-    while (pending.length > 0) {
-      const left: Raw[] = [];
-      for (const raw of pending) {
-        if (this.#baseIsKnown(raw)) this.#register(raw, this.#resolve(raw));
-        else left.push(raw);
-        await this.#turns.breathe();
-      }
-      if (left.length === pending.length) throw new Error(`${left.length} deltas without base`);
-      pending = left;
+    const checksum = await this.#checksum();
+    await this.#scan();
+    this.#linkByName();
+    for (let index = 0; index < this.#count; index += 1) {
+      const isBase = this.#types[index] !== 0 && this.#isWhole(index) && this.#firstChild(index) >= 0;
+      if (isBase) await this.#makeFrom(this.#types[index] ?? 0, this.#firstChild(index), () => this.#inflate(index));
     }
-    return this.#seal(body, count, sum);
+    for (const oid of this.#waiting.keys()) await this.#makeFromOutside(oid);
+    if (this.#known < this.#count) throw new Error(`${this.#count - this.#known} deltas without base`);
+    return this.#seal(checksum);
   }
 
-  /** Reads all entries once; gives those that are deltas. */
-  async #scan(body: Buffer, count: number): Promise<Raw[]> {
-    const deltas: Raw[] = [];
-    let at = 12;
-    for (let index = 0; index < count; index += 1) {
+  async #checksum(): Promise<Buffer> {
+    const hash = createHash('sha1');
+    for (let at = 0; at < this.#body.length; at += HASHED_ATURN_BYTES) {
+      hash.update(this.#body.subarray(at, at + HASHED_ATURN_BYTES));
+      await this.#turns.breathe();
+    }
+    const sum = hash.digest();
+    if (!sum.equals(this.#bytes.subarray(-TRAILER_BYTES))) throw new Error('checksum does not match');
+    return sum;
+  }
+
+  async #scan(): Promise<void> {
+    const body = this.#body;
+    let at = HEADER_BYTES;
+    for (let index = 0; index < this.#count; index += 1) {
       const head = readEntryHead(body, at);
       const { content, used } = inflated(body.subarray(at + head.dataAt), head.size);
       const end = at + head.dataAt + used;
-      const raw = { at, head, crc: crc32(body.subarray(at, end)) };
-      this.#rawAt.set(at, raw);
-      if (head.kind === 'whole') this.#register(raw, { type: head.type, content });
-      else deltas.push(raw);
+      this.#offsets[index] = at;
+      this.#sizes[index] = head.size;
+      this.#headBytes[index] = head.dataAt;
+      this.#crcs[index] = crc32(body.subarray(at, end));
+      if (head.kind === 'whole') this.#register(index, TYPES.indexOf(head.type) + 1, content);
+      else {
+        if (head.kind === 'offset-delta') addChild(this.#forest, this.#indexAt(at - head.back, index), index);
+        else this.#wait(head.base, index);
+        if (this.#keptBytes + content.length <= KEPT_DELTA_BYTES) {
+          this.#keptDeltas.set(index, content);
+          this.#keptBytes += content.length;
+        }
+      }
       at = end;
       await this.#turns.breathe();
     }
     if (at !== body.length) throw new Error('bytes after the last object');
-    return deltas;
   }
 
-  #register(raw: Raw, object: GitObject): void {
-    const oid = objectId(object.type, object.content);
-    this.#offsets.set(oid, raw.at);
-    this.#known.add(raw.at);
-    this.#cache.set(String(raw.at), object, object.content.length);
-    if (object.type !== 'commit') return;
-    this.#commits.push(oid);
-    this.#onCommit?.(oid, object.content);
-  }
-
-  #baseIsKnown({ at, head }: Raw): boolean {
-    if (head.kind === 'offset-delta') return this.#known.has(at - head.back);
-    if (head.kind === 'whole' || this.#offsets.has(head.base) || this.#added.has(head.base)) return true;
-    const base = this.#outside(head.base);
-    if (base) this.#added.set(head.base, base);
-    return base !== undefined;
-  }
-
-  #resolve(start: Raw): GitObject {
-    const chain: Raw[] = [];
-    let raw = start;
-    let base = this.#cache.get(String(raw.at));
-    while (!base) {
-      if (raw.head.kind === 'whole') {
-        base = { type: raw.head.type, content: this.#inflate(raw) };
-        break;
-      }
-      chain.push(raw);
-      const offset = raw.head.kind === 'offset-delta' ? raw.at - raw.head.back : this.#offsets.get(raw.head.base);
-      if (offset === undefined) base = raw.head.kind === 'ref-delta' ? this.#added.get(raw.head.base) : undefined;
-      else base = this.#cache.get(String(offset));
-      const next = offset === undefined ? undefined : this.#rawAt.get(offset);
-      if (!base && !next) throw new Error('delta base is missing');
-      if (!base && next) raw = next;
+  /** The number of the entry that begins there; it stands before `end`. */
+  #indexAt(offset: number, end: number): number {
+    let [low, high] = [0, end];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const found = this.#offsets[middle] ?? 0;
+      if (found === offset) return middle;
+      if (found < offset) low = middle + 1;
+      else high = middle;
     }
-    for (let link = chain.pop(); link; link = chain.pop()) {
-      base = { type: base.type, content: applyDelta(this.#inflate(link), base.content) };
-      this.#cache.set(String(link.at), base, base.content.length);
+    throw new Error('delta base is missing');
+  }
+
+  #wait(base: string, index: number): void {
+    const others = this.#waiting.get(base);
+    if (others) others.push(index);
+    else this.#waiting.set(base, [index]);
+  }
+
+  #register(index: number, type: number, content: Buffer): void {
+    const oid = objectId(TYPES[type - 1] ?? 'blob', content);
+    this.#ids.write(oid, index * ID_BYTES, 'hex');
+    this.#types[index] = type;
+    this.#known += 1;
+    if (TYPES[type - 1] === 'commit') this.#onCommit?.(oid, content);
+  }
+
+  #idOf(index: number): string {
+    return this.#ids.toString('hex', index * ID_BYTES, (index + 1) * ID_BYTES);
+  }
+
+  readonly #firstChild = (index: number): number => this.#forest.firstChild[index] ?? -1;
+
+  #isWhole(index: number): boolean {
+    return readEntryHead(this.#body, this.#offsets[index] ?? 0).kind === 'whole';
+  }
+
+  #inflate(index: number): Buffer {
+    const at = (this.#offsets[index] ?? 0) + (this.#headBytes[index] ?? 0);
+    return inflated(this.#body.subarray(at), this.#sizes[index] ?? 0).content;
+  }
+
+  /** Those that name a base which is whole in the pack become its children. */
+  #linkByName(): void {
+    if (this.#waiting.size === 0) return;
+    for (let index = 0; index < this.#count; index += 1) if (this.#types[index] !== 0) this.#adoptWaiting(index);
+  }
+
+  #adoptWaiting(index: number): void {
+    const oid = this.#idOf(index);
+    for (const child of this.#waiting.get(oid) ?? []) addChild(this.#forest, index, child);
+    this.#waiting.delete(oid);
+  }
+
+  /** Everything that is made of one object, directly or not. */
+  async #makeFrom(type: number, first: number, root: () => Buffer): Promise<void> {
+    await this.#turns.run(
+      descend({
+        forest: this.#forest,
+        first,
+        root,
+        deltaOf: (index) => this.#keptDeltas.get(index) ?? this.#inflate(index),
+        visit: (index, content) => {
+          this.#register(index, type, content);
+          if (this.#waiting.size > 0) this.#adoptWaiting(index);
+        },
+      }),
+    );
+  }
+
+  /** Everything that is made of a base which is not in the pack, if it is to be had. */
+  async #makeFromOutside(oid: string): Promise<void> {
+    // It may have turned up in the pack meanwhile.
+    const children = this.#waiting.get(oid);
+    const base = children && this.#outside(oid);
+    if (!children || !base) return;
+    this.#waiting.delete(oid);
+    this.#added.set(oid, base);
+    const { nextSibling } = this.#forest;
+    children.forEach((child, at) => (nextSibling[child] = children[at + 1] ?? -1));
+    await this.#makeFrom(TYPES.indexOf(base.type) + 1, children[0] ?? -1, () => base.content);
+  }
+
+  #seal(checksum: Buffer): IngestedPack {
+    const entries = new PackEntries(this.#count + this.#added.size);
+    const commits: string[] = [];
+    for (let index = 0; index < this.#count; index += 1) {
+      const id = this.#ids.subarray(index * ID_BYTES, (index + 1) * ID_BYTES);
+      entries.add(id, this.#offsets[index] ?? 0, this.#crcs[index] ?? 0);
+      if (this.#types[index] === 1) commits.push(this.#idOf(index));
     }
-    return base;
-  }
-
-  #inflate({ at, head }: Raw): Buffer {
-    return inflated(this.#bytes.subarray(at + head.dataAt), head.size).content;
-  }
-
-  #seal(body: Buffer, count: number, checksum: Buffer): IngestedPack {
-    const entries: PackEntry[] = [];
-    for (const [oid, offset] of this.#offsets) entries.push({ oid, offset, crc: this.#rawAt.get(offset)?.crc ?? 0 });
     const appended: Buffer[] = [];
-    let offset = body.length;
+    let offset = this.#body.length;
+    const own = new Set(this.#added.size === 0 ? [] : Array.from({ length: this.#count }, (_, at) => this.#idOf(at)));
     for (const [oid, object] of this.#added) {
-      // A base may turn up later in the pack itself.
-      if (this.#offsets.has(oid)) continue;
+      // Made of another base from outside, it came afterwards.
+      if (own.has(oid)) continue;
       const encoded = encodeEntry(object);
-      entries.push({ oid, offset, crc: crc32(encoded) });
+      entries.add(oid, offset, crc32(encoded));
       appended.push(encoded);
       offset += encoded.length;
     }
-    const commits = this.#commits;
     if (appended.length === 0) return { bytes: this.#bytes, entries, checksum, commits };
-    const parts = [packHeader(count + appended.length), body.subarray(12), ...appended];
+    const parts = [packHeader(this.#count + appended.length), this.#body.subarray(HEADER_BYTES), ...appended];
     return { ...sealPack(parts, entries), commits };
   }
 }

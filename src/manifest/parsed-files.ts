@@ -34,6 +34,21 @@ export class ParsedFiles {
   }
 }
 
+/** Paths by the blob that stands there. */
+export function pathsByBlob(
+  paths: Iterable<string>,
+  files: ReadonlyMap<string, FileOfTree>,
+): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, string[]>();
+  for (const path of paths) {
+    const oid = files.get(path)?.oid ?? '';
+    const others = found.get(oid);
+    if (others) others.push(path);
+    else found.set(oid, [path]);
+  }
+  return found;
+}
+
 const keyOf = (path: string, { oid, mode = '' }: FileOfTree): string => `${oid} ${mode} ${path}`;
 
 const isSame = (a: FileOfTree, b: FileOfTree): boolean => a.oid === b.oid && (a.mode ?? '') === (b.mode ?? '');

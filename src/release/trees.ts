@@ -4,7 +4,7 @@ import { sha256Hex } from '../lib/hash.ts';
 import { perObject } from '../lib/memo.ts';
 import { atOnce, createTurns } from '../lib/turns.ts';
 import { type CachedFile, isManifestFile, loadingTree, type LoadSettings, readManifestFile } from '../manifest/load.ts';
-import { ParsedFiles } from '../manifest/parsed-files.ts';
+import { ParsedFiles, pathsByBlob } from '../manifest/parsed-files.ts';
 import { exactText, shownText } from './file-bytes.ts';
 import type { TreeFiles, GitFile, Render, RenderedApp, RenderedTree } from './rendered.ts';
 
@@ -22,7 +22,7 @@ const filesATurn = 256;
 /** Trees that are known at a time. */
 const mostTrees = 16;
 
-type TreeSource = Pick<GitRepo, 'fetch' | 'has' | 'tree' | 'diff' | 'blob'>;
+type TreeSource = Pick<GitRepo, 'fetch' | 'has' | 'tree' | 'diff' | 'blob' | 'blobs'>;
 type GitFiles = ReadonlyMap<string, GitFile>;
 
 /**
@@ -57,14 +57,19 @@ export function createTreeReader(repo: TreeSource, settings: LoadSettings, parse
     return files;
   };
   const parse = async (files: GitFiles, known: GitFiles | undefined): Promise<void> => {
+    const unknown: string[] = [];
     let looked = 0;
     for (const [path, file] of files) {
       if (++looked % filesATurn === 0) await turns.breathe();
       if (known?.get(path) === file || parsed.get(path, file)) continue;
-      const text = exactText(await repo.blob(file.oid));
-      parsed.keep(path, await turns.run(readManifestFile(path, shownText(text), file)));
-      await turns.breathe();
+      unknown.push(path);
     }
+    const missing = pathsByBlob(unknown, files);
+    await repo.blobs(missing.keys(), async (oid, content) => {
+      const text = shownText(exactText(content));
+      for (const path of missing.get(oid) ?? [])
+        parsed.keep(path, await turns.run(readManifestFile(path, text, files.get(path) ?? { oid })));
+    });
   };
 
   return {

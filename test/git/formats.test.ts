@@ -29,6 +29,17 @@ async function packedRepo(dir: string): Promise<{ path: string; pack: Buffer; id
   return { path, pack: await read('.pack'), idx: await read('.idx') };
 }
 
+/** Ids of what is read together, computed from what was read. */
+async function takenTogether(store: ObjectStore, ids: readonly string[]): Promise<readonly string[]> {
+  const taken: string[] = [];
+  await store.readMany(ids, (oid, { type, content }) => {
+    expect(objectId(type, content)).toBe(oid);
+    taken.push(oid);
+    return Promise.resolve();
+  });
+  return taken.toSorted();
+}
+
 describe('packs', () => {
   it('of native git get the very index that native git gives them, and every object reads the same', () =>
     withTempDir(async (dir) => {
@@ -51,7 +62,21 @@ describe('packs', () => {
           oid,
         });
       }
+      const ids = listing.map((line) => line.slice(0, 40));
+      expect(await takenTogether(store, ids)).toEqual(ids.toSorted());
+      // A part of them, each once however often it is named; what is not here is told before anything is read.
+      const some = ids.filter((_, at) => at % 7 === 0);
+      expect(await takenTogether(store, [...some, ...some])).toEqual(some.toSorted());
+      await expect(takenTogether(store, [...some, '0'.repeat(40)])).rejects.toMatchObject({ code: 'GIT_NOT_FOUND' });
       store.close();
+      // With hardly any room for what others are made of.
+      const poor = await ObjectStore.open(join(dir, 'mirror.git'), 2_000);
+      for (const oid of ids) {
+        const object = poor.readNow(oid);
+        expect(object && objectId(object.type, object.content)).toBe(oid);
+      }
+      expect(await takenTogether(poor, ids)).toEqual(ids.toSorted());
+      poor.close();
     }));
 
   it('that are thin are completed, so that native git reads them', () =>

@@ -3,7 +3,7 @@ import type { GitRepo, Revision, TreeChange, TreeFile } from '../../src/git/repo
 /** Reads of commits whose files are known. A blob's id is its text. */
 export function treeRepo(
   filesAt: (at: Revision) => Readonly<Record<string, string>>,
-): Pick<GitRepo, 'fetch' | 'tree' | 'diff' | 'blob' | 'standing'> {
+): Pick<GitRepo, 'fetch' | 'tree' | 'diff' | 'blob' | 'blobs' | 'standing'> {
   const treeOf = (at: Revision): Map<string, TreeFile> =>
     new Map(Object.entries(filesAt(at)).map(([path, text]) => [path, { oid: text, mode: '100644' }]));
   return {
@@ -28,5 +28,8 @@ export function treeRepo(
       return Promise.resolve(isFolder ? { path, kind: 'folder' as const } : undefined);
     },
     blob: (oid) => Promise.resolve(Buffer.from(oid)),
+    async blobs(oids, take) {
+      for (const oid of oids) await take(oid, Buffer.from(oid));
+    },
   };
 }

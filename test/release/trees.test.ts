@@ -31,6 +31,11 @@ function reading(commits: readonly Commit[], parsed = new ParsedFiles()): Readin
       read.push(oid);
       return plain.blob(oid);
     },
+    blobs: (oids: Iterable<string>, take: (oid: string, content: Uint8Array) => Promise<void>) =>
+      plain.blobs(
+        [...oids].map((oid) => (read.push(oid), oid)),
+        take,
+      ),
   };
   const reader = createTreeReader(repo, settings, parsed);
   const render = createRender(settings, parsed);
