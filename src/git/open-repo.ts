@@ -296,6 +296,8 @@ class HttpGitRepo implements GitRepo {
           // It stands on the server; a later fetch brings it back.
           this.#log.warn({ revision: prepared.tip, reason: messageOf(error) }, 'could not keep pushed objects');
         });
+        // What others pushed in between was not waited for.
+        void this.#exclusive(() => this.#fillHistory(request.expected, signal)).catch(() => undefined);
       }
       return result;
     });

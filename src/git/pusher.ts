@@ -2,7 +2,7 @@ import { AgentError, messageOf } from '../lib/errors.ts';
 import type { PreparedPush, PreparedTag } from './push.ts';
 import { judgePush, type PushVerdict } from './push-verdict.ts';
 import { NO_OBJECT, type ReceivePack, type RefUpdate } from './receive-pack.ts';
-import type { PushResult, Revision } from './repo.ts';
+import { asRevision, type PushResult, type Revision } from './repo.ts';
 import type { ServerRef, UploadPack } from './upload-pack.ts';
 
 export interface PushRoute {
@@ -15,10 +15,52 @@ export interface PushRoute {
 }
 
 /**
+ * Sends a prepared push. A server that updates all refs or none is not asked for them before: the less time between the tip that was
+ * built on and the push, the fewer others come in between. It is asked where that did not do, or cannot.
+ */
+export async function sendPush(
+  route: PushRoute,
+  expected: Revision,
+  push: PreparedPush,
+  signal: AbortSignal,
+): Promise<PushResult> {
+  return (await sendAtOnce(route, expected, push, signal)) ?? sendAfterLook(route, expected, push, signal);
+}
+
+/** Undefined: the refs have to be looked at. */
+async function sendAtOnce(
+  route: PushRoute,
+  expected: Revision,
+  push: PreparedPush,
+  signal: AbortSignal,
+): Promise<PushResult | undefined> {
+  const { upload, receive, branchRef } = route;
+  if (!receive.isKnownAtomic || push.commits.length === 0) return undefined;
+  const updates: RefUpdate[] = [
+    { ref: branchRef, before: expected, after: push.tip },
+    ...push.tags.map(({ ref, object }) => ({ ref, before: NO_OBJECT, after: object.oid })),
+  ];
+  const landed: PushResult = { kind: 'landed', tip: push.tip, commits: push.commits };
+  const verdict = await sendRound(route, updates, push.pack.bytes, false, signal);
+  if (verdict.kind === 'unknown' && (await stands(upload, updates, signal))) return landed;
+  if (verdict.kind !== 'raced') return settle(verdict, landed);
+  const tip = tipIn(verdict.reason, branchRef, expected);
+  // Our own push, whose answer was lost, is told from others' by a look.
+  return tip === undefined || tip === push.tip ? undefined : { kind: 'raced', reason: verdict.reason, tip };
+}
+
+/** Where the branch is, in the words of git, which many servers pass on. */
+function tipIn(reason: string, branchRef: string, expected: Revision): Revision | undefined {
+  for (const [, ref, found] of reason.matchAll(/cannot lock ref '([^']+)': is at ([0-9a-f]{40}) but expected/g))
+    if (ref === branchRef && found !== undefined && found !== expected) return asRevision(found);
+  return undefined;
+}
+
+/**
  * Sends a prepared push: all refs in one request with their expected old values, all or none where the server can,
  * else the branch before its tags. Rejects with AgentError only while nothing can have been written.
  */
-export async function sendPush(
+async function sendAfterLook(
   route: PushRoute,
   expected: Revision,
   push: PreparedPush,
@@ -31,7 +73,8 @@ export async function sendPush(
   // Ids are derived from the content alone, so this is our own push whose answer was lost.
   const branchStands = current === push.tip;
   if (current !== expected && !branchStands) {
-    return { kind: 'raced', reason: `${branchRef} is at ${current ?? 'nothing'}, not at ${expected}` };
+    const reason = `${branchRef} is at ${current ?? 'nothing'}, not at ${expected}`;
+    return { kind: 'raced', reason, ...(current === undefined ? {} : { tip: asRevision(current) }) };
   }
   const missing: PreparedTag[] = [];
   for (const tag of push.tags) {

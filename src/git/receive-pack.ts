@@ -30,6 +30,8 @@ export type PushAnswer =
 export interface ReceivePack {
   /** Whether several refs can be updated all or none. An HTTP answer instead: the server refuses writing. */
   abilities(signal: AbortSignal): Promise<{ readonly atomic: boolean } | Extract<PushAnswer, { kind: 'http' }>>;
+  /** Whether the server is known to update several refs all or none: then nothing need be asked before a push. */
+  readonly isKnownAtomic: boolean;
   /** One request. Rejects only when the server cannot have seen it, and with the signal's reason. */
   push(updates: readonly RefUpdate[], pack: Uint8Array, signal: AbortSignal): Promise<PushAnswer>;
 }
@@ -44,6 +46,10 @@ export function createReceivePack(transport: Transport, limits: WireLimits): Rec
   let known: readonly string[] | undefined;
 
   return {
+    get isKnownAtomic() {
+      return known?.includes('atomic') ?? false;
+    },
+
     async abilities(signal) {
       if (!known) {
         const answer = await transport.exchange(

@@ -79,7 +79,8 @@ export interface PushRequest {
  */
 export type PushResult =
   | { readonly kind: 'landed'; readonly tip: Revision; readonly commits: readonly Revision[] }
-  | { readonly kind: 'raced'; readonly reason: string }
+  /** `tip`: where the server says that the branch is; it may have moved on since. */
+  | { readonly kind: 'raced'; readonly reason: string; readonly tip?: Revision }
   | { readonly kind: 'refused'; readonly reason: string }
   | { readonly kind: 'stuck'; readonly reason: string }
   | { readonly kind: 'unknown'; readonly reason: string };

@@ -29,6 +29,8 @@ import type { AppId, Outcome } from './types.ts';
 
 export interface BuildDeps {
   readonly repo: GitRepo;
+  /** Answers for the server's tags. Absent: the server is asked. */
+  readonly refs?: Pick<GitRepo, 'refs'>;
   readonly log: Logger;
   readonly settings: ComposeSettings & LoadSettings;
   readonly reader: TreeReader;
@@ -72,11 +74,11 @@ export async function buildOutcomes(
   outcomes: readonly Outcome[],
   signal: AbortSignal,
 ): Promise<Built> {
-  const { repo, log, settings, reader, render } = deps;
+  const { repo, refs = repo, log, settings, reader, render } = deps;
   const turns = createTurns();
   const promoted = outcomes.filter(({ verdict }) => verdict === 'promoted');
   const tagsOf = createReleaseTags(
-    repo,
+    refs,
     settings,
     promoted.map(({ app }) => app),
   );

@@ -50,11 +50,14 @@ export interface WriterDeps {
 
 /** Outcomes that come together are written together: they are waited for so long. */
 const gatherMs = 250;
-const raceBackoff = { baseMs: 30, capMs: 500 };
+/** The pause after a lost race: none at first, and short however many there were, because each is another's turn taken. */
+const raceBackoff = { baseMs: 25, capMs: 200 };
 /** What Git says of a tag whose commit it does not have: somebody rewrote history. */
 const isCommitGone = /^refs\/tags\/\S+ missing necessary objects/;
-/** After so many lost races the pauses grow: somebody pushes without end. */
-const patientAfter = 10;
+/** After so many lost races it is told. */
+const toldAfterRaces = 10;
+/** What is asked of the server's tags is asked again after so long, also between races. */
+const refsAreFreshMs = 5_000;
 const outageBackoff = { baseMs: 500, capMs: 30_000 };
 /** While all that waits is held, the tip is looked at that often. */
 const heldPollMs = 10_000;
@@ -87,8 +90,11 @@ export function createOutcomeWriter({
   let woken = false;
   const trees = { reader: createTreeReader(repo, settings, parsed), render: createRender(settings, parsed) };
   const toldReleases = createToldReleases(repo);
+  const refs = rememberedRefs(repo, clock);
   let races = 0;
   let outages = 0;
+  /** Where a refusal said that the branch is. */
+  let seenTip: Revision | undefined;
   /** Pushes in a row of which it is not known what came of them, or that were refused for no reason that can be seen. */
   let doubts = 0;
   /** What stood in the way last. */
@@ -137,11 +143,27 @@ export function createOutcomeWriter({
     return backoffMs(outages - 1, outageBackoff, random());
   };
 
-  /** One attempt. Gives how long to wait before the next; undefined: there is nothing left to try before something happens. */
-  const attempt = async (signal: AbortSignal): Promise<number | undefined> => {
+  /** The tip that a refusal has named need not be asked for: what is built on it is late no sooner. */
+  const lookAtTip = async (signal: AbortSignal): Promise<Revision> => {
+    const named = seenTip;
+    seenTip = undefined;
+    if (named !== undefined) {
+      try {
+        await repo.fetch(named, signal);
+        return named;
+      } catch (error) {
+        if (signal.aborted || !(error instanceof AgentError)) throw error;
+      }
+    }
     const tip = await repo.poll(signal);
     if (tip === undefined) throw new AgentError('GIT_NOT_FOUND', `the branch ${repo.branch} does not exist`);
     await repo.fetch(tip, signal);
+    return tip;
+  };
+
+  /** One attempt. Gives how long to wait before the next; undefined: there is nothing left to try before something happens. */
+  const attempt = async (signal: AbortSignal): Promise<number | undefined> => {
+    const tip = await lookAtTip(signal);
     const due = waiting.due(tip, clock.elapsed());
     if (due.length === 0) {
       outages = 0;
@@ -154,7 +176,7 @@ export function createOutcomeWriter({
       written: told,
       blocked,
       needless,
-    } = await buildOutcomes({ repo, log, settings, told: toldReleases, ...trees }, tip, outcomes, signal);
+    } = await buildOutcomes({ repo, refs, log, settings, told: toldReleases, ...trees }, tip, outcomes, signal);
     for (const { outcome, revision, number } of told) written(outcome, revision, number);
     for (const { outcome, reason } of needless) passOver(outcome, tip, reason);
     for (const { outcome, reason, isPassing, isShared } of blocked) {
@@ -207,6 +229,7 @@ export function createOutcomeWriter({
   };
 
   const settle = (result: PushResult, draft: Draft): number => {
+    if (result.kind !== 'raced' || result.tip === undefined) refs.forget();
     const pushed = [
       ...draft.commits.flatMap(({ outcomes }) => outcomes),
       ...draft.lateTags.map(({ outcome }) => outcome),
@@ -227,9 +250,9 @@ export function createOutcomeWriter({
         races += 1;
         log.debug({ reason: result.reason, races }, 'somebody else pushed first, the outcome is built anew');
         trouble = `others push to ${repo.branch} all the time, and what is built is late each time; it is tried again`;
-        if (races > patientAfter) for (const outcome of pushed) block(outcome, trouble);
-        const patient = races > patientAfter;
-        return backoffMs(patient ? races - patientAfter : races - 1, patient ? outageBackoff : raceBackoff, random());
+        if (races > toldAfterRaces) for (const outcome of pushed) block(outcome, trouble);
+        seenTip = result.tip;
+        return races === 1 ? 0 : backoffMs(Math.floor(races / 4), raceBackoff, random());
       }
       case 'refused':
         return notPushed(pushed, `the Git server refuses the push: ${result.reason}`);
@@ -303,6 +326,22 @@ export function createOutcomeWriter({
         }
         if (waitMs !== undefined && waitMs > 0) await pause(waitMs, signal);
       }
+    },
+  };
+}
+
+/** What the server answered a moment ago: between races nothing is asked that the push itself finds out. */
+function rememberedRefs(repo: Pick<GitRepo, 'refs'>, clock: Clock): Pick<GitRepo, 'refs'> & { forget(): void } {
+  const known = new Map<string, { readonly refs: ReadonlyMap<string, Revision>; readonly atMs: number }>();
+  return {
+    forget: () => known.clear(),
+    async refs(prefixes, signal) {
+      const key = JSON.stringify(prefixes);
+      const before = known.get(key);
+      if (before && clock.elapsed() - before.atMs < refsAreFreshMs) return before.refs;
+      const refs = await repo.refs(prefixes, signal);
+      known.set(key, { refs, atMs: clock.elapsed() });
+      return refs;
     },
   };
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { asRevision } from '../../src/git/repo.ts';
+import { asRevision, type PushResult, type Revision, type TagDraft } from '../../src/git/repo.ts';
 import type { GitServer } from '../../src/sandbox/git-server.ts';
-import { aPush, fetchTip, never, text, withGit } from '../helpers/git-fixture.ts';
+import { aCommit, aPush, fetchTip, never, text, withGit } from '../helpers/git-fixture.ts';
 import { fillLargeRepo, largeRepoManifest, largeRepoPath } from '../../src/sandbox/large-repo.ts';
 import { commitFiles, fsck, revParse, runGit } from '../helpers/temp-repo.ts';
 
@@ -73,11 +73,39 @@ describe('what the Git layer asks of the server', () => {
       expect(first.requests).toBe(3);
       const next = await fetchTip(repo);
       const push = await spent(server, () => repo.push(aPush(next, { tags: [] }), never));
-      expect(push.requests).toBe(2);
+      expect(push.requests).toBe(1);
       expect(push.bytesIn).toBeLessThan(4_000);
       expect(push.bytesOut).toBeLessThan(300);
 
       await fsck(`${root}/mirror/mirror.git`);
+      await fsck(path);
+    }));
+
+  it('is one request for a push that comes too late, and its refusal names the tip to build on', () =>
+    withGit(async ({ server, path, open }) => {
+      const repo = await open();
+      const first = await repo.push(aPush(await fetchTip(repo)), never);
+      if (first.kind !== 'landed') throw new Error(first.kind);
+      const raced = async (base: Revision, tags: readonly TagDraft[]): Promise<PushResult> => {
+        let result: PushResult = { kind: 'unknown', reason: 'not pushed' };
+        const { requests } = await spent(server, async () => {
+          result = await repo.push({ expected: base, commits: [aCommit({ late: base })], tags }, never);
+        });
+        expect(requests).toBe(1);
+        return result;
+      };
+      for (const tags of [[], aPush(first.tip, {}).tags.map((tag) => ({ ...tag, name: 'releases/test/b/1' }))]) {
+        const base = await fetchTip(repo);
+        const foreign = asRevision(
+          await commitFiles(path, { files: { [`f${tags.length}`]: '1' }, message: 'foreign' }),
+        );
+        expect(await raced(base, tags)).toMatchObject({ kind: 'raced', tip: foreign });
+        await repo.fetch(foreign, never);
+        expect(await raced(foreign, tags)).toMatchObject({ kind: 'landed' });
+      }
+      // A tag that stands is no race for the branch: a look tells it.
+      const again = await repo.push({ ...aPush(first.tip), expected: await fetchTip(repo) }, never);
+      expect(again).toMatchObject({ kind: 'refused' });
       await fsck(path);
     }));
 
