@@ -2,7 +2,7 @@ import { wakes } from '../canary/decide.ts';
 import { gatesOf, opensGate } from '../canary/gates.ts';
 import type { Workload } from '../canary/overlap.ts';
 import { parseStatus } from '../canary/status.ts';
-import type { CanarySpec, CanaryStatus, Decision, Phase } from '../canary/types.ts';
+import type { CanarySpec, CanaryStatus, Decision, Effect, Phase } from '../canary/types.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { createKeyedQueue } from '../lib/keyed-queue.ts';
 import type { KubeObject } from '../manifest/types.ts';
@@ -50,6 +50,8 @@ const stackOf = (error: unknown): string => (error instanceof Error ? (error.sta
 
 /** What a canary is held for is said again after this: the API server forgets events. */
 const complaintMs = 3_600_000;
+/** Longer than any look is late. */
+const homeFirstMs = 3_600_000;
 const conflictRetryMs = 250;
 const notReadyRetryMs = 500;
 const stillRetryMs = 2_000;
@@ -189,6 +191,18 @@ export function createCanaryLoop({
     }
   };
 
+  /** As `perform`; users who leave a canary wait for none that is led on where the API server is slow. */
+  const performInTurn = async (key: string, canary: KubeObject, memory: Memory, reached: Reached): Promise<void> => {
+    const { spec } = reached.tick;
+    const isUrgent = reached.decision.effects.some(leadsHome);
+    const end = isUrgent ? cluster.late(spec.namespace, namesOf(spec), homeFirstMs) : undefined;
+    try {
+      await perform(key, canary, memory, reached);
+    } finally {
+      end?.();
+    }
+  };
+
   /** Its users leave what nobody judges even so. False: they could not. */
   const standStill = async (key: string, canary: KubeObject, memory: Memory): Promise<boolean> => {
     const status = clusterKey.statusOf(canary);
@@ -200,7 +214,7 @@ export function createCanaryLoop({
       // Why it stands still has been said.
       memory.suspensionTold = true;
       const reached = await reach({ ...understood, status, canary }, memory);
-      if (reached) await perform(key, canary, memory, reached);
+      if (reached) await performInTurn(key, canary, memory, reached);
       return true;
     } catch (error) {
       if (signal.aborted) return false;
@@ -287,7 +301,7 @@ export function createCanaryLoop({
       again(startedMs + decision.nextTickMs);
       // A view that never gets what was applied tells of no change.
       if (!isQuiet(decision, status) || reached.tick.seen.isUnapplied) memory.quiet = false;
-      await perform(key, canary, memory, reached);
+      await performInTurn(key, canary, memory, reached);
       memory.complaint = '';
       memory.refusal = undefined;
       // Of a check that would be shorter than the interval, and one stall of a server would count twice.
@@ -430,6 +444,9 @@ export function createCanaryLoop({
     stop: () => queue.stop(),
   };
 }
+
+const leadsHome = (effect: Effect): boolean =>
+  effect.kind === 'set-route' && effect.split.canaryWeight === 0 && !effect.split.mirror;
 
 /** Of what it writes: its own, its target's and its Services'; others are like the first two but for an ending. */
 const namesOf = ({ name, target, service }: CanarySpec): readonly string[] => [name, target.name, service.name];
