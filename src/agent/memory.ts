@@ -4,7 +4,7 @@ import type { Stop } from './interrupt.ts';
 
 /**
  * What the loop keeps of a canary from tick to tick. All of it may be lost with the agent; what that does stands at each of them. What must
- * not get lost stands on the Canary: the hold's clock, counters and steps in its status, the release with its outcome in its annotation.
+ * not get lost stands on the Canary: the hold's clock, counters and steps in its status, the release with its outcome in its record.
  */
 export interface Memory {
   /** What goes on at this moment is over with the agent: these seven. */

@@ -127,7 +127,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
 
   const placed = { ...settings, placeOf: (key: string) => syncer.placeOf(key) };
   const snapshots = createSnapshots(repo, placed, options.parsed);
-  const stableApps = createHeldApps({ snapshots, log, phaseOf });
+  const stableApps = createHeldApps({ snapshots: { appsAt: (at) => appsOn(at) }, log, phaseOf });
   const tip = createTip({
     repo,
     clock,
@@ -157,6 +157,13 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       if (revision !== undefined) held.set(key, revision);
     }
     return held;
+  };
+
+  /** Only what stands on the branch is ever applied, whoever names the commit: a record, or a ledger. */
+  const appsOn = async (at: Revision): Promise<readonly App[]> => {
+    if (state.tip !== undefined && !(await repo.isAncestor(at, state.tip, signal)))
+      throw new AgentError('GIT_NOT_FOUND', `commit ${at.slice(0, 12)} is not one of ${repo.branch}`);
+    return snapshots.appsAt(at, signal);
   };
 
   /** What was read of releases is held against this commit. */

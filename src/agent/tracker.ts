@@ -23,7 +23,7 @@ export interface TrackInput {
   readonly content: string;
   readonly previous: AppTrack | undefined;
   readonly stable: StableState | undefined;
-  /** The release that the Canary's annotation tells of; only looked at after a start. */
+  /** The record of its release; only looked at after a start. */
   readonly record: ReleaseRecord | undefined;
 }
 

@@ -147,18 +147,19 @@ export async function buildOutcomes(
         const isDrafted = draft.commits.some(({ outcomes: drafted }) =>
           drafted.some(({ releaseId }) => releaseId === stable?.releaseId),
         );
+        const isOnBranch = await stands(repo, outcome.state.revision, tip, signal);
         // What is not in Git yet settles nothing: it is looked at again when that has landed.
         if (isDrafted && isOvertaken) return;
         return settle(
           outcome,
-          composePromotion(draft, outcome, await tagsOf(outcome.app, signal), isOvertaken, saying),
+          composePromotion(draft, outcome, await tagsOf(outcome.app, signal), { isOvertaken, isOnBranch }, saying),
         );
       }
       // A person lifted its quarantine since: that is no reason to say it again.
       if (await isToldIn(repo, told?.get(outcome.releaseId) ?? [], ledgerPath(settings, outcome.app), outcome))
         return settle(outcome, { kind: 'written', number: undefined });
       const trees = {
-        ...(await treesOf(deps, turns, outcome, draft, signal)),
+        ...(await treesOf(deps, turns, outcome, draft, tip, signal)),
         render,
         stableContent,
       };
@@ -247,32 +248,46 @@ function* composingGroups(
   return done;
 }
 
+/** Whether a commit is one of the branch. What is not, whoever names it, was never followed, or somebody has rewritten history since. */
+async function stands(repo: GitRepo, revision: Revision, tip: Revision, signal: AbortSignal): Promise<boolean> {
+  try {
+    return await repo.isAncestor(revision, tip, signal);
+  } catch (error) {
+    if (!(error instanceof AgentError) || isUnanswered(error) || signal.aborted) throw error;
+    return false;
+  }
+}
+
 /**
- * The trees before and with the release. Where the tip does not hold what was judged, nothing is taken back and the base is not
- * needed; where somebody rewrote history, what was promoted last stands in for it.
+ * The trees before and with the release, of commits of the branch and of no others. Where the tip does not hold what was judged, nothing
+ * is taken back and the base is not needed; where somebody rewrote history, what was promoted last stands in for it.
  */
 async function treesOf(
-  { reader, render, settings }: BuildDeps,
+  { repo, reader, render, settings }: BuildDeps,
   turns: Turns,
   { app, base, state }: Outcome,
   { files, ledgers }: Draft,
+  tip: Revision,
   signal: AbortSignal,
 ): Promise<{ readonly base: TreeFiles; readonly judged: TreeFiles }> {
   const contentIn = async (tree: TreeFiles): Promise<string | undefined> =>
     appIn(await turns.run(render.inTurns(tree)), app)?.content;
   const content = await contentIn(files);
-  const isGone = (error: unknown): boolean => error instanceof AgentError && !isUnanswered(error) && !signal.aborted;
-  const judged = await reader.read(state.revision, signal).catch((error: unknown) => {
-    // The recorded content is only asked where the tree cannot be: an older agent may have hashed it in another way.
-    if (!isGone(error) || content === state.content) throw error;
-    return undefined;
-  });
-  if (!judged || (await contentIn(judged)) !== content) return { base: files, judged: judged ?? files };
-  const before = await reader.read(base, signal).catch((error: unknown) => {
-    const stable = ledgers.get(ledgerPath(settings, app))?.ledger.stable;
-    if (!isGone(error) || !stable || stable.revision === base) throw error;
-    return reader.read(stable.revision, signal);
-  });
+  const nothing = { base: files, judged: files };
+  const isJudged = await stands(repo, state.revision, tip, signal);
+  if (!isJudged && content !== state.content) return nothing;
+  // Of rewritten history the tip says what was judged.
+  const judged = isJudged ? await reader.read(state.revision, signal) : files;
+  if ((await contentIn(judged)) !== content) return { base: files, judged };
+  const stable = ledgers.get(ledgerPath(settings, app))?.ledger.stable?.revision;
+  let before: TreeFiles | undefined;
+  for (const revision of stable === undefined ? [base] : [base, stable])
+    if (!before && (await stands(repo, revision, tip, signal))) before = await reader.read(revision, signal);
+  if (!before)
+    throw new AgentError(
+      'GIT_NOT_FOUND',
+      `commit ${base.slice(0, 12)}, to which it would go back, is not one of ${repo.branch}; revert ${state.revision.slice(0, 12)} by hand`,
+    );
   const paths = await turns.run(revertPaths({ app, base: before, judged, tip: files, render }));
   for (const tree of [before, judged, files]) await reader.readTexts(tree, paths);
   return { base: before, judged };

@@ -54,23 +54,30 @@ export function createDraft(files: TreeFiles): Draft {
   return { files, ledgers: new Map(), commits: [], tags: [], lateTags: [] };
 }
 
+/** Where a promoted commit stands in the branch's history. Clocks order nothing. */
+export interface PromotionPlace {
+  /** What the ledger tells is newer. */
+  readonly isOvertaken: boolean;
+  /** It is one of the branch. Others get no tag. */
+  readonly isOnBranch: boolean;
+}
+
 /**
  * Adds one promotion to the draft: the ledger's new stable state, and the tag. `tags` are the app's tags on the server, number to
- * judged commit: numbers are never used twice and tags never moved, even where somebody restored an older ledger. `isOvertaken`: what the
- * ledger tells is newer by the branch's history. Clocks order nothing.
+ * judged commit: numbers are never used twice and tags never moved, even where somebody restored an older ledger.
  */
 export function composePromotion(
   draft: Draft,
   outcome: Outcome,
   tags: ReadonlyMap<number, Revision>,
-  isOvertaken: boolean,
+  { isOvertaken, isOnBranch }: PromotionPlace,
   settings: ComposeSettings,
 ): Composed {
   const path = ledgerPath(settings, outcome.app);
   const file = draft.ledgers.get(path);
   const stable = file?.ledger.stable;
   if (stable?.releaseId === outcome.releaseId) {
-    return tags.has(stable.release)
+    return tags.has(stable.release) || !isOnBranch
       ? { kind: 'written', number: stable.release }
       : lateTag(draft, outcome, stable, settings);
   }
@@ -92,7 +99,7 @@ export function composePromotion(
   const message = outcomeMessage(outcome, contextOf(stable, number, 'only-recorded', settings));
   const files = new Map([[path, withStable(outcome.app, file, stableEntry(outcome, number))]]);
   commit(draft, { files, message, outcomes: [outcome], number }, settings);
-  if (number !== tagged) draft.tags.push(tagOf(outcome, number, message, settings));
+  if (number !== tagged && isOnBranch) draft.tags.push(tagOf(outcome, number, message, settings));
   return { kind: 'composed' };
 }
 

@@ -36,6 +36,7 @@ function repoOf(branch: Branch, whileFetched: (commit: string) => void): GitRepo
       '.releases/test/app.yaml': `apiVersion: serin.dev/v1\nnote: ${nameOf(at)}\n`,
     })),
     branch: 'main',
+    isAncestor: () => Promise.resolve(true),
     poll: () =>
       branch.isReachable
         ? Promise.resolve(commit(branch.tip))

@@ -2,7 +2,7 @@ import { chmod, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { asRevision } from '../../src/git/repo.ts';
-import { fsck, runGit, show, subjects } from '../helpers/temp-repo.ts';
+import { commitFiles, fsck, runGit, show, subjects } from '../helpers/temp-repo.ts';
 import { appTree, deploymentText } from './a-config-repo.ts';
 import { type Shop, withShop } from './a-shop.ts';
 
@@ -191,6 +191,54 @@ describe('a Git server in trouble', () => {
       await done();
       expect((await shop.ledger('a')).quarantine).toHaveLength(1);
       expect(await runGit(['-C', shop.path, 'rev-parse', 'main^'])).toBe(`${kept}\n`);
+    });
+  });
+});
+
+describe('a commit that nobody has merged', () => {
+  /** On a branch of its own, which the server gives to whoever asks. */
+  const unmerged = async (shop: Shop, files: Record<string, string>) => {
+    await runGit(['-C', shop.path, 'branch', 'unmerged', 'main']);
+    return asRevision(await commitFiles(shop.path, { files, message: 'not reviewed', branch: 'unmerged' }));
+  };
+
+  it('is never what a revert goes back to: that is what was promoted last', async () => {
+    await withShop(apps, async (shop) => {
+      const { submit, done } = await shop.start();
+      const good = await shop.push(change('a', '1.5.0'));
+      await submit([shop.outcome('promoted', 'a', good)]);
+      await done();
+      const evil = await unmerged(shop, change('a', '6.6.6'));
+      const judged = await shop.push(change('a', '2.0.0'));
+      await submit([shop.outcome('rolled-back', 'a', judged, { base: evil })]);
+      await done();
+      expect(await show(shop.path, 'main', 'a/deployment.yaml')).toBe(change('a', '1.5.0')['a/deployment.yaml']);
+    });
+  });
+
+  it('holds the outcome, with its reason, where nothing else is known to go back to', async () => {
+    await withShop(apps, async (shop) => {
+      const { submit, blocked } = await shop.start();
+      const evil = await unmerged(shop, change('a', '6.6.6'));
+      const judged = await shop.push(change('a', '2.0.0'));
+      await submit([shop.outcome('rolled-back', 'a', judged, { base: evil })]);
+      await expect
+        .poll(() => blocked.map(({ reason }) => reason), soon)
+        .toEqual([
+          `commit ${evil.slice(0, 12)}, to which it would go back, is not one of main; revert ${judged.slice(0, 12)} by hand`,
+        ]);
+      expect(await show(shop.path, 'main', 'a/deployment.yaml')).toContain('a:2.0.0');
+    });
+  });
+
+  it('takes nothing back and gets no tag, whatever is told of it', async () => {
+    await withShop(apps, async (shop) => {
+      const { submit, done } = await shop.start();
+      const evil = await unmerged(shop, change('a', '6.6.6'));
+      await submit([shop.outcome('promoted', 'a', evil), shop.outcome('rolled-back', 'b', evil)]);
+      await done();
+      expect(await shop.tags()).toEqual({});
+      expect(await show(shop.path, 'main', 'a/deployment.yaml')).not.toContain('6.6.6');
     });
   });
 });
