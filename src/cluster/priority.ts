@@ -63,7 +63,7 @@ function priorityOf(request: {
   if (verb === 'list' || verb === 'delete' || subresource === 'log') return 'workload';
   // Somebody waits for what one object is now before he goes on.
   if (verb === 'get' || manager === releaseManager) return 'status';
-  if (manager === syncManager) return 'workload';
+  if (manager === syncManager || manager.startsWith(`${syncManager}@`)) return 'workload';
   if (kind === 'canaries') return 'status';
   return workloads.has(kind) ? 'workload' : 'traffic';
 }

@@ -13,6 +13,7 @@ import { withMarkOf } from './node-mark.ts';
 import { sharedFields } from './render.ts';
 import { goesByItself } from './runs.ts';
 import { leftBehind } from './sent-form.ts';
+import { rivalIn } from './installation.ts';
 import type { Writers } from './writers.ts';
 
 export interface ApplyDeps {
@@ -218,6 +219,12 @@ async function applyPolitely(
         cause: error,
       });
     }
+    const rival = await rivalIn(error, cluster, signal);
+    if (rival !== undefined)
+      throw new AgentError('CLUSTER_CONFLICT', `${error.message}: it belongs to the Serin of namespace ${rival}`, {
+        cause: error,
+        details: { rival },
+      });
     if (conflict) {
       const { kind, metadata } = object;
       const fields = { kind, namespace: metadata.namespace, name: metadata.name, conflict: conflict[0].slice(0, 500) };
@@ -293,6 +300,8 @@ function hintOf(
   { apiVersion, kind, metadata }: KubeObject,
   whose: string,
 ): string | undefined {
+  if (details['rival'] !== undefined)
+    return `take it out of the repository of one of the two; where the other one is gone for good, delete its ConfigMap serin-inventory`;
   switch (details['status']) {
     case 403:
       if (/quota/i.test(message)) return undefined;

@@ -1,5 +1,6 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import { AgentError } from '../lib/errors.ts';
+import type { Logger } from '../lib/log.ts';
 import type { KubeObject, ObjectRef } from '../manifest/types.ts';
 import {
   type Inventory,
@@ -9,6 +10,7 @@ import {
   parseInventory,
   renderInventory,
 } from './inventory.ts';
+import { isFromGit } from './installation.ts';
 
 export interface InventoryStore {
   /** From the cluster the first time, from memory afterwards. */
@@ -30,8 +32,11 @@ const manager = 'serin-inventory';
  */
 export const pruneAnnotation = 'serin.dev/prune-anything';
 
+const isSame = (a: InventoryData, b: InventoryData): boolean =>
+  a.revision === b.revision && a.manager === b.manager && a.objects === b.objects;
+
 /** Keeps the inventory in ConfigMaps of the agent's namespace. */
-export function createInventoryStore(cluster: Cluster, namespace: string): InventoryStore {
+export function createInventoryStore(cluster: Cluster, namespace: string, log: Logger): InventoryStore {
   const kind = { apiVersion: 'v1', kind: 'ConfigMap' };
   let inventory: Inventory | undefined;
   let saved: Inventory | undefined;
@@ -54,19 +59,25 @@ export function createInventoryStore(cluster: Cluster, namespace: string): Inven
     async read(signal) {
       if (inventory) return inventory;
       const labelSelector = `${inventoryLabel}=true`;
-      const shards = await cluster.list(kind, { namespace, labelSelector }, signal);
+      const found = await cluster.list(kind, { namespace, labelSelector }, signal);
+      const shards = found.filter((shard) => !isFromGit(shard));
+      for (const { metadata } of found.filter(isFromGit))
+        log.warn(
+          { namespace, name: metadata.name },
+          `ConfigMap ${namespace}/${metadata.name} came from Git, so it is no inventory: delete it`,
+        );
       written = new Map(shards.map((shard) => [shard.metadata.name, undefined]));
       inventory = parseInventory(shards);
       return inventory;
     },
     known: () => inventory,
     async save(next, signal) {
-      if (saved?.entries === next.entries && saved.revision === next.revision) return;
+      if (saved?.entries === next.entries && saved.revision === next.revision && saved.manager === next.manager) return;
       const shards = renderInventory(next, namespace);
       const names = new Set(shards.map(({ metadata }) => metadata.name));
       for (const shard of shards) {
         const before = written.get(shard.metadata.name);
-        if (before?.revision === shard.data.revision && before?.objects === shard.data.objects) continue;
+        if (before && isSame(before, shard.data)) continue;
         await saveShard(shard, signal);
         written.set(shard.metadata.name, shard.data);
       }

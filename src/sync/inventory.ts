@@ -8,6 +8,8 @@ export interface Inventory {
   readonly revision: string;
   /** By identityKey. Never changed: other entries are another map. */
   readonly entries: ReadonlyMap<string, InventoryEntry>;
+  /** Field manager under which all of them were applied. Absent: `serin`. */
+  readonly manager?: string;
 }
 
 export interface InventoryEntry {
@@ -28,6 +30,8 @@ export const inventoryName = (shard: number): string => (shard === 0 ? 'serin-in
 export interface InventoryData {
   /** In the first ConfigMap only. */
   readonly revision?: string;
+  /** Likewise. */
+  readonly manager?: string;
   readonly objects: string;
 }
 
@@ -48,9 +52,14 @@ export function renderInventory(inventory: Inventory, namespace: string): readon
     apiVersion: 'v1',
     kind: 'ConfigMap',
     metadata: { name: inventoryName(index), namespace, labels: { [inventoryLabel]: 'true' } },
-    data: { ...(index === 0 ? { revision: inventory.revision } : {}), objects },
+    data: { ...(index === 0 ? headOf(inventory) : {}), objects },
   }));
 }
+
+const headOf = ({ revision, manager }: Inventory): Pick<InventoryData, 'revision' | 'manager'> => ({
+  revision,
+  ...(manager === undefined ? {} : { manager }),
+});
 
 const bodiesOf = perObject((entries: Inventory['entries']): readonly string[] =>
   inShards([...entries.values()].map(renderEntry).sort()).map((lines) => lines.join('\n')),
@@ -59,9 +68,11 @@ const bodiesOf = perObject((entries: Inventory['entries']): readonly string[] =>
 export function parseInventory(shards: readonly KubeObject[]): Inventory {
   const entries = new Map<string, InventoryEntry>();
   let revision = '';
+  let manager: string | undefined;
   for (const shard of shards) {
     const data = (shard['data'] ?? {}) as Partial<InventoryData>;
     revision = data.revision ?? revision;
+    manager = data.manager ?? manager;
     for (const line of (data.objects ?? '').split('\n')) {
       const [apiVersion = '', kind = '', namespace = '', name = '', path = '', ...notes] = line.split('\t');
       if (name === '') continue;
@@ -69,7 +80,7 @@ export function parseInventory(shards: readonly KubeObject[]): Inventory {
       entries.set(identityKey(ref), { ref, path: readPath(path), ...readNotes(notes) });
     }
   }
-  return { revision, entries };
+  return manager === undefined ? { revision, entries } : { revision, entries, manager };
 }
 
 function inShards(lines: readonly string[]): readonly (readonly string[])[] {

@@ -7,6 +7,7 @@ import { isKept, isTakenOver, withoutHandsOff } from './annotations.ts';
 import type { DriftWatch } from './drift-watch.ts';
 import type { InventoryEntry } from './inventory.ts';
 import { canaryManager, ownedFields } from './drift.ts';
+import { otherInstallation } from './installation.ts';
 import type { Writers } from './writers.ts';
 
 export interface PruneDeps {
@@ -106,6 +107,8 @@ function reasonToKeep(live: KubeObject, { bareUid }: InventoryEntry): string | u
   if (isKept(live)) return 'an annotation keeps it';
   const [owner] = live.metadata.ownerReferences ?? [];
   if (owner) return `it belongs to ${owner.kind} ${owner.name}`;
+  const other = otherInstallation(live);
+  if (other !== undefined) return `the Serin of namespace ${other} has it, too`;
   if (ownedFields(live) !== undefined) return undefined;
   const { uid, managedFields } = live.metadata;
   if (bareUid !== undefined) return bareUid === uid ? undefined : 'somebody else has made it anew';

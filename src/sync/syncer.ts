@@ -13,9 +13,10 @@ import type { Tenancy } from '../manifest/tenancy.ts';
 import { type KubeObject, type Manifest, type ObjectRef, type Problem, refOf } from '../manifest/types.ts';
 import { applyWaves } from './apply.ts';
 import { createCanaryNames } from './canary-names.ts';
-import { ownedFields } from './drift.ts';
+import { ownedFields, syncManager } from './drift.ts';
 import { createDriftWatch } from './drift-watch.ts';
 import type { Inventory, InventoryEntry } from './inventory.ts';
+import { managerOf, ofInstallation, renameFormer } from './installation.ts';
 import { createInventoryStore, pruneAnnotation } from './inventory-store.ts';
 import { leavingCanaries } from './leaving.ts';
 import { createLiveView } from './live-view.ts';
@@ -112,7 +113,9 @@ export interface SyncDeps {
 }
 
 /** Applies plans by server-side apply, remembers what was applied, prunes with care and notices drift. */
-export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Syncer {
+export function createSyncer({ cluster: ofAll, clock, log, settings }: SyncDeps): Syncer {
+  const manager = managerOf(settings.namespace);
+  const cluster = ofInstallation(ofAll, manager);
   const stopping = new AbortController();
   const stop = stopping.signal;
   const live = createLiveView({
@@ -123,7 +126,7 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
     ...(settings.watchNamespace === undefined ? {} : { namespace: settings.watchNamespace }),
   });
   const drift = createDriftWatch({ cluster, clock, log, live, stop });
-  const store = createInventoryStore(cluster, settings.namespace);
+  const store = createInventoryStore(ofAll, settings.namespace, log);
   const areaOfPath = (path: string): string => areaOf(path, settings);
   const writers = createWriters(cluster, settings.tenancy);
   const inScope = createScopes(cluster);
@@ -133,6 +136,19 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
   /** Uids of objects without a field that our apply could own, by identityKey; undefined: it has one. */
   const bare = new Map<string, string | undefined>();
   drift.onDrift((ref) => applied.delete(identityKey(ref)));
+
+  /** What was applied before, all of it under this installation's manager. */
+  const ownInventory = async (signal: AbortSignal): Promise<Inventory> => {
+    const found = await store.read(signal);
+    if (manager === syncManager || found.manager === manager) return found;
+    const refs = [...found.entries.values()].map(({ ref }) => ref);
+    const renamed = await renameFormer(refs, manager, ofAll, signal);
+    if (renamed > 0)
+      log.info({ manager }, `${renamed} objects have the field manager of this installation now: ${manager}`);
+    const own = { ...found, manager };
+    await store.save(own, signal);
+    return own;
+  };
 
   /** The scope of a kind is what the server says, and only then it is known whether a tenant may write it. */
   const withinBounds = async (
@@ -192,7 +208,7 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
   return {
     async sync(desired, signal) {
       const mayGoOn = untilOutdated(desired, signal);
-      const before = await store.read(signal);
+      const before = await ownInventory(signal);
       await live.ensure(kindsOf(desired.manifests), signal);
       if (!(await mayGoOn())) return outdated([]);
       await turns.breathe();
@@ -202,7 +218,7 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
       // What is about to be applied is noted first: after a crash in between it can still be pruned one day.
       await turns.breathe();
       const noted = withNoted(withPaths(before.entries, desired.manifests), waves.flat());
-      await store.save({ revision: before.revision, entries: noted }, signal);
+      await store.save({ ...before, entries: noted }, signal);
 
       const versions = new Map<string, string>();
       const onApplied = ({ object, hash }: ApplyAction, live: KubeObject): void => {
@@ -228,7 +244,7 @@ export function createSyncer({ cluster, clock, log, settings }: SyncDeps): Synce
       const entries = withRuns(withBare(withoutPruned(noted, going, removal.kept), bare), drift.ran());
       const problems = [...failed, ...removal.failed, ...waiting];
       const isComplete = problems.length === 0 && held === undefined;
-      await store.save({ revision: isComplete ? desired.revision : before.revision, entries }, signal);
+      await store.save({ ...before, revision: isComplete ? desired.revision : before.revision, entries }, signal);
       bare.clear();
       return {
         applied: done.map(({ object }) => refOf(object)),

@@ -67,12 +67,12 @@ describe('what is to be kept', () => {
     const syncer = stage.syncer({ namespace: 'kept' });
     const kept = {
       'helm.yaml': config('helm', '{ helm.sh/resource-policy: keep }'),
-      'argo.yaml': config('argo', '{ argocd.argoproj.io/sync-options: "ServerSideApply=true,Prune=false" }'),
+      'argo.yaml': config('argo-kept', '{ argocd.argoproj.io/sync-options: "ServerSideApply=true,Prune=false" }'),
       'other.yaml': config('other', '{ argocd.argoproj.io/sync-options: "ServerSideApply=true" }'),
     };
     await syncer.sync(desired({ ...base, ...kept }), never);
     expect((await syncer.sync(desired(base), never)).pruned.map(named)).toEqual(['ConfigMap shop/other']);
-    expect([await live('ConfigMap', 'helm'), await live('ConfigMap', 'argo')]).not.toContain(undefined);
+    expect([await live('ConfigMap', 'helm'), await live('ConfigMap', 'argo-kept')]).not.toContain(undefined);
   });
 });
 

@@ -161,7 +161,7 @@ describe('a Secret that is written with stringData', () => {
       never,
     );
     await stage
-      .syncer({ namespace: 'migrated' })
+      .syncer({ namespace: 'serin', prune: false })
       .sync(desired({ ...base, 's.yaml': secret('stringData: { a: one }\n') }), never);
     expect(await data()).toEqual({ a: encoded('one'), theirs: 'eA==' });
   });

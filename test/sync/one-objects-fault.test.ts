@@ -49,7 +49,7 @@ describe('One object', () => {
       cluster: { ...stage.cluster, ...cluster },
       clock: systemClock,
       log: silentLogger,
-      settings: { namespace: `agent-${value}`, prune: true, pruneAnything: false },
+      settings: { namespace: 'serin', prune: false, pruneAnything: false },
     });
     const tree = desired({ '0/theirs.yaml': theirs, 'a.yaml': config(String(value)), 'ours.yaml': ours });
     const result = await syncer.sync(tree, never).finally(() => syncer.stop());

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readFileSync } from 'node:fs';
 import type { KubeObject, ObjectRef } from '../../src/manifest/types.ts';
+import { managerOf } from '../../src/sync/installation.ts';
 import { desired, eventually, never, startStage, type SyncStage } from './a-cluster.ts';
 import { named } from './a-manifest.ts';
 
@@ -326,7 +327,9 @@ describe('the syncer and canaries', () => {
       manager: string;
       fieldsV1: object;
     }[];
-    expect(JSON.stringify(entries.find(({ manager }) => manager === 'serin')?.fieldsV1)).not.toContain('f:replicas');
+    expect(JSON.stringify(entries.find(({ manager }) => manager === managerOf('agent-2'))?.fieldsV1)).not.toContain(
+      'f:replicas',
+    );
   });
 
   it('asks only once what was there, and gives a target that was deleted its replicas again', async () => {

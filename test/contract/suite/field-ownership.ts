@@ -182,6 +182,26 @@ export function fieldOwnership(given: Given): void {
       expect(clean.body.data).toEqual({ a: 'b25l' });
     }));
 
+  test('an owner is given another name by a patch, and owns what it owned', () =>
+    given().inNamespace(async (ns) => {
+      const path = configMaps(ns, 'one');
+      const made = await apply(path, configMap('one', { a: '1', b: '1' }), 'first');
+      const { resourceVersion } = made.body.metadata;
+      const patch = [
+        { op: 'replace', path: '/metadata/resourceVersion', value: resourceVersion },
+        { op: 'replace', path: '/metadata/managedFields/0/manager', value: 'first@team' },
+      ];
+      const options = { contentType: 'application/json-patch+json' };
+      const renamed = await given().api.call('PATCH', `${path}?fieldManager=first@team`, patch, options);
+      expect(renamed.status).toBe(200);
+      expect(renamed.body.metadata.managedFields).toMatchObject([
+        { manager: 'first@team', operation: 'Apply', fieldsV1: { 'f:data': { 'f:a': {}, 'f:b': {} } } },
+      ]);
+      const less = await apply(path, configMap('one', { a: '2' }), 'first@team');
+      expect(less.status).toBe(200);
+      expect(less.body.data).toEqual({ a: '2' });
+    }));
+
   test('apply needs a manager and refuses managedFields', () =>
     given().inNamespace(async (ns) => {
       const path = configMaps(ns, 'one');
