@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Cluster, KindRef } from '../cluster/cluster.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
@@ -118,6 +119,8 @@ export function createSyncer({ cluster: ofAll, clock, log, settings }: SyncDeps)
   const cluster = ofInstallation(ofAll, manager);
   const stopping = new AbortController();
   const stop = stopping.signal;
+  // As many wait for it as there are kinds in Git.
+  setMaxListeners(0, stop);
   const live = createLiveView({
     cluster,
     clock,

@@ -84,6 +84,35 @@ describe('the syncer on a cluster', () => {
     expect(inventory?.['data']).toMatchObject({ revision: tree.revision });
   });
 
+  it('watches more than ten kinds without a word of a leak', async () => {
+    const warnings: string[] = [];
+    const note = (warning: Error): void => void warnings.push(`${warning.name}: ${warning.message}`);
+    process.on('warning', note);
+    try {
+      const kinds = {
+        v1: ['Namespace', 'ConfigMap', 'Secret', 'ServiceAccount', 'LimitRange', 'ResourceQuota'],
+        'rbac.authorization.k8s.io/v1': ['Role', 'ClusterRole', 'RoleBinding'],
+        'batch/v1': ['CronJob'],
+        'policy/v1': ['PodDisruptionBudget'],
+        'networking.k8s.io/v1': ['NetworkPolicy', 'IngressClass'],
+      };
+      const files = Object.entries(kinds).flatMap(([apiVersion, names]) =>
+        names.map(
+          (kind) =>
+            [
+              `${kind}.yaml`,
+              `apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: { name: kinds, namespace: kinds }\n`,
+            ] as const,
+        ),
+      );
+      await stage.syncer({ namespace: 'agent-kinds' }).sync(desired(Object.fromEntries(files)), never);
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(warnings).toEqual([]);
+    } finally {
+      process.off('warning', note);
+    }
+  });
+
   it('goes on after an object that is refused, says where it stands, and deletes nothing meanwhile', async () => {
     const syncer = stage.syncer({ namespace: 'agent-b' });
     const files = {
