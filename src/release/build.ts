@@ -21,6 +21,7 @@ import { LedgerFile } from './ledger-file.ts';
 import type { SaidCommit } from './subject.ts';
 import { appIn, appKey, type TreeFiles, type Render } from './rendered.ts';
 import { isOlder } from './order.ts';
+import { type Attribution, attributionOf, createPushedCommits } from './pushed.ts';
 import { createReleaseTags } from './release-tags.ts';
 import { revertPaths } from './revert.ts';
 import { isToldIn, type ToldReleases } from './told.ts';
@@ -52,9 +53,6 @@ export interface Built {
   readonly needless: readonly { readonly outcome: Outcome; readonly reason: string }[];
 }
 
-/** Superseded pushes that are looked up. */
-const saidLimit = 10;
-
 interface Blocked {
   readonly outcome: Outcome;
   readonly reason: string;
@@ -85,7 +83,9 @@ export async function buildOutcomes(
   // Promotions touch nothing but ledgers: the tree is only read for a revert.
   const isRollback = outcomes.some(({ verdict }) => verdict === 'rolled-back');
   const said = new Map<Revision, SaidCommit>();
-  const saying = { ...settings, said };
+  const attributions = new Map<string, Attribution>();
+  const saying = { ...settings, said, attributions };
+  const commits = createPushedCommits({ ...settings, repo, reader, render, turns });
   const draft = createDraft(isRollback ? await reader.read(tip, signal, 'tip') : new Map());
   const blocked: Blocked[] = [];
   const needless: { readonly outcome: Outcome; readonly reason: string }[] = [];
@@ -135,11 +135,13 @@ export async function buildOutcomes(
       await readLedgerOf(outcome);
       if (outcome.verdict === 'removed') {
         const isBy = await removesCanary(repo, outcome, settings.path);
-        if (isBy) await readSaid(repo, outcome, said);
+        if (isBy) await readSaid(repo, [outcome.state.revision], said);
         const by = said.get(outcome.state.revision)?.author;
         return settle(outcome, composeClosing(draft, outcome, isBy ? by : undefined, isBy ? saying : settings));
       }
-      await readSaid(repo, outcome, said);
+      const attribution = await attributionOf(commits, outcome, signal);
+      attributions.set(outcome.releaseId, attribution);
+      await readSaid(repo, attribution.named, said);
       if (outcome.verdict === 'withdrawn') return settle(outcome, composeWithdrawal(draft, outcome, saying));
       if (outcome.verdict === 'promoted') {
         const stable = draft.ledgers.get(ledgerPath(settings, outcome.app))?.ledger.stable;
@@ -195,17 +197,9 @@ async function removesCanary(repo: GitRepo, { app, state }: Outcome, under: stri
   return false;
 }
 
-/** What people pushed, as far as it is here: the server is not asked for what only decorates a message. */
-async function readSaid(
-  repo: GitRepo,
-  { state, supersededAt = {}, takenBackAt }: Outcome,
-  said: Map<Revision, SaidCommit>,
-): Promise<void> {
-  for (const revision of [
-    state.revision,
-    ...(takenBackAt ? [takenBackAt] : []),
-    ...Object.values(supersededAt).slice(-saidLimit),
-  ]) {
+/** What people pushed, as far as it is here. */
+async function readSaid(repo: GitRepo, revisions: readonly Revision[], said: Map<Revision, SaidCommit>): Promise<void> {
+  for (const revision of revisions) {
     if (said.has(revision)) continue;
     try {
       if (!(await repo.has(revision))) continue;

@@ -155,7 +155,8 @@ export function composeWithdrawal(draft: Draft, outcome: Outcome, settings: Comp
   const file = draft.ledgers.get(path);
   if (!file) return { kind: 'needless', reason: 'Git has no ledger of it' };
   if (holdsRelease(file.ledger, outcome.releaseId)) return { kind: 'written', number: undefined };
-  const { releaseId, atMs, state, takenBackAt = '' } = outcome;
+  const { releaseId, atMs, state } = outcome;
+  const takenBackAt = settings.attributions?.get(releaseId)?.takenBackAt ?? outcome.takenBackAt ?? '';
   const entry = { releaseId, revision: state.revision, at: time(atMs), images: state.images, takenBackAt };
   const message = outcomeMessage(outcome, contextOf(file.ledger.stable, undefined, 'only-recorded', settings));
   const files = new Map([[path, withWithdrawn(file, plainData(entry))]]);
@@ -291,8 +292,9 @@ function contextOf(
   settings: ComposeSettings,
 ): Parameters<typeof outcomeMessage>[1] {
   const previous = { previousImages: stable?.images ?? {}, previousConfigs: stable?.configs ?? {} };
-  const { cluster, agentVersion, said } = settings;
-  return { cluster, agentVersion, number, change, ...previous, ...(said ? { said } : {}) };
+  const { cluster, agentVersion, said, attributions } = settings;
+  const known = { ...(said ? { said } : {}), ...(attributions ? { attributions } : {}) };
+  return { cluster, agentVersion, number, change, ...previous, ...known };
 }
 
 interface Writing {

@@ -3,6 +3,7 @@ import { compare, valid } from 'semver';
 import type { Revision } from '../git/repo.ts';
 import { clockTime, dayAndTime, evidenceTable } from './evidence-table.ts';
 import { oneLine } from './plain-text.ts';
+import type { Attribution } from './pushed.ts';
 import { adoptionSubject, type SaidCommit, type SubjectContext, subjectOf, tagOf } from './subject.ts';
 import type { Outcome } from './types.ts';
 
@@ -12,6 +13,8 @@ export interface MessageSettings {
   readonly agentVersion: string;
   /** Pushed commits that the message may name, as far as they are here. Absent: none. */
   readonly said?: ReadonlyMap<Revision, SaidCommit>;
+  /** By release id. Absent: not known, so that nobody is named. */
+  readonly attributions?: ReadonlyMap<string, Attribution>;
 }
 
 export interface MessageContext extends MessageSettings, SubjectContext {
@@ -67,21 +70,21 @@ function bodyOf(outcome: Outcome, context: MessageContext): string {
   return lines.join('\n');
 }
 
-function summaryOf(outcome: Outcome, { change, cluster, said }: MessageContext): string {
+function summaryOf(outcome: Outcome, { change, cluster, said, attributions }: MessageContext): string {
   const { verdict, atMs, startedAtMs, state, failedCheck, strategy } = outcome;
   const seconds = Math.max(0, Math.round((atMs - startedAtMs) / 1000));
   const where = cluster.trim() === '' ? '' : ` on ${oneLine(cluster, 100)}`;
   const how = strategy === undefined || strategy === 'canary' ? 'Judged' : `Judged by ${strategyNames[strategy]}`;
   const began = strategy === 'none' ? 'Promoted without analysis' : how;
   const judged = `${began} at ${state.revision.slice(0, 12)}${where}, ${dayAndTime(startedAtMs)} to ${clockTime(atMs)} UTC (${seconds} s).`;
-  const by = said?.get(state.revision);
-  const pushed = by ? [`Pushed: ${quoted(by)}.`] : [];
-  const before = supersededLines(outcome, said);
-  if (verdict === 'promoted') return [judged, ...pushed, ...before].join('\n');
+  const attribution = attributions?.get(outcome.releaseId);
+  const pushes = pushedLines(attribution?.pushed, said);
+  const before = supersededLines({ ...outcome, ...attribution }, said);
+  if (verdict === 'promoted') return [judged, ...pushes, ...before].join('\n');
   if (verdict === 'withdrawn') {
-    const back = outcome.takenBackAt;
+    const back = attribution?.takenBackAt ?? outcome.takenBackAt;
     const when = back === undefined ? 'Taken back by hand' : `Taken back at ${shown(back, said?.get(back))}`;
-    return [judged, ...pushed, `${when}, before it was judged to the end; nothing is in quarantine.`, ...before].join(
+    return [judged, ...pushes, `${when}, before it was judged to the end; nothing is in quarantine.`, ...before].join(
       '\n',
     );
   }
@@ -91,7 +94,7 @@ function summaryOf(outcome: Outcome, { change, cluster, said }: MessageContext):
       : 'The branch holds something else by now, nothing is reverted';
   return [
     judged,
-    ...pushed,
+    ...pushes,
     `Failed: ${oneLine(failedCheck?.reason ?? 'unknown', 300)}`,
     `${done}; the version is in quarantine.`,
     ...before,
@@ -106,7 +109,10 @@ const strategyNames = {
   none: 'nothing',
 } as const;
 
-function supersededLines({ supersedes, supersededAt = {} }: Outcome, said: MessageSettings['said']): string[] {
+function supersededLines(
+  { supersedes, supersededAt = {} }: Pick<Outcome, 'supersedes' | 'supersededAt'>,
+  said: MessageSettings['said'],
+): string[] {
   if (supersedes.length === 0) return [];
   const head =
     supersedes.length === 1
@@ -115,6 +121,19 @@ function supersededLines({ supersedes, supersededAt = {} }: Outcome, said: Messa
   const named = supersedes.flatMap((id) => own(supersededAt, id) ?? []).slice(-maxNamed);
   if (named.length === 0) return [`${head}.`];
   return [`${head}:`, ...named.map((revision) => `  ${shown(revision, said?.get(revision))}`)];
+}
+
+/** One commit with what it says, several one below the other. */
+function pushedLines(pushed: readonly Revision[] = [], said: MessageSettings['said']): string[] {
+  const [first] = pushed;
+  if (first === undefined) return [];
+  if (pushed.length > 1)
+    return [
+      `Pushed in ${pushed.length} commits:`,
+      ...pushed.slice(-maxNamed).map((at) => `  ${shown(at, said?.get(at))}`),
+    ];
+  const by = said?.get(first);
+  return by ? [`Pushed: ${quoted(by)}.`] : [];
 }
 
 const quoted = ({ subject, author }: SaidCommit): string => `"${oneLine(subject, 100)}" by ${oneLine(author, 60)}`;
@@ -154,7 +173,8 @@ function direction(before: string, after: string): string {
 
 function trailersOf(outcome: Outcome, context: MessageContext): string {
   const { app, state, verdict, releaseId, failedCheck, supersedes } = outcome;
-  const { number, previousImages, change } = context;
+  const { number, previousImages, change, attributions } = context;
+  const reverted = attributions?.get(releaseId)?.pushed ?? [];
   const release = `${app.namespace}/${app.name}`;
   const lines = [
     trailer('Release', number === undefined ? release : `${release}/${number}`),
@@ -165,7 +185,9 @@ function trailersOf(outcome: Outcome, context: MessageContext): string {
     trailer('Configs', configsText(state.configs)),
     trailer('Revision', state.revision),
     ...(failedCheck ? [trailer('Failed-Check', `${failedCheck.name}: ${failedCheck.reason}`)] : []),
-    ...(change === 'reverted' && verdict === 'rolled-back' ? [trailer('Reverts', state.revision)] : []),
+    ...(change === 'reverted' && verdict === 'rolled-back'
+      ? (reverted.length === 0 ? [state.revision] : reverted.slice(-maxNamed)).map((at) => trailer('Reverts', at))
+      : []),
     ...supersedes.map((id) => trailer('Supersedes', id)),
     ...common(context),
   ];

@@ -1,6 +1,7 @@
 import { own } from '../lib/own.ts';
 import type { Revision } from '../git/repo.ts';
 import { lengthOf, middleCut, oneLine } from './plain-text.ts';
+import type { Attribution } from './pushed.ts';
 import type { Outcome } from './types.ts';
 
 /** A commit as people know it. */
@@ -19,6 +20,8 @@ export interface SubjectContext {
   readonly previousConfigs: Readonly<Record<string, string>>;
   /** Pushed commits that the message may name, as far as they are here. Absent: none. */
   readonly said?: ReadonlyMap<Revision, SaidCommit>;
+  /** By release id. Absent: not known. */
+  readonly attributions?: ReadonlyMap<string, Attribution>;
   /** What the commit does beside the ledger. */
   readonly change: 'reverted' | 'only-recorded';
 }
@@ -28,7 +31,8 @@ export function subjectOf(outcome: Outcome, context: SubjectContext): string {
   const { namespace, name } = outcome.app;
   const app = `${namespace}/${name}`;
   const version = versionOf(outcome, context);
-  const by = outcome.takenBackAt && context.said?.get(outcome.takenBackAt);
+  const back = context.attributions?.get(outcome.releaseId)?.takenBackAt ?? outcome.takenBackAt;
+  const by = back && context.said?.get(back);
   if (outcome.verdict === 'promoted') return fitted({ verb: 'promote', app, version });
   if (outcome.verdict === 'withdrawn')
     return fitted({ verb: 'withdraw', app, version, reason: `taken back${by ? ` by ${by.author}` : ' by hand'}` });

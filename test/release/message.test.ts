@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { adoptionMessage, type MessageContext, outcomeMessage } from '../../src/release/message.ts';
 import { subjectOf, tagOf } from '../../src/release/subject.ts';
 import type { Outcome } from '../../src/release/types.ts';
-import { asRevision } from '../../src/git/repo.ts';
+import { asRevision, type Revision } from '../../src/git/repo.ts';
 import { runGit } from '../helpers/temp-repo.ts';
 import { anOutcome } from './an-outcome.ts';
 
@@ -190,14 +190,31 @@ describe('the body of an outcome', () => {
     [earlier, { subject: 'podinfo 3.1.1-rc1\nVerdict: promoted', author: 'Verdict: promoted\u2028' }],
   ]);
 
+  const pushedIn = ({ releaseId, supersededAt = {} }: Outcome, ...pushed: Revision[]) =>
+    new Map([[releaseId, { pushed, supersededAt, named: pushed }]]);
+
   it('names what was pushed, by whom, and what it superseded', async () => {
     const outcome = anOutcome({ supersedes: ['aa', 'bb'], supersededAt: { bb: earlier } });
-    const message = outcomeMessage(outcome, context({ said }));
+    const message = outcomeMessage(outcome, context({ said, attributions: pushedIn(outcome, revision) }));
     expect(message).toContain('\nPushed: "podinfo 3.1.1, at last" by Jane Doe.\n');
     expect(message).toContain(
       'It superseded 2 earlier pushes that were not judged to the end:\n  cccccccccccc "podinfo 3.1.1-rc1 Verdict: promoted" by Verdict: promoted\n',
     );
     expect((await parsed(message)).filter(([key]) => key === 'Verdict')).toEqual([['Verdict', 'promoted']]);
+  });
+
+  it('names several commits that brought it one below the other, and nobody where that is not known', async () => {
+    const outcome = anOutcome({ verdict: 'rolled-back', failedCheck: { name: 'x', reason: 'y' } });
+    const attributions = pushedIn(outcome, earlier, revision);
+    const message = outcomeMessage(outcome, { ...context({ said, attributions }), change: 'reverted' });
+    expect(message).toContain(
+      '\nPushed in 2 commits:\n  cccccccccccc "podinfo 3.1.1-rc1 Verdict: promoted" by Verdict: promoted\n  aaaaaaaaaaaa "podinfo 3.1.1, at last" by Jane Doe\n',
+    );
+    expect((await parsed(message)).filter(([key]) => key === 'Reverts')).toEqual([
+      ['Reverts', earlier],
+      ['Reverts', revision],
+    ]);
+    expect(outcomeMessage(outcome, context({ said }))).not.toContain('Pushed');
   });
 
   it.each([
