@@ -176,6 +176,10 @@ export function createCanaryLoop({
     // A new one has not been judged yet.
     if (decision.effects.some(({ kind }) => kind === 'begin-release')) memory.judged = undefined;
     series.show(spec, next, tick.seen, decision, (clock.now() - tick.seen.nowMs) / 1000);
+    const { notice = '' } = decision;
+    if (notice !== '' && notice !== memory.notice)
+      effects.tell(canary, spec, { type: 'Warning', level: 'info', message: notice });
+    memory.notice = notice;
     if (next.phase !== memory.phase) {
       memory.phase = next.phase;
       onPhase(key, next);

@@ -47,6 +47,8 @@ export interface Memory {
   gateOpened: boolean;
   /** It has been said that it stands still on request. A new agent says it once more: whoever suspends a Canary may forget that. */
   suspensionTold: boolean;
+  /** The last notice of a decision that was said; empty: there was none the last time. A new agent says it once more. */
+  notice: string;
 }
 
 export function emptyMemory(): Memory {
@@ -72,5 +74,6 @@ export function emptyMemory(): Memory {
     gates: undefined,
     gateOpened: false,
     suspensionTold: false,
+    notice: '',
   };
 }

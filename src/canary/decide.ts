@@ -77,6 +77,7 @@ function decisionOf({ spec, status, seen, draft }: Tick): Decision {
         ? undefined
         : { atMs: seen.nowMs, canaryWeight: status.canaryWeight, iterations: status.iterations, checks: draft.checks },
     isJudged: draft.isJudged,
+    ...(draft.notice === undefined ? {} : { notice: draft.notice }),
     nextTickMs: draft.nextTickMs,
   };
 }

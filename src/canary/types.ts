@@ -290,6 +290,8 @@ export interface Decision {
   /** After the status is written; failures are only told. */
   readonly afterwards: readonly Effect[];
   readonly evidence: Evidence | undefined;
+  /** What people have to know as long as it is so: the shell says it once. Absent: nothing. */
+  readonly notice?: string;
   /** The release was judged: the next time is an interval after the last of what this tick asks and does. */
   readonly isJudged: boolean;
   /** After the beginning of this tick. */

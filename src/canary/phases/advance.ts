@@ -29,7 +29,10 @@ function* advanceWeight(stage: Stage, strategy: Steps): Asking<void> {
     if (!(yield* mayIncrease(stage))) return update(stage, { iterations: haltedMark });
     if (judged > 0) update(stage, { iterations: 0 });
   }
-  if (judged >= strategy.maxWeight) return yield* confirmAndPromote(stage);
+  if (judged >= strategy.maxWeight) {
+    if (yield* mayPromote(stage)) promoteFrom(stage);
+    return;
+  }
   // A primary that does not answer keeps nobody.
   const isPrimaryUp = primaryServes(stage);
   if (spec.analysis.mirror && judged === 0 && !mirrored && isPrimaryUp) {
@@ -43,6 +46,18 @@ function* advanceWeight(stage: Stage, strategy: Steps): Asking<void> {
   else routeEveryone(stage);
   update(stage, { phase: 'Progressing', canaryWeight: next, iterations: 0 });
   normal(stage, `Advance ${names.canary} canary weight ${next}`);
+}
+
+/** Where the primary's rollout may end all its pods at once, its users are with the canary before it begins. */
+function promoteFrom(stage: Stage): void {
+  const { kind, seen, source, weight, judged } = stage;
+  const { primary } = seen;
+  const isInPeril =
+    primary !== undefined && primaryServes(stage) && kind.mayEndAll?.(kind.writePrimary(source, primary).object);
+  if (!isInPeril || weight === 100 || judged === 100) return promote(stage);
+  normal(stage, 'Routing all traffic to canary');
+  route(stage, 100);
+  update(stage, { phase: 'Progressing', canaryWeight: 100 });
 }
 
 function* mayIncrease(stage: Stage): Asking<boolean> {

@@ -1,3 +1,5 @@
+import type { KubeObject } from '../../manifest/types.ts';
+import { foreignImages } from '../foreign-primary.ts';
 import { changedConfigs } from '../revision.ts';
 import { healCopies, leaveCopies } from './config-copies.ts';
 import { primaryReadiness, primaryServes } from './health.ts';
@@ -92,6 +94,13 @@ function putToSleep(stage: Stage): void {
   else pauseScaler(stage, true);
 }
 
+/** Whoever changes the primary by hand may mean it, so it stays; nobody else would know. */
+function noticeForeign({ names, target, draft }: Stage, primary: KubeObject): void {
+  const images = foreignImages(primary, target);
+  if (images === undefined) return;
+  draft.notice = `${names.primary} runs ${images}, which was promoted: somebody has changed it by hand. Its users keep that until the next promotion: push the version that is meant`;
+}
+
 /** What somebody took away while nothing was going on. */
 function heal(stage: Stage): void {
   const { seen, status, revision, novelty, weight, names } = stage;
@@ -106,6 +115,7 @@ function heal(stage: Stage): void {
     return;
   }
   if (isPromoted && novelty === 'same') healCopies(stage);
+  if (isPromoted) noticeForeign(stage, primary);
   // A primary that answers again takes its users back.
   // Also where they have gone home already, and the look at which they did came to no end.
   const isLeft = weight > 0 || stage.mirrored || (status.phase === 'Failed' && status.canaryWeight > 0);

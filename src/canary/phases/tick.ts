@@ -30,6 +30,8 @@ export interface Draft {
   isJudged: boolean;
   /** Where users are led by what is decided so far. Absent: where they are. */
   routed?: TrafficSplit;
+  /** As in the decision. Absent: nothing. */
+  notice?: string;
   nextTickMs: number;
 }
 

@@ -5,6 +5,7 @@ import { createPrimary, type PrimarySource, primaryHasId, primaryRuns, promotePr
 import { renderService } from '../services.ts';
 import type { Readiness } from '../types.ts';
 import type { ReadinessInput, Target } from './target.ts';
+import { podsOf } from './unavailable.ts';
 
 /** No node has this label: pods that ask for it are nowhere. */
 export const scaleToZeroKey = 'flagger.app/scale-to-zero';
@@ -41,6 +42,12 @@ export const daemonset: Target = {
   unborn: ({ name, namespace }) => `primary daemonset ${name}.${namespace} not ready: ${unobserved}`,
   readiness: daemonsetReadiness,
   serves: (object) => object !== undefined && replicasOf(object) > 0 && countOf(object, 'numberAvailable') > 0,
+  mayEndAll(object) {
+    const pods = countOf(object, 'desiredNumberScheduled');
+    const bounds = at(object, 'spec', 'updateStrategy', 'rollingUpdate');
+    if (podsOf(at(bounds, 'maxSurge'), pods, 'up', 0) > 0) return false;
+    return pods > 0 && podsOf(at(bounds, 'maxUnavailable'), pods, 'up', 1) >= pods;
+  },
   pods: (object) => ({
     wanted: countOf(object, 'desiredNumberScheduled'),
     answering: countOf(object, 'numberAvailable'),

@@ -5,6 +5,7 @@ import { createPrimary, type PrimarySource, primaryHasId, primaryRuns, promotePr
 import { renderService } from '../services.ts';
 import type { Readiness } from '../types.ts';
 import type { ReadinessInput, Target } from './target.ts';
+import { podsOf } from './unavailable.ts';
 
 const waiting = 'waiting for rollout to finish: ';
 const unobserved = `${waiting}observed deployment generation less than desired generation`;
@@ -33,6 +34,7 @@ export const deployment: Target = {
   readiness: deploymentReadiness,
   movedAtMs,
   serves: (object) => object !== undefined && replicasOf(object) > 0 && availableOf(object) > 0,
+  mayEndAll,
   pods: (object) => ({ wanted: replicasOf(object), answering: availableOf(object) }),
   scaling: {
     replicasOf,
@@ -45,6 +47,13 @@ export const deployment: Target = {
   },
   renderService,
 };
+
+function mayEndAll(object: KubeObject): boolean {
+  const strategy = at(object, 'spec', 'strategy');
+  if (textOf(at(strategy, 'type')) === 'Recreate') return true;
+  const pods = replicasOf(object);
+  return pods > 0 && podsOf(at(strategy, 'rollingUpdate', 'maxUnavailable'), pods, 'down', '25%') >= pods;
+}
 
 /** No wanted replicas at all is ready for Flagger; here somebody has to answer. */
 function deploymentReadiness(input: ReadinessInput): Readiness {

@@ -73,6 +73,8 @@ export interface Target {
   movedAtMs?(object: KubeObject): number | undefined;
   /** At least one pod answers requests, whatever a rollout is doing. Of nothing: false. */
   serves(object: KubeObject | undefined): boolean;
+  /** A rollout may end all its pods before a new one answers. Absent: never. */
+  mayEndAll?(object: KubeObject): boolean;
   /** How many pods it is to have, and how many of them answer requests. Absent: others know. */
   pods?(object: KubeObject): { readonly wanted: number; readonly answering: number };
 
