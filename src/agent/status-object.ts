@@ -74,8 +74,10 @@ function listed(lines: readonly string[]): string | undefined {
 
 const firstLine = (text: string): string => text.split('\n', 1)[0] ?? '';
 const shortened = (text: string, length: number): string => (text.length > length ? `${text.slice(0, length)}…` : text);
-const lineOf = ({ path, line, message }: Problem): string =>
-  shortened(`${path}:${line} ${message.replaceAll(/\s+/g, ' ')}`, lineLength);
+const lineOf = ({ path, line, message, hint }: Problem): string => {
+  const todo = hint === undefined ? '' : `; ${hint}`;
+  return shortened(`${path}:${line} ${message.replaceAll(/\s+/g, ' ')}`, lineLength) + shortened(todo, lineLength);
+};
 
 /** What is told by an event when one status follows another. */
 export function newsOf(

@@ -34,6 +34,8 @@ export interface Applied {
   readonly failed: readonly Problem[];
   /** Why an object of `failed` could not be applied, by identityKey. */
   readonly refused: ReadonlyMap<string, string>;
+  /** Of these, those that the server said no to: it did not make them. */
+  readonly notMade: ReadonlySet<string>;
 }
 
 /** Field manager of the one write of replicas when a canary's target is created. */
@@ -91,6 +93,7 @@ export async function applyWaves(
     done,
     failed: failures.map(({ action, error }) => failureOf(action.manifest, error, deps.writers)),
     refused: new Map(refused),
+    notMade: new Set(failures.flatMap(({ action, error }) => (isNo(error) ? [identityOf(action.object)] : []))),
   };
 }
 
@@ -286,6 +289,12 @@ const isUnreachable = (error: unknown): boolean =>
 const immutable = /immutable|may not change|forbidden: updates/i;
 const isImmutable = (error: unknown): boolean =>
   error instanceof AgentError && error.details['status'] === 422 && immutable.test(error.message);
+
+/** An answer that nothing was done, and no fault of the server's own. */
+const isNo = (error: unknown): boolean => {
+  const status = error instanceof AgentError ? Number(error.details['status']) : Number.NaN;
+  return status >= 400 && status < 500;
+};
 
 const isMissing = (error: unknown): boolean => error instanceof AgentError && error.details['status'] === 404;
 

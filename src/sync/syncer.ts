@@ -232,7 +232,7 @@ export function createSyncer({ cluster: ofAll, clock, log, settings }: SyncDeps)
         if (resourceVersion !== undefined) versions.set(identityOf(object), resourceVersion);
       };
       const applyDeps = { cluster, writers, clock, log, drift, onApplied, mayGoOn };
-      const { done, ...outcome } = await applyWaves(waves, applyDeps, signal);
+      const { done, notMade, ...outcome } = await applyWaves(waves, applyDeps, signal);
       const failed = [...made.refused.values(), ...outcome.failed];
       if (!(await mayGoOn())) return outdated(done);
 
@@ -244,7 +244,8 @@ export function createSyncer({ cluster: ofAll, clock, log, settings }: SyncDeps)
       const pruneDeps = { cluster, writers, log, drift, isGoverned };
       const removal = await pruneEntries(going, identitiesOf(desired.manifests), pruneDeps, signal);
       for (const { ref } of going) applied.delete(identityKey(ref));
-      const entries = withRuns(withBare(withoutPruned(noted, going, removal.kept), bare), drift.ran());
+      const standing = withoutRefused(noted, before.entries, notMade);
+      const entries = withRuns(withBare(withoutPruned(standing, going, removal.kept), bare), drift.ran());
       const problems = [...failed, ...removal.failed, ...waiting];
       const isComplete = problems.length === 0 && held === undefined;
       await store.save({ ...before, revision: isComplete ? desired.revision : before.revision, entries }, signal);
@@ -376,6 +377,19 @@ function governedBy(manifests: readonly Manifest[], staying: readonly KubeObject
     names ??= createCanaryNames([...manifests.map(({ object }) => object), ...staying]);
     return names({ apiVersion, kind, metadata: namespace === undefined ? { name } : { namespace, name } });
   };
+}
+
+/** What the server never made is not ours to delete one day. Whatever was there before, and an answer that was lost, stay noted. */
+function withoutRefused(
+  entries: Inventory['entries'],
+  before: Inventory['entries'],
+  notMade: ReadonlySet<string>,
+): Inventory['entries'] {
+  const gone = [...notMade].filter((key) => !before.has(key) && entries.has(key));
+  if (gone.length === 0) return entries;
+  const left = new Map(entries);
+  for (const key of gone) left.delete(key);
+  return left;
 }
 
 /** Likewise. */

@@ -51,6 +51,15 @@ describe('the ConfigMap serin-status', () => {
     expect(JSON.stringify(data).length).toBeLessThan(30_000);
   });
 
+  it('says what to do about it, where that is known', () => {
+    const errors = [{ ...error('a.yaml', `is forbidden${'!'.repeat(900)}`), hint: 'grant it' }, error('b.yaml')];
+    const [first, second] = (renderStatus({ ...well, errors }, 'serin').data['problems'] ?? '').split('\n');
+    expect(first).toMatch(/^a\.yaml:3 is forbidden!+…; grant it$/);
+    expect(second).toBe('b.yaml:3 is wrong');
+    const [news] = newsOf(well, { ...well, errors: [{ ...error('a.yaml'), hint: 'grant it' }] });
+    expect(news?.message).toContain('a.yaml:3 is wrong; grant it');
+  });
+
   it('says of outcomes that wait what stands in their way, in bounds', () => {
     const blocked = [
       'Promotion of a.test: the Git server\nrefuses the push',

@@ -50,6 +50,19 @@ describe('validateManifests', () => {
       deployment((text) => text.replace('image: nginx', 'image:')),
       'spec.template.spec.containers[0].image: is missing',
     ],
+    // What YAML reads as something else is there, and is told as what it is.
+    [
+      deployment((text) => text.replace('image: nginx', 'image: 1.27')),
+      'spec.template.spec.containers[0].image: must be text, not 1.27',
+    ],
+    [
+      deployment((text) => text.replace('- name: web', '- name: n')),
+      'spec.template.spec.containers[0].name: must be text, not false',
+    ],
+    [
+      'apiVersion: v1\nkind: Service\nmetadata: { name: s, namespace: default }\nspec: { type: ExternalName, externalName: 5 }\n',
+      'spec.externalName: must be text, not 5',
+    ],
     [deployment((text) => text.replace('value: "1"', 'value: 1')), 'env[0].value: A must be text'],
     [deployment((text) => text.replace('containers:', 'contaners:')), 'there is no container'],
     [

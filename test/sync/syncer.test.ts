@@ -84,6 +84,31 @@ describe('the syncer on a cluster', () => {
     expect(inventory?.['data']).toMatchObject({ revision: tree.revision });
   });
 
+  it('forgets what the server never made when it leaves Git, and keeps in mind what it made before', async () => {
+    const syncer = stage.syncer({ namespace: 'agent-never' });
+    const files = { 'ns.yaml': namespace('never'), 'a.yaml': config('never/a'), 'b.yaml': config('never/b') };
+    await syncer.sync(desired(files), never);
+    const wrong = (place: string): string => config(place).replace('a: "1"', 'a: [1]');
+    const refused = {
+      'ns.yaml': namespace('never'),
+      'a.yaml': config('never/a'),
+      'b.yaml': wrong('never/b'),
+      'c.yaml': wrong('never/c'),
+      'd.yaml': config('nowhere/d'),
+      'e.yaml': service('never/e').replace('port: 80', 'port: 99999999'),
+    };
+    expect((await syncer.sync(desired(refused), never)).failed).toHaveLength(4);
+    const noted = async (): Promise<string[]> => {
+      const inventory = await stage.cluster.get(configMap('agent-never/serin-inventory'), never);
+      const { objects = '' } = (inventory?.['data'] ?? {}) as { objects?: string };
+      return objects.split('\n').map((line) => line.split('\t').slice(1, 4).join(' '));
+    };
+    expect(await noted()).toEqual(['ConfigMap never a', 'ConfigMap never b', 'Namespace  never']);
+    const left = await syncer.sync(desired({ 'ns.yaml': namespace('never'), 'a.yaml': config('never/a') }), never);
+    expect(left).toMatchObject({ failed: [], held: undefined });
+    expect(left.pruned.map(named)).toEqual(['ConfigMap never/b']);
+  });
+
   it('watches more than ten kinds without a word of a leak', async () => {
     const warnings: string[] = [];
     const note = (warning: Error): void => void warnings.push(`${warning.name}: ${warning.message}`);

@@ -12,6 +12,10 @@ export type ObjectCheck = (object: KubeObject) => readonly Finding[];
 
 export type Fields = Readonly<Record<string, unknown>>;
 
+/** Nothing is written there, or only blanks. What is no text is told where the fields of its kind are checked. */
+export const isAbsent = (value: unknown): boolean =>
+  value === undefined || value === null || (typeof value === 'string' && value.trim() === '');
+
 export function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

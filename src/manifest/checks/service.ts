@@ -1,5 +1,5 @@
 import type { KubeObject } from '../types.ts';
-import { type Fields, fieldsOf, type Finding, isFields, listOf } from './finding.ts';
+import { type Fields, fieldsOf, type Finding, isAbsent, isFields, listOf } from './finding.ts';
 import { isPort, wrongLabel, wrongTarget } from './ports.ts';
 
 export function checkService(object: KubeObject): readonly Finding[] {
@@ -26,8 +26,8 @@ const subdomain = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])
 
 function checkExternal(name: unknown): readonly Finding[] {
   const field = 'spec.externalName';
-  if (typeof name !== 'string' || name === '') return [{ field, message: 'is missing' }];
-  if (subdomain.test(name)) return [];
+  if (isAbsent(name)) return [{ field, message: 'is missing' }];
+  if (typeof name !== 'string' || subdomain.test(name)) return [];
   return [
     { field, message: `${shown(name).slice(0, 80)} is no host name`, hint: 'write it without a scheme or a port' },
   ];
@@ -45,7 +45,7 @@ function checkPorts(spec: Fields, ports: readonly unknown[]): readonly Finding[]
     const { name, port } = entry;
     const findings: Finding[] = [];
     if (!isPort(port)) findings.push({ field: `${place}.port`, message: `${shown(port)} is no port number` });
-    if (ports.length > 1 && typeof name !== 'string') {
+    if (ports.length > 1 && isAbsent(name)) {
       findings.push({
         field: `${place}.name`,
         message: 'is missing',
@@ -79,7 +79,7 @@ export function checkAutoscaler(object: KubeObject): readonly Finding[] {
   const spec = object['spec'];
   const findings: Finding[] = [];
   const { kind, name } = fieldsOf(spec, 'scaleTargetRef');
-  if (typeof kind !== 'string' || typeof name !== 'string') {
+  if (isAbsent(kind) || isAbsent(name)) {
     findings.push({ field: 'spec.scaleTargetRef', message: 'kind or name is missing' });
   }
   const { minReplicas, maxReplicas } = isFields(spec) ? spec : {};

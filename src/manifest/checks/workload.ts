@@ -1,6 +1,6 @@
 import { own } from '../../lib/own.ts';
 import type { KubeObject } from '../types.ts';
-import { type Fields, fieldsOf, type Finding, isFields, listOf } from './finding.ts';
+import { type Fields, fieldsOf, type Finding, isAbsent, isFields, listOf } from './finding.ts';
 import { isLabelValue } from './names.ts';
 import { wrongShare } from './others.ts';
 import { checkPodSpec, type PodContext } from './pod.ts';
@@ -107,11 +107,10 @@ function checkPod(template: Fields, field: string, context: Omit<PodContext, 'fi
       if (!isFields(container)) return [{ field: place, message: 'is no container' }];
       const { name, image } = container;
       const findings: Finding[] = [];
-      if (typeof name !== 'string' || name === '') findings.push({ field: `${place}.name`, message: 'is missing' });
-      else if (seen.has(name)) findings.push({ field: `${place}.name`, message: `"${name}" is there twice` });
+      if (isAbsent(name)) findings.push({ field: `${place}.name`, message: 'is missing' });
+      else if (seen.has(name)) findings.push({ field: `${place}.name`, message: `"${String(name)}" is there twice` });
       seen.add(name);
-      if (typeof image !== 'string' || image.trim() === '')
-        findings.push({ field: `${place}.image`, message: 'is missing' });
+      if (isAbsent(image)) findings.push({ field: `${place}.image`, message: 'is missing' });
       return [...findings, ...checkEnv(container, place)];
     }),
   );

@@ -175,6 +175,20 @@ describe('busybox', () => {
     expect(start('busybox:1.35', {}, args).program).toMatchObject(program);
   });
 
+  it('runs what nobody knows for ever, and to its end where the pod has one', () => {
+    for (const args of [
+      ['date'],
+      ['sh', '-c', 'until nc -z db 5432; do sleep 1; done'],
+      ['wget', '-q', 'http://web'],
+    ]) {
+      expect(start('busybox:1.35', {}, args).program).toMatchObject({ kind: 'idle' });
+      expect(start('busybox:1.35', {}, args, fastClock(100), { runsToEnd: true }).program).toMatchObject({
+        kind: 'exit',
+        code: 0,
+      });
+    }
+  });
+
   it('survives any command', () => {
     fc.assert(
       fc.property(fc.array(fc.string()), (args) =>

@@ -5,7 +5,7 @@ export const pause: DemoImage = { has: () => true, start: () => ({ kind: 'idle' 
 
 export const busybox: DemoImage = { has: () => true, start: startBusybox };
 
-function startBusybox({ args, log }: Surroundings): Program {
+function startBusybox({ args, log, runsToEnd }: Surroundings): Program {
   const shell = /(^|\/)(sh|ash|bash)$/.test(args[0] ?? '') && args[1] === '-c';
   const script = shell ? (args[2] ?? '') : args.join(' ');
   // Without a terminal a shell reads the end of its input and leaves.
@@ -17,7 +17,9 @@ function startBusybox({ args, log }: Surroundings): Program {
     else if (command === 'sleep' && Number.isFinite(Number(rest[0]))) sleptMs += Number(rest[0]) * 1_000;
     else if (command === 'exit') return exit(Number(rest[0] ?? '0'), sleptMs);
     else if (command === 'false' || command === '/bin/false') return exit(1, sleptMs);
-    else if (command !== 'true' && command !== '/bin/true' && command !== '') return { kind: 'idle' };
+    else if (command !== 'true' && command !== '/bin/true' && command !== '')
+      // What it would do is not known: a Job is to come to its end all the same.
+      return runsToEnd ? exit(0, sleptMs) : { kind: 'idle' };
   }
   return exit(0, sleptMs);
 }
