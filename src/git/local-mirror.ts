@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AgentError } from '../lib/errors.ts';
 import { ByteCache } from './byte-cache.ts';
@@ -38,6 +38,9 @@ export class LocalMirror {
   /** `url` and `branch` identify what is mirrored; a mirror of something else, or a damaged one, is begun again. */
   static async open(dir: string, url: string, branch: string): Promise<LocalMirror> {
     const gitdir = join(dir, 'mirror.git');
+    // Only what this wrote is thrown away.
+    const there = await stat(gitdir).catch(() => undefined);
+    if (there && !there.isDirectory()) throw Object.assign(new Error(`${gitdir} is no folder`), { code: 'ENOTDIR' });
     const identity = configOf(url, branch);
     const found = await readFile(join(gitdir, 'config'), 'utf8').catch(() => undefined);
     if (found === identity) {

@@ -113,7 +113,13 @@ export class ObjectStore {
     const stem = this.#stemOf(pack);
     if (this.#packs.some((known) => known.stem === stem)) return;
     await writeDurably(`${stem}.pack`, pack.bytes);
-    await writeDurably(`${stem}.idx`, encodePackIndex(pack.entries, pack.checksum));
+    try {
+      await writeDurably(`${stem}.idx`, encodePackIndex(pack.entries, pack.checksum));
+    } catch (error) {
+      // Nobody sees a pack without its index.
+      await rm(`${stem}.pack`, { force: true }).catch(() => undefined);
+      throw error;
+    }
     this.#packs.unshift(openPackFile(stem, this.#context));
   }
 

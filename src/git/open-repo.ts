@@ -6,6 +6,7 @@ import { Ancestry, type Parents, parentsIn } from './ancestry.ts';
 import type { Authorities } from './authorities.ts';
 import { type GitAuth, parseRemote } from './credentials.ts';
 import { FOLDER, SUBMODULE } from './folder.ts';
+import { type FolderLock, lockFolder, type LockTimes } from './folder-lock.ts';
 import { hushed } from './hushed.ts';
 import { LocalMirror } from './local-mirror.ts';
 import { type GitObject, parseTag } from './objects.ts';
@@ -24,6 +25,7 @@ import {
   type Standing,
   type TreeFile,
 } from './repo.ts';
+import { onDisk } from './store-errors.ts';
 import { createTransport, type Transport } from './transport.ts';
 import { createUploadPack, type UploadPack, type WireLimits } from './upload-pack.ts';
 
@@ -39,6 +41,7 @@ export interface RepoOptions {
   /** The values of HTTP_PROXY, HTTPS_PROXY and NO_PROXY; absent: no proxy. */
   readonly proxy?: { readonly http?: string; readonly https?: string; readonly none?: string };
   readonly limits?: Partial<GitLimits>;
+  readonly lock?: LockTimes;
   readonly log?: Logger;
 }
 
@@ -67,10 +70,17 @@ const WHOLE_HISTORY_DEPTH = 16_384;
 /** Opens the mirror in `dir` without asking the server; the first `fetch` downloads. */
 export async function openRepo(options: RepoOptions): Promise<GitRepo & { close(): Promise<void> }> {
   const remote = parseRemote(options.url, options.auth);
-  await mkdir(options.dir, { recursive: true });
-  // Former versions cloned there; a crash may have left it.
-  await rm(join(options.dir, 'clone.tmp'), { recursive: true, force: true });
-  const mirror = await LocalMirror.open(options.dir, remote.url, options.branch);
+  const { dir } = options;
+  await onDisk(dir, () => mkdir(dir, { recursive: true }));
+  const lock = await onDisk(dir, () => lockFolder(dir, options.lock));
+  const mirror = await onDisk(dir, async () => {
+    // Former versions cloned there; a crash may have left it.
+    await rm(join(dir, 'clone.tmp'), { recursive: true, force: true });
+    return LocalMirror.open(dir, remote.url, options.branch);
+  }).catch(async (error: unknown) => {
+    await lock.release();
+    throw error;
+  });
   const transport = createTransport({
     ...defaultGitLimits,
     ...options.limits,
@@ -82,11 +92,13 @@ export async function openRepo(options: RepoOptions): Promise<GitRepo & { close(
         `The repository has moved to ${url}: name that with --git-url, or another may take its place`,
       ),
   });
-  return hushed(new HttpGitRepo(options, mirror, transport), remote.auth);
+  return hushed(new HttpGitRepo(options, mirror, lock, transport), remote.auth);
 }
 
 class HttpGitRepo implements GitRepo {
   readonly branch: string;
+  readonly #dir: string;
+  readonly #lock: FolderLock;
   readonly #mirror: LocalMirror;
   readonly #transport: Transport;
   readonly #limits: GitLimits;
@@ -100,8 +112,10 @@ class HttpGitRepo implements GitRepo {
   /** Fetches, pushes and compaction happen one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(options: RepoOptions, mirror: LocalMirror, transport: Transport) {
+  constructor(options: RepoOptions, mirror: LocalMirror, lock: FolderLock, transport: Transport) {
     this.branch = options.branch;
+    this.#dir = options.dir;
+    this.#lock = lock;
     this.#mirror = mirror;
     this.#transport = transport;
     this.#limits = { ...defaultGitLimits, ...options.limits };
@@ -153,7 +167,11 @@ class HttpGitRepo implements GitRepo {
     if (!this.#mirror.has(revision)) throw new AgentError('GIT_PROTOCOL', `the Git server did not send ${revision}`);
     if (isFirst) this.#log.info({ revision }, 'cloned the git repository');
     if (isUpdate) await this.#fillHistory(revision, signal);
-    const joined = await this.#mirror.compact();
+    const joined = await this.#mirror.compact().catch((error: unknown) => {
+      // What was asked for is here.
+      this.#log.warn({ reason: messageOf(error) }, 'could not join small packs of the git mirror');
+      return 0;
+    });
     if (joined > 0) this.#log.debug({ packs: joined }, 'joined small packs of the git mirror');
   }
 
@@ -311,14 +329,22 @@ class HttpGitRepo implements GitRepo {
   }
 
   #exclusive<T>(work: () => Promise<T>): Promise<T> {
-    const mine = this.#turn.then(work);
+    const mine = this.#turn.then(() => {
+      if (this.#lock.isHeld) return onDisk(this.#dir, work);
+      throw new AgentError(
+        'GIT_STORE',
+        `another process has taken the folder of the local mirror ${this.#dir}; restart`,
+      );
+    });
     this.#turn = mine.catch(() => undefined);
     return mine;
   }
 
   async close(): Promise<void> {
     await this.#transport.close();
-    await this.#exclusive(async () => this.#mirror.close());
+    await this.#turn;
+    this.#mirror.close();
+    await this.#lock.release();
   }
 }
 

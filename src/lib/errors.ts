@@ -7,6 +7,7 @@ export const errorCatalogue = {
   GIT_AUTH: 'the Git server refuses the credentials',
   GIT_NOT_FOUND: 'the repository or the branch does not exist',
   GIT_PROTOCOL: 'the Git server answered something that cannot be understood',
+  GIT_STORE: 'the folder of the local mirror cannot be used: full, read-only, in the way',
   GIT_TOO_LARGE: 'the repository is larger than the configured limits',
   CLUSTER_UNREACHABLE: 'the Kubernetes API does not answer',
   CLUSTER_REFUSED: 'the Kubernetes API refuses the request (forbidden, invalid, unknown kind)',

@@ -1,0 +1,131 @@
+import { spawn } from 'node:child_process';
+import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { lockFolder } from '../../src/git/folder-lock.ts';
+import { commitFiles, fsck, withTempDir } from '../helpers/temp-repo.ts';
+import { fetchTip, never, text, withGit } from '../helpers/git-fixture.ts';
+
+const quick = { beatMs: 20, silenceMs: 150 };
+
+describe('a disk that is full', () => {
+  it.each([
+    ['the pack', (pack: string) => `objects/pack/${pack}.pack.tmp`],
+    ['its index', (pack: string) => `objects/pack/${pack}.idx.tmp`],
+    ['the boundary', (_pack: string) => 'shallow.tmp'],
+    ['the list of commits', (_pack: string) => 'packed-refs.tmp'],
+  ])('when %s is written names itself, leaves nothing behind and heals', (_, place) =>
+    withGit(async ({ root, path, open }) => {
+      const packs = async (mirror: string): Promise<readonly string[]> =>
+        (await readdir(join(root, mirror, 'mirror.git/objects/pack'))).filter((name) => name.endsWith('.pack'));
+      const [repo, other] = [await open(), await open('other')];
+      await Promise.all([fetchTip(repo), fetchTip(other)]);
+      const before = await packs('other');
+      // Two at once, so that the newest stands without its parent at first.
+      await commitFiles(path, { files: { f: '1' }, message: 'second' });
+      await commitFiles(path, { files: { f: '2' }, message: 'third' });
+      // The same answer is the same pack, so its name is known from the other mirror.
+      await fetchTip(other);
+      for (const pack of (await packs('other')).filter((name) => !before.includes(name)))
+        await symlink('/dev/full', join(root, 'mirror/mirror.git', place(pack.replace(/\.pack$/, '')))).catch(
+          () => undefined,
+        );
+      await expect(fetchTip(repo)).rejects.toMatchObject({
+        code: 'GIT_STORE',
+        message: expect.stringMatching(/mirror: no space is left there; make room.* \(ENOSPC\)/),
+      });
+      const tip = await fetchTip(repo);
+      expect(text(await repo.file(tip, 'f'))).toBe('2');
+      const left = await readdir(join(root, 'mirror/mirror.git'), { recursive: true });
+      expect(left.filter((name) => name.endsWith('.tmp'))).toEqual([]);
+      const stems = (await readdir(join(root, 'mirror/mirror.git/objects/pack'))).map((name) => name.split('.')[0]);
+      for (const stem of stems) expect(stems.filter((one) => one === stem)).toHaveLength(2);
+      await fsck(join(root, 'mirror/mirror.git'));
+    }),
+  );
+});
+
+describe('something else in the place of the mirror', () => {
+  it.each(['mirror', 'mirror/mirror.git'])('as a file %s is told and left alone', (place) =>
+    withGit(async ({ root, open }) => {
+      await mkdir(join(root, place, '..'), { recursive: true });
+      await writeFile(join(root, place), 'a letter');
+      await expect(open()).rejects.toMatchObject({
+        code: 'GIT_STORE',
+        message: expect.stringContaining('a file is where a folder is needed; move it away, or name another folder'),
+      });
+      expect(await readFile(join(root, place), 'utf8')).toBe('a letter');
+      await rm(join(root, place));
+      await fetchTip(await open());
+    }),
+  );
+});
+
+describe('the folder of a mirror', () => {
+  it('is refused to a second process while the first one lives, and free when it ends', () =>
+    withTempDir(async (dir) => {
+      const script = `import { lockFolder } from ${JSON.stringify(join(import.meta.dirname, '../../dist/git/folder-lock.js'))};
+        await lockFolder(${JSON.stringify(dir)}, ${JSON.stringify(quick)}); console.log('held'); setInterval(() => {}, 1000);`;
+      const other = spawn(process.execPath, ['--input-type=module', '-e', script], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      try {
+        await new Promise((held) => other.stdout.once('data', held));
+        await expect(lockFolder(dir, quick)).rejects.toMatchObject({
+          code: 'CONFIG_INVALID',
+          message: expect.stringMatching(
+            new RegExp(
+              `--git-dir: the folder ${dir} is used by process ${other.pid} on .*; give each agent a folder of its own`,
+            ),
+          ),
+        });
+        const ended = new Promise((done) => other.once('exit', done));
+        other.kill('SIGKILL');
+        await ended;
+        const lock = await lockFolder(dir, { beatMs: 20, silenceMs: 60_000 });
+        expect(lock.isHeld).toBe(true);
+        await lock.release();
+        expect(await readdir(dir)).toEqual([]);
+      } finally {
+        other.kill('SIGKILL');
+      }
+    }));
+
+  const foreign = (beat: number): string => JSON.stringify({ id: 'theirs', host: 'another-pod', pid: 1, beat });
+
+  it('is refused while another machine says that it lives, and taken over when that has fallen silent', () =>
+    withTempDir(async (dir) => {
+      const path = join(dir, 'agent.lock');
+      let beat = 0;
+      await writeFile(path, foreign(0));
+      const beating = setInterval(() => void writeFile(path, foreign((beat += 1))), 20);
+      await expect(lockFolder(dir, quick)).rejects.toThrow(/used by process 1 on another-pod/);
+      clearInterval(beating);
+      await new Promise((done) => setTimeout(done, 50));
+      const lock = await lockFolder(dir, quick);
+      await new Promise((done) => setTimeout(done, 60));
+      expect(JSON.parse(await readFile(path, 'utf8'))).toMatchObject({ pid: process.pid });
+      await lock.release();
+    }));
+
+  it.each(['', 'not json', '[]', 'null', '{"id":1}'])('is taken over from a lock that says %j', (said) =>
+    withTempDir(async (dir) => {
+      await writeFile(join(dir, 'agent.lock'), said);
+      await (await lockFolder(dir, quick)).release();
+      expect(await readdir(dir)).toEqual([]);
+    }),
+  );
+
+  it('that another process has taken meanwhile is used no more', () =>
+    withGit(async ({ root, open, path }) => {
+      const repo = await open('mirror', { lock: quick });
+      await fetchTip(repo);
+      await writeFile(join(root, 'mirror/agent.lock'), foreign(0));
+      await commitFiles(path, { files: { f: '1' }, message: 'second' });
+      await new Promise((done) => setTimeout(done, 200));
+      const tip = await repo.poll(never);
+      if (tip) await expect(repo.fetch(tip, never)).rejects.toThrow(/another process has taken the folder/);
+      await repo.close();
+      expect(await readFile(join(root, 'mirror/agent.lock'), 'utf8')).toBe(foreign(0));
+    }));
+});
