@@ -304,6 +304,11 @@ class HttpGitRepo implements GitRepo {
           branchRef: this.#branchRef,
           tagMessage: (oid) => this.#tagMessage(oid, signal),
           isSameMessage: sameMessage,
+          isBefore: async (commit, tip) => {
+            this.#polled = asRevision(tip);
+            await this.#bring(asRevision(tip), signal);
+            return (await this.#ancestry.has(commit, asRevision(tip), signal)) === true;
+          },
         },
         request.expected,
         prepared,

@@ -12,6 +12,8 @@ export interface PushRoute {
   /** The message of a tag object on the server; undefined where it cannot be asked for. */
   tagMessage(oid: string): Promise<string | undefined>;
   isSameMessage(a: string, b: string): boolean;
+  /** Whether a commit is one of those before a tip of the branch. */
+  readonly isBefore: (commit: Revision, tip: string) => Promise<boolean>;
 }
 
 /**
@@ -102,7 +104,9 @@ async function sendAfterLook(
     }
     written = true;
   }
-  return landed;
+  // A report is words; what stands is looked at.
+  if (await isSeen(route, push.tip, [...branch, ...tags], signal)) return landed;
+  return { kind: 'unknown', reason: 'the server reports the push as done, and it is not seen there' };
 }
 
 async function sendRound(
@@ -137,6 +141,30 @@ async function stands(upload: UploadPack, updates: readonly RefUpdate[], signal:
     const refs = await upload.listRefs(names, signal);
     return updates.every(({ ref, after }) => refs.get(ref)?.oid === after);
   } catch {
+    return false;
+  }
+}
+
+/** Whether all stands as pushed, or others have pushed on top of it since. */
+async function isSeen(
+  { upload, branchRef, isBefore }: PushRoute,
+  tip: Revision,
+  updates: readonly RefUpdate[],
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    const refs = await upload.listRefs(
+      updates.map(({ ref }) => ref),
+      signal,
+    );
+    for (const { ref, after } of updates) {
+      const now = refs.get(ref)?.oid;
+      if (now === after) continue;
+      if (ref !== branchRef || now === undefined || !(await isBefore(tip, now))) return false;
+    }
+    return true;
+  } catch (error) {
+    if (signal.aborted) throw error;
     return false;
   }
 }

@@ -2,6 +2,7 @@ import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { aCommit, aPush, fetchTip, type GitFixture, never, withGit } from '../helpers/git-fixture.ts';
+import { on, orders, send, startHostileGit } from '../helpers/hostile-git.ts';
 import { commitFiles, fsck, revParse, runGit, subjects } from '../helpers/temp-repo.ts';
 
 async function addHook({ path }: GitFixture, name: string, script: string): Promise<void> {
@@ -141,6 +142,33 @@ describe('a push against a real server', () => {
       server.faults.clear();
       expect(await repo.push(aPush(base), never)).toMatchObject({ kind: 'landed' });
       expect(await subjects(path)).toEqual(['write', 'initial commit']);
+    }));
+
+  it('is unknown while what the server calls done is not seen there, and has landed when others pushed on top', () =>
+    withGit(async ({ path, open }) => {
+      const host = await startHostileGit(join(path, '..'));
+      try {
+        const repo = await open('mirror', { url: `${host.url}/config.git` });
+        const base = await fetchTip(repo);
+        host.order(on(['push'], orders.done));
+        expect(await repo.push(aPush(base), never)).toEqual({
+          kind: 'unknown',
+          reason: 'the server reports the push as done, and it is not seen there',
+        });
+        expect(await revParse(path, 'main')).toBe(base);
+        host.order(
+          on(['push'], async ({ response, ask }) => {
+            const answer = await ask();
+            await commitFiles(path, { files: { f: '1' }, message: 'on top' });
+            send(response, answer);
+            return true;
+          }),
+        );
+        expect(await repo.push(aPush(base), never)).toMatchObject({ kind: 'landed' });
+        expect(await subjects(path)).toEqual(['on top', 'write', 'initial commit']);
+      } finally {
+        await host.stop();
+      }
     }));
 
   it('is unknown when the connection breaks before the server has acted', () =>

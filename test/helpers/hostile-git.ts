@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
+import { FLUSH, pktLine, readPackets, textOf } from '../../src/git/pkt-line.ts';
 import { runBackend } from '../../src/sandbox/git-backend.ts';
 
 export type GitCall = 'advert-fetch' | 'advert-push' | 'fetch' | 'push';
@@ -195,6 +196,19 @@ export const orders = {
       send(response, change(await ask()));
       return true;
     },
+  /** Of a push: says that all was done, and does nothing. */
+  done: async ({ response, body }: Ordered): Promise<true> => {
+    const said: Buffer[] = [];
+    for (const packet of readPackets(await body())) {
+      if (packet.kind !== 'data') break;
+      const [, , ref = ''] = textOf(packet.payload).split('\0', 1).join('').split(' ');
+      said.push(pktLine(`ok ${ref}\n`));
+    }
+    const report = Buffer.concat([Buffer.of(1), pktLine('unpack ok\n'), ...said, FLUSH]);
+    response.writeHead(200, { 'content-type': 'application/x-git-receive-pack-result' });
+    response.end(Buffer.concat([pktLine(report), FLUSH]));
+    return true;
+  },
   zipped:
     (encoding: string): Order =>
     async ({ response, ask }) => {
