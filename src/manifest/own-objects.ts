@@ -26,7 +26,7 @@ export function ownRefusal(object: KubeObject, own: OwnObjects): Refusal | undef
   const { apiVersion, kind, metadata } = object;
   const { name, namespace } = metadata;
   if (namespace !== undefined && own.namespaces.includes(namespace)) {
-    if (own.isShared && !isOwnName(name)) return givesRights(object, own);
+    if (own.isShared && !isOwnName(name)) return actsOnAgent(object) ?? givesRights(object, own);
     const hint = own.isShared ? `give it another name, or ${setting}` : `put it into another namespace, or ${setting}`;
     return {
       message: `${nameOf(refOf(object))} is in the agent's own namespace${own.isShared ? ' and has its name' : ''}`,
@@ -42,6 +42,34 @@ export function ownRefusal(object: KubeObject, own: OwnObjects): Refusal | undef
       hint: `give it another name, or ${setting}`,
     };
   return givesRights(object, own);
+}
+
+/** By which fields of `spec` an object scales, or takes over, another one of its namespace. */
+const actingOn: ReadonlyMap<string, readonly (readonly string[])[]> = new Map([
+  [
+    'Canary',
+    [
+      ['targetRef', 'name'],
+      ['service', 'name'],
+      ['autoscalerRef', 'name'],
+      ['ingressRef', 'name'],
+    ],
+  ],
+  ['HorizontalPodAutoscaler', [['scaleTargetRef', 'name']]],
+  ['ScaledObject', [['scaleTargetRef', 'name']]],
+]);
+
+function actsOnAgent(object: KubeObject): Refusal | undefined {
+  for (const path of actingOn.get(object.kind) ?? []) {
+    const name = path.reduce<unknown>(
+      (value, field) =>
+        typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[field] : undefined,
+      object['spec'],
+    );
+    if (typeof name === 'string' && isOwnName(name))
+      return { message: `${nameOf(refOf(object))} acts on ${name}, which is the agent's own`, hint: setting };
+  }
+  return undefined;
 }
 
 function givesRights(object: KubeObject, { namespaces }: OwnObjects): Refusal | undefined {

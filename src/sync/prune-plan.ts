@@ -80,33 +80,28 @@ const toldArea = (area: string): string => (area === '' ? '' : `tenant ${area}: 
 interface Part extends AreaOfTree {
   readonly area: string;
   readonly entries: Inventory['entries'];
-  readonly isEmpty: boolean;
 }
 
 const nothingElse: AreaOfTree = { unreadableText: '', elsewhere: new Map() };
 
-function partsOf({ desired, inventory, areas, areaOf }: PruneInput): readonly Part[] {
-  if (!areaOf)
-    return [
-      { ...(areas?.get('') ?? nothingElse), area: '', entries: inventory.entries, isEmpty: desired.length === 0 },
-    ];
+function partsOf({ inventory, areas, areaOf }: PruneInput): readonly Part[] {
+  if (!areaOf) return [{ ...(areas?.get('') ?? nothingElse), area: '', entries: inventory.entries }];
   const byArea = new Map<string, Map<string, InventoryEntry>>();
   for (const [key, entry] of inventory.entries) {
     const area = areaOf(entry.path);
     const entries = byArea.get(area) ?? new Map<string, InventoryEntry>();
     byArea.set(area, entries.set(key, entry));
   }
-  const inGit = new Set(desired.map(({ source }) => areaOf(source.path)));
   return [...byArea].map(([area, entries]) => {
-    return { ...(areas?.get(area) ?? nothingElse), area, entries, isEmpty: !inGit.has(area) };
+    return { ...(areas?.get(area) ?? nothingElse), area, entries };
   });
 }
 
 /** Why nothing of a part may go; `held` undefined: it may. */
 function judge(
   gone: readonly InventoryEntry[],
-  { entries: { size: total }, isEmpty }: Part,
-  { prune, pruneAnything, allowed }: PruneInput,
+  { entries: { size: total } }: Part,
+  { desired, prune, pruneAnything, allowed }: PruneInput,
 ): { readonly held: string | undefined; readonly guarded?: string } {
   if (gone.length === 0) return { held: undefined };
   if (!prune) return { held: `${things(gone.length)} gone from Git and stay in the cluster: pruning is off` };
@@ -115,7 +110,7 @@ function judge(
     guarded: namesOnly(gone),
   });
   if (pruneAnything || allowed?.has(namesOnly(gone)) === true) return { held: undefined };
-  if (isEmpty)
+  if (desired.length === 0)
     return guard(`the tree holds no objects at all, so nothing is deleted of the ${total} that came from it before`);
   if (total > guardMinimum && gone.length * 2 > total)
     return guard(`${gone.length} of ${total} objects are gone from Git at once, so nothing is deleted`);

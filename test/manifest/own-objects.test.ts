@@ -54,6 +54,12 @@ describe("the agent's own objects", () => {
     expect(told(object('apps/v1', 'Deployment', 'serin/podinfo'), shared)).toBeUndefined();
     expect(told(object('v1', 'Secret', 'serin/serin-git'), shared)).toContain('has its name');
     expect(told(object('v1', 'ServiceAccount', 'serin/serin'), shared)).toContain('has its name');
+    const canary = (spec: object): KubeObject => object('flagger.app/v1beta1', 'Canary', 'serin/x', { spec });
+    expect(told(canary({ targetRef: { name: 'serin' } }), shared)).toContain("acts on serin, which is the agent's own");
+    expect(told(canary({ targetRef: { name: 'x' }, service: { name: 'serin' } }), shared)).toContain('acts on serin');
+    expect(told(canary({ targetRef: { name: 'podinfo' }, service: null }), shared)).toBeUndefined();
+    const scaler = { spec: { scaleTargetRef: { name: 'serin' } } };
+    expect(told(object('autoscaling/v2', 'HorizontalPodAutoscaler', 'serin/x', scaler), shared)).toContain('acts on');
     expect(told(object('v1', 'Namespace', 'serin'), shared)).toContain("is the agent's own");
   });
 });

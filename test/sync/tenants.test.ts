@@ -118,7 +118,10 @@ describe('what a tenant takes out of Git', () => {
     const plan = prune([...a.slice(0, 7), ...b.slice(0, 2)], inventory);
     expect(going(plan)).toEqual(['ConfigMap test/a7']);
     expect(plan.held).toMatch(/^tenant b: 6 of 8 objects are gone from Git at once/);
-    expect(prune(a, inventory).held).toMatch(/^tenant b: the tree holds no objects at all/);
+    expect(prune(a, inventory).held).toMatch(/^tenant b: 8 of 8 objects are gone from Git at once/);
+    expect(prune([], inventory).held).toMatch(/^tenant a: the tree holds no objects at all.*; tenant b: the tree/);
+    const small = inventoryOf([...a, ...many('c', 2)]);
+    expect(going(prune(a, small))).toEqual(['ConfigMap test/c0', 'ConfigMap test/c1']);
   });
 
   it('is let go by itself', () => {
