@@ -40,7 +40,12 @@ export class Ancestry {
 
   /** Whether `candidate` is `from` or one of the commits before it. Undefined: as much history as that is not to be had. */
   async has(candidate: Revision, from: Revision, signal: AbortSignal): Promise<boolean | undefined> {
-    if (candidate === from) return true;
+    return this.hasAny(new Set([candidate]), from, signal);
+  }
+
+  /** Likewise for any of several commits. */
+  async hasAny(candidates: ReadonlySet<Revision>, from: Revision, signal: AbortSignal): Promise<boolean | undefined> {
+    if (candidates.has(from)) return true;
     if (this.#known.size > maxRemembered) this.#known.clear();
     for (const depth of [0, ...depths]) {
       if (depth > 0) {
@@ -49,17 +54,18 @@ export class Ancestry {
         for (const [commit, parents] of more) this.#known.set(commit, parents);
         this.#walk = undefined;
       }
-      const walk = await this.#reach(candidate, from);
-      if (walk.reached.has(candidate)) return true;
+      const walk = await this.#reach(candidates, from);
+      if (isMet(walk, candidates)) return true;
       if (walk.open.length === 0) return false;
     }
     return undefined;
   }
 
-  async #reach(candidate: Revision, from: Revision): Promise<Walk> {
+  async #reach(candidates: ReadonlySet<Revision>, from: Revision): Promise<Walk> {
     const walk = this.#walk?.from === from ? this.#walk : { from, reached: new Set([from]), next: [from], open: [] };
     this.#walk = walk;
-    while (!walk.reached.has(candidate)) {
+    let isFound = isMet(walk, candidates);
+    while (!isFound) {
       const commit = walk.next.pop();
       if (commit === undefined) break;
       const parents = this.#known.get(commit) ?? (await this.#source.local(commit));
@@ -68,6 +74,7 @@ export class Ancestry {
       for (const parent of parents ?? []) {
         if (walk.reached.has(parent)) continue;
         walk.reached.add(parent);
+        isFound ||= candidates.has(parent);
         walk.next.push(parent);
       }
       await this.#turns.breathe();
@@ -75,6 +82,9 @@ export class Ancestry {
     return walk;
   }
 }
+
+const isMet = ({ reached }: Walk, candidates: ReadonlySet<Revision>): boolean =>
+  [...candidates].some((candidate) => reached.has(candidate));
 
 /** The parents of the commits in a pack. GIT_PROTOCOL when anything is wrong with it. */
 export async function parentsIn(pack: Buffer): Promise<Parents> {

@@ -16,6 +16,7 @@ import { sendPush } from './pusher.ts';
 import { createReceivePack, type ReceivePack } from './receive-pack.ts';
 import {
   asRevision,
+  isCommitGone,
   type CommitInfo,
   type GitRepo,
   type PushRequest,
@@ -25,6 +26,7 @@ import {
   type Standing,
   type TreeFile,
 } from './repo.ts';
+import { isSameRepository } from './same-repository.ts';
 import { onDisk } from './store-errors.ts';
 import { createTransport, type Transport } from './transport.ts';
 import { createUploadPack, type UploadPack, type WireLimits } from './upload-pack.ts';
@@ -59,6 +61,7 @@ export const defaultGitLimits: GitLimits = {
   maxPackBytes: 512 * 1024 * 1024,
 };
 
+const TIPS_REMEMBERED = 50;
 /** How far history is filled in when several commits came between two polls. */
 const HISTORY_DEPTH = 20;
 /** How far below the tip a commit is searched that the server does not give by its id. */
@@ -109,6 +112,10 @@ class HttpGitRepo implements GitRepo {
   readonly #missing = new Map<Revision, Revision | undefined>();
   readonly #ancestry: Ancestry;
   #polled: Revision | undefined;
+  /** What the branch was at lately. */
+  readonly #tips = new Set<Revision>();
+  /** Tips of which it is not known that they are of the repository that was followed. A restart forgets them: then a person has looked. */
+  readonly #strangers = new Map<Revision, 'unknown' | 'another'>();
   /** Fetches, pushes and compaction happen one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -136,6 +143,11 @@ class HttpGitRepo implements GitRepo {
     const refs = await this.#upload.listRefs([this.#branchRef], signal);
     const oid = refs.get(this.#branchRef)?.oid;
     this.#polled = oid === undefined ? undefined : asRevision(oid);
+    if (this.#polled) this.#tips.add(this.#polled);
+    for (const oldest of this.#tips) {
+      if (this.#tips.size <= TIPS_REMEMBERED) break;
+      this.#tips.delete(oldest);
+    }
     return this.#polled;
   }
 
@@ -149,13 +161,17 @@ class HttpGitRepo implements GitRepo {
   }
 
   fetch(revision: Revision, signal: AbortSignal): Promise<void> {
-    if (this.#mirror.has(revision)) return Promise.resolve();
+    if (this.#mirror.has(revision) && !this.#strangers.has(revision)) return Promise.resolve();
     return this.#exclusive(() => this.#bring(revision, signal));
   }
 
   async #bring(revision: Revision, signal: AbortSignal): Promise<void> {
-    if (this.#mirror.has(revision)) return;
     const isFirst = this.#mirror.isEmpty;
+    const followed = isFirst
+      ? []
+      : this.#mirror.tips.tips.filter((tip) => tip !== revision && !this.#strangers.has(tip));
+    if (this.#strangers.has(revision)) return this.#assertSame(revision, followed, signal);
+    if (this.#mirror.has(revision)) return;
     if (isFirst) await this.#mirror.reset();
     const isUpdate = !isFirst && revision === this.#polled;
     try {
@@ -167,12 +183,39 @@ class HttpGitRepo implements GitRepo {
     if (!this.#mirror.has(revision)) throw new AgentError('GIT_PROTOCOL', `the Git server did not send ${revision}`);
     if (isFirst) this.#log.info({ revision }, 'cloned the git repository');
     if (isUpdate) await this.#fillHistory(revision, signal);
+    if (this.#tips.has(revision)) await this.#assertSame(revision, followed, signal);
     const joined = await this.#mirror.compact().catch((error: unknown) => {
       // What was asked for is here.
       this.#log.warn({ reason: messageOf(error) }, 'could not join small packs of the git mirror');
       return 0;
     });
     if (joined > 0) this.#log.debug({ packs: joined }, 'joined small packs of the git mirror');
+  }
+
+  /** Throws where a tip is of another repository that has taken the name; that is found out once. */
+  async #assertSame(tip: Revision, followed: readonly Revision[], signal: AbortSignal): Promise<void> {
+    if (this.#strangers.get(tip) !== 'another') {
+      this.#strangers.set(tip, 'unknown');
+      const knows = (commit: Revision): Promise<boolean> => this.#knows(commit, signal);
+      const known = { mirror: this.#mirror, ancestry: this.#ancestry, tips: followed, knows };
+      if (await isSameRepository(known, tip, signal)) return void this.#strangers.delete(tip);
+      this.#strangers.set(tip, 'another');
+    }
+    throw new AgentError(
+      'GIT_PROTOCOL',
+      `${this.#transport.url}: the branch ${this.branch} has another history and other files than before, as if another repository had taken the name; nothing of it is applied or written: name the right one with --git-url, or restart the agent to follow this one`,
+    );
+  }
+
+  async #knows(commit: Revision, signal: AbortSignal): Promise<boolean> {
+    const { tips, shallow } = this.#mirror.tips;
+    try {
+      await this.#upload.fetch({ wants: [commit], haves: tips, shallow, depth: 1 }, signal);
+      return true;
+    } catch (error) {
+      if (isCommitGone(error) || (error instanceof AgentError && /\bnot valid\b/.test(error.message))) return false;
+      throw error;
+    }
   }
 
   /** Whether the server has refused a commit by its id and may give it all the same, as history of the branch's tip. */
