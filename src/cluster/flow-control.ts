@@ -42,6 +42,7 @@ export interface FlowControl {
 
 /** A server that refuses a request although no other was under way is left alone for so long at most; by then it shows who was meant. */
 const holdMs = 1_000;
+
 interface Queued extends Waiting {
   readonly begin: () => void;
 }
