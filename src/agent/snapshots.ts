@@ -1,5 +1,5 @@
 import { type App, findApps, tryPart } from '../canary/app.ts';
-import type { GitRepo, Revision, TreeFile } from '../git/repo.ts';
+import { type GitRepo, isUnlistedFolder, type Revision, type TreeFile } from '../git/repo.ts';
 import { createTurns } from '../lib/turns.ts';
 import {
   isManifestFile,
@@ -48,17 +48,20 @@ export function createSnapshots(
   let cache: LoadCache = new Map();
   const turns = createTurns();
   const ledgersAt = `${ledgerFolder(settings)}/`;
-  const isLedger = (path: string): boolean => path.startsWith(ledgersAt) && path.endsWith('.yaml');
-  const isManifest = (path: string): boolean => isManifestFile(path, settings);
+  const isLedger: Wanted = (path, file) =>
+    path.startsWith(ledgersAt) && path.endsWith('.yaml') && !isUnlistedFolder(file);
+  const isManifest: Wanted = (path, file) => isUnlistedFolder(file) || isManifestFile(path, settings);
 
-  const load = async (files: ReadonlyMap<string, TreeFile>): Promise<LoadedTree> => {
+  const load = async (found: ReadonlyMap<string, TreeFile>): Promise<LoadedTree> => {
+    const [unlisted, files] = apart(found);
     const known = new Map(cache);
     const missing = pathsByBlob(missingTexts(files, cache), files);
     await repo.blobs(missing.keys(), async (oid, content) => {
       for (const path of missing.get(oid) ?? [])
         known.set(path, await turns.run(readManifestFile(path, content, files.get(path) ?? { oid })));
     });
-    return turns.run(loadingTree(files, new Map(), known, settings));
+    const loaded = await turns.run(loadingTree(files, new Map(), known, settings));
+    return unlisted.length === 0 ? loaded : { ...loaded, problems: [...loaded.problems, ...unlisted.map(tooDeep)] };
   };
 
   const read = async (
@@ -82,16 +85,15 @@ export function createSnapshots(
       await repo.fetch(revision, signal);
       if (!last) {
         const tree = await repo.tree(revision, settings.path);
-        const only = (isWanted: (path: string) => boolean): ReadonlyMap<string, TreeFile> =>
-          new Map([...tree].filter(([path]) => isWanted(path)));
+        const only = (isWanted: Wanted): ReadonlyMap<string, TreeFile> =>
+          new Map([...tree].filter(([path, file]) => isWanted(path, file)));
         return read(revision, only(isManifest), only(isLedger), undefined);
       }
       const changes = await repo.diff(last.revision, revision, settings.path);
-      const after = (
-        files: ReadonlyMap<string, TreeFile>,
-        isWanted: (path: string) => boolean,
-      ): ReadonlyMap<string, TreeFile> => {
-        const changed = changes.filter(({ path }) => isWanted(path));
+      const after = (files: ReadonlyMap<string, TreeFile>, isWanted: Wanted): ReadonlyMap<string, TreeFile> => {
+        const changed = changes.filter((change) =>
+          isWanted(change.path, change.kind === 'removed' ? change.before : change.after),
+        );
         if (changed.length === 0) return files;
         const next = new Map(files);
         for (const change of changed) {
@@ -107,8 +109,25 @@ export function createSnapshots(
     async appsAt(revision, signal) {
       await repo.fetch(revision, signal);
       const tree = await repo.tree(revision, settings.path);
-      const loaded = await load(new Map([...tree].filter(([path]) => isManifest(path))));
+      const loaded = await load(new Map([...tree].filter(([path, file]) => isManifest(path, file))));
       return turns.run(findApps(loaded.manifests, settings.defaultNamespace));
     },
   };
 }
+
+type Wanted = (path: string, file: TreeFile) => boolean;
+
+/** Folders that are nested too deeply, and the files. */
+function apart(found: ReadonlyMap<string, TreeFile>): readonly [readonly string[], ReadonlyMap<string, TreeFile>] {
+  const unlisted = [...found].flatMap(([path, file]) => (isUnlistedFolder(file) ? path : []));
+  if (unlisted.length === 0) return [unlisted, found];
+  return [unlisted, new Map([...found].filter(([, file]) => !isUnlistedFolder(file)))];
+}
+
+const tooDeep = (folder: string): Problem => ({
+  severity: 'error',
+  path: folder.length > 200 ? `${folder.slice(0, 200)}…` : folder,
+  line: 1,
+  message: 'the folder is nested too deeply to be read: nothing in it is applied, and what was applied from it stays',
+  hint: 'move it up',
+});

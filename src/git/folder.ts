@@ -42,7 +42,7 @@ export class Folder {
       const mode = content.toString('latin1', at, space);
       entries.push({
         mode: MODES.get(mode) ?? mode,
-        name: content.toString('utf8', space + 1, zero),
+        name: nameIn(content, space + 1, zero),
         oid: content.toString('hex', zero + 1, endsAt),
         startsAt: at,
         endsAt,
@@ -76,6 +76,13 @@ export class Folder {
     return this.#replaced(changes) ?? this.#rebuilt(changes);
   }
 
+  #rawName(name: string): Buffer {
+    const old = this.get(name);
+    if (!old) return Buffer.from(name, 'utf8');
+    const start = this.content.indexOf(0x20, old.startsAt) + 1;
+    return this.content.subarray(start, old.endsAt - ID_BYTES - 1);
+  }
+
   /** Where only ids change, all stays in its place. */
   #replaced(changes: Parameters<Folder['with']>[0]): Folder | undefined {
     const entries = [...this.entries];
@@ -95,13 +102,37 @@ export class Folder {
     const raws = kept.map(({ mode, startsAt, endsAt }) => ({ mode, raw: this.content.subarray(startsAt, endsAt) }));
     for (const [name, now] of changes) {
       if (!now) continue;
-      const raw = Buffer.concat([Buffer.from(`${now.mode} ${name}\0`, 'utf8'), Buffer.from(now.oid, 'hex')]);
+      const raw = Buffer.concat([
+        Buffer.from(`${now.mode} `),
+        this.#rawName(name),
+        Buffer.of(0),
+        Buffer.from(now.oid, 'hex'),
+      ]);
       raws.push({ mode: now.mode, raw });
     }
     const keyed = raws.map((entry) => ({ key: sortKey(entry), raw: entry.raw }));
     keyed.sort((a, b) => Buffer.compare(a.key, b.key));
     return Folder.parse(Buffer.concat(keyed.map(({ raw }) => raw)));
   }
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** Names are bytes. What is no UTF-8 is written as git writes it, so that two such names stay two. */
+function nameIn(content: Buffer, from: number, to: number): string {
+  const name = content.toString('utf8', from, to);
+  if (!name.includes('\uFFFD')) return name;
+  const bytes = content.subarray(from, to);
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    return [...bytes].map(escaped).join('');
+  }
+}
+
+function escaped(byte: number): string {
+  if (byte < 0x20 || byte > 0x7e) return `\\${byte.toString(8).padStart(3, '0')}`;
+  return byte === 0x5c ? '\\\\' : String.fromCharCode(byte);
 }
 
 /** Git sorts by bytes, folders as if their name ended in a slash. */

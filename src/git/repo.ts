@@ -22,6 +22,9 @@ export interface TreeFile {
   readonly mode: string;
 }
 
+/** A folder that is nested too deeply stands in a tree as itself; what is in it is not listed. */
+export const isUnlistedFolder = ({ mode }: TreeFile): boolean => mode === '40000';
+
 /** What stands at a path of a tree. */
 export interface Standing {
   /** The path itself, or what stands above it and is no folder. */
@@ -102,7 +105,10 @@ export interface GitRepo {
    * where as much of it as that is not to be had.
    */
   isAncestor(revision: Revision, of: Revision, signal: AbortSignal): Promise<boolean>;
-  /** All files under a folder (`''` for all), by path from the repository's root. */
+  /**
+   * All files under a folder (`''` for all), by path from the repository's root; see `isUnlistedFolder`. Of a name that is no UTF-8
+   * bytes and backslashes are written as git does: `caf\\351.yaml`.
+   */
   tree(at: Revision, under: string): Promise<ReadonlyMap<string, TreeFile>>;
   /** What changed under a folder between two trees that are here; equal subtrees are not read. */
   diff(before: Revision, after: Revision, under: string): Promise<readonly TreeChange[]>;

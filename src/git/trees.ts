@@ -4,6 +4,7 @@ import type { GitObject } from './objects.ts';
 import type { Standing, TreeChange, TreeFile } from './repo.ts';
 
 const TREE_CACHE_BYTES = 16 * 1024 * 1024;
+/** What is nested more deeply is not listed: nobody's manifests are there, and somebody's tree may be made to cost much. */
 const MAX_DEPTH = 100;
 
 /** Folders of commits. Paths are from the root with `/`; submodules are not files and are left out. */
@@ -63,7 +64,10 @@ export class Trees {
   }
 
   async #collect(oid: string, folder: string, files: Map<string, TreeFile>, depth: number): Promise<void> {
-    guardDepth(depth, folder);
+    if (depth > MAX_DEPTH) {
+      files.set(folder, { oid, mode: FOLDER });
+      return;
+    }
     for (const { mode, name, oid: child } of (await this.folder(oid)).entries) {
       const path = folder === '' ? name : `${folder}/${name}`;
       if (mode === FOLDER) await this.#collect(child, path, files, depth + 1);
@@ -87,7 +91,7 @@ export class Trees {
     depth: number,
   ): Promise<void> {
     if (before === after) return;
-    guardDepth(depth, folder);
+    if (depth > MAX_DEPTH) return addChange(changes, folder, unlisted(before), unlisted(after));
     const old = before === undefined ? Folder.empty : await this.folder(before);
     const now = after === undefined ? Folder.empty : await this.folder(after);
     const compare = async (name: string, from: TreeEntry | undefined, to: TreeEntry | undefined): Promise<void> => {
@@ -109,6 +113,9 @@ const kindOf = (mode: string): Standing['kind'] => (mode === LINK ? 'link' : mod
 
 const folderOf = (entry: TreeEntry | undefined): string | undefined => (entry?.mode === FOLDER ? entry.oid : undefined);
 
+const unlisted = (oid: string | undefined): TreeFile | undefined =>
+  oid === undefined ? undefined : { oid, mode: FOLDER };
+
 const fileOf = (entry: TreeEntry | undefined): TreeFile | undefined =>
   entry && entry.mode !== FOLDER && entry.mode !== SUBMODULE ? { oid: entry.oid, mode: entry.mode } : undefined;
 
@@ -125,7 +132,3 @@ function addChange(
 
 export const segments = (path: string): string[] =>
   path.split('/').filter((segment) => segment !== '' && segment !== '.');
-
-function guardDepth(depth: number, folder: string): void {
-  if (depth > MAX_DEPTH) throw new Error(`folders are nested too deeply at ${folder.slice(0, 200)}`);
-}

@@ -115,6 +115,7 @@ export async function buildOutcomes(
   const readLedgerOf = async ({ app }: Outcome): Promise<void> => {
     const path = ledgerPath(settings, app);
     if (draft.ledgers.has(path)) return;
+    await assertPlace(repo, tip, path);
     const bytes = await repo.file(tip, path);
     draft.ledgers.set(path, bytes && LedgerFile.parse(path, Buffer.from(bytes).toString('utf8')));
   };
@@ -178,6 +179,18 @@ export async function buildOutcomes(
     return { outcome, revision: tellers.get(outcome.releaseId)?.[0] ?? tip, number };
   });
   return { draft, written, blocked, needless };
+}
+
+const places = { folder: 'folder', link: 'symbolic link', submodule: 'submodule', file: 'file' } as const;
+
+/** Throws MANIFEST_INVALID where something else stands at a ledger's path, or above it. */
+async function assertPlace(repo: GitRepo, tip: Revision, path: string): Promise<void> {
+  const found = await repo.standing(tip, path);
+  if (!found || (found.path === path && found.kind === 'file')) return;
+  throw new AgentError(
+    'MANIFEST_INVALID',
+    `${found.path} is a ${places[found.kind]}, so the ledger ${path} cannot be kept there; move it away, or name another folder with --ledger-dir`,
+  );
 }
 
 /** Whether it was this very commit that took the app's Canary out of Git: nobody else is to be named for it. */
@@ -293,7 +306,8 @@ async function stableContents(
   tip: Revision,
 ): Promise<(app: AppId) => string | undefined> {
   const texts = new Map<string, string>();
-  for (const [path, { oid }] of await repo.tree(tip, ledgerFolder(settings))) {
+  for (const [path, { oid, mode }] of await repo.tree(tip, ledgerFolder(settings))) {
+    if (!mode.startsWith('100')) continue;
     texts.set(path, Buffer.from(await repo.blob(oid)).toString('utf8'));
   }
   const contents = new Map<string, string | undefined>();

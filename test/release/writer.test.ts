@@ -215,3 +215,27 @@ it('nothing is written where writing is off', async () => {
     expect(await subjects(stage.path)).toHaveLength(3);
   });
 });
+
+describe('a place of the ledgers that is taken', () => {
+  it.each([
+    ['.releases', '100644', '.releases is a file'],
+    ['.releases', '120000', '.releases is a symbolic link'],
+    ['.releases/test', '100644', '.releases/test is a file'],
+    ['.releases/test/shop.yaml', '120000', '.releases/test/shop.yaml is a symbolic link'],
+    ['.releases/test/shop.yaml/x', '100644', '.releases/test/shop.yaml is a folder'],
+  ])('%s of mode %s is told as what it is, and the outcome is written once it is gone', async (path, mode, told) => {
+    await withWriters(async (stage) => {
+      const at = await pushed(stage);
+      const judged = { ...at };
+      await commitFiles(stage.path, { files: { [path]: 'elsewhere' }, modes: { [path]: mode }, message: 'in the way' });
+      const { writer, blocked, idle } = await stage.start();
+      writer.submit(shopOutcome('rolled-back', judged));
+      await eventually('it is told', () => blocked.length > 0);
+      expect(blocked[0]?.reason).toContain(`${told}, so the ledger ${ledger} cannot be kept there`);
+      expect(blocked[0]?.reason).not.toContain('server');
+      await commitFiles(stage.path, { files: { [path]: null }, message: 'out of the way' });
+      await idle();
+      expect(await show(stage.path, 'main', ledger)).toContain('quarantine');
+    });
+  });
+});
