@@ -182,9 +182,15 @@ function complaintOf(value: Record<string, unknown>): Complaint | undefined {
   return undefined;
 }
 
-/** A name that a tool was to fill in. */
+/** A name that a tool was to fill in, or that no API server takes, because it would be another path. */
 function oddName({ kind, metadata }: Record<string, unknown>): Complaint | undefined {
   const { name, namespace } = metadata as Record<string, unknown>;
+  const other = [name, namespace].find((part) => typeof part === 'string' && /[/%\\]|^\.{1,2}$/.test(part));
+  if (other !== undefined)
+    return {
+      message: `${String(kind)}: ${shown(other)} is no name`,
+      hint: 'a name has letters, digits, hyphens and dots',
+    };
   const odd = [name, namespace].find((part) => typeof part === 'string' && /[{}$<>\s]/.test(part));
   if (odd === undefined) return undefined;
   const hint = 'templates and variables are not filled in: commit what they render to';

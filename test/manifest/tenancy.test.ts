@@ -109,6 +109,19 @@ describe('a tenant', () => {
     expect(applied(load(files, [...teams, sub, admin]))).toHaveLength(4);
   });
 
+  it.each([
+    ['name: "../../../bravo/configmaps/x", namespace: team-a'],
+    ['name: "..", namespace: team-a'],
+    ['name: x, namespace: "team-a-/../team-b"'],
+    ['name: x, namespace: "team-a-%2F..%2Fteam-b"'],
+    ['name: "team-b/x", namespace: team-a'],
+  ])('finds no other path by a name: %s', (metadata) => {
+    const tree = load({ 'tenants/a/x.yaml': of('v1', 'ConfigMap', metadata) });
+    expect(applied(tree)).toEqual([]);
+    expect(told(tree)).toHaveLength(1);
+    expect(told(tree)[0]).toContain('is no name');
+  });
+
   it('ignores no files but its own', () => {
     const tree = load({
       'tenants/a/.serinignore': 'x.yaml\n../b/\n/tenants/b\n**\n',
