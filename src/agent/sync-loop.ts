@@ -162,7 +162,9 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
   /** Only what stands on the branch is ever applied, whoever names the commit: a record, or a ledger. */
   const appsOn = async (at: Revision): Promise<readonly App[]> => {
     if (state.tip !== undefined && !(await repo.isAncestor(at, state.tip, signal)))
-      throw new AgentError('GIT_NOT_FOUND', `commit ${at.slice(0, 12)} is not one of ${repo.branch}`);
+      throw new AgentError('GIT_NOT_FOUND', `commit ${at.slice(0, 12)} is not one of ${repo.branch}`, {
+        details: { missing: 'commit' },
+      });
     return snapshots.appsAt(at, signal);
   };
 

@@ -285,8 +285,14 @@ class HttpGitRepo implements GitRepo {
   async #history(from: Revision, depth: number, signal: AbortSignal): Promise<Parents | undefined> {
     if (await this.#upload.canFilter(signal)) {
       const wish = { wants: [from], haves: [], shallow: [], depth, onlyCommits: true };
-      const { bytes } = await this.#upload.fetch(wish, signal);
-      return bytes ? parentsIn(bytes) : new Map();
+      try {
+        const { bytes } = await this.#upload.fetch(wish, signal);
+        return bytes ? await parentsIn(bytes) : new Map();
+      } catch (error) {
+        const isRefused = error instanceof AgentError && error.code === 'GIT_PROTOCOL' && !signal.aborted;
+        if (!isRefused) throw error;
+        this.#log.debug({ reason: error.message }, 'the Git server leaves no trees out; history is fetched with them');
+      }
     }
     if (depth > WHOLE_HISTORY_DEPTH) return undefined;
     await this.#download(from, from, depth, signal);

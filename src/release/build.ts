@@ -294,6 +294,7 @@ async function treesOf(
     throw new AgentError(
       'GIT_NOT_FOUND',
       `commit ${base.slice(0, 12)}, to which it would go back, is not one of ${repo.branch}; revert ${state.revision.slice(0, 12)} by hand`,
+      { details: { missing: 'commit' } },
     );
   const paths = await turns.run(revertPaths({ app, base: before, judged, tip: files, render }));
   for (const tree of [before, judged, files]) await reader.readTexts(tree, paths);

@@ -42,6 +42,7 @@ function stage(
   before: Partial<Left> & { readonly status?: object } = {},
   applied?: AppliedApps,
   isThere?: (key: string) => boolean,
+  onTold?: (message: string) => void,
 ): Stage {
   const cluster = before.cluster ?? createMemoryCluster(() => 0);
   if (!cluster.peek('Canary', 'a', 'test'))
@@ -63,6 +64,7 @@ function stage(
           },
     ...(applied ? { applied } : {}),
     ...(isThere ? { isThere } : {}),
+    ...(onTold ? { onTold: (_key, message) => onTold(message) } : {}),
     signal: new AbortController().signal,
   });
   const manifest: Manifest = { object: canary, source: { path: 'a.yaml', document: 0, line: 1 } };
@@ -742,6 +744,39 @@ describe('the object that keeps a release', () => {
     await on.releases.written(on.outcomes.at(-1) as Outcome, commit('d'));
     await Promise.resolve();
     expect(recordOf(on)).toBeUndefined();
+  });
+});
+
+describe('releases of which Git is told nothing', () => {
+  it('go on without end: the oldest outcomes are given up, with a count, which is said once', async () => {
+    const told: string[] = [];
+    const on = stage({}, undefined, undefined, (message) => told.push(message));
+    await on.releases.load([]);
+    on.sync('0', 'content-0');
+    on.releases.adopt(on.canary(), 'hash', {});
+    const evidence = (at: number): Evidence => ({
+      atMs: at,
+      canaryWeight: 20,
+      iterations: 0,
+      checks: [{ name: 'success', passed: false, text: 'x'.repeat(10_000) }],
+    });
+    const releases = 140;
+    for (let number = 1; number <= releases; number += 1) {
+      on.sync(`a${number}`, `content-${number}`);
+      await on.releases.begin(on.canary(), { templateHash: `hash-${number}`, configs: {} });
+      for (let look = 0; look < 2; look += 1) await on.releases.note(key, evidence(look));
+      const ended = { ...rolledBack, templateHash: `hash-${number}` };
+      await on.releases.end(on.canary(), number === 70 ? { ...ended, verdict: 'promoted' } : ended);
+    }
+    const kept = recordOf(on);
+    expect(kept).toMatchObject({ content: `content-${releases}`, outcome: { verdict: 'rolled-back' } });
+    const waiting = kept?.unwritten ?? [];
+    expect(waiting.length + (kept?.dropped ?? 0)).toBe(releases - 1);
+    expect(waiting.length).toBeLessThanOrEqual(64);
+    expect(told).toHaveLength(1);
+    const again = stage(on);
+    await again.releases.load([]);
+    expect(again.releases.stableOf(key)?.content, 'what runs is known all the same').toBe('content-70');
   });
 });
 

@@ -21,6 +21,15 @@ function annotate({ sandbox }: Stage, text: string): void {
   });
 }
 
+/** Whoever may change Secrets in the agent's namespace does this. */
+function spoil(stage: Stage, change: (kept: ReleaseRecord) => ReleaseRecord): void {
+  const kept = record(stage);
+  if (!kept) throw new Error('nothing is kept');
+  stage.sandbox.store.update('v1', 'Secret', 'serin', secretName(stage), (draft) => {
+    draft['data'] = { release: Buffer.from(renderRecord(change(kept))).toString('base64') };
+  });
+}
+
 /** A commit that nobody has merged, with another image. */
 async function unmerged(stage: Stage): Promise<string> {
   const text = await stage.file(appPath());
@@ -70,6 +79,8 @@ describe('a release annotation that somebody forges', patient, () => {
       annotate(stage, 'x'.repeat(250 * 1024));
       await stage.agent.stop();
       annotate(stage, await forged(stage, 'promoted', evil));
+      // Also where somebody may write Secrets of the agent: what Git does not prove is not believed.
+      spoil(stage, (kept) => ({ ...kept, base: evil as ReleaseRecord['base'] }));
       stage.git.faults.clear();
       await stage.start({ freshMirror: true });
       expect((await outcome(stage, 2)).trailers['Verdict']).toBe('rolled-back');
@@ -113,6 +124,24 @@ describe('an agent that is upgraded while an outcome waits', patient, () => {
       expect(await outcomes(stage)).toHaveLength(1);
       expect(record(stage)).toBeUndefined();
       await expectSound(stage);
+    });
+  });
+});
+
+describe('a ledger that names a commit that nobody has merged', patient, () => {
+  it('rebuilds no cluster from it', async () => {
+    await onStage({ files, hosts }, async (stage) => {
+      await adopted(stage);
+      const evil = await unmerged(stage);
+      await stage.agent.stop();
+      const named = (text: string): string =>
+        text.replace(/revision: \w+/, `revision: ${evil}`).replace(/content: \w+/, 'content: forged');
+      await stage.edit('a ledger', 'apps/.releases/test/podinfo.yaml', named);
+      await stage.replaceCluster();
+      await stage.start({ freshMirror: true });
+      await stage.said(/^The stable state of test\/podinfo cannot be read from Git: commit \w+ is not one of main; /);
+      await stage.until('what Git says runs', () => image(stage, 'podinfo-primary') === 'podinfo:3.1.0');
+      expect(image(stage, 'podinfo')).toBe('podinfo:3.1.0');
     });
   });
 });
