@@ -67,7 +67,12 @@ function judgeStatus(status: number, text: string): PushVerdict {
 
 function told(reason: string, { remoteText }: { readonly remoteText: string }): string {
   const said =
-    remoteText === '' ? reason : `${reason} (remote: ${remoteText.replace(/\s*\n\s*/g, '; ').slice(0, 500)})`;
+    remoteText === ''
+      ? reason
+      : `${reason} (remote: ${remoteText
+          .slice(0, 2_000)
+          .replace(/\s*\n\s*/g, '; ')
+          .slice(0, 500)})`;
   return `${said}${todo(said)}`;
 }
 

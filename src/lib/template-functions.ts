@@ -1,3 +1,5 @@
+import { perObject } from './memo.ts';
+
 /** Values of templates. */
 export type TemplateValue =
   | string
@@ -42,6 +44,19 @@ export function isMap(value: TemplateValue | undefined): value is { readonly [ke
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** About how many characters `show` makes of a value: what it costs to work with it. */
+export function weightOf(value: TemplateValue | undefined): number {
+  if (typeof value === 'string') return value.length;
+  if (typeof value !== 'object' || value === null) return 1;
+  return weighed(value);
+}
+
+const weighed = perObject((value: readonly TemplateValue[] | { readonly [key: string]: TemplateValue }): number => {
+  let weight = 1;
+  for (const [key, member] of Object.entries(value)) weight += key.length + weightOf(member);
+  return weight;
+});
+
 /** Go's `%v`. */
 export function show(value: TemplateValue | undefined): string {
   if (value === null || value === undefined) return '<no value>';
@@ -62,8 +77,8 @@ function size(value: TemplateValue | undefined): number {
 
 function indexOne(value: TemplateValue, key: TemplateValue): TemplateValue {
   if (isMap(value)) return Object.hasOwn(value, show(key)) ? (value[show(key)] ?? null) : '';
-  const list = typeof value === 'string' ? [...Buffer.from(value)] : value;
-  if (!Array.isArray(list)) throw new Error(`cannot index ${show(value)}`);
+  if (typeof value !== 'string' && !Array.isArray(value)) throw new Error(`cannot index ${show(value)}`);
+  const list = typeof value === 'string' ? Buffer.from(value) : (value as readonly TemplateValue[]);
   const at = number('index', key);
   const item: TemplateValue | undefined = list[at];
   if (item === undefined) throw new Error(`index out of range: ${at}`);
@@ -94,19 +109,29 @@ function number(name: string, value: TemplateValue): number {
   return value;
 }
 
+/** Go's own limit is a million. */
+const MAX_WIDTH = 10_000;
+const MAX_RESULT = 1_000_000;
+
 const VERB = /%([-+# 0]*)(\d+)?(?:\.(\d+))?(.)/gs;
 
 function sprintf(format: string, args: readonly TemplateValue[]): string {
   let used = 0;
+  let length = format.length;
   const result = format.replace(VERB, (_, flags: string, width?: string, precision?: string, verb?: string) => {
     if (verb === '%') return '%';
     if (used >= args.length) throw new Error(`printf: no value for %${verb} in ${JSON.stringify(format)}`);
     const value = args[used] ?? null;
     used += 1;
+    const columns = Number(width ?? 0);
+    if (columns > MAX_WIDTH) throw new Error(`printf: a width of more than ${MAX_WIDTH}`);
     const out = formatted(verb ?? '', value, precision === undefined ? undefined : Number(precision));
     const pad = flags.includes('0') && !flags.includes('-') ? '0' : ' ';
     const signed = flags.includes('+') && typeof value === 'number' && value >= 0 ? `+${out}` : out;
-    return flags.includes('-') ? signed.padEnd(Number(width ?? 0)) : signed.padStart(Number(width ?? 0), pad);
+    const padded = flags.includes('-') ? signed.padEnd(columns) : signed.padStart(columns, pad);
+    length += padded.length;
+    if (length > MAX_RESULT) throw new Error('printf: the result is too long');
+    return padded;
   });
   if (used < args.length) throw new Error(`printf: too many values for ${JSON.stringify(format)}`);
   return result;

@@ -1,4 +1,5 @@
 import { own } from './own.ts';
+import { withoutTrailing } from './trim.ts';
 
 /** Tokens of Go's text/template. `line` is one-based and only for messages. */
 export type Token =
@@ -15,11 +16,12 @@ export type Token =
 export class TemplateError extends Error {
   override readonly name = 'TemplateError';
   constructor(line: number, message: string) {
-    super(`template line ${line}: ${message}`);
+    // What is wrong may be a value of any length.
+    super(`template line ${line}: ${message.length > 300 ? `${message.slice(0, 300)}…` : message}`);
   }
 }
 
-const COMMENT = /^\/\*[\s\S]*?\*\/( -)?\}\}/;
+const COMMENT = /\/\*[\s\S]*?\*\/( -)?\}\}/y;
 const PATTERNS = [
   ['space', /\s+/y],
   ['string', /"(?:[^"\\\n]|\\.)*"/y],
@@ -37,31 +39,39 @@ const PATTERNS = [
   ['dot', /\./y],
 ] as const;
 
+const lineFeed = 10;
+
 /** Text is trimmed here where an action next to it says `{{-` or `-}}`. */
 export function lexTemplate(source: string): readonly Token[] {
   const tokens: Token[] = [];
   let at = 0;
   let trimNext = false;
-  const lineAt = (offset: number): number => source.slice(0, offset).split('\n').length;
+  let line = 1;
+  let counted = 0;
+  const lineAt = (offset: number): number => {
+    for (; counted < offset; counted += 1) if (source.charCodeAt(counted) === lineFeed) line += 1;
+    return line;
+  };
   for (;;) {
     const open = source.indexOf('{{', at);
     const trimBefore = open >= 0 && /^-\s/.test(source.slice(open + 2, open + 4));
     let text = source.slice(at, open < 0 ? undefined : open);
     if (trimNext) text = text.replace(/^[ \t\r\n]+/, '');
-    if (trimBefore) text = text.replace(/[ \t\r\n]+$/, '');
+    if (trimBefore) text = withoutTrailing(text, ' \t\r\n');
     if (text !== '') tokens.push({ kind: 'text', text, line: lineAt(at) });
     if (open < 0) return tokens;
     at = open + (trimBefore ? 4 : 2);
-    const line = lineAt(open);
+    const opened = lineAt(open);
     if (source.startsWith('/*', at)) {
-      const comment = COMMENT.exec(source.slice(at));
-      if (!comment) throw new TemplateError(line, 'unclosed comment');
+      COMMENT.lastIndex = at;
+      const comment = COMMENT.exec(source);
+      if (!comment) throw new TemplateError(opened, 'unclosed comment');
       at += comment[0].length;
       trimNext = comment[1] !== undefined;
       continue;
     }
-    tokens.push({ kind: 'open', line });
-    ({ at, trimNext } = lexAction(source, at, line, tokens));
+    tokens.push({ kind: 'open', line: opened });
+    ({ at, trimNext } = lexAction(source, at, opened, tokens));
   }
 }
 

@@ -30,6 +30,9 @@ export type TemplateNode =
 
 const KEYWORDS = ['if', 'with', 'range', 'else', 'end', 'break', 'continue', 'define', 'template', 'block'];
 
+/** Blocks and parentheses within each other. */
+const MAX_DEPTH = 100;
+
 /** Parses Go's text/template without nested templates. `functions` are the names that may be called. */
 export function parseTemplate(source: string, functions: ReadonlySet<string>): readonly TemplateNode[] {
   const parser = new Parser(lexTemplate(source), functions);
@@ -48,8 +51,11 @@ interface Ending {
 class Parser {
   readonly #tokens: readonly Token[];
   readonly #functions: ReadonlySet<string>;
-  readonly #variables: string[] = [''];
+  readonly #variables: string[] = [];
+  /** How often each of them is declared. */
+  readonly #declared = new Map([['', 1]]);
   #at = 0;
+  #depth = 0;
 
   constructor(tokens: readonly Token[], functions: ReadonlySet<string>) {
     this.#tokens = tokens;
@@ -101,6 +107,7 @@ class Parser {
 
   #block(kind: 'if' | 'with' | 'range', line: number, inRange: boolean): TemplateNode {
     const scope = this.#variables.length;
+    this.#descend(line);
     const pipeline = this.#pipeline(line, kind === 'range' ? 2 : 1);
     this.#close(line);
     const { nodes: body, ended } = this.list(inRange);
@@ -112,7 +119,8 @@ class Parser {
       if (rest.ended?.by !== 'end') throw new TemplateError(line, `{{${kind}}} without {{end}}`);
       otherwise = rest.nodes;
     }
-    this.#variables.length = scope;
+    for (const name of this.#variables.splice(scope)) this.#declared.set(name, (this.#declared.get(name) ?? 0) - 1);
+    this.#depth -= 1;
     return { kind, pipeline, body, otherwise };
   }
 
@@ -126,7 +134,11 @@ class Parser {
         throw new TemplateError(line, 'only a function can stand after "|"');
       commands.push(command);
     } while (this.#accept('pipe'));
-    this.#variables.push(...(assigns ? [] : declares));
+    if (!assigns)
+      for (const name of declares) {
+        this.#variables.push(name);
+        this.#declared.set(name, (this.#declared.get(name) ?? 0) + 1);
+      }
     return { line, declares, assigns, commands };
   }
 
@@ -193,8 +205,10 @@ class Parser {
         return this.#identifier(token.name, line);
       case 'lparen': {
         this.#at += 1;
+        this.#descend(line);
         const pipeline = this.#pipeline(line, 0);
         if (!this.#accept('rparen')) throw new TemplateError(line, '")" is missing');
+        this.#depth -= 1;
         return { kind: 'pipeline', pipeline };
       }
       default:
@@ -210,7 +224,13 @@ class Parser {
   }
 
   #checkVariable(name: string, line: number): void {
-    if (!this.#variables.includes(name)) throw new TemplateError(line, `undefined variable "$${name}"`);
+    if ((this.#declared.get(name) ?? 0) === 0) throw new TemplateError(line, `undefined variable "$${name}"`);
+  }
+
+  #descend(line: number): void {
+    this.#depth += 1;
+    if (this.#depth > MAX_DEPTH)
+      throw new TemplateError(line, `more than ${MAX_DEPTH} blocks and parentheses within each other`);
   }
 
   #keyword(): string | undefined {

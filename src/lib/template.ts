@@ -1,5 +1,5 @@
 import { AgentError, messageOf } from './errors.ts';
-import { isMap, isTrue, predefined, SHORT_CIRCUIT, show, type TemplateValue } from './template-functions.ts';
+import { isMap, isTrue, predefined, SHORT_CIRCUIT, show, type TemplateValue, weightOf } from './template-functions.ts';
 import { TemplateError } from './template-lex.ts';
 import { type Operand, parseTemplate, type Pipeline, type TemplateNode } from './template-parse.ts';
 
@@ -7,11 +7,11 @@ export type { TemplateValue } from './template-functions.ts';
 
 /**
  * Renders Go's text/template as Flagger uses it: `values` are functions without arguments (`{{ name }}`, `{{ variables.x }}`),
- * there is no data behind the dot, and a missing map key is an error. Nested templates are refused.
+ * there is no data behind the dot, and a missing map key is an error. Nested templates are refused. Source, depth, work and result are bounded.
  * Throws AgentError CANARY_INVALID, whose message names the line.
  */
 export function renderTemplate(source: string, values: Readonly<Record<string, TemplateValue>>): string {
-  return explained(() => {
+  return explained(source, () => {
     const nodes = parseTemplate(source, namesOf(Object.keys(values)));
     const run = new Run(values);
     run.list(nodes, null);
@@ -21,15 +21,16 @@ export function renderTemplate(source: string, values: Readonly<Record<string, T
 
 /** Throws as `renderTemplate` does where `source` cannot be parsed; `names` are the values it may use. */
 export function checkTemplate(source: string, names: readonly string[]): void {
-  explained(() => parseTemplate(source, namesOf(names)));
+  explained(source, () => parseTemplate(source, namesOf(names)));
 }
 
 function namesOf(values: readonly string[]): ReadonlySet<string> {
   return new Set([...Object.keys(predefined), ...SHORT_CIRCUIT, ...values]);
 }
 
-function explained<T>(run: () => T): T {
+function explained<T>(source: string, run: () => T): T {
   try {
+    if (source.length > MAX_SOURCE) throw new TemplateError(1, `it is longer than ${MAX_SOURCE / 1024} KiB`);
     return run();
   } catch (error) {
     if (error instanceof TemplateError) throw new AgentError('CANARY_INVALID', error.message);
@@ -37,15 +38,19 @@ function explained<T>(run: () => T): T {
   }
 }
 
-/** Loops in a query must take neither the agent's memory nor its time. */
+/** What somebody else writes must take neither the agent's memory nor its time. */
+const MAX_SOURCE = 64 * 1024;
 const MAX_OUTPUT = 1_000_000;
 const MAX_ROUNDS = 10_000;
+/** Steps, and characters that functions are given or make: some ten milliseconds. An ordinary query takes a few hundred. */
+const MAX_WORK = 1_000_000;
 
 class Run {
   readonly output: string[] = [];
   readonly #values: Readonly<Record<string, TemplateValue>>;
   #written = 0;
   #rounds = 0;
+  #work = 0;
   #scopes: Map<string, TemplateValue>[] = [new Map([['', null]])];
 
   constructor(values: Readonly<Record<string, TemplateValue>>) {
@@ -54,6 +59,7 @@ class Run {
 
   list(nodes: readonly TemplateNode[], dot: TemplateValue): 'break' | 'continue' | undefined {
     for (const node of nodes) {
+      this.#spend(1, 'pipeline' in node ? node.pipeline.line : 1);
       const jump = this.#node(node, dot);
       if (jump !== undefined) return jump;
     }
@@ -90,7 +96,9 @@ class Run {
     dot: TemplateValue,
   ): 'break' | 'continue' | undefined {
     const { declares, line } = node.pipeline;
-    const entries = entriesOf(this.#pipeline({ ...node.pipeline, declares: [] }, dot), line);
+    const value = this.#pipeline({ ...node.pipeline, declares: [] }, dot);
+    this.#spend(typeof value === 'number' ? Math.min(value, MAX_ROUNDS) : weightOf(value), line);
+    const entries = entriesOf(value, line);
     if (entries.length === 0) return this.list(node.otherwise, dot);
     for (const [key, value] of entries) {
       this.#rounds += 1;
@@ -151,8 +159,12 @@ class Run {
       if (args.length > 0) throw new TemplateError(line, `wrong number of args for ${name}: want 0 got ${args.length}`);
       return value;
     }
+    const given = args.map((arg) => arg());
+    for (const one of given) this.#spend(weightOf(one), line);
     try {
-      return predefined[name]?.(...args.map((arg) => arg())) ?? null;
+      const result = predefined[name]?.(...given) ?? null;
+      this.#spend(weightOf(result), line);
+      return result;
     } catch (error) {
       if (error instanceof TemplateError) throw error;
       throw new TemplateError(line, messageOf(error));
@@ -160,6 +172,7 @@ class Run {
   }
 
   #operand(operand: Operand, dot: TemplateValue, line: number): TemplateValue {
+    this.#spend(1, line);
     switch (operand.kind) {
       case 'literal':
         return operand.value;
@@ -182,6 +195,11 @@ class Run {
   #set(name: string, value: TemplateValue, assign: boolean): void {
     const scope = assign ? this.#scopes.findLast((each) => each.has(name)) : this.#scopes.at(-1);
     scope?.set(name, value);
+  }
+
+  #spend(work: number, line: number): void {
+    this.#work += work;
+    if (this.#work > MAX_WORK) throw new TemplateError(line, 'it takes too much work to render');
   }
 
   #write(text: string, line: number): void {

@@ -150,7 +150,7 @@ const keptHint = 'until it is corrected, the objects of this document stay in th
 
 function hintOf(text: string): string | undefined {
   if (/^(?:<<<<<<<|>>>>>>>) /m.test(text)) return 'resolve the merge conflict that is committed here';
-  if (/\{\{[^}]*\}\}/.test(text))
+  if (/\{\{[^{}]*\}\}/.test(text))
     return 'templates are not rendered: commit what they render to, or name the file in .serinignore';
   return undefined;
 }

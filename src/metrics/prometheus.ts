@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import { AgentError } from '../lib/errors.ts';
+import { withoutTrailing } from '../lib/trim.ts';
 import type { HttpResponse } from '../lib/http.ts';
 import type { MetricProvider, MetricQuery, Reading } from './provider.ts';
 
@@ -11,7 +12,7 @@ export const prometheus: MetricProvider = {
   probe: 'vector(1)',
   request(query) {
     const url = baseUrl(query.address);
-    url.pathname = `${url.pathname.replace(/\/+$/, '')}/api/v1/query`;
+    url.pathname = `${withoutTrailing(url.pathname, '/')}/api/v1/query`;
     url.search = `?query=${encodeURIComponent(query.query.trim().replace(/\s+/g, ' '))}`;
     const headers: Record<string, string> = { accept: 'application/json' };
     for (const [name, values] of Object.entries(query.headers ?? {})) headers[name.toLowerCase()] = values.join(', ');

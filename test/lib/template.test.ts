@@ -72,6 +72,80 @@ describe('renderTemplate', () => {
     expect(() => render(source)).toThrowError(AgentError);
   });
 
+  it.each([
+    ['a huge width', '{{ $x := printf "%50000000s" "" }}{{ index $x 0 }}', 'printf: a width of more than 10000'],
+    ['a huge number', '{{ printf "%999999999d" 1 }}', 'printf: a width of more than 10000'],
+    [
+      'a width that is no number any more',
+      `{{ printf "%${'9'.repeat(400)}d" 1 }}`,
+      'printf: a width of more than 10000',
+    ],
+    ['a huge precision', '{{ printf "%.999f" 1 }}', 'between 0 and 100'],
+    ['many wide values', `{{ printf "${'%9999s'.repeat(200)}"${' 1'.repeat(200)} }}`, 'printf: the result is too long'],
+    ['a text that is doubled', `{{ $x := "abcdefgh" }}${'{{ $x = printf "%s%s" $x $x }}'.repeat(40)}`, 'too much work'],
+    [
+      'a text that is quoted again and again',
+      `{{ $x := "\\\\" }}${'{{ $x = printf "%q" $x }}'.repeat(60)}`,
+      'too much work',
+    ],
+    ['arguments that are long', `{{ $x := printf "%9999s" "" }}{{ print${' $x'.repeat(5_000)} }}`, 'too much work'],
+    [
+      'lists that are made and left',
+      '{{ range 10000 }}{{ range 10000 }}{{ break }}{{ end }}{{ end }}',
+      'too much work',
+    ],
+    ['bytes of a text', '{{ $x := printf "%9999s" "" }}{{ range 9000 }}{{ index $x . }}{{ end }}', 'too much work'],
+    ['many steps', `{{ range 10000 }}${'{{ $x := name }}'.repeat(200)}{{ end }}`, 'too much work'],
+    ['parentheses', `{{ ${'('.repeat(20_000)}1${')'.repeat(20_000)} }}`, 'more than 100 blocks and parentheses'],
+    ['blocks', `${'{{ if true }}'.repeat(2_000)}${'{{ end }}'.repeat(2_000)}`, 'more than 100 blocks and parentheses'],
+    [
+      'else after else',
+      `{{ if nil }}${'{{ else if nil }}'.repeat(2_000)}{{ end }}`,
+      'more than 100 blocks and parentheses',
+    ],
+    ['a long text', 'x'.repeat(64 * 1024 + 1), 'it is longer than 64 KiB'],
+  ])('refuses %s before it costs anything', (_, source, message) => {
+    const before = process.memoryUsage().rss;
+    expect(() => render(source)).toThrowError(message);
+    expect(() => render(source)).toThrowError(AgentError);
+    expect(process.memoryUsage().rss - before).toBeLessThan(100_000_000);
+  });
+
+  it('says briefly what is wrong with a long value', () => {
+    const source = '{{ $x := printf "%9999s" "" }}{{ range $x }}{{ end }}';
+    expect(() => render(source)).toThrowError(/^.{1,400}$/);
+  });
+
+  /** Milliseconds of the quickest of a few runs: what else the machine does counts little. */
+  const timeOf = (source: string): number => {
+    const times = Array.from({ length: 5 }, () => {
+      const startedMs = performance.now();
+      try {
+        render(source);
+      } catch (error) {
+        expect(error).toBeInstanceOf(AgentError);
+      }
+      return performance.now() - startedMs;
+    });
+    return Math.min(...times);
+  };
+  it.each([
+    ['actions', (size: number) => '{{1}}x\n'.repeat(size / 7)],
+    ['spaces before a trim', (size: number) => `${' '.repeat(size)}x{{- 1 }}`],
+    ['spaces between trims', (size: number) => '{{ 1 -}}    x    {{- 1 }}'.repeat(size / 24)],
+    ['braces', (size: number) => '{'.repeat(size)],
+    ['comments', (size: number) => '{{/* x */ -}}'.repeat(size / 13)],
+    ['comments that are never closed', (size: number) => '{{/* */'.repeat(size / 7)],
+    ['variables', (size: number) => Array.from({ length: size / 16 }, (_, at) => `{{$v${at} := 1}}`).join('')],
+    ['uses of the first of many variables', (size: number) => '{{$v:=1}}{{$v}}'.repeat(size / 15)],
+    ['quotes', (size: number) => `{{ ${'"'.repeat(size)} }}`],
+    ['percent signs', (size: number) => `{{ printf "${'%'.repeat(size)}" }}`],
+    ['zeros in a format', (size: number) => `{{ printf "%${'0'.repeat(size)}" 1 }}`],
+  ])('takes time in proportion to its length: %s', (_, sourceOf) => {
+    const half = 30_000;
+    expect(timeOf(sourceOf(2 * half))).toBeLessThan(Math.max(5 * timeOf(sourceOf(half)), 300));
+  });
+
   it('leaves text without actions as it is', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
