@@ -97,7 +97,7 @@ export function startAgent(deps: Deps): Agent {
     signal,
   );
   const ledgers = createLedgers(deps);
-  const parsed = new ParsedFiles();
+  const parsed = new ParsedFiles(deps.fileReader);
   const bounds = {
     ...(settings.own === undefined ? {} : { own: settings.own }),
     ...(settings.tenancy === undefined ? {} : { tenancy: settings.tenancy }),

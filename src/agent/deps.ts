@@ -4,6 +4,7 @@ import type { GitRepo } from '../git/repo.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Http } from '../lib/http.ts';
 import type { Logger } from '../lib/log.ts';
+import type { FileReader } from '../manifest/load.ts';
 import type { OwnObjects } from '../manifest/own-objects.ts';
 import type { Tenancy } from '../manifest/tenancy.ts';
 import type { Telemetry } from './telemetry.ts';
@@ -16,6 +17,8 @@ export interface Deps {
   readonly cluster: Cluster;
   readonly repo: GitRepo;
   readonly telemetry: Telemetry;
+  /** Reads large files without keeping others from their work. Absent: they are read like all others. */
+  readonly fileReader?: FileReader;
   readonly settings: AgentSettings;
 }
 

@@ -57,8 +57,11 @@ export function createSnapshots(
     const known = new Map(cache);
     const missing = pathsByBlob(missingTexts(files, cache), files);
     await repo.blobs(missing.keys(), async (oid, content) => {
-      for (const path of missing.get(oid) ?? [])
-        known.set(path, await turns.run(readManifestFile(path, content, files.get(path) ?? { oid })));
+      for (const path of missing.get(oid) ?? []) {
+        const file = files.get(path) ?? { oid };
+        const read = parsed.reader?.read(path, content, file) ?? turns.run(readManifestFile(path, content, file));
+        known.set(path, await read);
+      }
     });
     const loaded = await turns.run(loadingTree(files, new Map(), known, settings));
     return unlisted.length === 0 ? loaded : { ...loaded, problems: [...loaded.problems, ...unlisted.map(tooDeep)] };

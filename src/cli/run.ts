@@ -1,4 +1,5 @@
 import { readFile, rm } from 'node:fs/promises';
+import { createThreadedReader } from '../agent/file-reader.ts';
 import { type Agent, startAgent } from '../agent/agent.ts';
 import type { AgentSettings, Deps } from '../agent/deps.ts';
 import { createTelemetry } from '../agent/telemetry.ts';
@@ -91,7 +92,9 @@ export async function runAgent(
     });
     closing.push(() => repo.close());
     for (const message of readableTokens(raw)) log.warn({}, message);
-    const deps: Deps = { clock, log, http, cluster, repo, telemetry, settings };
+    const fileReader = createThreadedReader({ entry: new URL('../agent/file-thread.js', import.meta.url) });
+    closing.push(() => fileReader.close());
+    const deps: Deps = { clock, log, http, cluster, repo, telemetry, fileReader, settings };
     let agent: Agent | undefined;
     // First, so that an agent that is not wanted here has done nothing yet.
     const server = await startServer({

@@ -1,3 +1,4 @@
+import { excessOf } from './measure.ts';
 import { type Placeholder, type Placeholders, placeholdersIn } from './placeholders.ts';
 import { groupOf, type KubeObject, type Manifest, type Problem } from './types.ts';
 
@@ -38,7 +39,7 @@ export function readObjects(value: unknown, place: DocumentPlace): FoundObjects 
   const manifests: Manifest[] = [];
   const problems: Problem[] = [];
   const take = (candidate: Record<string, unknown>, line: number): void => {
-    const complaint = complaintOf(candidate);
+    const complaint = complaintOf(candidate) ?? excessIn(candidate);
     const { open, escaped } = place.mayHoldPlaceholders && !complaint ? placeholdersIn(candidate) : noPlaceholders;
     if (complaint) problems.push({ severity: 'error', path, line, ...complaint });
     else if (open) problems.push({ severity: 'error', path, ...unfilled(candidate, open, line, place) });
@@ -137,6 +138,11 @@ function isObjectOfCluster({ apiVersion, kind }: Record<string, unknown>): boole
 }
 
 type Complaint = Pick<Problem, 'message' | 'hint'>;
+
+function excessIn(value: Record<string, unknown>): Complaint | undefined {
+  const excess = excessOf(value);
+  return excess === undefined ? undefined : { message: `${shownName(value)} ${excess}`, hint: 'divide it' };
+}
 
 function complaintOf(value: Record<string, unknown>): Complaint | undefined {
   const { apiVersion, kind, metadata } = value;

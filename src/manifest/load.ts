@@ -311,6 +311,24 @@ export function* readManifestFile(
   return { ...file, parsed: yield* parsing(path, text) };
 }
 
+/** Reads one file of a tree, and lets other work go on meanwhile. What cannot be read is told in the file. */
+export interface FileReader {
+  read(path: string, content: string | Uint8Array, file: FileOfTree): Promise<CachedFile>;
+}
+
+/** A file that cannot be read for a reason that lies not in its text. What was applied of it stays. */
+export function unreadFile(path: string, content: string | Uint8Array, file: FileOfTree, reason: string): CachedFile {
+  const guess = typeof content === 'string' ? content : new TextDecoder('latin1').decode(content);
+  const parsed = withoutText(path, {
+    line: 1,
+    reason,
+    hint: 'divide it, or name it in .serinignore',
+    isMeant: true,
+    guess,
+  });
+  return { oid: file.oid, mode: file.mode, parsed, ignores: undefined, kustomization: undefined, placed: undefined };
+}
+
 function withoutText(path: string, { line, reason, hint, isMeant, guess }: NoText): ParsedFile {
   const problem: Problem = { severity: isMeant ? 'error' : 'warning', path, line, message: `the file ${reason}`, hint };
   return { ...nothing, problems: [problem], unreadableText: guess, stray: { line, what: reason } };

@@ -1,4 +1,5 @@
-import { type Document, isNode, isSeq, LineCounter, parseAllDocuments } from 'yaml';
+import { type Document, isNode, isSeq, LineCounter } from 'yaml';
+import { readYaml } from './read-yaml.ts';
 import type { Source } from './types.ts';
 
 /** One-based line of a field of an object; undefined where it cannot be told. */
@@ -26,8 +27,11 @@ interface ReadFile {
 function readFile(text: string | undefined): ReadFile | undefined {
   if (text === undefined) return undefined;
   const lines = new LineCounter();
-  const documents = parseAllDocuments(text.replace(/^\uFEFF/, ''), { lineCounter: lines });
-  return 'empty' in documents ? undefined : { documents, lines };
+  try {
+    return { documents: readYaml(text.replace(/^\uFEFF/, ''), { lines }), lines };
+  } catch {
+    return undefined;
+  }
 }
 
 function lineIn(document: Document, lines: LineCounter, start: number | undefined, field: string): number | undefined {

@@ -1,7 +1,7 @@
-import { type Document, isMap, isNode, isSeq, LineCounter, type YAMLError } from 'yaml';
+import { type Document, isMap, isNode, isSeq, LineCounter, type YAMLError, YAMLParseError } from 'yaml';
 import { atOnce } from '../lib/turns.ts';
 import { readObjects } from './collect.ts';
-import { splitDocuments } from './documents.ts';
+import { type DocumentText, splitDocuments } from './documents.ts';
 import { readYaml, valueOf } from './read-yaml.ts';
 import { mayHoldPlaceholders } from './placeholders.ts';
 import { isEmptyDocument, type KnownText, knownText, type Stray } from './stray.ts';
@@ -31,18 +31,17 @@ export function* parsing(path: string, text: string): Generator<void, ParsedFile
   const problems: Problem[] = [];
   let unreadableText = '';
   let stray: Stray | undefined;
-  const take = (
-    value: unknown,
-    document: number,
-    lineAt: (item?: number) => number,
-    source: string,
-    linesBefore: number,
-  ): void => {
-    if ((value ?? null) === null && isEmptyDocument(source)) return;
-    let lines: readonly string[] | undefined;
-    const lineOf = (text: string, from: number): number =>
-      from + indexOf((lines ??= source.split('\n')), text, from - linesBefore - 1);
-    const mayHold = mayHoldPlaceholders(source);
+  let broken: Part | undefined;
+  /** Once, however many documents of it cannot be read. */
+  const keepText = (part: Part): void => {
+    if (broken !== part) unreadableText += part.text;
+    broken = part;
+  };
+  const take = (value: unknown, document: number, lineAt: (item?: number) => number, part: Part): void => {
+    if ((value ?? null) === null && part.isEmpty()) return;
+    const { text: source, linesBefore } = part;
+    const lineOf = (text: string, from: number): number => from + indexOf(part.lines(), text, from - linesBefore - 1);
+    const mayHold = part.mayHoldPlaceholders();
     const found = readObjects(value, { path, document, lineAt, lineOf, mayHoldPlaceholders: mayHold });
     manifests.push(...found.manifests);
     problems.push(...found.problems);
@@ -52,28 +51,54 @@ export function* parsing(path: string, text: string): Generator<void, ParsedFile
       stray ??= { line, what: text?.what ?? found.stray };
       if (text) problems.push(textProblem(path, line, text));
     }
-    if (found.problems.some(({ severity }) => severity === 'error')) unreadableText += source;
+    if (found.problems.some(({ severity }) => severity === 'error')) keepText(part);
   };
   const json = path.toLowerCase().endsWith('.json') ? readJson(content) : undefined;
   if (json !== undefined) {
-    take(json, 0, () => 1, content, 0);
+    take(json, 0, () => 1, partOf(content, 0));
     return { manifests, problems, unreadableText, stray };
   }
   let document = 0;
-  for (const part of splitDocuments(content)) {
+  for (const { text: written, linesBefore } of splitDocuments(content)) {
+    const part = partOf(written, linesBefore);
     for (const read of readDocuments(part.text)) {
       if (read.kind === 'unreadable') {
-        const problem = unreadable(path, part.linesBefore + read.line, read.reason, part.text);
+        const problem = unreadable(path, part.linesBefore + read.line, read.reason, part);
         problems.push(problem);
         // Where it held objects, it is an error all the same.
         if (problem.severity === 'warning') stray ??= { line: problem.line, what: 'holds no YAML any more' };
-        unreadableText += part.text;
-      } else take(read.value, document, (item) => part.linesBefore + read.lineAt(item), part.text, part.linesBefore);
+        keepText(part);
+      } else take(read.value, document, (item) => part.linesBefore + read.lineAt(item), part);
       document += 1;
     }
     yield;
   }
   return { manifests, problems, unreadableText, stray };
+}
+
+/** A part of a file that is read in one piece. It may hold many documents, so what is found out of its text is found out once. */
+interface Part extends DocumentText {
+  isEmpty(): boolean;
+  lines(): readonly string[];
+  mayHoldPlaceholders(): boolean;
+  isMeant(): boolean;
+  hint(): string | undefined;
+}
+
+function partOf(text: string, linesBefore: number): Part {
+  const once = <Value>(find: () => Value): (() => Value) => {
+    let found: { readonly value: Value } | undefined;
+    return () => (found ??= { value: find() }).value;
+  };
+  return {
+    text,
+    linesBefore,
+    isEmpty: once(() => isEmptyDocument(text)),
+    lines: once(() => text.split('\n')),
+    mayHoldPlaceholders: once(() => mayHoldPlaceholders(text)),
+    isMeant: once(() => /\bapiVersion\b/.test(text)),
+    hint: once(() => hintOf(text)),
+  };
 }
 
 /** How many lines after `start` a text stands; 0 where it is not found nearby. */
@@ -105,7 +130,14 @@ type ReadDocument =
 function readDocuments(text: string): readonly ReadDocument[] {
   const lines = new LineCounter();
   const lineOf = (offset: number): number => lines.linePos(offset).line;
-  return readYaml(text, { lines }).map((document): ReadDocument => {
+  let documents: ReturnType<typeof readYaml>;
+  try {
+    documents = readYaml(text, { lines });
+  } catch (error) {
+    if (!(error instanceof YAMLParseError)) throw error;
+    return [{ kind: 'unreadable', line: lineOf(positionOf(error)), reason: error.message }];
+  }
+  return documents.map((document): ReadDocument => {
     const start = document.contents?.range?.[0] ?? document.range[0];
     const [error] = document.errors;
     if (error) return { kind: 'unreadable', line: lineOf(positionOf(error)), reason: error.message };
@@ -132,11 +164,11 @@ function itemStart(document: Document.Parsed, item: number | undefined): number 
   return isNode(node) ? node.range?.[0] : undefined;
 }
 
-function unreadable(path: string, line: number, reason: string, text: string): Problem {
+function unreadable(path: string, line: number, reason: string, part: Part): Problem {
   // What never was a Kubernetes object is not worth an error.
   const message = `not readable as ${path.toLowerCase().endsWith('.json') ? 'JSON' : 'YAML'}: ${reason}`;
-  const hint = hintOf(text);
-  if (/\bapiVersion\b/.test(text)) return { severity: 'error', path, line, message, hint: hint ?? keptHint };
+  const hint = part.hint();
+  if (part.isMeant()) return { severity: 'error', path, line, message, hint: hint ?? keptHint };
   return {
     severity: 'warning',
     path,

@@ -1,14 +1,20 @@
-import type { CachedFile, FileOfTree, LoadCache } from './load.ts';
+import type { CachedFile, FileOfTree, FileReader, LoadCache } from './load.ts';
 
 /**
  * What was parsed of files in Git, for everybody who reads trees of one repository: what the sync has read of the tip need not be parsed again
  * for a revert. It outlives what it was read for.
  */
 export class ParsedFiles {
+  /** Who reads what is not known. Undefined: whoever asks, document by document. */
+  readonly reader: FileReader | undefined;
   /** The tree that is followed. Whoever follows one keeps it here. */
   followed: LoadCache = new Map();
   /** Files of other trees, by path and blob. */
   #others = new Map<string, readonly [path: string, file: CachedFile]>();
+
+  constructor(reader?: FileReader) {
+    this.reader = reader;
+  }
 
   get(path: string, file: FileOfTree): CachedFile | undefined {
     return this.#inFollowed(path, file) ?? this.#others.get(keyOf(path, file))?.[1];

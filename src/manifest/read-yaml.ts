@@ -1,16 +1,21 @@
 import {
+  type Alias,
   Composer,
   type CST,
   type Document,
+  isAlias,
   isCollection,
   isMap,
   isPair,
+  isNode,
   isScalar,
   Lexer,
   type LineCounter,
   Parser,
+  visit,
   YAMLParseError,
 } from 'yaml';
+import { maxDepth } from './measure.ts';
 import { kubernetesScalars } from './scalars.ts';
 
 export interface YamlReading {
@@ -21,8 +26,14 @@ export interface YamlReading {
 
 /** Aliases are counted while they are resolved: a few lines must not become gigabytes. */
 const maxAliasCount = 1_000;
+/** In one text. Each alias is looked for among all anchors. */
+const maxAliases = 5_000;
+const maxAnchors = 10_000;
 
-/** The documents of a text as kubectl reads them; each has its own errors. Ranges are UTF-16 indexes into the text. */
+/**
+ * The documents of a text as kubectl reads them; each has its own errors. Ranges are UTF-16 indexes into the text. Throws YAMLParseError where
+ * the text is too deep to be followed, or has too many aliases.
+ */
 export function readYaml(text: string, { lines, forEdits = false }: YamlReading = {}): readonly Document.Parsed[] {
   const composer = new Composer({
     merge: true,
@@ -62,14 +73,54 @@ function tellDuplicates(node: unknown, errors: YAMLParseError[]): void {
 }
 
 /** A document as plain values, aliases resolved; throws where an alias leads nowhere or multiplies. */
-export const valueOf = (document: Document.Parsed): unknown => document.toJS({ maxAliasCount }) as unknown;
+export function valueOf(document: Document.Parsed): unknown {
+  resolveOnce(document);
+  return document.toJS({ maxAliasCount }) as unknown;
+}
+
+/** Where aliases are counted, the parser searches the whole document for each of them. */
+function resolveOnce(document: Document.Parsed): void {
+  const anchors = new Map<string, unknown>();
+  visit(document, {
+    Node(_, node) {
+      if (isAlias(node)) {
+        const target = anchors.get(node.source);
+        const resolve = node.resolve.bind(node);
+        const quick: Alias['resolve'] = (of, context) =>
+          context || !isNode(target) || isAlias(target)
+            ? resolve(of, context)
+            : (target as ReturnType<Alias['resolve']>);
+        node.resolve = quick;
+      } else if (node.anchor !== undefined) anchors.set(node.anchor, node);
+    },
+  });
+}
 
 function* tokensOf(text: string, lines: LineCounter | undefined): Generator<CST.Token> {
   const parser = new Parser(lines?.addNewLine);
   lines?.addNewLine(0);
-  for (const lexeme of createLexer().lex(text)) yield* parser.next(lexeme);
+  const count = { aliases: 0, anchors: 0 };
+  for (const lexeme of createLexer().lex(text)) {
+    const [first] = lexeme;
+    if (first === '*') count.aliases += 1;
+    else if (first === '&') count.anchors += 1;
+    const excess =
+      stackOf(parser).length > 2 * maxDepth
+        ? `it is deeper than ${maxDepth} levels`
+        : count.aliases > maxAliases
+          ? `it has more than ${maxAliases} aliases`
+          : count.anchors > maxAnchors
+            ? `it has more than ${maxAnchors} anchors`
+            : undefined;
+    const { offset } = parser as unknown as { readonly offset: number };
+    if (excess !== undefined) throw new YAMLParseError([offset, offset + 1], 'RESOURCE_EXHAUSTION', excess);
+    yield* parser.next(lexeme);
+  }
   yield* parser.end();
 }
+
+const stackOf = (parser: Parser): readonly unknown[] =>
+  (parser as unknown as { readonly stack: readonly unknown[] }).stack;
 
 type LexerState = 'parseFlowCollection' | 'parseQuotedScalar';
 

@@ -1,4 +1,4 @@
-import { parse } from 'yaml';
+import { readYaml, valueOf } from './read-yaml.ts';
 import type { Problem } from './types.ts';
 
 /** A kustomization.yaml, as far as it matters to an agent that does not render it. */
@@ -45,7 +45,9 @@ export function readKustomization(path: string, text: string): Kustomization | u
   if (!kustomizationNames.includes(baseName(path))) return undefined;
   let value: unknown;
   try {
-    value = parse(text, { prettyErrors: false, logLevel: 'silent' });
+    const [document, ...others] = readYaml(text);
+    if (others.length > 0 || (document?.errors.length ?? 0) > 0) return undefined;
+    value = document && valueOf(document);
   } catch {
     return undefined;
   }

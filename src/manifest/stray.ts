@@ -30,9 +30,21 @@ const known: readonly (readonly [RegExp, KnownText])[] = [
   [/^-----BEGIN PGP MESSAGE-----/, { what: 'is encrypted with PGP', hint: decrypt }],
 ];
 
+/** Without the blanks, comments and markers before it. */
+function withoutLead(text: string): string {
+  let start = 0;
+  for (;;) {
+    while (start < text.length && ' \t\r\n'.includes(text.charAt(start))) start += 1;
+    const isMarker = text.startsWith('---', start) && /^---[ \t]*\r?\n/.test(text.slice(start, start + 80));
+    const end = isMarker || text[start] === '#' ? text.indexOf('\n', start) : -1;
+    if (end < 0) return text.slice(start);
+    start = end + 1;
+  }
+}
+
 /** What a document of text alone is. */
 export function knownText(text: string): KnownText {
-  const start = text.replace(/^(?:---[ \t]*\r?\n|[ \t]*#[^\n]*\n|\s)+/, '').slice(0, 200);
+  const start = withoutLead(text).slice(0, 200);
   return known.find(([pattern]) => pattern.test(start))?.[1] ?? { what: 'holds only text, no object' };
 }
 

@@ -10,13 +10,13 @@ export interface NoText {
 }
 
 /** Larger files are not read: a manifest of that size could not be stored, and a file of many would take minutes. */
-const maxBytes = 16 * 1024 * 1024;
+export const maxFileBytes = 16 * 1024 * 1024;
 const saveAsUtf8 = 'save it as UTF-8';
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** The text of a file, or why it has none. Text that is decoded already is looked at for NULs and its size only. */
 export function textIn(content: Uint8Array | string): string | NoText {
-  if (content.length > maxBytes) {
+  if (content.length > maxFileBytes) {
     const reason = `is too large to be read (${Math.ceil(content.length / 1024 / 1024)} MiB)`;
     return { line: 1, reason, hint: 'split it, or name it in .serinignore', isMeant: true, guess: '' };
   }

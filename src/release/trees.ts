@@ -67,8 +67,11 @@ export function createTreeReader(repo: TreeSource, settings: LoadSettings, parse
     const missing = pathsByBlob(unknown, files);
     await repo.blobs(missing.keys(), async (oid, content) => {
       const text = shownText(exactText(content));
-      for (const path of missing.get(oid) ?? [])
-        parsed.keep(path, await turns.run(readManifestFile(path, text, files.get(path) ?? { oid })));
+      for (const path of missing.get(oid) ?? []) {
+        const file = files.get(path) ?? { oid };
+        const read = parsed.reader?.read(path, text, file) ?? turns.run(readManifestFile(path, text, file));
+        parsed.keep(path, await read);
+      }
     });
   };
 

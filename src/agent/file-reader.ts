@@ -1,0 +1,123 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { messageOf } from '../lib/errors.ts';
+import { createTurns } from '../lib/turns.ts';
+import { type CachedFile, type FileOfTree, type FileReader, readManifestFile, unreadFile } from '../manifest/load.ts';
+import { maxFileBytes } from '../manifest/text.ts';
+import type { Manifest } from '../manifest/types.ts';
+import type { Ask, Portion } from './file-thread.ts';
+
+/** On this thread, document by document: for files whose documents are small. */
+export function createFileReader(): FileReader {
+  const turns = createTurns();
+  return { read: (path, content, file) => turns.run(readManifestFile(path, content, file)) };
+}
+
+export interface ThreadOptions {
+  /** Of `file-thread.ts`, as JavaScript. */
+  readonly entry: URL;
+  /** Larger files are read by the thread. */
+  readonly smallBytes?: number;
+  /** How long a file without a byte may take, and each MiB of it more. */
+  readonly deadlineMs?: number;
+  readonly deadlineMsPerMiB?: number;
+  /** For what the thread keeps; a file that needs more is not read. */
+  readonly memoryMiB?: number;
+}
+
+const restMs = 5_000;
+const manifestsIn = (text: string): readonly Manifest[] => JSON.parse(text) as readonly Manifest[];
+
+/**
+ * Large files are read by a thread of their own, one after the other: whatever stands in one, no canary waits for it, and neither a deadline nor
+ * the memory of that thread is more than that file's loss. The thread is there only while there are such files.
+ */
+export function createThreadedReader({
+  entry,
+  smallBytes = 32 * 1024,
+  deadlineMs = 10_000,
+  deadlineMsPerMiB = 4_000,
+  memoryMiB = 160,
+}: ThreadOptions): FileReader & { close(): Promise<void> } {
+  const here = createFileReader();
+  let worker: Worker | undefined;
+  let rest: NodeJS.Timeout | undefined;
+  let turn: Promise<unknown> = Promise.resolve();
+
+  const end = async (): Promise<void> => {
+    const ended = worker;
+    worker = undefined;
+    await ended?.terminate();
+  };
+  const started = (): Worker => {
+    clearTimeout(rest);
+    if (worker) return worker;
+    const resourceLimits = { maxOldGenerationSizeMb: memoryMiB, maxYoungGenerationSizeMb: 16 };
+    const made = new Worker(entry, { resourceLimits, execArgv: [], env: {} });
+    made.unref();
+    worker = made;
+    return made;
+  };
+  /** Its answer, or why there is none. */
+  const ask = (what: Ask, untilMs: number): Promise<Portion> =>
+    new Promise((resolve) => {
+      const thread = started();
+      const settle = (portion: Portion): void => {
+        clearTimeout(timer);
+        thread.unref();
+        thread.off('message', settle).off('error', onError).off('exit', onExit);
+        resolve(portion);
+      };
+      const onError = (error: Error): void => {
+        const isMemory = (error as { code?: unknown }).code === 'ERR_WORKER_OUT_OF_MEMORY';
+        worker = undefined;
+        settle({
+          kind: 'failed',
+          reason: isMemory
+            ? `takes more than ${memoryMiB} MiB of memory to read`
+            : `cannot be read: ${messageOf(error)}`,
+        });
+      };
+      const onExit = (): void => {
+        worker = undefined;
+        settle({ kind: 'failed', reason: 'cannot be read: its thread has ended' });
+      };
+      const onLate = (): void => settle({ kind: 'failed', reason: 'takes too long to read' });
+      const timer = setTimeout(onLate, untilMs - performance.now());
+      thread.on('message', settle).on('error', onError).on('exit', onExit);
+      thread.ref();
+      thread.postMessage(what);
+    });
+
+  const readThere = async (path: string, content: string | Uint8Array, file: FileOfTree): Promise<CachedFile> => {
+    const untilMs = performance.now() + deadlineMs + (deadlineMsPerMiB * content.length) / 1024 / 1024;
+    const manifests: Manifest[] = [];
+    let portion = await ask({ kind: 'read', path, content, file }, untilMs);
+    while (portion.kind === 'manifests') {
+      manifests.push(...manifestsIn(portion.manifests));
+      await nextTurn();
+      portion = await ask({ kind: 'more' }, untilMs);
+    }
+    if (portion.kind === 'failed') {
+      await end();
+      return unreadFile(path, content, file, portion.reason);
+    }
+    manifests.push(...manifestsIn(portion.manifests));
+    rest = setTimeout(() => void end(), restMs).unref();
+    return { ...portion.file, parsed: { ...portion.file.parsed, manifests } };
+  };
+
+  return {
+    read(path, content, file) {
+      // What is too large is known without a look.
+      if (content.length <= smallBytes || content.length > maxFileBytes) return here.read(path, content, file);
+      const read = turn.then(() => readThere(path, content, file));
+      turn = read.catch(() => undefined);
+      return read;
+    },
+    async close() {
+      clearTimeout(rest);
+      await end();
+    },
+  };
+}

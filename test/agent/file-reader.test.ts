@@ -1,0 +1,95 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { createFileReader, createThreadedReader, type ThreadOptions } from '../../src/agent/file-reader.ts';
+
+/** As the build makes it, which the tests are run after. */
+const entry = new URL('../../dist/agent/file-thread.js', import.meta.url);
+const MiB = 1024 * 1024;
+const config = (name: string, data = '  a: b\n'): string =>
+  `apiVersion: v1\nkind: ConfigMap\nmetadata: { name: ${name}, labels: { __proto__: x, constructor: z } }\ndata:\n${data}`;
+const bytes = (text: string): Uint8Array => Buffer.from(text);
+
+describe('A file that is read by a thread', () => {
+  const readers: { close(): Promise<void> }[] = [];
+  const aReader = (options: Partial<ThreadOptions> = {}) => {
+    const reader = createThreadedReader({ entry, smallBytes: 0, ...options });
+    readers.push(reader);
+    return reader;
+  };
+  afterAll(async () => {
+    for (const reader of readers) await reader.close();
+  });
+
+  it.each([
+    ['many documents', 'a.yaml', Array.from({ length: 3_000 }, (_, at) => config(`a${at}`)).join('---\n')],
+    ['one document', 'a.yaml', config('a', `  a: "${'x'.repeat(MiB)}"\n`)],
+    [
+      'a List',
+      'a.json',
+      JSON.stringify({
+        apiVersion: 'v1',
+        kind: 'List',
+        items: [{ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a' } }],
+      }),
+    ],
+    ['an ignore file', '.serinignore', 'a/\n*.tmp.yaml\n'],
+    ['a kustomization', 'kustomization.yaml', 'resources: [a.yaml]\nnamePrefix: x\n'],
+    ['errors', 'a.yaml', `${config('a')}---\n${config('b')}\tx: y\n---\n- 1\n`],
+    ['bytes that are no UTF-8', 'a.yaml', Buffer.from('apiVersion: v1\n# gr\u00fc\u00df\n', 'latin1')],
+  ])('holds what it holds otherwise: %s', async (name, path, content) => {
+    const file = { oid: '1', mode: '100644' };
+    const asBytes = typeof content === 'string' ? bytes(content) : content;
+    const expected = await createFileReader().read(path, asBytes, file);
+    if (path.endsWith('.json') || name.includes('document')) expect(expected.parsed.manifests).not.toEqual([]);
+    expect(await aReader().read(path, asBytes, file)).toEqual(expected);
+  });
+
+  it('leaves this thread free, whatever stands in it', async () => {
+    const reader = aReader();
+    await reader.read('first.yaml', bytes(config('a')), { oid: '1' });
+    let longestMs = 0;
+    let lastMs = performance.now();
+    const beat = setInterval(() => {
+      longestMs = Math.max(longestMs, performance.now() - lastMs);
+      lastMs = performance.now();
+    }, 5);
+    const startedMs = performance.now();
+    const hostile = config('a', Array.from({ length: 40_000 }, (_, at) => `  key${at}: v`).join('\n'));
+    await reader.read('a.yaml', bytes(hostile), { oid: '2' });
+    const tookMs = performance.now() - startedMs;
+    clearInterval(beat);
+    // Here it would have been one stretch.
+    expect(longestMs).toBeLessThan(Math.max(tookMs / 3, 50));
+  }, 60_000);
+
+  it('that takes too long is told, and what it held stays; the next one is read', async () => {
+    const reader = aReader({ deadlineMs: 1_500, deadlineMsPerMiB: 0 });
+    const slow = config('kept', `  a: [${'[],'.repeat(5 * MiB)}]`);
+    const read = await reader.read('slow.yaml', bytes(slow), { oid: '1' });
+    expect(read.parsed.problems).toMatchObject([
+      { severity: 'error', path: 'slow.yaml', line: 1, message: 'the file takes too long to read' },
+    ]);
+    expect(read.parsed.unreadableText).toContain('name: kept');
+    const quick = aReader();
+    expect((await quick.read('a.yaml', bytes(config('a')), { oid: '2' })).parsed.manifests).toHaveLength(1);
+  }, 60_000);
+
+  it('that needs too much memory is told, and the next one is read', async () => {
+    const reader = aReader({ memoryMiB: 24, deadlineMs: 60_000 });
+    const large = config('a', Array.from({ length: 300_000 }, (_, at) => `  key${at}: v`).join('\n'));
+    const read = await reader.read('large.yaml', bytes(large), { oid: '1' });
+    expect(read.parsed.problems[0]?.message).toBe('the file takes more than 24 MiB of memory to read');
+    expect((await reader.read('a.yaml', bytes(config('a')), { oid: '2' })).parsed.manifests).toHaveLength(1);
+  }, 90_000);
+
+  it('is not even sent there where it is known to be too large', async () => {
+    const reader = aReader({ entry: new URL('file:///nowhere.js') });
+    const read = await reader.read('a.yaml', new Uint8Array(16 * MiB + 1), { oid: '1' });
+    expect(read.parsed.problems[0]?.message).toContain('is too large to be read');
+  });
+
+  it('is told where there is no such thread', async () => {
+    const reader = aReader({ entry: new URL('file:///nowhere.js') });
+    const read = await reader.read('a.yaml', bytes(config('a')), { oid: '1' });
+    expect(read.parsed.problems[0]?.message).toContain('cannot be read');
+  });
+});
