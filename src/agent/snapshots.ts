@@ -2,6 +2,8 @@ import { type App, findApps, tryPart } from '../canary/app.ts';
 import { type GitRepo, isUnlistedFolder, type Revision, type TreeFile } from '../git/repo.ts';
 import { createTurns } from '../lib/turns.ts';
 import {
+  type CachedFile,
+  type FileOfTree,
   isManifestFile,
   type LoadCache,
   type LoadedTree,
@@ -9,6 +11,8 @@ import {
   missingTexts,
   type LoadSettings,
   readManifestFile,
+  tooLarge,
+  unreadFile,
 } from '../manifest/load.ts';
 import { ParsedFiles, pathsByBlob } from '../manifest/parsed-files.ts';
 import type { Problem } from '../manifest/types.ts';
@@ -52,6 +56,9 @@ export function createSnapshots(
     path.startsWith(ledgersAt) && path.endsWith('.yaml') && !isUnlistedFolder(file);
   const isManifest: Wanted = (path, file) => isUnlistedFolder(file) || isManifestFile(path, settings);
 
+  const readOne = async (path: string, content: Uint8Array, file: FileOfTree): Promise<CachedFile> =>
+    parsed.reader?.read(path, content, file) ?? turns.run(readManifestFile(path, content, file));
+
   const load = async (found: ReadonlyMap<string, TreeFile>): Promise<LoadedTree> => {
     const [unlisted, files] = apart(found);
     const known = new Map(cache);
@@ -59,8 +66,7 @@ export function createSnapshots(
     await repo.blobs(missing.keys(), async (oid, content) => {
       for (const path of missing.get(oid) ?? []) {
         const file = files.get(path) ?? { oid };
-        const read = parsed.reader?.read(path, content, file) ?? turns.run(readManifestFile(path, content, file));
-        known.set(path, await read);
+        known.set(path, content ? await readOne(path, content, file) : unreadFile(path, '', file, tooLarge));
       }
     });
     const loaded = await turns.run(loadingTree(files, new Map(), known, settings));

@@ -1,4 +1,5 @@
-import { deflateSync, inflateSync } from 'node:zlib';
+import { constants, createInflate, deflateSync, inflateSync } from 'node:zlib';
+import { AgentError } from '../lib/errors.ts';
 
 /** zlib's own limits on its window, as powers of two. */
 const SMALLEST_WINDOW = 9;
@@ -23,8 +24,43 @@ export function deflated(content: Uint8Array): Buffer {
   return bytes;
 }
 
-/** Inflates one entry of a pack; `used` is the number of deflated bytes. Bytes after the entry are ignored. */
+/** Larger objects are not held. No manifest has a fourth of that; a few bytes of a pack can stand for gigabytes. */
+export const LARGEST_OBJECT_BYTES = 64 * 1024 * 1024;
+
+/** Throws GIT_TOO_LARGE where an object cannot be held. */
+export function assertHeld(bytes: number): void {
+  if (bytes <= LARGEST_OBJECT_BYTES) return;
+  const shown = `${Math.ceil(bytes / 1024 / 1024)} MiB`;
+  throw new AgentError('GIT_TOO_LARGE', `an object of the repository has ${shown}; the limit is 64 MiB`);
+}
+
+/** Inflates one entry of a pack, piece by piece, and holds none: whatever its size, that costs time and no memory. As `inflated`. */
+export async function inflatedThrough(
+  bytes: Uint8Array,
+  size: number,
+  onPiece: (piece: Buffer) => void,
+): Promise<{ readonly used: number }> {
+  const inflate = createInflate({ chunkSize: 256 * 1024, finishFlush: constants.Z_SYNC_FLUSH });
+  const ends = new Promise<void>((resolve, reject) => {
+    let length = 0;
+    inflate.on('error', reject).on('end', () => {
+      if (length === size) resolve();
+      else reject(new Error('pack entry has another size than it says'));
+    });
+    inflate.on('data', (piece: Buffer) => {
+      length += piece.length;
+      if (length > size) inflate.destroy(new Error('pack entry has another size than it says'));
+      else onPiece(piece);
+    });
+  });
+  inflate.end(bytes);
+  await ends;
+  return { used: inflate.bytesWritten };
+}
+
+/** Inflates one entry of a pack; `used` is the number of deflated bytes. Bytes after the entry are ignored. GIT_TOO_LARGE where it is. */
 export function inflated(bytes: Uint8Array, size: number): { content: Buffer; used: number } {
+  assertHeld(size);
   const result = inflateSync(bytes, {
     info: true,
     maxOutputLength: Math.max(size, 1),

@@ -1,3 +1,5 @@
+import { assertHeld } from './deflate.ts';
+
 /** The largest piece that one instruction copies; the format knows larger ones, git itself writes none. */
 const MAX_COPY = 0x10000;
 const MAX_INSERT = 127;
@@ -84,6 +86,7 @@ export function applyDelta(delta: Buffer, base: Buffer): Buffer {
   };
   if (size() !== base.length) throw new Error('delta belongs to another base');
   const wanted = size();
+  assertHeld(wanted);
   // Every byte of it is written, or nobody gets it. Not from the pool: it may be kept for long.
   const target = Buffer.allocUnsafeSlow(wanted);
   let written = 0;

@@ -87,12 +87,13 @@ export class LocalMirror {
     return !this.#damaged && this.#store.has(oid);
   }
 
-  /** GIT_NOT_FOUND when it is not here, GIT_PROTOCOL when it cannot be read. */
+  /** GIT_NOT_FOUND when it is not here, GIT_TOO_LARGE when it cannot be held, GIT_PROTOCOL when it cannot be read. */
   async read(oid: string): Promise<GitObject> {
     let object: GitObject | undefined;
     try {
       object = await this.#store.read(oid);
     } catch (cause) {
+      if (cause instanceof AgentError && cause.code === 'GIT_TOO_LARGE') throw cause;
       this.#damaged = true;
       throw new AgentError('GIT_PROTOCOL', `the local copy is damaged at object ${oid}; it is downloaded again`, {
         cause,
@@ -104,7 +105,10 @@ export class LocalMirror {
   }
 
   /** As `ObjectStore.readMany`; errors as those of `read`, and what `take` throws. */
-  async readMany(oids: Iterable<string>, take: (oid: string, object: GitObject) => Promise<void>): Promise<void> {
+  async readMany(
+    oids: Iterable<string>,
+    take: (oid: string, object: GitObject | undefined) => Promise<void>,
+  ): Promise<void> {
     let taken: { readonly error: unknown } | undefined;
     try {
       await this.#store.readMany(oids, async (oid, object) => {

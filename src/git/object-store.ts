@@ -80,9 +80,13 @@ export class ObjectStore {
 
   /**
    * Gives many objects to `take`, each once and in no order, what is made of each other together: so no delta is applied twice, and
-   * nothing but one way down is held. Throws where one is not here.
+   * nothing but one way down is held. Throws where one is not here. Undefined: it is too
+   * large to be held.
    */
-  async readMany(oids: Iterable<string>, take: (oid: string, object: GitObject) => Promise<void>): Promise<void> {
+  async readMany(
+    oids: Iterable<string>,
+    take: (oid: string, object: GitObject | undefined) => Promise<void>,
+  ): Promise<void> {
     const byPack = new Map<PackFile, Map<number, string>>();
     for (const oid of new Set(oids)) {
       const id = Buffer.from(oid, 'hex');
@@ -98,12 +102,41 @@ export class ObjectStore {
       const keep = (offset: number, object: GitObject): void => {
         found.push({ oid: places.get(offset) ?? '', object });
       };
-      for (const _ of pack.readMany([...places.keys()], keep)) {
-        for (const { oid, object } of found) await take(oid, object);
+      const left = new Set(places.values());
+      const give = async (): Promise<void> => {
+        for (const { oid, object } of found) {
+          left.delete(oid);
+          await take(oid, object);
+        }
         found = [];
+      };
+      const reading = pack.readMany([...places.keys()], keep);
+      while (this.#mayGoOn(reading)) {
+        await give();
         await this.#turns.breathe();
       }
-      for (const { oid, object } of found) await take(oid, object);
+      await give();
+      // One of them cannot be held, and the others are not to suffer from it.
+      for (const oid of left) await take(oid, await this.#heldOrNot(oid));
+    }
+  }
+
+  /** False: there is no more, or something cannot be held. */
+  #mayGoOn(reading: Generator<void, void>): boolean {
+    try {
+      return reading.next().done !== true;
+    } catch (error) {
+      if (isTooLarge(error)) return false;
+      throw error;
+    }
+  }
+
+  async #heldOrNot(oid: string): Promise<GitObject | undefined> {
+    try {
+      return await this.read(oid);
+    } catch (error) {
+      if (isTooLarge(error)) return undefined;
+      throw error;
     }
   }
 
@@ -153,3 +186,5 @@ export class ObjectStore {
     this.#context.bases.clear();
   }
 }
+
+const isTooLarge = (error: unknown): boolean => error instanceof AgentError && error.code === 'GIT_TOO_LARGE';

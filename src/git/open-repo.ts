@@ -316,8 +316,17 @@ class HttpGitRepo implements GitRepo {
     return contentOf(oid, await this.#mirror.read(oid));
   }
 
-  blobs(oids: Iterable<string>, take: (oid: string, content: Uint8Array) => Promise<void>): Promise<void> {
-    return this.#mirror.readMany(oids, (oid, object) => take(oid, contentOf(oid, object)));
+  async blobs(
+    oids: Iterable<string>,
+    take: (oid: string, content: Uint8Array | undefined) => Promise<void>,
+  ): Promise<void> {
+    const here: string[] = [];
+    // A server leaves large files out.
+    for (const oid of new Set(oids)) {
+      if (this.#mirror.store.has(oid)) here.push(oid);
+      else await take(oid, undefined);
+    }
+    await this.#mirror.readMany(here, (oid, object) => take(oid, object && contentOf(oid, object)));
   }
 
   async file(at: Revision, path: string): Promise<Uint8Array | undefined> {

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
+import { AgentError } from '../lib/errors.ts';
 import { createTurns, type Turns } from '../lib/turns.ts';
-import { inflated } from './deflate.ts';
+import { inflated, inflatedThrough, LARGEST_OBJECT_BYTES } from './deflate.ts';
 import { addChild, createForest, type DeltaForest, descend } from './delta-forest.ts';
 import { type GitObject, type ObjectType, objectId } from './objects.ts';
 import { PackEntries } from './pack-entries.ts';
@@ -16,7 +17,7 @@ export interface IngestedPack extends EncodedPack {
 /**
  * Checks a received pack down to the last object and computes its index. Deltas against objects outside the pack (a
  * thin pack) are allowed; those bases are appended, so that what is stored is a pack that native git reads too. Each commit is told.
- * GIT_PROTOCOL when anything is wrong with it.
+ * GIT_PROTOCOL when anything is wrong with it, GIT_TOO_LARGE where it becomes more than can be read in time.
  */
 export async function ingestPack(
   bytes: Buffer,
@@ -26,6 +27,7 @@ export async function ingestPack(
   try {
     return await new Ingest(bytes, outside, onCommit).run();
   } catch (cause) {
+    if (cause instanceof AgentError) throw cause;
     throw malformed(`damaged pack (${cause instanceof Error ? cause.message : String(cause)})`);
   }
 }
@@ -37,6 +39,8 @@ const HEADER_BYTES = 12;
 const MIN_ENTRY_BYTES = 9;
 /** Deltas are needed twice. So much of them is kept, what is over is inflated again. */
 const KEPT_DELTA_BYTES = 16 * 1024 * 1024;
+/** Git's packs become some ten times their size. */
+const MOST_INFLATED_BYTES = 8 * 1024 * 1024 * 1024;
 const HASHED_ATURN_BYTES = 1024 * 1024;
 const TYPES: readonly ObjectType[] = ['commit', 'tree', 'blob', 'tag'];
 
@@ -65,6 +69,7 @@ class Ingest {
   readonly #waiting = new Map<string, number[]>();
   readonly #added = new Map<string, GitObject>();
   #known = 0;
+  #inflatedBytes = 0;
 
   constructor(
     bytes: Buffer,
@@ -119,13 +124,20 @@ class Ingest {
     let at = HEADER_BYTES;
     for (let index = 0; index < this.#count; index += 1) {
       const head = readEntryHead(body, at);
-      const { content, used } = inflated(body.subarray(at + head.dataAt), head.size);
+      this.#spend(head.size);
+      const data = body.subarray(at + head.dataAt);
+      const isHeld = head.size <= LARGEST_OBJECT_BYTES || head.kind !== 'whole';
+      const { content, used, oid } = isHeld
+        ? { ...inflated(data, head.size), oid: undefined }
+        : { content: undefined, ...(await hashedThrough(head.type, data, head.size)) };
       const end = at + head.dataAt + used;
       this.#offsets[index] = at;
       this.#sizes[index] = head.size;
       this.#headBytes[index] = head.dataAt;
       this.#crcs[index] = crc32(body.subarray(at, end));
-      if (head.kind === 'whole') this.#register(index, TYPES.indexOf(head.type) + 1, content);
+      if (head.kind === 'whole' && content === undefined) this.#note(index, TYPES.indexOf(head.type) + 1, oid ?? '');
+      else if (content === undefined) throw new Error('a delta without content');
+      else if (head.kind === 'whole') this.#register(index, TYPES.indexOf(head.type) + 1, content);
       else {
         if (head.kind === 'offset-delta') addChild(this.#forest, this.#indexAt(at - head.back, index), index);
         else this.#wait(head.base, index);
@@ -159,11 +171,22 @@ class Ingest {
     else this.#waiting.set(base, [index]);
   }
 
-  #register(index: number, type: number, content: Buffer): void {
-    const oid = objectId(TYPES[type - 1] ?? 'blob', content);
+  #note(index: number, type: number, oid: string): void {
     this.#ids.write(oid, index * ID_BYTES, 'hex');
     this.#types[index] = type;
     this.#known += 1;
+  }
+
+  /** Counts what the pack becomes. */
+  #spend(bytes: number): void {
+    this.#inflatedBytes += bytes;
+    if (this.#inflatedBytes > MOST_INFLATED_BYTES)
+      throw new AgentError('GIT_TOO_LARGE', 'a pack of the Git server becomes more than 8 GiB');
+  }
+
+  #register(index: number, type: number, content: Buffer): void {
+    const oid = objectId(TYPES[type - 1] ?? 'blob', content);
+    this.#note(index, type, oid);
     if (TYPES[type - 1] === 'commit') this.#onCommit?.(oid, content);
   }
 
@@ -203,6 +226,7 @@ class Ingest {
         root,
         deltaOf: (index) => this.#keptDeltas.get(index) ?? this.#inflate(index),
         visit: (index, content) => {
+          this.#spend(content.length);
           this.#register(index, type, content);
           if (this.#waiting.size > 0) this.#adoptWaiting(index);
         },
@@ -246,4 +270,15 @@ class Ingest {
     const parts = [packHeader(this.#count + appended.length), this.#body.subarray(HEADER_BYTES), ...appended];
     return { ...sealPack(parts, entries), commits };
   }
+}
+
+/** The id of an object that is not held. */
+async function hashedThrough(
+  type: ObjectType,
+  data: Buffer,
+  size: number,
+): Promise<{ readonly oid: string; readonly used: number }> {
+  const hash = createHash('sha1').update(`${type} ${size}\0`);
+  const { used } = await inflatedThrough(data, size, (piece) => void hash.update(piece));
+  return { oid: hash.digest('hex'), used };
 }

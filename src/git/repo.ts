@@ -112,9 +112,13 @@ export interface GitRepo {
   tree(at: Revision, under: string): Promise<ReadonlyMap<string, TreeFile>>;
   /** What changed under a folder between two trees that are here; equal subtrees are not read. */
   diff(before: Revision, after: Revision, under: string): Promise<readonly TreeChange[]>;
+  /** Rejects with GIT_TOO_LARGE where the file is larger than any that is held. */
   blob(oid: string): Promise<Uint8Array>;
-  /** Gives many blobs to `take`, each once and in the order in which they are read quickest: far less work than one by one. */
-  blobs(oids: Iterable<string>, take: (oid: string, content: Uint8Array) => Promise<void>): Promise<void>;
+  /**
+   * Gives many blobs to `take`, each once and in the order in which they are read quickest: far less work than one by one. Undefined: it is too
+   * large to be held, or for the server to have sent it.
+   */
+  blobs(oids: Iterable<string>, take: (oid: string, content: Uint8Array | undefined) => Promise<void>): Promise<void>;
   /** One file; undefined where there is none. */
   file(at: Revision, path: string): Promise<Uint8Array | undefined>;
   /** What stands at a path, or above it where a file, a link or a submodule stands in the way; undefined: nothing does. */

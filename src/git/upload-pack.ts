@@ -45,6 +45,8 @@ export interface UploadPack {
 
 /** Ref listings are small; this is 100,000 refs of an old-protocol server. */
 const MAX_REFS_BYTES = 32 * 1024 * 1024;
+/** Larger files are not read anyway, so a server that can leave them out does. */
+const LARGEST_FILE_BYTES = 16 * 1024 * 1024;
 const SERVICE = 'git-upload-pack';
 
 type Abilities =
@@ -172,7 +174,9 @@ function wishLines(
   features: readonly string[],
   { haves, shallow, depth, onlyCommits = false }: FetchWish,
 ): readonly [before: readonly string[], haves: readonly string[]] {
-  const filter = onlyCommits && features.includes('filter') ? ['filter tree:0'] : [];
+  const filter = features.includes('filter')
+    ? [`filter ${onlyCommits ? 'tree:0' : `blob:limit=${LARGEST_FILE_BYTES + 1}`}`]
+    : [];
   const before = [...shallow.map((oid) => `shallow ${oid}`), `deepen ${depth}`, ...filter];
   return [before, haves.map((oid) => `have ${oid}`)];
 }

@@ -316,6 +316,9 @@ export interface FileReader {
   read(path: string, content: string | Uint8Array, file: FileOfTree): Promise<CachedFile>;
 }
 
+/** Of a file that a Git server leaves out, or that cannot even be held. */
+export const tooLarge = 'is too large to be read (more than 16 MiB)';
+
 /** A file that cannot be read for a reason that lies not in its text. What was applied of it stays. */
 export function unreadFile(path: string, content: string | Uint8Array, file: FileOfTree, reason: string): CachedFile {
   const guess = typeof content === 'string' ? content : new TextDecoder('latin1').decode(content);

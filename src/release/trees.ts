@@ -3,7 +3,15 @@ import type { GitRepo, Revision } from '../git/repo.ts';
 import { sha256Hex } from '../lib/hash.ts';
 import { perObject } from '../lib/memo.ts';
 import { atOnce, createTurns } from '../lib/turns.ts';
-import { type CachedFile, isManifestFile, loadingTree, type LoadSettings, readManifestFile } from '../manifest/load.ts';
+import {
+  type CachedFile,
+  isManifestFile,
+  loadingTree,
+  type LoadSettings,
+  readManifestFile,
+  tooLarge,
+  unreadFile,
+} from '../manifest/load.ts';
 import { ParsedFiles, pathsByBlob } from '../manifest/parsed-files.ts';
 import { exactText, shownText } from './file-bytes.ts';
 import type { TreeFiles, GitFile, Render, RenderedApp, RenderedTree } from './rendered.ts';
@@ -66,11 +74,15 @@ export function createTreeReader(repo: TreeSource, settings: LoadSettings, parse
     }
     const missing = pathsByBlob(unknown, files);
     await repo.blobs(missing.keys(), async (oid, content) => {
-      const text = shownText(exactText(content));
+      const text = content && shownText(exactText(content));
       for (const path of missing.get(oid) ?? []) {
         const file = files.get(path) ?? { oid };
-        const read = parsed.reader?.read(path, text, file) ?? turns.run(readManifestFile(path, text, file));
-        parsed.keep(path, await read);
+        if (text === undefined) parsed.keep(path, unreadFile(path, '', file, tooLarge));
+        else
+          parsed.keep(
+            path,
+            await (parsed.reader?.read(path, text, file) ?? turns.run(readManifestFile(path, text, file))),
+          );
       }
     });
   };

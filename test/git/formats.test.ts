@@ -32,8 +32,8 @@ async function packedRepo(dir: string): Promise<{ path: string; pack: Buffer; id
 /** Ids of what is read together, computed from what was read. */
 async function takenTogether(store: ObjectStore, ids: readonly string[]): Promise<readonly string[]> {
   const taken: string[] = [];
-  await store.readMany(ids, (oid, { type, content }) => {
-    expect(objectId(type, content)).toBe(oid);
+  await store.readMany(ids, (oid, object) => {
+    expect(object && objectId(object.type, object.content)).toBe(oid);
     taken.push(oid);
     return Promise.resolve();
   });

@@ -31,7 +31,7 @@ function reading(commits: readonly Commit[], parsed = new ParsedFiles()): Readin
       read.push(oid);
       return plain.blob(oid);
     },
-    blobs: (oids: Iterable<string>, take: (oid: string, content: Uint8Array) => Promise<void>) =>
+    blobs: (oids: Iterable<string>, take: (oid: string, content: Uint8Array | undefined) => Promise<void>) =>
       plain.blobs(
         [...oids].map((oid) => (read.push(oid), oid)),
         take,
