@@ -57,10 +57,10 @@ describe('a Canary', () => {
     expect([analysis.intervalMs, analysis.threshold]).toEqual([10_000, 1]);
   });
 
-  it('waits no longer than a timer can, which would run off at once otherwise', () => {
+  it('waits no longer than a timer can, which would run off at once otherwise, and for a webhook no longer than an hour', () => {
     const webhooks = [{ name: 'a', type: 'rollout', url: 'http://a.test', timeout: '9000h' }];
     const { analysis } = read({}, { interval: '9000h', webhooks });
-    expect([analysis.intervalMs, analysis.webhooks[0]?.timeoutMs]).toEqual([2_147_483_647, 2_147_483_647]);
+    expect([analysis.intervalMs, analysis.webhooks[0]?.timeoutMs]).toEqual([2_147_483_647, 3_600_000]);
   });
 
   it.each<[Members, CanarySpec['analysis']['strategy']]>([
