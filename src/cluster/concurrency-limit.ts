@@ -19,7 +19,7 @@ export interface ConcurrencyLimit {
   learn(answered: Answered): void;
 }
 
-export const limitBounds = { start: 16, most: 64, leastBySlowness: 6, leastByLosses: 2 } as const;
+export const limitBounds = { start: 16, most: 64, leastBySlowness: 8, leastByLosses: 2 } as const;
 
 /** What an answer may take longer without telling anything: timers, a busy agent, a busy wire. */
 const slackMs = 10;
@@ -32,6 +32,14 @@ const leastAnswers = 4;
 /** So long after a refusal the limit stays below the one that was refused. */
 const cautiousMs = 10_000;
 const kindsRemembered = 500;
+/** What is slow although few requests are under way may be so by others' doing: then more of ours are answered where more are begun. */
+const trial = { answers: 24, more: 1.5, worthwhile: 1.2, againMs: 10_000 } as const;
+
+/** Answers while others waited, at one limit. */
+interface Rate {
+  readonly sinceMs: number;
+  count: number;
+}
 
 interface Shortest {
   present: number;
@@ -40,7 +48,8 @@ interface Shortest {
 
 /**
  * Additive increase while answers are quick and the limit is what holds requests up, multiplicative decrease when they are slow, refused or
- * lost. How long a kind takes on an idle server is the shortest time that it took of late.
+ * lost. How long a kind takes on an idle server is the shortest time that it took of late. Where answers stay slow although few requests are
+ * under way, it is tried whether more of them are answered when more are begun: then others make the server slow, and to hold back helps nobody.
  */
 export function createConcurrencyLimit(): ConcurrencyLimit {
   let limit: number = limitBounds.start;
@@ -48,8 +57,15 @@ export function createConcurrencyLimit(): ConcurrencyLimit {
   let rememberedSinceMs = Number.NEGATIVE_INFINITY;
   let slownesses: number[] = [];
   let isBinding = false;
+  let isSlow = false;
   let cutMs = Number.NEGATIVE_INFINITY;
   let goodMs = Number.NEGATIVE_INFINITY;
+  /** Slowness lowers the limit no further. */
+  let least: number = limitBounds.leastBySlowness;
+  let rate: Rate | undefined;
+  /** Answers a second before the limit was raised for a trial. Undefined: none is under way. */
+  let usual: number | undefined;
+  let trialAtMs = Number.NEGATIVE_INFINITY;
   let ceiling: number = limitBounds.most;
   let ceilingUntilMs = Number.NEGATIVE_INFINITY;
 
@@ -73,6 +89,35 @@ export function createConcurrencyLimit(): ConcurrencyLimit {
     isBinding = false;
   };
 
+  const endTrial = (nowMs: number): void => {
+    rate = undefined;
+    usual = undefined;
+    trialAtMs = nowMs + trial.againMs;
+  };
+  /** Whether more is answered with a higher limit, where it is slow at the least one. */
+  const tryMore = (nowMs: number, wasBinding: boolean): void => {
+    if (!wasBinding) {
+      if (usual !== undefined) limit = least;
+      return endTrial(nowMs);
+    }
+    if (nowMs < trialAtMs) return;
+    rate ??= { sinceMs: nowMs, count: -1 };
+    rate.count += 1;
+    if (rate.count < trial.answers) return;
+    const perSecond = (rate.count * 1_000) / Math.max(1, nowMs - rate.sinceMs);
+    rate = undefined;
+    if (usual !== undefined && perSecond < usual * trial.worthwhile) {
+      limit = least;
+      return endTrial(nowMs);
+    }
+    // At first, and as long as each trial was worth it.
+    if (usual !== undefined) least = limit;
+    usual = perSecond;
+    const next = Math.min(limitBounds.most, limit * trial.more);
+    if (next > limit) limit = next;
+    else endTrial(nowMs);
+  };
+
   return {
     get value() {
       return Math.max(1, Math.floor(limit));
@@ -85,16 +130,27 @@ export function createConcurrencyLimit(): ConcurrencyLimit {
           ceiling = Math.max(1, Math.floor(limit) - 1);
           ceilingUntilMs = endedMs + cautiousMs;
         }
-        if (isNews)
+        if (isNews) {
+          least = limitBounds.leastBySlowness;
+          endTrial(endedMs);
           cut(result === 'refused' ? 0.7 : 0.5, result === 'refused' ? 1 : limitBounds.leastByLosses, endedMs);
+        }
         return;
       }
       goodMs = Math.max(goodMs, endedMs);
       slownesses.push(slownessOf(kind, endedMs - beganMs, endedMs));
       isBinding ||= wasBinding;
+      if (usual !== undefined || (isSlow && limit <= least)) tryMore(endedMs, wasBinding);
       if (slownesses.length < Math.max(leastAnswers, limit)) return;
       const median = slownesses.toSorted((a, b) => a - b)[Math.floor(slownesses.length / 2)] ?? 0;
-      if (median > slow) return cut(0.85, limitBounds.leastBySlowness, endedMs);
+      isSlow = median > slow;
+      if (median < quick) least = limitBounds.leastBySlowness;
+      if (usual !== undefined || isSlow) {
+        if (usual === undefined) cut(0.85, least, endedMs);
+        slownesses = [];
+        isBinding = false;
+        return;
+      }
       const most = endedMs < ceilingUntilMs ? ceiling : limitBounds.most;
       if (median < quick && isBinding && limit < most) limit = Math.min(most, limit + Math.max(1, limit / 10));
       slownesses = [];
