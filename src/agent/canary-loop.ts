@@ -282,8 +282,9 @@ export function createCanaryLoop({
     const status = clusterKey.statusOf(canary);
     begin(key, memory, spec, status);
     const again = (atMs: number): void => {
-      // A clock that was set back meanwhile must not make it wait for the hour to come again.
-      memory.dueAtMs = Math.min(atMs, clock.now() + spec.analysis.intervalMs);
+      // A clock that was set back meanwhile must not make it wait for the hour to come again; one that its own servers kept is not late.
+      const nowMs = clock.now();
+      memory.dueAtMs = Math.min(Math.max(atMs, nowMs), nowMs + spec.analysis.intervalMs);
       queue.addAt(key, memory.dueAtMs);
     };
     // A canary under way is led to its end whatever Git does; a new release begins only when it is known what it is.

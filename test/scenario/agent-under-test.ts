@@ -22,6 +22,8 @@ export interface LogLine {
 }
 
 export interface AgentUnderTest {
+  /** Absent: it runs in this process. */
+  readonly pid?: number;
   /** Why it is not ready; always empty for a process. */
   notReady(): readonly string[];
   notAlive(): readonly string[];
@@ -108,6 +110,7 @@ export async function startProcess({ flags, onLine }: AgentOptions): Promise<Age
     await exited;
   };
   return {
+    ...(child.pid === undefined ? {} : { pid: child.pid }),
     notReady: () => [],
     notAlive: () => [],
     pollNow: () => undefined,
