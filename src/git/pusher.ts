@@ -45,6 +45,7 @@ async function sendAtOnce(
   const landed: PushResult = { kind: 'landed', tip: push.tip, commits: push.commits };
   const verdict = await sendRound(route, updates, push.pack.bytes, false, signal);
   if (verdict.kind === 'unknown' && (await stands(upload, updates, signal))) return landed;
+  if (verdict.kind === 'done' && !(await isSeen(route, push.tip, updates, signal))) return notSeen;
   if (verdict.kind !== 'raced') return settle(verdict, landed);
   const tip = tipIn(verdict.reason, branchRef, expected);
   // Our own push, whose answer was lost, is told from others' by a look.
@@ -104,10 +105,14 @@ async function sendAfterLook(
     }
     written = true;
   }
-  // A report is words; what stands is looked at.
-  if (await isSeen(route, push.tip, [...branch, ...tags], signal)) return landed;
-  return { kind: 'unknown', reason: 'the server reports the push as done, and it is not seen there' };
+  return (await isSeen(route, push.tip, [...branch, ...tags], signal)) ? landed : notSeen;
 }
+
+/** A report is words; what stands is looked at. */
+const notSeen: PushResult = {
+  kind: 'unknown',
+  reason: 'the server reports the push as done, and it is not seen there',
+};
 
 async function sendRound(
   { receive }: PushRoute,

@@ -39,7 +39,8 @@ export interface OutcomeWriter {
 
 export interface WriterDeps {
   readonly repo: GitRepo;
-  readonly clock: Clock;
+  /** Without `elapsed` it is taken for one that nobody sets. */
+  readonly clock: Omit<Clock, 'elapsed'> & Partial<Pick<Clock, 'elapsed'>>;
   readonly log: Logger;
   readonly settings: WriterSettings;
   /** What was parsed of the repository. Absent: nothing yet. */
@@ -82,6 +83,7 @@ export function createOutcomeWriter({
   parsed = new ParsedFiles(),
   random = Math.random,
 }: WriterDeps): OutcomeWriter {
+  const elapsedMs = (): number => clock.elapsed?.() ?? clock.now();
   const waiting = new WaitingOutcomes();
   const writtenListeners = new Set<(outcome: Outcome, revision: Revision, number: number | undefined) => void>();
   const needlessListeners = new Set<(outcome: Outcome, tip: Revision, reason: string) => void>();
@@ -90,7 +92,7 @@ export function createOutcomeWriter({
   let woken = false;
   const trees = { reader: createTreeReader(repo, settings, parsed), render: createRender(settings, parsed) };
   const toldReleases = createToldReleases(repo);
-  const refs = rememberedRefs(repo, clock);
+  const refs = rememberedRefs(repo, elapsedMs);
   let races = 0;
   let outages = 0;
   /** Where a refusal said that the branch is. */
@@ -134,7 +136,7 @@ export function createOutcomeWriter({
     stopTelling = () => undefined;
     // Without trouble it only waits for its turn.
     if (trouble !== undefined)
-      for (const { outcome } of waiting.untold(toldAfterMs, clock.elapsed())) block(outcome, trouble);
+      for (const { outcome } of waiting.untold(toldAfterMs, elapsedMs())) block(outcome, trouble);
     if (waiting.size > 0) stopTelling = clock.after(toldCheckMs, tellWhy);
   };
 
@@ -164,7 +166,7 @@ export function createOutcomeWriter({
   /** One attempt. Gives how long to wait before the next; undefined: there is nothing left to try before something happens. */
   const attempt = async (signal: AbortSignal): Promise<number | undefined> => {
     const tip = await lookAtTip(signal);
-    const due = waiting.due(tip, clock.elapsed());
+    const due = waiting.due(tip, elapsedMs());
     if (due.length === 0) {
       outages = 0;
       trees.reader.rest();
@@ -181,7 +183,7 @@ export function createOutcomeWriter({
     for (const { outcome, reason } of needless) passOver(outcome, tip, reason);
     for (const { outcome, reason, isPassing, isShared } of blocked) {
       block(outcome, reason);
-      if (!isPassing) waiting.notBuilt(outcome, tip, clock.elapsed());
+      if (!isPassing) waiting.notBuilt(outcome, tip, elapsedMs());
       const entry = waiting.get(outcome);
       if (entry && isShared) entry.alone = false;
     }
@@ -214,7 +216,7 @@ export function createOutcomeWriter({
   const notPushed = (pushed: readonly Outcome[], reason: string): number => {
     const [only] = pushed;
     if (only && pushed.length === 1) block(only, reason);
-    waiting.notPushed(pushed, reason, clock.elapsed());
+    waiting.notPushed(pushed, reason, elapsedMs());
     return 0;
   };
   /** What came of a push is not known, or not why: it may be another the next time. */
@@ -295,7 +297,7 @@ export function createOutcomeWriter({
         );
         return;
       }
-      if (!waiting.add(outcome, clock.elapsed())) return;
+      if (!waiting.add(outcome, elapsedMs())) return;
       if (waiting.size === 1) {
         stopTelling();
         stopTelling = clock.after(toldAfterMs, tellWhy);
@@ -331,16 +333,19 @@ export function createOutcomeWriter({
 }
 
 /** What the server answered a moment ago: between races nothing is asked that the push itself finds out. */
-function rememberedRefs(repo: Pick<GitRepo, 'refs'>, clock: Clock): Pick<GitRepo, 'refs'> & { forget(): void } {
+function rememberedRefs(
+  repo: Pick<GitRepo, 'refs'>,
+  elapsedMs: () => number,
+): Pick<GitRepo, 'refs'> & { forget(): void } {
   const known = new Map<string, { readonly refs: ReadonlyMap<string, Revision>; readonly atMs: number }>();
   return {
     forget: () => known.clear(),
     async refs(prefixes, signal) {
       const key = JSON.stringify(prefixes);
       const before = known.get(key);
-      if (before && clock.elapsed() - before.atMs < refsAreFreshMs) return before.refs;
+      if (before && elapsedMs() - before.atMs < refsAreFreshMs) return before.refs;
       const refs = await repo.refs(prefixes, signal);
-      known.set(key, { refs, atMs: clock.elapsed() });
+      known.set(key, { refs, atMs: elapsedMs() });
       return refs;
     },
   };
