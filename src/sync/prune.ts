@@ -92,7 +92,12 @@ export async function pruneEntries(
     } catch (error) {
       if (signal.aborted) throw error;
       kept.push(entry);
-      failed.push({ severity: 'error', path, line: 1, message: messageOf(error) });
+      failed.push({
+        severity: 'error',
+        path,
+        line: 1,
+        message: `${nameOf(ref)} is gone from Git and cannot be deleted: ${messageOf(error)}`,
+      });
     }
   }
   return { pruned, kept, failed, staying };

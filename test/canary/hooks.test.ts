@@ -190,3 +190,28 @@ describe('a canary whose pods do not get ready in time', () => {
     ]);
   });
 });
+
+describe('the approval of a promotion', () => {
+  const approvals = (story: Story): readonly string[] =>
+    story.rollout.ticks.flatMap(({ decision }) =>
+      (decision.evidence?.checks ?? []).flatMap(({ name, text }) => (text === 'promotion approved' ? [name] : [])),
+    );
+
+  it('is evidence of the release, once for each gate, when all of them have opened', () => {
+    const story = pushed([hook('qa', 'confirm-promotion'), hook('boss', 'confirm-promotion')], ['qa']);
+    story.wait(100);
+    expect(story.rollout.status.phase).toBe('WaitingPromotion');
+    expect(approvals(story)).toEqual([]);
+    story.closed.clear();
+    story.wait(60);
+    expect(story.rollout.status.phase).toBe('Succeeded');
+    expect(approvals(story)).toEqual(['qa', 'boss']);
+  });
+
+  it('is none where nobody had to approve, and none of a gate at the beginning', () => {
+    const story = pushed([hook('start', 'confirm-rollout'), hook('more', 'confirm-traffic-increase')]);
+    story.wait(160);
+    expect(story.rollout.status.phase).toBe('Succeeded');
+    expect(approvals(story)).toEqual([]);
+  });
+});

@@ -57,6 +57,7 @@ describe('what is gone from Git', () => {
     expect([pruned, removals]).toEqual([[], []]);
     expect(kept.map(({ ref }) => ref.name)).toEqual(['a']);
     expect(failed).toMatchObject([{ severity: 'error', message: expect.stringContaining('precondition') }]);
+    expect(failed[0]?.message).toMatch(/^ConfigMap \S+ is gone from Git and cannot be deleted: /);
   });
 
   it.each([

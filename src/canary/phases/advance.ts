@@ -125,7 +125,11 @@ function* mayPromote(stage: Stage): Asking<boolean> {
   const { names, status } = stage;
   const refusal = yield* refusedBy(stage, 'confirm-promotion', {
     phase: 'Progressing',
-    onPass: (hook) => normal(stage, `Confirm-promotion check ${hook.name} passed`),
+    onPass(hook) {
+      normal(stage, `Confirm-promotion check ${hook.name} passed`);
+      // Git tells when it was let through.
+      stage.draft.checks.push({ name: hook.name, passed: true, text: 'promotion approved' });
+    },
   });
   if (!refusal) return true;
   if (status.phase !== 'WaitingPromotion') {
