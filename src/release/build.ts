@@ -135,10 +135,11 @@ export async function buildOutcomes(
     await guarded(outcome, async () => {
       await readLedgerOf(outcome);
       if (outcome.verdict === 'removed') {
-        const isBy = await removesCanary(repo, outcome, settings.path);
-        if (isBy) await readSaid(repo, [outcome.state.revision], said);
-        const by = said.get(outcome.state.revision)?.author;
-        return settle(outcome, composeClosing(draft, outcome, isBy ? by : undefined, isBy ? saying : settings));
+        const by = await commits.removal(outcome.app, outcome.state.revision, signal);
+        const named = by === undefined ? [] : [by];
+        attributions.set(outcome.releaseId, { pushed: named, supersededAt: {}, named });
+        await readSaid(repo, named, said);
+        return settle(outcome, composeClosing(draft, outcome, by && said.get(by)?.author, saying));
       }
       const attribution = await attributionOf(commits, outcome, signal);
       attributions.set(outcome.releaseId, attribution);
@@ -191,23 +192,6 @@ async function assertPlace(repo: GitRepo, tip: Revision, path: string): Promise<
     'MANIFEST_INVALID',
     `${found.path} is a ${places[found.kind]}, so the ledger ${path} cannot be kept there; move it away, or name another folder with --ledger-dir`,
   );
-}
-
-/** Whether it was this very commit that took the app's Canary out of Git: nobody else is to be named for it. */
-async function removesCanary(repo: GitRepo, { app, state }: Outcome, under: string): Promise<boolean> {
-  try {
-    if (!(await repo.has(state.revision))) return false;
-    const [parent] = (await repo.commit(state.revision)).parents;
-    if (parent === undefined || !(await repo.has(parent))) return false;
-    for (const change of await repo.diff(parent, state.revision, under)) {
-      if (change.kind === 'added') continue;
-      const text = Buffer.from(await repo.blob(change.before.oid)).toString('utf8');
-      if (/\bkind["']?:\s*["']?Canary\b/.test(text) && text.includes(app.name)) return true;
-    }
-  } catch (error) {
-    if (!(error instanceof AgentError)) throw error;
-  }
-  return false;
 }
 
 /** What people pushed, as far as it is here. */

@@ -49,12 +49,13 @@ export function adoptionMessage(outcomes: readonly Outcome[], settings: MessageS
 }
 
 /** An app is no longer in Git. `by` is the commit that says so. */
-export function closingMessage({ app, state }: Outcome, settings: MessageSettings): string {
+export function closingMessage({ app, releaseId, state }: Outcome, settings: MessageSettings): string {
   const name = `${app.namespace}/${app.name}`;
-  const by = settings.said?.get(state.revision);
+  const at = settings.attributions?.get(releaseId)?.pushed.at(-1);
+  const by = at && settings.said?.get(at);
   const body = [
     'The app is no longer in Git; its ledger is closed. What was promoted last stays in it.',
-    `Removed at ${shown(state.revision, by)}.`,
+    `Removed at ${shown(at ?? state.revision, by)}.`,
   ];
   const trailers = [trailer('Release', name), trailer('Verdict', 'removed'), trailer('Revision', state.revision)];
   const subject = oneLine(`close ${name}: removed from Git${by ? ` by ${by.author}` : ''}`, 72);

@@ -25,6 +25,8 @@ export interface Range {
 export interface PushedCommits {
   /** The commits of a range that changed the app's content, oldest first. Empty: not known, so that nobody is to be named. */
   of(app: AppId, range: Range, signal: AbortSignal): Promise<readonly Revision[]>;
+  /** The commit that took the app out of Git, at `until` or shortly before, as far as history is here. Undefined: not known. */
+  removal(app: AppId, until: Revision, signal: AbortSignal): Promise<Revision | undefined>;
 }
 
 /** A push of more commits is not looked through. */
@@ -108,7 +110,27 @@ export function createPushedCommits({ repo, reader, render, turns, path, ledgerD
   const contentAt = async (app: AppId, at: Revision, signal: AbortSignal): Promise<string | undefined> =>
     appIn(await turns.run(render.inTurns(await reader.read(at, signal))), app)?.content;
 
+  const removalOf = async (app: AppId, until: Revision, signal: AbortSignal): Promise<Revision | undefined> => {
+    let at = until;
+    for (let seen = 0; seen < mostTrees && (await repo.has(at)); seen += 1) {
+      const [before] = (await repo.commit(at)).parents;
+      if (before === undefined || !(await repo.has(before))) return undefined;
+      if ((await contentAt(app, at, signal)) !== undefined) return undefined;
+      if ((await contentAt(app, before, signal)) !== undefined) return at;
+      at = before;
+    }
+    return undefined;
+  };
+
   return {
+    async removal(app, until, signal) {
+      try {
+        return await removalOf(app, until, signal);
+      } catch (error) {
+        if (!(error instanceof AgentError) || signal.aborted) throw error;
+        return undefined;
+      }
+    },
     async of(app, range, signal) {
       try {
         const key = `${range.from} ${range.until}`;

@@ -1,14 +1,14 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { parseAllDocuments } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 
 const folder = (name: string): string => fileURLToPath(new URL(`../../${name}`, import.meta.url));
 const kindsOf = (path: string): readonly unknown[] =>
   parseAllDocuments(readFileSync(path, 'utf8')).map((document) => (document.toJS() as { kind?: unknown } | null)?.kind);
 const resourcesIn = (name: string): readonly string[] => {
-  const [document] = parseAllDocuments(readFileSync(`${folder(name)}/kustomization.yaml`, 'utf8'));
-  return (document?.toJS() as { resources: string[] }).resources;
+  const text = readFileSync(`${folder(name)}/kustomization.yaml`, 'utf8');
+  return (parse(text) as { resources: string[] }).resources;
 };
 
 describe('kubectl delete -k', () => {

@@ -77,3 +77,19 @@ it('nobody is named where the history does not lead back to what was there befor
     expect(await trailers(shop.path, 'main')).toMatchObject({ Verdict: 'promoted' });
   });
 });
+
+it('an app that left Git names the commit that took it out, not a later one that speaks of something like it', async () => {
+  await withShop(apps, async (shop) => {
+    const { submit, done } = await shop.start();
+    await submit([shop.outcome('adopted', 'a', await shop.tip())]);
+    await done(30_000);
+    const last = await shop.outcome('removed', 'a', await shop.tip());
+    const gone = await shop.push({ 'a/deployment.yaml': null, 'a/canary.yaml': null }, 'a is not wanted any more');
+    const tip = await shop.push(image('b', '2.0.0'), 'b: 2.0.0, kind: Canary, a');
+    await submit([{ ...last, state: { ...last.state, revision: tip } }]);
+    await done(30_000);
+    const body = await bodyOf(shop);
+    expect(body).toMatch(/^close test\/a: removed from Git by /);
+    expect(body).toContain(`Removed at ${gone.slice(0, 12)} "a is not wanted any more" by `);
+  });
+});
