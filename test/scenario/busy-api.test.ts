@@ -6,7 +6,7 @@ import { namespaceYaml } from './apps.ts';
 import { canary, object } from './look.ts';
 import { onStage } from './stage.ts';
 
-const names = Array.from({ length: 16 }, (_, index) => `app-${String(index).padStart(2, '0')}`);
+const names = Array.from({ length: 10 }, (_, index) => `app-${String(index).padStart(2, '0')}`);
 /** Every fourth one gets a version that its metrics find bad. */
 const isBad = (name: string): boolean => Number(name.slice(4)) % 4 === 0;
 const speed = 5;
@@ -54,7 +54,7 @@ const isStatus = (one: Served): boolean => isWrite(one) && one.path.includes('/s
 const at = (values: readonly number[], share: number): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length * share)] ?? Number.NaN;
 
-describe('an API server with less to work with than sixteen releases ask for', () => {
+describe('an API server with less to work with than ten releases ask for', () => {
   it('refuses some, and all end rightly even so: nothing fails, and nobody starves', {
     timeout: 180_000,
     retry: 1,
