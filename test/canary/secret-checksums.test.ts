@@ -10,6 +10,8 @@ import {
   withoutPlain,
 } from '../../src/canary/secret-checksums.ts';
 import { sha256Hex } from '../../src/lib/hash.ts';
+import { changedConfigs, type Revision } from '../../src/canary/revision.ts';
+import type { CanaryStatus, ConfigKey } from '../../src/canary/types.ts';
 import { createKeyedDigest } from '../../src/lib/keyed-digest.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
 
@@ -77,5 +79,18 @@ describe('the checksum of a Secret', () => {
     ])
       expect(isPlain('secret/a', text)).toBe(true);
     expect(isPlain('configmap/a', '0123456789abcdef')).toBe(false);
+  });
+
+  it('of a key that is lost makes nothing new of what the primary has, and a change of what it has not', () => {
+    const key: ConfigKey = 'secret/pin';
+    const was = checksumOf(secret('4711'), other);
+    const now = checksumOf(secret('4711'), digest);
+    const status = { trackedConfigs: { [key]: was } } as unknown as CanaryStatus;
+    const revision = (checksum: string, copied: readonly ConfigKey[]): Revision =>
+      ({ configs: { [key]: checksum }, copied: new Set(copied) }) as unknown as Revision;
+    expect(changedConfigs(status, revision(now, [key]))).toEqual([]);
+    expect(changedConfigs(status, revision(now, []))).toEqual([key]);
+    const known = { trackedConfigs: { [key]: checksumOf(secret('1'), digest) } } as unknown as CanaryStatus;
+    expect(changedConfigs(known, revision(now, [key]))).toEqual([key]);
   });
 });
