@@ -13,6 +13,14 @@ const parts: readonly Part[] = [
     measure: (signal) => import('./bench/one-file.ts').then(({ oneChangedFile }) => oneChangedFile(signal)),
   },
   {
+    title: 'Git beside native git, with a server on the same machine',
+    measure: (signal) => import('./bench/git-table.ts').then(({ gitTable }) => gitTable(signal)),
+  },
+  {
+    title: 'Outcomes while others push',
+    measure: (signal) => import('./bench/git-race.ts').then(({ gitRace }) => gitRace(signal)),
+  },
+  {
     title: 'From a push to the first step of a canary, with a poll and an analysis interval of 1 s',
     measure: (signal) => import('./bench/first-step.ts').then(({ firstStep }) => firstStep(signal)),
   },

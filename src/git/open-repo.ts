@@ -64,6 +64,8 @@ export const defaultGitLimits: GitLimits = {
 const TIPS_REMEMBERED = 50;
 /** How far history is filled in when several commits came between two polls. */
 const HISTORY_DEPTH = 20;
+/** In a race the commits between are fetched together with the tip: a request more is another race lost. */
+const RACE_DEPTH = 8;
 /** How far below the tip a commit is searched that the server does not give by its id. */
 const SEARCH_DEPTHS: readonly number[] = [16, 256, 4_096, 65_536];
 
@@ -112,6 +114,8 @@ class HttpGitRepo implements GitRepo {
   readonly #missing = new Map<Revision, Revision | undefined>();
   readonly #ancestry: Ancestry;
   #polled: Revision | undefined;
+  /** Where a refused push found the branch. */
+  #named: Revision | undefined;
   /** What the branch was at lately. */
   readonly #tips = new Set<Revision>();
   /** Tips of which it is not known that they are of the repository that was followed. A restart forgets them: then a person has looked. */
@@ -175,7 +179,7 @@ class HttpGitRepo implements GitRepo {
     if (isFirst) await this.#mirror.reset();
     const isUpdate = !isFirst && revision === this.#polled;
     try {
-      await this.#download(revision, revision, 1, signal);
+      await this.#download(revision, revision, revision === this.#named ? RACE_DEPTH : 1, signal);
     } catch (error) {
       if (!(await this.#isOnlyBelowTip(revision, error, signal))) throw error;
       await this.#bringFromTip(revision, signal);
@@ -372,6 +376,7 @@ class HttpGitRepo implements GitRepo {
         prepared,
         signal,
       );
+      if (result.kind === 'raced') this.#named = result.tip;
       if (result.kind === 'landed' && prepared.commits.length > 0) {
         await this.#mirror.acceptPush(prepared).catch((error: unknown) => {
           // It stands on the server; a later fetch brings it back.
