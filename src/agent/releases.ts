@@ -178,9 +178,24 @@ export function createReleases(options: ReleasesOptions): Releases {
   const stableOf = (key: string): StableState | undefined => stables.get(key) ?? ledger(key)?.stable;
 
   const recordOf = (canary: KubeObject): ReleaseRecord | undefined => records.get(keyOf(canary));
+  /** An outcome that comes before Git was looked at: people are told why it is not written yet. */
+  const waitForGit = (key: string, { outcome }: ReleaseRecord): void => {
+    if (!outcome || outcome.written !== undefined || outcome.blocked !== undefined) return;
+    const reason = 'Git was not reached since the agent was started';
+    const what = { promoted: 'Promotion', 'rolled-back': 'Rollback', withdrawn: 'Withdrawal' }[outcome.verdict];
+    onTold?.(key, `${what} of ${shown(key)} cannot be written to Git: ${reason}`);
+    log.warn({ canary: shown(key), verdict: outcome.verdict }, `The outcome is not in Git yet: ${reason}`);
+    const change = (now: ReleaseRecord | undefined): ReleaseRecord | undefined =>
+      now?.outcome && now.outcome.blocked === undefined
+        ? { ...now, outcome: { ...now.outcome, blocked: reason } }
+        : undefined;
+    records.change(key, change, true).catch((error: unknown) => {
+      log.warn({ canary: shown(key), reason: messageOf(error) }, 'the pending outcome could not be noted');
+    });
+  };
   /** Hands over all outcomes that are not in Git yet, once Git was looked at. */
   const send = (key: string, record: ReleaseRecord): void => {
-    if (unproven.has(key)) return;
+    if (unproven.has(key)) return waitForGit(key, record);
     const { namespace, name } = appOf(key);
     for (const { id, base, startedAtMs, supersedes, supersededAt, changes, outcome } of list(record)) {
       if (!outcome || submitted.has(id)) continue;
