@@ -29,7 +29,9 @@ function stage(commits: ReadonlyMap<Revision, readonly App[]>, phases: Readonly<
       appsAt(revision) {
         read.push(revision);
         const apps = commits.get(revision);
-        return apps ? Promise.resolve(apps) : Promise.reject(new AgentError('GIT_NOT_FOUND', 'it is not there'));
+        return apps
+          ? Promise.resolve(apps)
+          : Promise.reject(new AgentError('GIT_NOT_FOUND', 'it is not there', { details: { missing: 'commit' } }));
       },
     },
     log: createLogger('info', (line) => messages.push((JSON.parse(line) as { msg: string }).msg)),

@@ -125,7 +125,7 @@ describe('starting', () => {
       /--event-webhook .*no http or https URL$/m,
     ],
     ['a proxy without scheme', { 'http-proxy': 'proxy:3128' }, /--http-proxy .*no http or https URL/],
-    ['a CA file that is a folder', { 'git-ca-file': '/tmp' }, /--git-ca-file .*\/tmp cannot be read/],
+    ['a CA file that is a folder', { 'git-ca-file': '/tmp' }, /--git-ca-file .*\/tmp cannot be used: EISDIR/],
     ['a data folder below a file', { 'git-dir': '/dev/null/x' }, /--git-dir .*\/dev\/null\/x cannot be written to/],
     [
       'a data folder that cannot be made',

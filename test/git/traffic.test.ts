@@ -76,7 +76,7 @@ describe('what the Git layer asks of the server', () => {
       expect(first.requests).toBe(4);
       const next = await fetchTip(repo);
       const push = await spent(server, () => repo.push(aPush(next, { tags: [] }), never));
-      expect(push.requests).toBe(1);
+      expect(push.requests).toBe(2);
       expect(push.bytesIn).toBeLessThan(4_000);
       expect(push.bytesOut).toBeLessThan(300);
 
