@@ -108,7 +108,8 @@ describe('renderTemplate', () => {
     const before = process.memoryUsage().rss;
     expect(() => render(source)).toThrowError(message);
     expect(() => render(source)).toThrowError(AgentError);
-    expect(process.memoryUsage().rss - before).toBeLessThan(100_000_000);
+    // Without a budget it is gigabytes; the collector of a process that other tests share lets go when it likes.
+    expect(process.memoryUsage().rss - before).toBeLessThan(500_000_000);
   });
 
   it('says briefly what is wrong with a long value', () => {
