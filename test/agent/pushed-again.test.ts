@@ -222,3 +222,61 @@ describe('a version that was taken back amid its release and is pushed again', (
     holdAtRest(stage);
   });
 });
+
+describe('a version that was stable before, and is pushed while the promotion of another is not in Git yet', () => {
+  const back = (stage: Stage): void => void stage.push({ version: 0 });
+  it.each<[string, (stage: Stage) => Promise<void>]>([
+    [
+      'before the agent ends',
+      async (stage) => {
+        back(stage);
+        stage.wakeSync();
+        await stage.run(500);
+      },
+    ],
+    [
+      'while it is away',
+      async (stage) => {
+        stage.kill();
+        back(stage);
+      },
+    ],
+    [
+      'followed by a commit about others',
+      async (stage) => {
+        back(stage);
+        stage.push({});
+      },
+    ],
+  ])('is a release of its own after a start, %s', async (_when, happens) => {
+    const stage = new Stage({
+      replicas: 1,
+      podStartMs: 500,
+      spec: {
+        provider: 'istio',
+        progressDeadlineSeconds: 60,
+        targetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'app' },
+        service: { port: 80 },
+        analysis: { interval: '10s', threshold: 1, iterations: 2, metrics: [metric] },
+      },
+    });
+    stage.push({});
+    stage.start();
+    await stage.run(60_000);
+    stage.push({ version: 1 });
+    stage.wakeSync();
+    await until(stage, () => stage.status.phase === 'Promoting');
+    stage.silenceGit(true);
+    await until(stage, () => stage.outcomes.at(-1)?.verdict === 'promoted');
+    await happens(stage);
+    stage.kill();
+    stage.start();
+    await stage.run(1_000);
+    stage.silenceGit(false);
+    await stage.run(200_000);
+    expect(stage.outcomes.map(({ verdict }) => verdict)).toEqual(['adopted', 'promoted', 'promoted']);
+    expect(new Set(stage.outcomes.map(({ releaseId }) => releaseId)).size).toBe(3);
+    expect(primaryImage(stage)).toBe('app:0');
+    holdAtRest(stage);
+  });
+});

@@ -348,9 +348,12 @@ export class Stage {
       },
       signal,
     });
-    this.agent = { ending, views, applied, releases, loop, phases };
+    // As the agent does it: no commit is taken over before the records are read.
+    const loaded = releases.load(views.canaries.list()).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    });
+    this.agent = { ending, views, applied, releases, loop, phases, loaded };
     this.taken = undefined;
-    void releases.load(views.canaries.list());
     this.wakeSync();
   }
 
@@ -465,6 +468,7 @@ export class Stage {
   }
 
   private async syncAll(agent: Agent): Promise<void> {
+    await agent.loaded;
     while (this.isSyncWanted && this.agent === agent) {
       this.isSyncWanted = false;
       // It takes one look at Git a sync.
@@ -578,6 +582,8 @@ interface Agent {
   readonly releases: Releases;
   readonly loop: CanaryLoop;
   readonly phases: Map<string, Phase>;
+  /** Rejects never: an agent that is killed meanwhile syncs nothing. */
+  readonly loaded: Promise<void>;
 }
 
 /** The cluster, as one who reads Canaries in another way sees it. */
