@@ -60,6 +60,27 @@ describe('a canary of which only a part of the pods answers', () => {
     expect(stage.outcomes.slice(1)).toMatchObject([{ verdict: 'rolled-back', failedCheck: { name: 'promotion' } }]);
   });
 
+  it.each<[string, Json]>([
+    ['in steps', steps],
+    ['with a gradual promotion', { ...steps, stepWeightPromotion: 30 }],
+    ['at once, blue/green', { iterations: 2 }],
+  ])('gets no more of them when its promotion fails, as long as the primary answers: %s', async (_how, analysis) => {
+    for (const isPrimaryDown of [false, true]) {
+      const stage = await atRest(analysis);
+      stage.push({ version: 1 });
+      stage.wakeSync();
+      while (stage.status.phase !== 'Promoting') await stage.run(500);
+      stage.pods.health('app:1', 'half');
+      if (isPrimaryDown) stage.pods.down('app-primary', true);
+      const { weight: before } = stage.routes;
+      let most = before;
+      // Git takes it back half a second later.
+      stage.onWritten = () => (most = Math.max(most, stage.routes.weight));
+      while (stage.outcomes.length < 2) await stage.run(1_000);
+      expect(most).toBe(isPrimaryDown ? 100 : before);
+    }
+  });
+
   it('gets them when its last pod has come up, not when its first one has', async () => {
     const stage = await atRest(steps, 12_000);
     stage.push({ version: 1 });

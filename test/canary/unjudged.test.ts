@@ -252,3 +252,18 @@ describe('a weight that somebody edits in the routes', () => {
     story.until(({ weight }) => weight === 20 || weight === 30);
   });
 });
+
+describe('users who have gone home to the new primary', () => {
+  it.each<[string, Json]>([
+    ['steps', stepped],
+    ['blue/green', { iterations: 2, threshold: 5 }],
+    ['an A/B test', { iterations: 2, threshold: 5, match: [{ headers: { insider: { exact: 'yes' } } }] }],
+  ])('are not led back to the canary by hand: %s', (_how, analysis) => {
+    const story = createStory({ analysis, spec: {} });
+    story.push('2.0.0');
+    story.until(({ status }) => status.phase === 'Finalising');
+    set(story, 35);
+    story.wait(1);
+    expect(story.weight).toBe(0);
+  });
+});

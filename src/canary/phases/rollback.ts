@@ -1,6 +1,6 @@
 import type { ToldTrouble } from '../trouble/trouble.ts';
 import type { FailedCheck } from '../types.ts';
-import { canaryServes, primaryServes } from './health.ts';
+import { canaryReadiness, canaryServes, primaryServes } from './health.ts';
 import { callPostRollout } from './hooks.ts';
 import { scaleToZero } from './scaling.ts';
 import { alert, normal, restartAs, type Stage, update, warn } from './tick.ts';
@@ -45,8 +45,9 @@ export function failPromotion(stage: Stage, reason: string, trouble: ToldTrouble
   const { names } = stage;
   warn(stage, `Promotion of ${names.target} failed, primary not ready: ${reason}`);
   alert(stage, 'error', `Promotion failed, primary not ready: ${reason}${trouble ? `: ${trouble.text}` : ''}`);
-  // What has come in the place of the analysed version is only better than nobody.
-  const isBetter = canaryServes(stage) && (stage.novelty === 'same' || !primaryServes(stage));
+  // What has come in the place of the analysed version, or has too few pods for everybody, is only better than nobody.
+  const isWhole = stage.novelty === 'same' && canaryReadiness(stage).kind === 'ready';
+  const isBetter = canaryServes(stage) && (isWhole || !primaryServes(stage));
   if (isBetter) routeEveryone(stage);
   endPromotion(stage, isBetter ? 100 : stage.weight, {
     name: 'promotion',

@@ -80,8 +80,10 @@ function judgedWeight(
       // Users of an A/B test come with its first round, those of blue/green after the last.
       return iterations > (strategy.kind === 'ab-testing' ? 0 : strategy.iterations) ? 100 : canaryWeight;
     case 'Promoting':
-    case 'Finalising':
       return isSteps ? canaryWeight : 100;
+    case 'Finalising':
+      // All have gone home.
+      return canaryWeight;
     default:
       return 100;
   }
