@@ -474,10 +474,13 @@ export function createReleases(options: ReleasesOptions): Releases {
     isPushedAgain(canary, status) {
       const key = keyOf(canary);
       const record = recordOf(canary);
-      if (record?.outcome?.verdict !== 'rolled-back' || !isOf(record.outcome.state, status)) return false;
-      const candidate = candidateOf(key, status.phase);
-      const isAnother = candidate?.content === record.content && candidate.id !== record.id;
-      return isAnother && isApplied(key, status.phase);
+      const [outcome, candidate] = [record?.outcome, candidateOf(key, status.phase)];
+      if (!record || !candidate || !isApplied(key, status.phase)) return false;
+      if (outcome?.verdict === 'rolled-back')
+        return isOf(outcome.state, status) && candidate.content === record.content && candidate.id !== record.id;
+      // It has begun, and the status that was to say so got lost: the one that is there is of the time before.
+      const isOpen = outcome === undefined && status.phase === 'Failed' && candidate.id === record.id;
+      return isOpen && record.judged !== undefined && isOf(record.judged, status);
     },
     isRejectedTip(canary, { phase }) {
       const key = keyOf(canary);

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Json } from '../../src/canary/json.ts';
+import { canaryManager } from '../../src/agent/writes.ts';
+import { AgentError } from '../../src/lib/errors.ts';
 import { holdAtRest } from '../model/loop/watch.ts';
 import { imageOf } from '../model/loop/pods.ts';
-import { type Course, Stage, type StageOptions } from '../model/loop/stage.ts';
+import { allAtOnce, type Course, Stage, type StageOptions } from '../model/loop/stage.ts';
 
 const metric = { name: 'request-success-rate', interval: '1m', thresholdRange: { min: 99 } };
 const primaryImage = (stage: Stage): string | undefined => imageOf(stage.cluster.peek('Deployment', 'app-primary'));
@@ -219,6 +221,63 @@ describe('a version that was taken back amid its release and is pushed again', (
     const [, before, after] = stage.outcomes;
     expect(after?.releaseId).not.toBe(before?.releaseId);
     expect(after?.base).not.toBe(before?.base);
+    holdAtRest(stage);
+  });
+});
+
+describe('a rejected version that is pushed again', () => {
+  const away = (): never => {
+    throw new AgentError('CLUSTER_UNREACHABLE', 'the API server is away');
+  };
+  it.each<[string, (stage: Stage) => Promise<void>]>([
+    ['does not reach the cluster', async (stage) => stage.run(5_000)],
+    [
+      'does not reach the cluster before the agent ends',
+      async (stage) => {
+        await stage.run(100);
+        stage.kill();
+        await stage.run(20_000);
+        stage.start();
+      },
+    ],
+  ])('has its outcome also where the status that is to name it %s', async (_how, then) => {
+    const stage = new Stage({
+      replicas: 1,
+      podStartMs: 500,
+      spec: {
+        provider: 'istio',
+        progressDeadlineSeconds: 60,
+        targetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'app' },
+        service: { port: 80 },
+        analysis: { interval: '10s', threshold: 1, iterations: 2, metrics: [metric] },
+      },
+    });
+    stage.push({});
+    stage.start();
+    await stage.run(60_000);
+    stage.pods.health('app:1', 'broken');
+    stage.push({ version: 1 });
+    stage.wakeSync();
+    await until(stage, () => stage.outcomes.length === 2);
+    // The API server refuses the revert, so the target stays what was rejected.
+    stage.goes({ ...allAtOnce, refused: 'Deployment' });
+    await stage.run(5_000);
+    expect([stage.status.phase, stage.tip.says.version]).toEqual(['Failed', 0]);
+    stage.goes(allAtOnce);
+    stage.push({ version: 1 });
+    stage.pods.health('app:1', 'good');
+    let isLost = false;
+    stage.cluster.onRequest = (ref, manager) => {
+      const isBegun = stage.told.at(-1) === 'New revision detected! Scaling up app.demo';
+      if (isLost || !isBegun || ref.kind !== 'Canary' || manager !== canaryManager) return;
+      isLost = true;
+      away();
+    };
+    stage.wakeSync();
+    await until(stage, () => isLost);
+    await then(stage);
+    await stage.run(300_000);
+    expect(stage.outcomes.map(({ verdict }) => verdict)).toEqual(['adopted', 'rolled-back', 'promoted']);
     holdAtRest(stage);
   });
 });
