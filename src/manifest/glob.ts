@@ -26,21 +26,26 @@ const slash = 47;
 
 /**
  * Whether a glob matches a whole path. All ways to match are followed side by side, so that the work grows with the product of both lengths at
- * most, however many stars there are. `spend` is told each step.
+ * most, however many stars there are. `spend` is told each step; where it says no, there is no match.
  */
-export function matchesGlob(glob: Glob, path: string, spend: () => void): boolean {
+export function matchesGlob(glob: Glob, path: string, spend: () => boolean): boolean {
   /** The path's place, by place in the glob, at which that was last reached. */
   const reachedAt = new Int32Array(glob.length + 1).fill(-1);
   let open: number[] = [];
-  const reach = (places: number[], place: number, at: number): void => {
+  const add = (places: number[], place: number, at: number): void => {
     if (reachedAt[place] === at) return;
     reachedAt[place] = at;
     places.push(place);
-    const what = glob[place];
-    if (what === any || what === anyInName) reach(places, place + 1, at);
-    else if (what === folders) {
-      reach(places, place + 1, at);
-      reach(places, place + 2, at);
+  };
+  /** With what may be left out from there; no recursion, because a pattern may be nothing but stars. */
+  const reach = (places: number[], place: number, at: number): void => {
+    let seen = places.length;
+    add(places, place, at);
+    for (; seen < places.length; seen += 1) {
+      const from = places[seen] ?? 0;
+      const what = glob[from];
+      if (what === any || what === anyInName || what === folders) add(places, from + 1, at);
+      if (what === folders) add(places, from + 2, at);
     }
   };
   reach(open, 0, 0);
@@ -48,7 +53,7 @@ export function matchesGlob(glob: Glob, path: string, spend: () => void): boolea
     const unit = path.charCodeAt(at);
     const next: number[] = [];
     for (const place of open) {
-      spend();
+      if (!spend()) return false;
       const what = glob[place];
       if (what === any || what === withinFolders) reach(next, place, at + 1);
       else if (what === anyInName && unit !== slash) reach(next, place, at + 1);

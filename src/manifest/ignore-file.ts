@@ -129,19 +129,20 @@ function judge(ignorer: Ignorer, path: string, isFile: boolean): boolean | undef
   if (ignorer.fault !== undefined) return true;
   const below = folder === '' ? path : path.slice(folder.length + 1);
   const name = path.slice(path.lastIndexOf('/') + 1);
-  const spend = (): void => {
+  const spend = (): boolean => {
     ignorer.left -= 1;
+    return ignorer.left >= 0;
   };
   for (let at = patterns.length - 1; at >= 0; at -= 1) {
     const pattern = patterns[at];
     if (!pattern || (isFile && pattern.foldersOnly)) continue;
-    spend();
+    const { glob, isOfName, ends } = pattern;
+    const isMatch = spend() && (ends ? hasEnds(name, ends) : matchesGlob(glob, isOfName ? name : below, spend));
     if (ignorer.left < 0) {
       ignorer.fault = 'has patterns that take too long to compare';
       return true;
     }
-    const { glob, isOfName, ends } = pattern;
-    if (ends ? hasEnds(name, ends) : matchesGlob(glob, isOfName ? name : below, spend)) return !pattern.keeps;
+    if (isMatch) return !pattern.keeps;
   }
   return undefined;
 }

@@ -40,9 +40,27 @@ describe('An ignore file', () => {
     expect(
       matchesGlob(glob, path, () => {
         steps += 1;
+        return true;
       }),
     ).toBe(false);
     expect(steps).toBeLessThanOrEqual(glob.length * path.length);
+  });
+
+  it.each([
+    ['nothing but stars', '*'.repeat(60_000)],
+    ['folder after folder', '**/'.repeat(20_000)],
+    ['both in turn', '****/'.repeat(12_000)],
+  ])('may be %s', (_, pattern) => {
+    const read = readIgnoreFile('mine/.serinignore', pattern);
+    const found = atOnce(ignoredPaths(['mine/a/b.yaml', 'yours/a.yaml'], [read]));
+    expect([...found.paths]).not.toContain('yours/a.yaml');
+  });
+
+  it('ends within its steps in one long line and one long name, too', () => {
+    let left = 1_000;
+    const glob = readGlob(`${'**a'.repeat(20_000)}b`);
+    expect(matchesGlob(glob, 'a'.repeat(4_000), () => (left -= 1) >= 0)).toBe(false);
+    expect(left).toBe(-1);
   });
 
   it('that takes too long costs its own folder, and says so', () => {
