@@ -398,6 +398,7 @@ export function startAgent(deps: Deps): Agent {
       await Promise.all([recorder.drain(lastWordsMs), outbox.close(lastWordsMs)]);
       ending.abort(new Error('the agent stops'));
       syncer.stop();
+      await deps.fileReader?.close?.();
       await Promise.all(work);
     },
   };

@@ -38,16 +38,20 @@ export function createThreadedReader({
   deadlineMs = 10_000,
   deadlineMsPerMiB = 4_000,
   memoryMiB = 160,
-}: ThreadOptions): FileReader & { close(): Promise<void> } {
+}: ThreadOptions): Required<FileReader> {
   const here = createFileReader();
   let worker: Worker | undefined;
   let rest: NodeJS.Timeout | undefined;
   let turn: Promise<unknown> = Promise.resolve();
+  let isClosed = false;
 
   const end = async (): Promise<void> => {
     const ended = worker;
     worker = undefined;
     await ended?.terminate();
+  };
+  const refuseWhenClosed = (): void => {
+    if (isClosed) throw new Error('no file is read any more: the reader is closed');
   };
   const started = (): Worker => {
     clearTimeout(rest);
@@ -90,14 +94,18 @@ export function createThreadedReader({
     });
 
   const readThere = async (path: string, content: string | Uint8Array, file: FileOfTree): Promise<CachedFile> => {
+    refuseWhenClosed();
     const untilMs = performance.now() + deadlineMs + (deadlineMsPerMiB * content.length) / 1024 / 1024;
     const manifests: Manifest[] = [];
     let portion = await ask({ kind: 'read', path, content, file }, untilMs);
     while (portion.kind === 'manifests') {
       manifests.push(...manifestsIn(portion.manifests));
       await nextTurn();
+      refuseWhenClosed();
       portion = await ask({ kind: 'more' }, untilMs);
     }
+    // The thread was ended, so nothing is known of the file.
+    refuseWhenClosed();
     if (portion.kind === 'failed') {
       await end();
       return unreadFile(path, content, file, portion.reason);
@@ -116,6 +124,7 @@ export function createThreadedReader({
       return read;
     },
     async close() {
+      isClosed = true;
       clearTimeout(rest);
       await end();
     },

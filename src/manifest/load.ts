@@ -314,6 +314,8 @@ export function* readManifestFile(
 /** Reads one file of a tree, and lets other work go on meanwhile. What cannot be read is told in the file. */
 export interface FileReader {
   read(path: string, content: string | Uint8Array, file: FileOfTree): Promise<CachedFile>;
+  /** Breaks off what is being read: it and whatever is asked for later rejects. Absent: nothing lasts long. */
+  close?(): Promise<void>;
 }
 
 /** Of a file that a Git server leaves out, or that cannot even be held. */

@@ -92,4 +92,19 @@ describe('A file that is read by a thread', () => {
     const read = await reader.read('a.yaml', bytes(config('a')), { oid: '1' });
     expect(read.parsed.problems[0]?.message).toContain('cannot be read');
   });
+
+  it('is given up when the agent stops, and none is begun after it', async () => {
+    const reader = aReader({ deadlineMs: 60_000 });
+    await reader.read('first.yaml', bytes(config('a')), { oid: '1' });
+    const slow = bytes(config('a', `  a: [${'[],'.repeat(5 * MiB)}]`));
+    const reads = [
+      reader.read('slow.yaml', slow, { oid: '2' }),
+      reader.read('next.yaml', bytes(config('b')), { oid: '3' }),
+    ];
+    const settled = Promise.allSettled(reads);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await reader.close();
+    expect((await settled).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    await expect(reader.read('late.yaml', bytes(config('c')), { oid: '4' })).rejects.toThrow('the reader is closed');
+  }, 60_000);
 });
