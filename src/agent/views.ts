@@ -90,6 +90,8 @@ export function openViews({ cluster, clock, namespace, key: clusterKey }: ViewsO
   };
   const project = (object: KubeObject): KubeObject => projectConfig(object, clusterKey.checksumOf(object));
   const configView = (kind: 'ConfigMap' | 'Secret'): Reflection => open({ apiVersion: 'v1', kind }, project);
+  /** It never gets lost again. */
+  let hasKey = false;
   const patiently = async (awaited: Promise<unknown>): Promise<void> => {
     const waiting = new AbortController();
     const patience = clock.sleep(listPatienceMs, AbortSignal.any([signal, waiting.signal])).catch(() => undefined);
@@ -143,8 +145,12 @@ export function openViews({ cluster, clock, namespace, key: clusterKey }: ViewsO
         ? (['Secret', key.slice(7)] as const)
         : (['ConfigMap', key.slice(10)] as const);
       // The view keeps checksums only.
-      if (kind === 'Secret') await patiently(clusterKey.known);
-      if (kind === 'Secret') clusterKey.checksumOf(emptySecret);
+      if (kind === 'Secret' && !hasKey) {
+        await patiently(clusterKey.known);
+        // Throws while it is not.
+        clusterKey.checksumOf(emptySecret);
+        hasKey = true;
+      }
       const view = configView(kind);
       await listed(view, { apiVersion: 'v1', kind });
       return view.get(inNamespace, name)?.[seenField] as ConfigSeen | undefined;
