@@ -28,8 +28,10 @@ import {
 } from './repo.ts';
 import { isSameRepository } from './same-repository.ts';
 import { onDisk } from './store-errors.ts';
-import { createTransport, type Transport } from './transport.ts';
+import { createHttpWire } from './http-wire.ts';
+import { createTransport } from './transport.ts';
 import { createUploadPack, type UploadPack, type WireLimits } from './upload-pack.ts';
+import type { Wire } from './wire.ts';
 
 export interface RepoOptions {
   /** https:// or http://. Credentials in it are used and never shown. */
@@ -97,15 +99,15 @@ export async function openRepo(options: RepoOptions): Promise<GitRepo & { close(
         `The repository has moved to ${url}: name that with --git-url, or another may take its place`,
       ),
   });
-  return hushed(new HttpGitRepo(options, mirror, lock, transport), remote.auth);
+  return hushed(new MirroredRepo(options, mirror, lock, createHttpWire(transport)), remote.auth);
 }
 
-class HttpGitRepo implements GitRepo {
+class MirroredRepo implements GitRepo {
   readonly branch: string;
   readonly #dir: string;
   readonly #lock: FolderLock;
   readonly #mirror: LocalMirror;
-  readonly #transport: Transport;
+  readonly #wire: Wire;
   readonly #limits: GitLimits;
   readonly #upload: UploadPack;
   readonly #receive: ReceivePack;
@@ -123,15 +125,15 @@ class HttpGitRepo implements GitRepo {
   /** Fetches, pushes and compaction happen one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(options: RepoOptions, mirror: LocalMirror, lock: FolderLock, transport: Transport) {
+  constructor(options: RepoOptions, mirror: LocalMirror, lock: FolderLock, wire: Wire) {
     this.branch = options.branch;
     this.#dir = options.dir;
     this.#lock = lock;
     this.#mirror = mirror;
-    this.#transport = transport;
+    this.#wire = wire;
     this.#limits = { ...defaultGitLimits, ...options.limits };
-    this.#upload = createUploadPack(transport, this.#limits);
-    this.#receive = createReceivePack(transport, this.#limits);
+    this.#upload = createUploadPack(wire, this.#limits);
+    this.#receive = createReceivePack(wire, this.#limits);
     this.#log = options.log ?? silentLogger;
     this.#ancestry = new Ancestry({
       local: (commit) => this.#parents(commit),
@@ -207,7 +209,7 @@ class HttpGitRepo implements GitRepo {
     }
     throw new AgentError(
       'GIT_PROTOCOL',
-      `${this.#transport.url}: the branch ${this.branch} has another history and other files than before, as if another repository had taken the name; nothing of it is applied or written: name the right one with --git-url, or restart the agent to follow this one`,
+      `${this.#wire.url}: the branch ${this.branch} has another history and other files than before, as if another repository had taken the name; nothing of it is applied or written: name the right one with --git-url, or restart the agent to follow this one`,
     );
   }
 
@@ -409,7 +411,7 @@ class HttpGitRepo implements GitRepo {
   }
 
   async close(): Promise<void> {
-    await this.#transport.close();
+    await this.#wire.close();
     await this.#turn;
     this.#mirror.close();
     await this.#lock.release();

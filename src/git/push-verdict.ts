@@ -1,4 +1,5 @@
 import type { PushAnswer, RefUpdate } from './receive-pack.ts';
+import type { Refusal } from './wire.ts';
 
 /** What a push request came to. `done`: all its updates stand. The others as in PushResult. */
 export type PushVerdict =
@@ -30,8 +31,8 @@ export function judgePush(answer: PushAnswer, updates: readonly RefUpdate[]): Pu
   switch (answer.kind) {
     case 'lost':
       return { kind: 'unknown', reason: answer.reason };
-    case 'http':
-      return judgeStatus(answer.status, answer.text);
+    case 'refusal':
+      return judgeRefusal(answer);
     case 'report': {
       const failed = updates.flatMap(({ ref }) => {
         const status = answer.refs.get(ref);
@@ -53,14 +54,11 @@ export function judgePush(answer: PushAnswer, updates: readonly RefUpdate[]): Pu
   }
 }
 
-function judgeStatus(status: number, text: string): PushVerdict {
-  const reason = `HTTP ${status}${text}`;
-  if (status === 429) return { kind: 'busy', reason };
-  if (status === 408 || status >= 500) {
-    // A proxy gives up while Git behind it may still finish.
-    return { kind: 'unknown', reason };
-  }
-  if (status === 413)
+function judgeRefusal({ why, label, said }: Refusal): PushVerdict {
+  const reason = said === '' ? label : `${label}: ${said}`;
+  if (why === 'busy') return { kind: 'busy', reason };
+  if (why === 'failed') return { kind: 'unknown', reason };
+  if (why === 'size')
     return { kind: 'refused', reason: `${reason} (the server or its proxy limits the size of a push)` };
   return { kind: 'refused', reason };
 }

@@ -1,9 +1,9 @@
 import { AgentError } from '../lib/errors.ts';
 import { FLUSH, type Packet, pktLine, readPackets, readSideband, textOf } from './pkt-line.ts';
 import { readAdvert } from './ref-advert.ts';
-import type { Transport } from './transport.ts';
 import { failurePhase } from './transport-failures.ts';
-import { assertReadable, excerpt, type WireLimits } from './upload-pack.ts';
+import type { WireLimits } from './upload-pack.ts';
+import { readableBody, type Refusal, type Wire } from './wire.ts';
 
 export const NO_OBJECT = '0'.repeat(40);
 
@@ -22,27 +22,27 @@ export type PushAnswer =
       readonly refs: ReadonlyMap<string, string>;
       readonly remoteText: string;
     }
-  | { readonly kind: 'http'; readonly status: number; readonly text: string }
+  | Refusal
   /** The server may have acted. */
   | { readonly kind: 'lost'; readonly reason: string };
 
-/** The writing half of smart HTTP. */
+/** The writing half: protocol 0, the only one that there is. */
 export interface ReceivePack {
-  /** Whether several refs can be updated all or none. An HTTP answer instead: the server refuses writing. */
-  abilities(signal: AbortSignal): Promise<{ readonly atomic: boolean } | Extract<PushAnswer, { kind: 'http' }>>;
+  /** Whether several refs can be updated all or none. A refusal instead: the server lets nobody write. */
+  abilities(signal: AbortSignal): Promise<{ readonly atomic: boolean } | Refusal>;
   /** Whether the server is known to update several refs all or none: then nothing need be asked before a push. */
   readonly isKnownAtomic: boolean;
   /** One request. Rejects only when the server cannot have seen it, and with the signal's reason. */
   push(updates: readonly RefUpdate[], pack: Uint8Array, signal: AbortSignal): Promise<PushAnswer>;
 }
 
-const SERVICE = 'git-receive-pack';
+const SERVICE = 'receive-pack';
 const MAX_ADVERT_BYTES = 32 * 1024 * 1024;
 const MAX_REPORT_BYTES = 4 * 1024 * 1024;
-/** Statuses that say "you may not", as opposed to "not now". */
-const REFUSALS: readonly number[] = [401, 403, 404, 410];
+/** Those that say "you may not", as opposed to "not now". */
+const FINAL: readonly Refusal['why'][] = ['credentials', 'missing'];
 
-export function createReceivePack(transport: Transport, limits: WireLimits): ReceivePack {
+export function createReceivePack(wire: Wire, limits: WireLimits): ReceivePack {
   let known: readonly string[] | undefined;
 
   return {
@@ -52,20 +52,15 @@ export function createReceivePack(transport: Transport, limits: WireLimits): Rec
 
     async abilities(signal) {
       if (!known) {
-        const answer = await transport.exchange(
-          {
-            method: 'GET',
-            path: `/info/refs?service=${SERVICE}`,
-            timeoutMs: limits.pollTimeoutMs,
-            maxBytes: MAX_ADVERT_BYTES,
-          },
-          signal,
-        );
-        if (REFUSALS.includes(answer.status)) {
-          return { kind: 'http', status: answer.status, text: excerpt(answer.body) };
-        }
-        assertReadable(answer, transport.url, `application/x-${SERVICE}-advertisement`);
-        known = readAdvert([...readPackets(answer.body)], SERVICE).capabilities;
+        const question = {
+          service: SERVICE,
+          version: 0,
+          timeoutMs: limits.pollTimeoutMs,
+          maxBytes: MAX_ADVERT_BYTES,
+        } as const;
+        const answer = await wire.advertise(question, signal);
+        if (answer.kind === 'refusal' && FINAL.includes(answer.why)) return answer;
+        known = readAdvert([...readPackets(readableBody(answer, wire.url))], `git-${SERVICE}`).capabilities;
       }
       return { atomic: known.includes('atomic') };
     },
@@ -78,23 +73,19 @@ export function createReceivePack(transport: Transport, limits: WireLimits): Rec
         pktLine(`${before} ${after} ${ref}${index === 0 ? `\0 ${capabilities}` : ''}`),
       );
       try {
-        const answer = await transport.exchange(
+        const answer = await wire.call(
           {
-            method: 'POST',
-            path: `/${SERVICE}`,
-            headers: {
-              'content-type': `application/x-${SERVICE}-request`,
-              accept: `application/x-${SERVICE}-result`,
-            },
+            service: SERVICE,
+            version: 0,
             body: Buffer.concat([...commands, FLUSH, pack]),
             timeoutMs: limits.pushTimeoutMs,
             maxBytes: MAX_REPORT_BYTES,
           },
           signal,
         );
-        if (answer.status !== 200) {
+        if (answer.kind === 'refusal') {
           known = undefined;
-          return { kind: 'http', status: answer.status, text: excerpt(answer.body) };
+          return answer;
         }
         return readReport(answer.body, capabilities.includes('side-band-64k'));
       } catch (error) {

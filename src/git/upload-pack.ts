@@ -1,7 +1,7 @@
 import { AgentError } from '../lib/errors.ts';
 import { DELIMITER, FLUSH, malformed, type Packet, pktLine, readPackets, readSideband, textOf } from './pkt-line.ts';
 import { assertSha1, foreignFormat, readAdvert } from './ref-advert.ts';
-import type { Answer, Transport } from './transport.ts';
+import { readableBody, type Wire, type WireAnswer } from './wire.ts';
 
 export interface WireLimits {
   readonly pollTimeoutMs: number;
@@ -32,7 +32,7 @@ export interface FetchedPack {
   readonly bytes: Buffer | undefined;
 }
 
-/** The reading half of smart HTTP: protocol 2, or 0 where a server, or what stands before it, knows nothing newer. */
+/** The reading half: protocol 2, or 0 where a server, or what stands before it, knows nothing newer. */
 export interface UploadPack {
   /** All refs that begin with one of the prefixes. One request once the server's abilities are known. */
   listRefs(prefixes: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, ServerRef>>;
@@ -47,61 +47,43 @@ export interface UploadPack {
 const MAX_REFS_BYTES = 32 * 1024 * 1024;
 /** Larger files are not read anyway, so a server that can leave them out does. */
 const LARGEST_FILE_BYTES = 16 * 1024 * 1024;
-const SERVICE = 'git-upload-pack';
+const SERVICE = 'upload-pack';
 
 type Abilities =
   | { readonly version: 2; readonly fetch: readonly string[] }
   | { readonly version: 0; readonly capabilities: readonly string[] };
 
-export function createUploadPack(transport: Transport, limits: WireLimits): UploadPack {
+export function createUploadPack(wire: Wire, limits: WireLimits): UploadPack {
   let known: Abilities | undefined;
-  /** A proxy lets the header that asks for protocol 2 through to the advertisement and not to what is asked by POST. */
-  let isHeaderLost = false;
+  /** A proxy lets through that protocol 2 is asked for with the advertisement, and not with what is called. */
+  let isVersionLost = false;
 
   const advert = async (signal: AbortSignal): Promise<{ abilities: Abilities; packets: Packet[] }> => {
-    const path = `/info/refs?service=${SERVICE}`;
-    const answer = await retried(signal, () =>
-      transport.exchange(
-        {
-          method: 'GET',
-          path,
-          headers: isHeaderLost ? {} : { 'git-protocol': 'version=2' },
-          timeoutMs: limits.pollTimeoutMs,
-          maxBytes: MAX_REFS_BYTES,
-        },
-        signal,
-      ),
-    );
-    assertReadable(answer, transport.url, `application/x-${SERVICE}-advertisement`);
-    const packets = [...readPackets(answer.body)];
+    const question = {
+      service: SERVICE,
+      version: isVersionLost ? 0 : 2,
+      timeoutMs: limits.pollTimeoutMs,
+      maxBytes: MAX_REFS_BYTES,
+    } as const;
+    const answer = await retried(signal, () => wire.advertise(question, signal));
+    const packets = [...readPackets(readableBody(answer, wire.url))];
     const abilities = abilitiesOf(packets);
     known = abilities;
     return { abilities, packets };
   };
 
   const post = async (lines: readonly Buffer[], signal: AbortSignal, fetching: boolean): Promise<Buffer> => {
-    const isNew = known?.version === 2;
-    const answer = await retried(signal, () =>
-      transport.exchange(
-        {
-          method: 'POST',
-          path: `/${SERVICE}`,
-          headers: {
-            ...(isNew ? { 'git-protocol': 'version=2' } : {}),
-            'content-type': `application/x-${SERVICE}-request`,
-            accept: `application/x-${SERVICE}-result`,
-          },
-          body: Buffer.concat(lines),
-          timeoutMs: fetching ? limits.fetchTimeoutMs : limits.pollTimeoutMs,
-          maxBytes: fetching ? limits.maxPackBytes : MAX_REFS_BYTES,
-        },
-        signal,
-      ),
-    );
+    const call = {
+      service: SERVICE,
+      version: known?.version ?? 0,
+      body: Buffer.concat(lines),
+      timeoutMs: fetching ? limits.fetchTimeoutMs : limits.pollTimeoutMs,
+      maxBytes: fetching ? limits.maxPackBytes : MAX_REFS_BYTES,
+    } as const;
+    const answer = await retried(signal, () => wire.call(call, signal));
     // The server may have been replaced by another one: ask again what it can do.
-    if (answer.status !== 200) known = undefined;
-    assertReadable(answer, transport.url, `application/x-${SERVICE}-result`);
-    return answer.body;
+    if (answer.kind === 'refusal' && answer.why !== 'stranger') known = undefined;
+    return readableBody(answer, wire.url);
   };
 
   const abilities = async (signal: AbortSignal): Promise<Abilities> => known ?? (await advert(signal)).abilities;
@@ -119,7 +101,7 @@ export function createUploadPack(transport: Transport, limits: WireLimits): Uplo
         new Map([...refs].filter(([name]) => prefixes.some((prefix) => name.startsWith(prefix))));
       if (known?.version !== 2) {
         const { abilities, packets } = await advert(signal);
-        if (abilities.version === 0) return wanted(readAdvert(packets, SERVICE).refs);
+        if (abilities.version === 0) return wanted(readAdvert(packets, `git-${SERVICE}`).refs);
       }
       const lines = [
         pktLine('command=ls-refs\n'),
@@ -130,9 +112,9 @@ export function createUploadPack(transport: Transport, limits: WireLimits): Uplo
       ];
       const body = await post(lines, signal, false);
       if (!isOldAnswer(body)) return wanted(readRefLines(body));
-      isHeaderLost = true;
+      isVersionLost = true;
       const { packets } = await advert(signal);
-      return wanted(readAdvert(packets, SERVICE).refs);
+      return wanted(readAdvert(packets, `git-${SERVICE}`).refs);
     },
 
     async givesAnyCommit(signal) {
@@ -146,7 +128,7 @@ export function createUploadPack(transport: Transport, limits: WireLimits): Uplo
     async fetch(wish, signal) {
       const body = await fetchAs(await abilities(signal), wish, signal);
       if (!isOldAnswer(body) || known?.version !== 2) return readPack(body);
-      isHeaderLost = true;
+      isVersionLost = true;
       return readPack(await fetchAs((await advert(signal)).abilities, wish, signal));
     },
   };
@@ -154,7 +136,8 @@ export function createUploadPack(transport: Transport, limits: WireLimits): Uplo
 
 function abilitiesOf(packets: readonly Packet[]): Abilities {
   const lines = packets.flatMap((packet) => (packet.kind === 'data' ? [textOf(packet.payload)] : []));
-  if (!lines.includes('version 2')) return { version: 0, capabilities: readAdvert(packets, SERVICE).capabilities };
+  if (!lines.includes('version 2'))
+    return { version: 0, capabilities: readAdvert(packets, `git-${SERVICE}`).capabilities };
   const valueOf = (name: string): string | undefined =>
     lines.find((line) => line.startsWith(`${name}=`))?.slice(name.length + 1);
   const format = valueOf('object-format') ?? 'sha1';
@@ -238,7 +221,7 @@ function* from(first: Packet, rest: Iterator<Packet>): Generator<Packet> {
 }
 
 /** Reading is harmless to repeat, and a kept connection may have died unnoticed. */
-async function retried(signal: AbortSignal, exchange: () => Promise<Answer>): Promise<Answer> {
+async function retried(signal: AbortSignal, exchange: () => Promise<WireAnswer>): Promise<WireAnswer> {
   try {
     return await exchange();
   } catch (error) {
@@ -251,34 +234,4 @@ function isClosedConnection(error: unknown): boolean {
   const cause = error instanceof AgentError ? error.cause : undefined;
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
   return code === 'UND_ERR_SOCKET' || code === 'ECONNRESET';
-}
-
-/** Maps an HTTP status of a reading request to an AgentError. */
-export function assertReadable({ status, contentType, body }: Answer, url: string, expected: string): void {
-  if (status === 200 && contentType.trim().toLowerCase().startsWith(expected)) return;
-  const said = status === 200 ? '' : excerpt(body);
-  if (status === 401 || status === 403) {
-    throw new AgentError('GIT_AUTH', `${url}: the Git server refuses the credentials (HTTP ${status})${said}`);
-  }
-  if (status === 404 || status === 410) {
-    throw new AgentError(
-      'GIT_NOT_FOUND',
-      `${url}: no such repository, or the credentials may not see it (HTTP ${status})${said}`,
-    );
-  }
-  if (status === 200) {
-    throw new AgentError('GIT_PROTOCOL', `${url}: not a Git server (answered ${contentType || 'no content type'})`);
-  }
-  const code = status === 429 || status >= 500 ? 'GIT_UNREACHABLE' : 'GIT_PROTOCOL';
-  throw new AgentError(code, `${url}: the Git server answers HTTP ${status}${said}`);
-}
-
-/** What a server said for people, in one line. */
-export function excerpt(body: Buffer): string {
-  const text = body
-    .toString('utf8', 0, 2_000)
-    .replace(/<[^>]*>/g, ' ')
-    .replace(/\s+/g, ' ')
-    .trim();
-  return text === '' ? '' : `: ${text.slice(0, 300)}`;
 }

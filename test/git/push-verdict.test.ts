@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { judgePush } from '../../src/git/push-verdict.ts';
 import { NO_OBJECT, type PushAnswer, type RefUpdate } from '../../src/git/receive-pack.ts';
+import type { Refusal } from '../../src/git/wire.ts';
 
 const branch: RefUpdate = { ref: 'refs/heads/main', before: 'a'.repeat(40), after: 'b'.repeat(40) };
 const tag: RefUpdate = { ref: 'refs/tags/r/1', before: NO_OBJECT, after: 'c'.repeat(40) };
@@ -16,6 +17,8 @@ const report = (main: string | undefined, tagged: string | undefined, unpack = '
     ].flatMap(([ref, status]) => (ref !== undefined && status !== undefined ? [[ref, status] as const] : [])),
   ),
 });
+
+const refusal = (why: Refusal['why'], label: string): PushAnswer => ({ kind: 'refusal', why, label, said: '' });
 
 describe('what a push came to', () => {
   it.each<[string, PushAnswer, string]>([
@@ -41,10 +44,10 @@ describe('what a push came to', () => {
     ['only half of the refs', report('ok', 'hook declined'), 'unknown'],
     ['a ref that is not reported', report(undefined, 'ok'), 'unknown'],
     ['no answer', { kind: 'lost', reason: 'reset' }, 'unknown'],
-    ['a proxy that gave up', { kind: 'http', status: 504, text: '' }, 'unknown'],
-    ['missing permission', { kind: 'http', status: 403, text: '' }, 'refused'],
-    ['a limit of the size', { kind: 'http', status: 413, text: '' }, 'refused'],
-    ['a limit of the rate', { kind: 'http', status: 429, text: '' }, 'busy'],
+    ['a proxy that gave up', refusal('failed', 'HTTP 504'), 'unknown'],
+    ['missing permission', refusal('credentials', 'HTTP 403'), 'refused'],
+    ['a limit of the size', refusal('size', 'HTTP 413'), 'refused'],
+    ['a limit of the rate', refusal('busy', 'HTTP 429'), 'busy'],
   ])('%s', (_, answer, kind) => {
     expect(judgePush(answer, [branch, tag]).kind).toBe(kind);
   });
