@@ -83,9 +83,17 @@ async function runNamedCommand(context: CommandContext): Promise<number> {
     .command('validate')
     .argument('<path...>', 'folders with manifests, or single files')
     .option('--json', 'one JSON object a line')
-    .option('--default-namespace <name>', 'namespace of objects that name none', 'default')
-    .option('--mesh-provider <name>', 'router of Canaries that name none', 'kubernetes')
-    .option('--min-interval <duration>', 'shorter analysis intervals are raised to this', '10s')
+    .option(
+      '--config <file>',
+      "the agent's settings file, for its tenants and all else that it refuses by its settings",
+    )
+    .option(
+      '--root <dir>',
+      "the repository's root, from which folders in the settings count; that of the checkout when absent",
+    )
+    .option('--default-namespace <name>', 'namespace of objects that name none (default: "default")')
+    .option('--mesh-provider <name>', 'router of Canaries that name none (default: "kubernetes")')
+    .option('--min-interval <duration>', 'shorter analysis intervals are raised to this (default: "10s")')
     .description('say everything that is wrong with manifests, without a cluster; exit code 3 when there are errors')
     .action((paths: string[], options: ValidateOptions) =>
       finish(import('./validate.ts').then(({ validate }) => validate(context, paths, options))),

@@ -4,9 +4,10 @@ import { join, sep } from 'node:path';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { isManifestFile, type LoadSettings } from '../manifest/load.ts';
 import type { Problem } from '../manifest/types.ts';
+import { placeIn } from './repository-root.ts';
 
 export interface ManifestFiles {
-  /** By path as it is shown: within a single folder from there, else as it was named. */
+  /** By path as it is shown: from the repository's root where that is known, within a single folder from there, else as it was named. */
   readonly files: ReadonlyMap<string, ManifestContent>;
   /** What could not be read. */
   readonly problems: readonly Problem[];
@@ -21,10 +22,14 @@ export interface ManifestContent {
 const linkMode = '120000';
 
 /**
- * The files of folders that would be applied, and all files that are named one by one, read as Git would hold them. Throws CONFIG_INVALID
- * where something that is named is not there.
+ * The files of folders that would be applied, and all files that are named one by one, read as Git would hold them. `root`: that of the
+ * repository, without links in its path; undefined: each folder counts as one. Throws CONFIG_INVALID where something that is named is not there.
  */
-export async function readManifests(paths: readonly string[], settings: LoadSettings): Promise<ManifestFiles> {
+export async function readManifests(
+  paths: readonly string[],
+  settings: LoadSettings,
+  root?: string,
+): Promise<ManifestFiles> {
   const files = new Map<string, ManifestContent>();
   const problems: Problem[] = [];
   const seen = new Set<string>();
@@ -59,7 +64,7 @@ export async function readManifests(paths: readonly string[], settings: LoadSett
       const file = join(folder, entry.name);
       if (entry.isDirectory()) {
         if (!entry.name.startsWith('.')) await walk(file, here, shownAs);
-      } else if (isManifestFile(here, settings)) {
+      } else if (isManifestFile(root === undefined ? here : shownAs(here), settings)) {
         if (entry.isFile()) await take(file, shownAs(here));
         else if (entry.isSymbolicLink()) {
           found += 1;
@@ -69,19 +74,30 @@ export async function readManifests(paths: readonly string[], settings: LoadSett
     }
   };
 
+  const below = settings.path === '' ? '' : ` (only what is below git-path, ${settings.path}, is)`;
+  const placeOf = async (named: string): Promise<string | undefined> =>
+    root === undefined ? undefined : placeIn(root, await realpath(named));
+  const takeNamed = async (named: string): Promise<void> => {
+    const path = (await placeOf(named)) ?? named.split(sep).join('/');
+    await take(named, path);
+    if (root !== undefined && !isManifestFile(path, settings))
+      tell(path, 'warning', `it would not be applied from there${below}`);
+  };
+
   for (const named of paths) {
     const entry = await stat(named).catch((cause: unknown) => {
       throw new AgentError('CONFIG_INVALID', `${named} cannot be read: ${messageOf(cause)}`, { cause });
     });
     if (!entry.isDirectory()) {
-      if (entry.isFile()) await take(named, named.split(sep).join('/'));
+      if (entry.isFile()) await takeNamed(named);
       else throw new AgentError('CONFIG_INVALID', `${named} is neither a file nor a folder`);
       continue;
     }
-    const base = named.split(sep).join('/').replace(/\/+$/, '');
+    const place = await placeOf(named);
+    const base = place ?? (paths.length === 1 ? '' : named.split(sep).join('/').replace(/\/+$/, ''));
     const before = found;
-    await walk(named, '', (inside) => (paths.length === 1 ? inside : inside === '' ? base : `${base}/${inside}`));
-    if (found === before) tell(named, 'warning', 'there is no YAML or JSON file in it that would be applied');
+    await walk(named, '', (inside) => [base, inside].filter((part) => part !== '').join('/'));
+    if (found === before) tell(named, 'warning', `there is no YAML or JSON file in it that would be applied${below}`);
   }
   return { files, problems };
 }

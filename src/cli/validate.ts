@@ -1,47 +1,49 @@
 import { scopedAsDefined } from '../manifest/normalise.ts';
 import { readFileSync } from 'node:fs';
 import { checkManifests } from '../agent/check.ts';
+import type { AgentSettings } from '../agent/deps.ts';
 import { appsOf } from '../canary/app.ts';
-import { parseGoDuration } from '../lib/duration.ts';
-import { AgentError } from '../lib/errors.ts';
+import { readSettings } from '../config/settings.ts';
 import { sha256Hex } from '../lib/hash.ts';
+import { atOnce } from '../lib/turns.ts';
 import type { KnownFields } from '../manifest/checks/fields.ts';
 import { loadTree } from '../manifest/load.ts';
 import { createLineFinder } from '../manifest/locate.ts';
-import type { Problem } from '../manifest/types.ts';
+import { type Bounds, leavingOutRefused, type Within } from '../manifest/refused.ts';
+import type { Manifest, Problem } from '../manifest/types.ts';
 import { validateManifests } from '../manifest/validate.ts';
-import { type CommandContext, exitCodes } from './command-line.ts';
+import { agentSettings } from './agent-settings.ts';
+import { type CommandContext, exitCodes, readSettingsFile } from './command-line.ts';
 import { checkCustomResources } from './custom-resources.ts';
 import { readManifests } from './manifest-files.ts';
+import { repositoryRoot } from './repository-root.ts';
+import { checkSettings } from './settings-check.ts';
 
 export interface ValidateOptions {
   readonly json?: boolean;
-  readonly defaultNamespace: string;
-  readonly meshProvider: string;
-  /** A Go duration: the agent's setting. */
-  readonly minInterval: string;
+  /** The agent's settings file. Absent: its defaults count, and there are no tenants. */
+  readonly config?: string;
+  /** The root of the repository. Absent: that of the checkout in which the paths stand. */
+  readonly root?: string;
+  /** These three as of `serin run`; they win over the file. */
+  readonly defaultNamespace?: string;
+  readonly meshProvider?: string;
+  readonly minInterval?: string;
 }
 
-/** `serin validate PATH...`: every problem of files and folders, one a line. Exit code 3 when there are errors. */
+/**
+ * `serin validate PATH...`: every problem of files and folders, one a line. Exit code 3 when there are errors. Throws CONFIG_INVALID where
+ * a setting is wrong, a path is not there, or where it stands in the repository matters and cannot be told.
+ */
 export async function validate(
   { output }: CommandContext,
   paths: readonly string[],
   options: ValidateOptions,
 ): Promise<number> {
-  const minIntervalMs = parseGoDuration(options.minInterval);
-  if (minIntervalMs === undefined)
-    throw new AgentError(
-      'CONFIG_INVALID',
-      `--min-interval: "${options.minInterval}" is no duration; write it like 10s`,
-    );
-  const settings = {
-    path: '',
-    ledgerDir: '.releases',
-    defaultNamespace: options.defaultNamespace,
-    provider: options.meshProvider,
-    minIntervalMs,
-  };
-  const read = await readManifests(paths, settings);
+  const { own, ...settings } = await settingsOf(options);
+  const isPlaced = options.root !== undefined || settings.path !== '' || settings.tenancy !== undefined;
+  const root = isPlaced ? await repositoryRoot(paths, options.root) : undefined;
+  const read = await readManifests(paths, settings, root);
   const files = new Map(
     [...read.files].map(([path, { content, mode }]) => [
       path,
@@ -50,9 +52,14 @@ export async function validate(
   );
   const contents = new Map([...read.files].map(([path, { content }]) => [path, content]));
   const textOf = (path: string): string | undefined => contents.get(path)?.toString('utf8');
-  const loaded = loadTree(files, contents, undefined, settings);
-  const manifests = scopedAsDefined(loaded.manifests);
-  const { problems } = loaded;
+  const bounds = { ...settings, ...(own ? { own } : {}) };
+  // Without the agent's settings nobody knows where it lives: what is its own where it is installed as we say is only a warning.
+  const loaded = loadTree(files, contents, undefined, options.config === undefined ? settings : bounds);
+  const scoped = scopedAsDefined(loaded.manifests);
+  const within = bounded(scoped, bounds);
+  const [manifests, refusals] =
+    options.config === undefined ? [scoped, within.problems.map(asAssumed)] : [within.manifests, within.problems];
+  const problems = [...loaded.problems, ...refusals];
   const canaries = (): readonly Problem[] =>
     checkManifests(manifests, appsOf(manifests, settings.defaultNamespace), settings, textOf);
   const lineOf = createLineFinder(textOf);
@@ -70,6 +77,30 @@ export async function validate(
   }
   return errors > 0 ? exitCodes.found : exitCodes.done;
 }
+
+/** As the agent would read them from the same file. */
+async function settingsOf({
+  config,
+  defaultNamespace,
+  meshProvider,
+  minInterval,
+}: ValidateOptions): Promise<AgentSettings> {
+  const file = await readSettingsFile(config);
+  const flags = { 'default-namespace': defaultNamespace, 'mesh-provider': meshProvider, 'min-interval': minInterval };
+  const raw = readSettings({ flags, environment: {}, file: file.values });
+  checkSettings(raw);
+  return agentSettings(raw, { tenants: file.tenants });
+}
+
+/** Once more, now that definitions in Git have told which kinds have no namespace. */
+const bounded = (manifests: readonly Manifest[], bounds: Bounds): Within =>
+  atOnce(leavingOutRefused(manifests, bounds));
+
+const asAssumed = (problem: Problem): Problem => ({
+  ...problem,
+  severity: 'warning',
+  hint: `${problem.hint ?? ''}; where the agent has other settings, name its settings file with --config`,
+});
 
 function knownFields(): KnownFields {
   const file = new URL('../../fixtures/kubernetes/fields.json', import.meta.url);

@@ -4,7 +4,7 @@ import type { Deps } from '../../src/agent/deps.ts';
 import { createTelemetry } from '../../src/agent/telemetry.ts';
 import { parseCanary } from '../../src/canary/parse.ts';
 import { parseStatus } from '../../src/canary/status.ts';
-import { agentSettings } from '../../src/cli/run.ts';
+import { agentSettings } from '../../src/cli/agent-settings.ts';
 import type { Cluster } from '../../src/cluster/cluster.ts';
 import { readSettings } from '../../src/config/settings.ts';
 import type { GitRepo } from '../../src/git/repo.ts';

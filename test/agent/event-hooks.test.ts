@@ -4,7 +4,7 @@ import { createEventHooks } from '../../src/agent/event-hooks.ts';
 import { createTelemetry } from '../../src/agent/telemetry.ts';
 import { parseCanary } from '../../src/canary/parse.ts';
 import type { CanaryEvent } from '../../src/canary/types.ts';
-import { agentSettings } from '../../src/cli/run.ts';
+import { agentSettings } from '../../src/cli/agent-settings.ts';
 import type { Cluster } from '../../src/cluster/cluster.ts';
 import { readSettings } from '../../src/config/settings.ts';
 import type { GitRepo } from '../../src/git/repo.ts';

@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { agentSettings, readableTokens } from '../../src/cli/run.ts';
+import { agentSettings } from '../../src/cli/agent-settings.ts';
+import { readableTokens } from '../../src/cli/run.ts';
 import { withTempDir } from '../helpers/temp-repo.ts';
 import { readSettings } from '../../src/config/settings.ts';
 

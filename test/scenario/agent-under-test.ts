@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { type Agent, startAgent } from '../../src/agent/agent.ts';
 import { createTelemetry } from '../../src/agent/telemetry.ts';
-import { agentSettings } from '../../src/cli/run.ts';
+import { agentSettings } from '../../src/cli/agent-settings.ts';
 import { openCluster } from '../../src/cluster/client.ts';
 import { readSettings } from '../../src/config/settings.ts';
 import { openRepo } from '../../src/git/open-repo.ts';

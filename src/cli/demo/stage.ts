@@ -12,7 +12,7 @@ import { createLogger, silentLogger } from '../../lib/log.ts';
 import { runGit } from '../../sandbox/git-command.ts';
 import { type Load, startLoad } from '../../sandbox/traffic/load.ts';
 import type { Sandbox } from '../../sandbox/types.ts';
-import { agentSettings } from '../run.ts';
+import { agentSettings } from '../agent-settings.ts';
 import { layGround, projectRoot } from '../sandbox/ground.ts';
 import { version } from '../version.ts';
 

@@ -1,0 +1,84 @@
+import type { AgentSettings } from '../agent/deps.ts';
+import type { InconclusivePolicy } from '../canary/types.ts';
+import { listOf, type RawSettings } from '../config/settings.ts';
+import { readTenants } from '../config/tenants.ts';
+import { parseGoDuration } from '../lib/duration.ts';
+import { AgentError } from '../lib/errors.ts';
+import { createTenancy } from '../manifest/tenancy.ts';
+import { version } from './version.ts';
+
+/** What settings say that is more than text, and what only the machine knows. */
+export interface Surroundings {
+  /** `tenants` of the settings file; undefined: there are none. */
+  readonly tenants?: unknown;
+  /** Namespace of the pod that the agent runs in. Absent: it runs elsewhere. */
+  readonly podNamespace?: string | undefined;
+}
+
+/** The settings as the agent takes them. Throws CONFIG_INVALID. */
+export function agentSettings(raw: RawSettings, { tenants, podNamespace: pod }: Surroundings = {}): AgentSettings {
+  const path = folderOf('git-path', raw['git-path']);
+  const namespaces = [...new Set([raw['agent-namespace'], ...(pod === undefined ? [] : [pod])])];
+  const own = { namespaces, isShared: namespaces.includes(raw['namespace']) };
+  const ms = (text: string): number => parseGoDuration(text) ?? 0;
+  return {
+    namespace: raw['agent-namespace'],
+    defaultNamespace: raw['default-namespace'],
+    path,
+    ...(raw['sync-own-namespace'] === 'true' ? {} : { own }),
+    ...(tenants === undefined ? {} : { tenancy: createTenancy(readTenants(tenants, path)) }),
+    ledgerDir: folderOf('ledger-dir', raw['ledger-dir']) || '.releases',
+    write: raw['write'] === 'none' ? 'none' : 'direct',
+    tagPrefix: raw['tag-prefix'],
+    author: { name: raw['git-author-name'], email: raw['git-author-email'] },
+    clusterName: raw['cluster-name'],
+    version,
+    pollIntervalMs: ms(raw['git-poll-interval']),
+    resyncSchedule: raw['resync-schedule'],
+    prune: raw['prune'] === 'true',
+    pruneAnything: raw['prune-anything'] === 'true',
+    suspend: raw['suspend'] === 'true',
+    provider: raw['mesh-provider'],
+    metricsServer: raw['metrics-server'],
+    minIntervalMs: ms(raw['min-interval']),
+    inconclusive: {
+      noTraffic: raw['inconclusive-no-traffic'] as InconclusivePolicy['noTraffic'],
+      noSeries: raw['inconclusive-no-series'] as InconclusivePolicy['noSeries'],
+      unreachable: raw['inconclusive-unreachable'] as InconclusivePolicy['unreachable'],
+    },
+    ingressAnnotationsPrefix: raw['ingress-annotations-prefix'],
+    ...(raw['ingress-class'] === '' ? {} : { ingressClass: raw['ingress-class'] }),
+    selectorLabels: listOf(raw['selector-labels']),
+    includeLabelPrefix: listOf(raw['include-label-prefix']),
+    configTracking: raw['enable-config-tracking'] === 'true',
+    eventSource: raw['event-source'],
+    noCrossNamespaceRefs: raw['no-cross-namespace-refs'] === 'true',
+    podLogs: raw['pod-logs'] === 'true',
+    gateHost: raw['gate-host'] || `serin.${raw['agent-namespace']}`,
+    ...notifierOf(raw),
+    ...(raw['namespace'] === '' ? {} : { watchNamespace: raw['namespace'] }),
+    ...(raw['event-webhook'] === '' ? {} : { eventWebhook: raw['event-webhook'] }),
+  };
+}
+
+/** Throws CONFIG_INVALID that names the setting, never its value: the URL is a secret. */
+function notifierOf(raw: RawSettings): Pick<AgentSettings, 'notifier'> {
+  const [address, channel, username] = [raw['slack-url'], raw['slack-channel'], raw['slack-user']];
+  if (address === '') return {};
+  if (!/^https?:\/\//i.test(address) || !URL.canParse(address))
+    throw new AgentError('CONFIG_INVALID', '--slack-url (SERIN_SLACK_URL, SLACK_URL): it is no http or https URL');
+  if (channel === '') throw new AgentError('CONFIG_INVALID', '--slack-channel: it is needed with --slack-url');
+  if (username === '') throw new AgentError('CONFIG_INVALID', '--slack-user: it is needed with --slack-url');
+  const [token, proxy] = [raw['slack-token'], raw['slack-proxy-url']];
+  return {
+    notifier: { address, channel, username, ...(token === '' ? {} : { token }), ...(proxy === '' ? {} : { proxy }) },
+  };
+}
+
+/** A folder inside the repository as Git spells it: no slash around it, no `.` in it. */
+function folderOf(name: string, text: string): string {
+  const parts = text.split('/').filter((part) => part !== '' && part !== '.');
+  if (parts.includes('..'))
+    throw new AgentError('CONFIG_INVALID', `--${name} is ${text}; name a folder inside the repository`);
+  return parts.join('/');
+}
