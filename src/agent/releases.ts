@@ -482,10 +482,13 @@ export function createReleases(options: ReleasesOptions): Releases {
       const isOpen = outcome === undefined && status.phase === 'Failed' && candidate.id === record.id;
       return isOpen && record.judged !== undefined && isOf(record.judged, status);
     },
-    isRejectedTip(canary, { phase }) {
+    isRejectedTip(canary, status) {
       const key = keyOf(canary);
-      const [record, candidate] = [recordOf(canary), candidateOf(key, phase)];
-      if (!candidate || candidate.id === record?.id) return false;
+      const [record, candidate] = [recordOf(canary), candidateOf(key, status.phase)];
+      if (!candidate) return false;
+      // It has begun. Until a status names it, it may look like what the primary runs, as it did before it began.
+      if (candidate.id === record?.id)
+        return record.outcome === undefined && record.judged !== undefined && !isOf(record.judged, status);
       const { content, images } = candidate;
       if (record?.outcome?.verdict === 'rolled-back' && record.content === content) return true;
       // Others may have been released since.

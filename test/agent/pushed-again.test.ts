@@ -144,6 +144,24 @@ describe('a version that could not be promoted and is pushed again', () => {
     holdAtRest(stage);
   });
 
+  it('is judged also where the status that is to name it does not reach the cluster', async () => {
+    const stage = await onTheWayBack();
+    let lost = 0;
+    stage.cluster.onRequest = (ref, manager) => {
+      const isBegun = stage.told.at(-1)?.startsWith('New revision detected!');
+      if (lost > 0 || !isBegun || ref.kind !== 'Canary' || manager !== canaryManager) return;
+      lost += 1;
+      throw new AgentError('CLUSTER_UNREACHABLE', 'the API server is away');
+    };
+    stage.push({ version: 1 });
+    stage.wakeSync();
+    await stage.run(300_000);
+    expect(lost).toBe(1);
+    expect(stage.outcomes.map(({ verdict }) => verdict)).toEqual(['adopted', 'rolled-back', 'promoted']);
+    expect([primaryImage(stage), stage.status.phase]).toEqual(['app:1', 'Succeeded']);
+    holdAtRest(stage);
+  });
+
   it('is still nothing to judge where Git goes back to what was promoted', async () => {
     const stage = await onTheWayBack();
     await stage.run(300_000);
