@@ -34,7 +34,8 @@ export function createOutput(stream: OutputStream, environment: Readonly<Record<
       .map((part) => (isSequence(part) ? part : plainText(part)))
       .join('');
   const draw = (lines: readonly string[]): void => {
-    const width = Math.max(20, (stream.columns ?? 120) - 1);
+    // A terminal without a window says 0: `script`, `docker run -t`, a build's log.
+    const width = Math.max(20, (stream.columns || 120) - 1);
     stream.write(`${lines.map((line) => cut(plain(line), width)).join('\n')}\n`);
     liveLines = lines.length;
   };

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream';
-import { hermeticGit } from './git-command.ts';
+import { hermeticEnvironment } from './git-command.ts';
 
 interface BackendCall {
   readonly root: string;
@@ -21,21 +21,21 @@ export function runBackend(call: BackendCall): Promise<void> {
   const { request, response } = call;
   const url = new URL(request.url ?? '/', 'http://localhost');
   const header = (name: string): string => String(request.headers[name] ?? '');
-  const variables = [
-    `GIT_PROJECT_ROOT=${call.root}`,
-    'GIT_HTTP_EXPORT_ALL=1',
-    `PATH_INFO=${decodeURIComponent(url.pathname)}`,
-    `QUERY_STRING=${url.search.slice(1)}`,
-    `REQUEST_METHOD=${request.method ?? 'GET'}`,
-    `CONTENT_TYPE=${header('content-type')}`,
-    `HTTP_CONTENT_ENCODING=${header('content-encoding')}`,
-    `REMOTE_USER=${call.user}`,
-    'REMOTE_ADDR=127.0.0.1',
-    ...(request.headers['content-length'] ? [`CONTENT_LENGTH=${header('content-length')}`] : []),
-    ...(call.protocolV2 && header('git-protocol') ? [`GIT_PROTOCOL=${header('git-protocol')}`] : []),
-  ];
-  const [command, ...prefix] = hermeticGit(variables);
-  const backend = spawn(command, [...prefix, 'http-backend'], { stdio: ['pipe', 'pipe', 'ignore'] });
+  const variables: Record<string, string> = {
+    GIT_PROJECT_ROOT: call.root,
+    GIT_HTTP_EXPORT_ALL: '1',
+    PATH_INFO: decodeURIComponent(url.pathname),
+    QUERY_STRING: url.search.slice(1),
+    REQUEST_METHOD: request.method ?? 'GET',
+    CONTENT_TYPE: header('content-type'),
+    HTTP_CONTENT_ENCODING: header('content-encoding'),
+    REMOTE_USER: call.user,
+    REMOTE_ADDR: '127.0.0.1',
+  };
+  if (request.headers['content-length']) variables['CONTENT_LENGTH'] = request.headers['content-length'];
+  if (call.protocolV2 && header('git-protocol')) variables['GIT_PROTOCOL'] = header('git-protocol');
+  const env = hermeticEnvironment(variables);
+  const backend = spawn('git', ['http-backend'], { env, stdio: ['pipe', 'pipe', 'ignore'] });
   // An early exit of git closes its stdin; what it said is in its output.
   pipeline(request, backend.stdin, () => undefined);
   request.on('data', (chunk: Buffer) => call.onBytesIn(chunk.length));

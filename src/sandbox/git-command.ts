@@ -1,18 +1,24 @@
 import { spawn } from 'node:child_process';
 
-const unset = [
+const unset = new Set([
   'GIT_DIR',
   'GIT_WORK_TREE',
   'GIT_INDEX_FILE',
   'GIT_OBJECT_DIRECTORY',
   'GIT_PROTOCOL',
   'GIT_QUARANTINE_PATH',
-];
+]);
 
-/** A git command line that sees no configuration of the user or machine and no repository of a surrounding hook. */
-export function hermeticGit(variables: readonly string[] = []): readonly [string, ...string[]] {
-  const settings = ['GIT_CONFIG_GLOBAL=/dev/null', 'GIT_CONFIG_NOSYSTEM=1', 'GIT_TERMINAL_PROMPT=0', 'LC_ALL=C'];
-  return ['env', ...unset.flatMap((name) => ['-u', name]), ...settings, ...variables, 'git'];
+/** The environment of a git that sees no configuration of the user or machine and no repository of a surrounding hook. */
+export function hermeticEnvironment(variables: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
+  const inherited = Object.entries(process.env).filter(([name]) => !unset.has(name));
+  const settings = {
+    GIT_CONFIG_GLOBAL: '/dev/null',
+    GIT_CONFIG_NOSYSTEM: '1',
+    GIT_TERMINAL_PROMPT: '0',
+    LC_ALL: 'C',
+  };
+  return { ...Object.fromEntries(inherited), ...settings, ...variables };
 }
 
 /** Runs native git; gives its standard output, rejects with what it said on standard error. */
@@ -21,9 +27,8 @@ export function runGit(
   input: string | Uint8Array = '',
   variables: Readonly<Record<string, string>> = {},
 ): Promise<string> {
-  const [command, ...prefix] = hermeticGit(Object.entries(variables).map(([name, value]) => `${name}=${value}`));
   return new Promise((done, fail) => {
-    const child = spawn(command, [...prefix, ...args]);
+    const child = spawn('git', args, { env: hermeticEnvironment(variables) });
     const out: Buffer[] = [];
     const err: Buffer[] = [];
     child.stdout.on('data', (chunk: Buffer) => out.push(chunk));

@@ -43,6 +43,17 @@ describe('output on a terminal', () => {
     expect(screen()).toEqual(['start', 'a step was made', 'weight 40']);
   });
 
+  it('cuts the live block to the width that a terminal has, and leaves it whole where the terminal tells none', () => {
+    const said = 'waits for the outcome of the release in Git';
+    const shown = (columns: number): string[] => {
+      const { output, screen } = aTerminal(columns);
+      output.live([said]);
+      return screen();
+    };
+    expect(shown(30)).toEqual([said.slice(0, 29)]);
+    expect(shown(0)).toEqual([said]);
+  });
+
   it('leaves the last block where it is in the end', () => {
     const { output, screen } = aTerminal();
     output.live(['weight 100']);

@@ -40,9 +40,11 @@ async function firstLine(child: ChildProcess): Promise<Announcement> {
 async function withSandbox(
   words: readonly string[],
   run: (started: { child: ChildProcess; told: Announcement }) => Promise<void>,
+  environment: NodeJS.ProcessEnv = process.env,
 ): Promise<void> {
   const child = spawn(process.execPath, [program, 'sandbox', '--json', ...words], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: environment,
   });
   try {
     await run({ child, told: await firstLine(child) });
@@ -269,6 +271,25 @@ describe.concurrent('a sandbox', { timeout: 60_000 }, () => {
       } finally {
         agent.kill('SIGKILL');
       }
+    }));
+
+  it('needs no other program than git, and says so only where git itself is missing', () =>
+    withTempDir(async (dir) => {
+      const bin = join(dir, 'bin');
+      await mkdir(bin);
+      const environment = { PATH: bin, HOME: dir };
+      await expect(withSandbox([], async () => undefined, environment)).rejects.toThrow(
+        'git is not there, which serves the repository: install it',
+      );
+      const [git] = (process.env['PATH'] ?? '').split(':').map((folder) => join(folder, 'git')).filter(existsSync);
+      await symlink(git ?? '', join(bin, 'git'));
+      await withSandbox(
+        [],
+        async ({ told }) => {
+          expect(await runGit(['ls-remote', told.gitUrl, 'refs/heads/main'])).toMatch(/^[0-9a-f]{40}\t/);
+        },
+        environment,
+      );
     }));
 
   it('keeps its files where it is told to, with what was pushed', () =>

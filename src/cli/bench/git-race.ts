@@ -10,7 +10,7 @@ import { systemClock } from '../../lib/clock.ts';
 import { silentLogger } from '../../lib/log.ts';
 import type { Outcome } from '../../release/types.ts';
 import { createOutcomeWriter } from '../../release/writer.ts';
-import { commitWithGit, hermeticGit, runGit } from '../../sandbox/git-command.ts';
+import { commitWithGit, hermeticEnvironment, runGit } from '../../sandbox/git-command.ts';
 import { type GitServer, startGitServer } from '../../sandbox/git-server.ts';
 import { type Measured, spreadOf } from './spread.ts';
 
@@ -187,11 +187,10 @@ function promotionOf(number: number, at: string): Outcome {
 
 /** One attempt of a script: fetch, commit, push. False: somebody else was quicker. */
 async function pushOnce(dir: string, url: string): Promise<boolean> {
-  const [command, ...prefix] = hermeticGit();
   const script =
     `cd ${dir} && git fetch --quiet ${url} +refs/heads/main:refs/heads/main && ` +
     `git push --quiet ${url} $(git -c user.name=b -c user.email=b@example.com commit-tree -m $RANDOM -p refs/heads/main 'refs/heads/main^{tree}'):refs/heads/main`;
-  const child = spawn(command, [...prefix.slice(0, -1), 'bash', '-c', script], { stdio: 'ignore' });
+  const child = spawn('bash', ['-c', script], { env: hermeticEnvironment(), stdio: 'ignore' });
   const [code] = (await once(child, 'close')) as [number | null];
   return code === 0;
 }

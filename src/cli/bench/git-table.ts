@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { commitWithGit, hermeticGit, runGit } from '../../sandbox/git-command.ts';
+import { commitWithGit, hermeticEnvironment, runGit } from '../../sandbox/git-command.ts';
 import { type GitServer, startGitServer } from '../../sandbox/git-server.ts';
 import { fillLargeRepo, largeRepoManifest, largeRepoPath } from '../../sandbox/large-repo.ts';
 import { type Goal, type Measured, spreadOf } from './spread.ts';
@@ -137,10 +137,11 @@ const scripts: Readonly<Record<Work, (dir: string, url: string) => string>> = {
 };
 
 async function runNative(work: Work, dir: string, url: string): Promise<Used> {
-  const [command, ...prefix] = hermeticGit();
-  // Without `git` itself, so that what is run has the same surroundings.
   const timed = `TIMEFORMAT='%R %U %S'; time ( ${scripts[work](dir, url)} )`;
-  const child = spawn(command, [...prefix.slice(0, -1), 'bash', '-c', timed], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn('bash', ['-c', timed], {
+    env: hermeticEnvironment(),
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   let text = '';
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
   let peakMib = 0;
