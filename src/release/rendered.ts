@@ -1,4 +1,5 @@
 import { perObject } from '../lib/memo.ts';
+import type { CachedFile } from '../manifest/load.ts';
 import type { Manifest } from '../manifest/types.ts';
 import type { AppId } from './types.ts';
 
@@ -7,6 +8,8 @@ export interface GitFile {
   readonly oid: string;
   readonly mode: string;
   text: string | undefined;
+  /** What its text says; undefined until the tree has been read. Kept here, because the sync forgets what has left its tip. */
+  parsed: CachedFile | undefined;
 }
 
 /** Texts of manifest files by path from the repository's root. */

@@ -48,7 +48,7 @@ export function createTreeReader(repo: TreeSource, settings: LoadSettings, parse
     const files = new Map<string, GitFile>();
     let looked = 0;
     for (const [path, { oid, mode }] of await repo.tree(at, settings.path)) {
-      if (isWanted(path, mode)) files.set(path, { oid, mode, text: undefined });
+      if (isWanted(path, mode)) files.set(path, { oid, mode, text: undefined, parsed: undefined });
       if (++looked % filesATurn === 0) await turns.breathe();
     }
     return files;
@@ -59,30 +59,30 @@ export function createTreeReader(repo: TreeSource, settings: LoadSettings, parse
     for (const change of changes) {
       const { path } = change;
       if (change.kind === 'removed' || !isWanted(path, change.after.mode)) files.delete(path);
-      else files.set(path, { ...change.after, text: undefined });
+      else files.set(path, { ...change.after, text: undefined, parsed: undefined });
     }
     await turns.breathe();
     return files;
   };
-  const parse = async (files: GitFiles, known: GitFiles | undefined): Promise<void> => {
+  const parse = async (files: GitFiles): Promise<void> => {
     const unknown: string[] = [];
     let looked = 0;
     for (const [path, file] of files) {
       if (++looked % filesATurn === 0) await turns.breathe();
-      if (known?.get(path) === file || parsed.get(path, file)) continue;
-      unknown.push(path);
+      file.parsed ??= parsed.get(path, file);
+      if (!file.parsed) unknown.push(path);
     }
     const missing = pathsByBlob(unknown, files);
     await repo.blobs(missing.keys(), async (oid, content) => {
       const text = content && shownText(exactText(content));
       for (const path of missing.get(oid) ?? []) {
-        const file = files.get(path) ?? { oid };
-        if (text === undefined) parsed.keep(path, unreadFile(path, '', file, tooLarge));
-        else
-          parsed.keep(
-            path,
-            await (parsed.reader?.read(path, text, file) ?? turns.run(readManifestFile(path, text, file))),
-          );
+        const file = files.get(path);
+        if (!file) continue;
+        file.parsed =
+          text === undefined
+            ? unreadFile(path, '', file, tooLarge)
+            : await (parsed.reader?.read(path, text, file) ?? turns.run(readManifestFile(path, text, file)));
+        parsed.keep(path, file.parsed);
       }
     });
   };
@@ -94,7 +94,7 @@ export function createTreeReader(repo: TreeSource, settings: LoadSettings, parse
         await repo.fetch(at, signal);
         const near = tip && (await repo.has(tip.at)) ? tip : undefined;
         files = near ? await derived(at, near.at, near.files) : await listed(at);
-        await parse(files, near?.files);
+        await parse(files);
         for (const [oldest] of trees) {
           if (trees.size < mostTrees) break;
           trees.delete(oldest);
@@ -139,7 +139,7 @@ export function createRender(settings: LoadSettings, parsed = new ParsedFiles())
   function* parsedOf(path: string, source: string | GitFile): Generator<void, CachedFile> {
     const file: { readonly oid: string; readonly mode?: string } =
       typeof source === 'string' ? { oid: oidOf(source) } : source;
-    const known = parsed.get(path, file);
+    const known = (typeof source === 'object' && source.parsed) || parsed.get(path, file);
     if (known) return known;
     const text = typeof source === 'string' ? source : source.text;
     if (text === undefined) throw new Error(`${path} was not read`);

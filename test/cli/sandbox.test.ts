@@ -281,7 +281,10 @@ describe.concurrent('a sandbox', { timeout: 60_000 }, () => {
       await expect(withSandbox([], async () => undefined, environment)).rejects.toThrow(
         'git is not there, which serves the repository: install it',
       );
-      const [git] = (process.env['PATH'] ?? '').split(':').map((folder) => join(folder, 'git')).filter(existsSync);
+      const [git] = (process.env['PATH'] ?? '')
+        .split(':')
+        .map((folder) => join(folder, 'git'))
+        .filter(existsSync);
       await symlink(git ?? '', join(bin, 'git'));
       await withSandbox(
         [],

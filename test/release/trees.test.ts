@@ -113,6 +113,30 @@ describe('trees that an outcome is built of', () => {
     expect(taken()).toEqual(['kind: [']);
   });
 
+  it('stay what they were read as while the sync goes on to newer commits, before they are rendered and after', async () => {
+    const parsed = new ParsedFiles();
+    const commits = [1, 2, 3].map((tag) => ({ ...many, ...changed(3, `${tag}`), ...changed(tag + 4, 'x') }));
+    const follow = (index: number): void => {
+      const tree: Commit = commits[index] ?? {};
+      const blobs = new Map(Object.entries(tree).map(([path, oid]) => [path, { oid, mode: '100644' }]));
+      parsed.followed = loadTree(blobs, new Map(Object.entries(tree)), undefined, settings).cache;
+    };
+    const { reader } = reading(commits, parsed);
+    const imagesOf = ({ manifests }: RenderedTree): string => JSON.stringify(manifests.map(({ object }) => object));
+    follow(0);
+    const first = await reader.read(revisionOf(0), never, 'tip');
+    follow(1);
+    expect(imagesOf(createRender(settings, parsed)(first))).toContain('x:1');
+    reader.rest();
+    // Read from the tip before, of which neither the sync nor the reader kept the file that has changed.
+    follow(2);
+    const again = await reader.read(revisionOf(0), never);
+    expect(imagesOf(createRender(settings, parsed)(again))).toContain('x:1');
+    const next = await reader.read(revisionOf(1), never, 'tip');
+    parsed.followed = new Map();
+    expect(imagesOf(createRender(settings, parsed)(next))).toContain('x:2');
+  });
+
   it('give a text only where it was read, and say which file was not', async () => {
     const { reader } = reading([{ 'a.yaml': 'a: 1\n', 'b.yaml': 'b: 1\n' }]);
     const files = await reader.read(revisionOf(0), never, 'tip');
