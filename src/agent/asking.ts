@@ -45,6 +45,7 @@ export function createAsking(deps: Deps, views: Views): Ask {
     }
     const io = {
       http,
+      clock,
       metricsServer: spec.metricsServer ?? settings.metricsServer,
       meshProvider: settings.provider,
       template: (namespace: string, name: string) => views.templates.get(namespace, name),

@@ -1,15 +1,18 @@
 import type { CanarySpec, MetricSpec, Sample } from '../canary/types.ts';
+import type { Clock } from '../lib/clock.ts';
+import { parseGoDuration } from '../lib/duration.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { type Http, TargetRefused } from '../lib/http.ts';
 import { renderTemplate } from '../lib/template.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { builtinQuery, isBuiltin, proxyOf, type QuerySubject } from '../metrics/builtin-queries.ts';
 import { prometheus } from '../metrics/prometheus.ts';
-import type { MetricProvider, MetricQuery, Reading } from '../metrics/provider.ts';
+import type { MetricProvider, MetricQuery, MetricTarget, Reading } from '../metrics/provider.ts';
 import { metricProviderFor } from '../metrics/registry.ts';
 
 export interface MetricIo {
   readonly http: Http;
+  readonly clock: Pick<Clock, 'now'>;
   /** Prometheus base URL for canaries that name none. */
   readonly metricsServer: string;
   /** The agent's own provider; a Linkerd mesh decides over all canaries' queries. */
@@ -38,12 +41,12 @@ export async function measure(
     const query = rendered(metric.query, spec, metric, io);
     if (typeof query !== 'string')
       return { kind: 'invalid', text: `${failed}rendering query failed: ${query.message}` };
-    return sampleOf(await ask(prometheus, { query, address }, io.http, signal), failed);
+    return sampleOf(await ask(prometheus, queryOf({ address }, query, metric, io), io, signal), failed);
   }
   if (isBuiltin(metric.name)) {
     const subject = { ...subjectOf(spec, io), interval: metric.interval };
     const { query, traffic, factor } = builtinQuery(metric.name, proxyOf(spec.provider, io.meshProvider), subject);
-    const put = (text: string): Promise<Reading> => ask(prometheus, { query: text, address }, io.http, signal);
+    const put = (text: string): Promise<Reading> => ask(prometheus, queryOf({ address }, text, metric, io), io, signal);
     const running = 'running query failed: ';
     const reading = await put(query);
     if (reading.kind === 'value') return { kind: 'value', value: reading.value * factor };
@@ -64,20 +67,21 @@ export async function measure(
 /** Whether all metrics providers of a canary answer: value 1, or the first that does not. */
 export async function metricsOnline(spec: CanarySpec, io: MetricIo, signal: AbortSignal): Promise<Sample> {
   const failed = 'Error checking metric providers: ';
-  const probes = new Map<string, { provider: MetricProvider; query: MetricQuery }>();
+  const probes = new Map<string, { provider: MetricProvider; target: MetricTarget }>();
   for (const metric of spec.analysis.metrics) {
     if (metric.templateRef) {
       const found = await findTemplate(metric.templateRef, io, signal);
       if ('kind' in found) return { ...found, text: `${failed}${found.text}` };
-      const query = { ...found.query, query: found.provider.probe };
-      probes.set(`${found.provider.name} ${query.address} ${found.where}`, { provider: found.provider, query });
+      const { provider, target, where } = found;
+      probes.set(`${provider.name} ${target.address} ${where}`, { provider, target });
     } else {
       const address = spec.metricsServer ?? io.metricsServer;
-      probes.set(address, { provider: prometheus, query: { query: prometheus.probe, address } });
+      probes.set(address, { provider: prometheus, target: { address } });
     }
   }
-  for (const { provider, query } of probes.values()) {
-    const sample = sampleOf(await ask(provider, query, io.http, signal), `${failed}${provider.name} not available: `);
+  for (const { provider, target } of probes.values()) {
+    const reading = await answered(target, signal, () => provider.probe(target, io, signal));
+    const sample = sampleOf(reading, `${failed}${provider.name} not available: `);
     if (sample.kind === 'no-data') {
       return { kind: 'unreachable', text: `${failed}${provider.name} not available: ${sample.reason}` };
     }
@@ -95,20 +99,20 @@ async function measureTemplate(
 ): Promise<Sample> {
   const found = await findTemplate(ref, io, signal);
   if ('kind' in found) return found;
-  const { provider, query, where } = found;
-  const text = rendered(query.query, spec, metric, io);
+  const { provider, target, query, where } = found;
+  const text = rendered(query, spec, metric, io);
   if (typeof text !== 'string') {
     return { kind: 'invalid', text: `Metric template ${where} query render error: ${text.message}` };
   }
-  return sampleOf(
-    await ask(provider, { ...query, query: text }, io.http, signal),
-    `Metric query failed for ${metric.name}: `,
-  );
+  const reading = await ask(provider, queryOf(target, text, metric, io), io, signal);
+  return sampleOf(reading, `Metric query failed for ${metric.name}: `);
 }
 
 interface FoundTemplate {
   readonly provider: MetricProvider;
-  readonly query: MetricQuery;
+  readonly target: MetricTarget;
+  /** Not rendered yet. */
+  readonly query: string;
   /** `name.namespace`, as in messages. */
   readonly where: string;
 }
@@ -141,18 +145,19 @@ async function findTemplate(
       return { kind: 'invalid', text };
     }
   }
-  const asked: MetricQuery = {
-    query,
-    address: wanted.address ?? '',
-    ...(wanted.headers ? { headers: wanted.headers } : {}),
-    ...(credentials ? { credentials } : {}),
-    insecureSkipVerify: wanted.insecureSkipVerify ?? false,
-  };
   try {
     const provider = metricProviderFor(type);
+    const target: MetricTarget = {
+      address: wanted.address || (provider.address ?? ''),
+      ...(wanted.headers ? { headers: wanted.headers } : {}),
+      ...(credentials ? { credentials } : {}),
+      insecureSkipVerify: wanted.insecureSkipVerify ?? false,
+    };
     // Address and credentials are looked at here, so that their fault is told as the template's.
-    provider.request(asked);
-    return { provider, query: asked, where };
+    if (provider.secretKeys && !credentials)
+      throw new AgentError('CANARY_INVALID', `a secretRef with the key ${provider.secretKeys.join(' and ')} is needed`);
+    provider.check(target);
+    return { provider, target, query, where };
   } catch (error) {
     return { kind: 'invalid', text: `Metric template ${where} provider ${type} error: ${messageOf(error)}` };
   }
@@ -204,14 +209,26 @@ function rendered(
   }
 }
 
-async function ask(provider: MetricProvider, query: MetricQuery, http: Http, signal: AbortSignal): Promise<Reading> {
+function queryOf(target: MetricTarget, query: string, { interval }: MetricSpec, { clock }: MetricIo): MetricQuery {
+  return { ...target, query, nowMs: clock.now(), windowMs: parseGoDuration(interval) ?? defaultWindowMs };
+}
+
+/** Flagger's default of a metric's interval. */
+const defaultWindowMs = 60_000;
+
+function ask(provider: MetricProvider, query: MetricQuery, io: MetricIo, signal: AbortSignal): Promise<Reading> {
+  return answered(query, signal, () => provider.measure(query, io, signal));
+}
+
+/** A reading also where nobody answers or the question cannot be put; rejects only when `signal` ends it. */
+async function answered(target: MetricTarget, signal: AbortSignal, read: () => Promise<Reading>): Promise<Reading> {
   try {
-    return provider.parse(await http.request(provider.request(query), signal));
+    return await read();
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof AgentError) return { kind: 'refused', reason: error.message, passing: false };
     const passing = !(error instanceof TargetRefused);
-    return { kind: 'refused', reason: `request failed: ${hostOf(query.address)}: ${messageOf(error)}`, passing };
+    return { kind: 'refused', reason: `request failed: ${hostOf(target.address)}: ${messageOf(error)}`, passing };
   }
 }
 

@@ -44,13 +44,19 @@ export function metricTemplateProblems(template: KubeObject): readonly TemplateP
   const problems: TemplateProblem[] = [];
   const type = typeof provider.type === 'string' ? provider.type : 'prometheus';
   const address = typeof provider.address === 'string' ? provider.address : '';
+  const secretRef = provider.secretRef ?? undefined;
   try {
-    metricProviderFor(type).request({ query: '', address });
+    const found = metricProviderFor(type);
+    found.check({ address: address || (found.address ?? '') });
+    if (found.secretKeys && secretRef === undefined) {
+      const message = `is missing: ${type} needs a Secret with the key ${found.secretKeys.join(' and ')}`;
+      problems.push({ field: 'spec.provider.secretRef', message });
+    }
   } catch (error) {
     if (!(error instanceof AgentError)) throw error;
     problems.push({ field: 'spec.provider', message: messageOf(error) });
   }
-  if (isReadable(address) && (provider.secretRef ?? undefined) !== undefined) {
+  if (isReadable(address) && secretRef !== undefined) {
     const message = 'is plain HTTP: everybody on the way can read what spec.provider.secretRef names; use https';
     problems.push({ field: 'spec.provider.address', message, severity: 'warning' });
   }

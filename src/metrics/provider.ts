@@ -1,14 +1,22 @@
-import type { HttpRequest, HttpResponse } from '../lib/http.ts';
+import type { Http } from '../lib/http.ts';
 
-/** One question to a metrics provider, its template already rendered. */
-export interface MetricQuery {
-  readonly query: string;
-  /** Base URL. */
+/** Whom a metric is asked of. */
+export interface MetricTarget {
+  /** Base URL: the MetricTemplate's, else the provider's own, else empty. */
   readonly address: string;
   readonly headers?: Readonly<Record<string, readonly string[]>>;
-  /** Decoded data of the Secret that a MetricTemplate names; absent where it names none. */
+  /** Decoded data of the Secret that the MetricTemplate names; undefined where it names none, or nobody has read it. */
   readonly credentials?: Readonly<Record<string, string>>;
   readonly insecureSkipVerify?: boolean;
+}
+
+/** One question, its template already rendered. */
+export interface MetricQuery extends MetricTarget {
+  readonly query: string;
+  /** The time that is measured ends here. */
+  readonly nowMs: number;
+  /** The metric's `interval`. */
+  readonly windowMs: number;
 }
 
 export type Reading =
@@ -18,17 +26,27 @@ export type Reading =
   /** `passing`: the same question may be answered later (server error, overload). Otherwise the question is wrong. */
   | { readonly kind: 'refused'; readonly reason: string; readonly passing: boolean };
 
+/** All that a provider may touch. */
+export interface ProviderIo {
+  readonly http: Http;
+}
+
 /**
- * One kind of metrics provider: a question in, a request out; a response in, a reading out. It never talks to anybody.
+ * One kind of metrics provider. What its server says is told in words of ours: whoever writes a MetricTemplate may name any server.
  *
- * How to add one: write the file, export the constant, add it to `registry.ts`.
+ * How to add one: write the file (most are an `httpProvider`), add it to `registry.ts`, and its answers to `test/metrics/providers.test.ts`.
  */
 export interface MetricProvider {
   /** The value of a MetricTemplate's `spec.provider.type`. */
   readonly name: string;
-  /** Throws AgentError CANARY_INVALID where address or credentials cannot be used. */
-  request(query: MetricQuery): HttpRequest;
-  parse(response: HttpResponse): Reading;
-  /** A query that gives a value whenever the provider works. */
-  readonly probe: string;
+  /** Base URL where a MetricTemplate names none. Undefined: it has to. */
+  readonly address?: string;
+  /** Keys that the Secret must have. Undefined: a Secret is not needed. */
+  readonly secretKeys?: readonly string[];
+  /** Sends nothing. Throws AgentError CANARY_INVALID where the address or what is known of the credentials cannot be used. */
+  check(target: MetricTarget): void;
+  /** Rejects where nobody answers, as `Http` does; throws AgentError CANARY_INVALID where the question cannot be put. */
+  measure(query: MetricQuery, io: ProviderIo, signal: AbortSignal): Promise<Reading>;
+  /** Whether the provider answers and lets us in, whatever it has measured: a value says yes. Rejects as `measure` does. */
+  probe(target: MetricTarget, io: ProviderIo, signal: AbortSignal): Promise<Reading>;
 }

@@ -1,23 +1,19 @@
 import { AgentError } from '../lib/errors.ts';
+import { datadog } from './datadog.ts';
+import { dynatrace } from './dynatrace.ts';
+import { graphite } from './graphite.ts';
+import { newrelic } from './newrelic.ts';
 import { prometheus } from './prometheus.ts';
 import type { MetricProvider } from './provider.ts';
 
 /** All metrics providers, by the value of a MetricTemplate's `spec.provider.type`. */
-export const metricProviders = { prometheus } as const satisfies Record<string, MetricProvider>;
+export const metricProviders = { prometheus, datadog, dynatrace, graphite, newrelic } as const satisfies Record<
+  string,
+  MetricProvider
+>;
 
 /** Flagger's other providers. */
-const NOT_YET = [
-  'cloudwatch',
-  'datadog',
-  'dynatrace',
-  'externalmetrics',
-  'graphite',
-  'influxdb',
-  'keptn',
-  'newrelic',
-  'splunk',
-  'stackdriver',
-];
+const NOT_YET = ['cloudwatch', 'externalmetrics', 'influxdb', 'keptn', 'splunk', 'stackdriver'];
 
 /** Throws AgentError CANARY_INVALID where `metricProviderProblem` says why. */
 export function metricProviderFor(type: string): MetricProvider {

@@ -52,6 +52,7 @@ afterEach(() => server.close());
 function io(more: Partial<MetricIo> = {}): MetricIo {
   return {
     http,
+    clock: { now: () => 1_000_000 },
     metricsServer: server.url,
     meshProvider: 'traefik',
     template: () => undefined,
@@ -226,8 +227,13 @@ describe('metrics with a template', () => {
     ],
     [
       'another provider',
+      { template: template({ provider: { type: 'splunk' }, query: 'x' }) },
+      'Metric template lost-percentage.tpl provider splunk error: spec.provider.type: splunk is not supported in this release; supported are prometheus, datadog, dynatrace, graphite, newrelic',
+    ],
+    [
+      'no secret where one is needed',
       { template: template({ provider: { type: 'datadog' }, query: 'x' }) },
-      'Metric template lost-percentage.tpl provider datadog error: spec.provider.type: datadog is not supported in this release; supported are prometheus',
+      'Metric template lost-percentage.tpl provider datadog error: a secretRef with the key datadog_api_key and datadog_application_key is needed',
     ],
     [
       'no address',

@@ -24,9 +24,19 @@ describe('metricTemplateProblems', () => {
     expect(problems({ provider, query: 'x{a="{{ targte }}"}' })).toEqual([
       { field: 'spec.query', message: 'template line 1: function "targte" not defined' },
     ]);
-    expect(problems({ provider: { type: 'datadog' } })).toEqual([
-      { field: 'spec.provider', message: expect.stringContaining('datadog is not supported in this release') },
+    expect(problems({ provider: { type: 'cloudwatch' } })).toEqual([
+      { field: 'spec.provider', message: expect.stringContaining('cloudwatch is not supported in this release') },
       { field: 'spec.query', message: 'the query is missing' },
+    ]);
+    expect(problems({ provider: { type: 'datadog' }, query: 'avg:x{*}' })).toEqual([
+      {
+        field: 'spec.provider.secretRef',
+        message: 'is missing: datadog needs a Secret with the key datadog_api_key and datadog_application_key',
+      },
+    ]);
+    expect(problems({ provider: { type: 'datadog', secretRef: { name: 'keys' } }, query: 'avg:x{*}' })).toEqual([]);
+    expect(problems({ provider: { type: 'dynatrace', secretRef: { name: 'keys' } }, query: 'x' })).toEqual([
+      { field: 'spec.provider', message: 'the address of the metrics server is no http or https URL' },
     ]);
     expect(problems({ provider: { type: 'prometheus' }, query: 'up' })).toEqual([
       { field: 'spec.provider', message: 'the address of the metrics server is no http or https URL' },

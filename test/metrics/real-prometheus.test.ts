@@ -97,6 +97,7 @@ describe.runIf(hasPrometheus)('a real Prometheus', () => {
 
   const io = (meshProvider = 'traefik'): MetricIo => ({
     http,
+    clock: Date,
     metricsServer: prometheus.url,
     meshProvider,
     template: () => undefined,

@@ -1,0 +1,165 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { HttpRequest, HttpResponse } from '../../src/lib/http.ts';
+import { createHttp } from '../../src/lib/http-client.ts';
+import type { MetricProvider, MetricQuery, MetricTarget, Reading } from '../../src/metrics/provider.ts';
+import { type Answer, deadUrl, startServer, type TestServer } from '../helpers/http-server.ts';
+
+const never = new AbortController().signal;
+
+/** What a provider of one request sends. */
+export async function requestOf(provider: MetricProvider, query: MetricQuery): Promise<HttpRequest> {
+  const sent: HttpRequest[] = [];
+  const request = async (one: HttpRequest): Promise<HttpResponse> => {
+    sent.push(one);
+    return { status: 500, headers: {}, body: '' };
+  };
+  await provider.measure(query, { http: { request } }, never);
+  const [first] = sent;
+  if (!first || sent.length > 1) throw new Error(`${sent.length} requests`);
+  return first;
+}
+
+/** What a provider of one request makes of an answer. */
+export function readingOf(
+  provider: MetricProvider,
+  { status = 200, headers = {}, body }: Partial<HttpResponse> & Pick<HttpResponse, 'body'>,
+): Promise<Reading> {
+  const address = provider.address ?? 'http://metrics:1';
+  const credentials = Object.fromEntries((provider.secretKeys ?? []).map((key) => [key, 'x']));
+  const query = { query: 'q', address, nowMs: 0, windowMs: 60_000, ...(provider.secretKeys ? { credentials } : {}) };
+  return provider.measure(query, { http: { request: async () => ({ status, headers, body }) } }, never);
+}
+
+export interface ProviderCase {
+  readonly title: string;
+  readonly provider: MetricProvider;
+  readonly query: string;
+  /** A Secret with all that the provider may want; its values must stand in no error. */
+  readonly credentials: Readonly<Record<string, string>>;
+  /** Of a server's answer with 200, and what is read in it. */
+  readonly answers: readonly (readonly [what: string, body: unknown, reading: Partial<Reading>])[];
+  /** `METHOD path` of the question, at 1 000 000 000 000 ms and with a window of a minute. */
+  readonly asks: string;
+  /** `METHOD path` of the probe, and an answer that says that it is online. */
+  readonly probe: { readonly asks: string; readonly answer: unknown };
+  /** Headers that have to go along. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+const word = 'topsecret';
+
+/** What every metrics provider must do, whatever its server is like; against a real server. */
+export function describeMetricProvider(given: ProviderCase): void {
+  const { provider, query, credentials } = given;
+  const http = createHttp({ maxBytes: 200_000, userAgent: 'test' });
+  const opened: TestServer[] = [];
+  afterEach(async () => {
+    await Promise.all(opened.splice(0).map((server) => server.close()));
+  });
+  const serve = async (answer: Answer): Promise<TestServer> => {
+    const server = await startServer(answer);
+    opened.push(server);
+    return server;
+  };
+  const target = (address: string): MetricTarget => ({ address, credentials });
+  const questionTo = (address: string): MetricQuery => ({
+    ...target(address),
+    query,
+    nowMs: 1e12,
+    windowMs: 60_000,
+  });
+  const measured = async (answer: Answer): Promise<Reading> =>
+    provider.measure(questionTo((await serve(answer)).url), { http }, never);
+  const probed = async (answer: Answer): Promise<Reading> =>
+    provider.probe(target((await serve(answer)).url), { http }, never);
+  const isQuiet = (reading: Reading): void => {
+    const text = JSON.stringify(reading);
+    for (const secret of [word, ...Object.values(credentials)]) expect(text).not.toContain(secret);
+    expect(text.length).toBeLessThan(250);
+  };
+
+  describe(`metrics provider ${given.title}`, () => {
+    it('asks once, with its credentials in headers alone', async () => {
+      const server = await serve((_, response) => response.writeHead(500).end());
+      await provider.measure(questionTo(`${server.url}/prefix/?x=1`), { http }, never);
+      const [asked, ...rest] = server.requests;
+      expect(rest).toEqual([]);
+      expect(`${asked?.method} ${asked?.path}`).toBe(given.asks.replace(' /', ' /prefix/'));
+      expect(asked?.headers).toMatchObject(given.headers ?? {});
+    });
+
+    it('is online where it answers its probe', async () => {
+      const server = await serve((_, response) => response.end(JSON.stringify(given.probe.answer)));
+      const reading = await provider.probe(target(server.url), { http }, never);
+      expect(reading).toEqual({ kind: 'value', value: 1 });
+      expect(server.requests.map(({ method, path }) => `${method} ${path}`)).toEqual([given.probe.asks]);
+      expect(server.requests[0]?.headers).toMatchObject(given.headers ?? {});
+    });
+
+    it.each(given.answers)('reads %s', async (_what, body, wanted) => {
+      const reading = await measured((_request, response) => response.end(JSON.stringify(body)));
+      expect(reading).toMatchObject(wanted);
+      isQuiet(reading);
+    });
+
+    it.each([
+      ['nothing', ''],
+      ['a page for people', `<!doctype html><p>${word}`],
+      ['null', 'null'],
+      ['a number', '1'],
+      ['a text', `"${word}"`],
+      ['an object of something else', `{"${word}":[]}`],
+      ['half of an answer', '{"'],
+      ['deep lists', `${'['.repeat(50_000)}${']'.repeat(50_000)}`],
+      ['names of everything', `{"__proto__":{"${word}":1},"constructor":null}`],
+    ])('takes %s for no value', async (_what, body) => {
+      const reading = await measured((_request, response) => response.end(body));
+      expect(reading.kind).toBe('refused');
+      isQuiet(reading);
+    });
+
+    it.each([
+      [400, false],
+      [401, false],
+      [403, false],
+      [404, false],
+      [408, true],
+      [429, true],
+      [500, true],
+      [503, true],
+    ])('tells of status %i whether it passes (%s), and quotes nobody', async (status, passing) => {
+      for (const read of [measured, probed]) {
+        const reading = await read((_request, response) => response.writeHead(status).end(`{"error":"${word}"}`));
+        expect(reading).toMatchObject({ kind: 'refused', passing, reason: expect.stringContaining(`${status}`) });
+        isQuiet(reading);
+      }
+    });
+
+    it('rejects where nobody answers', async () => {
+      const dead = await deadUrl();
+      await expect(provider.measure(questionTo(dead), { http }, never)).rejects.toThrow();
+      await expect(provider.probe(target(dead), { http }, never)).rejects.toThrow();
+    });
+
+    it('ends with its signal', async () => {
+      const stop = new AbortController();
+      const server = await serve(() => stop.abort(new Error('stopped')));
+      await expect(provider.measure(questionTo(server.url), { http }, stop.signal)).rejects.toThrow();
+    });
+
+    it('refuses what it cannot use, without showing it', () => {
+      for (const address of ['', 'metrics:9090', `ftp://${word}`, `http://${word}:port`]) {
+        const check = (): void => provider.check(target(address));
+        expect(check).toThrow('no http or https URL');
+        expect(check).not.toThrow(word);
+      }
+      expect(() => provider.check(target(provider.address ?? 'https://metrics'))).not.toThrow();
+      for (const key of provider.secretKeys ?? []) {
+        const { [key]: _gone, ...others } = credentials;
+        expect(() => provider.check({ address: 'https://metrics', credentials: others })).toThrow(
+          `the secret needs the key ${key}`,
+        );
+      }
+    });
+  });
+}

@@ -1,0 +1,192 @@
+import { describe, expect, it } from 'vitest';
+import { datadog } from '../../src/metrics/datadog.ts';
+import { dynatrace } from '../../src/metrics/dynatrace.ts';
+import { graphite } from '../../src/metrics/graphite.ts';
+import { newrelic } from '../../src/metrics/newrelic.ts';
+import { prometheus } from '../../src/metrics/prometheus.ts';
+import type { Reading } from '../../src/metrics/provider.ts';
+import { metricProviders } from '../../src/metrics/registry.ts';
+import { describeMetricProvider, type ProviderCase, requestOf } from '../conformance/describe-metric-provider.ts';
+
+const value = (number: number) => ({ kind: 'value', value: number }) as const;
+const nothing = { kind: 'no-data', cause: 'noSeries' } as const;
+const several: Partial<Reading> = {
+  kind: 'refused',
+  passing: false,
+  reason: expect.stringContaining('multiple values') as unknown as string,
+};
+const noNumber = { kind: 'refused', passing: false, reason: 'the result is no number' } as const;
+
+const basic = `Basic ${Buffer.from('ann:pass-word').toString('base64')}`;
+
+const cases: readonly ProviderCase[] = [
+  {
+    title: 'prometheus',
+    provider: prometheus,
+    probe: {
+      asks: 'GET /api/v1/query?query=vector(1)',
+      answer: { status: 'success', data: { resultType: 'vector', result: [{ value: [1, '1'] }] } },
+    },
+    query: 'sum(rate(x[1m]))\n  / 2',
+    credentials: { username: 'ann', password: 'pass-word' },
+    asks: 'GET /api/v1/query?query=sum(rate(x%5B1m%5D))%20%2F%202',
+    headers: { authorization: basic },
+    answers: [
+      ['a scalar', { status: 'success', data: { resultType: 'scalar', result: [1, '0.5'] } }, value(0.5)],
+      ['no series', { status: 'success', data: { resultType: 'vector', result: [] } }, nothing],
+      [
+        'no traffic',
+        { status: 'success', data: { resultType: 'scalar', result: [1, 'NaN'] } },
+        { kind: 'no-data', cause: 'noTraffic' },
+      ],
+      ['a word', { status: 'success', data: { resultType: 'scalar', result: [1, 'many'] } }, noNumber],
+    ],
+  },
+  {
+    title: 'datadog [PV07] [PV09]',
+    provider: datadog,
+    probe: { asks: 'GET /api/v1/validate', answer: { valid: true } },
+    query: '\n  avg:system.cpu.user{*}\n',
+    credentials: { datadog_api_key: 'api-key', datadog_application_key: 'app-key\n' },
+    asks: 'GET /api/v1/query?query=avg%3Asystem.cpu.user%7B*%7D&from=999999400&to=1000000000',
+    headers: { 'dd-api-key': 'api-key', 'dd-application-key': 'app-key' },
+    answers: [
+      [
+        'the oldest point [PV08]',
+        {
+          status: 'ok',
+          series: [
+            {
+              pointlist: [
+                [1, 1.25],
+                [2, 9],
+              ],
+            },
+          ],
+        },
+        value(1.25),
+      ],
+      [
+        'the oldest point that there is',
+        {
+          series: [
+            {
+              pointlist: [
+                [1, null],
+                [2, 9],
+                [3, 7],
+              ],
+            },
+          ],
+        },
+        value(9),
+      ],
+      ['zero', { series: [{ pointlist: [[1, 0]] }] }, value(0)],
+      ['no series', { status: 'ok', series: [] }, nothing],
+      ['no points', { series: [{ pointlist: [] }] }, nothing],
+      ['a point that is cut off', { series: [{ pointlist: [[1]] }] }, noNumber],
+      ['series of another shape', { series: [{ pointlist: 7 }] }, { kind: 'refused', passing: true }],
+      ['two series', { series: [{ pointlist: [[1, 1]] }, { pointlist: [[1, 2]] }] }, several],
+      ['an error', { status: 'error', error: 'topsecret' }, { kind: 'refused', passing: false }],
+    ],
+  },
+  {
+    title: 'graphite [PV16] [PV18]',
+    provider: graphite,
+    probe: { asks: 'GET /render?target=test&format=json', answer: [] },
+    query: 'target=summarize(\n  stats.app.{{x}},"1min")&from=-2min',
+    credentials: { username: 'ann', password: 'pass-word' },
+    asks: 'GET /render?target=summarize%28+stats.app.%7B%7Bx%7D%7D%2C%221min%22%29&from=-2min&format=json',
+    headers: { authorization: basic },
+    answers: [
+      [
+        'the newest point [PV17]',
+        [
+          {
+            target: 't',
+            datapoints: [
+              [1, 10],
+              [2.5, 20],
+            ],
+          },
+        ],
+        value(2.5),
+      ],
+      [
+        'the newest point that there is',
+        [
+          {
+            target: 't',
+            datapoints: [
+              [1, 10],
+              [2, 20],
+              [null, 30],
+            ],
+          },
+        ],
+        value(2),
+      ],
+      ['a number that is written out', [{ datapoints: [['3.5', 1]] }], value(3.5)],
+      ['no series', [], nothing],
+      ['points without a value', [{ datapoints: [[null, 1]] }], nothing],
+      ['two series', [{ datapoints: [[1, 1]] }, { datapoints: [[2, 1]] }], several],
+      ['a word', [{ datapoints: [['topsecret', 1]] }], noNumber],
+      ['something else', [{ rows: [] }], { kind: 'refused', passing: true }],
+    ],
+  },
+  {
+    title: 'newrelic [PV13] [PV15]',
+    provider: newrelic,
+    probe: { asks: 'GET /v1/accounts/12%2F3/query?nrql=SELECT+*+FROM+Metric', answer: { results: [] } },
+    query: 'SELECT\n  average(duration)',
+    credentials: { newrelic_account_id: '12/3', newrelic_query_key: 'query-key' },
+    asks: 'GET /v1/accounts/12%2F3/query?nrql=SELECT+average%28duration%29+SINCE+60+seconds+ago',
+    headers: { 'x-query-key': 'query-key' },
+    answers: [
+      ['its result [PV14]', { results: [{ result: 4.5 }] }, value(4.5)],
+      ['no result', { results: [] }, nothing],
+      ['another result', { results: [{ average: 1 }] }, nothing],
+      ['two results', { results: [{ result: 1 }, { result: 2 }] }, nothing],
+      ['a word', { results: [{ result: 'topsecret' }] }, noNumber],
+    ],
+  },
+  {
+    title: 'dynatrace [PV25] [PV27]',
+    provider: dynatrace,
+    probe: { asks: 'GET /api/v2/metrics?pageSize=1', answer: { metrics: [] } },
+    query: ' builtin:service.response.time ',
+    credentials: { dynatrace_token: 'dt0c01' },
+    asks: 'GET /api/v2/metrics/query?metricSelector=builtin%3Aservice.response.time&resolution=Inf&from=999999400000&to=1000000000000',
+    headers: { authorization: 'Api-Token dt0c01' },
+    answers: [
+      ['the last value [PV26]', { result: [{ data: [{ values: [1] }, { values: [7] }] }] }, value(7)],
+      ['no metric', { result: [] }, nothing],
+      ['no data', { result: [{ data: [] }] }, nothing],
+      ['no value', { result: [{ data: [{ values: [null] }] }] }, nothing],
+      ['two metrics', { result: [{ data: [] }, { data: [] }] }, several],
+      ['a word', { result: [{ data: [{ values: ['topsecret'] }] }] }, noNumber],
+    ],
+  },
+];
+
+for (const one of cases) describeMetricProvider(one);
+
+describe('metrics providers', () => {
+  it('are all held to the same rules', () => {
+    expect(cases.map(({ provider }) => provider.name).toSorted()).toEqual(Object.keys(metricProviders).toSorted());
+    for (const [type, { name }] of Object.entries(metricProviders)) expect(name).toBe(type);
+  });
+
+  it.each([
+    [datadog, 'https://api.datadoghq.com/'],
+    [newrelic, 'https://insights-api.newrelic.com/'],
+  ])('have an address of their own where the vendor has one', (provider, address) => {
+    expect(`${provider.address}/`).toBe(address);
+  });
+
+  it('asks without a check of the certificate only where that is said', async () => {
+    const query = { query: 'target=a', address: 'https://graphite', nowMs: 0, windowMs: 1 };
+    expect((await requestOf(graphite, query)).insecure).toBeUndefined();
+    expect((await requestOf(graphite, { ...query, insecureSkipVerify: true })).insecure).toBe(true);
+  });
+});
