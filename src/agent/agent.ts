@@ -27,7 +27,7 @@ import { createGates, type Gates } from './gates.ts';
 import { createLedgers } from './ledgers.ts';
 import { createRecordStore } from './record-store.ts';
 import { createReleases } from './releases.ts';
-import { createStatusObject, statusName } from './status-object.ts';
+import { createStatusObject, notesOf } from './status-object.ts';
 import { createSyncLoop } from './sync-loop.ts';
 import { createNotices } from './notices.ts';
 import { notingWrites } from './own-writes.ts';
@@ -151,13 +151,13 @@ export function startAgent(deps: Deps): Agent {
     onError: (_receiver, error) => log.error({ reason: messageOf(error) }, 'a message could not be sent'),
   });
   const statusObject = createStatusObject({ cluster, clock, log, recorder, namespace: settings.namespace }, signal);
+  const blockedOutcomes = (): readonly string[] =>
+    writer
+      .pending()
+      .flatMap(({ outcome, blocked }) => (blocked === undefined ? [] : [`${titleOf(outcome)}: ${blocked}`]));
   const showStatus = (): void => {
     const { tip, synced, syncedAtMs, errors, held, trouble } = syncLoop.state;
     const { path } = settings;
-    const pending = writer.pending();
-    const blocked = pending.flatMap(({ outcome, blocked: reason }) =>
-      reason === undefined ? [] : [`${titleOf(outcome)}: ${reason}`],
-    );
     if (tip === undefined && trouble === undefined) return;
     statusObject.update({
       branch: repo.branch,
@@ -168,8 +168,8 @@ export function startAgent(deps: Deps): Agent {
       errors,
       held,
       trouble,
-      pendingOutcomes: pending.length,
-      blocked,
+      pendingOutcomes: writer.pending().length,
+      blocked: blockedOutcomes(),
     });
   };
   const noted = notingWrites(cluster, (object) => views.wrote(object));
@@ -378,16 +378,7 @@ export function startAgent(deps: Deps): Agent {
     },
     notes() {
       const { errors, held } = syncLoop.state;
-      const [first] = errors;
-      const where = `kubectl -n ${settings.namespace} get configmap ${statusName} -o yaml`;
-      return [
-        ...(first
-          ? [
-              `the cluster is not as Git says in ${errors.length} places (${first.path}:${first.line} ${first.message}): ${where}`,
-            ]
-          : []),
-        ...(held === undefined ? [] : [held]),
-      ];
+      return notesOf({ errors, held, blocked: blockedOutcomes() }, settings.namespace);
     },
     async stop() {
       await resync.stop();

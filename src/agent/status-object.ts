@@ -66,6 +66,29 @@ export function renderStatus(status: SourceStatus, namespace: string): KubeObjec
   };
 }
 
+/** What `/readyz` says behind its OK: the agent works, and something waits for people. */
+export function notesOf(
+  { errors, held, blocked }: Pick<SourceStatus, 'errors' | 'held' | 'blocked'>,
+  namespace: string,
+): readonly string[] {
+  const where = `kubectl -n ${namespace} get configmap ${statusName} -o yaml`;
+  const [error] = errors;
+  const [outcome] = blocked;
+  const notes: string[] = [];
+  if (error) {
+    const places = errors.length === 1 ? '1 place' : `${errors.length} places`;
+    notes.push(`the cluster is not as Git says in ${places} (${lineOf(error)}): ${where}`);
+  }
+  if (outcome !== undefined) {
+    const outcomes = blocked.length === 1 ? '1 outcome is' : `${blocked.length} outcomes are`;
+    notes.push(
+      `${outcomes} not in Git, and something stands in the way (${shortened(outcome.replaceAll(/\s+/g, ' '), lineLength)}): ${where}`,
+    );
+  }
+  if (held !== undefined) notes.push(held);
+  return notes;
+}
+
 function listed(lines: readonly string[]): string | undefined {
   const more = lines.length - problemsShown;
   const shown = [...lines.slice(0, problemsShown), ...(more > 0 ? [`and ${more} more`] : [])];

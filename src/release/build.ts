@@ -91,7 +91,7 @@ export async function buildOutcomes(
   const needless: { readonly outcome: Outcome; readonly reason: string }[] = [];
   const already: { readonly outcome: Outcome; readonly number: number | undefined }[] = [];
   const told = isRollback ? await deps.told(tip) : undefined;
-  const stableContent = isRollback ? await stableContents(deps, tip) : () => undefined;
+  const stableContent = isRollback ? await stableContents(deps, tip, promoted) : () => undefined;
 
   const settle = (outcome: Outcome, composed: Composed): void => {
     if (composed.kind === 'blocked')
@@ -289,7 +289,9 @@ async function treesOf(
 async function stableContents(
   { repo, settings }: BuildDeps,
   tip: Revision,
+  promoted: readonly Outcome[],
 ): Promise<(app: AppId) => string | undefined> {
+  const told = new Map(promoted.map(({ app, state }) => [appKey(app), state.content]));
   const texts = new Map<string, string>();
   for (const [path, { oid, mode }] of await repo.tree(tip, ledgerFolder(settings))) {
     if (!mode.startsWith('100')) continue;
@@ -297,6 +299,8 @@ async function stableContents(
   }
   const contents = new Map<string, string | undefined>();
   return (app) => {
+    const content = told.get(appKey(app));
+    if (content !== undefined) return content;
     const path = ledgerPath(settings, app);
     const text = texts.get(path);
     if (text !== undefined && !contents.has(path)) contents.set(path, stableContent(path, text));

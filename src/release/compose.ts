@@ -210,7 +210,8 @@ export function* composingRollback(
   const revert = yield* reverting(together ? { ...input, together } : input);
   if (revert.kind === 'conflict') {
     const { usedBy } = revert;
-    return usedBy ? { ...byHand(outcome, revert), usedBy } : byHand(outcome, revert);
+    const blocked = byHand(outcome, revert, settings);
+    return usedBy ? { ...blocked, usedBy } : blocked;
   }
   const edits: ReadonlyMap<string, string | null> = revert.kind === 'edited' ? revert.files : new Map();
   if (revert.kind === 'edited' && isFight(ledger, outcome)) {
@@ -228,11 +229,22 @@ export function* composingRollback(
 
 type Conflict = Extract<Revert, { readonly kind: 'conflict' }>;
 
-function byHand({ state }: Outcome, { reason, paths, usedBy }: Conflict): Extract<Composed, { kind: 'blocked' }> {
+function byHand(
+  { app, releaseId, state }: Outcome,
+  { reason, paths, usedBy }: Conflict,
+  { attributions }: ComposeSettings,
+): Extract<Composed, { kind: 'blocked' }> {
   const where = paths.length === 0 ? '' : ` (${paths.join(', ')})`;
-  const what = `revert ${state.revision.slice(0, 12)} by hand`;
-  const todo = usedBy ? `both are taken back together if that one is rejected as well, else ${what}` : what;
-  return { kind: 'blocked', reason: `${reason}${where}; ${todo}, the cluster stays at the stable state` };
+  const pushed = attributions?.get(releaseId)?.pushed ?? [];
+  const commits = (pushed.length === 0 ? [state.revision] : pushed.toReversed()).map((commit) => commit.slice(0, 12));
+  const revert = `revert ${commits.join(', then ')} by hand`;
+  const todo = usedBy
+    ? `push a fix of ${appKey(app)}, or ${revert}, which takes it from ${appKey(usedBy)}, too`
+    : revert;
+  return {
+    kind: 'blocked',
+    reason: `${reason}${where}: ${todo}. Until then ${appKey(app)} stays with what it was promoted with`,
+  };
 }
 
 export interface Rollback {
@@ -266,7 +278,7 @@ export function* composingTogether(
     if (appIn(now, outcome.app)?.content === appIn(stable, outcome.app)?.content) continue;
     const names = together.apps.map(appKey).join(', ');
     const reason = `${names} share what would be taken back and had different states before`;
-    return undo(byHand(outcome, { kind: 'conflict', reason, paths: [] }));
+    return undo(byHand(outcome, { kind: 'conflict', reason, paths: [] }, settings));
   }
   return { kind: 'composed' };
 }

@@ -22,7 +22,7 @@ export interface ProofInput {
 /** What is not as it must be. */
 export interface Disproof {
   readonly reason: string;
-  /** An app that uses what would change. */
+  /** An app that uses what would change, and would be left with what it was not promoted with. */
   readonly usedBy?: AppId;
 }
 
@@ -47,8 +47,13 @@ export function* proofOf(input: ProofInput): Generator<void, Disproof | undefine
     if (appKey(other.id) === appKey(input.app) || together.has(appKey(other.id))) continue;
     const now = appIn(edited, other.id);
     // A ConfigMap that several apps share: the others may only fall back to what they were promoted with.
-    const allowed = now && (now.content === other.content || now.content === input.stableContent?.(other.id));
-    if (!allowed) return { reason: `${appKey(other.id)} uses what would change and runs with it`, usedBy: other.id };
+    const stable = input.stableContent?.(other.id);
+    if (now && (now.content === other.content || now.content === stable)) continue;
+    const state =
+      other.content === stable
+        ? 'was promoted with it'
+        : 'is not judged to the end yet; both are taken back together if it is rejected, too';
+    return { reason: `${appKey(other.id)} uses what would be taken back, and ${state}`, usedBy: other.id };
   }
   return undefined;
 }

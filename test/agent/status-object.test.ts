@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createStatusObject, newsOf, renderStatus, type SourceStatus } from '../../src/agent/status-object.ts';
+import { createStatusObject, newsOf, notesOf, renderStatus, type SourceStatus } from '../../src/agent/status-object.ts';
 import type { CanaryEvent } from '../../src/canary/types.ts';
 import type { Cluster } from '../../src/cluster/cluster.ts';
 import { AgentError } from '../../src/lib/errors.ts';
@@ -69,6 +69,37 @@ describe('the ConfigMap serin-status', () => {
     expect(lines[0]).toBe('Promotion of a.test: the Git server refuses the push');
     expect(lines).toHaveLength(51);
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThan(410);
+  });
+});
+
+describe('what /readyz says behind its OK', () => {
+  const where = 'kubectl -n serin get configmap serin-status -o yaml';
+  it.each<readonly [string, Partial<SourceStatus>, readonly string[]]>([
+    ['nothing, while all is well', {}, []],
+    [
+      'where the cluster is not as Git says',
+      { errors: [error('a.yaml'), error('b.yaml')] },
+      [`the cluster is not as Git says in 2 places (a.yaml:3 is wrong): ${where}`],
+    ],
+    [
+      'what stands in the way of an outcome',
+      { blocked: ['Rollback of a.test: test/b uses\nwhat would be taken back'] },
+      [
+        `1 outcome is not in Git, and something stands in the way (Rollback of a.test: test/b uses what would be taken back): ${where}`,
+      ],
+    ],
+    ['what the guard holds', { held: 'nothing is deleted' }, ['nothing is deleted']],
+  ])('%s', (_, status, notes) => {
+    expect(notesOf({ ...well, ...status }, 'serin')).toEqual(notes);
+  });
+
+  it('in bounds, whatever others say', () => {
+    const long = 'x'.repeat(9_000);
+    for (const note of notesOf(
+      { ...well, errors: [error('a.yaml', long)], blocked: Array<string>(99).fill(long) },
+      'serin',
+    ))
+      expect(note.length).toBeLessThan(600);
   });
 });
 

@@ -22,8 +22,8 @@ it('apps that share a ConfigMap and are all rejected are taken back together, wh
     const judged = await shop.push({ 'all.yaml': sharing(names, '2.0.0', 'red') });
     await submit([shop.outcome('rolled-back', 'b', judged)]);
     await expect.poll(() => blocked.length, soon).toBe(1);
-    expect(blocked[0]?.reason).toContain('test/a uses what would change and runs with it');
-    expect(blocked[0]?.reason).toContain('both are taken back together if that one is rejected as well');
+    expect(blocked[0]?.reason).toContain('test/a uses what would be taken back, and is not judged to the end yet');
+    expect(blocked[0]?.reason).toContain('both are taken back together if it is rejected, too');
     await submit([shop.outcome('rolled-back', 'a', judged)]);
     await expect.poll(() => blocked.length, soon).toBeGreaterThan(1);
     expect(writer.pending()).toHaveLength(2);
@@ -41,8 +41,37 @@ it('an app that was promoted with the shared ConfigMap keeps it, and the other o
     const judged = await shop.push({ 'all.yaml': sharing(['a', 'b'], '2.0.0', 'red') });
     await submit([shop.outcome('promoted', 'b', judged), shop.outcome('rolled-back', 'a', judged)]);
     await expect.poll(() => [written.length, blocked.length], soon).toEqual([1, 1]);
-    expect(blocked[0]?.reason).toContain('test/b uses what would change and runs with it');
-    expect(blocked[0]?.reason).toContain(`revert ${judged.slice(0, 12)} by hand`);
+    expect(blocked[0]?.reason).toBe(
+      `test/b uses what would be taken back, and was promoted with it (all.yaml): push a fix of test/a, or revert ${judged.slice(0, 12)} by hand, which takes it from test/b, too. Until then test/a stays with what it was promoted with`,
+    );
     expect(await revParse(shop.path, 'main:all.yaml')).toBe(await revParse(shop.path, `${judged}:all.yaml`));
+  });
+});
+
+it('an app that is promoted in the same push as the other one is taken back keeps the shared ConfigMap, whichever was first', async () => {
+  for (const isFirst of [true, false])
+    await withShop(new Map([['all.yaml', sharing(['a', 'b'], '1.0.0', 'blue')]]), async (shop) => {
+      const { submit, blocked, written } = await shop.start();
+      const adopted = await shop.tip();
+      await submit([shop.outcome('adopted', 'a', adopted), shop.outcome('adopted', 'b', adopted)]);
+      await expect.poll(() => written.length, soon).toBe(2);
+      const judged = await shop.push({ 'all.yaml': sharing(['a', 'b'], '1.0.0', 'red') });
+      const outcomes = [shop.outcome('promoted', 'b', judged), shop.outcome('rolled-back', 'a', judged)];
+      await submit(isFirst ? outcomes : outcomes.toReversed());
+      await expect.poll(() => [written.length, blocked.length], soon).toEqual([3, 1]);
+      expect(await revParse(shop.path, 'main:all.yaml')).toBe(await revParse(shop.path, `${judged}:all.yaml`));
+    });
+});
+
+it('people are told the commits that changed the app, not the tip that was fetched with them', async () => {
+  await withShop(new Map([['all.yaml', sharing(['a', 'b'], '1.0.0', 'blue')]]), async (shop) => {
+    const { submit, blocked } = await shop.start();
+    const base = await shop.tip();
+    const first = await shop.push({ 'all.yaml': sharing(['a', 'b'], '1.0.0', 'red') });
+    const second = await shop.push({ 'all.yaml': sharing(['a', 'b'], '2.0.0', 'red') });
+    const judged = await shop.push({ 'README.md': 'of others' });
+    await submit([shop.outcome('promoted', 'b', judged, { base }), shop.outcome('rolled-back', 'a', judged, { base })]);
+    await expect.poll(() => blocked.length, soon).toBe(1);
+    expect(blocked[0]?.reason).toContain(`revert ${second.slice(0, 12)}, then ${first.slice(0, 12)} by hand`);
   });
 });
