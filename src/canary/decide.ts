@@ -85,11 +85,14 @@ function decisionOf({ spec, status, seen, draft }: Tick): Decision {
 const isUnderAnalysis = ({ phase }: CanaryStatus): boolean => phase === 'Progressing' || phase === 'WaitingPromotion';
 
 /** Since when it is held stands in the status, in whole seconds: an agent that starts anew makes no outage longer. */
-function withHold({ heldSinceMs }: CanaryStatus, draft: Tick['draft'], nowMs: number): CanaryStatus {
-  const { heldSinceMs: _before, ...status } = draft.status;
+function withHold(before: CanaryStatus, draft: Tick['draft'], nowMs: number): CanaryStatus {
+  const { heldSinceMs: _since, isUnpromotable: _cause, ...status } = draft.status;
   if (!draft.isHeld) return status;
   const nowSeconds = Math.floor(nowMs / 1_000) * 1_000;
-  return { ...status, heldSinceMs: Math.min(heldSinceMs ?? nowSeconds, nowSeconds) };
+  // Each cause has its own time.
+  const isSameCause = (before.isUnpromotable ?? false) === (draft.isUnpromotable ?? false);
+  const heldSinceMs = Math.min((isSameCause ? before.heldSinceMs : undefined) ?? nowSeconds, nowSeconds);
+  return { ...status, heldSinceMs, ...(draft.isUnpromotable ? { isUnpromotable: true } : {}) };
 }
 
 function* run(tick: Tick): Asking<void> {

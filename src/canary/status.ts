@@ -97,6 +97,7 @@ function sameStatus(a: CanaryStatus, b: CanaryStatus): boolean {
     a.lastAppliedSpec === b.lastAppliedSpec &&
     a.lastPromotedSpec === b.lastPromotedSpec &&
     a.heldSinceMs === b.heldSinceMs &&
+    a.isUnpromotable === b.isUnpromotable &&
     cookieFields.every((field) => a[field] === b[field]) &&
     sameConfigs(a.trackedConfigs, b.trackedConfigs)
   );
@@ -151,19 +152,31 @@ function parseCondition(entry: Readonly<Record<string, unknown>>): CanaryConditi
 }
 
 /** Stands only while it is held, so that the status is otherwise Flagger's. */
-function heldCondition({ heldSinceMs }: CanaryStatus): readonly object[] {
+function heldCondition({ heldSinceMs, isUnpromotable }: CanaryStatus): readonly object[] {
   if (heldSinceMs === undefined) return [];
   const since = rfc3339(heldSinceMs);
-  const message =
-    'Checks find nothing out: the canary keeps its share, and nothing counts until metrics are known again.';
   const times = { lastUpdateTime: since, lastTransitionTime: since };
-  return [{ type: 'Held', status: 'True', reason: 'MetricsUnknown', message, ...times }];
+  return [{ type: 'Held', status: 'True', ...(isUnpromotable ? holds.unpromotable : holds.unknown), ...times }];
 }
 
-function heldSince(conditions: readonly Readonly<Record<string, unknown>>[]): Pick<CanaryStatus, 'heldSinceMs'> {
+const holds = {
+  unknown: {
+    reason: 'MetricsUnknown',
+    message: 'Checks find nothing out: the canary keeps its share, and nothing counts until metrics are known again.',
+  },
+  unpromotable: {
+    reason: 'Unpromotable',
+    message: 'The canary has passed, and the primary cannot get its version: events say why. It keeps its share.',
+  },
+} as const;
+
+function heldSince(
+  conditions: readonly Readonly<Record<string, unknown>>[],
+): Pick<CanaryStatus, 'heldSinceMs' | 'isUnpromotable'> {
   const held = conditions.find(({ type, status }) => type === 'Held' && status === 'True');
   const sinceMs = Date.parse(textOf(held?.['lastTransitionTime']) ?? '');
-  return Number.isFinite(sinceMs) ? { heldSinceMs: sinceMs } : {};
+  if (!Number.isFinite(sinceMs)) return {};
+  return { heldSinceMs: sinceMs, ...(held?.['reason'] === holds.unpromotable.reason ? { isUnpromotable: true } : {}) };
 }
 
 function rfc3339(ms: number): string {

@@ -66,6 +66,8 @@ export interface CanaryStatus {
   readonly conditions?: readonly CanaryCondition[];
   /** Since when checks have found nothing out and the canary is held for it, in whole seconds; a condition of its own says it. Absent: they do. */
   readonly heldSinceMs?: number;
+  /** It has passed, and the primary cannot get it. Undefined: it is held because metrics are unknown, or not at all. */
+  readonly isUnpromotable?: true;
   /** `<cookie>=<value>` that keeps users on the canary now. */
   readonly sessionAffinityCookie?: string;
   /** The one before, which browsers are told to forget. */

@@ -261,8 +261,9 @@ describe('labels', () => {
 });
 
 describe('a release of configs', () => {
-  const start = () => {
+  const start = (more: Readonly<Record<string, unknown>> = {}) => {
     const canarySpec = {
+      ...more,
       targetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'app' },
       service: { port: 80 },
       analysis: { interval: '10s', threshold: 2, stepWeight: 50, maxWeight: 50 },
@@ -301,4 +302,38 @@ describe('a release of configs', () => {
     run(60);
     expect(rollout.status.phase).toBe('Succeeded');
   });
+
+  it.each(['with its checks', 'without an analysis'])(
+    'ends when a config that its pods need has gone for longer than the deadline, and waits for one that comes back: %s',
+    (how) => {
+      const { world, rollout, run } = start({
+        progressDeadlineSeconds: 60,
+        ...(how === 'without an analysis' ? { skipAnalysis: true } : {}),
+      });
+      const { objects } = world;
+      const kept = objects.get('ConfigMap/app-config');
+      const back = (): unknown => kept && objects.set('ConfigMap/app-config', kept);
+      const passed = (tag: string): void => {
+        world.setImage(`example.org/app:${tag}`);
+        run(1);
+        expect(rollout.status.phase).toBe('Progressing');
+        objects.delete('ConfigMap/app-config');
+      };
+      passed('2.0.0');
+      run(55);
+      expect(rollout.status).toMatchObject({ phase: 'Progressing', isUnpromotable: true });
+      back();
+      run(60);
+      expect(rollout.status.phase).toBe('Succeeded');
+      passed('3.0.0');
+      run(180);
+      expect(rollout.status).toMatchObject({ phase: 'Failed', canaryWeight: 0 });
+      expect(rollout.status).not.toHaveProperty('isUnpromotable');
+      const ended = rollout.ticks.flatMap(({ effects }) => effects).findLast(({ kind }) => kind === 'end-release');
+      expect(ended).toMatchObject({
+        verdict: 'rolled-back',
+        failedCheck: { name: 'promotion', reason: 'ConfigMap app-config is missing' },
+      });
+    },
+  );
 });

@@ -4,23 +4,36 @@ import { parseConfigKey } from '../configs.ts';
 import type { ConfigKey } from '../types.ts';
 import { type Stage, warn } from './tick.ts';
 
-/** No primary can be made of the target as it is, or its pods could not start: nothing may go on. Says so and returns true. */
-export function cannotBeCopied(stage: Stage): boolean {
+interface CopyObstacle {
+  /** The text of its event. */
+  readonly said: string;
+  /** As the outcome tells it. */
+  readonly reason: string;
+}
+
+/** Why no primary can be made of the target as it is, or its pods could not start. */
+export function copyObstacle(stage: Stage): CopyObstacle | undefined {
   const obstacle = stage.kind.obstacle?.(stage.target);
-  if (obstacle !== undefined) {
-    warn(stage, obstacle);
-    return true;
-  }
+  if (obstacle !== undefined) return { said: obstacle, reason: obstacle };
   const taken = takenCopy(stage);
   if (taken !== undefined) {
-    warn(stage, `${taken} stands already and is no copy for ${stage.names.primary}: delete or rename it`);
-    return true;
+    const said = `${taken} stands already and is no copy for ${stage.names.primary}: delete or rename it`;
+    return { said, reason: `${taken} is no copy for ${stage.names.primary}` };
   }
   const [first] = stage.revision.missing;
-  if (!first) return false;
+  if (!first) return undefined;
   const kind = first.kind.toLowerCase();
-  warn(stage, `${kind} ${first.name}.${stage.spec.namespace} get query error: ${kind}s "${first.name}" not found`);
-  return true;
+  return {
+    said: `${kind} ${first.name}.${stage.spec.namespace} get query error: ${kind}s "${first.name}" not found`,
+    reason: `${first.kind} ${first.name} is missing`,
+  };
+}
+
+/** Nothing may go on as long as there is such an obstacle. Says so and returns true. */
+export function cannotBeCopied(stage: Stage): boolean {
+  const obstacle = copyObstacle(stage);
+  if (obstacle) warn(stage, obstacle.said);
+  return obstacle !== undefined;
 }
 
 /** A name that only a copy for this primary is to have, and that somebody else's object has; Flagger's names are given way to. */

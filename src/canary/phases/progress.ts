@@ -7,7 +7,8 @@ import { canaryReadiness, canaryServes, primaryReadiness, primaryServes } from '
 import { failedCheckOf, tellNotReady } from './pods.ts';
 import { askHook, hooksOf } from './hooks.ts';
 import { preparedMark } from './marks.ts';
-import { cannotBeCopied, writePrimary } from './primary-write.ts';
+import { writePrimary } from './primary-write.ts';
+import { awaitsCopies } from './promote.ts';
 import { restartAnalysis } from './restart.ts';
 import { cancel, rollBack, rollBackAfterChecks } from './rollback.ts';
 import { lacksScaler, scaleFromZero, wakeTarget, writePrimaryScaler } from './scaling.ts';
@@ -165,7 +166,7 @@ function holdThroughOutage(stage: Stage): void {
 /** Without an analysis: users go home, the primary gets the new version, and its rollout is waited for. */
 function skip(stage: Stage): void {
   const { names } = stage;
-  if (lacksScaler(stage) || cannotBeCopied(stage)) return;
+  if (lacksScaler(stage) || awaitsCopies(stage)) return;
   stage.draft.isHeld = false;
   const weight = stage.weight > 0 || stage.mirrored ? routeHome(stage) : 0;
   normal(stage, `Copying ${names.target} template spec to ${names.primary}`);

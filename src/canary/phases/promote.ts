@@ -1,20 +1,39 @@
+import { isHeldTooLong } from './analyse.ts';
 import { canaryReadiness, hasDeadPrimary, primaryReadiness } from './health.ts';
 import { callPostRollout } from './hooks.ts';
 import { tellNotReady } from './pods.ts';
-import { cannotBeCopied, writePrimary } from './primary-write.ts';
+import { cannotBeCopied, copyObstacle, writePrimary } from './primary-write.ts';
 import { restartAnalysis } from './restart.ts';
-import { endRejectedPromotion, failPromotion } from './rollback.ts';
+import { endRejectedPromotion, failPromotion, rollBack } from './rollback.ts';
 import { lacksScaler, scaleToZero, writePrimaryScaler } from './scaling.ts';
-import { type Asking, normal, type Stage, update } from './tick.ts';
+import { alert, type Asking, normal, type Stage, update, warn } from './tick.ts';
 import { canGoHome, leaveDeadCanary, route, routeHome } from './traffic.ts';
 
 /** Copies the analysed revision to the primary. It is the target's present one: anything else has restarted the analysis before. */
 export function promote(stage: Stage): void {
   const { names } = stage;
-  if (cannotBeCopied(stage)) return;
+  if (awaitsCopies(stage)) return;
   normal(stage, `Copying ${names.target} template spec to ${names.primary}`);
   writePrimary(stage);
   update(stage, { phase: 'Promoting' });
+}
+
+/**
+ * A version that has passed and cannot be given to the primary, as when a Secret that its pods read has gone: it keeps its share, but its
+ * pods could not be started anew, so it goes home when the deadline is over.
+ */
+export function awaitsCopies(stage: Stage): boolean {
+  const obstacle = copyObstacle(stage);
+  if (!obstacle) return false;
+  const { names, draft, status } = stage;
+  warn(stage, obstacle.said);
+  draft.isHeld = true;
+  draft.isUnpromotable = true;
+  if (!status.isUnpromotable || !isHeldTooLong(stage)) return true;
+  warn(stage, `Rolling back ${names.canary} it cannot be promoted: ${obstacle.reason}`);
+  alert(stage, 'error', `Rolling back, it cannot be promoted: ${obstacle.reason}`);
+  rollBack(stage, { name: 'promotion', reason: obstacle.reason });
+  return true;
 }
 
 /** Waits for the primary's new pods and moves traffic to them. */

@@ -27,6 +27,8 @@ export interface Draft {
   readonly checks: Evidence['checks'][number][];
   /** Checks find nothing out; a look that comes to none finds nothing out either. */
   isHeld: boolean;
+  /** Of one that is held: it has passed, and the primary cannot get it. */
+  isUnpromotable?: boolean;
   isJudged: boolean;
   /** Where users are led by what is decided so far. Absent: where they are. */
   routed?: TrafficSplit;
