@@ -42,8 +42,11 @@ export function* proofOf(input: ProofInput): Generator<void, Disproof | undefine
   const changed = changedObject(input.tip, edited, input.keys);
   if (changed !== undefined) return { reason: `${changed} would change as well` };
   const together = new Set(input.together?.apps.map(appKey));
+  const target = appIn(input.tip, input.app)?.target;
   for (const other of input.tip.apps) {
     yield;
+    // One target has one Canary: of two that name it this one released it, so the other is refused and runs nothing.
+    if (target !== undefined && other.target === target) continue;
     if (appKey(other.id) === appKey(input.app) || together.has(appKey(other.id))) continue;
     const now = appIn(edited, other.id);
     // A ConfigMap that several apps share: the others may only fall back to what they were promoted with.

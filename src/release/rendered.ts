@@ -31,6 +31,8 @@ export interface RenderedApp {
   readonly id: AppId;
   /** The target and the ConfigMaps and Secrets that it refers to, as far as they stand in Git. Not the Canary. */
   readonly documents: readonly Manifest[];
+  /** Of these the target. Undefined: Git has none. */
+  readonly target: Manifest | undefined;
   /** Hash of what is judged; equal content, equal hash. */
   readonly content: string;
 }

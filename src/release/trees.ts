@@ -171,5 +171,5 @@ export function createRender(settings: LoadSettings, parsed = new ParsedFiles())
 }
 
 const appOf = perObject(({ id, target, configs, content }: App): RenderedApp => {
-  return { id, content, documents: [...(target ? [target] : []), ...configs] };
+  return { id, content, target, documents: [...(target ? [target] : []), ...configs] };
 });

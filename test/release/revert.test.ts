@@ -30,6 +30,17 @@ describe('taking a release back', () => {
     expect(revert(oneFile(one, other), oneFile(two, newer), oneFile(two, newer))).toEqual(oneFile(one, newer));
   });
 
+  it.each(['another', 'shop-too', 'a'])(
+    'is not held up by a second Canary %s of the same target, which is refused',
+    (name) => {
+      const second = { 'second.yaml': canaryText({ name: 'shop' }).replace('name: shop', `name: ${name}`) };
+      const [base, tip] = [withFiles(appTree(one), second), withFiles(appTree(two), second)];
+      expect(revert(base, tip, tip)).toEqual(base);
+      // It came with the release.
+      expect(revert(appTree(one), tip, tip)).toEqual(base);
+    },
+  );
+
   it('keeps what later commits changed in the same file', () => {
     const tip = withFiles(appTree(two), {
       'shop/deployment.yaml': deploymentText({ ...two, replicas: 5 }).replace('kind:', '# later\nkind:'),
