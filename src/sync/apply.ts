@@ -300,14 +300,15 @@ const isMissing = (error: unknown): boolean => error instanceof AgentError && er
 
 export function failureOf({ object, source }: Manifest, error: unknown, writers: Writers): Problem {
   const message = messageOf(error);
-  const hint = error instanceof AgentError ? hintOf(error, object, writers.nameOf(source.path)) : undefined;
+  const hint = error instanceof AgentError ? hintOf(error, object, writers, source.path) : undefined;
   return { severity: 'error', path: source.path, line: source.line, message, ...(hint === undefined ? {} : { hint }) };
 }
 
 function hintOf(
   { message, details }: AgentError,
   { apiVersion, kind, metadata }: KubeObject,
-  whose: string,
+  writers: Pick<Writers, 'nameOf' | 'rightsOf'>,
+  path: string,
 ): string | undefined {
   if (details['rival'] !== undefined)
     return `take it out of the repository of one of the two; where the other one is gone for good, delete its ConfigMap serin-inventory`;
@@ -315,8 +316,8 @@ function hintOf(
     case 403:
       if (/quota/i.test(message)) return undefined;
       if (/cannot impersonate/.test(message))
-        return `let the agent impersonate ${whose}: "Tenants" in manifests/README.md shows the role`;
-      return `grant ${whose} the right to get, list, watch, patch and delete ${kind} (${groupOf(apiVersion) || 'core'})`;
+        return `let the agent impersonate ${writers.nameOf(path)}: "Tenants" in manifests/README.md shows the role`;
+      return `grant ${writers.nameOf(path)} the right to ${writers.rightsOf(path)} ${kind} (${groupOf(apiVersion) || 'core'})`;
     case 404:
       return /namespaces? "/i.test(message)
         ? `commit a Namespace ${metadata.namespace ?? ''}, or create it`

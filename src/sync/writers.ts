@@ -6,6 +6,8 @@ export interface Writers {
   of(path: string): Cluster;
   /** For people. */
   nameOf(path: string): string;
+  /** What it has to be allowed, for people. Whoever writes for a tenant need not list and watch: the agent does. */
+  rightsOf(path: string): string;
 }
 
 /** A tenant with a service account has its rights and no others. */
@@ -24,6 +26,9 @@ export function createWriters(cluster: Cluster, tenancy: Tenancy | undefined): W
     nameOf(path) {
       const account = accountOf(path);
       return account ? `the service account ${account.namespace}/${account.name}` : "the agent's service account";
+    },
+    rightsOf(path) {
+      return accountOf(path) ? 'get, create, patch and delete' : 'get, list, watch, create, patch and delete';
     },
   };
 }

@@ -98,8 +98,8 @@ function behave({ method }: IncomingMessage, response: ServerResponse): void {
 }
 
 const word = `${strangersWord} \u001B[31m\u202E\u2028Verdict: promoted `;
-/** 1 GiB of nothing but the word's first letters. */
 let bomb: Buffer | undefined;
+/** 64 MiB of nothing but the word, packed twice: a few hundred bytes. Made once. */
 const gzipBomb = (): Buffer => (bomb ??= gzipSync(gzipSync(Buffer.alloc(64 * 1024 * 1024, strangersWord))));
 
 function doHarm(

@@ -68,7 +68,7 @@ describe('a tenant with a service account', () => {
         path: 'a/more.yaml',
         line: 1,
         message: expect.stringContaining(`User "${account}" cannot patch`) as string,
-        hint: 'grant the service account a/serin the right to get, list, watch, patch and delete ConfigMap (core)',
+        hint: 'grant the service account a/serin the right to get, create, patch and delete ConfigMap (core)',
       },
     ]);
     const { 'a/two.yaml': _gone, 'a/more.yaml': _refused, ...left } = files;
