@@ -136,7 +136,7 @@ export function createAlerts(
       if (spec.analysis.alerts.length === 0) {
         const { notifier } = settings;
         const who = { key: 'alert', failed: "alert can't be sent" };
-        if (notifier) put(who, subject, alert, async () => ({ notifier: notifiers.slack, channel: notifier }));
+        if (notifier) put(who, subject, alert, async () => ({ notifier: notifiers[notifier.type], channel: notifier }));
         return;
       }
       for (const entry of spec.analysis.alerts) {

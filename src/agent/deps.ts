@@ -78,8 +78,9 @@ export interface AgentSettings {
   readonly gateHost: string;
 }
 
-/** Slack, from the settings. */
+/** From the settings. */
 export interface GlobalNotifier {
+  readonly type: 'slack' | 'msteams';
   /** A secret, as `token` is. */
   readonly address: string;
   readonly token?: string;

@@ -64,15 +64,24 @@ export function agentSettings(raw: RawSettings, { tenants, podNamespace: pod }: 
 /** Throws CONFIG_INVALID that names the setting, never its value: the URL is a secret. */
 function notifierOf(raw: RawSettings): Pick<AgentSettings, 'notifier'> {
   const [address, channel, username] = [raw['slack-url'], raw['slack-channel'], raw['slack-user']];
+  const teams = raw['msteams-url'];
+  if (teams !== '') {
+    checkUrl('--msteams-url (SERIN_MSTEAMS_URL, MSTEAMS_URL)', teams);
+    const proxy = raw['msteams-proxy-url'];
+    return { notifier: { type: 'msteams', address: teams, channel, username, ...(proxy === '' ? {} : { proxy }) } };
+  }
   if (address === '') return {};
-  if (!/^https?:\/\//i.test(address) || !URL.canParse(address))
-    throw new AgentError('CONFIG_INVALID', '--slack-url (SERIN_SLACK_URL, SLACK_URL): it is no http or https URL');
+  checkUrl('--slack-url (SERIN_SLACK_URL, SLACK_URL)', address);
   if (channel === '') throw new AgentError('CONFIG_INVALID', '--slack-channel: it is needed with --slack-url');
   if (username === '') throw new AgentError('CONFIG_INVALID', '--slack-user: it is needed with --slack-url');
   const [token, proxy] = [raw['slack-token'], raw['slack-proxy-url']];
-  return {
-    notifier: { address, channel, username, ...(token === '' ? {} : { token }), ...(proxy === '' ? {} : { proxy }) },
-  };
+  const more = { ...(token === '' ? {} : { token }), ...(proxy === '' ? {} : { proxy }) };
+  return { notifier: { type: 'slack', address, channel, username, ...more } };
+}
+
+function checkUrl(setting: string, url: string): void {
+  if (!/^https?:\/\//i.test(url) || !URL.canParse(url))
+    throw new AgentError('CONFIG_INVALID', `${setting}: it is no http or https URL`);
 }
 
 /** A folder inside the repository as Git spells it: no slash around it, no `.` in it. */

@@ -46,11 +46,6 @@ export async function runAgent(
     tenants: file.tenants,
     ...(source.kind === 'service-account' ? { podNamespace: await podNamespace() } : {}),
   });
-  if ((context.environment['MSTEAMS_URL'] ?? '') !== '')
-    log.warn(
-      {},
-      'MSTEAMS_URL has no effect: Microsoft Teams is not supported in this release; use --slack-url or AlertProviders',
-    );
   let known: ClusterClient | undefined;
   const telemetry = createTelemetry(version, settings.provider, () => known?.load);
   const temporary = raw['git-dir'] === '' ? await temporaryFolder() : undefined;
@@ -65,7 +60,7 @@ export async function runAgent(
         mayLoopback: (context.environment['KUBERNETES_SERVICE_HOST'] ?? '') === '',
         allowed: listOf(raw['allow-addresses']),
       },
-      trusted: [raw['metrics-server'], raw['event-webhook'], raw['slack-url']],
+      trusted: [raw['metrics-server'], raw['event-webhook'], raw['slack-url'], raw['msteams-url']],
       ...(raw['http-proxy'] === '' ? proxies : { proxy: { http: raw['http-proxy'], https: raw['http-proxy'] } }),
     });
     closing.push(() => http.close());

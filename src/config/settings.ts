@@ -23,6 +23,8 @@ const flaggerEnvironment: Readonly<Record<string, string>> = {
   'slack-url': 'SLACK_URL',
   'slack-token': 'SLACK_TOKEN',
   'slack-proxy-url': 'SLACK_PROXY_URL',
+  'msteams-url': 'MSTEAMS_URL',
+  'msteams-proxy-url': 'MSTEAMS_PROXY_URL',
   'event-webhook': 'EVENT_WEBHOOK_URL',
 };
 
@@ -167,6 +169,8 @@ export const settings = [
   setting('Alerts', 'slack-channel', 'text', '', 'Slack channel; needed with --slack-url'),
   setting('Alerts', 'slack-user', 'text', 'flagger', 'name that alerts are signed with'),
   setting('Alerts', 'slack-proxy-url', 'text', '', 'proxy for --slack-url'),
+  setting('Alerts', 'msteams-url', 'text', '', 'webhook of Microsoft Teams that hears of them instead of Slack'),
+  setting('Alerts', 'msteams-proxy-url', 'text', '', 'proxy for --msteams-url'),
   setting(
     'Gates',
     'gate-host',

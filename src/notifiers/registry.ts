@@ -1,9 +1,15 @@
+import { discord } from './discord.ts';
+import { gchat } from './gchat.ts';
+import { msteams } from './msteams.ts';
 import type { Notifier } from './notifier.ts';
+import { rocket } from './rocket.ts';
 import { slack } from './slack.ts';
 import { webhook } from './webhook.ts';
 
 /** All notifiers by the name that AlertProviders use. */
-export const notifiers = { slack, webhook } as const satisfies Readonly<Record<string, Notifier>>;
+export const notifiers = { slack, msteams, discord, rocket, gchat, webhook } as const satisfies Readonly<
+  Record<string, Notifier>
+>;
 
 export type NotifierName = keyof typeof notifiers;
 

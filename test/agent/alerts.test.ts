@@ -150,7 +150,7 @@ describe('alerts of a Canary', () => {
   it('are told of each trouble once on the Canary, each time in the log, and the others still arrive', async () => {
     const dead = await deadUrl();
     const { send, told, refused, log } = alertsOver([
-      provider('teams', { type: 'msteams', address: `${receiver.url}/teams` }),
+      provider('pager', { type: 'pager', address: `${receiver.url}/pager` }),
       provider('nosecret', { type: 'slack', secretRef: { name: 'nothing' } }),
       provider('empty', { type: 'slack', secretRef: { name: 'empty' } }),
       secret('empty', { token: 'x' }),
@@ -159,7 +159,7 @@ describe('alerts of a Canary', () => {
       provider('dead', { type: 'slack', address: `${dead}/topsecret` }),
       provider('good', slackTo('good')),
     ]);
-    const names = ['gone', 'teams', 'nosecret', 'empty', 'odd', 'dead', 'good'];
+    const names = ['gone', 'pager', 'nosecret', 'empty', 'odd', 'dead', 'good'];
     const canary = aCanary(names.map((name) => ref(name)));
     send(effect('info', 'one'), canary);
     send(effect('info', 'two'), canary);
@@ -169,7 +169,7 @@ describe('alerts of a Canary', () => {
       'alert provider gone.demo error: alertprovider.flagger.app "gone" not found',
       'alert provider nosecret.demo secretRef error: secrets "nothing" not found',
       'alert provider odd.demo secretRef error: key address of Secret odd is no http or https URL',
-      'alert provider teams.demo error: spec.type: notifier msteams is not supported in this release; use one of slack, webhook',
+      'alert provider pager.demo error: spec.type: notifier pager is not supported in this release; use one of slack, msteams, discord, rocket, gchat, webhook',
     ]);
     expect(log.filter((line) => line.includes('alert provider gone.demo error'))).toHaveLength(2);
     expect(log.filter((line) => line.includes('alert provider dead.demo send error: connection refused'))).toHaveLength(
@@ -204,6 +204,17 @@ describe('the notifier of the settings', () => {
     'slack-channel': 'all',
     'slack-token': 't-2',
     'cluster-name': 'north',
+  });
+
+  it('is Teams where both are named, as with Flagger', async () => {
+    const { send, told } = alertsOver([], { ...flags(), 'msteams-url': `${receiver.url}/teams` });
+    send(effect('error', 'it failed'), aCanary([]));
+    await told();
+    expect(receiver.requests.map(({ path }) => path)).toEqual(['/teams']);
+    expect(JSON.parse(receiver.requests[0]?.body ?? '')).toMatchObject({
+      '@type': 'MessageCard',
+      sections: [{ activityTitle: 'it failed' }],
+    });
   });
 
   it('hears of Canaries that name nobody, and of no others', async () => {
@@ -242,6 +253,8 @@ describe('the notifier of the settings', () => {
     expect(read({ 'slack-channel': '' })).toThrow(/--slack-channel/);
     expect(read({ 'slack-url': 'topsecret' })).toThrow(/--slack-url .*no http or https URL/);
     expect(read({ 'slack-url': 'topsecret' })).not.toThrow(/topsecret/);
+    expect(read({ 'msteams-url': 'topsecret' })).toThrow(/--msteams-url .*no http or https URL/);
+    expect(read({ 'msteams-url': 'topsecret' })).not.toThrow(/topsecret/);
     const { send, told } = alertsOver([]);
     send(effect('error'), aCanary([]));
     expect(await told()).toEqual([]);

@@ -18,7 +18,11 @@ export const anAlert: Alert = {
 };
 
 /** What every notifier must do, whatever its messages look like; against a real server. */
-export function describeNotifier(notifier: Notifier): void {
+export function describeNotifier(
+  notifier: Notifier,
+  /** How a text stands in its messages, as JSON. */
+  written: (text: string) => string = (text) => text,
+): void {
   const opened: TestServer[] = [];
   const { signal } = new AbortController();
   const http = createHttp({ maxBytes: 10_000, userAgent: 'test' });
@@ -95,9 +99,8 @@ export function describeNotifier(notifier: Notifier): void {
     it('keeps whatever a person writes in one JSON text', async () => {
       const message = 'success rate 53% < 99% "quoted" \n & <!channel> \u2028';
       const { server } = await send((_, response) => response.end(), { alert: { ...anAlert, message, fields: [] } });
-      expect(JSON.stringify(JSON.parse(server.requests[0]?.body ?? ''))).toContain(
-        JSON.stringify(message).slice(1, -1),
-      );
+      const body = JSON.stringify(JSON.parse(server.requests[0]?.body ?? ''));
+      expect(body).toContain(JSON.stringify(written(message)).slice(1, -1));
     });
   });
 }

@@ -1,0 +1,31 @@
+import { goJson } from '../lib/go-json.ts';
+import { jsonHeaders, type Notifier, subjectOf } from './notifier.ts';
+
+/** Google Chat: a card by an incoming webhook. Its texts are HTML. https://developers.google.com/workspace/chat/api/reference/rest/v1/cards-v1 */
+export const gchat: Notifier = {
+  name: 'gchat',
+  request(alert, { address, token }) {
+    const section = (text: string): unknown => ({ widgets: [{ textParagraph: { text } }] });
+    const card = {
+      header: {
+        title: 'Flagger',
+        subtitle: subjectOf(alert),
+        imageUrl: 'https://flagger.app/favicon.png',
+      },
+      sections: [
+        section(strong(alert.message, alert.severity === 'error' ? '#C5221F' : plain)),
+        ...alert.fields.map(({ name, value }) => section(`${escaped(name)}<br>${strong(value, plain)}`)),
+      ],
+    };
+    return { url: address, headers: jsonHeaders(token), body: goJson({ cards: [card] }) };
+  },
+};
+
+const plain = '#505050';
+const strong = (text: string, color: string): string =>
+  `<font color="${color}"><strong>${escaped(text)}</strong></font>`;
+
+/** Names and messages are not to make links. */
+function escaped(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+}
