@@ -40,8 +40,11 @@ export class KnownTips {
     return [...this.#shallow];
   }
 
-  /** Notes commits that have just become readable; `parentsHere` says which commits have all their parents here. */
-  async add(
+  /**
+   * Notes commits that have just become readable; `parentsHere` says which commits have all their parents here. A crash forgets them
+   * until they are saved.
+   */
+  async note(
     tip: Revision | undefined,
     commits: readonly Revision[],
     parentsHere: (commit: Revision) => Promise<boolean>,
@@ -56,6 +59,10 @@ export class KnownTips {
       if (this.#tips.size <= MAX_TIPS) break;
       this.#tips.delete(oldest);
     }
+  }
+
+  /** Their objects are durable by then. */
+  async save(): Promise<void> {
     // The boundary before the tips: a tip without its boundary would promise the server history that is not here.
     const boundary = this.#lines(this.#shallow);
     if (boundary !== this.#writtenShallow) await writeDurably(join(this.#gitdir, 'shallow'), boundary);

@@ -26,6 +26,7 @@ export class LocalMirror {
   #store: ObjectStore;
   #tips: KnownTips;
   #damaged = false;
+  #isSettled = true;
 
   private constructor(gitdir: string, identity: string, store: ObjectStore, tips: KnownTips) {
     this.gitdir = gitdir;
@@ -157,20 +158,38 @@ export class LocalMirror {
 
   /** Lets a checked pack in. `tip` is the commit that was asked for, if it was a commit. */
   async accept(pack: IngestedPack, tip: Revision | undefined): Promise<void> {
+    await this.settle();
     await this.#store.addPack(pack);
-    await this.noteTip(tip, pack.commits.map(asRevision));
+    await this.#noteTip(tip, pack.commits.map(asRevision));
+    await this.#tips.save();
   }
 
-  /** What was pushed on top of a commit that is here. */
-  async acceptPush({ pack, tip, folders }: Pick<PreparedPush, 'pack' | 'tip' | 'folders'>): Promise<void> {
-    await this.#store.addPack(pack);
-    await this.noteTip(tip, []);
+  /** The same, and a crash forgets it until it is settled: the disk is not waited for. */
+  async hold(pack: IngestedPack, tip: Revision | undefined): Promise<void> {
+    await this.#store.hold(pack);
+    this.#isSettled = false;
+    await this.#noteTip(tip, pack.commits.map(asRevision));
+  }
+
+  /** What was pushed on top of a commit that is here, until it is settled as `hold`. */
+  async holdPush({ pack, tip, folders }: Pick<PreparedPush, 'pack' | 'tip' | 'folders'>): Promise<void> {
+    await this.#store.hold(pack);
+    this.#isSettled = false;
+    await this.#noteTip(tip, []);
     for (const [oid, folder] of folders) this.trees.keep(oid, folder);
   }
 
-  async noteTip(tip: Revision | undefined, commits: readonly Revision[]): Promise<void> {
+  /** Makes durable what is held. */
+  async settle(): Promise<void> {
+    if (this.#isSettled) return;
+    await this.#store.settle();
+    await this.#tips.save();
+    this.#isSettled = true;
+  }
+
+  async #noteTip(tip: Revision | undefined, commits: readonly Revision[]): Promise<void> {
     if (tip) await this.proveReadable(tip);
-    await this.#tips.add(tip, commits, async (commit) =>
+    await this.#tips.note(tip, commits, async (commit) =>
       (await this.commit(commit)).parents.every((parent) => this.#store.has(parent)),
     );
   }
@@ -187,6 +206,7 @@ export class LocalMirror {
     this.#store = await ObjectStore.open(this.gitdir);
     this.#tips = await KnownTips.open(this.gitdir, () => false);
     this.#damaged = false;
+    this.#isSettled = true;
   }
 
   close(): void {

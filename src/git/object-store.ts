@@ -5,7 +5,7 @@ import { createTurns } from '../lib/turns.ts';
 import { BaseCache } from './base-cache.ts';
 import { syncFolder, writeDurably } from './durable.ts';
 import type { GitObject } from './objects.ts';
-import { openPackFile, type PackContext, type PackFile } from './pack-file.ts';
+import { holdPack, openPackFile, type PackContext, type PackFile } from './pack-file.ts';
 import type { EncodedPack } from './pack-format.ts';
 import { encodePackIndex } from './pack-index.ts';
 import { joinPacks } from './pack-join.ts';
@@ -14,16 +14,21 @@ import { joinPacks } from './pack-join.ts';
 export const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024;
 const SMALL_PACK_BYTES = 1024 * 1024;
 const MAX_SMALL_PACKS = 50;
+/** What is held beside the disk at most. */
+const MAX_HELD_BYTES = 8 * 1024 * 1024;
+const MAX_HELD_PACKS = 50;
 
 /**
- * The objects of one mirror: packs only, all of them indexed and durable before a reader can see them. What is visible
- * stays readable; packs are only ever joined.
+ * The objects of one mirror: packs only, all of them indexed before a reader can see them, and durable too unless they are held for a
+ * moment. What is visible stays readable; packs are only ever joined.
  */
 export class ObjectStore {
   readonly #folder: string;
   readonly #context: PackContext;
   /** Newest first: what was fetched last is read most. */
   #packs: PackFile[] = [];
+  /** Those of them that are not on disk yet. */
+  readonly #held = new Set<PackFile>();
   readonly #turns = createTurns();
 
   private constructor(folder: string, cacheBytes: number) {
@@ -145,6 +150,11 @@ export class ObjectStore {
     if (pack.entries.length === 0) return;
     const stem = this.#stemOf(pack);
     if (this.#packs.some((known) => known.stem === stem)) return;
+    await this.#write(pack, stem);
+    this.#packs.unshift(openPackFile(stem, this.#context));
+  }
+
+  async #write(pack: EncodedPack, stem: string): Promise<void> {
     await writeDurably(`${stem}.pack`, pack.bytes);
     try {
       await writeDurably(`${stem}.idx`, encodePackIndex(pack.entries, pack.checksum));
@@ -153,7 +163,33 @@ export class ObjectStore {
       await rm(`${stem}.pack`, { force: true }).catch(() => undefined);
       throw error;
     }
-    this.#packs.unshift(openPackFile(stem, this.#context));
+  }
+
+  /** Lets the objects be read at once; they are durable when `settle` resolves. Much is stored as `addPack` does. */
+  async hold(pack: EncodedPack): Promise<void> {
+    if (pack.entries.length === 0) return;
+    const heldBytes = [...this.#held].reduce((sum, { bytes }) => sum + bytes, pack.bytes.length);
+    if (heldBytes > MAX_HELD_BYTES || this.#held.size >= MAX_HELD_PACKS) {
+      await this.settle();
+      return this.addPack(pack);
+    }
+    const stem = this.#stemOf(pack);
+    if (this.#packs.some((known) => known.stem === stem)) return;
+    const held = holdPack(stem, pack, this.#context);
+    this.#held.add(held);
+    this.#packs.unshift(held);
+  }
+
+  /** Stores what is held. Where that fails it stays held. */
+  async settle(): Promise<void> {
+    const held = this.#packs.filter((pack) => this.#held.has(pack));
+    if (held.length === 0) return;
+    const joined = await joinPacks(held, this.#turns);
+    const stem = this.#stemOf(joined);
+    await this.#write(joined, stem);
+    const stored = openPackFile(stem, this.#context);
+    this.#packs = [stored, ...this.#packs.filter((pack) => !held.includes(pack))];
+    for (const pack of held) this.#held.delete(pack);
   }
 
   #stemOf({ checksum }: EncodedPack): string {
@@ -162,7 +198,7 @@ export class ObjectStore {
 
   /** Joins the small packs when there are too many. Gives the number of packs that went. */
   async compact(): Promise<number> {
-    const small = this.#packs.filter(({ bytes }) => bytes < SMALL_PACK_BYTES);
+    const small = this.#packs.filter((pack) => pack.bytes < SMALL_PACK_BYTES && !this.#held.has(pack));
     if (small.length <= MAX_SMALL_PACKS) return 0;
     const joined = await joinPacks(small, this.#turns);
     await this.addPack(joined);
@@ -183,6 +219,7 @@ export class ObjectStore {
   close(): void {
     for (const pack of this.#packs) pack.close();
     this.#packs = [];
+    this.#held.clear();
     this.#context.bases.clear();
   }
 }

@@ -11,7 +11,7 @@ import { hushed } from './hushed.ts';
 import { LocalMirror } from './local-mirror.ts';
 import { type GitObject, parseTag } from './objects.ts';
 import { ingestPack } from './pack-ingest.ts';
-import { preparePush, sameMessage } from './push.ts';
+import { type PreparedPush, preparePush, sameMessage } from './push.ts';
 import { sendPush } from './pusher.ts';
 import { createReceivePack, type ReceivePack } from './receive-pack.ts';
 import {
@@ -171,7 +171,8 @@ class MirroredRepo implements GitRepo {
     return this.#exclusive(() => this.#bring(revision, signal));
   }
 
-  async #bring(revision: Revision, signal: AbortSignal): Promise<void> {
+  /** In a race with others neither the disk is waited for nor history that nobody needs yet. */
+  async #bring(revision: Revision, signal: AbortSignal, isRace = revision === this.#named): Promise<void> {
     const isFirst = this.#mirror.isEmpty;
     const followed = isFirst
       ? []
@@ -179,9 +180,9 @@ class MirroredRepo implements GitRepo {
     if (this.#strangers.has(revision)) return this.#assertSame(revision, followed, signal);
     if (this.#mirror.has(revision)) return;
     if (isFirst) await this.#mirror.reset();
-    const isUpdate = !isFirst && revision === this.#polled;
+    const isUpdate = !isFirst && revision === this.#polled && !isRace;
     try {
-      await this.#download(revision, revision, revision === this.#named ? RACE_DEPTH : 1, signal);
+      await this.#download(revision, revision, isRace ? RACE_DEPTH : 1, signal, isRace);
     } catch (error) {
       if (!(await this.#isOnlyBelowTip(revision, error, signal))) throw error;
       await this.#bringFromTip(revision, signal);
@@ -189,7 +190,8 @@ class MirroredRepo implements GitRepo {
     if (!this.#mirror.has(revision)) throw new AgentError('GIT_PROTOCOL', `the Git server did not send ${revision}`);
     if (isFirst) this.#log.info({ revision }, 'cloned the git repository');
     if (isUpdate) await this.#fillHistory(revision, signal);
-    if (this.#tips.has(revision)) await this.#assertSame(revision, followed, signal);
+    if (this.#tips.has(revision) || isRace) await this.#assertSame(revision, followed, signal);
+    if (isRace) return;
     const joined = await this.#mirror.compact().catch((error: unknown) => {
       // What was asked for is here.
       this.#log.warn({ reason: messageOf(error) }, 'could not join small packs of the git mirror');
@@ -251,13 +253,19 @@ class MirroredRepo implements GitRepo {
    * One request. With depth 1 the server sends the commit alone, and thanks to the haves (and a thin pack) only those
    * of its objects that the mirror lacks: a merge of an old branch does not bring that branch's history along.
    */
-  async #download(want: string, tip: Revision | undefined, depth: number, signal: AbortSignal): Promise<void> {
+  async #download(
+    want: string,
+    tip: Revision | undefined,
+    depth: number,
+    signal: AbortSignal,
+    isHasty = false,
+  ): Promise<void> {
     const { tips, shallow } = this.#mirror.tips;
     const { bytes } = await this.#upload.fetch({ wants: [want], haves: tips, shallow, depth }, signal);
     if (!bytes) return;
     const pack = await ingestPack(bytes, (oid) => this.#mirror.store.readNow(oid));
     signal.throwIfAborted();
-    await this.#mirror.accept(pack, tip);
+    await (isHasty ? this.#mirror.hold(pack, tip) : this.#mirror.accept(pack, tip));
     this.#log.debug({ revision: want, bytes: bytes.length, objects: pack.entries.length }, 'fetched from git');
   }
 
@@ -370,7 +378,7 @@ class MirroredRepo implements GitRepo {
           isSameMessage: sameMessage,
           isBefore: async (commit, tip) => {
             this.#polled = asRevision(tip);
-            await this.#bring(asRevision(tip), signal);
+            await this.#bring(asRevision(tip), signal, true);
             return (await this.#ancestry.has(commit, asRevision(tip), signal)) === true;
           },
         },
@@ -380,14 +388,23 @@ class MirroredRepo implements GitRepo {
       );
       if (result.kind === 'raced') this.#named = result.tip;
       if (result.kind === 'landed' && prepared.commits.length > 0) {
-        await this.#mirror.acceptPush(prepared).catch((error: unknown) => {
-          // It stands on the server; a later fetch brings it back.
-          this.#log.warn({ revision: prepared.tip, reason: messageOf(error) }, 'could not keep pushed objects');
-        });
-        // What others pushed in between was not waited for.
-        void this.#exclusive(() => this.#fillHistory(request.expected, signal)).catch(() => undefined);
+        const settle = (): Promise<void> => this.#keepPushed(prepared, () => this.#mirror.settle());
+        await this.#keepPushed(prepared, () => this.#mirror.holdPush(prepared));
+        if (request.expected !== this.#named) await settle();
+        // What others pushed in between was not waited for, nor the disk in a race with them.
+        void this.#exclusive(async () => {
+          await settle();
+          await this.#fillHistory(request.expected, signal);
+        }).catch(() => undefined);
       }
       return result;
+    });
+  }
+
+  async #keepPushed({ tip }: PreparedPush, keep: () => Promise<void>): Promise<void> {
+    await keep().catch((error: unknown) => {
+      // It stands on the server; a later fetch brings it back.
+      this.#log.warn({ revision: tip, reason: messageOf(error) }, 'could not keep pushed objects');
     });
   }
 
@@ -413,6 +430,8 @@ class MirroredRepo implements GitRepo {
   async close(): Promise<void> {
     await this.#wire.close();
     await this.#turn;
+    // What is lost by this is downloaded again.
+    if (this.#lock.isHeld) await this.#mirror.settle().catch(() => undefined);
     this.#mirror.close();
     await this.#lock.release();
   }

@@ -4,12 +4,12 @@ import { inflated } from './deflate.ts';
 import { applyDelta } from './delta.ts';
 import { addChild, createForest, descend } from './delta-forest.ts';
 import type { GitObject } from './objects.ts';
-import { type EntryHead, readEntryHead } from './pack-format.ts';
-import { type PackIndex, parsePackIndex } from './pack-index.ts';
+import { type EncodedPack, type EntryHead, readEntryHead } from './pack-format.ts';
+import { encodePackIndex, type PackIndex, parsePackIndex } from './pack-index.ts';
 
 /**
- * One pack on disk. Objects are read by position with synchronous calls: a read is some microseconds from the page
- * cache, a hop through the thread pool costs ten times as much. The pack itself is never held in memory.
+ * One pack. Objects are read by position with synchronous calls: a read is some microseconds from the page
+ * cache, a hop through the thread pool costs ten times as much. A pack on disk is never held in memory.
  */
 export interface PackFile {
   /** Path without `.pack` and `.idx`. */
@@ -39,30 +39,74 @@ const WINDOW_BYTES = 8 * 1024;
 const MAX_PACK_BYTES = 2 ** 33;
 let packNumber = 0;
 
+/** Where a pack's bytes come from. */
+interface PackBytes {
+  readonly bytes: number;
+  readonly readAt: (at: number, length: number) => Buffer;
+  /** At least so many bytes of the pack, as long as nothing else is read. */
+  readonly viewAt: (at: number, length: number) => Buffer;
+  /** What is read next is not what was read before. */
+  readonly forget: () => void;
+  readonly close: () => void;
+}
+
 /** Throws when index and pack do not belong together or the pack was cut. */
 export function openPackFile(stem: string, context: PackContext): PackFile {
   const index = parsePackIndex(readFileSync(`${stem}.idx`));
-  const fd = openSync(`${stem}.pack`, 'r');
+  const source = bytesOnDisk(`${stem}.pack`);
+  try {
+    if (source.readAt(source.bytes - 20, 20).toString('hex') !== index.packChecksum)
+      throw new Error(`pack ${stem} is damaged`);
+    if (source.bytes >= MAX_PACK_BYTES) throw new Error(`pack ${stem} is too large`);
+  } catch (error) {
+    source.close();
+    throw error;
+  }
+  return packOf(stem, index, source, context);
+}
+
+/** A pack that is not on disk; `stem` is where it would be. */
+export function holdPack(stem: string, { bytes, entries, checksum }: EncodedPack, context: PackContext): PackFile {
+  const source: PackBytes = {
+    bytes: bytes.length,
+    readAt: (at, length) => bytes.subarray(at, at + length),
+    viewAt: (at) => bytes.subarray(at),
+    forget: () => undefined,
+    close: () => undefined,
+  };
+  return packOf(stem, parsePackIndex(encodePackIndex(entries, checksum)), source, context);
+}
+
+function bytesOnDisk(path: string): PackBytes {
+  const fd = openSync(path, 'r');
   const bytes = fstatSync(fd).size;
-  packNumber = (packNumber + 1) % 2 ** 20;
-  const firstKey = packNumber * MAX_PACK_BYTES;
   const window = Buffer.allocUnsafeSlow(WINDOW_BYTES);
   let windowAt = 0;
   let windowEnd = 0;
-
   const readAt = (at: number, length: number): Buffer => {
     const buffer = Buffer.allocUnsafe(Math.max(0, Math.min(length, bytes - at)));
     return buffer.subarray(0, readSync(fd, buffer, 0, buffer.length, at));
   };
-  /** At least so many bytes of the pack, as long as nothing else is read. */
-  const viewAt = (at: number, length: number): Buffer => {
-    const end = Math.min(at + length, bytes);
-    if (at >= windowAt && end <= windowEnd) return window.subarray(at - windowAt, windowEnd - windowAt);
-    if (length > WINDOW_BYTES) return readAt(at, length);
-    windowAt = at;
-    windowEnd = at + readSync(fd, window, 0, WINDOW_BYTES, at);
-    return window.subarray(0, windowEnd - windowAt);
+  return {
+    bytes,
+    readAt,
+    viewAt: (at, length) => {
+      const end = Math.min(at + length, bytes);
+      if (at >= windowAt && end <= windowEnd) return window.subarray(at - windowAt, windowEnd - windowAt);
+      if (length > WINDOW_BYTES) return readAt(at, length);
+      windowAt = at;
+      windowEnd = at + readSync(fd, window, 0, WINDOW_BYTES, at);
+      return window.subarray(0, windowEnd - windowAt);
+    },
+    forget: () => (windowEnd = 0),
+    close: () => closeSync(fd),
   };
+}
+
+function packOf(stem: string, index: PackIndex, source: PackBytes, context: PackContext): PackFile {
+  const { bytes, readAt, viewAt } = source;
+  packNumber = (packNumber + 1) % 2 ** 20;
+  const firstKey = packNumber * MAX_PACK_BYTES;
   const headAt = (at: number): EntryHead => readEntryHead(viewAt(at, HEAD_BYTES), 0);
   const inflateAt = (at: number, { dataAt, size }: EntryHead): Buffer => {
     const from = at + dataAt;
@@ -161,24 +205,17 @@ export function openPackFile(stem: string, context: PackContext): PackFile {
     }
   }
 
-  try {
-    if (readAt(bytes - 20, 20).toString('hex') !== index.packChecksum) throw new Error(`pack ${stem} is damaged`);
-    if (bytes >= MAX_PACK_BYTES) throw new Error(`pack ${stem} is too large`);
-  } catch (error) {
-    closeSync(fd);
-    throw error;
-  }
   return {
     stem,
     bytes,
     index,
     readMany,
-    close: () => closeSync(fd),
+    close: source.close,
     bytesAt: (from, to) => readAt(from, to - from),
     read: (oid) => {
       const offset = index.offsetOf(oid);
       // What is damaged on the disk is to be seen as soon as it is read.
-      windowEnd = 0;
+      source.forget();
       return offset === undefined ? undefined : readObject(offset);
     },
   };

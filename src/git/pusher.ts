@@ -26,8 +26,29 @@ export async function sendPush(
   push: PreparedPush,
   signal: AbortSignal,
 ): Promise<PushResult> {
-  return (await sendAtOnce(route, expected, push, signal)) ?? sendAfterLook(route, expected, push, signal);
+  return (
+    (await lateByAdvert(route, expected, push, signal)) ??
+    (await sendAtOnce(route, expected, push, signal)) ??
+    sendAfterLook(route, expected, push, signal)
+  );
 }
+
+/** A server has to be asked once what it can do, and tells then where the branch is. Undefined: the push is not too late, as far as is known. */
+async function lateByAdvert(
+  { receive, branchRef }: PushRoute,
+  expected: Revision,
+  push: PreparedPush,
+  signal: AbortSignal,
+): Promise<PushResult | undefined> {
+  if (receive.known || push.commits.length === 0) return undefined;
+  const abilities = await receive.abilities(signal);
+  const tip = 'refs' in abilities ? abilities.refs?.get(branchRef)?.oid : undefined;
+  if (tip === undefined || tip === expected || tip === push.tip) return undefined;
+  return { kind: 'raced', reason: standsElsewhere(branchRef, tip, expected), tip: asRevision(tip) };
+}
+
+const standsElsewhere = (branchRef: string, tip: string | undefined, expected: Revision): string =>
+  `${branchRef} is at ${tip ?? 'nothing'}, not at ${expected}`;
 
 /** Undefined: the refs have to be looked at. */
 async function sendAtOnce(
@@ -37,7 +58,7 @@ async function sendAtOnce(
   signal: AbortSignal,
 ): Promise<PushResult | undefined> {
   const { upload, receive, branchRef } = route;
-  if (!receive.isKnownAtomic || push.commits.length === 0) return undefined;
+  if (!receive.known?.atomic || push.commits.length === 0) return undefined;
   const updates: RefUpdate[] = [
     { ref: branchRef, before: expected, after: push.tip },
     ...push.tags.map(({ ref, object }) => ({ ref, before: NO_OBJECT, after: object.oid })),
@@ -76,7 +97,7 @@ async function sendAfterLook(
   // Ids are derived from the content alone, so this is our own push whose answer was lost.
   const branchStands = current === push.tip;
   if (current !== expected && !branchStands) {
-    const reason = `${branchRef} is at ${current ?? 'nothing'}, not at ${expected}`;
+    const reason = standsElsewhere(branchRef, current, expected);
     return { kind: 'raced', reason, ...(current === undefined ? {} : { tip: asRevision(current) }) };
   }
   const missing: PreparedTag[] = [];

@@ -26,12 +26,19 @@ export type PushAnswer =
   /** The server may have acted. */
   | { readonly kind: 'lost'; readonly reason: string };
 
+export interface Abilities {
+  /** Whether several refs can be updated all or none: then nothing more need be asked before a push. */
+  readonly atomic: boolean;
+  /** Where refs stood when the server was asked just now, without what tags point at. Absent: it was asked before. */
+  readonly refs?: ReadonlyMap<string, { readonly oid: string }>;
+}
+
 /** The writing half: protocol 0, the only one that there is. */
 export interface ReceivePack {
-  /** Whether several refs can be updated all or none. A refusal instead: the server lets nobody write. */
-  abilities(signal: AbortSignal): Promise<{ readonly atomic: boolean } | Refusal>;
-  /** Whether the server is known to update several refs all or none: then nothing need be asked before a push. */
-  readonly isKnownAtomic: boolean;
+  /** Asks, unless that is known. A refusal instead: the server lets nobody write. */
+  abilities(signal: AbortSignal): Promise<Abilities | Refusal>;
+  /** Undefined: the server was not asked yet. */
+  readonly known: Abilities | undefined;
   /** One request. Rejects only when the server cannot have seen it, and with the signal's reason. */
   push(updates: readonly RefUpdate[], pack: Uint8Array, signal: AbortSignal): Promise<PushAnswer>;
 }
@@ -46,11 +53,12 @@ export function createReceivePack(wire: Wire, limits: WireLimits): ReceivePack {
   let known: readonly string[] | undefined;
 
   return {
-    get isKnownAtomic() {
-      return known?.includes('atomic') ?? false;
+    get known() {
+      return known && { atomic: known.includes('atomic') };
     },
 
     async abilities(signal) {
+      let refs: Abilities['refs'];
       if (!known) {
         const question = {
           service: SERVICE,
@@ -60,9 +68,11 @@ export function createReceivePack(wire: Wire, limits: WireLimits): ReceivePack {
         } as const;
         const answer = await wire.advertise(question, signal);
         if (answer.kind === 'refusal' && FINAL.includes(answer.why)) return answer;
-        known = readAdvert([...readPackets(readableBody(answer, wire.url))], `git-${SERVICE}`).capabilities;
+        const advert = readAdvert([...readPackets(readableBody(answer, wire.url))], `git-${SERVICE}`);
+        known = advert.capabilities;
+        refs = advert.refs;
       }
-      return { atomic: known.includes('atomic') };
+      return { atomic: known.includes('atomic'), ...(refs && { refs }) };
     },
 
     async push(updates, pack, signal) {

@@ -51,14 +51,14 @@ export interface WriterDeps {
 
 /** Outcomes that come together are written together: they are waited for so long. */
 const gatherMs = 250;
-/** The pause after a lost race: none at first, and short however many there were, because each is another's turn taken. */
+/** The pause after a lost race in which nothing new was built on. None while the tip moves: each race is another's turn taken then. */
 const raceBackoff = { baseMs: 25, capMs: 200 };
 /** What Git says of a tag whose commit it does not have: somebody rewrote history. */
 const isCommitGone = /^refs\/tags\/\S+ missing necessary objects/;
 /** After so many lost races it is told. */
 const toldAfterRaces = 10;
-/** What is asked of the server's tags is asked again after so long, also between races. */
-const refsAreFreshMs = 5_000;
+/** What is asked of the server's tags is asked again after so long, also between races. A push finds out itself which tags are there. */
+const refsAreFreshMs = 60_000;
 const outageBackoff = { baseMs: 500, capMs: 30_000 };
 /** While all that waits is held, the tip is looked at that often. */
 const heldPollMs = 10_000;
@@ -95,6 +95,8 @@ export function createOutcomeWriter({
   const refs = rememberedRefs(repo, elapsedMs);
   let races = 0;
   let outages = 0;
+  /** The tip that the last race was lost on. */
+  let racedOn: Revision | undefined;
   /** Where a refusal said that the branch is. */
   let seenTip: Revision | undefined;
   /** Pushes in a row of which it is not known what came of them, or that were refused for no reason that can be seen. */
@@ -193,11 +195,11 @@ export function createOutcomeWriter({
     const [outcome] = outcomes;
     if (outcome && outcomes.length === 1 && result.kind === 'refused' && isCommitGone.test(result.reason)) {
       log.warn({ revision: outcome.state.revision }, 'what was promoted is not in Git any more and gets no tag');
-      if (draft.commits.length > 0) return settle(await push(draft, tip, [], signal), draft);
+      if (draft.commits.length > 0) return settle(await push(draft, tip, [], signal), draft, tip);
       for (const { number } of draft.lateTags) written(outcome, tip, number);
       return 0;
     }
-    return settle(result, draft);
+    return settle(result, draft, tip);
   };
 
   const push = (draft: Draft, tip: Revision, tags: Draft['tags'], signal: AbortSignal): Promise<PushResult> =>
@@ -230,7 +232,7 @@ export function createOutcomeWriter({
     return waiting.all.some(({ alone, failures }) => alone && failures === 0) ? doubtPauseMs : outageWaitMs();
   };
 
-  const settle = (result: PushResult, draft: Draft): number => {
+  const settle = (result: PushResult, draft: Draft, tip: Revision): number => {
     if (result.kind !== 'raced' || result.tip === undefined) refs.forget();
     const pushed = [
       ...draft.commits.flatMap(({ outcomes }) => outcomes),
@@ -254,7 +256,9 @@ export function createOutcomeWriter({
         trouble = `others push to ${repo.branch} all the time, and what is built is late each time; it is tried again`;
         if (races > toldAfterRaces) for (const outcome of pushed) block(outcome, trouble);
         seenTip = result.tip;
-        return races === 1 ? 0 : backoffMs(Math.floor(races / 4), raceBackoff, random());
+        const hasMoved = tip !== racedOn;
+        racedOn = tip;
+        return hasMoved ? 0 : backoffMs(Math.floor(races / 4), raceBackoff, random());
       }
       case 'refused':
         return notPushed(pushed, `the Git server refuses the push: ${result.reason}`);

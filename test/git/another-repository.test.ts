@@ -1,5 +1,6 @@
 import { rename } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
+import { asRevision } from '../../src/git/repo.ts';
 import { aPush, fetchTip, never, text, withGit } from '../helpers/git-fixture.ts';
 import { commitFiles, revParse, runGit, subjects } from '../helpers/temp-repo.ts';
 
@@ -39,6 +40,20 @@ describe('a repository that was renamed, and another one has its name', () => {
       await rename(`${other}.gone`, other);
       const again = await open('another');
       expect(text(await again.file(await fetchTip(again), 'README.md'))).toBe('of another team\n');
+    }));
+
+  it('is not written to either where the server names its tip in the middle of a push', () =>
+    withGit(async ({ server, path, open }) => {
+      const repo = await open();
+      const known = await fetchTip(repo);
+      await rename(path, `${path}.renamed`);
+      const other = await server.createRepo('config', { files: { 'README.md': 'of another team\n' } });
+      const raced = await repo.push(aPush(known, { tags: [] }), never);
+      const tip = asRevision(await revParse(other, 'main'));
+      expect(raced).toMatchObject({ kind: 'raced', tip });
+      await expect(repo.fetch(tip, never)).rejects.toThrow(/as if another repository had taken the name/);
+      await expect(repo.push(aPush(tip, { tags: [] }), never)).rejects.toThrow(/another repository/);
+      expect(await subjects(other)).toEqual(['initial commit']);
     }));
 });
 

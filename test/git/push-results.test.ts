@@ -26,13 +26,26 @@ describe('a push against a real server', () => {
       await fsck(path);
     }));
 
-  it('is raced when the tag appears after the check, and does not move the branch', () =>
+  it('is refused when the tag appears on its way, and does not move the branch', () =>
     withGit(async ({ server, path, open }) => {
       const repo = await open();
       const base = await fetchTip(repo);
       server.faults.beforePush(async () => void (await runGit(['-C', path, 'tag', 'releases/test/a/1', base])));
-      expect(await repo.push(aPush(base), never)).toMatchObject({ kind: 'raced' });
+      expect(await repo.push(aPush(base), never)).toMatchObject({
+        kind: 'refused',
+        reason: 'tag releases/test/a/1 exists with another target or message',
+      });
       expect(await revParse(path, 'main')).toBe(base);
+    }));
+
+  it('is raced when the tag appears after the check', () =>
+    withGit(async ({ server, path, open }) => {
+      const repo = await open();
+      const base = await fetchTip(repo);
+      // Only for tags that go alone the server is asked first.
+      const late = aPush(base, { commits: [] });
+      server.faults.beforePush(async () => void (await runGit(['-C', path, 'tag', 'releases/test/a/1', base])));
+      expect(await repo.push(late, never)).toMatchObject({ kind: 'raced' });
     }));
 
   it('is raced when the branch was deleted meanwhile', () =>

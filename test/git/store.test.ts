@@ -1,9 +1,14 @@
 import { spawn } from 'node:child_process';
-import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { lockFolder } from '../../src/git/folder-lock.ts';
-import { commitFiles, fsck, withTempDir } from '../helpers/temp-repo.ts';
+import { newObject, type NewObject } from '../../src/git/objects.ts';
+import { ObjectStore } from '../../src/git/object-store.ts';
+import { encodePack } from '../../src/git/pack-format.ts';
+import { commitFiles, fsck, runGit, withTempDir } from '../helpers/temp-repo.ts';
 import { fetchTip, never, text, withGit } from '../helpers/git-fixture.ts';
 
 const quick = { beatMs: 20, silenceMs: 150 };
@@ -41,6 +46,59 @@ describe('a disk that is full', () => {
       const stems = (await readdir(join(root, 'mirror/mirror.git/objects/pack'))).map((name) => name.split('.')[0]);
       for (const stem of stems) expect(stems.filter((one) => one === stem)).toHaveLength(2);
       await fsck(join(root, 'mirror/mirror.git'));
+    }),
+  );
+});
+
+describe('a pack that is held', () => {
+  const gitdirOf = async (dir: string): Promise<string> => {
+    await runGit(['init', '--quiet', '--bare', dir]);
+    return dir;
+  };
+  const packsOf = async (dir: string): Promise<readonly string[]> =>
+    (await readdir(join(dir, 'objects/pack'))).filter((name) => name.endsWith('.pack'));
+  const blob = (said: string): NewObject => newObject('blob', Buffer.from(said));
+
+  it('is read at once, is on disk with the others in one pack when it is settled, and is not lost where the disk was full', () =>
+    withTempDir(async (root) => {
+      const gitdir = await gitdirOf(join(root, 'x.git'));
+      const store = await ObjectStore.open(gitdir);
+      const blobs = ['one', 'two', 'three'].map(blob);
+      for (const one of blobs) await store.hold(encodePack([one]));
+      const read = (from: ObjectStore): unknown[] => blobs.map(({ oid }) => from.readNow(oid)?.content.toString());
+      expect(read(store)).toEqual(['one', 'two', 'three']);
+      expect(await packsOf(gitdir)).toEqual([]);
+      const other = await ObjectStore.open(await gitdirOf(join(root, 'y.git')));
+      for (const one of blobs) await other.hold(encodePack([one]));
+      await other.settle();
+      const [name = ''] = await packsOf(join(root, 'y.git'));
+      await symlink('/dev/full', join(gitdir, 'objects/pack', `${name}.tmp`));
+      await expect(store.settle()).rejects.toThrow(/ENOSPC/);
+      expect(read(store)).toEqual(['one', 'two', 'three']);
+      await store.settle();
+      await store.settle();
+      expect(await packsOf(gitdir)).toEqual([name]);
+      expect(read(store)).toEqual(['one', 'two', 'three']);
+      store.close();
+      other.close();
+      const again = await ObjectStore.open(gitdir);
+      expect(read(again)).toEqual(['one', 'two', 'three']);
+      again.close();
+      await fsck(gitdir);
+    }));
+
+  it.each([
+    ['too many', 60, 10],
+    ['too large', 3, 4_000_000],
+  ])('is stored with the others where they are %s', (_, count, bytes) =>
+    withTempDir(async (root) => {
+      const gitdir = await gitdirOf(join(root, 'x.git'));
+      const store = await ObjectStore.open(gitdir);
+      const blobs = Array.from({ length: count }, () => newObject('blob', randomBytes(bytes)));
+      for (const one of blobs) await store.hold(encodePack([one]));
+      expect((await packsOf(gitdir)).length).toBeGreaterThan(0);
+      for (const { oid, content } of blobs) expect(store.readNow(oid)?.content.equals(content)).toBe(true);
+      store.close();
     }),
   );
 });
@@ -98,9 +156,21 @@ describe('the folder of a mirror', () => {
       const path = join(dir, 'agent.lock');
       let beat = 0;
       await writeFile(path, foreign(0));
-      const beating = setInterval(() => void writeFile(path, foreign((beat += 1))), 20);
-      await expect(lockFolder(dir, quick)).rejects.toThrow(/used by process 1 on another-pod/);
-      clearInterval(beating);
+      // Never half written, as by the agent itself.
+      const write = async (): Promise<void> => {
+        await writeFile(`${path}.theirs`, foreign((beat += 1)));
+        await rename(`${path}.theirs`, path);
+      };
+      let isBeating = true;
+      const beating = (async () => {
+        for (; isBeating; await sleep(20)) await write();
+      })();
+      try {
+        await expect(lockFolder(dir, quick)).rejects.toThrow(/used by process 1 on another-pod/);
+      } finally {
+        isBeating = false;
+        await beating;
+      }
       await new Promise((done) => setTimeout(done, 50));
       const lock = await lockFolder(dir, quick);
       await new Promise((done) => setTimeout(done, 60));

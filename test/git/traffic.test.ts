@@ -1,3 +1,5 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { asRevision, type PushResult, type Revision, type TagDraft } from '../../src/git/repo.ts';
 import type { GitServer } from '../../src/sandbox/git-server.ts';
@@ -73,7 +75,7 @@ describe('what the Git layer asks of the server', () => {
       const tip = await fetchTip(repo);
       const first = await spent(server, () => repo.push(aPush(tip), never));
       // The last one sees whether what was written stands.
-      expect(first.requests).toBe(4);
+      expect(first.requests).toBe(3);
       const next = await fetchTip(repo);
       const push = await spent(server, () => repo.push(aPush(next, { tags: [] }), never));
       expect(push.requests).toBe(2);
@@ -111,6 +113,36 @@ describe('what the Git layer asks of the server', () => {
       const again = await repo.push({ ...aPush(first.tip), expected: await fetchTip(repo) }, never);
       expect(again).toMatchObject({ kind: 'refused' });
       await fsck(path);
+    }));
+
+  it('is two requests for each race that is lost, also when the server is asked for the first time, and none of them waits for the disk', () =>
+    withGit(async ({ server, path, open, root }) => {
+      const onDisk = async (): Promise<readonly string[]> => readdir(join(root, 'mirror/mirror.git/objects/pack'));
+      const repo = await open();
+      let base = await fetchTip(repo);
+      const before = await onDisk();
+      await commitFiles(path, { files: { f: 'first' }, message: 'foreign' });
+      for (let race = 0; race < 5; race += 1) {
+        let result = { kind: 'unknown', reason: 'not pushed' } as PushResult;
+        const { requests } = await spent(server, async () => {
+          await repo.fetch(base, never);
+          result = await repo.push(aPush(base), never);
+        });
+        // Nothing need be fetched the first time.
+        expect(requests).toBe(race === 0 ? 1 : 2);
+        const tip = asRevision(await revParse(path, 'main'));
+        expect(result).toMatchObject({ kind: 'raced', tip });
+        base = tip;
+        await commitFiles(path, { files: { f: String(race) }, message: 'foreign' });
+      }
+      expect(await onDisk()).toEqual(before);
+      base = await fetchTip(repo);
+      expect(await repo.push(aPush(base), never)).toMatchObject({ kind: 'landed' });
+      await repo.close();
+      await fsck(`${root}/mirror/mirror.git`);
+      const again = await open();
+      expect((await spent(server, () => again.fetch(base, never))).requests).toBe(0);
+      expect(await again.log(base, 10)).toHaveLength(7);
     }));
 
   it('does not ask at all for a revision that is here', () =>

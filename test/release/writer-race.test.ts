@@ -1,9 +1,14 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { asRevision, type GitRepo, type PushResult } from '../../src/git/repo.ts';
+import { type Clock, systemClock } from '../../src/lib/clock.ts';
+import { silentLogger } from '../../src/lib/log.ts';
 import { holdsRelease, parseLedger } from '../../src/release/ledger.ts';
 import type { Outcome } from '../../src/release/types.ts';
+import { createOutcomeWriter } from '../../src/release/writer.ts';
+import { eventually } from '../helpers/eventually.ts';
 import { commitFiles, fsck, lines, revParse, runGit, show, subjects } from '../helpers/temp-repo.ts';
 import { type AppShape, appTree, deploymentText } from './a-config-repo.ts';
-import { shortWhile, type Stage, withWriters } from './a-writer.ts';
+import { settings, shortWhile, type Stage, withWriters } from './a-writer.ts';
 import { outcomeOf } from './an-outcome.ts';
 
 const names = ['a', 'b', 'c', 'd', 'e', 'f'];
@@ -95,4 +100,66 @@ it('a writer that is killed at any moment and started again writes the same', as
     await idle();
     await expectAllOnce(stage, outcomes);
   });
+});
+
+/** The same repository with another way to push. */
+const pushingBy = (repo: GitRepo, push: GitRepo['push']): GitRepo =>
+  new Proxy(repo, {
+    get: (target, name) => {
+      const member: unknown = name === 'push' ? push : Reflect.get(target, name, target);
+      return typeof member === 'function' ? (member.bind(target) as unknown) : member;
+    },
+  });
+
+describe('between lost races', () => {
+  /** How long a writer paused each time until enough was seen. The first pause gathers outcomes that come together. */
+  const pausesOf = async (stage: Stage, repo: GitRepo, isEnough: () => boolean): Promise<readonly number[]> => {
+    const base = asRevision(await stage.tip());
+    const pauses: number[] = [];
+    const sleep: Clock['sleep'] = (ms, signal) => {
+      pauses.push(ms);
+      return systemClock.sleep(ms, signal);
+    };
+    const writer = createOutcomeWriter({ repo, clock: { ...systemClock, sleep }, log: silentLogger, settings });
+    const ending = new AbortController();
+    const running = writer.run(ending.signal);
+    writer.submit(outcomeOf('a', 'promoted', { revision: base, files: appTree(...shapes('1.0.0')) }, base));
+    try {
+      await eventually('enough was seen', isEnough, 20_000);
+    } finally {
+      ending.abort(new Error('stopped'));
+      await running;
+    }
+    return pauses.slice(1);
+  };
+
+  it('no time passes while the tip moves: each is built at once on the tip that was named', () =>
+    withWriters(async (stage) => {
+      await stage.commit(appTree(...shapes('1.0.0')), 'v1');
+      const repo = await stage.open();
+      const kinds: string[] = [];
+      const counted = pushingBy(repo, async (request, signal) => {
+        const others = kinds.length;
+        if (others < 6) await commitFiles(stage.path, { files: { 'foreign.txt': `${others}` }, message: 'foreign' });
+        const result = await repo.push(request, signal);
+        kinds.push(result.kind);
+        return result;
+      });
+      expect(await pausesOf(stage, counted, () => kinds.includes('landed'))).toEqual([]);
+      expect(kinds).toEqual([...Array.from({ length: 6 }, () => 'raced'), 'landed']);
+    }));
+
+  it('there are pauses while nothing moves, whatever tip the server names', () =>
+    withWriters(async (stage) => {
+      await stage.commit(appTree(...shapes('1.0.0')), 'v1');
+      let pushes = 0;
+      const lying = pushingBy(await stage.open(), () => {
+        pushes += 1;
+        const tip = asRevision(pushes.toString(16).padStart(40, '0'));
+        return Promise.resolve<PushResult>({ kind: 'raced', reason: `is at ${tip}`, tip });
+      });
+      const pauses = await pausesOf(stage, lying, () => pushes >= 6);
+      expect(pauses.length).toBeGreaterThanOrEqual(pushes - 2);
+      expect(Math.min(...pauses)).toBeGreaterThan(0);
+    }));
 });
