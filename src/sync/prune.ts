@@ -2,6 +2,7 @@ import type { Cluster, KindRef } from '../cluster/cluster.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import { nameOf } from '../manifest/identity.ts';
+import { type OwnObjects, ownRefusal } from '../manifest/own-objects.ts';
 import type { KubeObject, ObjectRef, Problem } from '../manifest/types.ts';
 import { isKept, isTakenOver, withoutHandsOff } from './annotations.ts';
 import type { DriftWatch } from './drift-watch.ts';
@@ -18,6 +19,8 @@ export interface PruneDeps {
   readonly drift: DriftWatch;
   /** Whether a Canary that stays writes under this name. */
   readonly isGoverned: (ref: ObjectRef) => boolean;
+  /** What is the agent itself, and stays. Absent: nothing is. */
+  readonly own?: OwnObjects;
 }
 
 export interface Pruned {
@@ -33,7 +36,7 @@ export interface Pruned {
 export async function pruneEntries(
   entries: readonly InventoryEntry[],
   desiredKeys: ReadonlySet<string>,
-  { cluster, writers, log, drift, isGoverned }: PruneDeps,
+  { cluster, writers, log, drift, isGoverned, own }: PruneDeps,
   signal: AbortSignal,
 ): Promise<Pruned> {
   const pruned: ObjectRef[] = [];
@@ -54,6 +57,13 @@ export async function pruneEntries(
       const found = await cluster.get(ref, signal);
       const isTaken = found !== undefined && isTakenOver(found, isCanaryManager);
       const live = isTaken ? withoutHandsOff(found) : found;
+      if (live && own && ownRefusal(live, own)) {
+        drift.forget(ref);
+        // Not told again: Git says no more of it, and nobody else may take it away.
+        log.warn({ kind: ref.kind, namespace: ref.namespace, name: ref.name }, toldOwn(ref));
+        if (ref.namespace !== undefined) inhabited.add(ref.namespace);
+        continue;
+      }
       const reason =
         live && (uids.has(live.metadata.uid) ? 'Git has it in another version' : reasonToKeep(live, entry));
       if (isTaken && reason === undefined && isGoverned(ref)) {
@@ -102,6 +112,9 @@ export async function pruneEntries(
   }
   return { pruned, kept, failed, staying };
 }
+
+const toldOwn = (ref: ObjectRef): string =>
+  `${nameOf(ref)} is gone from Git and not deleted: it is the agent's own, or says what the agent may do; delete it yourself where it is to go`;
 
 const isNamespace = ({ apiVersion, kind }: ObjectRef): boolean => apiVersion === 'v1' && kind === 'Namespace';
 

@@ -241,7 +241,7 @@ export function createSyncer({ cluster: ofAll, clock, log, settings }: SyncDeps)
       const going = prune.filter(({ path }) => !unsettled.has(areaOfPath(path)));
       const heldBack = prune.length - going.length;
       const isGoverned = governedBy(desired.manifests, staying);
-      const pruneDeps = { cluster, writers, log, drift, isGoverned };
+      const pruneDeps = { cluster, writers, log, drift, isGoverned, ...(settings.own ? { own: settings.own } : {}) };
       const removal = await pruneEntries(going, identitiesOf(desired.manifests), pruneDeps, signal);
       for (const { ref } of going) applied.delete(identityKey(ref));
       const standing = withoutRefused(noted, before.entries, notMade);

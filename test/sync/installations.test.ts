@@ -57,6 +57,27 @@ describe('two installations on one cluster', () => {
     theirs.stop();
   });
 
+  it('do not delete themselves where an older version took them from Git', async () => {
+    const files = { 'serin.yaml': config('serin/serin-settings', '1'), 'o.yaml': config('shared/ours', '1') };
+    const before = stage.syncer({ namespace: 'serin' });
+    await before.sync(desired(files), never);
+    before.stop();
+    const own = { namespaces: ['serin'], isShared: false };
+    const after = stage.syncer({ namespace: 'serin', own });
+    const refused = await after.sync(desired(files, {}, { own }), never);
+    expect(refused.pruned).toEqual([]);
+    const { 'serin.yaml': _moved, ...left } = files;
+    const moved = await after.sync(desired(left, {}, { own }), never);
+    expect([moved.pruned, moved.failed, moved.held]).toEqual([[], [], undefined]);
+    expect(object('serin-settings', 'serin')?.['data']).toEqual({ v: '1' });
+    expect(stage.lines).toContainEqual(
+      expect.stringMatching(
+        /^warn: ConfigMap serin\/serin-settings is gone from Git and not deleted: it is the agent's own/,
+      ),
+    );
+    after.stop();
+  });
+
   it('delete nothing because an inventory names it: it has to be their own', async () => {
     const ours = stage.syncer({ namespace: 'serin' });
     await ours.sync(desired({ 'o.yaml': config('shared/ours', '1') }), never);

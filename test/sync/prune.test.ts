@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Cluster } from '../../src/cluster/cluster.ts';
 import { AgentError } from '../../src/lib/errors.ts';
 import { silentLogger } from '../../src/lib/log.ts';
+import type { OwnObjects } from '../../src/manifest/own-objects.ts';
 import { type KubeObject, type ObjectRef, refOf } from '../../src/manifest/types.ts';
 import type { DriftWatch } from '../../src/sync/drift-watch.ts';
 import { pruneEntries, type Pruned } from '../../src/sync/prune.ts';
@@ -23,9 +24,11 @@ interface Removal {
 async function prune(
   objects: readonly KubeObject[],
   meanwhile?: KubeObject,
+  own?: OwnObjects,
 ): Promise<Pruned & { readonly removals: readonly Removal[] }> {
   const removals: Removal[] = [];
-  const find = ({ name }: ObjectRef): KubeObject | undefined => objects.find(({ metadata }) => metadata.name === name);
+  const find = ({ kind, name }: ObjectRef): KubeObject | undefined =>
+    objects.find((object) => object.kind === kind && object.metadata.name === name);
   const cluster: Partial<Cluster> = {
     get: (ref) => Promise.resolve(find(ref)),
     remove: (ref, { uid }) => {
@@ -40,7 +43,7 @@ async function prune(
   const entries = objects.map((object) => ({ ref: refOf(object), path: 'all.yaml' }));
   const parts = { cluster: cluster as Cluster, drift: drift as DriftWatch };
   const writers = createWriters(parts.cluster, undefined);
-  const deps = { ...parts, writers, log: silentLogger, isGoverned: () => false };
+  const deps = { ...parts, writers, log: silentLogger, isGoverned: () => false, ...(own ? { own } : {}) };
   const done = await pruneEntries(entries, new Set(), deps, new AbortController().signal);
   return { ...done, removals };
 }
@@ -69,5 +72,24 @@ describe('what is gone from Git', () => {
     const { pruned, removals, kept } = await prune([applied('a', { ownerReferences }), applied('b')]);
     expect(removals.map(({ ref }) => ref.name)).toEqual(['b']);
     expect([pruned.map(named), kept]).toEqual([['ConfigMap test/b'], []]);
+  });
+
+  it('is never the agent itself, which an older version may have applied from Git', async () => {
+    const rights = 'rbac.authorization.k8s.io/v1';
+    const fields = { managedFields: ours };
+    const subjects = [{ kind: 'ServiceAccount', name: 'serin', namespace: 'serin' }];
+    const objects = [
+      anObject('Deployment serin/serin', { metadata: fields }),
+      anObject('ServiceAccount serin/serin', { metadata: fields }),
+      anObject('Namespace serin', { metadata: fields }),
+      anObject('ClusterRole serin-sync', { apiVersion: rights, metadata: fields }),
+      anObject('ClusterRoleBinding deliver', { apiVersion: rights, metadata: fields, subjects }),
+      anObject('ClusterRoleBinding others', { apiVersion: rights, metadata: fields }),
+      applied('a'),
+    ];
+    const { removals, kept } = await prune(objects, undefined, { namespaces: ['serin'], isShared: false });
+    expect(removals.map(({ ref }) => named(ref))).toEqual(['ClusterRoleBinding others', 'ConfigMap test/a']);
+    // Told once, and then none of Git's business.
+    expect(kept).toEqual([]);
   });
 });
