@@ -108,6 +108,7 @@ export function startAgent(deps: Deps): Agent {
     clock,
     log,
     parsed,
+    editor: deps.fileReader?.edit ? { edit: deps.fileReader.edit } : undefined,
     settings: {
       path: settings.path,
       ledgerDir: settings.ledgerDir,

@@ -7,6 +7,7 @@ import type { Logger } from '../lib/log.ts';
 import type { FileReader } from '../manifest/load.ts';
 import type { OwnObjects } from '../manifest/own-objects.ts';
 import type { Tenancy } from '../manifest/tenancy.ts';
+import type { TextEditor } from '../release/revert.ts';
 import type { Telemetry } from './telemetry.ts';
 
 /** The whole outside world of the agent. Tests and the demo build one; nothing is mocked. */
@@ -18,7 +19,7 @@ export interface Deps {
   readonly repo: GitRepo;
   readonly telemetry: Telemetry;
   /** Reads large files without keeping others from their work. Absent: they are read like all others. */
-  readonly fileReader?: FileReader;
+  readonly fileReader?: FileReader & Partial<TextEditor>;
   readonly settings: AgentSettings;
 }
 

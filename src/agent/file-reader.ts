@@ -5,6 +5,8 @@ import { createTurns } from '../lib/turns.ts';
 import { type CachedFile, type FileOfTree, type FileReader, readManifestFile, unreadFile } from '../manifest/load.ts';
 import { maxFileBytes } from '../manifest/text.ts';
 import type { Manifest } from '../manifest/types.ts';
+import type { TextEditor } from '../release/revert.ts';
+import { editingTexts, lengthOfTexts, type RevertTexts, type TextEdits } from '../release/revert-texts.ts';
 import type { Ask, Portion } from './file-thread.ts';
 
 /** On this thread, document by document: for files whose documents are small. */
@@ -26,10 +28,12 @@ export interface ThreadOptions {
 }
 
 const restMs = 5_000;
+/** A text that is edited is read again to see that it is right. */
+const editingFactor = 3;
 const manifestsIn = (text: string): readonly Manifest[] => JSON.parse(text) as readonly Manifest[];
 
 /**
- * Large files are read by a thread of their own, one after the other: whatever stands in one, no canary waits for it, and neither a deadline nor
+ * Large files are read, and what a revert changes in them is edited, by a thread of their own, one after the other: whatever stands in one, no canary waits for it, and neither a deadline nor
  * the memory of that thread is more than that file's loss. The thread is there only while there are such files.
  */
 export function createThreadedReader({
@@ -38,8 +42,9 @@ export function createThreadedReader({
   deadlineMs = 10_000,
   deadlineMsPerMiB = 4_000,
   memoryMiB = 160,
-}: ThreadOptions): Required<FileReader> {
+}: ThreadOptions): Required<FileReader> & TextEditor {
   const here = createFileReader();
+  const turns = createTurns();
   let worker: Worker | undefined;
   let rest: NodeJS.Timeout | undefined;
   let turn: Promise<unknown> = Promise.resolve();
@@ -93,9 +98,23 @@ export function createThreadedReader({
       thread.postMessage(what);
     });
 
+  const deadlineOf = (length: number): number =>
+    performance.now() + deadlineMs + (deadlineMsPerMiB * length) / 1024 / 1024;
+  /** One after the other. */
+  const inTurn = <Result>(work: () => Promise<Result>): Promise<Result> => {
+    const done = turn.then(() => {
+      refuseWhenClosed();
+      return work();
+    });
+    turn = done.catch(() => undefined);
+    return done;
+  };
+  const restLater = (): void => {
+    rest = setTimeout(() => void end(), restMs).unref();
+  };
+
   const readThere = async (path: string, content: string | Uint8Array, file: FileOfTree): Promise<CachedFile> => {
-    refuseWhenClosed();
-    const untilMs = performance.now() + deadlineMs + (deadlineMsPerMiB * content.length) / 1024 / 1024;
+    const untilMs = deadlineOf(content.length);
     const manifests: Manifest[] = [];
     let portion = await ask({ kind: 'read', path, content, file }, untilMs);
     while (portion.kind === 'manifests') {
@@ -106,22 +125,36 @@ export function createThreadedReader({
     }
     // The thread was ended, so nothing is known of the file.
     refuseWhenClosed();
-    if (portion.kind === 'failed') {
+    if (portion.kind !== 'file') {
       await end();
-      return unreadFile(path, content, file, portion.reason);
+      return unreadFile(path, content, file, portion.kind === 'failed' ? portion.reason : 'cannot be read');
     }
     manifests.push(...manifestsIn(portion.manifests));
-    rest = setTimeout(() => void end(), restMs).unref();
+    restLater();
     return { ...portion.file, parsed: { ...portion.file.parsed, manifests } };
+  };
+
+  const editThere = async (texts: RevertTexts, length: number): Promise<TextEdits> => {
+    const answer = await ask({ kind: 'edit', texts }, deadlineOf(editingFactor * length));
+    refuseWhenClosed();
+    if (answer.kind === 'edits') {
+      restLater();
+      return answer.edits;
+    }
+    await end();
+    throw new Error(answer.kind === 'failed' ? answer.reason : 'cannot be edited');
   };
 
   return {
     read(path, content, file) {
       // What is too large is known without a look.
       if (content.length <= smallBytes || content.length > maxFileBytes) return here.read(path, content, file);
-      const read = turn.then(() => readThere(path, content, file));
-      turn = read.catch(() => undefined);
-      return read;
+      return inTurn(() => readThere(path, content, file));
+    },
+    edit(texts) {
+      const length = lengthOfTexts(texts);
+      if (length <= smallBytes) return turns.run(editingTexts(texts));
+      return inTurn(() => editThere(texts, length));
     },
     async close() {
       isClosed = true;

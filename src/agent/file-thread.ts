@@ -3,11 +3,13 @@ import { atOnce } from '../lib/turns.ts';
 import { type CachedFile, type FileOfTree, readManifestFile } from '../manifest/load.ts';
 import { lengthOf } from '../manifest/measure.ts';
 import type { Manifest } from '../manifest/types.ts';
+import { editingTexts, type RevertTexts, type TextEdits } from '../release/revert-texts.ts';
 
-/** What the thread is asked: to read a file, then for one portion after the other. */
+/** What the thread is asked: to read a file, then for one portion after the other; or to edit texts. */
 export type Ask =
   | { readonly kind: 'read'; readonly path: string; readonly content: string | Uint8Array; readonly file: FileOfTree }
-  | { readonly kind: 'more' };
+  | { readonly kind: 'more' }
+  | { readonly kind: 'edit'; readonly texts: RevertTexts };
 
 /**
  * Manifests are told in portions, so that nobody who takes them is kept from other work; the last one has all the rest. As JSON: that is read
@@ -16,6 +18,7 @@ export type Ask =
 export type Portion =
   | { readonly kind: 'manifests'; readonly manifests: string }
   | { readonly kind: 'file'; readonly file: CachedFile; readonly manifests: string }
+  | { readonly kind: 'edits'; readonly edits: TextEdits }
   | { readonly kind: 'failed'; readonly reason: string };
 
 /** Characters of JSON, but no less than one object. */
@@ -48,6 +51,10 @@ function* portionsOf(file: CachedFile): Generator<Portion> {
 
 parentPort?.on('message', (ask: Ask) => {
   try {
+    if (ask.kind === 'edit') {
+      parentPort?.postMessage({ kind: 'edits', edits: atOnce(editingTexts(ask.texts)) });
+      return;
+    }
     if (ask.kind === 'read') portions = portionsOf(atOnce(readManifestFile(ask.path, ask.content, ask.file)));
     const next = portions?.next();
     parentPort?.postMessage(next?.done === false ? next.value : { kind: 'failed', reason: 'there is no more' });

@@ -96,12 +96,18 @@ export function isSameObject(value: unknown, { apiVersion, kind, metadata }: Kub
 /** One text again; separators and line ends that are missing between the parts are put in. */
 export function joinParts(mark: string, parts: readonly string[]): string {
   const eol = eolOf(parts.join(''));
-  const text = parts.reduce((joined, part) => {
-    if (joined === '') return part;
-    const closed = joined.endsWith('\n') ? joined : joined + eol;
-    return isMarked(part) ? closed + part : `${closed}---${eol}${part}`;
-  }, '');
-  return mark + text;
+  const pieces: string[] = [];
+  let last = '';
+  for (const part of parts) {
+    if (last !== '') {
+      if (!last.endsWith('\n')) pieces.push(eol);
+      if (!isMarked(part)) pieces.push(`---${eol}`);
+    }
+    pieces.push(part);
+    // An empty part ends where the one before it does.
+    last = part === '' && last !== '' ? '\n' : part;
+  }
+  return mark + pieces.join('');
 }
 
 export const eolOf = (text: string): string => (/\r\n/.test(text) ? '\r\n' : '\n');

@@ -50,7 +50,8 @@ export function readYaml(text: string, { lines, forEdits = false }: YamlReading 
   return documents;
 }
 
-function tellDuplicates(node: unknown, errors: YAMLParseError[]): void {
+/** Adds an error for each key that is written twice in one map; in linear time. */
+export function tellDuplicates(node: unknown, errors: YAMLParseError[]): void {
   if (isPair(node)) tellDuplicates(node.value, errors);
   if (!isCollection(node)) return;
   const keys = new Set<unknown>();

@@ -1,8 +1,9 @@
 import { type GitRepo, isUnanswered, type Revision } from '../git/repo.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
-import { createTurns, type Turns } from '../lib/turns.ts';
+import { createTurns, type Steps, type Turns } from '../lib/turns.ts';
 import type { LoadSettings } from '../manifest/load.ts';
+import { pathsByBlob } from '../manifest/parsed-files.ts';
 import {
   type Composed,
   type ComposeSettings,
@@ -16,14 +17,14 @@ import {
   type Draft,
   type Rollback,
 } from './compose.ts';
-import { ledgerFolder, ledgerPath, parseLedger } from './ledger.ts';
+import { ledgerFolder, ledgerPath, maxLedgerLength, parseLedger } from './ledger.ts';
 import { LedgerFile } from './ledger-file.ts';
 import type { SaidCommit } from './subject.ts';
 import { appIn, appKey, type TreeFiles, type Render } from './rendered.ts';
 import { isOlder } from './order.ts';
 import { type Attribution, attributionOf, createPushedCommits } from './pushed.ts';
 import { createReleaseTags } from './release-tags.ts';
-import { revertPaths } from './revert.ts';
+import { revertPaths, type TextEditor } from './revert.ts';
 import { isToldIn, type ToldReleases } from './told.ts';
 import type { TreeReader } from './trees.ts';
 import type { AppId, Outcome } from './types.ts';
@@ -37,6 +38,8 @@ export interface BuildDeps {
   readonly reader: TreeReader;
   readonly render: Render;
   readonly told: ToldReleases;
+  /** Absent: texts are edited here. */
+  readonly editor?: TextEditor | undefined;
 }
 
 /** What is to be pushed on top of a tip, and what needs no push. */
@@ -166,14 +169,18 @@ export async function buildOutcomes(
         ...(await treesOf(deps, turns, outcome, draft, tip, signal)),
         render,
         stableContent,
+        editor: deps.editor,
       };
       const composed = await turns.run(composingRollback(draft, outcome, trees, saying));
+      // What was broken off says nothing of the outcome.
+      signal.throwIfAborted();
       if (composed.kind === 'blocked' && composed.usedBy) waiting.push({ outcome, trees, composed });
       else settle(outcome, composed);
     });
   }
-  for (const { group, composed } of await turns.run(composingGroups(draft, waiting, saying)))
-    for (const { outcome } of group) settle(outcome, composed);
+  const grouped = await turns.run(composingGroups(draft, waiting, saying));
+  signal.throwIfAborted();
+  for (const { group, composed } of grouped) for (const { outcome } of group) settle(outcome, composed);
   if (already.length === 0) return { draft, written: [], blocked, needless };
   const tellers = told ?? (await deps.told(tip));
   const written = already.map(({ outcome, number }) => {
@@ -218,7 +225,7 @@ function* composingGroups(
   draft: Draft,
   waiting: readonly WaitingRollback[],
   settings: ComposeSettings,
-): Generator<void, readonly { readonly group: readonly Rollback[]; readonly composed: Composed }[]> {
+): Steps<readonly { readonly group: readonly Rollback[]; readonly composed: Composed }[]> {
   const open = new Map(waiting.map((rollback) => [appKey(rollback.outcome.app), rollback]));
   const done: { readonly group: readonly Rollback[]; readonly composed: Composed }[] = [];
   for (const first of waiting) {
@@ -293,10 +300,15 @@ async function stableContents(
 ): Promise<(app: AppId) => string | undefined> {
   const told = new Map(promoted.map(({ app, state }) => [appKey(app), state.content]));
   const texts = new Map<string, string>();
-  for (const [path, { oid, mode }] of await repo.tree(tip, ledgerFolder(settings))) {
-    if (!mode.startsWith('100')) continue;
-    texts.set(path, Buffer.from(await repo.blob(oid)).toString('utf8'));
-  }
+  const files = await repo.tree(tip, ledgerFolder(settings));
+  const paths = [...files].flatMap(([path, { mode }]) => (mode.startsWith('100') ? path : []));
+  const blobs = pathsByBlob(paths, files);
+  await repo.blobs(blobs.keys(), (oid, bytes) => {
+    // No ledger is larger, whoever wrote it: see `parseLedger`.
+    const text = bytes && bytes.length <= 4 * maxLedgerLength ? Buffer.from(bytes).toString('utf8') : undefined;
+    if (text !== undefined) for (const path of blobs.get(oid) ?? []) texts.set(path, text);
+    return Promise.resolve();
+  });
   const contents = new Map<string, string | undefined>();
   return (app) => {
     const content = told.get(appKey(app));

@@ -1,5 +1,6 @@
 import { withoutGuessable } from '../canary/secret-checksums.ts';
 import type { CommitDraft, Revision, Signature, TagDraft } from '../git/repo.ts';
+import type { Steps } from '../lib/turns.ts';
 import { plainData, plainText } from '../lib/plain-text.ts';
 import { fileBytes } from './file-bytes.ts';
 import { holdsRelease, type Ledger, ledgerPath, type QuarantineEntry, type StableEntry } from './ledger.ts';
@@ -7,7 +8,7 @@ import { LedgerFile, withQuarantine, withRemoved, withStable, withWithdrawn } fr
 import { adoptionMessage, closingMessage, type MessageSettings, outcomeMessage } from './message.ts';
 import { editedFiles } from './proof.ts';
 import { appIn, appKey, type TreeFiles, type Render } from './rendered.ts';
-import { type Revert, reverting, type Together } from './revert.ts';
+import { type Revert, reverting, type TextEditor, type Together } from './revert.ts';
 import type { AppId, Outcome } from './types.ts';
 
 export interface ComposeSettings extends MessageSettings {
@@ -188,6 +189,8 @@ export interface RollbackTrees {
   readonly render: Render;
   /** Content that another app was last promoted with. */
   readonly stableContent: (app: AppId) => string | undefined;
+  /** Absent: texts are edited here. */
+  readonly editor?: TextEditor | undefined;
 }
 
 /**
@@ -200,13 +203,12 @@ export function* composingRollback(
   trees: RollbackTrees,
   settings: ComposeSettings,
   together?: Together,
-): Generator<void, Composed> {
+): Steps<Composed> {
   const path = ledgerPath(settings, outcome.app);
   const file = draft.ledgers.get(path);
   const ledger: Ledger = file?.ledger ?? { quarantine: [] };
   if (holdsRelease(ledger, outcome.releaseId)) return { kind: 'written', number: undefined };
-  const { base, judged, render, stableContent } = trees;
-  const input = { app: outcome.app, base, judged, tip: draft.files, render, stableContent };
+  const input = { app: outcome.app, tip: draft.files, ...trees };
   const revert = yield* reverting(together ? { ...input, together } : input);
   if (revert.kind === 'conflict') {
     const { usedBy } = revert;
@@ -260,7 +262,7 @@ export function* composingTogether(
   draft: Draft,
   rollbacks: readonly Rollback[],
   settings: ComposeSettings,
-): Generator<void, Composed> {
+): Steps<Composed> {
   const before = { files: draft.files, ledgers: new Map(draft.ledgers), commits: draft.commits.length };
   const undo = (composed: Composed): Composed => {
     draft.files = before.files;

@@ -6,6 +6,7 @@ import {
   isRecord,
   type Ledger,
   ledgerOf,
+  ledgerExcess,
   type LedgerText,
   type QuarantineEntry,
   type RemovedEntry,
@@ -97,8 +98,18 @@ function withItem(file: LedgerFile, list: string, entry: QuarantineEntry | Withd
   const length = Array.isArray(before) ? before.length : 0;
   if (length === 0) document.set(list, document.createNode([entry]));
   else document.addIn([list], document.createNode(entry));
-  for (let surplus = length + 1 - most; surplus > 0; surplus -= 1) document.deleteIn([list, 0]);
-  return written(document, file.text);
+  let left = length + 1;
+  const keep = (count: number): void => {
+    for (; left > count; left -= 1) document.deleteIn([list, 0]);
+  };
+  keep(most);
+  let text = written(document, file.text);
+  // What is written must be read again: of versions with very many images fewer are kept.
+  while (left > 1 && ledgerExcess(text) !== undefined) {
+    keep(Math.ceil(left / 2));
+    text = written(document, file.text);
+  }
+  return text;
 }
 
 /** With the mark and the line ends of the text before. What former agents wrote of Secrets goes: it can be guessed from. */

@@ -1,7 +1,8 @@
 import { own } from '../lib/own.ts';
-import { type Document, parseDocument } from 'yaml';
+import { type Document, Lexer, parseDocument } from 'yaml';
 import { asRevision, type Revision } from '../git/repo.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
+import { tellDuplicates } from '../manifest/read-yaml.ts';
 import type { AppId, AppState } from './types.ts';
 
 /** What was last promoted, or found when the app was first seen (then `release` is 0). */
@@ -85,13 +86,39 @@ export function parseLedger(path: string, text: string): Ledger {
   return ledgerOf(path, readLedgerText(path, text).value);
 }
 
-/** Throws MANIFEST_INVALID where the text is no YAML. */
+/** In characters. Sixty entries with ten images each have a fifth of that. */
+export const maxLedgerLength = 512 * 1024;
+/** Words and signs of YAML, each of which costs something: sixty such entries have less than half of that. */
+const maxTokens = 20_000;
+/** Each is looked for in the whole text. */
+const maxAliases = 100;
+
+/**
+ * Why a text is more than a ledger can be; undefined where it is not. Stops where that is certain: whoever may write to the repository may write
+ * a ledger, and it is read where everybody else waits.
+ */
+export function ledgerExcess(text: string): string | undefined {
+  if (text.length > maxLedgerLength) return `is larger than ${maxLedgerLength / 1024} KiB`;
+  let tokens = 0;
+  let aliases = 0;
+  for (const token of new Lexer().lex(text)) {
+    if (++tokens > maxTokens) return `has more than ${maxTokens} words and signs`;
+    if (token.startsWith('*') && ++aliases > maxAliases) return `has more than ${maxAliases} aliases`;
+  }
+  return undefined;
+}
+
+/** Throws MANIFEST_INVALID where the text is no YAML, or more of it than a ledger can be. */
 export function readLedgerText(path: string, text: string): LedgerText {
-  const document = parseDocument(text);
+  const excess = ledgerExcess(text);
+  if (excess !== undefined) throw invalidLedger(path, excess);
+  // Keys that are written twice are told apart below: the parser's own search compares each with all others.
+  const document = parseDocument(text, { uniqueKeys: false });
+  tellDuplicates(document.contents, document.errors);
   const [error] = document.errors;
   if (error) {
     const reason = `is not readable as YAML: ${error.message.split('\n')[0] ?? ''}`;
-    throw invalidLedger(path, reason, error.linePos?.[0].line);
+    throw invalidLedger(path, reason, error.linePos?.[0].line ?? text.slice(0, error.pos[0]).split('\n').length);
   }
   try {
     // An alias without its anchor, or very many, only fail here.

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { Steps } from '../lib/turns.ts';
 import { identityOf } from '../manifest/identity.ts';
 import { type KubeObject, type Manifest, refKey, refOf } from '../manifest/types.ts';
 import { appIn, appKey, type TreeFiles, type Render, type RenderedApp, type RenderedTree } from './rendered.ts';
@@ -30,7 +31,7 @@ export interface Disproof {
  * Renders the edited tree: the app must be as before, everything else as at the tip, and nothing may be unreadable or written twice that is
  * not so at the tip. Undefined: proven.
  */
-export function* proofOf(input: ProofInput): Generator<void, Disproof | undefined> {
+export function* proofOf(input: ProofInput): Steps<Disproof | undefined> {
   const edited = yield* input.render.inTurns(editedFiles(input.tipFiles, input.files));
   const problem = newProblem(input.tip, edited);
   if (problem !== undefined) return { reason: `the result would not be right: ${problem}` };

@@ -1,4 +1,5 @@
 import { perObject } from '../lib/memo.ts';
+import type { Steps } from '../lib/turns.ts';
 import type { CachedFile } from '../manifest/load.ts';
 import type { Manifest } from '../manifest/types.ts';
 import type { AppId } from './types.ts';
@@ -50,7 +51,7 @@ export interface RenderedTree {
 export interface Render {
   (files: TreeFiles): RenderedTree;
   /** The same; yields between documents. */
-  inTurns(files: TreeFiles): Generator<void, RenderedTree>;
+  inTurns(files: TreeFiles): Steps<RenderedTree>;
 }
 
 export const appKey = (app: AppId): string => `${app.namespace}/${app.name}`;

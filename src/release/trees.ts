@@ -2,7 +2,7 @@ import { type App, findApps } from '../canary/app.ts';
 import type { GitRepo, Revision } from '../git/repo.ts';
 import { sha256Hex } from '../lib/hash.ts';
 import { perObject } from '../lib/memo.ts';
-import { atOnce, createTurns } from '../lib/turns.ts';
+import { answered, atOnce, createTurns, type Steps } from '../lib/turns.ts';
 import {
   type CachedFile,
   isManifestFile,
@@ -27,6 +27,8 @@ export interface TreeReader {
 
 /** So many files are looked at before other work may have its turn. */
 const filesATurn = 256;
+/** Texts of edits that are known at a time: each may be as large as a file. */
+const mostEditedTexts = 32;
 /** Trees that are known at a time. */
 const mostTrees = 16;
 
@@ -133,21 +135,24 @@ export function createRender(settings: LoadSettings, parsed = new ParsedFiles())
     const known = oids.get(text);
     if (known !== undefined) return known;
     const oid = sha256Hex(text);
+    if (oids.size >= mostEditedTexts) oids.clear();
     oids.set(text, oid);
     return oid;
   };
-  function* parsedOf(path: string, source: string | GitFile): Generator<void, CachedFile> {
+  function* parsedOf(path: string, source: string | GitFile): Steps<CachedFile> {
     const file: { readonly oid: string; readonly mode?: string } =
       typeof source === 'string' ? { oid: oidOf(source) } : source;
     const known = (typeof source === 'object' && source.parsed) || parsed.get(path, file);
     if (known) return known;
     const text = typeof source === 'string' ? source : source.text;
     if (text === undefined) throw new Error(`${path} was not read`);
-    const read = yield* readManifestFile(path, shownText(text), file);
+    const read = yield* parsed.reader
+      ? answered(parsed.reader.read(path, shownText(text), file))
+      : readManifestFile(path, shownText(text), file);
     parsed.keep(path, read);
     return read;
   }
-  function* inTurns(files: TreeFiles): Generator<void, RenderedTree> {
+  function* inTurns(files: TreeFiles): Steps<RenderedTree> {
     const before = rendered.get(files);
     if (before) return before;
     const known = new Map<string, CachedFile>();

@@ -7,6 +7,7 @@ import type { LoadSettings } from '../manifest/load.ts';
 import { ParsedFiles } from '../manifest/parsed-files.ts';
 import { buildOutcomes } from './build.ts';
 import type { ComposeSettings, Draft } from './compose.ts';
+import type { TextEditor } from './revert.ts';
 import { createToldReleases } from './told.ts';
 import { createRender, createTreeReader } from './trees.ts';
 import type { Outcome } from './types.ts';
@@ -45,6 +46,8 @@ export interface WriterDeps {
   readonly settings: WriterSettings;
   /** What was parsed of the repository. Absent: nothing yet. */
   readonly parsed?: ParsedFiles;
+  /** Edits what a revert changes. Absent: that is done here, document by document. */
+  readonly editor?: TextEditor | undefined;
   /** In [0, 1); absent: Math.random. */
   readonly random?: () => number;
 }
@@ -81,6 +84,7 @@ export function createOutcomeWriter({
   log,
   settings,
   parsed = new ParsedFiles(),
+  editor,
   random = Math.random,
 }: WriterDeps): OutcomeWriter {
   const elapsedMs = (): number => clock.elapsed?.() ?? clock.now();
@@ -180,7 +184,7 @@ export function createOutcomeWriter({
       written: told,
       blocked,
       needless,
-    } = await buildOutcomes({ repo, refs, log, settings, told: toldReleases, ...trees }, tip, outcomes, signal);
+    } = await buildOutcomes({ repo, refs, log, settings, told: toldReleases, editor, ...trees }, tip, outcomes, signal);
     for (const { outcome, revision, number } of told) written(outcome, revision, number);
     for (const { outcome, reason } of needless) passOver(outcome, tip, reason);
     for (const { outcome, reason, isPassing, isShared } of blocked) {

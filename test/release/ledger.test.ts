@@ -121,10 +121,58 @@ describe('the ledger', () => {
     ['is no YAML', 'a: [', 'not readable as YAML'],
     ['is of a later version', 'apiVersion: serin.dev/v9\n', 'serin.dev/v9'],
     ['lost its stable content', 'apiVersion: serin.dev/v1\nstable: {release: 1}\n', 'stable'],
+    ['says something twice', 'apiVersion: serin.dev/v1\napiVersion: serin.dev/v1\n', 'must be unique'],
     ['has an entry that names nothing', 'apiVersion: serin.dev/v1\nquarantine: [{reason: x}]\n', 'quarantine'],
   ])('is refused with file and reason where it %s', (_, text, reason) => {
     expect(() => parseLedger(path, text)).toThrow(reason);
-    expect(() => parseLedger(path, text)).toThrow(`${path}:1`);
+    expect(() => parseLedger(path, text)).toThrow(new RegExp(`^${path}:[12] `));
+  });
+
+  const head = 'apiVersion: serin.dev/v1\nquarantine: []\n';
+  const lines = (count: number, line: (at: number) => string): string =>
+    Array.from({ length: count }, (_, at) => `${line(at)}\n`).join('');
+  it.each([
+    ['keys', head + lines(20_000, (at) => `k${at}: v`), 'more than 20000 words and signs'],
+    ['comments', head + lines(40_000, () => '#'), 'more than 20000 words and signs'],
+    ['brackets', `${head}a: [${'[],'.repeat(20_000)}]\n`, 'more than 20000 words and signs'],
+    ['depth', `${head}a: ${'['.repeat(15_000)}\n`, 'not readable as YAML'],
+    [
+      'aliases',
+      `${head}l:\n${lines(1_000, (at) => `- &a${at} x`)}${lines(1_000, (at) => `- *a${at}`)}`,
+      'more than 100 aliases',
+    ],
+    ['text', `${head}a: ${'x'.repeat(600_000)}\n`, 'larger than 512 KiB'],
+  ])('is refused before it costs others their time: %s', (_, text, reason) => {
+    const before = process.cpuUsage();
+    expect(() => parseLedger(path, text)).toThrow(reason);
+    const { user, system } = process.cpuUsage(before);
+    expect((user + system) / 1_000).toBeLessThan(400);
+  });
+
+  it('takes what is not refused in proportion to its length', () => {
+    const timeOf = (text: string): number => {
+      const times = [1, 2, 3].map(() => {
+        const before = process.cpuUsage();
+        withWithdrawn(file(text), { ...bad, takenBackAt: aRevision('c') });
+        const { user, system } = process.cpuUsage(before);
+        return (user + system) / 1_000;
+      });
+      return Math.min(...times);
+    };
+    const keys = (count: number): string => head + lines(count, (at) => `k${at}: v`);
+    expect(timeOf(keys(2_800))).toBeLessThan(Math.max(5 * timeOf(keys(1_400)), 150));
+  });
+
+  it('can be read again however many images the rejected versions have', () => {
+    const images = Object.fromEntries(
+      Array.from({ length: 300 }, (_, at) => [`container${at}`, `shop@sha256:${'1'.repeat(64)}`]),
+    );
+    let text = withStable(app, undefined, { ...stable, images });
+    for (let index = 0; index < 12; index += 1)
+      text = withQuarantine(app, file(text), { ...bad, images, releaseId: `id${index}` });
+    const { quarantine } = parseLedger(path, text);
+    expect(quarantine.length).toBeGreaterThan(3);
+    expect(quarantine.at(-1)?.releaseId).toBe('id11');
   });
 });
 

@@ -50,6 +50,24 @@ describe('a lost race', () => {
   });
 });
 
+describe('a ledger of another app', () => {
+  it.each([
+    ['is too large to be held', `# ${'x'.repeat(65 * 1024 * 1024)}\n`],
+    ['is larger than any ledger', `apiVersion: serin.dev/v1\n${'# x\n'.repeat(1_000_000)}`],
+    ['is no YAML', 'a: ['],
+  ])('that %s holds up no rollback', async (_, ledger) => {
+    await withShop(apps, async (shop) => {
+      await shop.push({ '.releases/test/b.yaml': ledger }, 'a ledger');
+      const { writer, written, done } = await shop.start();
+      const judged = await shop.push(change('a', '2.0.0'));
+      writer.submit(await shop.outcome('rolled-back', 'a', judged));
+      await done();
+      expect(written).toHaveLength(1);
+      expect((await shop.ledger('a')).quarantine).toHaveLength(1);
+    });
+  });
+});
+
 describe('a refused push', () => {
   it('is told once, tried again, and lands when nothing refuses it any more', async () => {
     await withShop(apps, async (shop) => {
