@@ -11,6 +11,7 @@ import { canaryManager, handoverOf, syncManager } from './drift.ts';
 import type { ApplyAction } from './plan.ts';
 import { withMarkOf } from './node-mark.ts';
 import { sharedFields } from './render.ts';
+import { applyWithStrategy, refusesRollingUpdate, strategyCommand } from './rollout-strategy.ts';
 import { goesByItself } from './runs.ts';
 import { leftBehind } from './sent-form.ts';
 import { rivalIn } from './installation.ts';
@@ -191,7 +192,7 @@ async function applyWhole(
   signal: AbortSignal,
 ): Promise<KubeObject> {
   const { object } = action;
-  const live = await applyPolitely(action, cluster, log, signal);
+  const live = await applyWithStrategy(object, () => applyPolitely(action, cluster, log, signal), cluster, signal);
   const left = leftBehind(live);
   if (!left) return live;
   const all = { ...object, data: { ...left, ...(object['data'] as object | undefined) } };
@@ -305,11 +306,13 @@ export function failureOf({ object, source }: Manifest, error: unknown, writers:
 }
 
 function hintOf(
-  { message, details }: AgentError,
-  { apiVersion, kind, metadata }: KubeObject,
+  error: AgentError,
+  object: KubeObject,
   writers: Pick<Writers, 'nameOf' | 'rightsOf'>,
   path: string,
 ): string | undefined {
+  const { message, details } = error;
+  const { apiVersion, kind, metadata } = object;
   if (details['rival'] !== undefined)
     return `take it out of the repository of one of the two; where the other one is gone for good, delete its ConfigMap serin-inventory`;
   switch (details['status']) {
@@ -323,11 +326,32 @@ function hintOf(
         ? `commit a Namespace ${metadata.namespace ?? ''}, or create it`
         : undefined;
     case 422:
-      return immutable.test(message)
-        ? 'a field of it can only be set at creation: delete the object in the cluster, and it is made anew from Git'
-        : undefined;
+      if (refusesRollingUpdate(error, object))
+        return `another tool has set rollingUpdate, so no apply takes it away: ${strategyCommand(object)}`;
+      return immutable.test(message) ? recreationHint(object) : undefined;
     default:
       return undefined;
+  }
+}
+
+/** What to do about a field that can only be set at creation. To delete the object is no advice where data or users go with it. */
+function recreationHint({ kind, metadata: { name, namespace = 'default' } }: KubeObject): string {
+  const fixed = 'a field of it can only be set at creation';
+  switch (kind) {
+    case 'PersistentVolumeClaim':
+    case 'PersistentVolume':
+      return `${fixed}, and its data would go with it: let Git say what it is, or move the data to one of another name`;
+    case 'Namespace':
+    case 'CustomResourceDefinition':
+      return `${fixed}, and all that it holds would go with it: let Git say what it is`;
+    case 'StatefulSet':
+    case 'DaemonSet':
+    case 'Deployment': {
+      const deletion = `kubectl -n ${namespace} delete ${kind.toLowerCase()} ${name} --cascade=orphan`;
+      return `${fixed}: ${deletion} leaves its pods running, and it is made anew from Git`;
+    }
+    default:
+      return `${fixed}: delete the object in the cluster, and it is made anew from Git`;
   }
 }
 

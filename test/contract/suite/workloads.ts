@@ -1,14 +1,20 @@
 import { expect, test } from 'vitest';
-import type { Json, Seen } from '../cluster-api.ts';
+import type { Answer, Json, Seen } from '../cluster-api.ts';
 import { eventually } from '../cluster-api.ts';
 import type { Given } from '../cluster-under-test.ts';
-import { deployment, deployments, mergePatch } from './samples.ts';
+import { applyPatch, deployment, deployments, mergePatch } from './samples.ts';
 
 interface Condition {
   readonly type: string;
   readonly status: string;
   readonly reason: string;
   readonly message: string;
+}
+
+interface Sample {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly spec: Readonly<Record<string, unknown>>;
 }
 
 const condition = (object: Seen, type: string): Condition | undefined =>
@@ -122,6 +128,44 @@ export function workloads(given: Given): void {
         'the paused condition',
       );
       expect(await items(ns, replicaSets)).toHaveLength(1);
+    }));
+
+  test('a strategy that was filled in is left by who owns it for a moment, and by nobody else', () =>
+    given().inNamespace(async (ns) => {
+      const sample = deployment('web', given().images.first, { replicas: 0 }) as unknown as Sample;
+      const set: Sample = { ...sample, kind: 'StatefulSet', spec: { ...sample.spec, serviceName: 'web' } };
+      for (const [object, plural, field, type] of [
+        [sample, 'deployments', 'strategy', 'Recreate'],
+        [set, 'statefulsets', 'updateStrategy', 'OnDelete'],
+      ] as const) {
+        const apply = (manager: string, spec: object, rest: object = object): Promise<Answer> => {
+          const path = `/apis/apps/v1/namespaces/${ns}/${plural}/web?fieldManager=${manager}&force=true`;
+          return given().api.call('PATCH', path, { ...rest, spec } as Json, applyPatch);
+        };
+        const part = (spec: object): Promise<Answer> =>
+          apply('strategy', spec, { apiVersion: object.apiVersion, kind: object.kind, metadata: { name: 'web' } });
+        const first = await apply('git', object.spec);
+        const { rollingUpdate } = first.body.spec[field] as { rollingUpdate: object };
+        const wanted = { ...object.spec, [field]: { type } };
+        const refused = await apply('git', wanted);
+        expect(refused.status).toBe(422);
+        expect(refused.body.message).toContain(`spec.${field}.rollingUpdate: `);
+        expect((await part({ [field]: { rollingUpdate } })).body.metadata.generation).toBe(1);
+        expect((await part({ [field]: { type } })).body.spec[field]).toEqual({ type });
+        expect((await apply('git', wanted)).status).toBe(200);
+        expect((await part({})).body.spec[field]).toEqual({ type });
+        expect((await apply('git', object.spec)).body.spec[field]).toEqual(first.body.spec[field]);
+      }
+      const moved = await given().api.call(
+        'PATCH',
+        `/apis/apps/v1/namespaces/${ns}/statefulsets/web`,
+        { spec: { serviceName: 'other' } },
+        mergePatch,
+      );
+      expect(moved.status).toBe(422);
+      expect(moved.body.message).toContain(
+        "spec: Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
+      );
     }));
 
   test('an image that cannot be pulled keeps the old pods, and the deadline passes', () =>

@@ -1,7 +1,7 @@
 import type { StoredObject } from '../../types.ts';
 import type { Cause } from '../failure.ts';
 import type { Json } from '../json.ts';
-import { asObject, ensure, isObject } from '../json.ts';
+import { asObject, ensure, equal, isObject } from '../json.ts';
 import { matchesSelector } from '../selectors.ts';
 import type { KindRules } from './contract.ts';
 import { fallback, immutable, required, wrong } from './contract.ts';
@@ -97,6 +97,36 @@ export const daemonSetRules: KindRules = {
 };
 
 /** Stored only: nothing makes its pods. */
+/** What may change of a StatefulSet. */
+const changeable = [
+  'replicas',
+  'ordinals',
+  'template',
+  'updateStrategy',
+  'revisionHistoryLimit',
+  'persistentVolumeClaimRetentionPolicy',
+  'minReadySeconds',
+];
+
+function statefulSetCauses(object: Json, live: StoredObject | undefined): readonly Cause[] {
+  const spec = asObject(object.spec);
+  const causes = [...workloadCauses(object, undefined)];
+  const { type, rollingUpdate } = asObject(spec.updateStrategy);
+  if (type === 'OnDelete' && rollingUpdate !== undefined)
+    causes.push(
+      wrong('spec.updateStrategy.rollingUpdate', rollingUpdate, "only allowed for updateStrategy 'RollingUpdate'"),
+    );
+  const fixed = (from: Json): Json =>
+    Object.fromEntries(Object.entries(from).filter(([key]) => !changeable.includes(key)));
+  if (live && !equal(fixed(asObject(live.spec)), fixed(spec))) {
+    const names = changeable.map((name) => `'${name}'`);
+    const listed = `${names.slice(0, -1).join(', ')} and ${names.at(-1) ?? ''}`;
+    const message = `Forbidden: updates to statefulset spec for fields other than ${listed} are forbidden`;
+    causes.push({ reason: 'FieldValueForbidden', field: 'spec', message });
+  }
+  return causes;
+}
+
 export const statefulSetRules: KindRules = {
   prepare: (object) => {
     const spec = ensure(object, 'spec');
@@ -111,5 +141,5 @@ export const statefulSetRules: KindRules = {
     if (strategy.type === 'RollingUpdate') fallback(ensure(strategy, 'rollingUpdate'), 'partition', 0);
     templateDefaults(spec);
   },
-  check: workloadCauses,
+  check: statefulSetCauses,
 };
