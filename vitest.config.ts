@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Small files that take long: begun last, they would leave all but one processor idle at the end. */
-const long = ['/test/canary/model.test.ts', '/test/git/git-repo.test.ts'];
+const long = ['/test/canary/model.test.ts', '/test/git/git-repo.test.ts', '/test/git/ssh/git-repo.test.ts'];
 
 class LongFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

@@ -29,17 +29,22 @@ import {
 import { isSameRepository } from './same-repository.ts';
 import { onDisk } from './store-errors.ts';
 import { createHttpWire } from './http-wire.ts';
+import { isSshUrl, parseSshUrl } from './ssh/address.ts';
+import type { SshAccess } from './ssh/connection.ts';
+import { createSshWire } from './ssh/wire.ts';
 import { createTransport } from './transport.ts';
 import { createUploadPack, type UploadPack, type WireLimits } from './upload-pack.ts';
 import type { Wire } from './wire.ts';
 
 export interface RepoOptions {
-  /** https:// or http://. Credentials in it are used and never shown. */
+  /** https://, http://, ssh:// or user@host:path. Credentials in it are used and never shown. */
   readonly url: string;
   readonly branch: string;
   /** Owned by this repository alone; made when absent. What is in it is a cache and may be deleted between two runs. */
   readonly dir: string;
   readonly auth?: GitAuth;
+  /** How to sign in over SSH, and whom to trust. Without it nothing but http is spoken. */
+  readonly ssh?: Omit<SshAccess, 'connectTimeoutMs'>;
   /** Certificates that are trusted instead of the system's. */
   readonly ca?: Authorities;
   /** The values of HTTP_PROXY, HTTPS_PROXY and NO_PROXY; absent: no proxy. */
@@ -76,30 +81,35 @@ const WHOLE_HISTORY_DEPTH = 16_384;
 
 /** Opens the mirror in `dir` without asking the server; the first `fetch` downloads. */
 export async function openRepo(options: RepoOptions): Promise<GitRepo & { close(): Promise<void> }> {
-  const remote = parseRemote(options.url, options.auth);
+  const { wire, auth } = wireTo(options);
   const { dir } = options;
   await onDisk(dir, () => mkdir(dir, { recursive: true }));
   const lock = await onDisk(dir, () => lockFolder(dir, options.lock));
   const mirror = await onDisk(dir, async () => {
     // Former versions cloned there; a crash may have left it.
     await rm(join(dir, 'clone.tmp'), { recursive: true, force: true });
-    return LocalMirror.open(dir, remote.url, options.branch);
+    return LocalMirror.open(dir, wire.url, options.branch);
   }).catch(async (error: unknown) => {
     await lock.release();
     throw error;
   });
-  const transport = createTransport({
-    ...defaultGitLimits,
-    ...options.limits,
-    ...options,
-    remote,
-    onMoved: (url) =>
-      (options.log ?? silentLogger).warn(
-        {},
-        `The repository has moved to ${url}: name that with --git-url, or another may take its place`,
-      ),
-  });
-  return hushed(new MirroredRepo(options, mirror, lock, createHttpWire(transport)), remote.auth);
+  return hushed(new MirroredRepo(options, mirror, lock, wire), auth);
+}
+
+function wireTo(options: RepoOptions): { readonly wire: Wire; readonly auth: GitAuth | undefined } {
+  const limits = { ...defaultGitLimits, ...options.limits };
+  if (isSshUrl(options.url)) {
+    const address = parseSshUrl(options.url);
+    if (!options.ssh) throw new AgentError('CONFIG_INVALID', `${address.url}: a key is needed to speak SSH`);
+    return { wire: createSshWire({ ...limits, ...options.ssh, address }), auth: undefined };
+  }
+  const remote = parseRemote(options.url, options.auth);
+  const onMoved = (url: string): void =>
+    (options.log ?? silentLogger).warn(
+      {},
+      `The repository has moved to ${url}: name that with --git-url, or another may take its place`,
+    );
+  return { wire: createHttpWire(createTransport({ ...limits, ...options, remote, onMoved })), auth: remote.auth };
 }
 
 class MirroredRepo implements GitRepo {

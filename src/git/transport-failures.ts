@@ -21,14 +21,20 @@ const AFTER_SENDING: Readonly<Record<string, string>> = {
 export type FailurePhase = 'connect' | 'answer';
 
 /** GIT_UNREACHABLE in one line, without the URL's path or a vendor's text. */
-export function connectionFailure(url: string, cause: unknown, connectTimeoutMs: number): AgentError {
+export const connectionFailure = (url: string, cause: unknown, connectTimeoutMs: number): AgentError =>
+  hostFailure(new URL(url).host, cause, connectTimeoutMs);
+
+/** The same of a host. `known`: the phase, where the caller knows it better. */
+export function hostFailure(host: string, cause: unknown, connectTimeoutMs: number, known?: FailurePhase): AgentError {
   const { reason, phase } = explain(cause, connectTimeoutMs);
-  return new AgentError('GIT_UNREACHABLE', `${new URL(url).host}: ${reason}`, { cause, details: { phase } });
+  return new AgentError('GIT_UNREACHABLE', `${host}: ${reason}`, { cause, details: { phase: known ?? phase } });
 }
 
+/** Of a connection; undefined: the error is of another kind. */
 export function failurePhase(error: unknown): FailurePhase | undefined {
-  if (!(error instanceof AgentError) || error.code !== 'GIT_UNREACHABLE') return undefined;
-  return error.details['phase'] === 'connect' ? 'connect' : 'answer';
+  if (!(error instanceof AgentError)) return undefined;
+  if (error.details['phase'] === 'connect') return 'connect';
+  return error.code === 'GIT_UNREACHABLE' ? 'answer' : undefined;
 }
 
 function explain(cause: unknown, connectTimeoutMs: number): { reason: string; phase: FailurePhase } {

@@ -42,6 +42,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 const packages: Readonly<Record<string, readonly string[]>> = {
   pino: ['lib/log.ts'],
   undici: ['lib', 'cluster', 'git', 'sandbox'],
+  ssh2: ['git'],
   yaml: ['manifest', 'cluster', 'release', 'cli', 'sandbox'],
   'fast-json-patch': ['agent', 'cluster', 'sandbox'],
   '@kubernetes/client-node': ['cluster'],
