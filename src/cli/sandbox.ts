@@ -181,6 +181,8 @@ function tell({ output }: CommandContext, told: Announcement): void {
   output.line(`  export KUBECONFIG=${told.kubeconfig}`);
   output.line(`  git clone ${told.gitUrl}   # branch main: ${told.seededFrom}`);
   output.line(`  curl -H 'Host: HOST' ${told.gatewayUrl}/   # as users come in`);
+  output.line(`  while sleep 0.2; do curl -s -o /dev/null -H 'Host: HOST' ${told.gatewayUrl}/; done`);
+  output.line('    # a canary with metrics is rolled back where nobody comes: keep this running while you push');
   output.line(`  curl '${told.prometheusUrl}/api/v1/query?query=up'`);
   output.line(`  http_proxy=${told.proxyUrl} curl http://SERVICE.NAMESPACE/   # as pods call each other`);
   if (told.agentUrl === undefined) output.line('  the agent is not running; add --agent, or start your own on these');

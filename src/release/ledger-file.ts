@@ -128,6 +128,6 @@ function newText(
   { namespace, name }: AppId,
   content: { readonly stable: StableEntry } | { readonly quarantine: readonly QuarantineEntry[] },
 ): string {
-  const head = `# Releases of ${namespace}/${name}, written by Serin. "stable" is what was last promoted.\n# A version in quarantine is not tried again by an image policy; remove its entry to lift that.\n`;
+  const head = `# Releases of ${namespace}/${name}, written by Serin. "stable" is what was last promoted.\n# A version in quarantine has failed. Who pushes it again has it tried again, and an event says that it failed before.\n`;
   return head + stringify({ apiVersion, kind: 'Ledger', app: `${namespace}/${name}`, ...content }, { lineWidth: 0 });
 }

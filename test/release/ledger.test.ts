@@ -37,7 +37,7 @@ describe('the ledger', () => {
     const text = withQuarantine(app, file(withStable(app, undefined, stable)), bad);
     expect(text).toMatchInlineSnapshot(`
       "# Releases of test/podinfo, written by Serin. "stable" is what was last promoted.
-      # A version in quarantine is not tried again by an image policy; remove its entry to lift that.
+      # A version in quarantine has failed. Who pushes it again has it tried again, and an event says that it failed before.
       apiVersion: serin.dev/v1
       kind: Ledger
       app: test/podinfo
