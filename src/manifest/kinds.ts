@@ -5,6 +5,8 @@ const clusterScoped = new Map<string, readonly string[]>(
   Object.entries({
     '': ['Namespace', 'Node', 'PersistentVolume', 'ComponentStatus'],
     'admissionregistration.k8s.io': [
+      'MutatingAdmissionPolicy',
+      'MutatingAdmissionPolicyBinding',
       'MutatingWebhookConfiguration',
       'ValidatingWebhookConfiguration',
       'ValidatingAdmissionPolicy',
@@ -12,16 +14,18 @@ const clusterScoped = new Map<string, readonly string[]>(
     ],
     'apiextensions.k8s.io': ['CustomResourceDefinition'],
     'apiregistration.k8s.io': ['APIService'],
-    'certificates.k8s.io': ['CertificateSigningRequest'],
+    'certificates.k8s.io': ['CertificateSigningRequest', 'ClusterTrustBundle'],
     'cert-manager.io': ['ClusterIssuer'],
     'flowcontrol.apiserver.k8s.io': ['FlowSchema', 'PriorityLevelConfiguration'],
     'gateway.networking.k8s.io': ['GatewayClass'],
     'kuma.io': ['Mesh', 'TrafficRoute'],
-    'networking.k8s.io': ['IngressClass'],
+    'networking.k8s.io': ['IngressClass', 'IPAddress', 'ServiceCIDR'],
     'node.k8s.io': ['RuntimeClass'],
     'rbac.authorization.k8s.io': ['ClusterRole', 'ClusterRoleBinding'],
+    'resource.k8s.io': ['DeviceClass', 'DeviceTaintRule', 'ResourceSlice'],
     'scheduling.k8s.io': ['PriorityClass'],
-    'storage.k8s.io': ['CSIDriver', 'CSINode', 'StorageClass', 'VolumeAttachment'],
+    'storage.k8s.io': ['CSIDriver', 'CSINode', 'StorageClass', 'VolumeAttachment', 'VolumeAttributesClass'],
+    'storagemigration.k8s.io': ['StorageVersionMigration'],
   }),
 );
 

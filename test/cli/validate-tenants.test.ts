@@ -93,6 +93,17 @@ describe('serin validate with the settings of the agent', () => {
     ]);
   });
 
+  it.each([
+    ['resource.k8s.io/v1', 'DeviceClass'],
+    ['networking.k8s.io/v1', 'ServiceCIDR'],
+    ['storage.k8s.io/v1', 'VolumeAttributesClass'],
+    ['certificates.k8s.io/v1', 'ClusterTrustBundle'],
+    ['admissionregistration.k8s.io/v1', 'MutatingAdmissionPolicy'],
+  ])('knows without a cluster that %s %s has no namespace, whatever is written', async (apiVersion, kind) => {
+    await write({ 'repo/tenants/a/x.yaml': object(kind, 'team-a/x', '', apiVersion) });
+    expect((await checked())[0]).toContain(`${kind} x: tenant team-a may not write objects without a namespace`);
+  });
+
   it('refuses Canaries that use what their tenants may not refer to', async () => {
     const analysis = 'analysis: { interval: 1m, threshold: 1, iterations: 1, metrics: [ { name: m, templateRef: ';
     const canary = `spec: { targetRef: { apiVersion: apps/v1, kind: Deployment, name: x }, service: { port: 80 }, ${analysis}{ name: t, namespace: team-a }, thresholdRange: { max: 1 } } ] } }\n`;
