@@ -1,16 +1,6 @@
 import { AgentError } from '../lib/errors.ts';
 import { nearest } from '../lib/nearest.ts';
-
-/** A tenant as the settings file has it: see `Tenant` of the manifests. */
-export interface TenantSetting {
-  readonly name: string;
-  readonly folder: string;
-  readonly namespaces: readonly string[];
-  readonly kinds?: readonly string[];
-  readonly deniedKinds?: readonly string[];
-  readonly refersTo?: readonly string[];
-  readonly serviceAccount?: { readonly namespace: string; readonly name: string };
-}
+import type { Tenant } from '../manifest/tenancy.ts';
 
 const fields = ['name', 'folder', 'namespaces', 'kinds', 'denied-kinds', 'refers-to', 'service-account'];
 const dnsName = /^[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$/;
@@ -21,7 +11,7 @@ const kindPattern = /^(\*|[A-Z][A-Za-z0-9]*\*?)(\.[-.a-z0-9*]*)?$/;
  * What `tenants:` of the settings file says. `path`: the folder that is synced. Throws CONFIG_INVALID with every problem at once: what is
  * not understood must not leave a tenant more than was meant.
  */
-export function readTenants(value: unknown, path: string): readonly TenantSetting[] {
+export function readTenants(value: unknown, path: string): readonly Tenant[] {
   const problems: string[] = [];
   if (!Array.isArray(value) || value.length === 0)
     throw new AgentError('CONFIG_INVALID', 'tenants: write a list of tenants, or leave it out where there are none');
@@ -49,7 +39,7 @@ const isWithin = (folder: string, other: string): boolean =>
 
 type Tell = (field: string, problem: string) => void;
 
-function readTenant(entry: unknown, tell: Tell): TenantSetting {
+function readTenant(entry: unknown, tell: Tell): Tenant {
   if (typeof entry !== 'object' || entry === null || Array.isArray(entry)) {
     tell('', `write a map with ${fields.join(', ')}`);
     return { name: '', folder: '', namespaces: [] };
@@ -107,7 +97,7 @@ function readFolder(written: unknown, tell: Tell): string {
   return parts.join('/');
 }
 
-function readServiceAccount(written: unknown, tell: Tell): TenantSetting['serviceAccount'] {
+function readServiceAccount(written: unknown, tell: Tell): Tenant['serviceAccount'] {
   if (written === undefined) return undefined;
   const [namespace = '', name = '', ...more] = typeof written === 'string' ? written.split('/') : [];
   if (dnsName.test(namespace) && dnsName.test(name) && more.length === 0) return { namespace, name };

@@ -1,15 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Json } from '../../src/canary/json.ts';
 import type { Releases } from '../../src/agent/releases.ts';
+import { aCanarySpec } from '../helpers/a-canary-spec.ts';
 import { Stage } from '../model/loop/stage.ts';
 
-const spec = {
-  provider: 'istio',
-  progressDeadlineSeconds: 60,
-  targetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'app' },
-  service: { port: 80 },
-  analysis: { interval: '10m', threshold: 2, stepWeight: 20, maxWeight: 60 },
-};
+const spec = aCanarySpec({ interval: '10m', threshold: 2, stepWeight: 20, maxWeight: 60, metrics: [] });
 
 /** At rest, with a count of how often it was looked at. */
 async function rested(): Promise<{ readonly stage: Stage; readonly looks: () => number }> {

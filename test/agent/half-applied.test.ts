@@ -1,21 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Json } from '../../src/canary/json.ts';
+import { aCanarySpec } from '../helpers/a-canary-spec.ts';
 import { imageOf } from '../model/loop/pods.ts';
 import { allAtOnce, intervalMs, type Course, type Part, Stage } from '../model/loop/stage.ts';
 
-const spec: Json = {
-  provider: 'istio',
-  progressDeadlineSeconds: 60,
-  targetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'app' },
-  service: { port: 80 },
-  analysis: {
-    interval: '10s',
-    threshold: 2,
-    stepWeight: 20,
-    maxWeight: 60,
-    metrics: [{ name: 'request-success-rate', interval: '1m', thresholdRange: { min: 99 } }],
-  },
-};
+const spec: Json = aCanarySpec({ threshold: 2, stepWeight: 20, maxWeight: 60 });
 
 /** An app at rest, and its agent. */
 async function atRest(): Promise<Stage> {

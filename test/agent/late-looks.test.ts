@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { aCanarySpec } from '../helpers/a-canary-spec.ts';
 import { type Metrics, Stage } from '../model/loop/stage.ts';
 
 interface Place {
@@ -13,18 +14,7 @@ async function routesOf(metrics: Metrics): Promise<{ places: Place[]; open: numb
   const stage = new Stage({
     replicas: 2,
     podStartMs: 500,
-    spec: {
-      provider: 'istio',
-      progressDeadlineSeconds: 60,
-      targetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'app' },
-      service: { port: 80 },
-      analysis: {
-        interval: '10s',
-        threshold: 1,
-        stepWeights: [20, 40],
-        metrics: [{ name: 'request-success-rate', interval: '1m', thresholdRange: { min: 99 } }],
-      },
-    },
+    spec: aCanarySpec({ threshold: 1, stepWeights: [20, 40] }),
   });
   const open = new Set<{ readonly lateMs: number }>();
   stage.cluster.late = (namespace, names, lateMs) => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Json } from '../../src/canary/json.ts';
+import { aCanarySpec } from '../helpers/a-canary-spec.ts';
 import { imageOf } from '../model/loop/pods.ts';
 import { Stage } from '../model/loop/stage.ts';
 
@@ -8,18 +9,7 @@ async function atRest(analysis: Json, podStartMs = 1_000): Promise<Stage> {
   const stage = new Stage({
     replicas: 4,
     podStartMs,
-    spec: {
-      provider: 'istio',
-      progressDeadlineSeconds: 60,
-      targetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'app' },
-      service: { port: 80 },
-      analysis: {
-        interval: '10s',
-        threshold: 2,
-        metrics: [{ name: 'request-success-rate', interval: '1m', thresholdRange: { min: 99 } }],
-        ...analysis,
-      },
-    },
+    spec: aCanarySpec({ threshold: 2, ...analysis }),
   });
   stage.push({});
   stage.start();

@@ -2,11 +2,11 @@ import { describe, expect, it } from 'vitest';
 import type { Json } from '../../src/canary/json.ts';
 import { canaryManager } from '../../src/agent/writes.ts';
 import { AgentError } from '../../src/lib/errors.ts';
+import { aCanarySpec } from '../helpers/a-canary-spec.ts';
 import { holdAtRest } from '../model/loop/watch.ts';
 import { imageOf } from '../model/loop/pods.ts';
 import { allAtOnce, type Course, Stage, type StageOptions } from '../model/loop/stage.ts';
 
-const metric = { name: 'request-success-rate', interval: '1m', thresholdRange: { min: 99 } };
 const primaryImage = (stage: Stage): string | undefined => imageOf(stage.cluster.peek('Deployment', 'app-primary'));
 
 async function until(stage: Stage, isThere: () => boolean): Promise<void> {
@@ -22,13 +22,7 @@ async function onTheWayBack(analysis: Json = {}, options: Pick<StageOptions, 'fa
     ...options,
     replicas: 1,
     podStartMs: 500,
-    spec: {
-      provider: 'istio',
-      progressDeadlineSeconds: 60,
-      targetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'app' },
-      service: { port: 80 },
-      analysis: { interval: '10s', threshold: 1, stepWeight: 20, maxWeight: 60, metrics: [metric], ...analysis },
-    },
+    spec: aCanarySpec({ threshold: 1, stepWeight: 20, maxWeight: 60, ...analysis }),
   });
   stage.push({});
   stage.start();
@@ -175,13 +169,7 @@ describe('a version that was taken back amid its release and is pushed again', (
     const stage = new Stage({
       replicas: 1,
       podStartMs: 500,
-      spec: {
-        provider: 'istio',
-        progressDeadlineSeconds: 60,
-        targetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'app' },
-        service: { port: 80 },
-        analysis: { interval: '10s', threshold: 1, stepWeight: 20, maxWeight: 60, metrics: [metric] },
-      },
+      spec: aCanarySpec({ threshold: 1, stepWeight: 20, maxWeight: 60 }),
     });
     stage.push({});
     stage.start();
@@ -262,13 +250,7 @@ describe('a rejected version that is pushed again', () => {
     const stage = new Stage({
       replicas: 1,
       podStartMs: 500,
-      spec: {
-        provider: 'istio',
-        progressDeadlineSeconds: 60,
-        targetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'app' },
-        service: { port: 80 },
-        analysis: { interval: '10s', threshold: 1, iterations: 2, metrics: [metric] },
-      },
+      spec: aCanarySpec({ threshold: 1, iterations: 2 }),
     });
     stage.push({});
     stage.start();
@@ -329,13 +311,7 @@ describe('a version that was stable before, and is pushed while the promotion of
     const stage = new Stage({
       replicas: 1,
       podStartMs: 500,
-      spec: {
-        provider: 'istio',
-        progressDeadlineSeconds: 60,
-        targetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'app' },
-        service: { port: 80 },
-        analysis: { interval: '10s', threshold: 1, iterations: 2, metrics: [metric] },
-      },
+      spec: aCanarySpec({ threshold: 1, iterations: 2 }),
     });
     stage.push({});
     stage.start();

@@ -1,20 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Json } from '../../src/canary/json.ts';
+import { aCanarySpec } from '../helpers/a-canary-spec.ts';
 import { Stage } from '../model/loop/stage.ts';
 
-const spec = {
-  provider: 'istio',
-  progressDeadlineSeconds: 60,
-  targetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'app' },
-  service: { port: 80 },
-  analysis: {
-    interval: '10s',
-    threshold: 2,
-    stepWeight: 20,
-    maxWeight: 60,
-    metrics: [{ name: 'request-success-rate', interval: '1m', thresholdRange: { min: 99 } }],
-  },
-};
+const spec = aCanarySpec({ threshold: 2, stepWeight: 20, maxWeight: 60 });
 const edit = (stage: Stage, change: Json): void =>
   stage.edit('Canary', 'app', (canary) => ({ ...canary, spec: { ...(canary['spec'] as Json), ...change } }));
 

@@ -1,20 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { Json } from '../../src/canary/json.ts';
+import { aCanarySpec } from '../helpers/a-canary-spec.ts';
 import { intervalMs, Stage } from '../model/loop/stage.ts';
 
 /** An app whose release is under way, before its metrics are asked for the first time. They take four seconds to answer. */
 async function underAnalysis(analysis: Json): Promise<Stage> {
-  const metric = { name: 'request-success-rate', interval: '1m', thresholdRange: { min: 99 } };
   const stage = new Stage({
     replicas: 2,
     podStartMs: 500,
-    spec: {
-      provider: 'istio',
-      progressDeadlineSeconds: 60,
-      targetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'app' },
-      service: { port: 80 },
-      analysis: { interval: '10s', threshold: 2, metrics: [metric], ...analysis },
-    },
+    spec: aCanarySpec({ threshold: 2, ...analysis }),
   });
   stage.push({});
   stage.start();

@@ -32,7 +32,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'git/repo.ts',
   ],
   server: ['lib'],
-  config: ['lib'],
+  config: ['lib', 'manifest'],
   sandbox: ['lib', 'manifest'],
   cli: ['*'],
   'main.ts': ['cli'],

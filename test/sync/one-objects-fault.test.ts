@@ -4,11 +4,11 @@ import { AgentError } from '../../src/lib/errors.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { silentLogger } from '../../src/lib/log.ts';
 import type { Manifest } from '../../src/manifest/types.ts';
-import { emptyInventory } from '../../src/sync/inventory.ts';
 import { planSync } from '../../src/sync/plan.ts';
 import { createSyncer } from '../../src/sync/syncer.ts';
 import { desired, never, startStage, type SyncStage } from './a-cluster.ts';
 import { aConfigMap, aManifest } from './a-manifest.ts';
+import { anInput } from './a-plan.ts';
 
 const ours = 'apiVersion: v1\nkind: Namespace\nmetadata: { name: ours }\n';
 const config = (value: string, name = 'a'): string =>
@@ -132,18 +132,7 @@ describe('An object that cannot be worked on', () => {
   };
 
   it('is refused by the plan with its place, and the others are applied', () => {
-    const plan = planSync({
-      desired: [cursed(), aConfigMap('a', { v: '1' })],
-      applied: new Map(),
-      inventory: emptyInventory,
-      unreadablePaths: new Set(),
-      canaryTargets: new Set(),
-      takenOver: new Set(),
-      drifted: new Set(),
-      everything: false,
-      prune: true,
-      pruneAnything: false,
-    });
+    const plan = planSync(anInput([cursed(), aConfigMap('a', { v: '1' })]));
     expect(plan.waves.flat().map(({ object }) => object.metadata.name)).toEqual(['a']);
     expect([...plan.refused.values()]).toMatchObject([
       {

@@ -2,23 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { identityKey } from '../../src/manifest/identity.ts';
 import { type KubeObject, type Manifest, refKey, refOf } from '../../src/manifest/types.ts';
-import { emptyInventory, type Inventory } from '../../src/sync/inventory.ts';
-import { type PlanInput, planSync, type SyncPlan } from '../../src/sync/plan.ts';
+import type { Inventory } from '../../src/sync/inventory.ts';
+import { planSync, type SyncPlan } from '../../src/sync/plan.ts';
+import { anInput } from './a-plan.ts';
 import { aConfigMap, aDeployment, aManifest, named } from './a-manifest.ts';
-
-const anInput = (desired: readonly Manifest[], extra: Partial<PlanInput> = {}): PlanInput => ({
-  desired,
-  applied: new Map(),
-  inventory: emptyInventory,
-  unreadablePaths: new Set(),
-  canaryTargets: new Set(),
-  takenOver: new Set(),
-  drifted: new Set(),
-  everything: false,
-  prune: true,
-  pruneAnything: false,
-  ...extra,
-});
 
 const inventoryOf = (manifests: readonly Manifest[]): Inventory => ({
   revision: 'r',
