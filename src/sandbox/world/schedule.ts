@@ -17,7 +17,11 @@ export function unschedulable(pod: Pod, nodes: readonly StoredObject[]): string 
   return `${head}: ${told}. preemption: ${head}: ${nodes.length} Preemption is not helpful for scheduling.`;
 }
 
-function refusal({ spec }: Pod, node: StoredObject): string | undefined {
+function refusal({ metadata, spec }: Pod, node: StoredObject): string | undefined {
+  // The controller of DaemonSets lets its pods run on nodes that are cordoned.
+  const isDaemon = metadata.ownerReferences?.some(({ kind }) => kind === 'DaemonSet') === true;
+  const { unschedulable: isCordoned } = (node['spec'] ?? {}) as { readonly unschedulable?: unknown };
+  if (isCordoned === true && !isDaemon) return 'node(s) were unschedulable';
   const labels = node.metadata.labels ?? {};
   const isChosen = Object.entries(spec.nodeSelector ?? {}).every(([label, value]) => labels[label] === value);
   if (!isChosen) return "node(s) didn't match Pod's node affinity/selector";

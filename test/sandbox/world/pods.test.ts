@@ -27,6 +27,41 @@ const secret = (name: string, stringData: Record<string, string>) => ({
 });
 
 describe('a pod', () => {
+  it('comes to no node that is cordoned, stays where it runs, and comes when the node takes pods again', async () => {
+    world = aWorld({ clock: fastClock(100) });
+    const { store, objects } = world;
+    const cordon = (isCordoned: boolean): void => {
+      const node = objects.get('Node', undefined, 'sandbox');
+      if (!node) throw new Error('no node');
+      objects.change<'Node'>(node, (draft) => {
+        draft['spec'] = { unschedulable: isCordoned };
+      });
+    };
+    store.create(aDeployment({ replicas: 1 }));
+    await rolledOut();
+    cordon(true);
+    store.create(aDeployment({ name: 'late', replicas: 1 }));
+    const waits = await world.until('the scheduler', () =>
+      world
+        .pods()
+        .find(({ status }) =>
+          status?.conditions?.some(({ type, status: is }) => type === 'PodScheduled' && is === 'False'),
+        ),
+    );
+    expect(waits.status).toMatchObject({
+      phase: 'Pending',
+      conditions: [
+        {
+          reason: 'Unschedulable',
+          message: expect.stringMatching(/^0\/1 nodes are available: 1 node\(s\) were unschedulable\./) as string,
+        },
+      ],
+    });
+    expect(isRolledOut(world.deployment('podinfo'))).toBe(true);
+    cordon(false);
+    await rolledOut('late');
+  });
+
   it.each(['registry.test:5000/podinfo:missing', 'podinfo:0.0.0-missing', 'podinfo:latest', 'nginx:1.25', 'quotes:9'])(
     'of an image that nobody has, %s, waits for the pull',
     async (image) => {
