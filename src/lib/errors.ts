@@ -8,7 +8,7 @@ export const errorCatalogue = {
   GIT_NOT_FOUND: 'the repository or the branch does not exist',
   GIT_PROTOCOL: 'the Git server answered something that cannot be understood',
   GIT_STORE: 'the folder of the local mirror cannot be used: full, read-only, in the way',
-  GIT_TOO_LARGE: 'the repository is larger than the configured limits',
+  GIT_TOO_LARGE: 'the repository, or a file of it, is larger than is followed',
   CLUSTER_UNREACHABLE: 'the Kubernetes API does not answer',
   CLUSTER_REFUSED: 'the Kubernetes API refuses the request (forbidden, invalid, unknown kind)',
   CLUSTER_CONFLICT: 'the object changed meanwhile',
