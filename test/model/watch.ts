@@ -146,6 +146,8 @@ export class Watch {
     }
     if (this.release && isFresh && status.sessionAffinityCookie !== undefined)
       this.release.cookie = status.sessionAffinityCookie;
+    // Routes that vanished were made anew with all users at home: who is sent back after that comes with another one.
+    if (this.release && isFresh && this.world.weight === 0) delete this.release.cookie;
     holdTrue(tick, status, this.world);
   }
 
