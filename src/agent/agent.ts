@@ -368,7 +368,7 @@ export function startAgent(deps: Deps): Agent {
     notAlive: () => (died === undefined ? [] : [died]),
     notReady() {
       const { synced, lastPollMs, trouble, isGitSilent } = syncLoop.state;
-      const reasons = [...views.trouble(), ...(key.trouble === undefined ? [] : [key.trouble])];
+      const reasons = [...views.trouble(), ...[key.trouble, releases.trouble].filter((reason) => reason !== undefined)];
       if (synced === undefined && !settings.suspend)
         reasons.push(`nothing is synced yet${trouble === undefined ? '' : `: ${trouble}`}`);
       else if (clock.now() - lastPollMs > gitSilenceMs)

@@ -25,6 +25,8 @@ const evidenceLimit = 2_000;
 const underAnalysis: ReadonlySet<Phase> = new Set<Phase>(['Progressing', 'WaitingPromotion']);
 /** A content that is promoted may have been replaced by as many newer pushes meanwhile. */
 const contentsRemembered = 20;
+/** Releases under way are judged without their records when these cannot be read for so long. */
+const unreadPatienceMs = 60_000;
 
 export interface EndedRelease {
   readonly verdict: 'promoted' | 'rolled-back';
@@ -42,6 +44,8 @@ export interface Releases {
    * them as annotations, those of these Canaries are looked at this once.
    */
   load(canaries: readonly KubeObject[]): Promise<void>;
+  /** Why the records are not read; undefined while nothing is in the way. */
+  readonly trouble: string | undefined;
   /** Holds what was read against Git, before `advance`: what Git does not prove is not believed. Rejects where Git cannot be asked. */
   prove(prove: Prove): Promise<void>;
   /** Takes over a newly fetched revision. Called before anything of it is applied. `landed` had landed before Git was asked for it. */
@@ -99,7 +103,10 @@ export interface Releases {
     /** Content that was looked at; absent: the last synced one. */
     content?: string,
   ): void;
-  /** Waits until the records were read. Where somebody else wrote the Canary's annotation, the record is read again. */
+  /**
+   * Waits until the records were read, or could not be for a minute: then users are led home from what fails, but no release begins or
+   * ends. Where somebody else wrote the Canary's annotation, the record is read again.
+   */
   resume(canary: KubeObject): Promise<void>;
   /** A Canary has gone: the record of an app that Git does not have either goes too, once all of it is told. */
   left(key: string): void;
@@ -294,21 +301,45 @@ export function createReleases(options: ReleasesOptions): Releases {
     begun(key);
   };
   let isNew = false;
-  const load = async (canaries: readonly KubeObject[]): Promise<void> => {
+  let trouble: string | undefined;
+  /** What would be noted in a record that is not read. */
+  const mustBeRead = (): void => {
+    if (trouble !== undefined) throw new AgentError('CLUSTER_UNREACHABLE', `a release cannot end: ${trouble}`);
+  };
+  /** An agent that lacks the right to read records is no reason to leave users with what fails. */
+  const goOnUnread = (canaries: readonly KubeObject[], why: string): void => {
+    whenLoaded();
+    for (const canary of canaries) {
+      const key = keyOf(canary);
+      if (underAnalysis.has(parseStatus(canary).phase))
+        onTold?.(key, `The release of ${shown(key)} is judged, but can neither be promoted nor told to Git: ${why}`);
+    }
+  };
+  const readAll = async (canaries: readonly KubeObject[]): Promise<void> => {
+    const sinceMs = clock.elapsed();
+    let isPatient = true;
     for (let tries = 0; ; tries += 1) {
       try {
         ({ isNew } = await records.load());
-        break;
+        trouble = undefined;
+        return;
       } catch (error) {
         if (signal.aborted) throw error;
-        if (tries === 0)
-          log.error(
-            { reason: messageOf(error) },
-            'the records of releases cannot be read; nothing begins before they are',
-          );
+        const said = `the records of releases (Secrets in the agent's namespace) cannot be read: ${messageOf(error)}`;
+        if (said !== trouble) log.error({}, `${said}; no release begins or ends before they are`);
+        trouble = said;
+        if (isPatient && clock.elapsed() - sinceMs >= unreadPatienceMs) {
+          isPatient = false;
+          goOnUnread(canaries, said);
+        }
         await clock.sleep(backoffMs(tries, { baseMs: 500, capMs: 15_000 }, 0.5), signal);
       }
     }
+  };
+  const load = async (canaries: readonly KubeObject[]): Promise<void> => {
+    await readAll(canaries);
+    // Looks of the time before they were read come after those that were noted.
+    for (const [key, looks] of evidence) evidence.set(key, [...(records.get(key)?.evidence ?? []), ...looks]);
     if (isNew && isProving)
       for (const canary of canaries) {
         const [key, former] = [keyOf(canary), formerRecord(canary)];
@@ -329,6 +360,9 @@ export function createReleases(options: ReleasesOptions): Releases {
     notedVersion: (key) => records.version(key),
     get isReady() {
       return isReady;
+    },
+    get trouble() {
+      return trouble;
     },
     advance(tip, found, landed) {
       isReady = true;
@@ -496,6 +530,7 @@ export function createReleases(options: ReleasesOptions): Releases {
     },
     async end(canary, { verdict, failedCheck, strategy, templateHash, configs }) {
       const key = keyOf(canary);
+      mustBeRead();
       const record = recordOf(canary);
       if (!record) return;
       if (record.outcome) return send(key, record);
@@ -540,6 +575,7 @@ export function createReleases(options: ReleasesOptions): Releases {
       send(key, records.get(key) ?? { ...record, outcome });
     },
     async withdraw(canary) {
+      mustBeRead();
       const key = keyOf(canary);
       const [record, track] = [recordOf(canary), tracks.get(key)];
       if (!record || record.outcome || !track || record.content === track.content) return;

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { type AppliedApps, createAppliedApps, type Synced } from '../../src/agent/applied.ts';
 import type { LedgerView } from '../../src/agent/ledgers.ts';
@@ -746,6 +747,83 @@ describe('the object that keeps a release', () => {
     await on.releases.written(on.outcomes.at(-1) as Outcome, commit('d'));
     await Promise.resolve();
     expect(recordOf(on)).toBeUndefined();
+  });
+});
+
+describe('records that the agent has no right to read, as after an upgrade without its new role', () => {
+  const begin = () => {
+    const cluster = createMemoryCluster(() => 0);
+    cluster.put({ ...canary, status: { phase: 'Progressing' } });
+    const clock = manualClock();
+    const told: string[] = [];
+    const rights = { isMissing: true, asked: 0 };
+    const { signal } = new AbortController();
+    setMaxListeners(0, signal);
+    const records = createRecordStore(cluster, 'serin');
+    const releases = createReleases({
+      deps: { cluster, clock, log: silentLogger },
+      store: {
+        ...records,
+        async all(until) {
+          rights.asked += 1;
+          if (rights.isMissing) throw new AgentError('CLUSTER_REFUSED', 'secrets is forbidden');
+          return records.all(until);
+        },
+      },
+      submit: () => undefined,
+      ledger: () => undefined,
+      onTold: (_key, message) => told.push(message),
+      signal,
+    });
+    const pass = async (ms: number): Promise<void> => {
+      for (let left = ms; left > 0; left -= 250) {
+        clock.advance(250);
+        for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
+      }
+    };
+    return { cluster, releases, rights, told, pass };
+  };
+
+  it('let users be led home from what fails after a minute, and no release end; people are told once', async () => {
+    const { cluster, releases, rights, told, pass } = begin();
+    const live = cluster.peek('Canary', 'a', 'test') ?? canary;
+    const loaded = releases.load([live]);
+    let isJudged = false;
+    const judged = releases.resume(live).then(() => (isJudged = true));
+    await pass(55_000);
+    expect({ isJudged, told }).toEqual({ isJudged: false, told: [] });
+    await pass(600_000);
+    await judged;
+    expect(told).toHaveLength(1);
+    expect(told[0]).toMatch(
+      /^The release of a\.test is judged, but can neither .* cannot be read: secrets is forbidden$/,
+    );
+    expect(releases.trouble).toMatch(/^the records of releases .* cannot be read: secrets is forbidden$/);
+    expect(rights.asked).toBeLessThan(100);
+    await expect(releases.end(live, rolledBack)).rejects.toThrow('a release cannot end: the records');
+    await expect(releases.withdraw(live)).rejects.toThrow('a release cannot end: the records');
+    await expect(releases.begin(live)).rejects.toThrow('a new revision waits');
+    expect(cluster.peek('Secret', recordRef(key, 'serin').name, 'serin')).toBeUndefined();
+
+    rights.isMissing = false;
+    await pass(30_000);
+    await loaded;
+    expect(releases.trouble).toBeUndefined();
+    await releases.end(live, rolledBack);
+  });
+
+  it('are read after a short outage before anything is looked at', async () => {
+    const { cluster, releases, rights, told, pass } = begin();
+    const live = cluster.peek('Canary', 'a', 'test') ?? canary;
+    const loaded = releases.load([live]);
+    let readBefore: string | undefined = 'not looked at';
+    const looked = releases.resume(live).then(() => (readBefore = releases.trouble));
+    await pass(20_000);
+    rights.isMissing = false;
+    await pass(20_000);
+    await Promise.all([loaded, looked]);
+    expect(readBefore).toBeUndefined();
+    expect(told).toEqual([]);
   });
 });
 
