@@ -100,7 +100,7 @@ async function readOrMake({ cluster, namespace }: ClusterKeyOptions, signal: Abo
     immutable: true,
   };
   try {
-    await make(cluster, secret, signal);
+    await makeOwnSecret(cluster, secret, signal);
     return hmac;
   } catch (error) {
     if (!(error instanceof AgentError) || error.details['reason'] !== 'AlreadyExists') throw error;
@@ -109,7 +109,12 @@ async function readOrMake({ cluster, namespace }: ClusterKeyOptions, signal: Abo
   }
 }
 
-async function make(cluster: Cluster, secret: KubeObject, signal: AbortSignal): Promise<void> {
+/** Makes a Secret of the agent's own namespace, and this where it is not there. */
+export async function makeOwnSecret(
+  cluster: Pick<Cluster, 'create' | 'apply'>,
+  secret: KubeObject,
+  signal: AbortSignal,
+): Promise<void> {
   try {
     await cluster.create(secret, { manager }, signal);
   } catch (error) {

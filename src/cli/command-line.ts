@@ -4,6 +4,7 @@ import { environmentName, type Setting, settings } from '../config/settings.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { plainText } from '../lib/plain-text.ts';
 import type { GateOptions } from './gate.ts';
+import type { IdentityOptions } from './identity.ts';
 import type { BenchClusterOptions } from './bench-cluster.ts';
 import type { SandboxCommandOptions } from './sandbox.ts';
 import { sandboxHelp, settingsHelp } from './help.ts';
@@ -110,6 +111,18 @@ async function runNamedCommand(context: CommandContext): Promise<number> {
     .description('open or close the gates of a Canary, as far as your rights in the cluster allow')
     .action((action: 'open' | 'close' | 'show', name: string, options: Omit<GateOptions, 'action' | 'name'>) =>
       finish(import('./gate.ts').then(({ gate }) => gate(context, { ...options, action, name }))),
+    );
+
+  program
+    .command('identity')
+    .option('--agent-namespace <name>', 'namespace of the agent', 'serin')
+    .option('--git-ssh-secret <name>', 'name of the Secret with the key', 'serin-git-deploy')
+    .option('--json', 'one JSON object: publicKey, fingerprint, namespace, secret')
+    .option('--kubeconfig <file>', 'kubeconfig file; as kubectl finds it when absent')
+    .option('--context <name>', 'context of the kubeconfig; its current one when absent')
+    .description('print the public key by which the agent signs in to Git over SSH, as far as you may read its Secret')
+    .action((options: IdentityOptions) =>
+      finish(import('./identity.ts').then(({ identity }) => identity(context, options))),
     );
 
   program

@@ -18,6 +18,7 @@ import { agentSettings } from './agent-settings.ts';
 import { clusterSource } from './cluster-source.ts';
 import { type CommandContext, exitCodes, readSettingsFile } from './command-line.ts';
 import { checkFiles, checkSettings, temporaryFolder } from './settings-check.ts';
+import { sshAccess } from './ssh-access.ts';
 import { version } from './version.ts';
 
 export interface RunOptions {
@@ -81,6 +82,7 @@ export async function runAgent(
         ? {}
         : { auth: { kind: 'token-file' as const, path: raw['git-password-file'], username: raw['git-username'] } }),
       ...(raw['git-ca-file'] === '' ? {} : { ca: { file: raw['git-ca-file'] } }),
+      ...sshAccess(raw, cluster, log),
     });
     closing.push(() => repo.close());
     for (const message of readableTokens(raw)) log.warn({}, message);

@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readAuthorities } from '../git/authorities.ts';
 import { parseRemote } from '../git/credentials.ts';
+import { isSshUrl, parseSshUrl } from '../git/ssh/address.ts';
+import { knownHostsProblem } from '../git/ssh/known-hosts.ts';
 import { environmentName, listOf, type RawSettings, type SettingName, settings } from '../config/settings.ts';
 import { networkProblem } from '../lib/addresses.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
@@ -14,6 +16,8 @@ type Problem = string | undefined;
 /** What is wrong with a value; values of secrets are never shown. */
 const checks: Readonly<Partial<Record<SettingName, (value: string) => Problem>>> = {
   'git-url': gitUrlProblem,
+  'git-ssh-secret': secretNameProblem,
+  'git-known-hosts': knownHostsProblem,
   'git-branch': (value) => refProblem(value, 'branch'),
   'tag-prefix': (value) => refProblem(`${value}x`, 'prefix of tags', value),
   'mesh-provider': (value) => providerProblem(value)?.replace(/^spec\.provider: /, ''),
@@ -66,11 +70,10 @@ function refuse(name: SettingName, what: string): (cause: unknown) => never {
 
 function gitUrlProblem(value: string): Problem {
   try {
-    parseRemote(value, undefined);
+    if (isSshUrl(value)) parseSshUrl(value);
+    else parseRemote(value, undefined);
     return undefined;
   } catch (error) {
-    if (/^(ssh|git\+ssh):|^[^/:]+@[^/:]+:/.test(value))
-      return 'SSH is not supported in this release; write https://HOST/PATH.git';
     return messageOf(error);
   }
 }
@@ -87,6 +90,11 @@ function secretWebProblem(value: string): Problem {
 function namespaceProblem(value: string): Problem {
   if (/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(value)) return undefined;
   return `"${value}" is no name of a namespace (small letters, digits and hyphens)`;
+}
+
+function secretNameProblem(value: string): Problem {
+  if (value.length <= 253 && /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(value)) return undefined;
+  return `"${value}" is no name of a Secret (small letters, digits, hyphens and dots)`;
 }
 
 /** As git check-ref-format has it. */

@@ -47,7 +47,13 @@ const setting = <Name extends string>(
 
 /** All settings, in the order of `--help`. Flagger's names where Flagger has the same thing. */
 export const settings = [
-  setting('Git', 'git-url', 'text', '', 'repository to watch, http(s)://…; required'),
+  setting(
+    'Git',
+    'git-url',
+    'text',
+    '',
+    'repository to watch: https://HOST/PATH, ssh://git@HOST/PATH or git@HOST:PATH; required',
+  ),
   setting('Git', 'git-branch', 'text', 'main', 'branch to watch and to write to'),
   setting('Git', 'git-path', 'text', '', 'folder of the repository that is synced; all of it when empty'),
   setting('Git', 'git-poll-interval', 'duration', '5s', 'how often the branch is asked for'),
@@ -66,6 +72,28 @@ export const settings = [
     '',
     "file with the certificate authorities of the Git server, instead of the system's; read again when it changes",
   ),
+  setting(
+    'Git',
+    'git-ssh-key-file',
+    'secret-file',
+    '',
+    'file with the private key for SSH, without a passphrase; read again for each connection; when empty the key is in --git-ssh-secret',
+  ),
+  setting(
+    'Git',
+    'git-ssh-secret',
+    'text',
+    'serin-git-deploy',
+    "Secret of the agent's own namespace with the private key for SSH (identity); it is made where it is missing",
+  ),
+  setting(
+    'Git',
+    'git-known-hosts-file',
+    'text',
+    '',
+    'file in the format of known_hosts with the host key of the Git server; those of github.com, gitlab.com and bitbucket.org are built in; read again for each connection',
+  ),
+  setting('Git', 'git-known-hosts', 'text', '', 'such lines themselves, beside those of the file'),
   setting('Git', 'git-dir', 'text', '', 'folder for the local mirror; a temporary one when empty'),
   setting('Git', 'write', 'choice', 'direct', 'whether outcomes are written to the branch', ['direct', 'none']),
   setting('Git', 'git-author-name', 'text', 'Serin', 'author of the commits'),

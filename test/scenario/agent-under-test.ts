@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { type Agent, startAgent } from '../../src/agent/agent.ts';
 import { createTelemetry } from '../../src/agent/telemetry.ts';
 import { agentSettings } from '../../src/cli/agent-settings.ts';
+import { sshAccess } from '../../src/cli/ssh-access.ts';
 import { openCluster } from '../../src/cluster/client.ts';
 import { readSettings } from '../../src/config/settings.ts';
 import { openRepo } from '../../src/git/open-repo.ts';
@@ -57,7 +58,13 @@ export async function startInProcess({ clock, flags, onLine, tenants, writes }: 
   const telemetry = createTelemetry('test', settings.provider);
   const http = createHttp({ userAgent: 'serin', maxBytes: 1_000_000, proxy: { http: raw['http-proxy'] } });
   const cluster = await openCluster({ kind: 'file', path: raw.kubeconfig }, { clock, log });
-  const repo = await openRepo({ url: raw['git-url'], branch: raw['git-branch'], dir: raw['git-dir'], log });
+  const repo = await openRepo({
+    url: raw['git-url'],
+    branch: raw['git-branch'],
+    dir: raw['git-dir'],
+    log,
+    ...sshAccess(raw, cluster, log),
+  });
   const life = lifeOf(writes ?? Number.POSITIVE_INFINITY);
   const agent: Agent = startAgent({
     clock,
