@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AgentError } from '../lib/errors.ts';
 
 export interface FolderLock {
-  /** False: this process stood still for so long that another one has taken the folder. */
-  readonly isHeld: boolean;
+  /** Looks at the file. False: this process stood still for so long that another one has taken the folder. */
+  isHeld(): Promise<boolean>;
   release(): Promise<void>;
 }
 
@@ -25,6 +25,9 @@ interface Holder {
   readonly beat: number;
 }
 
+/** A host's name has 64 characters at most. */
+const SAID_BYTES = 512;
+
 const usual: LockTimes = { beatMs: 5_000, silenceMs: 12_000 };
 
 /**
@@ -35,20 +38,12 @@ export async function lockFolder(dir: string, { beatMs, silenceMs }: LockTimes =
   const path = join(dir, 'agent.lock');
   const own: Holder = { id: randomUUID(), host: hostname(), pid: process.pid, beat: 0 };
   const said = async (): Promise<string | undefined> => readFile(path, 'utf8').catch(() => undefined);
-  const say = async (beat: number): Promise<void> => {
-    const staged = `${path}.${own.id}`;
-    try {
-      await writeFile(staged, JSON.stringify({ ...own, beat }));
-      await rename(staged, path);
-    } catch (error) {
-      await rm(staged, { force: true });
-      throw error;
-    }
-  };
+  let file: FileHandle | undefined;
   const isMine = async (): Promise<boolean> => holderOf(await said())?.id === own.id;
 
   for (;;) {
-    if (await create(path, JSON.stringify(own))) break;
+    file = await create(path, own);
+    if (file) break;
     const before = await said();
     if (before === undefined) continue;
     const holder = holderOf(before);
@@ -60,50 +55,82 @@ export async function lockFolder(dir: string, { beatMs, silenceMs }: LockTimes =
         `--git-dir: the folder ${dir} is used by ${who}; give each agent a folder of its own, or end the other one`,
       );
     }
-    await say(0);
+    file = await replace(path, own);
     // Two may have waited for the same silence.
     await sleep(50);
     if (await isMine()) break;
+    await file.close();
   }
 
-  let isHeld = true;
+  const held = file;
+  let isLost = false;
+  // One that cannot be read is not another's.
+  const isHeld = async (): Promise<boolean> => {
+    const holder = holderOf(await said());
+    isLost ||= holder !== undefined && holder.id !== own.id;
+    return !isLost;
+  };
   let beat = 0;
+  let spoken: Promise<void> = Promise.resolve();
   const beating = setInterval(() => {
     beat += 1;
-    const next = async (): Promise<void> => {
-      if (await isMine()) return say(beat);
-      // One that cannot be read is not another's.
-      if (holderOf(await said()) !== undefined) isHeld = false;
-    };
     // A full disk is told where something is to be stored.
-    next().catch(() => undefined);
+    spoken = spoken.then(() => say(held, own, beat)).catch(() => undefined);
   }, beatMs);
   beating.unref();
   return {
-    get isHeld() {
-      return isHeld;
-    },
+    isHeld,
     async release() {
       clearInterval(beating);
+      await spoken;
       if (await isMine()) await rm(path, { force: true });
+      await held.close();
     },
   };
 }
 
-/** False: there is one already. */
-async function create(path: string, text: string): Promise<boolean> {
+/** Undefined: there is one already. */
+async function create(path: string, own: Holder): Promise<FileHandle | undefined> {
   try {
-    const file = await open(path, 'wx');
-    try {
-      await file.writeFile(text);
-    } finally {
-      await file.close();
-    }
-    return true;
+    return await saying(path, own);
   } catch (error) {
-    if ((error as { code?: unknown }).code === 'EEXIST') return false;
+    if ((error as { code?: unknown }).code === 'EEXIST') return undefined;
     throw error;
   }
+}
+
+/** Puts a file of our own in the place of another one. */
+async function replace(path: string, own: Holder): Promise<FileHandle> {
+  const staged = `${path}.${own.id}`;
+  let file: FileHandle | undefined;
+  try {
+    file = await saying(staged, own);
+    await rename(staged, path);
+    return file;
+  } catch (error) {
+    await file?.close();
+    await rm(staged, { force: true });
+    throw error;
+  }
+}
+
+async function saying(path: string, own: Holder): Promise<FileHandle> {
+  const file = await open(path, 'wx');
+  try {
+    await say(file, own, 0);
+    return file;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/**
+ * Writes to the file that we made, wherever it is now: one that another process put in its place is never written to, however long
+ * we stood still in between. Each beat is as long as the one before, so that nothing is left of that.
+ */
+async function say(file: FileHandle, own: Holder, beat: number): Promise<void> {
+  await file.write(Buffer.from(JSON.stringify({ ...own, beat }).padEnd(SAID_BYTES)), 0, SAID_BYTES, 0);
 }
 
 /** Whether the lock changes, or goes and comes, within the time. */

@@ -426,8 +426,8 @@ class MirroredRepo implements GitRepo {
   }
 
   #exclusive<T>(work: () => Promise<T>): Promise<T> {
-    const mine = this.#turn.then(() => {
-      if (this.#lock.isHeld) return onDisk(this.#dir, work);
+    const mine = this.#turn.then(async () => {
+      if (await this.#lock.isHeld()) return onDisk(this.#dir, work);
       throw new AgentError(
         'GIT_STORE',
         `another process has taken the folder of the local mirror ${this.#dir}; restart`,
@@ -441,7 +441,7 @@ class MirroredRepo implements GitRepo {
     await this.#wire.close();
     await this.#turn;
     // What is lost by this is downloaded again.
-    if (this.#lock.isHeld) await this.#mirror.settle().catch(() => undefined);
+    if (await this.#lock.isHeld()) await this.#mirror.settle().catch(() => undefined);
     this.#mirror.close();
     await this.#lock.release();
   }

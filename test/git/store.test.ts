@@ -9,7 +9,7 @@ import { newObject, type NewObject } from '../../src/git/objects.ts';
 import { ObjectStore } from '../../src/git/object-store.ts';
 import { encodePack } from '../../src/git/pack-format.ts';
 import { commitFiles, fsck, runGit, withTempDir } from '../helpers/temp-repo.ts';
-import { fetchTip, never, text, withGit } from '../helpers/git-fixture.ts';
+import { aPush, fetchTip, never, text, withGit } from '../helpers/git-fixture.ts';
 
 const quick = { beatMs: 20, silenceMs: 150 };
 
@@ -141,7 +141,7 @@ describe('the folder of a mirror', () => {
         other.kill('SIGKILL');
         await ended;
         const lock = await lockFolder(dir, { beatMs: 20, silenceMs: 60_000 });
-        expect(lock.isHeld).toBe(true);
+        expect(await lock.isHeld()).toBe(true);
         await lock.release();
         expect(await readdir(dir)).toEqual([]);
       } finally {
@@ -186,16 +186,40 @@ describe('the folder of a mirror', () => {
     }),
   );
 
-  it('that another process has taken meanwhile is used no more', () =>
+  /** As another process takes it: a file of its own comes in the place of the one that is there. */
+  const takeOver = async (dir: string): Promise<string> => {
+    const said = foreign(0);
+    await writeFile(join(dir, 'agent.lock.theirs'), said);
+    await rename(join(dir, 'agent.lock.theirs'), join(dir, 'agent.lock'));
+    return said;
+  };
+
+  it.each([
+    ['at rest', { beatMs: 60_000, silenceMs: 120_000 }],
+    ['amid its beats', { beatMs: 1, silenceMs: 150 }],
+  ])('that another process has taken meanwhile is used no more, and not taken back (%s)', (_, lock) =>
     withGit(async ({ root, open, path }) => {
-      const repo = await open('mirror', { lock: quick });
+      const repo = await open('mirror', { lock });
       await fetchTip(repo);
-      await writeFile(join(root, 'mirror/agent.lock'), foreign(0));
       await commitFiles(path, { files: { f: '1' }, message: 'second' });
-      await new Promise((done) => setTimeout(done, 200));
       const tip = await repo.poll(never);
-      if (tip) await expect(repo.fetch(tip, never)).rejects.toThrow(/another process has taken the folder/);
+      if (!tip) throw new Error('the branch is gone');
+      const said = await takeOver(join(root, 'mirror'));
+      await expect(repo.fetch(tip, never)).rejects.toThrow(/another process has taken the folder/);
+      await expect(repo.push(aPush(tip), never)).rejects.toThrow(/another process has taken the folder/);
       await repo.close();
-      expect(await readFile(join(root, 'mirror/agent.lock'), 'utf8')).toBe(foreign(0));
+      expect(await readFile(join(root, 'mirror/agent.lock'), 'utf8')).toBe(said);
+      expect((await readdir(join(root, 'mirror'))).toSorted()).toEqual(['agent.lock', 'mirror.git']);
+    }),
+  );
+
+  it('is left without a trace, though it is given back amid a beat', () =>
+    withTempDir(async (dir) => {
+      for (let round = 0; round < 50; round += 1) {
+        const lock = await lockFolder(dir, { beatMs: 1, silenceMs: 150 });
+        await new Promise((done) => setTimeout(done, 2));
+        await lock.release();
+        expect(await readdir(dir)).toEqual([]);
+      }
     }));
 });
