@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { join } from 'node:path';
 import { pipeline } from 'node:stream';
-import { hermeticEnvironment } from './git-command.ts';
+import { hermeticEnvironment, runGit } from './git-command.ts';
 
 interface BackendCall {
   readonly root: string;
@@ -9,6 +10,8 @@ interface BackendCall {
   readonly response: ServerResponse;
   readonly protocolV2: boolean;
   readonly user: string;
+  /** True: what is pushed survives a crash of the machine, and is packed anew by and by, as with a server of its own. */
+  readonly isDurable?: boolean;
   readonly cutAfterBytes?: number;
   /** Absent: the answer is sent. Git has finished in all three cases before the end is seen. */
   readonly answer?: 'reset' | 'hang';
@@ -16,11 +19,24 @@ interface BackendCall {
   onBytesOut(count: number): void;
 }
 
+let backendPath: Promise<string> | undefined;
+
+/** The program itself: by way of `git` each call would cost a process more. */
+const findBackend = (): Promise<string> =>
+  (backendPath ??= runGit(['--exec-path']).then((path) => join(path.trim(), 'git-http-backend')));
+
+/** What a crash of the machine destroys, nobody misses; nor does anybody need it in a smaller form. */
+const passing: readonly (readonly [string, string])[] = [
+  ['core.fsync', 'none'],
+  ['receive.autogc', 'false'],
+];
+
 /** One CGI call of `git http-backend`, both bodies streamed. */
-export function runBackend(call: BackendCall): Promise<void> {
+export async function runBackend(call: BackendCall): Promise<void> {
   const { request, response } = call;
   const url = new URL(request.url ?? '/', 'http://localhost');
   const header = (name: string): string => String(request.headers[name] ?? '');
+  const settings = call.isDurable ? [] : passing;
   const variables: Record<string, string> = {
     GIT_PROJECT_ROOT: call.root,
     GIT_HTTP_EXPORT_ALL: '1',
@@ -31,11 +47,16 @@ export function runBackend(call: BackendCall): Promise<void> {
     HTTP_CONTENT_ENCODING: header('content-encoding'),
     REMOTE_USER: call.user,
     REMOTE_ADDR: '127.0.0.1',
+    GIT_CONFIG_COUNT: String(settings.length),
+    ...Object.fromEntries(settings.map(([name], index) => [`GIT_CONFIG_KEY_${index}`, name])),
+    ...Object.fromEntries(settings.map(([, value], index) => [`GIT_CONFIG_VALUE_${index}`, value])),
+    ...(request.headers['content-length'] ? { CONTENT_LENGTH: header('content-length') } : {}),
+    ...(call.protocolV2 && header('git-protocol') ? { GIT_PROTOCOL: header('git-protocol') } : {}),
   };
-  if (request.headers['content-length']) variables['CONTENT_LENGTH'] = request.headers['content-length'];
-  if (call.protocolV2 && header('git-protocol')) variables['GIT_PROTOCOL'] = header('git-protocol');
-  const env = hermeticEnvironment(variables);
-  const backend = spawn('git', ['http-backend'], { env, stdio: ['pipe', 'pipe', 'ignore'] });
+  const backend = spawn(await findBackend(), [], {
+    env: hermeticEnvironment(variables),
+    stdio: ['pipe', 'pipe', 'ignore'],
+  });
   // An early exit of git closes its stdin; what it said is in its output.
   pipeline(request, backend.stdin, () => undefined);
   request.on('data', (chunk: Buffer) => call.onBytesIn(chunk.length));

@@ -1,23 +1,32 @@
 import { spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 
-const unset = new Set([
+const unset = [
   'GIT_DIR',
   'GIT_WORK_TREE',
   'GIT_INDEX_FILE',
   'GIT_OBJECT_DIRECTORY',
   'GIT_PROTOCOL',
   'GIT_QUARANTINE_PATH',
-]);
+];
 
-/** The environment of a git that sees no configuration of the user or machine and no repository of a surrounding hook. */
+const settings: Readonly<Record<string, string>> = {
+  GIT_CONFIG_GLOBAL: '/dev/null',
+  GIT_CONFIG_NOSYSTEM: '1',
+  GIT_TERMINAL_PROMPT: '0',
+  LC_ALL: 'C',
+};
+
+/** A git command line that sees no configuration of the user or machine and no repository of a surrounding hook. */
+export function hermeticGit(variables: readonly string[] = []): readonly [string, ...string[]] {
+  const set = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
+  return ['env', ...unset.flatMap((name) => ['-u', name]), ...set, ...variables, 'git'];
+}
+
+/** The same as an environment, which spares a process where git is spawned directly. */
 export function hermeticEnvironment(variables: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
-  const inherited = Object.entries(process.env).filter(([name]) => !unset.has(name));
-  const settings = {
-    GIT_CONFIG_GLOBAL: '/dev/null',
-    GIT_CONFIG_NOSYSTEM: '1',
-    GIT_TERMINAL_PROMPT: '0',
-    LC_ALL: 'C',
-  };
+  const inherited = Object.entries(process.env).filter(([name]) => !unset.includes(name));
   return { ...Object.fromEntries(inherited), ...settings, ...variables };
 }
 
@@ -72,7 +81,7 @@ export async function commitWithGit(repoPath: string, commit: GitCommit): Promis
 
 async function commitOnTip(repoPath: string, commit: GitCommit): Promise<string> {
   const ref = `refs/heads/${commit.branch ?? 'main'}`;
-  const tip = (await runGit(['-C', repoPath, 'for-each-ref', '--format=%(objectname)', ref])).trim();
+  const tip = await tipOf(repoPath, ref);
   const who = `${commit.author ?? 'Ada Operator <ada@example.com>'} ${commit.atSeconds ?? Math.floor(Date.now() / 1000)} +0000`;
   const parts: (string | Uint8Array)[] = [
     `commit ${ref}\nmark :1\nauthor ${who}\ncommitter ${who}\n`,
@@ -93,4 +102,12 @@ async function commitOnTip(repoPath: string, commit: GitCommit): Promise<string>
   const script = Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part)));
 
   return (await runGit(['-C', repoPath, 'fast-import', '--quiet'], script)).trim();
+}
+
+/** Undefined: there is no such ref. */
+async function tipOf(repoPath: string, ref: string): Promise<string | undefined> {
+  const loose = await readFile(join(repoPath, ref), 'utf8').catch(() => '');
+  if (/^[0-9a-f]{40,64}\n$/.test(loose)) return loose.trim();
+  // Packed, symbolic, in another format, or a checkout's.
+  return (await runGit(['-C', repoPath, 'for-each-ref', '--format=%(objectname)', ref])).trim() || undefined;
 }

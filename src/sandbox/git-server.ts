@@ -1,9 +1,10 @@
-import { mkdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { join, resolve } from 'node:path';
 import { runBackend } from './git-backend.ts';
-import { commitWithGit, runGit } from './git-command.ts';
+import { commitWithGit } from './git-command.ts';
 
 /** What the server does wrong, on order. Times count matching requests; absent means until `clear`. */
 export type GitFault =
@@ -51,6 +52,8 @@ export interface GitServerOptions {
   readonly readOnly?: boolean;
   /** False: the server speaks only the old protocol, like hosts that ignore the Git-Protocol header. */
   readonly protocolV2?: boolean;
+  /** True: pushes are written as a real server writes them, through to the disk. For measurements. */
+  readonly isDurable?: boolean;
 }
 
 export interface GitServer {
@@ -117,6 +120,7 @@ export async function startGitServer(options: GitServerOptions): Promise<GitServ
       request,
       response,
       protocolV2: options.protocolV2 !== false,
+      isDurable: options.isDurable === true,
       user: options.auth?.username ?? 'anonymous',
       ...(fault?.kind === 'cut' ? { cutAfterBytes: fault.afterBytes } : {}),
       ...(fault?.kind === 'drop-response'
@@ -153,8 +157,7 @@ export async function startGitServer(options: GitServerOptions): Promise<GitServ
     repoPath: (name) => join(root, `${name}.git`),
     createRepo: async (name, { files, branch = 'main' } = {}) => {
       const path = join(root, `${name}.git`);
-      await runGit(['init', '--quiet', '--bare', `--initial-branch=${branch}`, path]);
-      await runGit(['-C', path, 'config', 'http.receivepack', 'true']);
+      await initBare(path, branch);
       if (files) await commitWithGit(path, { files, branch, message: 'initial commit' });
       return path;
     },
@@ -175,6 +178,18 @@ export async function startGitServer(options: GitServerOptions): Promise<GitServ
       },
     },
   };
+}
+
+/** As `git init --bare`, without two processes and a dozen examples of hooks. */
+async function initBare(path: string, branch: string): Promise<void> {
+  if (existsSync(join(path, 'HEAD'))) return;
+  for (const folder of ['objects/info', 'objects/pack', 'refs/heads', 'refs/tags', 'hooks'])
+    await mkdir(join(path, folder), { recursive: true });
+  await writeFile(join(path, 'HEAD'), `ref: refs/heads/${branch}\n`);
+  await writeFile(
+    join(path, 'config'),
+    '[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n[http]\n\treceivepack = true\n',
+  );
 }
 
 function listen(server: Server, port: number): Promise<number> {

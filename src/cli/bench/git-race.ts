@@ -26,7 +26,7 @@ const crowds = 3;
 /** How long outcomes take, and how many there are, where others push without end: beside loops of native git. */
 export async function gitRace(signal: AbortSignal): Promise<readonly Measured[]> {
   const root = await mkdtemp(join(tmpdir(), 'serin-bench-'));
-  const server = await startGitServer({ root: join(root, 'git') });
+  const server = await startGitServer({ root: join(root, 'git'), isDurable: true });
   try {
     return [...(await againstPushes(server, root, signal)), ...(await amongPushers(server, root, signal))];
   } finally {

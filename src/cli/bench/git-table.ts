@@ -36,7 +36,7 @@ const goals: Partial<Readonly<Record<Work, Goal>>> = {
 /** The agent's Git beside native git, turn by turn on the same repositories; each in a process of its own. */
 export async function gitTable(signal: AbortSignal): Promise<readonly Measured[]> {
   const root = await mkdtemp(join(tmpdir(), 'serin-bench-'));
-  const server = await startGitServer({ root: join(root, 'git') });
+  const server = await startGitServer({ root: join(root, 'git'), isDurable: true });
   try {
     const measured: Measured[] = [];
     for (const files of sizes) measured.push(...(await beside(server, root, files, signal)));
