@@ -2,6 +2,7 @@ import { faultOf } from '../manifest/contained.ts';
 import type { App } from '../canary/app.ts';
 import { defaultSelectorLabels } from '../canary/labels.ts';
 import { parseCanary, warningsOf } from '../canary/parse.ts';
+import { targetWarnings } from '../canary/target-warnings.ts';
 import type { CanarySpec } from '../canary/types.ts';
 import { surroundingsOf } from './surroundings.ts';
 import { AgentError } from '../lib/errors.ts';
@@ -119,6 +120,7 @@ export function* checking(
       ...references.filter(({ ref }) => !objectOf(ref)).map(({ finding }) => finding),
     ]);
     const app = appOf.get(manifest);
+    if (app?.target) tell(app.target, targetWarnings(app.target.object, canary.spec));
     if (app) for (const found of around(app, canary.spec)) tell(found.manifest, [found.finding], app.id);
     const targetKey = refKey(target);
     const other = targets.get(targetKey);
