@@ -1,5 +1,6 @@
 import { constants, createInflate, deflateSync, inflateSync } from 'node:zlib';
 import { AgentError } from '../lib/errors.ts';
+import { inflateSmall } from './inflate.ts';
 
 /** zlib's own limits on its window, as powers of two. */
 const SMALLEST_WINDOW = 9;
@@ -58,9 +59,26 @@ export async function inflatedThrough(
   return { used: inflate.bytesWritten };
 }
 
-/** Inflates one entry of a pack; `used` is the number of deflated bytes. Bytes after the entry are ignored. GIT_TOO_LARGE where it is. */
-export function inflated(bytes: Uint8Array, size: number): { content: Buffer; used: number } {
+/** Zlib is slower below, whatever is in it; and up to the second where the data brings no codes of its own, as deltas do not. */
+const SMALL_BYTES = 128;
+const SMALL_WITHOUT_CODES_BYTES = 1_024;
+
+function isSmall(bytes: Uint8Array, size: number): boolean {
+  if (size <= SMALL_BYTES) return true;
+  const bringsCodes = ((bytes[2] ?? 0) & 6) === 4;
+  return size <= SMALL_WITHOUT_CODES_BYTES && !bringsCodes;
+}
+
+/**
+ * Inflates one entry of a pack; `used` is the number of deflated bytes. Bytes after the entry are ignored. GIT_TOO_LARGE where it is.
+ * `isBrief`: nobody keeps the content, so that it may be a part of something larger.
+ */
+export function inflated(bytes: Uint8Array, size: number, isBrief = false): { content: Buffer; used: number } {
   assertHeld(size);
+  if (isSmall(bytes, size)) {
+    const content = isBrief ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size);
+    return { content, used: inflateSmall(bytes, content) };
+  }
   const result = inflateSync(bytes, {
     info: true,
     maxOutputLength: Math.max(size, 1),

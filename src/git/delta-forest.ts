@@ -56,7 +56,7 @@ export function* descend({
     const step = way[depth];
     if (!step) throw new Error('a way without steps');
     if (step.content) return step.content;
-    step.content = depth === 0 ? root() : applyDelta(deltaOf(step.node), contentOf(depth - 1));
+    step.content = depth === 0 ? root() : applyDelta(deltaOf(step.node), contentOf(depth - 1), true);
     held += step.content.length;
     return step.content;
   };
@@ -68,7 +68,7 @@ export function* descend({
       continue;
     }
     step.next = forest.nextSibling[node] ?? -1;
-    const content = applyDelta(deltaOf(node), contentOf(way.length - 1));
+    const content = applyDelta(deltaOf(node), contentOf(way.length - 1), true);
     visit(node, content);
     const child = forest.firstChild[node] ?? -1;
     if (child >= 0) {

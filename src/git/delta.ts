@@ -73,7 +73,16 @@ function commonEnd(a: Buffer, b: Buffer, start: number): number {
   return same;
 }
 
-export function applyDelta(delta: Buffer, base: Buffer): Buffer {
+/** A call of Node's costs as much as so many bytes. */
+const SMALL_COPY_BYTES = 48;
+
+function copyBytes(from: Buffer, at: number, to: Buffer, toAt: number, length: number): void {
+  if (length > SMALL_COPY_BYTES) from.copy(to, toAt, at, at + length);
+  else for (let index = 0; index < length; index += 1) to[toAt + index] = from[at + index] ?? 0;
+}
+
+/** `isBrief`: nobody keeps the result, so that it may be a part of something larger. */
+export function applyDelta(delta: Buffer, base: Buffer, isBrief = false): Buffer {
   let at = 0;
   const size = (): number => {
     let value = 0;
@@ -87,8 +96,8 @@ export function applyDelta(delta: Buffer, base: Buffer): Buffer {
   if (size() !== base.length) throw new Error('delta belongs to another base');
   const wanted = size();
   assertHeld(wanted);
-  // Every byte of it is written, or nobody gets it. Not from the pool: it may be kept for long.
-  const target = Buffer.allocUnsafeSlow(wanted);
+  // Every byte of it is written, or nobody gets it. What may be kept for long is not from the pool.
+  const target = isBrief ? Buffer.allocUnsafe(wanted) : Buffer.allocUnsafeSlow(wanted);
   let written = 0;
   while (at < delta.length) {
     const op = delta[at++] ?? 0;
@@ -104,11 +113,11 @@ export function applyDelta(delta: Buffer, base: Buffer): Buffer {
       }
       if (length === 0) length = 0x10000;
       if (from + length > base.length || written + length > wanted) throw new Error('delta copies too much');
-      base.copy(target, written, from, from + length);
+      copyBytes(base, from, target, written, length);
       written += length;
     } else {
       if (op === 0 || at + op > delta.length || written + op > wanted) throw new Error('delta is damaged');
-      delta.copy(target, written, at, at + op);
+      copyBytes(delta, at, target, written, op);
       at += op;
       written += op;
     }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { AgentError } from '../lib/errors.ts';
 import { createTurns } from '../lib/turns.ts';
 import { BaseCache } from './base-cache.ts';
-import { syncFolder, writeDurably } from './durable.ts';
+import { syncFolder, writeAllDurably } from './durable.ts';
 import type { GitObject } from './objects.ts';
 import { holdPack, openPackFile, type PackContext, type PackFile } from './pack-file.ts';
 import type { EncodedPack } from './pack-format.ts';
@@ -17,6 +17,9 @@ const MAX_SMALL_PACKS = 50;
 /** What is held beside the disk at most. */
 const MAX_HELD_BYTES = 8 * 1024 * 1024;
 const MAX_HELD_PACKS = 50;
+/** Of many objects so many, or so much, are given at once: a look at the time for each of them would cost as much as they do. */
+const GIVEN_OBJECTS = 32;
+const GIVEN_BYTES = 64 * 1024;
 
 /**
  * The objects of one mirror: packs only, all of them indexed before a reader can see them, and durable too unless they are held for a
@@ -44,11 +47,11 @@ export class ObjectStore {
     const names = await readdir(folder);
     try {
       for (const name of names) {
-        if (name.endsWith('.idx')) store.#packs.push(openPackFile(join(folder, name.slice(0, -4)), store.#context));
+        const stem = name.replace(/\.(idx|pack)$/, '');
+        const isWhole = stem !== name && names.includes(`${stem}.idx`) && names.includes(`${stem}.pack`);
         // Left by a crash: a pack becomes visible by its index.
-        else if (!name.endsWith('.pack') || !names.includes(name.replace(/\.pack$/, '.idx'))) {
-          await rm(join(folder, name), { force: true });
-        }
+        if (!isWhole) await rm(join(folder, name), { force: true });
+        else if (name.endsWith('.idx')) store.#packs.push(openPackFile(join(folder, stem), store.#context));
       }
     } catch (error) {
       store.close();
@@ -93,6 +96,7 @@ export class ObjectStore {
     take: (oid: string, object: GitObject | undefined) => Promise<void>,
   ): Promise<void> {
     const byPack = new Map<PackFile, Map<number, string>>();
+    let looked = 0;
     for (const oid of new Set(oids)) {
       const id = Buffer.from(oid, 'hex');
       let offset: number | undefined;
@@ -100,29 +104,36 @@ export class ObjectStore {
       if (!pack || offset === undefined) throw new AgentError('GIT_NOT_FOUND', `object ${oid} has not been fetched`);
       const places = byPack.get(pack) ?? new Map<number, string>();
       byPack.set(pack, places.set(offset, oid));
-      await this.#turns.breathe();
+      looked += 1;
+      if (looked % GIVEN_OBJECTS === 0) await this.#turns.breathe();
     }
     for (const [pack, places] of byPack) {
-      let found: { readonly oid: string; readonly object: GitObject }[] = [];
+      let found: { readonly offset: number; readonly object: GitObject }[] = [];
+      let foundBytes = 0;
+      let steps = 0;
       const keep = (offset: number, object: GitObject): void => {
-        found.push({ oid: places.get(offset) ?? '', object });
+        found.push({ offset, object });
+        foundBytes += object.content.length;
       };
-      const left = new Set(places.values());
       const give = async (): Promise<void> => {
-        for (const { oid, object } of found) {
-          left.delete(oid);
+        for (const { offset, object } of found) {
+          const oid = places.get(offset) ?? '';
+          places.delete(offset);
           await take(oid, object);
         }
         found = [];
+        foundBytes = 0;
       };
       const reading = pack.readMany([...places.keys()], keep);
       while (this.#mayGoOn(reading)) {
+        steps += 1;
+        if (foundBytes < GIVEN_BYTES && steps % GIVEN_OBJECTS !== 0) continue;
         await give();
         await this.#turns.breathe();
       }
       await give();
       // One of them cannot be held, and the others are not to suffer from it.
-      for (const oid of left) await take(oid, await this.#heldOrNot(oid));
+      for (const oid of places.values()) await take(oid, await this.#heldOrNot(oid));
     }
   }
 
@@ -155,14 +166,11 @@ export class ObjectStore {
   }
 
   async #write(pack: EncodedPack, stem: string): Promise<void> {
-    await writeDurably(`${stem}.pack`, pack.bytes);
-    try {
-      await writeDurably(`${stem}.idx`, encodePackIndex(pack.entries, pack.checksum));
-    } catch (error) {
-      // Nobody sees a pack without its index.
-      await rm(`${stem}.pack`, { force: true }).catch(() => undefined);
-      throw error;
-    }
+    // Nobody sees a pack without its index.
+    await writeAllDurably([
+      [`${stem}.pack`, pack.bytes],
+      [`${stem}.idx`, encodePackIndex(pack.entries, pack.checksum)],
+    ]);
   }
 
   /** Lets the objects be read at once; they are durable when `settle` resolves. Much is stored as `addPack` does. */

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import type { CommitInfo, Revision, Signature, TagDraft } from './repo.ts';
 import { asRevision } from './repo.ts';
 
@@ -14,7 +14,16 @@ export interface NewObject extends GitObject {
   readonly oid: string;
 }
 
+/** So much is hashed in one call: a hash object of Node's costs more than what it does with a hundred bytes. */
+const SMALL_BYTES = 16 * 1024;
+const hashed = Buffer.allocUnsafeSlow(SMALL_BYTES + 64);
+
 export function objectId(type: ObjectType, content: Uint8Array): string {
+  if (content.length <= SMALL_BYTES) {
+    const head = hashed.write(`${type} ${content.length}\0`, 'latin1');
+    hashed.set(content, head);
+    return hash('sha1', hashed.subarray(0, head + content.length));
+  }
   return createHash('sha1').update(`${type} ${content.length}\0`).update(content).digest('hex');
 }
 

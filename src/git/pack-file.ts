@@ -108,15 +108,16 @@ function packOf(stem: string, index: PackIndex, source: PackBytes, context: Pack
   packNumber = (packNumber + 1) % 2 ** 20;
   const firstKey = packNumber * MAX_PACK_BYTES;
   const headAt = (at: number): EntryHead => readEntryHead(viewAt(at, HEAD_BYTES), 0);
-  const inflateAt = (at: number, { dataAt, size }: EntryHead): Buffer => {
+  const inflateAt = (at: number, { dataAt, size, kind }: EntryHead): Buffer => {
     const from = at + dataAt;
+    const isBrief = kind !== 'whole';
     // Nearly always enough; a writer may also store in tiny blocks.
     const guess = viewAt(from, size + (size >> 8) + 128);
     try {
-      return inflated(guess, size).content;
+      return inflated(guess, size, isBrief).content;
     } catch (error) {
       if (guess.length >= bytes - from - 20) throw error;
-      return inflated(readAt(from, bytes - from), size).content;
+      return inflated(readAt(from, bytes - from), size, isBrief).content;
     }
   };
   const cached = (at: number): CachedBase | undefined => context.bases.get(firstKey + at);
@@ -161,7 +162,6 @@ function packOf(stem: string, index: PackIndex, source: PackBytes, context: Pack
     const places: number[] = [];
     const numbers = new Map<number, number>();
     const parents: number[] = [];
-    const isWanted = new Set(wanted);
     const add = (at: number): number => {
       const number = places.length;
       places.push(at);
@@ -170,7 +170,8 @@ function packOf(stem: string, index: PackIndex, source: PackBytes, context: Pack
       return number;
     };
     // With all that they are made of.
-    for (const start of [...isWanted].sort((a, b) => a - b)) {
+    const sorted = Float64Array.from(new Set(wanted)).sort();
+    for (const start of sorted) {
       let child = -1;
       for (let at: number | undefined = start; at !== undefined; ) {
         const known = numbers.get(at);
@@ -183,11 +184,14 @@ function packOf(stem: string, index: PackIndex, source: PackBytes, context: Pack
       yield;
     }
     const forest = createForest(places.length);
+    const isWanted = new Uint8Array(places.length);
+    for (const start of sorted) isWanted[numbers.get(start) ?? -1] = 1;
+    numbers.clear();
     for (const [number, parent] of parents.entries()) if (parent >= 0) addChild(forest, parent, number);
     for (const [number, at] of places.entries()) {
       if ((parents[number] ?? -1) >= 0) continue;
       const root = readObject(at);
-      if (isWanted.has(at)) take(at, root);
+      if (isWanted[number]) take(at, root);
       yield;
       yield* descend({
         forest,
@@ -198,8 +202,7 @@ function packOf(stem: string, index: PackIndex, source: PackBytes, context: Pack
           return inflateAt(place, headAt(place));
         },
         visit: (node, content) => {
-          const place = places[node] ?? 0;
-          if (isWanted.has(place)) take(place, { type: root.type, content });
+          if (isWanted[node]) take(places[node] ?? 0, { type: root.type, content });
         },
       });
     }

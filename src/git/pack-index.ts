@@ -48,6 +48,10 @@ export function encodePackIndex(entries: PackEntries, packChecksum: Buffer): Buf
   return index;
 }
 
+/** An id's first bytes as a number. */
+const startAt = (bytes: Uint8Array, at: number): number =>
+  (((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)) >>> 0;
+
 /** Throws when the bytes are not a whole, unchanged index. */
 export function parsePackIndex(bytes: Buffer): PackIndex {
   if (bytes.length < NAMES + 40 || !bytes.subarray(0, 8).equals(MAGIC)) throw new Error('no pack index of version 2');
@@ -70,10 +74,12 @@ export function parsePackIndex(bytes: Buffer): PackIndex {
       if (wanted.length !== 20 || first === undefined) return undefined;
       let low = fan(first - 1);
       let high = fan(first);
+      const start = startAt(wanted, 0);
       while (low < high) {
         const middle = (low + high) >>> 1;
         const at = NAMES + middle * 20;
-        const order = wanted.compare(bytes, at, at + 20);
+        // Few begin alike.
+        const order = start - startAt(bytes, at) || wanted.compare(bytes, at, at + 20);
         if (order === 0) return offsetAt(middle);
         if (order < 0) high = middle;
         else low = middle + 1;

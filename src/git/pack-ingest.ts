@@ -4,6 +4,7 @@ import { AgentError } from '../lib/errors.ts';
 import { createTurns, type Turns } from '../lib/turns.ts';
 import { inflated, inflatedThrough, LARGEST_OBJECT_BYTES } from './deflate.ts';
 import { addChild, createForest, type DeltaForest, descend } from './delta-forest.ts';
+import { KeptDeltas } from './kept-deltas.ts';
 import { type GitObject, type ObjectType, objectId } from './objects.ts';
 import { PackEntries } from './pack-entries.ts';
 import { encodeEntry, type EncodedPack, packHeader, readEntryHead, sealPack } from './pack-format.ts';
@@ -41,6 +42,9 @@ const MIN_ENTRY_BYTES = 9;
 const KEPT_DELTA_BYTES = 16 * 1024 * 1024;
 /** Git's packs become some ten times their size. */
 const MOST_INFLATED_BYTES = 8 * 1024 * 1024 * 1024;
+/** So much is inflated without a look at the time; each object counts at least so much. */
+const UNBROKEN_BYTES = 64 * 1024;
+const SMALL_OBJECT_BYTES = 1024;
 const HASHED_ATURN_BYTES = 1024 * 1024;
 const TYPES: readonly ObjectType[] = ['commit', 'tree', 'blob', 'tag'];
 
@@ -63,8 +67,7 @@ class Ingest {
   readonly #types: Uint8Array;
   readonly #ids: Buffer;
   readonly #forest: DeltaForest;
-  readonly #keptDeltas = new Map<number, Buffer>();
-  #keptBytes = 0;
+  readonly #keptDeltas: KeptDeltas;
   /** Objects that name their base by its id, until the base is found. */
   readonly #waiting = new Map<string, number[]>();
   readonly #added = new Map<string, GitObject>();
@@ -93,6 +96,7 @@ class Ingest {
     this.#types = new Uint8Array(count);
     this.#ids = Buffer.alloc(count * ID_BYTES);
     this.#forest = createForest(count);
+    this.#keptDeltas = new KeptDeltas(count, KEPT_DELTA_BYTES);
   }
 
   async run(): Promise<IngestedPack> {
@@ -122,13 +126,14 @@ class Ingest {
   async #scan(): Promise<void> {
     const body = this.#body;
     let at = HEADER_BYTES;
+    let unbroken = 0;
     for (let index = 0; index < this.#count; index += 1) {
       const head = readEntryHead(body, at);
       this.#spend(head.size);
       const data = body.subarray(at + head.dataAt);
       const isHeld = head.size <= LARGEST_OBJECT_BYTES || head.kind !== 'whole';
       const { content, used, oid } = isHeld
-        ? { ...inflated(data, head.size), oid: undefined }
+        ? { ...inflated(data, head.size, true), oid: undefined }
         : { content: undefined, ...(await hashedThrough(head.type, data, head.size)) };
       const end = at + head.dataAt + used;
       this.#offsets[index] = at;
@@ -141,12 +146,13 @@ class Ingest {
       else {
         if (head.kind === 'offset-delta') addChild(this.#forest, this.#indexAt(at - head.back, index), index);
         else this.#wait(head.base, index);
-        if (this.#keptBytes + content.length <= KEPT_DELTA_BYTES) {
-          this.#keptDeltas.set(index, content);
-          this.#keptBytes += content.length;
-        }
+        this.#keptDeltas.keep(index, content);
       }
       at = end;
+      // A promise for each of very many small ones would cost as much as they do.
+      unbroken += head.size + SMALL_OBJECT_BYTES;
+      if (unbroken < UNBROKEN_BYTES) continue;
+      unbroken = 0;
       await this.#turns.breathe();
     }
     if (at !== body.length) throw new Error('bytes after the last object');
@@ -200,9 +206,9 @@ class Ingest {
     return readEntryHead(this.#body, this.#offsets[index] ?? 0).kind === 'whole';
   }
 
-  #inflate(index: number): Buffer {
+  #inflate(index: number, isBrief = false): Buffer {
     const at = (this.#offsets[index] ?? 0) + (this.#headBytes[index] ?? 0);
-    return inflated(this.#body.subarray(at), this.#sizes[index] ?? 0).content;
+    return inflated(this.#body.subarray(at), this.#sizes[index] ?? 0, isBrief).content;
   }
 
   /** Those that name a base which is whole in the pack become its children. */
@@ -224,7 +230,7 @@ class Ingest {
         forest: this.#forest,
         first,
         root,
-        deltaOf: (index) => this.#keptDeltas.get(index) ?? this.#inflate(index),
+        deltaOf: (index) => this.#keptDeltas.get(index) ?? this.#inflate(index, true),
         visit: (index, content) => {
           this.#spend(content.length);
           this.#register(index, type, content);

@@ -150,6 +150,7 @@ describe('the mirror on disk', () => {
       await repo.close();
       await writeFile(join(packFolder(fixture), 'pack-half.pack'), 'PACK');
       await writeFile(join(packFolder(fixture), 'pack-half.idx.tmp'), 'x');
+      await writeFile(join(packFolder(fixture), 'pack-other.idx'), 'x');
       const again = await fixture.open();
       await fetchTip(again);
       expect(await readdir(packFolder(fixture))).toHaveLength(2);
