@@ -18,13 +18,13 @@ export function createSshWire(options: SshWireOptions): Wire {
   let current: SshConnection | undefined;
 
   /** Made once for all who wait for it; each gives up waiting by its own deadline. */
-  const connection = async (): Promise<{ readonly connection: SshConnection; readonly isNew: boolean }> => {
-    if (current?.isUsable) return { connection: current, isNew: false };
+  const connection = async (): Promise<SshConnection> => {
+    if (current?.isUsable) return current;
     current?.retire();
     current = undefined;
     opening ??= openSshConnection(address, options, ended.signal).finally(() => (opening = undefined));
     current = await opening;
-    return { connection: current, isNew: true };
+    return current;
   };
 
   const once = async (question: Question, body: Uint8Array | undefined, signal: AbortSignal): Promise<WireAnswer> => {
@@ -32,7 +32,7 @@ export function createSshWire(options: SshWireOptions): Wire {
     const command = `git-${service} ${quoted(address.path)}`;
     let isSent = false;
     const run = async (isLast: boolean): Promise<WireAnswer> => {
-      const { connection: open, isNew } = await connection();
+      const open = await connection();
       signal.throwIfAborted();
       try {
         return await open.run(command, version, (channel, isAlive) =>
@@ -52,8 +52,8 @@ export function createSshWire(options: SshWireOptions): Wire {
           ),
         );
       } catch (error) {
-        // A kept connection may have died unnoticed.
-        if (isLast || isNew || isSent || signal.aborted || !isGone(error)) throw error;
+        // A kept connection may have died unnoticed, or the server allow fewer channels on one: another is tried once.
+        if (isLast || isSent || signal.aborted || !isGone(error)) throw error;
         return run(true);
       }
     };
