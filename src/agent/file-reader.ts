@@ -18,7 +18,7 @@ export function createFileReader(): FileReader {
 export interface ThreadOptions {
   /** Of `file-thread.ts`, as JavaScript. */
   readonly entry: URL;
-  /** Larger files are read by the thread. */
+  /** Larger files are read by the thread, and those with more signs: each costs more than a hundred letters do. */
   readonly smallBytes?: number;
   /** How long a file without a byte may take, and each MiB of it more. */
   readonly deadlineMs?: number;
@@ -28,6 +28,8 @@ export interface ThreadOptions {
 }
 
 const restMs = 5_000;
+/** About 45 ms of the slowest of them; a manifest of 300 lines has 1,000. */
+const mostSigns = 2_500;
 /** A text that is edited is read again to see that it is right. */
 const editingFactor = 3;
 const manifestsIn = (text: string): readonly Manifest[] => JSON.parse(text) as readonly Manifest[];
@@ -98,6 +100,8 @@ export function createThreadedReader({
       thread.postMessage(what);
     });
 
+  const isQuick = (texts: readonly (string | Uint8Array)[]): boolean =>
+    texts.reduce((sum, text) => sum + text.length, 0) <= smallBytes && !hasManySigns(texts, mostSigns);
   const deadlineOf = (length: number): number =>
     performance.now() + deadlineMs + (deadlineMsPerMiB * length) / 1024 / 1024;
   /** One after the other. */
@@ -148,12 +152,13 @@ export function createThreadedReader({
   return {
     read(path, content, file) {
       // What is too large is known without a look.
-      if (content.length <= smallBytes || content.length > maxFileBytes) return here.read(path, content, file);
+      if (isQuick([content]) || content.length > maxFileBytes) return here.read(path, content, file);
       return inTurn(() => readThere(path, content, file));
     },
     edit(texts) {
       const length = lengthOfTexts(texts);
-      if (length <= smallBytes) return turns.run(editingTexts(texts));
+      const all = [texts.base, texts.judged, texts.tip].flatMap((tree) => [...tree.texts.values()]);
+      if (isQuick(all)) return turns.run(editingTexts(texts));
       return inTurn(() => editThere(texts, length));
     },
     async close() {
@@ -162,4 +167,19 @@ export function createThreadedReader({
       await end();
     },
   };
+}
+
+/** What YAML makes a token of, line ends among them. */
+const signs: ReadonlySet<number> = new Set(Buffer.from('\n:,[]{}"\'&*!|>%?#$-~`@'));
+
+/** Stops where that is certain. */
+function hasManySigns(texts: readonly (string | Uint8Array)[], most: number): boolean {
+  let count = 0;
+  for (const text of texts) {
+    for (let at = 0; at < text.length; at += 1) {
+      const code = typeof text === 'string' ? text.charCodeAt(at) : text[at];
+      if (code !== undefined && signs.has(code) && ++count > most) return true;
+    }
+  }
+  return false;
 }

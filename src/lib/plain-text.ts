@@ -20,7 +20,13 @@ export function plainText(text: string): string {
 
 /** As `plainText`, on one line. */
 export function plainLine(text: string): string {
-  return text.includes('\n') ? plainText(text.replaceAll(/\s*\n\s*/g, ' ')) : plainText(text);
+  const lines = text.split('\n');
+  const [first = '', ...rest] = lines;
+  const last = rest.pop();
+  if (last === undefined) return plainText(text);
+  // No pattern for the spaces around line ends: where none follows, a long row of them would be looked at from each on.
+  const between = rest.map((line) => line.trim()).filter((line) => line !== '');
+  return plainText([first.trimEnd(), ...between, last.trimStart()].join(' '));
 }
 
 /** Data whose texts are plain, the names of members too. */

@@ -153,13 +153,18 @@ function plainLine(text: string, max: number): string {
   return indent + oneLine(text, max);
 }
 
+/** A pod template may have thousands of containers, and nobody reads so many. */
+const maxImageLines = 50;
+
 function imageLines({ state }: Outcome, { previousImages }: MessageContext): string[] {
-  return Object.entries(state.images).flatMap(([container, image]) => {
+  const lines = Object.entries(state.images).flatMap(([container, image]): (() => string)[] => {
     const before = own(previousImages, container);
     if (before === image) return [];
-    if (before === undefined) return [`  ${oneLine(`${container}: ${image}`, 300)}`];
-    return [`  ${oneLine(`${container}: ${before} -> ${image}${direction(tagOf(before), tagOf(image))}`, 300)}`];
+    if (before === undefined) return [() => `  ${oneLine(`${container}: ${image}`, 300)}`];
+    return [() => `  ${oneLine(`${container}: ${before} -> ${image}${direction(tagOf(before), tagOf(image))}`, 300)}`];
   });
+  const more = lines.length - maxImageLines;
+  return [...lines.slice(0, maxImageLines).map((line) => line()), ...(more > 0 ? [`  and ${more} more images`] : [])];
 }
 
 function changeLines({ changes = [] }: Outcome): string[] {

@@ -3,7 +3,7 @@ import { plainText } from '../lib/plain-text.ts';
 const segmenter = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
 /** Texts are cut here before anything looks at the whole. */
-const cutAt = 20_000;
+const cutAt = 4_000;
 
 /** What a reader sees as letters, so that none is cut in half. */
 export function lettersOf(text: string): string[] {

@@ -61,6 +61,18 @@ describe('A file that is read by a thread', () => {
     expect(longestMs).toBeLessThan(Math.max(tookMs / 3, 50));
   }, 60_000);
 
+  it.each([
+    ['is small', 'a: b\n'.repeat(500), false],
+    ['is long, of words', `a: ${'word '.repeat(5_000)}\n`, false],
+    ['is short, of signs', '{{a}}'.repeat(1_000), true],
+    ['is short, of empty lines', '\n'.repeat(3_000), true],
+  ])('is read there where it costs much: one that %s', async (_, text, isSentThere) => {
+    const reader = createThreadedReader({ entry: new URL('file:///nowhere.js') });
+    readers.push(reader);
+    const { parsed } = await reader.read('a.yaml', bytes(text), { oid: '1' });
+    expect(parsed.problems.some(({ message }) => message.includes('Cannot find module'))).toBe(isSentThere);
+  });
+
   it('that takes too long is told, and what it held stays; the next one is read', async () => {
     const reader = aReader({ deadlineMs: 1_500, deadlineMsPerMiB: 0 });
     const slow = config('kept', `  a: [${'[],'.repeat(5 * MiB)}]`);
