@@ -80,6 +80,20 @@ export function createRecords(
     return true;
   };
 
+  /** After what was asked for before of this key: what is read while it is written would be taken for newer than it is. */
+  const inTurn = <Result>(key: string, work: () => Promise<Result>): Promise<Result> => {
+    const turn = (turns.get(key) ?? Promise.resolve()).then(work);
+    // What failed is told to its own caller; the next one is not held up by it.
+    const settled = turn
+      .then(
+        () => undefined,
+        () => undefined,
+      )
+      .finally(() => turns.get(key) === settled && turns.delete(key));
+    turns.set(key, settled);
+    return turn;
+  };
+
   const write = async (key: string, change: Change): Promise<ReleaseRecord | undefined> => {
     for (let tries = 1; ; tries += 1) {
       const record = change(known.get(key));
@@ -136,7 +150,7 @@ export function createRecords(
       // A view that does not have our last write yet.
       if (own !== undefined && !isAtLeast(metadata.resourceVersion, own)) return false;
       // The store was read after what stood there when the agent started.
-      const isNews = before === undefined ? false : await refresh(key);
+      const isNews = before === undefined ? false : await inTurn(key, () => refresh(key));
       texts.set(key, text);
       const now = known.get(key);
       if (now && clock.now() - (repairedAtMs.get(key) ?? -repairMs) >= repairMs) {
@@ -145,16 +159,11 @@ export function createRecords(
       }
       return isNews;
     },
-    change(key, change, isTold) {
-      const turn = (turns.get(key) ?? Promise.resolve()).then(async () => {
+    change: (key, change, isTold) =>
+      inTurn(key, async () => {
         const record = await write(key, change);
         if (record && isTold) await tell(key, record);
-      });
-      // What failed is told to its own caller; the next one is not held up by it.
-      const settled = turn.catch(() => undefined).finally(() => turns.get(key) === settled && turns.delete(key));
-      turns.set(key, settled);
-      return turn;
-    },
+      }),
     remember(key, change) {
       const record = change(known.get(key));
       if (record) known.set(key, record);

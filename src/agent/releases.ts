@@ -202,7 +202,8 @@ export function createReleases(options: ReleasesOptions): Releases {
   };
   /** Hands over all outcomes that are not in Git yet, once Git was looked at. */
   const send = (key: string, record: ReleaseRecord): void => {
-    if (unproven.has(key)) return waitForGit(key, record);
+    // What another agent wrote, or this one, whose answer got lost, waits for the next look at Git only.
+    if (unproven.has(key)) return isReady ? undefined : waitForGit(key, record);
     const { namespace, name } = appOf(key);
     for (const { id, base, startedAtMs, supersedes, supersededAt, changes, outcome } of list(record)) {
       if (!outcome || submitted.has(id)) continue;

@@ -40,7 +40,7 @@ interface Left {
 }
 
 function stage(
-  before: Partial<Left> & { readonly status?: object } = {},
+  before: Partial<Left> & { readonly status?: object; readonly isProving?: boolean } = {},
   applied?: AppliedApps,
   isThere?: (key: string) => boolean,
   onTold?: (message: string) => void,
@@ -65,6 +65,7 @@ function stage(
           },
     ...(applied ? { applied } : {}),
     ...(isThere ? { isThere } : {}),
+    ...(before.isProving ? { isProving: true } : {}),
     ...(onTold ? { onTold: (_key, message) => onTold(message) } : {}),
     signal: new AbortController().signal,
   });
@@ -728,6 +729,53 @@ describe('the object that keeps a release', () => {
       await on.releases.end(on.canary(), rolledBack);
       expect(recordOf(on)).toMatchObject({ id, outcome: { verdict: 'rolled-back' } });
     }
+  });
+
+  it('that is written while it is read again stays what was written', async () => {
+    const on = await underWay();
+    await on.releases.resume(on.canary());
+    const get = on.cluster.get.bind(on.cluster);
+    let answer: () => void = () => undefined;
+    const answered = new Promise<void>((resolve) => (answer = resolve));
+    on.cluster.get = async (asked, signal) => {
+      const found = await get(asked, signal);
+      await answered;
+      return found;
+    };
+    const { resourceVersion: _old, ...metadata } = on.canary().metadata;
+    on.cluster.put({ ...on.canary(), metadata: { ...metadata, annotations: { [releaseAnnotation]: "somebody's" } } });
+    const resumed = on.releases.resume(on.canary());
+    await Promise.resolve();
+    const ended = on.releases.end(on.canary(), rolledBack);
+    for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+    answer();
+    await Promise.all([resumed, ended]);
+    const now = { lastAppliedSpec: rolledBack.templateHash, trackedConfigs: {} } as CanaryStatus;
+    expect(on.releases.isRejected(on.canary(), now)).toBe(true);
+  });
+
+  it('whose write gets no answer is looked at again, and its outcome is handed over with no false word of Git', async () => {
+    const said: string[] = [];
+    const on = stage({ isProving: true }, undefined, undefined, (message) => said.push(message));
+    await on.releases.load([]);
+    on.sync('a', 'one');
+    on.releases.adopt(on.canary(), 'hash', {});
+    on.sync('b', 'two');
+    await on.releases.begin(on.canary());
+    const mergePatch = on.cluster.mergePatch.bind(on.cluster);
+    on.cluster.mergePatch = async (...request) => {
+      await mergePatch(...request);
+      on.cluster.mergePatch = mergePatch;
+      throw new AgentError('CLUSTER_UNREACHABLE', 'the answer is lost');
+    };
+    await expect(on.releases.end(on.canary(), rolledBack)).rejects.toThrow('the answer is lost');
+    await on.releases.end(on.canary(), rolledBack);
+    await on.releases.end(on.canary(), rolledBack);
+    expect(said).toEqual([]);
+    await on.releases.prove(async (_key, record) => ({ record, reasons: [] }));
+    await on.releases.end(on.canary(), rolledBack);
+    expect(on.outcomes.map(({ verdict }) => verdict)).toEqual(['adopted', 'rolled-back']);
+    expect(recordOf(on)?.outcome?.blocked).toBeUndefined();
   });
 
   it('goes with an app that is neither in Git nor in the cluster, once all of it is told', async () => {
