@@ -1,32 +1,29 @@
 import type { App } from '../canary/app.ts';
 import { changesBetween } from '../canary/changes.ts';
 import { lastFailedCheckOf } from '../canary/evidence.ts';
-import { mayAllSame } from '../canary/secret-checksums.ts';
 import { parseStatus } from '../canary/status.ts';
 import type { CanaryStatus, Evidence, FailedCheck, Phase } from '../canary/types.ts';
 import type { Revision } from '../git/repo.ts';
-import { backoffMs } from '../lib/backoff.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import type { KubeObject } from '../manifest/types.ts';
-import { keep, list, settle } from '../release/outbox.ts';
+import { list, settle } from '../release/outbox.ts';
 import { formerRecord } from '../release/record.ts';
 import { appOf, keyOf as keyOfApp } from '../release/record-object.ts';
 import { releaseId } from '../release/release-id.ts';
-import type { AppState, Outcome, RecordedOutcome, ReleaseRecord, ReleaseStrategy } from '../release/types.ts';
+import type { AppState, Outcome, ReleaseRecord, ReleaseStrategy } from '../release/types.ts';
 import type { AppliedApps } from './applied.ts';
 import type { Deps } from './deps.ts';
+import { createFirstRead } from './first-read.ts';
+import { ended, followed, isOf, isSameState, type Judged, outcomeOf } from './judged-state.ts';
 import type { LedgerView } from './ledgers.ts';
 import type { Prove, Unproven } from './proof.ts';
 import type { RecordStore } from './record-store.ts';
 import { createRecords } from './records.ts';
+import { createSeenContents } from './seen-contents.ts';
 import { type AppTrack, overlayOf, type StableState, trackApp } from './tracker.ts';
 
 const evidenceLimit = 2_000;
 const underAnalysis: ReadonlySet<Phase> = new Set<Phase>(['Progressing', 'WaitingPromotion']);
-/** A content that is promoted may have been replaced by as many newer pushes meanwhile. */
-const contentsRemembered = 20;
-/** Releases under way are judged without their records when these cannot be read for so long. */
-const unreadPatienceMs = 60_000;
 
 export interface EndedRelease {
   readonly verdict: 'promoted' | 'rolled-back';
@@ -171,16 +168,7 @@ export function createReleases(options: ReleasesOptions): Releases {
   const submitted = new Set<string>();
   /** Outcomes that have landed and that the sync may not have seen yet. */
   const landing = new Map<string, Outcome>();
-  /** Last synced revision with each of the app's latest contents, oldest first. */
-  const lastSeen = new Map<string, Map<string, Revision>>();
-  const lastSeenOf = (key: string, content: string): Revision | undefined => lastSeen.get(key)?.get(content);
-  const noteSeen = (key: string, content: string, tip: Revision): void => {
-    const seen = lastSeen.get(key) ?? new Map<string, Revision>();
-    seen.delete(content);
-    seen.set(content, tip);
-    for (const oldest of [...seen.keys()].slice(0, -contentsRemembered)) seen.delete(oldest);
-    lastSeen.set(key, seen);
-  };
+  const lastSeen = createSeenContents();
 
   const stableOf = (key: string): StableState | undefined => stables.get(key) ?? ledger(key)?.stable;
 
@@ -205,26 +193,11 @@ export function createReleases(options: ReleasesOptions): Releases {
     // What another agent wrote, or this one, whose answer got lost, waits for the next look at Git only.
     if (unproven.has(key)) return isReady ? undefined : waitForGit(key, record);
     const { namespace, name } = appOf(key);
-    for (const { id, base, startedAtMs, supersedes, supersededAt, changes, outcome } of list(record)) {
-      if (!outcome || submitted.has(id)) continue;
-      submitted.add(id);
-      const { verdict, atMs, state, evidence: checks, failedCheck, strategy, takenBackAt } = outcome;
-      submit({
-        app: { namespace, name },
-        releaseId: id,
-        verdict,
-        atMs,
-        startedAtMs,
-        state,
-        base,
-        evidence: checks,
-        supersedes,
-        ...(failedCheck ? { failedCheck } : {}),
-        ...(supersededAt ? { supersededAt } : {}),
-        ...(changes ? { changes } : {}),
-        ...(strategy ? { strategy } : {}),
-        ...(takenBackAt ? { takenBackAt } : {}),
-      });
+    for (const release of list(record)) {
+      const outcome = outcomeOf({ namespace, name }, release);
+      if (!outcome || submitted.has(release.id)) continue;
+      submitted.add(release.id);
+      submit(outcome);
     }
   };
 
@@ -302,9 +275,10 @@ export function createReleases(options: ReleasesOptions): Releases {
     begun(key);
   };
   let isNew = false;
-  let trouble: string | undefined;
+  const firstRead = createFirstRead({ clock, log, read: () => records.load() }, signal);
   /** What would be noted in a record that is not read. */
   const mustBeRead = (): void => {
+    const { trouble } = firstRead;
     if (trouble !== undefined) throw new AgentError('CLUSTER_UNREACHABLE', `a release cannot end: ${trouble}`);
   };
   /** An agent that lacks the right to read records is no reason to leave users with what fails. */
@@ -316,29 +290,8 @@ export function createReleases(options: ReleasesOptions): Releases {
         onTold?.(key, `The release of ${shown(key)} is judged, but can neither be promoted nor told to Git: ${why}`);
     }
   };
-  const readAll = async (canaries: readonly KubeObject[]): Promise<void> => {
-    const sinceMs = clock.elapsed();
-    let isPatient = true;
-    for (let tries = 0; ; tries += 1) {
-      try {
-        ({ isNew } = await records.load());
-        trouble = undefined;
-        return;
-      } catch (error) {
-        if (signal.aborted) throw error;
-        const said = `the records of releases (Secrets in the agent's namespace) cannot be read: ${messageOf(error)}`;
-        if (said !== trouble) log.error({}, `${said}; no release begins or ends before they are`);
-        trouble = said;
-        if (isPatient && clock.elapsed() - sinceMs >= unreadPatienceMs) {
-          isPatient = false;
-          goOnUnread(canaries, said);
-        }
-        await clock.sleep(backoffMs(tries, { baseMs: 500, capMs: 15_000 }, 0.5), signal);
-      }
-    }
-  };
   const load = async (canaries: readonly KubeObject[]): Promise<void> => {
-    await readAll(canaries);
+    ({ isNew } = await firstRead.run((why) => goOnUnread(canaries, why)));
     // Looks of the time before they were read come after those that were noted.
     for (const [key, looks] of evidence) evidence.set(key, [...(records.get(key)?.evidence ?? []), ...looks]);
     if (isNew && isProving)
@@ -363,7 +316,7 @@ export function createReleases(options: ReleasesOptions): Releases {
       return isReady;
     },
     get trouble() {
-      return trouble;
+      return firstRead.trouble;
     },
     advance(tip, found, landed) {
       isReady = true;
@@ -381,11 +334,12 @@ export function createReleases(options: ReleasesOptions): Releases {
         };
         tracks.set(key, trackApp(input));
         if (input.stable === undefined || input.stable.content === app.content) stableApps.set(key, app);
-        noteSeen(key, app.content, tip);
+        lastSeen.note(key, app.content, tip);
       }
       for (const key of tracks.keys()) {
         if (present.has(key)) continue;
-        for (const map of [tracks, apps, stableApps, stables, evidence, landing, lastSeen]) map.delete(key);
+        for (const map of [tracks, apps, stableApps, stables, evidence, landing]) map.delete(key);
+        lastSeen.forget(key);
         unrecorded.delete(key);
         clear(key);
       }
@@ -448,19 +402,14 @@ export function createReleases(options: ReleasesOptions): Releases {
           return { ...same, judged: release.judged ?? judged };
         }
         evidence.delete(key);
-        const isReplaced = before !== undefined && before.outcome === undefined;
-        const replaced = isReplaced ? [...before.supersedes, before.id] : [];
-        const waiting = before ? keep(before) : {};
-        isFirstLoss = waiting.dropped !== undefined && before?.dropped === undefined;
-        const stable = stableApps.get(key);
-        const app = apps.get(key);
-        return {
-          ...release,
-          supersedes: replaced,
-          ...(isReplaced ? { supersededAt: { ...before.supersededAt, [before.id]: before.revision } } : {}),
-          ...(stable && app?.content === content ? { changes: changesBetween(stable, app) } : {}),
-          ...waiting,
-        };
+        const [stable, app] = [stableApps.get(key), apps.get(key)];
+        const next = followed(
+          before,
+          release,
+          stable && app?.content === content ? changesBetween(stable, app) : undefined,
+        );
+        isFirstLoss = next.dropped !== undefined && before?.dropped === undefined;
+        return next;
       };
       await records.change(key, change, true);
       if (isFirstLoss) {
@@ -567,10 +516,10 @@ export function createReleases(options: ReleasesOptions): Releases {
         else stableApps.delete(key);
         const track = tracks.get(key);
         // A newer push may be there already: what failed of it goes back to what has just been promoted.
-        const base = lastSeenOf(key, record.content) ?? record.revision;
+        const base = lastSeen.of(key, record.content) ?? record.revision;
         // One that goes back to what was stable before is another release than the one that made it so.
         const isBack = track?.content === former?.content && track?.firstSeen === former?.revision;
-        const again = track && isBack ? lastSeenOf(key, track.content) : undefined;
+        const again = track && isBack ? lastSeen.of(key, track.content) : undefined;
         if (track) tracks.set(key, { ...track, base, firstSeen: again ?? track.firstSeen });
       }
       send(key, records.get(key) ?? { ...record, outcome });
@@ -603,7 +552,7 @@ export function createReleases(options: ReleasesOptions): Releases {
       if (!track || !app || stableOf(key) || app.target === undefined || (content ?? track.content) !== track.content)
         return;
       stables.set(key, { content: track.content, revision: track.firstSeen });
-      tracks.set(key, { ...track, base: lastSeenOf(key, track.content) ?? track.firstSeen });
+      tracks.set(key, { ...track, base: lastSeen.of(key, track.content) ?? track.firstSeen });
       const now = clock.now();
       submit({
         app: app.id,
@@ -658,26 +607,4 @@ export function createReleases(options: ReleasesOptions): Releases {
   };
 }
 
-/** The release with its outcome, whose evidence that has. Undefined where another agent has ended it, or has begun another one. */
-function ended(record: ReleaseRecord, outcome: RecordedOutcome) {
-  return (now: ReleaseRecord | undefined): ReleaseRecord | undefined => {
-    if (now && (now.id !== record.id || now.outcome)) return undefined;
-    const { evidence: _told, ...release } = now ?? record;
-    return { ...release, outcome };
-  };
-}
-
 type Candidate = Pick<ReleaseRecord, 'id' | 'revision' | 'base' | 'content'> & Pick<Required<ReleaseRecord>, 'images'>;
-type Judged = Pick<AppState, 'templateHash' | 'configs'>;
-
-function isSameState(a: Judged | undefined, b: Judged): boolean {
-  return a?.templateHash === b.templateHash && mayAllSame(a.configs, b.configs);
-}
-
-/** This state is the one that a status names. */
-function isOf(
-  { templateHash, configs }: Judged,
-  { lastAppliedSpec, trackedConfigs = {} }: Pick<CanaryStatus, 'lastAppliedSpec' | 'trackedConfigs'>,
-): boolean {
-  return templateHash === lastAppliedSpec && mayAllSame(configs, trackedConfigs);
-}
