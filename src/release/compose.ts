@@ -240,9 +240,7 @@ function byHand(
   const pushed = attributions?.get(releaseId)?.pushed ?? [];
   const commits = (pushed.length === 0 ? [state.revision] : pushed.toReversed()).map((commit) => commit.slice(0, 12));
   const revert = `revert ${commits.join(', then ')} by hand`;
-  const todo = usedBy
-    ? `push a fix of ${appKey(app)}, or ${revert}, which takes it from ${appKey(usedBy)}, too`
-    : revert;
+  const todo = usedBy ? `push a fix of ${appKey(app)}, or ${revert}, which takes it from all that use it` : revert;
   return {
     kind: 'blocked',
     reason: `${reason}${where}: ${todo}. Until then ${appKey(app)} stays with what it was promoted with`,

@@ -20,10 +20,12 @@ export interface ProofInput {
   readonly together?: Together;
 }
 
+const namesShown = 3;
+
 /** What is not as it must be. */
 export interface Disproof {
   readonly reason: string;
-  /** An app that uses what would change, and would be left with what it was not promoted with. */
+  /** The first app that uses what would change, and would be left with what it was not promoted with. */
   readonly usedBy?: AppId;
 }
 
@@ -44,6 +46,8 @@ export function* proofOf(input: ProofInput): Steps<Disproof | undefined> {
   if (changed !== undefined) return { reason: `${changed} would change as well` };
   const together = new Set(input.together?.apps.map(appKey));
   const target = appIn(input.tip, input.app)?.target;
+  const promoted: AppId[] = [];
+  const unjudged: AppId[] = [];
   for (const other of input.tip.apps) {
     yield;
     // One target has one Canary: of two that name it this one released it, so the other is refused and runs nothing.
@@ -53,13 +57,27 @@ export function* proofOf(input: ProofInput): Steps<Disproof | undefined> {
     // A ConfigMap that several apps share: the others may only fall back to what they were promoted with.
     const stable = input.stableContent?.(other.id);
     if (now && (now.content === other.content || now.content === stable)) continue;
-    const state =
-      other.content === stable
-        ? 'was promoted with it'
-        : 'is not judged to the end yet; both are taken back together if it is rejected, too';
-    return { reason: `${appKey(other.id)} uses what would be taken back, and ${state}`, usedBy: other.id };
+    (other.content === stable ? promoted : unjudged).push(other.id);
   }
-  return undefined;
+  const [usedBy] = [...promoted, ...unjudged];
+  return usedBy && { reason: promoted.length > 0 ? keptBy(promoted) : waitingFor(unjudged), usedBy };
+}
+
+const keptBy = (apps: readonly AppId[]): string =>
+  apps.length === 1
+    ? `${named(apps)} uses what would be taken back, and was promoted with it`
+    : `${named(apps)} use what would be taken back, and were promoted with it`;
+
+const waitingFor = (apps: readonly AppId[]): string =>
+  apps.length === 1
+    ? `${named(apps)} uses what would be taken back, and is not judged to the end yet; both are taken back together if it is rejected, too`
+    : `${named(apps)} use what would be taken back, and are not judged to the end yet; all are taken back together if they are rejected, too`;
+
+function named(apps: readonly AppId[]): string {
+  const shown = apps.slice(0, namesShown).map(appKey);
+  const more = apps.length - shown.length;
+  const last = more > 0 ? `${more} more` : shown.pop();
+  return [shown.join(', '), last].filter((part) => part !== '').join(' and ');
 }
 
 export function editedFiles<Source>(

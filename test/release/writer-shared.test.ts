@@ -22,8 +22,9 @@ it('apps that share a ConfigMap and are all rejected are taken back together, wh
     const judged = await shop.push({ 'all.yaml': sharing(names, '2.0.0', 'red') });
     await submit([shop.outcome('rolled-back', 'b', judged)]);
     await expect.poll(() => blocked.length, soon).toBe(1);
-    expect(blocked[0]?.reason).toContain('test/a uses what would be taken back, and is not judged to the end yet');
-    expect(blocked[0]?.reason).toContain('both are taken back together if it is rejected, too');
+    expect(blocked[0]?.reason).toContain(
+      'test/a and test/c use what would be taken back, and are not judged to the end yet; all are taken back together',
+    );
     await submit([shop.outcome('rolled-back', 'a', judged)]);
     await expect.poll(() => blocked.length, soon).toBeGreaterThan(1);
     expect(writer.pending()).toHaveLength(2);
@@ -42,9 +43,23 @@ it('an app that was promoted with the shared ConfigMap keeps it, and the other o
     await submit([shop.outcome('promoted', 'b', judged), shop.outcome('rolled-back', 'a', judged)]);
     await expect.poll(() => [written.length, blocked.length], soon).toEqual([1, 1]);
     expect(blocked[0]?.reason).toBe(
-      `test/b uses what would be taken back, and was promoted with it (all.yaml): push a fix of test/a, or revert ${judged.slice(0, 12)} by hand, which takes it from test/b, too. Until then test/a stays with what it was promoted with`,
+      `test/b uses what would be taken back, and was promoted with it (all.yaml): push a fix of test/a, or revert ${judged.slice(0, 12)} by hand, which takes it from all that use it. Until then test/a stays with what it was promoted with`,
     );
     expect(await revParse(shop.path, 'main:all.yaml')).toBe(await revParse(shop.path, `${judged}:all.yaml`));
+  });
+});
+
+it('all apps are named that keep what another one rejects, as far as there is room', async () => {
+  const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+  await withShop(new Map([['all.yaml', sharing(names, '1.0.0', 'blue')]]), async (shop) => {
+    const { submit, blocked } = await shop.start();
+    const judged = await shop.push({ 'all.yaml': sharing(names, '1.0.0', 'red') });
+    const promoted = names.slice(1).map((name) => shop.outcome('promoted', name, judged));
+    await submit([...promoted, shop.outcome('rolled-back', 'a', judged)]);
+    await expect.poll(() => blocked.length, soon).toBe(1);
+    expect(blocked[0]?.reason).toContain(
+      'test/b, test/c, test/d and 2 more use what would be taken back, and were promoted with it',
+    );
   });
 });
 
