@@ -76,6 +76,7 @@ export async function runAgent(
       url: raw['git-url'],
       branch: raw['git-branch'],
       dir: temporary ?? raw['git-dir'],
+      limits: { maxPackBytes: Number(raw['git-max-download']) * 1024 * 1024 },
       log,
       ...proxies,
       ...(raw['git-password-file'] === ''

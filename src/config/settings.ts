@@ -3,7 +3,7 @@ import { parseGoDuration } from '../lib/duration.ts';
 import { AgentError } from '../lib/errors.ts';
 import { nearest } from '../lib/nearest.ts';
 
-export type SettingKind = 'text' | 'port' | 'duration' | 'flag' | 'list' | 'secret-file' | 'choice';
+export type SettingKind = 'text' | 'port' | 'duration' | 'flag' | 'list' | 'secret-file' | 'choice' | 'mebibytes';
 
 /** One setting of `serin run`: `--git-url`, `SERIN_GIT_URL` and `git-url:` in the file are the same thing. */
 export interface Setting {
@@ -95,6 +95,13 @@ export const settings = [
   ),
   setting('Git', 'git-known-hosts', 'text', '', 'such lines themselves, beside those of the file'),
   setting('Git', 'git-dir', 'text', '', 'folder for the local mirror; a temporary one when empty'),
+  setting(
+    'Git',
+    'git-max-download',
+    'mebibytes',
+    '512',
+    'largest download from the Git server in MiB; it is held in memory until it is checked, so it bounds that, too',
+  ),
   setting('Git', 'write', 'choice', 'direct', 'whether outcomes are written to the branch', ['direct', 'none']),
   setting('Git', 'git-author-name', 'text', 'Serin', 'author of the commits'),
   setting('Git', 'git-author-email', 'text', 'serin@localhost', 'e-mail address of the author'),
@@ -283,6 +290,9 @@ function unknownVariable(variable: string, known: ReadonlySet<string>): string |
   return known.has(name) ? undefined : `${variable} is set, which is no setting; run "serin run --help"`;
 }
 
+/** More is not stored in one pack. */
+const MOST_MEBIBYTES = 2_000;
+
 function problemOf({ kind, choices, default: fallback }: Setting, value: string): string | undefined {
   if (kind === 'duration') {
     const ms = parseGoDuration(value);
@@ -296,6 +306,10 @@ function problemOf({ kind, choices, default: fallback }: Setting, value: string)
       ? '; set enableServiceLinks: false in the pod, or name the Service otherwise'
       : '';
     return `"${value}" is no port number${hint}`;
+  }
+  if (kind === 'mebibytes') {
+    if (/^\d{1,4}$/.test(value) && Number(value) >= 1 && Number(value) <= MOST_MEBIBYTES) return undefined;
+    return `"${value}" is no whole number of MiB from 1 to ${MOST_MEBIBYTES}; write it without a unit`;
   }
   if (kind === 'flag')
     return value === 'true' || value === 'false' ? undefined : `"${value}" is neither true nor false`;

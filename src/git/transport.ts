@@ -255,7 +255,7 @@ const foreignEncoding = (name: string, url: string): AgentError =>
 const tooLarge = (url: string, maxBytes: number): AgentError =>
   new AgentError(
     'GIT_TOO_LARGE',
-    `the answer of ${new URL(url).host} is larger than ${Math.round(maxBytes / 1048576)} MiB, and that is no setting: keep large files out of the repository, or follow a smaller one`,
+    `the answer of ${new URL(url).host} is larger than ${Math.round(maxBytes / 1048576)} MiB: keep large files out of the repository, or follow a smaller one`,
   );
 
 function headerOf(headers: Dispatcher.ResponseData['headers'], name: string): string | undefined {

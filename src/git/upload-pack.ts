@@ -93,7 +93,16 @@ export function createUploadPack(wire: Wire, limits: WireLimits): UploadPack {
       abilities.version === 2 ? fetchCommand(abilities.fetch, wish) : oldWish(abilities.capabilities, wish),
       signal,
       true,
-    );
+    ).catch((error: unknown) => {
+      if (!(error instanceof AgentError) || error.code !== 'GIT_TOO_LARGE') throw error;
+      throw new AgentError(
+        'GIT_TOO_LARGE',
+        `${error.message}; or raise --git-max-download, and the pod's memory with it`,
+        {
+          cause: error,
+        },
+      );
+    });
 
   return {
     async listRefs(prefixes, signal) {

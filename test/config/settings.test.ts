@@ -62,6 +62,17 @@ describe('the settings', () => {
     expect(messageOf({ ...none, flags: { port: '' } })).toMatch(/--port .*no port number/);
   });
 
+  it('take a size as a whole number of MiB that can be stored', () => {
+    expect(readSettings(none)['git-max-download']).toBe('512');
+    expect(
+      readSettings({ ...none, environment: { ...none.environment, SERIN_GIT_MAX_DOWNLOAD: '64' } })['git-max-download'],
+    ).toBe('64');
+    for (const wrong of ['0', '2001', '-1', '1.5', '64Mi', '1e3', ''])
+      expect(messageOf({ ...none, flags: { 'git-max-download': wrong } })).toMatch(
+        /--git-max-download .*is no whole number of MiB from 1 to 2000; write it without a unit/,
+      );
+  });
+
   it('may be emptied by a source that comes first', () => {
     const sources = { ...none, flags: { 'selector-labels': '' } };
     expect(readSettings(sources)['selector-labels']).toBe('');

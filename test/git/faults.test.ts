@@ -84,7 +84,10 @@ describe('a Git server in trouble', () => {
   it('refuses an answer that is larger than the limit', () =>
     withGit(async ({ open }) => {
       const repo = await open('mirror', { limits: { maxPackBytes: 300 } });
-      await expect(fetchTip(repo)).rejects.toMatchObject({ code: 'GIT_TOO_LARGE' });
+      await expect(fetchTip(repo)).rejects.toMatchObject({
+        code: 'GIT_TOO_LARGE',
+        message: expect.stringMatching(/keep large files out of the repository, .* or raise --git-max-download/),
+      });
     }));
 
   it('says what is missing: the repository, the branch', () =>

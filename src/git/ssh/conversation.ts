@@ -89,7 +89,7 @@ export function talk(channel: ClientChannel, talk: Talk, signal: AbortSignal): P
       settle(
         new AgentError(
           'GIT_TOO_LARGE',
-          `the answer of ${host} is larger than ${Math.round(most / 1048576)} MiB, and that is no setting: keep large files out of the repository, or follow a smaller one`,
+          `the answer of ${host} is larger than ${Math.round(most / 1048576)} MiB: keep large files out of the repository, or follow a smaller one`,
         ),
       );
       return false;
