@@ -35,13 +35,14 @@ export function warningsOf(object: KubeObject, provider?: string, minIntervalMs?
   const analysis = jsonOf(spec[name]);
   const field = `spec.${name}`;
   const metrics = listOf(analysis['metrics']);
+  const budget = { left: maxUnknownFields };
   return [
-    ...unknownFields(spec, 'spec', 'spec'),
-    ...unknownFields(analysis, field, 'analysis'),
-    ...unknownFields(jsonOf(spec['service']), 'spec.service', 'service'),
-    ...metrics.flatMap((metric, index) => unknownFields(metric, `${field}.metrics[${index}]`, 'metric')),
+    ...unknownFields(spec, 'spec', 'spec', budget),
+    ...unknownFields(analysis, field, 'analysis', budget),
+    ...unknownFields(jsonOf(spec['service']), 'spec.service', 'service', budget),
+    ...metrics.flatMap((metric, index) => unknownFields(metric, `${field}.metrics[${index}]`, 'metric', budget)),
     ...listOf(analysis['webhooks']).flatMap((hook, index) =>
-      unknownFields(hook, `${field}.webhooks[${index}]`, 'webhook'),
+      unknownFields(hook, `${field}.webhooks[${index}]`, 'webhook', budget),
     ),
     ...(name === 'canaryAnalysis' ? [oldName] : []),
     ...weightWarnings(analysis, field),
@@ -59,15 +60,19 @@ const oldName: Finding = {
   hint: 'rename it to analysis',
 };
 
-function unknownFields(value: Json, field: string, kind: string): readonly Finding[] {
+/** More are not told: for each it is looked for what may be meant. */
+const maxUnknownFields = 50;
+
+function unknownFields(value: Json, field: string, kind: string, budget: { left: number }): readonly Finding[] {
   const known = own(knownFields, kind) ?? [];
-  return Object.keys(value)
-    .filter((name) => !known.includes(name))
-    .map((name) => {
-      const near = nearest(name, known);
-      const message = 'is no field of a Canary and has no effect';
-      return { field: `${field}.${name}`, message, ...(near ? { hint: `did you mean "${near}"?` } : {}) };
-    });
+  const unknown = Object.keys(value).filter((name) => !known.includes(name));
+  const told = unknown.slice(0, budget.left);
+  budget.left -= told.length;
+  return told.map((name) => {
+    const near = nearest(name, known);
+    const message = 'is no field of a Canary and has no effect';
+    return { field: `${field}.${name}`, message, ...(near ? { hint: `did you mean "${near}"?` } : {}) };
+  });
 }
 
 function weightWarnings(analysis: Json, field: string): readonly Finding[] {

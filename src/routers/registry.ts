@@ -47,7 +47,8 @@ export function providerProblem(provider: string): string | undefined {
   }
   const near = nearest(provider, [...supported, ...known]);
   const hint = near === undefined ? `supported are ${supported.join(', ')}` : `did you mean "${near}"?`;
-  return `spec.provider: unknown provider "${provider}"; ${hint}`;
+  const shown = provider.length > longestWord ? `${provider.slice(0, longestWord)}…` : provider;
+  return `spec.provider: unknown provider "${shown}"; ${hint}`;
 }
 
 function find(provider: string): Router | undefined {
@@ -56,7 +57,11 @@ function find(provider: string): Router | undefined {
   return Object.hasOwn(routers, name) ? routers[name as RouterName] : undefined;
 }
 
+/** Nobody meant anything by a longer word; to compare it would take long. */
+const longestWord = 100;
+
 function nearest(word: string, candidates: readonly string[]): string | undefined {
+  if (word.length > longestWord) return undefined;
   const lower = word.toLowerCase();
   const byPrefix = lower === '' ? undefined : candidates.find((candidate) => candidate.startsWith(`${lower}:`));
   if (byPrefix !== undefined) return byPrefix;
