@@ -341,8 +341,9 @@ export function createReleases(options: ReleasesOptions): Releases {
         for (const map of [tracks, apps, stableApps, stables, evidence, landing]) map.delete(key);
         lastSeen.forget(key);
         unrecorded.delete(key);
-        clear(key);
       }
+      // Also of those that went while no agent ran.
+      for (const key of records.keys()) if (!present.has(key)) clear(key);
     },
     landedOutcomes: () => new Set(landing.keys()),
     seen(landed) {

@@ -798,6 +798,40 @@ describe('the object that keeps a release', () => {
   });
 });
 
+describe('the record of an app that went while no agent ran', () => {
+  const again = async (before: Stage, isThere = false): Promise<Stage> => {
+    const on = stage(before, undefined, () => isThere);
+    await on.releases.load([]);
+    on.releases.advance(commit('e'), [], new Set());
+    for (let turn = 0; turn < 5; turn += 1) await Promise.resolve();
+    return on;
+  };
+  const told = async (): Promise<Stage> => {
+    const on = await underWay();
+    await on.releases.end(on.canary(), rolledBack);
+    await on.releases.written(on.outcomes.at(-1) as Outcome, commit('d'));
+    return on;
+  };
+
+  it('goes at the first look at Git', async () => {
+    expect(recordOf(await again(await told()))).toBeUndefined();
+  });
+
+  it('stays while the cluster has its Canary', async () => {
+    expect(recordOf(await again(await told(), true))).toBeDefined();
+  });
+
+  it('stays until its outcome is in Git', async () => {
+    const before = await underWay();
+    await before.releases.end(before.canary(), rolledBack);
+    const on = await again(before);
+    expect(recordOf(on)).toBeDefined();
+    await on.releases.written(on.outcomes.at(-1) as Outcome, commit('f'));
+    for (let turn = 0; turn < 5; turn += 1) await Promise.resolve();
+    expect(recordOf(on)).toBeUndefined();
+  });
+});
+
 describe('records that the agent has no right to read, as after an upgrade without its new role', () => {
   const begin = () => {
     const cluster = createMemoryCluster(() => 0);
