@@ -1,6 +1,14 @@
 import { deciding, wakes } from '../canary/decide.ts';
 import { gatesOf } from '../canary/gates.ts';
-import { type Answer, type DecideSettings, type Decision, questionKey, type Step } from '../canary/types.ts';
+import {
+  type Answer,
+  type CanarySpec,
+  type CanaryStatus,
+  type DecideSettings,
+  type Decision,
+  questionKey,
+  type Step,
+} from '../canary/types.ts';
 import { createAsking } from './asking.ts';
 import { isJudging, restMs } from './cadence.ts';
 import type { Deps } from './deps.ts';
@@ -41,13 +49,19 @@ interface World {
   readonly goOn: () => Step;
 }
 
+/** The step that followed from the answers is taken, and its status alone got lost: the share that users have now is judged by others. */
+function isLedOn({ ledTo }: Memory, spec: CanarySpec, status: CanaryStatus, { seen }: Observed): boolean {
+  if (spec.analysis.strategy.kind !== 'canary' || ledTo === undefined) return false;
+  return ledTo > status.canaryWeight && seen.split?.canaryWeight === ledTo;
+}
+
 export function createReach({ deps, views, look, desiredReplicas, decideSettings, signal }: ReachOptions): Reach {
   const { clock } = deps;
   const ask = createAsking(deps, views);
   return async ({ spec, status, router, canary }, memory) => {
     const { intervalMs } = spec.analysis;
     const leftToRestMs = restMs(memory.judged, intervalMs, clock.elapsed());
-    const begun = leftToRestMs === undefined ? undefined : memory.judged?.answers;
+    let begun = leftToRestMs === undefined ? undefined : memory.judged?.answers;
     const judging = new Map(begun);
     const answers = new Map(begun);
     const { gateOpened: isGateOpened } = memory;
@@ -68,6 +82,13 @@ export function createReach({ deps, views, look, desiredReplicas, decideSettings
           isGateOpened,
         };
         const observed = await look(subject, memory, clock.now(), ofTick);
+        if (begun && isLedOn(memory, spec, status, observed)) {
+          begun = undefined;
+          judging.clear();
+          answers.clear();
+          round -= 1;
+          continue;
+        }
         last = { observed, changes, goOn: deciding(spec, status, observed.seen, decideSettings) };
       }
       const { seen, route, liveRoutes } = last.observed;
