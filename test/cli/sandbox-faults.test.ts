@@ -53,13 +53,12 @@ const speed = 4;
 /** What somebody outside sees of each fault: resolves to true where it is there. */
 const seen: Readonly<Record<FaultKind, (ground: Ground, clone: string) => Promise<boolean>>> = {
   'git-down': (ground) => fails(() => runGit(['ls-remote', ground.gitServer.repoUrl('config')]), /connect/),
-  'git-slow': async (ground) =>
-    (await lastsMs(() => runGit(['ls-remote', ground.gitServer.repoUrl('config')]))) >= 5_000 / speed,
+  'git-slow': (ground) => isSlow(() => runGit(['ls-remote', ground.gitServer.repoUrl('config')]), 5_000 / speed),
   'git-push-refused': (_, clone) => fails(() => push(clone), /protected/),
   'git-unauthorized': (ground) =>
     fails(() => runGit(['ls-remote', ground.gitServer.repoUrl('config')]), /username|401/i),
   'api-down': ({ sandbox }) => fails(() => fetch(`${sandbox.apiUrl}/version`), /fetch failed/),
-  'api-slow': async ({ sandbox }) => (await lastsMs(() => fetch(`${sandbox.apiUrl}/version`))) >= 2_000 / speed,
+  'api-slow': ({ sandbox }) => isSlow(() => fetch(`${sandbox.apiUrl}/version`), 2_000 / speed),
   'api-429': async ({ sandbox }) => {
     const { status, headers } = await fetch(`${sandbox.apiUrl}/version`);
     return status === 429 && headers.get('retry-after') === '1';
@@ -81,10 +80,14 @@ async function fails(run: () => Promise<unknown>, how: RegExp): Promise<boolean>
   }
 }
 
-async function lastsMs(run: () => Promise<unknown>): Promise<number> {
-  const startedMs = performance.now();
-  await run();
-  return performance.now() - startedMs;
+/** Never quicker than so. A busy machine may make one call slow, and not each of them. */
+async function isSlow(run: () => Promise<unknown>, ms: number): Promise<boolean> {
+  for (let tries = 0; tries < 3; tries += 1) {
+    const startedMs = performance.now();
+    await run();
+    if (performance.now() - startedMs < ms) return false;
+  }
+  return true;
 }
 
 async function push(clone: string): Promise<void> {

@@ -63,11 +63,13 @@ describe('ancestry', () => {
         return new Map([...all].slice(-depth));
       },
     });
+    // In the process's own processor time: what others take of the machine is not its doing.
     let longestMs = 0;
-    let last = performance.now();
+    let last = process.cpuUsage();
     const timer = setInterval(() => {
-      longestMs = Math.max(longestMs, performance.now() - last);
-      last = performance.now();
+      const { user, system } = process.cpuUsage(last);
+      longestMs = Math.max(longestMs, (user + system) / 1_000);
+      last = process.cpuUsage();
     }, 5);
     const tip = commit(99_999);
     expect(await ancestry.has(commit(99_990), tip, never)).toBe(true);
