@@ -21,7 +21,8 @@ export default defineConfig({
     pool: 'forks',
     // No module keeps state, so test files may share them: to load all anew for each takes a quarter of the time.
     isolate: false,
-    maxWorkers: 4,
+    // Most of a scenario is waiting: two processors are busy with five of them.
+    maxWorkers: 5,
     sequence: { sequencer: LongFirst },
     teardownTimeout: 5_000,
     // Whole agents on a busy machine: what fails there once is tried once more, and shown as retried.
