@@ -2,13 +2,14 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openRepo } from '../../src/git/open-repo.ts';
 import { aPush, fetchTip, never, type OpenRepo, text } from '../helpers/git-fixture.ts';
-import { type HostileGit, on, orders, startHostileGit } from '../helpers/hostile-git.ts';
+import { on, orders } from '../helpers/hostile-git.ts';
+import { type HostileHost, startHostileHost } from '../helpers/hostile-host.ts';
 import { commitFiles, fsck, revParse, runGit, withTempDir } from '../helpers/temp-repo.ts';
 import { asRevision, type Revision } from '../../src/git/repo.ts';
 
 interface Host {
   readonly root: string;
-  readonly host: HostileGit;
+  readonly host: HostileHost;
   readonly path: string;
   readonly open: (mirror?: string) => Promise<OpenRepo>;
   /** Commits of `main`, oldest first. */
@@ -18,7 +19,7 @@ interface Host {
 /** A repository of 40 commits, so that a fresh mirror has little of its history. */
 async function withHost(run: (host: Host) => Promise<void>, options: { readonly protocolV2?: boolean } = {}) {
   await withTempDir(async (root) => {
-    const host = await startHostileGit(root, options);
+    const host = await startHostileHost(root, options);
     const opened: OpenRepo[] = [];
     try {
       const path = join(root, 'config.git');

@@ -2,7 +2,8 @@ import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { aCommit, aPush, fetchTip, type GitFixture, never, withGit } from '../helpers/git-fixture.ts';
-import { on, orders, send, startHostileGit } from '../helpers/hostile-git.ts';
+import { on, orders, send } from '../helpers/hostile-git.ts';
+import { startHostileHost } from '../helpers/hostile-host.ts';
 import { commitFiles, fsck, revParse, runGit, subjects } from '../helpers/temp-repo.ts';
 
 async function addHook({ path }: GitFixture, name: string, script: string): Promise<void> {
@@ -159,7 +160,7 @@ describe('a push against a real server', () => {
 
   it('is unknown while what the server calls done is not seen there, and has landed when others pushed on top', () =>
     withGit(async ({ path, open }) => {
-      const host = await startHostileGit(join(path, '..'));
+      const host = await startHostileHost(join(path, '..'));
       try {
         const repo = await open('mirror', { url: `${host.url}/config.git` });
         const base = await fetchTip(repo);

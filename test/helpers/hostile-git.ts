@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { FLUSH, pktLine, readPackets, textOf } from '../../src/git/pkt-line.ts';
 import { runBackend } from '../../src/sandbox/git-backend.ts';
@@ -26,24 +26,21 @@ export interface GitAnswer {
 export type Order = (ordered: Ordered) => boolean | Promise<boolean>;
 
 export interface HostileGit {
-  readonly url: string;
   /** What it does with each request from now on; undefined: all as real Git does. */
-  order(order: Order | undefined): void;
+  readonly order: (order: Order | undefined) => void;
   /** Calls since the start, oldest first. */
   readonly calls: readonly GitCall[];
-  stop(): Promise<void>;
 }
 
 /** Real `git http-backend` that lies, stalls and breaks on order. `protocolV2` false: it speaks only the old protocol. */
-export async function startHostileGit(
-  root: string,
-  { protocolV2 = true }: { readonly protocolV2?: boolean } = {},
-): Promise<HostileGit> {
-  const sockets = new Set<Socket>();
+export function createHostileGit(
+  rootNow: () => string,
+  protocolV2: boolean,
+): HostileGit & { answer: (request: IncomingMessage, response: ServerResponse) => void } {
   const calls: GitCall[] = [];
   let ordered: Order | undefined;
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const call = callOf(request);
+    const [call, root] = [callOf(request), rootNow()];
     calls.push(call);
     let read: Promise<Buffer> | undefined;
     const body = (): Promise<Buffer> => (read ??= bodyOf(request));
@@ -61,25 +58,12 @@ export async function startHostileGit(
       onBytesOut: () => undefined,
     });
   };
-  const server = createServer((request, response) => {
-    handle(request, response).catch(() => response.destroy());
-  });
-  server.on('connection', (socket) => {
-    sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket));
-  });
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    answer: (request, response) => void handle(request, response).catch(() => response.destroy()),
     order: (next) => {
       ordered = next;
     },
     calls,
-    stop: () =>
-      new Promise((done) => {
-        server.close(() => done());
-        for (const socket of sockets) socket.destroy();
-      }),
   };
 }
 
@@ -217,3 +201,43 @@ export const orders = {
       return true;
     },
 } as const;
+
+/** Names a tip that nobody has. */
+const wrongTip: Order = async (ordered) => {
+  if (ordered.call !== 'fetch' || !(await ordered.body()).includes('command=ls-refs')) return false;
+  const invent = (body: Buffer): Buffer =>
+    Buffer.from(
+      body.toString('latin1').replaceAll(/[0-9a-f]{40}(?= refs\/heads\/)/g, '1234567890'.repeat(4)),
+      'latin1',
+    );
+  return orders.changed((answer) => ({ ...answer, body: invent(answer.body) }))(ordered);
+};
+
+/** Each kind of harm that passes with the next request. */
+export const harms: readonly (readonly [string, Order])[] = [
+  ['502', orders.status(502)],
+  ['503', orders.status(503, { 'retry-after': '1' })],
+  ['401', orders.status(401)],
+  ['404', orders.status(404)],
+  ['a login page', orders.login],
+  ['a reset', orders.reset],
+  ['an answer that breaks off', orders.cut(150)],
+  ['an answer that ends early', orders.cut(150, true)],
+  ['an answer by drops', orders.drip(200, 2)],
+  ['a temporary redirect to nowhere', orders.status(302, { location: 'http://127.0.0.1:9/config.git' })],
+  ['zeros', ({ response }) => (response.end(Buffer.alloc(100_000)), true)],
+  ['a lie about the push', on(['push'], orders.done)],
+  ['a tip that nobody has', wrongTip],
+];
+
+/** Does one harm after the other, to as many of the requests as `isHarmed` says; `done` counts them by name. */
+export function inTurn(isHarmed: () => boolean, done: Map<string, number>): Order {
+  let next = 0;
+  return async (ordered) => {
+    if (!isHarmed()) return false;
+    const [name, order] = harms[(next += 1) % harms.length] ?? ['', () => false];
+    const isDone = await order(ordered);
+    if (isDone) done.set(name, (done.get(name) ?? 0) + 1);
+    return isDone;
+  };
+}

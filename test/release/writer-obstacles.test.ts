@@ -1,7 +1,8 @@
 import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type HostileGit, on, type Order, orders, startHostileGit } from '../helpers/hostile-git.ts';
+import { on, type Order, orders } from '../helpers/hostile-git.ts';
+import { type HostileHost, startHostileHost } from '../helpers/hostile-host.ts';
 import { fsck, lines, runGit } from '../helpers/temp-repo.ts';
 import { appTree, deploymentText } from './a-config-repo.ts';
 import { type RunningWriter, type Shop, withShop } from './a-shop.ts';
@@ -12,16 +13,16 @@ const soon = { timeout: 20_000, interval: 20 };
 
 interface Trouble {
   readonly shop: Shop;
-  readonly host: HostileGit;
+  readonly host: HostileHost;
   readonly running: RunningWriter;
 }
 /** Gives what takes it away again. */
-type Obstacle = (shop: Shop, host: HostileGit) => Promise<() => Promise<unknown>>;
+type Obstacle = (shop: Shop, host: HostileHost) => Promise<() => Promise<unknown>>;
 
 /** Two promotions and a rollback that come at once. */
 async function withTrouble(obstacle: Obstacle, run: (trouble: Trouble) => Promise<void>): Promise<void> {
   await withShop(apps, async (shop) => {
-    const host = await startHostileGit(join(shop.path, '..'));
+    const host = await startHostileHost(join(shop.path, '..'));
     try {
       const changed = names.map((name) => [`${name}/deployment.yaml`, deploymentText({ name, image: `${name}:2` })]);
       const judged = await shop.push(Object.fromEntries(changed) as Record<string, string>);
@@ -179,7 +180,7 @@ describe('a host that loses sight of the repository while a revert is made', () 
     ['a login page', orders.login],
   ])('%s: nothing follows from it, and the revert goes back to what was there', (_, order) =>
     withShop(apps, async (shop) => {
-      const host = await startHostileGit(join(shop.path, '..'));
+      const host = await startHostileHost(join(shop.path, '..'));
       try {
         const text = (tag: string, replicas: number): Record<string, string> => ({
           'a/deployment.yaml': deploymentText({ name: 'a', image: `a:${tag}`, replicas }),

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
+import { createHostileGit, type HostileGit } from './hostile-git.ts';
 
 /** What must reach nobody: it stands in whatever is answered. */
 export const strangersWord = 'topsecret';
@@ -26,6 +27,8 @@ export const orders = [
 ] as const;
 export type OrderName = (typeof orders)[number];
 
+const path = (order: string): string => order.replaceAll(' ', '-');
+
 export interface HostileServer {
   /** For somebody who asks it to behave so: base of a metrics server, a webhook, an alert receiver. */
   urlOf(order: OrderName | 'behaves'): string;
@@ -35,50 +38,85 @@ export interface HostileServer {
   readonly asked: ReadonlyMap<string, number>;
   /** Who came by a redirect that is not to be followed. */
   readonly strays: readonly string[];
+}
+
+/** What `order` says is for Git. */
+export interface HostileHost extends HostileGit {
+  /** Base of the repositories' URLs. */
+  readonly url: string;
+  /** Folder with the bare repositories. */
+  repositories: string;
+  /** GET is a question to Prometheus, POST a webhook or an alert. What it does is told by the first part of the path. */
+  readonly web: HostileServer;
   stop(): Promise<void>;
 }
 
-const path = (order: string): string => order.replaceAll(' ', '-');
-
-/** Plain HTTP on loopback: GET is a question to Prometheus, POST a webhook or an alert. What it does is told by the first part of the path. */
-export async function startHostileServer(): Promise<HostileServer> {
+/**
+ * One double of all servers that others run: a Git server, a metrics server, a receiver of webhooks and of alerts; each does harm on order.
+ * Plain HTTP on one port of loopback.
+ */
+export async function startHostileHost(
+  repositories = '',
+  { protocolV2 = true }: { readonly protocolV2?: boolean } = {},
+): Promise<HostileHost> {
   const sockets = new Set<Socket>();
   const timers = new Set<NodeJS.Timeout>();
   const asked = new Map<string, number>();
   const strays: string[] = [];
-  const other = await listening((request, response) => {
-    strays.push(`${request.method} ${JSON.stringify(request.headers)}`);
-    response.end(strangersWord);
-  }, sockets);
-  const front = await listening((request, response) => {
+  const git = createHostileGit(() => host.repositories, protocolV2);
+  const other = await listening(
+    whole((request, response) => {
+      strays.push(`${request.method} ${JSON.stringify(request.headers)}`);
+      response.end(strangersWord);
+    }),
+    sockets,
+  );
+  const serve = whole((request, response) => {
     const name = orders.find((order) => request.url?.startsWith(`/${path(order)}/`));
-    if (!server.isHostile || name === undefined) return behave(request, response);
+    if (!web.isHostile || name === undefined) return behave(request, response);
     asked.set(name, (asked.get(name) ?? 0) + 1);
     doHarm(name, request, response, { timers, elsewhere: other.url });
-  }, sockets);
-  const server: HostileServer = {
+  });
+  const front = await listening(
+    (request, response) => (/^\/[^/]+\.git\//.test(request.url ?? '') ? git.answer : serve)(request, response),
+    sockets,
+  );
+  const web: HostileServer = {
     urlOf: (order) => `${front.url}/${path(order)}/${strangersWord}`,
     isHostile: false,
     asked,
     strays,
+  };
+  const host: HostileHost = {
+    repositories,
+    url: front.url,
+    order: git.order,
+    calls: git.calls,
+    web,
     async stop() {
       for (const timer of timers) clearInterval(timer);
       for (const socket of sockets) socket.destroy();
       await Promise.all([front.close(), other.close()]);
     },
   };
-  return server;
+  return host;
 }
 
-async function listening(
-  answer: (request: IncomingMessage, response: ServerResponse) => void,
-  sockets: Set<Socket>,
-): Promise<{ url: string; close(): Promise<void> }> {
+type Answer = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** Answers when all has been said. */
+const whole =
+  (answer: Answer): Answer =>
+  (request, response) => {
+    request.resume();
+    request.once('end', () => answer(request, response));
+  };
+
+async function listening(answer: Answer, sockets: Set<Socket>): Promise<{ url: string; close(): Promise<void> }> {
   const server = createServer((request, response) => {
     request.on('error', () => undefined);
     response.on('error', () => undefined);
-    request.resume();
-    request.once('end', () => answer(request, response));
+    answer(request, response);
   });
   server.on('connection', (socket) => {
     sockets.add(socket);
