@@ -7,7 +7,7 @@ export function settingsHelp(): string {
     '',
     'Every setting is a flag, an environment variable or a line of the settings file; the first that names it wins.',
     '  --config <file>',
-    '      settings file: flat YAML with the names of the flags, e.g. git-branch: main',
+    '      settings file: YAML with the names of the flags, e.g. git-branch: main; and tenants ("Security" in manifests/README.md)',
   ];
   let group = '';
   for (const entry of settings as readonly Setting[]) {
