@@ -120,6 +120,8 @@ class History {
       case 'pods':
         return stage.pods.down(happening.of, happening.are === 'down');
       case 'scale':
+        // Its pods answer for a moment longer than anybody counts on them.
+        if (happening.of === 'app' && happening.replicas === 0) this.stale(2_900);
         return stage.edit('Deployment', happening.of, (object) => ({
           ...object,
           spec: { ...(object['spec'] as Json), replicas: happening.replicas },
