@@ -21,8 +21,9 @@ export default defineConfig({
     pool: 'forks',
     // No module keeps state, so test files may share them: to load all anew for each takes a quarter of the time.
     isolate: false,
-    // Most of a scenario is waiting: two processors are busy with five of them.
-    maxWorkers: 5,
+    // Most of a scenario is waiting: two processors are busy with four of them, and each more loads all modules once more.
+    maxWorkers: 4,
+    globalSetup: ['test/temporary-folder.ts'],
     sequence: { sequencer: LongFirst },
     teardownTimeout: 5_000,
     // Whole agents on a busy machine: what fails there once is tried once more, and shown as retried.

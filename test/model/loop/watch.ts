@@ -120,6 +120,8 @@ export class Watch {
     const { stage, weight: before } = this;
     const { weight } = stage.routes;
     this.weight = weight;
+    // What was found good was found of fewer users.
+    if (weight > before) stage.passed = 0;
     // Routes that are given back lead to the apex Service, and that to the target.
     if (!this.isFresh || stage.canary?.metadata.deletionTimestamp !== undefined) return;
     const { pods } = stage;
@@ -257,8 +259,9 @@ const readBy = (reader: KubeObject | undefined, { kind, metadata }: KubeObject):
 const configKey = ({ kind, metadata }: KubeObject): ConfigKey =>
   kind === 'Secret' ? `secret/${metadata.name}` : `configmap/${metadata.name}`;
 const isConfig = ({ kind }: KubeObject): boolean => kind === 'ConfigMap' || kind === 'Secret';
-const isJudged = (object: KubeObject): boolean =>
-  (object.kind === 'Deployment' || isConfig(object)) && !object.metadata.name.endsWith('-primary');
+const isJudged = ({ kind, metadata: { name } }: KubeObject): boolean =>
+  (kind === 'Deployment' || kind === 'ConfigMap' || (kind === 'Secret' && !name.startsWith('serin-release-'))) &&
+  !name.endsWith('-primary');
 const contentOf = (object: KubeObject | undefined): unknown =>
   object?.kind === 'Deployment' ? at(object, 'spec', 'template') : object?.['data'];
 export const phaseOf = (canary: KubeObject | undefined): string => (canary ? parseStatus(canary).phase : 'gone');
