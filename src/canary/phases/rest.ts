@@ -125,5 +125,7 @@ function heal(stage: Stage): void {
     putToSleep(stage);
     update(stage, { canaryWeight: 0 });
     log(stage, `${names.primary} is ready, ${names.target} gets no more traffic`);
+  } else if (weight > 0) {
+    stage.draft.notice = `${names.target} has ${weight} percent of the users, and no release is under way: ${names.primary} is not ready to take them back. They stay until it is`;
   }
 }

@@ -190,6 +190,8 @@ export class Stage {
   readonly outcomes: Outcome[] = [];
   /** Texts of the Canary's events, oldest first. */
   readonly told: string[] = [];
+  /** What the agent tells of a Canary beside its steps: what people have to know, and refusals. */
+  readonly noted: string[] = [];
   metrics: Metrics = 'good';
   /** Its answers take so long. */
   metricsLateMs = 0;
@@ -331,6 +333,10 @@ export class Stage {
       run: (effect, context, stop) => {
         if (effect.kind === 'event') this.told.push(effect.event.message);
         return effects.run(effect, context, stop);
+      },
+      tell: (canary, spec, said) => {
+        this.noted.push(said.message);
+        effects.tell(canary, spec, said);
       },
     };
     const phases = new Map<string, Phase>();

@@ -10,7 +10,7 @@ import type { KubeObject } from '../../../src/manifest/types.ts';
 import type { Outcome } from '../../../src/release/types.ts';
 import { canaryManager } from '../../../src/agent/writes.ts';
 import { Broken } from '../invariants.ts';
-import type { Happening } from './happenings.ts';
+import { half, type Happening } from './happenings.ts';
 import type { Written } from './memory-cluster.ts';
 import { imageOf } from './pods.ts';
 import { intervalMs, neighbour, type Stage } from './stage.ts';
@@ -233,12 +233,14 @@ export function holdAtRest(stage: Stage): void {
   const { cluster, pods, status, routes, tip } = stage;
   hold('it ends', resting.includes(status.phase), () => `it rests in ${status.phase}`);
   hold('right end', pods.serving('app-primary') > 0, () => 'nobody serves');
+  const image = imageOf(cluster.peek('Deployment', 'app-primary'));
+  // One that never gets all its pods is not given users whom somebody else has led away, and people are told.
+  const isTold = image === `app:${half}` && stage.noted.some((text) => text.includes('is not ready to take them back'));
   hold(
     'right end',
-    routes.weight === 0 && !routes.isMirrored,
+    (routes.weight === 0 || isTold) && !routes.isMirrored,
     () => `${routes.weight} percent, ${String(routes.isMirrored)}`,
   );
-  const image = imageOf(cluster.peek('Deployment', 'app-primary'));
   hold('right end', image === `app:${tip.says.version}`, () => `${tip.says.version} is in Git, ${image} runs`);
   for (const [kind, name, key, text] of [
     ['ConfigMap', 'config', 'text', `${tip.says.text}`],
