@@ -62,7 +62,7 @@ export function refusal(name: string, { status }: HttpResponse, said?: string): 
 }
 
 /** Whether the same request may be answered later. */
-export function isPassing(status: number): boolean {
+function isPassing(status: number): boolean {
   return status >= 500 || status === 429 || status === 408;
 }
 

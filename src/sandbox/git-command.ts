@@ -18,13 +18,7 @@ const settings: Readonly<Record<string, string>> = {
   LC_ALL: 'C',
 };
 
-/** A git command line that sees no configuration of the user or machine and no repository of a surrounding hook. */
-export function hermeticGit(variables: readonly string[] = []): readonly [string, ...string[]] {
-  const set = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
-  return ['env', ...unset.flatMap((name) => ['-u', name]), ...set, ...variables, 'git'];
-}
-
-/** The same as an environment, which spares a process where git is spawned directly. */
+/** An environment for git in which it sees no configuration of the user or machine and no repository of a surrounding hook. */
 export function hermeticEnvironment(variables: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(([name]) => !unset.includes(name));
   return { ...Object.fromEntries(inherited), ...settings, ...variables };

@@ -22,8 +22,8 @@ export interface SshConnection {
   /** False: it has ended, is to end, or is old. */
   readonly isUsable: boolean;
   /**
-   * Runs a command, few at a time, and gives its channel, and whether the connection still stands; `use` resolves when nothing more is wanted of it. Rejects with GIT_UNREACHABLE of the phase
-   * `connect` where the command cannot be begun.
+   * Runs a command, few at a time, and gives its channel, and whether the connection still stands; `use` resolves when nothing more is
+   * wanted of it. Rejects with GIT_UNREACHABLE of the phase `connect` where the command cannot be begun.
    */
   run<T>(
     command: string,
@@ -130,6 +130,7 @@ function signIn(client: Client, socket: Socket, { address, access, key, trust, s
         unreachable(host, `it did not greet and sign in over SSH within ${(2 * access.connectTimeoutMs) / 1000} s`),
       );
     const timer = setTimeout(tooLate, 2 * access.connectTimeoutMs);
+    if (signal.aborted) return abort();
     signal.addEventListener('abort', abort, { once: true });
     client.once('ready', () => settle());
     client.once('error', (error: Error & { level?: string }) =>
