@@ -155,7 +155,7 @@ async function findTemplate(
     };
     // Address and credentials are looked at here, so that their fault is told as the template's.
     if (provider.secretKeys && !credentials)
-      throw new AgentError('CANARY_INVALID', `a secretRef with the key ${provider.secretKeys.join(' and ')} is needed`);
+      throw new AgentError('CANARY_INVALID', `a secretRef with ${provider.secretKeys.join(' and ')} is needed`);
     provider.check(target);
     return { provider, target, query, where };
   } catch (error) {

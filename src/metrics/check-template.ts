@@ -49,7 +49,7 @@ export function metricTemplateProblems(template: KubeObject): readonly TemplateP
     const found = metricProviderFor(type);
     found.check({ address: address || (found.address ?? '') });
     if (found.secretKeys && secretRef === undefined) {
-      const message = `is missing: ${type} needs a Secret with the key ${found.secretKeys.join(' and ')}`;
+      const message = `is missing: ${type} needs a Secret with ${found.secretKeys.join(' and ')}`;
       problems.push({ field: 'spec.provider.secretRef', message });
     }
   } catch (error) {

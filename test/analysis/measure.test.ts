@@ -233,7 +233,7 @@ describe('metrics with a template', () => {
     [
       'no secret where one is needed',
       { template: template({ provider: { type: 'datadog' }, query: 'x' }) },
-      'Metric template lost-percentage.tpl provider datadog error: a secretRef with the key datadog_api_key and datadog_application_key is needed',
+      'Metric template lost-percentage.tpl provider datadog error: a secretRef with datadog_api_key and datadog_application_key is needed',
     ],
     [
       'no address',

@@ -31,7 +31,7 @@ describe('metricTemplateProblems', () => {
     expect(problems({ provider: { type: 'datadog' }, query: 'avg:x{*}' })).toEqual([
       {
         field: 'spec.provider.secretRef',
-        message: 'is missing: datadog needs a Secret with the key datadog_api_key and datadog_application_key',
+        message: 'is missing: datadog needs a Secret with datadog_api_key and datadog_application_key',
       },
     ]);
     expect(problems({ provider: { type: 'datadog', secretRef: { name: 'keys' } }, query: 'avg:x{*}' })).toEqual([]);
