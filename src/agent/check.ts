@@ -91,13 +91,13 @@ export function* checking(
   const around = surroundingsOf(manifests, apps, settings.selectorLabels ?? defaultSelectorLabels);
   const tell = (manifest: Manifest, findings: readonly Finding[], canary?: Problem['canary']): void => {
     if (findings.length === 0) return;
-    const { path, line } = manifest.source;
+    const { path, line } = manifest.origin;
     const { kind, metadata } = manifest.object;
     for (const { field, message, hint, severity } of findings) {
       problems.push({
         severity: severity ?? 'error',
         path,
-        line: lineOf(manifest.source, field) ?? line,
+        line: lineOf(manifest.origin, field) ?? line,
         message: `${kind} ${metadata.namespace ?? ''}/${metadata.name} ${field}: ${message}`,
         ...(hint === undefined ? {} : { hint }),
         ...(canary === undefined ? {} : { canary }),
@@ -128,7 +128,7 @@ export function* checking(
       tell(manifest, [
         {
           field: 'spec.targetRef',
-          message: `the same target belongs to the Canary at ${other.source.path}:${other.source.line}`,
+          message: `the same target belongs to the Canary at ${other.origin.path}:${other.origin.line}`,
           hint: 'one target, one Canary',
         },
       ]);
@@ -139,7 +139,7 @@ export function* checking(
       tell(manifest, [
         {
           field: 'spec.service.name',
-          message: `the Services of this name belong to the Canary at ${namesake.source.path}:${namesake.source.line}`,
+          message: `the Services of this name belong to the Canary at ${namesake.origin.path}:${namesake.origin.line}`,
           hint: 'choose another name',
         },
       ]);

@@ -117,7 +117,7 @@ export function tryPart(object: KubeObject): void {
   const kind = targetKindOf(object.kind, object.apiVersion);
   configRefsOf(object);
   imagesOf(object);
-  contentOf(targets[kind].judged(object), [{ object, source: { path: '', document: 0, line: 1 } }]);
+  contentOf(targets[kind].judged(object), [{ object, origin: { renderer: 'plain', path: '', document: 0, line: 1 } }]);
 }
 
 function contentOf(judged: unknown, configs: readonly Manifest[]): string {

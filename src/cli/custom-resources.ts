@@ -23,7 +23,7 @@ export function checkCustomResources(
   const resolve: Resolve = (schema) => schema;
   const fields = fieldsOf(told);
   return manifests.flatMap((manifest) => {
-    const { object, source } = manifest;
+    const { object, origin } = manifest;
     const schema = schemas.get(`${object.apiVersion}/${object.kind}`);
     if (!schema) return [];
     const draft = prune(schema, object, { resolve, custom: true, unknown: [] }) as Json;
@@ -34,8 +34,8 @@ export function checkCustomResources(
         const place = field === '<nil>' ? '' : field;
         const problem: Problem = {
           severity: 'error',
-          path: source.path,
-          line: lineOf(source, place) ?? source.line,
+          path: origin.path,
+          line: lineOf(origin, place) ?? origin.line,
           message: `${nameOf(refOf(object))} ${place}: its definition refuses it: ${shortened(message)}`,
         };
         return isTold(place, fields.get(nameOf(refOf(object))) ?? []) ? [] : [problem];

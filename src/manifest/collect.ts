@@ -46,7 +46,11 @@ export function readObjects(value: unknown, place: DocumentPlace): FoundObjects 
     else {
       const odd = oddName(candidate);
       if (odd) problems.push({ severity: 'error', path, line, ...odd });
-      else manifests.push({ object: tidied(candidate as KubeObject), source: { path, document, line } });
+      else
+        manifests.push({
+          object: tidied(candidate as KubeObject),
+          origin: { renderer: 'plain', path, document, line },
+        });
     }
     if (escaped && !open) problems.push({ severity: 'warning', path, ...escape(candidate, escaped, line, place) });
   };

@@ -11,7 +11,7 @@ export function faultOf(manifest: Manifest, work: () => void): Problem | undefin
     work();
     return undefined;
   } catch (error) {
-    const { path, line } = manifest.source;
+    const { path, line } = manifest.origin;
     const message = `${nameOf(refOf(manifest.object))} cannot be worked on: ${messageOf(error).slice(0, 300)}`;
     return { severity: 'error', path, line, message, hint };
   }

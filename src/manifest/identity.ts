@@ -48,7 +48,7 @@ export function* leavingOutDuplicates(
     }
     doubled.add(key);
     const place = placeOf(key);
-    if (known.source.path !== place && manifest.source.path === place) chosen.set(key, manifest);
+    if (known.origin.path !== place && manifest.origin.path === place) chosen.set(key, manifest);
   }
   if (doubled.size === 0) return { manifests: all, problems: [] };
   const manifests: Manifest[] = [];
@@ -61,8 +61,8 @@ export function* leavingOutDuplicates(
       manifests.push(manifest);
       continue;
     }
-    const { path, line } = manifest.source;
-    const place = `${counts.source.path}:${counts.source.line}`;
+    const { path, line } = manifest.origin;
+    const place = `${counts.origin.path}:${counts.origin.line}`;
     const message = `${nameOf(refOf(manifest.object))} is defined a second time; the first is ${place}`;
     problems.push({ severity: 'error', path, line, message, hint: 'only the first is applied: remove one of them' });
   }

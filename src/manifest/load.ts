@@ -155,7 +155,7 @@ export function* loadingTree(
   const all = [...areas.values()];
   const found = all.flatMap(({ manifests }) => manifests);
   // By path, whoever's they are.
-  if (areas.size > 1) found.sort(({ source: a }, { source: b }) => (a.path === b.path ? 0 : a.path < b.path ? -1 : 1));
+  if (areas.size > 1) found.sort(({ origin: a }, { origin: b }) => (a.path === b.path ? 0 : a.path < b.path ? -1 : 1));
   const unreadablePaths = new Set(all.flatMap((area) => area.unreadablePaths));
   const strays = new Map(all.flatMap((area) => [...area.strays]));
   const mayStandIn = (path: string): boolean => unreadablePaths.has(path) || strays.has(path);
@@ -182,10 +182,10 @@ function withoutTaken(
   if (!tenancy || !placeOf) return { manifests, problems: [] };
   const problems: Problem[] = [];
   const left = manifests.filter((manifest) => {
-    const { object, source } = manifest;
+    const { object, origin } = manifest;
     const place = placeOf(identityOf(object));
-    if (place === undefined || place === source.path || !mayStandIn(place)) return true;
-    if (areaOf(place, settings) === areaOf(source.path, settings)) return true;
+    if (place === undefined || place === origin.path || !mayStandIn(place)) return true;
+    if (areaOf(place, settings) === areaOf(origin.path, settings)) return true;
     const message = `${nameOf(refOf(object))} came from ${place}, of another tenant, which cannot be read now`;
     problems.push(problemOf(manifest, { message, hint: 'it stays as it is until that file can be read' }));
     return false;
@@ -216,8 +216,8 @@ function* loadingArea(paths: readonly string[], files: LoadCache, settings: Load
   const strays = new Map<string, Stray>();
   const elsewhere = new Map<string, Elsewhere>();
   const note = (path: string, why: Omit<Stray, 'line'>, keyOf: (ref: ObjectRef) => string): void => {
-    for (const { object, source } of files.get(path)?.parsed.manifests ?? [])
-      elsewhere.set(keyOf(refOf(object)), { path, line: source.line, ...why });
+    for (const { object, origin } of files.get(path)?.parsed.manifests ?? [])
+      elsewhere.set(keyOf(refOf(object)), { path, line: origin.line, ...why });
   };
   const leaveOut = (path: string, why: Omit<Stray, 'line'>, keyOf: (ref: ObjectRef) => string): void => {
     strays.set(path, { line: 1, ...why });

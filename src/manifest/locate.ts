@@ -1,9 +1,9 @@
 import { type Document, isNode, isSeq, LineCounter } from 'yaml';
 import { readYaml } from './read-yaml.ts';
-import type { Source } from './types.ts';
+import type { Origin } from './types.ts';
 
 /** One-based line of a field of an object; undefined where it cannot be told. */
-export type LineFinder = (source: Source, field: string) => number | undefined;
+export type LineFinder = (origin: Origin, field: string) => number | undefined;
 
 /**
  * Lines of fields such as `spec.analysis.metrics[1].name` in files whose text is given by path (undefined: not known): the nearest parent's

@@ -30,7 +30,7 @@ export function* leavingOutRefused(manifests: readonly Manifest[], bounds: Bound
       continue;
     }
     refused.push(manifest);
-    const key = JSON.stringify([manifest.source.path, refusal.hint]);
+    const key = JSON.stringify([manifest.origin.path, refusal.hint]);
     const before = told.get(key);
     if (before) before.others += 1;
     else told.set(key, { manifest, refusal, others: 0 });
@@ -41,7 +41,7 @@ export function* leavingOutRefused(manifests: readonly Manifest[], bounds: Bound
 }
 
 /** Where it stands, for those who ask whether it is gone from Git. */
-export const refusedAt = ({ source: { path, line } }: Manifest): Elsewhere => ({
+export const refusedAt = ({ origin: { path, line } }: Manifest): Elsewhere => ({
   path,
   line,
   what: 'holds what may not be applied from it',
@@ -49,17 +49,17 @@ export const refusedAt = ({ source: { path, line } }: Manifest): Elsewhere => ({
 });
 
 /** Undefined: it may be applied. */
-export function refusalOf({ object, source }: Manifest, { tenancy, own }: Bounds): Refusal | undefined {
-  return (own && ownRefusal(object, own)) ?? tenancy?.refusal(object, source.path);
+export function refusalOf({ object, origin }: Manifest, { tenancy, own }: Bounds): Refusal | undefined {
+  return (own && ownRefusal(object, own)) ?? tenancy?.refusal(object, origin.path);
 }
 
 /** `others`: of the same file and for the same reason. */
-export function problemOf({ source }: Manifest, { message, hint }: Refusal, others = 0): Problem {
+export function problemOf({ origin }: Manifest, { message, hint }: Refusal, others = 0): Problem {
   const more = others === 0 ? '' : `, nor ${others === 1 ? 'is another object' : `are ${others} others`} of this file`;
   return {
     severity: 'error',
-    path: source.path,
-    line: source.line,
+    path: origin.path,
+    line: origin.line,
     message: `${message}: it is not applied${more}`,
     hint,
   };

@@ -39,16 +39,24 @@ export interface ObjectRef {
   readonly name: string;
 }
 
-/** Where a manifest stands: path from the repository's root, zero-based document in the file, one-based first line. */
-export interface Source {
+/** A line that people are shown: path from the repository's root, one-based line. */
+export interface Place {
   readonly path: string;
-  readonly document: number;
   readonly line: number;
+}
+
+/** Where an object comes from, so that a change of it can be written there. A kind of its own for each renderer. */
+export type Origin = PlainOrigin;
+
+/** The object is written in a file as it is: zero-based document in the file, first line of the object. */
+export interface PlainOrigin extends Place {
+  readonly renderer: 'plain';
+  readonly document: number;
 }
 
 export interface Manifest {
   readonly object: KubeObject;
-  readonly source: Source;
+  readonly origin: Origin;
 }
 
 /** One thing wrong with what stands in Git, ready to be shown: `apps/canary.yaml:14 spec.provider: unknown router "istoi"`. */

@@ -72,21 +72,21 @@ function isSamePlace(one: string, other: string): boolean {
 const longestMessage = 2_000;
 
 function problemOf(
-  { object, source }: Manifest,
+  { object, origin }: Manifest,
   { field, message, hint, severity }: Finding,
   lineOf: LineFinder | undefined,
 ): Problem {
   return {
     severity: severity ?? 'error',
-    path: source.path,
-    line: lineOf?.(source, field) ?? source.line,
+    path: origin.path,
+    line: lineOf?.(origin, field) ?? origin.line,
     message: `${nameOf(refOf(object))} ${field}: ${message}`.slice(0, longestMessage),
     ...(hint === undefined ? {} : { hint }),
   };
 }
 
 /** What is not done that annotations of other tools ask for, and objects that are not applied because of them. */
-export function hintProblems({ object, source: { path, line } }: Manifest): readonly Problem[] {
+export function hintProblems({ object, origin: { path, line } }: Manifest): readonly Problem[] {
   const { skip, told } = hintsOf(object);
   const texts = skip === undefined ? told : [skip];
   return texts.map((text) => ({ severity: 'warning', path, line, message: `${nameOf(refOf(object))} ${text}` }));
@@ -101,14 +101,14 @@ function missingNamespaces(manifests: readonly Manifest[]): readonly Problem[] {
     if (object.kind === 'Namespace' && object.apiVersion === 'v1') known.add(object.metadata.name);
   }
   const problems: Problem[] = [];
-  for (const { object, source } of manifests) {
+  for (const { object, origin } of manifests) {
     const { namespace } = object.metadata;
     if (namespace === undefined || known.has(namespace)) continue;
     known.add(namespace);
     problems.push({
       severity: 'warning',
-      path: source.path,
-      line: source.line,
+      path: origin.path,
+      line: origin.line,
       message: `${nameOf(refOf(object))}: Git does not create the namespace ${namespace}`,
       hint: 'commit a Namespace, or be sure that it exists',
     });

@@ -127,18 +127,18 @@ export function* revertPaths({
     const { byIdentity } = yield* indexed(tree);
     for (const key of keys) {
       const manifest = byIdentity.get(key);
-      if (manifest) paths.add(manifest.source.path);
+      if (manifest) paths.add(manifest.origin.path);
     }
   }
   const [old, , now] = trees;
   if (!old || !now) return paths;
   // What was deleted comes back beside what stood beside it, wherever that is now.
   const gone = before.documents.filter(({ object }) => !indexes.get(now)?.byIdentity.has(identityOf(object)));
-  const places = new Set(gone.map(({ source }) => source.path));
+  const places = new Set(gone.map(({ origin }) => origin.path));
   if (places.size === 0) return paths;
-  for (const { object, source } of old.manifests) {
-    if (!places.has(source.path)) continue;
-    for (const { source: here } of indexes.get(now)?.byName.get(object.metadata.name) ?? []) paths.add(here.path);
+  for (const { object, origin } of old.manifests) {
+    if (!places.has(origin.path)) continue;
+    for (const { origin: here } of indexes.get(now)?.byName.get(object.metadata.name) ?? []) paths.add(here.path);
   }
   return paths;
 }
@@ -161,7 +161,7 @@ function* indexed(tree: RenderedTree): Steps<TreeIndex> {
   for (const [at, manifest] of tree.manifests.entries()) {
     byIdentity.set(identityOf(manifest.object), manifest);
     append(byName, manifest.object.metadata.name, manifest);
-    append(byPath, manifest.source.path, manifest);
+    append(byPath, manifest.origin.path, manifest);
     if (at % 512 === 0) yield;
   }
   const index = { byIdentity, byName, byPath };
@@ -249,7 +249,7 @@ function mentions(value: unknown, name: string): boolean {
 
 function* pathsOf(keys: ReadonlySet<string>, tree: RenderedTree): Steps<readonly string[]> {
   const { byIdentity } = yield* indexed(tree);
-  const paths = [...keys].flatMap((key) => byIdentity.get(key)?.source.path ?? []);
+  const paths = [...keys].flatMap((key) => byIdentity.get(key)?.origin.path ?? []);
   return [...new Set(paths)].toSorted();
 }
 

@@ -105,7 +105,7 @@ async function applyOne(
   signal: AbortSignal,
 ): Promise<KubeObject> {
   const { object, shared, initialReplicas, hash } = action;
-  const cluster = writers.of(action.manifest.source.path);
+  const cluster = writers.of(action.manifest.origin.path);
   const ref = refOf(object);
   const last = drift.lastSent(identityKey(ref));
   // What was there before matters only where somebody else has a part of it, and not where that was so already.
@@ -299,10 +299,10 @@ const isNo = (error: unknown): boolean => {
 
 const isMissing = (error: unknown): boolean => error instanceof AgentError && error.details['status'] === 404;
 
-export function failureOf({ object, source }: Manifest, error: unknown, writers: Writers): Problem {
+export function failureOf({ object, origin }: Manifest, error: unknown, writers: Writers): Problem {
   const message = messageOf(error);
-  const hint = error instanceof AgentError ? hintOf(error, object, writers, source.path) : undefined;
-  return { severity: 'error', path: source.path, line: source.line, message, ...(hint === undefined ? {} : { hint }) };
+  const hint = error instanceof AgentError ? hintOf(error, object, writers, origin.path) : undefined;
+  return { severity: 'error', path: origin.path, line: origin.line, message, ...(hint === undefined ? {} : { hint }) };
 }
 
 function hintOf(

@@ -160,8 +160,8 @@ export function* planning(input: PlanInput): Generator<void, SyncPlan> {
   return { waves, unchanged, ignored, warnings, refused, ...planPrune(input) };
 }
 
-function refusal({ object, source }: Manifest, { field, message, hint }: Finding): Problem {
-  const { path, line } = source;
+function refusal({ object, origin }: Manifest, { field, message, hint }: Finding): Problem {
+  const { path, line } = origin;
   const text = `${nameOf(refOf(object))} ${field}: ${message}`;
   return { severity: 'error', path, line, message: text, ...(hint === undefined ? {} : { hint }) };
 }
@@ -177,8 +177,8 @@ function sizeKept(manifest: Manifest): Problem {
   );
 }
 
-function warningAt({ source }: Manifest, message: string, hint: string): Problem {
-  return { severity: 'warning', path: source.path, line: source.line, message, hint };
+function warningAt({ origin }: Manifest, message: string, hint: string): Problem {
+  return { severity: 'warning', path: origin.path, line: origin.line, message, hint };
 }
 
 interface ScaleTargetRef {

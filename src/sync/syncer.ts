@@ -323,11 +323,11 @@ async function straysOf(
 /** Objects that moved to another file without a change are noted there. The same map where none did. */
 function withPaths(entries: Inventory['entries'], manifests: readonly Manifest[]): Inventory['entries'] {
   let moved: Map<string, InventoryEntry> | undefined;
-  for (const { object, source } of manifests) {
+  for (const { object, origin } of manifests) {
     const known = entries.get(identityOf(object));
-    if (known === undefined || known.path === source.path) continue;
+    if (known === undefined || known.path === origin.path) continue;
     moved ??= new Map(entries);
-    moved.set(identityOf(object), { ...known, path: source.path });
+    moved.set(identityOf(object), { ...known, path: origin.path });
   }
   return moved ?? entries;
 }
@@ -336,12 +336,12 @@ function withPaths(entries: Inventory['entries'], manifests: readonly Manifest[]
 function withNoted(entries: Inventory['entries'], actions: readonly ApplyAction[]): Inventory['entries'] {
   const isKnown = ({ object, manifest }: ApplyAction): boolean => {
     const known = entries.get(identityOf(object));
-    return known?.path === manifest.source.path && known.ref.apiVersion === object.apiVersion;
+    return known?.path === manifest.origin.path && known.ref.apiVersion === object.apiVersion;
   };
   if (actions.every(isKnown)) return entries;
   const noted = new Map(entries);
   for (const { object, manifest } of actions)
-    noted.set(identityOf(object), { ref: refOf(object), path: manifest.source.path });
+    noted.set(identityOf(object), { ref: refOf(object), path: manifest.origin.path });
   return noted;
 }
 
@@ -419,7 +419,7 @@ function withElsewhere(
 ): ReadonlyMap<string, AreaOfTree> {
   const next = new Map(areas);
   for (const manifest of refused) {
-    const area = areaOfPath(manifest.source.path);
+    const area = areaOfPath(manifest.origin.path);
     const { unreadableText = '', elsewhere = new Map<string, Elsewhere>() } = next.get(area) ?? {};
     const here = [identityOf(manifest.object), refusedAt(manifest)] as const;
     next.set(area, { unreadableText, elsewhere: new Map([...elsewhere, here]) });

@@ -12,7 +12,7 @@ const app = (name: string): App => ({
   id: { namespace: 'test', name },
   canary: {
     object: { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', metadata: { namespace: 'test', name } },
-    source: { path: `${name}.yaml`, document: 0, line: 1 },
+    origin: { renderer: 'plain', path: `${name}.yaml`, document: 0, line: 1 },
   },
   targetKind: 'Deployment',
   configs: [],

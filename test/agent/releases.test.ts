@@ -69,7 +69,7 @@ function stage(
     ...(onTold ? { onTold: (_key, message) => onTold(message) } : {}),
     signal: new AbortController().signal,
   });
-  const manifest: Manifest = { object: canary, source: { path: 'a.yaml', document: 0, line: 1 } };
+  const manifest: Manifest = { object: canary, origin: { renderer: 'plain', path: 'a.yaml', document: 0, line: 1 } };
   return {
     releases,
     outcomes,

@@ -8,7 +8,7 @@ import { rolloutState } from '../../src/canary/targets/deployment.ts';
 import { renderService, type ServiceInput } from '../../src/canary/services.ts';
 import { isComparableHash, templateHash } from '../../src/canary/template-hash.ts';
 import { parseCanary } from '../../src/canary/parse.ts';
-import type { KubeObject } from '../../src/manifest/types.ts';
+import type { KubeObject, Manifest } from '../../src/manifest/types.ts';
 import { decideSettings } from '../helpers/rollout.ts';
 
 interface Objects {
@@ -405,10 +405,12 @@ describe('names of content', () => {
         ...canary,
         spec: { targetRef: { kind: 'Deployment', name: 'app' }, analysis: { interval: change.interval ?? '10s' } },
       };
-      const manifests = [target, config, owner].map((object, document) => ({
-        object,
-        source: { path: 'a.yaml', document, line: 1 },
-      }));
+      const manifests = [target, config, owner].map(
+        (object, document): Manifest => ({
+          object,
+          origin: { renderer: 'plain', path: 'a.yaml', document, line: 1 },
+        }),
+      );
       const [found] = appsOf(manifests, 'default');
       if (!found) throw new Error('no app');
       return found;

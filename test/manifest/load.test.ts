@@ -74,7 +74,7 @@ status: {}
     const hpa = (version: string): string =>
       `apiVersion: autoscaling/${version}\nkind: HorizontalPodAutoscaler\nmetadata: { name: a }\n`;
     const { manifests, problems } = load({ 'b.yaml': `---\n${hpa('v2')}`, 'a.yaml': hpa('v1') });
-    expect(manifests.map(({ object, source }) => [object.apiVersion, source.path])).toEqual([
+    expect(manifests.map(({ object, origin }) => [object.apiVersion, origin.path])).toEqual([
       ['autoscaling/v1', 'a.yaml'],
     ]);
     expect(problems).toEqual([
@@ -168,8 +168,8 @@ status: {}
       const all = { ...settings, placeOf: () => place };
       const loaded = loadTree(tree, new Map(Object.entries(files)), undefined, all);
       expect(loaded.problems).toHaveLength(1);
-      expect(loaded.problems[0]?.path).not.toBe(loaded.manifests[0]?.source.path);
-      return loaded.manifests[0]?.source.path;
+      expect(loaded.problems[0]?.path).not.toBe(loaded.manifests[0]?.origin.path);
+      return loaded.manifests[0]?.origin.path;
     };
     expect(from()).toBe('a.yaml');
     expect(from('b.yaml')).toBe('b.yaml');

@@ -13,10 +13,10 @@ describe('parseManifests', () => {
   it('gives each document of a stream its place and first line', () => {
     const text = `# apps\n---\n${configMap('a')}---\n# nothing here\n---\n\n${configMap('b')}`;
     expect(
-      parseManifests('x.yaml', text).manifests.map(({ source, object }) => [object.metadata.name, source]),
+      parseManifests('x.yaml', text).manifests.map(({ origin, object }) => [object.metadata.name, origin]),
     ).toEqual([
-      ['a', { path: 'x.yaml', document: 0, line: 3 }],
-      ['b', { path: 'x.yaml', document: 2, line: 13 }],
+      ['a', { renderer: 'plain', path: 'x.yaml', document: 0, line: 3 }],
+      ['b', { renderer: 'plain', path: 'x.yaml', document: 2, line: 13 }],
     ]);
   });
 
@@ -39,7 +39,7 @@ items:
     metadata: { name: b }
 `;
     expect(
-      parseManifests('x.yaml', text).manifests.map(({ source, object }) => [object.metadata.name, source.line]),
+      parseManifests('x.yaml', text).manifests.map(({ origin, object }) => [object.metadata.name, origin.line]),
     ).toEqual([
       ['a', 4],
       ['b', 7],

@@ -21,7 +21,7 @@ function load(
   return loadTree(tree, new Map(Object.entries(files)), undefined, all);
 }
 const applied = ({ manifests }: LoadedTree): string[] =>
-  manifests.map(({ object, source }) => `${source.path} ${refKey(refOf(object))}`);
+  manifests.map(({ object, origin }) => `${origin.path} ${refKey(refOf(object))}`);
 const told = ({ problems }: LoadedTree): string[] =>
   problems
     .filter(({ severity }) => severity === 'error')

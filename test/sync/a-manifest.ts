@@ -24,7 +24,7 @@ const apiVersions: Readonly<Record<string, string>> = {
 
 export const aManifest = (text: string, extra: Record<string, unknown> = {}, path = 'apps/all.yaml'): Manifest => ({
   object: anObject(text, extra),
-  source: { path, document: 0, line: 1 },
+  origin: { renderer: 'plain', path, document: 0, line: 1 },
 });
 
 export const named = ({ kind, namespace, name }: ObjectRef): string =>

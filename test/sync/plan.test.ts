@@ -10,7 +10,7 @@ import { aConfigMap, aDeployment, aManifest, named } from './a-manifest.ts';
 const inventoryOf = (manifests: readonly Manifest[]): Inventory => ({
   revision: 'r',
   entries: new Map(
-    manifests.map(({ object, source }) => [identityKey(refOf(object)), { ref: refOf(object), path: source.path }]),
+    manifests.map(({ object, origin }) => [identityKey(refOf(object)), { ref: refOf(object), path: origin.path }]),
   ),
 });
 const appliedBy = (plan: SyncPlan): Map<string, string> =>

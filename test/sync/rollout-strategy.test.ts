@@ -122,7 +122,11 @@ describe('what is told of a field that can only be set at creation', () => {
     const object = { apiVersion, kind, metadata: { name: 'data' } };
     const error = new AgentError('CLUSTER_REFUSED', `apply ${kind} data: ${text}`, { details: { status: 422 } });
     const writers = createWriters(stage.cluster, undefined);
-    const { hint } = failureOf({ object, source: { path: 'data.yaml', document: 0, line: 1 } }, error, writers);
+    const { hint } = failureOf(
+      { object, origin: { renderer: 'plain', path: 'data.yaml', document: 0, line: 1 } },
+      error,
+      writers,
+    );
     expect(hint).toContain('would go with it');
     expect(hint).not.toContain('delete');
   });

@@ -22,7 +22,7 @@ const areaOf = (path: string): string => path.split('/')[0] ?? '';
 const inventoryOf = (manifests: readonly Manifest[]): Inventory => ({
   revision: 'r',
   entries: new Map(
-    manifests.map(({ object, source }) => [identityKey(refOf(object)), { ref: refOf(object), path: source.path }]),
+    manifests.map(({ object, origin }) => [identityKey(refOf(object)), { ref: refOf(object), path: origin.path }]),
   ),
 });
 const many = (tenant: string, count: number): Manifest[] =>

@@ -55,7 +55,7 @@ async function compare(repo: GitRepo, bare: string, native: string, signal: Abor
     const before = performance.now();
     const plan = await follower.follow();
     ours.push(performance.now() - before);
-    const applied = plan.waves.flat().map(({ manifest }) => manifest.source.path);
+    const applied = plan.waves.flat().map(({ manifest }) => manifest.origin.path);
     if (applied.join() !== path) throw new Error(`the plan should apply ${path} and applies ${applied.join()}`);
     theirs.push(await fetchAndParseAll(native));
   }
@@ -127,7 +127,7 @@ function createFollower(repo: GitRepo, signal: AbortSignal): { follow(): Promise
       for (const { object, hash, manifest } of plan.waves.flat()) {
         const ref = refOf(object);
         applied.set(identityKey(ref), hash);
-        entries.set(identityKey(ref), { ref, path: manifest.source.path });
+        entries.set(identityKey(ref), { ref, path: manifest.origin.path });
       }
       return plan;
     },

@@ -458,7 +458,10 @@ export class Stage {
       deployment(says, this.options.replicas, this.options.isRecreated ?? false),
       { ...canary, spec: this.options.spec } as KubeObject,
     ];
-    return objects.map((object, document) => ({ object, source: { path: 'app.yaml', document, line: 1 } }));
+    return objects.map((object, document) => ({
+      object,
+      origin: { renderer: 'plain', path: 'app.yaml', document, line: 1 },
+    }));
   }
 
   private submit(outcome: Outcome): void {
