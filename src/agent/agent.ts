@@ -8,6 +8,7 @@ import type { CanaryStatus, ConfigKey, Phase } from '../canary/types.ts';
 import type { Reflection } from '../cluster/cluster.ts';
 import type { Revision } from '../git/repo.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
+import { type AppKey, keyOf, partsOf } from '../lib/key.ts';
 import { createOutbox } from '../lib/outbox.ts';
 import { ParsedFiles } from '../manifest/parsed-files.ts';
 import { type KubeObject, refKey, refOf } from '../manifest/types.ts';
@@ -121,9 +122,9 @@ export function startAgent(deps: Deps): Agent {
       ...bounds,
     },
   });
-  const canaryOf = (key: string): KubeObject | undefined => {
-    const slash = key.indexOf('/');
-    return views.canaries.get(key.slice(0, slash), key.slice(slash + 1));
+  const canaryOf = (key: AppKey): KubeObject | undefined => {
+    const { namespace, name } = partsOf(key);
+    return views.canaries.get(namespace, name);
   };
   const applied = createAppliedApps({ clock, hasSeen: (ref, version) => views.hasSeen(ref, version) });
   const releases = createReleases({
@@ -177,8 +178,8 @@ export function startAgent(deps: Deps): Agent {
   const effects = createEffects({ ...deps, cluster: noted }, { recorder, releases, outbox, key });
   const syncer = createSyncer({ cluster, clock, log, settings });
 
-  const phases = new Map<string, Phase>();
-  const phaseOf = (key: string): Phase | undefined => {
+  const phases = new Map<AppKey, Phase>();
+  const phaseOf = (key: AppKey): Phase | undefined => {
     const canary = canaryOf(key);
     // The view follows our own status write by a moment; what was written counts.
     if (!canary) phases.delete(key);
@@ -191,7 +192,7 @@ export function startAgent(deps: Deps): Agent {
   const adopt = async (app: App, written?: CanaryStatus): Promise<void> => {
     const { id, target } = app;
     const canary = views.canaries.get(id.namespace, id.name);
-    if (!canary || !target || releases.stableOf(`${id.namespace}/${id.name}`)) return;
+    if (!canary || !target || releases.stableOf(keyOf(id))) return;
     const status = written ?? key.statusOf(canary);
     if (status.phase !== 'Initialized' && status.phase !== 'Succeeded') return;
     const live = await cluster.get(refOf(target.object), signal);
@@ -211,11 +212,11 @@ export function startAgent(deps: Deps): Agent {
     }
   };
   /** What was last told of each app that could not be applied as a whole. */
-  const toldRefusals = new Map<string, string>();
+  const toldRefusals = new Map<AppKey, string>();
   const tellRefusals = (synced: readonly App[]): void => {
     for (const { id } of synced) {
       const { namespace, name } = id;
-      const key = `${namespace}/${name}`;
+      const key = keyOf(id);
       const why = applied.refusal(key);
       const canary = views.canaries.get(namespace, name);
       if (why === undefined) toldRefusals.delete(key);
@@ -235,12 +236,11 @@ export function startAgent(deps: Deps): Agent {
   // Its Canary may take its time to hand everything back.
   views.canaries.onChange((change) => {
     if (change.kind !== 'deleted') return;
-    const { namespace = '', name } = change.object.metadata;
-    releases.left(`${namespace}/${name}`);
+    releases.left(keyOf(change.object.metadata));
     closing.look();
   });
   let apps: readonly App[] = [];
-  let appByKey: ReadonlyMap<string, App> = new Map();
+  let appByKey: ReadonlyMap<AppKey, App> = new Map();
   const syncLoop = createSyncLoop({
     deps,
     syncer,
@@ -255,7 +255,7 @@ export function startAgent(deps: Deps): Agent {
       notices.know(checked);
       // No view tells of it: the number of pods of a target is not applied to it.
       for (const key of rescaled(apps, synced)) canaryLoop.wake(key);
-      if (apps !== synced) appByKey = new Map(synced.map((app) => [`${app.id.namespace}/${app.id.name}`, app]));
+      if (apps !== synced) appByKey = new Map(synced.map((app) => [keyOf(app.id), app]));
       apps = synced;
       for (const key of applied.takeAwaited()) canaryLoop.wake(key);
       tellRefusals(synced);
@@ -265,7 +265,7 @@ export function startAgent(deps: Deps): Agent {
     },
     signal,
   });
-  const onPhase = (key: string, status: CanaryStatus): void => {
+  const onPhase = (key: AppKey, status: CanaryStatus): void => {
     phases.set(key, status.phase);
     notices.tell(key);
     const app = appByKey.get(key);

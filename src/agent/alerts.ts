@@ -2,6 +2,7 @@ import { referenceProblem } from '../canary/references.ts';
 import type { AlertSeverity, AlertSpec, CanarySpec, CanaryStatus, Effect } from '../canary/types.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { canonicalJson } from '../lib/hash.ts';
+import { namespacedName } from '../lib/key.ts';
 import type { Outbox } from '../lib/outbox.ts';
 import { plainData } from '../lib/plain-text.ts';
 import type { KubeObject } from '../manifest/types.ts';
@@ -92,7 +93,7 @@ export function createAlerts(
   const complain = (subject: AlertSubject, message: string): void => {
     const { name, namespace } = subject.spec;
     log.error({ canary: `${name}.${namespace}` }, message);
-    const key = `${namespace}/${name} ${message}`;
+    const key = `${namespacedName({ namespace, name })} ${message}`;
     if (complained.has(key)) return;
     if (complained.size > rememberLimit) complained.clear();
     complained.add(key);

@@ -1,5 +1,6 @@
 import type { Revision } from '../git/repo.ts';
 import type { Clock } from '../lib/clock.ts';
+import { type AppKey } from '../lib/key.ts';
 import type { ObjectRef } from '../manifest/types.ts';
 
 /** What is wanted of an app: its content at the tip, and the revision at which it is held instead. */
@@ -28,19 +29,19 @@ export interface ObjectVersion {
  */
 export interface AppliedApps {
   /** A sync begins: until it ends none of those that differ from what stands is whole. */
-  begin(wanted: ReadonlyMap<string, Wanted>): void;
-  end(synced: ReadonlyMap<string, Synced>): void;
+  begin(wanted: ReadonlyMap<AppKey, Wanted>): void;
+  end(synced: ReadonlyMap<AppKey, Synced>): void;
   /** Nothing is applied, so nothing of Git is waited for. */
   suspend(): void;
   readonly isSuspended: boolean;
   /** Whether all of it stands, and the views have it. */
-  isApplied(key: string, wanted: Wanted): boolean;
+  isApplied(key: AppKey, wanted: Wanted): boolean;
   /** Apps that were asked for while they were not applied, and not since, or that stand as something else now; forgets them. */
-  takeAwaited(): readonly string[];
+  takeAwaited(): readonly AppKey[];
   /** As `isApplied`, whatever the views have. */
-  stands(key: string, wanted: Wanted): boolean;
+  stands(key: AppKey, wanted: Wanted): boolean;
   /** Undefined: nothing of it was refused. */
-  refusal(key: string): string | undefined;
+  refusal(key: AppKey): string | undefined;
 }
 
 /** A view that does not get a change, because somebody has deleted the object meanwhile, is not waited for any longer. */
@@ -58,10 +59,10 @@ export interface AppliedAppsOptions {
 }
 
 export function createAppliedApps({ clock, hasSeen }: AppliedAppsOptions): AppliedApps {
-  const standing = new Map<string, Standing>();
-  const refusals = new Map<string, string>();
-  const awaited = new Set<string>();
-  const known = new Set<string>();
+  const standing = new Map<AppKey, Standing>();
+  const refusals = new Map<AppKey, string>();
+  const awaited = new Set<AppKey>();
+  const known = new Set<AppKey>();
   let isSuspended = false;
   const isSame = (a: Wanted | undefined, b: Wanted): boolean => a?.content === b.content && a.held === b.held;
   const nameOf = ({ apiVersion, kind, name }: ObjectRef): string => `${apiVersion}/${kind}/${name}`;

@@ -4,6 +4,7 @@ import type { Workload } from '../canary/overlap.ts';
 import { parseStatus } from '../canary/status.ts';
 import type { CanarySpec, CanaryStatus, Decision, Effect, Phase } from '../canary/types.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
+import { type AppKey, keyOf, partsOf } from '../lib/key.ts';
 import { createKeyedQueue } from '../lib/keyed-queue.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { restMs } from './cadence.ts';
@@ -35,13 +36,13 @@ export interface CanaryLoopOptions {
   /** Workloads of a namespace, as Git has them. */
   readonly workloadsInGit: (namespace: string) => readonly Workload[];
   /** Called when a canary changed phase: the sync may have waited for it. */
-  readonly onPhase: (key: string, status: CanaryStatus) => void;
+  readonly onPhase: (key: AppKey, status: CanaryStatus) => void;
   readonly signal: AbortSignal;
 }
 
 export interface CanaryLoop {
   /** Looks at a canary now. */
-  wake(key: string): void;
+  wake(key: AppKey): void;
   readonly size: number;
   stop(): Promise<void>;
 }
@@ -81,7 +82,7 @@ export function createCanaryLoop({
   signal,
 }: CanaryLoopOptions): CanaryLoop {
   const { clock, cluster, log, settings, telemetry } = deps;
-  const memories = new Map<string, Memory>();
+  const memories = new Map<AppKey, Memory>();
   const keysFor = createKeysFor(views.canaries);
   const series = createCanarySeries(telemetry);
   const rivals = createRivals(views.canaries, keysFor);
@@ -94,28 +95,30 @@ export function createCanaryLoop({
   };
 
   const understanding = createUnderstanding(settings, rivals);
-  const memoryOf = (key: string): Memory => {
+  const memoryOf = (key: AppKey): Memory => {
     const known = memories.get(key);
     if (known) return known;
     const fresh = emptyMemory();
     memories.set(key, fresh);
     return fresh;
   };
-  const split = (key: string, at = key.indexOf('/')): [string, string] => [key.slice(0, at), key.slice(at + 1)];
+  const canaryOf = (key: AppKey): KubeObject | undefined => {
+    const { namespace, name } = partsOf(key);
+    return views.canaries.get(namespace, name);
+  };
   /** Whether the view of the Canary does not have our last write yet. */
   const isBehind = ({ metadata }: KubeObject, memory: Memory): boolean => {
     if (memory.ahead !== undefined && isAtLeast(metadata.resourceVersion, memory.ahead)) memory.ahead = undefined;
     return memory.ahead !== undefined;
   };
   /** Whether what the view has is what our last status write made. */
-  const isAtOwnStatus = (key: string, { ahead }: Memory): boolean =>
-    ahead !== undefined && views.canaries.get(...split(key))?.metadata.resourceVersion === ahead;
+  const isAtOwnStatus = (key: AppKey, { ahead }: Memory): boolean =>
+    ahead !== undefined && canaryOf(key)?.metadata.resourceVersion === ahead;
   /** The Canary as it is now: the view, or the server itself while the view does not have our last write. */
-  const current = async (key: string, memory: Memory): Promise<KubeObject | undefined> => {
-    const [namespace, name] = split(key);
-    const cached = views.canaries.get(namespace, name);
+  const current = async (key: AppKey, memory: Memory): Promise<KubeObject | undefined> => {
+    const cached = canaryOf(key);
     if (cached === undefined || !isBehind(cached, memory)) return cached;
-    const live = await cluster.get({ apiVersion: cached.apiVersion, kind: cached.kind, namespace, name }, signal);
+    const live = await cluster.get({ apiVersion: cached.apiVersion, kind: cached.kind, ...partsOf(key) }, signal);
     // How far the view is behind is known now: what comes after this version is news.
     const isSame = live?.metadata.resourceVersion === cached.metadata.resourceVersion;
     if (live) memory.ahead = isSame ? undefined : live.metadata.resourceVersion;
@@ -145,7 +148,7 @@ export function createCanaryLoop({
   const runAll = createInOrder({ clock, effects, signal });
 
   const perform = async (
-    key: string,
+    key: AppKey,
     canary: KubeObject,
     memory: Memory,
     { decision, tick, judging, isRepeated }: Reached,
@@ -196,7 +199,7 @@ export function createCanaryLoop({
   };
 
   /** As `perform`; users who leave a canary wait for none that is led on where the API server is slow. */
-  const performInTurn = async (key: string, canary: KubeObject, memory: Memory, reached: Reached): Promise<void> => {
+  const performInTurn = async (key: AppKey, canary: KubeObject, memory: Memory, reached: Reached): Promise<void> => {
     const { spec } = reached.tick;
     const isUrgent = reached.decision.effects.some(leadsHome);
     const end = isUrgent ? cluster.late(spec.namespace, namesOf(spec), homeFirstMs) : undefined;
@@ -208,7 +211,7 @@ export function createCanaryLoop({
   };
 
   /** Its users leave what nobody judges even so. False: they could not. */
-  const standStill = async (key: string, canary: KubeObject, memory: Memory): Promise<boolean> => {
+  const standStill = async (key: AppKey, canary: KubeObject, memory: Memory): Promise<boolean> => {
     const status = clusterKey.statusOf(canary);
     // One that was never looked at has led nobody anywhere.
     if (status.phase === '') return true;
@@ -233,7 +236,7 @@ export function createCanaryLoop({
 
   /** When one that was not known is looked at first. False: it was known. */
   const begin = (
-    key: string,
+    key: AppKey,
     memory: Memory,
     { analysis: { intervalMs } }: Understood['spec'],
     status: CanaryStatus,
@@ -247,7 +250,7 @@ export function createCanaryLoop({
     return true;
   };
 
-  const tick = async (key: string): Promise<void> => {
+  const tick = async (key: AppKey): Promise<void> => {
     const memory = memoryOf(key);
     const lateMs = clock.now() - memory.dueAtMs;
     if (memory.dueAtMs > 0 && lateMs >= 0) telemetry.tickLateness.observe(lateMs / 1_000);
@@ -331,7 +334,7 @@ export function createCanaryLoop({
     }
   };
 
-  const queue = createKeyedQueue({
+  const queue = createKeyedQueue<AppKey>({
     clock,
     // Most of a tick is waiting: metrics servers that hang must not make other canaries late.
     concurrency: 512,
@@ -358,15 +361,14 @@ export function createCanaryLoop({
         'a canary could not be looked at; it holds',
       );
       queue.addAt(key, clock.now() + 10_000);
-      const canary = views.canaries.get(...split(key));
+      const canary = canaryOf(key);
       if (canary) complain(canary, memoryOf(key), `${key} cannot be looked at, it holds: ${messageOf(error)}`);
     },
   });
 
   /** A change in the cluster: is there anything to do before the next tick? */
-  const consider = async (key: string): Promise<void> => {
-    const [namespace, name] = split(key);
-    const canary = views.canaries.get(namespace, name);
+  const consider = async (key: AppKey): Promise<void> => {
+    const canary = canaryOf(key);
     if (!canary) return queue.add(key);
     const isNew = !memories.has(key);
     const memory = memoryOf(key);
@@ -420,18 +422,18 @@ export function createCanaryLoop({
     if (cannotWait || memory.complaint !== '') queue.add(key);
   };
 
-  const look = (key: string): void => {
+  const look = (key: AppKey): void => {
     consider(key).catch((error: unknown) => {
       // The interval's tick sees the same and reports it.
       log.debug({ canary: key, reason: messageOf(error) }, 'a change could not be looked at');
     });
   };
-  const isUnderAnalysis = (key: string): boolean => {
-    const canary = memories.has(key) ? views.canaries.get(...split(key)) : undefined;
+  const isUnderAnalysis = (key: AppKey): boolean => {
+    const canary = memories.has(key) ? canaryOf(key) : undefined;
     return canary !== undefined && underAnalysis.has(parseStatus(canary).phase);
   };
   views.onChange((kind, namespace, name, isOwn) => {
-    const own = `${namespace}/${name}`;
+    const own = keyOf({ namespace, name });
     const keys = kind === 'Canary' ? [own, ...rivals.waitingFor(own)] : keysFor(kind, namespace, name);
     // Its own step tells a release under way nothing; what the step made somebody else do is a change of its own.
     if (isOwn && keys.length === 1 && keys.every(isUnderAnalysis)) return;

@@ -1,4 +1,5 @@
 import type { CanarySpec, CanaryStatus, Decision, Seen } from '../canary/types.ts';
+import { type AppKey, keyOf } from '../lib/key.ts';
 import { plainLine } from '../lib/plain-text.ts';
 import type { AnalysisStrategy, Telemetry } from './telemetry.ts';
 
@@ -7,7 +8,7 @@ export interface CanarySeries {
   /** Brings a canary's gauges and counters to what a tick decided; `seconds` is how long it took. */
   show(spec: CanarySpec, status: CanaryStatus, seen: Seen, decision: Decision, seconds: number): void;
   /** The Canary is gone. */
-  forget(key: string): void;
+  forget(key: AppKey): void;
 }
 
 interface Shown {
@@ -36,7 +37,7 @@ export function showMeasurement(
 }
 
 export function createCanarySeries(telemetry: Telemetry): CanarySeries {
-  const shown = new Map<string, Shown>();
+  const shown = new Map<AppKey, Shown>();
 
   const countIn = (namespace: string): void => {
     const count = [...shown.values()].filter((one) => one.namespace === namespace).length;
@@ -44,7 +45,7 @@ export function createCanarySeries(telemetry: Telemetry): CanarySeries {
     else telemetry.canaryTotal.set({ namespace }, count);
   };
   const remember = ({ namespace, name, target, analysis }: CanarySpec): Shown => {
-    const key = `${namespace}/${name}`;
+    const key = keyOf({ namespace, name });
     const before = shown.get(key);
     if (before && before.name !== target.name) series.forget(key);
     const now = shown.get(key) ?? { namespace, name: target.name, phase: '', metrics: new Set<string>() };

@@ -1,3 +1,4 @@
+import { namespacedName } from '../lib/key.ts';
 import { faultOf } from '../manifest/contained.ts';
 import type { App } from '../canary/app.ts';
 import { defaultSelectorLabels } from '../canary/labels.ts';
@@ -98,7 +99,7 @@ export function* checking(
         severity: severity ?? 'error',
         path,
         line: lineOf(manifest.origin, field) ?? line,
-        message: `${kind} ${metadata.namespace ?? ''}/${metadata.name} ${field}: ${message}`,
+        message: `${kind} ${namespacedName(metadata)} ${field}: ${message}`,
         ...(hint === undefined ? {} : { hint }),
         ...(canary === undefined ? {} : { canary }),
       });
@@ -172,7 +173,10 @@ function judge(object: KubeObject, settings: CheckSettings): Judged {
     spec,
     target: spec.target,
     // Knative leads its users by itself.
-    service: spec.targetKind === 'Knative' ? undefined : `${spec.namespace}/${spec.service.name}`,
+    service:
+      spec.targetKind === 'Knative'
+        ? undefined
+        : namespacedName({ namespace: spec.namespace, name: spec.service.name }),
     warnings: warnings.map((finding) => ({ ...finding, severity: 'warning' as const })),
     strategy: strategyOf(spec),
     references: referencesOf(spec),
@@ -219,7 +223,7 @@ function routesOf(spec: CanarySpec, objectOf: (ref: ObjectRef) => KubeObject | u
 
 const missingTarget = ({ kind, namespace, name }: ObjectRef): Finding => ({
   field: 'spec.targetRef.name',
-  message: `there is no ${kind} ${namespace ?? ''}/${name} in Git`,
+  message: `there is no ${kind} ${namespacedName({ namespace, name })} in Git`,
   hint: 'commit it, or correct the name',
   severity: 'warning',
 });
@@ -232,14 +236,14 @@ function referencesOf(spec: CanarySpec): readonly Reference[] {
   } = spec;
   const found: Reference[] = [...gatewaysOf(spec)];
   if (ingressRef) {
-    const message = `there is no ${ingressRef.kind} ${namespace}/${ingressRef.name} in Git`;
+    const message = `there is no ${ingressRef.kind} ${namespacedName({ namespace, name: ingressRef.name })} in Git`;
     found.push({
       ref: { ...ingressRef, namespace },
       finding: { field: 'spec.ingressRef.name', message, severity: 'warning' },
     });
   }
   const needs = (kind: string, named: { readonly namespace: string; readonly name: string }, field: string): void => {
-    const message = `there is no ${kind} ${named.namespace}/${named.name} in Git`;
+    const message = `there is no ${kind} ${namespacedName(named)} in Git`;
     found.push({
       ref: { apiVersion: 'flagger.app/v1beta1', kind, ...named },
       finding: { field, message, hint: 'commit it, or correct the name', severity: 'warning' },
@@ -260,7 +264,7 @@ function gatewaysOf({ namespace, provider, service: { raw } }: CanarySpec): read
     ref,
     finding: {
       field,
-      message: `there is no Gateway ${ref.namespace ?? ''}/${ref.name} in Git`,
+      message: `there is no Gateway ${namespacedName(ref)} in Git`,
       hint: 'commit it, correct the name, or be sure that the cluster has it',
       severity: 'warning',
     },

@@ -1,6 +1,7 @@
 import type { Reflection } from '../cluster/cluster.ts';
 import type { Revision } from '../git/repo.ts';
 import type { Clock } from '../lib/clock.ts';
+import { type AppKey, partsOf } from '../lib/key.ts';
 import { releaseId } from '../release/release-id.ts';
 import type { Outcome } from '../release/types.ts';
 import type { Ledgers } from './ledgers.ts';
@@ -9,7 +10,7 @@ import type { Ledgers } from './ledgers.ts';
 export interface SyncedTree {
   readonly revision: Revision;
   /** Apps by key. */
-  readonly keys: ReadonlySet<string>;
+  readonly keys: ReadonlySet<AppKey>;
   /** Everything could be read and applied, and nothing is held: what is not there is gone on purpose. */
   readonly isWhole: boolean;
   /** Likewise, of what the tenants of a namespace say; absent: there are none. */
@@ -37,9 +38,9 @@ export interface ClosingOptions {
  */
 export function createClosing({ ledgers, canaries, clock, submit }: ClosingOptions): Closing {
   let last: SyncedTree | undefined;
-  const seen = new Set<string>();
+  const seen = new Set<AppKey>();
   /** By key, the revision for which it was submitted. */
-  const submitted = new Map<string, Revision>();
+  const submitted = new Map<AppKey, Revision>();
   return {
     note(tree) {
       last = tree;
@@ -53,10 +54,10 @@ export function createClosing({ ledgers, canaries, clock, submit }: ClosingOptio
       const { keys, revision, hasStrays, isWhole, isWholeIn = () => isWhole } = last;
       for (const [key, { stable }] of ledgers.entries()) {
         if (!stable || keys.has(key) || submitted.has(key)) continue;
-        const [namespace = '', name = ''] = key.split('/');
+        const app = partsOf(key);
+        const { namespace, name } = app;
         if (!isWholeIn(namespace) || canaries.get(namespace, name) || (hasStrays && !seen.has(key))) continue;
         submitted.set(key, revision);
-        const app = { namespace, name };
         const atMs = clock.now();
         submit({
           app,

@@ -7,6 +7,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import { backoffMs } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
+import { namespacedName } from '../lib/key.ts';
 import { createKeyedDigest, type KeyedDigest } from '../lib/keyed-digest.ts';
 import type { Logger } from '../lib/log.ts';
 import { perObject } from '../lib/memo.ts';
@@ -53,7 +54,7 @@ export function openClusterKey(options: ClusterKeyOptions, signal: AbortSignal):
         return;
       } catch (error) {
         if (signal.aborted) return;
-        const said = `the key for checksums of Secrets (Secret ${namespace}/${keySecret}) cannot be had: ${messageOf(error)}`;
+        const said = `the key for checksums of Secrets (Secret ${namespacedName({ namespace, name: keySecret })}) cannot be had: ${messageOf(error)}`;
         if (said !== trouble) log.error({}, `${said}; canaries with Secrets wait for it`);
         trouble = said;
         await clock.sleep(backoffMs(attempt, backoff, 1), signal).catch(() => undefined);

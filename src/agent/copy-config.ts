@@ -4,6 +4,7 @@ import { isCanaryRef, ownerOf } from '../canary/owner.ts';
 import type { ConfigKey, Seen } from '../canary/types.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { AgentError } from '../lib/errors.ts';
+import { namespacedName } from '../lib/key.ts';
 import { type KubeObject, type ObjectRef, refOf } from '../manifest/types.ts';
 import { writeObject } from './writes.ts';
 
@@ -40,10 +41,10 @@ async function judgedSource(
   const { kind, name } = parseConfigKey(key);
   const { namespace = '' } = canary.metadata;
   const source = await cluster.get({ apiVersion: 'v1', kind, namespace, name }, signal);
-  if (!source) throw new AgentError('CLUSTER_REFUSED', `${kind} ${namespace}/${name} is gone`);
+  if (!source) throw new AgentError('CLUSTER_REFUSED', `${kind} ${namespacedName({ namespace, name })} is gone`);
   // Only what was judged may be promoted: a change that came in between starts the analysis anew.
   if (checksumOf(source) !== checksum)
-    throw new AgentError('CLUSTER_CONFLICT', `${kind} ${namespace}/${name} changed meanwhile`);
+    throw new AgentError('CLUSTER_CONFLICT', `${kind} ${namespacedName({ namespace, name })} changed meanwhile`);
   return source;
 }
 
@@ -140,6 +141,6 @@ function isOnlyOwn({ metadata }: KubeObject, canary: KubeObject): boolean {
 }
 
 function taken({ kind, namespace, name }: ObjectRef): AgentError {
-  const message = `${kind} ${namespace}/${name} is not this Canary's copy: delete or rename it, or release its owner first`;
+  const message = `${kind} ${namespacedName({ namespace, name })} is not this Canary's copy: delete or rename it, or release its owner first`;
   return new AgentError('CLUSTER_CONFLICT', message);
 }

@@ -1,4 +1,5 @@
 import type { App } from '../canary/app.ts';
+import { type AppKey, keyOf, namespacedName } from '../lib/key.ts';
 import { refKeyOf } from '../manifest/identity.ts';
 import type { Manifest } from '../manifest/types.ts';
 
@@ -18,14 +19,14 @@ export function judgedManifests({ target, configs }: App): readonly Manifest[] {
 export function withOverlays(
   tip: readonly Manifest[],
   apps: readonly App[],
-  stable: ReadonlyMap<string, App>,
+  stable: ReadonlyMap<AppKey, App>,
 ): readonly Manifest[] {
   if (stable.size === 0) return tip;
   const dropped = new Set<string>();
   const added = new Map<string, Manifest>();
   const keptByOthers = new Set<string>();
   for (const app of apps) {
-    const key = `${app.id.namespace}/${app.id.name}`;
+    const key = keyOf(app.id);
     const before = stable.get(key);
     if (!before?.target) for (const judged of judgedKeys(app)) keptByOthers.add(judged);
     else {
@@ -43,10 +44,10 @@ export function withOverlays(
 export function withLeftAlone(
   manifests: readonly Manifest[],
   apps: readonly App[],
-  keys: ReadonlySet<string>,
+  keys: ReadonlySet<AppKey>,
 ): readonly Manifest[] {
   if (keys.size === 0) return manifests;
-  const left = new Set(apps.filter(({ id }) => keys.has(`${id.namespace}/${id.name}`)).flatMap(judgedKeys));
+  const left = new Set(apps.filter(({ id }) => keys.has(keyOf(id))).flatMap(judgedKeys));
   return manifests.map((manifest) => {
     const { object } = manifest;
     if (!left.has(refKeyOf(object))) return manifest;
@@ -55,23 +56,24 @@ export function withLeftAlone(
   });
 }
 
-/** Canaries, by `namespace/name`, whose targets Git asks for another number of pods than before. Those that are new do not count. */
-export function rescaled(before: readonly App[], now: readonly App[]): readonly string[] {
+/** Canaries whose targets Git asks for another number of pods than before. Those that are new do not count. */
+export function rescaled(before: readonly App[], now: readonly App[]): readonly AppKey[] {
   if (before === now) return [];
   const numberOf = ({ target }: App): unknown =>
     (target?.object['spec'] as { replicas?: unknown } | undefined)?.replicas;
-  const keyOf = ({ id }: App): string => `${id.namespace}/${id.name}`;
-  const known = new Map(before.map((app) => [keyOf(app), numberOf(app)]));
-  return now.filter((app) => known.has(keyOf(app)) && known.get(keyOf(app)) !== numberOf(app)).map(keyOf);
+  const known = new Map(before.map((app) => [keyOf(app.id), numberOf(app)]));
+  return now
+    .map((app) => ({ key: keyOf(app.id), number: numberOf(app) }))
+    .filter(({ key, number }) => known.has(key) && known.get(key) !== number)
+    .map(({ key }) => key);
 }
 
-/** spec.replicas that Git asks of each target, by `namespace/name`. */
+/** spec.replicas that Git asks of each target, by `namespacedName`. */
 export function replicasOf(apps: readonly App[]): ReadonlyMap<string, number> {
   const replicas = new Map<string, number>();
   for (const { target } of apps) {
     const wanted = (target?.object['spec'] as { replicas?: unknown } | undefined)?.replicas;
-    if (target && typeof wanted === 'number')
-      replicas.set(`${target.object.metadata.namespace ?? ''}/${target.object.metadata.name}`, wanted);
+    if (target && typeof wanted === 'number') replicas.set(namespacedName(target.object.metadata), wanted);
   }
   return replicas;
 }

@@ -3,6 +3,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import type { Clock } from '../lib/clock.ts';
 import { fnv1a, sha256Hex } from '../lib/hash.ts';
 import { messageOf } from '../lib/errors.ts';
+import { namespacedName } from '../lib/key.ts';
 import type { Logger } from '../lib/log.ts';
 import { plainLine } from '../lib/plain-text.ts';
 import type { KubeObject } from '../manifest/types.ts';
@@ -78,7 +79,7 @@ export function createEventRecorder(
   const lanes = Array.from({ length: laneCount }, (): Lane => ({ waiting: new Map(), working: undefined }));
   const written = new Map<string, Written>();
   const laneOf = ({ metadata }: KubeObject): Lane | undefined => {
-    const place = `${metadata.namespace ?? ''}/${metadata.name}`;
+    const place = namespacedName(metadata);
     return lanes[fnv1a(place) % laneCount];
   };
 

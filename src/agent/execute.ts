@@ -4,6 +4,7 @@ import { forEveryone, strategyOf } from '../canary/strategy.ts';
 import { targets } from '../canary/targets/registry.ts';
 import type { CanaryEvent, CanarySpec, CanaryStatus, Effect, Seen, TrafficSplit } from '../canary/types.ts';
 import { AgentError, assertNever } from '../lib/errors.ts';
+import { keyOf } from '../lib/key.ts';
 import type { Outbox } from '../lib/outbox.ts';
 import { plainLine } from '../lib/plain-text.ts';
 import { type KubeObject, refOf } from '../manifest/types.ts';
@@ -238,7 +239,7 @@ export function createEffects(deps: Deps, { recorder, releases, outbox, key }: E
           return;
         }
         case 'begin-release': {
-          const before = releases.failedBefore(`${spec.namespace}/${spec.name}`);
+          const before = releases.failedBefore(keyOf(spec));
           await releases.begin(seen.canary, effect, seen.releaseId);
           if (before !== undefined)
             tell(seen.canary, spec, {

@@ -1,5 +1,6 @@
 import type { CanarySpec } from '../canary/types.ts';
 import { targets } from '../canary/targets/registry.ts';
+import { type AppKey } from '../lib/key.ts';
 import type { Effects } from './execute.ts';
 import type { Look, Subject } from './looking.ts';
 import type { Memory } from './memory.ts';
@@ -11,10 +12,10 @@ import type { Understood } from './understanding.ts';
  */
 export interface FormerWays {
   /** Notes by what users come to a Canary now. */
-  readonly note: (key: string, understood: Understood) => void;
+  readonly note: (key: AppKey, understood: Understood) => void;
   /** Takes users home who are on the canary by the way that was noted before. Rejects where that cannot be written. */
-  leave(key: string, subject: Subject, memory: Memory): Promise<void>;
-  forget(key: string): void;
+  leave(key: AppKey, subject: Subject, memory: Memory): Promise<void>;
+  forget(key: AppKey): void;
 }
 
 export interface FormerWaysOptions {
@@ -31,8 +32,8 @@ const wayOf = ({ provider, service, ingressRef, targetKind, target }: CanarySpec
 
 /** What is known is lost with the agent: one that starts after the edit follows the Canary as it is. */
 export function createFormerWays({ look, effects, nowMs, signal }: FormerWaysOptions): FormerWays {
-  const now = new Map<string, Understood>();
-  const former = new Map<string, Understood>();
+  const now = new Map<AppKey, Understood>();
+  const former = new Map<AppKey, Understood>();
 
   return {
     note(key, understood) {

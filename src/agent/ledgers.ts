@@ -1,4 +1,5 @@
 import type { TreeFile } from '../git/repo.ts';
+import { type AppKey, readKey } from '../lib/key.ts';
 import { type Ledger, ledgerFolder, parseLedger, quarantineReason } from '../release/ledger.ts';
 import { type RejectedImage, rejectedImage } from '../release/rejected-image.ts';
 import type { AppState } from '../release/types.ts';
@@ -20,8 +21,8 @@ export interface LedgerView {
 export interface Ledgers {
   /** Reads what is new among the ledgers of a revision. */
   read(files: ReadonlyMap<string, TreeFile>): Promise<void>;
-  get(key: string): LedgerView | undefined;
-  entries(): Iterable<readonly [key: string, view: LedgerView]>;
+  get(key: AppKey): LedgerView | undefined;
+  entries(): Iterable<readonly [key: AppKey, view: LedgerView]>;
 }
 
 export function createLedgers({
@@ -39,14 +40,16 @@ export function createLedgers({
     failed: (state) => quarantineReason(ledger, state, clock.now()),
     rejectedImage: (images) => rejectedImage(ledger, images, clock.now()),
   });
-  let byKey = new Map<string, { readonly oid: string; readonly view: LedgerView }>();
+  let byKey = new Map<AppKey, { readonly oid: string; readonly view: LedgerView }>();
 
   return {
     async read(files) {
-      const next = new Map<string, { readonly oid: string; readonly view: LedgerView }>();
+      const next = new Map<AppKey, { readonly oid: string; readonly view: LedgerView }>();
       const turns = createTurns();
       for (const [path, { oid }] of files) {
-        const key = path.slice(folder.length + 1, -'.yaml'.length);
+        const key = readKey(path.slice(folder.length + 1, -'.yaml'.length));
+        // Not the place of an app's ledger.
+        if (!key) continue;
         const known = byKey.get(key);
         if (known?.oid === oid) {
           next.set(key, known);

@@ -1,4 +1,5 @@
 import type { Answer, CanarySpec, CanaryStatus, ConfigKey } from '../canary/types.ts';
+import { keyOf } from '../lib/key.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import type { Router } from '../routers/router.ts';
 import type { AgentSettings } from './deps.ts';
@@ -37,7 +38,7 @@ export interface LookOptions {
 /** Observes a canary, with what is known of its release and what the loop remembers of it. */
 export function createLook({ views, settings, releases, keysFor, workloadsInGit }: LookOptions): Look {
   return ({ canary, spec, status, router }, memory, nowMs, ofTick) => {
-    const key = `${spec.namespace}/${spec.name}`;
+    const key = keyOf(spec);
     const { suspensionTold, ledTo, hasEnded } = memory;
     const lastFailedCheck = ofTick && releases.lastFailedCheck(key);
     const known: Known = {

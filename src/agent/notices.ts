@@ -1,3 +1,4 @@
+import { type AppKey, keyOf } from '../lib/key.ts';
 import type { KubeObject, Problem } from '../manifest/types.ts';
 import type { Effects } from './execute.ts';
 
@@ -6,7 +7,7 @@ export interface Notices {
   /** All that is true at the last commit. */
   know(problems: readonly Problem[]): void;
   /** A Canary may have come, which was not there to be told of. */
-  tell(key: string): void;
+  tell(key: AppKey): void;
 }
 
 interface Notice {
@@ -16,10 +17,10 @@ interface Notice {
 }
 
 /** Each is told once, and again only where it was mended in between. */
-export function createNotices(canaryOf: (key: string) => KubeObject | undefined, tell: Effects['tell']): Notices {
+export function createNotices(canaryOf: (key: AppKey) => KubeObject | undefined, tell: Effects['tell']): Notices {
   /** By Canary, then by message: another line is no other fault. */
-  let known = new Map<string, Map<string, Notice>>();
-  const tellAll = (key: string): void => {
+  let known = new Map<AppKey, Map<string, Notice>>();
+  const tellAll = (key: AppKey): void => {
     const notices = known.get(key);
     const canary = notices && canaryOf(key);
     if (!canary) return;
@@ -36,7 +37,7 @@ export function createNotices(canaryOf: (key: string) => KubeObject | undefined,
       known = new Map();
       for (const { canary, path, line, message, hint } of problems) {
         if (!canary) continue;
-        const key = `${canary.namespace}/${canary.name}`;
+        const key = keyOf(canary);
         const notices = known.get(key) ?? new Map<string, Notice>();
         const text = `${path}:${line} ${message}${hint === undefined ? '' : ` (${hint})`}`;
         const isTold = before.get(key)?.get(message)?.isTold ?? false;

@@ -5,6 +5,7 @@ import { newestReplicaSet, podTrouble, worstPod } from '../canary/trouble/pod-tr
 import { type PodTrouble, type ToldTrouble, toldTrouble } from '../canary/trouble/trouble.ts';
 import type { CanarySpec, Question } from '../canary/types.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
+import { keyOf } from '../lib/key.ts';
 import { createLimit } from '../lib/limit.ts';
 import { redact } from '../lib/redact.ts';
 import type { KubeObject } from '../manifest/types.ts';
@@ -118,7 +119,7 @@ export function createPodReader({ cluster, clock, log, settings }: Deps, views: 
         : (kind.candidateRef?.(spec.target, target) ?? spec.target);
     const workload = ref && (role === 'canary' && ref === spec.target ? target : await views.object(ref));
     if (!workload) return undefined;
-    const key = `${spec.namespace}/${spec.name}/${role}`;
+    const key = `${keyOf(spec)}/${role}`;
     const before = known.get(key);
     const version = `${workload.metadata.uid}/${workload.metadata.resourceVersion}`;
     const nowMs = clock.now();

@@ -2,7 +2,8 @@ import type { App } from '../canary/app.ts';
 import type { CanaryStatus, Phase } from '../canary/types.ts';
 import { isUnanswered, type Revision } from '../git/repo.ts';
 import { AgentError } from '../lib/errors.ts';
-import { appOf, isNamedRight } from '../release/record-object.ts';
+import { type AppKey, partsOf } from '../lib/key.ts';
+import { isNamedRight } from '../release/record-object.ts';
 import { releaseId } from '../release/release-id.ts';
 import type { ReleaseRecord } from '../release/types.ts';
 import type { StableState } from './tracker.ts';
@@ -29,17 +30,17 @@ const underWay: ReadonlySet<Phase> = new Set<Phase>([
 ]);
 
 /** Rejects where Git cannot be asked. */
-export type Prove = (key: string, record: ReleaseRecord, what: Unproven) => Promise<Proven>;
+export type Prove = (key: AppKey, record: ReleaseRecord, what: Unproven) => Promise<Proven>;
 
 export interface ProofOptions {
   readonly branch: string;
   readonly tip: Revision;
   /** The app as a commit says it, undefined where it is not there. */
-  readonly appAt: (key: string, revision: Revision) => Promise<App | undefined>;
+  readonly appAt: (key: AppKey, revision: Revision) => Promise<App | undefined>;
   /** Whether a commit is the tip or one of those before it. */
   readonly isAncestor: (revision: Revision) => Promise<boolean>;
   /** What the ledger says. */
-  readonly stable: (key: string) => StableState | undefined;
+  readonly stable: (key: AppKey) => StableState | undefined;
   /** Whether outcomes are written at all. */
   readonly isWriting: boolean;
 }
@@ -50,7 +51,7 @@ export interface ProofOptions {
  */
 export function createProve({ branch, tip, appAt, isAncestor, stable, isWriting }: ProofOptions): Prove {
   /** Why a commit is not what a record says of it; undefined: it is. */
-  const fault = async (key: string, revision: Revision, content: string | undefined): Promise<string | undefined> => {
+  const fault = async (key: AppKey, revision: Revision, content: string | undefined): Promise<string | undefined> => {
     const shown = `commit ${revision.slice(0, 12)}`;
     try {
       if (!(await isAncestor(revision))) return `${shown} is not one of ${branch}`;
@@ -64,11 +65,11 @@ export function createProve({ branch, tip, appAt, isAncestor, stable, isWriting 
 
   /** The release as Git proves it. `before`: what was promoted last before it. A text: why it is not believed. */
   const proveOne = async (
-    key: string,
+    key: AppKey,
     release: ReleaseRecord,
     before: StableState | undefined,
   ): Promise<ReleaseRecord | string> => {
-    const app = appOf(key);
+    const app = partsOf(key);
     if (!isNamedRight(app, release)) return `release ${release.id.slice(0, 20)} is named as none of this app is`;
     const atTip = await appAt(key, tip);
     const isAtTip = atTip?.content === release.content;
@@ -99,7 +100,7 @@ export function createProve({ branch, tip, appAt, isAncestor, stable, isWriting 
   };
 
   /** What a record of others' making says, as far as the status of the Canary and Git say it too. Nothing that it tells of checks. */
-  const confirmed = async (key: string, record: ReleaseRecord, status: CanaryStatus): Promise<ReleaseRecord[]> => {
+  const confirmed = async (key: AppKey, record: ReleaseRecord, status: CanaryStatus): Promise<ReleaseRecord[]> => {
     const releases: ReleaseRecord[] = [];
     for (const { id, revision, base, content, startedAtMs, outcome } of [...(record.unwritten ?? []), record]) {
       if (outcome?.written !== undefined) continue;
@@ -128,7 +129,7 @@ export function createProve({ branch, tip, appAt, isAncestor, stable, isWriting 
     }
     return releases;
   };
-  const imagesAt = async (key: string, revision: Revision): Promise<App['images'] | undefined> =>
+  const imagesAt = async (key: AppKey, revision: Revision): Promise<App['images'] | undefined> =>
     (await fault(key, revision, undefined)) === undefined ? (await appAt(key, revision))?.images : undefined;
 
   return async (key, record, { former }) => {

@@ -1,8 +1,8 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import { AgentError } from '../lib/errors.ts';
+import { type AppKey, partsOf } from '../lib/key.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import {
-  appOf,
   readRecordObject,
   recordLabel,
   recordObject,
@@ -21,20 +21,20 @@ export interface StoredRecord {
 /** The records of releases, where nobody but the agent writes: one Secret an app in its own namespace. Nothing of it is watched. */
 export interface RecordStore {
   /** All of them by key, and whether annotations of an agent of before are still to be looked at. */
-  all(signal: AbortSignal): Promise<{ readonly records: ReadonlyMap<string, StoredRecord>; readonly isNew: boolean }>;
+  all(signal: AbortSignal): Promise<{ readonly records: ReadonlyMap<AppKey, StoredRecord>; readonly isNew: boolean }>;
   /** Undefined: there is none. */
-  read(key: string, signal: AbortSignal): Promise<StoredRecord | undefined>;
+  read(key: AppKey, signal: AbortSignal): Promise<StoredRecord | undefined>;
   /**
    * Writes a record over the version that is known; absent: the first one. Gives the version that this made. Throws CLUSTER_CONFLICT
    * where somebody else has written it meanwhile.
    */
   write(
-    key: string,
+    key: AppKey,
     record: ReleaseRecord,
     version: string | undefined,
     signal: AbortSignal,
   ): Promise<string | undefined>;
-  remove(key: string, signal: AbortSignal): Promise<void>;
+  remove(key: AppKey, signal: AbortSignal): Promise<void>;
   /** From now on no annotation is looked at any more. */
   begin(signal: AbortSignal): Promise<void>;
 }
@@ -61,10 +61,10 @@ export function createRecordStore(cluster: Cluster, namespace: string, watched?:
   return {
     async all(signal) {
       const found = await cluster.list(kind, { namespace, labelSelector: `${recordLabel}=true` }, signal);
-      const records = new Map<string, StoredRecord>();
+      const records = new Map<AppKey, StoredRecord>();
       for (const object of found) {
         const read = readRecordObject(object);
-        if (read && (watched === undefined || appOf(read.key).namespace === watched))
+        if (read && (watched === undefined || partsOf(read.key).namespace === watched))
           records.set(read.key, { record: read.record, version: object.metadata.resourceVersion });
       }
       return { records, isNew: found.every(({ metadata }) => metadata.name !== sinceName) };

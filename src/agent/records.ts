@@ -1,8 +1,8 @@
+import { type AppKey, partsOf, shownKey } from '../lib/key.ts';
 import { renderAnnotation } from '../release/annotation.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { releaseAnnotation } from '../release/record.ts';
-import { appOf } from '../release/record-object.ts';
 import type { ReleaseRecord } from '../release/types.ts';
 import type { Deps } from './deps.ts';
 import type { RecordStore } from './record-store.ts';
@@ -16,58 +16,58 @@ const repairMs = 600_000;
 
 type Change = (now: ReleaseRecord | undefined) => ReleaseRecord | undefined;
 
-/** The records of releases, by `namespace/name`; kept in the store and remembered here. */
+/** The records of releases, by app; kept in the store and remembered here. */
 export interface Records {
   /** Reads all of them. Gives whether annotations of an agent of before are still to be looked at. */
   load(): Promise<{ readonly isNew: boolean }>;
-  get(key: string): ReleaseRecord | undefined;
-  keys(): readonly string[];
+  get(key: AppKey): ReleaseRecord | undefined;
+  keys(): readonly AppKey[];
   /** Version of the Canary that the last write of its annotation made; undefined before one. */
-  version(key: string): string | undefined;
+  version(key: AppKey): string | undefined;
   /**
    * Where somebody else wrote the annotation, another agent that runs by mistake may have written the record before it, so the store is
    * asked. The annotation itself says nothing. Gives whether there is another record now.
    */
-  look(key: string, canary: KubeObject): Promise<boolean>;
+  look(key: AppKey, canary: KubeObject): Promise<boolean>;
   /**
    * Writes what `change` makes of the present record; undefined leaves it. Changes of one key follow each other, so that the note of a
    * landed outcome and the beginning of the next release never undo each other. Rejects when the record cannot be written. `isTold`: the
    * annotation says so too.
    */
-  change(key: string, change: Change, isTold: boolean): Promise<void>;
+  change(key: AppKey, change: Change, isTold: boolean): Promise<void>;
   /** As `change`, but only here. */
-  remember(key: string, change: Change): void;
+  remember(key: AppKey, change: Change): void;
   /** What is known of it is not believed any more; the store has it until the next one is written. */
-  distrust(key: string): void;
+  distrust(key: AppKey): void;
   /** Takes it out of the store too. */
-  remove(key: string): Promise<void>;
+  remove(key: AppKey): Promise<void>;
 }
 
 export function createRecords(
   { cluster, clock, log }: Pick<Deps, 'cluster' | 'clock' | 'log'>,
   store: RecordStore,
   /** Called where the record is what somebody else wrote. */
-  onTaken: (key: string) => void,
+  onTaken: (key: AppKey) => void,
   signal: AbortSignal,
 ): Records {
-  const known = new Map<string, ReleaseRecord>();
+  const known = new Map<AppKey, ReleaseRecord>();
   /** Versions of the objects that hold them. */
-  const stored = new Map<string, string>();
+  const stored = new Map<AppKey, string>();
   /** Versions of the Canaries. */
-  const versions = new Map<string, string>();
-  const turns = new Map<string, Promise<void>>();
+  const versions = new Map<AppKey, string>();
+  const turns = new Map<AppKey, Promise<void>>();
   /** The annotations as they were last written, or looked at. */
-  const texts = new Map<string, string>();
-  const repairedAtMs = new Map<string, number>();
-  const untold = new Set<string>();
+  const texts = new Map<AppKey, string>();
+  const repairedAtMs = new Map<AppKey, number>();
+  const untold = new Set<AppKey>();
 
-  const take = (key: string, record: ReleaseRecord | undefined, version: string | undefined): void => {
+  const take = (key: AppKey, record: ReleaseRecord | undefined, version: string | undefined): void => {
     if (record) known.set(key, record);
     else known.delete(key);
     if (version === undefined) stored.delete(key);
     else stored.set(key, version);
   };
-  const refresh = async (key: string): Promise<boolean> => {
+  const refresh = async (key: AppKey): Promise<boolean> => {
     const found = await store.read(key, signal);
     if (found?.version !== undefined && found.version === stored.get(key)) return false;
     // Somebody deleted or spoiled it: what is known here goes on, and is written with the next change.
@@ -81,7 +81,7 @@ export function createRecords(
   };
 
   /** After what was asked for before of this key: what is read while it is written would be taken for newer than it is. */
-  const inTurn = <Result>(key: string, work: () => Promise<Result>): Promise<Result> => {
+  const inTurn = <Result>(key: AppKey, work: () => Promise<Result>): Promise<Result> => {
     const turn = (turns.get(key) ?? Promise.resolve()).then(work);
     // What failed is told to its own caller; the next one is not held up by it.
     const settled = turn
@@ -94,7 +94,7 @@ export function createRecords(
     return turn;
   };
 
-  const write = async (key: string, change: Change): Promise<ReleaseRecord | undefined> => {
+  const write = async (key: AppKey, change: Change): Promise<ReleaseRecord | undefined> => {
     for (let tries = 1; ; tries += 1) {
       const record = change(known.get(key));
       if (!record) return undefined;
@@ -112,10 +112,10 @@ export function createRecords(
   };
 
   /** People read it, and nothing depends on it. */
-  const tell = async (key: string, record: ReleaseRecord): Promise<void> => {
+  const tell = async (key: AppKey, record: ReleaseRecord): Promise<void> => {
     const text = renderAnnotation(record);
     if (texts.get(key) === text) return;
-    const ref = { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', ...appOf(key) };
+    const ref = { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', ...partsOf(key) };
     const patch = { metadata: { annotations: { [releaseAnnotation]: text } } };
     try {
       const { metadata } = await cluster.mergePatch(ref, patch, { manager }, signal);
@@ -127,7 +127,7 @@ export function createRecords(
       if (signal.aborted || isGone || untold.has(key)) return;
       untold.add(key);
       log.warn(
-        { canary: key.split('/').toReversed().join('.'), reason: messageOf(error) },
+        { canary: shownKey(key), reason: messageOf(error) },
         `the annotation ${releaseAnnotation} could not be written; the release goes on without it`,
       );
     }

@@ -5,10 +5,10 @@ import { parseStatus } from '../canary/status.ts';
 import type { CanaryStatus, Evidence, FailedCheck, Phase } from '../canary/types.ts';
 import type { Revision } from '../git/repo.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
+import { type AppKey, keyOf, partsOf, shownKey } from '../lib/key.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { list, settle } from '../release/outbox.ts';
 import { formerRecord } from '../release/record.ts';
-import { appOf, keyOf as keyOfApp } from '../release/record-object.ts';
 import { releaseId } from '../release/release-id.ts';
 import type { AppState, Outcome, ReleaseRecord, ReleaseStrategy } from '../release/types.ts';
 import type { AppliedApps } from './applied.ts';
@@ -46,33 +46,33 @@ export interface Releases {
   /** Holds what was read against Git, before `advance`: what Git does not prove is not believed. Rejects where Git cannot be asked. */
   prove(prove: Prove): Promise<void>;
   /** Takes over a newly fetched revision. Called before anything of it is applied. `landed` had landed before Git was asked for it. */
-  advance(tip: Revision, apps: readonly App[], landed: ReadonlySet<string>): void;
+  advance(tip: Revision, apps: readonly App[], landed: ReadonlySet<AppKey>): void;
   /** Apps whose outcome has landed at a commit that `seen` has not told of yet. Asked before Git is. */
-  landedOutcomes(): ReadonlySet<string>;
+  landedOutcomes(): ReadonlySet<AppKey>;
   /** What had landed before Git was asked is in the tip that was taken over since. */
-  seen(landed: ReadonlySet<string>): void;
+  seen(landed: ReadonlySet<AppKey>): void;
   /** Revision that this app's documents are to be taken from; undefined: the tip. */
-  overlay(key: string, phase: Phase | undefined): Revision | undefined;
+  overlay(key: AppKey, phase: Phase | undefined): Revision | undefined;
   /** Whether Git was looked at since the start. Before that it is not known what a new revision is, so none begins. */
   readonly isReady: boolean;
   /**
    * Whether all that Git says of the app's judged objects stands in the cluster: what differs from it, of an app of which only a part is
    * applied, is no release yet. True for a Canary that is not in Git, and while nothing is applied.
    */
-  isApplied(key: string, phase: Phase | undefined): boolean;
+  isApplied(key: AppKey, phase: Phase | undefined): boolean;
   /** Id of the release that a canary in this phase would begin now; empty: one that Git knows nothing of. */
-  releaseId(key: string, phase: Phase | undefined): string;
+  releaseId(key: AppKey, phase: Phase | undefined): string;
   /**
    * What is judged is `judged` from now on, also where the release is the one that is under way already. Rejects with CLUSTER_CONFLICT where
    * it would be another release than the one that was seen, by `seenId`; absent: whatever it is.
    */
   begin(canary: KubeObject, judged?: Judged, seenId?: string): Promise<void>;
   /** Version of the Canary that our last note on it made; undefined before one. */
-  notedVersion(key: string): string | undefined;
+  notedVersion(key: AppKey): string | undefined;
   /** A failed check is also written down, so that a restart can still tell why. Gives whether the Canary was written. */
-  note(key: string, evidence: Evidence): Promise<boolean>;
+  note(key: AppKey, evidence: Evidence): Promise<boolean>;
   /** The last check of the release under way that did not pass; undefined where none is known. */
-  lastFailedCheck(key: string): FailedCheck | undefined;
+  lastFailedCheck(key: AppKey): FailedCheck | undefined;
   /** Whether the release with this status has been recorded as rolled back. */
   isRejected(canary: KubeObject, status: CanaryStatus): boolean;
   /** Likewise as promoted, with no status written since. */
@@ -106,12 +106,12 @@ export interface Releases {
    */
   resume(canary: KubeObject): Promise<void>;
   /** A Canary has gone: the record of an app that Git does not have either goes too, once all of it is told. */
-  left(key: string): void;
+  left(key: AppKey): void;
   written(outcome: Outcome, revision: Revision): Promise<void>;
   blocked(outcome: Outcome, reason: string): Promise<void>;
-  stableOf(key: string): StableState | undefined;
+  stableOf(key: AppKey): StableState | undefined;
   /** What a person is told when a version that failed before is tried again. */
-  failedBefore(key: string): string | undefined;
+  failedBefore(key: AppKey): string | undefined;
 }
 
 export interface ReleasesOptions {
@@ -122,12 +122,12 @@ export interface ReleasesOptions {
   /** Whether records are held against Git before they are believed. Absent: they are believed. */
   readonly isProving?: boolean;
   /** Whether the cluster has this Canary. Absent: it has. */
-  readonly isThere?: (key: string) => boolean;
+  readonly isThere?: (key: AppKey) => boolean;
   /** What a person should know of an app's record. */
-  readonly onTold?: (key: string, message: string) => void;
+  readonly onTold?: (key: AppKey, message: string) => void;
   readonly submit: (outcome: Outcome) => void;
   /** Stable states and quarantine as the ledgers tell them. */
-  readonly ledger: (key: string) => LedgerView | undefined;
+  readonly ledger: (key: AppKey) => LedgerView | undefined;
   /** Which apps the sync has applied. Absent: all of them. */
   readonly applied?: AppliedApps;
   readonly signal: AbortSignal;
@@ -139,23 +139,19 @@ function afterRevert(track: AppTrack | undefined, landed: Outcome | undefined): 
   return { ...track, content: '' };
 }
 
-/** As it stands in messages: `<name>.<namespace>`. */
-const shown = (key: string): string => key.split('/').toReversed().join('.');
-const keyOf = ({ metadata: { namespace = '', name } }: KubeObject): string => keyOfApp({ namespace, name });
-
 export function createReleases(options: ReleasesOptions): Releases {
   const { deps, store, submit, ledger, applied, signal, isThere, onTold } = options;
   const { isWriting = true, isProving = false } = options;
   const { clock, log } = deps;
-  const tracks = new Map<string, AppTrack>();
-  const apps = new Map<string, App>();
+  const tracks = new Map<AppKey, AppTrack>();
+  const apps = new Map<AppKey, App>();
   /** As Git last said them with their stable content; missing where it was not read since the start. */
-  const stableApps = new Map<string, App>();
+  const stableApps = new Map<AppKey, App>();
   /** Stable states that are known here before their ledger entry has landed. */
-  const stables = new Map<string, StableState>();
+  const stables = new Map<AppKey, StableState>();
   /** Records that were read and not held against Git yet. */
-  const unproven = new Map<string, Unproven>();
-  const onTaken = (key: string): void => {
+  const unproven = new Map<AppKey, Unproven>();
+  const onTaken = (key: AppKey): void => {
     evidence.delete(key);
     if (isProving) unproven.set(key, {});
     else begun(key);
@@ -164,37 +160,37 @@ export function createReleases(options: ReleasesOptions): Releases {
   let isLoaded: Promise<void> | undefined;
   let whenLoaded: () => void = () => undefined;
   const loaded = new Promise<void>((resolve) => (whenLoaded = resolve));
-  const evidence = new Map<string, Evidence[]>();
+  const evidence = new Map<AppKey, Evidence[]>();
   const submitted = new Set<string>();
   /** Outcomes that have landed and that the sync may not have seen yet. */
-  const landing = new Map<string, Outcome>();
+  const landing = new Map<AppKey, Outcome>();
   const lastSeen = createSeenContents();
 
-  const stableOf = (key: string): StableState | undefined => stables.get(key) ?? ledger(key)?.stable;
+  const stableOf = (key: AppKey): StableState | undefined => stables.get(key) ?? ledger(key)?.stable;
 
-  const recordOf = (canary: KubeObject): ReleaseRecord | undefined => records.get(keyOf(canary));
+  const recordOf = (canary: KubeObject): ReleaseRecord | undefined => records.get(keyOf(canary.metadata));
   /** An outcome that comes before Git was looked at: people are told why it is not written yet. */
-  const waitForGit = (key: string, { outcome }: ReleaseRecord): void => {
+  const waitForGit = (key: AppKey, { outcome }: ReleaseRecord): void => {
     if (!outcome || outcome.written !== undefined || outcome.blocked !== undefined) return;
     const reason = 'Git was not reached since the agent was started';
     const what = { promoted: 'Promotion', 'rolled-back': 'Rollback', withdrawn: 'Withdrawal' }[outcome.verdict];
-    onTold?.(key, `${what} of ${shown(key)} cannot be written to Git: ${reason}`);
-    log.warn({ canary: shown(key), verdict: outcome.verdict }, `The outcome is not in Git yet: ${reason}`);
+    onTold?.(key, `${what} of ${shownKey(key)} cannot be written to Git: ${reason}`);
+    log.warn({ canary: shownKey(key), verdict: outcome.verdict }, `The outcome is not in Git yet: ${reason}`);
     const change = (now: ReleaseRecord | undefined): ReleaseRecord | undefined =>
       now?.outcome && now.outcome.blocked === undefined
         ? { ...now, outcome: { ...now.outcome, blocked: reason } }
         : undefined;
     records.change(key, change, true).catch((error: unknown) => {
-      log.warn({ canary: shown(key), reason: messageOf(error) }, 'the pending outcome could not be noted');
+      log.warn({ canary: shownKey(key), reason: messageOf(error) }, 'the pending outcome could not be noted');
     });
   };
   /** Hands over all outcomes that are not in Git yet, once Git was looked at. */
-  const send = (key: string, record: ReleaseRecord): void => {
+  const send = (key: AppKey, record: ReleaseRecord): void => {
     // What another agent wrote, or this one, whose answer got lost, waits for the next look at Git only.
     if (unproven.has(key)) return isReady ? undefined : waitForGit(key, record);
-    const { namespace, name } = appOf(key);
+    const app = partsOf(key);
     for (const release of list(record)) {
-      const outcome = outcomeOf({ namespace, name }, release);
+      const outcome = outcomeOf(app, release);
       if (!outcome || submitted.has(release.id)) continue;
       submitted.add(release.id);
       submit(outcome);
@@ -202,7 +198,7 @@ export function createReleases(options: ReleasesOptions): Releases {
   };
 
   /** What was read is believed: what it promoted is stable, and what Git does not tell yet is handed over. */
-  const begun = (key: string): void => {
+  const begun = (key: AppKey): void => {
     const record = unproven.has(key) ? undefined : records.get(key);
     if (!record) return;
     for (const { content, revision, outcome } of list(record))
@@ -210,23 +206,23 @@ export function createReleases(options: ReleasesOptions): Releases {
     if (isWriting) send(key, record);
   };
   /** Nothing of an app that is neither in Git nor in the cluster is kept once all of it is told. */
-  const clear = (key: string): void => {
+  const clear = (key: AppKey): void => {
     const record = records.get(key);
     if (tracks.has(key) || !isReady || (record && list(record).length > 0) || !isThere || isThere(key)) return;
     records.remove(key).catch((error: unknown) => {
       if (!signal.aborted)
-        log.warn({ canary: shown(key), reason: messageOf(error) }, 'the record of an app that is gone stays');
+        log.warn({ canary: shownKey(key), reason: messageOf(error) }, 'the record of an app that is gone stays');
     });
   };
 
   /** After a restart what the record holds goes on. */
-  const evidenceOf = (key: string): Evidence[] => evidence.get(key) ?? [...(records.get(key)?.evidence ?? [])];
+  const evidenceOf = (key: AppKey): Evidence[] => evidence.get(key) ?? [...(records.get(key)?.evidence ?? [])];
 
   /** Apps of whose release under way Git says nothing; an older one may still be recorded. */
-  const unrecorded = new Set<string>();
+  const unrecorded = new Set<AppKey>();
   let isReady = false;
 
-  const overlay = (key: string, phase: Phase | undefined): Revision | undefined => {
+  const overlay = (key: AppKey, phase: Phase | undefined): Revision | undefined => {
     const track = tracks.get(key);
     const landed = landing.get(key);
     // The tip at hand was asked for before the revert landed: it still says what was rejected.
@@ -234,14 +230,14 @@ export function createReleases(options: ReleasesOptions): Releases {
     return track && overlayOf({ track, stable: stableOf(key), record: records.get(key), phase });
   };
   /** Git says something of the app that a sync brings to the cluster. */
-  const isSynced = (key: string): boolean => apps.get(key)?.target !== undefined && !applied?.isSuspended;
-  const isApplied = (key: string, phase: Phase | undefined): boolean => {
+  const isSynced = (key: AppKey): boolean => apps.get(key)?.target !== undefined && !applied?.isSuspended;
+  const isApplied = (key: AppKey, phase: Phase | undefined): boolean => {
     const track = tracks.get(key);
     if (!applied || !track || !isSynced(key)) return isReady;
     return applied.isApplied(key, { content: track.content, held: overlay(key, phase) });
   };
   /** The release that what runs now belongs to. Undefined: none that Git knows of. */
-  const candidateOf = (key: string, phase: Phase | undefined): Candidate | undefined => {
+  const candidateOf = (key: AppKey, phase: Phase | undefined): Candidate | undefined => {
     const [track, app, record] = [tracks.get(key), apps.get(key), records.get(key)];
     // A Canary that is not in Git runs as with Flagger: there is nothing to write its outcome to.
     if (!track || !app) return undefined;
@@ -256,7 +252,7 @@ export function createReleases(options: ReleasesOptions): Releases {
     return { id: releaseId(app.id, content, revision), revision, base, content, images: app.images };
   };
 
-  const proveOne = async (key: string, what: Unproven, prove: Prove): Promise<void> => {
+  const proveOne = async (key: AppKey, what: Unproven, prove: Prove): Promise<void> => {
     const before = records.get(key);
     const { record, reasons } = before ? await prove(key, before, what) : { record: undefined, reasons: [] };
     // A tick went on with it meanwhile.
@@ -268,8 +264,8 @@ export function createReleases(options: ReleasesOptions): Releases {
     else records.distrust(key);
     unproven.delete(key);
     for (const reason of reasons) {
-      const message = `What is recorded of a release of ${shown(key)} is not believed: ${reason}`;
-      log.error({ canary: shown(key) }, message);
+      const message = `What is recorded of a release of ${shownKey(key)} is not believed: ${reason}`;
+      log.error({ canary: shownKey(key) }, message);
       onTold?.(key, message);
     }
     begun(key);
@@ -285,9 +281,9 @@ export function createReleases(options: ReleasesOptions): Releases {
   const goOnUnread = (canaries: readonly KubeObject[], why: string): void => {
     whenLoaded();
     for (const canary of canaries) {
-      const key = keyOf(canary);
+      const key = keyOf(canary.metadata);
       if (underAnalysis.has(parseStatus(canary).phase))
-        onTold?.(key, `The release of ${shown(key)} is judged, but can neither be promoted nor told to Git: ${why}`);
+        onTold?.(key, `The release of ${shownKey(key)} is judged, but can neither be promoted nor told to Git: ${why}`);
     }
   };
   const load = async (canaries: readonly KubeObject[]): Promise<void> => {
@@ -296,7 +292,7 @@ export function createReleases(options: ReleasesOptions): Releases {
     for (const [key, looks] of evidence) evidence.set(key, [...(records.get(key)?.evidence ?? []), ...looks]);
     if (isNew && isProving)
       for (const canary of canaries) {
-        const [key, former] = [keyOf(canary), formerRecord(canary)];
+        const [key, former] = [keyOf(canary.metadata), formerRecord(canary)];
         if (!former || records.get(key)) continue;
         records.remember(key, () => former);
         unproven.set(key, { former: parseStatus(canary) });
@@ -320,9 +316,9 @@ export function createReleases(options: ReleasesOptions): Releases {
     },
     advance(tip, found, landed) {
       isReady = true;
-      const present = new Set<string>();
+      const present = new Set<AppKey>();
       for (const app of found) {
-        const key = `${app.id.namespace}/${app.id.name}`;
+        const key = keyOf(app.id);
         present.add(key);
         apps.set(key, app);
         const input = {
@@ -361,25 +357,25 @@ export function createReleases(options: ReleasesOptions): Releases {
       const images = apps.get(key)?.images ?? {};
       const view = ledger(key);
       const reason = view?.failed({ content, images, templateHash: '' });
-      if (reason !== undefined) return `This version of ${shown(key)} failed before: ${reason}`;
+      if (reason !== undefined) return `This version of ${shownKey(key)} failed before: ${reason}`;
       const rejected = view?.rejectedImage(images);
       if (!rejected) return undefined;
       const { revision, reason: why } = rejected.entry;
       const where = revision === '' ? '' : ` at ${revision.slice(0, 12)}`;
-      return `Image ${rejected.image} of ${shown(key)} failed before${where}, with other settings: ${why === '' ? 'in quarantine' : why}`;
+      return `Image ${rejected.image} of ${shownKey(key)} failed before${where}, with other settings: ${why === '' ? 'in quarantine' : why}`;
     },
     releaseId: (key, phase) => candidateOf(key, phase)?.id ?? '',
     async begin(canary, judged, seenId) {
-      const key = keyOf(canary);
+      const key = keyOf(canary.metadata);
       if (!isReady) throw new AgentError('GIT_UNREACHABLE', 'a new revision waits until Git was looked at');
       const { phase } = parseStatus(canary);
       if (!isApplied(key, phase))
-        throw new AgentError('CLUSTER_CONFLICT', `what Git says of ${shown(key)} is not applied yet`);
+        throw new AgentError('CLUSTER_CONFLICT', `what Git says of ${shownKey(key)} is not applied yet`);
       await records.look(key, canary);
       const candidate = candidateOf(key, phase);
       // A sync has gone by since: what was looked at is not what Git says now.
       if (seenId !== undefined && seenId !== (candidate?.id ?? ''))
-        throw new AgentError('CLUSTER_CONFLICT', `Git says something else of ${shown(key)} by now`);
+        throw new AgentError('CLUSTER_CONFLICT', `Git says something else of ${shownKey(key)} by now`);
       unrecorded.add(key);
       if (!candidate) return;
       unrecorded.delete(key);
@@ -414,8 +410,8 @@ export function createReleases(options: ReleasesOptions): Releases {
       };
       await records.change(key, change, true);
       if (isFirstLoss) {
-        const message = `Too many outcomes of ${shown(key)} wait for Git: from now on the oldest are given up, and Git will not tell them`;
-        log.warn({ canary: shown(key) }, message);
+        const message = `Too many outcomes of ${shownKey(key)} wait for Git: from now on the oldest are given up, and Git will not tell them`;
+        log.warn({ canary: shownKey(key) }, message);
         onTold?.(key, message);
       }
     },
@@ -430,7 +426,7 @@ export function createReleases(options: ReleasesOptions): Releases {
           now && !now.outcome ? { ...now, evidence: [...looks] } : undefined;
         await records.change(key, change, false);
       } catch (error) {
-        log.warn({ canary: shown(key), reason: messageOf(error) }, 'a failed check could not be noted');
+        log.warn({ canary: shownKey(key), reason: messageOf(error) }, 'a failed check could not be noted');
       }
       return true;
     },
@@ -448,7 +444,7 @@ export function createReleases(options: ReleasesOptions): Releases {
       return !(Date.parse(status.lastTransitionTime ?? '') > outcome.atMs);
     },
     isReplaced(canary, status) {
-      const key = keyOf(canary);
+      const key = keyOf(canary.metadata);
       const record = recordOf(canary);
       if (record && !record.outcome && !unrecorded.has(key))
         return record.judged !== undefined && !isOf(record.judged, status);
@@ -457,7 +453,7 @@ export function createReleases(options: ReleasesOptions): Releases {
       return candidate !== undefined && candidate.id !== record?.id && isApplied(key, status.phase);
     },
     isPushedAgain(canary, status) {
-      const key = keyOf(canary);
+      const key = keyOf(canary.metadata);
       const record = recordOf(canary);
       const [outcome, candidate] = [record?.outcome, candidateOf(key, status.phase)];
       if (!record || !candidate || !isApplied(key, status.phase)) return false;
@@ -468,7 +464,7 @@ export function createReleases(options: ReleasesOptions): Releases {
       return isOpen && record.judged !== undefined && isOf(record.judged, status);
     },
     isRejectedTip(canary, status) {
-      const key = keyOf(canary);
+      const key = keyOf(canary.metadata);
       const [record, candidate] = [recordOf(canary), candidateOf(key, status.phase)];
       if (!candidate) return false;
       // It has begun. Until a status names it, it may look like what the primary runs, as it did before it began.
@@ -480,14 +476,14 @@ export function createReleases(options: ReleasesOptions): Releases {
       return ledger(key)?.failed({ content, images, templateHash: '' }) !== undefined;
     },
     async end(canary, { verdict, failedCheck, strategy, templateHash, configs }) {
-      const key = keyOf(canary);
+      const key = keyOf(canary.metadata);
       mustBeRead();
       const record = recordOf(canary);
       if (!record) return;
       if (record.outcome) return send(key, record);
       if (record.judged && !isOf(record.judged, { lastAppliedSpec: templateHash, trackedConfigs: configs })) {
         log.warn(
-          { canary: shown(key), release: record.id },
+          { canary: shownKey(key), release: record.id },
           'what has ended is not the release that is recorded, so Git is told nothing',
         );
         return;
@@ -527,7 +523,7 @@ export function createReleases(options: ReleasesOptions): Releases {
     },
     async withdraw(canary) {
       mustBeRead();
-      const key = keyOf(canary);
+      const key = keyOf(canary.metadata);
       const [record, track] = [recordOf(canary), tracks.get(key)];
       if (!record || record.outcome || !track || record.content === track.content) return;
       // What was put right in the cluster alone is no decision of anybody.
@@ -545,7 +541,7 @@ export function createReleases(options: ReleasesOptions): Releases {
       send(key, records.get(key) ?? { ...record, outcome });
     },
     adopt(canary, templateHash, configs, content) {
-      const key = keyOf(canary);
+      const key = keyOf(canary.metadata);
       const track = tracks.get(key);
       const app = apps.get(key);
       // A newer commit may have come while the cluster was looked at: then it is not this state that Git tells.
@@ -580,29 +576,29 @@ export function createReleases(options: ReleasesOptions): Releases {
     },
     async resume(canary) {
       await loaded;
-      await records.look(keyOf(canary), canary);
+      await records.look(keyOf(canary.metadata), canary);
     },
     left: clear,
     async written(outcome, revision) {
-      const key = `${outcome.app.namespace}/${outcome.app.name}`;
+      const key = keyOf(outcome.app);
       submitted.delete(outcome.releaseId);
       landing.set(key, outcome);
       const landed = (now: ReleaseRecord | undefined) => now && settle(now, outcome.releaseId, revision);
       await records.change(key, landed, true).catch((error: unknown) => {
         // Only a note to ourselves: after a restart the writer finds the outcome in Git and writes nothing.
-        log.warn({ canary: shown(key), reason: messageOf(error) }, 'the landed outcome could not be noted');
+        log.warn({ canary: shownKey(key), reason: messageOf(error) }, 'the landed outcome could not be noted');
         records.remember(key, landed);
       });
       clear(key);
     },
     async blocked(outcome, reason) {
-      const key = `${outcome.app.namespace}/${outcome.app.name}`;
+      const key = keyOf(outcome.app);
       const change = (now: ReleaseRecord | undefined): ReleaseRecord | undefined => {
         if (!now?.outcome || now.id !== outcome.releaseId || now.outcome.blocked === reason) return undefined;
         return { ...now, outcome: { ...now.outcome, blocked: reason } };
       };
       await records.change(key, change, true).catch((error: unknown) => {
-        log.warn({ canary: shown(key), reason: messageOf(error) }, 'the pending outcome could not be noted');
+        log.warn({ canary: shownKey(key), reason: messageOf(error) }, 'the pending outcome could not be noted');
       });
     },
   };

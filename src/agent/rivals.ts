@@ -4,6 +4,7 @@ import { targetKindOf } from '../canary/targets/registry.ts';
 import type { CanarySpec } from '../canary/types.ts';
 import type { Reflection } from '../cluster/cluster.ts';
 import { AgentError } from '../lib/errors.ts';
+import { type AppKey, keyOf, partsOf } from '../lib/key.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import type { KeysFor } from './waking.ts';
 
@@ -15,21 +16,21 @@ export interface Rivals {
   /** Throws AgentError CANARY_INVALID where another Canary has the target or the Services already; that one's key is remembered. */
   refuseSecond(canary: KubeObject, spec: CanarySpec): void;
   /** Canaries that were refused because of this one, since it was asked last. */
-  waitingFor(key: string): readonly string[];
+  waitingFor(key: AppKey): readonly AppKey[];
 }
 
 export function createRivals(canaries: Pick<Reflection, 'get'>, keysFor: KeysFor): Rivals {
-  const waiting = new Map<string, Set<string>>();
+  const waiting = new Map<AppKey, Set<AppKey>>();
   return {
     refuseSecond(canary, spec) {
       const { namespace, name, target, service } = spec;
       // One that is being deleted gives back what it took.
       if (canary.metadata.deletionTimestamp !== undefined) return;
-      const own = `${namespace}/${name}`;
+      const own = keyOf({ namespace, name });
       const keys = [...keysFor(target.kind, namespace, target.name), ...keysFor('Service', namespace, service.name)];
       for (const key of new Set(keys)) {
         if (key === own) continue;
-        const other = canaries.get(namespace, key.slice(namespace.length + 1));
+        const other = canaries.get(namespace, partsOf(key).name);
         const shared = other && sharedBy(other, spec);
         if (!other || shared === undefined || !isBefore(other, canary)) continue;
         waiting.set(key, (waiting.get(key) ?? new Set()).add(own));

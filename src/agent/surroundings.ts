@@ -6,6 +6,7 @@ import { foreignApex, labelsOf, overlapOf } from '../canary/overlap.ts';
 import { deadTargetPort, type ServicePorts, servicePorts } from '../canary/ports.ts';
 import { targets } from '../canary/targets/registry.ts';
 import type { CanarySpec } from '../canary/types.ts';
+import { namespacedName } from '../lib/key.ts';
 import { backendsOf, deadBackends } from '../manifest/checks/references.ts';
 import type { KubeObject, Manifest } from '../manifest/types.ts';
 import { type GitWorkloads, workloadsOf } from './workloads.ts';
@@ -53,12 +54,12 @@ export function surroundingsOf(
       all.near(spec.namespace, labels),
     );
     tell(canary, 'spec.targetRef', 'error', overlapOf({ target: target.object, selector, workloads, selectorLabels }));
-    const apex = services.get(`${spec.namespace}/${spec.service.name}`);
+    const apex = services.get(namespacedName({ namespace: spec.namespace, name: spec.service.name }));
     const { wrong, ports } = servicesOfApp(app, spec, apex?.object);
     for (const [field, severity, message] of wrong) tell(canary, field, severity, message);
     const { name } = spec.service;
     const generated = { apiVersion: 'v1', kind: 'Service', metadata: { name }, spec: { ports } };
-    for (const ingress of ingresses().get(`${spec.namespace}/${name}`) ?? [])
+    for (const ingress of ingresses().get(namespacedName({ namespace: spec.namespace, name })) ?? [])
       for (const finding of deadBackends(ingress.object, (wanted) => (wanted === name ? generated : undefined)))
         tell(ingress, finding.field, 'warning', finding.message, finding.hint);
     for (const { manifest, field, message, hint } of neighbourhood.of(app, spec.service.name))
@@ -136,7 +137,7 @@ function ingressesOf(manifests: readonly Manifest[]): ReadonlyMap<string, readon
     const { apiVersion, kind, metadata } = manifest.object;
     if (kind !== 'Ingress' || !apiVersion.startsWith('networking.k8s.io/')) continue;
     for (const name of new Set(backendsOf(manifest.object))) {
-      const place = `${metadata.namespace ?? ''}/${name}`;
+      const place = namespacedName({ namespace: metadata.namespace, name });
       const ingresses = found.get(place);
       if (ingresses) ingresses.push(manifest);
       else found.set(place, [manifest]);
@@ -147,10 +148,5 @@ function ingressesOf(manifests: readonly Manifest[]): ReadonlyMap<string, readon
 
 function servicesOf(manifests: readonly Manifest[]): ReadonlyMap<string, Manifest> {
   const services = manifests.filter(({ object }) => object.kind === 'Service' && object.apiVersion === 'v1');
-  return new Map(
-    services.map((manifest) => [
-      `${manifest.object.metadata.namespace ?? ''}/${manifest.object.metadata.name}`,
-      manifest,
-    ]),
-  );
+  return new Map(services.map((manifest) => [namespacedName(manifest.object.metadata), manifest]));
 }

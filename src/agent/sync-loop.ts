@@ -4,6 +4,7 @@ import type { Phase } from '../canary/types.ts';
 import type { Revision } from '../git/repo.ts';
 import { backoffMs } from '../lib/backoff.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
+import { type AppKey, keyOf, namespacedName } from '../lib/key.ts';
 import { identityOf, nameOf, refKeyOf } from '../manifest/identity.ts';
 import { areaOf, type LoadedTree } from '../manifest/load.ts';
 import type { ParsedFiles } from '../manifest/parsed-files.ts';
@@ -63,7 +64,7 @@ export interface SyncLoopOptions {
   readonly ledgers: Ledgers;
   /** Takes what was parsed of the repository, for others that read it. Absent: nobody does. */
   readonly parsed?: ParsedFiles;
-  readonly phaseOf: (key: string) => Phase | undefined;
+  readonly phaseOf: (key: AppKey) => Phase | undefined;
   /** Apex services that a Canary has taken over, by refKey. */
   readonly takenOver: (apps: readonly App[]) => ReadonlySet<string>;
   /** Called after each pass, also one that failed. */
@@ -149,10 +150,10 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     return found;
   };
 
-  const heldNow = (apps: readonly App[]): Map<string, Revision> => {
-    const held = new Map<string, Revision>();
+  const heldNow = (apps: readonly App[]): Map<AppKey, Revision> => {
+    const held = new Map<AppKey, Revision>();
     for (const { id } of apps) {
-      const key = `${id.namespace}/${id.name}`;
+      const key = keyOf(id);
       const revision = releases.overlay(key, phaseOf(key));
       if (revision !== undefined) held.set(key, revision);
     }
@@ -171,12 +172,12 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
   /** What was read of releases is held against this commit. */
   const prove = async ({ revision, apps }: Snapshot): Promise<void> => {
     const read = new Map([[revision, byKey(apps)]]);
-    const appAt = async (key: string, at: Revision): Promise<App | undefined> => {
+    const appAt = async (key: AppKey, at: Revision): Promise<App | undefined> => {
       const known = read.get(at) ?? byKey(await snapshots.appsAt(at, signal));
       read.set(at, known);
       return known.get(key);
     };
-    const stable = (key: string): StableState | undefined => ledgers.get(key)?.stable;
+    const stable = (key: AppKey): StableState | undefined => ledgers.get(key)?.stable;
     const isAncestor = (at: Revision): Promise<boolean> => repo.isAncestor(at, revision, signal);
     const isWriting = settings.write !== 'none';
     await releases.prove(createProve({ branch: repo.branch, tip: revision, appAt, isAncestor, stable, isWriting }));
@@ -325,7 +326,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       failed.length === 0 &&
       loaded.unreadablePaths.size === 0 &&
       loaded.problems.every(({ severity }) => severity !== 'error');
-    const keys = new Set(apps.map(keyOf));
+    const keys = new Set(apps.map(({ id }) => keyOf(id)));
     const hasStrays = loaded.strays.size > 0;
     const isWholeIn = settings.tenancy && wholeIn(settings.tenancy, loaded, result);
     onSynced(apps, checked, { revision: since, keys, isWhole, hasStrays, ...(isWholeIn ? { isWholeIn } : {}) });
@@ -345,7 +346,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       everything = true;
       this.wake('resync');
     },
-    desiredReplicas: (namespace, target) => replicas.get(`${namespace}/${target}`),
+    desiredReplicas: (namespace, target) => replicas.get(namespacedName({ namespace, name: target })),
     workloads: (namespace) =>
       snapshot ? workloadsOf(snapshot.loaded.manifests, snapshot.apps, deps.settings.selectorLabels).in(namespace) : [],
     async run() {
@@ -410,25 +411,24 @@ function errorsOf(problems: readonly Problem[], refused: readonly Problem[] = []
   return [...found.values()];
 }
 
-const byKey = (apps: readonly App[]): ReadonlyMap<string, App> => new Map(apps.map((app) => [keyOf(app), app]));
-const keyOf = ({ id }: App): string => `${id.namespace}/${id.name}`;
+const byKey = (apps: readonly App[]): ReadonlyMap<AppKey, App> => new Map(apps.map((app) => [keyOf(app.id), app]));
 
 /** Apps of which Git has a target: of others nothing is applied. */
-function wantedOf(apps: readonly App[], held: ReadonlyMap<string, Revision>): ReadonlyMap<string, Wanted> {
+function wantedOf(apps: readonly App[], held: ReadonlyMap<AppKey, Revision>): ReadonlyMap<AppKey, Wanted> {
   const there = apps.filter(({ target }) => target !== undefined);
-  return new Map(there.map((app) => [keyOf(app), { content: app.content, held: held.get(keyOf(app)) }]));
+  return new Map(there.map((app) => [keyOf(app.id), { content: app.content, held: held.get(keyOf(app.id)) }]));
 }
 
 /** What has become of them. */
 function syncedOf(
   apps: readonly App[],
-  stable: ReadonlyMap<string, App>,
-  wanted: ReadonlyMap<string, Wanted>,
+  stable: ReadonlyMap<AppKey, App>,
+  wanted: ReadonlyMap<AppKey, Wanted>,
   { versions, refused }: Pick<SyncResult, 'versions' | 'refused'>,
-): ReadonlyMap<string, Synced> {
-  const synced = new Map<string, Synced>();
+): ReadonlyMap<AppKey, Synced> {
+  const synced = new Map<AppKey, Synced>();
   for (const app of apps) {
-    const key = keyOf(app);
+    const key = keyOf(app.id);
     const one = wanted.get(key);
     if (!one) continue;
     const objects = judgedManifests(stable.get(key) ?? app).map(({ object }) => object);

@@ -2,6 +2,7 @@ import { type CanaryDefaults, parseCanary } from '../canary/parse.ts';
 import { jsonOf } from '../canary/json.ts';
 import type { CanarySpec } from '../canary/types.ts';
 import { AgentError } from '../lib/errors.ts';
+import { type AppKey } from '../lib/key.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { supportedSpec } from '../routers/reconcile.ts';
 import { routerFor } from '../routers/registry.ts';
@@ -16,18 +17,18 @@ export interface Understood {
 
 export interface Understanding {
   /** Throws CANARY_INVALID. */
-  of(key: string, canary: KubeObject): Understood;
+  of(key: AppKey, canary: KubeObject): Understood;
   /**
    * One that cannot be understood, as it was last, or else what it says of its target and of the way by which users come: suspended, so that
    * nothing goes on but that users leave what nobody judges. Undefined: too little is known, or it is not for this Canary to say.
    */
-  still(key: string, canary: KubeObject): Understood | undefined;
-  forget(key: string): void;
+  still(key: AppKey, canary: KubeObject): Understood | undefined;
+  forget(key: AppKey): void;
 }
 
 /** Reads a Canary once for each generation: its status changes nine times in a release, its spec hardly ever. */
 export function createUnderstanding(defaults: CanaryDefaults, rivals: Rivals): Understanding {
-  const known = new Map<string, { readonly version: string; readonly understood: Understood }>();
+  const known = new Map<AppKey, { readonly version: string; readonly understood: Understood }>();
   const understand = (canary: KubeObject): Understood => {
     const spec = parseCanary(canary, defaults);
     rivals.refuseSecond(canary, spec);

@@ -2,6 +2,7 @@ import { jsonOf, listOf, textOf } from '../canary/json.ts';
 import type { CanaryStatus, ConfigKey } from '../canary/types.ts';
 import type { Reflection } from '../cluster/cluster.ts';
 import { sha256Hex } from '../lib/hash.ts';
+import { type AppKey, keyOf, namespacedName, partsOf } from '../lib/key.ts';
 import type { KubeObject } from '../manifest/types.ts';
 
 /** The status tells times in whole seconds, cut off. */
@@ -11,7 +12,7 @@ const statusStepMs = 1_000;
  * After a start: a canary under way gets the rest of its interval, so that no step follows the last one too soon (Flagger's R46);
  * resting ones are spread over their interval.
  */
-export function firstTickMs(key: string, status: CanaryStatus, intervalMs: number, nowMs: number): number {
+export function firstTickMs(key: AppKey, status: CanaryStatus, intervalMs: number, nowMs: number): number {
   const underWay = ['Progressing', 'WaitingPromotion', 'Promoting', 'Finalising', 'Waiting'].includes(status.phase);
   const lastMs = Date.parse(status.lastTransitionTime ?? '');
   if (underWay && Number.isFinite(lastMs))
@@ -27,9 +28,9 @@ export function mayWait({ metadata }: KubeObject, { canaryWeight }: CanaryStatus
 
 /** Tells the Canaries that a changed object may belong to. */
 export interface KeysFor {
-  (kind: string, namespace: string, name: string): readonly string[];
+  (kind: string, namespace: string, name: string): readonly AppKey[];
   /** A Canary looks at these ConfigMaps and Secrets, whether they are there or not; takes the place of what it looked at before. */
-  noteConfigs(key: string, configs: readonly ConfigKey[]): void;
+  noteConfigs(key: AppKey, configs: readonly ConfigKey[]): void;
 }
 
 /**
@@ -41,29 +42,29 @@ export function createKeysFor(canaries: Pick<Reflection, 'list' | 'onChange'>): 
   const templates = createIndex();
   const configs = createIndex();
   const put = (canary: KubeObject): void => {
-    const key = keyOf(canary);
+    const key = keyOf(canary.metadata);
     const namespace = canary.metadata.namespace ?? '';
     names.set(
       key,
-      namesOf(canary['spec']).map((name) => `${namespace}/${name}`),
+      namesOf(canary['spec']).map((name) => namespacedName({ namespace, name })),
     );
     templates.set(key, templatesOf(canary['spec'], namespace));
   };
   for (const canary of canaries.list()) put(canary);
   canaries.onChange((change) => {
     if (change.kind !== 'deleted') return put(change.object);
-    for (const index of [names, templates, configs]) index.set(keyOf(change.object), []);
+    for (const index of [names, templates, configs]) index.set(keyOf(change.object.metadata), []);
   });
-  const keysFor = (kind: string, namespace: string, name: string): readonly string[] => {
-    const place = `${namespace}/${name}`;
+  const keysFor = (kind: string, namespace: string, name: string): readonly AppKey[] => {
+    const place = namespacedName({ namespace, name });
     if (kind === 'MetricTemplate') return templates.get(place);
     if (kind === 'ConfigMap' || kind === 'Secret') return configs.get(`${namespace}/${kind.toLowerCase()}/${name}`);
     const base = name.replace(/-(?:primary|canary)$/, '');
     const exact = names.get(place);
-    return base === name ? exact : [...new Set([...exact, ...names.get(`${namespace}/${base}`)])];
+    return base === name ? exact : [...new Set([...exact, ...names.get(namespacedName({ namespace, name: base }))])];
   };
-  const noteConfigs = (key: string, looked: readonly ConfigKey[]): void => {
-    const namespace = key.slice(0, key.indexOf('/'));
+  const noteConfigs = (key: AppKey, looked: readonly ConfigKey[]): void => {
+    const { namespace } = partsOf(key);
     configs.set(
       key,
       looked.map((config) => `${namespace}/${config}`),
@@ -72,17 +73,15 @@ export function createKeysFor(canaries: Pick<Reflection, 'list' | 'onChange'>): 
   return Object.assign(keysFor, { noteConfigs });
 }
 
-const keyOf = ({ metadata }: KubeObject): string => `${metadata.namespace ?? ''}/${metadata.name}`;
-
 /** Keys by the places that they are interested in. */
 interface Index {
-  set(key: string, places: readonly string[]): void;
-  get(place: string): readonly string[];
+  set(key: AppKey, places: readonly string[]): void;
+  get(place: string): readonly AppKey[];
 }
 
 function createIndex(): Index {
-  const placesByKey = new Map<string, readonly string[]>();
-  const keysByPlace = new Map<string, Set<string>>();
+  const placesByKey = new Map<AppKey, readonly string[]>();
+  const keysByPlace = new Map<string, Set<AppKey>>();
   return {
     set(key, places) {
       const before = placesByKey.get(key) ?? [];
@@ -117,6 +116,6 @@ function templatesOf(spec: unknown, namespace: string): readonly string[] {
   const refs = listOf(jsonOf(analysis ?? canaryAnalysis)['metrics']).map(({ templateRef }) => jsonOf(templateRef));
   return refs.flatMap((ref) => {
     const name = textOf(ref['name']);
-    return name === undefined ? [] : [`${textOf(ref['namespace']) ?? namespace}/${name}`];
+    return name === undefined ? [] : [namespacedName({ namespace: textOf(ref['namespace']) ?? namespace, name })];
   });
 }

@@ -1,3 +1,4 @@
+import { namespacedName } from '../lib/key.ts';
 import { perObject } from '../lib/memo.ts';
 import { groupOf, type KubeObject, type Manifest } from '../manifest/types.ts';
 import type { App } from './app.ts';
@@ -112,7 +113,7 @@ export function neighbourhoodOf(manifests: readonly Manifest[], selectorLabels: 
 }
 
 const isService = ({ apiVersion, kind }: KubeObject): boolean => apiVersion === 'v1' && kind === 'Service';
-const serviceKey = ({ namespace = '', name }: { namespace?: string; name: string }): string => `${namespace}/${name}`;
+const serviceKey = namespacedName;
 const placeOf = (namespace: string | undefined, pair: string): string => `${namespace ?? '*'} ${pair}`;
 
 interface Pods {

@@ -2,6 +2,7 @@ import { makeOwnSecret } from '../agent/cluster-key.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { makeSshKey, readSshKey, type SshKey } from '../git/ssh/key.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
+import { namespacedName } from '../lib/key.ts';
 import type { KubeObject, ObjectRef } from '../manifest/types.ts';
 
 /** Where a deploy key is kept: the private half in `identity`, as with Flux, the public one beside it. */
@@ -61,7 +62,7 @@ async function keyIn(found: KubeObject, { namespace, name }: KeySecret): Promise
   } catch (error) {
     throw new AgentError(
       'CONFIG_INVALID',
-      `Secret ${namespace}/${name}: ${privateField}: ${messageOf(error)}; take ${privateField} out of it, and a new key is made`,
+      `Secret ${namespacedName({ namespace, name })}: ${privateField}: ${messageOf(error)}; take ${privateField} out of it, and a new key is made`,
     );
   }
 }
@@ -98,7 +99,7 @@ async function keep(
     if (!(error instanceof AgentError) || error.details['status'] !== 403) throw error;
     throw new AgentError(
       'CLUSTER_REFUSED',
-      `a key for Git cannot be kept in the Secret ${namespace}/${name}: ${error.message}; give the agent create and patch of secrets there, or make the Secret: kubectl -n ${namespace} create secret generic ${name} --from-file=${privateField}=FILE`,
+      `a key for Git cannot be kept in the Secret ${namespacedName({ namespace, name })}: ${error.message}; give the agent create and patch of secrets there, or make the Secret: kubectl -n ${namespace} create secret generic ${name} --from-file=${privateField}=FILE`,
     );
   }
 }

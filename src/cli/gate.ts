@@ -3,6 +3,7 @@ import { gatesOf } from '../canary/gates.ts';
 import { parseStatus } from '../canary/status.ts';
 import { openCluster } from '../cluster/client.ts';
 import { systemClock } from '../lib/clock.ts';
+import { namespacedName } from '../lib/key.ts';
 import { silentLogger } from '../lib/log.ts';
 import { clusterSource } from './cluster-source.ts';
 import { type CommandContext, exitCodes } from './command-line.ts';
@@ -28,7 +29,7 @@ export async function gate(context: CommandContext, options: GateOptions): Promi
   try {
     const canary = await cluster.get(canaryRef(namespace, name), context.signal);
     if (!canary) {
-      context.stderr.write(`serin: there is no Canary ${namespace}/${name}\n`);
+      context.stderr.write(`serin: there is no Canary ${namespacedName({ namespace, name })}\n`);
       return exitCodes.failed;
     }
     if (action === 'show') {

@@ -1,5 +1,6 @@
 import { openCluster } from '../cluster/client.ts';
 import { systemClock } from '../lib/clock.ts';
+import { namespacedName } from '../lib/key.ts';
 import { silentLogger } from '../lib/log.ts';
 import { clusterSource } from './cluster-source.ts';
 import { type CommandContext, exitCodes } from './command-line.ts';
@@ -25,7 +26,7 @@ export async function identity(context: CommandContext, options: IdentityOptions
     const key = await readDeployKey(cluster, { namespace, name }, context.signal);
     if (!key) {
       context.stderr.write(
-        `serin: there is no key in the Secret ${namespace}/${name}: the agent makes it when it first speaks to Git over SSH; --agent-namespace and --git-ssh-secret name another one\n`,
+        `serin: there is no key in the Secret ${namespacedName({ namespace, name })}: the agent makes it when it first speaks to Git over SSH; --agent-namespace and --git-ssh-secret name another one\n`,
       );
       return exitCodes.failed;
     }

@@ -1,5 +1,6 @@
 import type { Clock } from '../lib/clock.ts';
 import { AgentError } from '../lib/errors.ts';
+import { namespacedName } from '../lib/key.ts';
 import type { Logger } from '../lib/log.ts';
 import type { KubeObject, ObjectRef } from '../manifest/types.ts';
 import type { Cluster, KindRef, ListOptions, Resource } from './cluster.ts';
@@ -213,7 +214,11 @@ export async function openCluster(
         limitBytes: String(limitBytes),
       });
       const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(name)}/log${asked}`;
-      const request = { method: 'GET', path, what: `read the log of pod ${namespace}/${name}` } as const;
+      const request = {
+        method: 'GET',
+        path,
+        what: `read the log of pod ${namespacedName({ namespace, name })}`,
+      } as const;
       try {
         // Whatever an app writes is text, also where it reads as JSON.
         return ((await call({ ...request, read: (text) => text }, signal)) as string | undefined) ?? '';

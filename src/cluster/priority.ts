@@ -1,3 +1,4 @@
+import { namespacedName } from '../lib/key.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { countedAs } from './counted-as.ts';
 import type { ApiRequest } from './request.ts';
@@ -49,7 +50,7 @@ export function placeOf(request: Pick<ApiRequest, 'method' | 'path' | 'body'>): 
 
 /** All objects of an app are of one flow: the primary's and the canary's too. */
 export function flowOf(namespace: string, name: string): string {
-  return `${namespace}/${name.replace(/-(?:primary|canary)$/, '')}`;
+  return namespacedName({ namespace, name: name.replace(/-(?:primary|canary)$/, '') });
 }
 
 function priorityOf(request: {

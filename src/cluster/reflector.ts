@@ -2,6 +2,7 @@ import { request as undiciRequest } from 'undici';
 import { backoffMs } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
+import { namespacedName } from '../lib/key.ts';
 import type { Logger } from '../lib/log.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import type { Change, KindRef, ReflectOptions, Reflection, Resource } from './cluster.ts';
@@ -81,7 +82,7 @@ export function startReflector(
     markSynced = resolve;
   });
 
-  const keyOf = (object: KubeObject): string => `${object.metadata.namespace ?? ''}/${object.metadata.name}`;
+  const keyOf = (object: KubeObject): string => namespacedName(object.metadata);
   const place = ({ metadata: { namespace = '', name } }: KubeObject, object: KubeObject | undefined): void => {
     const names = places.get(namespace) ?? new Map<string, KubeObject>();
     if (object) places.set(namespace, names.set(name, object));

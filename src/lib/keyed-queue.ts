@@ -1,22 +1,22 @@
 import type { Clock } from './clock.ts';
 
-export interface KeyedQueueOptions {
+export interface KeyedQueueOptions<Key extends string = string> {
   readonly clock: Clock;
   /** How many keys run at the same time. */
   readonly concurrency: number;
-  readonly run: (key: string) => Promise<void>;
+  readonly run: (key: Key) => Promise<void>;
   /** Called when `run` rejects; the key is not repeated by itself. */
-  readonly onError: (key: string, error: unknown) => void;
+  readonly onError: (key: Key, error: unknown) => void;
 }
 
 /** Work by key: a key never runs twice at once, is queued at most once, and different keys run side by side. */
-export interface KeyedQueue {
+export interface KeyedQueue<Key extends string = string> {
   /** As soon as possible; if the key runs now, once more afterwards. Its timer is left alone. */
-  add(key: string): void;
+  add(key: Key): void;
   /** Not before `atMs`; replaces an earlier timer of the key. Due times are coalesced to 50 ms. */
-  addAt(key: string, atMs: number): void;
+  addAt(key: Key, atMs: number): void;
   /** Forgets timer and place in the queue; what runs now runs to its end. */
-  forget(key: string): void;
+  forget(key: Key): void;
   readonly length: number;
   /** Takes no more work and waits for what runs. */
   stop(): Promise<void>;
@@ -24,12 +24,17 @@ export interface KeyedQueue {
 
 const coalesceMs = 50;
 
-export function createKeyedQueue({ clock, concurrency, run, onError }: KeyedQueueOptions): KeyedQueue {
-  const waiting = new Set<string>();
-  const running = new Set<string>();
+export function createKeyedQueue<Key extends string = string>({
+  clock,
+  concurrency,
+  run,
+  onError,
+}: KeyedQueueOptions<Key>): KeyedQueue<Key> {
+  const waiting = new Set<Key>();
+  const running = new Set<Key>();
   const works = new Set<Promise<void>>();
-  const again = new Set<string>();
-  const timers = new Map<string, () => void>();
+  const again = new Set<Key>();
+  const timers = new Map<Key, () => void>();
   let stopped = false;
 
   const pump = (): void => {
@@ -47,20 +52,20 @@ export function createKeyedQueue({ clock, concurrency, run, onError }: KeyedQueu
       works.add(work);
     }
   };
-  const perform = async (key: string): Promise<void> => {
+  const perform = async (key: Key): Promise<void> => {
     try {
       await run(key);
     } catch (error) {
       onError(key, error);
     }
   };
-  const add = (key: string): void => {
+  const add = (key: Key): void => {
     if (stopped) return;
     if (running.has(key)) again.add(key);
     else waiting.add(key);
     pump();
   };
-  const cancelTimer = (key: string): void => {
+  const cancelTimer = (key: Key): void => {
     timers.get(key)?.();
     timers.delete(key);
   };

@@ -1,5 +1,6 @@
 import { type GitRepo, isUnanswered, type Revision } from '../git/repo.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
+import { keyOf } from '../lib/key.ts';
 import type { Logger } from '../lib/log.ts';
 import { createTurns, type Steps, type Turns } from '../lib/turns.ts';
 import type { LoadSettings } from '../manifest/load.ts';
@@ -20,7 +21,7 @@ import {
 import { ledgerFolder, ledgerPath, maxLedgerLength, parseLedger } from './ledger.ts';
 import { LedgerFile } from './ledger-file.ts';
 import type { SaidCommit } from './subject.ts';
-import { appIn, appKey, type TreeFiles, type Render } from './rendered.ts';
+import { appIn, type TreeFiles, type Render } from './rendered.ts';
 import { isOlder } from './order.ts';
 import { type Attribution, attributionOf, createPushedCommits } from './pushed.ts';
 import { createReleaseTags } from './release-tags.ts';
@@ -226,21 +227,21 @@ function* composingGroups(
   waiting: readonly WaitingRollback[],
   settings: ComposeSettings,
 ): Steps<readonly { readonly group: readonly Rollback[]; readonly composed: Composed }[]> {
-  const open = new Map(waiting.map((rollback) => [appKey(rollback.outcome.app), rollback]));
+  const open = new Map(waiting.map((rollback) => [keyOf(rollback.outcome.app), rollback]));
   const done: { readonly group: readonly Rollback[]; readonly composed: Composed }[] = [];
   for (const first of waiting) {
-    if (open.get(appKey(first.outcome.app)) !== first) continue;
+    if (open.get(keyOf(first.outcome.app)) !== first) continue;
     const group: WaitingRollback[] = [first];
     let composed = first.composed;
     while (composed.kind === 'blocked' && composed.usedBy) {
-      const next = open.get(appKey(composed.usedBy));
+      const next = open.get(keyOf(composed.usedBy));
       if (!next || group.includes(next)) break;
       group.push(next);
       composed = yield* composingTogether(draft, group, settings);
     }
     // What cannot be done together is said of the first; the others are tried with their own.
     const settled = composed.kind === 'composed' ? group : [first];
-    for (const { outcome } of settled) open.delete(appKey(outcome.app));
+    for (const { outcome } of settled) open.delete(keyOf(outcome.app));
     done.push({ group: settled, composed });
   }
   return done;
@@ -298,7 +299,7 @@ async function stableContents(
   tip: Revision,
   promoted: readonly Outcome[],
 ): Promise<(app: AppId) => string | undefined> {
-  const told = new Map(promoted.map(({ app, state }) => [appKey(app), state.content]));
+  const told = new Map(promoted.map(({ app, state }) => [keyOf(app), state.content]));
   const texts = new Map<string, string>();
   const files = await repo.tree(tip, ledgerFolder(settings));
   const paths = [...files].flatMap(([path, { mode }]) => (mode.startsWith('100') ? path : []));
@@ -311,7 +312,7 @@ async function stableContents(
   });
   const contents = new Map<string, string | undefined>();
   return (app) => {
-    const content = told.get(appKey(app));
+    const content = told.get(keyOf(app));
     if (content !== undefined) return content;
     const path = ledgerPath(settings, app);
     const text = texts.get(path);

@@ -1,5 +1,6 @@
 import { withoutGuessable } from '../canary/secret-checksums.ts';
 import type { CommitDraft, Revision, Signature, TagDraft } from '../git/repo.ts';
+import { keyOf, namespacedName } from '../lib/key.ts';
 import type { Steps } from '../lib/turns.ts';
 import { plainData, plainText } from '../lib/plain-text.ts';
 import { fileBytes } from './file-bytes.ts';
@@ -7,7 +8,7 @@ import { holdsRelease, type Ledger, ledgerPath, type QuarantineEntry, type Stabl
 import { LedgerFile, withQuarantine, withRemoved, withStable, withWithdrawn } from './ledger-file.ts';
 import { adoptionMessage, closingMessage, type MessageSettings, outcomeMessage } from './message.ts';
 import { editedFiles } from './proof.ts';
-import { appIn, appKey, type TreeFiles, type Render } from './rendered.ts';
+import { appIn, type TreeFiles, type Render } from './rendered.ts';
 import { type Revert, reverting, type TextEditor, type Together } from './revert.ts';
 import type { AppId, Outcome } from './types.ts';
 
@@ -114,7 +115,7 @@ function lateTag(draft: Draft, outcome: Outcome, { release }: StableEntry, setti
 
 /** Git takes no part of a ref that ends with `.lock`, Kubernetes does; no name ends with a dash there. */
 export const tagFolder = ({ tagPrefix }: Pick<ComposeSettings, 'tagPrefix'>, { namespace, name }: AppId): string =>
-  `${tagPrefix}${namespace}/${name.replace(/\.lock$/, '.lock-')}/`;
+  `${tagPrefix}${namespacedName({ namespace, name: name.replace(/\.lock$/, '.lock-') })}/`;
 
 function tagOf(outcome: Outcome, number: number, message: string, settings: ComposeSettings): TagDraft {
   const { app, state, atMs } = outcome;
@@ -240,10 +241,10 @@ function byHand(
   const pushed = attributions?.get(releaseId)?.pushed ?? [];
   const commits = (pushed.length === 0 ? [state.revision] : pushed.toReversed()).map((commit) => commit.slice(0, 12));
   const revert = `revert ${commits.join(', then ')} by hand`;
-  const todo = usedBy ? `push a fix of ${appKey(app)}, or ${revert}, which takes it from all that use it` : revert;
+  const todo = usedBy ? `push a fix of ${keyOf(app)}, or ${revert}, which takes it from all that use it` : revert;
   return {
     kind: 'blocked',
-    reason: `${reason}${where}: ${todo}. Until then ${appKey(app)} stays with what it was promoted with`,
+    reason: `${reason}${where}: ${todo}. Until then ${keyOf(app)} stays with what it was promoted with`,
   };
 }
 
@@ -276,7 +277,7 @@ export function* composingTogether(
   for (const { outcome, trees } of rollbacks) {
     const [now, stable] = [yield* trees.render.inTurns(draft.files), yield* trees.render.inTurns(trees.base)];
     if (appIn(now, outcome.app)?.content === appIn(stable, outcome.app)?.content) continue;
-    const names = together.apps.map(appKey).join(', ');
+    const names = together.apps.map(keyOf).join(', ');
     const reason = `${names} share what would be taken back and had different states before`;
     return undo(byHand(outcome, { kind: 'conflict', reason, paths: [] }, settings));
   }

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Document, isMap, isScalar, stringify } from 'yaml';
 import { isPlain } from '../canary/secret-checksums.ts';
+import { keyOf } from '../lib/key.ts';
 import {
   apiVersion,
   isRecord,
@@ -125,9 +126,9 @@ function written(document: Document, before: string): string {
 }
 
 function newText(
-  { namespace, name }: AppId,
+  app: AppId,
   content: { readonly stable: StableEntry } | { readonly quarantine: readonly QuarantineEntry[] },
 ): string {
-  const head = `# Releases of ${namespace}/${name}, written by Serin. "stable" is what was last promoted.\n# A version in quarantine has failed. Who pushes it again has it tried again, and an event says that it failed before.\n`;
-  return head + stringify({ apiVersion, kind: 'Ledger', app: `${namespace}/${name}`, ...content }, { lineWidth: 0 });
+  const head = `# Releases of ${keyOf(app)}, written by Serin. "stable" is what was last promoted.\n# A version in quarantine has failed. Who pushes it again has it tried again, and an event says that it failed before.\n`;
+  return head + stringify({ apiVersion, kind: 'Ledger', app: keyOf(app), ...content }, { lineWidth: 0 });
 }

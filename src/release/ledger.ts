@@ -1,3 +1,4 @@
+import { keyOf } from '../lib/key.ts';
 import { own } from '../lib/own.ts';
 import { type Document, Lexer, parseDocument } from 'yaml';
 import { asRevision, type Revision } from '../git/repo.ts';
@@ -66,11 +67,8 @@ export function ledgerFolder({ path, ledgerDir }: { readonly path: string; reado
   return path === '' ? ledgerDir : `${path}/${ledgerDir}`;
 }
 
-export function ledgerPath(
-  settings: { readonly path: string; readonly ledgerDir: string },
-  { namespace, name }: AppId,
-): string {
-  return `${ledgerFolder(settings)}/${namespace}/${name}.yaml`;
+export function ledgerPath(settings: { readonly path: string; readonly ledgerDir: string }, app: AppId): string {
+  return `${ledgerFolder(settings)}/${keyOf(app)}.yaml`;
 }
 
 /** A ledger's text as YAML reads it. */

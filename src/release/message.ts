@@ -1,3 +1,4 @@
+import { keyOf } from '../lib/key.ts';
 import { own } from '../lib/own.ts';
 import { compare, valid } from 'semver';
 import type { Revision } from '../git/repo.ts';
@@ -34,10 +35,8 @@ export function outcomeMessage(outcome: Outcome, context: MessageContext): strin
 
 /** One commit for all apps that are seen for the first time. */
 export function adoptionMessage(outcomes: readonly Outcome[], settings: MessageSettings): string {
-  const names = outcomes.map(({ app }) => `${app.namespace}/${app.name}`);
-  const lines = outcomes.map(
-    ({ app, state }) => `  ${app.namespace}/${app.name}  ${oneLine(imagesText(state.images), 300)}`,
-  );
+  const names = outcomes.map(({ app }) => keyOf(app));
+  const lines = outcomes.map(({ app, state }) => `  ${keyOf(app)}  ${oneLine(imagesText(state.images), 300)}`);
   const body = ['What runs now is recorded as the stable state.', '', ...lines].join('\n');
   const trailers = [
     ...names.map((name) => trailer('Release', `${name}/0`)),
@@ -50,7 +49,7 @@ export function adoptionMessage(outcomes: readonly Outcome[], settings: MessageS
 
 /** An app is no longer in Git. `by` is the commit that says so. */
 export function closingMessage({ app, releaseId, state }: Outcome, settings: MessageSettings): string {
-  const name = `${app.namespace}/${app.name}`;
+  const name = keyOf(app);
   const at = settings.attributions?.get(releaseId)?.pushed.at(-1);
   const by = at && settings.said?.get(at);
   const body = [
@@ -181,7 +180,7 @@ function trailersOf(outcome: Outcome, context: MessageContext): string {
   const { app, state, verdict, releaseId, failedCheck, supersedes } = outcome;
   const { number, previousImages, change, attributions } = context;
   const reverted = attributions?.get(releaseId)?.pushed ?? [];
-  const release = `${app.namespace}/${app.name}`;
+  const release = keyOf(app);
   const lines = [
     trailer('Release', number === undefined ? release : `${release}/${number}`),
     trailer('Release-Id', releaseId),

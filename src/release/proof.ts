@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
+import { keyOf } from '../lib/key.ts';
 import type { Steps } from '../lib/turns.ts';
 import { identityOf } from '../manifest/identity.ts';
 import { type KubeObject, type Manifest, refKey, refOf } from '../manifest/types.ts';
-import { appIn, appKey, type TreeFiles, type Render, type RenderedApp, type RenderedTree } from './rendered.ts';
+import { appIn, type TreeFiles, type Render, type RenderedApp, type RenderedTree } from './rendered.ts';
 import type { Together } from './revert.ts';
 import type { AppId } from './types.ts';
 
@@ -44,7 +45,7 @@ export function* proofOf(input: ProofInput): Steps<Disproof | undefined> {
   yield;
   const changed = changedObject(input.tip, edited, input.keys);
   if (changed !== undefined) return { reason: `${changed} would change as well` };
-  const together = new Set(input.together?.apps.map(appKey));
+  const together = new Set(input.together?.apps.map(keyOf));
   const target = appIn(input.tip, input.app)?.target;
   const promoted: AppId[] = [];
   const unjudged: AppId[] = [];
@@ -52,7 +53,7 @@ export function* proofOf(input: ProofInput): Steps<Disproof | undefined> {
     yield;
     // One target has one Canary: of two that name it this one released it, so the other is refused and runs nothing.
     if (target !== undefined && other.target === target) continue;
-    if (appKey(other.id) === appKey(input.app) || together.has(appKey(other.id))) continue;
+    if (keyOf(other.id) === keyOf(input.app) || together.has(keyOf(other.id))) continue;
     const now = appIn(edited, other.id);
     // A ConfigMap that several apps share: the others may only fall back to what they were promoted with.
     const stable = input.stableContent?.(other.id);
@@ -74,7 +75,7 @@ const waitingFor = (apps: readonly AppId[]): string =>
     : `${named(apps)} use what would be taken back, and are not judged to the end yet; all are taken back together if they are rejected, too`;
 
 function named(apps: readonly AppId[]): string {
-  const shown = apps.slice(0, namesShown).map(appKey);
+  const shown = apps.slice(0, namesShown).map(keyOf);
   const more = apps.length - shown.length;
   const last = more > 0 ? `${more} more` : shown.pop();
   return [shown.join(', '), last].filter((part) => part !== '').join(' and ');

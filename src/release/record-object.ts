@@ -1,4 +1,5 @@
 import { sha256Hex } from '../lib/hash.ts';
+import { type AppKey, partsOf, readKey } from '../lib/key.ts';
 import type { KubeObject, ObjectRef } from '../manifest/types.ts';
 import { parseRecord, renderRecord } from './record.ts';
 import { releaseId } from './release-id.ts';
@@ -20,18 +21,12 @@ const appAnnotation = 'serin.dev/canary';
 export const sinceName = 'serin-releases';
 const dataKey = 'release';
 
-export const keyOf = ({ namespace, name }: AppId): string => `${namespace}/${name}`;
-export const appOf = (key: string): AppId => {
-  const slash = key.indexOf('/');
-  return { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
-};
-
 /** Names of apps are too long to stand in one name together. */
-export function recordRef(key: string, namespace: string): ObjectRef {
+export function recordRef(key: AppKey, namespace: string): ObjectRef {
   return { ...secret, namespace, name: `${namePrefix}${sha256Hex(key).slice(0, 32)}` };
 }
 
-export function recordObject(key: string, namespace: string, record: ReleaseRecord) {
+export function recordObject(key: AppKey, namespace: string, record: ReleaseRecord) {
   const { apiVersion, kind, name } = recordRef(key, namespace);
   const metadata = { namespace, name, labels: { [recordLabel]: 'true' }, annotations: { [appAnnotation]: key } };
   const data = { [dataKey]: Buffer.from(renderRecord(record)).toString('base64') };
@@ -47,14 +42,14 @@ export function sinceObject(namespace: string): KubeObject {
 export function readRecordObject({
   metadata,
   ...object
-}: KubeObject): { readonly key: string; readonly record: ReleaseRecord } | undefined {
-  const key = metadata.annotations?.[appAnnotation] ?? '';
-  if (metadata.name !== recordRef(key, '').name) return undefined;
+}: KubeObject): { readonly key: AppKey; readonly record: ReleaseRecord } | undefined {
+  const key = readKey(metadata.annotations?.[appAnnotation] ?? '');
+  if (!key || metadata.name !== recordRef(key, '').name) return undefined;
   const encoded = (object['data'] as Readonly<Record<string, unknown>> | undefined)?.[dataKey];
   if (typeof encoded !== 'string') return undefined;
   const record = parseRecord(Buffer.from(encoded, 'base64').toString('utf8'));
-  if (!record || !isNamedRight(appOf(key), record)) return undefined;
-  const waiting = record.unwritten?.filter((release) => isNamedRight(appOf(key), release)) ?? [];
+  if (!record || !isNamedRight(partsOf(key), record)) return undefined;
+  const waiting = record.unwritten?.filter((release) => isNamedRight(partsOf(key), release)) ?? [];
   const { unwritten: _all, ...own } = record;
   return { key, record: { ...own, ...(waiting.length === 0 ? {} : { unwritten: waiting }) } };
 }

@@ -1,3 +1,4 @@
+import { keyOf } from '../lib/key.ts';
 import { perObject } from '../lib/memo.ts';
 import type { Steps } from '../lib/turns.ts';
 import type { CachedFile } from '../manifest/load.ts';
@@ -54,10 +55,8 @@ export interface Render {
   inTurns(files: TreeFiles): Steps<RenderedTree>;
 }
 
-export const appKey = (app: AppId): string => `${app.namespace}/${app.name}`;
-
-const appsByKey = perObject((apps: RenderedTree['apps']) => new Map(apps.map((app) => [appKey(app.id), app])));
+const appsByKey = perObject((apps: RenderedTree['apps']) => new Map(apps.map((app) => [keyOf(app.id), app])));
 
 export function appIn({ apps }: RenderedTree, app: AppId): RenderedApp | undefined {
-  return appsByKey(apps).get(appKey(app));
+  return appsByKey(apps).get(keyOf(app));
 }

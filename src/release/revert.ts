@@ -1,4 +1,5 @@
 import { messageOf } from '../lib/errors.ts';
+import { keyOf } from '../lib/key.ts';
 import { answered, atOnce, type Steps } from '../lib/turns.ts';
 import { isList, isObject } from '../manifest/edit-value.ts';
 import { identityOf } from '../manifest/identity.ts';
@@ -84,7 +85,7 @@ function* revertIn(input: RevertInput): Steps<Revert> {
   if (!now) return { kind: 'superseded' };
   if (now.content === before?.content) return { kind: 'nothing' };
   if (!tried || now.content !== tried.content) return { kind: 'superseded' };
-  if (!before) return conflict(`there is no earlier state of ${app.namespace}/${app.name} to go back to`);
+  if (!before) return conflict(`there is no earlier state of ${keyOf(app)} to go back to`);
 
   const keys = keysOf(before, tried);
   const paths = yield* revertPaths(input);

@@ -1,3 +1,4 @@
+import { keyOf } from '../lib/key.ts';
 import { own } from '../lib/own.ts';
 import type { Revision } from '../git/repo.ts';
 import { lengthOf, middleCut, oneLine } from './plain-text.ts';
@@ -29,7 +30,7 @@ export interface SubjectContext {
 /** What happened, in 72 letters: `rollback test/podinfo 3.1.2: success rate 53.42% < 99%`. */
 export function subjectOf(outcome: Outcome, context: SubjectContext): string {
   const { namespace, name } = outcome.app;
-  const app = `${namespace}/${name}`;
+  const app = keyOf({ namespace, name });
   const version = versionOf(outcome, context);
   const back = context.attributions?.get(outcome.releaseId)?.takenBackAt ?? outcome.takenBackAt;
   const by = back && context.said?.get(back);

@@ -2,6 +2,7 @@ import type { GitRepo, PushResult, Revision } from '../git/repo.ts';
 import { backoffMs } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
+import { keyOf, shownKey } from '../lib/key.ts';
 import type { Logger } from '../lib/log.ts';
 import type { LoadSettings } from '../manifest/load.ts';
 import { ParsedFiles } from '../manifest/parsed-files.ts';
@@ -112,16 +113,16 @@ export function createOutcomeWriter({
   const written = (outcome: Outcome, revision: Revision, number: number | undefined): void => {
     if (!waiting.settle(outcome)) return;
     log.info(
-      { canary: `${outcome.app.name}.${outcome.app.namespace}`, revision, verdict: outcome.verdict },
-      `Outcome written to Git: ${outcome.verdict} ${outcome.app.namespace}/${outcome.app.name}`,
+      { canary: shownKey(keyOf(outcome.app)), revision, verdict: outcome.verdict },
+      `Outcome written to Git: ${outcome.verdict} ${keyOf(outcome.app)}`,
     );
     for (const listener of writtenListeners) listener(outcome, revision, number);
   };
   const passOver = (outcome: Outcome, tip: Revision, reason: string): void => {
     if (!waiting.settle(outcome)) return;
     log.info(
-      { canary: `${outcome.app.name}.${outcome.app.namespace}`, revision: tip, verdict: outcome.verdict },
-      `Outcome not written to Git: ${outcome.verdict} ${outcome.app.namespace}/${outcome.app.name}: ${reason}`,
+      { canary: shownKey(keyOf(outcome.app)), revision: tip, verdict: outcome.verdict },
+      `Outcome not written to Git: ${outcome.verdict} ${keyOf(outcome.app)}: ${reason}`,
     );
     for (const listener of needlessListeners) listener(outcome, tip, reason);
   };
@@ -132,7 +133,7 @@ export function createOutcomeWriter({
     if (isTold) return;
     entry.blocked = reason;
     log.warn(
-      { canary: `${outcome.app.name}.${outcome.app.namespace}`, verdict: outcome.verdict },
+      { canary: shownKey(keyOf(outcome.app)), verdict: outcome.verdict },
       `The outcome is not in Git yet: ${reason}`,
     );
     for (const listener of blockedListeners) listener(outcome, reason);
@@ -300,7 +301,7 @@ export function createOutcomeWriter({
     submit(outcome) {
       if (settings.write === 'none') {
         log.info(
-          { canary: `${outcome.app.name}.${outcome.app.namespace}`, verdict: outcome.verdict },
+          { canary: shownKey(keyOf(outcome.app)), verdict: outcome.verdict },
           'The outcome is not written to Git: --write is none',
         );
         return;

@@ -1,5 +1,6 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import { AgentError } from '../lib/errors.ts';
+import { namespacedName } from '../lib/key.ts';
 import type { Logger } from '../lib/log.ts';
 import type { KubeObject, ObjectRef } from '../manifest/types.ts';
 import {
@@ -64,7 +65,7 @@ export function createInventoryStore(cluster: Cluster, namespace: string, log: L
       for (const { metadata } of found.filter(isFromGit))
         log.warn(
           { namespace, name: metadata.name },
-          `ConfigMap ${namespace}/${metadata.name} came from Git, so it is no inventory: delete it`,
+          `ConfigMap ${namespacedName({ namespace, name: metadata.name })} came from Git, so it is no inventory: delete it`,
         );
       written = new Map(shards.map((shard) => [shard.metadata.name, undefined]));
       inventory = parseInventory(shards);

@@ -1,4 +1,5 @@
 import type { Cluster, ServiceAccountName } from '../cluster/cluster.ts';
+import { namespacedName } from '../lib/key.ts';
 import type { Tenancy } from '../manifest/tenancy.ts';
 
 /** In whose name the objects of a file are written and deleted. */
@@ -18,14 +19,14 @@ export function createWriters(cluster: Cluster, tenancy: Tenancy | undefined): W
     of(path) {
       const account = accountOf(path);
       if (!account) return cluster;
-      const name = `${account.namespace}/${account.name}`;
+      const name = namespacedName(account);
       const writer = known.get(name) ?? cluster.as(account);
       known.set(name, writer);
       return writer;
     },
     nameOf(path) {
       const account = accountOf(path);
-      return account ? `the service account ${account.namespace}/${account.name}` : "the agent's service account";
+      return account ? `the service account ${namespacedName(account)}` : "the agent's service account";
     },
     rightsOf(path) {
       return accountOf(path) ? 'get, create, patch and delete' : 'get, list, watch, create, patch and delete';

@@ -9,6 +9,7 @@ import { createQueryEngine } from '../../src/sandbox/metrics/query.ts';
 import { createSeriesStore } from '../../src/sandbox/metrics/series-store.ts';
 import { createModelCluster, type ModelCluster } from '../helpers/model-cluster.ts';
 import { createRollout, type Rollout } from '../helpers/rollout.ts';
+import { appKey } from '../helpers/key.ts';
 
 type Members = Readonly<Record<string, unknown>>;
 
@@ -154,7 +155,7 @@ describe('what /metrics says of a canary', () => {
     series.show(watched.spec(), last, seen, decision, 0.1);
     showMeasurement(telemetry, watched.spec(), 'request-duration', 5);
     expect(await telemetry.registry.metrics()).toContain('namespace="demo"');
-    series.forget('demo/app');
+    series.forget(appKey('demo/app'));
     expect(await telemetry.registry.metrics()).not.toContain('namespace="demo"');
   });
 });

@@ -3,6 +3,7 @@ import { createClosing, type SyncedTree } from '../../src/agent/closing.ts';
 import type { LedgerView } from '../../src/agent/ledgers.ts';
 import { asRevision } from '../../src/git/repo.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
+import { appKey } from '../helpers/key.ts';
 
 const revision = asRevision('a'.repeat(40));
 const view = (content?: string): LedgerView => ({
@@ -15,13 +16,13 @@ function stage(ledgers: Readonly<Record<string, LedgerView>>) {
   const inCluster = new Set<string>();
   const closed: string[] = [];
   const closing = createClosing({
-    ledgers: { entries: () => Object.entries(ledgers) },
+    ledgers: { entries: () => Object.entries(ledgers).map(([key, one]) => [appKey(key), one] as const) },
     canaries: { get: (namespace, name) => (inCluster.has(`${namespace}/${name}`) ? ({} as KubeObject) : undefined) },
     clock: { now: () => 0 },
     submit: ({ app, verdict }) => closed.push(`${verdict} ${app.namespace}/${app.name}`),
   });
   const note = (keys: readonly string[], change: Partial<SyncedTree> = {}): void => {
-    closing.note({ revision, keys: new Set(keys), isWhole: true, hasStrays: false, ...change });
+    closing.note({ revision, keys: new Set(keys.map(appKey)), isWhole: true, hasStrays: false, ...change });
     closing.look();
   };
   return { inCluster, closed, closing, note };

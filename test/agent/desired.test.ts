@@ -5,6 +5,7 @@ import { loadTree } from '../../src/manifest/load.ts';
 import type { Manifest } from '../../src/manifest/types.ts';
 import { isIgnored } from '../../src/sync/annotations.ts';
 import { type AppShape, appTree } from '../release/a-config-repo.ts';
+import { appKey } from '../helpers/key.ts';
 
 const settings = { path: '', ledgerDir: '.releases', defaultNamespace: 'test' };
 interface Tree {
@@ -24,7 +25,7 @@ const b = (image: string): AppShape => ({ name: 'b', image });
 describe('what is applied while an app is held', () => {
   it('is its stable state, and the tip of everything else', () => {
     const [before, now] = [tree(a('a:1'), b('b:1')), tree(a('a:2'), b('b:2'))];
-    const stable = new Map(before.apps.slice(0, 1).map((app) => ['test/a', app]));
+    const stable = new Map(before.apps.slice(0, 1).map((app) => [appKey('test/a'), app]));
     const applied = textOf(withOverlays(now.manifests, now.apps, stable));
     for (const [text, times] of [
       ['a:1', 2],
@@ -37,7 +38,7 @@ describe('what is applied while an app is held', () => {
 
   it('is nothing of it where its stable state is lost, and all the rest', () => {
     const { manifests, apps } = tree(a('a:2'), b('b:2'));
-    const left = withLeftAlone(manifests, apps, new Set(['test/a']));
+    const left = withLeftAlone(manifests, apps, new Set([appKey('test/a')]));
     const ignored = left.filter(({ object }) => isIgnored(object)).map(({ object }) => object.kind);
     expect(ignored.toSorted()).toEqual(['ConfigMap', 'Deployment']);
     expect(apps.flatMap(judgedKeys)).toHaveLength(3);

@@ -6,8 +6,9 @@ import type { CanarySpec, CanaryStatus, Effect, TrafficSplit } from '../../src/c
 import type { KubeObject } from '../../src/manifest/types.ts';
 import { routerFor } from '../../src/routers/registry.ts';
 import { aRouteContext, aSpec } from '../helpers/a-route-context.ts';
+import { appKey } from '../helpers/key.ts';
 
-const key = 'prod/shop';
+const key = appKey('prod/shop');
 const canary: KubeObject = { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', metadata: { name: 'shop' } };
 const status = { phase: 'Progressing', canaryWeight: 40 } as CanaryStatus;
 const pods = (available: number): KubeObject => ({

@@ -5,6 +5,7 @@ import type { Phase } from '../../src/canary/types.ts';
 import { asRevision, type Revision } from '../../src/git/repo.ts';
 import { AgentError } from '../../src/lib/errors.ts';
 import { createLogger } from '../../src/lib/log.ts';
+import { appKey } from '../helpers/key.ts';
 
 const never = new AbortController().signal;
 const [one, two] = ['1', '2'].map((digit) => asRevision(digit.repeat(40))) as [Revision, Revision];
@@ -37,7 +38,12 @@ function stage(commits: ReadonlyMap<Revision, readonly App[]>, phases: Readonly<
     log: createLogger('info', (line) => messages.push((JSON.parse(line) as { msg: string }).msg)),
     phaseOf: (key) => phases[key],
   });
-  return { read, messages, find: (held: Record<string, Revision>) => find(new Map(Object.entries(held)), never) };
+  return {
+    read,
+    messages,
+    find: (held: Record<string, Revision>) =>
+      find(new Map(Object.entries(held).map(([key, at]) => [appKey(key), at] as const)), never),
+  };
 }
 
 describe('apps that are held', () => {

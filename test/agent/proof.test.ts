@@ -7,10 +7,11 @@ import { asRevision, type Revision } from '../../src/git/repo.ts';
 import { AgentError } from '../../src/lib/errors.ts';
 import { releaseId } from '../../src/release/release-id.ts';
 import type { RecordedOutcome, ReleaseRecord } from '../../src/release/types.ts';
+import { appKey } from '../helpers/key.ts';
 
 const commit = (name: string): Revision => asRevision(name.padEnd(40, '0'));
 const app = { namespace: 'test', name: 'a' };
-const key = 'test/a';
+const key = appKey('test/a');
 
 /** The branch, oldest first: what each of its commits says of the app. */
 const branch: Readonly<Record<string, string>> = { a: 'one', b: 'one', c: 'two', d: 'two' };

@@ -18,9 +18,11 @@ import type { Outcome, ReleaseRecord } from '../../src/release/types.ts';
 import { fastClock } from '../helpers/fast-clock.ts';
 import { createMemoryCluster, type MemoryCluster } from '../model/loop/memory-cluster.ts';
 import { manualClock } from '../helpers/manual-clock.ts';
+import type { AppKey } from '../../src/lib/key.ts';
+import { appKey } from '../helpers/key.ts';
 
 const commit = (name: string): Revision => asRevision(name.padEnd(40, '0'));
-const key = 'test/a';
+const key = appKey('test/a');
 const canary = { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', metadata: { namespace: 'test', name: 'a' } };
 
 interface Stage extends Left {
@@ -31,7 +33,7 @@ interface Stage extends Left {
   /** The Canary as the cluster has it. */
   readonly canary: () => KubeObject;
   /** A commit is synced in which the app has this content; `landed` had landed before it was asked for. */
-  readonly sync: (tip: string, content: string, landed?: ReadonlySet<string>) => void;
+  readonly sync: (tip: string, content: string, landed?: ReadonlySet<AppKey>) => void;
 }
 
 /** What an agent finds when it starts after another one. */
@@ -707,7 +709,7 @@ describe('the object that keeps a release', () => {
     expect(readRecordObject(stored)?.key).toBe(key);
     const ofOther = { ...stored.metadata, annotations: { 'serin.dev/canary': 'test/b' } };
     expect(readRecordObject({ ...stored, metadata: ofOther }), 'renamed').toBeUndefined();
-    const { name } = recordRef('test/b', 'serin');
+    const { name } = recordRef(appKey('test/b'), 'serin');
     expect(readRecordObject({ ...stored, metadata: { ...ofOther, name } }), 'taken from another app').toBeUndefined();
     const record = recordOf(on) as ReleaseRecord;
     for (const wrong of [

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createUnderstanding } from '../../src/agent/understanding.ts';
 import { AgentError } from '../../src/lib/errors.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
+import { appKey } from '../helpers/key.ts';
 
 const defaults = { provider: 'istio', minIntervalMs: 10_000 };
 const spec = {
@@ -21,34 +22,36 @@ const alone = { refuseSecond: () => undefined, waitingFor: () => [] };
 describe('a Canary that cannot be understood', () => {
   it('stands still as it was last', () => {
     const understanding = createUnderstanding(defaults, alone);
-    const { router } = understanding.of('demo/app', canary({ provider: 'traefik' }));
+    const { router } = understanding.of(appKey('demo/app'), canary({ provider: 'traefik' }));
     const edited = canary({ ...wrong, provider: 'gloo:v9' }, { generation: 2 });
-    expect(() => understanding.of('demo/app', edited)).toThrow(AgentError);
-    const still = understanding.still('demo/app', edited);
+    expect(() => understanding.of(appKey('demo/app'), edited)).toThrow(AgentError);
+    const still = understanding.still(appKey('demo/app'), edited);
     expect(still?.router).toBe(router);
     expect(still?.spec).toMatchObject({ suspend: true, provider: 'traefik', analysis: { intervalMs: 10_000 } });
   });
 
   it('stands still by what it says of its target and its users where it was never understood, or was another one', () => {
     const understanding = createUnderstanding(defaults, alone);
-    const still = understanding.still('demo/app', canary({ ...wrong, provider: 'traefik' }));
+    const still = understanding.still(appKey('demo/app'), canary({ ...wrong, provider: 'traefik' }));
     expect(still?.spec).toMatchObject({ suspend: true, provider: 'traefik', target: { name: 'app' } });
-    understanding.of('demo/app', canary({ provider: 'istio' }, { uid: 'before' }));
-    expect(understanding.still('demo/app', canary({ ...wrong, provider: 'traefik' }))?.spec.provider).toBe('traefik');
+    understanding.of(appKey('demo/app'), canary({ provider: 'istio' }, { uid: 'before' }));
+    expect(understanding.still(appKey('demo/app'), canary({ ...wrong, provider: 'traefik' }))?.spec.provider).toBe(
+      'traefik',
+    );
   });
 
   it('is left alone where too little is known, where it goes, and where another one has its target', () => {
     const understanding = createUnderstanding(defaults, alone);
-    expect(understanding.still('demo/app', canary({ ...wrong, provider: 'gloo:v9' }))).toBeUndefined();
-    expect(understanding.still('demo/app', canary({ ...wrong, targetRef: { kind: 'Pod' } }))).toBeUndefined();
+    expect(understanding.still(appKey('demo/app'), canary({ ...wrong, provider: 'gloo:v9' }))).toBeUndefined();
+    expect(understanding.still(appKey('demo/app'), canary({ ...wrong, targetRef: { kind: 'Pod' } }))).toBeUndefined();
     const going = canary(wrong, { deletionTimestamp: '2026-01-01T00:00:00Z' });
-    expect(understanding.still('demo/app', going)).toBeUndefined();
+    expect(understanding.still(appKey('demo/app'), going)).toBeUndefined();
     const second = createUnderstanding(defaults, {
       ...alone,
       refuseSecond: () => {
         throw new AgentError('CANARY_INVALID', 'another Canary has the target');
       },
     });
-    expect(second.still('demo/app', canary(wrong))).toBeUndefined();
+    expect(second.still(appKey('demo/app'), canary(wrong))).toBeUndefined();
   });
 });

@@ -3,6 +3,7 @@ import { createKeysFor, firstTickMs, mayWait } from '../../src/agent/waking.ts';
 import type { CanaryStatus, Phase } from '../../src/canary/types.ts';
 import type { Change } from '../../src/cluster/cluster.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
+import { appKey } from '../helpers/key.ts';
 
 const canary = (name: string, spec: Record<string, unknown>): KubeObject => ({
   apiVersion: 'flagger.app/v1beta1',
@@ -55,8 +56,8 @@ describe('the canaries that a changed object may belong to', () => {
   });
 
   it('are those that look at a ConfigMap or Secret, whether it is there or not', () => {
-    keysFor.noteConfigs('test/web', ['configmap/settings', 'configmap/settings-primary', 'secret/token']);
-    keysFor.noteConfigs('test/api', ['configmap/settings']);
+    keysFor.noteConfigs(appKey('test/web'), ['configmap/settings', 'configmap/settings-primary', 'secret/token']);
+    keysFor.noteConfigs(appKey('test/api'), ['configmap/settings']);
     expect(keysFor('ConfigMap', 'test', 'settings')).toEqual(['test/web', 'test/api']);
     expect(keysFor('ConfigMap', 'test', 'settings-primary')).toEqual(['test/web']);
     expect(keysFor('Secret', 'test', 'token')).toEqual(['test/web']);
@@ -67,9 +68,9 @@ describe('the canaries that a changed object may belong to', () => {
       ['ConfigMap', 'test', 'web'],
     ] as const)
       expect(keysFor(kind, namespace, name)).toEqual([]);
-    keysFor.noteConfigs('test/web', ['secret/token']);
+    keysFor.noteConfigs(appKey('test/web'), ['secret/token']);
     expect(keysFor('ConfigMap', 'test', 'settings')).toEqual(['test/api']);
-    keysFor.noteConfigs('test/api', []);
+    keysFor.noteConfigs(appKey('test/api'), []);
     expect(keysFor('ConfigMap', 'test', 'settings')).toEqual([]);
   });
 
@@ -95,7 +96,7 @@ describe('the canaries that a changed object may belong to', () => {
     tell({ kind: 'modified', object: later, previous: early });
     expect(keysFor('Deployment', 'test', 'one-primary')).toEqual([]);
     expect(keysFor('Deployment', 'test', 'two')).toEqual(['test/late']);
-    keysFor.noteConfigs('test/late', ['configmap/settings']);
+    keysFor.noteConfigs(appKey('test/late'), ['configmap/settings']);
     tell({ kind: 'deleted', object: later });
     expect(keysFor('Deployment', 'test', 'two')).toEqual([]);
     expect(keysFor('ConfigMap', 'test', 'settings')).toEqual([]);
@@ -114,7 +115,8 @@ describe('the first ticks after a start', () => {
     lastPromotedSpec: '',
     lastTransitionTime: new Date(nowMs - secondsAgo * 1_000).toISOString(),
   });
-  const inMs = (key: string, status: CanaryStatus): number => firstTickMs(key, status, intervalMs, nowMs) - nowMs;
+  const inMs = (key: string, status: CanaryStatus): number =>
+    firstTickMs(appKey(key), status, intervalMs, nowMs) - nowMs;
 
   it('are spread over the interval where canaries rest [R46]', () => {
     const resting = statusOf('Succeeded', 3_600);

@@ -4,6 +4,7 @@ import { createNotices } from '../../src/agent/notices.ts';
 import { appsOf } from '../../src/canary/app.ts';
 import { parseManifests } from '../../src/manifest/parse.ts';
 import type { Manifest, Problem } from '../../src/manifest/types.ts';
+import { appKey } from '../helpers/key.ts';
 
 const settings = {
   provider: 'kubernetes',
@@ -254,8 +255,8 @@ describe('an event of the Canary', () => {
     notices.know(found);
     expect(told).toEqual([]);
     isThere = true;
-    notices.tell('shop/web');
-    notices.tell('shop/web');
+    notices.tell(appKey('shop/web'));
+    notices.tell(appKey('shop/web'));
     notices.know(found.map((problem) => ({ ...problem, line: problem.line + 3 })));
     expect(told).toEqual([
       expect.stringMatching(/^x\.yaml:\d+ PodDisruptionBudget shop\/near spec\.selector: selects the pods/),

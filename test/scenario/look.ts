@@ -2,6 +2,7 @@ import type { KubeObject } from '../../src/manifest/types.ts';
 import { readRecordObject, recordRef } from '../../src/release/record-object.ts';
 import type { StoredObject } from '../../src/sandbox/types.ts';
 import type { Stage } from './stage.ts';
+import { keyOf } from '../../src/lib/key.ts';
 
 /** What a scenario wants to know of the cluster; read from its store, which is what the API shows. */
 export interface AppName {
@@ -50,7 +51,7 @@ export function canary(stage: Stage, { namespace = 'test', name = 'podinfo' }: A
 
 /** The release as the agent keeps it in its own namespace. */
 export function record(stage: Stage, { namespace = 'test', name = 'podinfo' }: AppName = {}) {
-  const ref = recordRef(`${namespace}/${name}`, 'serin');
+  const ref = recordRef(keyOf({ namespace, name }), 'serin');
   const stored = object(stage, ref.kind, ref.name, 'serin');
   return stored && readRecordObject(stored as unknown as KubeObject)?.record;
 }

@@ -1,3 +1,4 @@
+import { namespacedName } from '../../lib/key.ts';
 import { groupOf, type KubeObject, type Manifest } from '../types.ts';
 import { type Fields, fieldsOf, type Finding, isFields, listOf } from './finding.ts';
 
@@ -13,9 +14,10 @@ export function checkReferences(manifests: readonly Manifest[]): readonly Told[]
   const released = new Set<string>();
   for (const { object } of manifests) {
     const { namespace = '', name } = object.metadata;
-    if (object.apiVersion === 'v1' && object.kind === 'Service') services.set(`${namespace}/${name}`, object);
+    if (object.apiVersion === 'v1' && object.kind === 'Service')
+      services.set(namespacedName({ namespace, name }), object);
     if (object.kind === 'Canary' && groupOf(object.apiVersion) === 'flagger.app')
-      for (const own of servicesOfCanary(object)) released.add(`${namespace}/${own}`);
+      for (const own of servicesOfCanary(object)) released.add(namespacedName({ namespace, name: own }));
     if (Object.keys(podLabelsOf(object)).length === 0) continue;
     const found = workloads.get(namespace);
     if (found) found.push(object);
@@ -29,7 +31,7 @@ export function checkReferences(manifests: readonly Manifest[]): readonly Told[]
         ? deadTargetPorts(object, workloads.get(namespace) ?? [])
         : object.kind === 'Ingress' && groupOf(object.apiVersion) === 'networking.k8s.io'
           ? deadBackends(object, (name) => {
-              const key = `${namespace}/${name}`;
+              const key = namespacedName({ namespace, name });
               // A Canary may give it other ports.
               return released.has(key) ? undefined : services.get(key);
             })

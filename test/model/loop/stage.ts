@@ -30,6 +30,7 @@ import { createMemoryCluster, type MemoryCluster, type Written } from './memory-
 import { createPods, type Pods } from './pods.ts';
 import { createVirtualClock, type VirtualClock } from './virtual-clock.ts';
 import { aKey } from '../../helpers/a-key.ts';
+import { appKey } from '../../helpers/key.ts';
 
 /** What one commit says of the app. */
 export interface Says {
@@ -60,7 +61,7 @@ export interface Course {
 
 export type Metrics = 'good' | 'bad' | 'silent' | 'unreachable';
 
-export const key = 'demo/app';
+export const key = appKey('demo/app');
 export const allAtOnce: Course = { order: ['ConfigMap', 'Secret', 'Deployment'], pausesMs: [0, 0, 0] };
 export const intervalMs = 10_000;
 
