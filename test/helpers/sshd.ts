@@ -60,6 +60,8 @@ export async function startSshd({ dir, authorized, takesProtocol = true, config 
       'KbdInteractiveAuthentication no',
       'PermitRootLogin prohibit-password',
       'PrintMotd no',
+      // A shell that is no first one reads no start-up files of whoever runs the tests.
+      'SetEnv SHLVL=9',
       ...(takesProtocol ? ['AcceptEnv GIT_PROTOCOL'] : []),
       ...config,
       '',

@@ -183,7 +183,7 @@ describe('what hooks and people are told', onceMore, () => {
       expect(alert).toMatchObject({ color: 'danger', author: 'podinfo.test' });
       expect(alert?.text).toMatch(/^Progress deadline exceeded canary deployment podinfo\.test not ready: /);
       expect(more).toEqual([]);
-      expect(canary(stage).phase).toBe('Failed');
+      await stage.until('the status', () => canary(stage).phase === 'Failed');
       const level = (text: string) => stage.log.find(({ msg }) => msg.startsWith(text))?.level;
       expect([level('Canary failed!'), level('New revision detected!')]).toEqual(['warn', 'info']);
       const refusal = 'alert provider nobody.test error: alertprovider.flagger.app "nobody" not found';
