@@ -65,6 +65,8 @@ class History {
   /** Statuses of both sides when the last tick looked. */
   private found = '';
   private isCalm = false;
+  /** Users were on the target when somebody scaled it to nothing: who ends an app that way means it. */
+  private isEndedByHand = false;
   private readonly hooks: Partial<Record<HookType, boolean>> = {};
 
   constructor(plan: Plan, { onTick, decide }: PlayOptions) {
@@ -93,6 +95,8 @@ class History {
     else {
       if (['push', 'config', 'lost'].includes(happening.kind)) this.watch.changed();
       if (['route', 'service'].includes(happening.kind)) this.watch.rerouted();
+      if (happening.kind === 'scale' && happening.of === 'target')
+        this.isEndedByHand = happening.replicas === 0 && this.shell.status.phase === 'Terminated';
       world.happen(happening);
     }
   }
@@ -179,7 +183,7 @@ class History {
     if (world.kind === 'Service' || !world.objects.target) return;
     const { apex } = world.objects.services;
     hold('handed back', apex !== undefined || !world.hadApex, () => 'the apex Service went with the Canary');
-    hold('handed back', world.hasPods, () => 'the target has no pods');
+    hold('handed back', world.hasPods || this.isEndedByHand, () => 'the target has no pods');
     holdHandedBack(world);
   }
 
