@@ -1,5 +1,11 @@
+# What both stages start from. A tag moves: build what you run with the digest that you have checked, so that nobody else decides what is in it:
+#   digest=$(docker buildx imagetools inspect node:24-bookworm-slim --format '{{.Manifest.Digest}}')
+#   docker build --build-arg NODE_IMAGE=node:24-bookworm-slim@$digest -t serin:0.1.0 .
+# A newer digest brings the fixes of Debian and Node: look for one each month.
+ARG NODE_IMAGE=node:24-bookworm-slim
+
 # Two stages: build with all tools, run with none of them.
-FROM node:24-bookworm-slim AS build
+FROM ${NODE_IMAGE} AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
@@ -7,7 +13,7 @@ COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
 RUN npm run build && npm prune --omit=dev
 
-FROM node:24-bookworm-slim
+FROM ${NODE_IMAGE}
 ENV NODE_ENV=production
 # The agent itself needs no git; the Git server of `serin demo` and `serin sandbox` does.
 RUN apt-get update && apt-get install --yes --no-install-recommends git && rm -rf /var/lib/apt/lists/*

@@ -5,6 +5,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Http } from '../lib/http.ts';
 import type { Logger } from '../lib/log.ts';
 import type { FileReader } from '../manifest/load.ts';
+import type { ManifestLimits } from '../manifest/limits.ts';
 import type { OwnObjects } from '../manifest/own-objects.ts';
 import type { Tenancy } from '../manifest/tenancy.ts';
 import type { TextEditor } from '../release/revert.ts';
@@ -35,6 +36,8 @@ export interface AgentSettings {
   readonly own?: OwnObjects;
   /** Who may say what. Absent: whoever may write to the repository may say everything. */
   readonly tenancy?: Tenancy;
+  /** Absent: the defaults. */
+  readonly limits?: ManifestLimits;
   /** Folder of the repository that is synced; the empty string is all of it. */
   readonly path: string;
   /** Folder of the ledgers, under `path`. */

@@ -1,13 +1,20 @@
 import { parentPort } from 'node:worker_threads';
 import { atOnce } from '../lib/turns.ts';
 import { type CachedFile, type FileOfTree, readManifestFile } from '../manifest/load.ts';
+import type { ManifestLimits } from '../manifest/limits.ts';
 import { lengthOf } from '../manifest/measure.ts';
 import type { Manifest } from '../manifest/types.ts';
 import { editingTexts, type RevertTexts, type TextEdits } from '../release/revert-texts.ts';
 
 /** What the thread is asked: to read a file, then for one portion after the other; or to edit texts. */
 export type Ask =
-  | { readonly kind: 'read'; readonly path: string; readonly content: string | Uint8Array; readonly file: FileOfTree }
+  | {
+      readonly kind: 'read';
+      readonly path: string;
+      readonly content: string | Uint8Array;
+      readonly file: FileOfTree;
+      readonly limits: ManifestLimits;
+    }
   | { readonly kind: 'more' }
   | { readonly kind: 'edit'; readonly texts: RevertTexts };
 
@@ -55,7 +62,8 @@ parentPort?.on('message', (ask: Ask) => {
       parentPort?.postMessage({ kind: 'edits', edits: atOnce(editingTexts(ask.texts)) });
       return;
     }
-    if (ask.kind === 'read') portions = portionsOf(atOnce(readManifestFile(ask.path, ask.content, ask.file)));
+    if (ask.kind === 'read')
+      portions = portionsOf(atOnce(readManifestFile(ask.path, ask.content, ask.file, ask.limits)));
     const next = portions?.next();
     parentPort?.postMessage(next?.done === false ? next.value : { kind: 'failed', reason: 'there is no more' });
   } catch (error) {

@@ -10,9 +10,8 @@ import {
   loadingTree,
   missingTexts,
   type LoadSettings,
+  leftOutFile,
   readManifestFile,
-  tooLarge,
-  unreadFile,
 } from '../manifest/load.ts';
 import { ParsedFiles, pathsByBlob } from '../manifest/parsed-files.ts';
 import type { Problem } from '../manifest/types.ts';
@@ -57,7 +56,7 @@ export function createSnapshots(
   const isManifest: Wanted = (path, file) => isUnlistedFolder(file) || isManifestFile(path, settings);
 
   const readOne = async (path: string, content: Uint8Array, file: FileOfTree): Promise<CachedFile> =>
-    parsed.reader?.read(path, content, file) ?? turns.run(readManifestFile(path, content, file));
+    parsed.reader?.read(path, content, file) ?? turns.run(readManifestFile(path, content, file, settings.limits));
 
   const load = async (found: ReadonlyMap<string, TreeFile>): Promise<LoadedTree> => {
     const [unlisted, files] = apart(found);
@@ -66,7 +65,7 @@ export function createSnapshots(
     await repo.blobs(missing.keys(), async (oid, content) => {
       for (const path of missing.get(oid) ?? []) {
         const file = files.get(path) ?? { oid };
-        known.set(path, content ? await readOne(path, content, file) : unreadFile(path, '', file, tooLarge));
+        known.set(path, content ? await readOne(path, content, file) : leftOutFile(path, file, settings.limits));
       }
     });
     const loaded = await turns.run(loadingTree(files, new Map(), known, settings));

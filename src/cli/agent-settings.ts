@@ -4,6 +4,7 @@ import { listOf, type RawSettings } from '../config/settings.ts';
 import { readTenants } from '../config/tenants.ts';
 import { parseGoDuration } from '../lib/duration.ts';
 import { AgentError } from '../lib/errors.ts';
+import { MiB } from '../manifest/limits.ts';
 import { createTenancy } from '../manifest/tenancy.ts';
 import { version } from './version.ts';
 
@@ -27,6 +28,7 @@ export function agentSettings(raw: RawSettings, { tenants, podNamespace: pod }: 
     path,
     ...(raw['sync-own-namespace'] === 'true' ? {} : { own }),
     ...(tenants === undefined ? {} : { tenancy: createTenancy(readTenants(tenants, path)) }),
+    limits: { fileBytes: bytesOf(raw['max-file-size']), objectLength: bytesOf(raw['max-object-size']) },
     ledgerDir: folderOf('ledger-dir', raw['ledger-dir']) || '.releases',
     write: raw['write'] === 'none' ? 'none' : 'direct',
     tagPrefix: raw['tag-prefix'],
@@ -83,6 +85,8 @@ function checkUrl(setting: string, url: string): void {
   if (!/^https?:\/\//i.test(url) || !URL.canParse(url))
     throw new AgentError('CONFIG_INVALID', `${setting}: it is no http or https URL`);
 }
+
+const bytesOf = (mebibytes: string): number => Math.round(Number(mebibytes) * MiB);
 
 /** A folder inside the repository as Git spells it: no slash around it, no `.` in it. */
 function folderOf(name: string, text: string): string {

@@ -11,6 +11,8 @@ import { AgentError, messageOf } from '../lib/errors.ts';
 import { createHttp } from '../lib/http-client.ts';
 import { createLogger, type LogLevel } from '../lib/log.ts';
 import { isReadable } from '../lib/plain-http.ts';
+import { defaultLimits, MiB } from '../manifest/limits.ts';
+import { areaOf } from '../manifest/load.ts';
 import { startGateServer } from '../server/gate-server.ts';
 import { parseGateTokens } from '../server/gate-tokens.ts';
 import { startServer } from '../server/server.ts';
@@ -76,7 +78,10 @@ export async function runAgent(
       url: raw['git-url'],
       branch: raw['git-branch'],
       dir: temporary ?? raw['git-dir'],
-      limits: { maxPackBytes: Number(raw['git-max-download']) * 1024 * 1024 },
+      limits: {
+        maxPackBytes: Number(raw['git-max-download']) * MiB,
+        maxFileBytes: (settings.limits ?? defaultLimits).fileBytes,
+      },
       log,
       ...proxies,
       ...(raw['git-password-file'] === ''
@@ -87,7 +92,11 @@ export async function runAgent(
     });
     closing.push(() => repo.close());
     for (const message of readableTokens(raw)) log.warn({}, message);
-    const fileReader = createThreadedReader({ entry: new URL('../agent/file-thread.js', import.meta.url) });
+    const fileReader = createThreadedReader({
+      entry: new URL('../agent/file-thread.js', import.meta.url),
+      areaOf: (path) => areaOf(path, settings),
+      ...(settings.limits ? { limits: settings.limits } : {}),
+    });
     closing.push(() => fileReader.close());
     const deps: Deps = { clock, log, http, cluster, repo, telemetry, fileReader, settings };
     let agent: Agent | undefined;

@@ -12,10 +12,18 @@ export interface Setting {
   /** As it would be written; the empty string means that there is none. */
   readonly default: string;
   readonly choices?: readonly string[];
+  /** Of `mebibytes`. Absent: whole numbers, as many as are stored in one pack. */
+  readonly bounds?: MebibyteBounds;
   readonly group: string;
   readonly help: string;
   /** Flagger's name of the environment variable; `SERIN_…` comes first. */
   readonly alias?: string;
+}
+
+export interface MebibyteBounds {
+  readonly least: number;
+  readonly most: number;
+  readonly fraction: boolean;
 }
 
 /** Variables that Flagger reads, and what they are here. */
@@ -35,6 +43,7 @@ const setting = <Name extends string>(
   fallback: string,
   help: string,
   choices?: readonly string[],
+  bounds?: MebibyteBounds,
 ): Setting & { readonly name: Name } => ({
   group,
   name,
@@ -42,6 +51,7 @@ const setting = <Name extends string>(
   default: fallback,
   help,
   ...(choices ? { choices } : {}),
+  ...(bounds ? { bounds } : {}),
   ...(Object.hasOwn(flaggerEnvironment, name) ? { alias: own(flaggerEnvironment, name) ?? '' } : {}),
 });
 
@@ -116,6 +126,24 @@ export const settings = [
     'flag',
     'false',
     'apply also what Git says of the agent itself: its namespace and what is in it, its rights',
+  ),
+  setting(
+    'Sync',
+    'max-file-size',
+    'mebibytes',
+    '16',
+    'largest file with manifests in MiB; a larger one is an error, and what was applied from it stays',
+    undefined,
+    { least: 0.1, most: 64, fraction: true },
+  ),
+  setting(
+    'Sync',
+    'max-object-size',
+    'mebibytes',
+    '1.5',
+    'largest object in MiB, as JSON; raise it only where etcd (--max-request-bytes) takes more',
+    undefined,
+    { least: 0.1, most: 8, fraction: true },
   ),
   setting('Sync', 'suspend', 'flag', 'false', 'apply nothing; canaries under way go on'),
   setting('Sync', 'resync-schedule', 'text', '17 * * * *', 'cron schedule of a full comparison with the cluster'),
@@ -291,9 +319,9 @@ function unknownVariable(variable: string, known: ReadonlySet<string>): string |
 }
 
 /** More is not stored in one pack. */
-const MOST_MEBIBYTES = 2_000;
+const wholeMebibytes: MebibyteBounds = { least: 1, most: 2_000, fraction: false };
 
-function problemOf({ kind, choices, default: fallback }: Setting, value: string): string | undefined {
+function problemOf({ kind, choices, bounds, default: fallback }: Setting, value: string): string | undefined {
   if (kind === 'duration') {
     const ms = parseGoDuration(value);
     return ms === undefined || ms <= 0 ? `"${value}" is no duration; write it like 5s or 1m30s` : undefined;
@@ -308,8 +336,10 @@ function problemOf({ kind, choices, default: fallback }: Setting, value: string)
     return `"${value}" is no port number${hint}`;
   }
   if (kind === 'mebibytes') {
-    if (/^\d{1,4}$/.test(value) && Number(value) >= 1 && Number(value) <= MOST_MEBIBYTES) return undefined;
-    return `"${value}" is no whole number of MiB from 1 to ${MOST_MEBIBYTES}; write it without a unit`;
+    const { least, most, fraction } = bounds ?? wholeMebibytes;
+    const isNumber = (fraction ? /^\d{1,4}(\.\d{1,3})?$/ : /^\d{1,4}$/).test(value);
+    if (isNumber && Number(value) >= least && Number(value) <= most) return undefined;
+    return `"${value}" is no ${fraction ? '' : 'whole '}number of MiB from ${least} to ${most}; write it without a unit`;
   }
   if (kind === 'flag')
     return value === 'true' || value === 'false' ? undefined : `"${value}" is neither true nor false`;

@@ -12,6 +12,7 @@ import { Trees } from './trees.ts';
 
 /** More than this and more than four times its largest pack: the mirror is thrown away at the next start. */
 const MAX_GROWN_BYTES = 256 * 1024 * 1024;
+const USUAL_FILE_BYTES = 16 * 1024 * 1024;
 const COMMIT_CACHE_BYTES = 512 * 1024;
 
 /**
@@ -36,13 +37,16 @@ export class LocalMirror {
     this.trees = new Trees((oid) => this.#readTree(oid));
   }
 
-  /** `url` and `branch` identify what is mirrored; a mirror of something else, or a damaged one, is begun again. */
-  static async open(dir: string, url: string, branch: string): Promise<LocalMirror> {
+  /**
+   * `url`, `branch` and the largest file identify what is mirrored; a mirror of something else, or a damaged one, is begun again: what a server
+   * left out of it because it was too large would be missing for ever.
+   */
+  static async open(dir: string, url: string, branch: string, maxFileBytes = USUAL_FILE_BYTES): Promise<LocalMirror> {
     const gitdir = join(dir, 'mirror.git');
     // Only what this wrote is thrown away.
     const there = await stat(gitdir).catch(() => undefined);
     if (there && !there.isDirectory()) throw Object.assign(new Error(`${gitdir} is no folder`), { code: 'ENOTDIR' });
-    const identity = configOf(url, branch);
+    const identity = configOf(url, branch, maxFileBytes);
     const found = await readFile(join(gitdir, 'config'), 'utf8').catch(() => undefined);
     if (found === identity) {
       const mirror = await LocalMirror.#load(gitdir, identity).catch(() => undefined);
@@ -222,5 +226,9 @@ async function begin(gitdir: string, config: string): Promise<void> {
   await writeFile(join(gitdir, 'config'), config);
 }
 
-const configOf = (url: string, branch: string): string =>
-  `[core]\n\trepositoryformatversion = 0\n\tbare = true\n[remote "origin"]\n\turl = ${url}\n\tfetch = +refs/heads/${branch}:refs/serin/*\n`;
+/** Mirrors of former versions know no other, and say nothing of it. */
+const filterOf = (maxFileBytes: number): string =>
+  maxFileBytes === USUAL_FILE_BYTES ? '' : `\tpartialclonefilter = blob:limit=${maxFileBytes + 1}\n`;
+
+const configOf = (url: string, branch: string, maxFileBytes: number): string =>
+  `[core]\n\trepositoryformatversion = 0\n\tbare = true\n[remote "origin"]\n\turl = ${url}\n\tfetch = +refs/heads/${branch}:refs/serin/*\n${filterOf(maxFileBytes)}`;

@@ -66,6 +66,7 @@ export const defaultGitLimits: GitLimits = {
   fetchTimeoutMs: 600_000,
   pushTimeoutMs: 120_000,
   maxPackBytes: 512 * 1024 * 1024,
+  maxFileBytes: 16 * 1024 * 1024,
 };
 
 const TIPS_REMEMBERED = 50;
@@ -88,7 +89,8 @@ export async function openRepo(options: RepoOptions): Promise<GitRepo & { close(
   const mirror = await onDisk(dir, async () => {
     // Former versions cloned there; a crash may have left it.
     await rm(join(dir, 'clone.tmp'), { recursive: true, force: true });
-    return LocalMirror.open(dir, wire.url, options.branch);
+    const { maxFileBytes } = { ...defaultGitLimits, ...options.limits };
+    return LocalMirror.open(dir, wire.url, options.branch, maxFileBytes);
   }).catch(async (error: unknown) => {
     await lock.release();
     throw error;

@@ -8,6 +8,8 @@ export interface WireLimits {
   readonly fetchTimeoutMs: number;
   readonly pushTimeoutMs: number;
   readonly maxPackBytes: number;
+  /** Larger files are not read anyway, so a server that can leave them out does. */
+  readonly maxFileBytes: number;
 }
 
 export interface ServerRef {
@@ -45,8 +47,6 @@ export interface UploadPack {
 
 /** Ref listings are small; this is 100,000 refs of an old-protocol server. */
 const MAX_REFS_BYTES = 32 * 1024 * 1024;
-/** Larger files are not read anyway, so a server that can leave them out does. */
-const LARGEST_FILE_BYTES = 16 * 1024 * 1024;
 const SERVICE = 'upload-pack';
 
 type Abilities =
@@ -90,7 +90,9 @@ export function createUploadPack(wire: Wire, limits: WireLimits): UploadPack {
 
   const fetchAs = async (abilities: Abilities, wish: FetchWish, signal: AbortSignal): Promise<Buffer> =>
     post(
-      abilities.version === 2 ? fetchCommand(abilities.fetch, wish) : oldWish(abilities.capabilities, wish),
+      abilities.version === 2
+        ? fetchCommand(abilities.fetch, wish, limits.maxFileBytes)
+        : oldWish(abilities.capabilities, wish, limits.maxFileBytes),
       signal,
       true,
     ).catch((error: unknown) => {
@@ -165,17 +167,18 @@ const offered = (abilities: Abilities): readonly string[] =>
 function wishLines(
   features: readonly string[],
   { haves, shallow, depth, onlyCommits = false }: FetchWish,
+  maxFileBytes: number,
 ): readonly [before: readonly string[], haves: readonly string[]] {
   const filter = features.includes('filter')
-    ? [`filter ${onlyCommits ? 'tree:0' : `blob:limit=${LARGEST_FILE_BYTES + 1}`}`]
+    ? [`filter ${onlyCommits ? 'tree:0' : `blob:limit=${maxFileBytes + 1}`}`]
     : [];
   const before = [...shallow.map((oid) => `shallow ${oid}`), `deepen ${depth}`, ...filter];
   return [before, haves.map((oid) => `have ${oid}`)];
 }
 
-function fetchCommand(features: readonly string[], wish: FetchWish): readonly Buffer[] {
+function fetchCommand(features: readonly string[], wish: FetchWish, maxFileBytes: number): readonly Buffer[] {
   if (!features.includes('shallow')) throw malformed('the server does not offer shallow fetches');
-  const [before, haves] = wishLines(features, wish);
+  const [before, haves] = wishLines(features, wish, maxFileBytes);
   const wants = wish.wants.map((oid) => `want ${oid}`);
   const lines = ['thin-pack', 'ofs-delta', 'no-progress', ...wants, ...before, ...haves, 'done'];
   return [pktLine('command=fetch\n'), DELIMITER, ...lines.map((line) => pktLine(`${line}\n`)), FLUSH];
@@ -184,11 +187,11 @@ function fetchCommand(features: readonly string[], wish: FetchWish): readonly Bu
 const OLD_ABILITIES: readonly string[] = ['side-band-64k', 'thin-pack', 'ofs-delta', 'no-progress', 'filter'];
 
 /** The same in protocol 0, where abilities stand behind the first wish. */
-function oldWish(capabilities: readonly string[], wish: FetchWish): readonly Buffer[] {
+function oldWish(capabilities: readonly string[], wish: FetchWish, maxFileBytes: number): readonly Buffer[] {
   if (!capabilities.includes('shallow')) throw malformed('the server does not offer shallow fetches');
   if (!capabilities.includes('side-band-64k')) throw malformed('the server does not offer side bands');
   const asked = OLD_ABILITIES.filter((name) => capabilities.includes(name)).join(' ');
-  const [before, haves] = wishLines(capabilities, wish);
+  const [before, haves] = wishLines(capabilities, wish, maxFileBytes);
   const wants = wish.wants.map((oid, at) => `want ${oid}${at === 0 ? ` ${asked}` : ''}`);
   const lines = (texts: readonly string[]): Buffer[] => texts.map((line) => pktLine(`${line}\n`));
   return [...lines([...wants, ...before]), FLUSH, ...lines([...haves, 'done'])];

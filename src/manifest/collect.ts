@@ -11,6 +11,8 @@ export interface DocumentPlace {
   readonly lineOf: (text: string, from: number) => number;
   /** Something may stand in the document that nobody fills in. */
   readonly mayHoldPlaceholders: boolean;
+  /** Of an object; see `excessOf`. */
+  readonly maxLength: number;
 }
 
 export interface FoundObjects {
@@ -39,7 +41,7 @@ export function readObjects(value: unknown, place: DocumentPlace): FoundObjects 
   const manifests: Manifest[] = [];
   const problems: Problem[] = [];
   const take = (candidate: Record<string, unknown>, line: number): void => {
-    const complaint = complaintOf(candidate) ?? excessIn(candidate);
+    const complaint = complaintOf(candidate) ?? excessIn(candidate, place.maxLength);
     const { open, escaped } = place.mayHoldPlaceholders && !complaint ? placeholdersIn(candidate) : noPlaceholders;
     if (complaint) problems.push({ severity: 'error', path, line, ...complaint });
     else if (open) problems.push({ severity: 'error', path, ...unfilled(candidate, open, line, place) });
@@ -143,8 +145,8 @@ function isObjectOfCluster({ apiVersion, kind }: Record<string, unknown>): boole
 
 type Complaint = Pick<Problem, 'message' | 'hint'>;
 
-function excessIn(value: Record<string, unknown>): Complaint | undefined {
-  const excess = excessOf(value);
+function excessIn(value: Record<string, unknown>, maxLength: number): Complaint | undefined {
+  const excess = excessOf(value, maxLength);
   return excess === undefined ? undefined : { message: `${shownName(value)} ${excess}`, hint: 'divide it' };
 }
 

@@ -3,6 +3,7 @@ import { faultOf } from './contained.ts';
 import { identityKey, identityOf, leavingOutDuplicates, nameOf } from './identity.ts';
 import { type IgnoreFile, ignoredPaths, isIgnoreFile, readIgnoreFile } from './ignore-file.ts';
 import { isClusterScoped } from './kinds.ts';
+import { defaultLimits, type ManifestLimits } from './limits.ts';
 import { normalised } from './normalise.ts';
 import type { OwnObjects } from './own-objects.ts';
 import { type ParsedFile, parsing } from './parse.ts';
@@ -10,7 +11,7 @@ import { leavingOutRefused, problemOf, refusedAt } from './refused.ts';
 import { heldFiles, isBareKustomization, type Kustomization, readKustomization } from './rendering-tools.ts';
 import type { Stray } from './stray.ts';
 import type { Tenancy } from './tenancy.ts';
-import { type NoText, textIn } from './text.ts';
+import { type NoText, textIn, tooLarge } from './text.ts';
 import { groupOf, type KubeObject, type Manifest, type ObjectRef, type Problem, refOf } from './types.ts';
 
 /** What was parsed, by path, with its blob: the same blob at the same place is never parsed twice. Opaque to others. */
@@ -45,6 +46,8 @@ export interface LoadSettings {
   readonly tenancy?: Tenancy;
   /** Absent: nothing of it is refused. */
   readonly own?: OwnObjects;
+  /** Absent: the defaults. */
+  readonly limits?: ManifestLimits;
   /** The file from which an object, by identityKey, was applied last; undefined: not known. Absent: of none. */
   readonly placeOf?: (key: string) => string | undefined;
   /** What is done later with each object alone: one for which it throws is told, and not among the manifests. Absent: nothing. */
@@ -142,7 +145,7 @@ export function* loadingTree(
   const byArea = new Map<string, string[]>([['', []]]);
   for (const path of [...files.keys()].sort()) {
     const blob = files.get(path) ?? { oid: '' };
-    const file = known(path, blob, cache) ?? atOnce(readManifestFile(path, textOf(path, texts), blob));
+    const file = known(path, blob, cache) ?? atOnce(readManifestFile(path, textOf(path, texts), blob, settings.limits));
     next.set(path, file);
     const name = areaOf(path, settings);
     const paths = byArea.get(name) ?? [];
@@ -292,6 +295,7 @@ export function* readManifestFile(
   path: string,
   content: string | Uint8Array,
   { oid, mode }: FileOfTree,
+  limits = defaultLimits,
 ): Generator<void, CachedFile> {
   const file = { oid, mode, parsed: nothing, ignores: undefined, kustomization: undefined, placed: undefined };
   if (isIgnoreFile(path)) {
@@ -299,7 +303,7 @@ export function* readManifestFile(
     const patterns = typeof content === 'string' ? content : new TextDecoder().decode(content);
     return { ...file, ignores: readIgnoreFile(path, patterns) };
   }
-  const text = textIn(content);
+  const text = textIn(content, limits);
   if (typeof text !== 'string') return { ...file, parsed: withoutText(path, text) };
   if (mode === symlinkMode) {
     const message = `a symbolic link to ${text.trim()} is not followed`;
@@ -308,18 +312,22 @@ export function* readManifestFile(
   }
   const kustomization = readKustomization(path, text);
   if (kustomization || isBareKustomization(path)) return { ...file, kustomization };
-  return { ...file, parsed: yield* parsing(path, text) };
+  return { ...file, parsed: yield* parsing(path, text, limits) };
 }
 
 /** Reads one file of a tree, and lets other work go on meanwhile. What cannot be read is told in the file. */
 export interface FileReader {
-  read(path: string, content: string | Uint8Array, file: FileOfTree): Promise<CachedFile>;
+  /** `isUrgent`: a revert waits for it, so it goes before what the sync asks for. Absent: it does not. */
+  read(path: string, content: string | Uint8Array, file: FileOfTree, isUrgent?: boolean): Promise<CachedFile>;
   /** Breaks off what is being read: it and whatever is asked for later rejects. Absent: nothing lasts long. */
   close?(): Promise<void>;
 }
 
-/** Of a file that a Git server leaves out, or that cannot even be held. */
-export const tooLarge = 'is too large to be read (more than 16 MiB)';
+/** A file that a Git server leaves out, or that cannot even be held. What was applied of it stays. */
+export function leftOutFile(path: string, { oid, mode }: FileOfTree, limits = defaultLimits): CachedFile {
+  const parsed = withoutText(path, tooLarge(limits));
+  return { oid, mode, parsed, ignores: undefined, kustomization: undefined, placed: undefined };
+}
 
 /** A file that cannot be read for a reason that lies not in its text. What was applied of it stays. */
 export function unreadFile(path: string, content: string | Uint8Array, file: FileOfTree, reason: string): CachedFile {

@@ -1,15 +1,15 @@
+import { inMiB } from './limits.ts';
+
 /** Objects may not be deeper: whoever reads them follows each level, and no kind has a tenth of that. */
 export const maxDepth = 200;
 /** Values in an object; each costs something whatever its length. */
 export const maxValues = 50_000;
-/** What etcd takes unless it is told otherwise; JSON of it, in characters. */
-export const maxLength = 1.5 * 1024 * 1024;
 
 /**
- * Why a value is more than an object in a cluster can be; undefined where it is not. Stops where that is certain: aliases of YAML can stand for
- * far more than what was written.
+ * Why a value is more than an object in a cluster can be; undefined where it is not. `maxLength`: of its JSON, in characters. Stops after
+ * `maxValues`: aliases of YAML can stand for far more than what was written.
  */
-export function excessOf(value: unknown): string | undefined {
+export function excessOf(value: unknown, maxLength: number): string | undefined {
   let length = 0;
   let values = 0;
   let isDeep = false;
@@ -31,12 +31,13 @@ export function excessOf(value: unknown): string | undefined {
         if (!fits((part as Record<string, unknown>)[name], depth + 1)) break;
       }
     }
-    return !isDeep && isNumber && length <= maxLength && values <= maxValues;
+    return !isDeep && isNumber && values <= maxValues;
   };
-  if (fits(value, 1)) return undefined;
+  if (fits(value, 1) && length <= maxLength) return undefined;
   if (isDeep) return `is deeper than ${maxDepth} levels`;
   if (!isNumber) return 'holds a number that is none (.inf or .nan)';
-  return values > maxValues ? `holds more than ${maxValues} values` : 'is larger than 1.5 MiB, which no cluster stores';
+  if (values > maxValues) return `holds more than ${maxValues} values`;
+  return `is too large (${inMiB(length)} as JSON, more than the ${inMiB(maxLength)} of --max-object-size)`;
 }
 
 /** About as many characters as the value has as JSON, for values that `excessOf` lets through. */

@@ -2,6 +2,7 @@ import { type Document, isMap, isNode, isSeq, LineCounter, type YAMLError, YAMLP
 import { atOnce } from '../lib/turns.ts';
 import { readObjects } from './collect.ts';
 import { type DocumentText, splitDocuments } from './documents.ts';
+import { defaultLimits } from './limits.ts';
 import { readYaml, valueOf } from './read-yaml.ts';
 import { mayHoldPlaceholders } from './placeholders.ts';
 import { isEmptyDocument, type KnownText, knownText, type Stray } from './stray.ts';
@@ -20,12 +21,12 @@ export interface ParsedFile {
  * All Kubernetes objects of one YAML or JSON file, read as kubectl reads them. A document that cannot be read costs only itself;
  * documents without `apiVersion` and `kind` are something else (values, settings) and are passed over: see `stray`.
  */
-export function parseManifests(path: string, text: string): ParsedFile {
-  return atOnce(parsing(path, text));
+export function parseManifests(path: string, text: string, limits = defaultLimits): ParsedFile {
+  return atOnce(parsing(path, text, limits));
 }
 
 /** As `parseManifests`; yields after each document, so that it can be done in turns. */
-export function* parsing(path: string, text: string): Generator<void, ParsedFile> {
+export function* parsing(path: string, text: string, limits = defaultLimits): Generator<void, ParsedFile> {
   const content = text.replace(/^\uFEFF/, '');
   const manifests: Manifest[] = [];
   const problems: Problem[] = [];
@@ -42,7 +43,8 @@ export function* parsing(path: string, text: string): Generator<void, ParsedFile
     const { text: source, linesBefore } = part;
     const lineOf = (text: string, from: number): number => from + indexOf(part.lines(), text, from - linesBefore - 1);
     const mayHold = part.mayHoldPlaceholders();
-    const found = readObjects(value, { path, document, lineAt, lineOf, mayHoldPlaceholders: mayHold });
+    const place = { path, document, lineAt, lineOf, mayHoldPlaceholders: mayHold, maxLength: limits.objectLength };
+    const found = readObjects(value, place);
     manifests.push(...found.manifests);
     problems.push(...found.problems);
     if (found.stray !== undefined) {

@@ -1,3 +1,5 @@
+import { defaultLimits, inMiB, type ManifestLimits } from './limits.ts';
+
 /** Why the content of a file is no text that manifests could stand in. */
 export interface NoText {
   readonly line: number;
@@ -9,17 +11,12 @@ export interface NoText {
   readonly guess: string;
 }
 
-/** Larger files are not read: a manifest of that size could not be stored, and a file of many would take minutes. */
-export const maxFileBytes = 16 * 1024 * 1024;
 const saveAsUtf8 = 'save it as UTF-8';
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** The text of a file, or why it has none. Text that is decoded already is looked at for NULs and its size only. */
-export function textIn(content: Uint8Array | string): string | NoText {
-  if (content.length > maxFileBytes) {
-    const reason = `is too large to be read (${Math.ceil(content.length / 1024 / 1024)} MiB)`;
-    return { line: 1, reason, hint: 'split it, or name it in .serinignore', isMeant: true, guess: '' };
-  }
+export function textIn(content: Uint8Array | string, limits = defaultLimits): string | NoText {
+  if (content.length > limits.fileBytes) return tooLarge(limits, content.length);
   if (typeof content === 'string') return content.includes('\0') ? withNuls(content, lineOf(content)) : content;
   const wide = utf16In(content);
   if (wide) return wide;
@@ -35,6 +32,18 @@ export function textIn(content: Uint8Array | string): string | NoText {
     const line = firstWrongLine(content);
     return { line, reason: 'is not UTF-8 (Latin-1?)', hint: saveAsUtf8, isMeant, guess: guessed(loose) };
   }
+}
+
+/** Of a file that is not read; `bytes` undefined: a Git server left it out. */
+export function tooLarge({ fileBytes }: ManifestLimits, bytes?: number): NoText {
+  const size = bytes === undefined ? '' : `${inMiB(bytes)}, `;
+  return {
+    line: 1,
+    reason: `is too large to be read (${size}more than the ${inMiB(fileBytes)} of --max-file-size)`,
+    hint: 'divide it, name it in .serinignore, or raise --max-file-size',
+    isMeant: true,
+    guess: '',
+  };
 }
 
 function withNuls(text: string, line: number): NoText {

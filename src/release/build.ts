@@ -25,7 +25,7 @@ import { appIn, type TreeFiles, type Render } from './rendered.ts';
 import { isOlder } from './order.ts';
 import { type Attribution, attributionOf, createPushedCommits } from './pushed.ts';
 import { createReleaseTags } from './release-tags.ts';
-import { revertPaths, type TextEditor } from './revert.ts';
+import { EditLate, revertPaths, type TextEditor } from './revert.ts';
 import { isToldIn, type ToldReleases } from './told.ts';
 import type { TreeReader } from './trees.ts';
 import type { AppId, Outcome } from './types.ts';
@@ -53,6 +53,8 @@ export interface Built {
     readonly number: number | undefined;
   }[];
   readonly blocked: readonly Blocked[];
+  /** They take long, and others wait: each is to be built alone, after those. */
+  readonly late: readonly Outcome[];
   /** There is nothing to tell of them. */
   readonly needless: readonly { readonly outcome: Outcome; readonly reason: string }[];
 }
@@ -92,6 +94,8 @@ export async function buildOutcomes(
   const commits = createPushedCommits({ ...settings, repo, reader, render, turns });
   const draft = createDraft(isRollback ? await reader.read(tip, signal, 'tip') : new Map());
   const blocked: Blocked[] = [];
+  const late: Outcome[] = [];
+  const tooLate = new Set<TextEditor | undefined>();
   const needless: { readonly outcome: Outcome; readonly reason: string }[] = [];
   const already: { readonly outcome: Outcome; readonly number: number | undefined }[] = [];
   const told = isRollback ? await deps.told(tip) : undefined;
@@ -166,28 +170,48 @@ export async function buildOutcomes(
       // A person lifted its quarantine since: that is no reason to say it again.
       if (await isToldIn(repo, told?.get(outcome.releaseId) ?? [], ledgerPath(settings, outcome.app), outcome))
         return settle(outcome, { kind: 'written', number: undefined });
+      const editor = deps.editor && outcomes.length > 1 ? hasty(deps.editor, tooLate) : deps.editor;
       const trees = {
         ...(await treesOf(deps, turns, outcome, draft, tip, signal)),
         render,
         stableContent,
-        editor: deps.editor,
+        editor,
       };
       const composed = await turns.run(composingRollback(draft, outcome, trees, saying));
       // What was broken off says nothing of the outcome.
       signal.throwIfAborted();
-      if (composed.kind === 'blocked' && composed.usedBy) waiting.push({ outcome, trees, composed });
+      if (composed.kind === 'blocked' && tooLate.has(editor)) late.push(outcome);
+      else if (composed.kind === 'blocked' && composed.usedBy) waiting.push({ outcome, trees, composed });
       else settle(outcome, composed);
     });
   }
   const grouped = await turns.run(composingGroups(draft, waiting, saying));
   signal.throwIfAborted();
-  for (const { group, composed } of grouped) for (const { outcome } of group) settle(outcome, composed);
-  if (already.length === 0) return { draft, written: [], blocked, needless };
+  for (const { group, composed } of grouped)
+    for (const { outcome, trees } of group)
+      if (composed.kind === 'blocked' && tooLate.has(trees.editor)) late.push(outcome);
+      else settle(outcome, composed);
+  if (already.length === 0) return { draft, written: [], blocked, late, needless };
   const tellers = told ?? (await deps.told(tip));
   const written = already.map(({ outcome, number }) => {
     return { outcome, revision: tellers.get(outcome.releaseId)?.[0] ?? tip, number };
   });
-  return { draft, written, blocked, needless };
+  return { draft, written, blocked, late, needless };
+}
+
+/** How long a revert may be edited while other outcomes wait. */
+const hastyMs = 5_000;
+
+/** An editor that is among `tooLate` when it could not do it in that time. */
+function hasty(editor: TextEditor, tooLate: Set<TextEditor | undefined>): TextEditor {
+  const made: TextEditor = {
+    edit: (texts) =>
+      editor.edit(texts, hastyMs).catch((error: unknown) => {
+        if (error instanceof EditLate) tooLate.add(made);
+        throw error;
+      }),
+  };
+  return made;
 }
 
 const places = { folder: 'folder', link: 'symbolic link', submodule: 'submodule', file: 'file' } as const;

@@ -33,7 +33,15 @@ export interface RevertInput {
 
 /** Edits foreign texts without keeping others from their work. Rejects where that takes more than it may. */
 export interface TextEditor {
-  edit(texts: RevertTexts): Promise<TextEdits>;
+  /** `mostMs`: others wait for what is done after it; rejects with EditLate where that is not enough. Absent: as long as it may take. */
+  edit(texts: RevertTexts, mostMs?: number): Promise<TextEdits>;
+}
+
+/** The time that was given was too little; it says nothing of the texts. */
+export class EditLate extends Error {
+  constructor() {
+    super('others go first');
+  }
 }
 
 export interface Together {

@@ -8,9 +8,8 @@ import {
   isManifestFile,
   loadingTree,
   type LoadSettings,
+  leftOutFile,
   readManifestFile,
-  tooLarge,
-  unreadFile,
 } from '../manifest/load.ts';
 import { ParsedFiles, pathsByBlob } from '../manifest/parsed-files.ts';
 import { exactText, shownText } from './file-bytes.ts';
@@ -82,8 +81,9 @@ export function createTreeReader(repo: TreeSource, settings: LoadSettings, parse
         if (!file) continue;
         file.parsed =
           text === undefined
-            ? unreadFile(path, '', file, tooLarge)
-            : await (parsed.reader?.read(path, text, file) ?? turns.run(readManifestFile(path, text, file)));
+            ? leftOutFile(path, file, settings.limits)
+            : await (parsed.reader?.read(path, text, file, true) ??
+                turns.run(readManifestFile(path, text, file, settings.limits)));
         parsed.keep(path, file.parsed);
       }
     });
@@ -147,8 +147,8 @@ export function createRender(settings: LoadSettings, parsed = new ParsedFiles())
     const text = typeof source === 'string' ? source : source.text;
     if (text === undefined) throw new Error(`${path} was not read`);
     const read = yield* parsed.reader
-      ? answered(parsed.reader.read(path, shownText(text), file))
-      : readManifestFile(path, shownText(text), file);
+      ? answered(parsed.reader.read(path, shownText(text), file, true))
+      : readManifestFile(path, shownText(text), file, settings.limits);
     parsed.keep(path, read);
     return read;
   }

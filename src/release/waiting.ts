@@ -10,6 +10,8 @@ export interface Waiting {
   held?: Hold;
   /** A push of several came to nothing: it goes alone, so that only what stands in its own way stays behind. */
   alone: boolean;
+  /** Its revert takes long, so it goes alone and after all others. */
+  isSlow?: boolean;
   /** Pushes of it alone that came to nothing, one after the other. */
   failures: number;
 }
@@ -64,7 +66,7 @@ export class WaitingOutcomes {
     const due = this.all.filter(
       ({ held }) => held === undefined || held.untilMs <= nowMs || (held.tip !== undefined && held.tip !== tip),
     );
-    const together = due.filter(({ alone }) => !alone);
+    const together = due.filter(({ alone, isSlow = false }) => !alone && !isSlow);
     // Who has failed least goes first, so that no two that fail keep a third one waiting.
     if (together.length === 0) return due.toSorted((a, b) => a.failures - b.failures).slice(0, 1);
     const isAdopted = ({ outcome }: Waiting): boolean => outcome.verdict === 'adopted';

@@ -184,6 +184,7 @@ export function createOutcomeWriter({
       draft,
       written: told,
       blocked,
+      late,
       needless,
     } = await buildOutcomes({ repo, refs, log, settings, told: toldReleases, editor, ...trees }, tip, outcomes, signal);
     for (const { outcome, revision, number } of told) written(outcome, revision, number);
@@ -193,6 +194,10 @@ export function createOutcomeWriter({
       if (!isPassing) waiting.notBuilt(outcome, tip, elapsedMs());
       const entry = waiting.get(outcome);
       if (entry && isShared) entry.alone = false;
+    }
+    for (const outcome of late) {
+      const entry = waiting.get(outcome);
+      if (entry) entry.isSlow = true;
     }
     if (draft.commits.length + draft.tags.length === 0)
       return blocked.some(({ isPassing }) => isPassing) ? outageWaitMs() : 0;

@@ -99,6 +99,59 @@ describe('A file that is read by a thread', () => {
     expect(read.parsed.problems[0]?.message).toContain('is too large to be read');
   });
 
+  it('is judged by the limits of the settings, there as here', async () => {
+    const limits = { fileBytes: 200 * 1024, objectLength: 100 * 1024 };
+    const object = bytes(config('a', `  a: "${'x'.repeat(150 * 1024)}"\n`));
+    const large = bytes(config('a', `  a: "${'x'.repeat(250 * 1024)}"\n`));
+    for (const reader of [aReader({ limits }), createFileReader(limits)]) {
+      const told = async (content: Uint8Array, oid: string) =>
+        (await reader.read('a.yaml', content, { oid })).parsed.problems[0]?.message;
+      expect(await told(object, '1')).toBe(
+        'ConfigMap a is too large (0.2 MiB as JSON, more than the 0.1 MiB of --max-object-size)',
+      );
+      expect(await told(large, '2')).toBe(
+        'the file is too large to be read (0.3 MiB, more than the 0.2 MiB of --max-file-size)',
+      );
+    }
+  });
+
+  it('that was given up is not tried again at another path or for another tree', async () => {
+    const reader = aReader({ deadlineMs: 300, deadlineMsPerMiB: 0 });
+    const slow = bytes(config('a', `  a: [${'[],'.repeat(2 * MiB)}]`));
+    await reader.read('a.yaml', slow, { oid: '1' });
+    const startedMs = performance.now();
+    const again = await reader.read('b.yaml', slow, { oid: '1' }, true);
+    expect(again.parsed.problems[0]?.message).toBe('the file takes too long to read');
+    expect(performance.now() - startedMs).toBeLessThan(200);
+  });
+
+  it('of a tenant who takes one deadline after the other keeps no revert of another one waiting', async () => {
+    const reader = aReader({
+      deadlineMs: 6_000,
+      deadlineMsPerMiB: 0,
+      areaOf: (path) => path.split('/')[0] ?? '',
+      times: { patienceMs: 200, quietMs: 300 },
+    });
+    await reader.read('b/first.yaml', bytes(config('a')), { oid: 'first' });
+    // Each of them is another one.
+    const hostile = Array.from({ length: 12 }, (_, at) =>
+      reader.read(`a/${at}.yaml`, bytes(config('a', `  a${at}: [${'[],'.repeat(5 * MiB)}]`)), { oid: `hostile${at}` }),
+    );
+    const settled = Promise.allSettled(hostile);
+    const startedMs = performance.now();
+    const before = await reader.read('b/a.yaml', bytes(config('a')), { oid: 'before' }, true);
+    const side = { texts: new Map([['b/a.yaml', config('a')]]), objects: new Map() };
+    const edits = await reader.edit({ base: side, judged: side, tip: side, facts: new Map() });
+    const after = await reader.read('b/a.yaml', bytes(config('a', '  a: c\n')), { oid: 'after' }, true);
+    const tookMs = performance.now() - startedMs;
+    expect([before, after].map(({ parsed }) => parsed.manifests.length)).toEqual([1, 1]);
+    expect(edits).toEqual({ kind: 'edited', files: new Map() });
+    // Less than one deadline of twelve, and that includes the start of a thread.
+    expect(tookMs).toBeLessThan(4_000);
+    await reader.close();
+    await settled;
+  }, 60_000);
+
   it('is told where there is no such thread', async () => {
     const reader = aReader({ entry: new URL('file:///nowhere.js') });
     const read = await reader.read('a.yaml', bytes(config('a')), { oid: '1' });

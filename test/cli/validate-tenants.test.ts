@@ -48,6 +48,28 @@ const tenants = `tenants:
 `;
 
 describe('serin validate with the settings of the agent', () => {
+  it('knows the limits that they set, and tells what is over one with its size', async () => {
+    const text = (name: string, length: number): string =>
+      object('ConfigMap', `a/${name}`, `data: { a: ${'x'.repeat(length)} }\n`);
+    await write({
+      'repo/large.yaml': text('large', 900_000),
+      'repo/object.yaml': text('object', 300_000),
+      'repo/small.yaml': text('small', 10),
+      'settings.yaml': 'max-file-size: 0.5\nmax-object-size: 0.25\n',
+    });
+    expect((await validate(at('repo'))).lines).toEqual([]);
+    const { code, lines } = await validate('--config', at('settings.yaml'), at('repo'));
+    expect(code).toBe(3);
+    expect(lines).toEqual([
+      'large.yaml:1 error the file is too large to be read (0.9 MiB, more than the 0.5 MiB of --max-file-size) (divide it, name it in .serinignore, or raise --max-file-size)',
+      'object.yaml:1 error ConfigMap object is too large (0.3 MiB as JSON, more than the 0.3 MiB of --max-object-size) (divide it)',
+    ]);
+    await write({ 'settings.yaml': 'max-file-size: 1MiB\n' });
+    expect((await validate('--config', at('settings.yaml'), at('repo'))).errors).toContain(
+      '--max-file-size (SERIN_MAX_FILE_SIZE): "1MiB" is no number of MiB',
+    );
+  });
+
   beforeEach(() => write({ 'settings.yaml': tenants, 'repo/.git/HEAD': 'ref: refs/heads/main\n' }));
 
   it('refuses with file and line what no tenant may say from its folder', async () => {

@@ -73,6 +73,19 @@ describe('the settings', () => {
       );
   });
 
+  it('take the largest file and object in MiB, within what can be held and stored', () => {
+    const { 'max-file-size': file, 'max-object-size': object } = readSettings(none);
+    expect([file, object]).toEqual(['16', '1.5']);
+    expect(readSettings({ ...none, file: { 'max-object-size': '0.25' } })['max-object-size']).toBe('0.25');
+    for (const wrong of ['0', '-1', '65', '1e1', '16Mi', '0x10', '', ' 1', 'NaN', '1.', '.5'])
+      expect(messageOf({ ...none, flags: { 'max-file-size': wrong } })).toMatch(
+        /--max-file-size \(SERIN_MAX_FILE_SIZE\): ".*" is no number of MiB from 0.1 to 64; write it without a unit/,
+      );
+    expect(messageOf({ ...none, environment: { ...none.environment, SERIN_MAX_OBJECT_SIZE: '9' } })).toMatch(
+      /--max-object-size \(SERIN_MAX_OBJECT_SIZE\): "9" is no number of MiB from 0.1 to 8; write it without a unit/,
+    );
+  });
+
   it('may be emptied by a source that comes first', () => {
     const sources = { ...none, flags: { 'selector-labels': '' } };
     expect(readSettings(sources)['selector-labels']).toBe('');

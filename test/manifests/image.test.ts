@@ -35,6 +35,13 @@ const copied = lines('Dockerfile')
   });
 
 describe('the image', () => {
+  it('starts, in each stage, from the base that the builder names', () => {
+    const all = lines('Dockerfile');
+    expect(all.filter((line) => line.startsWith('ARG '))).toEqual(['ARG NODE_IMAGE=node:24-bookworm-slim']);
+    const bases = all.filter((line) => line.startsWith('FROM ')).map((line) => line.split(' ')[1]);
+    expect(bases).toEqual(['${NODE_IMAGE}', '${NODE_IMAGE}']);
+  });
+
   it('copies only what the builder is sent', () => {
     expect(copied.map(({ from }) => from)).toContain('fixtures/demo');
     expect(copied.filter(({ from, isBuilt }) => !isBuilt && !isSent(from))).toEqual([]);

@@ -9,6 +9,7 @@ import { releaseId } from '../../src/release/release-id.ts';
 import { appIn, type Files, type Render } from '../../src/release/rendered.ts';
 import { createRender } from '../../src/release/trees.ts';
 import type { Outcome } from '../../src/release/types.ts';
+import type { TextEditor } from '../../src/release/revert.ts';
 import { createOutcomeWriter, type OutcomeWriter, type WriterSettings } from '../../src/release/writer.ts';
 import type { GitServerOptions } from '../../src/sandbox/git-server.ts';
 
@@ -37,7 +38,7 @@ export interface Shop {
   push(files: Readonly<Record<string, string | null>>, message?: string): Promise<Revision>;
   tip(): Promise<Revision>;
   /** A writer of its own, with a mirror of its own unless `mirror` names one that exists. `url` is another way to the repository. */
-  start(mirror?: string, url?: string): Promise<RunningWriter>;
+  start(mirror?: string, url?: string, editor?: TextEditor): Promise<RunningWriter>;
   outcome(verdict: Outcome['verdict'], name: string, revision: Revision, more?: Partial<Outcome>): Promise<Outcome>;
   ledger(name: string): Promise<Ledger>;
   /** `releases/...` tags and the commits that they stand on. */
@@ -99,9 +100,9 @@ function shopOf({ fixture, path, settings, running, render }: Parts): Shop {
     filesAt,
     tip,
     push: async (files, message = 'somebody else') => asRevision(await commitFiles(path, { files, message })),
-    async start(mirror = `writer-${(mirrors += 1)}`, url = fixture.server.repoUrl('shop')) {
+    async start(mirror = `writer-${(mirrors += 1)}`, url = fixture.server.repoUrl('shop'), editor) {
       const repo = await fixture.open(mirror, { url });
-      const writer = startWriter(repo, settings);
+      const writer = startWriter(repo, settings, editor);
       running.add(writer);
       return writer;
     },
@@ -161,10 +162,10 @@ function shopOf({ fixture, path, settings, running, render }: Parts): Shop {
   };
 }
 
-function startWriter(repo: OpenRepo, settings: WriterSettings): RunningWriter {
+function startWriter(repo: OpenRepo, settings: WriterSettings, editor: TextEditor | undefined): RunningWriter {
   const told: string[] = [];
   const log: Logger = createLogger('debug', (line) => void told.push(line));
-  const writer = createOutcomeWriter({ repo, clock: fastClock(clockSpeed), log, settings });
+  const writer = createOutcomeWriter({ repo, clock: fastClock(clockSpeed), log, settings, editor });
   const written: { outcome: Outcome; revision: Revision; number: number | undefined }[] = [];
   const blocked: { outcome: Outcome; reason: string }[] = [];
   writer.onWritten((outcome, revision, number) => void written.push({ outcome, revision, number }));
