@@ -1,6 +1,6 @@
 import type { App } from '../canary/app.ts';
 import { changesBetween } from '../canary/changes.ts';
-import { lastFailedCheckOf } from '../canary/evidence.ts';
+import { lastFailedCheckOf, withoutToldQueries } from '../canary/evidence.ts';
 import { parseStatus } from '../canary/status.ts';
 import type { CanaryStatus, Evidence, FailedCheck, Phase } from '../canary/types.ts';
 import type { Revision } from '../git/repo.ts';
@@ -417,7 +417,7 @@ export function createReleases(options: ReleasesOptions): Releases {
     },
     async note(key, entry) {
       const looks = evidenceOf(key);
-      if (looks.length < evidenceLimit) looks.push(entry);
+      if (looks.length < evidenceLimit) looks.push(withoutToldQueries(entry, looks));
       evidence.set(key, looks);
       // A canary that is held may be so for long, and loses nothing that its next check would not find again.
       if (entry.checks.every(({ passed, inconclusive }) => passed || inconclusive === 'hold')) return false;

@@ -1,4 +1,4 @@
-import type { CanarySpec, MetricSpec, Sample } from '../canary/types.ts';
+import type { CanarySpec, MetricSource, MetricSpec, Sample } from '../canary/types.ts';
 import type { Clock } from '../lib/clock.ts';
 import { parseGoDuration } from '../lib/duration.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
@@ -9,6 +9,7 @@ import { builtinQuery, isBuiltin, proxyOf, type QuerySubject } from '../metrics/
 import { prometheus } from '../metrics/prometheus.ts';
 import type { MetricProvider, MetricQuery, MetricTarget, Reading } from '../metrics/provider.ts';
 import { metricProviderFor } from '../metrics/registry.ts';
+import { toldQuery } from './told-query.ts';
 
 export interface MetricIo {
   readonly http: Http;
@@ -46,19 +47,21 @@ export async function measure(
   if (isBuiltin(metric.name)) {
     const subject = { ...subjectOf(spec, io), interval: metric.interval };
     const { query, traffic, factor } = builtinQuery(metric.name, proxyOf(spec.provider, io.meshProvider), subject);
-    const put = (text: string): Promise<Reading> => ask(prometheus, queryOf({ address }, text, metric, io), io, signal);
+    const put = (text: string): Promise<Asked> => ask(prometheus, queryOf({ address }, text, metric, io), io, signal);
     const running = 'running query failed: ';
-    const reading = await put(query);
-    if (reading.kind === 'value') return { kind: 'value', value: reading.value * factor };
+    const first = await put(query);
+    const { reading, source } = first;
+    if (reading.kind === 'value') return { kind: 'value', value: reading.value * factor, source };
     if (reading.kind === 'no-data' && reading.cause === 'noSeries' && traffic !== undefined) {
       // Where nothing has ever succeeded there is no series to divide: not silence but 0 percent.
-      const all = await put(traffic);
-      if (all.kind === 'value' && all.value > 0) return { kind: 'value', value: 0 };
+      const asked = await put(traffic);
+      const { reading: all } = asked;
+      if (all.kind === 'value' && all.value > 0) return { kind: 'value', value: 0, source };
       if (all.kind === 'value')
-        return { kind: 'no-data', cause: 'noTraffic', reason: `${running}no requests in ${metric.interval}` };
-      if (all.kind === 'refused') return sampleOf(all, `Prometheus query failed: ${running}`);
+        return { kind: 'no-data', cause: 'noTraffic', reason: `${running}no requests in ${metric.interval}`, source };
+      if (all.kind === 'refused') return sampleOf(asked, `Prometheus query failed: ${running}`);
     }
-    const sample = sampleOf(reading, `Prometheus query failed: ${running}`);
+    const sample = sampleOf(first, `Prometheus query failed: ${running}`);
     return sample.kind === 'no-data' ? { ...sample, reason: `${running}${sample.reason}` } : sample;
   }
   return { kind: 'invalid', text: 'Metric query failed for no usable metrics template and query were configured' };
@@ -81,7 +84,7 @@ export async function metricsOnline(spec: CanarySpec, io: MetricIo, signal: Abor
   }
   for (const { provider, target } of probes.values()) {
     const reading = await answered(target, signal, () => provider.probe(target, io, signal));
-    const sample = sampleOf(reading, `${failed}${provider.name} not available: `);
+    const sample = sampleOf({ reading }, `${failed}${provider.name} not available: `);
     if (sample.kind === 'no-data') {
       return { kind: 'unreachable', text: `${failed}${provider.name} not available: ${sample.reason}` };
     }
@@ -104,8 +107,8 @@ async function measureTemplate(
   if (typeof text !== 'string') {
     return { kind: 'invalid', text: `Metric template ${where} query render error: ${text.message}` };
   }
-  const reading = await ask(provider, queryOf(target, text, metric, io), io, signal);
-  return sampleOf(reading, `Metric query failed for ${metric.name}: `);
+  const asked = await ask(provider, queryOf(target, text, metric, io), io, signal);
+  return sampleOf(asked, `Metric query failed for ${metric.name}: `);
 }
 
 interface FoundTemplate {
@@ -216,8 +219,18 @@ function queryOf(target: MetricTarget, query: string, { interval }: MetricSpec, 
 /** Flagger's default of a metric's interval. */
 const defaultWindowMs = 60_000;
 
-function ask(provider: MetricProvider, query: MetricQuery, io: MetricIo, signal: AbortSignal): Promise<Reading> {
-  return answered(query, signal, () => provider.measure(query, io, signal));
+/** What a provider says, and how that came about. */
+interface Asked {
+  readonly reading: Reading;
+  readonly source: MetricSource;
+}
+
+async function ask(provider: MetricProvider, query: MetricQuery, io: MetricIo, signal: AbortSignal): Promise<Asked> {
+  const reading = await answered(query, signal, () => provider.measure(query, io, signal));
+  const { windowMs, nowMs: measuredAtMs } = query;
+  const told = toldQuery(query.query, query);
+  const source = { provider: provider.name, windowMs, measuredAtMs, ...(told === undefined ? {} : { query: told }) };
+  return { reading, source };
 }
 
 /** A reading also where nobody answers or the question cannot be put; rejects only when `signal` ends it. */
@@ -232,8 +245,8 @@ async function answered(target: MetricTarget, signal: AbortSignal, read: () => P
   }
 }
 
-function sampleOf(reading: Reading, failed: string): Sample {
-  if (reading.kind !== 'refused') return reading;
+function sampleOf({ reading, source }: Pick<Asked, 'reading'> & Partial<Asked>, failed: string): Sample {
+  if (reading.kind !== 'refused') return source ? { ...reading, source } : reading;
   return { kind: reading.passing ? 'unreachable' : 'invalid', text: `${failed}${reading.reason}` };
 }
 

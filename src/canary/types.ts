@@ -1,16 +1,11 @@
 import { canonicalJson, shortHash } from '../lib/hash.ts';
 import { perObject } from '../lib/memo.ts';
 import type { KubeObject } from '../manifest/types.ts';
-import type {
-  AlertSeverity,
-  InconclusiveAction,
-  InconclusivePolicy,
-  MetricSpec,
-  SessionCookies,
-  WebhookSpec,
-} from './spec.ts';
+import type { Evidence, FailedCheck, MetricSource } from './evidence.ts';
+import type { AlertSeverity, InconclusivePolicy, MetricSpec, SessionCookies, WebhookSpec } from './spec.ts';
 import type { ToldTrouble } from './trouble/trouble.ts';
 
+export type * from './evidence.ts';
 export type * from './spec.ts';
 
 /** Flagger's phases, in Flagger's spelling. The empty string is a Canary that was never looked at. */
@@ -35,11 +30,12 @@ export interface TrafficSplit {
   readonly mirror: boolean;
 }
 
+/** `reason` is the whole message, `why` the same without whom it is about. Absent: the reason is all that there is to say. */
 export type Readiness =
   | { readonly kind: 'ready' }
-  | { readonly kind: 'progressing'; readonly reason: string }
+  | { readonly kind: 'progressing'; readonly reason: string; readonly why?: string }
   /** Waiting longer does not help: the progress deadline is over. */
-  | { readonly kind: 'stuck'; readonly reason: string };
+  | { readonly kind: 'stuck'; readonly reason: string; readonly why?: string };
 
 export interface CanaryCondition {
   readonly type: 'Promoted';
@@ -136,7 +132,7 @@ export interface Seen {
   readonly isGateOpened?: true;
   /** Autoscalers that were made for this Canary's primary and are not the copy that it asks for now. Absent: none. */
   readonly formerScalers?: readonly FormerScaler[];
-  /** The last failed check of this release, for the text of its outcome (from its evidence). Absent: unknown. */
+  /** The last failed check of this release, for its outcome (from its evidence). Absent: unknown. */
   readonly lastFailedCheck?: FailedCheck;
   /** This very release has been recorded as rolled back; only its status does not say so yet (a restart in between). Absent: no. */
   readonly isRejected?: boolean;
@@ -174,8 +170,14 @@ export type HookAnswer = { readonly kind: 'passed' } | { readonly kind: 'rejecte
 
 /** "No data" is an answer, not an error. */
 export type Sample =
-  | { readonly kind: 'value'; readonly value: number }
-  | { readonly kind: 'no-data'; readonly cause: 'noTraffic' | 'noSeries'; readonly reason: string }
+  /** `source`: how it came about. Absent: not known. */
+  | { readonly kind: 'value'; readonly value: number; readonly source?: MetricSource }
+  | {
+      readonly kind: 'no-data';
+      readonly cause: 'noTraffic' | 'noSeries';
+      readonly reason: string;
+      readonly source?: MetricSource;
+    }
   /** The question itself is wrong (bad query, missing template). `text` is the whole event message. */
   | { readonly kind: 'invalid'; readonly text: string }
   /** Nobody answered; nothing is known. `text` is the whole event message. */
@@ -259,30 +261,6 @@ export type Effect =
       readonly verdict: 'promoted' | 'rolled-back';
       readonly failedCheck: FailedCheck | undefined;
     };
-
-/** Why a release was rolled back, short enough for a commit subject: `success rate 53.42% < 99%`. */
-export interface FailedCheck {
-  readonly name: string;
-  readonly reason: string;
-  /** More about it, line by line, for the body of a commit. Redacted. Absent: nothing. */
-  readonly detail?: readonly string[];
-}
-
-/** What one tick contributes to the evidence of a release. */
-export interface Evidence {
-  readonly atMs: number;
-  readonly canaryWeight: number;
-  readonly iterations: number;
-  readonly checks: readonly CheckResult[];
-}
-
-export interface CheckResult {
-  readonly name: string;
-  readonly passed: boolean;
-  /** It found nothing out, and this is what it did by the policy. Absent: it did find out. */
-  readonly inconclusive?: InconclusiveAction;
-  readonly text: string;
-}
 
 export interface Decision {
   /** In order; the first one that throws ends the tick and the status stays as it was. */

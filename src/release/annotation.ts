@@ -1,3 +1,4 @@
+import { namedText } from '../canary/evidence-text.ts';
 import { list } from './outbox.ts';
 import { oneLine } from './plain-text.ts';
 import type { RecordedOutcome, ReleaseRecord } from './types.ts';
@@ -31,7 +32,7 @@ function toldOutcome({ verdict, atMs, failedCheck, written, blocked }: RecordedO
   return {
     verdict,
     at: time(atMs),
-    ...(failedCheck ? { failedCheck: told(`${failedCheck.name}: ${failedCheck.reason}`) } : {}),
+    ...(failedCheck ? { failedCheck: told(namedText(failedCheck)) } : {}),
     ...(written === undefined ? {} : { written }),
     ...(written === undefined && blocked !== undefined ? { blocked: told(blocked) } : {}),
   };

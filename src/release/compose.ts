@@ -1,3 +1,4 @@
+import { textOf } from '../canary/evidence-text.ts';
 import { withoutGuessable } from '../canary/secret-checksums.ts';
 import type { CommitDraft, Revision, Signature, TagDraft } from '../git/repo.ts';
 import { keyOf, namespacedName } from '../lib/key.ts';
@@ -358,6 +359,6 @@ function quarantineEntry({ releaseId, atMs, state, failedCheck }: Outcome): Quar
     templateHash,
     content,
     failedCheck: failedCheck?.name ?? '',
-    reason: failedCheck?.reason ?? 'failed',
+    reason: failedCheck ? textOf(failedCheck) : 'failed',
   });
 }

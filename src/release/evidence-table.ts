@@ -1,9 +1,11 @@
+import { textOf } from '../canary/evidence-text.ts';
 import type { Evidence } from '../canary/types.ts';
 import { lengthOf, oneLine } from './plain-text.ts';
 
 interface Row {
   readonly atMs: number;
-  readonly weight: string;
+  /** Where the release was: a round, or a share of users in percent. */
+  readonly step: { readonly round: number } | { readonly percent: number };
   readonly result: string;
   readonly check: string;
   readonly value: string;
@@ -12,7 +14,7 @@ interface Row {
 interface Folded extends Row {
   readonly count: number;
   readonly untilMs: number;
-  readonly lastWeight: string;
+  readonly lastStep: Row['step'];
 }
 
 /** The checks of a release as lines, equal ones folded; none where nothing was checked. */
@@ -25,14 +27,18 @@ export function evidenceTable(evidence: readonly Evidence[]): string[] {
 }
 
 function rowsOf({ atMs, canaryWeight, iterations, checks }: Evidence): Row[] {
-  return checks.map(({ name, passed, inconclusive, text }) => ({
+  return checks.map((check) => ({
     atMs,
-    weight: iterations > 0 ? `${iterations}.` : `${canaryWeight}%`,
-    result: inconclusive ? 'inconclusive' : passed ? 'passed' : 'FAILED',
-    check: name,
-    value: text,
+    step: iterations > 0 ? { round: iterations } : { percent: canaryWeight },
+    result: check.inconclusive ? 'inconclusive' : check.passed ? 'passed' : 'FAILED',
+    check: check.name,
+    value: textOf(check),
   }));
 }
+
+const shownStep = (step: Row['step']): string => ('round' in step ? `${step.round}.` : `${step.percent}%`);
+const isSameStep = (a: Row['step'], b: Row['step']): boolean =>
+  'round' in a ? 'round' in b : 'percent' in b && a.percent === b.percent;
 
 /** The same result of the same check, one look after the other, is one line. Rounds are folded too, weights are not. */
 function folded(rows: readonly Row[]): Folded[] {
@@ -42,14 +48,12 @@ function folded(rows: readonly Row[]): Folded[] {
   for (const row of rows) {
     const index = last.get(row.check);
     const before = index === undefined ? undefined : all[index];
-    const isRound = row.weight.endsWith('.') && before?.lastWeight.endsWith('.');
-    const isSame =
-      before?.result === row.result && before.value === row.value && (isRound || before.lastWeight === row.weight);
+    const isSame = before?.result === row.result && before.value === row.value && isSameStep(before.lastStep, row.step);
     if (index !== undefined && before && isSame) {
-      all[index] = { ...before, count: before.count + 1, untilMs: row.atMs, lastWeight: row.weight };
+      all[index] = { ...before, count: before.count + 1, untilMs: row.atMs, lastStep: row.step };
     } else {
       last.set(row.check, all.length);
-      all.push({ ...row, count: 1, untilMs: row.atMs, lastWeight: row.weight });
+      all.push({ ...row, count: 1, untilMs: row.atMs, lastStep: row.step });
     }
   }
   return all;
@@ -68,15 +72,10 @@ function shortened(rows: readonly Folded[]): string[][] {
   return [...rows.slice(0, head).map(cellsOf), gap, ...rows.slice(-tail).map(cellsOf)];
 }
 
-function cellsOf({ atMs, weight, lastWeight, result, check, value, count, untilMs }: Folded): string[] {
+function cellsOf({ atMs, step, lastStep, result, check, value, count, untilMs }: Folded): string[] {
+  const [from, to] = [shownStep(step), shownStep(lastStep)];
   const times = count === 1 ? '' : ` (${count} times, until ${clockTime(untilMs)})`;
-  return [
-    clockTime(atMs),
-    weight === lastWeight ? weight : `${weight}-${lastWeight}`,
-    result,
-    check,
-    `${oneLine(value, 200)}${times}`,
-  ];
+  return [clockTime(atMs), from === to ? from : `${from}-${to}`, result, check, `${oneLine(value, 200)}${times}`];
 }
 
 /** Indented, so that no line can be taken for a trailer or a divider. */

@@ -1,4 +1,5 @@
 import { keyOf } from '../lib/key.ts';
+import { linesOf, namedText, textOf } from '../canary/evidence-text.ts';
 import { own } from '../lib/own.ts';
 import { compare, valid } from 'semver';
 import type { Revision } from '../git/repo.ts';
@@ -95,7 +96,7 @@ function summaryOf(outcome: Outcome, { change, cluster, said, attributions }: Me
   return [
     judged,
     ...pushes,
-    `Failed: ${oneLine(failedCheck?.reason ?? 'unknown', 300)}`,
+    `Failed: ${oneLine(failedCheck ? textOf(failedCheck) : 'unknown', 300)}`,
     `${done}; the version is in quarantine.`,
     ...before,
     ...detailOf(failedCheck),
@@ -142,7 +143,7 @@ const shown = (revision: Revision, by: SaidCommit | undefined): string =>
 
 /** Indented, so that nothing that a program logged is taken for a trailer or a divider. */
 function detailOf(failedCheck: Outcome['failedCheck']): string[] {
-  const lines = (failedCheck?.detail ?? []).slice(0, 20).map((line) => `  ${plainLine(line, 500)}`);
+  const lines = (failedCheck ? linesOf(failedCheck.found) : []).slice(0, 20).map((line) => `  ${plainLine(line, 500)}`);
   return lines.length === 0 ? [] : ['', ...lines];
 }
 
@@ -189,7 +190,7 @@ function trailersOf(outcome: Outcome, context: MessageContext): string {
     trailer('Previous-Images', imagesText(previousImages)),
     trailer('Configs', configsText(state.configs)),
     trailer('Revision', state.revision),
-    ...(failedCheck ? [trailer('Failed-Check', `${failedCheck.name}: ${failedCheck.reason}`)] : []),
+    ...(failedCheck ? [trailer('Failed-Check', namedText(failedCheck))] : []),
     ...(change === 'reverted' && verdict === 'rolled-back'
       ? (reverted.length === 0 ? [state.revision] : reverted.slice(-maxNamed)).map((at) => trailer('Reverts', at))
       : []),

@@ -1,16 +1,13 @@
 import type { Evidence } from '../canary/types.ts';
 import type { KubeObject } from '../manifest/types.ts';
+import { keptEvidence, keptFailedCheck, readEvidence, readFailedCheck } from './evidence-record.ts';
 import type { RecordedOutcome, ReleaseRecord, ReleaseStrategy } from './types.ts';
 
 /** Looks of a release that its record keeps, the first and the last. */
 const maxLooks = 60;
-/** Characters of what a metrics provider or a webhook said. */
 const maxText = 300;
-const maxName = 200;
 const maxSupersedes = 50;
 const maxChanges = 21;
-/** Lines of what is told of pods that did not start. */
-const maxDetail = 12;
 /** Bytes of one release; its evidence is thinned until it fits. */
 const maxReleaseBytes = 128 * 1024;
 /** More than this is not read: an object of Kubernetes holds less. */
@@ -51,19 +48,10 @@ function pick<T>(values: Readonly<Record<string, T>>, keys: readonly string[]): 
 
 function cutOutcome(outcome: RecordedOutcome, limit: number): RecordedOutcome {
   const { failedCheck, blocked, evidence } = outcome;
-  const detail = failedCheck?.detail?.slice(0, maxDetail).map((line) => line.slice(0, maxText));
   return {
     ...outcome,
     evidence: some(evidence, limit),
-    ...(failedCheck
-      ? {
-          failedCheck: {
-            name: failedCheck.name.slice(0, maxName),
-            reason: failedCheck.reason.slice(0, 2 * maxText),
-            ...(detail ? { detail } : {}),
-          },
-        }
-      : {}),
+    ...(failedCheck ? { failedCheck: keptFailedCheck(failedCheck) } : {}),
     ...(blocked === undefined ? {} : { blocked: blocked.slice(0, 2 * maxText) }),
   };
 }
@@ -71,15 +59,7 @@ function cutOutcome(outcome: RecordedOutcome, limit: number): RecordedOutcome {
 /** The first and the last. */
 function some(all: readonly Evidence[], limit: number): readonly Evidence[] {
   const half = Math.floor(limit / 2);
-  const left = all.length <= limit ? all : half === 0 ? [] : [...all.slice(0, half), ...all.slice(-half)];
-  return left.map(({ checks, ...look }) => ({
-    ...look,
-    checks: checks.map((check) => ({
-      ...check,
-      name: check.name.slice(0, maxName),
-      text: check.text.slice(0, maxText),
-    })),
-  }));
+  return keptEvidence(all.length <= limit ? all : half === 0 ? [] : [...all.slice(0, half), ...all.slice(-half)]);
 }
 
 /** Undefined where it is not one of ours: then the release is simply not known. */
@@ -107,8 +87,9 @@ export function formerRecord({ metadata }: KubeObject): ReleaseRecord | undefine
 function recordOf(value: unknown, isWhole: boolean): ReleaseRecord | undefined {
   if (!isRecord(value) || !hasTexts(value, ['id', 'revision', 'base', 'content'])) return undefined;
   const { outcome, evidence, unwritten = [], supersedes = [], startedAtMs = 0, dropped } = value;
-  if (outcome !== undefined && !isOutcome(outcome)) return undefined;
-  if (evidence !== undefined && !isEvidence(evidence)) return undefined;
+  const ended = outcome === undefined ? undefined : readOutcome(outcome);
+  const looks = evidence === undefined ? undefined : readEvidence(evidence);
+  if ((outcome !== undefined && !ended) || (evidence !== undefined && !looks)) return undefined;
   if (!Array.isArray(unwritten) || !Array.isArray(supersedes)) return undefined;
   const waiting = isWhole ? unwritten.flatMap((release: unknown) => recordOf(release, false) ?? []) : [];
   const {
@@ -118,6 +99,8 @@ function recordOf(value: unknown, isWhole: boolean): ReleaseRecord | undefined {
     images,
     dropped: _dropped,
     unwritten: _unwritten,
+    outcome: _outcome,
+    evidence: _evidence,
     ...rest
   } = value as unknown as ReleaseRecord;
   return {
@@ -128,26 +111,30 @@ function recordOf(value: unknown, isWhole: boolean): ReleaseRecord | undefined {
     ...(areTexts(changes) ? { changes } : {}),
     startedAtMs: typeof startedAtMs === 'number' ? startedAtMs : 0,
     supersedes: supersedes.map(String),
+    ...(looks ? { evidence: looks } : {}),
+    ...(ended ? { outcome: ended } : {}),
     ...(waiting.length === 0 ? {} : { unwritten: waiting }),
     ...(typeof dropped === 'number' && dropped > 0 ? { dropped } : {}),
   };
 }
 
-function isOutcome(value: unknown): boolean {
-  if (!isRecord(value)) return false;
-  const { verdict, atMs, evidence, state, failedCheck, strategy, takenBackAt, written, blocked } = value;
+function readOutcome(value: unknown): RecordedOutcome | undefined {
+  if (!isRecord(value)) return undefined;
+  const { verdict, atMs, state, strategy, takenBackAt, written, blocked } = value;
   const isState = isRecord(state) && hasTexts(state, ['revision', 'content', 'templateHash']);
-  return (
+  const isWhole =
     (verdict === 'promoted' || verdict === 'rolled-back' || verdict === 'withdrawn') &&
     [takenBackAt, written, blocked].every((text) => text === undefined || typeof text === 'string') &&
     typeof atMs === 'number' &&
-    isEvidence(evidence) &&
-    (failedCheck === undefined || isFailedCheck(failedCheck)) &&
     (strategy === undefined || strategies.has(strategy)) &&
     isState &&
     areTextsByName(state['images']) &&
-    areTextsByName(state['configs'])
-  );
+    areTextsByName(state['configs']);
+  const evidence = readEvidence(value['evidence']);
+  const failedCheck = readFailedCheck(value['failedCheck']);
+  if (!isWhole || !evidence || (value['failedCheck'] !== undefined && !failedCheck)) return undefined;
+  const { failedCheck: _read, ...rest } = value as unknown as RecordedOutcome;
+  return { ...rest, evidence, ...(failedCheck ? { failedCheck } : {}) };
 }
 
 const strategies: ReadonlySet<unknown> = new Set<ReleaseStrategy>([
@@ -163,28 +150,6 @@ const areTextsByName = (value: unknown): value is Record<string, string> =>
   isRecord(value) && Object.values(value).every((one) => typeof one === 'string');
 const isJudged = (value: unknown): boolean =>
   isRecord(value) && typeof value['templateHash'] === 'string' && areTextsByName(value['configs']);
-
-function isEvidence(value: unknown): value is readonly Evidence[] {
-  const isCheck = (check: unknown): boolean => isRecord(check) && hasTexts(check, ['name', 'text']);
-  return (
-    Array.isArray(value) &&
-    value.every(
-      (look) =>
-        isRecord(look) &&
-        ['atMs', 'canaryWeight', 'iterations'].every((field) => typeof look[field] === 'number') &&
-        Array.isArray(look['checks']) &&
-        look['checks'].every(isCheck),
-    )
-  );
-}
-
-function isFailedCheck(value: unknown): boolean {
-  return (
-    isRecord(value) &&
-    hasTexts(value, ['name', 'reason']) &&
-    (value['detail'] === undefined || areTexts(value['detail']))
-  );
-}
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,4 +1,5 @@
 import { keyOf } from '../lib/key.ts';
+import { textOf } from '../canary/evidence-text.ts';
 import { own } from '../lib/own.ts';
 import type { Revision } from '../git/repo.ts';
 import { lengthOf, middleCut, oneLine } from './plain-text.ts';
@@ -38,7 +39,7 @@ export function subjectOf(outcome: Outcome, context: SubjectContext): string {
   if (outcome.verdict === 'withdrawn')
     return fitted({ verb: 'withdraw', app, version, reason: `taken back${by ? ` by ${by.author}` : ' by hand'}` });
   const verb = context.change === 'reverted' ? 'rollback' : 'quarantine';
-  return fitted({ verb, app, version, reason: outcome.failedCheck?.reason ?? 'failed' });
+  return fitted({ verb, app, version, reason: outcome.failedCheck ? textOf(outcome.failedCheck) : 'failed' });
 }
 
 /** As many names as fit; the rest is counted. */

@@ -8,6 +8,7 @@ import { AgentError } from '../../src/lib/errors.ts';
 import { releaseId } from '../../src/release/release-id.ts';
 import type { RecordedOutcome, ReleaseRecord } from '../../src/release/types.ts';
 import { appKey } from '../helpers/key.ts';
+import { said } from '../helpers/said.ts';
 
 const commit = (name: string): Revision => asRevision(name.padEnd(40, '0'));
 const app = { namespace: 'test', name: 'a' };
@@ -53,7 +54,9 @@ function release(at: string, content: string, more: Partial<ReleaseRecord> = {})
 }
 function ended(at: string, content: string, verdict: RecordedOutcome['verdict'], more: object = {}): ReleaseRecord {
   const state = { revision: commit(at), images: { c: 'told' }, templateHash: 'hash', configs: {}, content };
-  const evidence = [{ atMs: 1, canaryWeight: 1, iterations: 0, checks: [{ name: 'x', passed: false, text: 'told' }] }];
+  const evidence = [
+    { atMs: 1, canaryWeight: 1, iterations: 0, checks: [{ name: 'x', passed: false, found: said('told') }] },
+  ];
   return release(at, content, { outcome: { verdict, atMs: 2, evidence, state, ...more } });
 }
 

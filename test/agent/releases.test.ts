@@ -20,6 +20,7 @@ import { createMemoryCluster, type MemoryCluster } from '../model/loop/memory-cl
 import { manualClock } from '../helpers/manual-clock.ts';
 import type { AppKey } from '../../src/lib/key.ts';
 import { appKey } from '../helpers/key.ts';
+import { said } from '../helpers/said.ts';
 
 const commit = (name: string): Revision => asRevision(name.padEnd(40, '0'));
 const key = appKey('test/a');
@@ -110,7 +111,7 @@ async function underWay(): Promise<Stage> {
 }
 const rolledBack = {
   verdict: 'rolled-back',
-  failedCheck: { name: 'x', reason: 'x' },
+  failedCheck: { name: 'x', found: said('x') },
   templateHash: 'hash',
   configs: {},
 } as const;
@@ -241,7 +242,7 @@ describe('what is judged', () => {
     atMs: 1,
     canaryWeight: 20,
     iterations: 0,
-    checks: [{ name: 'success', passed: false, text }],
+    checks: [{ name: 'success', passed: false, found: said(text) }],
   });
 
   it('is told by templates and by configs', async () => {
@@ -278,7 +279,7 @@ describe('what is judged', () => {
     await on.releases.begin(on.canary(), judged);
     await on.releases.note(key, looked('42%'));
     await on.releases.begin(on.canary(), { ...judged });
-    expect(on.releases.lastFailedCheck(key)).toEqual({ name: 'success', reason: '42%' });
+    expect(on.releases.lastFailedCheck(key)).toEqual({ name: 'success', found: said('42%') });
     expect(recordOf(on)?.evidence).toEqual([looked('42%')]);
   });
 
@@ -922,7 +923,7 @@ describe('releases of which Git is told nothing', () => {
       atMs: at,
       canaryWeight: 20,
       iterations: 0,
-      checks: [{ name: 'success', passed: false, text: 'x'.repeat(10_000) }],
+      checks: [{ name: 'success', passed: false, found: said('x'.repeat(10_000)) }],
     });
     const releases = 140;
     for (let number = 1; number <= releases; number += 1) {

@@ -64,6 +64,13 @@ const ask = (metric: MetricSpec, more: Partial<MetricIo> = {}, canary: CanarySpe
   measure(canary, metric, io(more), signal);
 const queries = (): (string | null)[] =>
   server.requests.map(({ path }) => new URL(path, 'http://x').searchParams.get('query'));
+/** How a value came about that was asked for by this query, counted from the last one. */
+const asked = (at = -1) => ({
+  provider: 'prometheus',
+  query: queries().at(at),
+  windowMs: 60_000,
+  measuredAtMs: 1_000_000,
+});
 
 function template(spec: Record<string, unknown>): MetricIo['template'] {
   const object: KubeObject = {
@@ -79,15 +86,19 @@ describe('built-in metrics', () => {
   it('come as percent and milliseconds', async () => {
     answers = (query) => ({ values: [query.startsWith('histogram') ? '0.25' : '98.7'] });
     const plain = { ...spec, provider: 'kubernetes' };
-    expect(await ask(successRate, {}, plain)).toEqual({ kind: 'value', value: 98.7 });
-    expect(await ask(duration, {}, plain)).toEqual({ kind: 'value', value: 250 });
-    expect(await ask(duration)).toEqual({ kind: 'value', value: 0.25 });
+    expect(await ask(successRate, {}, plain)).toEqual({ kind: 'value', value: 98.7, source: asked() });
+    expect(await ask(duration, {}, plain)).toEqual({ kind: 'value', value: 250, source: asked() });
+    expect(await ask(duration)).toEqual({ kind: 'value', value: 0.25, source: asked() });
   });
 
   it('are asked of the canary’s own server where it names one [CM06]', async () => {
     answers = () => ({ values: ['1'] });
     const own = { ...spec, metricsServer: server.url };
-    expect(await ask(successRate, { metricsServer: await deadUrl() }, own)).toEqual({ kind: 'value', value: 1 });
+    expect(await ask(successRate, { metricsServer: await deadUrl() }, own)).toEqual({
+      kind: 'value',
+      value: 1,
+      source: asked(),
+    });
   });
 
   it('tell that nothing was to be measured from that there is nothing', async () => {
@@ -105,17 +116,19 @@ describe('built-in metrics', () => {
       kind: 'no-data',
       cause: 'noSeries',
       reason: 'running query failed: no values found',
+      source: asked(-2),
     });
     expect(await ask(duration)).toEqual({
       kind: 'no-data',
       cause: 'noSeries',
       reason: 'running query failed: no values found',
+      source: asked(),
     });
   });
 
   it('are 0 percent where there is traffic and nothing ever succeeded', async () => {
     answers = (query) => ({ values: query.includes('!~') ? [] : ['3.5'] });
-    expect(await ask(successRate)).toEqual({ kind: 'value', value: 0 });
+    expect(await ask(successRate)).toEqual({ kind: 'value', value: 0, source: asked(-2) });
     answers = (query) => ({ values: query.includes('!~') ? ['NaN'] : ['0'] });
     expect((await ask(successRate)).kind).toBe('no-data');
     answers = (query) => (query.includes('!~') ? { values: [] } : { status: 503, body: 'busy' });
@@ -148,7 +161,7 @@ describe('built-in metrics', () => {
 describe('metrics with their own query', () => {
   it('are rendered and asked of the metrics server [CM07] [OB27]', async () => {
     answers = () => ({ values: ['7'] });
-    expect(await ask(inline)).toEqual({ kind: 'value', value: 7 });
+    expect(await ask(inline)).toEqual({ kind: 'value', value: 7, source: { ...asked(), windowMs: 30_000 } });
     expect(queries()).toEqual(['x{ns="demo"}[30s]']);
   });
 
@@ -171,7 +184,12 @@ describe('metrics with their own query', () => {
       text: expect.stringContaining('query returned multiple values: 2 series'),
     });
     answers = () => ({ values: [] });
-    expect(await ask(inline)).toEqual({ kind: 'no-data', cause: 'noSeries', reason: 'no values found' });
+    expect(await ask(inline)).toEqual({
+      kind: 'no-data',
+      cause: 'noSeries',
+      reason: 'no values found',
+      source: { ...asked(), windowMs: 30_000 },
+    });
   });
 });
 
@@ -187,9 +205,41 @@ describe('metrics with a template', () => {
       provider: { ...provider(), secretRef: { name: 'auth' }, headers: { 'X-Scope-OrgID': ['a'] } },
       query,
     });
-    expect(await ask(templated, { template: found, secret })).toEqual({ kind: 'value', value: 6.2 });
+    expect(await ask(templated, { template: found, secret })).toEqual({ kind: 'value', value: 6.2, source: asked() });
     expect(queries()).toEqual(['100 - sum(rate(x{n="app",c="404"}[1m]))']);
     expect(server.requests[0]?.headers).toMatchObject({ authorization: 'Bearer t', 'x-scope-orgid': 'a' });
+  });
+
+  it('tell their query beside the value, unless it has in it what must not be told', async () => {
+    answers = () => ({ values: ['1'] });
+    const secret: MetricIo['secret'] = async () => ({ token: 'q7-topsecret', password: 'x' });
+    const toldOf = async (text: string, more: MetricSpec = templated, address = server.url) => {
+      const found = template({
+        provider: { type: 'prometheus', address, secretRef: { name: 'auth' }, headers: { 'X-Scope': ['team-blue'] } },
+        query: text,
+      });
+      const sample = await ask(more, { template: found, secret });
+      if (sample.kind !== 'value') throw new Error(sample.kind);
+      expect(JSON.stringify(sample)).not.toMatch(/topsecret|127\.0\.0\.1|team-blue|hunter22/);
+      return sample.source?.query;
+    };
+    expect(await toldOf('sum(rate(errors{n="{{ target }}"}[{{ interval }}]))')).toBe('sum(rate(errors{n="app"}[1m]))');
+    const keyed = { ...templated, templateVariables: { code: 'password=hunter22' } };
+    const host = new URL(server.url).host;
+    for (const [text, metric, address] of [
+      ['x{key="q7-topsecret"}', templated],
+      [`x{key="${Buffer.from('q7-topsecret').toString('base64')}"}`, templated],
+      ['x{y="x"}', templated],
+      ['x{tenant="team-blue"}', templated],
+      [`x{instance="${host}"}`, templated],
+      [`x{instance="${host}"}`, templated, `http://ann:pass-word@${host}`],
+      ['x{y="pass-word"}', templated, `http://ann:pass-word@${host}`],
+      ['x{y="{{ variables.code }}"}', keyed],
+      ['x{url="https://ann:hunter22@elsewhere"}', templated],
+      ['x{h="Bearer abcdefhunter22"}', templated],
+      [`x{y="${'long '.repeat(200)}"}`, templated],
+    ] as const)
+      expect(await toldOf(text, metric, address), text).toBeUndefined();
   });
 
   it('win over a built-in metric of the same name', async () => {
@@ -267,6 +317,7 @@ describe('metrics with a template', () => {
       kind: 'no-data',
       cause: 'noSeries',
       reason: 'no values found',
+      source: asked(),
     });
     answers = () => ({ status: 502, body: 'bad gateway' });
     expect(await ask(templated, { template: found })).toEqual({

@@ -332,7 +332,7 @@ describe('a release of configs', () => {
       const ended = rollout.ticks.flatMap(({ effects }) => effects).findLast(({ kind }) => kind === 'end-release');
       expect(ended).toMatchObject({
         verdict: 'rolled-back',
-        failedCheck: { name: 'promotion', reason: 'ConfigMap app-config is missing' },
+        failedCheck: { name: 'promotion', found: { kind: 'unpromotable', why: 'ConfigMap app-config is missing' } },
       });
     },
   );

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { textOf } from '../../src/canary/evidence-text.ts';
 import type { Answer, Question } from '../../src/canary/types.ts';
 import { createModelCluster, type ModelCluster } from '../helpers/model-cluster.ts';
 import { createRollout, type Rollout } from '../helpers/rollout.ts';
@@ -194,7 +195,9 @@ describe('a canary whose pods do not get ready in time', () => {
 describe('the approval of a promotion', () => {
   const approvals = (story: Story): readonly string[] =>
     story.rollout.ticks.flatMap(({ decision }) =>
-      (decision.evidence?.checks ?? []).flatMap(({ name, text }) => (text === 'promotion approved' ? [name] : [])),
+      (decision.evidence?.checks ?? []).flatMap((check) =>
+        textOf(check) === 'promotion approved' ? [check.name] : [],
+      ),
     );
 
   it('is evidence of the release, once for each gate, when all of them have opened', () => {

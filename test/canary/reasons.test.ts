@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { linesOf, textOf } from '../../src/canary/evidence-text.ts';
 import { toldTrouble } from '../../src/canary/trouble/trouble.ts';
 import type { Answer, FailedCheck, Question } from '../../src/canary/types.ts';
 import { subjectOf } from '../../src/release/subject.ts';
@@ -109,7 +110,8 @@ describe('the seven reasons for which a canary fails', () => {
     ['there is no telemetry', 'request-success-rate', 'no values found for request-success-rate'],
     ['Prometheus cannot be reached', 'metrics', expect.stringMatching(/^metrics unreachable for \d+/) as string],
   ] as const)('%s: is told by check and reason', (name, check, reason) => {
-    expect(reasons[name]().check).toMatchObject({ name: check, reason });
+    const found = reasons[name]().check;
+    expect({ name: found.name, reason: textOf(found) }).toMatchObject({ name: check, reason });
   });
 
   it('have seven subjects', () => {
@@ -134,7 +136,7 @@ describe('pods that do not start', () => {
     expect(
       alerts.find((alert) => alert.startsWith('Progress deadline exceeded canary deployment app.demo not ready: ')),
     ).toMatch(/: container crashes \(exit 1\): panic: no database$/);
-    expect(check.detail).toEqual([
+    expect(linesOf(check.found)).toEqual([
       'pod app-1, container app: ended with exit code 1',
       'last log lines:',
       '  panic: no database',
@@ -143,14 +145,15 @@ describe('pods that do not start', () => {
 
   it('end the release too where the Deployment may miss all of them, and so never says that its deadline is over', () => {
     const { check, alerts } = failed(pods(crash), { isBroken: true, isSilent: true });
-    expect(check).toMatchObject({ name: 'readiness', reason: 'container crashes (exit 1)' });
+    expect(check).toMatchObject({ name: 'readiness' });
+    expect(textOf(check)).toBe('container crashes (exit 1)');
     expect(alerts.some((alert) => alert.startsWith('Progress deadline exceeded '))).toBe(true);
   });
 
   it('are told as Flagger does where nothing is known of them', () => {
     const { check, events } = failed(() => undefined, { isBroken: true });
-    expect(check.reason).toMatch(/^canary not ready: /);
-    expect(check).not.toHaveProperty('detail');
+    expect(textOf(check)).toMatch(/^canary not ready: /);
+    expect(linesOf(check.found)).toEqual([]);
     expect(events.some((event) => event.endsWith('updated replicas are available'))).toBe(true);
   });
 });

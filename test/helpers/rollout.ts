@@ -97,7 +97,7 @@ export function createRollout({ world, answer, onEffect, settings = {} }: Rollou
       dueMs = world.nowMs + decision.nextTickMs;
       if (decision.isJudged) judgedMs = world.nowMs;
       const failed = decision.evidence?.checks.find(({ passed, inconclusive }) => !passed && inconclusive !== 'hold');
-      if (failed) lastFailedCheck = { name: failed.name, reason: failed.text };
+      if (failed) lastFailedCheck = { name: failed.name, found: failed.found };
       const done: Effect[] = [];
       try {
         for (const [index, effect] of decision.effects.entries()) {

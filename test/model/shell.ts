@@ -119,7 +119,7 @@ export class Shell {
       done,
     };
     const failed = decision.evidence?.checks.findLast(({ passed, inconclusive }) => !passed && inconclusive !== 'hold');
-    if (failed) this.lastFailedCheck = { name: failed.name, reason: failed.text };
+    if (failed) this.lastFailedCheck = { name: failed.name, found: failed.found };
     let isWhole = false;
     try {
       this.perform(decision, tick, trouble);

@@ -12,6 +12,7 @@ import type { Outcome } from '../../src/release/types.ts';
 import type { TextEditor } from '../../src/release/revert.ts';
 import { createOutcomeWriter, type OutcomeWriter, type WriterSettings } from '../../src/release/writer.ts';
 import type { GitServerOptions } from '../../src/sandbox/git-server.ts';
+import { said } from '../helpers/said.ts';
 
 export interface RunningWriter {
   readonly writer: OutcomeWriter;
@@ -129,12 +130,12 @@ function shopOf({ fixture, path, settings, running, render }: Parts): Shop {
             atMs: Date.UTC(2024, 4, 5, 6, 1),
             canaryWeight: 10,
             iterations: 0,
-            checks: [{ name: 'request-success-rate', passed: verdict !== 'rolled-back', text: '53.42%' }],
+            checks: [{ name: 'request-success-rate', passed: verdict !== 'rolled-back', found: said('53.42%') }],
           },
         ],
         supersedes: [],
         ...(verdict === 'rolled-back'
-          ? { failedCheck: { name: 'request-success-rate', reason: 'success rate 53.42% < 99%' } }
+          ? { failedCheck: { name: 'request-success-rate', found: said('success rate 53.42% < 99%') } }
           : {}),
         ...more,
       };

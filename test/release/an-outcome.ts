@@ -3,6 +3,7 @@ import { appIn } from '../../src/release/rendered.ts';
 import { releaseId } from '../../src/release/release-id.ts';
 import { createRender } from '../../src/release/trees.ts';
 import type { Outcome } from '../../src/release/types.ts';
+import { said } from '../helpers/said.ts';
 
 export const aRevision = (digit: string): Revision => asRevision(digit.repeat(40));
 
@@ -26,13 +27,13 @@ export function anOutcome(change: Partial<Outcome> = {}): Outcome {
         atMs: Date.parse('2026-03-01T10:01:00Z'),
         canaryWeight: 5,
         iterations: 0,
-        checks: [{ name: 'request-success-rate', passed: true, text: '100% >= 99%' }],
+        checks: [{ name: 'request-success-rate', passed: true, found: said('100% >= 99%') }],
       },
       {
         atMs: Date.parse('2026-03-01T10:02:00Z'),
         canaryWeight: 10,
         iterations: 0,
-        checks: [{ name: 'request-success-rate', passed: false, text: '53.42% < 99%' }],
+        checks: [{ name: 'request-success-rate', passed: false, found: said('53.42% < 99%') }],
       },
     ],
     supersedes: [],
@@ -61,7 +62,7 @@ export function outcomeOf(
     base: asRevision(base),
     state: { revision, images: { [`${name}d`]: image }, templateHash: '5d4f86c9b7', configs: {}, content },
     ...(verdict === 'rolled-back'
-      ? { failedCheck: { name: 'request-success-rate', reason: 'success rate 53.42% < 99%' } }
+      ? { failedCheck: { name: 'request-success-rate', found: said('success rate 53.42% < 99%') } }
       : {}),
     ...change,
   });

@@ -7,6 +7,7 @@ import type { Outcome } from '../../src/release/types.ts';
 import { asRevision, type Revision } from '../../src/git/repo.ts';
 import { runGit } from '../helpers/temp-repo.ts';
 import { anOutcome } from './an-outcome.ts';
+import { said as aFinding } from '../helpers/said.ts';
 
 const context = (change: Partial<MessageContext> = {}): MessageContext => ({
   cluster: 'prod-eu',
@@ -17,7 +18,7 @@ const context = (change: Partial<MessageContext> = {}): MessageContext => ({
   change: 'only-recorded',
   ...change,
 });
-const failedCheck = { name: 'request-success-rate', reason: 'success rate 53.42% < 99%' };
+const failedCheck = { name: 'request-success-rate', found: aFinding('success rate 53.42% < 99%') };
 const rolledBack = (change: Partial<Outcome> = {}): Outcome =>
   anOutcome({ verdict: 'rolled-back', failedCheck, ...change });
 const reverted = context({ number: undefined, change: 'reverted' });
@@ -89,7 +90,9 @@ describe('a subject', () => {
   it.each([
     [
       'a long reason',
-      rolledBack({ failedCheck: { name: 'x', reason: 'check acceptance failed: the shop does not sell what it has' } }),
+      rolledBack({
+        failedCheck: { name: 'x', found: aFinding('check acceptance failed: the shop does not sell what it has') },
+      }),
       'rollback test/podinfo 3.1.1: check acceptance failed: the shop does not…',
     ],
     [
@@ -107,7 +110,7 @@ describe('a subject', () => {
       rolledBack({
         app: { namespace, name },
         state: { ...anOutcome().state, images: { podinfod: `registry.example/podinfo:${tag}` } },
-        failedCheck: { name: 'x', reason: 'canary not ready: deployment "x" exceeded its progress deadline' },
+        failedCheck: { name: 'x', found: aFinding('canary not ready: deployment "x" exceeded its progress deadline') },
       }),
       'rollback a-name…-name main-20261…def-amd64: canary not ready: deploymen…',
     ],
@@ -127,7 +130,7 @@ describe('a subject', () => {
         const state = { ...anOutcome().state, images: { app: image } };
         const subject = isPromoted
           ? subjectOf(anOutcome({ app, state }), context())
-          : subjectOf(rolledBack({ app, state, failedCheck: { name: 'x', reason } }), reverted);
+          : subjectOf(rolledBack({ app, state, failedCheck: { name: 'x', found: aFinding(reason) } }), reverted);
         const letters = Array.from(new Intl.Segmenter().segment(subject));
         expect(letters.length).toBeLessThanOrEqual(72);
         expect(subject).not.toMatch(/[\u202E\n]|\u200D…|👩…/u);
@@ -153,7 +156,7 @@ describe('a subject', () => {
   ])('shortens what has changed before it shortens the name %s, which people search for', (app, version) => {
     const [namespace = '', name = ''] = app.split('/');
     const state = { ...anOutcome().state, images: { quotes: 'quotesbackend:2' } };
-    const failedCheck = { name: 'x', reason: 'success rate 0.00% < 99%' };
+    const failedCheck = { name: 'x', found: aFinding('success rate 0.00% < 99%') };
     const outcome = rolledBack({ app: { namespace, name }, state, failedCheck, changes: ['env FAIL_ENABLED'] });
     const settings = { ...reverted, previousImages: state.images, previousConfigs: state.configs };
     expect(subjectOf(outcome, settings)).toBe(`rollback ${app} ${version}: success rate 0.00% < 99%`);
@@ -204,7 +207,7 @@ describe('the body of an outcome', () => {
   });
 
   it('names several commits that brought it one below the other, and nobody where that is not known', async () => {
-    const outcome = anOutcome({ verdict: 'rolled-back', failedCheck: { name: 'x', reason: 'y' } });
+    const outcome = anOutcome({ verdict: 'rolled-back', failedCheck: { name: 'x', found: aFinding('y') } });
     const attributions = pushedIn(outcome, earlier, revision);
     const message = outcomeMessage(outcome, { ...context({ said, attributions }), change: 'reverted' });
     expect(message).toContain(
@@ -240,8 +243,8 @@ describe('the body of an outcome', () => {
       canaryWeight,
       iterations,
       checks: [
-        { name: 'load', passed: true, text: 'check load passed' },
-        { name: 'rate', passed: rate === '100%', text: rate },
+        { name: 'load', passed: true, found: aFinding('check load passed') },
+        { name: 'rate', passed: rate === '100%', found: aFinding(rate) },
       ],
     });
     const evidence = [look(1, '100%', 5), look(2, '100%', 5), look(3, '50%', 5), look(4, '100%', 10)];
@@ -315,7 +318,7 @@ describe('the message of an outcome', () => {
     const [tick] = anOutcome().evidence;
     const evidence = Array.from({ length: 2000 }, (_, index) => ({
       ...(tick ?? { atMs: 0, canaryWeight: 0, iterations: 0 }),
-      checks: [{ name: 'request-success-rate', passed: true, text: `${index / 100}%` }],
+      checks: [{ name: 'request-success-rate', passed: true, found: aFinding(`${index / 100}%`) }],
     }));
     const message = outcomeMessage(anOutcome({ evidence }), context());
     expect(message.split('\n').length).toBeLessThan(90);
@@ -344,10 +347,15 @@ describe('the message of an outcome', () => {
       ...nasty.map((text) => [text, text, text, text, text] as const),
     ]) {
       const outcome = rolledBack({
-        failedCheck: { name: check, reason },
+        failedCheck: { name: check, found: aFinding(reason) },
         state: { ...anOutcome().state, images: { [check]: image } },
         evidence: [
-          { atMs: 0, canaryWeight: 5, iterations: 0, checks: [{ name: check, passed: false, text: evidence }] },
+          {
+            atMs: 0,
+            canaryWeight: 5,
+            iterations: 0,
+            checks: [{ name: check, passed: false, found: aFinding(evidence) }],
+          },
         ],
         supersedes: ['aa', 'bb'],
       });
@@ -394,8 +402,8 @@ describe('the message of an outcome', () => {
           const outcome = anOutcome({
             verdict,
             state: { ...state, images: { [name]: image }, configs: { [`configmap/${name}`]: text } },
-            failedCheck: { name, reason, detail: [text, reason] },
-            evidence: evidence.map((one) => ({ ...one, checks: [{ name, passed: false, text }] })),
+            failedCheck: { name, found: aFinding(reason, [text, reason]) },
+            evidence: evidence.map((one) => ({ ...one, checks: [{ name, passed: false, found: aFinding(text) }] })),
             changes: [text, name],
           });
           const said = new Map([[state.revision, { subject: text, author: name }]]);

@@ -4,6 +4,7 @@ import { renderAnnotation } from '../../src/release/annotation.ts';
 import { keep, keptReleases, list, settle } from '../../src/release/outbox.ts';
 import { formerRecord, parseRecord, releaseAnnotation, renderRecord } from '../../src/release/record.ts';
 import type { ReleaseRecord } from '../../src/release/types.ts';
+import { said } from '../helpers/said.ts';
 
 const revision = asRevision('a'.repeat(40));
 const record = (more: Partial<ReleaseRecord> = {}): ReleaseRecord => ({
@@ -18,12 +19,12 @@ const record = (more: Partial<ReleaseRecord> = {}): ReleaseRecord => ({
 const outcome = (looks: number, text = '99%'): NonNullable<ReleaseRecord['outcome']> => ({
   verdict: 'rolled-back',
   atMs: 2,
-  failedCheck: { name: 'x', reason: 'y' },
+  failedCheck: { name: 'x', found: said('y') },
   evidence: Array.from({ length: looks }, (_, at) => ({
     atMs: at,
     canaryWeight: at,
     iterations: 0,
-    checks: Array.from({ length: 5 }, () => ({ name: 'x', passed: true, text })),
+    checks: Array.from({ length: 5 }, () => ({ name: 'x', passed: true, found: said(text) })),
   })),
   state: { revision, images: { a: 'b' }, templateHash: '', configs: {}, content: 'content' },
 });
@@ -49,9 +50,9 @@ describe('the record of a release', () => {
   it.each([
     [
       'a thousand checks a look',
-      { checks: Array.from({ length: 1_000 }, () => ({ name: 'n', text: 't', passed: true })) },
+      { checks: Array.from({ length: 1_000 }, () => ({ name: 'n', found: said('t'), passed: true })) },
     ],
-    ['names without end', { checks: [{ name: 'n'.repeat(500_000), text: 't', passed: false }] }],
+    ['names without end', { checks: [{ name: 'n'.repeat(500_000), found: said('t'), passed: false }] }],
   ])('loses evidence rather than its outcome: %s', (_what, more) => {
     const [look] = outcome(1).evidence;
     const told = { ...outcome(1), evidence: Array.from({ length: 100 }, () => ({ ...look, ...more })) };
@@ -125,7 +126,7 @@ describe('what people read on a Canary', () => {
   it('is short, of one line, and names the release, how it ended and why it is not in Git', () => {
     const hostile = `x\u202e\n${'y'.repeat(100_000)}`;
     const images = Object.fromEntries(Array.from({ length: 500 }, (_, n) => [`c${n}`, hostile]));
-    const told = { ...outcome(2_000), blocked: hostile, failedCheck: { name: 'success rate', reason: hostile } };
+    const told = { ...outcome(2_000), blocked: hostile, failedCheck: { name: 'success rate', found: said(hostile) } };
     const text = renderAnnotation(record({ outcome: told, images, startedAtMs: Number.MAX_VALUE }));
     expect(text.length).toBeLessThan(8_000);
     expect(text).not.toMatch(/[\u202e\n]/);

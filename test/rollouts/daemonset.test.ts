@@ -221,7 +221,9 @@ describe('the deadline of a DaemonSet', () => {
     expect(rollout.status.phase).toBe('Failed');
     const ended = rollout.ticks.flatMap(({ effects }) => effects).find(({ kind }) => kind === 'end-release');
     expect(ended).toMatchObject({
-      failedCheck: { reason: 'canary not ready: exceeded its progressDeadlineSeconds: 60' },
+      failedCheck: {
+        found: { kind: 'not-ready', role: 'canary', why: 'exceeded its progressDeadlineSeconds: 60' },
+      },
     });
   });
 

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { namedText } from '../../src/canary/evidence-text.ts';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -170,7 +171,7 @@ function textOf(effect: Effect): string {
     case 'begin-release':
       return effect.restarted ? 'begin release (restarted)' : 'begin release';
     case 'end-release':
-      return `end release: ${effect.verdict}${effect.failedCheck ? `, ${effect.failedCheck.name}: ${effect.failedCheck.reason}` : ''}`;
+      return `end release: ${effect.verdict}${effect.failedCheck ? `, ${namedText(effect.failedCheck)}` : ''}`;
   }
 }
 

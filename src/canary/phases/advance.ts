@@ -128,7 +128,7 @@ function* mayPromote(stage: Stage): Asking<boolean> {
     onPass(hook) {
       normal(stage, `Confirm-promotion check ${hook.name} passed`);
       // Git tells when it was let through.
-      stage.draft.checks.push({ name: hook.name, passed: true, text: 'promotion approved' });
+      stage.draft.checks.push({ name: hook.name, passed: true, found: { kind: 'approved' } });
     },
   });
   if (!refusal) return true;

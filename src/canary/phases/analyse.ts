@@ -1,9 +1,11 @@
 import { formatGoDuration } from '../../lib/duration.ts';
+import type { Finding } from '../evidence.ts';
+import { hookEvent, metricEvent } from '../evidence-text.ts';
 import { defaultInconclusive } from '../inconclusive.ts';
 import type { InconclusiveAction, InconclusiveCause, MetricSpec, Sample } from '../types.ts';
 import { askHook, hooksOf } from './hooks.ts';
 import { judge, metricKind } from './judge.ts';
-import { type Asking, fail, normal, type Stage, update, warn } from './tick.ts';
+import { type Asking, normal, type Stage, update, warn } from './tick.ts';
 
 /** What a tick's checks came to. `held`: too little is known, so nothing moves and nothing counts; `lost`: and a provider did not answer. */
 export type Judgement = 'passed' | 'failed' | 'held' | 'lost';
@@ -14,13 +16,13 @@ export function* runPreRollout(stage: Stage): Asking<Judgement> {
   for (const hook of hooksOf(stage, 'pre-rollout')) {
     const answer = yield* askHook(hook, 'Progressing');
     if (answer.kind === 'rejected') {
-      warn(stage, `Halt ${names.canary} advancement pre-rollout check ${hook.name} failed ${answer.reason}`);
-      note(stage, hook.name, false, `check ${hook.name} failed: ${answer.reason}`);
+      warn(stage, hookEvent(hook.name, answer.reason, 'pre-rollout', names.canary));
+      note(stage, hook.name, false, { kind: 'hook', refusal: answer.reason });
       update(stage, { failedChecks: status.failedChecks + 1 });
       return 'failed';
     }
     normal(stage, `Pre-rollout check ${hook.name} passed`);
-    note(stage, hook.name, true, `check ${hook.name} passed`);
+    note(stage, hook.name, true, { kind: 'hook' });
   }
   return 'passed';
 }
@@ -31,12 +33,12 @@ export function* analyse(stage: Stage): Asking<Judgement> {
   for (const hook of hooksOf(stage, 'rollout')) {
     const answer = yield* askHook(hook, 'Progressing');
     if (answer.kind === 'rejected') {
-      warn(stage, `Halt ${names.canary} advancement external check ${hook.name} failed ${answer.reason}`);
-      note(stage, hook.name, false, `check ${hook.name} failed: ${answer.reason}`);
+      warn(stage, hookEvent(hook.name, answer.reason, 'external', names.canary));
+      note(stage, hook.name, false, { kind: 'hook', refusal: answer.reason });
       update(stage, { failedChecks: status.failedChecks + 1 });
       return 'failed';
     }
-    note(stage, hook.name, true, `check ${hook.name} passed`);
+    note(stage, hook.name, true, { kind: 'hook' });
   }
   let reached: Judgement = 'passed';
   for (const metric of inOrder(stage.spec.analysis.metrics)) {
@@ -76,23 +78,31 @@ function actionOf(stage: Stage, cause: InconclusiveCause): InconclusiveAction {
 }
 
 function* measure(stage: Stage, metric: MetricSpec): Asking<Judgement> {
+  const { name } = metric;
+  const { canary, target } = stage.names;
+  const names = { canary, target, metricsProvider: metricsProviderOf(stage) };
+  const tell = (found: Finding, action?: InconclusiveAction): void => {
+    const event = metricEvent({ name, found }, names, action);
+    if (event) stage.draft.effects.push({ kind: 'event', event });
+  };
   const kind = metricKind(metric);
   if (!kind) {
-    fail(stage, 'Metric query failed for no usable metrics template and query were configured');
-    note(stage, metric.name, false, `metric ${metric.name} is unknown`);
+    const found = { kind: 'unknown-metric' } as const;
+    tell(found);
+    note(stage, name, false, found);
     return 'failed';
   }
   const sample = yield* askMetric(metric);
-  const { canary, target } = stage.names;
-  const names = { canary, target, metricsProvider: metricsProviderOf(stage) };
-  const verdict = judge(metric, kind, sample, names, (cause) => actionOf(stage, cause));
-  if (verdict.event) stage.draft.effects.push({ kind: 'event', event: verdict.event });
+  const verdict = judge(metric, kind, sample, (cause) => actionOf(stage, cause));
+  const { found } = verdict;
   if (verdict.kind !== 'inconclusive') {
-    note(stage, metric.name, verdict.kind === 'passed', verdict.text);
+    tell(found);
+    note(stage, name, verdict.kind === 'passed', found);
     return verdict.kind;
   }
-  const { action, cause, text } = verdict;
-  stage.draft.checks.push({ name: metric.name, passed: action === 'pass', inconclusive: action, text });
+  const { action, cause } = verdict;
+  tell(found, action);
+  stage.draft.checks.push({ name, passed: action === 'pass', inconclusive: action, found });
   // The patience that ended in failed checks stays ended until something is found out.
   stage.draft.isHeld ||= action === 'hold' || (action === 'fail' && stage.status.heldSinceMs !== undefined);
   if (action === 'hold') return cause === 'unreachable' ? 'lost' : 'held';
@@ -120,6 +130,6 @@ function metricsProviderOf({ spec, settings }: Stage): string {
   return settings.meshProvider?.includes('linkerd') ? 'linkerd' : spec.provider;
 }
 
-function note({ draft }: Stage, name: string, passed: boolean, text: string): void {
-  draft.checks.push({ name, passed, text });
+function note({ draft }: Stage, name: string, passed: boolean, found: Finding): void {
+  draft.checks.push({ name, passed, found });
 }

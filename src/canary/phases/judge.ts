@@ -1,35 +1,12 @@
-import { formatGoDuration, formatGoFloat, toFixed2 } from '../../lib/duration.ts';
-import type {
-  CanaryEvent,
-  InconclusiveAction,
-  InconclusiveCause,
-  MetricSpec,
-  Sample,
-  ThresholdRange,
-} from '../types.ts';
+import type { Finding, Measurement, MetricKind, Unit } from '../evidence.ts';
+import type { InconclusiveAction, InconclusiveCause, MetricSpec, Sample } from '../types.ts';
 
-interface Told {
-  /** Short, for evidence and commit subjects: `success rate 53.42% < 99%`. */
-  readonly text: string;
-  /** What is told; undefined where all is well. */
-  readonly event: CanaryEvent | undefined;
-}
-
-export type Verdict = Told &
-  (
-    | { readonly kind: 'passed' | 'failed' }
-    /** Nothing was found out; `action` is what that does. */
-    | { readonly kind: 'inconclusive'; readonly cause: InconclusiveCause; readonly action: InconclusiveAction }
-  );
-
-export type MetricKind = 'success-rate' | 'duration' | 'query' | 'template';
-
-export interface JudgeNames {
-  readonly canary: string;
-  readonly target: string;
-  /** How Flagger calls where the built-in metrics come from, e.g. `linkerd`. */
-  readonly metricsProvider: string;
-}
+/** What a metric's check came to. */
+export type Verdict = { readonly found: Finding } & (
+  | { readonly kind: 'passed' | 'failed' }
+  /** Nothing was found out; `action` is what that does. */
+  | { readonly kind: 'inconclusive'; readonly cause: InconclusiveCause; readonly action: InconclusiveAction }
+);
 
 export function metricKind({ name, query, templateRef }: MetricSpec): MetricKind | undefined {
   if (templateRef) return 'template';
@@ -38,109 +15,65 @@ export function metricKind({ name, query, templateRef }: MetricSpec): MetricKind
   return name === 'request-duration' ? 'duration' : undefined;
 }
 
-/** Judgement of one metric, in Flagger's words where Flagger judges so too. `actionOf` is the policy for what is inconclusive. */
+/** Judgement of one metric, as Flagger judges where it judges so too. `actionOf` is the policy for what is inconclusive. */
 export function judge(
   metric: MetricSpec,
   kind: MetricKind,
   sample: Sample,
-  names: JudgeNames,
   actionOf: (cause: InconclusiveCause) => InconclusiveAction,
 ): Verdict {
   switch (sample.kind) {
-    case 'value':
-      return judgeValue(metric, kind, sample.value, names);
-    case 'no-data':
-      return judgeSilence(metric.name, kind, sample, names, actionOf(sample.cause));
+    case 'value': {
+      const measurement = measurementOf(metric, kind, sample);
+      const found = { kind: 'measured', metric: kind, measurement } as const;
+      return { kind: measurement.broken === undefined ? 'passed' : 'failed', found };
+    }
+    case 'no-data': {
+      const { cause } = sample;
+      return { kind: 'inconclusive', cause, action: actionOf(cause), found: { ...sample, metric: kind } };
+    }
     case 'invalid':
-      return { kind: 'failed', text: sample.text, event: error(sample.text) };
+      return { kind: 'failed', found: { kind: 'unanswered', text: sample.text } };
     case 'unreachable': {
-      const action = actionOf('unreachable');
-      return { kind: 'inconclusive', cause: 'unreachable', action, text: sample.text, event: error(sample.text) };
+      const found = { kind: 'unanswered', text: sample.text } as const;
+      return { kind: 'inconclusive', cause: 'unreachable', action: actionOf('unreachable'), found };
     }
   }
 }
 
-function judgeSilence(
-  name: string,
+const units: Readonly<Record<MetricKind, Unit>> = {
+  'success-rate': 'percent',
+  duration: 'milliseconds',
+  query: 'own',
+  template: 'own',
+};
+
+function measurementOf(
+  { range }: MetricSpec,
   kind: MetricKind,
-  { cause, reason }: Extract<Sample, { kind: 'no-data' }>,
-  names: JudgeNames,
-  action: InconclusiveAction,
-): Verdict {
-  const found = cause === 'noTraffic' ? 'no traffic to measure' : 'no values found';
-  const verdict = { kind: 'inconclusive', cause, action, text: `${found} for ${name}` } as const;
-  const because = `${found} for metric ${name}: ${reason}`;
-  if (action === 'pass')
-    return { ...verdict, event: warning(`${names.canary} is inconclusive, counted as passed: ${because}`) };
-  // Flagger's words mean that a check has failed, and know of no difference between silence and absence.
-  if (action === 'fail' && cause === 'noSeries')
-    return { ...verdict, event: warning(noDataText(name, kind, reason, names)) };
-  const counted = action === 'fail' ? 'counted as failed' : 'held';
-  return { ...verdict, event: warning(`Halt ${names.canary} advancement inconclusive, ${counted}: ${because}`) };
+  { value, source }: Extract<Sample, { kind: 'value' }>,
+): Measurement {
+  const unit = units[kind];
+  const broken = brokenBound({ ...range, value, unit });
+  return {
+    value,
+    unit,
+    ...(range.min === undefined ? {} : { min: range.min }),
+    ...(range.max === undefined ? {} : { max: range.max }),
+    ...(broken === undefined ? {} : { broken }),
+    // Queries name the target's pods; none is asked of the primary's yet.
+    side: 'canary',
+    ...source,
+  };
 }
 
-function judgeValue({ name, range }: MetricSpec, kind: MetricKind, value: number, names: JudgeNames): Verdict {
-  const label = { 'success-rate': 'success rate', duration: 'request duration', query: name, template: name }[kind];
-  const broken = brokenBound(range, kind, value);
-  if (!broken)
-    return { kind: 'passed', text: `${label} ${showValue(kind, value)}${showRange(kind, range)}`, event: undefined };
-  const text = `${label} ${showValue(kind, value)} ${broken.sign} ${showBound(kind, broken.bound)}`;
-  return { kind: 'failed', text, event: warning(`Halt ${names.canary} advancement ${text}`) };
-}
-
-function brokenBound(
-  { min, max }: ThresholdRange,
-  kind: MetricKind,
-  value: number,
-): { sign: '<' | '>'; bound: number } | undefined {
+function brokenBound({ value, unit, min, max }: Pick<Measurement, 'value' | 'unit' | 'min' | 'max'>) {
   // Whole milliseconds are compared with whole milliseconds, as they are shown.
   const seenBy = (bound: number): number =>
-    kind === 'duration' && Number.isInteger(bound) ? Math.trunc(value) : value;
-  if (min !== undefined && seenBy(min) < min) return { sign: '<', bound: min };
-  if (max !== undefined && seenBy(max) > max) return { sign: '>', bound: max };
+    unit === 'milliseconds' && Number.isInteger(bound) ? Math.trunc(value) : value;
+  if (min !== undefined && seenBy(min) < min) return 'min';
+  if (max !== undefined && seenBy(max) > max) return 'max';
   // A value that is no number is within no bounds.
-  if (Number.isNaN(value)) return { sign: '<', bound: min ?? max ?? 0 };
+  if (Number.isNaN(value)) return min === undefined && max !== undefined ? 'max' : 'min';
   return undefined;
-}
-
-/** ` >= 99%`, ` <= 500ms`, ` >= 1, <= 5`; nothing where there is no bound. */
-function showRange(kind: MetricKind, { min, max }: ThresholdRange): string {
-  const bounds = [
-    ...(min === undefined ? [] : [`>= ${showBound(kind, min)}`]),
-    ...(max === undefined ? [] : [`<= ${showBound(kind, max)}`]),
-  ];
-  return bounds.length === 0 ? '' : ` ${bounds.join(', ')}`;
-}
-
-function showValue(kind: MetricKind, value: number): string {
-  if (kind === 'duration') return formatGoDuration(value >= 1 ? Math.trunc(value) : value);
-  return kind === 'success-rate' ? `${toFixed2(value)}%` : toFixed2(value);
-}
-
-function showBound(kind: MetricKind, bound: number): string {
-  if (kind === 'duration') return formatGoDuration(bound);
-  return kind === 'success-rate' ? `${formatGoFloat(bound)}%` : formatGoFloat(bound);
-}
-
-function noDataText(name: string, kind: MetricKind, reason: string, { metricsProvider, target }: JudgeNames): string {
-  const halt = 'Halt advancement no values found for';
-  const built = `${halt} ${metricsProvider} metric ${name} probably ${target} is not receiving traffic`;
-  switch (kind) {
-    case 'success-rate':
-      return `${built}: ${reason}`;
-    case 'duration':
-      return built;
-    case 'query':
-      return `${halt} metric: ${name}`;
-    case 'template':
-      return `${halt} custom metric: ${name}: ${reason}`;
-  }
-}
-
-function warning(message: string): CanaryEvent {
-  return { type: 'Warning', level: 'info', message };
-}
-
-function error(message: string): CanaryEvent {
-  return { type: 'Warning', level: 'error', message };
 }

@@ -1,6 +1,6 @@
 import { numberOf, at } from '../json.ts';
 import type { ToldTrouble } from '../trouble/trouble.ts';
-import type { FailedCheck, Readiness } from '../types.ts';
+import type { Finding, Readiness } from '../types.ts';
 import { type Asking, type Stage, warn } from './tick.ts';
 
 /** New pods need about this long to say what is wrong with them. */
@@ -17,9 +17,16 @@ export function* tellNotReady(
   return trouble;
 }
 
-/** The failed check of a release that ends because of it; `otherwise` where the pods tell nothing. */
-export function failedCheckOf(name: string, trouble: ToldTrouble | undefined, otherwise: string): FailedCheck {
-  return trouble ? { name, reason: trouble.summary, detail: trouble.lines } : { name, reason: otherwise };
+/** What a release failed at that ends because a workload is not ready. */
+export function notReadyFinding(
+  role: 'primary' | 'canary',
+  trouble: ToldTrouble | undefined,
+  { reason, why }: Exclude<Readiness, { readonly kind: 'ready' }>,
+): Finding {
+  if (trouble) return { kind: 'pods', role, summary: trouble.summary, lines: trouble.lines };
+  // A canary of which only a whole message is known is named by it.
+  if (why === undefined && role === 'canary') return { kind: 'said', text: reason };
+  return { kind: 'not-ready', role, why: why ?? reason };
 }
 
 function* askPods(stage: Stage, role: 'primary' | 'canary', isLast: boolean): Asking<ToldTrouble | undefined> {

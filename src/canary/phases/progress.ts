@@ -1,16 +1,15 @@
-import { formatGoDuration } from '../../lib/duration.ts';
 import { at, listOf, numberOf } from '../json.ts';
 import type { Readiness } from '../types.ts';
 import { advance, tellPlain } from './advance.ts';
 import { analyse, heldMs, isHeldTooLong, type Judgement, runPreRollout } from './analyse.ts';
 import { canaryReadiness, canaryServes, primaryReadiness, primaryServes } from './health.ts';
-import { failedCheckOf, tellNotReady } from './pods.ts';
+import { notReadyFinding, tellNotReady } from './pods.ts';
 import { askHook, hooksOf } from './hooks.ts';
 import { preparedMark } from './marks.ts';
 import { writePrimary } from './primary-write.ts';
 import { awaitsCopies } from './promote.ts';
 import { restartAnalysis } from './restart.ts';
-import { cancel, rollBack, rollBackAfterChecks } from './rollback.ts';
+import { cancel, rollBack, rollBackAfterChecks, tellAndRollBack } from './rollback.ts';
 import { lacksScaler, scaleFromZero, wakeTarget, writePrimaryScaler } from './scaling.ts';
 import { alert, type Asking, normal, type Stage, update, warn } from './tick.ts';
 import { leaveDeadCanary, routeHome } from './traffic.ts';
@@ -21,7 +20,7 @@ export function* progress(stage: Stage): Asking<void> {
   if (novelty === 'new') return restartAnalysis(stage);
   // Its outcome stands already: whatever the target is by now, there is nothing left to judge.
   if (seen.isRejected)
-    return rollBack(stage, seen.lastFailedCheck ?? { name: 'analysis', reason: 'rolled back before' });
+    return rollBack(stage, seen.lastFailedCheck ?? { name: 'analysis', found: { kind: 'ended-before' } });
   if (novelty === 'promoted') return cancel(stage);
   if (seen.isReplaced) return restartAnalysis(stage);
   // The steps begin again when there are pods.
@@ -57,8 +56,7 @@ function* isCanaryUp(stage: Stage): Asking<boolean> {
   const trouble = yield* tellNotReady(stage, 'canary', ready);
   if (ready.kind === 'stuck') {
     alert(stage, 'error', `Progress deadline exceeded ${ready.reason}${trouble ? `: ${trouble.text}` : ''}`);
-    const otherwise = ready.reason.replace(/^canary \w+ \S+ not ready(?: with retryable \w+)?: /, 'canary not ready: ');
-    rollBack(stage, failedCheckOf('readiness', trouble, otherwise));
+    rollBack(stage, { name: 'readiness', found: notReadyFinding('canary', trouble, ready) });
     return false;
   }
   scaleFromZero(stage);
@@ -75,7 +73,7 @@ function overdue(stage: Stage, ready: Readiness): Readiness {
   const sinceMs = seen.nowMs - Date.parse(status.lastTransitionTime ?? '');
   // One look more than the Deployment's own deadline, which is to be told first where it can.
   const deadlineMs = spec.progressDeadlineSeconds * 1_000 + spec.analysis.intervalMs;
-  return sinceMs > deadlineMs ? { kind: 'stuck', reason: ready.reason } : ready;
+  return sinceMs > deadlineMs ? { ...ready, kind: 'stuck' } : ready;
 }
 
 /** Rounds, or the mark of a weighted canary, of one whose users have gone home. */
@@ -119,7 +117,7 @@ function* checkInTime(stage: Stage): Asking<Judgement> {
 
 /** Rollback hooks are asked first of all; the first that agrees ends the release. */
 export function* isCalledBack(stage: Stage): Asking<boolean> {
-  const { names, status } = stage;
+  const { status } = stage;
   for (const hook of hooksOf(stage, 'rollback')) {
     const answer = yield* askHook(hook, status.phase);
     if (answer.kind === 'rejected') {
@@ -127,9 +125,7 @@ export function* isCalledBack(stage: Stage): Asking<boolean> {
       continue;
     }
     warn(stage, `Rollback check ${hook.name} passed`);
-    warn(stage, `Rolling back ${names.canary} manual webhook invoked`);
-    alert(stage, 'warn', 'Rolling back manual webhook invoked');
-    rollBack(stage, { name: hook.name, reason: `rollback asked for by ${hook.name}` });
+    tellAndRollBack(stage, { name: hook.name, found: { kind: 'called-back' } });
     return true;
   }
   return false;
@@ -155,12 +151,8 @@ function* check(stage: Stage): Asking<Judgement> {
 
 /** Nothing is known of the canary: it keeps its share, and nothing counts against it until the deadline is over. */
 function holdThroughOutage(stage: Stage): void {
-  const { names } = stage;
   if (!isHeldTooLong(stage)) return;
-  const reason = `metrics unreachable for ${formatGoDuration(Math.round(heldMs(stage) / 1_000) * 1_000)}`;
-  warn(stage, `Rolling back ${names.canary} ${reason}`);
-  alert(stage, 'error', `Rolling back, ${reason}`);
-  rollBack(stage, { name: 'metrics', reason });
+  tellAndRollBack(stage, { name: 'metrics', found: { kind: 'metrics-lost', forMs: heldMs(stage) } });
 }
 
 /** Without an analysis: users go home, the primary gets the new version, and its rollout is waited for. */

@@ -4,9 +4,9 @@ import { callPostRollout } from './hooks.ts';
 import { tellNotReady } from './pods.ts';
 import { cannotBeCopied, copyObstacle, writePrimary } from './primary-write.ts';
 import { restartAnalysis } from './restart.ts';
-import { endRejectedPromotion, failPromotion, rollBack } from './rollback.ts';
+import { endRejectedPromotion, failPromotion, tellAndRollBack } from './rollback.ts';
 import { lacksScaler, scaleToZero, writePrimaryScaler } from './scaling.ts';
-import { alert, type Asking, normal, type Stage, update, warn } from './tick.ts';
+import { type Asking, normal, type Stage, update, warn } from './tick.ts';
 import { canGoHome, leaveDeadCanary, route, routeHome } from './traffic.ts';
 
 /** Copies the analysed revision to the primary. It is the target's present one: anything else has restarted the analysis before. */
@@ -25,14 +25,12 @@ export function promote(stage: Stage): void {
 export function awaitsCopies(stage: Stage): boolean {
   const obstacle = copyObstacle(stage);
   if (!obstacle) return false;
-  const { names, draft, status } = stage;
+  const { draft, status } = stage;
   warn(stage, obstacle.said);
   draft.isHeld = true;
   draft.isUnpromotable = true;
   if (!status.isUnpromotable || !isHeldTooLong(stage)) return true;
-  warn(stage, `Rolling back ${names.canary} it cannot be promoted: ${obstacle.reason}`);
-  alert(stage, 'error', `Rolling back, it cannot be promoted: ${obstacle.reason}`);
-  rollBack(stage, { name: 'promotion', reason: obstacle.reason });
+  tellAndRollBack(stage, { name: 'promotion', found: { kind: 'unpromotable', why: obstacle.reason } });
   return true;
 }
 
@@ -114,6 +112,6 @@ function* awaitPrimary(stage: Stage): Asking<boolean> {
   const ready = primaryReadiness(stage);
   if (ready.kind === 'ready') return true;
   const trouble = yield* tellNotReady(stage, 'primary', ready);
-  if (ready.kind === 'stuck') failPromotion(stage, ready.reason, trouble);
+  if (ready.kind === 'stuck') failPromotion(stage, ready, trouble);
   return false;
 }

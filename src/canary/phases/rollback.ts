@@ -1,7 +1,9 @@
+import { rollbackText } from '../evidence-text.ts';
 import type { ToldTrouble } from '../trouble/trouble.ts';
-import type { FailedCheck } from '../types.ts';
+import type { FailedCheck, Readiness } from '../types.ts';
 import { canaryReadiness, canaryServes, primaryServes } from './health.ts';
 import { callPostRollout } from './hooks.ts';
+import { notReadyFinding } from './pods.ts';
 import { scaleToZero } from './scaling.ts';
 import { alert, normal, restartAs, type Stage, update, warn } from './tick.ts';
 import { canGoHome, leaveDeadCanary, routeEveryone, routeHome } from './traffic.ts';
@@ -29,20 +31,36 @@ export function rollBack(stage: Stage, failedCheck: FailedCheck): void {
   callPostRollout(stage, 'Failed');
 }
 
+/** As `rollBack`, with an event and an alert that say why. */
+export function tellAndRollBack(stage: Stage, failedCheck: FailedCheck): void {
+  tellRollback(stage, failedCheck);
+  rollBack(stage, failedCheck);
+}
+
 export function rollBackAfterChecks(stage: Stage): void {
-  const { status, names, seen } = stage;
-  const { failedChecks } = status;
-  warn(stage, `Rolling back ${names.canary} failed checks threshold reached ${failedChecks}`);
-  alert(stage, 'error', `Failed checks threshold reached ${failedChecks}`);
-  rollBack(stage, seen.lastFailedCheck ?? { name: 'analysis', reason: `${failedChecks} failed checks` });
+  const { status, seen } = stage;
+  const counted: FailedCheck = { name: 'analysis', found: { kind: 'failed-checks', count: status.failedChecks } };
+  tellRollback(stage, counted);
+  rollBack(stage, seen.lastFailedCheck ?? counted);
+}
+
+function tellRollback(stage: Stage, failedCheck: FailedCheck): void {
+  const told = rollbackText(failedCheck, stage.names.canary);
+  warn(stage, told.event);
+  alert(stage, told.severity, told.alert);
 }
 
 /**
  * The analysed version does not run as the primary although it runs as the canary: users go (or stay) there.
  * The primary holds the new template, and the status says so: going back to the old one is a release of its own.
  */
-export function failPromotion(stage: Stage, reason: string, trouble: ToldTrouble | undefined): void {
+export function failPromotion(
+  stage: Stage,
+  ready: Extract<Readiness, { readonly kind: 'stuck' }>,
+  trouble: ToldTrouble | undefined,
+): void {
   const { names } = stage;
+  const { reason } = ready;
   warn(stage, `Promotion of ${names.target} failed, primary not ready: ${reason}`);
   alert(stage, 'error', `Promotion failed, primary not ready: ${reason}${trouble ? `: ${trouble.text}` : ''}`);
   // What has come in the place of the analysed version, or has too few pods for everybody, is only better than nobody.
@@ -51,15 +69,14 @@ export function failPromotion(stage: Stage, reason: string, trouble: ToldTrouble
   if (isBetter) routeEveryone(stage);
   endPromotion(stage, isBetter ? 100 : stage.weight, {
     name: 'promotion',
-    reason: `primary not ready: ${trouble?.summary ?? shortened(reason)}`,
-    ...(trouble ? { detail: trouble.lines } : {}),
+    found: notReadyFinding('primary', trouble, ready),
   });
 }
 
 /** Its outcome stands already, whatever has become of the primary meanwhile: only the status does not say so yet. */
 export function endRejectedPromotion(stage: Stage): void {
   const weight = leaveDeadCanary(stage) ? 0 : stage.weight;
-  endPromotion(stage, weight, stage.seen.lastFailedCheck ?? { name: 'promotion', reason: 'rolled back before' });
+  endPromotion(stage, weight, stage.seen.lastFailedCheck ?? { name: 'promotion', found: { kind: 'ended-before' } });
 }
 
 function endPromotion(stage: Stage, canaryWeight: number, failedCheck: FailedCheck): void {
@@ -91,8 +108,4 @@ export function cancel(stage: Stage): void {
   draft.effects.push({ kind: 'withdraw-release' });
   restartAs(stage, 'Initialized', 0);
   update(stage, { lastPromotedSpec: revision.hash });
-}
-
-function shortened(reason: string): string {
-  return reason.replace(/^(?:primary daemonset )?\S+ not ready: /, '');
 }

@@ -85,7 +85,7 @@ function daemonsetReadiness(input: ReadinessInput): Readiness {
     role === 'primary'
       ? `primary daemonset ${name}.${namespace} not ready: `
       : `canary damonset ${name}.${namespace} not ready with retryable ${found.kind === 'progressing'}: `;
-  return { kind: found.kind, reason: `${prefix}${found.reason}` };
+  return { kind: found.kind, reason: `${prefix}${found.reason}`, why: found.reason };
 }
 
 function rolloutState(object: KubeObject, options: ReadinessInput): Readiness {

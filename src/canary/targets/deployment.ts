@@ -62,14 +62,14 @@ function deploymentReadiness(input: ReadinessInput): Readiness {
   const prefix =
     role === 'primary' ? `${name}.${namespace} not ready: ` : `canary deployment ${name}.${namespace} not ready: `;
   const found = rolloutState(object, input);
-  if (found.kind !== 'ready') return { kind: found.kind, reason: `${prefix}${found.reason}` };
+  if (found.kind !== 'ready') return { kind: found.kind, reason: `${prefix}${found.reason}`, why: found.reason };
   if (deployment.serves(object)) return found;
   const wanted = Math.max(replicasOf(object), 1);
   const reason =
     role === 'primary'
       ? `0 of ${wanted} updated replicas are available`
       : `0 out of ${wanted} new replicas have been updated`;
-  return { kind: 'progressing', reason: `${prefix}${waiting}${reason}` };
+  return { kind: 'progressing', reason: `${prefix}${waiting}${reason}`, why: `${waiting}${reason}` };
 }
 
 /** Whether a Deployment's rollout is through, in Flagger's words. No wanted replicas at all counts as ready. */
