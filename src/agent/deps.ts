@@ -8,7 +8,7 @@ import type { FileReader } from '../manifest/load.ts';
 import type { ManifestLimits } from '../manifest/limits.ts';
 import type { OwnObjects } from '../manifest/own-objects.ts';
 import type { Tenancy } from '../manifest/tenancy.ts';
-import type { TextEditor } from '../release/revert.ts';
+import type { TextEditor } from '../render/text-edit.ts';
 import type { Telemetry } from './telemetry.ts';
 
 /** The whole outside world of the agent. Tests and the demo build one; nothing is mocked. */

@@ -3,11 +3,18 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { messageOf } from '../lib/errors.ts';
 import { createTurns } from '../lib/turns.ts';
-import { type CachedFile, type FileOfTree, type FileReader, readManifestFile, unreadFile } from '../manifest/load.ts';
+import { type FileOfTree, type FileReader, readManifestFile, type Rendering, unreadFile } from '../manifest/load.ts';
 import { defaultLimits, type ManifestLimits, MiB } from '../manifest/limits.ts';
 import type { Manifest } from '../manifest/types.ts';
-import { EditLate, type TextEditor } from '../release/revert.ts';
-import { editingTexts, lengthOfTexts, type RevertTexts, type TextEdits } from '../release/revert-texts.ts';
+import {
+  EditLate,
+  editingTexts,
+  pathsOf,
+  type TextEdit,
+  type TextEditor,
+  type TextEdits,
+  textsOf,
+} from '../render/text-edit.ts';
 import type { Ask, Portion } from './file-thread.ts';
 import { createSlowFolders } from './slow-folders.ts';
 import { createThreadLine, type LineTimes } from './thread-line.ts';
@@ -161,7 +168,7 @@ export function createThreadedReader({
     content: string | Uint8Array,
     file: FileOfTree,
     broken: AbortSignal,
-  ): Promise<CachedFile> => {
+  ): Promise<Rendering> => {
     // Another tree may have had it meanwhile.
     const before = reasonOf(keyOf(path, file));
     if (before !== undefined) return unreadFile(path, content, file, before);
@@ -188,14 +195,14 @@ export function createThreadedReader({
   };
 
   const editThere = async (
-    texts: RevertTexts,
+    edit: TextEdit,
     length: number,
     broken: AbortSignal,
     hastyMs = Infinity,
   ): Promise<TextEdits> => {
-    const [path = ''] = [...texts.tip.texts.keys(), ...texts.judged.texts.keys()];
+    const [path = ''] = pathsOf(edit);
     const mayMs = Math.min(timeFor(path, editingFactor * length), mostEditingMs);
-    const answer = await ask({ kind: 'edit', texts }, performance.now() + Math.min(mayMs, hastyMs), broken);
+    const answer = await ask({ kind: 'edit', edit }, performance.now() + Math.min(mayMs, hastyMs), broken);
     refuseWhenClosed();
     if (answer.kind === 'edits') {
       restLater();
@@ -214,11 +221,11 @@ export function createThreadedReader({
       if (isQuick([content]) || content.length > limits.fileBytes) return here.read(path, content, file);
       return inTurn(isUrgent, (broken) => readThere(path, content, file, broken));
     },
-    edit(texts, mostMs) {
-      const length = lengthOfTexts(texts);
-      const all = [texts.base, texts.judged, texts.tip].flatMap((tree) => [...tree.texts.values()]);
-      if (isQuick(all)) return turns.run(editingTexts(texts));
-      return inTurn(true, (broken) => editThere(texts, length, broken, mostMs));
+    edit(edit, mostMs) {
+      const texts = textsOf(edit);
+      if (isQuick(texts)) return turns.run(editingTexts(edit));
+      const length = texts.reduce((sum, text) => sum + text.length, 0);
+      return inTurn(true, (broken) => editThere(edit, length, broken, mostMs));
     },
     async close() {
       isClosed = true;

@@ -1,10 +1,10 @@
 import { parentPort } from 'node:worker_threads';
 import { atOnce } from '../lib/turns.ts';
-import { type CachedFile, type FileOfTree, readManifestFile } from '../manifest/load.ts';
+import { type Rendering, type FileOfTree, readManifestFile } from '../manifest/load.ts';
 import type { ManifestLimits } from '../manifest/limits.ts';
 import { lengthOf } from '../manifest/measure.ts';
 import type { Manifest } from '../manifest/types.ts';
-import { editingTexts, type RevertTexts, type TextEdits } from '../release/revert-texts.ts';
+import { editingTexts, type TextEdit, type TextEdits } from '../render/text-edit.ts';
 
 /** What the thread is asked: to read a file, then for one portion after the other; or to edit texts. */
 export type Ask =
@@ -16,7 +16,7 @@ export type Ask =
       readonly limits: ManifestLimits;
     }
   | { readonly kind: 'more' }
-  | { readonly kind: 'edit'; readonly texts: RevertTexts };
+  | { readonly kind: 'edit'; readonly edit: TextEdit };
 
 /**
  * Manifests are told in portions, so that nobody who takes them is kept from other work; the last one has all the rest. As JSON: that is read
@@ -24,7 +24,7 @@ export type Ask =
  */
 export type Portion =
   | { readonly kind: 'manifests'; readonly manifests: string }
-  | { readonly kind: 'file'; readonly file: CachedFile; readonly manifests: string }
+  | { readonly kind: 'file'; readonly file: Rendering; readonly manifests: string }
   | { readonly kind: 'edits'; readonly edits: TextEdits }
   | { readonly kind: 'failed'; readonly reason: string };
 
@@ -36,7 +36,7 @@ Error.stackTraceLimit = 0;
 
 let portions: Iterator<Portion> | undefined;
 
-function* portionsOf(file: CachedFile): Generator<Portion> {
+function* portionsOf(file: Rendering): Generator<Portion> {
   let manifests: Manifest[] = [];
   let length = 0;
   for (const manifest of file.parsed.manifests) {
@@ -59,7 +59,7 @@ function* portionsOf(file: CachedFile): Generator<Portion> {
 parentPort?.on('message', (ask: Ask) => {
   try {
     if (ask.kind === 'edit') {
-      parentPort?.postMessage({ kind: 'edits', edits: atOnce(editingTexts(ask.texts)) });
+      parentPort?.postMessage({ kind: 'edits', edits: atOnce(editingTexts(ask.edit)) });
       return;
     }
     if (ask.kind === 'read')

@@ -2,20 +2,18 @@ import { type App, findApps, tryPart } from '../canary/app.ts';
 import { type GitRepo, isUnlistedFolder, type Revision, type TreeFile } from '../git/repo.ts';
 import { createTurns } from '../lib/turns.ts';
 import {
-  type CachedFile,
-  type FileOfTree,
   isManifestFile,
   type LoadCache,
   type LoadedTree,
-  loadingTree,
   missingTexts,
   type LoadSettings,
   leftOutFile,
-  readManifestFile,
 } from '../manifest/load.ts';
 import { ParsedFiles, pathsByBlob } from '../manifest/parsed-files.ts';
 import type { Problem } from '../manifest/types.ts';
 import { ledgerFolder } from '../release/ledger.ts';
+import { readingPlain } from '../render/plain.ts';
+import { createTreeRenderer } from '../render/tree.ts';
 import { checking } from './check.ts';
 import type { AgentSettings } from './deps.ts';
 
@@ -50,13 +48,11 @@ export function createSnapshots(
   const settings = { ...agentSettings, tryOut: tryPart };
   let cache: LoadCache = new Map();
   const turns = createTurns();
+  const trees = createTreeRenderer(settings, { parsed });
   const ledgersAt = `${ledgerFolder(settings)}/`;
   const isLedger: Wanted = (path, file) =>
     path.startsWith(ledgersAt) && path.endsWith('.yaml') && !isUnlistedFolder(file);
   const isManifest: Wanted = (path, file) => isUnlistedFolder(file) || isManifestFile(path, settings);
-
-  const readOne = async (path: string, content: Uint8Array, file: FileOfTree): Promise<CachedFile> =>
-    parsed.reader?.read(path, content, file) ?? turns.run(readManifestFile(path, content, file, settings.limits));
 
   const load = async (found: ReadonlyMap<string, TreeFile>): Promise<LoadedTree> => {
     const [unlisted, files] = apart(found);
@@ -65,10 +61,15 @@ export function createSnapshots(
     await repo.blobs(missing.keys(), async (oid, content) => {
       for (const path of missing.get(oid) ?? []) {
         const file = files.get(path) ?? { oid };
-        known.set(path, content ? await readOne(path, content, file) : leftOutFile(path, file, settings.limits));
+        known.set(
+          path,
+          content
+            ? await turns.run(readingPlain(parsed, path, content, file, settings.limits))
+            : leftOutFile(path, file, settings.limits),
+        );
       }
     });
-    const loaded = await turns.run(loadingTree(files, new Map(), known, settings));
+    const loaded = await turns.run(trees.renderKnown(files, known));
     return unlisted.length === 0 ? loaded : { ...loaded, problems: [...loaded.problems, ...unlisted.map(tooDeep)] };
   };
 

@@ -15,10 +15,10 @@ import { type NoText, textIn, tooLarge } from './text.ts';
 import { groupOf, type KubeObject, type Manifest, type ObjectRef, type Problem, refOf } from './types.ts';
 
 /** What was parsed, by path, with its blob: the same blob at the same place is never parsed twice. Opaque to others. */
-export type LoadCache = ReadonlyMap<string, CachedFile>;
+export type LoadCache = ReadonlyMap<string, Rendering>;
 
 /** Likewise. */
-export interface CachedFile {
+export interface Rendering {
   readonly oid: string;
   readonly mode: string | undefined;
   readonly parsed: ParsedFile;
@@ -115,7 +115,7 @@ export function missingTexts(files: ReadonlyMap<string, FileOfTree>, cache: Load
   return missing;
 }
 
-function known(path: string, { oid, mode }: FileOfTree, cache: LoadCache | undefined): CachedFile | undefined {
+function known(path: string, { oid, mode }: FileOfTree, cache: LoadCache | undefined): Rendering | undefined {
   const file = cache?.get(path);
   return file?.oid === oid && file.mode === mode ? file : undefined;
 }
@@ -141,7 +141,7 @@ export function* loadingTree(
   cache: LoadCache | undefined,
   settings: LoadSettings,
 ): Generator<void, LoadedTree> {
-  const next = new Map<string, CachedFile>();
+  const next = new Map<string, Rendering>();
   const byArea = new Map<string, string[]>([['', []]]);
   for (const path of [...files.keys()].sort()) {
     const blob = files.get(path) ?? { oid: '' };
@@ -233,7 +233,7 @@ function* loadingArea(paths: readonly string[], files: LoadCache, settings: Load
     if (isCounted.has(path) || isIgnoreFile(path)) continue;
     leaveOut(path, { what: 'is named by an ignore file', isDeliberate: true, isToldOnce: true }, identityHere);
   }
-  const used: CachedFile[] = [];
+  const used: Rendering[] = [];
   const broken: string[] = [];
   const unreadable: string[] = [];
   const found: Problem[] = [];
@@ -296,7 +296,7 @@ export function* readManifestFile(
   content: string | Uint8Array,
   { oid, mode }: FileOfTree,
   limits = defaultLimits,
-): Generator<void, CachedFile> {
+): Generator<void, Rendering> {
   const file = { oid, mode, parsed: nothing, ignores: undefined, kustomization: undefined, placed: undefined };
   if (isIgnoreFile(path)) {
     // Whatever bytes a comment is made of, what is ignored stays so.
@@ -318,19 +318,19 @@ export function* readManifestFile(
 /** Reads one file of a tree, and lets other work go on meanwhile. What cannot be read is told in the file. */
 export interface FileReader {
   /** `isUrgent`: a revert waits for it, so it goes before what the sync asks for. Absent: it does not. */
-  read(path: string, content: string | Uint8Array, file: FileOfTree, isUrgent?: boolean): Promise<CachedFile>;
+  read(path: string, content: string | Uint8Array, file: FileOfTree, isUrgent?: boolean): Promise<Rendering>;
   /** Breaks off what is being read: it and whatever is asked for later rejects. Absent: nothing lasts long. */
   close?(): Promise<void>;
 }
 
 /** A file that a Git server leaves out, or that cannot even be held. What was applied of it stays. */
-export function leftOutFile(path: string, { oid, mode }: FileOfTree, limits = defaultLimits): CachedFile {
+export function leftOutFile(path: string, { oid, mode }: FileOfTree, limits = defaultLimits): Rendering {
   const parsed = withoutText(path, tooLarge(limits));
   return { oid, mode, parsed, ignores: undefined, kustomization: undefined, placed: undefined };
 }
 
 /** A file that cannot be read for a reason that lies not in its text. What was applied of it stays. */
-export function unreadFile(path: string, content: string | Uint8Array, file: FileOfTree, reason: string): CachedFile {
+export function unreadFile(path: string, content: string | Uint8Array, file: FileOfTree, reason: string): Rendering {
   const guess = typeof content === 'string' ? content : new TextDecoder('latin1').decode(content);
   const parsed = withoutText(path, {
     line: 1,
@@ -347,7 +347,7 @@ function withoutText(path: string, { line, reason, hint, isMeant, guess }: NoTex
   return { ...nothing, problems: [problem], unreadableText: guess, stray: { line, what: reason } };
 }
 
-function placedOf(file: CachedFile, { defaultNamespace, tryOut }: LoadSettings): Placed {
+function placedOf(file: Rendering, { defaultNamespace, tryOut }: LoadSettings): Placed {
   const known = file.placed?.defaultNamespace === defaultNamespace ? file.placed : undefined;
   if (known && (known.isTriedOut || !tryOut)) return known;
   const manifests: Manifest[] = [];

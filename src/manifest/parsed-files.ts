@@ -1,4 +1,4 @@
-import type { CachedFile, FileOfTree, FileReader, LoadCache } from './load.ts';
+import type { Rendering, FileOfTree, FileReader, LoadCache } from './load.ts';
 
 /**
  * What was parsed of files in Git, for everybody who reads trees of one repository: what the sync has read of the tip need not be parsed again
@@ -10,24 +10,24 @@ export class ParsedFiles {
   /** The tree that is followed. Whoever follows one keeps it here. */
   followed: LoadCache = new Map();
   /** Files of other trees, by path and blob. */
-  #others = new Map<string, readonly [path: string, file: CachedFile]>();
+  #others = new Map<string, readonly [path: string, file: Rendering]>();
 
   constructor(reader?: FileReader) {
     this.reader = reader;
   }
 
-  get(path: string, file: FileOfTree): CachedFile | undefined {
+  get(path: string, file: FileOfTree): Rendering | undefined {
     return this.#inFollowed(path, file) ?? this.#others.get(keyOf(path, file))?.[1];
   }
 
-  #inFollowed(path: string, file: FileOfTree): CachedFile | undefined {
+  #inFollowed(path: string, file: FileOfTree): Rendering | undefined {
     const known = this.followed.get(path);
     // Of one with errors another reader may make more.
     const isClean = known && known.parsed.unreadableText === '' && known.parsed.problems.length === 0;
     return isClean && isSame(known, file) ? known : undefined;
   }
 
-  keep(path: string, file: CachedFile): void {
+  keep(path: string, file: Rendering): void {
     this.#others.set(keyOf(path, file), [path, file]);
   }
 

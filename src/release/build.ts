@@ -21,11 +21,11 @@ import {
 import { ledgerFolder, ledgerPath, maxLedgerLength, parseLedger } from './ledger.ts';
 import { LedgerFile } from './ledger-file.ts';
 import type { SaidCommit } from './subject.ts';
-import { appIn, type TreeFiles, type Render } from './rendered.ts';
+import type { TreeFiles } from '../render/tree-files.ts';
+import { appIn, type Render } from './rendered.ts';
 import { isOlder } from './order.ts';
 import { type Attribution, attributionOf, createPushedCommits } from './pushed.ts';
 import { createReleaseTags } from './release-tags.ts';
-import { EditLate, revertPaths, type TextEditor } from './revert.ts';
 import { isToldIn, type ToldReleases } from './told.ts';
 import type { TreeReader } from './trees.ts';
 import type { AppId, Outcome } from './types.ts';
@@ -39,8 +39,6 @@ export interface BuildDeps {
   readonly reader: TreeReader;
   readonly render: Render;
   readonly told: ToldReleases;
-  /** Absent: texts are edited here. */
-  readonly editor?: TextEditor | undefined;
 }
 
 /** What is to be pushed on top of a tip, and what needs no push. */
@@ -95,7 +93,6 @@ export async function buildOutcomes(
   const draft = createDraft(isRollback ? await reader.read(tip, signal, 'tip') : new Map());
   const blocked: Blocked[] = [];
   const late: Outcome[] = [];
-  const tooLate = new Set<TextEditor | undefined>();
   const needless: { readonly outcome: Outcome; readonly reason: string }[] = [];
   const already: { readonly outcome: Outcome; readonly number: number | undefined }[] = [];
   const told = isRollback ? await deps.told(tip) : undefined;
@@ -170,17 +167,16 @@ export async function buildOutcomes(
       // A person lifted its quarantine since: that is no reason to say it again.
       if (await isToldIn(repo, told?.get(outcome.releaseId) ?? [], ledgerPath(settings, outcome.app), outcome))
         return settle(outcome, { kind: 'written', number: undefined });
-      const editor = deps.editor && outcomes.length > 1 ? hasty(deps.editor, tooLate) : deps.editor;
       const trees = {
         ...(await treesOf(deps, turns, outcome, draft, tip, signal)),
         render,
         stableContent,
-        editor,
+        ...(outcomes.length > 1 ? { mostMs: hastyMs } : {}),
       };
       const composed = await turns.run(composingRollback(draft, outcome, trees, saying));
       // What was broken off says nothing of the outcome.
       signal.throwIfAborted();
-      if (composed.kind === 'blocked' && tooLate.has(editor)) late.push(outcome);
+      if (composed.kind === 'blocked' && composed.isLate) late.push(outcome);
       else if (composed.kind === 'blocked' && composed.usedBy) waiting.push({ outcome, trees, composed });
       else settle(outcome, composed);
     });
@@ -188,8 +184,8 @@ export async function buildOutcomes(
   const grouped = await turns.run(composingGroups(draft, waiting, saying));
   signal.throwIfAborted();
   for (const { group, composed } of grouped)
-    for (const { outcome, trees } of group)
-      if (composed.kind === 'blocked' && tooLate.has(trees.editor)) late.push(outcome);
+    for (const { outcome } of group)
+      if (composed.kind === 'blocked' && composed.isLate) late.push(outcome);
       else settle(outcome, composed);
   if (already.length === 0) return { draft, written: [], blocked, late, needless };
   const tellers = told ?? (await deps.told(tip));
@@ -201,18 +197,6 @@ export async function buildOutcomes(
 
 /** How long a revert may be edited while other outcomes wait. */
 const hastyMs = 5_000;
-
-/** An editor that is among `tooLate` when it could not do it in that time. */
-function hasty(editor: TextEditor, tooLate: Set<TextEditor | undefined>): TextEditor {
-  const made: TextEditor = {
-    edit: (texts) =>
-      editor.edit(texts, hastyMs).catch((error: unknown) => {
-        if (error instanceof EditLate) tooLate.add(made);
-        throw error;
-      }),
-  };
-  return made;
-}
 
 const places = { folder: 'folder', link: 'symbolic link', submodule: 'submodule', file: 'file' } as const;
 
@@ -312,8 +296,6 @@ async function treesOf(
       `commit ${base.slice(0, 12)}, to which it would go back, is not one of ${repo.branch}; revert ${state.revision.slice(0, 12)} by hand`,
       { details: { missing: 'commit' } },
     );
-  const paths = await turns.run(revertPaths({ app, base: before, judged, tip: files, render }));
-  for (const tree of [before, judged, files]) await reader.readTexts(tree, paths);
   return { base: before, judged };
 }
 

@@ -4,13 +4,13 @@ import type { CommitDraft, Revision, Signature, TagDraft } from '../git/repo.ts'
 import { keyOf, namespacedName } from '../lib/key.ts';
 import type { Steps } from '../lib/turns.ts';
 import { plainData, plainText } from '../lib/plain-text.ts';
-import { fileBytes } from './file-bytes.ts';
+import { fileBytes } from '../render/file-bytes.ts';
+import { editedFiles, type TreeFiles } from '../render/tree-files.ts';
 import { holdsRelease, type Ledger, ledgerPath, type QuarantineEntry, type StableEntry } from './ledger.ts';
 import { LedgerFile, withQuarantine, withRemoved, withStable, withWithdrawn } from './ledger-file.ts';
 import { adoptionMessage, closingMessage, type MessageSettings, outcomeMessage } from './message.ts';
-import { editedFiles } from './proof.ts';
-import { appIn, type TreeFiles, type Render } from './rendered.ts';
-import { type Revert, reverting, type TextEditor, type Together } from './revert.ts';
+import { appIn, type Render } from './rendered.ts';
+import { type Revert, reverting, type Together } from './revert.ts';
 import type { AppId, Outcome } from './types.ts';
 
 export interface ComposeSettings extends MessageSettings {
@@ -47,6 +47,8 @@ export type Composed =
       readonly reason: string;
       /** An app that runs with what would be taken back: together with its own rollback it can be. Absent: another reason. */
       readonly usedBy?: AppId;
+      /** It takes longer than it may while others wait. Absent: another reason. */
+      readonly isLate?: true;
     };
 
 /** More rollbacks of the same content within this time mean that somebody keeps pushing it. */
@@ -191,8 +193,8 @@ export interface RollbackTrees {
   readonly render: Render;
   /** Content that another app was last promoted with. */
   readonly stableContent: (app: AppId) => string | undefined;
-  /** Absent: texts are edited here. */
-  readonly editor?: TextEditor | undefined;
+  /** For editing texts, where other outcomes wait. Absent: as long as it may take. */
+  readonly mostMs?: number;
 }
 
 /**
@@ -213,9 +215,8 @@ export function* composingRollback(
   const input = { app: outcome.app, tip: draft.files, ...trees };
   const revert = yield* reverting(together ? { ...input, together } : input);
   if (revert.kind === 'conflict') {
-    const { usedBy } = revert;
-    const blocked = byHand(outcome, revert, settings);
-    return usedBy ? { ...blocked, usedBy } : blocked;
+    const { usedBy, isLate } = revert;
+    return { ...byHand(outcome, revert, settings), ...(usedBy ? { usedBy } : {}), ...(isLate ? { isLate } : {}) };
   }
   const edits: ReadonlyMap<string, string | null> = revert.kind === 'edited' ? revert.files : new Map();
   if (revert.kind === 'edited' && isFight(ledger, outcome)) {

@@ -3,7 +3,8 @@ import { keyOf } from '../lib/key.ts';
 import type { Steps } from '../lib/turns.ts';
 import { identityOf } from '../manifest/identity.ts';
 import { type KubeObject, type Manifest, refKey, refOf } from '../manifest/types.ts';
-import { appIn, type TreeFiles, type Render, type RenderedApp, type RenderedTree } from './rendered.ts';
+import { editedFiles, type TreeFiles } from '../render/tree-files.ts';
+import { appIn, type Render, type RenderedApp, type RenderedTree } from './rendered.ts';
 import type { Together } from './revert.ts';
 import type { AppId } from './types.ts';
 
@@ -79,18 +80,6 @@ function named(apps: readonly AppId[]): string {
   const more = apps.length - shown.length;
   const last = more > 0 ? `${more} more` : shown.pop();
   return [shown.join(', '), last].filter((part) => part !== '').join(' and ');
-}
-
-export function editedFiles<Source>(
-  files: ReadonlyMap<string, Source>,
-  edits: ReadonlyMap<string, string | null>,
-): ReadonlyMap<string, Source | string> {
-  const edited = new Map<string, Source | string>(files);
-  for (const [path, text] of edits) {
-    if (text === null) edited.delete(path);
-    else edited.set(path, text);
-  }
-  return edited;
 }
 
 /** Something that the edited tree complains of and the tip does not. */

@@ -1,32 +1,10 @@
 import { keyOf } from '../lib/key.ts';
 import { perObject } from '../lib/memo.ts';
 import type { Steps } from '../lib/turns.ts';
-import type { CachedFile } from '../manifest/load.ts';
 import type { Manifest } from '../manifest/types.ts';
+import type { Edit, EditGoal } from '../render/renderer.ts';
+import type { TreeFiles } from '../render/tree-files.ts';
 import type { AppId } from './types.ts';
-
-/** A file as it stands in Git. Its text is read when it is asked for the first time, and kept with it. */
-export interface GitFile {
-  readonly oid: string;
-  readonly mode: string;
-  text: string | undefined;
-  /** What its text says; undefined until the tree has been read. Kept here, because the sync forgets what has left its tip. */
-  parsed: CachedFile | undefined;
-}
-
-/** Texts of manifest files by path from the repository's root. */
-export type Files = ReadonlyMap<string, string>;
-
-/** A tree's manifest files by path: a text, or what stands in Git. Nobody changes one of these, only makes another. */
-export type TreeFiles = ReadonlyMap<string, string | GitFile>;
-
-/** The text of a file; undefined where there is none. Throws where a file of Git was not read: see `TreeReader.readTexts`. */
-export function sourceOf(files: TreeFiles, path: string): string | undefined {
-  const file = files.get(path);
-  if (typeof file !== 'object') return file;
-  if (file.text === undefined) throw new Error(`${path} was not read`);
-  return file.text;
-}
 
 /** One app of a tree: what a revert may touch and what it is judged by. */
 export interface RenderedApp {
@@ -50,9 +28,12 @@ export interface RenderedTree {
 
 /** Reads a tree. Files that cannot be read are left out. Asked several times with almost equal trees, so it keeps what it made of them. */
 export interface Render {
+  /** In one go: only where no program, no thread and no Git has a part in it. */
   (files: TreeFiles): RenderedTree;
   /** The same; yields between documents. */
   inTurns(files: TreeFiles): Steps<RenderedTree>;
+  /** The files with which a goal is reached, where its objects come from. */
+  edit(goal: EditGoal): Steps<Edit>;
 }
 
 const appsByKey = perObject((apps: RenderedTree['apps']) => new Map(apps.map((app) => [keyOf(app.id), app])));

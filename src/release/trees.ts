@@ -1,19 +1,15 @@
 import { type App, findApps } from '../canary/app.ts';
 import type { GitRepo, Revision } from '../git/repo.ts';
-import { sha256Hex } from '../lib/hash.ts';
 import { perObject } from '../lib/memo.ts';
-import { answered, atOnce, createTurns, type Steps } from '../lib/turns.ts';
-import {
-  type CachedFile,
-  isManifestFile,
-  loadingTree,
-  type LoadSettings,
-  leftOutFile,
-  readManifestFile,
-} from '../manifest/load.ts';
+import { atOnce, createTurns, type Steps } from '../lib/turns.ts';
+import { isManifestFile, type LoadSettings, leftOutFile } from '../manifest/load.ts';
 import { ParsedFiles, pathsByBlob } from '../manifest/parsed-files.ts';
-import { exactText, shownText } from './file-bytes.ts';
-import type { TreeFiles, GitFile, Render, RenderedApp, RenderedTree } from './rendered.ts';
+import { exactText, shownText } from '../render/file-bytes.ts';
+import { type PlainOptions, readingPlain } from '../render/plain.ts';
+import type { Edit, EditGoal } from '../render/renderer.ts';
+import { createTreeRenderer } from '../render/tree.ts';
+import type { GitFile, TreeFiles } from '../render/tree-files.ts';
+import type { Render, RenderedApp, RenderedTree } from './rendered.ts';
 
 export interface TreeReader {
   /** The manifest files of a revision, all of them parsed. `tip`: the one that is followed, from which others are told. */
@@ -26,8 +22,6 @@ export interface TreeReader {
 
 /** So many files are looked at before other work may have its turn. */
 const filesATurn = 256;
-/** Texts of edits that are known at a time: each may be as large as a file. */
-const mostEditedTexts = 32;
 /** Trees that are known at a time. */
 const mostTrees = 16;
 
@@ -82,8 +76,7 @@ export function createTreeReader(repo: TreeSource, settings: LoadSettings, parse
         file.parsed =
           text === undefined
             ? leftOutFile(path, file, settings.limits)
-            : await (parsed.reader?.read(path, text, file, true) ??
-                turns.run(readManifestFile(path, text, file, settings.limits)));
+            : await turns.run(readingPlain(parsed, path, text, file, settings.limits, 'urgent'));
         parsed.keep(path, file.parsed);
       }
     });
@@ -127,40 +120,18 @@ export function createTreeReader(repo: TreeSource, settings: LoadSettings, parse
 }
 
 /** Renders trees as the sync does; what was made of one is not made again for the next. */
-export function createRender(settings: LoadSettings, parsed = new ParsedFiles()): Render {
+export function createRender(
+  settings: LoadSettings,
+  parsed = new ParsedFiles(),
+  options: Omit<Partial<PlainOptions>, 'parsed'> = {},
+): Render {
+  const trees = createTreeRenderer(settings, { parsed, ...options });
   const rendered = new WeakMap<TreeFiles, RenderedTree>();
   let lastApps: readonly App[] = [];
-  const oids = new Map<string, string>();
-  const oidOf = (text: string): string => {
-    const known = oids.get(text);
-    if (known !== undefined) return known;
-    const oid = sha256Hex(text);
-    if (oids.size >= mostEditedTexts) oids.clear();
-    oids.set(text, oid);
-    return oid;
-  };
-  function* parsedOf(path: string, source: string | GitFile): Steps<CachedFile> {
-    const file: { readonly oid: string; readonly mode?: string } =
-      typeof source === 'string' ? { oid: oidOf(source) } : source;
-    const known = (typeof source === 'object' && source.parsed) || parsed.get(path, file);
-    if (known) return known;
-    const text = typeof source === 'string' ? source : source.text;
-    if (text === undefined) throw new Error(`${path} was not read`);
-    const read = yield* parsed.reader
-      ? answered(parsed.reader.read(path, shownText(text), file, true))
-      : readManifestFile(path, shownText(text), file, settings.limits);
-    parsed.keep(path, read);
-    return read;
-  }
   function* inTurns(files: TreeFiles): Steps<RenderedTree> {
     const before = rendered.get(files);
     if (before) return before;
-    const known = new Map<string, CachedFile>();
-    for (const [path, source] of files) {
-      known.set(path, yield* parsedOf(path, source));
-      if (known.size % filesATurn === 0) yield;
-    }
-    const loaded = yield* loadingTree(known, new Map(), known, settings);
+    const loaded = yield* trees.render(files);
     yield;
     const found = yield* findApps(loaded.manifests, settings.defaultNamespace, lastApps);
     lastApps = found;
@@ -172,7 +143,8 @@ export function createRender(settings: LoadSettings, parsed = new ParsedFiles())
     rendered.set(files, tree);
     return tree;
   }
-  return Object.assign((files: TreeFiles) => atOnce(inTurns(files)), { inTurns });
+  const edit = (goal: EditGoal): Steps<Edit> => trees.edit(goal);
+  return Object.assign((files: TreeFiles) => atOnce(inTurns(files)), { inTurns, edit });
 }
 
 const appOf = perObject(({ id, target, configs, content }: App): RenderedApp => {

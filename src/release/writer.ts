@@ -6,9 +6,9 @@ import { keyOf, shownKey } from '../lib/key.ts';
 import type { Logger } from '../lib/log.ts';
 import type { LoadSettings } from '../manifest/load.ts';
 import { ParsedFiles } from '../manifest/parsed-files.ts';
+import type { TextEditor } from '../render/text-edit.ts';
 import { buildOutcomes } from './build.ts';
 import type { ComposeSettings, Draft } from './compose.ts';
-import type { TextEditor } from './revert.ts';
 import { createToldReleases } from './told.ts';
 import { createRender, createTreeReader } from './trees.ts';
 import type { Outcome } from './types.ts';
@@ -95,7 +95,12 @@ export function createOutcomeWriter({
   const blockedListeners = new Set<(outcome: Outcome, reason: string) => void>();
   let wakeUp: () => void = () => undefined;
   let woken = false;
-  const trees = { reader: createTreeReader(repo, settings, parsed), render: createRender(settings, parsed) };
+  const reader = createTreeReader(repo, settings, parsed);
+  const render = createRender(settings, parsed, {
+    editor,
+    readTexts: (files, paths) => reader.readTexts(files, paths),
+  });
+  const trees = { reader, render };
   const toldReleases = createToldReleases(repo);
   const refs = rememberedRefs(repo, elapsedMs);
   let races = 0;
@@ -186,7 +191,7 @@ export function createOutcomeWriter({
       blocked,
       late,
       needless,
-    } = await buildOutcomes({ repo, refs, log, settings, told: toldReleases, editor, ...trees }, tip, outcomes, signal);
+    } = await buildOutcomes({ repo, refs, log, settings, told: toldReleases, ...trees }, tip, outcomes, signal);
     for (const { outcome, revision, number } of told) written(outcome, revision, number);
     for (const { outcome, reason } of needless) passOver(outcome, tip, reason);
     for (const { outcome, reason, isPassing, isShared } of blocked) {

@@ -3,7 +3,7 @@ import { createThreadedReader, type ThreadOptions } from '../../src/agent/file-r
 import { asRevision, type Revision } from '../../src/git/repo.ts';
 import { createTurns } from '../../src/lib/turns.ts';
 import { ParsedFiles } from '../../src/manifest/parsed-files.ts';
-import { reverting, type Revert, revertPaths } from '../../src/release/revert.ts';
+import { reverting, type Revert } from '../../src/release/revert.ts';
 import { createRender, createTreeReader } from '../../src/release/trees.ts';
 import { treeRepo } from '../helpers/tree-repo.ts';
 import { canaryText, deploymentText } from '../release/a-config-repo.ts';
@@ -64,7 +64,7 @@ async function takenBack(text: (value: string) => string, options?: Partial<Thre
   const editor = options ? createThreadedReader({ entry, ...options }) : files;
   const parsed = new ParsedFiles(files);
   const reader = createTreeReader(repo, settings, parsed);
-  const render = createRender(settings, parsed);
+  const render = createRender(settings, parsed, { editor, readTexts: reader.readTexts.bind(reader) });
   const turns = createTurns();
   let longestMs = 0;
   let lastMs = performance.now();
@@ -77,9 +77,7 @@ async function takenBack(text: (value: string) => string, options?: Partial<Thre
   try {
     const read = async (at: number, is?: 'tip') => reader.read(revisions[at] as Revision, never, is);
     const trees = { tip: await read(2, 'tip'), base: await read(0), judged: await read(1) };
-    const paths = await turns.run(revertPaths({ app, render, ...trees }));
-    for (const tree of Object.values(trees)) await reader.readTexts(tree, paths);
-    const revert = await turns.run(reverting({ app, render, editor, ...trees }));
+    const revert = await turns.run(reverting({ app, render, ...trees }));
     const { utilization: busy } = performance.eventLoopUtilization(before);
     return { revert, busy, longestMs, tookMs: performance.now() - startedMs };
   } finally {
@@ -123,7 +121,7 @@ describe('A thread that edits', () => {
     const reader = createThreadedReader({ entry, smallBytes: 0 });
     readers.push(reader);
     const side = { texts: new Map([['a.yaml', 'a: b\n']]), objects: new Map() };
-    const texts = { base: side, judged: side, tip: side, facts: new Map() };
+    const texts = { kind: 'restore' as const, base: side, judged: side, tip: side, facts: new Map() };
     expect(await reader.edit(texts)).toEqual({ kind: 'edited', files: new Map() });
     await reader.close();
     await expect(reader.edit(texts)).rejects.toThrow('the reader is closed');

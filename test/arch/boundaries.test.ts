@@ -16,7 +16,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   metrics: ['lib', 'manifest', 'canary'],
   analysis: ['lib', 'manifest', 'canary', 'metrics'],
   notifiers: ['lib', 'manifest', 'canary'],
-  release: ['lib', 'manifest', 'canary', 'git/repo.ts'],
+  render: ['lib', 'manifest'],
+  release: ['lib', 'manifest', 'canary', 'render', 'git/repo.ts'],
   sync: ['lib', 'manifest', 'canary', 'cluster/cluster.ts'],
   agent: [
     'lib',
@@ -26,6 +27,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'metrics',
     'analysis',
     'notifiers',
+    'render',
     'release',
     'sync',
     'cluster/cluster.ts',

@@ -1,4 +1,4 @@
-import type { Files } from '../../src/release/rendered.ts';
+import type { Files } from '../../src/render/tree-files.ts';
 
 export interface AppShape {
   readonly name: string;

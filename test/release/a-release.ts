@@ -1,4 +1,4 @@
-import type { Files } from '../../src/release/rendered.ts';
+import type { Files } from '../../src/render/tree-files.ts';
 import { canaryText } from './a-config-repo.ts';
 
 /** One release as it may be found in a repository, and what happened to its files afterwards. */

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { atOnce } from '../../src/lib/turns.ts';
-import { editedFiles, proofOf } from '../../src/release/proof.ts';
-import { exactText, fileBytes } from '../../src/release/file-bytes.ts';
-import type { Files } from '../../src/release/rendered.ts';
+import { proofOf } from '../../src/release/proof.ts';
+import type { EditGoal } from '../../src/render/renderer.ts';
+import { editedFiles } from '../../src/render/tree-files.ts';
+import { exactText, fileBytes } from '../../src/render/file-bytes.ts';
+import type { Files } from '../../src/render/tree-files.ts';
 import { revertApp } from '../../src/release/revert.ts';
 import { createRender } from '../../src/release/trees.ts';
 import { canaryText, configText, deploymentText, joined } from './a-config-repo.ts';
@@ -317,6 +319,7 @@ it('what breaks the reader of a file is a refused revert with a reason', () => {
     *inTurns(): Generator<void, never> {
       throw new RangeError('Maximum call stack size exceeded');
     },
+    edit: (goal: EditGoal) => render.edit(goal),
   });
   expect(revertApp({ app, base: file(one), judged: file(two), tip: file(two), render: failing })).toMatchObject({
     kind: 'conflict',

@@ -2,11 +2,11 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { cutDocuments } from '../../src/manifest/documents.ts';
 import { writtenIn } from '../../src/manifest/edit-tree.ts';
-import { editedFiles } from '../../src/release/proof.ts';
-import type { Files } from '../../src/release/rendered.ts';
+import { editedFiles } from '../../src/render/tree-files.ts';
+import type { Files } from '../../src/render/tree-files.ts';
 import { revertApp } from '../../src/release/revert.ts';
 import { createRender } from '../../src/release/trees.ts';
-import { undoChanges } from '../../src/release/undo.ts';
+import { undoChanges } from '../../src/manifest/edit-undo.ts';
 import { makeRelease } from './a-release.ts';
 
 /** One document of a tree: what it says, and its text without what stands between documents. */

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { refKey, refOf } from '../../src/manifest/types.ts';
-import { editedFiles } from '../../src/release/proof.ts';
-import { appIn, type Files, type RenderedTree } from '../../src/release/rendered.ts';
+import { editedFiles } from '../../src/render/tree-files.ts';
+import { appIn, type RenderedTree } from '../../src/release/rendered.ts';
+import type { Files } from '../../src/render/tree-files.ts';
 import { revertApp } from '../../src/release/revert.ts';
 import { createRender } from '../../src/release/trees.ts';
 import { type AppShape, appTree, joined } from './a-config-repo.ts';

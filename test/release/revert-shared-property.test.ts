@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { refKey, refOf } from '../../src/manifest/types.ts';
-import { editedFiles } from '../../src/release/proof.ts';
+import { editedFiles } from '../../src/render/tree-files.ts';
 import { appIn, type RenderedApp, type RenderedTree } from '../../src/release/rendered.ts';
 import { revertApp } from '../../src/release/revert.ts';
 import { createRender } from '../../src/release/trees.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { editedFiles } from '../../src/release/proof.ts';
-import type { Files } from '../../src/release/rendered.ts';
+import { editedFiles } from '../../src/render/tree-files.ts';
+import type { Files } from '../../src/render/tree-files.ts';
 import { revertApp, type RevertInput } from '../../src/release/revert.ts';
 import { createRender } from '../../src/release/trees.ts';
 import { appTree, canaryText, configText, deploymentText, joined, oneFile, withFiles } from './a-config-repo.ts';

@@ -1,7 +1,6 @@
 import { expect, it } from 'vitest';
 import { atOnce } from '../../src/lib/turns.ts';
-import { EditLate, type TextEditor } from '../../src/release/revert.ts';
-import { editingTexts } from '../../src/release/revert-texts.ts';
+import { EditLate, editingTexts, pathsOf, type TextEditor } from '../../src/render/text-edit.ts';
 import { appTree, deploymentText } from './a-config-repo.ts';
 import { withShop } from './a-shop.ts';
 
@@ -11,11 +10,11 @@ it('a rollback whose files take long is built alone, after those that wait with 
   withShop(appTree(...names.map((name) => ({ name }))), async (shop) => {
     const edited: string[] = [];
     const slow: TextEditor = {
-      edit(texts, mostMs) {
-        const [path = ''] = texts.tip.texts.keys();
+      edit(edit, mostMs) {
+        const [path = ''] = pathsOf(edit);
         const isLate = path.startsWith('a') && mostMs !== undefined;
         edited.push(`${path.split('/')[0] ?? ''}${isLate ? ' late' : ''}`);
-        return isLate ? Promise.reject(new EditLate()) : Promise.resolve(atOnce(editingTexts(texts)));
+        return isLate ? Promise.reject(new EditLate()) : Promise.resolve(atOnce(editingTexts(edit)));
       },
     };
     const changed = names.map((name) => [`${name}/deployment.yaml`, deploymentText({ name, image: `${name}:2` })]);

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { identitiesOf, isList, isObject } from '../manifest/edit-value.ts';
+import { identitiesOf, isList, isObject } from './edit-value.ts';
 
 /**
  * What an object is to be once the change from `base` to `judged` is taken back from `tip`: fields that nobody touched since go back,

@@ -13,53 +13,10 @@ import {
 } from '../manifest/edit-documents.ts';
 import { isObject } from '../manifest/edit-value.ts';
 import { nameOf } from '../manifest/identity.ts';
-import { type KubeObject, refOf } from '../manifest/types.ts';
-import { emptyFile, type Found, type ObjectGoal, type ObjectReturn, revertFile } from './revert-file.ts';
-import { undoChanges } from './undo.ts';
-
-/** An object, no more of it than tells it from others, and the file that it is written in. */
-export interface PlacedObject {
-  readonly object: KubeObject;
-  readonly path: string;
-}
-
-/** What a revert needs of one tree: the files that it may touch, by path, and what is read in them, by identity. */
-export interface TextsOfTree {
-  readonly texts: ReadonlyMap<string, string>;
-  readonly objects: ReadonlyMap<string, PlacedObject>;
-}
-
-/** What only the whole trees tell of an object of the app. */
-export interface ObjectFacts {
-  /** The apiVersion that it had before, where only its API group is another one. */
-  readonly former: string | undefined;
-  /** It is named in something of the tree that cannot be read, so it may stand there. */
-  readonly mayStandUnread: { readonly base: boolean; readonly tip: boolean };
-  /** Somebody else in its namespace refers to it. */
-  readonly isReferredTo: boolean;
-}
-
-/** Plain data: it may be sent to a thread. */
-export interface RevertTexts {
-  readonly base: TextsOfTree;
-  readonly judged: TextsOfTree;
-  readonly tip: TextsOfTree;
-  /** The app's objects, by identity. */
-  readonly facts: ReadonlyMap<string, ObjectFacts>;
-}
-
-export type TextEdits =
-  /** Null removes the file. */
-  | { readonly kind: 'edited'; readonly files: ReadonlyMap<string, string | null> }
-  /** `path` undefined: of all files of the app. */
-  | { readonly kind: 'conflict'; readonly reason: string; readonly path: string | undefined };
-
-/** Characters of all texts together. */
-export function lengthOfTexts({ base, judged, tip }: RevertTexts): number {
-  let length = 0;
-  for (const { texts } of [base, judged, tip]) for (const text of texts.values()) length += text.length;
-  return length;
-}
+import { undoChanges } from '../manifest/edit-undo.ts';
+import { refOf } from '../manifest/types.ts';
+import { emptyFile, type Found, type ObjectGoal, type ObjectReturn, revertFile } from './plain-restore-file.ts';
+import type { PlacedObject, RestoreTexts, TextEdits, TextsOfTree } from './text-edit.ts';
 
 /** A tree with the places of its objects. */
 interface Side {
@@ -77,8 +34,8 @@ interface Plan {
   readonly returns: Map<string, ObjectReturn[]>;
 }
 
-/** The files that take back what a release changed in the app's objects, as far as their texts tell. Yields after each document. */
-export function* editingTexts({ base, judged, tip, facts }: RevertTexts): Steps<TextEdits> {
+/** The files that take back what a release changed in objects, as far as their texts tell. Yields after each document. */
+export function* restoringTexts({ base, judged, tip, facts }: RestoreTexts): Steps<TextEdits> {
   const read = createPartReader();
   const sides = { base: sideOf(base, read), judged: sideOf(judged, read), tip: sideOf(tip, read) };
   const plan = yield* planOf(facts, sides, read);
@@ -94,7 +51,7 @@ export function* editingTexts({ base, judged, tip, facts }: RevertTexts): Steps<
 }
 
 /** What is to become of each of the app's objects; a text says why that cannot be told. */
-function* planOf(facts: RevertTexts['facts'], { base, judged, tip }: Sides, read: ReadPart): Steps<Plan | string> {
+function* planOf(facts: RestoreTexts['facts'], { base, judged, tip }: Sides, read: ReadPart): Steps<Plan | string> {
   const plan: Plan = { goals: new Map(), returns: new Map() };
   for (const [key, { former, mayStandUnread, isReferredTo }] of facts) {
     const places: (Found | undefined)[] = [];

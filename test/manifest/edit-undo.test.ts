@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { undoChanges } from '../../src/release/undo.ts';
+import { undoChanges } from '../../src/manifest/edit-undo.ts';
 
 const container = (name: string, fields: Record<string, unknown>) => ({ name, ...fields });
 

@@ -1,0 +1,75 @@
+import type { Steps } from '../lib/turns.ts';
+import type { Rendering } from '../manifest/load.ts';
+import type { Manifest, ObjectRef, Origin } from '../manifest/types.ts';
+import type { TreeFiles } from './tree-files.ts';
+
+/**
+ * Makes objects of a part of a repository, and writes a change of an object where the object comes from. Sync, release, revert and proof know
+ * this contract and no tool. The work is done in steps: it takes turns with other work, and waits for Git, threads and programs.
+ */
+export interface Renderer {
+  /** The origin of an object that it made names it. */
+  readonly name: Origin['renderer'];
+  /** The parts of a tree that it makes objects of. */
+  detect(files: TreeFiles): readonly Unit[];
+  /** Equal content of the files that it is made from gives the same rendering, without any work. What is wrong is told in the rendering. */
+  render(files: TreeFiles, unit: Unit): Steps<Rendering>;
+  /** The files with which a goal is reached. Nothing is written, and nothing beside the goal changes in them; else it is refused. */
+  edit(goal: EditGoal): Steps<Edit>;
+}
+
+/** What is rendered at once, named by the file that it begins at. */
+export interface Unit {
+  readonly path: string;
+}
+
+/** A tree, and what was made of it. */
+export interface TreeState {
+  readonly files: TreeFiles;
+  readonly manifests: readonly Manifest[];
+}
+
+/** What is to become of objects. */
+export type EditGoal = RestoreGoal | FieldGoal;
+
+/** Objects as they were at `base`, where `judged` changed them; what was changed since stays. */
+export interface RestoreGoal {
+  readonly kind: 'restore';
+  readonly base: TreeState;
+  readonly judged: TreeState;
+  readonly tip: TreeState;
+  /** Objects, by identity. */
+  readonly objects: ReadonlyMap<string, ObjectFacts>;
+  /** Throws EditLate where that is not enough. Absent: as long as it may take. */
+  readonly mostMs?: number;
+}
+
+/** What only the whole trees tell of an object that is restored. */
+export interface ObjectFacts {
+  /** The apiVersion that it had before, where only its API group is another one. */
+  readonly former: string | undefined;
+  /** It is named in something of the tree that cannot be read, so it may stand there. */
+  readonly mayStandUnread: { readonly base: boolean; readonly tip: boolean };
+  /** Somebody else in its namespace refers to it. */
+  readonly isReferredTo: boolean;
+}
+
+/** A field of an object gets a value. */
+export interface FieldGoal {
+  readonly kind: 'field';
+  readonly tip: TreeState;
+  readonly object: ObjectRef;
+  /** Names of members and places in lists, from the object: `['spec', 'replicas']`. What is missing on the way to the field is made. */
+  readonly field: readonly (string | number)[];
+  /** Undefined: the field goes. */
+  readonly value: unknown;
+}
+
+export type Edit =
+  /** Null removes the file. Empty: nothing has to change. */
+  | { readonly kind: 'edited'; readonly files: ReadonlyMap<string, string | null> }
+  /** `paths`: the files that a person has to look at. */
+  | { readonly kind: 'refused'; readonly reason: string; readonly paths: readonly string[] };
+
+/** Reads the text of files of Git where it is missing; see `TreeFiles`. */
+export type ReadTexts = (files: TreeFiles, paths: Iterable<string>) => Promise<void>;
