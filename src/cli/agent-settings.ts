@@ -1,8 +1,6 @@
 import type { AgentSettings } from '../agent/deps.ts';
-import type { InconclusivePolicy } from '../canary/types.ts';
-import { listOf, type RawSettings } from '../config/settings.ts';
+import type { Settings } from '../config/settings.ts';
 import { readTenants } from '../config/tenants.ts';
-import { parseGoDuration } from '../lib/duration.ts';
 import { AgentError } from '../lib/errors.ts';
 import { MiB } from '../manifest/limits.ts';
 import { createTenancy } from '../manifest/tenancy.ts';
@@ -17,45 +15,44 @@ export interface Surroundings {
 }
 
 /** The settings as the agent takes them. Throws CONFIG_INVALID. */
-export function agentSettings(raw: RawSettings, { tenants, podNamespace: pod }: Surroundings = {}): AgentSettings {
+export function agentSettings(raw: Settings, { tenants, podNamespace: pod }: Surroundings = {}): AgentSettings {
   const path = folderOf('git-path', raw['git-path']);
   const namespaces = [...new Set([raw['agent-namespace'], ...(pod === undefined ? [] : [pod])])];
   const own = { namespaces, isShared: namespaces.includes(raw['namespace']) };
-  const ms = (text: string): number => parseGoDuration(text) ?? 0;
   return {
     namespace: raw['agent-namespace'],
     defaultNamespace: raw['default-namespace'],
     path,
-    ...(raw['sync-own-namespace'] === 'true' ? {} : { own }),
+    ...(raw['sync-own-namespace'] ? {} : { own }),
     ...(tenants === undefined ? {} : { tenancy: createTenancy(readTenants(tenants, path)) }),
     limits: { fileBytes: bytesOf(raw['max-file-size']), objectLength: bytesOf(raw['max-object-size']) },
     ledgerDir: folderOf('ledger-dir', raw['ledger-dir']) || '.releases',
-    write: raw['write'] === 'none' ? 'none' : 'direct',
+    write: raw['write'],
     tagPrefix: raw['tag-prefix'],
     author: { name: raw['git-author-name'], email: raw['git-author-email'] },
     clusterName: raw['cluster-name'],
     version,
-    pollIntervalMs: ms(raw['git-poll-interval']),
+    pollIntervalMs: raw['git-poll-interval'],
     resyncSchedule: raw['resync-schedule'],
-    prune: raw['prune'] === 'true',
-    pruneAnything: raw['prune-anything'] === 'true',
-    suspend: raw['suspend'] === 'true',
+    prune: raw['prune'],
+    pruneAnything: raw['prune-anything'],
+    suspend: raw['suspend'],
     provider: raw['mesh-provider'],
     metricsServer: raw['metrics-server'],
-    minIntervalMs: ms(raw['min-interval']),
+    minIntervalMs: raw['min-interval'],
     inconclusive: {
-      noTraffic: raw['inconclusive-no-traffic'] as InconclusivePolicy['noTraffic'],
-      noSeries: raw['inconclusive-no-series'] as InconclusivePolicy['noSeries'],
-      unreachable: raw['inconclusive-unreachable'] as InconclusivePolicy['unreachable'],
+      noTraffic: raw['inconclusive-no-traffic'],
+      noSeries: raw['inconclusive-no-series'],
+      unreachable: raw['inconclusive-unreachable'],
     },
     ingressAnnotationsPrefix: raw['ingress-annotations-prefix'],
     ...(raw['ingress-class'] === '' ? {} : { ingressClass: raw['ingress-class'] }),
-    selectorLabels: listOf(raw['selector-labels']),
-    includeLabelPrefix: listOf(raw['include-label-prefix']),
-    configTracking: raw['enable-config-tracking'] === 'true',
+    selectorLabels: raw['selector-labels'],
+    includeLabelPrefix: raw['include-label-prefix'],
+    configTracking: raw['enable-config-tracking'],
     eventSource: raw['event-source'],
-    noCrossNamespaceRefs: raw['no-cross-namespace-refs'] === 'true',
-    podLogs: raw['pod-logs'] === 'true',
+    noCrossNamespaceRefs: raw['no-cross-namespace-refs'],
+    podLogs: raw['pod-logs'],
     gateHost: raw['gate-host'] || `serin.${raw['agent-namespace']}`,
     ...notifierOf(raw),
     ...(raw['namespace'] === '' ? {} : { watchNamespace: raw['namespace'] }),
@@ -64,7 +61,7 @@ export function agentSettings(raw: RawSettings, { tenants, podNamespace: pod }: 
 }
 
 /** Throws CONFIG_INVALID that names the setting, never its value: the URL is a secret. */
-function notifierOf(raw: RawSettings): Pick<AgentSettings, 'notifier'> {
+function notifierOf(raw: Settings): Pick<AgentSettings, 'notifier'> {
   const [address, channel, username] = [raw['slack-url'], raw['slack-channel'], raw['slack-user']];
   const teams = raw['msteams-url'];
   if (teams !== '') {
@@ -86,7 +83,7 @@ function checkUrl(setting: string, url: string): void {
     throw new AgentError('CONFIG_INVALID', `${setting}: it is no http or https URL`);
 }
 
-const bytesOf = (mebibytes: string): number => Math.round(Number(mebibytes) * MiB);
+const bytesOf = (mebibytes: number): number => Math.round(mebibytes * MiB);
 
 /** A folder inside the repository as Git spells it: no slash around it, no `.` in it. */
 function folderOf(name: string, text: string): string {

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { delimiter, join } from 'node:path';
 import type { ClusterSource } from '../cluster/connection.ts';
-import type { RawSettings } from '../config/settings.ts';
+import type { Settings } from '../config/settings.ts';
 import { AgentError } from '../lib/errors.ts';
 
 /**
@@ -10,7 +10,7 @@ import { AgentError } from '../lib/errors.ts';
  * that is named holds for all of them. Throws CONFIG_INVALID where there is none.
  */
 export function clusterSource(
-  { kubeconfig, context: named }: Pick<RawSettings, 'kubeconfig' | 'context'>,
+  { kubeconfig, context: named }: Pick<Settings, 'kubeconfig' | 'context'>,
   environment: Readonly<Record<string, string | undefined>>,
 ): ClusterSource {
   const context = named === '' ? {} : { context: named };

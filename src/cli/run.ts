@@ -4,12 +4,12 @@ import { type Agent, startAgent } from '../agent/agent.ts';
 import type { Deps } from '../agent/deps.ts';
 import { createTelemetry } from '../agent/telemetry.ts';
 import { type ClusterClient, openCluster } from '../cluster/client.ts';
-import { listOf, type RawSettings, readSettings } from '../config/settings.ts';
+import { readSettings, type Settings } from '../config/settings.ts';
 import { openRepo } from '../git/open-repo.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { createHttp } from '../lib/http-client.ts';
-import { createLogger, type LogLevel } from '../lib/log.ts';
+import { createLogger } from '../lib/log.ts';
 import { isReadable } from '../lib/plain-http.ts';
 import { defaultLimits, MiB } from '../manifest/limits.ts';
 import { areaOf } from '../manifest/load.ts';
@@ -44,7 +44,7 @@ export async function runAgent(
   checkSettings(raw);
   await checkFiles(raw);
   const source = clusterSource(raw, context.environment);
-  const log = createLogger(raw['log-level'] as LogLevel);
+  const log = createLogger(raw['log-level']);
   const settings = agentSettings(raw, {
     tenants: file.tenants,
     ...(source.kind === 'service-account' ? { podNamespace: await podNamespace() } : {}),
@@ -61,7 +61,7 @@ export async function runAgent(
       // In a pod loopback is the agent itself and its sidecars; outside of one it is whatever a person has started beside it.
       addresses: {
         mayLoopback: (context.environment['KUBERNETES_SERVICE_HOST'] ?? '') === '',
-        allowed: listOf(raw['allow-addresses']),
+        allowed: raw['allow-addresses'],
       },
       trusted: [raw['metrics-server'], raw['event-webhook'], raw['slack-url'], raw['msteams-url']],
       ...(raw['http-proxy'] === '' ? proxies : { proxy: { http: raw['http-proxy'], https: raw['http-proxy'] } }),
@@ -79,7 +79,7 @@ export async function runAgent(
       branch: raw['git-branch'],
       dir: temporary ?? raw['git-dir'],
       limits: {
-        maxPackBytes: Number(raw['git-max-download']) * MiB,
+        maxPackBytes: raw['git-max-download'] * MiB,
         maxFileBytes: (settings.limits ?? defaultLimits).fileBytes,
       },
       log,
@@ -102,7 +102,7 @@ export async function runAgent(
     let agent: Agent | undefined;
     // First, so that an agent that is not wanted here has done nothing yet.
     const server = await startServer({
-      port: Number(raw['port']),
+      port: raw['port'] ?? 0,
       registry: telemetry.registry,
       notReady: () => agent?.notReady() ?? ['starting'],
       notes: () => agent?.notes() ?? [],
@@ -114,11 +114,12 @@ export async function runAgent(
     agent = running;
     closing.push(() => running.stop());
     onListening?.(server.port);
-    if (raw['gate-port'] !== '') {
+    const gatePort = raw['gate-port'];
+    if (gatePort !== undefined) {
       const tokenFile = raw['gate-token-file'];
       const readTokens = async () => parseGateTokens(await readText('--gate-token-file', tokenFile));
       const gateServer = await startGateServer({
-        port: Number(raw['gate-port']),
+        port: gatePort,
         gates: running.gates,
         ...(tokenFile === '' ? {} : { tokens: readTokens }),
         log,
@@ -143,7 +144,7 @@ export async function runAgent(
 }
 
 /** Settings by which a token goes where everybody on the way can read it. */
-export function readableTokens(raw: RawSettings): readonly string[] {
+export function readableTokens(raw: Settings): readonly string[] {
   const said = (setting: string, what: string): string =>
     `--${setting} is plain HTTP: everybody on the way can read ${what}; use https`;
   const hasGitToken = raw['git-password-file'] !== '' || /^[^/]*\/\/[^/]*@/.test(raw['git-url']);

@@ -5,7 +5,7 @@ import { readAuthorities } from '../git/authorities.ts';
 import { parseRemote } from '../git/credentials.ts';
 import { isSshUrl, parseSshUrl } from '../git/ssh/address.ts';
 import { knownHostsProblem } from '../git/ssh/known-hosts.ts';
-import { environmentName, listOf, type RawSettings, type SettingName, settings } from '../config/settings.ts';
+import { environmentName, type Settings, type SettingName, settings } from '../config/settings.ts';
 import { networkProblem } from '../lib/addresses.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { makeFolder } from '../lib/folder.ts';
@@ -13,7 +13,7 @@ import { providerProblem } from '../routers/registry.ts';
 
 type Problem = string | undefined;
 
-/** What is wrong with a value; values of secrets are never shown. */
+/** What is wrong with a value, or with one of a list; values of secrets are never shown. */
 const checks: Readonly<Partial<Record<SettingName, (value: string) => Problem>>> = {
   'git-url': gitUrlProblem,
   'git-ssh-secret': secretNameProblem,
@@ -28,24 +28,23 @@ const checks: Readonly<Partial<Record<SettingName, (value: string) => Problem>>>
   'agent-namespace': namespaceProblem,
   'default-namespace': namespaceProblem,
   namespace: namespaceProblem,
-  'allow-addresses': (value) =>
-    listOf(value)
-      .map(networkProblem)
-      .find((problem) => problem !== undefined),
+  'allow-addresses': networkProblem,
 };
 
 /** Throws CONFIG_INVALID with all that is wrong, a line each. Empty settings without a default are not set. */
-export function checkSettings(raw: RawSettings): void {
+export function checkSettings(raw: Settings): void {
   const problems = settings.flatMap(({ name, default: fallback }) => {
     const value = raw[name];
-    const problem = value === '' && fallback === '' ? undefined : checks[name]?.(value);
+    const texts = typeof value === 'object' ? value : [String(value ?? '')];
+    const isUnset = texts.every((text) => text === '') && fallback === '';
+    const problem = isUnset ? undefined : texts.map((text) => checks[name]?.(text)).find((one) => one !== undefined);
     return problem === undefined ? [] : [`--${name} (${environmentName(name)}): ${problem}`];
   });
   if (problems.length > 0) throw new AgentError('CONFIG_INVALID', problems.join('\n'));
 }
 
 /** Throws CONFIG_INVALID where files that are named cannot be read, or the folder of the mirror not be written to. */
-export async function checkFiles(raw: RawSettings): Promise<void> {
+export async function checkFiles(raw: Settings): Promise<void> {
   // Tokens may come later: their files are read whenever they are needed.
   if (raw['git-ca-file'] !== '')
     await readAuthorities({ file: raw['git-ca-file'] }).catch(refuse('git-ca-file', 'it is of no use'));

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { Cluster } from '../cluster/cluster.ts';
-import type { RawSettings } from '../config/settings.ts';
+import type { Settings } from '../config/settings.ts';
 import { isSshUrl } from '../git/ssh/address.ts';
 import { readSshKey } from '../git/ssh/key.ts';
 import type { RepoOptions } from '../git/open-repo.ts';
@@ -16,7 +16,7 @@ const SECRET_TIMEOUT_MS = 20_000;
  * Its public half is logged once, and again when it is another one. Nothing where the URL is none of SSH.
  */
 export function sshAccess(
-  raw: RawSettings,
+  raw: Settings,
   cluster: Pick<Cluster, 'get' | 'create' | 'apply' | 'mergePatch'>,
   log: Logger,
 ): Pick<RepoOptions, 'ssh'> {

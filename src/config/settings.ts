@@ -3,7 +3,22 @@ import { parseGoDuration } from '../lib/duration.ts';
 import { AgentError } from '../lib/errors.ts';
 import { nearest } from '../lib/nearest.ts';
 
-export type SettingKind = 'text' | 'port' | 'duration' | 'flag' | 'list' | 'secret-file' | 'choice' | 'mebibytes';
+/** What a setting is once it is read, by its kind. */
+interface ValueOfKind {
+  readonly text: string;
+  readonly 'secret-file': string;
+  /** One of `choices`. */
+  readonly choice: string;
+  /** Undefined: none is open. */
+  readonly port: number | undefined;
+  /** Milliseconds, more than none. */
+  readonly duration: number;
+  readonly flag: boolean;
+  readonly list: readonly string[];
+  readonly mebibytes: number;
+}
+
+export type SettingKind = keyof ValueOfKind;
 
 /** One setting of `serin run`: `--git-url`, `SERIN_GIT_URL` and `git-url:` in the file are the same thing. */
 export interface Setting {
@@ -36,15 +51,15 @@ const flaggerEnvironment: Readonly<Record<string, string>> = {
   'event-webhook': 'EVENT_WEBHOOK_URL',
 };
 
-const setting = <Name extends string>(
+const setting = <const Name extends string, const Kind extends SettingKind, const Choice extends string = string>(
   group: string,
   name: Name,
-  kind: SettingKind,
+  kind: Kind,
   fallback: string,
   help: string,
-  choices?: readonly string[],
+  choices?: readonly Choice[],
   bounds?: MebibyteBounds,
-): Setting & { readonly name: Name } => ({
+): Setting & { readonly name: Name; readonly kind: Kind; readonly choices?: readonly Choice[] } => ({
   group,
   name,
   kind,
@@ -267,8 +282,14 @@ export const settings = [
   ),
 ] as const satisfies readonly Setting[];
 
-export type SettingName = (typeof settings)[number]['name'];
-export type RawSettings = Readonly<Record<SettingName, string>>;
+type Known = (typeof settings)[number];
+export type SettingName = Known['name'];
+type ValueOf<One extends Known> = One['kind'] extends 'choice'
+  ? NonNullable<One['choices']>[number]
+  : ValueOfKind[One['kind']];
+
+/** Every setting as what it is: text, a number, a list, one of its choices. */
+export type Settings = { readonly [Name in SettingName]: ValueOf<Extract<Known, { readonly name: Name }>> };
 
 export const environmentName = (name: string): string => `SERIN_${name.toUpperCase().replaceAll('-', '_')}`;
 
@@ -279,8 +300,8 @@ export interface SettingSources {
   readonly file: Readonly<Record<string, string>>;
 }
 
-/** All settings as text, checked. Throws CONFIG_INVALID with every problem at once. */
-export function readSettings({ flags, environment, file }: SettingSources): RawSettings {
+/** All settings, checked. Throws CONFIG_INVALID with every problem at once. */
+export function readSettings({ flags, environment, file }: SettingSources): Settings {
   const problems: string[] = [];
   const known = new Set<string>(settings.map(({ name }) => name));
   for (const name of Object.keys(file))
@@ -289,17 +310,35 @@ export function readSettings({ flags, environment, file }: SettingSources): RawS
     const problem = unknownVariable(name, known);
     if (problem) problems.push(problem);
   }
-  const values: Record<string, string> = {};
-  for (const entry of settings as readonly Setting[]) {
-    const fromFlagger = entry.alias === undefined ? undefined : environment[entry.alias];
+  const values: Partial<Record<SettingName, Settings[SettingName]>> = {};
+  for (const entry of settings) {
+    const { alias }: Setting = entry;
+    const fromFlagger = alias === undefined ? undefined : environment[alias];
     const named = flags[entry.name] ?? environment[environmentName(entry.name)] ?? fromFlagger;
-    const value = named ?? file[entry.name] ?? entry.default;
-    const problem = problemOf(entry, value);
-    if (problem) problems.push(`--${entry.name} (${environmentName(entry.name)}): ${problem}`);
-    values[entry.name] = value;
+    const text = named ?? file[entry.name] ?? entry.default;
+    const read = readSetting(entry, text);
+    if ('problem' in read) problems.push(`--${entry.name} (${environmentName(entry.name)}): ${read.problem}`);
+    else values[entry.name] = read.value;
   }
   if (problems.length > 0) throw new AgentError('CONFIG_INVALID', problems.join('\n'));
-  return values as RawSettings;
+  return values as Settings;
+}
+
+/** What one setting says as it is written. */
+export function readSetting(
+  entry: Setting,
+  text: string,
+): { readonly value: Settings[SettingName] } | { readonly problem: string } {
+  const problem = problemOf(entry, text);
+  return problem === undefined ? { value: valueOf(entry.kind, text) as Settings[SettingName] } : { problem };
+}
+
+function valueOf(kind: SettingKind, text: string): ValueOfKind[SettingKind] {
+  if (kind === 'flag') return text === 'true';
+  if (kind === 'duration') return parseGoDuration(text) ?? 0;
+  if (kind === 'port') return text === '' ? undefined : Number(text);
+  if (kind === 'mebibytes') return Number(text);
+  return kind === 'list' ? listOf(text) : text;
 }
 
 function meant(name: string): string {
@@ -315,7 +354,10 @@ const ofTests = /^SERIN_TEST_/;
 function unknownVariable(variable: string, known: ReadonlySet<string>): string | undefined {
   if (!variable.startsWith('SERIN_') || ofService.test(variable) || ofTests.test(variable)) return undefined;
   const name = variable.slice('SERIN_'.length).toLowerCase().replaceAll('_', '-');
-  return known.has(name) ? undefined : `${variable} is set, which is no setting; run "serin run --help"`;
+  if (known.has(name)) return undefined;
+  const close = nearest(name, [...known]);
+  const hint = close === undefined ? '' : `did you mean ${environmentName(close)}? `;
+  return `${variable} is set, which is no setting; ${hint}run "serin run --help"`;
 }
 
 /** More is not stored in one pack. */

@@ -172,7 +172,9 @@ describe('starting', () => {
       SERIN_GIT_SERVICE_PORT_HTTP: '80',
     };
     const { code, stderr } = await start({}, { SERIN_METRIC_SERVER: 'http://prometheus', ...links });
-    expect(stderr).toBe('serin: SERIN_METRIC_SERVER is set, which is no setting; run "serin run --help"\n');
+    expect(stderr).toBe(
+      'serin: SERIN_METRIC_SERVER is set, which is no setting; did you mean SERIN_METRICS_SERVER? run "serin run --help"\n',
+    );
     expect(code).toBe(exitCodes.usage);
     expect((await start({}, links)).stderr).toMatch(/^serin: no cluster/);
   });
@@ -211,7 +213,7 @@ describe('a settings file', () => {
   it('is flat YAML with the names of the flags; lists may be lists', async () => {
     const file = await read('git-url: http://x/y\nprune: false\nport: 9090\nselector-labels: [app, name]\n');
     expect(file).toEqual({ 'git-url': 'http://x/y', prune: 'false', port: '9090', 'selector-labels': 'app,name' });
-    expect(readSettings({ flags: {}, environment: {}, file })['selector-labels']).toBe('app,name');
+    expect(readSettings({ flags: {}, environment: {}, file })['selector-labels']).toEqual(['app', 'name']);
   });
 
   it('may be empty', async () => {

@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { environmentName, listOf, readSettings, type Setting, settings } from '../../src/config/settings.ts';
+import {
+  environmentName,
+  listOf,
+  readSetting,
+  readSettings,
+  type Setting,
+  type SettingName,
+  settings,
+} from '../../src/config/settings.ts';
 import type { AgentError } from '../../src/lib/errors.ts';
 
 const none = { flags: {}, environment: {}, file: {} };
@@ -16,7 +24,8 @@ const messageOf = (sources: Parameters<typeof readSettings>[0]): string => {
 describe('the settings', () => {
   it('have defaults that are themselves allowed', () => {
     const values = readSettings(none);
-    for (const entry of settings as readonly Setting[]) expect(values).toHaveProperty([entry.name], entry.default);
+    for (const entry of settings as readonly Setting[])
+      expect({ value: values[entry.name as SettingName] }).toEqual(readSetting(entry, entry.default));
   });
 
   it('have names that are each used once, in every spelling', () => {
@@ -57,16 +66,16 @@ describe('the settings', () => {
   });
 
   it('may leave a port out where nothing listens by default', () => {
-    expect(readSettings({ ...none, flags: { 'gate-port': '8081' } })['gate-port']).toBe('8081');
+    expect(readSettings({ ...none, flags: { 'gate-port': '8081' } })['gate-port']).toBe(8081);
     expect(messageOf({ ...none, flags: { 'gate-port': 'any' } })).toMatch(/--gate-port .*no port number/);
     expect(messageOf({ ...none, flags: { port: '' } })).toMatch(/--port .*no port number/);
   });
 
   it('take a size as a whole number of MiB that can be stored', () => {
-    expect(readSettings(none)['git-max-download']).toBe('512');
+    expect(readSettings(none)['git-max-download']).toBe(512);
     expect(
       readSettings({ ...none, environment: { ...none.environment, SERIN_GIT_MAX_DOWNLOAD: '64' } })['git-max-download'],
-    ).toBe('64');
+    ).toBe(64);
     for (const wrong of ['0', '2001', '-1', '1.5', '64Mi', '1e3', ''])
       expect(messageOf({ ...none, flags: { 'git-max-download': wrong } })).toMatch(
         /--git-max-download .*is no whole number of MiB from 1 to 2000; write it without a unit/,
@@ -75,8 +84,8 @@ describe('the settings', () => {
 
   it('take the largest file and object in MiB, within what can be held and stored', () => {
     const { 'max-file-size': file, 'max-object-size': object } = readSettings(none);
-    expect([file, object]).toEqual(['16', '1.5']);
-    expect(readSettings({ ...none, file: { 'max-object-size': '0.25' } })['max-object-size']).toBe('0.25');
+    expect([file, object]).toEqual([16, 1.5]);
+    expect(readSettings({ ...none, file: { 'max-object-size': '0.25' } })['max-object-size']).toBe(0.25);
     for (const wrong of ['0', '-1', '65', '1e1', '16Mi', '0x10', '', ' 1', 'NaN', '1.', '.5'])
       expect(messageOf({ ...none, flags: { 'max-file-size': wrong } })).toMatch(
         /--max-file-size \(SERIN_MAX_FILE_SIZE\): ".*" is no number of MiB from 0.1 to 64; write it without a unit/,
@@ -88,7 +97,7 @@ describe('the settings', () => {
 
   it('may be emptied by a source that comes first', () => {
     const sources = { ...none, flags: { 'selector-labels': '' } };
-    expect(readSettings(sources)['selector-labels']).toBe('');
+    expect(readSettings(sources)['selector-labels']).toEqual([]);
   });
 
   it.each([
@@ -105,6 +114,21 @@ describe('the settings', () => {
     const text = messageOf({ ...none, flags: { [name]: value } });
     expect(text).toMatch(message);
     expect(text).toContain(`--${name} (${environmentName(name)})`);
+  });
+
+  it('are what they mean: times in milliseconds, numbers, lists, and true or false', () => {
+    const flags = { 'git-poll-interval': '1m30s', suspend: 'true', 'selector-labels': 'app, name', port: '0' };
+    const values = readSettings({ ...none, flags });
+    expect(values['git-poll-interval']).toBe(90_000);
+    expect(values.suspend).toBe(true);
+    expect(values['selector-labels']).toEqual(['app', 'name']);
+    expect(values.port).toBe(0);
+    expect(values['gate-port']).toBeUndefined();
+  });
+
+  it('are suggested where somebody has misspelt one, in the environment as in the file', () => {
+    expect(messageOf({ ...none, environment: { SERIN_GIT_BRANHC: 'x' } })).toContain('did you mean SERIN_GIT_BRANCH?');
+    expect(messageOf({ ...none, file: { 'git-branhc': 'x' } })).toContain('did you mean git-branch?');
   });
 
   it('name every problem at once, also what the file sets and nobody knows', () => {
