@@ -16,6 +16,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   metrics: ['lib', 'manifest', 'canary'],
   analysis: ['lib', 'manifest', 'canary', 'metrics'],
   notifiers: ['lib', 'manifest', 'canary'],
+  images: ['lib', 'manifest'],
   render: ['lib', 'manifest'],
   release: ['lib', 'manifest', 'canary', 'render', 'git/repo.ts'],
   sync: ['lib', 'manifest', 'canary', 'cluster/cluster.ts'],
@@ -49,7 +50,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   'fast-json-patch': ['agent', 'cluster', 'sandbox'],
   '@kubernetes/client-node': ['cluster'],
   'node-cron': ['agent'],
-  semver: ['release', 'sandbox'],
+  semver: ['images', 'release', 'sandbox'],
   'node-diff3': ['manifest', 'release'],
   'prom-client': ['agent', 'server'],
   commander: ['cli'],
@@ -57,7 +58,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Data in, data out: no waiting, no clock, no chance, no machine. */
-const pure = ['canary', 'routers', 'manifest'];
+const pure = ['canary', 'routers', 'manifest', 'images'];
 const impure =
   /\bawait\b|\basync\b|Date\.now|new Date\(\)|Math\.random|setTimeout|setInterval|process\.|from 'node:(?!util')/;
 
