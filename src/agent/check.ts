@@ -6,11 +6,12 @@ import { parseCanary, warningsOf } from '../canary/parse.ts';
 import { targetWarnings } from '../canary/target-warnings.ts';
 import type { CanarySpec } from '../canary/types.ts';
 import { surroundingsOf } from './surroundings.ts';
-import { AgentError } from '../lib/errors.ts';
+import { AgentError, saidOf } from '../lib/errors.ts';
 import { perObject } from '../lib/memo.ts';
 import { nearest } from '../lib/nearest.ts';
 import { atOnce } from '../lib/turns.ts';
 import { createLineFinder } from '../manifest/locate.ts';
+import { nameOf } from '../manifest/identity.ts';
 import {
   type KubeObject,
   type Manifest,
@@ -100,6 +101,7 @@ export function* checking(
         path,
         line: lineOf(manifest.origin, field) ?? line,
         message: `${kind} ${namespacedName(metadata)} ${field}: ${message}`,
+        place: { object: nameOf(refOf(manifest.object)), field },
         ...(hint === undefined ? {} : { hint }),
         ...(canary === undefined ? {} : { canary }),
       });
@@ -215,8 +217,7 @@ function routesOf(spec: CanarySpec, objectOf: (ref: ObjectRef) => KubeObject | u
     return [];
   } catch (error) {
     if (!(error instanceof AgentError) || error.code !== 'CANARY_INVALID') throw error;
-    const said = error.message.replace(`Canary ${spec.name}.${spec.namespace}: `, '');
-    const [, field = 'spec', message = said] = /^(spec[.\w]*): (.*)$/s.exec(said) ?? [];
+    const { field, message } = saidOf(error);
     return [{ field, message }];
   }
 }

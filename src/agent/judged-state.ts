@@ -1,3 +1,4 @@
+import type { Changes } from '../canary/changes.ts';
 import { mayAllSame } from '../canary/secret-checksums.ts';
 import type { CanaryStatus } from '../canary/types.ts';
 import { keep } from '../release/outbox.ts';
@@ -22,14 +23,14 @@ export function isOf(
 export function followed(
   before: ReleaseRecord | undefined,
   release: Omit<ReleaseRecord, 'supersedes'>,
-  changes: readonly string[] | undefined,
+  changes: Changes | undefined,
 ): ReleaseRecord {
   const isReplaced = before !== undefined && before.outcome === undefined;
   return {
     ...release,
     supersedes: isReplaced ? [...before.supersedes, before.id] : [],
     ...(isReplaced ? { supersededAt: { ...before.supersededAt, [before.id]: before.revision } } : {}),
-    ...(changes ? { changes } : {}),
+    ...(changes ? { changes: changes.names, ...(changes.isOfConfigs ? {} : { changesTemplate: true as const }) } : {}),
     ...(before ? keep(before) : {}),
   };
 }
@@ -45,7 +46,7 @@ export function ended(record: ReleaseRecord, outcome: RecordedOutcome) {
 
 /** As it is handed over to whom writes to Git. Undefined: it has not ended. */
 export function outcomeOf(app: AppId, release: ReleaseRecord): Outcome | undefined {
-  const { id, base, startedAtMs, supersedes, supersededAt, changes, outcome } = release;
+  const { id, base, startedAtMs, supersedes, supersededAt, changes, changesTemplate, outcome } = release;
   if (!outcome) return undefined;
   const { verdict, atMs, state, evidence, failedCheck, strategy, takenBackAt } = outcome;
   return {
@@ -61,6 +62,7 @@ export function outcomeOf(app: AppId, release: ReleaseRecord): Outcome | undefin
     ...(failedCheck ? { failedCheck } : {}),
     ...(supersededAt ? { supersededAt } : {}),
     ...(changes ? { changes } : {}),
+    ...(changesTemplate ? { changesTemplate } : {}),
     ...(strategy ? { strategy } : {}),
     ...(takenBackAt ? { takenBackAt } : {}),
   };

@@ -7,19 +7,26 @@ import { targets } from './targets/registry.ts';
 /** More than these are told as a number. */
 const limit = 20;
 
+export interface Changes {
+  readonly names: readonly string[];
+  /** Nothing else than ConfigMaps and Secrets, and images. */
+  readonly isOfConfigs: boolean;
+}
+
 /**
  * What a release changes beside its images, by name and never by value: `env LOG_LEVEL`, `ConfigMap web (colour, size)`, `resources`.
  * In the order in which a reader of the manifests finds them.
  */
-export function changesBetween(before: App, after: App): readonly string[] {
+export function changesBetween(before: App, after: App): Changes {
   const judged = ({ target, targetKind }: App): Json => jsonOf(target && targets[targetKind].judged(target.object));
   const [old, now] = [judged(before), judged(after)];
-  const found =
-    after.targetKind === 'Service'
-      ? changedMembers(old, now).map((name) => `spec.${name}`)
-      : [...templateChanges(podTemplateOf(old), podTemplateOf(now)), ...configChanges(before, after)];
-  const all = [...new Set(found)];
-  return all.length <= limit ? all : [...all.slice(0, limit), `${all.length - limit} more`];
+  const isService = after.targetKind === 'Service';
+  const ofTemplate = isService
+    ? changedMembers(old, now).map((name) => `spec.${name}`)
+    : templateChanges(podTemplateOf(old), podTemplateOf(now));
+  const all = [...new Set([...ofTemplate, ...(isService ? [] : configChanges(before, after))])];
+  const names = all.length <= limit ? all : [...all.slice(0, limit), `${all.length - limit} more`];
+  return { names, isOfConfigs: ofTemplate.length === 0 };
 }
 
 /** Knative keeps its template under another name of the same shape. */

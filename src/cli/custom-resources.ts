@@ -43,15 +43,14 @@ export function checkCustomResources(
   });
 }
 
-/** Fields that errors speak of, by the name of their object: `Canary test/podinfo spec.provider: …`. */
+/** Fields that errors speak of, by the name of their object. */
 function fieldsOf(problems: readonly Problem[]): ReadonlyMap<string, readonly string[]> {
   const found = new Map<string, string[]>();
-  for (const { severity, message } of problems) {
-    const [, name, field] = /^(\S+ \S+) ([^\s:]+):/.exec(message) ?? [];
-    if (severity !== 'error' || name === undefined || field === undefined) continue;
-    const fields = found.get(name);
-    if (fields) fields.push(field);
-    else found.set(name, [field]);
+  for (const { severity, place } of problems) {
+    if (severity !== 'error' || place === undefined) continue;
+    const fields = found.get(place.object);
+    if (fields) fields.push(place.field);
+    else found.set(place.object, [place.field]);
   }
   return found;
 }

@@ -1,4 +1,5 @@
 import type { Operation } from 'fast-json-patch';
+import type { AgentError } from '../lib/errors.ts';
 import type { KubeObject, ObjectRef } from '../manifest/types.ts';
 
 /** A kind as users write it, and what discovery says of it. */
@@ -118,6 +119,15 @@ export type Change =
   | { readonly kind: 'added' | 'modified'; readonly object: KubeObject; readonly previous?: KubeObject }
   | { readonly kind: 'deleted'; readonly object: KubeObject };
 
+/**
+ * What the API server gave as reason, without names and values, which it quotes: they are others', and may be words that are looked for. Where
+ * it was not asked, the whole message.
+ */
+export function serverReason({ message, details }: AgentError): string {
+  const { serverSaid } = details;
+  return (typeof serverSaid === 'string' ? serverSaid : message).slice(0, 20_000).replaceAll(/"[^"\n]*"/g, '""');
+}
+
 /** A live, cached view of one kind. */
 export interface Reflection {
   /** Resolves after the first complete list. */
@@ -127,6 +137,8 @@ export interface Reflection {
   readonly lastContactMs: number;
   /** Why it is not in contact now; undefined while all is well. */
   readonly trouble: string | undefined;
+  /** The server refuses to let this kind be read: the right is missing. */
+  readonly isForbidden: boolean;
   get(namespace: string | undefined, name: string): KubeObject | undefined;
   list(namespace?: string): readonly KubeObject[];
   /** Called for each change, also those found by a new list. The returned function unsubscribes. */

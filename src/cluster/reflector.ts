@@ -36,13 +36,18 @@ interface WatchLine {
 
 class Expired extends Error {}
 class Busy extends Error {
+  readonly status: number;
   readonly waitMs: number;
-  constructor(message: string, waitMs: number) {
-    super(message);
+  constructor(status: number, waitMs: number) {
+    super(`the watch was answered with ${status}`);
+    this.status = status;
     this.waitMs = waitMs;
   }
 }
 
+/** Of the answer that an error tells of. Undefined: there was none. */
+const statusOf = (error: unknown): unknown =>
+  error instanceof Busy ? error.status : error instanceof AgentError ? error.details['status'] : undefined;
 /** A list whose later pages the server has forgotten. */
 const isExpired = (error: unknown): boolean => error instanceof AgentError && error.details['status'] === 410;
 
@@ -76,6 +81,7 @@ export function startReflector(
   let resourceVersion: string | undefined;
   let lastContactMs = 0;
   let trouble: string | undefined;
+  let isForbidden = false;
   let isSynced = false;
   let markSynced: () => void = () => undefined;
   const synced = new Promise<void>((resolve) => {
@@ -198,10 +204,7 @@ export function startReflector(
         if (response.statusCode === 404) deps.forget(kind);
         if (response.statusCode === 410 || response.statusCode === 404) throw new Expired(String(response.statusCode));
         const retryAfterSeconds = Number(response.headers['retry-after'] ?? 0);
-        throw new Busy(
-          `the watch was answered with ${response.statusCode}`,
-          (Number.isFinite(retryAfterSeconds) ? retryAfterSeconds : 0) * 1000,
-        );
+        throw new Busy(response.statusCode, (Number.isFinite(retryAfterSeconds) ? retryAfterSeconds : 0) * 1000);
       }
       trouble = undefined;
       lastContactMs = clock.now();
@@ -261,6 +264,7 @@ export function startReflector(
           log.debug({ kind: kind.kind }, 'the watch is too old, listing again');
         } else {
           trouble = causeOf(error);
+          isForbidden = statusOf(error) === 403;
           if (error instanceof Busy) waitMs = Math.max(waitMs, error.waitMs);
           const level = failures > 3 ? 'warn' : 'debug';
           log[level]({ kind: kind.kind, reason: trouble, retryInMs: waitMs }, 'the watch was interrupted');
@@ -283,6 +287,9 @@ export function startReflector(
     },
     get trouble() {
       return trouble;
+    },
+    get isForbidden() {
+      return trouble !== undefined && isForbidden;
     },
     get: (namespace, name) => places.get(namespace ?? '')?.get(name),
     list: (namespace) => {

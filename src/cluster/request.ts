@@ -159,7 +159,7 @@ export function failureOf({ what }: ApiRequest, status: number, body: unknown): 
   const said = body as { message?: string; reason?: string } | undefined;
   const message =
     (typeof said === 'object' && said?.message) || (typeof body === 'string' ? body.slice(0, 200) : `status ${status}`);
-  const details = { status, reason: (typeof said === 'object' && said?.reason) || '' };
+  const details = { status, reason: (typeof said === 'object' && said?.reason) || '', serverSaid: message };
   if (status === 409 && details.reason !== 'AlreadyExists')
     return new AgentError('CLUSTER_CONFLICT', `${what}: ${message}`, { details });
   const isFinal = status === 500 && finalMessage.test(message);

@@ -69,6 +69,8 @@ export const defaultGitLimits: GitLimits = {
   maxFileBytes: 16 * 1024 * 1024,
 };
 
+/** The server does not give a commit by this id, whether it has it or not. */
+const isNotGiven = (error: unknown): boolean => error instanceof AgentError && error.details['isNotGiven'] === true;
 const TIPS_REMEMBERED = 50;
 /** How far history is filled in when several commits came between two polls. */
 const HISTORY_DEPTH = 20;
@@ -233,7 +235,7 @@ class MirroredRepo implements GitRepo {
       await this.#upload.fetch({ wants: [commit], haves: tips, shallow, depth: 1 }, signal);
       return true;
     } catch (error) {
-      if (isCommitGone(error) || (error instanceof AgentError && /\bnot valid\b/.test(error.message))) return false;
+      if (isCommitGone(error) || isNotGiven(error)) return false;
       throw error;
     }
   }
@@ -242,7 +244,7 @@ class MirroredRepo implements GitRepo {
   async #isOnlyBelowTip(revision: Revision, error: unknown, signal: AbortSignal): Promise<boolean> {
     if (!(error instanceof AgentError) || signal.aborted || revision === this.#polled) return false;
     if (error.code !== 'GIT_NOT_FOUND' && error.code !== 'GIT_PROTOCOL') return false;
-    return !(await this.#upload.givesAnyCommit(signal)) || /\bnot valid\b/.test(error.message);
+    return !(await this.#upload.givesAnyCommit(signal)) || isNotGiven(error);
   }
 
   /** Hosts that give branch tips only give the commits below one by depth. */

@@ -75,7 +75,11 @@ export const malformed = (what: string): AgentError =>
 function refusal(text: string): AgentError {
   const missing = /not our ref|not found|does not (appear|exist)/i.test(text);
   // A repository that cannot be seen at the moment is another thing than a commit that nobody has.
-  const details = /not our ref/i.test(text) ? { missing: 'commit' } : {};
+  const details = /not our ref/i.test(text)
+    ? { missing: 'commit' }
+    : /\bnot valid\b/.test(text)
+      ? { isNotGiven: true }
+      : {};
   return new AgentError(missing ? 'GIT_NOT_FOUND' : 'GIT_PROTOCOL', `the Git server says: ${text.slice(0, 500)}`, {
     details,
   });

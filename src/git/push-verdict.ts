@@ -4,7 +4,8 @@ import type { Refusal } from './wire.ts';
 /** What a push request came to. `done`: all its updates stand. The others as in PushResult. */
 export type PushVerdict =
   | { readonly kind: 'done' }
-  | { readonly kind: 'raced' | 'refused' | 'unknown' | 'busy'; readonly reason: string };
+  | { readonly kind: 'refused'; readonly reason: string; readonly lacksObjects?: true }
+  | { readonly kind: 'raced' | 'unknown' | 'busy'; readonly reason: string };
 
 /**
  * Git's own words when a ref does not have the expected old value any more, from receive-pack and from the ref backends
@@ -25,6 +26,9 @@ const RACES: readonly RegExp[] = [
 
 /** Said about the other refs of an atomic push; the reason stands at another ref. */
 const FOLLOWS: readonly RegExp[] = [/^atomic (push failure|transaction failed)/, /^transaction failed/];
+
+/** Said of a ref to a commit that the server does not have. */
+const LACK = /^missing necessary objects/;
 
 /** The one place that decides which failures of a push are races, which are final and which are unknown. */
 export function judgePush(answer: PushAnswer, updates: readonly RefUpdate[]): PushVerdict {
@@ -49,7 +53,9 @@ export function judgePush(answer: PushAnswer, updates: readonly RefUpdate[]): Pu
       // Some refs stand and others do not: only without `atomic`, and only a look at the server tells.
       if (failed.length < updates.length) return { kind: 'unknown', reason };
       const raced = reasons.every(({ status }) => RACES.some((pattern) => pattern.test(status)));
-      return { kind: raced ? 'raced' : 'refused', reason };
+      if (raced) return { kind: 'raced', reason };
+      const lacksObjects = first?.ref.startsWith('refs/tags/') && LACK.test(first.status);
+      return { kind: 'refused', reason, ...(lacksObjects ? { lacksObjects } : {}) };
     }
   }
 }

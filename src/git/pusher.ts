@@ -217,8 +217,9 @@ function settle(verdict: PushVerdict, landed: PushResult): PushResult {
       return landed;
     case 'busy':
       throw new AgentError('GIT_UNREACHABLE', `the Git server takes no push at the moment: ${verdict.reason}`);
-    case 'raced':
     case 'refused':
+      return verdict;
+    case 'raced':
     case 'unknown':
       return { kind: verdict.kind, reason: verdict.reason };
   }

@@ -84,7 +84,8 @@ export type PushResult =
   | { readonly kind: 'landed'; readonly tip: Revision; readonly commits: readonly Revision[] }
   /** `tip`: where the server says that the branch is; it may have moved on since. */
   | { readonly kind: 'raced'; readonly reason: string; readonly tip?: Revision }
-  | { readonly kind: 'refused'; readonly reason: string }
+  /** `lacksObjects`: the server does not have the commit of a tag. Absent: it refuses for another reason. */
+  | { readonly kind: 'refused'; readonly reason: string; readonly lacksObjects?: true }
   | { readonly kind: 'stuck'; readonly reason: string }
   | { readonly kind: 'unknown'; readonly reason: string };
 

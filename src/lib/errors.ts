@@ -36,6 +36,24 @@ export class AgentError extends Error {
   }
 }
 
+/** What an error says of a field, for who shows name and place by himself. */
+export interface Said {
+  /** `spec` where it is about no single field. */
+  readonly field: string;
+  readonly message: string;
+}
+
+/** An error about a field of an object; `text` is the whole message. */
+export function fieldError(code: ErrorCode, text: string, { field, message }: Said): AgentError {
+  return new AgentError(code, text, { details: { field, said: message } });
+}
+
+/** The field that an error is about, and what it says of it; the whole message where it names none. */
+export function saidOf({ message, details }: AgentError): Said {
+  const { field, said } = details;
+  return { field: typeof field === 'string' ? field : 'spec', message: typeof said === 'string' ? said : message };
+}
+
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -5,7 +5,7 @@ import type { LookupFunction } from 'node:net';
 import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici';
 import { type AddressRefusal, type AddressRules, addressCheck, hostRefusal } from './addresses.ts';
 import { type Http, type HttpRequest, type HttpResponse, LastingHttpFailure, TargetRefused } from './http.ts';
-import { roundTrip } from './round-trip.ts';
+import { Late, roundTrip } from './round-trip.ts';
 
 export interface HttpOptions {
   /** The values of HTTP_PROXY, HTTPS_PROXY and NO_PROXY; absent: no proxy. */
@@ -191,7 +191,7 @@ async function exchange(
     return { ...answer, headers: flatten(answer.headers) };
   } catch (cause) {
     if (signal.aborted) throw signal.reason;
-    if (cause instanceof Error && cause.message === late) throw cause;
+    if (cause instanceof Late) throw cause;
     const refusal = causesOf(cause).find((error) => error instanceof TargetRefused);
     if (refusal) throw refusal;
     throw isLasting(cause) ? new LastingHttpFailure(explain(cause), { cause }) : new Error(explain(cause), { cause });

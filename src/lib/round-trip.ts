@@ -11,11 +11,16 @@ export interface Exchange {
   readonly headers: Readonly<Record<string, string>>;
   /** Absent: none. */
   readonly body?: string | undefined;
-  /** Until the last byte of the answer; what takes longer is rejected with `late`. */
+  /** Until the last byte of the answer; what takes longer is rejected as Late with this message. */
   readonly timeoutMs: number;
   readonly late: string;
   /** Longer bodies are cut here. Absent: they are not. */
   readonly maxBytes?: number;
+}
+
+/** The answer was not complete in time. */
+export class Late extends Error {
+  override readonly name = 'Late';
 }
 
 export interface Answer {
@@ -53,7 +58,7 @@ export function roundTrip(dispatcher: Dispatcher, exchange: Exchange, signal: Ab
       settle();
       if (answer) resolve({ ...answer, body: content.text() });
     };
-    const timer = setTimeout(() => stop(new Error(late)), timeoutMs);
+    const timer = setTimeout(() => stop(new Late(late)), timeoutMs);
     signal.addEventListener('abort', onAbort);
     try {
       dispatcher.dispatch(

@@ -68,6 +68,8 @@ export interface Problem {
   readonly message: string;
   /** What to do about it; absent where the message says it. */
   readonly hint?: string;
+  /** The field that it is about, of the object of this name. Absent: no field. */
+  readonly place?: { readonly object: string; readonly field: string };
   /** The Canary that does something else than meant because of it, and whose events tell of it too. Absent: none. */
   readonly canary?: { readonly namespace: string; readonly name: string };
 }

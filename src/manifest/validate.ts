@@ -81,6 +81,7 @@ function problemOf(
     path: origin.path,
     line: lineOf?.(origin, field) ?? origin.line,
     message: `${nameOf(refOf(object))} ${field}: ${message}`.slice(0, longestMessage),
+    place: { object: nameOf(refOf(object)), field },
     ...(hint === undefined ? {} : { hint }),
   };
 }

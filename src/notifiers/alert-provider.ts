@@ -1,5 +1,5 @@
 import { jsonOf, textOf } from '../canary/json.ts';
-import { AgentError } from '../lib/errors.ts';
+import { type AgentError, fieldError } from '../lib/errors.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import type { Notifier } from './notifier.ts';
 import { isNotifier, notifiers } from './registry.ts';
@@ -25,11 +25,9 @@ export function parseAlertProvider(object: KubeObject): AlertProvider {
   const type = textOf(spec['type']) ?? '';
   if (!isNotifier(type)) {
     const known = Object.keys(notifiers).join(', ');
-    throw invalid(
-      type === ''
-        ? `spec.type is missing; it is one of ${known}`
-        : `spec.type: notifier ${type} is not supported in this release; use one of ${known}`,
-    );
+    throw type === ''
+      ? invalid('spec.type', `is missing; it is one of ${known}`)
+      : invalid('spec.type', `notifier ${type} is not supported in this release; use one of ${known}`, ': ');
   }
   const address = textOf(spec['address']);
   const secretName = textOf(jsonOf(spec['secretRef'])['name']);
@@ -47,10 +45,10 @@ export function parseAlertProvider(object: KubeObject): AlertProvider {
 
 /** Throws CANARY_INVALID. The URL itself is never part of the text: it is a secret. */
 export function checkUrl(field: string, value: string | undefined): asserts value is string {
-  if (value === undefined) throw invalid(`${field} is missing`);
-  if (!/^https?:\/\//i.test(value) || !URL.canParse(value)) throw invalid(`${field} is no http or https URL`);
+  if (value === undefined) throw invalid(field, 'is missing');
+  if (!/^https?:\/\//i.test(value) || !URL.canParse(value)) throw invalid(field, 'is no http or https URL');
 }
 
-function invalid(message: string): AgentError {
-  return new AgentError('CANARY_INVALID', message);
+function invalid(field: string, message: string, between = ' '): AgentError {
+  return fieldError('CANARY_INVALID', `${field}${between}${message}`, { field, message });
 }

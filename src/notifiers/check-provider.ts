@@ -1,5 +1,5 @@
 import { textOf, jsonOf } from '../canary/json.ts';
-import { AgentError } from '../lib/errors.ts';
+import { AgentError, saidOf } from '../lib/errors.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { parseAlertProvider } from './alert-provider.ts';
 
@@ -19,7 +19,6 @@ export function alertProviderProblems(
     return [];
   } catch (error) {
     if (!(error instanceof AgentError)) throw error;
-    const [, field = 'spec', message = error.message] = /^(spec\.\w+):? (.*)$/.exec(error.message) ?? [];
-    return [{ field, message, severity: 'error' }];
+    return [{ ...saidOf(error), severity: 'error' }];
   }
 }

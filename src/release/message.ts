@@ -45,7 +45,7 @@ export function adoptionMessage(outcomes: readonly Outcome[], settings: MessageS
     trailer('Verdict', 'adopted'),
     ...common(settings),
   ];
-  return [adoptionSubject(names), body, trailers.join('\n')].join('\n\n').concat('\n');
+  return [adoptionSubject(names), body, trailers.flat().join('\n')].join('\n\n').concat('\n');
 }
 
 /** An app is no longer in Git. `by` is the commit that says so. */
@@ -57,9 +57,14 @@ export function closingMessage({ app, releaseId, state }: Outcome, settings: Mes
     'The app is no longer in Git; its ledger is closed. What was promoted last stays in it.',
     `Removed at ${shown(at ?? state.revision, by)}.`,
   ];
-  const trailers = [trailer('Release', name), trailer('Verdict', 'removed'), trailer('Revision', state.revision)];
+  const trailers = [
+    trailer('Release', name),
+    trailer('Verdict', 'removed'),
+    trailer('Revision', state.revision),
+    ...common(settings),
+  ];
   const subject = oneLine(`close ${name}: removed from Git${by ? ` by ${by.author}` : ''}`, 72);
-  return [subject, body.join('\n'), [...trailers, ...common(settings)].join('\n')].join('\n\n').concat('\n');
+  return [subject, body.join('\n'), trailers.flat().join('\n')].join('\n\n').concat('\n');
 }
 
 function bodyOf(outcome: Outcome, context: MessageContext): string {
@@ -197,14 +202,18 @@ function trailersOf(outcome: Outcome, context: MessageContext): string {
     ...supersedes.map((id) => trailer('Supersedes', id)),
     ...common(context),
   ];
-  return lines.filter((line) => !line.endsWith(': ')).join('\n');
+  return lines.flat().join('\n');
 }
 
-function common({ cluster, agentVersion }: MessageSettings): string[] {
-  return [...(cluster.trim() === '' ? [] : [trailer('Cluster', cluster)]), trailer('Agent', `serin/${agentVersion}`)];
+function common({ cluster, agentVersion }: MessageSettings): readonly (readonly string[])[] {
+  return [trailer('Cluster', cluster), trailer('Agent', `serin/${agentVersion}`)];
 }
 
-const trailer = (key: string, value: string): string => `${key}: ${oneLine(value, 500)}`;
+/** None where there is nothing to say. */
+function trailer(key: string, value: string): readonly string[] {
+  const text = oneLine(value, 500);
+  return text === '' ? [] : [`${key}: ${text}`];
+}
 
 const imagesText = (images: Readonly<Record<string, string>>): string =>
   Object.entries(images)

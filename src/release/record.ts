@@ -95,6 +95,7 @@ function recordOf(value: unknown, isWhole: boolean): ReleaseRecord | undefined {
   const {
     supersededAt,
     changes,
+    changesTemplate,
     judged,
     images,
     dropped: _dropped,
@@ -109,6 +110,7 @@ function recordOf(value: unknown, isWhole: boolean): ReleaseRecord | undefined {
     ...(areTextsByName(images) ? { images } : {}),
     ...(areTextsByName(supersededAt) ? { supersededAt } : {}),
     ...(areTexts(changes) ? { changes } : {}),
+    ...(changesTemplate === true ? { changesTemplate } : {}),
     startedAtMs: typeof startedAtMs === 'number' ? startedAtMs : 0,
     supersedes: supersedes.map(String),
     ...(looks ? { evidence: looks } : {}),

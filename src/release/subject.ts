@@ -94,7 +94,10 @@ function shortVersion(version: string, max: number): string {
 }
 
 /** What is new, in a few words: the tags of the changed images, else what else has changed. */
-function versionOf({ state, changes = [] }: Outcome, { previousImages, previousConfigs }: SubjectContext): string {
+function versionOf(
+  { state, changes = [], changesTemplate }: Outcome,
+  { previousImages, previousConfigs }: SubjectContext,
+): string {
   const changed = Object.entries(state.images).filter(([container, image]) => own(previousImages, container) !== image);
   const versions = changed.map(
     ([container, image]) => [container, versionIn(image, own(previousImages, container))] as const,
@@ -110,9 +113,8 @@ function versionOf({ state, changes = [] }: Outcome, { previousImages, previousC
   const image = Object.values(state.images)[0];
   const tag = image === undefined ? '' : tagOf(image);
   const [change] = changes;
-  const isOfConfigs = changes.every((one) => /^(?:ConfigMap|Secret) /.test(one));
   const configs = changedKeys(state.configs, previousConfigs);
-  if (configs.length > 0 && isOfConfigs)
+  if (configs.length > 0 && !changesTemplate)
     return `(${configs.map((key) => key.replace('configmap/', 'ConfigMap ').replace('secret/', 'Secret ')).join(', ')})`;
   const what =
     change === undefined ? 'pod template' : `${change}${changes.length > 1 ? ` and ${changes.length - 1} more` : ''}`;

@@ -42,6 +42,8 @@ export interface ReleaseRecord {
   readonly supersededAt?: Readonly<Record<string, Revision>>;
   /** What it changes beside images, by name (see canary/changes.ts). Absent: not known. */
   readonly changes?: readonly string[];
+  /** Something of the pod template is among them. Absent: nothing, or not known. */
+  readonly changesTemplate?: true;
   /** What was found so far, written down whenever a check failed. Absent: nothing failed yet, or the outcome has it all. */
   readonly evidence?: readonly Evidence[];
   readonly outcome?: RecordedOutcome;
@@ -87,5 +89,6 @@ export interface Outcome {
   readonly supersedes: readonly string[];
   readonly supersededAt?: Readonly<Record<string, Revision>>;
   readonly changes?: readonly string[];
+  readonly changesTemplate?: true;
   readonly strategy?: ReleaseStrategy;
 }

@@ -57,8 +57,6 @@ export interface WriterDeps {
 const gatherMs = 250;
 /** The pause after a lost race in which nothing new was built on. None while the tip moves: each race is another's turn taken then. */
 const raceBackoff = { baseMs: 25, capMs: 200 };
-/** What Git says of a tag whose commit it does not have: somebody rewrote history. */
-const isCommitGone = /^refs\/tags\/\S+ missing necessary objects/;
 /** After so many lost races it is told. */
 const toldAfterRaces = 10;
 /** What is asked of the server's tags is asked again after so long, also between races. A push finds out itself which tags are there. */
@@ -208,7 +206,8 @@ export function createOutcomeWriter({
       return blocked.some(({ isPassing }) => isPassing) ? outageWaitMs() : 0;
     const result = await push(draft, tip, draft.tags, signal);
     const [outcome] = outcomes;
-    if (outcome && outcomes.length === 1 && result.kind === 'refused' && isCommitGone.test(result.reason)) {
+    // Somebody rewrote history.
+    if (outcome && outcomes.length === 1 && result.kind === 'refused' && result.lacksObjects) {
       log.warn({ revision: outcome.state.revision }, 'what was promoted is not in Git any more and gets no tag');
       if (draft.commits.length > 0) return settle(await push(draft, tip, [], signal), draft, tip);
       for (const { number } of draft.lateTags) written(outcome, tip, number);

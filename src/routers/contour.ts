@@ -131,10 +131,10 @@ function usersOf(spec: CanarySpec, match: readonly unknown[], paths: readonly Js
         queryParameter: { name, ...queryMatch(value) },
       })),
     ];
-    if (conditions.length === 0) throw invalid(spec, 'spec.analysis.match: Contour needs headers or queryParams');
+    if (conditions.length === 0) throw invalid(spec, 'Contour needs headers or queryParams', 'spec.analysis.match');
     return conditions;
   });
-  if (groups.length === 0) throw invalid(spec, 'spec.analysis.match: Contour needs headers or queryParams');
+  if (groups.length === 0) throw invalid(spec, 'Contour needs headers or queryParams', 'spec.analysis.match');
   return groups.flatMap(([first, ...rest]) => paths.map((path) => [{ ...path, ...first }, ...rest]));
 }
 

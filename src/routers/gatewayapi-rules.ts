@@ -15,7 +15,7 @@ export function serviceMatches(spec: CanarySpec): readonly Json[] {
 export function analysisMatches(spec: CanarySpec, match: readonly unknown[]): readonly Json[] {
   const mapped = match.flatMap((item) => mapMatch(spec, 'spec.analysis.match', jsonOf(item)));
   // Nothing left would send everybody to the canary.
-  if (mapped.length === 0) throw invalid(spec, 'spec.analysis.match: Gateway API needs headers or queryParams');
+  if (mapped.length === 0) throw invalid(spec, 'Gateway API needs headers or queryParams', 'spec.analysis.match');
   return mapped.flatMap(({ headers, queryParams }) =>
     serviceMatches(spec).map((base) => ({
       ...base,
@@ -54,7 +54,7 @@ function mapMatch(spec: CanarySpec, field: string, match: Json): readonly Json[]
   if (queryParams.length > 0) mapped['queryParams'] = queryParams;
   if (method !== undefined) {
     const { exact } = jsonOf(method) as { exact?: unknown };
-    if (typeof exact !== 'string') throw invalid(spec, `${field}.method: Gateway API matches exact methods only`);
+    if (typeof exact !== 'string') throw invalid(spec, 'Gateway API matches exact methods only', `${field}.method`);
     mapped['method'] = exact;
   }
   return Object.keys(mapped).length > 0 ? [mapped] : [];
@@ -72,7 +72,7 @@ function stringMatch(spec: CanarySpec, field: string, matcher: unknown, prefixTy
   if (typeof regex === 'string') return { type: 'RegularExpression', value: regex };
   if (typeof exact === 'string') return { type: 'Exact', value: exact };
   if (typeof prefix === 'string' && prefixType !== undefined) return { type: prefixType, value: prefix };
-  throw invalid(spec, `${field}: Gateway API knows exact${prefixType ? ', prefix' : ''} and regex here`);
+  throw invalid(spec, `Gateway API knows exact${prefixType ? ', prefix' : ''} and regex here`, field);
 }
 
 /** The rule's filters, in Flagger's order. */

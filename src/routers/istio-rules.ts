@@ -101,7 +101,7 @@ function usersOf(spec: CanarySpec, match: readonly unknown[]): readonly Json[] {
   });
   const isNobody = users.length === 0 || users.some(isEverybody);
   // An empty match would send everybody to the canary.
-  if (isNobody) throw invalid(spec, 'spec.analysis.match: Istio needs headers, queryParams or sourceLabels');
+  if (isNobody) throw invalid(spec, 'Istio needs headers, queryParams or sourceLabels', 'spec.analysis.match');
   return users;
 }
 

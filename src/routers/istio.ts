@@ -124,7 +124,7 @@ function reach(spec: CanarySpec): Json {
   const [named, entered] = [textsOf(hosts), textsOf(gateways)];
   if (delegation === true) {
     if (named.length > 0 || entered.length > 0)
-      throw invalid(spec, 'spec.service.delegation: VirtualService hosts and gateways must be empty with it');
+      throw invalid(spec, 'VirtualService hosts and gateways must be empty with it', 'spec.service.delegation');
     return { hosts: [] };
   }
   const isNamed = named.includes(spec.service.name) || named.includes('*');

@@ -69,7 +69,7 @@ export const nginx: Router = {
 };
 
 function ingressName(spec: CanarySpec): string {
-  if (!spec.ingressRef?.name) throw invalid(spec, 'spec.ingressRef: provider nginx needs the name of an Ingress');
+  if (!spec.ingressRef?.name) throw invalid(spec, 'provider nginx needs the name of an Ingress', 'spec.ingressRef');
   return spec.ingressRef.name;
 }
 
@@ -104,7 +104,7 @@ function canaryAnnotations({ spec, settings }: RouteContext, weight: number): Re
     if (typeof regex === 'string') annotations[key('canary-by-header-pattern')] = regex;
   }
   if (Object.keys(annotations).length === 2) {
-    throw invalid(spec, 'spec.analysis.match: provider nginx needs a header, or the name of a cookie');
+    throw invalid(spec, 'provider nginx needs a header, or the name of a cookie', 'spec.analysis.match');
   }
   return annotations;
 }

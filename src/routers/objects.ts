@@ -1,5 +1,5 @@
 import type { CanarySpec, TrafficSplit } from '../canary/types.ts';
-import { AgentError } from '../lib/errors.ts';
+import { type AgentError, fieldError } from '../lib/errors.ts';
 import type { KubeObject, ObjectMeta, OwnerReference } from '../manifest/types.ts';
 import type { RouteContext } from './router.ts';
 
@@ -34,8 +34,11 @@ export function apexService(spec: CanarySpec): string {
   return typeof first === 'string' && first !== '' ? first : spec.service.name;
 }
 
-export function invalid(spec: CanarySpec, message: string): AgentError {
-  return new AgentError('CANARY_INVALID', `Canary ${spec.name}.${spec.namespace}: ${message}`);
+/** `field` is what it is about. Absent: no single field. */
+export function invalid(spec: CanarySpec, message: string, field?: string): AgentError {
+  const what = field === undefined ? message : `${field}: ${message}`;
+  const text = `Canary ${spec.name}.${spec.namespace}: ${what}`;
+  return fieldError('CANARY_INVALID', text, { field: field ?? 'spec', message });
 }
 
 /** What stands stays, what we own is set, and the object goes when the Canary goes. */

@@ -124,10 +124,10 @@ function usersRule(spec: CanarySpec, match: readonly unknown[], syntax: Syntax):
       ...Object.entries(jsonOf(queryParams)).map(([name, value]) => queryTest(spec, name, jsonOf(value), syntax)),
     ];
     // An empty test would be passed by everybody.
-    if (tests.length === 0) throw invalid(spec, 'spec.analysis.match: Traefik needs headers or queryParams');
+    if (tests.length === 0) throw invalid(spec, 'Traefik needs headers or queryParams', 'spec.analysis.match');
     return tests.join(' && ');
   });
-  if (groups.length === 0) throw invalid(spec, 'spec.analysis.match: Traefik needs headers or queryParams');
+  if (groups.length === 0) throw invalid(spec, 'Traefik needs headers or queryParams', 'spec.analysis.match');
   return groups.length === 1 ? groups.join('') : groups.map((group) => `(${group})`).join(' || ');
 }
 
@@ -146,7 +146,7 @@ function queryTest(spec: CanarySpec, name: string, value: Json, syntax: Syntax):
   if (typeof exact === 'string')
     return syntax === 'v2' ? `Query(${quoted(`${name}=${exact}`)})` : `Query(${quoted(name)}, ${quoted(exact)})`;
   if (syntax === 'v2')
-    throw invalid(spec, `spec.analysis.match.queryParams.${name}: Traefik 2 knows exact values only`);
+    throw invalid(spec, 'Traefik 2 knows exact values only', `spec.analysis.match.queryParams.${name}`);
   return `QueryRegexp(${quoted(name)}, ${quoted(patternOf(value))})`;
 }
 

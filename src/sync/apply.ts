@@ -1,4 +1,4 @@
-import type { Cluster } from '../cluster/cluster.ts';
+import { type Cluster, serverReason } from '../cluster/cluster.ts';
 import type { Clock } from '../lib/clock.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
@@ -289,7 +289,7 @@ const isUnreachable = (error: unknown): boolean =>
 
 const immutable = /immutable|may not change|forbidden: updates/i;
 const isImmutable = (error: unknown): boolean =>
-  error instanceof AgentError && error.details['status'] === 422 && immutable.test(error.message);
+  error instanceof AgentError && error.details['status'] === 422 && immutable.test(serverReason(error));
 
 /** An answer that nothing was done, and no fault of the server's own. */
 const isNo = (error: unknown): boolean => {
@@ -311,24 +311,23 @@ function hintOf(
   writers: Pick<Writers, 'nameOf' | 'rightsOf'>,
   path: string,
 ): string | undefined {
-  const { message, details } = error;
+  const { details } = error;
+  const reason = serverReason(error);
   const { apiVersion, kind, metadata } = object;
   if (details['rival'] !== undefined)
     return `take it out of the repository of one of the two; where the other one is gone for good, delete its ConfigMap serin-inventory`;
   switch (details['status']) {
     case 403:
-      if (/quota/i.test(message)) return undefined;
-      if (/cannot impersonate/.test(message))
+      if (/quota/i.test(reason)) return undefined;
+      if (/cannot impersonate/.test(reason))
         return `let the agent impersonate ${writers.nameOf(path)}: "Tenants" in manifests/README.md shows the role`;
       return `grant ${writers.nameOf(path)} the right to ${writers.rightsOf(path)} ${kind} (${groupOf(apiVersion) || 'core'})`;
     case 404:
-      return /namespaces? "/i.test(message)
-        ? `commit a Namespace ${metadata.namespace ?? ''}, or create it`
-        : undefined;
+      return /namespaces? "/i.test(reason) ? `commit a Namespace ${metadata.namespace ?? ''}, or create it` : undefined;
     case 422:
       if (refusesRollingUpdate(error, object))
         return `another tool has set rollingUpdate, so no apply takes it away: ${strategyCommand(object)}`;
-      return immutable.test(message) ? recreationHint(object) : undefined;
+      return immutable.test(reason) ? recreationHint(object) : undefined;
     default:
       return undefined;
   }

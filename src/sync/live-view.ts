@@ -17,7 +17,6 @@ export interface LiveView {
 const firstListMs = 10_000;
 const pollMs = 50;
 /** Waiting does not help where the right is missing. */
-const isRefused = ({ trouble }: Reflection): boolean => /forbidden|\b403\b/i.test(trouble ?? '');
 
 export function createLiveView({
   cluster,
@@ -55,7 +54,7 @@ export function createLiveView({
       const either = AbortSignal.any([signal, stop, enough.signal]);
       const patience = async (): Promise<void> => {
         const untilMs = clock.now() + firstListMs;
-        const isOpen = ({ view }: { view: Reflection }): boolean => !view.isSynced && !isRefused(view);
+        const isOpen = ({ view }: { view: Reflection }): boolean => !view.isSynced && !view.isForbidden;
         while (clock.now() < untilMs && fresh.some(isOpen)) await clock.sleep(pollMs, either);
       };
       await Promise.race([Promise.all(fresh.map(({ view }) => view.synced)), patience().catch(() => undefined)]);

@@ -65,7 +65,7 @@ export async function pruneEntries(
         continue;
       }
       const reason =
-        live && (uids.has(live.metadata.uid) ? 'Git has it in another version' : reasonToKeep(live, entry));
+        live && (uids.has(live.metadata.uid) ? { text: 'Git has it in another version' } : reasonToKeep(live, entry));
       if (isTaken && reason === undefined && isGoverned(ref)) {
         kept.push(entry);
         staying.push(warn(entry, 'a Canary leads its users through it'));
@@ -91,8 +91,8 @@ export async function pruneEntries(
       if (!live) continue;
       const fields = { kind: ref.kind, namespace: ref.namespace, name: ref.name };
       if (reason !== undefined) {
-        if (ref.namespace !== undefined && !reason.startsWith('it belongs to ')) inhabited.add(ref.namespace);
-        log.info({ ...fields, reason }, `${nameOf(ref)} is gone from Git and not deleted: ${reason}`);
+        if (ref.namespace !== undefined && !reason.isOwned) inhabited.add(ref.namespace);
+        log.info({ ...fields, reason: reason.text }, `${nameOf(ref)} is gone from Git and not deleted: ${reason.text}`);
         continue;
       }
       await writers.of(path).remove(ref, live.metadata.uid === undefined ? {} : { uid: live.metadata.uid }, signal);
@@ -120,19 +120,25 @@ const isNamespace = ({ apiVersion, kind }: ObjectRef): boolean => apiVersion ===
 
 const isCanaryManager = (manager: string): boolean => manager.startsWith(canaryManager) || manager === 'flagger';
 
+interface Reason {
+  readonly text: string;
+  /** It goes with its owner. Absent: it stays. */
+  readonly isOwned?: true;
+}
+
 /** Why an object is not ours to delete; undefined where it is. */
-function reasonToKeep(live: KubeObject, { bareUid }: InventoryEntry): string | undefined {
-  if (isKept(live)) return 'an annotation keeps it';
+function reasonToKeep(live: KubeObject, { bareUid }: InventoryEntry): Reason | undefined {
+  if (isKept(live)) return { text: 'an annotation keeps it' };
   const [owner] = live.metadata.ownerReferences ?? [];
-  if (owner) return `it belongs to ${owner.kind} ${owner.name}`;
+  if (owner) return { text: `it belongs to ${owner.kind} ${owner.name}`, isOwned: true };
   const other = otherInstallation(live);
-  if (other !== undefined) return `the Serin of namespace ${other} has it, too`;
+  if (other !== undefined) return { text: `the Serin of namespace ${other} has it, too` };
   if (ownedFields(live) !== undefined) return undefined;
   const { uid, managedFields } = live.metadata;
-  if (bareUid !== undefined) return bareUid === uid ? undefined : 'somebody else has made it anew';
+  if (bareUid !== undefined) return bareUid === uid ? undefined : { text: 'somebody else has made it anew' };
   // Noted before uids were: nobody has ever written a field of it, as we have not.
   if (!Array.isArray(managedFields) || managedFields.length === 0) return undefined;
-  return 'somebody else has made it anew, or taken over all that Git said of it';
+  return { text: 'somebody else has made it anew, or taken over all that Git said of it' };
 }
 
 /** With a definition all objects of its kind would go, also those that never were in Git. */

@@ -83,6 +83,7 @@ describe('a view whose watch is behind', () => {
       isSynced: true,
       lastContactMs: 0,
       trouble: undefined,
+      isForbidden: false,
       get: () => told,
       list: () => [told],
       onChange: (listener) => {

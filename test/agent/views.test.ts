@@ -11,6 +11,7 @@ function views(isSynced: boolean) {
     isSynced,
     lastContactMs: 0,
     trouble: 'connection refused',
+    isForbidden: false,
     get: () => undefined,
     list: () => [],
     onChange: () => () => undefined,

@@ -20,7 +20,7 @@ function changes(before: readonly string[], after: readonly string[], of = canar
     return appsOf(loaded.manifests, 'test')[0];
   });
   if (!old || !now) throw new Error('no app');
-  return changesBetween(old, now);
+  return changesBetween(old, now).names;
 }
 
 describe('what a release changes', () => {

@@ -31,7 +31,7 @@ export function containerTrouble(container: ContainerSeen): PodTrouble | undefin
   if (waitsForImage(reason)) return imageTrouble(container, reason, message);
   if (reason === 'CreateContainerConfigError') return configTrouble(container, message);
   if (reason === 'CreateContainerError' || reason === 'RunContainerError') {
-    return trouble(container, { cause: 'start', summary: startSummary(message), said: `${reason}: ${message}` });
+    return trouble(container, { cause: 'start', ...startSummary(message), said: `${reason}: ${message}` });
   }
   if (reason === 'CrashLoopBackOff') return endTrouble(container, at(status, 'lastState', 'terminated'), true);
   if (at(status, 'state', 'terminated') !== undefined) {
@@ -56,15 +56,19 @@ function imageTrouble(container: ContainerSeen, reason: string, message: string)
   return trouble(container, {
     cause: 'image',
     summary: imageSummary(reason, why.replaceAll(image, '')),
+    hasSubject: true,
     about: image,
     said: `image ${image}: ${reason}${why === '' ? '' : `: ${why}`}`,
   });
 }
 
 function configTrouble(container: ContainerSeen, message: string): PodTrouble {
+  const missing = missingConfig(message);
   return trouble(container, {
     cause: 'config',
-    summary: missingConfig(message) ?? clipped(message.replace(/^container (?=has )/, ''), 90),
+    summary: missing ?? clipped(message.replace(/^container (?=has )/, ''), 90),
+    // The kubelet's own sentences are about the container, or begin with what they are about.
+    hasSubject: missing !== undefined || /^(?:image|command|key|ConfigMap|Secret)\b/.test(message),
     said: `CreateContainerConfigError: ${message}`,
   });
 }
@@ -82,13 +86,15 @@ export function missingConfig(message: string): string | undefined {
 
 const kindOf = (word = ''): string => (word.toLowerCase() === 'secret' ? 'Secret' : 'ConfigMap');
 
-function startSummary(message: string): string {
+function startSummary(message: string): Pick<Told, 'summary' | 'hasSubject'> {
   const text = message.slice(0, 2_000);
-  if (/executable file not found|no such file or directory/.test(text)) return 'command is not in the image';
-  if (/permission denied/.test(text)) return 'command cannot be run (permission denied)';
-  if (/exec format error/.test(text)) return 'image is not made for this platform';
-  return `cannot be started: ${clipped(text, 80)}`;
+  if (/executable file not found|no such file or directory/.test(text)) return own('command is not in the image');
+  if (/permission denied/.test(text)) return own('command cannot be run (permission denied)');
+  if (/exec format error/.test(text)) return own('image is not made for this platform');
+  return { summary: `cannot be started: ${clipped(text, 80)}` };
 }
+
+const own = (summary: string): Pick<Told, 'summary' | 'hasSubject'> => ({ summary, hasSubject: true });
 
 function endTrouble(container: ContainerSeen, ended: unknown, isPrevious: boolean): PodTrouble {
   const { events, spec } = container;
@@ -110,7 +116,7 @@ function endTrouble(container: ContainerSeen, ended: unknown, isPrevious: boolea
     });
   }
   if (reason === 'StartError' || reason === 'ContainerCannotRun')
-    return trouble(container, { cause: 'start', summary: startSummary(said ?? ''), said: `${detail}: ${said ?? ''}` });
+    return trouble(container, { cause: 'start', ...startSummary(said ?? ''), said: `${detail}: ${said ?? ''}` });
   const killed = ofContainer(container, events).findLast((one) => one.reason === 'Killing');
   const probe = /failed (liveness|startup) probe/.exec(killed?.message ?? '')?.[1];
   if (probe !== undefined) return probeTrouble(container, probe, log);
@@ -170,6 +176,7 @@ function probeTrouble(container: ContainerSeen, kind: string, log: LogSource): P
   return trouble(container, {
     cause: 'probe',
     summary,
+    hasSubject: true,
     said: `${kind} probe failed${known === undefined ? '' : `: ${why}`}`,
     log,
     ...output,
@@ -199,15 +206,18 @@ function ofContainer({ name, isInit }: ContainerSeen, events: readonly PodEvent[
 
 interface Told extends Pick<PodTrouble, 'cause' | 'summary' | 'about' | 'output' | 'log'> {
   readonly said: string;
+  /** The summary begins with what it is about. Absent: it is about the container. */
+  readonly hasSubject?: boolean;
 }
 
 /** The subject of the sentence is named where it is not clear from the app's name. */
-function trouble({ pod, name, isInit, isOneOfSeveral }: ContainerSeen, { said, ...told }: Told): PodTrouble {
+function trouble(
+  { pod, name, isInit, isOneOfSeveral }: ContainerSeen,
+  { said, hasSubject, ...told }: Told,
+): PodTrouble {
   const named = `${isInit ? 'init container' : 'container'} ${name}`;
   const mustName = isInit || isOneOfSeveral;
-  // What begins with a thing of its own says what it is about.
-  const isSentence = /^(?:image|command|key|ConfigMap|Secret|readiness|liveness|startup)\b/.test(told.summary);
-  const summary = isSentence
+  const summary = hasSubject
     ? `${mustName ? `${named}: ` : ''}${told.summary}`
     : `${mustName ? named : 'container'} ${told.summary}`;
   return { ...told, summary, detail: `pod ${pod}, ${named}: ${clipped(said, 400)}` };

@@ -49,12 +49,7 @@ export function showCanary(
     if (event.reason !== 'Synced') return;
     const seconds = ((Date.now() - startedMs) / 1000).toFixed(1).padStart(5);
     const message = event.message ?? '';
-    const painted =
-      event.type === 'Warning'
-        ? colour.yellow(message)
-        : /Advance|Promotion completed|Routing/.test(message)
-          ? colour.green(message)
-          : message;
+    const painted = event.type === 'Warning' ? colour.yellow(message) : colour.green(message);
     output.line(`${colour.dim(`${seconds}s`)}  ${painted}`);
   });
   let before: LoadCounts = { requests: 0, statuses: {}, versions: {}, succeeded: {} };

@@ -233,6 +233,7 @@ export function createMemoryCluster(nowMs: () => number): MemoryCluster {
         isSynced: true,
         lastContactMs: nowMs(),
         trouble: undefined,
+        isForbidden: false,
         get: (namespace, name) => view.objects.get(placeOf(namespace, name)),
         list: () => [...view.objects.values()],
         onChange(listener) {
