@@ -1,6 +1,6 @@
-import { constants, createInflate, deflateSync, inflateSync } from 'node:zlib';
+import { constants, createInflate, deflateSync } from 'node:zlib';
 import { AgentError } from '../lib/errors.ts';
-import { inflateSmall } from './inflate.ts';
+import { inflateInto, inflatedAfresh } from './inflate.ts';
 
 /** zlib's own limits on its window, as powers of two. */
 const SMALLEST_WINDOW = 9;
@@ -59,34 +59,26 @@ export async function inflatedThrough(
   return { used: inflate.bytesWritten };
 }
 
-/** Zlib is slower below, whatever is in it; and up to the second where the data brings no codes of its own, as deltas do not. */
-const SMALL_BYTES = 128;
-const SMALL_WITHOUT_CODES_BYTES = 1_024;
-
-function isSmall(bytes: Uint8Array, size: number): boolean {
-  if (size <= SMALL_BYTES) return true;
-  const bringsCodes = ((bytes[2] ?? 0) & 6) === 4;
-  return size <= SMALL_WITHOUT_CODES_BYTES && !bringsCodes;
-}
+/** So much is inflated in one place and copied from there: nearly every object, and every delta. */
+const KEPT_ROOM_BYTES = 64 * 1024;
+const room = Buffer.allocUnsafeSlow(KEPT_ROOM_BYTES + 1);
 
 /**
- * Inflates one entry of a pack; `used` is the number of deflated bytes. Bytes after the entry are ignored. GIT_TOO_LARGE where it is.
+ * Inflates one entry of a pack, whose deflated bytes begin at `from`; `used` is their number. Bytes after the entry are ignored. GIT_TOO_LARGE where it is.
  * `isBrief`: nobody keeps the content, so that it may be a part of something larger.
  */
-export function inflated(bytes: Uint8Array, size: number, isBrief = false): { content: Buffer; used: number } {
+export function inflated(
+  bytes: Uint8Array,
+  from: number,
+  size: number,
+  isBrief = false,
+): { content: Buffer; used: number } {
   assertHeld(size);
-  if (isSmall(bytes, size)) {
-    const content = isBrief ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size);
-    return { content, used: inflateSmall(bytes, content) };
-  }
-  const result = inflateSync(bytes, {
-    info: true,
-    maxOutputLength: Math.max(size, 1),
-    // The usual chunk of 16 KiB would be held by every small object that is kept.
-    chunkSize: chunkOf(size),
-  }) as unknown as { buffer: Buffer; engine: { bytesWritten: number } };
-  if (result.buffer.length !== size) throw new Error('pack entry has another size than it says');
-  return { content: result.buffer, used: result.engine.bytesWritten };
+  if (size > KEPT_ROOM_BYTES) return inflatedAfresh(bytes.subarray(from), size);
+  const used = inflateInto(bytes, from, room, 0, size);
+  const content = isBrief ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size);
+  room.copy(content, 0, 0, size);
+  return { content, used };
 }
 
 const chunkOf = (bytes: number): number => Math.min(bytes + 64, MAX_CHUNK_BYTES);

@@ -74,49 +74,57 @@ function commonEnd(a: Buffer, b: Buffer, start: number): number {
 }
 
 /** A call of Node's costs as much as so many bytes. */
-const SMALL_COPY_BYTES = 48;
+const SMALL_COPY_BYTES = 32;
 
 function copyBytes(from: Buffer, at: number, to: Buffer, toAt: number, length: number): void {
   if (length > SMALL_COPY_BYTES) from.copy(to, toAt, at, at + length);
   else for (let index = 0; index < length; index += 1) to[toAt + index] = from[at + index] ?? 0;
 }
 
+/** Where the number that begins at `at` ends. */
+function endOfSize(delta: Buffer, at: number): number {
+  let end = at;
+  while ((delta[end] ?? 0) & 0x80) end += 1;
+  if (end >= delta.length) throw new Error('delta is cut off');
+  return end + 1;
+}
+
+function sizeAt(delta: Buffer, from: number, end: number): number {
+  let value = 0;
+  for (let at = end - 1; at >= from; at -= 1) value = value * 128 + ((delta[at] ?? 0) & 0x7f);
+  return value;
+}
+
 /** `isBrief`: nobody keeps the result, so that it may be a part of something larger. */
 export function applyDelta(delta: Buffer, base: Buffer, isBrief = false): Buffer {
-  let at = 0;
-  const size = (): number => {
-    let value = 0;
-    for (let factor = 1; ; factor *= 128) {
-      const byte = delta[at++];
-      if (byte === undefined) throw new Error('delta is cut off');
-      value += (byte & 0x7f) * factor;
-      if (byte < 0x80) return value;
-    }
-  };
-  if (size() !== base.length) throw new Error('delta belongs to another base');
-  const wanted = size();
+  const baseEnd = endOfSize(delta, 0);
+  let at = endOfSize(delta, baseEnd);
+  if (sizeAt(delta, 0, baseEnd) !== base.length) throw new Error('delta belongs to another base');
+  const wanted = sizeAt(delta, baseEnd, at);
   assertHeld(wanted);
   // Every byte of it is written, or nobody gets it. What may be kept for long is not from the pool.
   const target = isBrief ? Buffer.allocUnsafe(wanted) : Buffer.allocUnsafeSlow(wanted);
+  const [end, baseBytes] = [delta.length, base.length];
   let written = 0;
-  while (at < delta.length) {
+  while (at < end) {
     const op = delta[at++] ?? 0;
     if (op & 0x80) {
       let from = 0;
       let length = 0;
-      for (let bit = 0; bit < 7; bit += 1) {
-        if (!(op & (1 << bit))) continue;
-        const byte = delta[at++];
-        if (byte === undefined) throw new Error('delta is cut off');
-        if (bit < 4) from += byte * 256 ** bit;
-        else length += byte * 256 ** (bit - 4);
-      }
+      if (op & 0x01) from = delta[at++] ?? 0;
+      if (op & 0x02) from |= (delta[at++] ?? 0) << 8;
+      if (op & 0x04) from |= (delta[at++] ?? 0) << 16;
+      if (op & 0x08) from += (delta[at++] ?? 0) * 0x1000000;
+      if (op & 0x10) length = delta[at++] ?? 0;
+      if (op & 0x20) length |= (delta[at++] ?? 0) << 8;
+      if (op & 0x40) length |= (delta[at++] ?? 0) << 16;
+      if (at > end) throw new Error('delta is cut off');
       if (length === 0) length = 0x10000;
-      if (from + length > base.length || written + length > wanted) throw new Error('delta copies too much');
+      if (from + length > baseBytes || written + length > wanted) throw new Error('delta copies too much');
       copyBytes(base, from, target, written, length);
       written += length;
     } else {
-      if (op === 0 || at + op > delta.length || written + op > wanted) throw new Error('delta is damaged');
+      if (op === 0 || at + op > end || written + op > wanted) throw new Error('delta is damaged');
       copyBytes(delta, at, target, written, op);
       at += op;
       written += op;

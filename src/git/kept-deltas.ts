@@ -1,3 +1,6 @@
+import { inflated } from './deflate.ts';
+import { inflateInto } from './inflate.ts';
+
 const CHUNK_BYTES = 1024 * 1024;
 const NOT_KEPT = -1;
 
@@ -16,18 +19,26 @@ export class KeptDeltas {
     this.#maxChunks = Math.floor(maxBytes / CHUNK_BYTES);
   }
 
-  /** Copies it, if there is room. */
-  keep(index: number, delta: Uint8Array): void {
-    if (delta.length > CHUNK_BYTES) return;
-    if (this.#used + delta.length > CHUNK_BYTES) {
-      if (this.#chunks.length === this.#maxChunks) return;
-      this.#chunks.push(Buffer.allocUnsafeSlow(CHUNK_BYTES));
+  /** Inflates the delta of this object, whose deflated bytes begin at `from`, and keeps it if there is room. Gives how many they are. */
+  inflate(index: number, bytes: Uint8Array, from: number, size: number): number {
+    const chunk = this.#roomFor(size);
+    if (!chunk) return inflated(bytes, from, size, true).used;
+    const used = inflateInto(bytes, from, chunk, this.#used, size);
+    this.#places[index] = (this.#chunks.length - 1) * CHUNK_BYTES + this.#used;
+    this.#lengths[index] = size;
+    this.#used += size;
+    return used;
+  }
+
+  #roomFor(size: number): Buffer | undefined {
+    if (size > CHUNK_BYTES) return undefined;
+    if (this.#used + size > CHUNK_BYTES) {
+      if (this.#chunks.length === this.#maxChunks) return undefined;
+      // Inflating needs a byte more.
+      this.#chunks.push(Buffer.allocUnsafeSlow(CHUNK_BYTES + 1));
       this.#used = 0;
     }
-    this.#chunks.at(-1)?.set(delta, this.#used);
-    this.#places[index] = (this.#chunks.length - 1) * CHUNK_BYTES + this.#used;
-    this.#lengths[index] = delta.length;
-    this.#used += delta.length;
+    return this.#chunks.at(-1);
   }
 
   get(index: number): Buffer | undefined {

@@ -4,7 +4,7 @@ import { AgentError } from '../lib/errors.ts';
 import { ByteCache } from './byte-cache.ts';
 import { KnownTips } from './known-tips.ts';
 import { type GitObject, type ParsedCommit, parseCommit } from './objects.ts';
-import { ObjectStore } from './object-store.ts';
+import { ObjectStore, type TakeObject, UnreadableObject } from './object-store.ts';
 import type { IngestedPack } from './pack-ingest.ts';
 import type { PreparedPush } from './push.ts';
 import { asRevision, type Revision } from './repo.ts';
@@ -110,25 +110,13 @@ export class LocalMirror {
   }
 
   /** As `ObjectStore.readMany`; errors as those of `read`, and what `take` throws. */
-  async readMany(
-    oids: Iterable<string>,
-    take: (oid: string, object: GitObject | undefined) => Promise<void>,
-  ): Promise<void> {
-    let taken: { readonly error: unknown } | undefined;
+  async readMany(oids: Iterable<string>, take: TakeObject, missing?: (oid: string) => Promise<void>): Promise<void> {
     try {
-      await this.#store.readMany(oids, async (oid, object) => {
-        try {
-          await take(oid, object);
-        } catch (error) {
-          taken = { error };
-          throw error;
-        }
-      });
-    } catch (cause) {
-      if (taken) throw taken.error;
-      if (cause instanceof AgentError) throw cause;
+      await this.#store.readMany(oids, take, missing);
+    } catch (error) {
+      if (!(error instanceof UnreadableObject)) throw error;
       this.#damaged = true;
-      throw new AgentError('GIT_PROTOCOL', 'the local copy is damaged; it is downloaded again', { cause });
+      throw new AgentError('GIT_PROTOCOL', 'the local copy is damaged; it is downloaded again', { cause: error.cause });
     }
   }
 

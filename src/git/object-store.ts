@@ -1,6 +1,6 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AgentError } from '../lib/errors.ts';
+import { AgentError, messageOf } from '../lib/errors.ts';
 import { createTurns } from '../lib/turns.ts';
 import { BaseCache } from './base-cache.ts';
 import { syncFolder, writeAllDurably } from './durable.ts';
@@ -17,9 +17,19 @@ const MAX_SMALL_PACKS = 50;
 /** What is held beside the disk at most. */
 const MAX_HELD_BYTES = 8 * 1024 * 1024;
 const MAX_HELD_PACKS = 50;
-/** Of many objects so many, or so much, are given at once: a look at the time for each of them would cost as much as they do. */
-const GIVEN_OBJECTS = 32;
-const GIVEN_BYTES = 64 * 1024;
+/** Of many objects so many are looked for at once: a look at the time for each of them would cost as much as they do. */
+const LOOKED_UP_ATURN = 64;
+/** A place in a pack and a number below this are held exactly by one double. */
+const LOOKED_UP_ATONCE = 2 ** 20;
+
+/** What is here and cannot be read when many are: not what became of it elsewhere. */
+export class UnreadableObject extends Error {
+  constructor(cause: unknown) {
+    super(messageOf(cause), { cause });
+  }
+}
+
+export type TakeObject = (oid: string, object: GitObject | undefined) => Promise<void>;
 
 /**
  * The objects of one mirror: packs only, all of them indexed before a reader can see them, and durable too unless they are held for a
@@ -66,8 +76,7 @@ export class ObjectStore {
   }
 
   has(oid: string): boolean {
-    const id = Buffer.from(oid, 'hex');
-    return this.#packs.some(({ index }) => index.offsetOf(id) !== undefined);
+    return this.#placeOf(oid) !== undefined;
   }
 
   /** Undefined when the object is not here; throws when it is and cannot be read. */
@@ -88,52 +97,84 @@ export class ObjectStore {
 
   /**
    * Gives many objects to `take`, each once and in no order, what is made of each other together: so no delta is applied twice, and
-   * nothing but one way down is held. Throws where one is not here. Undefined: it is too
-   * large to be held.
+   * nothing but one way down is held. Undefined: it is too large to be held. What is not here goes to `missing`; without it that
+   * throws. UnreadableObject where one is damaged.
    */
   async readMany(
     oids: Iterable<string>,
-    take: (oid: string, object: GitObject | undefined) => Promise<void>,
+    take: TakeObject,
+    missing: (oid: string) => Promise<void> = notFetched,
   ): Promise<void> {
-    const byPack = new Map<PackFile, Map<number, string>>();
-    let looked = 0;
-    for (const oid of new Set(oids)) {
-      const id = Buffer.from(oid, 'hex');
-      let offset: number | undefined;
-      const pack = this.#packs.find(({ index }) => (offset = index.offsetOf(id)) !== undefined);
-      if (!pack || offset === undefined) throw new AgentError('GIT_NOT_FOUND', `object ${oid} has not been fetched`);
-      const places = byPack.get(pack) ?? new Map<number, string>();
-      byPack.set(pack, places.set(offset, oid));
-      looked += 1;
-      if (looked % GIVEN_OBJECTS === 0) await this.#turns.breathe();
+    let some: string[] = [];
+    for (const oid of oids) {
+      some.push(oid);
+      if (some.length < LOOKED_UP_ATONCE) continue;
+      await this.#readSome(some, take, missing);
+      some = [];
     }
-    for (const [pack, places] of byPack) {
-      let found: { readonly offset: number; readonly object: GitObject }[] = [];
-      let foundBytes = 0;
-      let steps = 0;
-      const keep = (offset: number, object: GitObject): void => {
-        found.push({ offset, object });
-        foundBytes += object.content.length;
-      };
-      const give = async (): Promise<void> => {
-        for (const { offset, object } of found) {
-          const oid = places.get(offset) ?? '';
-          places.delete(offset);
-          await take(oid, object);
-        }
-        found = [];
-        foundBytes = 0;
-      };
-      const reading = pack.readMany([...places.keys()], keep);
-      while (this.#mayGoOn(reading)) {
-        steps += 1;
-        if (foundBytes < GIVEN_BYTES && steps % GIVEN_OBJECTS !== 0) continue;
-        await give();
-        await this.#turns.breathe();
-      }
-      await give();
-      // One of them cannot be held, and the others are not to suffer from it.
-      for (const oid of places.values()) await take(oid, await this.#heldOrNot(oid));
+    await this.#readSome(some, take, missing);
+  }
+
+  async #readSome(oids: readonly string[], take: TakeObject, missing: (oid: string) => Promise<void>): Promise<void> {
+    const byPack = new Map<PackFile, number[]>();
+    const absent = new Set<string>();
+    for (let number = 0; number < oids.length; number += 1) {
+      const found = this.#placeOf(oids[number] ?? '');
+      if (found) {
+        const keys = byPack.get(found.pack);
+        // Sorted by place, they still tell which object that is.
+        const key = found.offset * LOOKED_UP_ATONCE + number;
+        if (keys) keys.push(key);
+        else byPack.set(found.pack, [key]);
+      } else absent.add(oids[number] ?? '');
+      if (number % LOOKED_UP_ATURN === 0) await this.#turns.breathe();
+    }
+    for (const oid of absent) await missing(oid);
+    for (const [pack, keys] of byPack) await this.#readOfPack(pack, oids, Float64Array.from(keys).sort(), take);
+  }
+
+  #placeOf(oid: string): { readonly pack: PackFile; readonly offset: number } | undefined {
+    const id = idOf(oid);
+    for (const pack of this.#packs) {
+      const offset = pack.index.offsetOf(id);
+      if (offset !== undefined) return { pack, offset };
+    }
+    return undefined;
+  }
+
+  async #readOfPack(pack: PackFile, oids: readonly string[], keys: Float64Array, take: TakeObject): Promise<void> {
+    const places = new Float64Array(keys.length);
+    const named = new Uint32Array(keys.length);
+    let count = 0;
+    for (const key of keys) {
+      const place = Math.floor(key / LOOKED_UP_ATONCE);
+      // The same object may be asked for more than once.
+      if (count > 0 && places[count - 1] === place) continue;
+      places[count] = place;
+      named[count] = key % LOOKED_UP_ATONCE;
+      count += 1;
+    }
+    const isGiven = new Uint8Array(count);
+    let numbers: number[] = [];
+    let objects: GitObject[] = [];
+    const oidOf = (number: number): string => oids[named[number] ?? 0] ?? '';
+    const reading = pack.readMany(places.subarray(0, count), (number, object) => {
+      isGiven[number] = 1;
+      numbers.push(number);
+      objects.push(object);
+    });
+    for (let goesOn = true; goesOn; ) {
+      goesOn = this.#mayGoOn(reading);
+      for (let at = 0; at < objects.length; at += 1) await take(oidOf(numbers[at] ?? 0), objects[at]);
+      numbers = [];
+      objects = [];
+      await this.#turns.breathe();
+    }
+    // One of them cannot be held, and the others are not to suffer from it.
+    for (let number = 0; number < count; number += 1) {
+      if (isGiven[number] === 1) continue;
+      const oid = oidOf(number);
+      await take(oid, await this.#heldOrNot(oid));
     }
   }
 
@@ -143,7 +184,7 @@ export class ObjectStore {
       return reading.next().done !== true;
     } catch (error) {
       if (isTooLarge(error)) return false;
-      throw error;
+      throw new UnreadableObject(error);
     }
   }
 
@@ -152,7 +193,7 @@ export class ObjectStore {
       return await this.read(oid);
     } catch (error) {
       if (isTooLarge(error)) return undefined;
-      throw error;
+      throw new UnreadableObject(error);
     }
   }
 
@@ -230,6 +271,16 @@ export class ObjectStore {
     this.#held.clear();
     this.#context.bases.clear();
   }
+}
+
+const notFetched = (oid: string): Promise<never> =>
+  Promise.reject(new AgentError('GIT_NOT_FOUND', `object ${oid} has not been fetched`));
+
+const wantedId = Buffer.alloc(20);
+
+/** The bytes of an id until the next one is asked for: a buffer for each would cost as much as to look for it. */
+function idOf(oid: string): Buffer {
+  return oid.length === 40 && wantedId.write(oid, 'hex') === 20 ? wantedId : Buffer.from(oid, 'hex');
 }
 
 const isTooLarge = (error: unknown): boolean => error instanceof AgentError && error.code === 'GIT_TOO_LARGE';

@@ -348,13 +348,12 @@ class MirroredRepo implements GitRepo {
     oids: Iterable<string>,
     take: (oid: string, content: Uint8Array | undefined) => Promise<void>,
   ): Promise<void> {
-    const here: string[] = [];
-    // A server leaves large files out.
-    for (const oid of new Set(oids)) {
-      if (this.#mirror.store.has(oid)) here.push(oid);
-      else await take(oid, undefined);
-    }
-    await this.#mirror.readMany(here, (oid, object) => take(oid, object && contentOf(oid, object)));
+    await this.#mirror.readMany(
+      oids,
+      (oid, object) => take(oid, object && contentOf(oid, object)),
+      // A server leaves large files out.
+      (oid) => take(oid, undefined),
+    );
   }
 
   async file(at: Revision, path: string): Promise<Uint8Array | undefined> {

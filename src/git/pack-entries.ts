@@ -50,29 +50,29 @@ export class PackEntries {
   }
 
   copyId(index: number, to: Buffer, at: number): void {
-    this.#ids.copy(to, at, index * ID_BYTES, (index + 1) * ID_BYTES);
+    const from = index * ID_BYTES;
+    // A call of Node's costs more.
+    for (let byte = 0; byte < ID_BYTES; byte += 1) to[at + byte] = this.#ids[from + byte] ?? 0;
   }
 
-  /** The entries' numbers in the order of their ids: cut into heaps by the first two bytes, each of which is sorted. */
+  /** The entries' numbers in the order of their ids. */
   sorted(): Uint32Array {
-    const starts = new Uint32Array(0x10001);
-    const heapOf = (index: number): number => this.#ids.readUInt16BE(index * ID_BYTES);
-    for (let index = 0; index < this.#length; index += 1) {
-      const heap = heapOf(index) + 1;
-      starts[heap] = (starts[heap] ?? 0) + 1;
-    }
-    for (let heap = 1; heap <= 0x10000; heap += 1) starts[heap] = (starts[heap] ?? 0) + (starts[heap - 1] ?? 0);
-    const order = new Uint32Array(this.#length);
-    const free = starts.slice();
-    for (let index = 0; index < this.#length; index += 1) {
-      const heap = heapOf(index);
-      const place = free[heap] ?? 0;
-      order[place] = index;
-      free[heap] = place + 1;
-    }
-    for (let heap = 0; heap < 0x10000; heap += 1) {
-      const [from = 0, to = 0] = [starts[heap], starts[heap + 1]];
-      if (to - from > 1) order.subarray(from, to).sort((a, b) => this.#compare(a, b));
+    const length = this.#length;
+    // As much of each id as leaves room for the number in what a double holds exactly: so sorted without a call for each comparison.
+    const room = 2 ** Math.ceil(Math.log2(Math.max(length, 2)));
+    const keys = new Float64Array(length);
+    for (let index = 0; index < length; index += 1) keys[index] = uint32At(this.#ids, index * ID_BYTES) * room + index;
+    keys.sort();
+    const order = new Uint32Array(length);
+    let from = 0;
+    for (let place = 0; place < length; place += 1) {
+      const key = keys[place] ?? 0;
+      order[place] = key % room;
+      const isLast = place + 1 === length || Math.floor((keys[place + 1] ?? 0) / room) !== Math.floor(key / room);
+      if (!isLast) continue;
+      // Few begin alike.
+      if (place > from) order.subarray(from, place + 1).sort((a, b) => this.#compare(a, b));
+      from = place + 1;
     }
     return order;
   }
@@ -82,3 +82,7 @@ export class PackEntries {
     return this.#ids.compare(this.#ids, inB, inB + ID_BYTES, inA, inA + ID_BYTES);
   }
 }
+
+/** Big-endian, without the checks of Node's own. */
+export const uint32At = (bytes: Uint8Array, at: number): number =>
+  (((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)) >>> 0;

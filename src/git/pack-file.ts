@@ -2,14 +2,14 @@ import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
 import type { BaseCache, CachedBase } from './base-cache.ts';
 import { inflated } from './deflate.ts';
 import { applyDelta } from './delta.ts';
-import { addChild, createForest, descend } from './delta-forest.ts';
 import type { GitObject } from './objects.ts';
 import { type EncodedPack, type EntryHead, readEntryHead } from './pack-format.ts';
 import { encodePackIndex, type PackIndex, parsePackIndex } from './pack-index.ts';
+import { sweep, type SweptPack } from './pack-sweep.ts';
 
 /**
  * One pack. Objects are read by position with synchronous calls: a read is some microseconds from the page
- * cache, a hop through the thread pool costs ten times as much. A pack on disk is never held in memory.
+ * cache, a hop through the thread pool costs ten times as much. A large pack on disk is never held in memory.
  */
 export interface PackFile {
   /** Path without `.pack` and `.idx`. */
@@ -17,8 +17,8 @@ export interface PackFile {
   readonly bytes: number;
   readonly index: PackIndex;
   read(oid: Buffer): GitObject | undefined;
-  /** Gives the objects at these offsets to `take`, those that are made of each other together; yields between them. */
-  readMany(offsets: readonly number[], take: (offset: number, object: GitObject) => void): Generator<void, void>;
+  /** Gives the objects at these offsets, which are sorted, by their number among them, as `sweep` does. */
+  readMany(offsets: Float64Array, take: (number: number, object: GitObject) => void): Generator<void, void>;
   /** What stands between two offsets. */
   bytesAt(from: number, to: number): Buffer;
   close(): void;
@@ -35,6 +35,8 @@ const MAX_DELTA_CHAIN = 4_096;
 const HEAD_BYTES = 64;
 /** So much is read at once: nearly always the whole entry, and often the next ones. */
 const WINDOW_BYTES = 8 * 1024;
+/** A pack that is no larger is read in one piece where most of it is asked for. */
+const READ_WHOLE_BYTES = 16 * 1024 * 1024;
 /** Larger packs are not opened: keys of the cache are a pack's number and an offset. */
 const MAX_PACK_BYTES = 2 ** 33;
 let packNumber = 0;
@@ -67,15 +69,16 @@ export function openPackFile(stem: string, context: PackContext): PackFile {
 
 /** A pack that is not on disk; `stem` is where it would be. */
 export function holdPack(stem: string, { bytes, entries, checksum }: EncodedPack, context: PackContext): PackFile {
-  const source: PackBytes = {
-    bytes: bytes.length,
-    readAt: (at, length) => bytes.subarray(at, at + length),
-    viewAt: (at) => bytes.subarray(at),
-    forget: () => undefined,
-    close: () => undefined,
-  };
-  return packOf(stem, parsePackIndex(encodePackIndex(entries, checksum)), source, context);
+  return packOf(stem, parsePackIndex(encodePackIndex(entries, checksum)), bytesHeld(bytes), context);
 }
+
+const bytesHeld = (bytes: Buffer): PackBytes => ({
+  bytes: bytes.length,
+  readAt: (at, length) => bytes.subarray(at, at + length),
+  viewAt: (at) => bytes.subarray(at),
+  forget: () => undefined,
+  close: () => undefined,
+});
 
 function bytesOnDisk(path: string): PackBytes {
   const fd = openSync(path, 'r');
@@ -103,23 +106,25 @@ function bytesOnDisk(path: string): PackBytes {
   };
 }
 
+/** The deflated bytes that begin there and become so many. `isBrief`: see `inflated`. */
+function inflateFrom({ bytes, readAt, viewAt }: PackBytes, from: number, size: number, isBrief: boolean): Buffer {
+  // Nearly always enough; a writer may also store in tiny blocks.
+  const guess = viewAt(from, size + (size >> 8) + 128);
+  try {
+    return inflated(guess, 0, size, isBrief).content;
+  } catch (error) {
+    if (guess.length >= bytes - from - 20) throw error;
+    return inflated(readAt(from, bytes - from), 0, size, isBrief).content;
+  }
+}
+
 function packOf(stem: string, index: PackIndex, source: PackBytes, context: PackContext): PackFile {
   const { bytes, readAt, viewAt } = source;
   packNumber = (packNumber + 1) % 2 ** 20;
   const firstKey = packNumber * MAX_PACK_BYTES;
   const headAt = (at: number): EntryHead => readEntryHead(viewAt(at, HEAD_BYTES), 0);
-  const inflateAt = (at: number, { dataAt, size, kind }: EntryHead): Buffer => {
-    const from = at + dataAt;
-    const isBrief = kind !== 'whole';
-    // Nearly always enough; a writer may also store in tiny blocks.
-    const guess = viewAt(from, size + (size >> 8) + 128);
-    try {
-      return inflated(guess, size, isBrief).content;
-    } catch (error) {
-      if (guess.length >= bytes - from - 20) throw error;
-      return inflated(readAt(from, bytes - from), size, isBrief).content;
-    }
-  };
+  const inflateAt = (at: number, { dataAt, size, kind }: EntryHead): Buffer =>
+    inflateFrom(source, at + dataAt, size, kind !== 'whole');
   const cached = (at: number): CachedBase | undefined => context.bases.get(firstKey + at);
   /** Where an entry's base stands in this pack; undefined: it is whole, or its base is elsewhere. */
   const baseOf = (at: number, head: EntryHead): number | undefined => {
@@ -158,55 +163,17 @@ function packOf(stem: string, index: PackIndex, source: PackBytes, context: Pack
     return object;
   };
 
-  function* readMany(wanted: readonly number[], take: (at: number, object: GitObject) => void): Generator<void, void> {
-    const places: number[] = [];
-    const numbers = new Map<number, number>();
-    const parents: number[] = [];
-    const add = (at: number): number => {
-      const number = places.length;
-      places.push(at);
-      parents.push(-1);
-      numbers.set(at, number);
-      return number;
+  const readMany = (wanted: Float64Array, take: (number: number, object: GitObject) => void): Generator<void, void> => {
+    const isMuch = wanted.length * WINDOW_BYTES >= bytes && bytes <= READ_WHOLE_BYTES;
+    const from = isMuch ? bytesHeld(readAt(0, bytes)) : source;
+    const pack: SweptPack = {
+      headAt: (at) => readEntryHead(from.viewAt(at, HEAD_BYTES), 0),
+      baseOf,
+      objectAt: readObject,
+      deltaAt: (at, size) => inflateFrom(from, at, size, true),
     };
-    // With all that they are made of.
-    const sorted = Float64Array.from(new Set(wanted)).sort();
-    for (const start of sorted) {
-      let child = -1;
-      for (let at: number | undefined = start; at !== undefined; ) {
-        const known = numbers.get(at);
-        const number: number = known ?? add(at);
-        if (child >= 0) parents[child] = number;
-        if (known !== undefined) break;
-        child = number;
-        at = baseOf(at, headAt(at));
-      }
-      yield;
-    }
-    const forest = createForest(places.length);
-    const isWanted = new Uint8Array(places.length);
-    for (const start of sorted) isWanted[numbers.get(start) ?? -1] = 1;
-    numbers.clear();
-    for (const [number, parent] of parents.entries()) if (parent >= 0) addChild(forest, parent, number);
-    for (const [number, at] of places.entries()) {
-      if ((parents[number] ?? -1) >= 0) continue;
-      const root = readObject(at);
-      if (isWanted[number]) take(at, root);
-      yield;
-      yield* descend({
-        forest,
-        first: forest.firstChild[number] ?? -1,
-        root: () => root.content,
-        deltaOf: (node) => {
-          const place = places[node] ?? 0;
-          return inflateAt(place, headAt(place));
-        },
-        visit: (node, content) => {
-          if (isWanted[node]) take(places[node] ?? 0, { type: root.type, content });
-        },
-      });
-    }
-  }
+    return sweep(pack, wanted, take);
+  };
 
   return {
     stem,

@@ -8,6 +8,7 @@ import { PackEntries } from './pack-entries.ts';
 const TYPE_CODES = { commit: 1, tree: 2, blob: 3, tag: 4 } as const satisfies Record<ObjectType, number>;
 const OFFSET_DELTA = 6;
 const REF_DELTA = 7;
+const ID_BYTES = 20;
 const TYPES: readonly (ObjectType | undefined)[] = [undefined, 'commit', 'tree', 'blob', 'tag'];
 
 export type EntryHead = {
@@ -29,35 +30,32 @@ export function packHeader(count: number): Buffer {
 
 /** `bytes` holds at least the head of the entry at `at`. */
 export function readEntryHead(bytes: Buffer, at: number): EntryHead {
-  const byteAt = (index: number): number => {
-    const byte = bytes[index];
-    if (byte === undefined) throw new Error('pack entry is cut off');
-    return byte;
-  };
-  let next = at;
-  let byte = byteAt(next++);
+  let next = at + 1;
+  let byte = bytes[at] ?? 0;
   const code = (byte >> 4) & 7;
   let size = byte & 15;
   for (let factor = 16; byte & 0x80; factor *= 128) {
-    byte = byteAt(next++);
+    byte = bytes[next++] ?? 0;
     size += (byte & 0x7f) * factor;
   }
+  let back = 0;
   if (code === OFFSET_DELTA) {
-    byte = byteAt(next++);
-    let back = byte & 0x7f;
+    byte = bytes[next++] ?? 0;
+    back = byte & 0x7f;
     while (byte & 0x80) {
-      byte = byteAt(next++);
+      byte = bytes[next++] ?? 0;
       back = (back + 1) * 128 + (byte & 0x7f);
     }
-    return { kind: 'offset-delta', size, back, dataAt: next - at };
   }
+  const dataAt = next - at + (code === REF_DELTA ? ID_BYTES : 0);
+  if (at + dataAt > bytes.length) throw new Error('pack entry is cut off');
+  if (code === OFFSET_DELTA) return { kind: 'offset-delta', size, back, dataAt };
   if (code === REF_DELTA) {
-    byteAt(next + 19);
-    return { kind: 'ref-delta', size, base: bytes.toString('hex', next, next + 20), dataAt: next + 20 - at };
+    return { kind: 'ref-delta', size, base: bytes.toString('hex', next, next + ID_BYTES), dataAt };
   }
   const type = TYPES[code];
   if (!type) throw new Error(`unknown pack entry type ${code}`);
-  return { kind: 'whole', size, type, dataAt: next - at };
+  return { kind: 'whole', size, type, dataAt };
 }
 
 /** An object to be packed: whole, or as the way to it from another one of the same pack. */

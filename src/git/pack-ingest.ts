@@ -7,7 +7,7 @@ import { addChild, createForest, type DeltaForest, descend } from './delta-fores
 import { KeptDeltas } from './kept-deltas.ts';
 import { type GitObject, type ObjectType, objectId } from './objects.ts';
 import { PackEntries } from './pack-entries.ts';
-import { encodeEntry, type EncodedPack, packHeader, readEntryHead, sealPack } from './pack-format.ts';
+import { encodeEntry, type EncodedPack, type EntryHead, packHeader, readEntryHead, sealPack } from './pack-format.ts';
 import { malformed } from './pkt-line.ts';
 
 export interface IngestedPack extends EncodedPack {
@@ -124,30 +124,17 @@ class Ingest {
   }
 
   async #scan(): Promise<void> {
-    const body = this.#body;
     let at = HEADER_BYTES;
     let unbroken = 0;
     for (let index = 0; index < this.#count; index += 1) {
-      const head = readEntryHead(body, at);
+      const head = readEntryHead(this.#body, at);
       this.#spend(head.size);
-      const data = body.subarray(at + head.dataAt);
-      const isHeld = head.size <= LARGEST_OBJECT_BYTES || head.kind !== 'whole';
-      const { content, used, oid } = isHeld
-        ? { ...inflated(data, head.size, true), oid: undefined }
-        : { content: undefined, ...(await hashedThrough(head.type, data, head.size)) };
-      const end = at + head.dataAt + used;
+      const from = at + head.dataAt;
+      const end = from + (this.#scanHeld(index, at, from, head) ?? (await this.#scanThrough(index, from, head)));
       this.#offsets[index] = at;
       this.#sizes[index] = head.size;
       this.#headBytes[index] = head.dataAt;
-      this.#crcs[index] = crc32(body.subarray(at, end));
-      if (head.kind === 'whole' && content === undefined) this.#note(index, TYPES.indexOf(head.type) + 1, oid ?? '');
-      else if (content === undefined) throw new Error('a delta without content');
-      else if (head.kind === 'whole') this.#register(index, TYPES.indexOf(head.type) + 1, content);
-      else {
-        if (head.kind === 'offset-delta') addChild(this.#forest, this.#indexAt(at - head.back, index), index);
-        else this.#wait(head.base, index);
-        this.#keptDeltas.keep(index, content);
-      }
+      this.#crcs[index] = crc32(this.#body.subarray(at, end));
       at = end;
       // A promise for each of very many small ones would cost as much as they do.
       unbroken += head.size + SMALL_OBJECT_BYTES;
@@ -155,7 +142,27 @@ class Ingest {
       unbroken = 0;
       await this.#turns.breathe();
     }
-    if (at !== body.length) throw new Error('bytes after the last object');
+    if (at !== this.#body.length) throw new Error('bytes after the last object');
+  }
+
+  /** Gives how many deflated bytes it has; undefined: it is too large to be held. */
+  #scanHeld(index: number, at: number, from: number, head: EntryHead): number | undefined {
+    if (head.kind === 'offset-delta') addChild(this.#forest, this.#indexAt(at - head.back, index), index);
+    else if (head.kind === 'ref-delta') this.#wait(head.base, index);
+    else {
+      if (head.size > LARGEST_OBJECT_BYTES) return undefined;
+      const { content, used } = inflated(this.#body, from, head.size, true);
+      this.#register(index, TYPES.indexOf(head.type) + 1, content);
+      return used;
+    }
+    return this.#keptDeltas.inflate(index, this.#body, from, head.size);
+  }
+
+  async #scanThrough(index: number, from: number, head: EntryHead): Promise<number> {
+    if (head.kind !== 'whole') throw new Error('a delta without content');
+    const { used, oid } = await hashedThrough(head.type, this.#body.subarray(from), head.size);
+    this.#note(index, TYPES.indexOf(head.type) + 1, oid);
+    return used;
   }
 
   /** The number of the entry that begins there; it stands before `end`. */
@@ -208,7 +215,7 @@ class Ingest {
 
   #inflate(index: number, isBrief = false): Buffer {
     const at = (this.#offsets[index] ?? 0) + (this.#headBytes[index] ?? 0);
-    return inflated(this.#body.subarray(at), this.#sizes[index] ?? 0, isBrief).content;
+    return inflated(this.#body, at, this.#sizes[index] ?? 0, isBrief).content;
   }
 
   /** Those that name a base which is whole in the pack become its children. */

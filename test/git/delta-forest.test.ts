@@ -59,4 +59,43 @@ describe('objects that are made of each other', () => {
     );
     expect(applied).toBe(1_999);
   });
+
+  describe('each with a second one that comes when the chain has been made', () => {
+    const length = 60;
+    const size = 100_000;
+    const filled = (node: number): Buffer => Buffer.alloc(size, node);
+    /** Chain and second ones are both numbered from the root, 0. */
+    const comb = createForest(2 * length);
+    for (let node = 1; node < length; node += 1) {
+      addChild(comb, node, length + node);
+      addChild(comb, node - 1, node);
+    }
+    let asked = 0;
+    const descent = {
+      forest: comb,
+      first: 1,
+      root: () => filled(0),
+      deltaOf: (node: number) => {
+        asked += 1;
+        const delta = encodeDelta(filled(node), filled(node));
+        if (!delta) throw new Error('no delta');
+        return delta;
+      },
+      heldBytes: 3 * size,
+    };
+
+    it('are made again a few at a time, so that others come between', () => {
+      let seen = 0;
+      let most = 0;
+      const work = descend({ ...descent, visit: () => void (seen += 1) });
+      for (asked = 0; work.next().done !== true; asked = 0) most = Math.max(most, asked);
+      expect(seen).toBe(2 * (length - 1));
+      expect(most).toBe(1);
+    });
+
+    it('are refused where nearly all is made again, as nobody but an attacker packs them', () => {
+      const work = descend({ ...descent, visit: () => undefined, mostRemadeBytes: 10 * size });
+      expect(() => atOnce(work)).toThrow('in too many ways');
+    });
+  });
 });

@@ -1,7 +1,7 @@
 import { deflateSync, inflateSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { inflateSmall } from '../../src/git/inflate.ts';
+import { inflateInto, isInflateKept } from '../../src/git/inflate.ts';
 
 const text = fc
   .array(fc.constantFrom('kind: ', 'image: app:1\n', 'name', '\n', '  ', 'a', 'é'), { maxLength: 400 })
@@ -25,10 +25,10 @@ const stream = fc
   .map(({ content: plain, ...options }) => ({ plain, packed: deflateSync(plain, options) }));
 
 function ours(packed: Uint8Array, size: number): string {
-  const output = Buffer.alloc(size);
+  const output = Buffer.alloc(size + 1);
   try {
-    inflateSmall(packed, output);
-    return output.toString('hex');
+    inflateInto(packed, 0, output, 0, size);
+    return output.toString('hex', 0, size);
   } catch {
     return 'refused';
   }
@@ -43,13 +43,22 @@ function theirs(packed: Uint8Array, size: number): string {
   }
 }
 
-describe('inflating without zlib', () => {
+describe('inflating with one stream for all', () => {
+  it('is possible with this Node', () => {
+    expect(isInflateKept).toBe(true);
+  });
+
   it('gives what was deflated and how many bytes that were, whatever follows', () =>
     fc.assert(
       fc.property(stream, fc.uint8Array({ maxLength: 20 }), ({ plain, packed }, rest) => {
-        const output = Buffer.alloc(plain.length);
-        expect(inflateSmall(Buffer.concat([packed, rest]), output)).toBe(packed.length);
-        expect(output.equals(plain)).toBe(true);
+        const before = Buffer.from('before');
+        const output = Buffer.alloc(before.length + plain.length + 3, '!');
+        const input = Buffer.concat([before, packed, rest]);
+        expect(inflateInto(input, before.length, output, before.length, plain.length)).toBe(packed.length);
+        expect(output.subarray(before.length, before.length + plain.length).equals(plain)).toBe(true);
+        expect(output.toString('latin1', 0, before.length) + output.toString('latin1', output.length - 2)).toBe(
+          '!!!!!!!!',
+        );
       }),
     ));
 
@@ -80,4 +89,23 @@ describe('inflating without zlib', () => {
         if (size !== plain.length) expect(ours(packed, size)).toBe('refused');
       }),
     ));
+
+  it('writes nowhere else and reads nothing else, whatever places and sizes it is told', () => {
+    const packed = deflateSync('0123456789');
+    const output = Buffer.alloc(20);
+    for (const [from, to, size] of [
+      [packed.length + 1, 0, 10],
+      [0, 10, 10],
+      [0, 30, 10],
+      [0, 0, 2 ** 40],
+      [-1, 0, 10],
+      [0, -1, 10],
+      [0, 0, -1],
+      [0.5, 0, 10],
+      [Number.NaN, 0, 10],
+    ] as const)
+      expect(() => inflateInto(packed, from, output, to, size)).toThrow();
+    expect(output.equals(Buffer.alloc(20))).toBe(true);
+    expect(inflateInto(packed, 0, output, 9, 10)).toBe(packed.length);
+  });
 });
