@@ -141,13 +141,17 @@ function isOpen({ schedule, durationMs, zone }: Window, nowMs: number): boolean 
 
 /** Both ends are local times, written as if the zone were UTC. */
 function hasStart(schedule: Schedule, fromMs: number, toMs: number): boolean {
-  for (let atMs = fromMs; atMs <= toMs; atMs += minuteMs) {
-    const at = new Date(atMs);
-    if (!schedule.minutes.has(at.getUTCMinutes()) || !schedule.hours.has(at.getUTCHours())) continue;
-    if (!schedule.months.has(at.getUTCMonth() + 1)) continue;
-    const byDate = schedule.daysOfMonth.has(at.getUTCDate());
-    const byWeekday = schedule.daysOfWeek.has(at.getUTCDay());
-    if (schedule.isEitherDay ? byDate || byWeekday : byDate && byWeekday) return true;
+  for (let dayMs = Math.floor(fromMs / (24 * hourMs)) * 24 * hourMs; dayMs <= toMs; dayMs += 24 * hourMs) {
+    const day = new Date(dayMs);
+    if (!schedule.months.has(day.getUTCMonth() + 1)) continue;
+    const byDate = schedule.daysOfMonth.has(day.getUTCDate());
+    const byWeekday = schedule.daysOfWeek.has(day.getUTCDay());
+    if (schedule.isEitherDay ? !byDate && !byWeekday : !byDate || !byWeekday) continue;
+    for (const hour of schedule.hours)
+      for (const minute of schedule.minutes) {
+        const atMs = dayMs + hour * hourMs + minute * minuteMs;
+        if (atMs >= fromMs && atMs <= toMs) return true;
+      }
   }
   return false;
 }
