@@ -1,5 +1,14 @@
 import { perObject } from '../lib/memo.ts';
-import { groupOf, type KubeObject, type Manifest, type ObjectRef, type Problem, refKey, refOf } from './types.ts';
+import {
+  groupOf,
+  type KubeObject,
+  type Manifest,
+  type ObjectRef,
+  type Problem,
+  refKey,
+  refOf,
+  unitOf,
+} from './types.ts';
 
 /**
  * What tells objects of a cluster apart: unlike refKey without the version, because `autoscaling/v2` and `autoscaling/v2beta2` are two
@@ -48,7 +57,7 @@ export function* leavingOutDuplicates(
     }
     doubled.add(key);
     const place = placeOf(key);
-    if (known.origin.path !== place && manifest.origin.path === place) chosen.set(key, manifest);
+    if (unitOf(known.origin) !== place && unitOf(manifest.origin) === place) chosen.set(key, manifest);
   }
   if (doubled.size === 0) return { manifests: all, problems: [] };
   const manifests: Manifest[] = [];

@@ -1,4 +1,4 @@
-import { atOnce } from '../lib/turns.ts';
+import { atOnce, type Steps } from '../lib/turns.ts';
 import { faultOf } from './contained.ts';
 import { identityKey, identityOf, leavingOutDuplicates, nameOf } from './identity.ts';
 import { type IgnoreFile, ignoredPaths, isIgnoreFile, readIgnoreFile } from './ignore-file.ts';
@@ -12,7 +12,7 @@ import { heldFiles, isBareKustomization, type Kustomization, readKustomization }
 import type { Stray } from './stray.ts';
 import type { Tenancy } from './tenancy.ts';
 import { type NoText, textIn, tooLarge } from './text.ts';
-import { groupOf, type KubeObject, type Manifest, type ObjectRef, type Problem, refOf } from './types.ts';
+import { groupOf, type KubeObject, type Manifest, type ObjectRef, type Problem, refOf, unitOf } from './types.ts';
 
 /** What was parsed, by path, with its blob: the same blob at the same place is never parsed twice. Opaque to others. */
 export type LoadCache = ReadonlyMap<string, Rendering>;
@@ -26,6 +26,8 @@ export interface Rendering {
   readonly kustomization: Kustomization | undefined;
   /** The manifests in their namespaces; the same objects as long as nothing of that changes. */
   placed: Placed | undefined;
+  /** Absent: of the one file alone. */
+  readonly madeFrom?: ReadonlySet<string>;
 }
 
 interface Placed {
@@ -134,13 +136,29 @@ export function loadTree(
   return atOnce(loadingTree(files, texts, cache, settings));
 }
 
-/** As `loadTree`; yields again and again, so that a large tree can be looked at in turns. */
+/** Renders kustomizations of one area. `files`: what each file of the area says that is not ignored. */
+export type RenderKustomizations = (
+  kustomizations: ReadonlyMap<string, Kustomization>,
+  area: string,
+) => Steps<RenderedKustomizations>;
+
+export interface RenderedKustomizations {
+  /** By the path of the kustomization. */
+  readonly rendered: ReadonlyMap<string, Rendering>;
+  /** Why the others that change objects are not rendered, for people. Absent: nothing renders them. */
+  readonly refused: ReadonlyMap<string, string>;
+}
+
+/**
+ * As `loadTree`; yields again and again, so that a large tree can be looked at in turns. `render` absent: what kustomizations change is held back.
+ */
 export function* loadingTree(
   files: ReadonlyMap<string, FileOfTree>,
   texts: ReadonlyMap<string, string | Uint8Array>,
   cache: LoadCache | undefined,
   settings: LoadSettings,
-): Generator<void, LoadedTree> {
+  render?: RenderKustomizations,
+): Steps<LoadedTree> {
   const next = new Map<string, Rendering>();
   const byArea = new Map<string, string[]>([['', []]]);
   for (const path of [...files.keys()].sort()) {
@@ -154,7 +172,8 @@ export function* loadingTree(
     if (next.size % filesATurn === 0) yield;
   }
   const areas = new Map<string, LoadedArea>();
-  for (const [name, paths] of byArea) areas.set(name, yield* loadingArea(paths, next, settings));
+  for (const [name, paths] of byArea)
+    areas.set(name, yield* loadingArea(paths, next, settings, render && ((found) => render(found, name))));
   const all = [...areas.values()];
   const found = all.flatMap(({ manifests }) => manifests);
   // By path, whoever's they are.
@@ -187,7 +206,7 @@ function withoutTaken(
   const left = manifests.filter((manifest) => {
     const { object, origin } = manifest;
     const place = placeOf(identityOf(object));
-    if (place === undefined || place === origin.path || !mayStandIn(place)) return true;
+    if (place === undefined || place === unitOf(origin) || !mayStandIn(place)) return true;
     if (areaOf(place, settings) === areaOf(origin.path, settings)) return true;
     const message = `${nameOf(refOf(object))} came from ${place}, of another tenant, which cannot be read now`;
     problems.push(problemOf(manifest, { message, hint: 'it stays as it is until that file can be read' }));
@@ -203,8 +222,15 @@ interface LoadedArea extends AreaOfTree {
   readonly strays: ReadonlyMap<string, Stray>;
 }
 
+const nothingRendered: RenderedKustomizations = { rendered: new Map(), refused: new Map() };
+
 /** `paths`: those of one tenant, in order. */
-function* loadingArea(paths: readonly string[], files: LoadCache, settings: LoadSettings): Generator<void, LoadedArea> {
+function* loadingArea(
+  paths: readonly string[],
+  files: LoadCache,
+  settings: LoadSettings,
+  render: ((kustomizations: ReadonlyMap<string, Kustomization>) => Steps<RenderedKustomizations>) | undefined,
+): Steps<LoadedArea> {
   const ignores: IgnoreFile[] = [];
   const kustomizations = new Map<string, Kustomization>();
   for (const path of paths) {
@@ -215,7 +241,9 @@ function* loadingArea(paths: readonly string[], files: LoadCache, settings: Load
   const ignored = yield* ignoredPaths(paths, ignores);
   const counted = paths.filter((path) => !ignored.paths.has(path));
   for (const path of kustomizations.keys()) if (ignored.paths.has(path)) kustomizations.delete(path);
-  const held = heldFiles(counted, kustomizations);
+  const { rendered, refused: unrendered } = render ? yield* render(kustomizations) : nothingRendered;
+  const claimed = new Set([...rendered.values()].flatMap(({ madeFrom = [] }) => [...madeFrom]));
+  const held = heldFiles(counted, kustomizations, { claimed, reasons: unrendered });
   const strays = new Map<string, Stray>();
   const elsewhere = new Map<string, Elsewhere>();
   const note = (path: string, why: Omit<Stray, 'line'>, keyOf: (ref: ObjectRef) => string): void => {
@@ -233,18 +261,18 @@ function* loadingArea(paths: readonly string[], files: LoadCache, settings: Load
     if (isCounted.has(path) || isIgnoreFile(path)) continue;
     leaveOut(path, { what: 'is named by an ignore file', isDeliberate: true, isToldOnce: true }, identityHere);
   }
-  const used: Rendering[] = [];
+  const used: (readonly [path: string, file: Rendering])[] = [];
   const broken: string[] = [];
   const unreadable: string[] = [];
   const found: Problem[] = [];
   for (const path of counted) {
-    const file = files.get(path);
-    if (!file) continue;
+    const file = rendered.get(path) ?? files.get(path);
+    if (!file || (claimed.has(path) && !rendered.has(path))) continue;
     if (held.paths.has(path)) {
       leaveOut(path, { what: 'is part of what kustomize or Helm would render', isToldOnce: true }, placeKey);
       continue;
     }
-    used.push(file);
+    used.push([path, file]);
     if (used.length % filesATurn === 0) yield;
     if (held.named.has(path)) note(path, { what: 'is named by a kustomization', isToldOnce: true }, placeKey);
     found.push(...file.parsed.problems);
@@ -256,18 +284,19 @@ function* loadingArea(paths: readonly string[], files: LoadCache, settings: Load
   }
   const placed: Manifest[] = [];
   const faults: Problem[] = [];
-  for (const [at, file] of used.entries()) {
+  for (const [at, [path, file]] of used.entries()) {
     if (at % filesATurn === 0) yield;
     const ofFile = placedOf(file, settings);
     placed.push(...ofFile.manifests);
     faults.push(...ofFile.faults);
+    if (ofFile.faults.length > 0) broken.push(path);
   }
   const { manifests, problems, refused } = yield* leavingOutRefused(placed, settings);
   for (const manifest of refused) elsewhere.set(identityOf(manifest.object), refusedAt(manifest));
   return {
     manifests,
     problems: [...ignored.problems, ...found, ...faults, ...held.problems, ...problems],
-    unreadablePaths: [...broken, ...faults.map(({ path }) => path), ...held.paths],
+    unreadablePaths: [...broken, ...held.paths],
     unreadableText: unreadable.join('\n'),
     strays,
     elsewhere,

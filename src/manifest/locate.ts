@@ -14,7 +14,7 @@ export function createLineFinder(textOf: (path: string) => string | undefined): 
   return ({ path, document, line }, field) => {
     if (!files.has(path)) files.set(path, readFile(textOf(path)));
     const file = files.get(path);
-    const found = file?.documents[document];
+    const found = document === undefined ? undefined : file?.documents[document];
     return file && found ? lineIn(found, file.lines, line, field) : undefined;
   };
 }

@@ -1,15 +1,28 @@
 import { readYaml, valueOf } from './read-yaml.ts';
 import type { Problem } from './types.ts';
 
-/** A kustomization.yaml, as far as it matters to an agent that does not render it. */
+/** A kustomization.yaml, as far as it matters to what is applied. */
 export interface Kustomization {
   /** Fields that change objects or make new ones. */
   readonly transforms: readonly string[];
   /** Files and folders it names, from the repository's root. */
   readonly names: readonly string[];
+  /** What rendering it needs. Undefined: it needs more than is known of here, see `obstacle`. */
+  readonly inputs: KustomizationInputs | undefined;
+  /** Why it is not rendered, for people. */
+  readonly obstacle?: string;
 }
 
-const kustomizationNames = ['kustomization.yaml', 'kustomization.yml', 'Kustomization'];
+/** Paths from the repository's root. */
+export interface KustomizationInputs {
+  /** Files of objects, and folders with a kustomization of their own. */
+  readonly resources: readonly string[];
+  /** Files that generators read. */
+  readonly files: readonly string[];
+}
+
+/** The first of them that a folder has counts. */
+export const kustomizationNames = ['kustomization.yaml', 'kustomization.yml', 'Kustomization'];
 const baseName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 const folderOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')));
 
@@ -51,20 +64,73 @@ export function readKustomization(path: string, text: string): Kustomization | u
   } catch {
     return undefined;
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return { transforms: [], names: [] };
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return { transforms: [], names: [], inputs: { resources: [], files: [] } };
   const fields = value as Record<string, unknown>;
   const { apiVersion } = fields;
   if (typeof apiVersion === 'string' && !apiVersion.startsWith('kustomize.config.k8s.io/')) return undefined;
   const names = referring.flatMap((field) => pathsIn(fields[field]));
-  const isRemote = names.some(
-    (name) => name.includes('://') || name.includes('?ref=') || /^[^/]+\.[a-z]+\/.*\/\//.test(name),
-  );
+  const isRemote = names.some(isElsewhere);
   const transforms = Object.keys(fields).filter((field) => !harmless.has(field) && !isEmpty(fields[field]));
   return {
     transforms: isRemote ? [...transforms, 'resources from elsewhere'] : transforms,
     names: names.flatMap((name) => resolved(folderOf(path), name) ?? []),
+    ...inputsOf(path, fields),
   };
 }
+
+const rendered = new Set([
+  'apiVersion',
+  'kind',
+  'metadata',
+  'namespace',
+  'resources',
+  'images',
+  'configMapGenerator',
+  'generatorOptions',
+]);
+const ofGenerators = new Set(['name', 'namespace', 'behavior', 'files', 'envs', 'env', 'literals', 'options']);
+
+function inputsOf(path: string, fields: Record<string, unknown>): Pick<Kustomization, 'inputs' | 'obstacle'> {
+  const refused = (obstacle: string): Pick<Kustomization, 'inputs' | 'obstacle'> => ({ inputs: undefined, obstacle });
+  const unknown = Object.keys(fields).filter((field) => !rendered.has(field) && !isEmpty(fields[field]));
+  if (unknown.length > 0) return refused(unknown.join(', '));
+  const folder = folderOf(path);
+  const inputs = { resources: [] as string[], files: [] as string[] };
+  const take = (into: string[], name: unknown): string | undefined => {
+    if (typeof name !== 'string' || name === '' || name.includes('\n')) return 'a resource that is no path';
+    if (isElsewhere(name)) return 'resources from elsewhere';
+    const found = name.startsWith('/') ? undefined : resolved(folder, name);
+    if (found === undefined) return `${name.slice(0, 200)}, which is not in the repository`;
+    into.push(found);
+    return undefined;
+  };
+  for (const name of listOf(fields['resources'])) {
+    const wrong = take(inputs.resources, name);
+    if (wrong !== undefined) return refused(wrong);
+  }
+  for (const generator of listOf(fields['configMapGenerator'])) {
+    if (typeof generator !== 'object' || generator === null) return refused('a configMapGenerator that is none');
+    const one = generator as Record<string, unknown>;
+    const strange = Object.keys(one).find((field) => !ofGenerators.has(field));
+    if (strange !== undefined) return refused(`configMapGenerator.${strange.slice(0, 60)}`);
+    // `key=file` or a file.
+    const files = listOf(one['files']).map((entry) =>
+      typeof entry === 'string' ? entry.replace(/^[^=]*=/, '') : entry,
+    );
+    const envs = [...listOf(one['envs']), ...(isEmpty(one['env'] ?? null) ? [] : [one['env']])];
+    for (const name of [...files, ...envs]) {
+      const wrong = take(inputs.files, name);
+      if (wrong !== undefined) return refused(wrong);
+    }
+  }
+  return { inputs };
+}
+
+const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+
+const isElsewhere = (name: string): boolean =>
+  name.includes('://') || name.includes('?ref=') || /^[^/]+\.[a-z]+\/.*\/\//.test(name);
 
 function pathsIn(entries: unknown): readonly string[] {
   if (!Array.isArray(entries)) return [];
@@ -96,20 +162,33 @@ export interface HeldFiles {
   readonly problems: readonly Problem[];
 }
 
+/** What is rendered all the same. */
+export interface Rendered {
+  /** Files that it is made from. */
+  readonly claimed: ReadonlySet<string>;
+  /** Why a kustomization is not rendered, by its path. */
+  readonly reasons: ReadonlyMap<string, string>;
+}
+
 /**
  * What kustomize and Helm would render is held back: half of it applied would be something that nobody wrote. A kustomization that only
  * lists files changes nothing, so they are applied.
  */
-export function heldFiles(paths: readonly string[], kustomizations: ReadonlyMap<string, Kustomization>): HeldFiles {
+export function heldFiles(
+  paths: readonly string[],
+  kustomizations: ReadonlyMap<string, Kustomization>,
+  { claimed, reasons }: Rendered,
+): HeldFiles {
   const held = new Set<string>();
   const named = new Set<string>();
   const problems: Problem[] = [];
   const hold = (isPart: (path: string) => boolean): number => {
-    const found = paths.filter((path) => isPart(path) && !kustomizations.has(path));
+    const found = paths.filter((path) => isPart(path) && !kustomizations.has(path) && !claimed.has(path));
     for (const path of found) held.add(path);
     return found.length;
   };
   for (const [path, { transforms, names }] of kustomizations) {
+    if (claimed.has(path)) continue;
     if (transforms.length === 0) {
       const message = 'kustomize is not rendered yet: the files beside it are applied as they are, listed or not';
       problems.push({ severity: 'warning', path, line: 1, message });
@@ -124,12 +203,13 @@ export function heldFiles(paths: readonly string[], kustomizations: ReadonlyMap<
     }
     const bases = names.filter((name) => !missing.includes(name));
     const count = hold((file) => bases.some((name) => file === name || isBelow(file, name)));
-    const message = `kustomize is not rendered yet (${transforms.join(', ')}): ${namedFiles(count)} not applied`;
+    const reason = reasons.get(path);
+    const what = reason ?? `kustomize is not rendered yet (${transforms.join(', ')})`;
     problems.push({
       severity: 'error',
       path,
       line: 1,
-      message,
+      message: `${what}: ${namedFiles(count)} not applied`,
       hint: 'commit the output of "kubectl kustomize" instead',
     });
   }

@@ -46,13 +46,26 @@ export interface Place {
 }
 
 /** Where an object comes from, so that a change of it can be written there. A kind of its own for each renderer. */
-export type Origin = PlainOrigin;
+export type Origin = PlainOrigin | KustomizeOrigin;
 
 /** The object is written in a file as it is: zero-based document in the file, first line of the object. */
 export interface PlainOrigin extends Place {
   readonly renderer: 'plain';
   readonly document: number;
 }
+
+/** Kustomize made it: of a document of the file, or, without a document, by a generator of the kustomization at `path`. */
+export interface KustomizeOrigin extends Place {
+  readonly renderer: 'kustomize';
+  readonly document: number | undefined;
+  /** As it is written in the file; undefined: not there. */
+  readonly namespace: string | undefined;
+  /** The kustomization that was rendered. */
+  readonly unit: string;
+}
+
+/** The file that an object is applied for: what stands in its place when it cannot be read or is gone. */
+export const unitOf = (origin: Origin): string => (origin.renderer === 'plain' ? origin.path : origin.unit);
 
 export interface Manifest {
   readonly object: KubeObject;

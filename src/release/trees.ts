@@ -5,9 +5,9 @@ import { atOnce, createTurns, type Steps } from '../lib/turns.ts';
 import { isManifestFile, type LoadSettings, leftOutFile } from '../manifest/load.ts';
 import { ParsedFiles, pathsByBlob } from '../manifest/parsed-files.ts';
 import { exactText, shownText } from '../render/file-bytes.ts';
-import { type PlainOptions, readingPlain } from '../render/plain.ts';
+import { readingPlain } from '../render/plain.ts';
 import type { Edit, EditGoal } from '../render/renderer.ts';
-import { createTreeRenderer } from '../render/tree.ts';
+import { createTreeRenderer, type TreeRendererOptions } from '../render/tree.ts';
 import type { GitFile, TreeFiles } from '../render/tree-files.ts';
 import type { Render, RenderedApp, RenderedTree } from './rendered.ts';
 
@@ -123,7 +123,7 @@ export function createTreeReader(repo: TreeSource, settings: LoadSettings, parse
 export function createRender(
   settings: LoadSettings,
   parsed = new ParsedFiles(),
-  options: Omit<Partial<PlainOptions>, 'parsed'> = {},
+  options: Omit<TreeRendererOptions, 'parsed'> = {},
 ): Render {
   const trees = createTreeRenderer(settings, { parsed, ...options });
   const rendered = new WeakMap<TreeFiles, RenderedTree>();

@@ -6,18 +6,24 @@ import type { ManifestLimits } from '../manifest/limits.ts';
 import type { ParsedFiles } from '../manifest/parsed-files.ts';
 import type { KubeObject, Manifest } from '../manifest/types.ts';
 import { indexed } from './object-index.ts';
-import type { Edit, FieldGoal, ReadTexts, Renderer, RestoreGoal, TreeState } from './renderer.ts';
+import type { Edit, FieldGoal, ReadTexts, Renderer, RestoreGoal, TreeState, Unit } from './renderer.ts';
 import { editingTexts, type PlacedObject, type TextEdit, type TextEditor, type TextsOfTree } from './text-edit.ts';
 import { shownText } from './file-bytes.ts';
-import { type GitFile, sourceOf, type TreeFiles, unreadAmong } from './tree-files.ts';
+import { textAt } from './source-bytes.ts';
+import { type GitFile, type TreeFiles, unreadAmong } from './tree-files.ts';
 
 /** Texts of edits whose hash is known at a time: each may be as large as a file. */
 const mostEditedTexts = 32;
+
+/** So many files are looked at before other work may have its turn. */
+const filesATurn = 256;
 
 export interface PlainOptions {
   readonly parsed: ParsedFiles;
   /** Absent: the default ones. */
   readonly limits?: ManifestLimits | undefined;
+  /** Whether a file may hold objects. */
+  readonly isManifest: (path: string) => boolean;
   /** Absent: texts are edited here, document by document. */
   readonly editor?: TextEditor | undefined;
   /** Absent: the texts of all files are there. */
@@ -25,7 +31,7 @@ export interface PlainOptions {
 }
 
 /** Files that hold objects as they are applied, each a unit of its own. */
-export function createPlain({ parsed, limits, editor, readTexts }: PlainOptions): Renderer {
+export function createPlain({ parsed, limits, isManifest, editor, readTexts }: PlainOptions): Renderer {
   const oids = new Map<string, string>();
   const oidOf = (text: string): string => {
     const known = oids.get(text);
@@ -73,15 +79,22 @@ export function createPlain({ parsed, limits, editor, readTexts }: PlainOptions)
     if (!manifest) return { kind: 'refused', reason: `${nameOf(object)} is not in Git`, paths: [] };
     const { path } = manifest.origin;
     yield* reading(readTexts, tip.files, [path]);
-    const placed = { object: named(manifest.object), path };
-    const edit = { kind: 'field' as const, placed, text: sourceOf(tip.files, path) ?? '', field, value };
+    const placed = { object: named(manifest), path };
+    const edit = { kind: 'field' as const, placed, text: (yield* textAt(path, tip)) ?? '', field, value };
     return yield* editTexts(edit, tip, [identityKey(object)]);
   }
 
   return {
     name: 'plain',
-    detect: (files) => [...files.keys()].map((path) => ({ path })),
-    *render(files, { path }) {
+    *detect({ files }) {
+      const units: Unit[] = [];
+      for (const [path, file] of files) {
+        if (isManifest(path)) units.push({ path, inputs: new Map([[path, file]]) });
+        if (units.length % filesATurn === 0) yield;
+      }
+      return { units, refused: new Map() };
+    },
+    *render({ files }, { path }) {
       const source = files.get(path);
       if (source === undefined) throw new Error(`${path} is not there`);
       return yield* render(path, source);
@@ -139,15 +152,19 @@ function* textsIn(tree: TreeState, paths: ReadonlySet<string>): Steps<TextsOfTre
   const texts = new Map<string, string>();
   const objects = new Map<string, PlacedObject>();
   for (const path of paths) {
-    const text = sourceOf(tree.files, path);
+    const text = yield* textAt(path, tree);
     if (text !== undefined) texts.set(path, text);
-    for (const { object } of byPath.get(path) ?? []) objects.set(identityOf(object), { object: named(object), path });
+    for (const manifest of byPath.get(path) ?? [])
+      objects.set(identityOf(manifest.object), { object: named(manifest), path });
     yield;
   }
   return { texts, objects };
 }
 
-/** No more of it than tells it from others. */
-function named({ apiVersion, kind, metadata: { name, namespace } }: Manifest['object']): KubeObject {
+/** An object as it is written, no more of it than tells it from others. */
+export function named({ object, origin }: Manifest): KubeObject {
+  const { apiVersion, kind, metadata } = object;
+  const { name } = metadata;
+  const namespace = origin.renderer === 'plain' ? metadata.namespace : origin.namespace;
   return { apiVersion, kind, metadata: { name, ...(namespace === undefined ? {} : { namespace }) } };
 }

@@ -1,7 +1,8 @@
 import type { Steps } from '../lib/turns.ts';
 import type { Rendering } from '../manifest/load.ts';
+import type { Kustomization } from '../manifest/rendering-tools.ts';
 import type { Manifest, ObjectRef, Origin } from '../manifest/types.ts';
-import type { TreeFiles } from './tree-files.ts';
+import type { GitFile, TreeFiles } from './tree-files.ts';
 
 /**
  * Makes objects of a part of a repository, and writes a change of an object where the object comes from. Sync, release, revert and proof know
@@ -11,16 +12,38 @@ export interface Renderer {
   /** The origin of an object that it made names it. */
   readonly name: Origin['renderer'];
   /** The parts of a tree that it makes objects of. */
-  detect(files: TreeFiles): readonly Unit[];
-  /** Equal content of the files that it is made from gives the same rendering, without any work. What is wrong is told in the rendering. */
-  render(files: TreeFiles, unit: Unit): Steps<Rendering>;
+  detect(tree: SourceTree): Steps<Detected>;
+  /**
+   * Equal content of the files that a unit is made from gives the same rendering, without any work. What is wrong with single objects is told in
+   * the rendering; a text says why there is none.
+   */
+  render(tree: SourceTree, unit: Unit): Steps<Rendering | string>;
   /** The files with which a goal is reached. Nothing is written, and nothing beside the goal changes in them; else it is refused. */
   edit(goal: EditGoal): Steps<Edit>;
+}
+
+/** A tree, or a tenant's part of it. */
+export interface SourceTree {
+  readonly files: TreeFiles;
+  /** What plain files say, as far as that is known already. */
+  readonly said: ReadonlyMap<string, Rendering>;
+  /** Kustomizations that count, by path. */
+  readonly kustomizations: ReadonlyMap<string, Kustomization>;
+  /** Whether a file of the repository may take part. */
+  readonly isOwn: (path: string) => boolean;
 }
 
 /** What is rendered at once, named by the file that it begins at. */
 export interface Unit {
   readonly path: string;
+  /** The files that it is made from. */
+  readonly inputs: ReadonlyMap<string, string | GitFile>;
+}
+
+export interface Detected {
+  readonly units: readonly Unit[];
+  /** What looks like a unit, by path, and why it is none, for people. */
+  readonly refused: ReadonlyMap<string, string>;
 }
 
 /** A tree, and what was made of it. */

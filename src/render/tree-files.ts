@@ -1,12 +1,13 @@
-import type { Rendering } from '../manifest/load.ts';
+import type { FileOfTree, Rendering } from '../manifest/load.ts';
 
 /** A file as it stands in Git. Its text is read when it is asked for the first time, and kept with it. */
 export interface GitFile {
   readonly oid: string;
-  readonly mode: string;
-  text: string | undefined;
+  /** As Git writes it. Absent: a regular file. */
+  readonly mode?: string | undefined;
+  text?: string | undefined;
   /** What its text says; undefined until the tree has been read. Kept here, because the sync forgets what has left its tip. */
-  parsed: Rendering | undefined;
+  parsed?: Rendering | undefined;
 }
 
 /** Texts of files by path from the repository's root. */
@@ -31,11 +32,35 @@ export function unreadAmong(files: TreeFiles, paths: Iterable<string>): readonly
   });
 }
 
+/** What else stands in the tree that files were read of. Nothing of it is read before it is asked for. */
+export interface OtherFiles {
+  /** A file or a link; undefined where there is none. */
+  find(path: string): Promise<FileOfTree | undefined>;
+  /** The content of any file of the tree, by its oid. */
+  read(oid: string): Promise<Uint8Array>;
+}
+
+const others = new WeakMap<ReadonlyMap<string, unknown>, OtherFiles>();
+
+/** Undefined: the files are all that is known of the tree. */
+export const othersOf = (files: ReadonlyMap<string, unknown>): OtherFiles | undefined => others.get(files);
+
+/** The same map. */
+export function withOthers<Map_ extends ReadonlyMap<string, unknown>>(files: Map_, other: OtherFiles): Map_ {
+  others.set(files, other);
+  return files;
+}
+
 export function editedFiles<Source>(
   files: ReadonlyMap<string, Source>,
   edits: ReadonlyMap<string, string | null>,
 ): ReadonlyMap<string, Source | string> {
   const edited = new Map<string, Source | string>(files);
+  const other = others.get(files);
+  if (other) {
+    const isGone = (path: string): boolean => edits.get(path) === null;
+    others.set(edited, { ...other, find: (path) => (isGone(path) ? Promise.resolve(undefined) : other.find(path)) });
+  }
   for (const [path, text] of edits) {
     if (text === null) edited.delete(path);
     else edited.set(path, text);

@@ -11,7 +11,7 @@ import type { OwnObjects } from '../manifest/own-objects.ts';
 import { leavingOutRefused, refusedAt } from '../manifest/refused.ts';
 import type { Stray } from '../manifest/stray.ts';
 import type { Tenancy } from '../manifest/tenancy.ts';
-import { type KubeObject, type Manifest, type ObjectRef, type Problem, refOf } from '../manifest/types.ts';
+import { type KubeObject, type Manifest, type ObjectRef, type Problem, refOf, unitOf } from '../manifest/types.ts';
 import { applyWaves } from './apply.ts';
 import { createCanaryNames } from './canary-names.ts';
 import { ownedFields, syncManager } from './drift.ts';
@@ -325,9 +325,9 @@ function withPaths(entries: Inventory['entries'], manifests: readonly Manifest[]
   let moved: Map<string, InventoryEntry> | undefined;
   for (const { object, origin } of manifests) {
     const known = entries.get(identityOf(object));
-    if (known === undefined || known.path === origin.path) continue;
+    if (known === undefined || known.path === unitOf(origin)) continue;
     moved ??= new Map(entries);
-    moved.set(identityOf(object), { ...known, path: origin.path });
+    moved.set(identityOf(object), { ...known, path: unitOf(origin) });
   }
   return moved ?? entries;
 }
@@ -336,12 +336,12 @@ function withPaths(entries: Inventory['entries'], manifests: readonly Manifest[]
 function withNoted(entries: Inventory['entries'], actions: readonly ApplyAction[]): Inventory['entries'] {
   const isKnown = ({ object, manifest }: ApplyAction): boolean => {
     const known = entries.get(identityOf(object));
-    return known?.path === manifest.origin.path && known.ref.apiVersion === object.apiVersion;
+    return known?.path === unitOf(manifest.origin) && known.ref.apiVersion === object.apiVersion;
   };
   if (actions.every(isKnown)) return entries;
   const noted = new Map(entries);
   for (const { object, manifest } of actions)
-    noted.set(identityOf(object), { ref: refOf(object), path: manifest.origin.path });
+    noted.set(identityOf(object), { ref: refOf(object), path: unitOf(manifest.origin) });
   return noted;
 }
 

@@ -16,6 +16,8 @@ const readsWordsOf: Readonly<Record<string, string>> = {
   'git/push-verdict.ts': 'git, as servers pass it on',
   'git/ssh/conversation.ts': 'SSH servers',
   'git/ssh/key.ts': 'the SSH library',
+  'render/kustomize-origin.ts': 'kustomize, which writes origins as YAML',
+  'render/kustomize.ts': 'kustomize, of its version and of what it refuses',
   'release/told.ts': 'commits: trailers are made to be read',
   'sync/apply.ts': 'the API server, of conflicts and refusals',
   'sync/installation.ts': 'the API server, of conflicts',

@@ -1,0 +1,124 @@
+import type { Steps } from '../lib/turns.ts';
+import {
+  isBareKustomization,
+  type Kustomization,
+  kustomizationNames,
+  readKustomization,
+} from '../manifest/rendering-tools.ts';
+import { textIn } from '../manifest/text.ts';
+import { fileAt, sourceBytes } from './source-bytes.ts';
+import type { Detected, SourceTree, Unit } from './renderer.ts';
+import type { GitFile } from './tree-files.ts';
+
+const mostInputs = 2_000;
+/** Of a kustomization beside those that are synced, which is read here. */
+const mostKustomizationBytes = 64 * 1024;
+const linkMode = '120000';
+
+type Input = string | GitFile;
+
+/** What a kustomization is made from, as far as it was found; `obstacle`: why it is not rendered. */
+interface Closure {
+  readonly inputs: ReadonlyMap<string, Input>;
+  /** Kustomizations among them, and those that it names although it is not rendered. */
+  readonly kustomizations: ReadonlySet<string>;
+  readonly obstacle: string | undefined;
+}
+
+/**
+ * The kustomizations that change objects and that no other such kustomization is a base for. One that only lists files is no unit: it changes
+ * nothing.
+ */
+export function* kustomizationUnits(tree: SourceTree): Steps<Detected> {
+  const closures = new Map<string, Closure>();
+  for (const [path, { transforms }] of tree.kustomizations) {
+    if (transforms.length === 0) continue;
+    closures.set(path, yield* closureOf(path, tree));
+    yield;
+  }
+  const isBase = new Set<string>();
+  for (const [path, { kustomizations }] of closures)
+    for (const other of kustomizations) if (other !== path) isBase.add(other);
+  const units: Unit[] = [];
+  const refused = new Map<string, string>();
+  for (const [path, { inputs, obstacle }] of closures) {
+    if (obstacle !== undefined) refused.set(path, `kustomize is not rendered here (${obstacle})`);
+    else if (!isBase.has(path)) units.push({ path, inputs });
+  }
+  // Whoever has a base that is rendered for others, and is not rendered itself, is told of its own obstacle.
+  return { units, refused };
+}
+
+/** All that a kustomization is made from. */
+export function* closureOf(root: string, tree: SourceTree): Steps<Closure> {
+  const inputs = new Map<string, Input>();
+  const kustomizations = new Set<string>();
+  let obstacle: string | undefined;
+  const refuse = (reason: string): void => {
+    obstacle ??= reason;
+  };
+  const take = (path: string, file: Input): void => {
+    if (!tree.isOwn(path)) return refuse(`${path} belongs to another tenant`);
+    if (typeof file === 'object' && file.mode === linkMode) return refuse(`${path} is a symbolic link`);
+    inputs.set(path, file);
+    if (inputs.size > mostInputs) refuse(`it is made from more than ${mostInputs} files`);
+  };
+  /** A folder may be a base twice, of different overlays; one that is its own base never ends. */
+  const open: string[] = [root];
+  const above = new Map<string, ReadonlySet<string>>([[root, new Set()]]);
+  for (let path = open.pop(); path !== undefined && inputs.size <= mostInputs; path = open.pop()) {
+    if (kustomizations.has(path)) continue;
+    kustomizations.add(path);
+    const file = yield* fileAt(path, tree.files);
+    if (file === undefined) continue;
+    take(path, file);
+    const kustomization = yield* kustomizationAt(path, file, tree);
+    if (typeof kustomization === 'string') {
+      refuse(kustomization);
+      continue;
+    }
+    const { inputs: wanted } = kustomization;
+    if (!wanted) refuse(path === root ? (kustomization.obstacle ?? '') : `${path}: ${kustomization.obstacle ?? ''}`);
+    const from = new Set([...(above.get(path) ?? []), path]);
+    for (const name of wanted?.resources ?? kustomization.names) {
+      const found = yield* fileAt(name, tree.files);
+      if (found !== undefined) {
+        take(name, found);
+        continue;
+      }
+      const base = yield* kustomizationIn(name, tree);
+      if (base === undefined)
+        refuse(`${name || 'the root of the repository'} is no file and no folder with a kustomization`);
+      else if (from.has(base)) refuse(`${base} is a base of itself`);
+      else {
+        above.set(base, new Set([...(above.get(base) ?? []), ...from]));
+        open.push(base);
+      }
+    }
+    for (const name of wanted?.files ?? []) {
+      const found = yield* fileAt(name, tree.files);
+      if (found === undefined) refuse(`there is no file ${name}`);
+      else take(name, found);
+    }
+  }
+  return { inputs, kustomizations, obstacle };
+}
+
+function* kustomizationIn(folder: string, tree: SourceTree): Steps<string | undefined> {
+  for (const name of kustomizationNames) {
+    const path = folder === '' ? name : `${folder}/${name}`;
+    if ((yield* fileAt(path, tree.files)) !== undefined) return path;
+  }
+  return undefined;
+}
+
+/** A text says why it cannot be known. */
+function* kustomizationAt(path: string, file: Input, tree: SourceTree): Steps<Kustomization | string> {
+  const known = tree.kustomizations.get(path) ?? tree.said.get(path)?.kustomization;
+  if (known) return known;
+  const bytes = yield* sourceBytes(file, tree.files);
+  if (bytes.length > mostKustomizationBytes) return `${path} is larger than ${mostKustomizationBytes / 1024} KiB`;
+  const text = textIn(bytes);
+  const read = typeof text === 'string' ? readKustomization(path, text) : undefined;
+  return read ?? `${path} cannot be read${isBareKustomization(path) ? '' : ' as a kustomization'}`;
+}

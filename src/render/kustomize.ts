@@ -1,0 +1,243 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { sha256Hex } from '../lib/hash.ts';
+import { answered, type Steps } from '../lib/turns.ts';
+import type { Rendering } from '../manifest/load.ts';
+import type { ManifestLimits } from '../manifest/limits.ts';
+import type { ParsedFiles } from '../manifest/parsed-files.ts';
+import { restoreKustomizations, writtenInFiles } from './kustomize-edit.ts';
+import { kustomizeOrigin, withoutOrigin } from './kustomize-origin.ts';
+import { kustomizationUnits } from './kustomize-units.ts';
+import { readingPlain } from './plain.ts';
+import type { Edit, EditGoal, Renderer, SourceTree, Unit } from './renderer.ts';
+import { runTool, type ToolLimits, type ToolResult } from './run-tool.ts';
+import { sourceBytes } from './source-bytes.ts';
+
+export interface KustomizeOptions {
+  /** Path of the program, version 5. */
+  readonly program: string;
+  /** Absent: what one that is meant well never takes. */
+  readonly limits?: ToolLimits;
+  /** Where folders are made in which it is run, each for a moment. Absent: the machine's for such. */
+  readonly folder?: string;
+}
+
+/** The program `kustomize`. One for all who render trees of a repository: what was rendered for one is not rendered for the next. */
+export interface Kustomize {
+  /** How often the program was asked to render. */
+  readonly runs: number;
+  renderer(reading: KustomizeReading, edit: (goal: EditGoal) => Steps<Edit>): Renderer;
+  /** Ends the programs that run. */
+  close(): Promise<void>;
+}
+
+export interface KustomizeReading {
+  readonly parsed: ParsedFiles;
+  readonly limits?: ManifestLimits | undefined;
+}
+
+const defaultToolLimits: ToolLimits = {
+  timeMs: 20_000,
+  memoryBytes: 384 * 1024 * 1024,
+  outputBytes: 16 * 1024 * 1024,
+};
+/** Programs that run side by side. */
+const mostRuns = 2;
+/** Bytes that a unit may be made from. */
+const mostInputBytes = 32 * 1024 * 1024;
+/** Renderings that are kept, the latest used. */
+const mostKept = 2_000;
+/** What failed for a reason that may pass is tried again after so long. */
+const retryMs = 300_000;
+const missingRetryMs = 60_000;
+const reasonLength = 300;
+
+type Rendered = Rendering | string;
+
+export function createKustomize({
+  program,
+  limits = defaultToolLimits,
+  folder: place = tmpdir(),
+}: KustomizeOptions): Kustomize {
+  const ending = new AbortController();
+  const { signal } = ending;
+  const known = new Map<string, Rendered>();
+  const failed = new Map<string, { readonly reason: string; readonly untilMs: number }>();
+  const line = createLine(mostRuns);
+  const running = new Set<Promise<unknown>>();
+  let runs = 0;
+  let program5: { readonly version: Promise<string | undefined>; readonly untilMs: number } | undefined;
+
+  const run = (folder: string, args: readonly string[]): Promise<ToolResult> => {
+    const result = runTool(
+      { program, args, folder, environment: { GOMAXPROCS: '1', GOMEMLIMIT: '256MiB' }, limits },
+      signal,
+    );
+    running.add(result);
+    void result.catch(() => undefined).finally(() => running.delete(result));
+    return result;
+  };
+  /** Undefined: there is none that could be used. */
+  const versionOf = (): Promise<string | undefined> => {
+    if (program5 && performance.now() < program5.untilMs) return program5.version;
+    const version = run(place, ['version']).then((result) => {
+      const said = result.kind === 'done' ? Buffer.from(result.output).toString('utf8').trim() : '';
+      // As a thing of its own: an older program than this renders something else.
+      const found = /^v5\.\d+\.\d+(?:[-+].*)?$/.test(said) ? said : undefined;
+      program5 = { version, untilMs: found === undefined ? performance.now() + missingRetryMs : Infinity };
+      return found;
+    });
+    program5 = { version, untilMs: Infinity };
+    return version;
+  };
+
+  const build = async (unit: Unit, contents: ReadonlyMap<string, Uint8Array>): Promise<ToolResult> => {
+    const root = await mkdtemp(join(place, 'serin-render-'));
+    try {
+      const tree = join(root, treeFolder);
+      for (const [path, content] of contents) {
+        await mkdir(dirname(join(tree, path)), { recursive: true });
+        await writeFile(join(tree, path), content, { flag: 'wx' });
+      }
+      // It asks for origins, so that nothing has to be written into what somebody else wrote.
+      const base = dirname(unit.path) === '.' ? '' : `/${dirname(unit.path)}`;
+      const wrapper = { resources: [`../${treeFolder}${base}`], buildMetadata: ['originAnnotations'] };
+      await mkdir(join(root, 'unit'));
+      await writeFile(join(root, 'unit', 'kustomization.yaml'), JSON.stringify(wrapper));
+      runs += 1;
+      const result = await run(join(root, 'unit'), ['build', '--load-restrictor', 'LoadRestrictionsRootOnly', '.']);
+      if (result.kind === 'done') return result;
+      return { ...result, reason: shownReason(result.reason, root) };
+    } finally {
+      await rm(root, { recursive: true, force: true });
+    }
+  };
+
+  function* render(
+    tree: SourceTree,
+    unit: Unit,
+    { parsed, limits: manifestLimits }: KustomizeReading,
+  ): Steps<Rendered> {
+    const version = yield* answered(versionOf());
+    if (version === undefined) return 'kustomize is not rendered here (there is no program kustomize of version 5)';
+    const key = keyOf(version, unit);
+    const before = known.get(key);
+    if (before !== undefined) {
+      known.delete(key);
+      known.set(key, before);
+      return before;
+    }
+    const fault = failed.get(key);
+    if (fault && performance.now() < fault.untilMs) return fault.reason;
+    const contents = new Map<string, Uint8Array>();
+    let bytes = 0;
+    for (const [path, file] of unit.inputs) {
+      const content = yield* sourceBytes(file, tree.files);
+      bytes += content.length;
+      if (bytes > mostInputBytes) return 'kustomize is not rendered here (it is made from more than 32 MiB)';
+      contents.set(path, content);
+    }
+    const result = yield* answered(line(() => build(unit, contents)));
+    if (result.kind !== 'done') {
+      const reason = `kustomize cannot render this (${result.reason})`;
+      if (result.kind === 'failed' && result.isFinal) keep(key, reason);
+      else failed.set(key, { reason, untilMs: performance.now() + retryMs });
+      return reason;
+    }
+    failed.delete(key);
+    const rendering = yield* renderingOf(tree, unit, { key, output: result.output, parsed, limits: manifestLimits });
+    keep(key, rendering);
+    return rendering;
+  }
+  const keep = (key: string, rendered: Rendered): void => {
+    for (const [oldest] of known) {
+      if (known.size < mostKept) break;
+      known.delete(oldest);
+    }
+    known.set(key, rendered);
+  };
+
+  return {
+    get runs() {
+      return runs;
+    },
+    renderer: (reading, edit) => ({
+      name: 'kustomize',
+      detect: kustomizationUnits,
+      render: (tree, unit) => render(tree, unit, reading),
+      *edit(goal) {
+        if (goal.kind === 'field') return yield* edit(goal);
+        // Resources are written as they are, so they are edited as plain files.
+        const edits = yield* edit({ ...goal, objects: yield* writtenInFiles(goal) });
+        if (edits.kind === 'refused') return edits;
+        const more = yield* restoreKustomizations(goal);
+        return more.kind === 'refused' ? more : { kind: 'edited', files: new Map([...edits.files, ...more.files]) };
+      },
+    }),
+    async close() {
+      ending.abort(new Error('nothing is rendered any more: the agent stops'));
+      await Promise.allSettled(running);
+    },
+  };
+}
+
+/** Beside the kustomization that is built. */
+export const treeFolder = 'tree';
+
+interface Output extends KustomizeReading {
+  readonly key: string;
+  readonly output: Uint8Array;
+}
+
+function* renderingOf(tree: SourceTree, unit: Unit, { key, output, parsed, limits }: Output): Steps<Rendering> {
+  // Not under the kustomization's own name: it is none.
+  const read = yield* readingPlain(parsed, `${unit.path}.rendered.yaml`, output, { oid: key }, limits);
+  const problems = read.parsed.problems.map((problem) => ({ ...problem, path: unit.path, line: 1 }));
+  const manifests = read.parsed.manifests.map(({ object }) => ({
+    object: withoutOrigin(object),
+    origin: kustomizeOrigin(object, unit.path, tree),
+  }));
+  return {
+    ...read,
+    parsed: { ...read.parsed, manifests, problems, stray: undefined },
+    madeFrom: new Set(unit.inputs.keys()),
+  };
+}
+
+function keyOf(version: string, { path, inputs }: Unit): string {
+  const files = [...inputs].map(([name, file]) => [
+    name,
+    typeof file === 'string' ? `text ${sha256Hex(file)}` : file.oid,
+  ]);
+  return sha256Hex(JSON.stringify([version, path, files.toSorted(([a = ''], [b = '']) => (a < b ? -1 : 1))]));
+}
+
+/** One line, without the folder that was rendered in. */
+function shownReason(reason: string, root: string): string {
+  const lines = reason.replaceAll(`${root}/${treeFolder}/`, '').replaceAll(root, '').split('\n');
+  const text = lines
+    .map((one) => one.trim())
+    .filter((one) => one !== '' && !one.startsWith('#'))
+    .join(' ');
+  // It begins with the way down to what is wrong.
+  const short = text.replace(/^Error: |^.*must resolve to a file': /g, '').replaceAll(`../${treeFolder}/`, '');
+  return short.length > reasonLength ? `…${short.slice(-reasonLength)}` : short;
+}
+
+/** So many at a time; the others wait in order. */
+function createLine(most: number): <Result>(work: () => Promise<Result>) => Promise<Result> {
+  let free = most;
+  const waiting: (() => void)[] = [];
+  return async (work) => {
+    if (free === 0) await new Promise<void>((resolve) => waiting.push(resolve));
+    else free -= 1;
+    try {
+      return await work();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else free += 1;
+    }
+  };
+}

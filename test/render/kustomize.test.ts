@@ -1,0 +1,282 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { createTurns } from '../../src/lib/turns.ts';
+import type { LoadedTree } from '../../src/manifest/load.ts';
+import { parseManifests } from '../../src/manifest/parse.ts';
+import { refKey, refOf } from '../../src/manifest/types.ts';
+import { createKustomize } from '../../src/render/kustomize.ts';
+import { createTreeRenderer } from '../../src/render/tree.ts';
+import { kustomizeProgram } from '../helpers/kustomize.ts';
+
+const turns = createTurns();
+const settings = { path: '', ledgerDir: '.releases', defaultNamespace: 'test' };
+type Tree = Readonly<Record<string, string>>;
+
+const deployment = (name: string, image = `${name}:1`): string =>
+  `apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: ${name} }\nspec:\n  template:\n    spec:\n      containers:\n      - { name: ${name}, image: "${image}" }\n`;
+const service = (name: string): string =>
+  `apiVersion: v1\nkind: Service\nmetadata: { name: ${name} }\nspec: { ports: [{ port: 80 }] }\n`;
+
+const shop: Tree = {
+  'base/kustomization.yaml':
+    'resources: [shop.yaml, more/service.yaml]\nconfigMapGenerator:\n- name: shop\n  files: [shop.properties]\n  envs: [shop.env]\n',
+  'base/shop.yaml': deployment('shop'),
+  'base/more/service.yaml': `${service('shop')}---\n${service('other')}`,
+  'base/shop.properties': 'a=b\n',
+  'base/shop.env': 'C=d\n',
+  'prod/kustomization.yaml': 'namespace: prod\nresources: [../base]\nimages: [{ name: shop, newTag: "2" }]\n',
+  'plain.yaml': deployment('plain'),
+};
+
+const keysOf = ({ manifests }: LoadedTree): string[] => manifests.map(({ object }) => refKey(refOf(object))).toSorted();
+const told = ({ problems }: LoadedTree): string[] => problems.map(({ path, message }) => `${path}: ${message}`);
+
+/** What the program prints when it is called by hand, the origins left out. */
+function byHand(files: Tree, folder: string): unknown {
+  const root = mkdtempSync(join(tmpdir(), 'by-hand-'));
+  try {
+    for (const [path, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(root, path)), { recursive: true });
+      writeFileSync(join(root, path), text);
+    }
+    const text = execFileSync(kustomizeProgram ?? '', ['build', join(root, folder)], { encoding: 'utf8' });
+    return parseManifests('x.yaml', text).manifests.map(({ object }) => object);
+  } finally {
+    rmSync(root, { recursive: true });
+  }
+}
+
+describe.skipIf(kustomizeProgram === undefined)('a kustomization that changes objects', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'kustomize-test-'));
+  const kustomize = createKustomize({ program: kustomizeProgram ?? '', folder });
+  const trees = createTreeRenderer(settings, { kustomize });
+  const render = (files: Tree): Promise<LoadedTree> => turns.run(trees.render(new Map(Object.entries(files))));
+  afterAll(async () => {
+    await kustomize.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  it('is rendered by kustomize, and each object says where it comes from', async () => {
+    const tree = await render(shop);
+    expect(tree.problems).toEqual([]);
+    const found = tree.manifests.map(({ object, origin }) => [
+      object.kind,
+      object.metadata.name,
+      object.metadata.namespace,
+      origin,
+    ]);
+    const from = (path: string, document: number | undefined, line = 1): unknown => {
+      return { renderer: 'kustomize', path, line, document, unit: 'prod/kustomization.yaml' };
+    };
+    expect(found).toEqual([
+      ['Deployment', 'plain', 'test', { renderer: 'plain', path: 'plain.yaml', document: 0, line: 1 }],
+      ['ConfigMap', expect.stringMatching(/^shop-\w{10}$/), 'prod', from('base/kustomization.yaml', undefined)],
+      ['Service', 'other', 'prod', from('base/more/service.yaml', 1, 6)],
+      ['Service', 'shop', 'prod', from('base/more/service.yaml', 0)],
+      ['Deployment', 'shop', 'prod', from('base/shop.yaml', 0)],
+    ]);
+  });
+
+  it.each<readonly [string, Tree, string]>([
+    ['a base with a generator', shop, 'prod'],
+    [
+      'a namespace alone',
+      { 'a/kustomization.yaml': 'namespace: x\nresources: [x.yaml]\n', 'a/x.yaml': deployment('x') },
+      'a',
+    ],
+    [
+      'a root of the repository',
+      { 'kustomization.yaml': 'namespace: x\nresources: [x.yaml]\n', 'x.yaml': service('x') },
+      '',
+    ],
+    [
+      'three layers',
+      {
+        'a/kustomization.yml': 'resources: [x.yaml]\nimages: [{name: x, newName: other}]\n',
+        'a/x.yaml': deployment('x'),
+        'b/Kustomization': 'resources: [../a]\nconfigMapGenerator: [{name: c, literals: [a=b]}]\n',
+        'c/kustomization.yaml': 'resources: [../b]\nnamespace: prod\ngeneratorOptions: {labels: {a: b}}\n',
+      },
+      'c',
+    ],
+    [
+      'a generator that merges, with another name for a key, without a hash',
+      {
+        'a/kustomization.yaml': 'configMapGenerator: [{name: c, literals: [a=b]}]\n',
+        'b/kustomization.yaml':
+          'resources: [../a]\nconfigMapGenerator: [{name: c, behavior: merge, files: [key.txt=sub/é.bin], options: {disableNameSuffixHash: true}}]\n',
+        'b/sub/é.bin': 'text ü\n',
+      },
+      'b',
+    ],
+    [
+      'a digest',
+      {
+        'kustomization.yaml':
+          'resources: [x.yaml]\nimages: [{name: x, digest: "sha256:24a0c4b4a4c0eb97a1aabb8e29f18e917d05abfe1b7a7c07857230879ce7d3d3"}]\n',
+        'x.yaml': deployment('x'),
+      },
+      '',
+    ],
+  ])('renders to what the program prints by hand: %s', async (_, files, folder) => {
+    const tree = await render(files);
+    expect(tree.problems).toEqual([]);
+    const made = tree.manifests.filter(({ origin }) => origin.renderer === 'kustomize').map(({ object }) => object);
+    const placed = (byHand(files, folder) as typeof made).map((object) => ({
+      ...object,
+      metadata: { namespace: 'test', ...object.metadata },
+    }));
+    expect(made).toEqual(placed);
+  });
+
+  it('is not rendered again where nothing that it is made from changed', async () => {
+    await render(shop);
+    const before = kustomize.runs;
+    const first = await render({
+      ...shop,
+      'plain.yaml': deployment('plain', 'plain:2'),
+      'other/new.yaml': service('new'),
+    });
+    expect(kustomize.runs).toBe(before);
+    const next = await render({ ...shop, 'base/shop.env': 'C=e\n' });
+    expect(kustomize.runs).toBe(before + 1);
+    const nameOf = (tree: LoadedTree): unknown =>
+      tree.manifests.find(({ object }) => object.kind === 'ConfigMap')?.object.metadata.name;
+    expect(nameOf(next)).not.toBe(nameOf(first));
+  });
+
+  it.each<readonly [string, Tree, RegExp]>([
+    [
+      'patches',
+      { ...shop, 'prod/kustomization.yaml': 'resources: [../base]\npatches: [{path: p.yaml}]\n' },
+      /\(patches\): /,
+    ],
+    [
+      'a base with patches',
+      { ...shop, 'base/kustomization.yaml': 'resources: [shop.yaml]\npatches: []\nnamePrefix: x\n' },
+      /\(base\/kustomization.yaml: namePrefix\): /,
+    ],
+    [
+      'a generator of secrets',
+      { ...shop, 'prod/kustomization.yaml': 'resources: [../base]\nsecretGenerator: [{name: x}]\n' },
+      /\(secretGenerator\): /,
+    ],
+    [
+      'a plug-in',
+      { ...shop, 'prod/kustomization.yaml': 'resources: [../base]\ngenerators: [x.yaml]\n' },
+      /\(generators\): /,
+    ],
+    [
+      'a remote base',
+      { ...shop, 'prod/kustomization.yaml': 'namespace: x\nresources: [../base, "https://example.org/x?ref=v1"]\n' },
+      /\(resources from elsewhere\): /,
+    ],
+    [
+      'a remote base without a scheme',
+      { ...shop, 'prod/kustomization.yaml': 'namespace: x\nresources: [../base, github.com/x/y]\n' },
+      /prod\/github.com\/x\/y is no file/,
+    ],
+    [
+      'a path out of the repository',
+      { ...shop, 'prod/kustomization.yaml': 'namespace: x\nresources: [../base, ../../../etc]\n' },
+      /which is not in the repository\): /,
+    ],
+    [
+      'a path of the machine',
+      {
+        ...shop,
+        'prod/kustomization.yaml':
+          'namespace: x\nresources: [../base]\nconfigMapGenerator: [{name: x, files: [/etc/hostname]}]\n',
+      },
+      /which is not in the repository\): /,
+    ],
+    [
+      "a generator's file that is not there",
+      {
+        ...shop,
+        'base/kustomization.yaml': 'resources: [shop.yaml]\nconfigMapGenerator: [{name: x, files: [none]}]\n',
+      },
+      /there is no file base\/none\): /,
+    ],
+    [
+      'a base that includes itself',
+      { ...shop, 'base/kustomization.yaml': 'resources: [shop.yaml, ../prod]\n' },
+      /is a base of itself\): /,
+    ],
+    [
+      "a file of another folder's, which the program refuses",
+      { ...shop, 'prod/kustomization.yaml': 'namespace: x\nresources: [../base, ../base/shop.yaml]\n' },
+      /cannot render this \(.*is not in or below/,
+    ],
+    ['YAML that is none', { ...shop, 'base/shop.yaml': 'apiVersion: v1\nkind: [\n' }, /cannot render this \(/],
+    [
+      'an alias bomb',
+      {
+        ...shop,
+        'base/shop.yaml': `a: &a [x]\n${Array.from(
+          { length: 26 },
+          (_, at) =>
+            `${String.fromCharCode(98 + at)}: &${String.fromCharCode(98 + at)} [*${String.fromCharCode(97 + at)}, *${String.fromCharCode(97 + at)}, *${String.fromCharCode(97 + at)}]\n`,
+        )
+          .slice(0, 25)
+          .join('')}`,
+      },
+      /cannot render this \(/,
+    ],
+  ])('is held back as a whole, with one reason, where it has %s', async (_, files, reason) => {
+    const tree = await render(files);
+    const errors = told(tree).filter((message) => message.startsWith('prod/kustomization.yaml'));
+    expect(errors).toEqual([expect.stringMatching(reason)]);
+    expect(tree.manifests.map(({ origin }) => origin.renderer)).not.toContain('kustomize');
+    expect(keysOf(tree)).toContain('apps/v1/Deployment/test/plain');
+    // What the cluster has of it stays.
+    expect(tree.strays.has('prod/kustomization.yaml')).toBe(true);
+    expect(errors[0]).not.toContain(tmpdir());
+  });
+
+  it('is not applied beside another that makes the same object: one of them has to be chosen', async () => {
+    const tree = await render({ ...shop, 'copy/kustomization.yaml': 'namespace: prod\nresources: [../base]\n' });
+    expect(keysOf(tree)).toEqual(['apps/v1/Deployment/test/plain']);
+    expect(told(tree)).toEqual([
+      'base/kustomization.yaml: kustomize is not rendered yet (configMapGenerator): the 2 files it names are not applied',
+      expect.stringMatching(
+        /^copy\/kustomization.yaml: prod\/kustomization.yaml makes .* as well, so one of the two has to be chosen with --git-path/,
+      ),
+      expect.stringMatching(/^prod\/kustomization.yaml: copy\/kustomization.yaml makes /),
+    ]);
+    const apart = await render({ ...shop, 'copy/kustomization.yaml': 'namespace: copy\nresources: [../base]\n' });
+    expect(told(apart)).toEqual([]);
+    expect(keysOf(apart)).toHaveLength(9);
+  });
+
+  it('leaves no folder behind', async () => {
+    await render({ ...shop, 'base/shop.env': 'C=f\n' });
+    await render({ ...shop, 'base/shop.yaml': 'kind: [' });
+    expect(readdirSync(folder)).toEqual([]);
+  });
+});
+
+describe('where there is no kustomize', () => {
+  const withoutProgram = (files: Tree): Promise<LoadedTree> => {
+    const kustomize = createKustomize({ program: '/nonexistent/kustomize' });
+    return turns.run(createTreeRenderer(settings, { kustomize }).render(new Map(Object.entries(files))));
+  };
+
+  it('what a kustomization changes is held back as before, and all else is applied', async () => {
+    const [with_, without] = [
+      await withoutProgram(shop),
+      await turns.run(createTreeRenderer(settings).render(new Map(Object.entries(shop)))),
+    ];
+    const { manifests, strays, unreadablePaths, unreadableText } = with_;
+    expect({ manifests, strays, unreadablePaths, unreadableText }).toEqual({
+      manifests: without.manifests,
+      strays: without.strays,
+      unreadablePaths: without.unreadablePaths,
+      unreadableText: without.unreadableText,
+    });
+    expect(told(with_)[1]).toContain('there is no program kustomize of version 5');
+  });
+});
