@@ -82,6 +82,7 @@ export async function runAgent(
         maxPackBytes: raw['git-max-download'] * MiB,
         maxFileBytes: (settings.limits ?? defaultLimits).fileBytes,
       },
+      memoryBytes: raw['git-cache-memory'] * MiB,
       log,
       ...proxies,
       ...(raw['git-password-file'] === ''

@@ -127,6 +127,13 @@ export const settings = [
     '512',
     'largest download from the Git server in MiB; it is held in memory until it is checked, so it bounds that, too',
   ),
+  setting(
+    'Git',
+    'git-cache-memory',
+    'mebibytes',
+    '128',
+    'most memory in MiB for what is read of the local mirror, beside a download; less makes reading many files slower',
+  ),
   setting('Git', 'write', 'choice', 'direct', 'whether outcomes are written to the branch', ['direct', 'none']),
   setting('Git', 'git-author-name', 'text', 'Serin', 'author of the commits'),
   setting('Git', 'git-author-email', 'text', 'serin@localhost', 'e-mail address of the author'),

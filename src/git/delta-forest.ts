@@ -27,12 +27,11 @@ export interface Descent {
   /** Called with each node once, parents before children; may still add children to it. */
   readonly visit: (node: number, content: Buffer) => void;
   /** What is held of one way down, apart from the lowest; more is computed again. */
-  readonly heldBytes?: number;
+  readonly heldBytes: number;
   /** How much of it may be computed again. Beyond: GIT_TOO_LARGE. */
   readonly mostRemadeBytes?: number;
 }
 
-const HELD_BYTES = 16 * 1024 * 1024;
 /** So much is made without others in between; each object counts at least so much. */
 const UNBROKEN_BYTES = 64 * 1024;
 const SMALL_OBJECT_BYTES = 1024;
@@ -64,7 +63,7 @@ class Way {
 
   constructor(descent: Descent) {
     this.#descent = descent;
-    this.#heldBytes = descent.heldBytes ?? HELD_BYTES;
+    this.#heldBytes = descent.heldBytes;
     this.#next = [descent.first];
   }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { AgentError } from '../lib/errors.ts';
 import { ByteCache } from './byte-cache.ts';
 import { KnownTips } from './known-tips.ts';
+import { defaultMemoryBytes, memoryWithin } from './memory.ts';
 import { type GitObject, type ParsedCommit, parseCommit } from './objects.ts';
 import { ObjectStore, type TakeObject, UnreadableObject } from './object-store.ts';
 import type { IngestedPack } from './pack-ingest.ts';
@@ -23,25 +24,33 @@ export class LocalMirror {
   readonly gitdir: string;
   readonly trees: Trees;
   readonly #identity: string;
+  readonly #memoryBytes: number;
   readonly #commits = new ByteCache<ParsedCommit>(COMMIT_CACHE_BYTES);
   #store: ObjectStore;
   #tips: KnownTips;
   #damaged = false;
   #isSettled = true;
 
-  private constructor(gitdir: string, identity: string, store: ObjectStore, tips: KnownTips) {
+  private constructor(gitdir: string, identity: string, memoryBytes: number, store: ObjectStore, tips: KnownTips) {
     this.gitdir = gitdir;
     this.#identity = identity;
+    this.#memoryBytes = memoryBytes;
     this.#store = store;
     this.#tips = tips;
-    this.trees = new Trees((oid) => this.#readTree(oid));
+    this.trees = new Trees((oid) => this.#readTree(oid), memoryWithin(memoryBytes).folders);
   }
 
   /**
    * `url`, `branch` and the largest file identify what is mirrored; a mirror of something else, or a damaged one, is begun again: what a server
    * left out of it because it was too large would be missing for ever.
    */
-  static async open(dir: string, url: string, branch: string, maxFileBytes = USUAL_FILE_BYTES): Promise<LocalMirror> {
+  static async open(
+    dir: string,
+    url: string,
+    branch: string,
+    maxFileBytes = USUAL_FILE_BYTES,
+    memoryBytes = defaultMemoryBytes,
+  ): Promise<LocalMirror> {
     const gitdir = join(dir, 'mirror.git');
     // Only what this wrote is thrown away.
     const there = await stat(gitdir).catch(() => undefined);
@@ -49,17 +58,17 @@ export class LocalMirror {
     const identity = configOf(url, branch, maxFileBytes);
     const found = await readFile(join(gitdir, 'config'), 'utf8').catch(() => undefined);
     if (found === identity) {
-      const mirror = await LocalMirror.#load(gitdir, identity).catch(() => undefined);
+      const mirror = await LocalMirror.#load(gitdir, identity, memoryBytes).catch(() => undefined);
       if (mirror && (await mirror.#isSound())) return mirror;
       mirror?.close();
     }
     await begin(gitdir, identity);
-    return LocalMirror.#load(gitdir, identity);
+    return LocalMirror.#load(gitdir, identity, memoryBytes);
   }
 
-  static async #load(gitdir: string, identity: string): Promise<LocalMirror> {
-    const store = await ObjectStore.open(gitdir);
-    return new LocalMirror(gitdir, identity, store, await KnownTips.open(gitdir, (oid) => store.has(oid)));
+  static async #load(gitdir: string, identity: string, memoryBytes: number): Promise<LocalMirror> {
+    const store = await ObjectStore.open(gitdir, memoryBytes);
+    return new LocalMirror(gitdir, identity, memoryBytes, store, await KnownTips.open(gitdir, (oid) => store.has(oid)));
   }
 
   async #isSound(): Promise<boolean> {
@@ -195,7 +204,7 @@ export class LocalMirror {
     this.#store.close();
     this.#commits.clear();
     await begin(this.gitdir, this.#identity);
-    this.#store = await ObjectStore.open(this.gitdir);
+    this.#store = await ObjectStore.open(this.gitdir, this.#memoryBytes);
     this.#tips = await KnownTips.open(this.gitdir, () => false);
     this.#damaged = false;
     this.#isSettled = true;

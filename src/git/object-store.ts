@@ -4,14 +4,13 @@ import { AgentError, messageOf } from '../lib/errors.ts';
 import { createTurns } from '../lib/turns.ts';
 import { BaseCache } from './base-cache.ts';
 import { syncFolder, writeAllDurably } from './durable.ts';
+import { defaultMemoryBytes, type GitMemory, memoryWithin } from './memory.ts';
 import type { GitObject } from './objects.ts';
 import { holdPack, openPackFile, type PackContext, type PackFile } from './pack-file.ts';
 import type { EncodedPack } from './pack-format.ts';
 import { encodePackIndex } from './pack-index.ts';
 import { joinPacks } from './pack-join.ts';
 
-/** What is kept of objects that others are made of. */
-export const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024;
 const SMALL_PACK_BYTES = 1024 * 1024;
 const MAX_SMALL_PACKS = 50;
 /** What is held beside the disk at most. */
@@ -44,16 +43,16 @@ export class ObjectStore {
   readonly #held = new Set<PackFile>();
   readonly #turns = createTurns();
 
-  private constructor(folder: string, cacheBytes: number) {
+  private constructor(folder: string, memory: GitMemory) {
     this.#folder = folder;
-    this.#context = { bases: new BaseCache(cacheBytes), elsewhere: (oid) => this.readNow(oid) };
+    this.#context = { bases: new BaseCache(memory.bases), memory, elsewhere: (oid) => this.readNow(oid) };
   }
 
   /** Opens the packs of `<gitdir>/objects/pack`. Throws when one of them is damaged. */
-  static async open(gitdir: string, cacheBytes = DEFAULT_CACHE_BYTES): Promise<ObjectStore> {
+  static async open(gitdir: string, memoryBytes = defaultMemoryBytes): Promise<ObjectStore> {
     const folder = join(gitdir, 'objects', 'pack');
     await mkdir(folder, { recursive: true });
-    const store = new ObjectStore(folder, cacheBytes);
+    const store = new ObjectStore(folder, memoryWithin(memoryBytes));
     const names = await readdir(folder);
     try {
       for (const name of names) {

@@ -9,6 +9,7 @@ import { FOLDER, SUBMODULE } from './folder.ts';
 import { type FolderLock, lockFolder, type LockTimes } from './folder-lock.ts';
 import { hushed } from './hushed.ts';
 import { LocalMirror } from './local-mirror.ts';
+import { defaultMemoryBytes, type GitMemory, memoryWithin } from './memory.ts';
 import { type GitObject, parseTag } from './objects.ts';
 import { ingestPack } from './pack-ingest.ts';
 import { type PreparedPush, preparePush, sameMessage } from './push.ts';
@@ -50,6 +51,8 @@ export interface RepoOptions {
   /** The values of HTTP_PROXY, HTTPS_PROXY and NO_PROXY; absent: no proxy. */
   readonly proxy?: { readonly http?: string; readonly https?: string; readonly none?: string };
   readonly limits?: Partial<GitLimits>;
+  /** What may be held of objects, beside a download, in bytes. */
+  readonly memoryBytes?: number;
   readonly lock?: LockTimes;
   readonly log?: Logger;
 }
@@ -92,7 +95,7 @@ export async function openRepo(options: RepoOptions): Promise<GitRepo & { close(
     // Former versions cloned there; a crash may have left it.
     await rm(join(dir, 'clone.tmp'), { recursive: true, force: true });
     const { maxFileBytes } = { ...defaultGitLimits, ...options.limits };
-    return LocalMirror.open(dir, wire.url, options.branch, maxFileBytes);
+    return LocalMirror.open(dir, wire.url, options.branch, maxFileBytes, options.memoryBytes);
   }).catch(async (error: unknown) => {
     await lock.release();
     throw error;
@@ -123,6 +126,7 @@ class MirroredRepo implements GitRepo {
   readonly #mirror: LocalMirror;
   readonly #wire: Wire;
   readonly #limits: GitLimits;
+  readonly #memory: GitMemory;
   readonly #upload: UploadPack;
   readonly #receive: ReceivePack;
   readonly #log: Logger;
@@ -146,6 +150,7 @@ class MirroredRepo implements GitRepo {
     this.#mirror = mirror;
     this.#wire = wire;
     this.#limits = { ...defaultGitLimits, ...options.limits };
+    this.#memory = memoryWithin(options.memoryBytes ?? defaultMemoryBytes);
     this.#upload = createUploadPack(wire, this.#limits);
     this.#receive = createReceivePack(wire, this.#limits);
     this.#log = options.log ?? silentLogger;
@@ -277,7 +282,7 @@ class MirroredRepo implements GitRepo {
     const { tips, shallow } = this.#mirror.tips;
     const { bytes } = await this.#upload.fetch({ wants: [want], haves: tips, shallow, depth }, signal);
     if (!bytes) return;
-    const pack = await ingestPack(bytes, (oid) => this.#mirror.store.readNow(oid));
+    const pack = await ingestPack(bytes, (oid) => this.#mirror.store.readNow(oid), undefined, this.#memory);
     signal.throwIfAborted();
     await (isHasty ? this.#mirror.hold(pack, tip) : this.#mirror.accept(pack, tip));
     this.#log.debug({ revision: want, bytes: bytes.length, objects: pack.entries.length }, 'fetched from git');

@@ -2,6 +2,7 @@ import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
 import type { BaseCache, CachedBase } from './base-cache.ts';
 import { inflated } from './deflate.ts';
 import { applyDelta } from './delta.ts';
+import type { GitMemory } from './memory.ts';
 import type { GitObject } from './objects.ts';
 import { type EncodedPack, type EntryHead, readEntryHead } from './pack-format.ts';
 import { encodePackIndex, type PackIndex, parsePackIndex } from './pack-index.ts';
@@ -27,6 +28,7 @@ export interface PackFile {
 export interface PackContext {
   /** Shared by all packs; keys are made by `openPackFile`. */
   readonly bases: BaseCache;
+  readonly memory: GitMemory;
   /** An object of another pack. */
   elsewhere(oid: string): GitObject | undefined;
 }
@@ -35,8 +37,6 @@ const MAX_DELTA_CHAIN = 4_096;
 const HEAD_BYTES = 64;
 /** So much is read at once: nearly always the whole entry, and often the next ones. */
 const WINDOW_BYTES = 8 * 1024;
-/** A pack that is no larger is read in one piece where most of it is asked for. */
-const READ_WHOLE_BYTES = 16 * 1024 * 1024;
 /** Larger packs are not opened: keys of the cache are a pack's number and an offset. */
 const MAX_PACK_BYTES = 2 ** 33;
 let packNumber = 0;
@@ -164,7 +164,7 @@ function packOf(stem: string, index: PackIndex, source: PackBytes, context: Pack
   };
 
   const readMany = (wanted: Float64Array, take: (number: number, object: GitObject) => void): Generator<void, void> => {
-    const isMuch = wanted.length * WINDOW_BYTES >= bytes && bytes <= READ_WHOLE_BYTES;
+    const isMuch = wanted.length * WINDOW_BYTES >= bytes && bytes <= context.memory.pack;
     const from = isMuch ? bytesHeld(readAt(0, bytes)) : source;
     const pack: SweptPack = {
       headAt: (at) => readEntryHead(from.viewAt(at, HEAD_BYTES), 0),
@@ -172,7 +172,7 @@ function packOf(stem: string, index: PackIndex, source: PackBytes, context: Pack
       objectAt: readObject,
       deltaAt: (at, size) => inflateFrom(from, at, size, true),
     };
-    return sweep(pack, wanted, take);
+    return sweep(pack, wanted, take, context.memory.way);
   };
 
   return {

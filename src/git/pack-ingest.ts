@@ -5,6 +5,7 @@ import { createTurns, type Turns } from '../lib/turns.ts';
 import { inflated, inflatedThrough, LARGEST_OBJECT_BYTES } from './deflate.ts';
 import { addChild, createForest, type DeltaForest, descend } from './delta-forest.ts';
 import { KeptDeltas } from './kept-deltas.ts';
+import { defaultMemoryBytes, type GitMemory, memoryWithin } from './memory.ts';
 import { type GitObject, type ObjectType, objectId } from './objects.ts';
 import { PackEntries } from './pack-entries.ts';
 import { encodeEntry, type EncodedPack, type EntryHead, packHeader, readEntryHead, sealPack } from './pack-format.ts';
@@ -24,9 +25,10 @@ export async function ingestPack(
   bytes: Buffer,
   outside: (oid: string) => GitObject | undefined,
   onCommit?: (oid: string, content: Buffer) => void,
+  memory = memoryWithin(defaultMemoryBytes),
 ): Promise<IngestedPack> {
   try {
-    return await new Ingest(bytes, outside, onCommit).run();
+    return await new Ingest(bytes, outside, onCommit, memory).run();
   } catch (cause) {
     if (cause instanceof AgentError) throw cause;
     throw malformed(`damaged pack (${cause instanceof Error ? cause.message : String(cause)})`);
@@ -38,8 +40,6 @@ const TRAILER_BYTES = 20;
 const HEADER_BYTES = 12;
 /** No object takes less: a byte that says what it is, and a stream of zlib that says nothing. */
 const MIN_ENTRY_BYTES = 9;
-/** Deltas are needed twice. So much of them is kept, what is over is inflated again. */
-const KEPT_DELTA_BYTES = 16 * 1024 * 1024;
 /** Git's packs become some ten times their size. */
 const MOST_INFLATED_BYTES = 8 * 1024 * 1024 * 1024;
 /** So much is inflated without a look at the time; each object counts at least so much. */
@@ -67,7 +67,9 @@ class Ingest {
   readonly #types: Uint8Array;
   readonly #ids: Buffer;
   readonly #forest: DeltaForest;
+  /** Deltas are needed twice: what is not kept is inflated again. */
   readonly #keptDeltas: KeptDeltas;
+  readonly #wayBytes: number;
   /** Objects that name their base by its id, until the base is found. */
   readonly #waiting = new Map<string, number[]>();
   readonly #added = new Map<string, GitObject>();
@@ -78,7 +80,9 @@ class Ingest {
     bytes: Buffer,
     outside: (oid: string) => GitObject | undefined,
     onCommit: ((oid: string, content: Buffer) => void) | undefined,
+    memory: GitMemory,
   ) {
+    this.#wayBytes = memory.way;
     this.#onCommit = onCommit;
     this.#bytes = bytes;
     this.#body = bytes.subarray(0, -TRAILER_BYTES);
@@ -96,7 +100,7 @@ class Ingest {
     this.#types = new Uint8Array(count);
     this.#ids = Buffer.alloc(count * ID_BYTES);
     this.#forest = createForest(count);
-    this.#keptDeltas = new KeptDeltas(count, KEPT_DELTA_BYTES);
+    this.#keptDeltas = new KeptDeltas(count, memory.deltas);
   }
 
   async run(): Promise<IngestedPack> {
@@ -236,6 +240,7 @@ class Ingest {
       descend({
         forest: this.#forest,
         first,
+        heldBytes: this.#wayBytes,
         root,
         deltaOf: (index) => this.#keptDeltas.get(index) ?? this.#inflate(index, true),
         visit: (index, content) => {

@@ -19,12 +19,13 @@ const SMALL_OBJECT_BYTES = 1024;
 
 /**
  * Gives the objects at these places, which are sorted, by their number among them: those that are made of each other together, so that no
- * delta is applied twice. Yields after some of them.
+ * delta is applied twice. Yields after some of them. `heldBytes`: as of `descend`.
  */
 export function* sweep(
   pack: SweptPack,
   wanted: Float64Array,
   take: (number: number, object: GitObject) => void,
+  heldBytes: number,
 ): Generator<void, void> {
   const links = new Links(pack, wanted);
   while (links.look(LOOKED_ATURN)) yield;
@@ -40,6 +41,7 @@ export function* sweep(
       yield* descend({
         forest,
         first,
+        heldBytes,
         root: () => root.content,
         deltaOf: (node) => links.deltaOf(node),
         visit: (node, content) => {

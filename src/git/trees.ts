@@ -3,17 +3,18 @@ import { Folder, FOLDER, SUBMODULE, type TreeEntry } from './folder.ts';
 import type { GitObject } from './objects.ts';
 import type { Standing, TreeChange, TreeFile } from './repo.ts';
 
-const TREE_CACHE_BYTES = 16 * 1024 * 1024;
 /** What is nested more deeply is not listed: nobody's manifests are there, and somebody's tree may be made to cost much. */
 const MAX_DEPTH = 100;
 
 /** Folders of commits. Paths are from the root with `/`; submodules are not files and are left out. */
 export class Trees {
-  readonly #cache = new ByteCache<Folder>(TREE_CACHE_BYTES);
+  readonly #cache: ByteCache<Folder>;
   readonly #read: (oid: string) => Promise<GitObject>;
 
-  constructor(read: (oid: string) => Promise<GitObject>) {
+  /** `cacheBytes`: what is kept of them. */
+  constructor(read: (oid: string) => Promise<GitObject>, cacheBytes: number) {
     this.#read = read;
+    this.#cache = new ByteCache(cacheBytes);
   }
 
   async folder(oid: string): Promise<Folder> {

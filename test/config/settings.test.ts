@@ -76,10 +76,12 @@ describe('the settings', () => {
     expect(
       readSettings({ ...none, environment: { ...none.environment, SERIN_GIT_MAX_DOWNLOAD: '64' } })['git-max-download'],
     ).toBe(64);
-    for (const wrong of ['0', '2001', '-1', '1.5', '64Mi', '1e3', ''])
-      expect(messageOf({ ...none, flags: { 'git-max-download': wrong } })).toMatch(
-        /--git-max-download .*is no whole number of MiB from 1 to 2000; write it without a unit/,
-      );
+    expect(readSettings({ ...none, file: { 'git-cache-memory': '16' } })['git-cache-memory']).toBe(16);
+    for (const name of ['git-max-download', 'git-cache-memory'])
+      for (const wrong of ['0', '2001', '-1', '1.5', '64Mi', '1e3', ''])
+        expect(messageOf({ ...none, flags: { [name]: wrong } })).toMatch(
+          new RegExp(`--${name} .*is no whole number of MiB from 1 to 2000; write it without a unit`),
+        );
   });
 
   it('take the largest file and object in MiB, within what can be held and stored', () => {

@@ -54,6 +54,7 @@ describe('objects that are made of each other', () => {
           applied += 1;
           return deltaBetween(node - 1, node);
         },
+        heldBytes: 1_000_000,
         visit: (node, content) => expect(applyDelta(deltaBetween(0, node), contentOf(0)).equals(content)).toBe(true),
       }),
     );
