@@ -2,6 +2,7 @@ import { own } from './own.ts';
 import { lookup } from 'node:dns';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { LookupFunction } from 'node:net';
+import { rootCertificates } from 'node:tls';
 import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici';
 import { type AddressRefusal, type AddressRules, addressCheck, hostRefusal } from './addresses.ts';
 import { type Http, type HttpRequest, type HttpResponse, LastingHttpFailure, TargetRefused } from './http.ts';
@@ -15,6 +16,8 @@ export interface HttpOptions {
   readonly userAgent: string;
   /** Which addresses others may name. Absent: loopback is among them. */
   readonly addresses?: AddressRules;
+  /** PEM certificates of authorities that are trusted beside those that Node trusts. Absent: none. */
+  readonly ca?: string;
   /** URLs that the operator named: their origins may be at any address. */
   readonly trusted?: readonly string[];
 }
@@ -31,6 +34,7 @@ const maxDispatchers = 64;
 export function createHttp(options: HttpOptions): Http & { close(): Promise<void> } {
   const check = addressCheck(options.addresses ?? { mayLoopback: true });
   const trusted = new Set((options.trusted ?? []).filter((url) => URL.canParse(url)).map((url) => new URL(url).origin));
+  const authorities = options.ca === undefined ? {} : { ca: [...rootCertificates, options.ca] };
   const dispatchers = new Map<string, Dispatcher>();
   const dispatcherFor = ({ insecure = false, proxy }: HttpRequest, isTrusted: boolean): Dispatcher => {
     const key = `${String(insecure)} ${String(isTrusted)} ${proxy ?? ''}`;
@@ -39,7 +43,7 @@ export function createHttp(options: HttpOptions): Http & { close(): Promise<void
     const fresh = createDispatcher({
       proxy: proxy === undefined ? options.proxy : { http: proxy, https: proxy },
       isOwnProxy: proxy === undefined,
-      tls: insecure ? { rejectUnauthorized: false } : {},
+      tls: insecure ? { rejectUnauthorized: false } : authorities,
       guard: isTrusted ? {} : { lookup: guardedLookup(check) },
     });
     const [oldest] = dispatchers.keys();
@@ -99,7 +103,7 @@ interface DispatcherOptions {
   readonly proxy: HttpOptions['proxy'];
   /** The operator named the proxy: it may be anywhere. */
   readonly isOwnProxy: boolean;
-  readonly tls: { readonly rejectUnauthorized?: boolean };
+  readonly tls: { readonly rejectUnauthorized?: boolean; readonly ca?: string[] };
   readonly guard: Guard;
 }
 
@@ -143,7 +147,7 @@ async function followed(
       signal,
     );
     const { location } = answer.headers;
-    if (!isRedirect(answer.status) || location === undefined) return answer;
+    if (!isRedirect(answer.status) || location === undefined || request.redirects === 'returned') return answer;
     if (redirects >= maxRedirects) throw new Error(`it redirects more than ${maxRedirects} times`);
     next = redirected(next, answer.status, location);
   }
@@ -159,7 +163,7 @@ function redirected(request: Prepared, status: number, location: string): Prepar
     const hint = isUpgrade ? ' (https of the same host: name that)' : '';
     throw new LastingHttpFailure(`it redirects to another server, which is not followed${hint}`);
   }
-  if (request.method === 'GET' || status === 307 || status === 308) return { ...request, url: target };
+  if (request.method !== 'POST' || status === 307 || status === 308) return { ...request, url: target };
   const { body: _body, ...rest } = request;
   const headers = Object.entries(rest.headers).filter(([name]) => !name.toLowerCase().startsWith('content-'));
   return { ...rest, method: 'GET', url: target, headers: Object.fromEntries(headers) };

@@ -1,12 +1,14 @@
 /** An HTTP exchange as data. */
 export interface HttpRequest {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'HEAD' | 'POST';
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly timeoutMs: number;
   /** Skip the check of the server's certificate. */
   readonly insecure?: boolean;
+  /** `returned`: a redirect is the answer. Absent: it is followed within its origin. */
+  readonly redirects?: 'returned';
   /** URL of the proxy for this request alone. Absent: as the implementation is set up. */
   readonly proxy?: string;
 }

@@ -17,6 +17,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   analysis: ['lib', 'manifest', 'canary', 'metrics'],
   notifiers: ['lib', 'manifest', 'canary'],
   images: ['lib', 'manifest'],
+  registry: ['lib', 'images'],
   render: ['lib', 'manifest'],
   release: ['lib', 'manifest', 'canary', 'render', 'git/repo.ts'],
   sync: ['lib', 'manifest', 'canary', 'cluster/cluster.ts'],
