@@ -5,6 +5,7 @@ import { AgentError, messageOf } from '../lib/errors.ts';
 import { plainText } from '../lib/plain-text.ts';
 import type { GateOptions } from './gate.ts';
 import type { IdentityOptions } from './identity.ts';
+import type { ImagesTestOptions } from './images-test.ts';
 import type { BenchClusterOptions } from './bench-cluster.ts';
 import type { SandboxCommandOptions } from './sandbox.ts';
 import { sandboxHelp, settingsHelp } from './help.ts';
@@ -123,6 +124,24 @@ async function runNamedCommand(context: CommandContext): Promise<number> {
     .description('print the public key by which the agent signs in to Git over SSH, as far as you may read its Secret')
     .action((options: IdentityOptions) =>
       finish(import('./identity.ts').then(({ identity }) => identity(context, options))),
+    );
+
+  program
+    .command('images')
+    .description('policies of image tags')
+    .command('test')
+    .requiredOption('--policy <text>', 'semver:~1.4, glob:…, regex:…, or a policy of Flux v2 as YAML or JSON')
+    .requiredOption('--current <tag>', 'the tag that the container has now')
+    .requiredOption('--tags <file>', 'a tag a line, with its time behind it where that is known; - is standard input')
+    .option('--quarantined <tag>', 'a tag that failed; can be repeated', collect)
+    .option('--now <time>', 'as if it were that time, like 2026-11-30T12:00:00Z')
+    .option('--min-age <duration>', 'as serin.dev/image-min-age')
+    .option('--windows <text>', 'as serin.dev/image-windows')
+    .option('--prereleases <order>', 'as serin.dev/image-prereleases')
+    .option('--json', 'one JSON object: pick, reason, rejected')
+    .description('say which tag a policy would pick, and why none of the others; asks no registry')
+    .action((options: ImagesTestOptions) =>
+      finish(import('./images-test.ts').then(({ imagesTest }) => imagesTest(context, options))),
     );
 
   program

@@ -126,18 +126,10 @@ function readPolicy(manifest: Manifest, repositories: ReadonlyMap<string, Reposi
   const repository = repositoryOf(spec, namespace, repositories);
   if (repository.isSuspended || spec['suspend'] === true)
     throw new Unfit('spec', 'is suspended, or its ImageRepository is: nothing is upgraded', 'warning');
-  const { selection, text } = selectionOf(fieldsOf(spec, 'policy'));
-  const filter = filterOf(spec['filterTags']);
   const wishes = readWishes(object.metadata.annotations ?? {});
   const [wrong] = wishes.wrong;
   if (wrong) throw new Unfit(`metadata.annotations["${wrong.annotation}"]`, wrong.problem);
-  const policy: ImagePolicy = {
-    ...plainly,
-    digest: digestOf(spec['digestReflectionPolicy']),
-    text,
-    selection,
-    ...(filter ? { filter } : {}),
-  };
+  const policy = policyIn(spec);
   const { reference, exclusions, secret } = repository;
   return {
     namespace,
@@ -148,6 +140,24 @@ function readPolicy(manifest: Manifest, repositories: ReadonlyMap<string, Reposi
     policy: withWishes(policy, wishes),
     ...(secret === undefined ? {} : { secret }),
   };
+}
+
+function policyIn(spec: Fields): ImagePolicy {
+  const { selection, text } = selectionOf(fieldsOf(spec, 'policy'));
+  const filter = filterOf(spec['filterTags']);
+  const digest = digestOf(spec['digestReflectionPolicy']);
+  return { ...plainly, digest, text, selection, ...(filter ? { filter } : {}) };
+}
+
+/** The policy that the spec of an ImagePolicy, or its part `policy` alone, says; or what is wrong with it. */
+export function policyOfSpec(value: unknown): ImagePolicy | { readonly problem: string } {
+  if (!isFields(value)) return { problem: 'is no map' };
+  try {
+    return policyIn(isFields(value['policy']) ? value : { policy: value });
+  } catch (error) {
+    if (error instanceof Unfit) return { problem: `${error.field}: ${error.message}` };
+    throw error;
+  }
 }
 
 function repositoryOf(spec: Fields, namespace: string, repositories: ReadonlyMap<string, Repository>): Repository {
