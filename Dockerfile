@@ -1,10 +1,15 @@
-# What both stages start from. A tag moves: build what you run with the digest that you have checked, so that nobody else decides what is in it:
+# What the last two stages start from. A tag moves: build what you run with the digest that you have checked, so that nobody else decides what is in it:
 #   digest=$(docker buildx imagetools inspect node:24-bookworm-slim --format '{{.Manifest.Digest}}')
 #   docker build --build-arg NODE_IMAGE=node:24-bookworm-slim@$digest -t serin:0.1.0 .
 # A newer digest brings the fixes of Debian and Node: look for one each month.
 ARG NODE_IMAGE=node:24-bookworm-slim
+ARG GO_IMAGE=golang:1.26-bookworm
 
-# Two stages: build with all tools, run with none of them.
+# Renders kustomizations. `npm run tools` builds the same for the tests.
+FROM ${GO_IMAGE} AS tools
+RUN CGO_ENABLED=0 GOBIN=/tools go install -trimpath -ldflags='-s -w' sigs.k8s.io/kustomize/kustomize/v5@v5.8.2
+
+# Build with all tools, run with none of them.
 FROM ${NODE_IMAGE} AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
@@ -18,6 +23,7 @@ ENV NODE_ENV=production
 # The agent itself needs no git; the Git server of `serin demo` and `serin sandbox` does.
 RUN apt-get update && apt-get install --yes --no-install-recommends git && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
+COPY --from=tools /tools/kustomize /usr/local/bin/kustomize
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY package.json LICENSE ./

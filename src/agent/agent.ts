@@ -109,6 +109,7 @@ export function startAgent(deps: Deps): Agent {
     clock,
     log,
     parsed,
+    kustomize: deps.kustomize,
     editor: deps.fileReader?.edit ? { edit: deps.fileReader.edit } : undefined,
     settings: {
       path: settings.path,

@@ -8,6 +8,7 @@ import type { FileReader } from '../manifest/load.ts';
 import type { ManifestLimits } from '../manifest/limits.ts';
 import type { OwnObjects } from '../manifest/own-objects.ts';
 import type { Tenancy } from '../manifest/tenancy.ts';
+import type { Kustomize } from '../render/kustomize.ts';
 import type { TextEditor } from '../render/text-edit.ts';
 import type { Telemetry } from './telemetry.ts';
 
@@ -21,6 +22,8 @@ export interface Deps {
   readonly telemetry: Telemetry;
   /** Reads large files without keeping others from their work. Absent: they are read like all others. */
   readonly fileReader?: FileReader & Partial<TextEditor>;
+  /** Renders kustomizations. Absent: what they change is held back. */
+  readonly kustomize?: Kustomize;
   readonly settings: AgentSettings;
 }
 

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { type App, findApps, tryPart } from '../canary/app.ts';
 import { type GitRepo, isUnlistedFolder, type Revision, type TreeFile } from '../git/repo.ts';
 import { createTurns } from '../lib/turns.ts';
@@ -14,6 +15,9 @@ import type { Problem } from '../manifest/types.ts';
 import { ledgerFolder } from '../release/ledger.ts';
 import { readingPlain } from '../render/plain.ts';
 import { createTreeRenderer } from '../render/tree.ts';
+import { withOthers } from '../render/tree-files.ts';
+import { othersAt } from '../release/trees.ts';
+import type { Kustomize } from '../render/kustomize.ts';
 import { checking } from './check.ts';
 import type { AgentSettings } from './deps.ts';
 
@@ -44,17 +48,18 @@ export function createSnapshots(
   repo: GitRepo,
   agentSettings: AgentSettings & Pick<LoadSettings, 'placeOf'>,
   parsed = new ParsedFiles(),
+  kustomize?: Kustomize,
 ): Snapshots {
   const settings = { ...agentSettings, tryOut: tryPart };
   let cache: LoadCache = new Map();
   const turns = createTurns();
-  const trees = createTreeRenderer(settings, { parsed });
+  const trees = createTreeRenderer(settings, { parsed, kustomize });
   const ledgersAt = `${ledgerFolder(settings)}/`;
   const isLedger: Wanted = (path, file) =>
     path.startsWith(ledgersAt) && path.endsWith('.yaml') && !isUnlistedFolder(file);
   const isManifest: Wanted = (path, file) => isUnlistedFolder(file) || isManifestFile(path, settings);
 
-  const load = async (found: ReadonlyMap<string, TreeFile>): Promise<LoadedTree> => {
+  const load = async (found: ReadonlyMap<string, TreeFile>, at: Revision): Promise<LoadedTree> => {
     const [unlisted, files] = apart(found);
     const known = new Map(cache);
     const missing = pathsByBlob(missingTexts(files, cache), files);
@@ -69,7 +74,7 @@ export function createSnapshots(
         );
       }
     });
-    const loaded = await turns.run(trees.renderKnown(files, known));
+    const loaded = await turns.run(trees.renderKnown(withOthers(files, othersAt(repo, at)), known));
     return unlisted.length === 0 ? loaded : { ...loaded, problems: [...loaded.problems, ...unlisted.map(tooDeep)] };
   };
 
@@ -79,7 +84,7 @@ export function createSnapshots(
     ledgers: ReadonlyMap<string, TreeFile>,
     last: Snapshot | undefined,
   ): Promise<Snapshot> => {
-    const loaded = await load(files);
+    const loaded = await load(files, revision);
     cache = loaded.cache;
     parsed.followed = cache;
     const apps = await turns.run(findApps(loaded.manifests, settings.defaultNamespace, last?.apps));
@@ -113,15 +118,38 @@ export function createSnapshots(
       };
       const files = after(last.files, isManifest);
       const ledgers = after(last.ledgers, isLedger);
-      return files === last.files ? { ...last, revision, ledgers } : read(revision, files, ledgers, last);
+      if (files !== last.files) return read(revision, files, ledgers, last);
+      const same = { ...last, revision, ledgers };
+      if (!kustomize || !isRendered(last.loaded)) return same;
+      // What a kustomization is made from may stand anywhere, and be called anything.
+      const all = await repo.diff(last.revision, revision, '');
+      const isOwn = all.every((change) =>
+        isLedger(change.path, change.kind === 'removed' ? change.before : change.after),
+      );
+      if (isOwn) return same;
+      const next = await read(revision, files, ledgers, last);
+      return saysTheSame(next, last) ? same : next;
     },
     async appsAt(revision, signal) {
       await repo.fetch(revision, signal);
       const tree = await repo.tree(revision, settings.path);
-      const loaded = await load(new Map([...tree].filter(([path, file]) => isManifest(path, file))));
+      const found = new Map([...tree].filter(([path, file]) => isManifest(path, file)));
+      const loaded = await load(found, revision);
       return turns.run(findApps(loaded.manifests, settings.defaultNamespace));
     },
   };
+}
+
+/** Whether something of the tree has to be rendered. */
+const isRendered = ({ cache }: LoadedTree): boolean =>
+  [...cache.values()].some(({ kustomization }) => kustomization !== undefined && kustomization.transforms.length > 0);
+
+function saysTheSame({ loaded: now }: Snapshot, { loaded: before }: Snapshot): boolean {
+  return (
+    now.manifests.length === before.manifests.length &&
+    now.manifests.every((manifest, at) => manifest === before.manifests[at]) &&
+    isDeepStrictEqual(now.problems, before.problems)
+  );
 }
 
 type Wanted = (path: string, file: TreeFile) => boolean;

@@ -127,7 +127,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
   const driftedRefs = new Map<string, ObjectRef>();
 
   const placed = { ...settings, placeOf: (key: string) => syncer.placeOf(key) };
-  const snapshots = createSnapshots(repo, placed, options.parsed);
+  const snapshots = createSnapshots(repo, placed, options.parsed, deps.kustomize);
   const stableApps = createHeldApps({ snapshots: { appsAt: (at) => appsOn(at) }, log, phaseOf });
   const tip = createTip({
     repo,

@@ -20,6 +20,7 @@ import { agentSettings } from './agent-settings.ts';
 import { clusterSource } from './cluster-source.ts';
 import { type CommandContext, exitCodes, readSettingsFile } from './command-line.ts';
 import { checkFiles, checkSettings, temporaryFolder } from './settings-check.ts';
+import { findKustomize } from './find-kustomize.ts';
 import { sshAccess } from './ssh-access.ts';
 import { version } from './version.ts';
 
@@ -99,7 +100,19 @@ export async function runAgent(
       ...(settings.limits ? { limits: settings.limits } : {}),
     });
     closing.push(() => fileReader.close());
-    const deps: Deps = { clock, log, http, cluster, repo, telemetry, fileReader, settings };
+    const kustomize = findKustomize(raw['kustomize'], context.environment);
+    if (kustomize) closing.push(() => kustomize.close());
+    const deps: Deps = {
+      clock,
+      log,
+      http,
+      cluster,
+      repo,
+      telemetry,
+      fileReader,
+      settings,
+      ...(kustomize ? { kustomize } : {}),
+    };
     let agent: Agent | undefined;
     // First, so that an agent that is not wanted here has done nothing yet.
     const server = await startServer({

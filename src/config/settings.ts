@@ -167,6 +167,13 @@ export const settings = [
     undefined,
     { least: 0.1, most: 8, fraction: true },
   ),
+  setting(
+    'Sync',
+    'kustomize',
+    'text',
+    'kustomize',
+    'program kustomize of version 5, which renders kustomizations: a path, or a name in PATH; nothing is rendered when empty',
+  ),
   setting('Sync', 'suspend', 'flag', 'false', 'apply nothing; canaries under way go on'),
   setting('Sync', 'resync-schedule', 'text', '17 * * * *', 'cron schedule of a full comparison with the cluster'),
   setting(

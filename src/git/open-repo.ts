@@ -341,6 +341,11 @@ class MirroredRepo implements GitRepo {
     return this.#mirror.trees.diff(from.tree, to.tree, under);
   }
 
+  async entry(at: Revision, path: string): Promise<TreeFile | undefined> {
+    const found = await this.#mirror.trees.find((await this.#mirror.commit(at)).tree, path);
+    return found && found.mode !== FOLDER && found.mode !== SUBMODULE ? found : undefined;
+  }
+
   async standing(at: Revision, path: string): Promise<Standing | undefined> {
     return this.#mirror.trees.standing((await this.#mirror.commit(at)).tree, path);
   }

@@ -122,6 +122,8 @@ export interface GitRepo {
   blobs(oids: Iterable<string>, take: (oid: string, content: Uint8Array | undefined) => Promise<void>): Promise<void>;
   /** One file; undefined where there is none. */
   file(at: Revision, path: string): Promise<Uint8Array | undefined>;
+  /** A file or link at a path; undefined where there is none. */
+  entry(at: Revision, path: string): Promise<TreeFile | undefined>;
   /** What stands at a path, or above it where a file, a link or a submodule stands in the way; undefined: nothing does. */
   standing(at: Revision, path: string): Promise<Standing | undefined>;
   commit(at: Revision): Promise<CommitInfo>;

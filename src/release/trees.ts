@@ -8,7 +8,7 @@ import { exactText, shownText } from '../render/file-bytes.ts';
 import { readingPlain } from '../render/plain.ts';
 import type { Edit, EditGoal } from '../render/renderer.ts';
 import { createTreeRenderer, type TreeRendererOptions } from '../render/tree.ts';
-import type { GitFile, TreeFiles } from '../render/tree-files.ts';
+import { type GitFile, type OtherFiles, type TreeFiles, withOthers } from '../render/tree-files.ts';
 import type { Render, RenderedApp, RenderedTree } from './rendered.ts';
 
 export interface TreeReader {
@@ -25,7 +25,7 @@ const filesATurn = 256;
 /** Trees that are known at a time. */
 const mostTrees = 16;
 
-type TreeSource = Pick<GitRepo, 'fetch' | 'has' | 'tree' | 'diff' | 'blob' | 'blobs'>;
+type TreeSource = Pick<GitRepo, 'fetch' | 'has' | 'tree' | 'diff' | 'blob' | 'blobs' | 'entry'>;
 type GitFiles = ReadonlyMap<string, GitFile>;
 
 /**
@@ -94,7 +94,7 @@ export function createTreeReader(repo: TreeSource, settings: LoadSettings, parse
           if (trees.size < mostTrees) break;
           trees.delete(oldest);
         }
-        trees.set(at, files);
+        trees.set(at, withOthers(files, othersAt(repo, at)));
       }
       if (is === 'tip') tip = { at, files };
       return files;
@@ -118,6 +118,12 @@ export function createTreeReader(repo: TreeSource, settings: LoadSettings, parse
     },
   };
 }
+
+/** What stands at a commit beside the files that are synced. */
+export const othersAt = (repo: Pick<GitRepo, 'entry' | 'blob'>, at: Revision): OtherFiles => ({
+  find: (path) => repo.entry(at, path),
+  read: (oid) => repo.blob(oid),
+});
 
 /** Renders trees as the sync does; what was made of one is not made again for the next. */
 export function createRender(

@@ -6,6 +6,7 @@ import { keyOf, shownKey } from '../lib/key.ts';
 import type { Logger } from '../lib/log.ts';
 import type { LoadSettings } from '../manifest/load.ts';
 import { ParsedFiles } from '../manifest/parsed-files.ts';
+import type { Kustomize } from '../render/kustomize.ts';
 import type { TextEditor } from '../render/text-edit.ts';
 import { buildOutcomes } from './build.ts';
 import type { ComposeSettings, Draft } from './compose.ts';
@@ -47,6 +48,8 @@ export interface WriterDeps {
   readonly settings: WriterSettings;
   /** What was parsed of the repository. Absent: nothing yet. */
   readonly parsed?: ParsedFiles;
+  /** Renders kustomizations. Absent: what they change is held back. */
+  readonly kustomize?: Kustomize | undefined;
   /** Edits what a revert changes. Absent: that is done here, document by document. */
   readonly editor?: TextEditor | undefined;
   /** In [0, 1); absent: Math.random. */
@@ -83,6 +86,7 @@ export function createOutcomeWriter({
   log,
   settings,
   parsed = new ParsedFiles(),
+  kustomize,
   editor,
   random = Math.random,
 }: WriterDeps): OutcomeWriter {
@@ -95,6 +99,7 @@ export function createOutcomeWriter({
   let woken = false;
   const reader = createTreeReader(repo, settings, parsed);
   const render = createRender(settings, parsed, {
+    kustomize,
     editor,
     readTexts: (files, paths) => reader.readTexts(files, paths),
   });

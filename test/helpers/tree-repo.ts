@@ -3,7 +3,7 @@ import type { GitRepo, Revision, TreeChange, TreeFile } from '../../src/git/repo
 /** Reads of commits whose files are known. A blob's id is its text. */
 export function treeRepo(
   filesAt: (at: Revision) => Readonly<Record<string, string>>,
-): Pick<GitRepo, 'fetch' | 'tree' | 'diff' | 'blob' | 'blobs' | 'standing'> {
+): Pick<GitRepo, 'fetch' | 'tree' | 'diff' | 'blob' | 'blobs' | 'entry' | 'standing'> {
   const treeOf = (at: Revision): Map<string, TreeFile> =>
     new Map(Object.entries(filesAt(at)).map(([path, text]) => [path, { oid: text, mode: '100644' }]));
   return {
@@ -20,6 +20,7 @@ export function treeRepo(
       for (const [path, before] of old) if (!now.has(path)) changes.push({ kind: 'removed', path, before });
       return Promise.resolve(changes);
     },
+    entry: (at, path) => Promise.resolve(treeOf(at).get(path)),
     standing(at, path) {
       const paths = Object.keys(filesAt(at));
       const file = paths.find((one) => one === path || path.startsWith(`${one}/`));

@@ -23,7 +23,8 @@ function isSent(path: string): boolean {
 /** What the last stage copies: from where in the project, to where in the image's folder. */
 const copied = lines('Dockerfile')
   .slice(lines('Dockerfile').findLastIndex((line) => line.startsWith('FROM ')))
-  .filter((line) => line.startsWith('COPY '))
+  // Programs that are built in the image stand in none of the project's folders.
+  .filter((line) => line.startsWith('COPY ') && !line.startsWith('COPY --from=tools '))
   .flatMap((line) => {
     const words = line.split(/\s+/).slice(1);
     const isBuilt = words[0]?.startsWith('--from=') === true;
@@ -37,9 +38,17 @@ const copied = lines('Dockerfile')
 describe('the image', () => {
   it('starts, in each stage, from the base that the builder names', () => {
     const all = lines('Dockerfile');
-    expect(all.filter((line) => line.startsWith('ARG '))).toEqual(['ARG NODE_IMAGE=node:24-bookworm-slim']);
+    expect(all.filter((line) => line.startsWith('ARG '))).toEqual([
+      'ARG NODE_IMAGE=node:24-bookworm-slim',
+      'ARG GO_IMAGE=golang:1.26-bookworm',
+    ]);
     const bases = all.filter((line) => line.startsWith('FROM ')).map((line) => line.split(' ')[1]);
-    expect(bases).toEqual(['${NODE_IMAGE}', '${NODE_IMAGE}']);
+    expect(bases).toEqual(['${GO_IMAGE}', '${NODE_IMAGE}', '${NODE_IMAGE}']);
+  });
+
+  it('has the kustomize that the tests are run with', () => {
+    const version = /version: '(v5\.\d+\.\d+)'/.exec(lines('test/helpers/install-tools.mjs').join('\n'))?.[1] ?? 'none';
+    expect(lines('Dockerfile').join('\n')).toContain(`sigs.k8s.io/kustomize/kustomize/v5@${version}`);
   });
 
   it('copies only what the builder is sent', () => {

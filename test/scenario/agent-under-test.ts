@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { type Agent, startAgent } from '../../src/agent/agent.ts';
 import { createTelemetry } from '../../src/agent/telemetry.ts';
 import { agentSettings } from '../../src/cli/agent-settings.ts';
+import { findKustomize } from '../../src/cli/find-kustomize.ts';
 import { sshAccess } from '../../src/cli/ssh-access.ts';
 import { openCluster } from '../../src/cluster/client.ts';
 import { readSettings } from '../../src/config/settings.ts';
@@ -65,6 +66,7 @@ export async function startInProcess({ clock, flags, onLine, tenants, writes }: 
     log,
     ...sshAccess(raw, cluster, log),
   });
+  const kustomize = flags['kustomize'] === undefined ? undefined : findKustomize(flags['kustomize'], {});
   const life = lifeOf(writes ?? Number.POSITIVE_INFINITY);
   const agent: Agent = startAgent({
     clock,
@@ -74,10 +76,12 @@ export async function startInProcess({ clock, flags, onLine, tenants, writes }: 
     repo: mortal(repo, life, (method) => method === 'push'),
     telemetry,
     settings,
+    ...(kustomize ? { kustomize } : {}),
   });
   let ended: Promise<void> | undefined;
   const end = async (): Promise<void> => {
     await agent.stop();
+    await kustomize?.close();
     await repo.close();
     await cluster.close();
     await http.close();
