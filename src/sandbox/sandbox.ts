@@ -1,5 +1,6 @@
 import { parseAllDocuments } from 'yaml';
 import { systemClock } from '../lib/clock.ts';
+import { perText } from '../lib/memo.ts';
 import { startServer } from './api/http/server.ts';
 import { createStore } from './api/store.ts';
 import { startMetrics } from './metrics/metrics.ts';
@@ -117,18 +118,25 @@ users:
 `;
 }
 
-/** Applies CustomResourceDefinitions (or other cluster-scoped objects) of a multi-document YAML text, as a user would. */
-export async function installCrds(apiUrl: string, yamlText: string): Promise<void> {
-  for (const document of parseAllDocuments(yamlText)) {
+/** Definitions are large, and those who begin clusters give each of them the same ones. */
+const definitionsIn = perText(32, (yamlText) =>
+  parseAllDocuments(yamlText).flatMap((document) => {
     const object = document.toJS() as { kind?: string; metadata?: { name?: string } } | null;
-    if (object?.kind !== 'CustomResourceDefinition') continue;
-    const path = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${object.metadata?.name ?? ''}`;
+    const { kind, metadata } = object ?? {};
+    return kind === 'CustomResourceDefinition' ? [{ name: metadata?.name, body: JSON.stringify(object) }] : [];
+  }),
+);
+
+/** Applies CustomResourceDefinitions of a multi-document YAML text, as a user would. */
+export async function installCrds(apiUrl: string, yamlText: string): Promise<void> {
+  for (const { name, body } of definitionsIn(yamlText)) {
+    const path = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${name ?? ''}`;
     const response = await fetch(`${apiUrl}${path}?fieldManager=kubectl&force=true`, {
       method: 'PATCH',
       headers: { 'content-type': 'application/apply-patch+yaml' },
-      body: JSON.stringify(object),
+      body,
     });
     const answer = await response.text();
-    if (!response.ok) throw new Error(`${object.metadata?.name ?? 'a definition'} was refused: ${answer}`);
+    if (!response.ok) throw new Error(`${name ?? 'a definition'} was refused: ${answer}`);
   }
 }

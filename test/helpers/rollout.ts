@@ -54,6 +54,7 @@ export function createRollout({ world, answer, onEffect, settings = {} }: Rollou
   const applied = { ...decideSettings, ...settings };
   let dueMs = world.nowMs;
   let lastSeen = '';
+  let lastText = '';
   let ledTo: number | undefined;
   let written: CanaryStatus | undefined;
   let judgedMs = Number.NEGATIVE_INFINITY;
@@ -141,13 +142,12 @@ export function createRollout({ world, answer, onEffect, settings = {} }: Rollou
     run(untilMs) {
       for (; world.nowMs <= untilMs; world.nowMs += 1_000) {
         const { nowMs: _now, ...state } = world.see();
-        const snapshot = canonicalJson({
-          ...state,
-          configs: [...state.configs],
-          readByOthers: [...(state.readByOthers ?? [])],
-        });
+        const shown = { ...state, configs: [...state.configs], readByOthers: [...(state.readByOthers ?? [])] };
+        // Most seconds change nothing, and then the text is the same without its keys being sorted.
+        const text = JSON.stringify(shown);
+        const snapshot = text === lastText ? lastSeen : canonicalJson(shown);
         const changed = snapshot !== lastSeen;
-        lastSeen = snapshot;
+        [lastText, lastSeen] = [text, snapshot];
         if (world.nowMs >= dueMs || (changed && wakes(spec(), parseStatus(world.canary), seen(new Map()), applied)))
           rollout.tick();
       }

@@ -27,7 +27,10 @@ export function clone<T>(value: T): T {
   if (Array.isArray(value)) return value.map((member: unknown) => clone(member)) as T;
   if (!isObject(value)) return value;
   const copy: Json = {};
-  for (const [key, member] of Object.entries(value)) if (member !== undefined) copy[key] = clone(member);
+  for (const key of Object.keys(value)) {
+    const member = value[key];
+    if (member !== undefined) copy[key] = clone(member);
+  }
   return copy as T;
 }
 
@@ -38,8 +41,8 @@ export function equal(left: unknown, right: unknown): boolean {
     return Array.isArray(right) && left.length === right.length && left.every((item, i) => equal(item, right[i]));
   }
   if (!isObject(left) || !isObject(right)) return false;
-  const keys = new Set([...Object.keys(left), ...Object.keys(right)]);
-  for (const key of keys) if (!equal(left[key], right[key])) return false;
+  for (const key of Object.keys(left)) if (!equal(left[key], right[key])) return false;
+  for (const key of Object.keys(right)) if (right[key] !== undefined && left[key] === undefined) return false;
   return true;
 }
 

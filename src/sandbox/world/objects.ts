@@ -1,4 +1,4 @@
-import { isDeepStrictEqual } from 'node:util';
+import { clone, equal } from '../api/json.ts';
 import type { SandboxStore, StoredObject } from '../types.ts';
 import { type Kinds, type LabelSelector, versions } from './kinds.ts';
 
@@ -25,10 +25,10 @@ export function createObjects(store: SandboxStore): Objects {
     const live = store.get(apiVersion, kind, namespace, name);
     // A name may have been given to another object meanwhile.
     if (live?.metadata.uid !== uid) return undefined;
-    const wanted = structuredClone(live) as Kinds[K];
+    const wanted = clone(live) as Kinds[K];
     change(wanted);
     // Most passes change nothing; the store would find that out only after admission.
-    if (isDeepStrictEqual(wanted, live)) return live as Kinds[K];
+    if (equal(wanted, live)) return live as Kinds[K];
     const run = (draft: StoredObject): void => change(draft as Kinds[K]);
     return store.update(apiVersion, kind, namespace, name, run, subresource) as Kinds[K] | undefined;
   };
