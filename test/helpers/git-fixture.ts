@@ -9,7 +9,7 @@ export type OpenRepo = Awaited<ReturnType<typeof openRepo>>;
 export interface GitFixture {
   readonly root: string;
   readonly server: GitServer;
-  /** The server's bare repository `config`. */
+  /** The server's bare repository. */
   readonly path: string;
   /** The same `mirror` name is the same folder on disk. */
   readonly open: (mirror?: string, options?: Partial<RepoOptions>) => Promise<OpenRepo>;
@@ -18,23 +18,30 @@ export interface GitFixture {
 export const never = new AbortController().signal;
 export const signature: Signature = { name: 'Serin', email: 'serin@example.com', atMs: 1_700_000_000_000 };
 
-/** A server with the repository `config`; everything is gone after `run`. */
+export interface GitFixtureOptions extends Omit<GitServerOptions, 'root'> {
+  /** Absent: `config`. */
+  readonly name?: string;
+  /** Of its one commit, by path. Absent: two small ones. */
+  readonly files?: Readonly<Record<string, string>>;
+}
+
+/** A server with one repository; everything is gone after `run`. */
 export async function withGit(
   run: (fixture: GitFixture) => Promise<void>,
-  options: Omit<GitServerOptions, 'root'> = {},
+  { name = 'config', files = { 'README.md': 'hello\n', 'apps/a.yaml': 'a: 1\n' }, ...options }: GitFixtureOptions = {},
 ): Promise<void> {
   const root = await tempDir();
   const server = await startGitServer({ root: join(root, 'server'), ...options });
   const opened: OpenRepo[] = [];
   try {
-    const path = await server.createRepo('config', { files: { 'README.md': 'hello\n', 'apps/a.yaml': 'a: 1\n' } });
+    const path = await server.createRepo(name, { files });
     await run({
       root,
       server,
       path,
       open: async (mirror = 'mirror', extra = {}) => {
         const repo = await openRepo({
-          url: server.repoUrl('config'),
+          url: server.repoUrl(name),
           branch: 'main',
           dir: join(root, mirror),
           ...extra,

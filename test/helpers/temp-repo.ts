@@ -28,6 +28,32 @@ export async function revParse(repoPath: string, ref: string): Promise<string> {
   return (await runGit(['-C', repoPath, 'rev-parse', '--verify', ref])).trim();
 }
 
+export interface CommitContent {
+  /** The first one. Absent: there is none. */
+  readonly parent?: string;
+  readonly files: ReadonlyMap<string, string>;
+}
+
+/** A commit with the texts of all its files, in two processes however many they are. */
+export async function readCommit(repoPath: string, revision: string): Promise<CommitContent> {
+  const paths = lines(await runGit(['-C', repoPath, 'ls-tree', '-r', '--name-only', revision]));
+  const wanted = [`${revision}^{commit}`, ...paths.map((path) => `${revision}:${path}`)];
+  const answer = Buffer.from(await runGit(['-C', repoPath, 'cat-file', '--batch'], `${wanted.join('\n')}\n`));
+  let at = 0;
+  const [commit = '', ...texts] = wanted.map((name) => {
+    const begin = answer.indexOf('\n', at) + 1;
+    const [, kind, size] = answer.toString('utf8', at, begin - 1).split(' ');
+    if (begin === 0 || size === undefined) throw new Error(`${repoPath} has no ${name}: ${kind ?? ''}`);
+    at = begin + Number(size) + 1;
+    return answer.toString('utf8', begin, at - 1);
+  });
+  const parent = /^parent ([0-9a-f]+)$/m.exec(commit.slice(0, commit.indexOf('\n\n')))?.[1];
+  return {
+    ...(parent === undefined ? {} : { parent }),
+    files: new Map(paths.map((path, index) => [path, texts[index] ?? ''])),
+  };
+}
+
 /** A file's text at a ref. */
 export const show = (repoPath: string, ref: string, path: string): Promise<string> =>
   runGit(['-C', repoPath, 'show', `${ref}:${path}`]);
@@ -41,7 +67,11 @@ export async function fsck(repoPath: string): Promise<void> {
 
 /** The commit's trailers as git's own parser reads them. */
 export async function trailers(repoPath: string, ref: string): Promise<Record<string, string>> {
-  const text = await runGit(['-C', repoPath, 'log', '-1', '--format=%(trailers:only,unfold)', ref]);
+  return readTrailers(await runGit(['-C', repoPath, 'log', '-1', '--format=%(trailers:only,unfold)', ref]));
+}
+
+/** What git lists with `%(trailers:only,unfold)`. */
+export function readTrailers(text: string): Record<string, string> {
   return Object.fromEntries(
     lines(text).map((line) => {
       const colon = line.indexOf(':');

@@ -1,6 +1,6 @@
 import { type GitFixture, type OpenRepo, withGit } from '../helpers/git-fixture.ts';
 import { fastClock } from '../helpers/fast-clock.ts';
-import { commitFiles, lines, revParse, runGit } from '../helpers/temp-repo.ts';
+import { type CommitContent, commitFiles, lines, readCommit, revParse, runGit } from '../helpers/temp-repo.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { asRevision, type Revision } from '../../src/git/repo.ts';
 import { createLogger, type Logger } from '../../src/lib/log.ts';
@@ -53,7 +53,7 @@ let mirrors = 0;
 
 export async function withShop(
   files: Files,
-  run: (shop: Shop) => Promise<void>,
+  use: (shop: Shop) => Promise<void>,
   options: { readonly server?: Omit<GitServerOptions, 'root'>; readonly settings?: Partial<WriterSettings> } = {},
 ): Promise<void> {
   const settings: WriterSettings = {
@@ -67,17 +67,18 @@ export async function withShop(
     write: 'direct',
     ...options.settings,
   };
-  await withGit(async (fixture) => {
-    const path = await fixture.server.createRepo('shop', { files: Object.fromEntries(files) });
+  const run = async (fixture: GitFixture): Promise<void> => {
+    const { path } = fixture;
     const running = new Set<RunningWriter>();
     const render = createRender(settings);
     const shop = shopOf({ fixture, path, settings, running, render });
     try {
-      await run(shop);
+      await use(shop);
     } finally {
       await Promise.all([...running].map((each) => each.stop()));
     }
-  }, options.server);
+  };
+  await withGit(run, { ...options.server, name: 'shop', files: Object.fromEntries(files) });
 }
 
 interface Parts {
@@ -89,11 +90,14 @@ interface Parts {
 }
 
 function shopOf({ fixture, path, settings, running, render }: Parts): Shop {
-  const filesAt = async (revision: string): Promise<Files> => {
-    const names = lines(await runGit(['-C', path, 'ls-tree', '-r', '--name-only', revision]));
-    const texts = await Promise.all(names.map((name) => runGit(['-C', path, 'show', `${revision}:${name}`])));
-    return new Map(names.map((name, at) => [name, texts[at] ?? '']));
+  const known = new Map<string, Promise<CommitContent>>();
+  const contentAt = (revision: string): Promise<CommitContent> => {
+    const content = known.get(revision) ?? readCommit(path, revision);
+    // Names of branches are others' tomorrow.
+    if (/^[0-9a-f]{40}$/.test(revision)) known.set(revision, content);
+    return content;
   };
+  const filesAt = async (revision: string): Promise<Files> => (await contentAt(revision)).files;
   const tip = async (): Promise<Revision> => asRevision(await revParse(path, 'main'));
   return {
     fixture,
@@ -125,7 +129,7 @@ function shopOf({ fixture, path, settings, running, render }: Parts): Shop {
           configs: {},
           content: found.content,
         },
-        base: asRevision(await revParse(path, `${revision}^`).catch(() => revision)),
+        base: asRevision((await contentAt(revision)).parent ?? revision),
         evidence: [
           {
             atMs: Date.UTC(2024, 4, 5, 6, 1),

@@ -1,4 +1,4 @@
-import { lines, trailers } from '../helpers/temp-repo.ts';
+import { lines, readTrailers } from '../helpers/temp-repo.ts';
 import type { Stage } from './stage.ts';
 
 /** A commit of the agent's. */
@@ -6,6 +6,8 @@ export interface OutcomeCommit {
   readonly commit: string;
   readonly subject: string;
   readonly trailers: Readonly<Record<string, string>>;
+  /** Paths of files. */
+  readonly changed: readonly string[];
 }
 
 /** Promotions and rollbacks on the branch, oldest first. First states of apps are left out, and what was taken back or removed. */
@@ -16,14 +18,16 @@ export async function outcomes(stage: Stage): Promise<readonly OutcomeCommit[]> 
   return found;
 }
 
-export async function agentCommits({ repoPath, run }: Stage): Promise<readonly OutcomeCommit[]> {
-  const text = await run('log', '--reverse', '--grep=^Verdict: ', '--format=%H %s', 'main');
-  return Promise.all(
-    lines(text).map(async (line) => {
-      const [commit = '', ...words] = line.split(' ');
-      return { commit, subject: words.join(' '), trailers: await trailers(repoPath, commit) };
-    }),
-  );
+export async function agentCommits({ run }: Stage): Promise<readonly OutcomeCommit[]> {
+  const format = '--format=%x1e%H%x1f%s%x1f%(trailers:only,unfold)%x1f';
+  const text = await run('log', '--reverse', '--grep=^Verdict: ', '--no-renames', '--name-only', format, 'main');
+  return text
+    .split('\x1e')
+    .slice(1)
+    .map((record) => {
+      const [commit = '', subject = '', trailers = '', changed = ''] = record.split('\x1f');
+      return { commit, subject, trailers: readTrailers(trailers), changed: lines(changed) };
+    });
 }
 
 /** Waits until so many promotions and rollbacks are on the branch, and gives the last one. */

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -177,8 +178,13 @@ async function build(
     for (const path of paths.length === 0 ? ['/'] : paths) load(host, path);
   };
   const file: Stage['file'] = async (path) => {
-    const names = await runGit(['-C', repoPath, 'ls-tree', '-r', '--name-only', 'main', '--', path]);
-    return names === '' ? undefined : runGit(['-C', repoPath, 'show', `main:${path}`]);
+    try {
+      return await runGit(['-C', repoPath, 'show', `main:${path}`]);
+    } catch (error) {
+      if (/: fatal: path '.*' (does not exist in|exists on disk, but not in) 'main'$/.test(String(error)))
+        return undefined;
+      throw error;
+    }
   };
   /** The agent may have pushed meanwhile; then a person pulls and pushes again. */
   const patiently = async (attempt: () => Promise<string>): Promise<string> => {
@@ -255,7 +261,8 @@ async function build(
       return until(
         what,
         async () => {
-          const tip = await readFile(join(repoPath, 'refs', 'heads', 'main'), 'utf8');
+          // In one step: the whole way through the thread pool costs more than all else of a look.
+          const tip = readFileSync(join(repoPath, 'refs', 'heads', 'main'), 'utf8');
           if (tip === seen) return undefined;
           seen = tip;
           return look();
