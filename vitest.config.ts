@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
@@ -13,6 +14,9 @@ class LongFirst extends BaseSequencer {
 }
 
 export default defineConfig({
+  resolve: {
+    alias: [{ find: './spawn.ts', replacement: fileURLToPath(new URL('test/starter/spawn.ts', import.meta.url)) }],
+  },
   test: {
     include: ['test/**/*.test.ts'],
     exclude: ['test/real-cluster/**'],
@@ -23,7 +27,7 @@ export default defineConfig({
     isolate: false,
     // Most of a scenario is waiting: two processors are busy with four of them, and each more loads all modules once more.
     maxWorkers: 4,
-    globalSetup: ['test/temporary-folder.ts'],
+    globalSetup: ['test/temporary-folder.ts', 'test/starter/set-up.ts'],
     sequence: { sequencer: LongFirst },
     teardownTimeout: 5_000,
     // Whole agents on a busy machine: what fails there once is tried once more, and shown as retried.

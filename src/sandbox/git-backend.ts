@@ -1,8 +1,8 @@
-import { spawn } from 'node:child_process';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream';
 import { hermeticEnvironment, runGit } from './git-command.ts';
+import { spawn } from './spawn.ts';
 
 interface BackendCall {
   readonly root: string;

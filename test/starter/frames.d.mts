@@ -1,0 +1,3 @@
+export declare const stdout: number;
+export declare const stderr: number;
+export declare const event: number;
