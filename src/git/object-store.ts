@@ -8,7 +8,7 @@ import { defaultMemoryBytes, type GitMemory, memoryWithin } from './memory.ts';
 import type { GitObject } from './objects.ts';
 import { holdPack, openPackFile, type PackContext, type PackFile } from './pack-file.ts';
 import type { EncodedPack } from './pack-format.ts';
-import { encodePackIndex } from './pack-index.ts';
+import { encodingPackIndex } from './pack-index.ts';
 import { joinPacks } from './pack-join.ts';
 
 const SMALL_PACK_BYTES = 1024 * 1024;
@@ -206,10 +206,11 @@ export class ObjectStore {
   }
 
   async #write(pack: EncodedPack, stem: string): Promise<void> {
+    const index = await this.#turns.run(encodingPackIndex(pack.entries, pack.checksum));
     // Nobody sees a pack without its index.
     await writeAllDurably([
       [`${stem}.pack`, pack.bytes],
-      [`${stem}.idx`, encodePackIndex(pack.entries, pack.checksum)],
+      [`${stem}.idx`, index],
     ]);
   }
 
@@ -223,7 +224,8 @@ export class ObjectStore {
     }
     const stem = this.#stemOf(pack);
     if (this.#packs.some((known) => known.stem === stem)) return;
-    const held = holdPack(stem, pack, this.#context);
+    const index = await this.#turns.run(encodingPackIndex(pack.entries, pack.checksum));
+    const held = holdPack(stem, pack, index, this.#context);
     this.#held.add(held);
     this.#packs.unshift(held);
   }

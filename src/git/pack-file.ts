@@ -5,7 +5,7 @@ import { applyDelta } from './delta.ts';
 import type { GitMemory } from './memory.ts';
 import type { GitObject } from './objects.ts';
 import { type EncodedPack, type EntryHead, readEntryHead } from './pack-format.ts';
-import { encodePackIndex, type PackIndex, parsePackIndex } from './pack-index.ts';
+import { type PackIndex, parsePackIndex } from './pack-index.ts';
 import { sweep, type SweptPack } from './pack-sweep.ts';
 
 /**
@@ -68,8 +68,8 @@ export function openPackFile(stem: string, context: PackContext): PackFile {
 }
 
 /** A pack that is not on disk; `stem` is where it would be. */
-export function holdPack(stem: string, { bytes, entries, checksum }: EncodedPack, context: PackContext): PackFile {
-  return packOf(stem, parsePackIndex(encodePackIndex(entries, checksum)), bytesHeld(bytes), context);
+export function holdPack(stem: string, { bytes }: EncodedPack, index: Buffer, context: PackContext): PackFile {
+  return packOf(stem, parsePackIndex(index), bytesHeld(bytes), context);
 }
 
 const bytesHeld = (bytes: Buffer): PackBytes => ({

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { atOnce, type Steps } from '../lib/turns.ts';
 import { type PackEntries, uint32At } from './pack-entries.ts';
 
 /** Pack index, version 2. https://git-scm.com/docs/pack-format */
@@ -21,33 +22,49 @@ export interface PackIndex {
 const MAGIC = Buffer.from([0xff, 0x74, 0x4f, 0x63, 0, 0, 0, 2]);
 const ID_BYTES = 20;
 const MOST_GUESSES = 6;
+/** So much is done without others in between. */
+const ENTRIES_ATURN = 4 * 1024;
+const HASHED_ATURN_BYTES = 1024 * 1024;
 const FANOUT = 8;
 const NAMES = FANOUT + 256 * 4;
 
-export function encodePackIndex(entries: PackEntries, packChecksum: Buffer): Buffer {
+export const encodePackIndex = (entries: PackEntries, packChecksum: Buffer): Buffer =>
+  atOnce(encodingPackIndex(entries, packChecksum));
+
+/** The same in steps: a pack may have very many entries. */
+export function* encodingPackIndex(entries: PackEntries, packChecksum: Buffer): Steps<Buffer> {
   const count = entries.length;
   const index = Buffer.allocUnsafeSlow(NAMES + count * 28 + 40);
   MAGIC.copy(index);
-  const [crcs, offsets] = [NAMES + count * 20, NAMES + count * 24];
+  const order = yield* entries.sorted();
   let byte = 0;
-  let place = 0;
-  for (const entry of entries.sorted()) {
-    const offset = entries.offsetAt(entry);
-    if (offset > 0x7fffffff) throw new Error('packs over 2 GiB are not written');
-    entries.copyId(entry, index, NAMES + place * 20);
-    index.writeUInt32BE(entries.crcAt(entry), crcs + place * 4);
-    index.writeUInt32BE(offset, offsets + place * 4);
-    for (const first = index[NAMES + place * 20] ?? 0; byte < first; byte += 1)
-      index.writeUInt32BE(place, FANOUT + byte * 4);
-    place += 1;
+  for (let place = 0; place < count; ) {
+    const end = Math.min(place + ENTRIES_ATURN, count);
+    for (; place < end; place += 1) {
+      writeEntry(index, entries, order[place] ?? 0, place);
+      for (const first = index[NAMES + place * ID_BYTES] ?? 0; byte < first; byte += 1)
+        index.writeUInt32BE(place, FANOUT + byte * 4);
+    }
+    yield;
   }
   for (; byte < 256; byte += 1) index.writeUInt32BE(count, FANOUT + byte * 4);
   packChecksum.copy(index, index.length - 40);
-  createHash('sha1')
-    .update(index.subarray(0, -20))
-    .digest()
-    .copy(index, index.length - 20);
+  const hash = createHash('sha1');
+  for (let at = 0; at < index.length - 20; at += HASHED_ATURN_BYTES) {
+    hash.update(index.subarray(at, Math.min(at + HASHED_ATURN_BYTES, index.length - 20)));
+    yield;
+  }
+  hash.digest().copy(index, index.length - 20);
   return index;
+}
+
+function writeEntry(index: Buffer, entries: PackEntries, entry: number, place: number): void {
+  const offset = entries.offsetAt(entry);
+  if (offset > 0x7fffffff) throw new Error('packs over 2 GiB are not written');
+  const count = entries.length;
+  entries.copyId(entry, index, NAMES + place * ID_BYTES);
+  index.writeUInt32BE(entries.crcAt(entry), NAMES + count * 20 + place * 4);
+  index.writeUInt32BE(offset, NAMES + count * 24 + place * 4);
 }
 
 /** Byte by byte: a call of Node's costs more. */
