@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Candidate, type Current, type Decision, pick, type Quarantined } from '../../src/images/pick.ts';
@@ -166,6 +168,46 @@ describe('A policy picks', () => {
     expect(decided({ policy, current: '1.0.0', tags: ['1.0.0', '1.1.0', 'v1.1.0'] }).pick?.tag).toBe('1.1.0');
     expect(decided({ policy, current: '1.1.0', tags: ['1.1.0', 'v1.1.0', '1.1'] }).pick).toBeUndefined();
   });
+});
+
+describe('Of what the library of Flux says that a range includes', () => {
+  const { tags, ranges } = JSON.parse(
+    readFileSync(join(import.meta.dirname, '../../fixtures/images/ranges.json'), 'utf8'),
+  ) as {
+    readonly tags: readonly string[];
+    readonly ranges: readonly (readonly [text: string, answer: string | null])[];
+  };
+  const currents = ['0.0.0', '1.4.0', '2.0.0-alpha'];
+
+  it.each(['loose', 'strict'] as const)(
+    'the newest above the current is picked, and nothing where there is none (%s)',
+    (form) => {
+      let cases = 0;
+      for (const [text, answer] of ranges) {
+        const range = readRange(text);
+        // What is refused, here or there, and the differences are in the tests of ranges.
+        if (answer === null || 'problem' in range) continue;
+        const versions = tags.map((tag) => readVersion(tag, form));
+        if (versions.some((version, at) => version && range.includes(version) !== /y/i.test(answer[at] ?? '')))
+          continue;
+        for (const current of currents) {
+          const now = readVersion(current, form);
+          const expected = versions
+            .filter((version, at) => version && /y/i.test(answer[at] ?? '') && now && version.compare(now) > 0)
+            .sort((a, b) => (a && b ? b.compare(a) : 0))[0];
+          const policy = {
+            ...plainly,
+            text,
+            selection: { kind: 'semver', range, form, prereleases: 'semver' },
+          } as const;
+          const { pick: picked } = decided({ policy, current, tags });
+          expect(picked && readVersion(picked.tag, form)?.version, `${text} at ${current}`).toBe(expected?.version);
+          cases += 1;
+        }
+      }
+      expect(cases).toBeGreaterThan(700);
+    },
+  );
 });
 
 describe('A policy holds', () => {

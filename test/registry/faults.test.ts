@@ -396,6 +396,38 @@ describe('The way to a registry', () => {
     expect(plain.requests).toEqual([]);
   });
 
+  it('that is encrypted leads on to none that is not', async () => {
+    const tls = (name: string): string => readFileSync(join(import.meta.dirname, '../../fixtures/tls', name), 'utf8');
+    const plain = await serve((_, response) => json(response, { token: 'x', created: '2026-01-02T03:04:05Z' }));
+    const config = `sha256:${'1'.repeat(64)}`;
+    const server = createServer(
+      { key: tls('localhost.key.pem'), cert: tls('localhost.cert.pem') },
+      (request, response) => {
+        if (request.url?.includes('/tags/') === true)
+          return status(401, '', { 'www-authenticate': `Bearer realm="${plain.url}/token"` })(request, response);
+        if (request.url?.includes('/blobs/') === true)
+          return status(307, '', { location: `${plain.url}/` })(request, response);
+        return json(response, { config: { digest: config } });
+      },
+    );
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    opened.push(() => new Promise((resolve) => server.close(resolve)));
+    const registry = `localhost:${(server.address() as AddressInfo).port}`;
+    const client = clientOf({}, { ca: tls('localhost.cert.pem') });
+    const credentials = configOf({ [registry]: { username: 'ana', password: 'secret-of-the-test' } });
+    const list = await client.tags(image(`${registry}/a/b`), { credentials }, signal);
+    expect(list).toMatchObject({
+      why: 'strange',
+      reason: expect.stringContaining('no token server that may be asked') as string,
+    });
+    const created = await client.created(image(`${registry}/a/b:1`), {}, signal);
+    expect(created).toMatchObject({
+      why: 'strange',
+      reason: expect.stringContaining('redirects to where nothing is asked') as string,
+    });
+    expect(plain.requests).toEqual([]);
+  });
+
   it('leads to no address that others may not name', async () => {
     const { registry, requests } = await serve((_, response) => json(response, { tags: ['1'] }));
     const plainHttp = new Set([registry, '169.254.169.254']);
