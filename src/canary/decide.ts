@@ -32,10 +32,12 @@ import {
 } from './phases/traffic.ts';
 import { stamped } from './status.ts';
 import {
+  type AnalysisState,
   type CanarySpec,
   type CanaryStatus,
   type DecideSettings,
   type Decision,
+  type Hold,
   questionKey,
   type Seen,
   type Step,
@@ -66,8 +68,8 @@ export function deciding(spec: CanarySpec, status: CanaryStatus, seen: Seen, set
   };
 }
 
-function decisionOf({ spec, status, seen, draft }: Tick): Decision {
-  const after = stamped(status, withHold(status, draft, seen.nowMs), spec.target.kind, seen.nowMs);
+function decisionOf({ spec, status, analysis, seen, draft }: Tick): Decision {
+  const after = stamped(status, withAnalysis(analysis, draft, seen.nowMs), spec.target.kind, seen.nowMs);
   return {
     effects: draft.effects,
     status: after === status ? undefined : after,
@@ -75,7 +77,12 @@ function decisionOf({ spec, status, seen, draft }: Tick): Decision {
     evidence:
       draft.checks.length === 0
         ? undefined
-        : { atMs: seen.nowMs, canaryWeight: status.canaryWeight, iterations: status.iterations, checks: draft.checks },
+        : {
+            atMs: seen.nowMs,
+            canaryWeight: status.canaryWeight,
+            iterations: analysis.iterations,
+            checks: draft.checks,
+          },
     isJudged: draft.isJudged,
     ...(draft.notice === undefined ? {} : { notice: draft.notice }),
     nextTickMs: draft.nextTickMs,
@@ -84,15 +91,25 @@ function decisionOf({ spec, status, seen, draft }: Tick): Decision {
 
 const isUnderAnalysis = ({ phase }: CanaryStatus): boolean => phase === 'Progressing' || phase === 'WaitingPromotion';
 
+/** The status with what the analysis has come to, and with what Flagger's columns show of it. */
+function withAnalysis(before: AnalysisState, draft: Tick['draft'], nowMs: number): CanaryStatus {
+  const { held: _before, ...state } = draft.analysis;
+  const held = heldNow(before.held, draft, nowMs);
+  const isSame = state.sinceMs === before.sinceMs && state.measured.version === before.measured.version;
+  // Of a release that has ended or begun in this tick nothing is counted.
+  const looks = draft.isJudged && isSame ? state.looks + 1 : state.looks;
+  const analysis = { ...state, looks, ...(held ? { held } : {}) };
+  return { ...draft.status, failedChecks: state.failedChecks, iterations: state.iterations, analysis };
+}
+
 /** Since when it is held stands in the status, in whole seconds: an agent that starts anew makes no outage longer. */
-function withHold(before: CanaryStatus, draft: Tick['draft'], nowMs: number): CanaryStatus {
-  const { heldSinceMs: _since, isUnpromotable: _cause, ...status } = draft.status;
-  if (!draft.isHeld) return status;
+function heldNow(before: Hold | undefined, draft: Tick['draft'], nowMs: number): Hold | undefined {
+  if (!draft.isHeld) return undefined;
   const nowSeconds = Math.floor(nowMs / 1_000) * 1_000;
+  const cause = draft.isUnpromotable ? 'unpromotable' : 'unknown';
   // Each cause has its own time.
-  const isSameCause = (before.isUnpromotable ?? false) === (draft.isUnpromotable ?? false);
-  const heldSinceMs = Math.min((isSameCause ? before.heldSinceMs : undefined) ?? nowSeconds, nowSeconds);
-  return { ...status, heldSinceMs, ...(draft.isUnpromotable ? { isUnpromotable: true } : {}) };
+  const sinceMs = before?.cause === cause ? before.sinceMs : nowSeconds;
+  return { cause, sinceMs: Math.min(sinceMs, nowSeconds) };
 }
 
 function* run(tick: Tick): Asking<void> {

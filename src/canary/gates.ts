@@ -1,5 +1,5 @@
 import type { KubeObject } from '../manifest/types.ts';
-import { haltedMark } from './phases/marks.ts';
+import { analysisOf } from './analysis-state.ts';
 import type { CanarySpec, CanaryStatus, HookAnswer, WebhookType } from './types.ts';
 
 /** What the agent keeps open or closed for a Canary: its approval gate and its rollback switch. */
@@ -63,14 +63,16 @@ export function opensGate(
 }
 
 /** Types of the hooks whose answer a canary waits for. Somebody who wants it back never waits. */
-function awaited({ phase, iterations }: CanaryStatus, isWeighted: boolean): readonly WebhookType[] {
-  switch (phase) {
+function awaited(status: CanaryStatus, isWeighted: boolean): readonly WebhookType[] {
+  switch (status.phase) {
     case 'Waiting':
       return ['confirm-rollout', 'rollback'];
     case 'WaitingPromotion':
       return ['confirm-promotion', 'rollback'];
     case 'Progressing':
-      return isWeighted && iterations === haltedMark ? ['confirm-traffic-increase', 'rollback'] : ['rollback'];
+      return isWeighted && analysisOf(status).mark === 'halted'
+        ? ['confirm-traffic-increase', 'rollback']
+        : ['rollback'];
     default:
       return [];
   }

@@ -1,7 +1,8 @@
 import { perObject } from '../lib/memo.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { jsonOf, listOf, numberOf, textOf, textsOf } from './json.ts';
-import type { CanaryCondition, CanaryStatus, Phase } from './types.ts';
+import { analysisOf, formerAnalysis, parseAnalysis, renderAnalysis } from './analysis-state.ts';
+import type { AnalysisState, CanaryCondition, CanaryStatus, Hold, Phase } from './types.ts';
 
 const phases: readonly Phase[] = [
   'Initializing',
@@ -27,18 +28,26 @@ const cookieFields = [
 export const parseStatus: (object: KubeObject) => CanaryStatus = perObject((object) => {
   const status = jsonOf(object['status']);
   const lastTransitionTime = textOf(status['lastTransitionTime']);
-  const conditions = listOf(status['conditions']).flatMap(parseCondition);
-  return {
-    phase: phases.find((phase) => phase === status['phase']) ?? '',
+  const given = listOf(status['conditions']);
+  const conditions = given.flatMap(parseCondition);
+  const phase = phases.find((one) => one === status['phase']) ?? '';
+  const columns = {
     failedChecks: numberOf(status['failedChecks']) ?? 0,
-    canaryWeight: numberOf(status['canaryWeight']) ?? 0,
     iterations: numberOf(status['iterations']) ?? 0,
     lastAppliedSpec: textOf(status['lastAppliedSpec']) ?? '',
+  };
+  const analysis = readAnalysis(given, columns, lastTransitionTime);
+  return {
+    phase,
+    failedChecks: analysis.failedChecks,
+    canaryWeight: numberOf(status['canaryWeight']) ?? 0,
+    iterations: analysis.iterations,
+    lastAppliedSpec: columns.lastAppliedSpec,
     lastPromotedSpec: textOf(status['lastPromotedSpec']) ?? '',
     ...(status['trackedConfigs'] === undefined ? {} : { trackedConfigs: textsOf(status['trackedConfigs']) }),
     ...(lastTransitionTime === undefined ? {} : { lastTransitionTime }),
     ...(conditions.length === 0 ? {} : { conditions }),
-    ...heldSince(listOf(status['conditions'])),
+    analysis,
     ...Object.fromEntries(cookieFields.flatMap((field) => (textOf(status[field]) ? [[field, status[field]]] : []))),
   };
 });
@@ -60,7 +69,9 @@ export function renderStatus(status: CanaryStatus, before?: CanaryStatus): Recor
     ...(lastPromotedSpec === '' ? {} : { lastPromotedSpec }),
     trackedConfigs: configs ?? null,
     ...(status.lastTransitionTime === undefined ? {} : { lastTransitionTime: status.lastTransitionTime }),
-    ...(status.conditions === undefined ? {} : { conditions: [...status.conditions, ...heldCondition(status)] }),
+    ...(status.conditions === undefined
+      ? {}
+      : { conditions: [...status.conditions, ...heldCondition(status), ...analysisCondition(status)] }),
     ...renderCookies(status, before),
   };
 }
@@ -91,15 +102,23 @@ export function stamped(before: CanaryStatus, after: CanaryStatus, targetKind: s
 function sameStatus(a: CanaryStatus, b: CanaryStatus): boolean {
   return (
     a.phase === b.phase &&
-    a.failedChecks === b.failedChecks &&
     a.canaryWeight === b.canaryWeight &&
-    a.iterations === b.iterations &&
+    sameAnalysis(analysisOf(a), analysisOf(b)) &&
     a.lastAppliedSpec === b.lastAppliedSpec &&
     a.lastPromotedSpec === b.lastPromotedSpec &&
-    a.heldSinceMs === b.heldSinceMs &&
-    a.isUnpromotable === b.isUnpromotable &&
     cookieFields.every((field) => a[field] === b[field]) &&
     sameConfigs(a.trackedConfigs, b.trackedConfigs)
+  );
+}
+
+/** Nothing of it that is decided by is another. Looks alone are no reason to write a status. */
+function sameAnalysis(a: AnalysisState, b: AnalysisState): boolean {
+  return (
+    a.failedChecks === b.failedChecks &&
+    a.iterations === b.iterations &&
+    a.mark === b.mark &&
+    a.held?.sinceMs === b.held?.sinceMs &&
+    a.held?.cause === b.held?.cause
   );
 }
 
@@ -151,13 +170,38 @@ function parseCondition(entry: Readonly<Record<string, unknown>>): CanaryConditi
   ];
 }
 
-/** Stands only while it is held, so that the status is otherwise Flagger's. */
-function heldCondition({ heldSinceMs, isUnpromotable }: CanaryStatus): readonly object[] {
-  if (heldSinceMs === undefined) return [];
-  const since = rfc3339(heldSinceMs);
-  const times = { lastUpdateTime: since, lastTransitionTime: since };
-  return [{ type: 'Held', status: 'True', ...(isUnpromotable ? holds.unpromotable : holds.unknown), ...times }];
+/** Stands only while it is held, so that people see it. */
+function heldCondition({ analysis }: CanaryStatus): readonly object[] {
+  if (!analysis?.held) return [];
+  const { sinceMs, cause } = analysis.held;
+  const since = rfc3339(sinceMs);
+  return [{ type: 'Held', status: 'True', ...holds[cause], lastUpdateTime: since, lastTransitionTime: since }];
 }
+
+const underAnalysis: ReadonlySet<Phase> = new Set<Phase>([
+  'Progressing',
+  'WaitingPromotion',
+  'Promoting',
+  'Finalising',
+]);
+
+/** Stands only while a release is under way, so that a status at rest is Flagger's. */
+function analysisCondition({ analysis, phase, lastTransitionTime }: CanaryStatus): readonly object[] {
+  // Of a status without a time it would not be known whether it is of the same write.
+  if (!analysis || !underAnalysis.has(phase) || lastTransitionTime === undefined) return [];
+  return [
+    {
+      type: 'Analysis',
+      status: 'True',
+      reason: reasons[analysis.mark ?? 'none'],
+      message: renderAnalysis(analysis),
+      lastUpdateTime: lastTransitionTime,
+      lastTransitionTime: rfc3339(analysis.sinceMs),
+    },
+  ];
+}
+
+const reasons = { none: 'Judged', prepared: 'Prepared', halted: 'AwaitsTrafficIncrease' } as const;
 
 const holds = {
   unknown: {
@@ -170,13 +214,23 @@ const holds = {
   },
 } as const;
 
-function heldSince(
+/** What the status keeps of it, or what its columns tell where somebody else has written since: a former agent, Flagger, or a person. */
+function readAnalysis(
   conditions: readonly Readonly<Record<string, unknown>>[],
-): Pick<CanaryStatus, 'heldSinceMs' | 'isUnpromotable'> {
+  columns: Pick<CanaryStatus, 'failedChecks' | 'iterations' | 'lastAppliedSpec'>,
+  lastTransitionTime: string | undefined,
+): AnalysisState {
+  const kept = conditions.find(({ type }) => type === 'Analysis');
+  const isOfThisWrite = kept !== undefined && textOf(kept['lastUpdateTime']) === lastTransitionTime;
+  const state = isOfThisWrite ? parseAnalysis(textOf(kept['message']) ?? '', columns) : undefined;
+  return state ?? formerAnalysis(columns, heldSince(conditions), Date.parse(lastTransitionTime ?? ''));
+}
+
+function heldSince(conditions: readonly Readonly<Record<string, unknown>>[]): Hold | undefined {
   const held = conditions.find(({ type, status }) => type === 'Held' && status === 'True');
   const sinceMs = Date.parse(textOf(held?.['lastTransitionTime']) ?? '');
-  if (!Number.isFinite(sinceMs)) return {};
-  return { heldSinceMs: sinceMs, ...(held?.['reason'] === holds.unpromotable.reason ? { isUnpromotable: true } : {}) };
+  if (!Number.isFinite(sinceMs)) return undefined;
+  return { sinceMs, cause: held?.['reason'] === holds.unpromotable.reason ? 'unpromotable' : 'unknown' };
 }
 
 function rfc3339(ms: number): string {

@@ -1,10 +1,12 @@
 import { canonicalJson, shortHash } from '../lib/hash.ts';
 import { perObject } from '../lib/memo.ts';
 import type { KubeObject } from '../manifest/types.ts';
+import type { AnalysisState } from './analysis-state.ts';
 import type { Evidence, FailedCheck, MetricSource } from './evidence.ts';
 import type { AlertSeverity, InconclusivePolicy, MetricSpec, SessionCookies, WebhookSpec } from './spec.ts';
 import type { ToldTrouble } from './trouble/trouble.ts';
 
+export type * from './analysis-state.ts';
 export type * from './evidence.ts';
 export type * from './spec.ts';
 
@@ -60,10 +62,8 @@ export interface CanaryStatus {
   readonly lastPromotedSpec: string;
   readonly lastTransitionTime?: string;
   readonly conditions?: readonly CanaryCondition[];
-  /** Since when checks have found nothing out and the canary is held for it, in whole seconds; a condition of its own says it. Absent: they do. */
-  readonly heldSinceMs?: number;
-  /** It has passed, and the primary cannot get it. Undefined: it is held because metrics are unknown, or not at all. */
-  readonly isUnpromotable?: true;
+  /** How far the analysis has come; a condition of its own keeps it. Absent: only what the columns say is known (see analysis-state.ts). */
+  readonly analysis?: AnalysisState;
   /** `<cookie>=<value>` that keeps users on the canary now. */
   readonly sessionAffinityCookie?: string;
   /** The one before, which browsers are told to forget. */

@@ -321,14 +321,17 @@ describe('a release of configs', () => {
       };
       passed('2.0.0');
       run(55);
-      expect(rollout.status).toMatchObject({ phase: 'Progressing', isUnpromotable: true });
+      expect(rollout.status).toMatchObject({
+        phase: 'Progressing',
+        analysis: { held: { cause: 'unpromotable' } },
+      });
       back();
       run(60);
       expect(rollout.status.phase).toBe('Succeeded');
       passed('3.0.0');
       run(180);
       expect(rollout.status).toMatchObject({ phase: 'Failed', canaryWeight: 0 });
-      expect(rollout.status).not.toHaveProperty('isUnpromotable');
+      expect(rollout.status.analysis).not.toHaveProperty('held');
       const ended = rollout.ticks.flatMap(({ effects }) => effects).findLast(({ kind }) => kind === 'end-release');
       expect(ended).toMatchObject({
         verdict: 'rolled-back',

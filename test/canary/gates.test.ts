@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { gateAnswer, type GateState, gatesOf, opensGate, ownGate } from '../../src/canary/gates.ts';
-import { haltedMark } from '../../src/canary/phases/marks.ts';
 import { parseCanary } from '../../src/canary/parse.ts';
 import { parseStatus } from '../../src/canary/status.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
@@ -76,7 +75,7 @@ describe('a gate that opens', () => {
   });
 
   it('is noticed at once where more traffic waits for it, and never quickens steps that do not', () => {
-    expect(opens('Progressing', all, { gate: 'open' }, haltedMark)).toBe(true);
+    expect(opens('Progressing', all, { gate: 'open' }, -2)).toBe(true);
     expect(opens('Progressing', all, { gate: 'open' }, 2)).toBe(false);
     expect(opens('Progressing', all, { gate: 'open' })).toBe(false);
     expect(opens('Promoting', all, { gate: 'open' })).toBe(false);

@@ -160,9 +160,10 @@ describe('a check that finds nothing out [R73]', () => {
     expect(conditionsAt(40)).toMatchObject([
       { type: 'Promoted', status: 'Unknown', reason: 'Progressing' },
       { type: 'Held', status: 'True', reason: 'MetricsUnknown', lastTransitionTime: '2026-01-01T00:00:35Z' },
+      { type: 'Analysis' },
     ]);
-    expect(conditionsAt(70)).toMatchObject([{ type: 'Promoted' }]);
-    expect(conditionsAt(70)).toHaveLength(1);
+    expect(conditionsAt(70)).toMatchObject([{ type: 'Promoted' }, { type: 'Analysis' }]);
+    expect(conditionsAt(70)).toHaveLength(2);
   });
 
   it('says once that it is held, and how that ends', () => {

@@ -129,8 +129,8 @@ const withTag = (spec: object, tag: string): Record<string, unknown> =>
 
 function linesOf({ atMs, before, status, effects, decision }: TickRecord, startMs: number): string[] {
   if (effects.length === 0 && !decision.status) return [];
-  const { phase, canaryWeight, failedChecks, iterations } = status;
-  const state = `${phase} weight ${canaryWeight} failed ${failedChecks} iterations ${iterations}`;
+  const { phase, canaryWeight, failedChecks, iterations, analysis } = status;
+  const state = `${phase} weight ${canaryWeight} failed ${failedChecks} iterations ${iterations}${analysis?.mark ? ` ${analysis.mark}` : ''}`;
   const changed = before.phase === phase ? '' : ` (was ${before.phase || 'new'})`;
   return [
     `${`${(atMs - startMs) / 1_000}s`.padStart(5)}  ${state}${changed}`,

@@ -1,9 +1,8 @@
 import type { Strategy } from '../types.ts';
 import { primaryServes } from './health.ts';
 import { refusedBy } from './hooks.ts';
-import { haltedMark } from './marks.ts';
 import { promote } from './promote.ts';
-import { alert, type Asking, log, normal, type Stage, update, warn } from './tick.ts';
+import { alert, type Asking, log, normal, setMark, setRounds, type Stage, update, warn } from './tick.ts';
 import { isForEveryone, nextWeight } from '../strategy.ts';
 import { isPlain, route, routeEveryone } from './traffic.ts';
 
@@ -26,8 +25,8 @@ export function* advance(stage: Stage): Asking<void> {
 function* advanceWeight(stage: Stage, strategy: Steps): Asking<void> {
   const { names, judged, mirrored, spec, draft } = stage;
   if (!mirrored && draft.status.phase !== 'WaitingPromotion') {
-    if (!(yield* mayIncrease(stage))) return update(stage, { iterations: haltedMark });
-    if (judged > 0) update(stage, { iterations: 0 });
+    if (!(yield* mayIncrease(stage))) return setMark(stage, 'halted');
+    if (judged > 0) setRounds(stage, 0);
   }
   if (judged >= strategy.maxWeight) {
     if (yield* mayPromote(stage)) promoteFrom(stage);
@@ -38,13 +37,15 @@ function* advanceWeight(stage: Stage, strategy: Steps): Asking<void> {
   if (spec.analysis.mirror && judged === 0 && !mirrored && isPrimaryUp) {
     log(stage, 'Running mirror step 100/0/true');
     route(stage, 0, true);
-    update(stage, { canaryWeight: 0, iterations: 0 });
+    update(stage, { canaryWeight: 0 });
+    setRounds(stage, 0);
     return normal(stage, `Advance ${names.canary} canary weight 0`);
   }
   const next = isPrimaryUp ? nextWeight(strategy, judged) : 100;
   if (isPrimaryUp) route(stage, next);
   else routeEveryone(stage);
-  update(stage, { phase: 'Progressing', canaryWeight: next, iterations: 0 });
+  update(stage, { phase: 'Progressing', canaryWeight: next });
+  setRounds(stage, 0);
   normal(stage, `Advance ${names.canary} canary weight ${next}`);
 }
 
@@ -61,14 +62,14 @@ function promoteFrom(stage: Stage): void {
 }
 
 function* mayIncrease(stage: Stage): Asking<boolean> {
-  const { names, status } = stage;
+  const { names, analysis } = stage;
   const refusal = yield* refusedBy(stage, 'confirm-traffic-increase', {
     phase: 'Progressing',
     onPass: (hook) => normal(stage, `Confirm-traffic-increase check ${hook.name} passed`),
   });
   if (!refusal) return true;
   // Flagger says so every tick, and alerts every tick: one gate that stays closed is one thing to tell.
-  if (status.iterations === haltedMark) return false;
+  if (analysis.mark === 'halted') return false;
   warn(stage, `Halt ${names.canary} advancement waiting for traffic increase approval ${refusal.hook.name}`);
   if (!refusal.hook.muteAlert) alert(stage, 'warn', 'Canary traffic increase is waiting for approval.');
   return false;
@@ -76,7 +77,7 @@ function* mayIncrease(stage: Stage): Asking<boolean> {
 
 function* advanceAbTesting(stage: Stage, { iterations }: Rounds): Asking<void> {
   const { names, weight } = stage;
-  const passed = roundsPassed(stage);
+  const { iterations: passed } = stage.analysis;
   if (passed >= iterations) return yield* confirmAndPromote(stage);
   // Users of a primary that answers again are told apart again.
   const isForAll = isForEveryone(stage) && primaryServes(stage);
@@ -89,7 +90,7 @@ function* advanceAbTesting(stage: Stage, { iterations }: Rounds): Asking<void> {
 function* advanceBlueGreen(stage: Stage, { iterations }: Rounds): Asking<void> {
   const { spec, mirrored, names } = stage;
   const { mirror } = spec.analysis;
-  const passed = roundsPassed(stage);
+  const { iterations: passed } = stage.analysis;
   if (passed < iterations) {
     if (mirror && !mirrored && primaryServes(stage)) {
       log(stage, 'Start traffic mirroring');
@@ -108,12 +109,7 @@ function* advanceBlueGreen(stage: Stage, { iterations }: Rounds): Asking<void> {
 }
 
 function nextRound(stage: Stage, iterations: number): void {
-  update(stage, { iterations: Math.min(roundsPassed(stage), iterations) + 1 });
-}
-
-/** Marks of a weighted canary are no rounds. */
-function roundsPassed({ status }: Stage): number {
-  return Math.max(status.iterations, 0);
+  setRounds(stage, Math.min(stage.analysis.iterations, iterations) + 1);
 }
 
 function* confirmAndPromote(stage: Stage): Asking<void> {

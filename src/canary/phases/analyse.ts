@@ -5,20 +5,20 @@ import { defaultInconclusive } from '../inconclusive.ts';
 import type { InconclusiveAction, InconclusiveCause, MetricSpec, Sample } from '../types.ts';
 import { askHook, hooksOf } from './hooks.ts';
 import { judge, metricKind } from './judge.ts';
-import { type Asking, normal, type Stage, update, warn } from './tick.ts';
+import { type Asking, countFailure, normal, type Stage, warn } from './tick.ts';
 
 /** What a tick's checks came to. `held`: too little is known, so nothing moves and nothing counts; `lost`: and a provider did not answer. */
 export type Judgement = 'passed' | 'failed' | 'held' | 'lost';
 
 /** Tests before the canary gets its first traffic. */
 export function* runPreRollout(stage: Stage): Asking<Judgement> {
-  const { names, status } = stage;
+  const { names } = stage;
   for (const hook of hooksOf(stage, 'pre-rollout')) {
     const answer = yield* askHook(hook, 'Progressing');
     if (answer.kind === 'rejected') {
       warn(stage, hookEvent(hook.name, answer.reason, 'pre-rollout', names.canary));
       note(stage, hook.name, false, { kind: 'hook', refusal: answer.reason });
-      update(stage, { failedChecks: status.failedChecks + 1 });
+      countFailure(stage);
       return 'failed';
     }
     normal(stage, `Pre-rollout check ${hook.name} passed`);
@@ -29,13 +29,13 @@ export function* runPreRollout(stage: Stage): Asking<Judgement> {
 
 /** Webhooks, then metrics; the first that fails ends the tick. One that finds nothing out does not hide what the next one finds. */
 export function* analyse(stage: Stage): Asking<Judgement> {
-  const { names, status } = stage;
+  const { names } = stage;
   for (const hook of hooksOf(stage, 'rollout')) {
     const answer = yield* askHook(hook, 'Progressing');
     if (answer.kind === 'rejected') {
       warn(stage, hookEvent(hook.name, answer.reason, 'external', names.canary));
       note(stage, hook.name, false, { kind: 'hook', refusal: answer.reason });
-      update(stage, { failedChecks: status.failedChecks + 1 });
+      countFailure(stage);
       return 'failed';
     }
     note(stage, hook.name, true, { kind: 'hook' });
@@ -44,12 +44,12 @@ export function* analyse(stage: Stage): Asking<Judgement> {
   for (const metric of inOrder(stage.spec.analysis.metrics)) {
     const judgement = yield* measure(stage, metric);
     if (judgement === 'failed') {
-      update(stage, { failedChecks: status.failedChecks + 1 });
+      countFailure(stage);
       return judgement;
     }
     if (judgement === 'lost' || reached === 'passed') reached = judgement;
   }
-  if (reached !== 'passed' && stage.status.heldSinceMs === undefined) tellHold(stage, reached === 'lost');
+  if (reached !== 'passed' && stage.analysis.held === undefined) tellHold(stage, reached === 'lost');
   return reached;
 }
 
@@ -61,12 +61,12 @@ function tellHold(stage: Stage, isLost: boolean): void {
 }
 
 /** How long the canary has been held. */
-export function heldMs({ seen, status }: Pick<Stage, 'seen' | 'status'>): number {
+export function heldMs({ seen, analysis }: Pick<Stage, 'seen' | 'analysis'>): number {
   // A clock that was set back since must not make it longer.
-  return Math.max(seen.nowMs - (status.heldSinceMs ?? seen.nowMs), 0);
+  return Math.max(seen.nowMs - (analysis.held?.sinceMs ?? seen.nowMs), 0);
 }
 
-export function isHeldTooLong(stage: Pick<Stage, 'seen' | 'spec' | 'status'>): boolean {
+export function isHeldTooLong(stage: Pick<Stage, 'seen' | 'spec' | 'analysis'>): boolean {
   return heldMs(stage) > stage.spec.progressDeadlineSeconds * 1_000;
 }
 
@@ -104,7 +104,7 @@ function* measure(stage: Stage, metric: MetricSpec): Asking<Judgement> {
   tell(found, action);
   stage.draft.checks.push({ name, passed: action === 'pass', inconclusive: action, found });
   // The patience that ended in failed checks stays ended until something is found out.
-  stage.draft.isHeld ||= action === 'hold' || (action === 'fail' && stage.status.heldSinceMs !== undefined);
+  stage.draft.isHeld ||= action === 'hold' || (action === 'fail' && stage.analysis.held !== undefined);
   if (action === 'hold') return cause === 'unreachable' ? 'lost' : 'held';
   return action === 'pass' ? 'passed' : 'failed';
 }

@@ -5,18 +5,17 @@ import { analyse, heldMs, isHeldTooLong, type Judgement, runPreRollout } from '.
 import { canaryReadiness, canaryServes, primaryReadiness, primaryServes } from './health.ts';
 import { notReadyFinding, tellNotReady } from './pods.ts';
 import { askHook, hooksOf } from './hooks.ts';
-import { preparedMark } from './marks.ts';
 import { writePrimary } from './primary-write.ts';
 import { awaitsCopies } from './promote.ts';
 import { restartAnalysis } from './restart.ts';
 import { cancel, rollBack, rollBackAfterChecks, tellAndRollBack } from './rollback.ts';
 import { lacksScaler, scaleFromZero, wakeTarget, writePrimaryScaler } from './scaling.ts';
-import { alert, type Asking, normal, type Stage, update, warn } from './tick.ts';
+import { alert, type Asking, normal, setMark, setRounds, type Stage, update, warn } from './tick.ts';
 import { leaveDeadCanary, routeHome } from './traffic.ts';
 
 /** A release under analysis (Progressing, WaitingPromotion): checks, then the next step, one a tick. */
 export function* progress(stage: Stage): Asking<void> {
-  const { novelty, status, spec, seen } = stage;
+  const { novelty, spec, seen } = stage;
   if (novelty === 'new') return restartAnalysis(stage);
   // Its outcome stands already: whatever the target is by now, there is nothing left to judge.
   if (seen.isRejected)
@@ -24,8 +23,8 @@ export function* progress(stage: Stage): Asking<void> {
   if (novelty === 'promoted') return cancel(stage);
   if (seen.isReplaced) return restartAnalysis(stage);
   // The steps begin again when there are pods.
-  if (leaveDeadCanary(stage)) update(stage, { phase: 'Progressing', iterations: stepsBack(stage) });
-  const isOver = status.failedChecks >= spec.analysis.threshold;
+  if (leaveDeadCanary(stage)) stepBack(stage);
+  const isOver = stage.analysis.failedChecks >= spec.analysis.threshold;
   const primary = primaryReadiness(stage);
   if (primary.kind !== 'ready') {
     yield* tellNotReady(stage, 'primary', primary);
@@ -76,10 +75,13 @@ function overdue(stage: Stage, ready: Readiness): Readiness {
   return sinceMs > deadlineMs ? { ...ready, kind: 'stuck' } : ready;
 }
 
-/** Rounds, or the mark of a weighted canary, of one whose users have gone home. */
-export function stepsBack({ spec, status }: Stage): number {
+/** The steps of one whose users have gone home begin again; rounds that were passed stay. */
+export function stepBack(stage: Stage): void {
+  const { spec, analysis } = stage;
   const { strategy } = spec.analysis;
-  return strategy.kind === 'canary' ? preparedMark : Math.min(status.iterations, strategy.iterations);
+  update(stage, { phase: 'Progressing' });
+  if (strategy.kind === 'canary') setMark(stage, 'prepared');
+  else if (analysis.iterations > strategy.iterations) setRounds(stage, strategy.iterations);
 }
 
 /** Ingresses and meshes need this long at most to know of new pods; those that look every two seconds are the slowest. */
@@ -106,12 +108,12 @@ function isTooSoon({ seen, draft }: Stage): boolean {
 
 /** What fails ahead of its time stops the next step, and counts when it still fails in time. */
 function* checkInTime(stage: Stage): Asking<Judgement> {
-  const { seen, status, draft } = stage;
+  const { seen, draft, analysis } = stage;
   const judgement = yield* check(stage);
   draft.isJudged = seen.restMs === undefined || judgement === 'passed';
   if (draft.isJudged) return judgement;
   draft.nextTickMs = seen.restMs ?? draft.nextTickMs;
-  update(stage, { failedChecks: status.failedChecks });
+  draft.analysis = { ...draft.analysis, failedChecks: analysis.failedChecks };
   return judgement;
 }
 
@@ -132,12 +134,13 @@ export function* isCalledBack(stage: Stage): Asking<boolean> {
 }
 
 function* check(stage: Stage): Asking<Judgement> {
-  const { judged, status, mirrored, spec, names, seen } = stage;
+  const { judged, analysis: state, mirrored, spec, names, seen } = stage;
   const isUntouched = judged === 0 && !(spec.analysis.mirror && mirrored);
   if (!isUntouched) return yield* analyse(stage);
   const isWeighted = spec.analysis.strategy.kind === 'canary';
-  if (isWeighted && status.iterations < 0) return 'passed';
-  if (!isWeighted && status.iterations !== 0) return yield* analyse(stage);
+  if (isWeighted && state.mark !== undefined) return 'passed';
+  // One that was weighted before has its pre-rollout tests behind it, too.
+  if (!isWeighted && (state.iterations > 0 || state.mark !== undefined)) return yield* analyse(stage);
   normal(stage, `Starting canary analysis for ${names.target}`);
   const analysis = at(seen.canary, 'spec', 'analysis') ?? at(seen.canary, 'spec', 'canaryAnalysis');
   const asked = {
@@ -164,5 +167,6 @@ function skip(stage: Stage): void {
   normal(stage, `Copying ${names.target} template spec to ${names.primary}`);
   writePrimary(stage);
   writePrimaryScaler(stage, 'always');
-  update(stage, { phase: 'Promoting', canaryWeight: weight, iterations: 0 });
+  update(stage, { phase: 'Promoting', canaryWeight: weight });
+  setRounds(stage, 0);
 }

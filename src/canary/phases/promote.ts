@@ -6,7 +6,7 @@ import { cannotBeCopied, copyObstacle, writePrimary } from './primary-write.ts';
 import { restartAnalysis } from './restart.ts';
 import { endRejectedPromotion, failPromotion, tellAndRollBack } from './rollback.ts';
 import { lacksScaler, scaleToZero, writePrimaryScaler } from './scaling.ts';
-import { type Asking, normal, type Stage, update, warn } from './tick.ts';
+import { type Asking, normal, setRounds, type Stage, update, warn } from './tick.ts';
 import { canGoHome, leaveDeadCanary, route, routeHome } from './traffic.ts';
 
 /** Copies the analysed revision to the primary. It is the target's present one: anything else has restarted the analysis before. */
@@ -25,11 +25,11 @@ export function promote(stage: Stage): void {
 export function awaitsCopies(stage: Stage): boolean {
   const obstacle = copyObstacle(stage);
   if (!obstacle) return false;
-  const { draft, status } = stage;
+  const { draft, analysis } = stage;
   warn(stage, obstacle.said);
   draft.isHeld = true;
   draft.isUnpromotable = true;
-  if (!status.isUnpromotable || !isHeldTooLong(stage)) return true;
+  if (analysis.held?.cause !== 'unpromotable' || !isHeldTooLong(stage)) return true;
   tellAndRollBack(stage, { name: 'promotion', found: { kind: 'unpromotable', why: obstacle.reason } });
   return true;
 }
@@ -53,7 +53,8 @@ export function* promoting(stage: Stage): Asking<void> {
     routeHome(stage, true);
   }
   if (left > 0) return update(stage, { canaryWeight: left });
-  update(stage, { phase: 'Finalising', canaryWeight: 0, iterations: 0 });
+  update(stage, { phase: 'Finalising', canaryWeight: 0 });
+  setRounds(stage, 0);
   // Without an analysis there never was traffic to move.
   if (spec.skipAnalysis && weight === 0) succeed(stage);
 }
@@ -82,7 +83,8 @@ function succeed(stage: Stage): void {
   const weight = stage.weight > 0 || stage.mirrored ? routeHome(stage) : 0;
   if (canGoHome(stage)) scaleToZero(stage);
   draft.effects.push({ kind: 'end-release', verdict: 'promoted', failedCheck: undefined });
-  update(stage, { phase: 'Succeeded', canaryWeight: weight, iterations: 0, lastPromotedSpec: status.lastAppliedSpec });
+  update(stage, { phase: 'Succeeded', canaryWeight: weight, lastPromotedSpec: status.lastAppliedSpec });
+  setRounds(stage, 0);
   callPostRollout(stage, 'Succeeded');
   const message = spec.skipAnalysis
     ? `Promotion completed! Canary analysis was skipped for ${names.target}`

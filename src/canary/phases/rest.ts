@@ -72,9 +72,11 @@ function tellConfigs(stage: Stage): void {
 }
 
 function rebase(stage: Stage): void {
-  const { failedChecks, iterations, phase } = stage.status;
+  const { phase } = stage.status;
+  const { failedChecks, iterations, mark } = stage.analysis;
   restartAs(stage, phase, stage.draft.status.canaryWeight);
-  update(stage, { failedChecks, iterations, ...(phase === 'Failed' ? {} : { lastPromotedSpec: stage.revision.hash }) });
+  stage.draft.analysis = { ...stage.draft.analysis, failedChecks, iterations, ...(mark ? { mark } : {}) };
+  if (phase !== 'Failed') update(stage, { lastPromotedSpec: stage.revision.hash });
 }
 
 /**

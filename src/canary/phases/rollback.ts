@@ -1,3 +1,4 @@
+import { freshAnalysis } from '../analysis-state.ts';
 import { rollbackText } from '../evidence-text.ts';
 import type { ToldTrouble } from '../trouble/trouble.ts';
 import type { FailedCheck, Readiness } from '../types.ts';
@@ -38,8 +39,8 @@ export function tellAndRollBack(stage: Stage, failedCheck: FailedCheck): void {
 }
 
 export function rollBackAfterChecks(stage: Stage): void {
-  const { status, seen } = stage;
-  const counted: FailedCheck = { name: 'analysis', found: { kind: 'failed-checks', count: status.failedChecks } };
+  const { analysis, seen } = stage;
+  const counted: FailedCheck = { name: 'analysis', found: { kind: 'failed-checks', count: analysis.failedChecks } };
   tellRollback(stage, counted);
   rollBack(stage, seen.lastFailedCheck ?? counted);
 }
@@ -85,10 +86,9 @@ function endPromotion(stage: Stage, canaryWeight: number, failedCheck: FailedChe
   update(stage, {
     phase: 'Failed',
     canaryWeight,
-    failedChecks: 0,
-    iterations: 0,
     lastPromotedSpec: status.lastAppliedSpec,
   });
+  draft.analysis = freshAnalysis(stage.spec, status.lastAppliedSpec, stage.seen.nowMs);
   callPostRollout(stage, 'Failed');
 }
 

@@ -1,3 +1,4 @@
+import { analysisOf, ofPresentMetrics } from '../analysis-state.ts';
 import { nextWeight } from '../strategy.ts';
 import { noveltyOf, primarySource, revisionOf } from '../revision.ts';
 import { targets } from '../targets/registry.ts';
@@ -7,12 +8,14 @@ import { canGoHome, observedWeight } from './traffic.ts';
 
 export function beginTick(spec: CanarySpec, status: CanaryStatus, seen: Seen, settings: DecideSettings): Tick {
   const { namespace, name, target } = spec;
+  const analysis = ofPresentMetrics(analysisOf(status), spec, seen.nowMs);
   const draft: Draft = {
     effects: [],
     afterwards: [],
     status,
+    analysis,
     checks: [],
-    isHeld: status.heldSinceMs !== undefined,
+    isHeld: analysis.held !== undefined,
     isJudged: false,
     nextTickMs: spec.analysis.intervalMs,
   };
@@ -21,7 +24,7 @@ export function beginTick(spec: CanarySpec, status: CanaryStatus, seen: Seen, se
     target: `${target.name}.${namespace}`,
     primary: `${target.name}-primary.${namespace}`,
   };
-  return { spec, kind: targets[spec.targetKind], status, seen, settings, draft, names };
+  return { spec, kind: targets[spec.targetKind], status, analysis, seen, settings, draft, names };
 }
 
 /** Undefined where the target does not say by which label its pods are told apart. */

@@ -1,7 +1,7 @@
 import { leaveDeadCanary, leaveMissingTarget, leaveUnjudged } from './traffic.ts';
 import { stageOf } from './stage.ts';
-import { type Stage, type Tick, update } from './tick.ts';
-import { stepsBack } from './progress.ts';
+import type { Tick } from './tick.ts';
+import { stepBack } from './progress.ts';
 
 /**
  * Nothing goes on: the Canary is suspended, or cannot be understood. Users who are on the canary still do not stay with pods that are
@@ -13,12 +13,7 @@ export function standStill(tick: Tick): void {
   if (!seen.target) return leaveMissingTarget(tick);
   const stage = stageOf(tick, seen.target);
   if (!stage) return;
-  if (leaveDeadCanary(stage) || leaveUnjudged(stage)) stepBack(stage);
-}
-
-/** Its steps begin again when it goes on. */
-function stepBack(stage: Stage): void {
-  const { phase } = stage.status;
-  if (phase === 'Progressing' || phase === 'WaitingPromotion')
-    update(stage, { phase: 'Progressing', iterations: stepsBack(stage) });
+  const isLeft = leaveDeadCanary(stage) || leaveUnjudged(stage);
+  // Its steps begin again when it goes on.
+  if (isLeft && (status.phase === 'Progressing' || status.phase === 'WaitingPromotion')) stepBack(stage);
 }

@@ -3,14 +3,17 @@ import type { SelectorLabel } from '../labels.ts';
 import type { PrimarySource } from '../primary.ts';
 import type { Novelty, Revision } from '../revision.ts';
 import type { Target } from '../targets/target.ts';
+import { freshAnalysis } from '../analysis-state.ts';
 import type {
   AlertSeverity,
+  AnalysisState,
   Answer,
   CanarySpec,
   CanaryStatus,
   DecideSettings,
   Effect,
   Evidence,
+  Mark,
   Question,
   Seen,
   TrafficSplit,
@@ -23,7 +26,9 @@ export type Asking<T> = Generator<Question, T, Answer>;
 export interface Draft {
   effects: Effect[];
   readonly afterwards: Effect[];
+  /** Without what the analysis tells: `decide` adds that. */
   status: CanaryStatus;
+  analysis: AnalysisState;
   readonly checks: Evidence['checks'][number][];
   /** Checks find nothing out; a look that comes to none finds nothing out either. */
   isHeld: boolean;
@@ -43,6 +48,8 @@ export interface Tick {
   readonly kind: Target;
   /** As it was before this tick. */
   readonly status: CanaryStatus;
+  /** Likewise. */
+  readonly analysis: AnalysisState;
   readonly seen: Seen;
   readonly settings: DecideSettings;
   readonly draft: Draft;
@@ -93,8 +100,26 @@ export function alert({ draft }: Tick, severity: AlertSeverity, message: string,
   draft.effects.push({ kind: 'alert', severity, message, withFields });
 }
 
-export function update({ draft }: Tick, change: Partial<CanaryStatus>): void {
+export function update(
+  { draft }: Tick,
+  change: Partial<Omit<CanaryStatus, 'failedChecks' | 'iterations' | 'analysis'>>,
+): void {
   draft.status = { ...draft.status, ...change };
+}
+
+export function countFailure({ draft, analysis }: Tick): void {
+  draft.analysis = { ...draft.analysis, failedChecks: analysis.failedChecks + 1 };
+}
+
+/** So many rounds are passed; of a weighted canary that it goes on. No mark stays. */
+export function setRounds({ draft }: Tick, iterations: number): void {
+  const { mark: _before, ...state } = draft.analysis;
+  draft.analysis = { ...state, iterations };
+}
+
+/** Of a weighted canary, which has no rounds to count. */
+export function setMark({ draft }: Tick, mark: Mark): void {
+  draft.analysis = { ...draft.analysis, iterations: 0, mark };
 }
 
 /** Flagger's full sync: the phase with the target's present revision, all counters back. */
@@ -102,12 +127,11 @@ export function restartAs(stage: Stage, phase: CanaryStatus['phase'], canaryWeig
   const { trackedConfigs: _before, ...status } = stage.draft.status;
   const { hash, configs } = stage.revision;
   stage.draft.isHeld = false;
+  stage.draft.analysis = freshAnalysis(stage.spec, hash, stage.seen.nowMs);
   stage.draft.status = {
     ...status,
     phase,
     canaryWeight,
-    failedChecks: 0,
-    iterations: 0,
     lastAppliedSpec: hash,
     ...(configs === undefined ? {} : { trackedConfigs: configs }),
   };
