@@ -7,10 +7,13 @@ import {
   parseOnline,
   refusal,
   refused,
+  type Refused,
+  seriesReading,
+  stepMsOf,
   unlike,
   urlUnder,
 } from './http-provider.ts';
-import type { MetricTarget, Reading } from './provider.ts';
+import type { MetricQuery, MetricTarget, Reading, SeriesReading } from './provider.ts';
 
 const name = 'Dynatrace';
 const token = 'dynatrace_token';
@@ -21,16 +24,14 @@ export const dynatrace = httpProvider({
   secretKeys: [token],
   measure: {
     request(query) {
-      const search = {
-        metricSelector: query.query.trim(),
-        resolution: 'Inf',
-        // Ten intervals, as Flagger.
-        from: `${query.nowMs - 10 * query.windowMs}`,
-        to: `${query.nowMs}`,
-      };
-      return { url: urlUnder(query.address, '/api/v2/metrics/query', search).href, headers: headersFor(query) };
+      // Ten intervals, as Flagger.
+      return requestFor(query, 'Inf', query.nowMs - 10 * query.windowMs);
     },
     parse,
+  },
+  series: {
+    request: (query) => requestFor(query, `${Math.ceil(stepMsOf(query) / 60_000)}m`, query.fromMs),
+    parse: parseSeries,
   },
   probe: {
     request: (target) => ({
@@ -41,15 +42,38 @@ export const dynatrace = httpProvider({
   },
 });
 
+function requestFor(query: MetricQuery, resolution: string, fromMs: number) {
+  const search = { metricSelector: query.query.trim(), resolution, from: `${fromMs}`, to: `${query.nowMs}` };
+  return { url: urlUnder(query.address, '/api/v2/metrics/query', search).href, headers: headersFor(query) };
+}
+
 function headersFor({ credentials = {} }: MetricTarget): Record<string, string> {
   return { accept: 'application/json', authorization: `Api-Token ${(credentials[token] ?? '').trim()}` };
 }
 
 interface Answer {
-  readonly result?: readonly { readonly data?: readonly { readonly values?: readonly unknown[] }[] }[];
+  readonly result?: readonly {
+    readonly data?: readonly { readonly timestamps?: unknown; readonly values?: unknown }[];
+  }[];
 }
 
 function parse(response: HttpResponse): Reading {
+  const data = dataOf(response);
+  if ('kind' in data) return data;
+  const value: unknown = Array.isArray(data.values) ? data.values[0] : undefined;
+  return value === undefined || value === null ? noValues : numberReading(value);
+}
+
+function parseSeries(response: HttpResponse): SeriesReading {
+  const data = dataOf(response);
+  if ('kind' in data) return data;
+  const { timestamps = [], values = [] } = data;
+  if (!Array.isArray(timestamps) || !Array.isArray(values)) return unlike(name, response);
+  return seriesReading(values.map((value: unknown, at) => [timestamps[at], value]));
+}
+
+/** The values of the last set of dimensions. */
+function dataOf(response: HttpResponse): { readonly timestamps?: unknown; readonly values?: unknown } | Refused {
   if (response.status !== 200) return refusal(name, response);
   const read = jsonOf(name, response);
   if ('unlike' in read) return read.unlike;
@@ -59,7 +83,6 @@ function parse(response: HttpResponse): Reading {
     return refused(`query returned multiple values: ${result.length} metrics, one is needed`, false);
   const data: unknown = result[0]?.data ?? [];
   if (!Array.isArray(data)) return unlike(name, response);
-  const { values } = (data.at(-1) ?? {}) as { readonly values?: unknown };
-  const value: unknown = Array.isArray(values) ? values[0] : undefined;
-  return value === undefined || value === null ? noValues : numberReading(value);
+  const { timestamps, values } = (data.at(-1) ?? {}) as { readonly timestamps?: unknown; readonly values?: unknown };
+  return { timestamps, values };
 }

@@ -8,10 +8,12 @@ import {
   onOneLine,
   refusal,
   refused,
+  type Refused,
+  seriesReading,
   unlike,
   urlUnder,
 } from './http-provider.ts';
-import type { MetricTarget, Reading } from './provider.ts';
+import type { MetricTarget, Reading, SeriesQuery, SeriesReading } from './provider.ts';
 
 const name = 'Graphite';
 
@@ -19,6 +21,7 @@ const name = 'Graphite';
 export const graphite = httpProvider({
   name: 'graphite',
   measure: { request: (query) => requestFor(query, query.query), parse },
+  series: { request: (query) => requestFor(query, query.query, query), parse: parseSeries },
   probe: {
     request: (target) => requestFor(target, 'target=test'),
     // A series of that name is not needed.
@@ -32,10 +35,14 @@ export const graphite = httpProvider({
 function requestFor(
   { address, credentials }: MetricTarget,
   query: string,
+  time?: Pick<SeriesQuery, 'fromMs' | 'nowMs'>,
 ): { url: string; headers: Record<string, string> } {
   const url = urlUnder(address, '/render');
   const asked = new URLSearchParams(onOneLine(query));
   asked.set('format', 'json');
+  // The query's own time is that of one value.
+  const times = time ? { from: time.fromMs, until: time.nowMs } : {};
+  for (const [end, ms] of Object.entries(times)) asked.set(end, `${Math.floor(ms / 1_000)}`);
   url.search = asked.toString();
   const authorization = basicAuthorization(credentials);
   return { url: url.href, headers: { accept: 'application/json', ...(authorization ? { authorization } : {}) } };
@@ -46,6 +53,19 @@ interface Series {
 }
 
 function parse(response: HttpResponse): Reading {
+  const points = pointsOf(response);
+  if ('kind' in points) return points;
+  const newest = points.findLast(([value]) => value !== null);
+  return newest === undefined ? noValues : numberReading(newest[0]);
+}
+
+function parseSeries(response: HttpResponse): SeriesReading {
+  const points = pointsOf(response);
+  return 'kind' in points ? points : seriesReading(points.map(([value, seconds]) => [Number(seconds) * 1_000, value]));
+}
+
+/** Pairs of value and time of the one series. */
+function pointsOf(response: HttpResponse): readonly (readonly unknown[])[] | Refused {
   if (response.status >= 400) return refusal(name, response);
   const read = jsonOf(name, response);
   if ('unlike' in read) return read.unlike;
@@ -58,8 +78,6 @@ function parse(response: HttpResponse): Reading {
       false,
     );
   const points = series[0]?.datapoints;
-  if (points === undefined) return series.length === 0 ? noValues : unlike(name, response);
-  if (!Array.isArray(points)) return unlike(name, response);
-  const newest = points.findLast((point) => Array.isArray(point) && point[0] !== null);
-  return newest === undefined ? noValues : numberReading(newest[0]);
+  if (points === undefined) return series.length === 0 ? [] : unlike(name, response);
+  return Array.isArray(points) ? points.filter((point) => Array.isArray(point)) : unlike(name, response);
 }

@@ -2,24 +2,38 @@ import { STATUS_CODES } from 'node:http';
 import { AgentError } from '../lib/errors.ts';
 import type { HttpRequest, HttpResponse } from '../lib/http.ts';
 import { withoutTrailing } from '../lib/trim.ts';
-import type { MetricProvider, MetricQuery, MetricTarget, ProviderIo, Reading } from './provider.ts';
+import {
+  maxPoints,
+  type MetricProvider,
+  type MetricQuery,
+  type MetricTarget,
+  type Point,
+  type ProviderIo,
+  type Reading,
+  type SeriesQuery,
+  type SeriesReading,
+} from './provider.ts';
+
+export type Refused = Extract<Reading, { readonly kind: 'refused' }>;
 
 /** Of one exchange. */
-export interface Exchange<Asked> {
+export interface Exchange<Asked, Read = Reading> {
   readonly request: (asked: Asked) => Omit<HttpRequest, 'method' | 'timeoutMs'> & Partial<Pick<HttpRequest, 'method'>>;
-  readonly parse: (response: HttpResponse) => Reading;
+  readonly parse: (response: HttpResponse) => Read;
 }
 
 export interface HttpProviderOptions extends Pick<MetricProvider, 'name' | 'address' | 'secretKeys'> {
   /** Undefined: 5 s, as Flagger's. */
   readonly timeoutMs?: number;
   readonly measure: Exchange<MetricQuery>;
+  /** Absent: it tells no series. */
+  readonly series?: Exchange<SeriesQuery, SeriesReading>;
   readonly probe: Exchange<MetricTarget>;
 }
 
 /** A provider that is asked by one request and answers all at once. */
 export function httpProvider(options: HttpProviderOptions): MetricProvider {
-  const { name, address, secretKeys, timeoutMs = 5_000, measure, probe } = options;
+  const { name, address, secretKeys, timeoutMs = 5_000, measure, series, probe } = options;
   const check = (target: MetricTarget): void => {
     const { credentials } = target;
     baseUrl(target.address);
@@ -29,8 +43,8 @@ export function httpProvider(options: HttpProviderOptions): MetricProvider {
     probe.request(target);
   };
   const exchange =
-    <Asked extends MetricTarget>({ request, parse }: Exchange<Asked>) =>
-    async (asked: Asked, { http }: ProviderIo, signal: AbortSignal): Promise<Reading> => {
+    <Asked extends MetricTarget, Read>({ request, parse }: Exchange<Asked, Read>) =>
+    async (asked: Asked, { http }: ProviderIo, signal: AbortSignal): Promise<Read> => {
       check(asked);
       const sent = { method: 'GET' as const, timeoutMs, ...request(asked) };
       return parse(await http.request(asked.insecureSkipVerify ? { ...sent, insecure: true } : sent, signal));
@@ -41,6 +55,7 @@ export function httpProvider(options: HttpProviderOptions): MetricProvider {
     ...(secretKeys ? { secretKeys } : {}),
     check,
     measure: exchange(measure),
+    ...(series ? { series: exchange(series) } : {}),
     probe: exchange(probe),
   };
 }
@@ -50,12 +65,12 @@ export function parseOnline(name: string): (response: HttpResponse) => Reading {
   return (response) => (response.status === 200 ? { kind: 'value', value: 1 } : refusal(name, response));
 }
 
-export function refused(reason: string, passing: boolean): Reading {
+export function refused(reason: string, passing: boolean): Refused {
   return { kind: 'refused', reason, passing };
 }
 
 /** Of a status that is no answer. `said`: what the server says of it in words that are known beforehand. */
-export function refusal(name: string, { status }: HttpResponse, said?: string): Reading {
+export function refusal(name: string, { status }: HttpResponse, said?: string): Refused {
   if (status < 400) return refused(`the answer is not one of ${name}: Status ${status}`, true);
   const reason = `error response: Status ${status} ${STATUS_CODES[status] ?? ''}`.trim();
   return refused(said === undefined ? reason : `${reason}: ${said}`, isPassing(status));
@@ -70,7 +85,7 @@ function isPassing(status: number): boolean {
 export function jsonOf(
   name: string,
   response: HttpResponse,
-): { readonly json: unknown } | { readonly unlike: Reading } {
+): { readonly json: unknown } | { readonly unlike: Refused } {
   try {
     return { json: JSON.parse(response.body) };
   } catch {
@@ -79,13 +94,17 @@ export function jsonOf(
 }
 
 /** The answer is not what this kind of server gives. */
-export function unlike(name: string, { headers, body }: HttpResponse): Reading {
+export function unlike(name: string, { headers, body }: HttpResponse): Refused {
   const isPage = /^text\/html\b/i.test(headers['content-type'] ?? '') || /^\s{0,100}<(?:!doctype|html)/i.test(body);
   const why = isPage ? ' but a page for people: is a login or a proxy in between?' : '';
   return refused(`the answer is not one of ${name}${why || (body.trim() === '' ? ': it is empty' : '')}`, true);
 }
 
-export const noValues: Reading = { kind: 'no-data', cause: 'noSeries', reason: 'no values found' };
+export const noValues: Extract<Reading, { readonly kind: 'no-data' }> = {
+  kind: 'no-data',
+  cause: 'noSeries',
+  reason: 'no values found',
+};
 
 /** Not what else JavaScript takes for one: the empty text would be 0. */
 const isNumber = /^[+-]?(?:\d{1,400}(?:\.\d{0,400})?|\.\d{1,400})(?:e[+-]?\d{1,4})?$/i;
@@ -99,6 +118,25 @@ export function numberReading(given: unknown): Reading {
   const isWritten = typeof given === 'string' && isNumber.test(given);
   const value = typeof given === 'number' || isWritten ? Number(given) : Number.NaN;
   return Number.isFinite(value) ? { kind: 'value', value } : refused('the result is no number', false);
+}
+
+/**
+ * Of pairs of time in milliseconds and number as a server gives them, in any order. What is no finite number, or of no time, is a hole; where there are more than
+ * `maxPoints` the newest are given.
+ */
+export function seriesReading(pairs: readonly (readonly unknown[])[]): SeriesReading {
+  const points = pairs.flatMap(([at, given]): Point[] => {
+    const isWritten = typeof given === 'string' && isNumber.test(given);
+    const value = typeof given === 'number' || isWritten ? Number(given) : Number.NaN;
+    return typeof at === 'number' && Number.isFinite(at) && Number.isFinite(value) ? [{ atMs: at, value }] : [];
+  });
+  if (points.length === 0) return noValues;
+  return { kind: 'series', points: points.sort((a, b) => a.atMs - b.atMs).slice(-maxPoints) };
+}
+
+/** How far apart points are that are not more than may be given. */
+export function stepMsOf({ fromMs, nowMs, stepMs }: SeriesQuery): number {
+  return Math.max(stepMs, Math.ceil((nowMs - fromMs) / (maxPoints - 1)), 1_000);
 }
 
 /** Its path is a prefix; its own query and fragment go. */

@@ -8,10 +8,13 @@ import {
   onOneLine,
   refusal,
   refused,
+  seriesReading,
+  stepMsOf,
+  type Refused,
   unlike,
   urlUnder,
 } from './http-provider.ts';
-import type { MetricQuery, MetricTarget, Reading } from './provider.ts';
+import type { MetricQuery, MetricTarget, Reading, SeriesQuery, SeriesReading } from './provider.ts';
 
 const name = 'Prometheus';
 
@@ -19,12 +22,24 @@ const name = 'Prometheus';
 export const prometheus = httpProvider({
   name: 'prometheus',
   measure: { request: requestFor, parse },
+  series: { request: rangeFor, parse: parseSeries },
   probe: { request: (target) => requestFor({ ...target, query: 'vector(1)' }), parse },
 });
 
-function requestFor({ address, headers: given, credentials, query }: MetricTarget & Pick<MetricQuery, 'query'>) {
-  const url = urlUnder(address, '/api/v1/query');
-  url.search = `?query=${encodeURIComponent(onOneLine(query))}`;
+function requestFor(asked: MetricTarget & Pick<MetricQuery, 'query'>) {
+  const url = urlUnder(asked.address, '/api/v1/query');
+  url.search = `?query=${encodeURIComponent(onOneLine(asked.query))}`;
+  return { url: url.href, headers: headersFor(asked) };
+}
+
+function rangeFor(asked: SeriesQuery) {
+  const url = urlUnder(asked.address, '/api/v1/query_range');
+  const [start, end, step] = [asked.fromMs, asked.nowMs, stepMsOf(asked)].map((ms) => `${ms / 1_000}`);
+  url.search = `?query=${encodeURIComponent(onOneLine(asked.query))}&start=${start}&end=${end}&step=${step}`;
+  return { url: url.href, headers: headersFor(asked) };
+}
+
+function headersFor({ headers: given, credentials }: MetricTarget): Record<string, string> {
   const headers: Record<string, string> = { accept: 'application/json' };
   for (const [key, values] of Object.entries(given ?? {})) headers[key.toLowerCase()] = values.join(', ');
   const authorization =
@@ -32,11 +47,12 @@ function requestFor({ address, headers: given, credentials, query }: MetricTarge
       ? basicAuthorization(credentials, 'the key token, or both username and password')
       : `Bearer ${credentials['token'].trim()}`;
   if (authorization !== undefined) headers['authorization'] = authorization;
-  return { url: url.href, headers };
+  return headers;
 }
 
 interface Series {
   readonly value?: readonly [number, string];
+  readonly values?: unknown;
 }
 interface Answer {
   readonly status?: string;
@@ -45,16 +61,23 @@ interface Answer {
   readonly data?: { readonly resultType?: string; readonly result?: unknown };
 }
 
-function parse(response: HttpResponse): Reading {
+/** What it found; where it refuses, or is no Prometheus, the reading that tells so. */
+function answered(response: HttpResponse): { readonly type: unknown; readonly result: readonly unknown[] } | Refused {
   const read = jsonOf(name, response);
   const answer = 'json' in read ? (read.json as Answer | null) : undefined;
   // It is no Prometheus that refuses in another way, and others are not quoted.
   if (response.status >= 400) return refusal(name, response, answer?.status === 'error' ? errorOf(answer) : undefined);
   if ('unlike' in read) return read.unlike;
   if (answer?.status === 'error') return refused(errorOf(answer), false);
-  const type = answer?.data?.resultType;
   const result = answer?.data?.result;
   if (answer?.status !== 'success' || !Array.isArray(result)) return unlike(name, response);
+  return { type: answer.data?.resultType, result };
+}
+
+function parse(response: HttpResponse): Reading {
+  const answer = answered(response);
+  if ('kind' in answer) return answer;
+  const { type, result } = answer;
   if (type === 'scalar') return written(result[1]);
   if (type !== 'vector') {
     const known = resultTypes.find((one) => one === type);
@@ -68,15 +91,25 @@ function ofVector(result: readonly Series[]): Reading {
   const [first] = result;
   if (first === undefined) return noValues;
   // Flagger takes the last one, whichever that is.
-  if (result.length > 1) {
-    return refused(
-      `query returned multiple values: ${result.length} series, one is needed (sum or avg makes it one)`,
-      false,
-    );
-  }
+  if (result.length > 1) return tooMany(result.length);
   if (first.value === undefined) return refused('query returned a histogram, one number is needed', false);
   return written(first.value[1]);
 }
+
+function parseSeries(response: HttpResponse): SeriesReading {
+  const answer = answered(response);
+  if ('kind' in answer) return answer;
+  if (answer.type !== 'matrix') return unlike(name, response);
+  const result = answer.result as readonly Series[];
+  if (result.length > 1) return tooMany(result.length);
+  const values = result[0]?.values ?? [];
+  if (!Array.isArray(values)) return unlike(name, response);
+  const pairs = values.filter((pair): pair is readonly unknown[] => Array.isArray(pair));
+  return seriesReading(pairs.map(([seconds, text]) => [Number(seconds) * 1_000, text]));
+}
+
+const tooMany = (count: number): Refused =>
+  refused(`query returned multiple values: ${count} series, one is needed (sum or avg makes it one)`, false);
 
 /** Prometheus writes all its numbers as strings. */
 function written(text: unknown): Reading {

@@ -26,6 +26,28 @@ export type Reading =
   /** `passing`: the same question may be answered later (server error, overload). Otherwise the question is wrong. */
   | { readonly kind: 'refused'; readonly reason: string; readonly passing: boolean };
 
+/** One question over a time; its values may be compared, or drawn. */
+export interface SeriesQuery extends MetricQuery {
+  /** Values from here to `nowMs`. */
+  readonly fromMs: number;
+  /** How far apart they are. A provider that keeps fewer, or gives no more than `maxPoints`, puts them farther apart. */
+  readonly stepMs: number;
+}
+
+export interface Point {
+  readonly atMs: number;
+  /** Finite. */
+  readonly value: number;
+}
+
+/** More than these are not given for one question. */
+export const maxPoints = 1_000;
+
+/** `points`: oldest first, at least one; of a time at which there is no number there is none. */
+export type SeriesReading =
+  | { readonly kind: 'series'; readonly points: readonly Point[] }
+  | Exclude<Reading, { readonly kind: 'value' }>;
+
 /** All that a provider may touch. */
 export interface ProviderIo {
   readonly http: Http;
@@ -47,6 +69,8 @@ export interface MetricProvider {
   check(target: MetricTarget): void;
   /** Rejects where nobody answers, as `Http` does; throws AgentError CANARY_INVALID where the question cannot be put. */
   measure(query: MetricQuery, io: ProviderIo, signal: AbortSignal): Promise<Reading>;
+  /** Values over a time; rejects and throws as `measure` does. Undefined: this provider cannot tell them of a query as it stands. */
+  series?(query: SeriesQuery, io: ProviderIo, signal: AbortSignal): Promise<SeriesReading>;
   /** Whether the provider answers and lets us in, whatever it has measured: a value says yes. Rejects as `measure` does. */
   probe(target: MetricTarget, io: ProviderIo, signal: AbortSignal): Promise<Reading>;
 }

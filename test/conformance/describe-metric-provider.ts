@@ -1,7 +1,15 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { HttpRequest, HttpResponse } from '../../src/lib/http.ts';
 import { createHttp } from '../../src/lib/http-client.ts';
-import type { MetricProvider, MetricQuery, MetricTarget, Reading } from '../../src/metrics/provider.ts';
+import {
+  maxPoints,
+  type MetricProvider,
+  type MetricQuery,
+  type MetricTarget,
+  type Reading,
+  type SeriesQuery,
+  type SeriesReading,
+} from '../../src/metrics/provider.ts';
 import { type Answer, deadUrl, startServer, type TestServer } from '../helpers/http-server.ts';
 
 const never = new AbortController().signal;
@@ -40,6 +48,16 @@ export interface ProviderCase {
   readonly answers: readonly (readonly [what: string, body: unknown, reading: Partial<Reading>])[];
   /** `METHOD path` of the question, at 1 000 000 000 000 ms and with a window of a minute. */
   readonly asks: string;
+  /** Where it tells values over a time. Absent: it has none to tell of a query as it stands. */
+  readonly series?: {
+    /** `METHOD path` of the question, of the ten minutes before 1 000 000 000 000 ms, a minute apart. */
+    readonly asks: string;
+    /** Likewise of a year, a second apart: no more than `maxPoints` may come. */
+    readonly asksOfAYear: string;
+    /** An answer with these points, each a time in seconds and a value as this kind of server writes it. */
+    readonly answer: (points: readonly (readonly [seconds: number, value: number | null])[]) => unknown;
+    readonly answers: readonly (readonly [what: string, body: unknown, reading: Partial<SeriesReading>])[];
+  };
   /** `METHOD path` of the probe, and an answer that says that it is online. */
   readonly probe: { readonly asks: string; readonly answer: unknown };
   /** Headers that have to go along. */
@@ -70,9 +88,19 @@ export function describeMetricProvider(given: ProviderCase): void {
   });
   const measured = async (answer: Answer): Promise<Reading> =>
     provider.measure(questionTo((await serve(answer)).url), { http }, never);
+  const overTime = (address: string, more: Partial<SeriesQuery> = {}): SeriesQuery => ({
+    ...questionTo(address),
+    fromMs: 1e12 - 600_000,
+    stepMs: 60_000,
+    ...more,
+  });
+  const seriesOf = async (answer: Answer): Promise<SeriesReading> => {
+    if (!provider.series) throw new Error('it tells no series');
+    return provider.series(overTime((await serve(answer)).url), { http }, never);
+  };
   const probed = async (answer: Answer): Promise<Reading> =>
     provider.probe(target((await serve(answer)).url), { http }, never);
-  const isQuiet = (reading: Reading): void => {
+  const isQuiet = (reading: Reading | SeriesReading): void => {
     const text = JSON.stringify(reading);
     for (const secret of [word, ...Object.values(credentials)]) expect(text).not.toContain(secret);
     expect(text.length).toBeLessThan(250);
@@ -102,6 +130,63 @@ export function describeMetricProvider(given: ProviderCase): void {
       isQuiet(reading);
     });
 
+    const { series } = given;
+    it(`${series ? 'tells' : 'does not tell'} values over a time`, () => {
+      expect(provider.series !== undefined).toBe(series !== undefined);
+    });
+
+    if (series) {
+      it('asks once for values over a time, with its credentials in headers alone', async () => {
+        const server = await serve((_, response) => response.writeHead(500).end());
+        await provider.series?.(overTime(`${server.url}/prefix/?x=1`), { http }, never);
+        await provider.series?.(overTime(server.url, { fromMs: 1e12 - 3.1536e10, stepMs: 1_000 }), { http }, never);
+        const [asked, ofAYear, ...rest] = server.requests;
+        expect(rest).toEqual([]);
+        expect(`${asked?.method} ${asked?.path}`).toBe(series.asks.replace(' /', ' /prefix/'));
+        expect(`${ofAYear?.method} ${ofAYear?.path}`).toBe(series.asksOfAYear);
+        expect(asked?.headers).toMatchObject(given.headers ?? {});
+        for (const { path } of server.requests)
+          for (const secret of Object.values(credentials)) expect(path).not.toContain(secret.trim());
+      });
+
+      it('gives points oldest first, without holes, and not more than may be', async () => {
+        const told = [
+          [999_999_460, 2],
+          [999_999_400, 1.5],
+          [999_999_520, null],
+          [999_999_580, 0],
+        ] as const;
+        const points = [
+          { atMs: 999_999_400_000, value: 1.5 },
+          { atMs: 999_999_460_000, value: 2 },
+          { atMs: 999_999_580_000, value: 0 },
+        ];
+        const reading = await seriesOf((_request, response) => response.end(JSON.stringify(series.answer(told))));
+        expect(reading).toEqual({ kind: 'series', points });
+        const many = Array.from({ length: 3_000 }, (_, at) => [at, at] as const);
+        const all = await seriesOf((_request, response) => response.end(JSON.stringify(series.answer(many))));
+        if (all.kind !== 'series') throw new Error(all.kind);
+        expect(all.points).toHaveLength(maxPoints);
+        expect(all.points.at(-1)).toEqual({ atMs: 2_999_000, value: 2_999 });
+        const none = await seriesOf((_request, response) => response.end(JSON.stringify(series.answer([]))));
+        expect(none).toMatchObject({ kind: 'no-data', cause: 'noSeries' });
+      });
+
+      it.each(series.answers)('reads over a time %s', async (_what, body, wanted) => {
+        const reading = await seriesOf((_request, response) => response.end(JSON.stringify(body)));
+        expect(reading).toMatchObject(wanted);
+        isQuiet(reading);
+      });
+
+      it('rejects a question over a time where nobody answers, and ends with its signal', async () => {
+        await expect(provider.series?.(overTime(await deadUrl()), { http }, never)).rejects.toThrow();
+        const stop = new AbortController();
+        const server = await serve(() => stop.abort(new Error('stopped')));
+        await expect(provider.series?.(overTime(server.url), { http }, stop.signal)).rejects.toThrow();
+      });
+    }
+
+    const reads = series ? [measured, seriesOf] : [measured];
     it.each([
       ['nothing', ''],
       ['a page for people', `<!doctype html><p>${word}`],
@@ -113,9 +198,11 @@ export function describeMetricProvider(given: ProviderCase): void {
       ['deep lists', `${'['.repeat(50_000)}${']'.repeat(50_000)}`],
       ['names of everything', `{"__proto__":{"${word}":1},"constructor":null}`],
     ])('takes %s for no value', async (_what, body) => {
-      const reading = await measured((_request, response) => response.end(body));
-      expect(reading.kind).toBe('refused');
-      isQuiet(reading);
+      for (const read of reads) {
+        const reading = await read((_request, response) => response.end(body));
+        expect(reading.kind).toBe('refused');
+        isQuiet(reading);
+      }
     });
 
     it.each([
@@ -128,7 +215,7 @@ export function describeMetricProvider(given: ProviderCase): void {
       [500, true],
       [503, true],
     ])('tells of status %i whether it passes (%s), and quotes nobody', async (status, passing) => {
-      for (const read of [measured, probed]) {
+      for (const read of [...reads, probed]) {
         const reading = await read((_request, response) => response.writeHead(status).end(`{"error":"${word}"}`));
         expect(reading).toMatchObject({ kind: 'refused', passing, reason: expect.stringContaining(`${status}`) });
         isQuiet(reading);

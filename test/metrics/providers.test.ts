@@ -4,7 +4,7 @@ import { dynatrace } from '../../src/metrics/dynatrace.ts';
 import { graphite } from '../../src/metrics/graphite.ts';
 import { newrelic } from '../../src/metrics/newrelic.ts';
 import { prometheus } from '../../src/metrics/prometheus.ts';
-import type { Reading } from '../../src/metrics/provider.ts';
+import type { Reading, SeriesReading } from '../../src/metrics/provider.ts';
 import { metricProviders } from '../../src/metrics/registry.ts';
 import { describeMetricProvider, type ProviderCase, requestOf } from '../conformance/describe-metric-provider.ts';
 
@@ -30,6 +30,52 @@ const cases: readonly ProviderCase[] = [
     query: 'sum(rate(x[1m]))\n  / 2',
     credentials: { username: 'ann', password: 'pass-word' },
     asks: 'GET /api/v1/query?query=sum(rate(x%5B1m%5D))%20%2F%202',
+    series: {
+      asks: 'GET /api/v1/query_range?query=sum(rate(x%5B1m%5D))%20%2F%202&start=999999400&end=1000000000&step=60',
+      asksOfAYear:
+        'GET /api/v1/query_range?query=sum(rate(x%5B1m%5D))%20%2F%202&start=968464000&end=1000000000&step=31567.568',
+      answer: (points) => ({
+        status: 'success',
+        data: {
+          resultType: 'matrix',
+          result:
+            points.length === 0
+              ? []
+              : [{ metric: {}, values: points.map(([at, value]) => [at, value === null ? 'NaN' : `${value}`]) }],
+        },
+      }),
+      answers: [
+        [
+          'infinite numbers as holes',
+          {
+            status: 'success',
+            data: {
+              resultType: 'matrix',
+              result: [
+                {
+                  values: [
+                    [1, '+Inf'],
+                    [2, '3'],
+                  ],
+                },
+              ],
+            },
+          },
+          { kind: 'series', points: [{ atMs: 2_000, value: 3 }] },
+        ],
+        [
+          'several series',
+          { status: 'success', data: { resultType: 'matrix', result: [{ values: [] }, { values: [] }] } },
+          several as Partial<SeriesReading>,
+        ],
+        ['one value', { status: 'success', data: { resultType: 'scalar', result: [1, '1'] } }, { kind: 'refused' }],
+        [
+          'values that are none',
+          { status: 'success', data: { resultType: 'matrix', result: [{ values: [1, null] }] } },
+          nothing,
+        ],
+      ],
+    },
     headers: { authorization: basic },
     answers: [
       ['a scalar', { status: 'success', data: { resultType: 'scalar', result: [1, '0.5'] } }, value(0.5)],
@@ -49,6 +95,23 @@ const cases: readonly ProviderCase[] = [
     query: '\n  avg:system.cpu.user{*}\n',
     credentials: { datadog_api_key: 'api-key', datadog_application_key: 'app-key\n' },
     asks: 'GET /api/v1/query?query=avg%3Asystem.cpu.user%7B*%7D&from=999999400&to=1000000000',
+    series: {
+      asks: 'GET /api/v1/query?query=avg%3Asystem.cpu.user%7B*%7D&from=999999400&to=1000000000',
+      asksOfAYear: 'GET /api/v1/query?query=avg%3Asystem.cpu.user%7B*%7D&from=968464000&to=1000000000',
+      answer: (points) => ({
+        status: 'ok',
+        series: points.length === 0 ? [] : [{ pointlist: points.map(([at, value]) => [at * 1_000, value]) }],
+      }),
+      answers: [
+        [
+          'two series',
+          { series: [{ pointlist: [[1, 1]] }, { pointlist: [[1, 2]] }] },
+          several as Partial<SeriesReading>,
+        ],
+        ['points that are none', { series: [{ pointlist: [1, 'x', [], [null, 1], ['x', 1], [5_000, 'x']] }] }, nothing],
+        ['a refusal', { status: 'error', error: 'topsecret' }, { kind: 'refused', passing: false }],
+      ],
+    },
     headers: { 'dd-api-key': 'api-key', 'dd-application-key': 'app-key' },
     answers: [
       [
@@ -97,6 +160,16 @@ const cases: readonly ProviderCase[] = [
     query: 'target=summarize(\n  stats.app.{{x}},"1min")&from=-2min',
     credentials: { username: 'ann', password: 'pass-word' },
     asks: 'GET /render?target=summarize%28+stats.app.%7B%7Bx%7D%7D%2C%221min%22%29&from=-2min&format=json',
+    series: {
+      asks: 'GET /render?target=summarize%28+stats.app.%7B%7Bx%7D%7D%2C%221min%22%29&from=999999400&format=json&until=1000000000',
+      asksOfAYear:
+        'GET /render?target=summarize%28+stats.app.%7B%7Bx%7D%7D%2C%221min%22%29&from=968464000&format=json&until=1000000000',
+      answer: (points) => (points.length === 0 ? [] : [{ datapoints: points.map(([at, value]) => [value, at]) }]),
+      answers: [
+        ['two series', [{ datapoints: [[1, 1]] }, { datapoints: [[2, 1]] }], several as Partial<SeriesReading>],
+        ['points that are none', [{ datapoints: [1, [], [1], [1, 'x'], ['x', 1]] }], nothing],
+      ],
+    },
     headers: { authorization: basic },
     answers: [
       [
@@ -157,6 +230,26 @@ const cases: readonly ProviderCase[] = [
     query: ' builtin:service.response.time ',
     credentials: { dynatrace_token: 'dt0c01' },
     asks: 'GET /api/v2/metrics/query?metricSelector=builtin%3Aservice.response.time&resolution=Inf&from=999999400000&to=1000000000000',
+    series: {
+      asks: 'GET /api/v2/metrics/query?metricSelector=builtin%3Aservice.response.time&resolution=1m&from=999999400000&to=1000000000000',
+      asksOfAYear:
+        'GET /api/v2/metrics/query?metricSelector=builtin%3Aservice.response.time&resolution=527m&from=968464000000&to=1000000000000',
+      answer: (points) => ({
+        result:
+          points.length === 0
+            ? []
+            : [{ data: [{ timestamps: points.map(([at]) => at * 1_000), values: points.map(([, value]) => value) }] }],
+      }),
+      answers: [
+        ['two metrics', { result: [{ data: [] }, { data: [] }] }, several as Partial<SeriesReading>],
+        [
+          'more values than times',
+          { result: [{ data: [{ timestamps: [5], values: [1, 2] }] }] },
+          { points: [{ atMs: 5, value: 1 }] },
+        ],
+        ['times that are none', { result: [{ data: [{ timestamps: 'x', values: [1] }] }] }, { kind: 'refused' }],
+      ],
+    },
     headers: { authorization: 'Api-Token dt0c01' },
     answers: [
       ['the last value [PV26]', { result: [{ data: [{ values: [1] }, { values: [7] }] }] }, value(7)],
