@@ -8,6 +8,7 @@ import { flaggerFigures } from '../../src/cli/bench/flagger-figures.ts';
 import type { Round } from '../../src/cli/bench/fleet-round.ts';
 import { figuresOf, isMissed, requestRows, rowsOf } from '../../src/cli/bench/round-table.ts';
 import { createTimeline, distributionOf } from '../../src/cli/bench/timeline.ts';
+import { measureMachine } from '../../src/cli/bench/machine-share.ts';
 import type { Used } from '../../src/cli/bench/usage-probe.ts';
 import { exitCodes, runCommandLine } from '../../src/cli/command-line.ts';
 
@@ -195,6 +196,39 @@ describe('the table of a round', () => {
     const held = { ...busy, server: 'one-core', serverCores: 1 } as const;
     expect(whole(held)?.atMost).toBe(312);
     expect(figure('floor: CPU of the API server over its core', held)?.value).toBe(240);
+  });
+
+  it('tells who used the machine, and how fast it could have been with what others left of it', () => {
+    const cpuMs = { 'API server': 200_000, etcd: 40_000, controllers: 60_000, agent: 60_000, benchmark: 40_000 };
+    const machine = { cores: 2, seconds: 250, cpuMs, othersMs: 50_000, idleMs: 50_000 };
+    const shared = {
+      ...round,
+      release: { ...used, machine },
+      times: { ...round.times, wholeSeconds: 244 },
+    };
+    expect(figure('CPU on this machine per promotion: controllers', shared)?.value).toBe(60);
+    expect(figure('CPU on this machine: other programs, of all cores', shared)?.value).toBe(10);
+    expect(figure('CPU on this machine: idle', shared)?.value).toBe(10);
+    // 250 s of one core are used by all but the API server: it is left another one.
+    expect(figure('cores that were left for the API server, of 2', shared)?.value).toBe(1);
+    // 400 s of work, and others leave 1.8 cores.
+    const floor = figure('floor of this machine: CPU of all of these over the cores that others left', shared)?.value;
+    expect(floor).toBeCloseTo(222.2, 1);
+    const ratio = figure('first change → all promoted, as times that floor of the machine', shared)?.value;
+    expect(ratio).toBeCloseTo(1.098, 2);
+    const far = { ...machine, cpuMs: { agent: 60_000 } };
+    const elsewhere = { ...shared, release: { ...used, machine: far } };
+    expect(figure('CPU on this machine per promotion: etcd', elsewhere), 'it runs elsewhere').toBeUndefined();
+  });
+
+  it('reads from the machine what this process has used of it', async () => {
+    const end = await measureMachine(0);
+    for (const fromMs = performance.now(); performance.now() - fromMs < 300; ) JSON.parse('[1, 2, 3]');
+    const share = await end();
+    if (process.platform !== 'linux') return expect(share).toBeUndefined();
+    expect(share?.cpuMs.benchmark).toBeGreaterThan(20);
+    expect(share?.cpuMs.agent).toBeUndefined();
+    expect(share?.seconds).toBeGreaterThan(0.29);
   });
 
   it('calls it a miss where one waits more than two intervals longer than the others, also of a slow server', () => {

@@ -12,6 +12,7 @@ export interface Usage {
 
 /** The agent as it is installed: a process of its own. */
 export interface AgentProcess {
+  readonly pid: number;
   usage(): Promise<Usage>;
   /** With the last lines of its log. */
   throwIfEnded(): void;
@@ -43,6 +44,7 @@ export function startAgentProcess(
   });
   const hasEnded = (): boolean => child.exitCode !== null || child.signalCode !== null;
   return {
+    pid: child.pid ?? 0,
     usage: () => usageOf(child),
     throwIfEnded() {
       if (hasEnded()) throw new Error(`the agent has ended: ${said.join(' | ')}`);

@@ -1,6 +1,7 @@
 import type { Round } from './fleet-round.ts';
 import { intervalMs } from './fleet.ts';
 import { type FlaggerFigures, flaggerFigures } from './flagger-figures.ts';
+import { coresForServer, floorSeconds, type MachineShare, parts } from './machine-share.ts';
 import { readable } from './spread.ts';
 
 /** One figure of a round. */
@@ -177,9 +178,7 @@ export function figuresOf(round: Round): readonly Figure[] {
     { what: 'ticks: mean lateness', unit: ' ms', value: release.meanLatenessMs },
     { what: 'ticks more than 1 s late', unit: '', value: release.lateTicks, ...unheld(0) },
     { what: 'CPU of the API server per promotion', unit: ' ms', value: release.apiServerCpuMs / canaries },
-    ...(release.machineBusy === undefined
-      ? []
-      : [{ what: 'CPU of this machine that somebody used', unit: ' %', value: 100 * release.machineBusy }]),
+    ...(release.machine ? machineFigures(release.machine, canaries, times.wholeSeconds) : []),
     ...(outcomes
       ? [
           { what: 'outcomes: commits', unit: '', value: outcomes.commits },
@@ -187,6 +186,30 @@ export function figuresOf(round: Round): readonly Figure[] {
           { what: 'last promotion → all outcomes in Git', unit: ' s', value: outcomes.secondsAfterLast },
         ]
       : []),
+  ];
+}
+
+/** Who used the CPU of this machine, and how fast it could have been at best: the API server never has all of it. */
+function machineFigures(machine: MachineShare, canaries: number, wholeSeconds: number): readonly Figure[] {
+  const { cores, seconds, cpuMs, othersMs, idleMs } = machine;
+  const floor = floorSeconds(machine);
+  const used = parts.flatMap((part) => {
+    const value = cpuMs[part];
+    return value === undefined
+      ? []
+      : [{ what: `CPU on this machine per promotion: ${part}`, unit: ' ms', value: value / canaries }];
+  });
+  return [
+    ...used,
+    {
+      what: 'CPU on this machine: other programs, of all cores',
+      unit: ' %',
+      value: (100 * othersMs) / 1_000 / seconds / cores,
+    },
+    { what: 'CPU on this machine: idle', unit: ' %', value: (100 * idleMs) / 1_000 / seconds / cores },
+    { what: `cores that were left for the API server, of ${cores}`, unit: '', value: coresForServer(machine) },
+    { what: 'floor of this machine: CPU of all of these over the cores that others left', unit: ' s', value: floor },
+    { what: 'first change → all promoted, as times that floor of the machine', unit: '', value: wholeSeconds / floor },
   ];
 }
 

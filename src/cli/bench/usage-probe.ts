@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import type { ClusterClient } from '../../cluster/client.ts';
 import { systemClock } from '../../lib/clock.ts';
 import type { Http } from '../../lib/http.ts';
 import { accessName } from './agent-access.ts';
 import type { AgentProcess } from './agent-process.ts';
+import { type MachineShare, measureMachine } from './machine-share.ts';
 import { type Sample, samplesOf, sumOf } from './exposition.ts';
 import { spreadOf } from './spread.ts';
 
@@ -24,8 +24,8 @@ export interface Used {
   readonly rssMedianMib: number;
   readonly rssPeakMib: number;
   readonly apiServerCpuMs: number;
-  /** How much of all cores of this machine somebody used, 0 to 1. Absent where the machine does not say. */
-  readonly machineBusy?: number;
+  /** Who used this machine. Absent where it does not say. */
+  readonly machine?: MachineShare;
 }
 
 export interface UsageProbe {
@@ -64,7 +64,7 @@ export function createUsageProbe(
       const [own, server] = [await scrape(ownNames, signal), await serverSide(signal)];
       const before = await agent.usage();
       const startedMs = performance.now();
-      const machine = await machineTimes();
+      const endMachine = await measureMachine(agent.pid);
       const rss = [before.rssBytes];
       const stop = new AbortController();
       const sampling = (async () => {
@@ -82,7 +82,7 @@ export function createUsageProbe(
         await sampling;
         const after = await agent.usage();
         const seconds = (performance.now() - startedMs) / 1_000;
-        const machineAfter = await machineTimes();
+        const machine = await endMachine();
         const [ownAfter, serverAfter] = [await scrape(ownNames, end), await serverSide(end)];
         const gained = (name: string, where: Readonly<Record<string, string>> = {}): number =>
           sumOf(ownAfter, name, where) - sumOf(own, name, where);
@@ -100,25 +100,12 @@ export function createUsageProbe(
           meanLatenessMs: ticks === 0 ? 0 : (gained(`${lateness}_sum`) / ticks) * 1_000,
           rssMedianMib: spreadOf(rss).median / mib,
           rssPeakMib: spreadOf(rss).max / mib,
-          ...(machine && machineAfter
-            ? { machineBusy: 1 - (machineAfter.idle - machine.idle) / Math.max(1, machineAfter.all - machine.all) }
-            : {}),
+          ...(machine ? { machine } : {}),
           apiServerCpuMs: (sumOf(serverAfter, cpu) - sumOf(server, cpu)) * 1_000,
         };
       };
     },
   };
-}
-
-/** In ticks of the kernel, of all cores together. */
-async function machineTimes(): Promise<{ readonly all: number; readonly idle: number } | undefined> {
-  const text = await readFile('/proc/stat', 'utf8').catch(() => '');
-  const [, user, nice, system, idle, wait, ...rest] = (/^cpu .*/.exec(text)?.[0] ?? '').split(/\s+/).map(Number);
-  if (user === undefined || nice === undefined || system === undefined || idle === undefined || wait === undefined)
-    return undefined;
-  // What guests use is counted in what users do.
-  const all = [user, nice, system, idle, wait, ...rest.slice(0, 3)].reduce((sum, ticks) => sum + ticks, 0);
-  return { all, idle: idle + wait };
 }
 
 function byKind(before: readonly Sample[], after: readonly Sample[]): Record<string, number> {
