@@ -24,6 +24,9 @@ const patienceMs = 3_000;
 const freshMs = 60_000;
 /** The log is read again after this where the cause has stayed the same: lines that differ each time would each be an event. */
 const logMs = 600_000;
+const atOnce = 8;
+/** Where more wait for their turn, what a look asks is asked at the next one: that many pods are late because the cluster is. */
+const askingLimit = 3 * atOnce;
 const podLimit = 100;
 const logLimits = { tailLines: 10, limitBytes: 8_192 };
 const secretLimit = 20;
@@ -42,7 +45,8 @@ export function createPodReader({ cluster, clock, log, settings }: Deps, views: 
   const known = new Map<string, Known>();
   const refused = new Set<string>();
   // A fleet that cannot start must not keep the API server from everything else.
-  const inTurn = createLimit(8);
+  const inTurn = createLimit(atOnce);
+  let asking = 0;
 
   const around = async (workload: KubeObject, signal: AbortSignal): Promise<PodTrouble | undefined> => {
     if (workload.kind === 'Revision') return podTrouble({ workload, pods: [], events: [] });
@@ -136,6 +140,8 @@ export function createPodReader({ cluster, clock, log, settings }: Deps, views: 
   };
 
   return async (asked, spec, signal) => {
+    if (asking >= askingLimit && !asked.isLast) return undefined;
+    asking += 1;
     try {
       const stop = AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]);
       // Also while it waits for its turn.
@@ -155,6 +161,8 @@ export function createPodReader({ cluster, clock, log, settings }: Deps, views: 
         'why pods are not ready cannot be read; only that they are not is told',
       );
       return undefined;
+    } finally {
+      asking -= 1;
     }
   };
 }

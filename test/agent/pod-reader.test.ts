@@ -183,6 +183,18 @@ describe('why pods are not ready', () => {
     expect(messages.map((line) => (JSON.parse(line) as { level: string }).level)).toEqual(['warn']);
   });
 
+  it('is asked of few at once where many wait, the others at their next look; a release that ends is asked of even so', async () => {
+    const { read, asked } = stage({ refuse: () => new Promise(() => undefined) });
+    const answers = Array.from({ length: 40 }, () => read());
+    const ends = read(true);
+    const early = await Promise.race([Promise.all(answers.slice(24)), ends]);
+    expect(early, 'those answer at once').toEqual(Array.from({ length: 16 }, () => undefined));
+    expect(asked).toEqual(Array.from({ length: 8 }, () => 'list ReplicaSet app=web 100'));
+    expect(await Promise.all([...answers, ends])).toEqual(Array.from({ length: 41 }, () => undefined));
+    const after = stage();
+    expect((await after.read())?.text).toContain('container crashes');
+  });
+
   it('is nothing where the server takes long: a rollback does not wait for it', async () => {
     const { read } = stage({ refuse: () => new Promise(() => undefined) });
     const begin = performance.now();
