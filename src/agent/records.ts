@@ -14,6 +14,10 @@ const writeTries = 4;
 /** An annotation that somebody else writes again and again is put right so often. */
 const repairMs = 600_000;
 
+/** What is to be said `soon` waits so long for what replaces it. */
+const soonMs = 2_000;
+
+type Told = boolean | 'soon';
 type Change = (now: ReleaseRecord | undefined) => ReleaseRecord | undefined;
 
 /** The records of releases, by app; kept in the store and remembered here. */
@@ -32,9 +36,9 @@ export interface Records {
   /**
    * Writes what `change` makes of the present record; undefined leaves it. Changes of one key follow each other, so that the note of a
    * landed outcome and the beginning of the next release never undo each other. Rejects when the record cannot be written. `isTold`: the
-   * annotation says so too.
+   * annotation says so too; `soon`: unless it would say something else in a moment, as of an outcome that Git has within a second.
    */
-  change(key: AppKey, change: Change, isTold: boolean): Promise<void>;
+  change(key: AppKey, change: Change, isTold: Told): Promise<void>;
   /** As `change`, but only here. */
   remember(key: AppKey, change: Change): void;
   /** What is known of it is not believed any more; the store has it until the next one is written. */
@@ -60,6 +64,8 @@ export function createRecords(
   const texts = new Map<AppKey, string>();
   const repairedAtMs = new Map<AppKey, number>();
   const untold = new Set<AppKey>();
+  /** Ends the wait of what is to be told soon. */
+  const soon = new Map<AppKey, () => void>();
 
   const take = (key: AppKey, record: ReleaseRecord | undefined, version: string | undefined): void => {
     if (record) known.set(key, record);
@@ -133,6 +139,25 @@ export function createRecords(
     }
   };
 
+  const tellSoon = (key: AppKey): void => {
+    soon.get(key)?.();
+    const cancel = clock.after(soonMs, () => {
+      soon.delete(key);
+      void inTurn(key, async () => {
+        const now = known.get(key);
+        if (now && !signal.aborted) await tell(key, now);
+      });
+    });
+    soon.set(key, cancel);
+  };
+  const noLongerSoon = (key: AppKey): void => {
+    soon.get(key)?.();
+    soon.delete(key);
+  };
+  signal.addEventListener('abort', () => {
+    for (const key of soon.keys()) noLongerSoon(key);
+  });
+
   return {
     async load() {
       const { records, isNew } = await store.all(signal);
@@ -162,7 +187,10 @@ export function createRecords(
     change: (key, change, isTold) =>
       inTurn(key, async () => {
         const record = await write(key, change);
-        if (record && isTold) await tell(key, record);
+        if (!record || !isTold) return;
+        if (isTold === 'soon') return tellSoon(key);
+        noLongerSoon(key);
+        await tell(key, record);
       }),
     remember(key, change) {
       const record = change(known.get(key));
@@ -171,6 +199,7 @@ export function createRecords(
     distrust: (key) => void known.delete(key),
     async remove(key) {
       const isStored = stored.has(key);
+      noLongerSoon(key);
       for (const map of [known, stored, versions, texts, repairedAtMs]) map.delete(key);
       untold.delete(key);
       if (isStored) await store.remove(key, signal);

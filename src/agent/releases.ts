@@ -504,7 +504,7 @@ export function createReleases(options: ReleasesOptions): Releases {
         ...(failedCheck ? { failedCheck } : {}),
         ...(strategy ? { strategy } : {}),
       };
-      await records.change(key, ended(record, outcome), true);
+      await records.change(key, ended(record, outcome), isWriting ? 'soon' : true);
       if (verdict === 'promoted') {
         const former = stableOf(key);
         stables.set(key, { content: record.content, revision: record.revision });
@@ -537,7 +537,7 @@ export function createReleases(options: ReleasesOptions): Releases {
         evidence: evidenceOf(key),
         state: { revision, images, templateHash, configs, content },
       };
-      await records.change(key, ended(record, outcome), true);
+      await records.change(key, ended(record, outcome), isWriting ? 'soon' : true);
       send(key, records.get(key) ?? { ...record, outcome });
     },
     adopt(canary, templateHash, configs, content) {

@@ -17,6 +17,7 @@ import { releaseId } from '../../src/release/release-id.ts';
 import type { Outcome, ReleaseRecord } from '../../src/release/types.ts';
 import { fastClock } from '../helpers/fast-clock.ts';
 import { createMemoryCluster, type MemoryCluster } from '../model/loop/memory-cluster.ts';
+import type { Clock } from '../../src/lib/clock.ts';
 import { manualClock } from '../helpers/manual-clock.ts';
 import type { AppKey } from '../../src/lib/key.ts';
 import { appKey } from '../helpers/key.ts';
@@ -43,7 +44,7 @@ interface Left {
 }
 
 function stage(
-  before: Partial<Left> & { readonly status?: object; readonly isProving?: boolean } = {},
+  before: Partial<Left> & { readonly status?: object; readonly isProving?: boolean; readonly clock?: Clock } = {},
   applied?: AppliedApps,
   isThere?: (key: string) => boolean,
   onTold?: (message: string) => void,
@@ -55,7 +56,7 @@ function stage(
   const told: Stage['told'] = {};
   const stateOf = (content: string): StableState => ({ content, revision: commit(told.revision ?? '0') });
   const releases = createReleases({
-    deps: { cluster, clock: fastClock(1), log: silentLogger },
+    deps: { cluster, clock: before.clock ?? fastClock(1), log: silentLogger },
     store: createRecordStore(cluster, 'serin'),
     submit: (outcome) => void outcomes.push(outcome),
     ledger: () =>
@@ -100,8 +101,8 @@ const recordOf = ({ cluster }: Stage): ReleaseRecord | undefined => {
 };
 
 /** Adopted at one content, and a release of the next under way. */
-async function underWay(): Promise<Stage> {
-  const on = stage();
+async function underWay(clock?: Clock): Promise<Stage> {
+  const on = stage(clock ? { clock } : {});
   await on.releases.load([]);
   on.sync('a', 'one');
   on.releases.adopt(on.canary(), 'hash', {});
@@ -630,6 +631,30 @@ describe('the annotation of a release', () => {
     return JSON.stringify({ id, revision, base, content, startedAtMs: 1, supersedes: [], outcome });
   };
   const junk = ['', '{', '[]', 'null', '{"id":1}', 'x'.repeat(250 * 1024), forged('rolled-back'), forged('promoted')];
+
+  it('tells an outcome once where Git has it at once, and before that where Git takes its time', async () => {
+    for (const [pauseMs, most] of [
+      [1_500, 1],
+      [2_500, 2],
+    ] as const) {
+      const clock = manualClock();
+      const on = await underWay(clock);
+      let writes = 0;
+      on.cluster.onWritten = ({ after }) => {
+        if (after?.kind === 'Canary') writes += 1;
+      };
+      await on.releases.end(on.canary(), rolledBack);
+      expect(writes, 'the status that says so comes first').toBe(0);
+      clock.advance(pauseMs);
+      await on.releases.resume(on.canary());
+      if (most === 2) expect(shown(on)['outcome']).toMatchObject({ verdict: 'rolled-back' });
+      await on.releases.written(on.outcomes.at(-1) as Outcome, commit('d'));
+      expect(shown(on)['outcome']).toMatchObject({ written: commit('d') });
+      clock.advance(10_000);
+      await on.releases.resume(on.canary());
+      expect(writes).toBe(most);
+    }
+  });
 
   it.each(junk)('says nothing to an agent at rest, mid-run and after a restart, and is put right: %#', async (text) => {
     const on = await underWay();
