@@ -1,10 +1,10 @@
-import { wakes } from '../canary/decide.ts';
+import { beginsRelease, wakes } from '../canary/decide.ts';
 import { gatesOf, opensGate } from '../canary/gates.ts';
 import type { Workload } from '../canary/overlap.ts';
 import { parseStatus } from '../canary/status.ts';
 import type { CanarySpec, CanaryStatus, Decision, Effect, Phase } from '../canary/types.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
-import { type AppKey, keyOf, partsOf } from '../lib/key.ts';
+import { type AppKey, keyOf, partsOf, shownKey } from '../lib/key.ts';
 import { createKeyedQueue } from '../lib/keyed-queue.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { restMs } from './cadence.ts';
@@ -13,13 +13,14 @@ import type { Deps } from './deps.ts';
 import { createInOrder } from './effects-in-order.ts';
 import type { Effects } from './execute.ts';
 import { createFormerWays } from './former-ways.ts';
-import { createLook } from './looking.ts';
+import { createLook, type Subject } from './looking.ts';
 import { emptyMemory, type Memory } from './memory.ts';
 import { createReach, type Reached } from './reach.ts';
 import type { Releases } from './releases.ts';
 import { createRivals } from './rivals.ts';
 import { createCanarySeries } from './canary-series.ts';
 import { createUnderstanding, type Understood } from './understanding.ts';
+import { createStarts } from './starts.ts';
 import { isAtLeast } from './versions.ts';
 import type { Views } from './views.ts';
 import { createKeysFor, firstTickMs, mayWait } from './waking.ts';
@@ -146,6 +147,30 @@ export function createCanaryLoop({
 
   const ways = createFormerWays({ look: lookAt, effects, nowMs: () => clock.now(), signal });
   const runAll = createInOrder({ clock, effects, signal });
+  const starts = createStarts({
+    clock,
+    log,
+    deployments: views.deployments,
+    wake: (key) => {
+      memoryOf(key).quiet = false;
+      queue.add(key);
+    },
+    onWaiting: (count) => telemetry.releasesWaiting.set(count),
+    onLong: (key) => {
+      const { namespace, name } = partsOf(key);
+      const canary = views.canaries.get(namespace, name);
+      const message = `The new revision of ${shownKey(key)} waits for its turn: the cluster does not keep pace with the releases that are under way`;
+      if (canary) effects.tell(canary, { namespace, name }, { type: 'Warning', level: 'info', message });
+    },
+    signal,
+  });
+  /** False: its release waits, so that those under way are not late. */
+  const mayBegin = async (key: AppKey, subject: Subject, memory: Memory): Promise<boolean> => {
+    const { spec, status } = subject;
+    if (!atRest.has(status.phase) || status.phase === 'Waiting') return true;
+    const { seen } = await lookAt(subject, memory, clock.now());
+    return !beginsRelease(spec, status, seen, decideSettings) || starts.mayBegin(key);
+  };
 
   const perform = async (
     key: AppKey,
@@ -154,6 +179,7 @@ export function createCanaryLoop({
     { decision, tick, judging, isRepeated }: Reached,
   ): Promise<void> => {
     const { spec, status } = tick;
+    starts.writing(key);
     if (decision.isJudged && !isRepeated) memory.judged = { endedMs: clock.elapsed(), answers: judging };
     const notedBefore = releases.notedVersion(key);
     if (decision.evidence && !isRepeated) await releases.note(key, decision.evidence);
@@ -172,6 +198,7 @@ export function createCanaryLoop({
       const base = isNoted ? { ...canary, metadata: { ...canary.metadata, resourceVersion: noted } } : canary;
       memory.ahead = await writeStatus(cluster, base, next, signal);
     }
+    starts.written(key);
     memory.ledTo = undefined;
     memory.hasEnded = true;
     if (decision.isJudged) memory.judged = { endedMs };
@@ -265,6 +292,7 @@ export function createCanaryLoop({
       series.forget(key);
       understanding.forget(key);
       ways.forget(key);
+      starts.forget(key);
       queue.forget(key);
       return;
     }
@@ -295,6 +323,8 @@ export function createCanaryLoop({
       return again(startedMs + notReadyRetryMs);
     const endLook = cluster.late(spec.namespace, namesOf(spec), Math.max(0, startedMs - memory.dueAtMs));
     try {
+      if (!(await mayBegin(key, { spec, status, router, canary }, memory)))
+        return again(startedMs + spec.analysis.intervalMs);
       memory.quiet = true;
       memory.intervalMs = spec.analysis.intervalMs;
       await ways.leave(key, { spec, status, router, canary }, memory);
@@ -346,6 +376,7 @@ export function createCanaryLoop({
         await tick(key);
       } finally {
         memory.isRunning = false;
+        starts.ended(key);
         if (memory.changesMeanwhile > 0) {
           const isOwnStatus = memory.changesMeanwhile === 1 && isAtOwnStatus(key, memory);
           memory.hasUnseen ||= !isOwnStatus;

@@ -28,6 +28,8 @@ export interface Telemetry {
   /** Those of them that something stands in the way of. */
   readonly outcomesBlocked: Gauge;
   readonly eventsDropped: Counter;
+  /** Releases that wait until those that are under way are late no more. */
+  readonly releasesWaiting: Gauge;
   /** Requests to the Kubernetes API, repeats and watches included. */
   readonly kubernetesRequests: Counter<'verb' | 'resource'>;
   /** Requests that wait for their turn, because the API server is slow; the most urgent priority first: traffic, status, workload, event. */
@@ -156,6 +158,11 @@ export function createTelemetry(
     eventsDropped: new Counter({
       name: 'serin_events_dropped_total',
       help: 'Kubernetes events, event webhooks and alerts that were given up',
+      registers,
+    }),
+    releasesWaiting: new Gauge({
+      name: 'serin_releases_waiting',
+      help: 'New releases that do not begin while those that are under way are late',
       registers,
     }),
     kubernetesRequests: new Counter({

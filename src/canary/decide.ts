@@ -43,7 +43,7 @@ import {
   type Step,
 } from './types.ts';
 
-export { wakes } from './wakes.ts';
+export { beginsRelease, wakes } from './wakes.ts';
 
 /**
  * One tick of one Canary: everything that is known in, everything that is to be done out. Where it depends on an answer that is not in

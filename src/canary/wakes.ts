@@ -41,6 +41,16 @@ export function wakes(spec: CanarySpec, status: CanaryStatus, seen: Seen, settin
   }
 }
 
+/** Whether a tick would begin a release of a canary at rest that nobody is led to: nobody is harmed where that waits. */
+export function beginsRelease(spec: CanarySpec, status: CanaryStatus, seen: Seen, settings: DecideSettings): boolean {
+  const tick = beginTick(spec, status, seen, settings);
+  const isAtRest = status.phase === 'Initialized' || status.phase === 'Succeeded' || status.phase === 'Failed';
+  if (!isAtRest || isDeleted(tick) || spec.suspend || seen.isUnapplied) return false;
+  const stage = seen.target && stageOf(tick, seen.target);
+  if (!stage || stage.weight > 0 || stage.mirrored) return false;
+  return stage.novelty === 'new' || seen.isPushedAgain === true;
+}
+
 /** Users leave also a canary that stands still. */
 function isLeft(tick: Tick): boolean {
   const stage = tick.seen.target && stageOf(tick, tick.seen.target);
