@@ -24,12 +24,12 @@ interface Reading {
 }
 
 /** By the fifteen letters that the kernel keeps of a program's name. */
-const programs: Readonly<Record<string, Part>> = {
-  'kube-apiserver': 'API server',
-  etcd: 'etcd',
-  'kube-controller': 'controllers',
-  'kube-scheduler': 'controllers',
-};
+const programs: ReadonlyMap<string, Part> = new Map([
+  ['kube-apiserver', 'API server'],
+  ['etcd', 'etcd'],
+  ['kube-controller', 'controllers'],
+  ['kube-scheduler', 'controllers'],
+]);
 
 /** Of /proc. */
 const tickMs = 10;
@@ -85,7 +85,7 @@ async function read(agentPid: number): Promise<Reading | undefined> {
 function partOf(pid: number, stat: string, agentPid: number): Part | undefined {
   if (pid === agentPid) return 'agent';
   if (pid === process.pid) return 'benchmark';
-  return programs[stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')'))];
+  return programs.get(stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')')));
 }
 
 /** User and system time are the 14th and 15th field; then those of children that have ended, as Git's for our Git server. */
