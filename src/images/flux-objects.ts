@@ -16,8 +16,6 @@ export interface NamedPolicy {
   /** Without tag and digest. */
   readonly reference: ImageReference;
   readonly policy: ImagePolicy;
-  /** Tags that match one of them are passed over. */
-  readonly exclusions: readonly Regex[];
   /** Name of a Secret with the registry's credentials, in the repository's namespace. Absent: none is named. */
   readonly secret?: string;
 }
@@ -129,14 +127,13 @@ function readPolicy(manifest: Manifest, repositories: ReadonlyMap<string, Reposi
   const wishes = readWishes(object.metadata.annotations ?? {});
   const [wrong] = wishes.wrong;
   if (wrong) throw new Unfit(`metadata.annotations["${wrong.annotation}"]`, wrong.problem);
-  const policy = policyIn(spec);
-  const { reference, exclusions, secret } = repository;
+  const policy = { ...policyIn(spec), exclusions: repository.exclusions };
+  const { reference, secret } = repository;
   return {
     namespace,
     name,
     manifest,
     reference,
-    exclusions,
     policy: withWishes(policy, wishes),
     ...(secret === undefined ? {} : { secret }),
   };

@@ -229,7 +229,9 @@ function* ranking({ policy, listing, current }: Question, budget: Budget): Steps
 function keyOf(policy: ImagePolicy, candidate: Candidate, budget: Budget, role: 'candidate' | 'current'): Keyed {
   const { tag, createdMs } = candidate;
   if (!isTag(tag)) return { reason: 'no registry can have such a tag' };
-  const { selection } = policy;
+  const { selection, exclusions = [] } = policy;
+  if (role === 'candidate' && exclusions.some((one) => one.matches(tag, budget)))
+    return { reason: 'excluded by its ImageRepository' };
   const text = filtered(policy, tag, budget);
   if (text === undefined) return { reason: `does not match the filter ${policy.filter?.text ?? ''}` };
   switch (selection.kind) {

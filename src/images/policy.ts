@@ -35,6 +35,8 @@ export interface ImagePolicy {
   readonly text: string;
   readonly selection: Selection;
   readonly filter?: TagFilter;
+  /** Tags that match one of them are passed over. Absent: none is. */
+  readonly exclusions?: readonly Regex[];
   /** Whether the digest is written behind the tag; `always` also where it changes under the same tag. */
   readonly digest: 'never' | 'with-tag' | 'always';
   /** How long a tag has to be known, or lie in the registry, before it is taken; 0: at once. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type FluxObjects, readFluxObjects } from '../../src/images/flux-objects.ts';
+import { pick } from '../../src/images/pick.ts';
 import { assignSetters, readSetters, settled, withSetters } from '../../src/images/setters.ts';
 import { createLineFinder } from '../../src/manifest/locate.ts';
 import { parseManifests } from '../../src/manifest/parse.ts';
@@ -20,9 +21,9 @@ const repository = object(
   'image: ghcr.io/stefanprodan/podinfo\ninterval: 1m\nsecretRef: { name: regcred }',
 );
 const automation = object('ImageUpdateAutomation', 'update: { path: ./apps, strategy: Setters }');
-const policy = (spec: string): string => object('ImagePolicy', `imageRepositoryRef: { name: podinfo }\n${spec}`);
+const policySpec = (spec: string): string => object('ImagePolicy', `imageRepositoryRef: { name: podinfo }\n${spec}`);
 const all = (...parts: readonly string[]): string => parts.join('---\n');
-const semver = policy('policy: { semver: { range: 5.0.x } }');
+const semver = policySpec('policy: { semver: { range: 5.0.x } }');
 const digest = `sha256:${'1'.repeat(64)}`;
 
 describe('Objects of Flux v2', () => {
@@ -58,7 +59,7 @@ describe('Objects of Flux v2', () => {
       { digest: 'with-tag' },
     ],
   ])('say %s', (_, spec, expected) => {
-    const { policies, problems } = read(all(repository, policy(spec), automation));
+    const { policies, problems } = read(all(repository, policySpec(spec), automation));
     expect(problems).toEqual([]);
     expect(policies.get('test/podinfo')).toMatchObject({
       reference: { registry: 'ghcr.io', repository: 'stefanprodan/podinfo' },
@@ -69,10 +70,19 @@ describe('Objects of Flux v2', () => {
 
   it('pass over signatures where nothing else is said', () => {
     const exclusions = (text: string): readonly boolean[] =>
-      (read(all(text, semver)).policies.get('test/podinfo')?.exclusions ?? []).map((one) =>
+      (read(all(text, semver)).policies.get('test/podinfo')?.policy.exclusions ?? []).map((one) =>
         one.matches('sha256-1.sig', { left: 1e5 }),
       );
     expect(exclusions(repository)).toEqual([true]);
+    const policy = read(all(repository, policySpec('policy: { alphabetical: {} }'))).policies.get(
+      'test/podinfo',
+    )?.policy;
+    if (!policy) throw new Error('no policy');
+    const candidates = ['a', 'b', 'sha256-1.sig'].map((tag) => ({ tag }));
+    expect(pick({ policy, current: { tag: 'a' }, listing: { candidates }, quarantine: [], nowMs: 0 })).toMatchObject({
+      pick: { tag: 'b' },
+      rejected: expect.arrayContaining([{ tag: 'sha256-1.sig', reason: 'excluded by its ImageRepository' }]) as unknown,
+    });
     expect(exclusions(object('ImageRepository', "image: ghcr.io/a/b\nexclusionList: ['^v1', 'sig']"))).toEqual([
       false,
       true,
@@ -82,30 +92,35 @@ describe('Objects of Flux v2', () => {
   it.each<[string, string, number, string]>([
     [
       'a range that cannot be read',
-      all(repository, policy('policy: { semver: { range: 5.0.y } }')),
+      all(repository, policySpec('policy: { semver: { range: 5.0.y } }')),
       14,
       'ImagePolicy podinfo spec.policy.semver.range: cannot be read',
     ],
     [
       'no order at all',
-      all(repository, policy('policy: {}')),
+      all(repository, policySpec('policy: {}')),
       14,
       'has to be one of semver, numerical and alphabetical',
     ],
     [
       'two orders',
-      all(repository, policy('policy: { semver: { range: 1.x }, numerical: {} }')),
+      all(repository, policySpec('policy: { semver: { range: 1.x }, numerical: {} }')),
       14,
       'has to be one of',
     ],
-    ['another order', all(repository, policy('policy: { numerical: { order: up } }')), 14, 'is neither asc nor desc'],
+    [
+      'another order',
+      all(repository, policySpec('policy: { numerical: { order: up } }')),
+      14,
+      'is neither asc nor desc',
+    ],
     [
       'an expression that cannot be read',
-      all(repository, policy('filterTags: { pattern: "(" }\npolicy: { numerical: {} }')),
+      all(repository, policySpec('filterTags: { pattern: "(" }\npolicy: { numerical: {} }')),
       14,
       'spec.filterTags.pattern: cannot be read',
     ],
-    ['no repository', policy('policy: { numerical: {} }'), 5, 'there is no ImageRepository test/podinfo'],
+    ['no repository', policySpec('policy: { numerical: {} }'), 5, 'there is no ImageRepository test/podinfo'],
     [
       'a repository of elsewhere',
       all(repository, object('ImagePolicy', 'imageRepositoryRef: { name: podinfo, namespace: other }')),
@@ -144,7 +159,7 @@ describe('Objects of Flux v2', () => {
     const suspended = read(
       all(
         repository,
-        policy('suspend: true\npolicy: { numerical: {} }'),
+        policySpec('suspend: true\npolicy: { numerical: {} }'),
         object('ImageUpdateAutomation', 'suspend: true'),
       ),
     );
