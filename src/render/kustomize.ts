@@ -108,7 +108,7 @@ export function createKustomize({
       runs += 1;
       const result = await run(join(root, 'unit'), ['build', '--load-restrictor', 'LoadRestrictionsRootOnly', '.']);
       if (result.kind === 'done') return result;
-      return { ...result, reason: shownReason(result.reason, root) };
+      return { ...result, reason: shownReason(masked(result.reason, contents.values()), root) };
     } finally {
       await rm(root, { recursive: true, force: true });
     }
@@ -211,6 +211,23 @@ function keyOf(version: string, { path, inputs }: Unit): string {
     typeof file === 'string' ? `text ${sha256Hex(file)}` : file.oid,
   ]);
   return sha256Hex(JSON.stringify([version, path, files.toSorted(([a = ''], [b = '']) => (a < b ? -1 : 1))]));
+}
+
+/** Fields that a Secret may be wrong in. */
+const plainWords = new Set(
+  'apiVersion kind metadata name namespace labels annotations data stringData type Secret'.split(' '),
+);
+
+/** Without words that stand in a file with a Secret: the program prints what it stumbles over. */
+function masked(reason: string, contents: Iterable<Uint8Array>): string {
+  const all = [...contents].map((content) => Buffer.from(content).toString('latin1'));
+  const secret = all.filter((text) => text.includes('Secret'));
+  if (secret.length === 0) return reason;
+  return Buffer.from(reason, 'utf8')
+    .toString('latin1')
+    .replaceAll(/[^\s'"[\]{}(),:]{3,}/g, (word) =>
+      plainWords.has(word) || !secret.some((text) => text.includes(word)) ? word : '***',
+    );
 }
 
 /** One line, without the folder that was rendered in. */

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { createTurns } from '../../src/lib/turns.ts';
 import type { LoadedTree } from '../../src/manifest/load.ts';
+import { createTenancy } from '../../src/manifest/tenancy.ts';
 import { parseManifests } from '../../src/manifest/parse.ts';
 import { refKey, refOf } from '../../src/manifest/types.ts';
 import { createKustomize } from '../../src/render/kustomize.ts';
@@ -235,6 +236,54 @@ describe.skipIf(kustomizeProgram === undefined)('a kustomization that changes ob
     // What the cluster has of it stays.
     expect(tree.strays.has('prod/kustomization.yaml')).toBe(true);
     expect(errors[0]).not.toContain(tmpdir());
+  });
+
+  it('is made of nothing of another tenant, and of no link', async () => {
+    const teams = [
+      { name: 'a', folder: 'a', namespaces: ['a'] },
+      { name: 'b', folder: 'b', namespaces: ['b'] },
+    ];
+    const guarded = createTreeRenderer({ ...settings, tenancy: createTenancy(teams) }, { kustomize });
+    const own = 'namespace: a\nresources: [x.yaml]\n';
+    const files = { 'a/kustomization.yaml': own, 'a/x.yaml': service('x'), 'b/x.yaml': service('x') };
+    const tree = (text: string): Promise<LoadedTree> =>
+      turns.run(guarded.render(new Map(Object.entries({ ...files, 'a/kustomization.yaml': text }))));
+    expect(keysOf(await tree(own))).toEqual(['v1/Service/a/x']);
+    for (const text of [
+      'namespace: a\nresources: [x.yaml, ../b/x.yaml]\n',
+      'namespace: a\nresources: [x.yaml]\nconfigMapGenerator: [{ name: stolen, files: [../b/x.yaml] }]\n',
+    ]) {
+      const taken = await tree(text);
+      expect(told(taken)[0]).toMatch(/^a\/kustomization.yaml: .*b\/x.yaml belongs to another tenant/);
+      expect(keysOf(taken)).not.toContain('v1/Service/a/x');
+    }
+    // Nor does a kustomization bring what its tenant may not say.
+    expect(keysOf(await tree('namespace: b\nresources: [x.yaml]\n'))).toEqual([]);
+    const before = kustomize.runs;
+    const link = { oid: 'link', mode: '120000', text: '/etc/hostname' };
+    const linked = new Map<string, string | typeof link>([
+      ['k/kustomization.yaml', own],
+      ['k/x.yaml', link],
+    ]);
+    expect(told(await turns.run(trees.render(linked)))[0]).toContain('k/x.yaml is a symbolic link');
+    expect(kustomize.runs).toBe(before);
+  });
+
+  it('tells no value of an object that it cannot render', async () => {
+    const secret = (text: string): Tree => ({
+      'kustomization.yaml': 'namespace: x\nresources: [s.yaml]\n',
+      's.yaml': `apiVersion: v1\nkind: Secret\n${text}`,
+    });
+    for (const text of [
+      'metadata: { labels: { hunter2: hunter2 } }\n',
+      'metadata: { name: s }\ndata: { a: hunter2 }\n---\n- hunter2\n',
+      'metadata: { name: s }\nstringData:\n  a: "hunter2\n  b: c\n',
+      'metadata: { name: s, namespace: [hunter2] }\n',
+    ]) {
+      const tree = await render(secret(text));
+      expect(keysOf(tree)).toEqual([]);
+      expect(JSON.stringify(tree.problems)).not.toContain('hunter2');
+    }
   });
 
   it('is not applied beside another that makes the same object: one of them has to be chosen', async () => {
