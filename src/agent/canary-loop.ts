@@ -16,7 +16,7 @@ import { createFormerWays } from './former-ways.ts';
 import { createLook, type Subject } from './looking.ts';
 import { emptyMemory, type Memory } from './memory.ts';
 import { createReach, type Reached } from './reach.ts';
-import type { Releases } from './releases.ts';
+import type { JudgedReleases } from './releases.ts';
 import { createRivals } from './rivals.ts';
 import { createCanarySeries } from './canary-series.ts';
 import { createUnderstanding, type Understood } from './understanding.ts';
@@ -31,7 +31,7 @@ export interface CanaryLoopOptions {
   readonly views: Views;
   readonly key: Pick<ClusterKey, 'statusOf'>;
   readonly effects: Effects;
-  readonly releases: Releases;
+  readonly releases: JudgedReleases;
   /** spec.replicas that Git asks of a target; undefined where it does not say. */
   readonly desiredReplicas: (namespace: string, target: string) => number | undefined;
   /** Workloads of a namespace, as Git has them. */
@@ -319,7 +319,7 @@ export function createCanaryLoop({
       queue.addAt(key, memory.dueAtMs);
     };
     // A canary under way is led to its end whatever Git does; a new release begins only when it is known what it is.
-    if (!releases.isReady && atRest.has(status.phase) && mayWait(canary, status))
+    if (!releases.isReady(key) && atRest.has(status.phase) && mayWait(canary, status))
       return again(startedMs + notReadyRetryMs);
     const endLook = cluster.late(spec.namespace, namesOf(spec), Math.max(0, startedMs - memory.dueAtMs));
     try {

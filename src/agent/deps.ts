@@ -10,6 +10,8 @@ import type { OwnObjects } from '../manifest/own-objects.ts';
 import type { Tenancy } from '../manifest/tenancy.ts';
 import type { Kustomize } from '../render/kustomize.ts';
 import type { TextEditor } from '../render/text-edit.ts';
+import type { WriterDeps } from '../release/writer.ts';
+import type { SourceTelemetry } from './source-telemetry.ts';
 import type { Telemetry } from './telemetry.ts';
 
 /** The whole outside world of the agent. Tests and the demo build one; nothing is mocked. */
@@ -18,29 +20,31 @@ export interface Deps {
   readonly log: Logger;
   readonly http: Http;
   readonly cluster: Cluster;
-  readonly repo: GitRepo;
+  /** What is followed; at least one. */
+  readonly sources: readonly Source[];
   readonly telemetry: Telemetry;
+  readonly settings: AgentSettings;
+}
+
+/** Name of the source that flags and environment name. */
+export const defaultSource = 'default';
+
+/** What is followed: a branch of a repository, or a folder of it, and how outcomes are written to it. */
+export interface Source {
+  /** A DNS label. `default`: the one that flags and environment name, whose objects in the cluster have names without a source's. */
+  readonly name: string;
+  readonly repo: GitRepo;
+  /** Names the branch and its repository: sources of one branch push in turn. Absent: no other one has it. */
+  readonly remote?: string;
+  readonly settings: SourceSettings;
   /** Reads large files without keeping others from their work. Absent: they are read like all others. */
   readonly fileReader?: FileReader & Partial<TextEditor>;
   /** Renders kustomizations. Absent: what they change is held back. */
   readonly kustomize?: Kustomize;
-  readonly settings: AgentSettings;
 }
 
-/** What an operator decides; read from flags, environment and file by `config`. */
-export interface AgentSettings {
-  /** Namespace of the agent itself: its inventory lives there. */
-  readonly namespace: string;
-  /** Canaries of this namespace only; absent: of all. */
-  readonly watchNamespace?: string;
-  /** Namespace of objects in Git that name none. */
-  readonly defaultNamespace: string;
-  /** What is the agent's own and not taken from Git. Absent: nothing is. */
-  readonly own?: OwnObjects;
-  /** Who may say what. Absent: whoever may write to the repository may say everything. */
-  readonly tenancy?: Tenancy;
-  /** Absent: the defaults. */
-  readonly limits?: ManifestLimits;
+/** What an operator decides of one source. */
+export interface SourceSettings {
   /** Folder of the repository that is synced; the empty string is all of it. */
   readonly path: string;
   /** Folder of the ledgers, under `path`. */
@@ -48,10 +52,43 @@ export interface AgentSettings {
   readonly write: 'direct' | 'none';
   readonly tagPrefix: string;
   readonly author: { readonly name: string; readonly email: string };
+  readonly pollIntervalMs: number;
+  /** Namespace of objects in Git that name none. */
+  readonly defaultNamespace: string;
+  /** Who may say what in it. Absent: whoever may write to the repository may say everything. */
+  readonly tenancy?: Tenancy;
+}
+
+/** The outside world as one source sees it. */
+export interface SourceDeps extends Omit<Deps, 'sources' | 'settings' | 'telemetry'> {
+  readonly source: string;
+  readonly repo: GitRepo;
+  readonly fileReader?: Source['fileReader'];
+  readonly kustomize?: Kustomize;
+  /** See `WriterDeps`. */
+  readonly inTurn?: NonNullable<WriterDeps['inTurn']>;
+  readonly settings: WholeSettings;
+  readonly telemetry: SourceTelemetry;
+}
+
+/** What flags, environment and file say of a source and of the agent. */
+export type WholeSettings = AgentSettings & SourceSettings;
+
+/** What an operator decides; read from flags, environment and file by `config`. */
+export interface AgentSettings {
+  /** Namespace of the agent itself: its inventory lives there. */
+  readonly namespace: string;
+  /** Canaries of this namespace only; absent: of all. */
+  readonly watchNamespace?: string;
+  /** What is the agent's own and not taken from Git. Absent: nothing is. */
+  readonly own?: OwnObjects;
+  /** Who may say what, of all sources together. Absent: whoever may write to a repository may say everything. */
+  readonly tenancy?: Tenancy;
+  /** Absent: the defaults. */
+  readonly limits?: ManifestLimits;
   /** Names this cluster in commits and alerts; empty: not named. */
   readonly clusterName: string;
   readonly version: string;
-  readonly pollIntervalMs: number;
   /** Cron schedule of a full comparison with the cluster, whatever the watches said. */
   readonly resyncSchedule: string;
   readonly prune: boolean;

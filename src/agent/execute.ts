@@ -16,7 +16,7 @@ import type { ClusterKey } from './cluster-key.ts';
 import type { Deps } from './deps.ts';
 import { createEventHooks } from './event-hooks.ts';
 import type { EventRecorder } from './event-recorder.ts';
-import type { Releases } from './releases.ts';
+import type { JudgedReleases } from './releases.ts';
 import { canaryManager, writeObject } from './writes.ts';
 
 /** One tick's surroundings: everything that effects need and `decide` must not know. */
@@ -42,7 +42,7 @@ export interface Effects {
 
 export interface EffectParts {
   readonly recorder: EventRecorder;
-  readonly releases: Releases;
+  readonly releases: JudgedReleases;
   /** For everything that is told to the outside. */
   readonly outbox: Outbox;
   /** What configs are known by. */

@@ -5,7 +5,7 @@ import { type RejectedImage, rejectedImage } from '../release/rejected-image.ts'
 import type { AppState } from '../release/types.ts';
 import { messageOf } from '../lib/errors.ts';
 import { createTurns } from '../lib/turns.ts';
-import type { Deps } from './deps.ts';
+import type { SourceDeps } from './deps.ts';
 import type { StableState } from './tracker.ts';
 
 export interface LedgerView {
@@ -30,7 +30,7 @@ export function createLedgers({
   settings,
   log,
   clock,
-}: Pick<Deps, 'repo' | 'settings' | 'log' | 'clock'>): Ledgers {
+}: Pick<SourceDeps, 'repo' | 'settings' | 'log' | 'clock'>): Ledgers {
   const folder = ledgerFolder(settings);
   const viewOf = (ledger: Ledger): LedgerView => ({
     // Of an app that comes back what was there before it left is history.

@@ -5,7 +5,7 @@ import type { Router } from '../routers/router.ts';
 import type { AgentSettings } from './deps.ts';
 import type { Memory } from './memory.ts';
 import { type Known, type Observed, observe, type ObserveInput } from './observe.ts';
-import type { Releases } from './releases.ts';
+import type { JudgedReleases } from './releases.ts';
 import type { Views } from './views.ts';
 import type { KeysFor } from './waking.ts';
 
@@ -30,7 +30,7 @@ export type Look = (subject: Subject, memory: Memory, nowMs: number, ofTick?: Of
 export interface LookOptions {
   readonly views: Views;
   readonly settings: AgentSettings;
-  readonly releases: Releases;
+  readonly releases: JudgedReleases;
   readonly keysFor: KeysFor;
   readonly workloadsInGit: ObserveInput['workloadsInGit'];
 }

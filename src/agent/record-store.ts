@@ -1,6 +1,6 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import { AgentError } from '../lib/errors.ts';
-import { type AppKey, partsOf } from '../lib/key.ts';
+import { type AppKey } from '../lib/key.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import {
   readRecordObject,
@@ -41,8 +41,12 @@ export interface RecordStore {
 
 const manager = 'serin-release';
 
-/** `watched`: the namespace whose apps it is about, as others may keep theirs in the same place; absent: all. */
-export function createRecordStore(cluster: Cluster, namespace: string, watched?: string): RecordStore {
+/** `isOwn`: the apps that it is about, as others may keep theirs in the same place; absent: all. */
+export function createRecordStore(
+  cluster: Cluster,
+  namespace: string,
+  isOwn: (key: AppKey) => boolean = () => true,
+): RecordStore {
   const kind = { apiVersion: 'v1', kind: 'Secret' };
 
   const create = async (object: KubeObject, signal: AbortSignal): Promise<string | undefined> => {
@@ -64,7 +68,7 @@ export function createRecordStore(cluster: Cluster, namespace: string, watched?:
       const records = new Map<AppKey, StoredRecord>();
       for (const object of found) {
         const read = readRecordObject(object);
-        if (read && (watched === undefined || partsOf(read.key).namespace === watched))
+        if (read && isOwn(read.key))
           records.set(read.key, { record: read.record, version: object.metadata.resourceVersion });
       }
       return { records, isNew: found.every(({ metadata }) => metadata.name !== sinceName) };

@@ -1,3 +1,4 @@
+import { createInTurn } from '../lib/in-turn.ts';
 import { type AppKey, partsOf, shownKey } from '../lib/key.ts';
 import { renderAnnotation } from '../release/annotation.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
@@ -59,7 +60,6 @@ export function createRecords(
   const stored = new Map<AppKey, string>();
   /** Versions of the Canaries. */
   const versions = new Map<AppKey, string>();
-  const turns = new Map<AppKey, Promise<void>>();
   /** The annotations as they were last written, or looked at. */
   const texts = new Map<AppKey, string>();
   const repairedAtMs = new Map<AppKey, number>();
@@ -87,18 +87,7 @@ export function createRecords(
   };
 
   /** After what was asked for before of this key: what is read while it is written would be taken for newer than it is. */
-  const inTurn = <Result>(key: AppKey, work: () => Promise<Result>): Promise<Result> => {
-    const turn = (turns.get(key) ?? Promise.resolve()).then(work);
-    // What failed is told to its own caller; the next one is not held up by it.
-    const settled = turn
-      .then(
-        () => undefined,
-        () => undefined,
-      )
-      .finally(() => turns.get(key) === settled && turns.delete(key));
-    turns.set(key, settled);
-    return turn;
-  };
+  const inTurn = createInTurn();
 
   const write = async (key: AppKey, change: Change): Promise<ReleaseRecord | undefined> => {
     for (let tries = 1; ; tries += 1) {

@@ -54,7 +54,7 @@ export interface Releases {
   /** Revision that this app's documents are to be taken from; undefined: the tip. */
   overlay(key: AppKey, phase: Phase | undefined): Revision | undefined;
   /** Whether Git was looked at since the start. Before that it is not known what a new revision is, so none begins. */
-  readonly isReady: boolean;
+  isReady(key: AppKey): boolean;
   /**
    * Whether all that Git says of the app's judged objects stands in the cluster: what differs from it, of an app of which only a part is
    * applied, is no release yet. True for a Canary that is not in Git, and while nothing is applied.
@@ -113,6 +113,27 @@ export interface Releases {
   /** What a person is told when a version that failed before is tried again. */
   failedBefore(key: AppKey): string | undefined;
 }
+
+/** What a canary and its effects ask and tell of releases. */
+export type JudgedReleases = Pick<
+  Releases,
+  | 'isReady'
+  | 'isApplied'
+  | 'releaseId'
+  | 'begin'
+  | 'notedVersion'
+  | 'note'
+  | 'lastFailedCheck'
+  | 'isRejected'
+  | 'isPromoted'
+  | 'isReplaced'
+  | 'isPushedAgain'
+  | 'isRejectedTip'
+  | 'end'
+  | 'withdraw'
+  | 'resume'
+  | 'failedBefore'
+>;
 
 export interface ReleasesOptions {
   readonly deps: Pick<Deps, 'cluster' | 'clock' | 'log'>;
@@ -308,9 +329,7 @@ export function createReleases(options: ReleasesOptions): Releases {
     isApplied,
     overlay,
     notedVersion: (key) => records.version(key),
-    get isReady() {
-      return isReady;
-    },
+    isReady: () => isReady,
     get trouble() {
       return firstRead.trouble;
     },

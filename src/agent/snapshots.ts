@@ -19,7 +19,7 @@ import { withOthers } from '../render/tree-files.ts';
 import { othersAt } from '../release/trees.ts';
 import type { Kustomize } from '../render/kustomize.ts';
 import { checking } from './check.ts';
-import type { AgentSettings } from './deps.ts';
+import type { SourceDeps } from './deps.ts';
 
 /** What Git says at a commit. Where a commit changes nothing of a member, it is the same object as before. */
 export interface Snapshot {
@@ -46,7 +46,7 @@ export interface Snapshots {
 /** Reads commits. However much changed, other work gets its turn meanwhile; what did not change is not looked at again. */
 export function createSnapshots(
   repo: GitRepo,
-  agentSettings: AgentSettings & Pick<LoadSettings, 'placeOf'>,
+  agentSettings: SourceDeps['settings'] & Pick<LoadSettings, 'placeOf'>,
   parsed = new ParsedFiles(),
   kustomize?: Kustomize,
 ): Snapshots {

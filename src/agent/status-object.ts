@@ -4,6 +4,7 @@ import { messageOf } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import { plainData } from '../lib/plain-text.ts';
 import type { KubeObject, Problem } from '../manifest/types.ts';
+import { sourceLabel } from '../sync/inventory.ts';
 import type { EventRecorder } from './event-recorder.ts';
 
 /** How it stands with what the agent follows. */
@@ -32,14 +33,20 @@ export interface StatusObject {
   update(status: SourceStatus): void;
 }
 
-export const statusName = 'serin-status';
+const manager = 'serin-status';
+/** `source`: absent for the one that has no name of its own. */
+export const statusName = (source?: string): string => (source === undefined ? manager : `${manager}.${source}`);
 const gapMs = 10_000;
 const problemsShown = 50;
 const lineLength = 400;
 const inEvents = 3;
 
 /** The ConfigMap `serin-status`: one text a key, `problems` and `blocked-outcomes` one a line. */
-export function renderStatus(status: SourceStatus, namespace: string): KubeObject & { data: Record<string, string> } {
+export function renderStatus(
+  status: SourceStatus,
+  namespace: string,
+  source?: string,
+): KubeObject & { data: Record<string, string> } {
   const { branch, path, revision, synced, syncedAtMs, errors, held, trouble, pendingOutcomes, blocked } = status;
   const lines = listed(errors.map(lineOf));
   const waiting = listed(blocked.map((line) => shortened(line.replaceAll(/\s+/g, ' '), lineLength)));
@@ -56,7 +63,11 @@ export function renderStatus(status: SourceStatus, namespace: string): KubeObjec
   return {
     apiVersion: 'v1',
     kind: 'ConfigMap',
-    metadata: { name: statusName, namespace },
+    metadata: {
+      name: statusName(source),
+      namespace,
+      ...(source === undefined ? {} : { labels: { [sourceLabel]: source } }),
+    },
     data: {
       source: `${branch}:/${path}`,
       failed: String(errors.length),
@@ -70,8 +81,9 @@ export function renderStatus(status: SourceStatus, namespace: string): KubeObjec
 export function notesOf(
   { errors, held, blocked }: Pick<SourceStatus, 'errors' | 'held' | 'blocked'>,
   namespace: string,
+  source?: string,
 ): readonly string[] {
-  const where = `kubectl -n ${namespace} get configmap ${statusName} -o yaml`;
+  const where = `kubectl -n ${namespace} get configmap ${statusName(source)} -o yaml`;
   const [error] = errors;
   const [outcome] = blocked;
   const notes: string[] = [];
@@ -106,12 +118,13 @@ const lineOf = ({ path, line, message, hint }: Problem): string => {
 export function newsOf(
   before: SourceStatus | undefined,
   now: SourceStatus,
+  source?: string,
 ): readonly { readonly type: 'Normal' | 'Warning'; readonly message: string }[] {
   const news: { type: 'Normal' | 'Warning'; message: string }[] = [];
   const told = (status: SourceStatus | undefined): string => (status?.errors ?? []).map(lineOf).join('\n');
   const count = now.errors.length;
   if (count > 0 && told(before) !== told(now)) {
-    const more = count > inEvents ? ` and ${count - inEvents} more, see the ConfigMap ${statusName}` : '';
+    const more = count > inEvents ? ` and ${count - inEvents} more, see the ConfigMap ${statusName(source)}` : '';
     const message = `The cluster is not as Git says in ${count === 1 ? '1 place' : `${count} places`}: ${now.errors.slice(0, inEvents).map(lineOf).join('; ')}${more}`;
     news.push({ type: 'Warning', message: shortened(message, 1_000) });
   } else if (count === 0 && before && before.errors.length > 0)
@@ -132,12 +145,14 @@ export function createStatusObject(
     log,
     recorder,
     namespace,
+    source,
   }: {
     readonly cluster: Cluster;
     readonly clock: Clock;
     readonly log: Logger;
     readonly recorder: Pick<EventRecorder, 'record'>;
     readonly namespace: string;
+    readonly source?: string;
   },
   signal: AbortSignal,
 ): StatusObject {
@@ -148,18 +163,19 @@ export function createStatusObject(
   let notBeforeMs = 0;
   let isTold = false;
 
-  const textOf = (status: SourceStatus): string => JSON.stringify(renderStatus(status, namespace).data);
+  const textOf = (status: SourceStatus): string => JSON.stringify(renderStatus(status, namespace, source).data);
 
   const write = async (status: SourceStatus): Promise<void> => {
     try {
-      const object = await cluster.apply(renderStatus(status, namespace), { manager: statusName, force: true }, signal);
-      for (const event of newsOf(written, status)) recorder.record(object, { level: 'info', ...event });
+      const body = renderStatus(status, namespace, source);
+      const object = await cluster.apply(body, { manager, force: true }, signal);
+      for (const event of newsOf(written, status, source)) recorder.record(object, { level: 'info', ...event });
       written = status;
       writtenText = textOf(status);
       isTold = false;
     } catch (error) {
       if (signal.aborted) return;
-      if (!isTold) log.warn({ reason: messageOf(error) }, `the ConfigMap ${statusName} cannot be written`);
+      if (!isTold) log.warn({ reason: messageOf(error) }, `the ConfigMap ${statusName(source)} cannot be written`);
       isTold = true;
     }
   };

@@ -14,7 +14,7 @@ import { type ObjectRef, type Problem, refKey, refOf } from '../manifest/types.t
 import type { Desired, Syncer, SyncResult } from '../sync/syncer.ts';
 import type { AppliedApps, Synced, Wanted } from './applied.ts';
 import type { SyncedTree } from './closing.ts';
-import type { Deps } from './deps.ts';
+import type { SourceDeps } from './deps.ts';
 import { judgedManifests, replicasOf, withLeftAlone, withOverlays } from './desired.ts';
 import { createHeldApps, type StableApps } from './held-apps.ts';
 import type { Ledgers } from './ledgers.ts';
@@ -57,7 +57,7 @@ export interface SyncState {
 }
 
 export interface SyncLoopOptions {
-  readonly deps: Deps;
+  readonly deps: Pick<SourceDeps, 'clock' | 'log' | 'repo' | 'settings' | 'telemetry' | 'kustomize'>;
   readonly syncer: Syncer;
   readonly releases: Releases;
   readonly applied: AppliedApps;
@@ -67,6 +67,13 @@ export interface SyncLoopOptions {
   readonly phaseOf: (key: AppKey) => Phase | undefined;
   /** Apex services that a Canary has taken over, by refKey. */
   readonly takenOver: (apps: readonly App[]) => ReadonlySet<string>;
+  /** Where several sources share a cluster. Absent: there is one. */
+  readonly shared?: {
+    /** What of a commit is this source's. The same snapshot where nothing is refused, and the very same answer while nothing changes. */
+    readonly within: (snapshot: Snapshot, lookedAtMs: number) => Promise<Snapshot>;
+    /** What another source, which did not look at Git since then, may still say. */
+    readonly pruneWaitsFor: (sinceMs: number) => { readonly held: string | undefined } | undefined;
+  };
   /** Called after each pass, also one that failed. */
   readonly onPass: () => void;
   /** Called after each pass that was brought to its end, for what waits on it. */
@@ -90,6 +97,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     takenOver,
     onPass,
     onSynced,
+    shared,
     signal,
   } = options;
   const { clock, log, repo, settings, telemetry } = deps;
@@ -106,6 +114,10 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
   /** Something was refused, which may be taken the next time. */
   let isRefused = false;
   let snapshot: Snapshot | undefined;
+  /** As it was read, with what is not this source's. */
+  let whole: Snapshot | undefined;
+  /** When the manifests at hand were seen first. */
+  let sinceSeen = { revision: '', atMs: 0 };
   let replicas: ReadonlyMap<string, number> = new Map();
   let woken = false;
   let wakeUp: () => void = () => undefined;
@@ -141,7 +153,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
 
   /** The tip. Reading it may take long, and meanwhile somebody else may have applied a newer one. */
   const lookAtTip = async (): Promise<Snapshot> => {
-    let found = await snapshots.at(await tip.ask(signal), snapshot, signal);
+    let found = await snapshots.at(await tip.ask(signal), whole, signal);
     for (let again = 1; again < tries; again += 1) {
       const now = await tip.now(signal);
       if (now === found.revision) break;
@@ -222,6 +234,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       canaryTargets: new Set(apps.flatMap(({ target }) => (target ? [refKeyOf(target.object)] : []))),
       everything: all,
       drifted,
+      ...(shared ? { pruneWaitsFor: () => shared.pruneWaitsFor(sinceSeen.atMs) } : {}),
       ...(outdated < tries ? { isCurrent: async (until) => (await tip.now(until)) === revision } : {}),
     };
     let result: SyncResult;
@@ -265,11 +278,13 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     const startedMs = clock.now();
     // Whose a second definition of an object is told by which of them was applied.
     if (!settings.suspend) await syncer.open(signal);
-    const next = await lookAtTip();
+    whole = await lookAtTip();
+    const next = shared ? await shared.within(whole, startedMs) : whole;
     const { revision, since, loaded, checked, apps } = next;
+    if (since !== sinceSeen.revision) sinceSeen = { revision: since, atMs: clock.now() };
     if (revision !== snapshot?.revision) await ledgers.read(next.ledgers);
     await prove(next);
-    if (revision !== snapshot?.revision) {
+    if (revision !== snapshot?.revision || apps !== snapshot.apps) {
       releases.advance(revision, apps, landed);
       if (apps !== snapshot?.apps) replicas = replicasOf(apps);
       snapshot = next;

@@ -15,18 +15,18 @@ export interface Telemetry {
   readonly metricAnalysis: Gauge<'name' | 'namespace' | 'metric'>;
   readonly successes: Counter<'name' | 'namespace' | 'deployment_strategy' | 'analysis_status'>;
   readonly failures: Counter<'name' | 'namespace' | 'deployment_strategy' | 'analysis_status'>;
-  readonly syncDuration: Histogram;
-  readonly syncFailures: Gauge;
+  readonly syncDuration: Histogram<'source'>;
+  readonly syncFailures: Gauge<'source'>;
   /** 1 while the last sync could not be brought to its end. */
-  readonly syncFailing: Gauge;
+  readonly syncFailing: Gauge<'source'>;
   /** 1 while something is gone from Git and nothing is deleted. */
-  readonly pruneHeld: Gauge;
-  readonly syncedAt: Gauge;
-  readonly gitPolls: Counter<'result'>;
-  readonly outcomes: Counter<'verdict' | 'result'>;
-  readonly outcomesPending: Gauge;
+  readonly pruneHeld: Gauge<'source'>;
+  readonly syncedAt: Gauge<'source'>;
+  readonly gitPolls: Counter<'result' | 'source'>;
+  readonly outcomes: Counter<'verdict' | 'result' | 'source'>;
+  readonly outcomesPending: Gauge<'source'>;
   /** Those of them that something stands in the way of. */
-  readonly outcomesBlocked: Gauge;
+  readonly outcomesBlocked: Gauge<'source'>;
   readonly eventsDropped: Counter;
   /** Releases that wait until those that are under way are late no more. */
   readonly releasesWaiting: Gauge;
@@ -111,48 +111,55 @@ export function createTelemetry(
     syncDuration: new Histogram({
       name: 'serin_sync_duration_seconds',
       help: 'Seconds from a new revision to all its objects applied',
+      labelNames: ['source'],
       registers,
     }),
     syncFailures: new Gauge({
       name: 'serin_sync_failed_objects',
       help: 'Files and objects of Git that are not in the cluster as Git says',
+      labelNames: ['source'],
       registers,
     }),
     syncFailing: new Gauge({
       name: 'serin_sync_failing',
       help: '1 while the last sync could not be brought to its end',
+      labelNames: ['source'],
       registers,
     }),
     pruneHeld: new Gauge({
       name: 'serin_prune_held',
       help: '1 while something is gone from Git and nothing is deleted',
+      labelNames: ['source'],
       registers,
     }),
     syncedAt: new Gauge({
       name: 'serin_sync_last_success_timestamp_seconds',
       help: 'When the last complete sync ended',
+      labelNames: ['source'],
       registers,
     }),
     gitPolls: new Counter({
       name: 'serin_git_polls_total',
       help: 'Polls of the Git server',
-      labelNames: ['result'],
+      labelNames: ['result', 'source'],
       registers,
     }),
     outcomes: new Counter({
       name: 'serin_outcomes_total',
       help: 'Outcomes written to Git',
-      labelNames: ['verdict', 'result'],
+      labelNames: ['verdict', 'result', 'source'],
       registers,
     }),
     outcomesPending: new Gauge({
       name: 'serin_outcomes_pending',
       help: 'Outcomes that wait for their push',
+      labelNames: ['source'],
       registers,
     }),
     outcomesBlocked: new Gauge({
       name: 'serin_outcomes_blocked',
       help: 'Outcomes that wait, and something stands in the way of their push',
+      labelNames: ['source'],
       registers,
     }),
     eventsDropped: new Counter({

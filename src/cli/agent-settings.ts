@@ -1,4 +1,4 @@
-import type { AgentSettings } from '../agent/deps.ts';
+import type { AgentSettings, WholeSettings } from '../agent/deps.ts';
 import type { Settings } from '../config/settings.ts';
 import { readTenants } from '../config/tenants.ts';
 import { AgentError } from '../lib/errors.ts';
@@ -15,7 +15,7 @@ export interface Surroundings {
 }
 
 /** The settings as the agent takes them. Throws CONFIG_INVALID. */
-export function agentSettings(raw: Settings, { tenants, podNamespace: pod }: Surroundings = {}): AgentSettings {
+export function agentSettings(raw: Settings, { tenants, podNamespace: pod }: Surroundings = {}): WholeSettings {
   const path = folderOf('git-path', raw['git-path']);
   const namespaces = [...new Set([raw['agent-namespace'], ...(pod === undefined ? [] : [pod])])];
   const own = { namespaces, isShared: namespaces.includes(raw['namespace']) };

@@ -93,6 +93,7 @@ async function runNamedCommand(context: CommandContext): Promise<number> {
       '--root <dir>',
       "the repository's root, from which folders in the settings count; that of the checkout when absent",
     )
+    .option('--source <name>', 'with --config: the source of the settings file that the files are of')
     .option('--default-namespace <name>', 'namespace of objects that name none (default: "default")')
     .option('--mesh-provider <name>', 'router of Canaries that name none (default: "kubernetes")')
     .option('--min-interval <duration>', 'shorter analysis intervals are raised to this (default: "10s")')
@@ -218,22 +219,28 @@ export interface SettingsFile {
   readonly values: Readonly<Record<string, string>>;
   /** As it was written; undefined where the file has none. */
   readonly tenants: unknown;
+  /** Likewise. */
+  readonly sources: unknown;
 }
 
-/** Reads a settings file: flat YAML, the same names as the flags; and `tenants`, a list. */
+/** Reads a settings file: flat YAML, the same names as the flags; and `tenants` and `sources`, lists. */
 export async function readSettingsFile(path: string | undefined): Promise<SettingsFile> {
-  if (path === undefined) return { values: {}, tenants: undefined };
+  if (path === undefined) return { values: {}, tenants: undefined, sources: undefined };
   const { parse } = await import('yaml');
   try {
     const value = (parse(await readFile(path, 'utf8')) ?? {}) as unknown;
     if (typeof value !== 'object' || Array.isArray(value) || value === null)
       throw new Error('it is no map of settings');
-    const { tenants, ...flat } = value as Record<string, string | readonly string[] | undefined>;
+    const { tenants, sources, ...flat } = value as Record<string, string | readonly string[] | undefined>;
     const values = Object.fromEntries(
       Object.entries(flat).map(([name, entry]) => [name, Array.isArray(entry) ? entry.join(',') : String(entry ?? '')]),
     );
     // Written and left empty is not the same as left out: then everybody could say everything.
-    return { values, tenants: 'tenants' in value ? ((tenants as unknown) ?? []) : undefined };
+    return {
+      values,
+      tenants: 'tenants' in value ? ((tenants as unknown) ?? []) : undefined,
+      sources: 'sources' in value ? ((sources as unknown) ?? []) : undefined,
+    };
   } catch (cause) {
     throw new AgentError('CONFIG_INVALID', `${path}: ${messageOf(cause)}`, { cause });
   }

@@ -1,10 +1,11 @@
 import { readFile, rm } from 'node:fs/promises';
 import { createThreadedReader } from '../agent/file-reader.ts';
 import { type Agent, startAgent } from '../agent/agent.ts';
-import type { Deps } from '../agent/deps.ts';
+import type { Deps, Source } from '../agent/deps.ts';
 import { createTelemetry } from '../agent/telemetry.ts';
 import { type ClusterClient, openCluster } from '../cluster/client.ts';
 import { readSettings, type Settings } from '../config/settings.ts';
+import { remoteOf } from '../config/sources.ts';
 import { openRepo } from '../git/open-repo.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
@@ -16,11 +17,11 @@ import { areaOf } from '../manifest/load.ts';
 import { startGateServer } from '../server/gate-server.ts';
 import { parseGateTokens } from '../server/gate-tokens.ts';
 import { startServer } from '../server/server.ts';
-import { agentSettings } from './agent-settings.ts';
 import { clusterSource } from './cluster-source.ts';
 import { type CommandContext, exitCodes, readSettingsFile } from './command-line.ts';
-import { checkFiles, checkSettings, temporaryFolder } from './settings-check.ts';
 import { findKustomize } from './find-kustomize.ts';
+import { temporaryFolder } from './settings-check.ts';
+import { checkSourceFiles, configuredSources, mirrorFolder } from './sources.ts';
 import { sshAccess } from './ssh-access.ts';
 import { version } from './version.ts';
 
@@ -40,16 +41,11 @@ export async function runAgent(
 ): Promise<number> {
   const file = await readSettingsFile(configFile);
   const raw = readSettings({ flags, environment: context.environment, file: file.values });
-  if (raw['git-url'] === '')
-    throw new AgentError('CONFIG_INVALID', '--git-url (SERIN_GIT_URL) is missing: name the repository to watch');
-  checkSettings(raw);
-  await checkFiles(raw);
+  await checkSourceFiles(configuredSources(raw, file).sources);
   const source = clusterSource(raw, context.environment);
+  const pod = source.kind === 'service-account' ? { podNamespace: await podNamespace() } : {};
+  const { settings, sources } = configuredSources(raw, file, pod);
   const log = createLogger(raw['log-level']);
-  const settings = agentSettings(raw, {
-    tenants: file.tenants,
-    ...(source.kind === 'service-account' ? { podNamespace: await podNamespace() } : {}),
-  });
   let known: ClusterClient | undefined;
   const telemetry = createTelemetry(version, settings.provider, () => known?.load);
   const temporary = raw['git-dir'] === '' ? await temporaryFolder() : undefined;
@@ -75,44 +71,51 @@ export async function runAgent(
     });
     known = cluster;
     closing.push(() => cluster.close());
-    const repo = await openRepo({
-      url: raw['git-url'],
-      branch: raw['git-branch'],
-      dir: temporary ?? raw['git-dir'],
-      limits: {
-        maxPackBytes: raw['git-max-download'] * MiB,
-        maxFileBytes: (settings.limits ?? defaultLimits).fileBytes,
-      },
-      memoryBytes: raw['git-cache-memory'] * MiB,
-      log,
-      ...proxies,
-      ...(raw['git-password-file'] === ''
-        ? {}
-        : { auth: { kind: 'token-file' as const, path: raw['git-password-file'], username: raw['git-username'] } }),
-      ...(raw['git-ca-file'] === '' ? {} : { ca: { file: raw['git-ca-file'] } }),
-      ...sshAccess(raw, cluster, log),
-    });
-    closing.push(() => repo.close());
-    for (const message of readableTokens(raw)) log.warn({}, message);
-    const fileReader = createThreadedReader({
-      entry: new URL('../agent/file-thread.js', import.meta.url),
-      areaOf: (path) => areaOf(path, settings),
-      ...(settings.limits ? { limits: settings.limits } : {}),
-    });
-    closing.push(() => fileReader.close());
-    const kustomize = findKustomize(raw['kustomize'], context.environment);
-    if (kustomize) closing.push(() => kustomize.close());
-    const deps: Deps = {
-      clock,
-      log,
-      http,
-      cluster,
-      repo,
-      telemetry,
-      fileReader,
-      settings,
-      ...(kustomize ? { kustomize } : {}),
-    };
+    const opened: Source[] = [];
+    for (const { name, values, settings: own, shown } of sources) {
+      const repo = await openRepo({
+        url: values['git-url'],
+        branch: values['git-branch'],
+        dir: mirrorFolder(temporary ?? raw['git-dir'], name),
+        limits: {
+          maxPackBytes: values['git-max-download'] * MiB,
+          maxFileBytes: (own.limits ?? defaultLimits).fileBytes,
+        },
+        memoryBytes: values['git-cache-memory'] * MiB,
+        log,
+        ...proxies,
+        ...(values['git-password-file'] === ''
+          ? {}
+          : {
+              auth: {
+                kind: 'token-file' as const,
+                path: values['git-password-file'],
+                username: values['git-username'],
+              },
+            }),
+        ...(values['git-ca-file'] === '' ? {} : { ca: { file: values['git-ca-file'] } }),
+        ...sshAccess(values, cluster, log),
+      });
+      closing.push(() => repo.close());
+      for (const message of readableTokens(values)) log.warn({}, shown(message));
+      const fileReader = createThreadedReader({
+        entry: new URL('../agent/file-thread.js', import.meta.url),
+        areaOf: (path) => areaOf(path, own),
+        ...(own.limits ? { limits: own.limits } : {}),
+      });
+      closing.push(() => fileReader.close());
+      const kustomize = findKustomize(values['kustomize'], context.environment);
+      if (kustomize) closing.push(() => kustomize.close());
+      opened.push({
+        name,
+        repo,
+        remote: remoteOf(values),
+        settings: own,
+        fileReader,
+        ...(kustomize ? { kustomize } : {}),
+      });
+    }
+    const deps: Deps = { clock, log, http, cluster, sources: opened, telemetry, settings };
     let agent: Agent | undefined;
     // First, so that an agent that is not wanted here has done nothing yet.
     const server = await startServer({

@@ -1,9 +1,10 @@
 import { scopedAsDefined } from '../manifest/normalise.ts';
 import { readFileSync } from 'node:fs';
 import { checkManifests } from '../agent/check.ts';
-import type { AgentSettings } from '../agent/deps.ts';
+import type { WholeSettings } from '../agent/deps.ts';
 import { appsOf } from '../canary/app.ts';
 import { readSettings } from '../config/settings.ts';
+import { AgentError } from '../lib/errors.ts';
 import { sha256Hex } from '../lib/hash.ts';
 import { atOnce } from '../lib/turns.ts';
 import type { KnownFields } from '../manifest/checks/fields.ts';
@@ -18,6 +19,7 @@ import { checkCustomResources } from './custom-resources.ts';
 import { readManifests } from './manifest-files.ts';
 import { repositoryRoot } from './repository-root.ts';
 import { checkSettings } from './settings-check.ts';
+import { configuredSources } from './sources.ts';
 
 export interface ValidateOptions {
   readonly json?: boolean;
@@ -25,6 +27,8 @@ export interface ValidateOptions {
   readonly config?: string;
   /** The root of the repository. Absent: that of the checkout in which the paths stand. */
   readonly root?: string;
+  /** The source of the settings file whose settings count. Absent: the only one. */
+  readonly source?: string;
   /** These three as of `serin run`; they win over the file. */
   readonly defaultNamespace?: string;
   readonly meshProvider?: string;
@@ -81,15 +85,24 @@ export async function validate(
 /** As the agent would read them from the same file. */
 async function settingsOf({
   config,
+  source,
   defaultNamespace,
   meshProvider,
   minInterval,
-}: ValidateOptions): Promise<AgentSettings> {
+}: ValidateOptions): Promise<WholeSettings> {
   const file = await readSettingsFile(config);
   const flags = { 'default-namespace': defaultNamespace, 'mesh-provider': meshProvider, 'min-interval': minInterval };
   const raw = readSettings({ flags, environment: {}, file: file.values });
-  checkSettings(raw);
-  return agentSettings(raw, { tenants: file.tenants });
+  if (file.sources === undefined) {
+    if (source !== undefined) throw new AgentError('CONFIG_INVALID', '--source: the settings file names no sources');
+    checkSettings(raw);
+    return agentSettings(raw, { tenants: file.tenants });
+  }
+  const { sources } = configuredSources(raw, file);
+  const found = sources.length === 1 && source === undefined ? sources[0] : sources.find(({ name }) => name === source);
+  if (found) return found.settings;
+  const names = sources.map(({ name }) => name).join(', ');
+  throw new AgentError('CONFIG_INVALID', `--source: name the source that these files are of: ${names}`);
 }
 
 /** Once more, now that definitions in Git have told which kinds have no namespace. */

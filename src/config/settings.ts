@@ -356,7 +356,7 @@ function valueOf(kind: SettingKind, text: string): ValueOfKind[SettingKind] {
 }
 
 function meant(name: string): string {
-  const close = nearest(name, ['tenants', ...settings.map((entry) => entry.name)]);
+  const close = nearest(name, ['tenants', 'sources', ...settings.map((entry) => entry.name)]);
   return `${close === undefined ? '' : `did you mean ${close}? `}run "serin run --help"`;
 }
 

@@ -52,6 +52,8 @@ export interface WriterDeps {
   readonly kustomize?: Kustomize | undefined;
   /** Edits what a revert changes. Absent: that is done here, document by document. */
   readonly editor?: TextEditor | undefined;
+  /** Waits for pushes of others in this process to the same branch. Absent: there are none. */
+  readonly inTurn?: <Result>(push: () => Promise<Result>) => Promise<Result>;
   /** In [0, 1); absent: Math.random. */
   readonly random?: () => number;
 }
@@ -88,6 +90,7 @@ export function createOutcomeWriter({
   parsed = new ParsedFiles(),
   kustomize,
   editor,
+  inTurn = (push) => push(),
   random = Math.random,
 }: WriterDeps): OutcomeWriter {
   const elapsedMs = (): number => clock.elapsed?.() ?? clock.now();
@@ -222,9 +225,9 @@ export function createOutcomeWriter({
   };
 
   const push = (draft: Draft, tip: Revision, tags: Draft['tags'], signal: AbortSignal): Promise<PushResult> =>
-    repo
-      .push({ expected: tip, commits: draft.commits.map((entry) => entry.draft), tags }, signal)
-      .catch((error: unknown) => notMade(error, signal));
+    inTurn(() => repo.push({ expected: tip, commits: draft.commits.map((entry) => entry.draft), tags }, signal)).catch(
+      (error: unknown) => notMade(error, signal),
+    );
 
   /** A push that one outcome makes impossible must not hold up the others, so it counts as refused. */
   const notMade = (error: unknown, signal: AbortSignal): PushResult => {

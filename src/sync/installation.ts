@@ -2,7 +2,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import { AgentError } from '../lib/errors.ts';
 import type { KubeObject, ObjectMeta, ObjectRef } from '../manifest/types.ts';
 import { syncManager } from './drift.ts';
-import { inventoryName } from './inventory.ts';
+import { inventoryName, sourceInventoryLabel } from './inventory.ts';
 
 /**
  * Several agents may look after one cluster, each from a namespace of its own. What comes from Git is written under a field manager of
@@ -79,7 +79,10 @@ export async function rivalIn(error: AgentError, cluster: Cluster, signal: Abort
   const namespace = found[1] ?? syncManager;
   try {
     const ref = { apiVersion: 'v1', kind: 'ConfigMap', namespace, name: inventoryName(0) };
-    return (await cluster.get(ref, signal)) ? namespace : undefined;
+    if (await cluster.get(ref, signal)) return namespace;
+    const kind = { apiVersion: 'v1', kind: 'ConfigMap' };
+    const ofSources = await cluster.list(kind, { namespace, labelSelector: sourceInventoryLabel }, signal);
+    return ofSources.length > 0 ? namespace : undefined;
   } catch (reason) {
     if (reason instanceof AgentError && reason.details['status'] === 403) return namespace;
     throw reason;

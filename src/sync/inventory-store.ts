@@ -6,8 +6,8 @@ import type { KubeObject, ObjectRef } from '../manifest/types.ts';
 import {
   type Inventory,
   type InventoryData,
-  inventoryLabel,
   inventoryName,
+  inventorySelector,
   parseInventory,
   renderInventory,
 } from './inventory.ts';
@@ -36,8 +36,13 @@ export const pruneAnnotation = 'serin.dev/prune-anything';
 const isSame = (a: InventoryData, b: InventoryData): boolean =>
   a.revision === b.revision && a.manager === b.manager && a.objects === b.objects;
 
-/** Keeps the inventory in ConfigMaps of the agent's namespace. */
-export function createInventoryStore(cluster: Cluster, namespace: string, log: Logger): InventoryStore {
+/** Keeps the inventory of a source in ConfigMaps of the agent's namespace. */
+export function createInventoryStore(
+  cluster: Cluster,
+  namespace: string,
+  log: Logger,
+  source?: string,
+): InventoryStore {
   const kind = { apiVersion: 'v1', kind: 'ConfigMap' };
   let inventory: Inventory | undefined;
   let saved: Inventory | undefined;
@@ -59,7 +64,7 @@ export function createInventoryStore(cluster: Cluster, namespace: string, log: L
   return {
     async read(signal) {
       if (inventory) return inventory;
-      const labelSelector = `${inventoryLabel}=true`;
+      const labelSelector = inventorySelector(source);
       const found = await cluster.list(kind, { namespace, labelSelector }, signal);
       const shards = found.filter((shard) => !isFromGit(shard));
       for (const { metadata } of found.filter(isFromGit))
@@ -74,7 +79,7 @@ export function createInventoryStore(cluster: Cluster, namespace: string, log: L
     known: () => inventory,
     async save(next, signal) {
       if (saved?.entries === next.entries && saved.revision === next.revision && saved.manager === next.manager) return;
-      const shards = renderInventory(next, namespace);
+      const shards = renderInventory(next, namespace, source);
       const names = new Set(shards.map(({ metadata }) => metadata.name));
       for (const shard of shards) {
         const before = written.get(shard.metadata.name);
@@ -93,7 +98,7 @@ export function createInventoryStore(cluster: Cluster, namespace: string, log: L
     },
     async allowed(revision, guarded, signal) {
       if (guarded === undefined) return new Set();
-      const shard = await cluster.get({ ...kind, namespace, name: inventoryName(0) }, signal);
+      const shard = await cluster.get({ ...kind, namespace, name: inventoryName(0, source) }, signal);
       const written = (shard?.metadata.annotations?.[pruneAnnotation] ?? '').split(',');
       const words = new Set(written.filter((word) => word.length >= 7));
       const isWhole = [...words].some((word) => revision.startsWith(word));

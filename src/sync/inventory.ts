@@ -25,7 +25,18 @@ export interface InventoryEntry {
 export const emptyInventory: Inventory = { revision: '', entries: new Map() };
 
 export const inventoryLabel = 'serin.dev/inventory';
-export const inventoryName = (shard: number): string => (shard === 0 ? 'serin-inventory' : `serin-inventory-${shard}`);
+/** On those of a source with a name of its own: agents of before, which know one source, do not take them for theirs. */
+export const sourceInventoryLabel = 'serin.dev/source-inventory';
+/** `source`: absent for the one that has no name of its own. Names of sources hold no dots. */
+export function inventoryName(shard: number, source?: string): string {
+  if (source !== undefined) return `serin-inventory.${source}${shard === 0 ? '' : `.${shard}`}`;
+  return shard === 0 ? 'serin-inventory' : `serin-inventory-${shard}`;
+}
+/** On all that is kept of a source with a name of its own, so that one command takes it away. */
+export const sourceLabel = 'serin.dev/source';
+/** Tells the ConfigMaps of one inventory. */
+export const inventorySelector = (source?: string): string =>
+  source === undefined ? `${inventoryLabel}=true` : `${sourceInventoryLabel}=${source}`;
 
 export interface InventoryData {
   /** In the first ConfigMap only. */
@@ -47,11 +58,13 @@ const shardBytes = 500_000;
  * One ConfigMap `serin-inventory`, and `serin-inventory-1`, … where one is not enough. Data: one line an object; the revision stands in
  * the first, so that a new one does not write all of them.
  */
-export function renderInventory(inventory: Inventory, namespace: string): readonly InventoryShard[] {
+export function renderInventory(inventory: Inventory, namespace: string, source?: string): readonly InventoryShard[] {
+  const labels =
+    source === undefined ? { [inventoryLabel]: 'true' } : { [sourceInventoryLabel]: source, [sourceLabel]: source };
   return bodiesOf(inventory.entries).map((objects, index) => ({
     apiVersion: 'v1',
     kind: 'ConfigMap',
-    metadata: { name: inventoryName(index), namespace, labels: { [inventoryLabel]: 'true' } },
+    metadata: { name: inventoryName(index, source), namespace, labels },
     data: { ...(index === 0 ? headOf(inventory) : {}), objects },
   }));
 }

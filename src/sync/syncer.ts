@@ -4,7 +4,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
 import { perObject } from '../lib/memo.ts';
 import { createTurns, type Turns } from '../lib/turns.ts';
-import { identitiesOf, identityKey, identityOf } from '../manifest/identity.ts';
+import { identitiesOf, identityKey, identityOf, nameOf } from '../manifest/identity.ts';
 import { hintsOf } from '../manifest/hints.ts';
 import { type AreaOfTree, areaOf, type Elsewhere } from '../manifest/load.ts';
 import type { OwnObjects } from '../manifest/own-objects.ts';
@@ -16,7 +16,7 @@ import { applyWaves } from './apply.ts';
 import { createCanaryNames } from './canary-names.ts';
 import { ownedFields, syncManager } from './drift.ts';
 import { createDriftWatch } from './drift-watch.ts';
-import type { Inventory, InventoryEntry } from './inventory.ts';
+import { type Inventory, type InventoryEntry, inventoryName } from './inventory.ts';
 import { managerOf, ofInstallation, renameFormer } from './installation.ts';
 import { createInventoryStore, pruneAnnotation } from './inventory-store.ts';
 import { leavingCanaries } from './leaving.ts';
@@ -66,6 +66,8 @@ export interface Desired {
    * applied already. Absent: it never does.
    */
   readonly isCurrent?: (signal: AbortSignal) => Promise<boolean>;
+  /** Asked where something is to be deleted: what it waits for, and for people why, once that lasts. Absent: for nothing. */
+  readonly pruneWaitsFor?: () => { readonly held: string | undefined } | undefined;
 }
 
 export interface SyncResult {
@@ -101,6 +103,8 @@ export interface Syncer {
   open(signal: AbortSignal): Promise<void>;
   /** The file from which an object, by identityKey, was applied last; undefined: from none, or not opened yet. */
   placeOf(key: string): string | undefined;
+  /** All that was applied, by identityKey; nothing before it is opened. */
+  known(): Iterable<string>;
   /** Called when somebody changed or removed what we apply; the next sync corrects it. */
   onDrift(listener: (refs: readonly ObjectRef[]) => void): void;
   stop(): void;
@@ -111,10 +115,17 @@ export interface SyncDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly settings: SyncSettings;
+  /** Where several sources share a cluster. */
+  readonly shared?: {
+    /** The source's name in the names of its inventory. Absent: they are as where there is one source. */
+    readonly source?: string;
+    /** Whether another source says this object, by identityKey, or has it: then it is handed over, not deleted. */
+    readonly isElsewhere: (key: string) => boolean;
+  };
 }
 
 /** Applies plans by server-side apply, remembers what was applied, prunes with care and notices drift. */
-export function createSyncer({ cluster: ofAll, clock, log, settings }: SyncDeps): Syncer {
+export function createSyncer({ cluster: ofAll, clock, log, settings, shared }: SyncDeps): Syncer {
   const manager = managerOf(settings.namespace);
   const cluster = ofInstallation(ofAll, manager);
   const stopping = new AbortController();
@@ -129,7 +140,7 @@ export function createSyncer({ cluster: ofAll, clock, log, settings }: SyncDeps)
     ...(settings.watchNamespace === undefined ? {} : { namespace: settings.watchNamespace }),
   });
   const drift = createDriftWatch({ cluster, clock, log, live, stop });
-  const store = createInventoryStore(ofAll, settings.namespace, log);
+  const store = createInventoryStore(ofAll, settings.namespace, log, shared?.source);
   const areaOfPath = (path: string): string => areaOf(path, settings);
   const writers = createWriters(cluster, settings.tenancy);
   const inScope = createScopes(cluster);
@@ -201,17 +212,33 @@ export function createSyncer({ cluster: ofAll, clock, log, settings }: SyncDeps)
     const held =
       made.guarded === undefined
         ? made.held
-        : `${made.held ?? ''}, or let these objects go: ${annotationFor(made.guarded, settings.namespace)}`;
+        : `${made.held ?? ''}, or let these objects go: ${annotationFor(made.guarded, settings.namespace, inventoryName(0, shared?.source))}`;
     const prune = made.prune.filter(({ ref }) => !leaving.waiting.has(identityKey(ref)));
     const { problems: waiting, staying, isHandingBack } = leaving;
     const warnings = [...made.warnings, ...outside];
     return { ...made, prune, held, warnings, waiting, staying, isHandingBack };
   };
 
+  /** What another source says as well, and this one not any more, is that one's: it is neither deleted nor corrected from here. */
+  const withoutHandedOver = (inventory: Inventory, manifests: readonly Manifest[]): Inventory => {
+    if (!shared) return inventory;
+    const wanted = identitiesOf(manifests);
+    const going = [...inventory.entries].filter(([key]) => !wanted.has(key) && shared.isElsewhere(key));
+    if (going.length === 0) return inventory;
+    const entries = new Map(inventory.entries);
+    for (const [key, { ref }] of going) {
+      entries.delete(key);
+      applied.delete(key);
+      drift.forget(ref);
+      log.info({ kind: ref.kind, namespace: ref.namespace, name: ref.name }, `${nameOf(ref)} is another source's now`);
+    }
+    return { ...inventory, entries };
+  };
+
   return {
     async sync(desired, signal) {
       const mayGoOn = untilOutdated(desired, signal);
-      const before = await ownInventory(signal);
+      const before = withoutHandedOver(await ownInventory(signal), desired.manifests);
       await live.ensure(kindsOf(desired.manifests), signal);
       if (!(await mayGoOn())) return outdated([]);
       await turns.breathe();
@@ -238,8 +265,9 @@ export function createSyncer({ cluster: ofAll, clock, log, settings }: SyncDeps)
 
       // What replaces an object must stand before the old one goes.
       const unsettled = new Set(failed.map(({ path }) => areaOfPath(path)));
-      const going = prune.filter(({ path }) => !unsettled.has(areaOfPath(path)));
-      const heldBack = prune.length - going.length;
+      const waits = prune.length > 0 ? desired.pruneWaitsFor?.() : undefined;
+      const going = waits ? [] : prune.filter(({ path }) => !unsettled.has(areaOfPath(path)));
+      const heldBack = waits ? 0 : prune.length - going.length;
       const isGoverned = governedBy(desired.manifests, staying);
       const pruneDeps = { cluster, writers, log, drift, isGoverned, ...(settings.own ? { own: settings.own } : {}) };
       const removal = await pruneEntries(going, identitiesOf(desired.manifests), pruneDeps, signal);
@@ -247,7 +275,7 @@ export function createSyncer({ cluster: ofAll, clock, log, settings }: SyncDeps)
       const standing = withoutRefused(noted, before.entries, notMade);
       const entries = withRuns(withBare(withoutPruned(standing, going, removal.kept), bare), drift.ran());
       const problems = [...failed, ...removal.failed, ...waiting];
-      const isComplete = problems.length === 0 && held === undefined;
+      const isComplete = problems.length === 0 && held === undefined && waits === undefined;
       await store.save({ ...before, revision: isComplete ? desired.revision : before.revision, entries }, signal);
       bare.clear();
       return {
@@ -256,10 +284,10 @@ export function createSyncer({ cluster: ofAll, clock, log, settings }: SyncDeps)
         pruned: removal.pruned,
         failed: problems,
         warnings: [...kept, ...removal.staying, ...warnings],
-        held: bothOf(held, heldBack),
+        held: waits?.held ?? bothOf(held, heldBack),
         ...(made.heldAreas === undefined ? {} : { heldAreas: made.heldAreas }),
         guarded,
-        isHandingBack,
+        isHandingBack: isHandingBack || waits !== undefined,
         isOutdated: false,
         versions,
         refused: new Map([
@@ -271,6 +299,7 @@ export function createSyncer({ cluster: ofAll, clock, log, settings }: SyncDeps)
     mayPrune: async (revision, guarded, signal) => (await store.allowed(revision, guarded, signal)).size > 0,
     open: async (signal) => void (await store.read(signal)),
     placeOf: (key) => store.known()?.entries.get(key)?.path,
+    known: () => store.known()?.entries.keys() ?? [],
     onDrift(listener) {
       drift.onDrift((ref) => listener([ref]));
     },
@@ -448,5 +477,5 @@ const kindsOf = perObject((manifests: readonly Manifest[]): readonly KindRef[] =
   return kinds;
 });
 
-const annotationFor = (guarded: string, namespace: string): string =>
-  `kubectl -n ${namespace} annotate --overwrite configmap serin-inventory ${pruneAnnotation}=${guarded}`;
+const annotationFor = (guarded: string, namespace: string, inventory: string): string =>
+  `kubectl -n ${namespace} annotate --overwrite configmap ${inventory} ${pruneAnnotation}=${guarded}`;

@@ -7,7 +7,6 @@ import { parseStatus } from '../../src/canary/status.ts';
 import { agentSettings } from '../../src/cli/agent-settings.ts';
 import type { Cluster } from '../../src/cluster/cluster.ts';
 import { readSettings } from '../../src/config/settings.ts';
-import type { GitRepo } from '../../src/git/repo.ts';
 import { createHttp } from '../../src/lib/http-client.ts';
 import { createLogger } from '../../src/lib/log.ts';
 import { createOutbox } from '../../src/lib/outbox.ts';
@@ -72,7 +71,7 @@ function alertsOver(objects: readonly KubeObject[], flags: Readonly<Record<strin
     http,
     cluster: cluster as unknown as Cluster,
     log: createLogger('debug', (line) => void log.push(line)),
-    repo: {} as GitRepo,
+    sources: [],
     telemetry: createTelemetry('test', 'traefik'),
     settings: agentSettings(readSettings({ flags, environment: {}, file: {} })),
   };

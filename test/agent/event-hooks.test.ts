@@ -7,7 +7,6 @@ import type { CanaryEvent } from '../../src/canary/types.ts';
 import { agentSettings } from '../../src/cli/agent-settings.ts';
 import type { Cluster } from '../../src/cluster/cluster.ts';
 import { readSettings } from '../../src/config/settings.ts';
-import type { GitRepo } from '../../src/git/repo.ts';
 import { createHttp } from '../../src/lib/http-client.ts';
 import { createLogger } from '../../src/lib/log.ts';
 import { createOutbox } from '../../src/lib/outbox.ts';
@@ -46,7 +45,7 @@ function hooks(environment: Readonly<Record<string, string>> = {}) {
     clock,
     http,
     cluster: {} as Cluster,
-    repo: {} as GitRepo,
+    sources: [],
     log: createLogger('debug', (line) => void log.push(line)),
     telemetry: createTelemetry('test', 'traefik'),
     settings: agentSettings(readSettings({ flags: {}, environment, file: {} })),

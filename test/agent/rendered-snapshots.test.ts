@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import type { AgentSettings } from '../../src/agent/deps.ts';
+import type { WholeSettings } from '../../src/agent/deps.ts';
 import { createSnapshots, type Snapshot } from '../../src/agent/snapshots.ts';
 import { asRevision, type GitRepo } from '../../src/git/repo.ts';
 import { createKustomize } from '../../src/render/kustomize.ts';
@@ -7,7 +7,7 @@ import { kustomizeProgram } from '../helpers/kustomize.ts';
 import { treeRepo } from '../helpers/tree-repo.ts';
 
 const never = new AbortController().signal;
-const settings = { path: 'apps', ledgerDir: '.releases', defaultNamespace: 'test' } as unknown as AgentSettings;
+const settings = { path: 'apps', ledgerDir: '.releases', defaultNamespace: 'test' } as unknown as WholeSettings;
 const first = {
   'apps/prod/kustomization.yaml': 'namespace: prod\nresources: [../../base]\n',
   'apps/plain.yaml': 'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: plain }\n',

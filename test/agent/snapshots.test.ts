@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { AgentSettings } from '../../src/agent/deps.ts';
+import type { WholeSettings } from '../../src/agent/deps.ts';
 import { createSnapshots, type Snapshot, type Snapshots } from '../../src/agent/snapshots.ts';
 import { asRevision, type GitRepo } from '../../src/git/repo.ts';
 import { treeRepo } from '../helpers/tree-repo.ts';
@@ -13,7 +13,7 @@ const settings = {
   provider: 'traefik',
   minIntervalMs: 0,
   selectorLabels: ['app', 'name', 'app.kubernetes.io/name'] as readonly string[],
-} as AgentSettings;
+} as WholeSettings;
 
 const object = (apiVersion: string, kind: string, name: string, rest = ''): string =>
   `apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: { name: ${name} }\n${rest}`;

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { createAppliedApps } from '../../src/agent/applied.ts';
-import type { AgentSettings, Deps } from '../../src/agent/deps.ts';
+import type { SourceDeps, WholeSettings } from '../../src/agent/deps.ts';
 import { createLedgers } from '../../src/agent/ledgers.ts';
 import { createRecordStore } from '../../src/agent/record-store.ts';
 import { createReleases } from '../../src/agent/releases.ts';
 import { createSyncLoop, type SyncLoop, type SyncState } from '../../src/agent/sync-loop.ts';
+import { sourceTelemetry } from '../../src/agent/source-telemetry.ts';
 import { createTelemetry } from '../../src/agent/telemetry.ts';
 import { asRevision, type GitRepo, type Revision } from '../../src/git/repo.ts';
 import type { Cluster } from '../../src/cluster/cluster.ts';
@@ -95,14 +96,16 @@ async function onStage(
   const log = createLogger('info', (line) => messages.push((JSON.parse(line) as { msg: string }).msg));
   const branch: Branch = { tip: 'a', isReachable: true };
   const settings = { path: '', ledgerDir: '.releases', defaultNamespace: 'default', pollIntervalMs: 60 * second };
-  const deps: Deps = {
+  const telemetry = createTelemetry('test', 'traefik');
+  const deps: SourceDeps = {
+    source: 'default',
     clock,
     log,
     repo: repoOf(branch, (name) => whileFetched?.(stage, name)),
     cluster: {} as Cluster,
     http: {} as Http,
-    telemetry: createTelemetry('test', 'traefik'),
-    settings: { ...settings, minIntervalMs: 0, provider: 'traefik', suspend: false } as AgentSettings,
+    telemetry: sourceTelemetry(telemetry),
+    settings: { ...settings, minIntervalMs: 0, provider: 'traefik', suspend: false } as WholeSettings,
   };
   const allowed: { guarded?: string } = {};
   const passes: SyncState[] = [];
@@ -137,12 +140,13 @@ async function onStage(
     },
     open: () => Promise.resolve(),
     placeOf: () => undefined,
+    known: () => [],
     mayPrune: (_revision, guarded) => Promise.resolve(guarded === allowed.guarded),
     onDrift: () => undefined,
     stop: () => undefined,
   };
   const gauge = async (name: string): Promise<number | undefined> =>
-    (await deps.telemetry.registry.getSingleMetric(name)?.get())?.values[0]?.value;
+    (await telemetry.registry.getSingleMetric(name)?.get())?.values[0]?.value;
   const { signal } = ending;
   const ledgers = createLedgers(deps);
   const releases = createReleases({

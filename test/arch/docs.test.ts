@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { settingsReference } from '../../src/cli/help.ts';
 import { parseFault } from '../../src/cli/sandbox/fault-windows.ts';
 import { imageNames } from '../../src/sandbox/world/images/registry.ts';
 import { errorCatalogue } from '../../src/lib/errors.ts';
@@ -20,6 +21,15 @@ describe('the documents', () => {
     const raised = codes.filter((code) => /^(?:GIT|CLUSTER)_/.test(code));
     expect(raised.length).toBeGreaterThan(5);
     expect(new Set(told)).toEqual(new Set(raised));
+  });
+
+  it('have the settings as they are; `npx vitest run test/arch/docs.test.ts --update` writes them', async () => {
+    const told = read('README.md');
+    const [from, to] = ['<!-- settings: written by a test -->\n', '\n<!-- end of settings -->'];
+    const [start, end] = [told.indexOf(from) + from.length, told.indexOf(to)];
+    expect(start).toBeGreaterThan(from.length);
+    const now = `${told.slice(0, start)}${settingsReference()}${told.slice(end)}`;
+    await expect(now).toMatchFileSnapshot(join(root, 'README.md'));
   });
 
   it('show the two commands that are all the set-up', () => {

@@ -26,10 +26,11 @@ const readsWordsOf: Readonly<Record<string, string>> = {
 
 /** Shapes a text for people, or compares two of them. */
 const shapes: Readonly<Record<string, string>> = {
-  'agent/agent.ts': 'its first line',
+  'agent/pipeline.ts': 'its first line',
   'agent/status-object.ts': 'on one line',
   'agent/sync-loop.ts': 'two problems of one file line, of which the later tells more',
   'cli/command-line.ts': 'line by line',
+  'cli/sources.ts': 'flags by the names that they have in a source',
   'git/objects.ts': 'a line end behind a commit message',
   'release/build.ts': 'the subject of a commit message',
   'release/ledger.ts': 'its first line',

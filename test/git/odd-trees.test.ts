@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { AgentSettings } from '../../src/agent/deps.ts';
+import type { WholeSettings } from '../../src/agent/deps.ts';
 import { createSnapshots } from '../../src/agent/snapshots.ts';
 import { fetchTip, never, text, withGit } from '../helpers/git-fixture.ts';
 import { commitFiles, fsck, runGit } from '../helpers/temp-repo.ts';
@@ -41,7 +41,7 @@ describe('a folder that is nested too deeply', () => {
   it('is an error of the sync, which goes on with everything else', () =>
     withGit(async ({ path, open }) => {
       const repo = await open();
-      const snapshots = createSnapshots(repo, settings as unknown as AgentSettings);
+      const snapshots = createSnapshots(repo, settings as unknown as WholeSettings);
       await commitFiles(path, { files: { 'a.yaml': config('a', '1') }, message: 'flat' });
       let last = await snapshots.at(await fetchTip(repo), undefined, never);
       const errors = (): string[] => last.loaded.problems.map(({ severity, message }) => `${severity}: ${message}`);
@@ -53,7 +53,7 @@ describe('a folder that is nested too deeply', () => {
       last = await snapshots.at(await fetchTip(repo), last, never);
       expect(errors()).toEqual([expect.stringMatching(/^error: the folder is nested too deeply/)]);
       expect(last.loaded.manifests.map(({ object }) => object['data'])).toEqual([{ a: '2' }]);
-      const fresh = await createSnapshots(repo, settings as unknown as AgentSettings).at(
+      const fresh = await createSnapshots(repo, settings as unknown as WholeSettings).at(
         last.revision,
         undefined,
         never,

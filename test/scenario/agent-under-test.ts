@@ -4,12 +4,14 @@ import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { type Agent, startAgent } from '../../src/agent/agent.ts';
+import type { Source } from '../../src/agent/deps.ts';
 import { createTelemetry } from '../../src/agent/telemetry.ts';
-import { agentSettings } from '../../src/cli/agent-settings.ts';
 import { findKustomize } from '../../src/cli/find-kustomize.ts';
+import { configuredSources, mirrorFolder } from '../../src/cli/sources.ts';
 import { sshAccess } from '../../src/cli/ssh-access.ts';
 import { openCluster } from '../../src/cluster/client.ts';
 import { readSettings } from '../../src/config/settings.ts';
+import { remoteOf } from '../../src/config/sources.ts';
 import { openRepo } from '../../src/git/open-repo.ts';
 import type { Clock } from '../../src/lib/clock.ts';
 import { createHttp } from '../../src/lib/http-client.ts';
@@ -29,6 +31,8 @@ export interface AgentUnderTest {
   /** Why it is not ready; always empty for a process. */
   notReady(): readonly string[];
   notAlive(): readonly string[];
+  /** What it says behind OK; always empty for a process. */
+  notes(): readonly string[];
   /** Tells it of a push, as a Git server's webhook does; processes find it by themselves. */
   pollNow(): void;
   isRunning(): boolean;
@@ -47,48 +51,69 @@ export interface AgentOptions {
   readonly onLine: (line: LogLine) => void;
   /** `tenants` of the settings file. Absent: there are none. Not for processes. */
   readonly tenants?: unknown;
+  /** Likewise, `sources`. */
+  readonly sources?: unknown;
   /** Dies after so many writes of canaries and pushes to Git. Absent: lives on. Not for processes. */
   readonly writes?: number;
 }
 
 /** The agent as `serin run` joins it, but in this process and with the stage's clock. */
-export async function startInProcess({ clock, flags, onLine, tenants, writes }: AgentOptions): Promise<AgentUnderTest> {
+export async function startInProcess({
+  clock,
+  flags,
+  onLine,
+  tenants,
+  sources: written,
+  writes,
+}: AgentOptions): Promise<AgentUnderTest> {
   const raw = readSettings({ flags, environment: {}, file: {} });
-  const settings = agentSettings(raw, { tenants });
+  const { settings, sources } = configuredSources(raw, { tenants, sources: written });
   const log = createLogger('debug', (line) => onLine(JSON.parse(line) as LogLine));
   const telemetry = createTelemetry('test', settings.provider);
   const http = createHttp({ userAgent: 'serin', maxBytes: 1_000_000, proxy: { http: raw['http-proxy'] } });
   const cluster = await openCluster({ kind: 'file', path: raw.kubeconfig }, { clock, log });
-  const repo = await openRepo({
-    url: raw['git-url'],
-    branch: raw['git-branch'],
-    dir: raw['git-dir'],
-    log,
-    ...sshAccess(raw, cluster, log),
-  });
   const kustomize = flags['kustomize'] === undefined ? undefined : findKustomize(flags['kustomize'], {});
   const life = lifeOf(writes ?? Number.POSITIVE_INFINITY);
+  const opened: Source[] = [];
+  const closing: (() => Promise<void>)[] = [];
+  for (const { name, values, settings: own } of sources) {
+    const repo = await openRepo({
+      url: values['git-url'],
+      branch: values['git-branch'],
+      dir: mirrorFolder(values['git-dir'], name),
+      log,
+      ...sshAccess(values, cluster, log),
+    });
+    closing.push(() => repo.close());
+    opened.push({
+      name,
+      repo: mortal(repo, life, (method) => method === 'push'),
+      remote: remoteOf(values),
+      settings: own,
+      ...(kustomize ? { kustomize } : {}),
+    });
+  }
   const agent: Agent = startAgent({
     clock,
     log,
     http,
     cluster: mortal(cluster, life, isCanaryWrite),
-    repo: mortal(repo, life, (method) => method === 'push'),
+    sources: opened,
     telemetry,
     settings,
-    ...(kustomize ? { kustomize } : {}),
   });
   let ended: Promise<void> | undefined;
   const end = async (): Promise<void> => {
     await agent.stop();
     await kustomize?.close();
-    await repo.close();
+    for (const close of closing) await close();
     await cluster.close();
     await http.close();
   };
   return {
     notReady: () => agent.notReady(),
     notAlive: () => agent.notAlive(),
+    notes: () => agent.notes(),
     pollNow: () => agent.pollNow(),
     isRunning: () => ended === undefined,
     isDead: () => life.isOver,
@@ -124,6 +149,7 @@ export async function startProcess({ flags, onLine }: AgentOptions): Promise<Age
     ...(child.pid === undefined ? {} : { pid: child.pid }),
     notReady: () => [],
     notAlive: () => [],
+    notes: () => [],
     pollNow: () => undefined,
     isDead: () => false,
     isRunning: () => child.exitCode === null && child.signalCode === null,

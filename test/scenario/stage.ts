@@ -31,6 +31,8 @@ export interface StageOptions {
   readonly flags?: Readonly<Record<string, string>>;
   /** `tenants` of the settings file. Absent: there are none. */
   readonly tenants?: unknown;
+  /** `sources` of the settings file, asked at each start; absent: folder `apps` of the repository. */
+  readonly sources?: () => readonly unknown[];
   /** False: the agent is started by the scenario. */
   readonly started?: boolean;
   /** What the agent takes for the API server stands in front of the real one. */
@@ -222,8 +224,7 @@ async function build(
       if (front) closing.splice(1, 0, () => front.close());
       await writeFile(kubeconfigPath, sandbox.kubeconfig.replaceAll(sandbox.apiUrl, front?.url ?? sandbox.apiUrl));
       const flags = {
-        'git-url': git.repoUrl('config'),
-        'git-path': 'apps',
+        ...(options.sources ? {} : { 'git-url': git.repoUrl('config'), 'git-path': 'apps' }),
         'git-poll-interval': kind === 'process' ? '300ms' : '30s',
         'git-dir': join(root, `mirror-${mirrors}`),
         'min-interval': '1s',
@@ -242,6 +243,7 @@ async function build(
         flags,
         onLine: (line) => log.push(line),
         tenants: options.tenants,
+        sources: options.sources?.(),
         ...(writes === undefined ? {} : { writes }),
       });
     },

@@ -2,6 +2,7 @@ import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Agent, startAgent } from '../../agent/agent.ts';
+import { defaultSource } from '../../agent/deps.ts';
 import { createTelemetry } from '../../agent/telemetry.ts';
 import { type ClusterClient, openCluster } from '../../cluster/client.ts';
 import { readSettings } from '../../config/settings.ts';
@@ -112,7 +113,15 @@ async function build(
   const repo = await openRepo({ url: repoUrl, branch: 'main', dir: join(root, 'mirror'), log });
   closing.push(() => repo.close());
   const telemetry = createTelemetry(version, settings.provider);
-  const agent = startAgent({ clock: systemClock, log, http, cluster, repo, telemetry, settings });
+  const agent = startAgent({
+    clock: systemClock,
+    log,
+    http,
+    cluster,
+    sources: [{ name: defaultSource, repo, settings }],
+    telemetry,
+    settings,
+  });
   closing.push(() => agent.stop());
   const load = startLoad({ url: sandbox.gatewayUrl, host: demoHost, perSecond: 40, clock: systemClock });
   closing.push(() => load.stop());

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { type AppliedApps, createAppliedApps, type ObjectVersion, type Synced } from '../../../src/agent/applied.ts';
 import { type CanaryLoop, createCanaryLoop } from '../../../src/agent/canary-loop.ts';
-import type { AgentSettings, Deps } from '../../../src/agent/deps.ts';
+import type { WholeSettings, Deps } from '../../../src/agent/deps.ts';
 import { createEventRecorder } from '../../../src/agent/event-recorder.ts';
 import { createEffects, type Effects } from '../../../src/agent/execute.ts';
 import { notingWrites } from '../../../src/agent/own-writes.ts';
@@ -16,7 +16,7 @@ import { parseStatus } from '../../../src/canary/status.ts';
 import { configRefsOf } from '../../../src/canary/configs.ts';
 import { templateHash } from '../../../src/canary/template-hash.ts';
 import type { CanaryStatus, ConfigKey, Phase } from '../../../src/canary/types.ts';
-import { asRevision, type GitRepo, type Revision } from '../../../src/git/repo.ts';
+import { asRevision, type Revision } from '../../../src/git/repo.ts';
 import { sha256Hex } from '../../../src/lib/hash.ts';
 import type { Clock } from '../../../src/lib/clock.ts';
 import type { Http, HttpRequest, HttpResponse } from '../../../src/lib/http.ts';
@@ -66,7 +66,7 @@ export const allAtOnce: Course = { order: ['ConfigMap', 'Secret', 'Deployment'],
 export const intervalMs = 10_000;
 
 const namespace = 'demo';
-const settings: AgentSettings = {
+const settings: WholeSettings = {
   namespace: 'serin',
   defaultNamespace: 'default',
   path: '',
@@ -303,7 +303,7 @@ export class Stage {
     const cluster = faulty.canary ? misread(this.cluster, faulty.canary) : this.cluster;
     const clock = faulty.clock?.(this.clock) ?? this.clock;
     const http: Http = { request: (request, stop) => this.answer(request, stop) };
-    const deps: Deps = { clock, log: silentLogger, http, cluster, repo: {} as GitRepo, telemetry, settings };
+    const deps: Deps = { clock, log: silentLogger, http, cluster, sources: [], telemetry, settings };
     const keyed = aKey();
     const views = openViews({ cluster, clock, key: keyed }, signal);
     const recorder = createEventRecorder(
