@@ -47,6 +47,19 @@ export function* descend(descent: Descent): Generator<void, void> {
   while (way.goOn()) yield;
 }
 
+/** Puts those of siblings of which nothing is made before the others: so what they are made of need not be held, or made again, until those are done. */
+function leavesFirst({ firstChild, nextSibling }: DeltaForest, first: number): number {
+  if (first < 0 || (nextSibling[first] ?? -1) < 0) return first;
+  const leaves: number[] = [];
+  const others: number[] = [];
+  for (let child = first; child >= 0; child = nextSibling[child] ?? -1)
+    ((firstChild[child] ?? -1) < 0 ? leaves : others).push(child);
+  if (leaves.length === 0 || others.length === 0) return first;
+  const order = leaves.concat(others);
+  for (let at = 0; at < order.length; at += 1) nextSibling[order[at] ?? 0] = order[at + 1] ?? -1;
+  return order[0] ?? first;
+}
+
 /** From the root to what is being made, step by step: the node (-1: the root), its content where it is held, and its next child. */
 class Way {
   readonly #descent: Descent;
@@ -64,7 +77,7 @@ class Way {
   constructor(descent: Descent) {
     this.#descent = descent;
     this.#heldBytes = descent.heldBytes;
-    this.#next = [descent.first];
+    this.#next = [leavesFirst(descent.forest, descent.first)];
   }
 
   /** False: all is made. */
@@ -98,7 +111,7 @@ class Way {
     if (sibling < 0) this.#letGo(last);
     this.#nodes.push(node);
     this.#contents.push(undefined);
-    this.#next.push(child);
+    this.#next.push(leavesFirst(forest, child));
     this.#hold(last + 1, content);
     return content.length;
   }

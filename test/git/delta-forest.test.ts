@@ -66,8 +66,10 @@ describe('objects that are made of each other', () => {
     const size = 100_000;
     const filled = (node: number): Buffer => Buffer.alloc(size, node);
     /** Chain and second ones are both numbered from the root, 0. */
-    const comb = createForest(2 * length);
+    const comb = createForest(3 * length);
     for (let node = 1; node < length; node += 1) {
+      // With one below, or it would come first.
+      addChild(comb, length + node, 2 * length + node);
       addChild(comb, node, length + node);
       addChild(comb, node - 1, node);
     }
@@ -90,8 +92,19 @@ describe('objects that are made of each other', () => {
       let most = 0;
       const work = descend({ ...descent, visit: () => void (seen += 1) });
       for (asked = 0; work.next().done !== true; asked = 0) most = Math.max(most, asked);
-      expect(seen).toBe(2 * (length - 1));
+      expect(seen).toBe(3 * (length - 1));
       expect(most).toBe(1);
+    });
+
+    it('need not be made again where nothing is made of them: they come first', () => {
+      const forest = createForest(2 * length);
+      for (let node = 1; node < length; node += 1) {
+        addChild(forest, node, length + node);
+        addChild(forest, node - 1, node);
+      }
+      asked = 0;
+      atOnce(descend({ ...descent, forest, heldBytes: 0, visit: () => undefined, mostRemadeBytes: 2 * size }));
+      expect(asked).toBe(2 * (length - 1));
     });
 
     it('are refused where nearly all is made again, as nobody but an attacker packs them', () => {
