@@ -41,7 +41,7 @@ export interface StartsOptions {
 /** So many changed Deployments may always wait for the controllers. */
 const least = 16;
 /** And as many as they have taken up in this time: so long a new one waits. */
-const spanMs = 5_000;
+const spanMs = 3_000;
 const spanParts = 10;
 /** One that nobody takes up for so long is its own matter: nobody waits for it any more. */
 const believedMs = 60_000;

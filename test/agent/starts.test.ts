@@ -99,12 +99,12 @@ describe('when a release may begin', () => {
     expect([16, 17, 18].filter(begin)).toEqual([16, 17, 18]);
   });
 
-  it('waits also for what Git changes, and for no more than the controllers take up in five seconds', () => {
+  it('waits also for what Git changes, and for no more than the controllers take up in three seconds', () => {
     const { begin, change, takeUp, clock, woken, key } = world();
     for (const index of range(1_000)) change(1_000 + index);
     expect(begin(1)).toBe(false);
-    // Fifty a second: two hundred and fifty wait five seconds.
-    for (const _ of range(15)) {
+    // Fifty a second: a hundred and fifty wait three seconds.
+    for (const _ of range(17)) {
       takeUp(50);
       clock.advance(1_000);
     }
