@@ -70,7 +70,7 @@ class Program extends EventEmitter {
     if (told.kind === 'error') this.emit('error', Object.assign(new Error(told.message), { code: told.code }));
     else if (told.kind === 'begun') {
       this.pid = told.pid;
-      if (this.#killedWith) process.kill(told.pid, this.#killedWith);
+      if (this.#killedWith) this.kill(this.#killedWith);
     } else if (!this.#isEnded) {
       this.#isEnded = true;
       this.exitCode = told.code;
