@@ -1,9 +1,11 @@
-import { canonicalJson, sha256Hex } from '../lib/hash.ts';
+import { createHash } from 'node:crypto';
+import { canonicalJson } from '../lib/hash.ts';
 import { perObject } from '../lib/memo.ts';
+import { setOwn } from '../lib/own.ts';
 import { atOnce } from '../lib/turns.ts';
 import type { KubeObject, Manifest } from '../manifest/types.ts';
 import { configRefsOf, imagesOf, isTrackedConfig } from './configs.ts';
-import { at, textOf, textsOf } from './json.ts';
+import { at, jsonOf, textOf, textsOf } from './json.ts';
 import { targetKindOf, targets } from './targets/registry.ts';
 import type { TargetKind } from './types.ts';
 
@@ -55,7 +57,7 @@ export function* findApps(
     const { targetKind, name } = targetOf(canary.object);
     const target = index.get(targetKind, namespace, name);
     if (!target) {
-      found.push({ id, canary, targetKind, configs: [], images: {}, content: contentOf(undefined, []) });
+      found.push({ id, canary, targetKind, configs: [], images: {}, content: atOnce(contentOf(undefined, [])) });
       continue;
     }
     const kind = targets[targetKind];
@@ -69,7 +71,7 @@ export function* findApps(
       found.push(last);
       continue;
     }
-    const content = contentOf(kind.judged(target.object), configs);
+    const content = yield* contentOf(kind.judged(target.object), configs);
     found.push({ id, canary, targetKind, target, configs, images: imagesOf(target.object), content });
     yield;
   }
@@ -117,12 +119,22 @@ export function tryPart(object: KubeObject): void {
   const kind = targetKindOf(object.kind, object.apiVersion);
   configRefsOf(object);
   imagesOf(object);
-  contentOf(targets[kind].judged(object), [{ object, origin: { renderer: 'plain', path: '', document: 0, line: 1 } }]);
+  atOnce(
+    contentOf(targets[kind].judged(object), [
+      { object, origin: { renderer: 'plain', path: '', document: 0, line: 1 } },
+    ]),
+  );
 }
 
-function contentOf(judged: unknown, configs: readonly Manifest[]): string {
-  const data = configs.map(({ object }) => [object.kind, object.metadata.name, dataOf(object), object['binaryData']]);
-  return sha256Hex(canonicalJson([withoutNulls(judged), data])).slice(0, 16);
+/** Yields after each config: one alone may be as large as a cluster stores. */
+function* contentOf(judged: unknown, configs: readonly Manifest[]): Generator<void, string> {
+  const hash = createHash('sha256').update(`[${canonicalJson(withoutNulls(judged))},[`);
+  for (const [at, { object }] of configs.entries()) {
+    const data = [object.kind, object.metadata.name, dataOf(object), object['binaryData']];
+    hash.update(`${at === 0 ? '' : ','}${canonicalJson(data)}`);
+    yield;
+  }
+  return hash.update(']]').digest('hex').slice(0, 16);
 }
 
 /** Maps in which a null is a value: the empty text, or zero. */
@@ -140,7 +152,14 @@ function withoutNulls(value: unknown): unknown {
 
 /** `stringData` is only another way to write `data`. */
 function dataOf(object: KubeObject): unknown {
-  const plain = textsOf(object['stringData']);
-  const encoded = Object.entries(plain).map(([name, text]) => [name, Buffer.from(text, 'utf8').toString('base64')]);
-  return { ...textsOf(object['data']), ...Object.fromEntries(encoded) };
+  const written = jsonOf(object['data']);
+  if (object['stringData'] === undefined && Object.values(written).every((text) => typeof text === 'string'))
+    return written;
+  const data = textsOf(written);
+  const plain = jsonOf(object['stringData']);
+  for (const name of Object.keys(plain)) {
+    const text = plain[name];
+    if (typeof text === 'string') setOwn(data, name, Buffer.from(text, 'utf8').toString('base64'));
+  }
+  return data;
 }

@@ -75,15 +75,23 @@ export function configChecksum(object: KubeObject): string {
 /** JSON of a string map as Go's encoder writes it: sorted by bytes, HTML characters escaped, `null` for no map. */
 function goJson(value: unknown): string {
   if (value === undefined || value === null) return 'null';
-  const entries = Object.entries(textsOf(value)).sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
-  return `{${entries.map(([key, text]) => `${goString(key)}:${goString(text)}`).join(',')}}`;
+  const texts = textsOf(value);
+  const names = Object.keys(texts).sort();
+  // Only of letters beyond ASCII the order of bytes is another one.
+  if (names.some((name) => beyondAscii.test(name)))
+    names.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  let text = '';
+  for (const name of names) text += `${text === '' ? '' : ','}${goString(name)}:${goString(texts[name] ?? '')}`;
+  return `{${text}}`;
 }
 
+// oxlint-disable-next-line no-control-regex
+const beyondAscii = /[^\0-\x7f]/;
+
 function goString(text: string): string {
-  return JSON.stringify(text).replace(
-    /[<>&\u2028\u2029]/g,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  const json = JSON.stringify(text);
+  if (!/[<>&\u2028\u2029]/.test(json)) return json;
+  return json.replace(/[<>&\u2028\u2029]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 /** What the core sees of a ConfigMap or Secret. `checksum`: what it is known by, which of a Secret is no plain one outside of tests. */

@@ -1,3 +1,5 @@
+import { setOwn } from '../lib/own.ts';
+
 export type Json = Readonly<Record<string, unknown>>;
 
 /** Members of an object; of anything else none. */
@@ -20,8 +22,13 @@ export function numberOf(value: unknown): number | undefined {
 
 /** A map of strings, as labels are; other members are left out. */
 export function textsOf(value: unknown): Record<string, string> {
-  const entries = Object.entries(jsonOf(value));
-  return Object.fromEntries(entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
+  const members = jsonOf(value);
+  const texts: Record<string, string> = {};
+  for (const name of Object.keys(members)) {
+    const member = members[name];
+    if (typeof member === 'string') setOwn(texts, name, member);
+  }
+  return texts;
 }
 
 /** Follows members of objects: `at(deployment, 'spec', 'template')`. */

@@ -4,6 +4,7 @@ import type { Clock } from '../lib/clock.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { namespacedName } from '../lib/key.ts';
 import type { Logger } from '../lib/log.ts';
+import { createTurns } from '../lib/turns.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import type { Change, KindRef, ReflectOptions, Reflection, Resource } from './cluster.ts';
 import type { Connection } from './connection.ts';
@@ -52,6 +53,8 @@ const statusOf = (error: unknown): unknown =>
 const isExpired = (error: unknown): boolean => error instanceof AgentError && error.details['status'] === 410;
 
 const pageSize = 500;
+/** Reading one takes a turn of its own: an object may be as large as a cluster stores. */
+const longLine = 64 * 1024;
 /** Real servers send a bookmark about once a minute; two missed ones mean that the stream is dead. */
 const silenceMs = 150_000;
 /** It is noticed this exactly. */
@@ -128,6 +131,7 @@ export function startReflector(
     tell({ kind: 'deleted', object: last ?? previous });
   };
 
+  const turns = createTurns();
   const selectors = new URLSearchParams();
   if (options.labelSelector) selectors.set('labelSelector', options.labelSelector);
   if (options.fieldSelector) selectors.set('fieldSelector', options.fieldSelector);
@@ -144,6 +148,8 @@ export function startReflector(
       for (const item of page.items) {
         seen.add(keyOf(item));
         put(item);
+        await turns.breathe();
+        signal.throwIfAborted();
       }
       next = page.next;
       version = page.resourceVersion;
@@ -209,19 +215,25 @@ export function startReflector(
       trouble = undefined;
       lastContactMs = clock.now();
       const decoder = new TextDecoder();
+      /** Of a line that has not come to its end. */
       let rest = '';
       for await (const chunk of response.body) {
         silentParts = 0;
         lastContactMs = clock.now();
-        rest += decoder.decode(chunk as Uint8Array, { stream: true });
-        let end = rest.indexOf('\n');
+        const read = decoder.decode(chunk as Uint8Array, { stream: true });
         let from = 0;
-        for (; end >= 0; end = rest.indexOf('\n', from)) {
-          const text = rest.slice(from, end);
+        for (let end = read.indexOf('\n'); end >= 0; end = read.indexOf('\n', from)) {
+          const text = rest + read.slice(from, end);
+          rest = '';
           from = end + 1;
-          if (text.trim() !== '') handle(deps.parse(text) as WatchLine);
+          if (text.trim() === '') continue;
+          const line = deps.parse(text) as WatchLine;
+          if (text.length > longLine) await turns.breathe();
+          signal.throwIfAborted();
+          handle(line);
+          await turns.breathe();
         }
-        rest = rest.slice(from);
+        rest += read.slice(from);
       }
     } finally {
       cancelSilence();

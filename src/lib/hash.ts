@@ -26,9 +26,7 @@ export function shortHash(text: string): string {
 /** 32 bit FNV-1a of the UTF-8 text: for spreading, not for telling apart. */
 export function fnv1a(text: string): number {
   let bits = 0x811c9dc5;
-  for (const byte of Buffer.from(text, 'utf8')) {
-    bits ^= byte;
-    bits = Math.imul(bits, 0x01000193) >>> 0;
-  }
+  const bytes = Buffer.from(text, 'utf8');
+  for (let at = 0; at < bytes.length; at += 1) bits = Math.imul(bits ^ (bytes[at] ?? 0), 0x01000193) >>> 0;
   return bits;
 }

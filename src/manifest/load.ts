@@ -286,7 +286,7 @@ function* loadingArea(
   const faults: Problem[] = [];
   for (const [at, [path, file]] of used.entries()) {
     if (at % filesATurn === 0) yield;
-    const ofFile = placedOf(file, settings);
+    const ofFile = yield* placedOf(file, settings);
     placed.push(...ofFile.manifests);
     faults.push(...ofFile.faults);
     if (ofFile.faults.length > 0) broken.push(path);
@@ -376,7 +376,8 @@ function withoutText(path: string, { line, reason, hint, isMeant, guess }: NoTex
   return { ...nothing, problems: [problem], unreadableText: guess, stray: { line, what: reason } };
 }
 
-function placedOf(file: Rendering, { defaultNamespace, tryOut }: LoadSettings): Placed {
+/** Yields after each object: one alone may be as large as a cluster stores. */
+function* placedOf(file: Rendering, { defaultNamespace, tryOut }: LoadSettings): Generator<void, Placed> {
   const known = file.placed?.defaultNamespace === defaultNamespace ? file.placed : undefined;
   if (known && (known.isTriedOut || !tryOut)) return known;
   const manifests: Manifest[] = [];
@@ -388,6 +389,7 @@ function placedOf(file: Rendering, { defaultNamespace, tryOut }: LoadSettings): 
       manifests.push(manifest);
     });
     if (fault) faults.push(fault);
+    yield;
   }
   file.placed = { defaultNamespace, isTriedOut: tryOut !== undefined, manifests, faults };
   return file.placed;

@@ -77,7 +77,7 @@ export function planSync(input: PlanInput): SyncPlan {
   return atOnce(planning(input));
 }
 
-/** As `planSync`; yields after each object that is to be applied, so that it can be done in turns. */
+/** As `planSync`; yields after each object, so that it can be done in turns. */
 export function* planning(input: PlanInput): Generator<void, SyncPlan> {
   const { desired, applied, canaryTargets, takenOver, drifted, everything, fought, live, inventory, ran } = input;
   const render = input.render ?? createRender();
@@ -92,29 +92,28 @@ export function* planning(input: PlanInput): Generator<void, SyncPlan> {
   const warnings: Problem[] = [];
   const refused = new Map<string, Problem>();
   let unchanged = 0;
-  /** Whether it is to be applied. */
-  const planOne = (manifest: Manifest): boolean => {
+  const planOne = (manifest: Manifest): void => {
     const ref = refOf(manifest.object);
     const key = identityOf(manifest.object);
     const seen = live?.(ref);
     if (isIgnored(manifest.object) || (seen && isIgnored(seen))) {
       ignored.push(ref);
-      return false;
+      return;
     }
     const hints = hintsOf(manifest.object);
     warnings.push(...hintProblems(manifest));
-    if (hints.skip !== undefined) return false;
+    if (hints.skip !== undefined) return;
     const isTaken = takenOver.has(refKeyOf(manifest.object));
     const owner = seen && controllerOf(seen);
     if (owner?.kind === 'Canary' && !isTaken) {
       const message = `${nameOf(ref)} is made by the Canary ${owner.name}: what Git says of it is not applied`;
       warnings.push(warningAt(manifest, message, 'remove it from Git'));
-      return false;
+      return;
     }
     const [wrong] = manifest.object.kind === 'Secret' ? checkConfig(manifest.object) : [];
     if (wrong) {
       refused.set(key, refusal(manifest, wrong));
-      return false;
+      return;
     }
     const isScaled = scaled.has(key);
     const ofCanary = canaryTargets.has(refKeyOf(manifest.object)) ? sharedByCanary(manifest.object) : 'nothing';
@@ -132,13 +131,13 @@ export function* planning(input: PlanInput): Generator<void, SyncPlan> {
           'find out who writes it (kubectl get --show-managed-fields), and let one of the two go',
         ),
       );
-      return false;
+      return;
     }
     const isUntouched = !everything && applied.get(key) === hash && !drifted.has(key);
     const hasRun = !seen && canRun(object) && [ran?.get(key), inventory.entries.get(key)?.ran].includes(hash);
     if (isUntouched || hasRun || (seen && hints.onlyIfAbsent)) {
       unchanged += 1;
-      return false;
+      return;
     }
     const replicas = (manifest.object['spec'] as { replicas?: unknown } | undefined)?.replicas;
     const initialReplicas = shared === 'replicas' && typeof replicas === 'number' ? replicas : undefined;
@@ -146,15 +145,11 @@ export function* planning(input: PlanInput): Generator<void, SyncPlan> {
     const endsKeptSize = size === 'over' && shared === 'nothing';
     wave.push({ object, manifest, hash, shared, isCanarys: isCanarys(object), initialReplicas, endsKeptSize });
     byWave.set(waveOf(object), wave);
-    return true;
   };
   for (const manifest of desired) {
-    let isPlanned = false;
-    const fault = faultOf(manifest, () => {
-      isPlanned = planOne(manifest);
-    });
+    const fault = faultOf(manifest, () => planOne(manifest));
     if (fault) refused.set(identityOf(manifest.object), fault);
-    if (isPlanned) yield;
+    yield;
   }
   const waves = [...byWave].sort(([a], [b]) => a - b).map(([, actions]) => actions);
   return { waves, unchanged, ignored, warnings, refused, ...planPrune(input) };

@@ -1,4 +1,4 @@
-import { own } from '../lib/own.ts';
+import { own, setOwn } from '../lib/own.ts';
 import { type Fields, isFields } from '../manifest/checks/finding.ts';
 import type { KubeObject } from '../manifest/types.ts';
 
@@ -17,11 +17,11 @@ export function sentForm(object: KubeObject): KubeObject {
 function withStoredData(secret: KubeObject): KubeObject {
   const { stringData, ...rest } = secret;
   if (stringData === undefined) return secret;
-  const plain = Object.entries(isFields(stringData) ? stringData : {});
-  // Other values are refused before.
-  const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
-  const encoded = plain.map(([key, value]) => [key, Buffer.from(textOf(value), 'utf8').toString('base64')]);
-  const data = { ...(isFields(rest['data']) ? rest['data'] : {}), ...(Object.fromEntries(encoded) as object) };
+  const data: Record<string, unknown> = { ...(isFields(rest['data']) ? rest['data'] : {}) };
+  for (const [key, value] of Object.entries(isFields(stringData) ? stringData : {})) {
+    // Other values are refused before.
+    setOwn(data, key, typeof value === 'string' ? Buffer.from(value, 'utf8').toString('base64') : '');
+  }
   return (Object.keys(data).length === 0 ? rest : { ...rest, data }) as KubeObject;
 }
 

@@ -24,3 +24,17 @@ it.each([
 ])('%s that is null is content: it is empty text or zero', (_, lines, pod) => {
   expect(contentWith(lines, pod)).not.toBe(contentWith(''));
 });
+
+it('the content of an app is the same as ever, whatever its configs are called: ledgers in Git name it', () => {
+  const manifest = (text: string) => parseManifests('a.json', text).manifests;
+  const pod =
+    '{"containers":[{"name":"a","image":"i","envFrom":[{"secretRef":{"name":"s"}},{"configMapRef":{"name":"c"}}]}]}';
+  const all = [
+    '{"apiVersion":"v1","kind":"Secret","metadata":{"name":"s"},"data":{"__proto__":"eA==","10":"MQ==","2":"Mg==","a":"YQ=="},"stringData":{"a":"b","é":"ü"}}',
+    '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c"},"data":{"b":"1","a":"2"},"binaryData":{"z":"AA=="}}',
+    `{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"d"},"spec":{"template":{"spec":${pod}}}}`,
+    '{"apiVersion":"flagger.app/v1beta1","kind":"Canary","metadata":{"name":"d"},"spec":{"targetRef":{"apiVersion":"apps/v1","kind":"Deployment","name":"d"}}}',
+  ].flatMap(manifest);
+  expect(appsOf(all, 'test')[0]?.configs).toHaveLength(2);
+  expect(appsOf(all, 'test')[0]?.content).toBe('8b2488e7217996ad');
+});
