@@ -12,6 +12,7 @@ import { heldFiles, isBareKustomization, type Kustomization, readKustomization }
 import type { Stray } from './stray.ts';
 import type { Tenancy } from './tenancy.ts';
 import { type NoText, textIn, tooLarge } from './text.ts';
+import { joinedWords, unreadWords } from './unread-words.ts';
 import { groupOf, type KubeObject, type Manifest, type ObjectRef, type Problem, refOf, unitOf } from './types.ts';
 
 /** What was parsed, by path, with its blob: the same blob at the same place is never parsed twice. Opaque to others. */
@@ -187,7 +188,7 @@ export function* loadingTree(
     manifests,
     problems: [...all.flatMap((area) => area.problems), ...untaken.problems, ...problems],
     unreadablePaths,
-    unreadableText: all.map(({ unreadableText }) => unreadableText).join('\n'),
+    unreadableText: joinedWords(all.map(({ unreadableText }) => unreadableText)),
     strays,
     areas,
     cache: next,
@@ -297,7 +298,7 @@ function* loadingArea(
     manifests,
     problems: [...ignored.problems, ...found, ...faults, ...held.problems, ...problems],
     unreadablePaths: [...broken, ...held.paths],
-    unreadableText: unreadable.join('\n'),
+    unreadableText: joinedWords(unreadable),
     strays,
     elsewhere,
   };
@@ -360,7 +361,10 @@ export function leftOutFile(path: string, { oid, mode }: FileOfTree, limits = de
 
 /** A file that cannot be read for a reason that lies not in its text. What was applied of it stays. */
 export function unreadFile(path: string, content: string | Uint8Array, file: FileOfTree, reason: string): Rendering {
-  const guess = typeof content === 'string' ? content : new TextDecoder('latin1').decode(content);
+  const guess =
+    typeof content === 'string'
+      ? content
+      : Buffer.from(content.buffer, content.byteOffset, content.length).toString('latin1');
   const parsed = withoutText(path, {
     line: 1,
     reason,
@@ -373,7 +377,7 @@ export function unreadFile(path: string, content: string | Uint8Array, file: Fil
 
 function withoutText(path: string, { line, reason, hint, isMeant, guess }: NoText): ParsedFile {
   const problem: Problem = { severity: isMeant ? 'error' : 'warning', path, line, message: `the file ${reason}`, hint };
-  return { ...nothing, problems: [problem], unreadableText: guess, stray: { line, what: reason } };
+  return { ...nothing, problems: [problem], unreadableText: unreadWords(guess), stray: { line, what: reason } };
 }
 
 /** Yields after each object: one alone may be as large as a cluster stores. */

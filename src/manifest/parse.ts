@@ -7,11 +7,12 @@ import { readYaml, valueOf } from './read-yaml.ts';
 import { mayHoldPlaceholders } from './placeholders.ts';
 import { isEmptyDocument, type KnownText, knownText, type Stray } from './stray.ts';
 import type { Manifest, Problem } from './types.ts';
+import { unreadWords } from './unread-words.ts';
 
 export interface ParsedFile {
   readonly manifests: readonly Manifest[];
   readonly problems: readonly Problem[];
-  /** Text of the documents with errors: objects named in it must not be taken for deleted. Empty where all could be read. */
+  /** Text of the documents with errors, as `unreadWords` keeps it: objects named in it must not be taken for deleted. Empty where all could be read. */
   readonly unreadableText: string;
   /** The first of the documents that are neither objects nor empty, if there is one. */
   readonly stray: Stray | undefined;
@@ -58,7 +59,7 @@ export function* parsing(path: string, text: string, limits = defaultLimits): Ge
   const json = path.toLowerCase().endsWith('.json') ? readJson(content) : undefined;
   if (json !== undefined) {
     take(json, 0, () => 1, partOf(content, 0));
-    return { manifests, problems, unreadableText, stray };
+    return { manifests, problems, unreadableText: unreadWords(unreadableText), stray };
   }
   let document = 0;
   for (const { text: written, linesBefore } of splitDocuments(content)) {
@@ -75,7 +76,7 @@ export function* parsing(path: string, text: string, limits = defaultLimits): Ge
     }
     yield;
   }
-  return { manifests, problems, unreadableText, stray };
+  return { manifests, problems, unreadableText: unreadWords(unreadableText), stray };
 }
 
 /** A part of a file that is read in one piece. It may hold many documents, so what is found out of its text is found out once. */

@@ -1,9 +1,11 @@
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { keyOf } from '../lib/key.ts';
+import { perObject } from '../lib/memo.ts';
 import { atOnce, type Steps } from '../lib/turns.ts';
 import { isList, isObject } from '../manifest/edit-value.ts';
 import { identityOf } from '../manifest/identity.ts';
 import type { KubeObject } from '../manifest/types.ts';
+import { namesIn } from '../manifest/unread-words.ts';
 import { indexed, type ObjectIndex } from '../render/object-index.ts';
 import type { ObjectFacts } from '../render/renderer.ts';
 import type { TreeFiles } from '../render/tree-files.ts';
@@ -112,14 +114,15 @@ const conflict = (reason: string, paths: readonly string[] = []): Conflict => ({
 
 type Trees = Readonly<Record<'base' | 'judged' | 'tip', RenderedTree>>;
 
+const namedUnread = perObject(({ unreadableText }: RenderedTree) => namesIn(unreadableText));
+
 function* factsOf(keys: ReadonlySet<string>, trees: Trees): Steps<ReadonlyMap<string, ObjectFacts>> {
   const [base, judged, tip] = [yield* indexed(trees.base), yield* indexed(trees.judged), yield* indexed(trees.tip)];
   const facts = new Map<string, ObjectFacts>();
   for (const key of keys) {
     const [old, tried, now] = [base, judged, tip].map(({ byIdentity }) => byIdentity.get(key)?.object);
     const name = (old ?? tried ?? now)?.metadata.name;
-    const mayStandIn = ({ unreadableText }: RenderedTree): boolean =>
-      name !== undefined && unreadableText.includes(name);
+    const mayStandIn = (tree: RenderedTree): boolean => name !== undefined && namedUnread(tree)(name);
     const isAdded = !old && tried !== undefined && now !== undefined;
     facts.set(key, {
       former: isAdded ? inAnotherGroup(now, base) : undefined,

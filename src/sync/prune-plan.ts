@@ -4,6 +4,7 @@ import { type AreaOfTree, type Elsewhere, placeKey } from '../manifest/load.ts';
 import { waveOf } from '../manifest/order.ts';
 import type { Stray } from '../manifest/stray.ts';
 import { groupOf, type Manifest, type ObjectRef, type Problem, refOf } from '../manifest/types.ts';
+import { namesIn } from '../manifest/unread-words.ts';
 import type { Inventory, InventoryEntry } from './inventory.ts';
 
 export interface PruneInput {
@@ -151,6 +152,7 @@ function goneFrom(
   { desired, unreadablePaths, strays }: PruneInput,
 ): Gone {
   const wanted = identitiesOf(desired);
+  const isNamed = namesIn(unreadableText);
   const gone: InventoryEntry[] = [];
   const staying = new Map<string, Staying>();
   const stay = (at: Elsewhere, ref: ObjectRef): void => {
@@ -167,7 +169,7 @@ function goneFrom(
     const now = elsewhere.get(key) ?? elsewhere.get(placeKey(ref));
     if (now) stay(now, ref);
     else if (stray) stay({ path, ...stray }, ref);
-    else if (!unreadablePaths.has(path) && !isNamedIn(unreadableText, ref.name)) gone.push(entry);
+    else if (!unreadablePaths.has(path) && !isNamed(ref.name)) gone.push(entry);
   }
   return { gone, kept: [...staying.values()].map(keptAt) };
 }
@@ -190,14 +192,6 @@ function keptAt({ at: { path, line, what, isDeliberate }, refs, paths }: Staying
     message: `the file ${what}${others}: ${shownNames(refs)} came from Git and ${stay} in the cluster`,
     hint: `to delete ${them}, take away what stands at this path, or leave nothing but comments in the file`,
   };
-}
-
-function isNamedIn(text: string, name: string): boolean {
-  for (let at = text.indexOf(name); at >= 0; at = text.indexOf(name, at + 1)) {
-    const around = `${text[at - 1] ?? ' '}${text[at + name.length] ?? ' '}`;
-    if (!/[-.\w]/.test(around)) return true;
-  }
-  return false;
 }
 
 const systemNamespaces = new Set(['default', 'kube-system', 'kube-public', 'kube-node-lease']);
