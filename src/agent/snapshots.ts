@@ -2,14 +2,18 @@ import { isDeepStrictEqual } from 'node:util';
 import { type App, findApps, tryPart } from '../canary/app.ts';
 import { type GitRepo, isUnlistedFolder, type Revision, type TreeFile } from '../git/repo.ts';
 import { createTurns } from '../lib/turns.ts';
+import { defaultLimits } from '../manifest/limits.ts';
 import {
+  areaOf,
   isManifestFile,
   type LoadCache,
   type LoadedTree,
   missingTexts,
   type LoadSettings,
   leftOutFile,
+  type Rendering,
 } from '../manifest/load.ts';
+import { createTreeBudget, crowdedOut, weightOf } from '../manifest/tree-budget.ts';
 import { ParsedFiles, pathsByBlob } from '../manifest/parsed-files.ts';
 import type { Problem } from '../manifest/types.ts';
 import { ledgerFolder } from '../release/ledger.ts';
@@ -53,6 +57,9 @@ export function createSnapshots(
   const settings = { ...agentSettings, tryOut: tryPart };
   let cache: LoadCache = new Map();
   const turns = createTurns();
+  const weights = new WeakMap<Rendering, number>();
+  /** Files for which there was no room. */
+  const crowded = new Map<string, { readonly oid: string; readonly weight: number }>();
   const trees = createTreeRenderer(settings, { parsed, kustomize });
   const ledgersAt = `${ledgerFolder(settings)}/`;
   const isLedger: Wanted = (path, file) =>
@@ -62,16 +69,38 @@ export function createSnapshots(
   const load = async (found: ReadonlyMap<string, TreeFile>, at: Revision): Promise<LoadedTree> => {
     const [unlisted, files] = apart(found);
     const known = new Map(cache);
-    const missing = pathsByBlob(missingTexts(files, cache), files);
+    const { treeBytes } = settings.limits ?? defaultLimits;
+    const budget = createTreeBudget(treeBytes, (path) => areaOf(path, settings));
+    const make = (paths: readonly string[]): void => {
+      for (const path of paths) {
+        const [file, read] = [files.get(path), known.get(path)];
+        if (!file || !read) continue;
+        crowded.set(path, { oid: file.oid, weight: weights.get(read) ?? 0 });
+        known.set(path, crowdedOut(path, file, read, treeBytes));
+      }
+    };
+    for (const [path, read] of cache)
+      if (files.get(path)?.oid === read.oid) make(budget.add(path, weights.get(read) ?? 0));
+    let { left } = budget;
+    for (const [path, { oid, weight }] of crowded) {
+      if (files.get(path)?.oid === oid && weight > left) continue;
+      // There is room for it by now, or it is another one.
+      crowded.delete(path);
+      if (files.get(path)?.oid !== oid) continue;
+      left -= weight;
+      known.delete(path);
+    }
+    const missing = pathsByBlob(missingTexts(files, known), files);
     await repo.blobs(missing.keys(), async (oid, content) => {
       for (const path of missing.get(oid) ?? []) {
         const file = files.get(path) ?? { oid };
-        known.set(
-          path,
-          content
-            ? await turns.run(readingPlain(parsed, path, content, file, settings.limits))
-            : leftOutFile(path, file, settings.limits),
-        );
+        const read = content
+          ? await turns.run(readingPlain(parsed, path, content, file, settings.limits))
+          : leftOutFile(path, file, settings.limits);
+        const weight = weightOf(content?.length ?? 0, read);
+        weights.set(read, weight);
+        known.set(path, read);
+        make(budget.add(path, weight));
       }
     });
     const loaded = await turns.run(trees.renderKnown(withOthers(files, othersAt(repo, at)), known));

@@ -25,7 +25,11 @@ export function agentSettings(raw: Settings, { tenants, podNamespace: pod }: Sur
     path,
     ...(raw['sync-own-namespace'] ? {} : { own }),
     ...(tenants === undefined ? {} : { tenancy: createTenancy(readTenants(tenants, path)) }),
-    limits: { fileBytes: bytesOf(raw['max-file-size']), objectLength: bytesOf(raw['max-object-size']) },
+    limits: {
+      fileBytes: bytesOf(raw['max-file-size']),
+      objectLength: bytesOf(raw['max-object-size']),
+      treeBytes: bytesOf(raw['max-tree-size']),
+    },
     ledgerDir: folderOf('ledger-dir', raw['ledger-dir']) || '.releases',
     write: raw['write'],
     tagPrefix: raw['tag-prefix'],

@@ -8,10 +8,12 @@ import { AgentError } from '../lib/errors.ts';
 import { sha256Hex } from '../lib/hash.ts';
 import { atOnce } from '../lib/turns.ts';
 import type { KnownFields } from '../manifest/checks/fields.ts';
-import { loadTree } from '../manifest/load.ts';
+import { defaultLimits } from '../manifest/limits.ts';
+import { areaOf, type LoadCache, type LoadSettings, loadTree } from '../manifest/load.ts';
 import { createLineFinder } from '../manifest/locate.ts';
 import { type Bounds, leavingOutRefused, type Within } from '../manifest/refused.ts';
 import type { Manifest, Problem } from '../manifest/types.ts';
+import { createTreeBudget, crowdedOut, weightOf } from '../manifest/tree-budget.ts';
 import { validateManifests } from '../manifest/validate.ts';
 import { agentSettings } from './agent-settings.ts';
 import { type CommandContext, exitCodes, readSettingsFile } from './command-line.ts';
@@ -63,7 +65,7 @@ export async function validate(
   const within = bounded(scoped, bounds);
   const [manifests, refusals] =
     options.config === undefined ? [scoped, within.problems.map(asAssumed)] : [within.manifests, within.problems];
-  const problems = [...loaded.problems, ...refusals];
+  const problems = [...loaded.problems, ...crowdedIn(loaded.cache, contents, settings), ...refusals];
   const canaries = (): readonly Problem[] =>
     checkManifests(manifests, appsOf(manifests, settings.defaultNamespace), settings, textOf);
   const lineOf = createLineFinder(textOf);
@@ -80,6 +82,17 @@ export async function validate(
     output.line(errors > 0 ? output.colour.red(summary) : output.colour.green(summary));
   }
   return errors > 0 ? exitCodes.found : exitCodes.done;
+}
+
+/** Files for which the agent would have no room, as far as these are all that it has. */
+function crowdedIn(read: LoadCache, contents: ReadonlyMap<string, Buffer>, settings: LoadSettings): readonly Problem[] {
+  const { treeBytes } = settings.limits ?? defaultLimits;
+  const budget = createTreeBudget(treeBytes, (path) => areaOf(path, settings));
+  const gone = [...read].flatMap(([path, file]) => budget.add(path, weightOf(contents.get(path)?.length ?? 0, file)));
+  return gone.flatMap((path) => {
+    const file = read.get(path);
+    return file ? crowdedOut(path, file, file, treeBytes).parsed.problems : [];
+  });
 }
 
 /** As the agent would read them from the same file. */

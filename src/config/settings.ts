@@ -160,6 +160,13 @@ export const settings = [
   ),
   setting(
     'Sync',
+    'max-tree-size',
+    'mebibytes',
+    '192',
+    'largest sum of all manifests in MiB, with a KiB for each object; where there is more, the largest files of the tenant with the most are left out',
+  ),
+  setting(
+    'Sync',
     'max-object-size',
     'mebibytes',
     '1.5',

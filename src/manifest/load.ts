@@ -29,6 +29,8 @@ export interface Rendering {
   placed: Placed | undefined;
   /** Absent: of the one file alone. */
   readonly madeFrom?: ReadonlySet<string>;
+  /** It was not read to its end, and nobody else can: nothing is to be found out by trying again. Absent: it was. */
+  readonly isGivenUp?: boolean;
 }
 
 interface Placed {
@@ -356,7 +358,7 @@ export interface FileReader {
 /** A file that a Git server leaves out, or that cannot even be held. What was applied of it stays. */
 export function leftOutFile(path: string, { oid, mode }: FileOfTree, limits = defaultLimits): Rendering {
   const parsed = withoutText(path, tooLarge(limits));
-  return { oid, mode, parsed, ignores: undefined, kustomization: undefined, placed: undefined };
+  return { oid, mode, parsed, ignores: undefined, kustomization: undefined, placed: undefined, isGivenUp: true };
 }
 
 /** A file that cannot be read for a reason that lies not in its text. What was applied of it stays. */
@@ -372,7 +374,8 @@ export function unreadFile(path: string, content: string | Uint8Array, file: Fil
     isMeant: true,
     guess,
   });
-  return { oid: file.oid, mode: file.mode, parsed, ignores: undefined, kustomization: undefined, placed: undefined };
+  const { oid, mode } = file;
+  return { oid, mode, parsed, ignores: undefined, kustomization: undefined, placed: undefined, isGivenUp: true };
 }
 
 function withoutText(path: string, { line, reason, hint, isMeant, guess }: NoText): ParsedFile {

@@ -23,8 +23,9 @@ export class ParsedFiles {
   #inFollowed(path: string, file: FileOfTree): Rendering | undefined {
     const known = this.followed.get(path);
     // Of one with errors another reader may make more.
-    const isClean = known && known.parsed.unreadableText === '' && known.parsed.problems.length === 0;
-    return isClean && isSame(known, file) ? known : undefined;
+    const isClean =
+      known?.isGivenUp === true || (known?.parsed.unreadableText === '' && known.parsed.problems.length === 0);
+    return known && isClean && isSame(known, file) ? known : undefined;
   }
 
   keep(path: string, file: Rendering): void {

@@ -2,8 +2,10 @@ import { type App, findApps } from '../canary/app.ts';
 import type { GitRepo, Revision } from '../git/repo.ts';
 import { perObject } from '../lib/memo.ts';
 import { atOnce, createTurns, type Steps } from '../lib/turns.ts';
-import { isManifestFile, type LoadSettings, leftOutFile } from '../manifest/load.ts';
+import { defaultLimits } from '../manifest/limits.ts';
+import { areaOf, isManifestFile, type LoadSettings, leftOutFile } from '../manifest/load.ts';
 import { ParsedFiles, pathsByBlob } from '../manifest/parsed-files.ts';
+import { createTreeBudget, crowdedOut, weightOf } from '../manifest/tree-budget.ts';
 import { exactText, shownText } from '../render/file-bytes.ts';
 import { readingPlain } from '../render/plain.ts';
 import type { Edit, EditGoal } from '../render/renderer.ts';
@@ -68,6 +70,9 @@ export function createTreeReader(repo: TreeSource, settings: LoadSettings, parse
       if (!file.parsed) unknown.push(path);
     }
     const missing = pathsByBlob(unknown, files);
+    const { treeBytes } = settings.limits ?? defaultLimits;
+    // Beside the tip's, which the sync has read, what differs from it may take as much again.
+    const budget = createTreeBudget(treeBytes, (path) => areaOf(path, settings));
     await repo.blobs(missing.keys(), async (oid, content) => {
       const text = content && shownText(exactText(content));
       for (const path of missing.get(oid) ?? []) {
@@ -78,6 +83,12 @@ export function createTreeReader(repo: TreeSource, settings: LoadSettings, parse
             ? leftOutFile(path, file, settings.limits)
             : await turns.run(readingPlain(parsed, path, text, file, settings.limits, 'urgent'));
         parsed.keep(path, file.parsed);
+        for (const gone of budget.add(path, weightOf(content?.length ?? 0, file.parsed))) {
+          const other = files.get(gone);
+          if (!other?.parsed) continue;
+          other.parsed = crowdedOut(gone, other, other.parsed, treeBytes);
+          parsed.keep(gone, other.parsed);
+        }
       }
     });
   };

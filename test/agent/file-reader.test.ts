@@ -100,7 +100,7 @@ describe('A file that is read by a thread', () => {
   });
 
   it('is judged by the limits of the settings, there as here', async () => {
-    const limits = { fileBytes: 200 * 1024, objectLength: 100 * 1024 };
+    const limits = { fileBytes: 200 * 1024, objectLength: 100 * 1024, treeBytes: MiB };
     const object = bytes(config('a', `  a: "${'x'.repeat(150 * 1024)}"\n`));
     const large = bytes(config('a', `  a: "${'x'.repeat(250 * 1024)}"\n`));
     for (const reader of [aReader({ limits }), createFileReader(limits)]) {

@@ -162,3 +162,41 @@ describe('what Git says', () => {
     }
   });
 });
+
+it('a tree with more manifests than there is room for keeps what it can, tells the rest, and takes it in when there is room', async () => {
+  const large = (name: string): string => object('v1', 'ConfigMap', name, `data: { a: "${'x'.repeat(400_000)}" }\n`);
+  const small = { 'apps/a.yaml': object('v1', 'ConfigMap', 'small'), 'apps/b.yaml': deployment('a', 'one', '1') };
+  const five = Object.fromEntries(['p', 'q', 'r', 's', 't'].map((name) => [`large/${name}.yaml`, large(name)]));
+  const { 'large/p.yaml': _p, 'large/q.yaml': _q, ...three } = five;
+  const commits = [
+    { ...small, ...five },
+    { ...small, ...five, 'apps/c.yaml': 'a: b\n' },
+    { ...small, ...three },
+  ];
+  const repo = treeRepo((at) => commits[Number.parseInt(at, 16)] ?? {}) as GitRepo;
+  const limits = { fileBytes: 1_000_000, objectLength: 1_000_000, treeBytes: 1_500_000 };
+  const snapshots = createSnapshots(repo, { ...settings, limits });
+  const seen: { readonly names: readonly string[]; readonly told: readonly string[] }[] = [];
+  let last: Snapshot | undefined;
+  for (const at of commits.keys()) {
+    last = await snapshots.at(asRevision(at.toString(16).padStart(40, '0')), last, never);
+    const { manifests, problems, unreadableText } = last.loaded;
+    seen.push({
+      names: manifests.map(({ object: { metadata } }) => metadata.name),
+      told: problems.map(({ message }) => message),
+    });
+    // What is left out may be named, and is not taken for deleted.
+    if (at < 2) expect(unreadableText).toMatch(/\b[p-t]\b/);
+  }
+  const [first, second, third] = seen;
+  expect(first?.names.slice(0, 2)).toEqual(['small', 'a']);
+  expect(first?.names).toHaveLength(2 + 3);
+  expect(first?.told).toEqual(
+    Array.from(
+      { length: 2 },
+      () => 'the file is left out: all manifests together have more than the 1.5 MiB of --max-tree-size',
+    ),
+  );
+  expect(second).toEqual(first);
+  expect(third).toEqual({ names: ['small', 'a', 'r', 's', 't'], told: [] });
+});

@@ -64,6 +64,11 @@ describe('serin validate with the settings of the agent', () => {
       'large.yaml:1 error the file is too large to be read (0.9 MiB, more than the 0.5 MiB of --max-file-size) (divide it, name it in .serinignore, or raise --max-file-size)',
       'object.yaml:1 error ConfigMap object is too large (0.3 MiB as JSON, more than the 0.3 MiB of --max-object-size) (divide it)',
     ]);
+    await write({ 'settings.yaml': 'max-tree-size: 1\n' });
+    await write({ 'repo/object.yaml': text('object', 500_000), 'repo/more.yaml': text('more', 10) });
+    expect((await validate('--config', at('settings.yaml'), at('repo'))).lines).toEqual([
+      'large.yaml:1 error the file is left out: all manifests together have more than the 1 MiB of --max-tree-size (take files away, name them in .serinignore, or raise --max-tree-size and the memory of the pod with it)',
+    ]);
     await write({ 'settings.yaml': 'max-file-size: 1MiB\n' });
     expect((await validate('--config', at('settings.yaml'), at('repo'))).errors).toContain(
       '--max-file-size (SERIN_MAX_FILE_SIZE): "1MiB" is no number of MiB',

@@ -85,6 +85,10 @@ describe('the settings', () => {
   });
 
   it('take the largest file and object in MiB, within what can be held and stored', () => {
+    for (const wrong of ['0', '1.5', '2001', '192Mi'])
+      expect(messageOf({ ...none, flags: { 'max-tree-size': wrong } })).toMatch(
+        /--max-tree-size .*is no whole number of MiB/,
+      );
     const { 'max-file-size': file, 'max-object-size': object } = readSettings(none);
     expect([file, object]).toEqual([16, 1.5]);
     expect(readSettings({ ...none, file: { 'max-object-size': '0.25' } })['max-object-size']).toBe(0.25);

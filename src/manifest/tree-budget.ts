@@ -1,0 +1,86 @@
+import type { FileOfTree, Rendering } from './load.ts';
+import { inMiB } from './limits.ts';
+import { unreadWords } from './unread-words.ts';
+
+/** What the manifests of one tree may take together, so that nobody fills the agent's memory for all. */
+export interface TreeBudget {
+  /** Takes a file; gives the paths of those for which there is no room then: the largest of the tenant that has the most, itself perhaps. */
+  add(path: string, weight: number): readonly string[];
+  readonly left: number;
+}
+
+/** An object takes about so much beside its text. */
+const perObject = 1024;
+/** When there is no room, so much is made that not each further file costs another look at all of them. */
+const keptShare = 0.9;
+
+export const weightOf = (length: number, { parsed }: Rendering): number =>
+  parsed.manifests.length === 0 ? parsed.unreadableText.length : length + perObject * parsed.manifests.length;
+
+interface Area {
+  weight: number;
+  readonly files: Map<string, number>;
+}
+
+/** `areaOf`: the tenant of a file; the empty string: nobody's. */
+export function createTreeBudget(mostBytes: number, areaOf: (path: string) => string): TreeBudget {
+  const areas = new Map<string, Area>();
+  let weight = 0;
+  /** The one that has the most, and how much the next one has. */
+  const heaviest = (): readonly [Area | undefined, number] => {
+    const [first, second] = [...areas.values()].sort((a, b) => b.weight - a.weight);
+    return [first, second?.weight ?? 0];
+  };
+  const makeRoom = (): readonly string[] => {
+    const gone: string[] = [];
+    const kept = mostBytes * keptShare;
+    while (weight > kept) {
+      const [area, next] = heaviest();
+      if (!area || area.files.size === 0) break;
+      const before = gone.length;
+      for (const [path, ofFile] of [...area.files].sort(([, a], [, b]) => b - a)) {
+        if (gone.length > before && (weight <= kept || area.weight < next)) break;
+        area.files.delete(path);
+        area.weight -= ofFile;
+        weight -= ofFile;
+        gone.push(path);
+      }
+    }
+    return gone;
+  };
+  return {
+    get left() {
+      return mostBytes * keptShare - weight;
+    },
+    add(path, ofFile) {
+      const name = areaOf(path);
+      const area = areas.get(name) ?? { weight: 0, files: new Map<string, number>() };
+      areas.set(name, area);
+      area.files.set(path, ofFile);
+      area.weight += ofFile;
+      weight += ofFile;
+      return weight > mostBytes ? makeRoom() : [];
+    },
+  };
+}
+
+/** A file for which there is no room. What was applied of it stays. */
+export function crowdedOut(path: string, { oid, mode }: FileOfTree, read: Rendering, mostBytes: number): Rendering {
+  const what = `is left out: all manifests together have more than the ${inMiB(mostBytes)} of --max-tree-size`;
+  const hint = 'take files away, name them in .serinignore, or raise --max-tree-size and the memory of the pod with it';
+  const names = read.parsed.manifests.map(({ object }) => object.metadata.name).join(' ');
+  return {
+    oid,
+    mode,
+    parsed: {
+      manifests: [],
+      problems: [{ severity: 'error', path, line: 1, message: `the file ${what}`, hint }],
+      unreadableText: unreadWords(`${names} ${read.parsed.unreadableText}`),
+      stray: { line: 1, what },
+    },
+    ignores: undefined,
+    kustomization: undefined,
+    placed: undefined,
+    isGivenUp: true,
+  };
+}
