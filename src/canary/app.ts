@@ -119,11 +119,8 @@ export function tryPart(object: KubeObject): void {
   const kind = targetKindOf(object.kind, object.apiVersion);
   configRefsOf(object);
   imagesOf(object);
-  atOnce(
-    contentOf(targets[kind].judged(object), [
-      { object, origin: { renderer: 'plain', path: '', document: 0, line: 1 } },
-    ]),
-  );
+  atOnce(contentOf(targets[kind].judged(object), []));
+  dataOf(object);
 }
 
 /** Yields after each config: one alone may be as large as a cluster stores. */

@@ -78,19 +78,18 @@ function goJson(value: unknown): string {
   const texts = textsOf(value);
   const names = Object.keys(texts).sort();
   // Only of letters beyond ASCII the order of bytes is another one.
-  if (names.some((name) => beyondAscii.test(name)))
-    names.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  if (beyondAscii.test(names.join(''))) names.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
   let text = '';
-  for (const name of names) text += `${text === '' ? '' : ','}${goString(name)}:${goString(texts[name] ?? '')}`;
-  return `{${text}}`;
+  for (const name of names)
+    text += `${text === '' ? '' : ','}${JSON.stringify(name)}:${JSON.stringify(texts[name] ?? '')}`;
+  return `{${escaped(text)}}`;
 }
 
 // oxlint-disable-next-line no-control-regex
 const beyondAscii = /[^\0-\x7f]/;
 
-function goString(text: string): string {
-  const json = JSON.stringify(text);
-  if (!/[<>&\u2028\u2029]/.test(json)) return json;
+/** None of these is a sign of JSON itself, so all of it is looked through at once. */
+function escaped(json: string): string {
   return json.replace(/[<>&\u2028\u2029]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
