@@ -162,8 +162,8 @@ export const settings = [
     'Sync',
     'max-tree-size',
     'mebibytes',
-    '192',
-    'largest sum of all manifests in MiB, with a KiB for each object; where there is more, the largest files of the tenant with the most are left out',
+    '96',
+    'largest sum of all manifests in MiB, with half a KiB for each object; where there is more, the largest files of the tenant with the most are left out',
   ),
   setting(
     'Sync',

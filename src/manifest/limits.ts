@@ -2,7 +2,7 @@
 export interface ManifestLimits {
   /** `--max-file-size`. Larger files are not read, and left out of downloads where the Git server can do that. */
   readonly fileBytes: number;
-  /** `--max-tree-size`: of all manifests of one commit together, with a KiB for each object. */
+  /** `--max-tree-size`: of all manifests of one commit together, with half a KiB for each object. */
   readonly treeBytes: number;
   /** `--max-object-size`: of an object as JSON, in characters. */
   readonly objectLength: number;
@@ -11,7 +11,7 @@ export interface ManifestLimits {
 export const MiB = 1024 * 1024;
 
 /** An object: what etcd takes unless it is told otherwise. A file of more than this would take minutes. */
-export const defaultLimits: ManifestLimits = { fileBytes: 16 * MiB, objectLength: 1.5 * MiB, treeBytes: 192 * MiB };
+export const defaultLimits: ManifestLimits = { fileBytes: 16 * MiB, objectLength: 1.5 * MiB, treeBytes: 96 * MiB };
 
 /** For people; rounded up, so that what is over a limit never looks like it. */
 export const inMiB = (bytes: number): string => `${Math.ceil((bytes / MiB) * 10) / 10} MiB`;

@@ -10,7 +10,7 @@ export interface TreeBudget {
 }
 
 /** An object takes about so much beside its text. */
-const perObject = 1024;
+const perObject = 512;
 /** When there is no room, so much is made that not each further file costs another look at all of them. */
 const keptShare = 0.9;
 

@@ -204,7 +204,8 @@ it('releases end rightly whatever the servers do that judge them and that keep G
       const { all, within, text } = await looks(stage);
       expect(all - before.all).toBeGreaterThan(50);
       const { ran, waited } = await shareOf(pid);
-      expect(ran - before.ran).toBeLessThan(10);
+      // 1.5 to 1.7 s, on a busy machine too: a main thread that stood still for two seconds more would be seen.
+      expect(ran - before.ran).toBeLessThan(3.5);
       // No look comes more than a second late. Where others have the processors, it is they who make it late, and by no more than it waits.
       const mayWait = 1 + Math.max(0, waited - before.waited - 0.5);
       const bound = [...within.keys()].find((seconds) => seconds >= mayWait) ?? 10;
