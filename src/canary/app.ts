@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { canonicalJson } from '../lib/hash.ts';
+import { canonicalJson, sha256OfParts } from '../lib/hash.ts';
 import { perObject } from '../lib/memo.ts';
 import { setOwn } from '../lib/own.ts';
 import { atOnce } from '../lib/turns.ts';
@@ -125,13 +124,15 @@ export function tryPart(object: KubeObject): void {
 
 /** Yields after each config: one alone may be as large as a cluster stores. */
 function* contentOf(judged: unknown, configs: readonly Manifest[]): Generator<void, string> {
-  const hash = createHash('sha256').update(`[${canonicalJson(withoutNulls(judged))},[`);
+  const hash = sha256OfParts();
+  hash.add(`[${canonicalJson(withoutNulls(judged))},[`);
   for (const [at, { object }] of configs.entries()) {
     const data = [object.kind, object.metadata.name, dataOf(object), object['binaryData']];
-    hash.update(`${at === 0 ? '' : ','}${canonicalJson(data)}`);
+    hash.add(`${at === 0 ? '' : ','}${canonicalJson(data)}`);
     yield;
   }
-  return hash.update(']]').digest('hex').slice(0, 16);
+  hash.add(']]');
+  return hash.hex().slice(0, 16);
 }
 
 /** Maps in which a null is a value: the empty text, or zero. */

@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 
 /** JSON with sorted keys and without undefined members: equal values give equal text. */
 export function canonicalJson(value: unknown): string {
@@ -16,6 +16,12 @@ export function canonicalJson(value: unknown): string {
 
 export function sha256Hex(data: string | Uint8Array): string {
   return hash('sha256', data);
+}
+
+/** Of a text that comes in parts, so that a long one need not be made as a whole. */
+export function sha256OfParts(): { add(part: string): void; hex(): string } {
+  const made = createHash('sha256');
+  return { add: (part) => void made.update(part), hex: () => made.digest('hex') };
 }
 
 /** Short readable hash in the alphabet of Kubernetes' pod-template-hash (no vowels, no 0, 1, 3), from 32 bit FNV-1a. */
