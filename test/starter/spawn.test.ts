@@ -65,6 +65,17 @@ describe.each(ways)('a program that is begun %s', (_, spawn) => {
     expect([code, signal]).toEqual([null, 'SIGTERM']);
   });
 
+  it('may have ended by itself when it is to be ended', async () => {
+    const program = spawn('true', [], { stdio: ['pipe', 'pipe', 'ignore'] });
+    program.stdout.resume();
+    program.stdin.on('error', () => undefined);
+    const closed = once(program, 'close');
+    await new Promise((done) => program.stdin.write('unread', done));
+    program.kill();
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+    await closed;
+  });
+
   it('is an error where there is none', async () => {
     const program = spawn('/nowhere/git', [], {});
     const [error] = (await once(program, 'error')) as [Error & { code: string }];
