@@ -11,6 +11,8 @@ import { inventoryName, sourceInventoryLabel } from './inventory.ts';
 export const managerOf = (namespace: string): string =>
   namespace === syncManager ? syncManager : `${syncManager}@${namespace}`;
 
+const renameTries = 4;
+
 interface ManagedFields {
   readonly manager?: string;
   readonly operation?: string;
@@ -110,16 +112,26 @@ export async function renameFormer(
   signal: AbortSignal,
 ): Promise<number> {
   let renamed = 0;
-  for (const ref of refs) {
+  for (const ref of refs) if (await renameOne(ref, manager, cluster, signal)) renamed += 1;
+  return renamed;
+}
+
+/** Objects that controllers write all the time have changed since they were read now and then. */
+async function renameOne(ref: ObjectRef, manager: string, cluster: Cluster, signal: AbortSignal): Promise<boolean> {
+  for (let tries = 1; ; tries += 1) {
     const live = await cluster.get(ref, signal);
     const entries = live ? entriesOf(live) : [];
     const at = entries.findIndex((entry) => isOfGit(entry) && entry.manager === syncManager);
-    if (!live || at < 0 || entries.some((entry) => entry.manager === manager)) continue;
+    if (!live || at < 0 || entries.some((entry) => entry.manager === manager)) return false;
     const { resourceVersion } = live.metadata;
     const path = `/metadata/managedFields/${at}/manager`;
     const options = { manager, ...(resourceVersion === undefined ? {} : { resourceVersion }) };
-    await cluster.jsonPatch(ref, [{ op: 'replace', path, value: manager }], options, signal);
-    renamed += 1;
+    try {
+      await cluster.jsonPatch(ref, [{ op: 'replace', path, value: manager }], options, signal);
+      return true;
+    } catch (error) {
+      const isConflict = error instanceof AgentError && error.code === 'CLUSTER_CONFLICT';
+      if (!isConflict || tries === renameTries) throw error;
+    }
   }
-  return renamed;
 }

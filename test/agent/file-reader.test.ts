@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { createFileReader, createThreadedReader, type ThreadOptions } from '../../src/agent/file-reader.ts';
+import { namesIn } from '../../src/manifest/unread-words.ts';
 
 /** As the build makes it, which the tests are run after. */
 const entry = new URL('../../dist/agent/file-thread.js', import.meta.url);
@@ -80,7 +81,7 @@ describe('A file that is read by a thread', () => {
     expect(read.parsed.problems).toMatchObject([
       { severity: 'error', path: 'slow.yaml', line: 1, message: 'the file takes too long to read' },
     ]);
-    expect(read.parsed.unreadableText).toContain('name: kept');
+    expect(namesIn(read.parsed.unreadableText ?? '')('kept')).toBe(true);
     const quick = aReader();
     expect((await quick.read('a.yaml', bytes(config('a')), { oid: '2' })).parsed.manifests).toHaveLength(1);
   }, 60_000);

@@ -71,7 +71,7 @@ describe.concurrent('an agent that is killed', patient, () => {
       await stage.start();
       await stage.until('the agent has noted it', () => record(stage)?.outcome?.written === commit);
       expect(await outcomes(stage)).toHaveLength(1);
-      expect(canary(stage).phase).toBe('Succeeded');
+      await stage.until('the status', () => canary(stage).phase === 'Succeeded');
       await expectSound(stage);
     });
   });

@@ -119,7 +119,7 @@ describe('a Knative Service', patient, () => {
       await stage.edit('podinfo 3.1.2', path, (text) => text.replace('3.1.1', '3.1.2'));
       expect((await outcome(stage, 2)).trailers).toMatchObject({ Verdict: 'rolled-back' });
       expect(await stage.file(path)).toBe(before);
-      expect(canary(stage).phase).toBe('Failed');
+      await stage.until('the status', () => canary(stage).phase === 'Failed');
       expect(traffic()).toEqual(pinned('podinfo-00002'));
       await expectSound(stage);
 

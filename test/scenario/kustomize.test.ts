@@ -48,7 +48,7 @@ it.skipIf(kustomizeProgram === undefined)(
       expect((await text('apps/podinfo/kustomization.yaml')).trimEnd()).toBe(overlay('3.1.1').trimEnd());
       expect((await text('base/podinfo.env')).trimEnd()).toBe(settings('one').trimEnd());
       await stage.until('the target is what Git says again', () => image(stage, 'podinfo') === 'podinfo:3.1.1');
-      expect(canary(stage).phase).toBe('Failed');
+      await stage.until('the status', () => canary(stage).phase === 'Failed');
       expect(object(stage, 'Deployment', 'podinfo-primary')).toBeDefined();
     });
   },

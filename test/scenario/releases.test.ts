@@ -61,6 +61,7 @@ describe('a release', patient, () => {
         { revision: pushed, failedCheck: 'request-success-rate' },
       ]);
       expect((await ledger(stage))?.stable?.release).toBe(0);
+      await stage.until('the status', () => canary(stage).phase === 'Failed');
       expect(canary(stage)).toMatchObject({ phase: 'Failed', weight: 0 });
       expect(weights(stage)).toEqual([100, 0]);
       expect(replicas(stage, 'podinfo')).toBe(0);

@@ -19,6 +19,8 @@ it(
       // The guide's autoscaler keeps two pods of the primary.
       await editByHand(stage, 'Deployment', 'podinfo-primary', { spec: { replicas: 2 } });
       await stage.until('both pods run', () => readyReplicas(stage, 'podinfo-primary') === 2);
+      // The agent has seen so, too.
+      await stage.restsFor(10_000);
 
       let from = stage.happened.length;
       await setImage(stage, folder, '4.0.6');

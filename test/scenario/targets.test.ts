@@ -64,7 +64,7 @@ describe('a DaemonSet', patient, () => {
       expect(await stage.file(appPath())).toBe(before);
       await stage.until('Git’s image is back', () => imageOf(stage, 'podinfo') === 'podinfo:3.1.1');
       expect(nodesOf(stage, 'podinfo')).toEqual({ ...onLinux, ...mark });
-      expect(canary(stage).phase).toBe('Failed');
+      await stage.until('the status', () => canary(stage).phase === 'Failed');
       // Scaling it is no drift, and nobody fights over the node selector.
       expect(stage.log.filter(({ msg }) => /DaemonSet.*(drifted|keeps changing|taken over)/.test(msg))).toEqual([]);
       await expectSound(stage);
