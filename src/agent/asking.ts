@@ -12,7 +12,7 @@ import { createPodReader } from './pod-reader.ts';
 import type { Views } from './views.ts';
 
 /** Whose question it is. */
-export interface Asker {
+interface Asker {
   readonly canary: KubeObject;
   readonly spec: CanarySpec;
   readonly status: CanaryStatus;

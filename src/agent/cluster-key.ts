@@ -15,8 +15,8 @@ import type { KubeObject, ObjectRef } from '../manifest/types.ts';
 import { readSecret } from './secrets.ts';
 
 /** Secret of the agent's namespace, and its key. Made at the first start; whoever has it can guess Secrets from their checksums. */
-export const keySecret = 'serin-key';
-export const keyField = 'hmac';
+const keySecret = 'serin-key';
+const keyField = 'hmac';
 
 const manager = 'serin-key';
 const backoff = { baseMs: 1_000, capMs: 30_000 };

@@ -44,7 +44,7 @@ export interface Source {
 }
 
 /** What an operator decides of one source. */
-export interface SourceSettings {
+interface SourceSettings {
   /** Folder of the repository that is synced; the empty string is all of it. */
   readonly path: string;
   /** Folder of the ledgers, under `path`. */
@@ -123,7 +123,7 @@ export interface AgentSettings {
 }
 
 /** From the settings. */
-export interface GlobalNotifier {
+interface GlobalNotifier {
   readonly type: 'slack' | 'msteams';
   /** A secret, as `token` is. */
   readonly address: string;

@@ -4,7 +4,7 @@ import { AgentError } from '../lib/errors.ts';
 import type { ObjectRef } from '../manifest/types.ts';
 
 /** Field manager of gates that are opened and closed through the agent or its command line. */
-export const gateManager = 'serin-gate';
+const gateManager = 'serin-gate';
 
 /** The gates of Canaries, as others may ask for them. */
 export interface Gates {

@@ -18,7 +18,7 @@ export interface Subject {
 }
 
 /** What only a tick knows; a look at whether there is anything to do goes without. */
-export interface OfTick {
+interface OfTick {
   readonly answers: ReadonlyMap<string, Answer>;
   readonly desiredReplicas: number | undefined;
   readonly restMs: number | undefined;

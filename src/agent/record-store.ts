@@ -13,7 +13,7 @@ import {
 import type { ReleaseRecord } from '../release/types.ts';
 
 /** A record, and the version of the object that holds it. */
-export interface StoredRecord {
+interface StoredRecord {
   readonly record: ReleaseRecord | undefined;
   readonly version: string | undefined;
 }

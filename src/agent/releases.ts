@@ -25,7 +25,7 @@ import { type AppTrack, overlayOf, type StableState, trackApp } from './tracker.
 const evidenceLimit = 2_000;
 const underAnalysis: ReadonlySet<Phase> = new Set<Phase>(['Progressing', 'WaitingPromotion']);
 
-export interface EndedRelease {
+interface EndedRelease {
   readonly verdict: 'promoted' | 'rolled-back';
   readonly failedCheck: FailedCheck | undefined;
   /** Absent: not known. */

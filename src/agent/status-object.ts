@@ -35,7 +35,7 @@ export interface StatusObject {
 
 const manager = 'serin-status';
 /** `source`: absent for the one that has no name of its own. */
-export const statusName = (source?: string): string => (source === undefined ? manager : `${manager}.${source}`);
+const statusName = (source?: string): string => (source === undefined ? manager : `${manager}.${source}`);
 const gapMs = 10_000;
 const problemsShown = 50;
 const lineLength = 400;

@@ -9,7 +9,7 @@ import { spreadFromPrimary } from './primary-spread.ts';
 import { targets } from './targets/registry.ts';
 
 /** An object that selects pods of a target, and finds none of them, or others, as soon as the primary has the users. */
-export interface Neighbour {
+interface Neighbour {
   readonly manifest: Manifest;
   readonly field: string;
   readonly message: string;

@@ -184,7 +184,7 @@ export type Sample =
   | { readonly kind: 'unreachable'; readonly text: string };
 
 /** `trouble` is absent where none can be seen. */
-export interface PodsAnswer {
+interface PodsAnswer {
   readonly kind: 'pods';
   readonly trouble?: ToldTrouble;
 }

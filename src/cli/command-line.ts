@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { Argument, Command, CommanderError, Option } from 'commander';
-import { environmentName, type Setting, settings } from '../config/settings.ts';
+import { type Setting, settings } from '../config/settings.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { plainText } from '../lib/plain-text.ts';
 import type { GateOptions } from './gate.ts';
@@ -245,5 +245,3 @@ export async function readSettingsFile(path: string | undefined): Promise<Settin
     throw new AgentError('CONFIG_INVALID', `${path}: ${messageOf(cause)}`, { cause });
   }
 }
-
-export { environmentName };

@@ -13,7 +13,7 @@ export interface ManifestFiles {
   readonly problems: readonly Problem[];
 }
 
-export interface ManifestContent {
+interface ManifestContent {
   readonly content: Buffer;
   /** As Git writes it; only of links. Their content is where they lead: nobody follows them. */
   readonly mode?: string;

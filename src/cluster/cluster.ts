@@ -13,7 +13,7 @@ export interface Resource extends KindRef {
   readonly verbs: readonly string[];
 }
 
-export interface ApplyOptions {
+interface ApplyOptions {
   /** Field manager; each part of the agent has its own (see src/README.md). */
   readonly manager: string;
   /** Take fields over from other managers. */
@@ -21,7 +21,7 @@ export interface ApplyOptions {
   readonly dryRun?: boolean;
 }
 
-export interface WriteOptions {
+interface WriteOptions {
   readonly manager: string;
   readonly subresource?: 'status' | 'scale';
   /** JSON Patch only: fail with CLUSTER_CONFLICT unless the live object still has this version. */
@@ -29,7 +29,7 @@ export interface WriteOptions {
 }
 
 /** How deletions pass on to what the object owns. Absent means background. */
-export type Propagation = 'Background' | 'Foreground' | 'Orphan';
+type Propagation = 'Background' | 'Foreground' | 'Orphan';
 
 /**
  * The only door to a Kubernetes API. Objects are raw JSON: nothing is dropped that we do not know.
@@ -100,7 +100,7 @@ export interface ListOptions {
   readonly limit?: number;
 }
 
-export interface PodLogOptions {
+interface PodLogOptions {
   readonly container: string;
   /** Of the run before the present one. */
   readonly previous: boolean;

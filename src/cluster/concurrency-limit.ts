@@ -1,5 +1,5 @@
 /** How a request ended. Times by `Clock.elapsed`. */
-export interface Answered {
+interface Answered {
   /** Requests of one kind take equally long on an idle server, e.g. `patch canaries/status`. */
   readonly kind: string;
   readonly beganMs: number;

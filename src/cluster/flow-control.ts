@@ -10,7 +10,7 @@ export interface Verdict {
   readonly retryAfterMs?: number | undefined;
 }
 
-export interface Admission extends Place {
+interface Admission extends Place {
   /** As which it is measured, e.g. `patch canaries/status`. */
   readonly kind: string;
   readonly isRepeat: boolean;

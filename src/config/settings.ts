@@ -35,7 +35,7 @@ export interface Setting {
   readonly alias?: string;
 }
 
-export interface MebibyteBounds {
+interface MebibyteBounds {
   readonly least: number;
   readonly most: number;
   readonly fraction: boolean;

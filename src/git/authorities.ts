@@ -31,7 +31,7 @@ export async function readAuthorities(authorities: Authorities | undefined): Pro
 }
 
 /** What is wrong with PEM certificates; undefined: nothing. */
-export function pemProblem(text: string): string | undefined {
+function pemProblem(text: string): string | undefined {
   const blocks = text.match(/-----BEGIN (?:TRUSTED )?CERTIFICATE-----[^-]*-----END (?:TRUSTED )?CERTIFICATE-----/g);
   if (!blocks) return 'it holds no PEM certificate (-----BEGIN CERTIFICATE-----)';
   for (const [at, block] of blocks.entries()) {

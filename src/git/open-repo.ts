@@ -57,12 +57,12 @@ export interface RepoOptions {
   readonly log?: Logger;
 }
 
-export interface GitLimits extends WireLimits {
+interface GitLimits extends WireLimits {
   readonly connectTimeoutMs: number;
   readonly idleTimeoutMs: number;
 }
 
-export const defaultGitLimits: GitLimits = {
+const defaultGitLimits: GitLimits = {
   connectTimeoutMs: 10_000,
   idleTimeoutMs: 60_000,
   pollTimeoutMs: 30_000,

@@ -3,7 +3,7 @@ import { atOnce, type Steps } from '../lib/turns.ts';
 import { type PackEntries, uint32At } from './pack-entries.ts';
 
 /** Pack index, version 2. https://git-scm.com/docs/pack-format */
-export interface PackEntry {
+interface PackEntry {
   readonly oid: string;
   readonly offset: number;
   readonly crc: number;

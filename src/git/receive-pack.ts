@@ -26,7 +26,7 @@ export type PushAnswer =
   /** The server may have acted. */
   | { readonly kind: 'lost'; readonly reason: string };
 
-export interface Abilities {
+interface Abilities {
   /** Whether several refs can be updated all or none: then nothing more need be asked before a push. */
   readonly atomic: boolean;
   /** Where refs stood when the server was asked just now, without what tags point at. Absent: it was asked before. */

@@ -20,7 +20,7 @@ export interface TransportOptions {
   readonly onMoved?: (url: string) => void;
 }
 
-export interface Exchange {
+interface Exchange {
   readonly method: 'GET' | 'POST';
   /** Below the repository's URL, such as `/git-upload-pack`. */
   readonly path: string;

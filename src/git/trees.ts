@@ -131,5 +131,4 @@ function addChange(
   else if (before) changes.push({ kind: 'removed', path, before });
 }
 
-export const segments = (path: string): string[] =>
-  path.split('/').filter((segment) => segment !== '' && segment !== '.');
+const segments = (path: string): string[] => path.split('/').filter((segment) => segment !== '' && segment !== '.');

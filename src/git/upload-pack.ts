@@ -18,7 +18,7 @@ export interface ServerRef {
   readonly peeled: string | undefined;
 }
 
-export interface FetchWish {
+interface FetchWish {
   readonly wants: readonly string[];
   /** Commits whose whole trees are here. */
   readonly haves: readonly string[];
@@ -30,7 +30,7 @@ export interface FetchWish {
 }
 
 /** `bytes` is undefined where the server found nothing to send. */
-export interface FetchedPack {
+interface FetchedPack {
   readonly bytes: Buffer | undefined;
 }
 

@@ -13,12 +13,12 @@ export interface Question {
   readonly maxBytes: number;
 }
 
-export interface Call extends Question {
+interface Call extends Question {
   readonly body: Uint8Array;
 }
 
 /** What the service itself wrote, in packet lines. */
-export interface ServiceAnswer {
+interface ServiceAnswer {
   readonly kind: 'answer';
   readonly body: Buffer;
 }
@@ -58,7 +58,7 @@ export function readableBody(answer: WireAnswer, url: string): Buffer {
   throw refusalError(answer, url);
 }
 
-export function refusalError({ why, label, said }: Refusal, url: string): AgentError {
+function refusalError({ why, label, said }: Refusal, url: string): AgentError {
   const because = said === '' ? '' : `: ${said}`;
   switch (why) {
     case 'credentials':

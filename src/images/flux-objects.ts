@@ -21,7 +21,7 @@ export interface NamedPolicy {
 }
 
 /** An ImageUpdateAutomation: which files of which namespace's policies are changed. */
-export interface Automation {
+interface Automation {
   readonly namespace: string;
   readonly name: string;
   /** Folder from the repository's root; empty: all of it. */

@@ -20,7 +20,7 @@ export interface Candidate {
   readonly firstSeenMs?: number;
 }
 
-export interface Listing {
+interface Listing {
   readonly candidates: readonly Candidate[];
   /** Why there may be more tags than these. Absent: these are all. */
   readonly broken?: string;
@@ -47,13 +47,13 @@ export interface Picked {
   readonly digest?: string;
 }
 
-export interface Rejected {
+interface Rejected {
   readonly tag: string;
   readonly reason: string;
 }
 
 /** What has to be known of tags before it can be said which is picked. */
-export interface Need {
+interface Need {
   readonly what: 'digest' | 'created';
   readonly tags: readonly string[];
 }
@@ -102,7 +102,7 @@ type Keyed = { readonly key: Key } | { readonly reason: string };
 export const pick = (question: Question): Decision => atOnce(picking(question));
 
 /** As `pick`, in parts that are short for every list and every pattern. */
-export function* picking(question: Question): Steps<Decision> {
+function* picking(question: Question): Steps<Decision> {
   const { policy, current, listing, nowMs } = question;
   const budget: Budget = { left: maxSteps };
   const { ranked, rejected, unknown } = yield* ranking(question, budget);

@@ -6,7 +6,7 @@ import type { Picked } from './pick.ts';
 import { readReference, showReference, withTag } from './reference.ts';
 
 /** Which part of an image stands before a comment of Flux. */
-export type SetterPart = 'image' | 'name' | 'tag' | 'digest';
+type SetterPart = 'image' | 'name' | 'tag' | 'digest';
 
 /** A value that a comment `# {"$imagepolicy": "NAMESPACE:NAME:tag"}` gives to a policy. */
 export interface Setter {

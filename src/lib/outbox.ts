@@ -11,7 +11,7 @@ export interface OutboxOptions {
 }
 
 /** `sequence` rises with every message of this agent, also over restarts; repeats of a delivery keep it. */
-export type Deliver = (sequence: number, signal: AbortSignal) => Promise<void>;
+type Deliver = (sequence: number, signal: AbortSignal) => Promise<void>;
 
 /**
  * Messages to the outside that nobody waits for. Those to one receiver arrive in order, one after the other; receivers do not wait for

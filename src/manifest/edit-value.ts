@@ -7,7 +7,7 @@ export const isObject = (value: unknown): value is Record<string, unknown> =>
 const identityKeys = ['name', 'mountPath', 'containerPort', 'port', 'key', 'ip', 'topologyKey'] as const;
 
 /** What makes an item of a list the same item after a change: an object its name, others one field; plain values are themselves. */
-export function identityOf(item: unknown): string {
+function identityOf(item: unknown): string {
   if (!isObject(item)) return JSON.stringify(toText(item));
   const { apiVersion, kind, metadata } = item;
   if (typeof apiVersion === 'string' && typeof kind === 'string' && isObject(metadata))

@@ -3,7 +3,7 @@ import { inMiB } from './limits.ts';
 /** Objects may not be deeper: whoever reads them follows each level, and no kind has a tenth of that. */
 export const maxDepth = 200;
 /** Values in an object; each costs something whatever its length. */
-export const maxValues = 50_000;
+const maxValues = 50_000;
 
 /**
  * Why a value is more than an object in a cluster can be; undefined where it is not. `maxLength`: of its JSON, in characters. Stops after

@@ -49,7 +49,7 @@ export const refusedAt = ({ origin: { path, line } }: Manifest): Elsewhere => ({
 });
 
 /** Undefined: it may be applied. */
-export function refusalOf({ object, origin }: Manifest, { tenancy, own }: Bounds): Refusal | undefined {
+function refusalOf({ object, origin }: Manifest, { tenancy, own }: Bounds): Refusal | undefined {
   return (own && ownRefusal(object, own)) ?? tenancy?.refusal(object, origin.path);
 }
 

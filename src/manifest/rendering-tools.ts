@@ -14,7 +14,7 @@ export interface Kustomization {
 }
 
 /** Paths from the repository's root. */
-export interface KustomizationInputs {
+interface KustomizationInputs {
   /** Files of objects, and folders with a kustomization of their own. */
   readonly resources: readonly string[];
   /** Files that generators read. */

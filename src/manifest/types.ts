@@ -40,7 +40,7 @@ export interface ObjectRef {
 }
 
 /** A line that people are shown: path from the repository's root, one-based line. */
-export interface Place {
+interface Place {
   readonly path: string;
   readonly line: number;
 }
@@ -49,7 +49,7 @@ export interface Place {
 export type Origin = PlainOrigin | KustomizeOrigin;
 
 /** The object is written in a file as it is: zero-based document in the file, first line of the object. */
-export interface PlainOrigin extends Place {
+interface PlainOrigin extends Place {
   readonly renderer: 'plain';
   readonly document: number;
 }

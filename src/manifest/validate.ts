@@ -13,7 +13,7 @@ import type { LineFinder } from './locate.ts';
 import { type KubeObject, type Manifest, type Problem, refOf } from './types.ts';
 
 /** Looks at all objects together; joined to the built-in checks, e.g. what Canaries refer to. */
-export type ManifestCheck = (manifests: readonly Manifest[]) => readonly Problem[];
+type ManifestCheck = (manifests: readonly Manifest[]) => readonly Problem[];
 
 const objectChecks: readonly ObjectCheck[] = [
   checkNames,

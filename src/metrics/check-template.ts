@@ -5,16 +5,7 @@ import type { KubeObject } from '../manifest/types.ts';
 import { metricProviderFor } from './registry.ts';
 
 /** What queries may use: `{{ namespace }}`, `{{ variables.x }}`. */
-export const QUERY_VALUES = [
-  'name',
-  'namespace',
-  'target',
-  'service',
-  'ingress',
-  'route',
-  'interval',
-  'variables',
-] as const;
+const QUERY_VALUES = ['name', 'namespace', 'target', 'service', 'ingress', 'route', 'interval', 'variables'] as const;
 
 export interface TemplateProblem {
   /** Path of the field, e.g. `spec.query`. */

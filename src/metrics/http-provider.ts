@@ -17,7 +17,7 @@ import {
 export type Refused = Extract<Reading, { readonly kind: 'refused' }>;
 
 /** Of one exchange. */
-export interface Exchange<Asked, Read = Reading> {
+interface Exchange<Asked, Read = Reading> {
   readonly request: (asked: Asked) => Omit<HttpRequest, 'method' | 'timeoutMs'> & Partial<Pick<HttpRequest, 'method'>>;
   readonly parse: (response: HttpResponse) => Read;
 }
@@ -176,6 +176,6 @@ export function basicAuthorization(
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
 }
 
-export function invalid(message: string): AgentError {
+function invalid(message: string): AgentError {
   return new AgentError('CANARY_INVALID', message);
 }

@@ -5,7 +5,7 @@ import type { Credentials, DockerConfig } from './docker-config.ts';
 import { Failed } from './failure.ts';
 
 /** Whom a request is for. */
-export interface Subject {
+interface Subject {
   readonly registry: string;
   readonly repository: string;
   /** Spoken to without TLS, because the operator named it. */

@@ -23,13 +23,13 @@ export interface RegistryOptions {
   readonly timeoutMs?: number;
 }
 
-export interface TagList {
+interface TagList {
   readonly tags: readonly string[];
   /** To ask again with; absent: the registry gave none, or the list has several pages. */
   readonly etag?: string;
 }
 
-export type Answered<Value> = { readonly kind: 'answer'; readonly value: Value } | Failure;
+type Answered<Value> = { readonly kind: 'answer'; readonly value: Value } | Failure;
 
 /** Registries by the OCI distribution API. Nothing throws but an aborted signal; a reason names registry and repository, and no secret. */
 export interface RegistryClient {
@@ -41,14 +41,14 @@ export interface RegistryClient {
   created(image: ImageReference, ask: Asking & Platform, signal: AbortSignal): Promise<Answered<number | null>>;
 }
 
-export interface Asking {
+interface Asking {
   /** Absent: anonymous. */
   readonly credentials?: DockerConfig;
   readonly etag?: string;
 }
 
 /** Which image of an index is looked at; absent: linux on amd64. */
-export interface Platform {
+interface Platform {
   readonly os?: string;
   readonly architecture?: string;
 }

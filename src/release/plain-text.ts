@@ -6,7 +6,7 @@ const segmenter = new Intl.Segmenter('en', { granularity: 'grapheme' });
 const cutAt = 4_000;
 
 /** What a reader sees as letters, so that none is cut in half. */
-export function lettersOf(text: string): string[] {
+function lettersOf(text: string): string[] {
   return Array.from(segmenter.segment(text.slice(0, cutAt)), ({ segment }) => segment);
 }
 

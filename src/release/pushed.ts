@@ -15,7 +15,7 @@ export interface PushedDeps {
   readonly ledgerDir: string;
 }
 
-export interface Range {
+interface Range {
   /** The commit before; not one of them. */
   readonly from: Revision;
   readonly until: Revision;

@@ -13,7 +13,7 @@ export interface SaidCommit {
 }
 
 /** What `git log --oneline` and most hosts show. */
-export const maxSubject = 72;
+const maxSubject = 72;
 /** Of a subject that is too long, the parts keep at least so many letters. */
 const least = { version: 20, description: 12, reason: 28, app: 9 };
 
@@ -121,7 +121,7 @@ function versionOf(
   return `${tag} (${what})`.trim();
 }
 
-export function changedKeys(now: Readonly<Record<string, string>>, before: Readonly<Record<string, string>>): string[] {
+function changedKeys(now: Readonly<Record<string, string>>, before: Readonly<Record<string, string>>): string[] {
   return [...new Set([...Object.keys(now), ...Object.keys(before)])]
     .filter((key) => own(now, key) !== own(before, key))
     .sort();

@@ -20,7 +20,7 @@ export interface WriterSettings extends ComposeSettings, LoadSettings {
   readonly write: 'direct' | 'none';
 }
 
-export interface PendingOutcome {
+interface PendingOutcome {
   readonly outcome: Outcome;
   /** Why it has not been written yet; undefined while nothing stands in its way. */
   readonly blocked: string | undefined;

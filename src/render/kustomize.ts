@@ -32,7 +32,7 @@ export interface Kustomize {
   close(): Promise<void>;
 }
 
-export interface KustomizeReading {
+interface KustomizeReading {
   readonly parsed: ParsedFiles;
   readonly limits?: ManifestLimits | undefined;
 }
@@ -183,7 +183,7 @@ export function createKustomize({
 }
 
 /** Beside the kustomization that is built. */
-export const treeFolder = 'tree';
+const treeFolder = 'tree';
 
 interface Output extends KustomizeReading {
   readonly key: string;

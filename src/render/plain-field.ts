@@ -27,7 +27,7 @@ export function* settingField({ placed, text, field, value }: FieldTexts): Steps
 }
 
 /** Undefined where something else than a map or a list is in the way, or a list has no such item. */
-export function withValue(
+function withValue(
   whole: unknown,
   field: readonly (string | number)[],
   value: unknown,

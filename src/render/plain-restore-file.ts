@@ -7,7 +7,6 @@ import {
   isBlank,
   joinParts,
   type Located,
-  objectsInPart,
   type ReadPart,
   splitPart,
 } from '../manifest/edit-documents.ts';
@@ -245,10 +244,6 @@ function withReturns({ tip, returns }: FileGoal, parts: Parts): string[] {
   }
   return [...first, ...placed.flat()];
 }
-
-/** How many of a file's readable objects there are. */
-export const countObjects = (file: FileText, read: ReadPart): number =>
-  file.parts.reduce((count, _, part) => count + objectsInPart(file, part, read).length, 0);
 
 /** A file that the release deleted, with what comes back of it. */
 export const emptyFile: FileText = fileText('');

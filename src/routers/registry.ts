@@ -25,7 +25,7 @@ export const routers = {
   traefik,
 } as const satisfies Record<string, Router>;
 
-export type RouterName = keyof typeof routers;
+type RouterName = keyof typeof routers;
 
 /** Flagger's other providers. */
 const NOT_YET = ['apisix', 'appmesh', 'appmesh:v1beta2', 'gloo', 'kuma', 'osm', 'skipper'] as const;

@@ -11,7 +11,7 @@ export interface RouteContext {
   readonly cookies?: SessionCookies;
 }
 
-export interface RouterSettings {
+interface RouterSettings {
   /** Default `nginx.ingress.kubernetes.io`. */
   readonly ingressAnnotationsPrefix: string;
   /** Class of generated HTTPProxies (Flagger's `-ingress-class`). Absent: none is written. */

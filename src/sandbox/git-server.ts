@@ -18,13 +18,13 @@ export type GitFault =
   | { readonly kind: 'hang-response' }
   | { readonly kind: 'slow'; readonly delayMs: number };
 
-export interface GitFaultScope {
+interface GitFaultScope {
   /** `push` is the POST to git-receive-pack, `fetch` the POST to git-upload-pack, `advert` the GET of info/refs. */
   readonly only?: 'push' | 'fetch' | 'advert';
   readonly times?: number;
 }
 
-export interface GitServerFaults {
+interface GitServerFaults {
   inject(fault: GitFault, scope?: GitFaultScope): void;
   clear(): void;
   /** Closes the listener and every connection: connection refused until `up`, which takes the same port. */
@@ -34,7 +34,7 @@ export interface GitServerFaults {
   beforePush(run: () => Promise<void>): void;
 }
 
-export interface GitRequestRecord {
+interface GitRequestRecord {
   readonly method: string;
   readonly path: string;
   readonly status: number;

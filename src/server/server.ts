@@ -7,7 +7,7 @@ import { createLimitedServer, listen, type RunningServer } from './listen.ts';
 export type { RunningServer };
 
 /** Why the agent is not ready; empty when it is. */
-export type ReadinessReport = () => readonly string[];
+type ReadinessReport = () => readonly string[];
 
 export interface ServerOptions {
   readonly port: number;

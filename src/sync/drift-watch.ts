@@ -25,7 +25,7 @@ export interface DriftWatch {
 }
 
 /** What of an object we applied. */
-export interface Sent {
+interface Sent {
   readonly hash: string;
   /** What was left to its Canary. */
   readonly shared: Shared;

@@ -17,7 +17,7 @@ export const sharedFields: Readonly<Record<Shared, readonly string[]>> = {
   nodes: [],
 };
 
-export interface Rendered {
+interface Rendered {
   /** As it is sent. */
   readonly object: KubeObject;
   readonly hash: string;

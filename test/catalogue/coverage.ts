@@ -4,13 +4,13 @@ import { parse } from 'yaml';
 
 const root = join(import.meta.dirname, '../..');
 
-export interface Section {
+interface Section {
   readonly section: string;
   /** Id to what it is about. */
   readonly cases: Readonly<Record<string, string>>;
 }
 
-export interface Fault {
+interface Fault {
   readonly severity: 'H' | 'M' | 'L';
   readonly what: string;
 }

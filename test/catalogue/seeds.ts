@@ -4,7 +4,7 @@ import { parse } from 'yaml';
 
 const root = join(import.meta.dirname, '../..');
 
-export interface SeedItem {
+interface SeedItem {
   readonly id: string;
   readonly what: string;
   /** `FILE > beginning of a title`, FILE below test/. */
@@ -33,9 +33,9 @@ export function isTest(reference: string): boolean {
     .some((line) => line.includes(title) && !/^\s*(\/\/|\/?\*)/.test(line));
 }
 
-export type State = 'shown' | 'in part' | 'not yet' | 'outside';
+type State = 'shown' | 'in part' | 'not yet' | 'outside';
 
-export function stateOf({ tests = [], later, outside }: SeedItem): State {
+function stateOf({ tests = [], later, outside }: SeedItem): State {
   if (outside !== undefined) return 'outside';
   if (tests.length === 0) return 'not yet';
   return later === undefined ? 'shown' : 'in part';

@@ -37,7 +37,7 @@ export interface ClusterFixture {
   readonly reflect: (kind?: KindRef, options?: ReflectOptions) => Watched;
 }
 
-export interface Watched {
+interface Watched {
   readonly view: Reflection;
   /** `added a`, in the order of arrival. */
   readonly changes: string[];

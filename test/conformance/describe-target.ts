@@ -31,7 +31,7 @@ export function sourceOf(kind: Target, target: KubeObject, more: Partial<Primary
   return { canary, target, selector, templateHash: hash, configs: {}, replicas: 2, settings: decideSettings, ...more };
 }
 
-export function readinessInput(
+function readinessInput(
   object: KubeObject | undefined,
   role: ReadinessInput['role'],
   more: Partial<ReadinessInput> = {},

@@ -46,7 +46,7 @@ export interface WatchEvent {
   readonly object: Seen;
 }
 
-export interface Watching {
+interface Watching {
   /** Resolves with all events so far as soon as `enough` says so. */
   until(enough: (events: readonly WatchEvent[]) => boolean): Promise<readonly WatchEvent[]>;
   /** Resolves when the server has ended the stream. */
@@ -61,7 +61,7 @@ export interface ClusterApi {
   close(): Promise<void>;
 }
 
-export interface CallOptions {
+interface CallOptions {
   readonly contentType?: string;
   readonly accept?: string;
 }

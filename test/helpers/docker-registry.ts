@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
@@ -84,10 +84,6 @@ export async function startDockerRegistry({ dir, signIn }: DockerRegistryOptions
     },
   };
 }
-
-/** What the program says that it is. */
-export const dockerRegistryVersion = (): string =>
-  dockerRegistryPath === undefined ? '' : execFileSync(dockerRegistryPath, ['--version'], { encoding: 'utf8' }).trim();
 
 function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {

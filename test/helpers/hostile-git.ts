@@ -136,12 +136,6 @@ export const on =
   (ordered) =>
     calls.includes(ordered.call) && order(ordered);
 
-/** The first `times` only. */
-export function times(count: number, order: Order): Order {
-  let left = count;
-  return (ordered) => left > 0 && ((left -= 1), order(ordered));
-}
-
 export const orders = {
   status:
     (status: number, more: Readonly<Record<string, string>> = {}): Order =>

@@ -1,14 +1,14 @@
 import { execFile } from 'node:child_process';
 import { setTimeout as pause } from 'node:timers/promises';
 
-export interface CommandOptions {
+interface CommandOptions {
   readonly input?: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly timeoutMs?: number;
 }
 
 /** Runs a program; gives its standard output, rejects with what it said on standard error. */
-export function run(file: string, words: readonly string[], options: CommandOptions = {}): Promise<string> {
+function run(file: string, words: readonly string[], options: CommandOptions = {}): Promise<string> {
   const { input = '', env = process.env, timeoutMs = 90_000 } = options;
   return new Promise((resolve, reject) => {
     const child = execFile(

@@ -27,7 +27,7 @@ export async function doorOf(url: string, host: string): Promise<Door> {
 type Headers = Readonly<Record<string, string>>;
 
 /** `agent` undefined: a connection of its own. */
-export function ask({ address, port, host }: Door, headers: Headers, agent: Agent | undefined): Promise<Answer> {
+function ask({ address, port, host }: Door, headers: Headers, agent: Agent | undefined): Promise<Answer> {
   const atMs = Date.now();
   return new Promise((resolve) => {
     const fail = (code: string): void => resolve({ atMs, tookMs: Date.now() - atMs, version: '', status: code });

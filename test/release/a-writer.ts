@@ -19,13 +19,13 @@ export const settings: WriterSettings = {
   write: 'direct',
 };
 
-export interface Written {
+interface Written {
   readonly outcome: Outcome;
   readonly revision: Revision;
   readonly number: number | undefined;
 }
 
-export interface RunningWriter {
+interface RunningWriter {
   readonly writer: OutcomeWriter;
   readonly written: Written[];
   readonly blocked: { readonly id: string; readonly reason: string }[];
@@ -37,7 +37,7 @@ export interface RunningWriter {
   readonly stop: () => Promise<void>;
 }
 
-export function startWriter(repo: GitRepo, change: Partial<WriterSettings> = {}): RunningWriter {
+function startWriter(repo: GitRepo, change: Partial<WriterSettings> = {}): RunningWriter {
   const written: Written[] = [];
   const blocked: { id: string; reason: string }[] = [];
   const needless: { id: string; reason: string }[] = [];

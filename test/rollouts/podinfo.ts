@@ -9,7 +9,7 @@ import type { ModelCluster } from '../helpers/model-cluster.ts';
 import { createRoutedWorld } from '../helpers/routed-world.ts';
 import { createRollout, type Rollout } from '../helpers/rollout.ts';
 
-export type Spec = Readonly<Record<string, unknown>>;
+type Spec = Readonly<Record<string, unknown>>;
 
 export interface PodinfoOptions {
   readonly provider?: string;

@@ -1,6 +1,6 @@
 import { startServer, type TestServer } from '../helpers/http-server.ts';
 
-export interface EventTold {
+interface EventTold {
   readonly phase: string;
   readonly message: string;
   readonly type: string;

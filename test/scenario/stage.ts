@@ -40,7 +40,7 @@ export interface StageOptions {
 }
 
 /** A Kubernetes event about a Canary. */
-export interface Happened {
+interface Happened {
   /** `<name>.<namespace>` */
   readonly canary: string;
   readonly type: string;

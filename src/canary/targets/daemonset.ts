@@ -62,7 +62,7 @@ export const daemonset: Target = {
 };
 
 /** The same without the mark that keeps it at zero. An empty node selector is none. */
-export function atFull(object: KubeObject): KubeObject {
+function atFull(object: KubeObject): KubeObject {
   const nodeSelector = jsonOf(at(object, 'spec', 'template', 'spec', 'nodeSelector'));
   const { [scaleToZeroKey]: _mark, ...others } = nodeSelector;
   const spec = jsonOf(object['spec']);

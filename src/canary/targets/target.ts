@@ -4,7 +4,7 @@ import type { PrimarySource } from '../primary.ts';
 import type { ServiceInput } from '../services.ts';
 import type { Readiness, Seen, TargetKind } from '../types.ts';
 
-export interface Place {
+interface Place {
   readonly name: string;
   readonly namespace: string;
 }
@@ -88,13 +88,13 @@ export interface Target {
   released?(target: KubeObject, primary: KubeObject | undefined): KubeObject;
 }
 
-export interface PrimaryWrite {
+interface PrimaryWrite {
   readonly object: KubeObject;
   /** What `object` was computed from; undefined: it is created. */
   readonly over: KubeObject | undefined;
 }
 
-export interface Scaling {
+interface Scaling {
   /** What it is asked to run; 0: nothing. Kinds without a number of their own say 1 for more than nothing. */
   replicasOf(object: KubeObject): number;
   /** Merge patch that gives the target this many pods; 0: none. */

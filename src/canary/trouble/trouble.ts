@@ -13,7 +13,7 @@ export interface PodTrouble {
   readonly log?: LogSource;
 }
 
-export type TroubleCause =
+type TroubleCause =
   | 'image'
   | 'config'
   | 'volume'

@@ -4,7 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-export interface Usage {
+interface Usage {
   /** User and system time since the start. */
   readonly cpuMs: number;
   readonly rssBytes: number;

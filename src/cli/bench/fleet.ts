@@ -3,9 +3,9 @@ import type { KubeObject } from '../../manifest/types.ts';
 /** Of the analysis; Flagger was measured so. */
 export const intervalMs = 10_000;
 /** Nobody else's scheduler takes the pods, should there be any. */
-export const schedulerName = 'serin-bench';
+const schedulerName = 'serin-bench';
 
-export const appName = (index: number): string => `app-${String(index).padStart(4, '0')}`;
+const appName = (index: number): string => `app-${String(index).padStart(4, '0')}`;
 export const fleetNames = (count: number): readonly string[] => Array.from({ length: count }, (_, at) => appName(at));
 
 /** A canary as Flagger was measured with: Traefik, steps of 10 % to 50 %, two metrics, one tracked ConfigMap. */

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 
 /** Of what takes part in a release. */
 export const parts = ['API server', 'etcd', 'controllers', 'agent', 'benchmark'] as const;
-export type Part = (typeof parts)[number];
+type Part = (typeof parts)[number];
 
 /** Who used this machine between two readings. CPU in milliseconds, of all cores together. */
 export interface MachineShare {

@@ -3,7 +3,7 @@ import type { Reflection } from '../../cluster/cluster.ts';
 import type { LoadCounts } from '../../sandbox/traffic/load.ts';
 import type { Output } from '../output.ts';
 
-export interface CanaryShown {
+interface CanaryShown {
   readonly phase: string;
   readonly weight: number;
   readonly failedChecks: number;

@@ -3,14 +3,14 @@ import { hostName, type SshAddress } from './address.ts';
 import { publishedHostKeys } from './published-host-keys.ts';
 
 /** A public key that a host proves to have. */
-export interface HostKey {
+interface HostKey {
   /** Such as `ssh-ed25519`. */
   readonly type: string;
   /** The whole key as SSH sends it. */
   readonly blob: Buffer;
 }
 
-export type HostVerdict =
+type HostVerdict =
   | { readonly kind: 'known' }
   /** `trusted`: fingerprints of those that it should be one of. */
   | { readonly kind: 'changed'; readonly trusted: readonly string[] }

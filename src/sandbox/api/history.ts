@@ -1,6 +1,6 @@
 import type { StoreEvent } from '../types.ts';
 
-export interface Entry {
+interface Entry {
   readonly version: number;
   readonly storage: string;
   readonly event: StoreEvent;

@@ -17,7 +17,7 @@ export interface Objects {
   readonly history: History;
 }
 
-export type Listener = (event: StoreEvent, storage: string) => void;
+type Listener = (event: StoreEvent, storage: string) => void;
 
 const keyOf = (namespace: string | undefined, name: string): string => `${namespace ?? ''}/${name}`;
 

@@ -6,7 +6,7 @@ import { InvalidQuery, typeNames } from './promql/syntax.ts';
 import type { Point, Value } from './promql/values.ts';
 import type { SeriesStore } from './series-store.ts';
 
-export interface QueryRange {
+interface QueryRange {
   readonly startMs: number;
   readonly endMs: number;
   readonly stepMs: number;

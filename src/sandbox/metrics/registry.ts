@@ -2,7 +2,7 @@ import { keyOf, type Labels, NAME } from './labels.ts';
 import { numberText } from './number-text.ts';
 
 /** One number that a program exposes. */
-export interface Cell {
+interface Cell {
   readonly labels: Labels;
   readonly key: string;
   value: number;

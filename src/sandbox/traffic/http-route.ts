@@ -95,7 +95,7 @@ function backendOf(ref: Fields, index: number, namespace: string): Backend {
 const UNIT_MS: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1_000, ms: 1 };
 
 /** `1m30s`, as the Gateway API writes durations; undefined for none and for `0s`, which switches a timeout off. */
-export function durationMs(text: string): number | undefined {
+function durationMs(text: string): number | undefined {
   let total = 0;
   for (const [, count, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|h|m|s)/g)) {
     total += Number(count) * (UNIT_MS[unit ?? ''] ?? 0);

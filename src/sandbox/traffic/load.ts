@@ -20,7 +20,7 @@ export interface LoadOptions {
   readonly onAnswer?: (answer: Answer) => void;
 }
 
-export interface Answer {
+interface Answer {
   /** 0 when nobody answered. */
   readonly status: number;
   /** The header X-Version; empty when the answer has none. */

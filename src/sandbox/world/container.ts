@@ -48,7 +48,7 @@ export interface RunningContainer {
   readonly stop: (graceMs: number) => Promise<void>;
 }
 
-export interface Inside {
+interface Inside {
   readonly surroundings: Surroundings;
   readonly files: Readonly<Record<string, string>>;
   readonly busy: () => number;

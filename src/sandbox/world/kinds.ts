@@ -192,7 +192,7 @@ export interface Volume {
   };
 }
 
-export interface PodSpec {
+interface PodSpec {
   containers: Container[];
   initContainers?: Container[];
   volumes?: Volume[];
@@ -257,12 +257,12 @@ export interface Service extends StoredObject {
   };
 }
 
-export interface ConfigMap extends StoredObject {
+interface ConfigMap extends StoredObject {
   data?: Record<string, string>;
   binaryData?: Record<string, string>;
 }
 
-export interface Secret extends StoredObject {
+interface Secret extends StoredObject {
   data?: Record<string, string>;
 }
 

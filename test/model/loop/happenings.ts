@@ -40,7 +40,7 @@ export interface Moment {
 }
 
 /** What a history is about. */
-export interface Setting {
+interface Setting {
   readonly spec: Json;
   readonly replicas: number;
   readonly podStartMs: number;

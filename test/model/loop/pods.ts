@@ -5,7 +5,7 @@ import type { KubeObject } from '../../../src/manifest/types.ts';
 import type { MemoryCluster, Written } from './memory-cluster.ts';
 
 /** How the pods of an image are: some never answer, of others only the first half does, and at least one: those that do not are the first to go. */
-export type Health = 'good' | 'broken' | 'half';
+type Health = 'good' | 'broken' | 'half';
 
 interface Workload {
   template: string;

@@ -23,7 +23,7 @@ import type { Http, HttpRequest, HttpResponse } from '../../../src/lib/http.ts';
 import { silentLogger } from '../../../src/lib/log.ts';
 import { createOutbox } from '../../../src/lib/outbox.ts';
 import { sameJson } from '../../../src/lib/same-json.ts';
-import { type KubeObject, type Manifest, type ObjectRef, refKey, refOf } from '../../../src/manifest/types.ts';
+import { type KubeObject, type Manifest, refOf } from '../../../src/manifest/types.ts';
 import { readRecordObject, recordRef } from '../../../src/release/record-object.ts';
 import type { Outcome, ReleaseRecord } from '../../../src/release/types.ts';
 import { createMemoryCluster, type MemoryCluster, type Written } from './memory-cluster.ts';
@@ -61,7 +61,7 @@ export interface Course {
 
 export type Metrics = 'good' | 'bad' | 'silent' | 'unreachable';
 
-export const key = appKey('demo/app');
+const key = appKey('demo/app');
 export const allAtOnce: Course = { order: ['ConfigMap', 'Secret', 'Deployment'], pausesMs: [0, 0, 0] };
 export const intervalMs = 10_000;
 
@@ -620,5 +620,3 @@ function applyOver(live: KubeObject, object: KubeObject): KubeObject {
   const { metadata } = before['template'] as Json;
   return { ...live, spec: { ...before, template: { ...template, metadata } } };
 }
-
-export const refKeyOf = (ref: ObjectRef): string => refKey(ref);

@@ -7,7 +7,7 @@ import type { Backend, SandboxStore } from '../../../src/sandbox/types.ts';
 import { startTraffic, type Traffic } from '../../../src/sandbox/traffic/traffic.ts';
 
 /** What an echoing pod tells of the request that it got. */
-export interface Echo {
+interface Echo {
   readonly service: string;
   readonly method: string;
   readonly url: string;
@@ -15,7 +15,7 @@ export interface Echo {
   readonly body: string;
 }
 
-export interface Answered {
+interface Answered {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly text: string;
@@ -38,13 +38,13 @@ export interface TestGateway {
   stop(): Promise<void>;
 }
 
-export interface Init {
+interface Init {
   readonly method?: string;
   readonly headers?: Record<string, string>;
   readonly body?: string;
 }
 
-export type PodHandler = (
+type PodHandler = (
   request: IncomingMessage,
   respond: (status: number, headers: Record<string, string>) => void,
 ) => void;

@@ -33,7 +33,7 @@ const verbsOf = (resource: Resource): readonly string[] =>
   resource.storage === '/namespaces' ? verbs.filter((verb) => verb !== 'deletecollection') : verbs;
 
 /** Newest version first, as clients prefer it: v2 before v1 before v1beta1. */
-export function byPreference(a: string, b: string): number {
+function byPreference(a: string, b: string): number {
   const rank = (version: string): readonly number[] => {
     const [, major = '0', stage, minor = '0'] = /^v(\d+)(?:(alpha|beta)(\d+))?$/.exec(version) ?? [];
     return [stage === undefined ? 2 : stage === 'beta' ? 1 : 0, Number(major), Number(minor)];

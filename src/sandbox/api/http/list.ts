@@ -53,7 +53,7 @@ export function parseVersion(text: string | null): number | undefined {
   return Number(text);
 }
 
-export function tooLarge(asked: number, current: number): Failure {
+function tooLarge(asked: number, current: number): Failure {
   return new Failure(504, 'Timeout', `Too large resource version: ${asked}, current: ${current}`, {
     causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
     retryAfterSeconds: 1,

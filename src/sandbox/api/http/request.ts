@@ -76,7 +76,7 @@ export function objectBody(request: ApiRequest, protobuf: ProtobufTable): Json {
 }
 
 /** Who writes: as told by the request, else the program's name from User-Agent. */
-export function managerOf(request: ApiRequest): string {
+function managerOf(request: ApiRequest): string {
   return request.query.get('fieldManager') ?? (request.userAgent.split('/')[0] || 'unknown');
 }
 

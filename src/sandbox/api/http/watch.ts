@@ -15,7 +15,7 @@ import type { Target } from './target.ts';
 type EventType = StoreEvent['type'];
 
 /** An open watch connection, as the faults need it. */
-export interface OpenWatch {
+interface OpenWatch {
   end(): void;
   reset(): void;
   /** Frozen: events wait, the connection stays. */

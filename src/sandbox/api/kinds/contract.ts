@@ -5,7 +5,7 @@ import type { Json } from '../json.ts';
 import { equal } from '../json.ts';
 import type { Objects } from '../objects.ts';
 
-export interface Surroundings {
+interface Surroundings {
   readonly objects: Objects;
   readonly clock: Clock;
 }

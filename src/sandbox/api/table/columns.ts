@@ -1,6 +1,6 @@
 import type { StoredObject } from '../../types.ts';
 
-export interface Column {
+interface Column {
   readonly name: string;
   readonly type: string;
   readonly format: string;

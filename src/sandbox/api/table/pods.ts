@@ -8,7 +8,7 @@ const statuses = (object: Json, field = 'containerStatuses'): readonly Json[] =>
   objectsIn(asObject(object.status)[field]);
 
 /** The word in the STATUS column: the phase, or what holds a container back. */
-export function podStatus(pod: Json): string {
+function podStatus(pod: Json): string {
   const status = asObject(pod.status);
   let word = asString(status.reason) || asString(status.phase) || 'Unknown';
   let isRunning = false;

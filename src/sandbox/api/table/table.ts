@@ -58,7 +58,7 @@ const builtin: Readonly<Record<string, Layout>> = {
   'apiextensions.k8s.io/customresourcedefinitions': createdLayout,
 };
 
-export function layoutOf(resource: Resource): Layout {
+function layoutOf(resource: Resource): Layout {
   return resource.custom ? customLayout(resource.columns) : (builtin[resource.storage] ?? plainLayout);
 }
 

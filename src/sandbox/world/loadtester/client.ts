@@ -1,7 +1,7 @@
 import { Agent, request } from 'node:http';
 import type { Address } from '../../types.ts';
 
-export interface Call {
+interface Call {
   readonly method: string;
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
@@ -9,7 +9,7 @@ export interface Call {
   readonly timeoutMs: number;
 }
 
-export interface Answer {
+interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: string;

@@ -3,13 +3,13 @@ import { type Client, NoAnswer } from './client.ts';
 import { headersOf, parseHey, runHey, toUrl } from './hey.ts';
 import { parseOptions, parseScript, type Pipeline } from './shell.ts';
 
-export interface Result {
+interface Result {
   readonly exitCode: number;
   readonly output: string;
 }
 
 /** What the commands work with. */
-export interface Tools {
+interface Tools {
   readonly client: Client;
   readonly clock: Clock;
   readonly signal: AbortSignal;
