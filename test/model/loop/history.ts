@@ -143,7 +143,8 @@ class History {
       case 'silent watches':
         stage.cluster.freeze(true);
         stage.clock.after(happening.forMs, () => stage.cluster.freeze(false));
-        return this.stale(happening.forMs);
+        // What was decided before they speak again is done a moment later.
+        return this.stale(happening.forMs + 2_900);
       case 'weight':
         // Whoever is about to take pods away has looked before.
         this.stale(2_900);

@@ -97,6 +97,8 @@ export class Watch {
         stage.passed = 0;
         this.isChanged = true;
       }
+      // A step of the agent begins where somebody has led users.
+      if (object.kind === 'VirtualService') this.weight = stage.routes.weight;
       return;
     }
     this.writes += 1;
