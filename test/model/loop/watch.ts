@@ -23,6 +23,8 @@ export class Watch {
   writes = 0;
   private readonly stage: Stage;
   private weight = 0;
+  /** To which the agent itself has led users last. */
+  private led = 0;
   /** When a metric was answered last, by time that really passes, and of which release. Undefined: nothing follows from it any more. */
   private answered: { readonly atMs: number; readonly release: string } | undefined;
   /** Something that is judged has changed since the primary was last written: its users leave the canary for whoever answers. */
@@ -119,9 +121,10 @@ export class Watch {
   }
 
   private route(): void {
-    const { stage, weight: before } = this;
+    const { stage, weight: before, led } = this;
     const { weight } = stage.routes;
     this.weight = weight;
+    this.led = weight;
     // What was found good was found of fewer users.
     if (weight > before) stage.passed = 0;
     // Routes that are given back lead to the apex Service, and that to the target.
@@ -139,7 +142,7 @@ export class Watch {
     // From what nobody has judged they go home to whoever answers.
     const isJudged =
       templateHash(at(stage.cluster.peek('Deployment', 'app'), 'spec', 'template')) === stage.status.lastAppliedSpec;
-    const isLed = phase === 'Promoting' && weight < before && weight === 0 && canary > 0;
+    const isLed = phase === 'Promoting' && weight < led && weight === 0 && canary > 0;
     if (isLed && isJudged && !this.isChanged) {
       const { up, wanted } = pods.fresh('app-primary');
       const needed = Math.floor((wanted * this.threshold('primary')) / 100);
