@@ -160,6 +160,9 @@ function afterRevert(track: AppTrack | undefined, landed: Outcome | undefined): 
   return { ...track, content: '' };
 }
 
+/** A release that has ended and waits for Git. */
+const isKept = (record: ReleaseRecord, id: string): boolean => list(record).some((release) => release.id === id);
+
 export function createReleases(options: ReleasesOptions): Releases {
   const { deps, store, submit, ledger, applied, signal, isThere, onTold } = options;
   const { isWriting = true, isProving = false } = options;
@@ -323,6 +326,18 @@ export function createReleases(options: ReleasesOptions): Releases {
       begun(key);
     }
   };
+  /**
+   * Another agent that runs at once may have ended this very release, or have begun one of a commit that is not known here yet: begun once
+   * more under the same id, its end would be taken for the one that Git tells already. The next look at Git says what is to be judged.
+   */
+  const mustFollow = (key: AppKey, before: ReleaseRecord | undefined, id: string): void => {
+    const isEnded = before !== undefined && (before.id === id ? before.outcome !== undefined : isKept(before, id));
+    if (isEnded || unproven.has(key))
+      throw new AgentError(
+        'CLUSTER_CONFLICT',
+        `another agent has written the record of ${shownKey(key)}: Git is looked at first`,
+      );
+  };
 
   return {
     stableOf,
@@ -412,11 +427,13 @@ export function createReleases(options: ReleasesOptions): Releases {
       const change = (before: ReleaseRecord | undefined): ReleaseRecord | undefined => {
         if (before && before.id === id && before.outcome === undefined) {
           if (!judged || isSameState(before.judged, judged)) return undefined;
+          mustFollow(key, before, id);
           // The same content of Git runs as something else: a restart by hand, or a Secret that Git does not have, was renewed.
           evidence.delete(key);
           const { evidence: _ofBefore, ...same } = before;
           return { ...same, judged: release.judged ?? judged };
         }
+        mustFollow(key, before, id);
         evidence.delete(key);
         const [stable, app] = [stableApps.get(key), apps.get(key)];
         const next = followed(

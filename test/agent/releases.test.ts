@@ -989,6 +989,67 @@ describe('two agents that run at once by mistake', () => {
     expect(on.outcomes.at(-1)).toMatchObject({ releaseId: recordOf(two)?.id, state: { content: 'three' } });
   });
 
+  const behind = async (on: Stage, isProving: boolean): Promise<Stage> => {
+    const two = stage({ ...on, isProving });
+    two.told.content = 'one';
+    await two.releases.load([]);
+    await two.releases.prove((_key, record) => Promise.resolve({ record, reasons: [] }));
+    two.sync('a', 'one');
+    two.sync('b', 'two');
+    return two;
+  };
+  const restarted = { templateHash: 'hash of what the other one has applied', configs: {} };
+
+  it.each([true, false])(
+    'begin no release once more that the other one has ended; held against Git: %s',
+    async (isProving) => {
+      const on = await underWay();
+      const two = await behind(on, isProving);
+      await on.releases.end(on.canary(), { ...rolledBack, verdict: 'promoted' });
+      await expect(two.releases.begin(two.canary(), restarted)).rejects.toThrow('another agent has written the record');
+      expect(recordOf(on)).toMatchObject({ content: 'two', outcome: { verdict: 'promoted' } });
+      await two.releases.end(two.canary(), { ...rolledBack, ...restarted });
+      expect(two.outcomes.filter(({ verdict }) => verdict === 'rolled-back')).toEqual([]);
+    },
+  );
+
+  it.each([true, false])(
+    'begin no release over a newer one of the other one; held against Git: %s',
+    async (isProving) => {
+      const on = await underWay();
+      const two = await behind(on, isProving);
+      await on.releases.end(on.canary(), { ...rolledBack, verdict: 'promoted' });
+      on.sync('c', 'three');
+      await on.releases.begin(on.canary());
+      await expect(two.releases.begin(two.canary(), restarted)).rejects.toThrow('another agent has written the record');
+      expect(recordOf(on)).toMatchObject({ content: 'three' });
+      // Once it has looked at Git it takes part in that one.
+      await two.releases.prove((_key, record) => Promise.resolve({ record, reasons: [] }));
+      two.sync('c', 'three');
+      await two.releases.begin(two.canary());
+      await two.releases.end(two.canary(), rolledBack);
+      const id = recordOf(on)?.id;
+      expect(two.outcomes.at(-1)).toMatchObject({ releaseId: id, verdict: 'rolled-back', state: { content: 'three' } });
+    },
+  );
+
+  it('goes on with what it has written itself, although the answer got lost', async () => {
+    const on = stage({ isProving: true });
+    on.told.content = 'one';
+    await on.releases.load([]);
+    on.sync('a', 'one');
+    on.sync('b', 'two');
+    const { create } = on.cluster;
+    on.cluster.create = async (...given) => {
+      on.cluster.create = create;
+      await create(...given);
+      throw new AgentError('CLUSTER_UNREACHABLE', 'the answer got lost');
+    };
+    await on.releases.begin(on.canary()).catch(() => undefined);
+    await on.releases.begin(on.canary());
+    expect(recordOf(on)).toMatchObject({ content: 'two' });
+  });
+
   it('write over nothing that the other one has written since', async () => {
     const on = await underWay();
     const two = await second(on);
