@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { digestOf, imageOf, type PushOptions } from './registry-double.ts';
+import { freePort, listens } from './listener.ts';
 
 /** The registry of the distribution project on loopback, over HTTP, with what it stores in a folder. */
 export interface DockerRegistry {
@@ -49,11 +49,7 @@ export async function startDockerRegistry({ dir, signIn }: DockerRegistryOptions
   let log = '';
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => (log += chunk));
   const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  await answering(
-    port,
-    () => child.exitCode,
-    () => log,
-  );
+  await listens({ name: 'the registry', port, exitCode: () => child.exitCode, log: () => log });
   const base = `http://127.0.0.1:${port}/v2`;
   const headers: Record<string, string> = signIn
     ? { authorization: `Basic ${Buffer.from(`${signIn.username}:${signIn.password}`).toString('base64')}` }
@@ -83,29 +79,4 @@ export async function startDockerRegistry({ dir, signIn }: DockerRegistryOptions
       await gone;
     },
   };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
-}
-
-async function answering(port: number, exitCode: () => number | null, log: () => string): Promise<void> {
-  for (let attempt = 0; attempt < 400; attempt += 1) {
-    if (exitCode() !== null) throw new Error(`the registry ended: ${log()}`);
-    const isUp = await new Promise<boolean>((resolve) => {
-      const socket = connect({ port, host: '127.0.0.1' });
-      socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-      socket.once('connect', () => socket.destroy());
-    });
-    if (isUp) return;
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-  throw new Error(`the registry did not begin to listen: ${log()}`);
 }

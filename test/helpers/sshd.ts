@@ -1,10 +1,10 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { makeSshKey, type SshKey } from '../../src/git/ssh/key.ts';
+import { freePort, listens } from './listener.ts';
 
 /** OpenSSH's server on loopback, with a host key of its own; whoever has one of the keys may run commands as this user. */
 export interface Sshd {
@@ -71,11 +71,7 @@ export async function startSshd({ dir, authorized, takesProtocol = true, config 
   let log = '';
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => (log += chunk));
   const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  await answering(
-    port,
-    () => child.exitCode,
-    () => log,
-  );
+  await listens({ name: 'sshd', port, exitCode: () => child.exitCode, log: () => log });
   return {
     port,
     username,
@@ -88,31 +84,6 @@ export async function startSshd({ dir, authorized, takesProtocol = true, config 
       await gone;
     },
   };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
-}
-
-async function answering(port: number, exitCode: () => number | null, log: () => string): Promise<void> {
-  for (let attempt = 0; attempt < 200; attempt += 1) {
-    if (exitCode() !== null) throw new Error(`sshd ended: ${log()}`);
-    const isUp = await new Promise<boolean>((resolve) => {
-      const socket = connect({ port, host: '127.0.0.1' });
-      socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-      socket.once('connect', () => socket.destroy());
-    });
-    if (isUp) return;
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-  throw new Error(`sshd did not begin to listen: ${log()}`);
 }
 
 /** What ssh-keygen makes of a private key: its public half. */
