@@ -1039,7 +1039,7 @@ describe('two agents that run at once by mistake', () => {
     await on.releases.load([]);
     on.sync('a', 'one');
     on.sync('b', 'two');
-    const { create } = on.cluster;
+    const create = on.cluster.create.bind(on.cluster);
     on.cluster.create = async (...given) => {
       on.cluster.create = create;
       await create(...given);

@@ -17,9 +17,9 @@ export interface Listener {
   readonly name: string;
   readonly port: number;
   /** Null while it runs. */
-  exitCode(): number | null;
+  readonly exitCode: () => number | null;
   /** What it has told so far; for the error. */
-  log(): string;
+  readonly log: () => string;
 }
 
 /** Waits until it listens; rejects where it ends before, or takes more than 10 s. */

@@ -53,6 +53,7 @@ describe('a DaemonSet', patient, () => {
       await stage.edit('podinfo 3.1.1', appPath(), toTag('3.1.1'));
       expect((await outcome(stage, 1)).subject).toBe('promote test/podinfo 3.1.1');
       expect(imageOf(stage, 'podinfo-primary')).toBe('podinfo:3.1.1');
+      await stage.until('the status', () => canary(stage).phase === 'Succeeded');
       expect(weights(stage)).toEqual([100, 0]);
       expect(nodesOf(stage, 'podinfo-primary')).toEqual(onLinux);
       await stage.until('it is at zero again', () => readyPods(stage, 'podinfo') === 0);
