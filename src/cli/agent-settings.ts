@@ -4,7 +4,7 @@ import { readTenants } from '../config/tenants.ts';
 import { AgentError } from '../lib/errors.ts';
 import { MiB } from '../manifest/limits.ts';
 import { createTenancy } from '../manifest/tenancy.ts';
-import { version } from './version.ts';
+import { version } from '../lib/version.ts';
 
 /** What settings say that is more than text, and what only the machine knows. */
 export interface Surroundings {

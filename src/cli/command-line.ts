@@ -1,49 +1,14 @@
-import { readFile } from 'node:fs/promises';
-import { Argument, Command, CommanderError, Option } from 'commander';
+import { Argument, Command, Option } from 'commander';
 import { type Setting, settings } from '../config/settings.ts';
-import { AgentError, messageOf } from '../lib/errors.ts';
-import { plainText } from '../lib/plain-text.ts';
-import type { GateOptions } from './gate.ts';
-import type { IdentityOptions } from './identity.ts';
-import type { ImagesTestOptions } from './images-test.ts';
-import type { BenchClusterOptions } from './bench-cluster.ts';
-import type { SandboxCommandOptions } from './sandbox.ts';
+import { version } from '../lib/version.ts';
+import type { BenchClusterOptions } from './commands/bench-cluster.ts';
+import type { GateOptions } from './commands/gate.ts';
+import type { IdentityOptions } from './commands/identity.ts';
+import type { ImagesTestOptions } from './commands/images-test.ts';
+import type { SandboxCommandOptions } from './commands/sandbox.ts';
+import type { ValidateOptions } from './commands/validate.ts';
+import { type CommandContext, type CommandLine, exitCodes, serve } from './context.ts';
 import { sandboxHelp, settingsHelp } from './help.ts';
-import { createOutput, type Output, type OutputStream } from './output.ts';
-import type { ValidateOptions } from './validate.ts';
-import { version } from './version.ts';
-
-export interface CommandLine {
-  readonly argv: readonly string[];
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  readonly stdout: OutputStream;
-  readonly stderr: OutputStream;
-  /** Aborts on SIGTERM and SIGINT. */
-  readonly signal: AbortSignal;
-}
-
-/** What every command gets. */
-export interface CommandContext extends CommandLine {
-  readonly output: Output;
-}
-
-/** Exit codes: 0 done, 1 a fault of ours or a failed run, 2 wrong usage or configuration, 3 a check found problems. */
-export const exitCodes = { done: 0, failed: 1, usage: 2, found: 3 } as const;
-
-/** Runs a command and tells people why it failed. Gives its exit code. */
-export async function serve(line: CommandLine, command: (context: CommandContext) => Promise<number>): Promise<number> {
-  try {
-    return await command({ ...line, output: createOutput(line.stdout, line.environment) });
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
-    if (error instanceof AgentError) {
-      for (const text of error.message.split('\n')) line.stderr.write(`serin: ${plainText(text)}\n`);
-      return error.code === 'CONFIG_INVALID' ? exitCodes.usage : exitCodes.failed;
-    }
-    line.stderr.write(`serin: ${error instanceof Error ? (error.stack ?? error.message) : messageOf(error)}\n`);
-    return exitCodes.failed;
-  }
-}
 
 export function runCommandLine(line: CommandLine): Promise<number> {
   return serve(line, (context) => runNamedCommand(context));
@@ -71,7 +36,9 @@ async function runNamedCommand(context: CommandContext): Promise<number> {
     .configureHelp({ visibleOptions: () => [] })
     .addHelpText('after', settingsHelp())
     .action((options: Record<string, string>) =>
-      finish(import('./run.ts').then(({ runAgent }) => runAgent(context, flagsOf(options), options['config']))),
+      finish(
+        import('./commands/run.ts').then(({ runAgent }) => runAgent(context, flagsOf(options), options['config'])),
+      ),
     );
   for (const entry of settings as readonly Setting[]) {
     run.addOption(
@@ -99,7 +66,7 @@ async function runNamedCommand(context: CommandContext): Promise<number> {
     .option('--min-interval <duration>', 'shorter analysis intervals are raised to this (default: "10s")')
     .description('say everything that is wrong with manifests, without a cluster; exit code 3 when there are errors')
     .action((paths: string[], options: ValidateOptions) =>
-      finish(import('./validate.ts').then(({ validate }) => validate(context, paths, options))),
+      finish(import('./commands/validate.ts').then(({ validate }) => validate(context, paths, options))),
     );
 
   program
@@ -112,7 +79,7 @@ async function runNamedCommand(context: CommandContext): Promise<number> {
     .option('--context <name>', 'context of the kubeconfig; its current one when absent')
     .description('open or close the gates of a Canary, as far as your rights in the cluster allow')
     .action((action: 'open' | 'close' | 'show', name: string, options: Omit<GateOptions, 'action' | 'name'>) =>
-      finish(import('./gate.ts').then(({ gate }) => gate(context, { ...options, action, name }))),
+      finish(import('./commands/gate.ts').then(({ gate }) => gate(context, { ...options, action, name }))),
     );
 
   program
@@ -124,7 +91,7 @@ async function runNamedCommand(context: CommandContext): Promise<number> {
     .option('--context <name>', 'context of the kubeconfig; its current one when absent')
     .description('print the public key by which the agent signs in to Git over SSH, as far as you may read its Secret')
     .action((options: IdentityOptions) =>
-      finish(import('./identity.ts').then(({ identity }) => identity(context, options))),
+      finish(import('./commands/identity.ts').then(({ identity }) => identity(context, options))),
     );
 
   program
@@ -142,7 +109,7 @@ async function runNamedCommand(context: CommandContext): Promise<number> {
     .option('--json', 'one JSON object: pick, reason, rejected')
     .description('say which tag a policy would pick, and why none of the others; asks no registry')
     .action((options: ImagesTestOptions) =>
-      finish(import('./images-test.ts').then(({ imagesTest }) => imagesTest(context, options))),
+      finish(import('./commands/images-test.ts').then(({ imagesTest }) => imagesTest(context, options))),
     );
 
   program
@@ -150,7 +117,7 @@ async function runNamedCommand(context: CommandContext): Promise<number> {
     .option('--keep', 'leave everything running, with a kubeconfig and a Git URL to push to')
     .description('see a release promoted and another rolled back in Git, on a cluster that needs nothing')
     .action((options: { keep?: boolean }) =>
-      finish(import('./demo.ts').then(({ demo }) => demo(context, { keep: options.keep === true }))),
+      finish(import('./commands/demo.ts').then(({ demo }) => demo(context, { keep: options.keep === true }))),
     );
 
   program
@@ -165,7 +132,7 @@ async function runNamedCommand(context: CommandContext): Promise<number> {
     .description('keep an embedded cluster and a Git server running, to try your own repository on')
     .addHelpText('after', sandboxHelp())
     .action((words: readonly string[], options: SandboxCommandOptions) =>
-      finish(import('./sandbox.ts').then(({ sandbox }) => sandbox(context, options, words))),
+      finish(import('./commands/sandbox.ts').then(({ sandbox }) => sandbox(context, options, words))),
     );
 
   program
@@ -189,8 +156,8 @@ async function runNamedCommand(context: CommandContext): Promise<number> {
     .action((options: BenchClusterOptions & { cluster?: boolean }) =>
       finish(
         options.cluster === true
-          ? import('./bench-cluster.ts').then(({ benchCluster }) => benchCluster(context, options))
-          : import('./bench.ts').then(({ bench }) => bench(context)),
+          ? import('./commands/bench-cluster.ts').then(({ benchCluster }) => benchCluster(context, options))
+          : import('./commands/bench.ts').then(({ bench }) => bench(context)),
       ),
     );
 
@@ -212,36 +179,4 @@ function flagsOf(options: Readonly<Record<string, unknown>>): Record<string, str
     if (typeof value === 'string') spelled[name] = value;
   }
   return spelled;
-}
-
-/** What a settings file holds. */
-export interface SettingsFile {
-  readonly values: Readonly<Record<string, string>>;
-  /** As it was written; undefined where the file has none. */
-  readonly tenants: unknown;
-  /** Likewise. */
-  readonly sources: unknown;
-}
-
-/** Reads a settings file: flat YAML, the same names as the flags; and `tenants` and `sources`, lists. */
-export async function readSettingsFile(path: string | undefined): Promise<SettingsFile> {
-  if (path === undefined) return { values: {}, tenants: undefined, sources: undefined };
-  const { parse } = await import('yaml');
-  try {
-    const value = (parse(await readFile(path, 'utf8')) ?? {}) as unknown;
-    if (typeof value !== 'object' || Array.isArray(value) || value === null)
-      throw new Error('it is no map of settings');
-    const { tenants, sources, ...flat } = value as Record<string, string | readonly string[] | undefined>;
-    const values = Object.fromEntries(
-      Object.entries(flat).map(([name, entry]) => [name, Array.isArray(entry) ? entry.join(',') : String(entry ?? '')]),
-    );
-    // Written and left empty is not the same as left out: then everybody could say everything.
-    return {
-      values,
-      tenants: 'tenants' in value ? ((tenants as unknown) ?? []) : undefined,
-      sources: 'sources' in value ? ((sources as unknown) ?? []) : undefined,
-    };
-  } catch (cause) {
-    throw new AgentError('CONFIG_INVALID', `${path}: ${messageOf(cause)}`, { cause });
-  }
 }

@@ -5,7 +5,7 @@ import { fieldOf, readSources } from '../config/sources.ts';
 import { AgentError } from '../lib/errors.ts';
 import { createTenancy, type Tenancy } from '../manifest/tenancy.ts';
 import { agentSettings, type Surroundings } from './agent-settings.ts';
-import type { SettingsFile } from './command-line.ts';
+import type { SettingsFile } from './settings-file.ts';
 import { checkFiles, checkSettings } from './settings-check.ts';
 
 /** A source as the settings say it. */

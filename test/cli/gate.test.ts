@@ -1,7 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { exitCodes, runCommandLine } from '../../src/cli/command-line.ts';
+import { exitCodes } from '../../src/cli/context.ts';
+import { runCommandLine } from '../../src/cli/command-line.ts';
 import { installCrds, startSandbox } from '../../src/sandbox/sandbox.ts';
 import type { Sandbox } from '../../src/sandbox/types.ts';
 import { removeDir, tempDir } from '../helpers/temp-repo.ts';

@@ -1,7 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { exitCodes, runCommandLine } from '../../src/cli/command-line.ts';
+import { exitCodes } from '../../src/cli/context.ts';
+import { runCommandLine } from '../../src/cli/command-line.ts';
 import { readDeployKey, readOrMakeDeployKey } from '../../src/cli/deploy-key.ts';
 import { checkSettings } from '../../src/cli/settings-check.ts';
 import { sshAccess } from '../../src/cli/ssh-access.ts';

@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { agentSettings } from '../../src/cli/agent-settings.ts';
-import { readableTokens } from '../../src/cli/run.ts';
+import { readableTokens } from '../../src/cli/commands/run.ts';
 import { withTempDir } from '../helpers/temp-repo.ts';
 import { readSettings } from '../../src/config/settings.ts';
 

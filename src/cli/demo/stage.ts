@@ -15,7 +15,7 @@ import { type Load, startLoad } from '../../sandbox/traffic/load.ts';
 import type { Sandbox } from '../../sandbox/types.ts';
 import { agentSettings } from '../agent-settings.ts';
 import { layGround, projectRoot } from '../sandbox/ground.ts';
-import { version } from '../version.ts';
+import { version } from '../../lib/version.ts';
 
 export const demoHost = 'quotes.example.test';
 const repoName = 'config';

@@ -1,7 +1,7 @@
 import { fastClock } from '../../lib/fast-clock.ts';
 import { systemClock } from '../../lib/clock.ts';
-import { serve } from '../command-line.ts';
-import { runAgent } from '../run.ts';
+import { serve } from '../context.ts';
+import { runAgent } from '../commands/run.ts';
 import type { AgentOrder } from './agent-child.ts';
 
 /** The agent of `serin sandbox`, in a process of its own: `serin run` on the sandbox's clock, which ends when the sandbox does. */

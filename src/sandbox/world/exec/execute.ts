@@ -2,8 +2,8 @@ import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import type { Address, ExecResult, ExecStreams } from '../../types.ts';
 import type { Surroundings } from '../images/image.ts';
-import { createClient } from '../loadtester/client.ts';
-import { understand } from '../loadtester/commands.ts';
+import { createClient } from '../../../loadtester/client.ts';
+import { understand } from '../../../loadtester/commands.ts';
 import { programs } from './programs.ts';
 import { splitScript } from './script.ts';
 

@@ -1,6 +1,6 @@
-import { loadtester } from '../loadtester/loadtester.ts';
 import { busybox, pause } from './idle.ts';
 import type { DemoImage } from './image.ts';
+import { loadtester } from './loadtester.ts';
 import { podinfo } from './podinfo.ts';
 import { quotes } from './quotes.ts';
 

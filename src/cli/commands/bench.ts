@@ -1,0 +1,65 @@
+import { messageOf } from '../../lib/errors.ts';
+import { type CommandContext, exitCodes } from '../context.ts';
+import { header, isMet, type Measured, rowOf } from '../../bench/spread.ts';
+
+interface Part {
+  readonly title: string;
+  readonly measure: (signal: AbortSignal) => Promise<readonly Measured[]>;
+}
+
+const parts: readonly Part[] = [
+  {
+    title: 'One changed file in a repository of 10,000 manifests',
+    measure: (signal) => import('../../bench/one-file.ts').then(({ oneChangedFile }) => oneChangedFile(signal)),
+  },
+  {
+    title: 'Git beside native git, with a server on the same machine',
+    measure: (signal) => import('../../bench/git-table.ts').then(({ gitTable }) => gitTable(signal)),
+  },
+  {
+    title: 'Outcomes while others push',
+    measure: (signal) => import('../../bench/git-race.ts').then(({ gitRace }) => gitRace(signal)),
+  },
+  {
+    title: 'From a push to the first step of a canary, with a poll and an analysis interval of 1 s',
+    measure: (signal) =>
+      Promise.all([import('../../bench/first-step.ts'), import('../demo/stage.ts')]).then(
+        ([{ firstStep }, { setStage }]) => firstStep(signal, setStage),
+      ),
+  },
+  {
+    title: '1,000 idle canaries with an interval of 10 s, the agent in a process of its own',
+    measure: (signal) => import('../../bench/idle.ts').then(({ idleCanaries }) => idleCanaries(signal)),
+  },
+];
+
+/** `serin bench`: what speed and memory are on this machine. A missed goal is told and is no failure. */
+export async function bench(context: CommandContext): Promise<number> {
+  const { output, signal } = context;
+  const { colour } = output;
+  const all: Measured[] = [];
+  let broken = 0;
+  for (const { title, measure } of parts) {
+    signal.throwIfAborted();
+    output.line();
+    output.line(colour.bold(title));
+    let measured: readonly Measured[];
+    try {
+      measured = await measure(signal);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      broken += 1;
+      output.line(colour.red(`  could not be measured: ${messageOf(error)}`));
+      continue;
+    }
+    all.push(...measured);
+    output.table(
+      [header, ...measured.map(rowOf)].map((row) => row.map((cell, index) => (index === 0 ? `  ${cell}` : cell))),
+    );
+  }
+  const missed = all.filter(({ goal, spread }) => goal !== undefined && !isMet(goal, spread));
+  output.line();
+  if (missed.length > 0) output.line(colour.yellow(`Missed: ${missed.map(({ what }) => what).join('; ')}.`));
+  else if (broken === 0) output.line(colour.green('All goals are met.'));
+  return broken === 0 ? exitCodes.done : exitCodes.failed;
+}

@@ -1,0 +1,197 @@
+import { readFile, rm } from 'node:fs/promises';
+import { createThreadedReader } from '../../agent/file-reader.ts';
+import { type Agent, startAgent } from '../../agent/agent.ts';
+import type { Deps, Source } from '../../agent/deps.ts';
+import { createTelemetry } from '../../agent/telemetry.ts';
+import { type ClusterClient, openCluster } from '../../cluster/client.ts';
+import { readSettings, type Settings } from '../../config/settings.ts';
+import { remoteOf } from '../../config/sources.ts';
+import { openRepo } from '../../git/open-repo.ts';
+import { type Clock, systemClock } from '../../lib/clock.ts';
+import { AgentError, messageOf } from '../../lib/errors.ts';
+import { createHttp } from '../../lib/http-client.ts';
+import { createLogger } from '../../lib/log.ts';
+import { isReadable } from '../../lib/plain-http.ts';
+import { defaultLimits, MiB } from '../../manifest/limits.ts';
+import { areaOf } from '../../manifest/load.ts';
+import { startGateServer } from '../../server/gate-server.ts';
+import { parseGateTokens } from '../../server/gate-tokens.ts';
+import { startServer } from '../../server/server.ts';
+import { clusterSource } from '../cluster-source.ts';
+import { type CommandContext, exitCodes } from '../context.ts';
+import { readSettingsFile } from '../settings-file.ts';
+import { findKustomize } from '../find-kustomize.ts';
+import { temporaryFolder } from '../settings-check.ts';
+import { checkSourceFiles, configuredSources, mirrorFolder } from '../sources.ts';
+import { sshAccess } from '../ssh-access.ts';
+import { version } from '../../lib/version.ts';
+
+export interface RunOptions {
+  /** Absent: the machine's. */
+  readonly clock?: Clock;
+  /** Told the port of /metrics, /healthz and /readyz once it is open. */
+  readonly onListening?: (port: number) => void;
+}
+
+/** `serin run`: everything real, from the settings to the signal that ends it. */
+export async function runAgent(
+  context: CommandContext,
+  flags: Readonly<Record<string, string | undefined>>,
+  configFile: string | undefined,
+  { clock = systemClock, onListening }: RunOptions = {},
+): Promise<number> {
+  const file = await readSettingsFile(configFile);
+  const raw = readSettings({ flags, environment: context.environment, file: file.values });
+  await checkSourceFiles(configuredSources(raw, file).sources);
+  const source = clusterSource(raw, context.environment);
+  const pod = source.kind === 'service-account' ? { podNamespace: await podNamespace() } : {};
+  const { settings, sources } = configuredSources(raw, file, pod);
+  const log = createLogger(raw['log-level']);
+  let known: ClusterClient | undefined;
+  const telemetry = createTelemetry(version, settings.provider, () => known?.load);
+  const temporary = raw['git-dir'] === '' ? await temporaryFolder() : undefined;
+  const closing: (() => Promise<void>)[] = [];
+  try {
+    const proxies = proxyOf(context.environment);
+    const http = createHttp({
+      userAgent: `serin/${version}`,
+      maxBytes: 1_000_000,
+      // In a pod loopback is the agent itself and its sidecars; outside of one it is whatever a person has started beside it.
+      addresses: {
+        mayLoopback: (context.environment['KUBERNETES_SERVICE_HOST'] ?? '') === '',
+        allowed: raw['allow-addresses'],
+      },
+      trusted: [raw['metrics-server'], raw['event-webhook'], raw['slack-url'], raw['msteams-url']],
+      ...(raw['http-proxy'] === '' ? proxies : { proxy: { http: raw['http-proxy'], https: raw['http-proxy'] } }),
+    });
+    closing.push(() => http.close());
+    const cluster = await openCluster(source, {
+      clock,
+      log,
+      onRequest: (counted) => telemetry.kubernetesRequests.inc(counted),
+    });
+    known = cluster;
+    closing.push(() => cluster.close());
+    const opened: Source[] = [];
+    for (const { name, values, settings: own, shown } of sources) {
+      const repo = await openRepo({
+        url: values['git-url'],
+        branch: values['git-branch'],
+        dir: mirrorFolder(temporary ?? raw['git-dir'], name),
+        limits: {
+          maxPackBytes: values['git-max-download'] * MiB,
+          maxFileBytes: (own.limits ?? defaultLimits).fileBytes,
+        },
+        memoryBytes: values['git-cache-memory'] * MiB,
+        log,
+        ...proxies,
+        ...(values['git-password-file'] === ''
+          ? {}
+          : {
+              auth: {
+                kind: 'token-file' as const,
+                path: values['git-password-file'],
+                username: values['git-username'],
+              },
+            }),
+        ...(values['git-ca-file'] === '' ? {} : { ca: { file: values['git-ca-file'] } }),
+        ...sshAccess(values, cluster, log),
+      });
+      closing.push(() => repo.close());
+      for (const message of readableTokens(values)) log.warn({}, shown(message));
+      const fileReader = createThreadedReader({
+        entry: new URL('../../agent/file-thread.js', import.meta.url),
+        areaOf: (path) => areaOf(path, own),
+        ...(own.limits ? { limits: own.limits } : {}),
+      });
+      closing.push(() => fileReader.close());
+      const kustomize = findKustomize(values['kustomize'], context.environment);
+      if (kustomize) closing.push(() => kustomize.close());
+      opened.push({
+        name,
+        repo,
+        remote: remoteOf(values),
+        settings: own,
+        fileReader,
+        ...(kustomize ? { kustomize } : {}),
+      });
+    }
+    const deps: Deps = { clock, log, http, cluster, sources: opened, telemetry, settings };
+    let agent: Agent | undefined;
+    // First, so that an agent that is not wanted here has done nothing yet.
+    const server = await startServer({
+      port: raw['port'] ?? 0,
+      registry: telemetry.registry,
+      notReady: () => agent?.notReady() ?? ['starting'],
+      notes: () => agent?.notes() ?? [],
+      notAlive: () => agent?.notAlive() ?? [],
+      log,
+    });
+    closing.push(() => server.close());
+    const running = startAgent(deps);
+    agent = running;
+    closing.push(() => running.stop());
+    onListening?.(server.port);
+    const gatePort = raw['gate-port'];
+    if (gatePort !== undefined) {
+      const tokenFile = raw['gate-token-file'];
+      const readTokens = async () => parseGateTokens(await readText('--gate-token-file', tokenFile));
+      const gateServer = await startGateServer({
+        port: gatePort,
+        gates: running.gates,
+        ...(tokenFile === '' ? {} : { tokens: readTokens }),
+        log,
+      });
+      log.info({ port: gateServer.port }, `Gates can be asked for on port ${gateServer.port}`);
+      closing.push(() => gateServer.close());
+    }
+    await new Promise<void>((resolve) => {
+      if (context.signal.aborted) resolve();
+      else context.signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    log.info({}, 'Shutting down');
+    return exitCodes.done;
+  } finally {
+    for (const close of closing.reverse()) {
+      await close().catch((error: unknown) =>
+        log.warn({ reason: messageOf(error) }, 'something did not close cleanly'),
+      );
+    }
+    if (temporary) await rm(temporary, { recursive: true, force: true });
+  }
+}
+
+/** Settings by which a token goes where everybody on the way can read it. */
+export function readableTokens(raw: Settings): readonly string[] {
+  const said = (setting: string, what: string): string =>
+    `--${setting} is plain HTTP: everybody on the way can read ${what}; use https`;
+  const hasGitToken = raw['git-password-file'] !== '' || /^[^/]*\/\/[^/]*@/.test(raw['git-url']);
+  return [
+    ...(hasGitToken && isReadable(raw['git-url'])
+      ? [said('git-url', 'the password or token for Git, and push with it')]
+      : []),
+    ...(raw['slack-token'] !== '' && isReadable(raw['slack-url']) ? [said('slack-url', 'the token for it')] : []),
+  ];
+}
+
+/** Undefined: it is not written down here. */
+async function podNamespace(): Promise<string | undefined> {
+  const path = '/var/run/secrets/kubernetes.io/serviceaccount/namespace';
+  const text = await readFile(path, 'utf8').catch(() => '');
+  return text.trim() || undefined;
+}
+
+function proxyOf(environment: Readonly<Record<string, string | undefined>>): {
+  proxy?: { http?: string; https?: string; none?: string };
+} {
+  const http = environment['HTTP_PROXY'] ?? environment['http_proxy'];
+  const https = environment['HTTPS_PROXY'] ?? environment['https_proxy'];
+  const none = environment['NO_PROXY'] ?? environment['no_proxy'];
+  return { proxy: { ...(http ? { http } : {}), ...(https ? { https } : {}), ...(none ? { none } : {}) } };
+}
+
+async function readText(name: string, path: string): Promise<string> {
+  return readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new AgentError('CONFIG_INVALID', `${name}: ${path} cannot be read: ${messageOf(cause)}`, { cause });
+  });
+}

@@ -1,6 +1,0 @@
-import { readFileSync } from 'node:fs';
-
-/** The version of package.json, two folders up from `dist/cli` as from `src/cli`. */
-export const version: string = (
-  JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
-).version;
