@@ -104,7 +104,7 @@ export function startAgent(deps: Deps): Agent {
   // Two that push at once only make each other late.
   const pushes = createInTurn();
   const pipelines: readonly Pipeline[] = sources.map(
-    ({ name, repo, remote, fileReader, kustomize, settings: own }, index) => {
+    ({ name, repo, remote, fileReader, tools, settings: own }, index) => {
       const suffix = name === defaultSource ? undefined : name;
       const isOfFirst = (app: AppKey): boolean => {
         const owner = ownerOf(app);
@@ -117,7 +117,7 @@ export function startAgent(deps: Deps): Agent {
           source: name,
           repo,
           ...(fileReader ? { fileReader } : {}),
-          ...(kustomize ? { kustomize } : {}),
+          ...(tools ? { tools } : {}),
           ...(remote === undefined ? {} : { inTurn: (push) => pushes(remote, push) }),
           log: isShared ? log.child({ source: name }) : log,
           settings: { ...settings, ...own },

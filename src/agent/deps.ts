@@ -8,7 +8,7 @@ import type { FileReader } from '../manifest/load.ts';
 import type { ManifestLimits } from '../manifest/limits.ts';
 import type { OwnObjects } from '../manifest/own-objects.ts';
 import type { Tenancy } from '../manifest/tenancy.ts';
-import type { Kustomize } from '../render/kustomize.ts';
+import type { RenderTools } from '../render/tools.ts';
 import type { TextEditor } from '../render/text-edit.ts';
 import type { WriterDeps } from '../release/writer.ts';
 import type { SourceTelemetry } from './source-telemetry.ts';
@@ -39,8 +39,8 @@ export interface Source {
   readonly settings: SourceSettings;
   /** Reads large files without keeping others from their work. Absent: they are read like all others. */
   readonly fileReader?: FileReader & Partial<TextEditor>;
-  /** Renders kustomizations. Absent: what they change is held back. */
-  readonly kustomize?: Kustomize;
+  /** Absent: none. */
+  readonly tools?: RenderTools;
 }
 
 /** What an operator decides of one source. */
@@ -64,7 +64,7 @@ export interface SourceDeps extends Omit<Deps, 'sources' | 'settings' | 'telemet
   readonly source: string;
   readonly repo: GitRepo;
   readonly fileReader?: Source['fileReader'];
-  readonly kustomize?: Kustomize;
+  readonly tools?: RenderTools;
   /** See `WriterDeps`. */
   readonly inTurn?: NonNullable<WriterDeps['inTurn']>;
   readonly settings: WholeSettings;

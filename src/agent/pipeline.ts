@@ -115,7 +115,7 @@ export function createPipeline(deps: SourceDeps, surroundings: PipelineSurroundi
     clock,
     log,
     parsed,
-    kustomize: deps.kustomize,
+    tools: deps.tools,
     ...(deps.inTurn ? { inTurn: deps.inTurn } : {}),
     editor: deps.fileReader?.edit ? { edit: deps.fileReader.edit } : undefined,
     settings: {

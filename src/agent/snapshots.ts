@@ -21,7 +21,7 @@ import { readingPlain } from '../render/plain.ts';
 import { createTreeRenderer } from '../render/tree.ts';
 import { withOthers } from '../render/tree-files.ts';
 import { othersAt } from '../release/trees.ts';
-import type { Kustomize } from '../render/kustomize.ts';
+import type { RenderTools } from '../render/tools.ts';
 import { checking } from './check.ts';
 import type { SourceDeps } from './deps.ts';
 
@@ -52,7 +52,7 @@ export function createSnapshots(
   repo: GitRepo,
   agentSettings: SourceDeps['settings'] & Pick<LoadSettings, 'placeOf'>,
   parsed = new ParsedFiles(),
-  kustomize?: Kustomize,
+  tools: RenderTools = {},
 ): Snapshots {
   const settings = { ...agentSettings, tryOut: tryPart };
   let cache: LoadCache = new Map();
@@ -60,7 +60,7 @@ export function createSnapshots(
   const weights = new WeakMap<Rendering, number>();
   /** Files for which there was no room. */
   const crowded = new Map<string, { readonly oid: string; readonly weight: number }>();
-  const trees = createTreeRenderer(settings, { parsed, kustomize });
+  const trees = createTreeRenderer(settings, { parsed, ...tools });
   const ledgersAt = `${ledgerFolder(settings)}/`;
   const isLedger: Wanted = (path, file) =>
     path.startsWith(ledgersAt) && path.endsWith('.yaml') && !isUnlistedFolder(file);
@@ -149,7 +149,7 @@ export function createSnapshots(
       const ledgers = after(last.ledgers, isLedger);
       if (files !== last.files) return read(revision, files, ledgers, last);
       const same = { ...last, revision, ledgers };
-      if (!kustomize || !isRendered(last.loaded)) return same;
+      if (!isRendered(last.loaded, tools)) return same;
       // What a kustomization is made from may stand anywhere, and be called anything.
       const all = await repo.diff(last.revision, revision, '');
       const isOwn = all.every((change) =>
@@ -170,7 +170,8 @@ export function createSnapshots(
 }
 
 /** Whether something of the tree has to be rendered. */
-const isRendered = ({ cache }: LoadedTree): boolean =>
+const isRendered = ({ cache }: LoadedTree, { kustomize }: RenderTools): boolean =>
+  kustomize !== undefined &&
   [...cache.values()].some(({ kustomization }) => kustomization !== undefined && kustomization.transforms.length > 0);
 
 function saysTheSame({ loaded: now }: Snapshot, { loaded: before }: Snapshot): boolean {

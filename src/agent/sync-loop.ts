@@ -57,7 +57,7 @@ export interface SyncState {
 }
 
 export interface SyncLoopOptions {
-  readonly deps: Pick<SourceDeps, 'clock' | 'log' | 'repo' | 'settings' | 'telemetry' | 'kustomize'>;
+  readonly deps: Pick<SourceDeps, 'clock' | 'log' | 'repo' | 'settings' | 'telemetry' | 'tools'>;
   readonly syncer: Syncer;
   readonly releases: Releases;
   readonly applied: AppliedApps;
@@ -139,7 +139,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
   const driftedRefs = new Map<string, ObjectRef>();
 
   const placed = { ...settings, placeOf: (key: string) => syncer.placeOf(key) };
-  const snapshots = createSnapshots(repo, placed, options.parsed, deps.kustomize);
+  const snapshots = createSnapshots(repo, placed, options.parsed, deps.tools);
   const stableApps = createHeldApps({ snapshots: { appsAt: (at) => appsOn(at) }, log, phaseOf });
   const tip = createTip({
     repo,

@@ -6,7 +6,7 @@ import { keyOf, shownKey } from '../lib/key.ts';
 import type { Logger } from '../lib/log.ts';
 import type { LoadSettings } from '../manifest/load.ts';
 import { ParsedFiles } from '../manifest/parsed-files.ts';
-import type { Kustomize } from '../render/kustomize.ts';
+import type { RenderTools } from '../render/tools.ts';
 import type { TextEditor } from '../render/text-edit.ts';
 import { buildOutcomes } from './build.ts';
 import type { ComposeSettings, Draft } from './compose.ts';
@@ -48,8 +48,8 @@ export interface WriterDeps {
   readonly settings: WriterSettings;
   /** What was parsed of the repository. Absent: nothing yet. */
   readonly parsed?: ParsedFiles;
-  /** Renders kustomizations. Absent: what they change is held back. */
-  readonly kustomize?: Kustomize | undefined;
+  /** Absent: none. */
+  readonly tools?: RenderTools | undefined;
   /** Edits what a revert changes. Absent: that is done here, document by document. */
   readonly editor?: TextEditor | undefined;
   /** Waits for pushes of others in this process to the same branch. Absent: there are none. */
@@ -88,7 +88,7 @@ export function createOutcomeWriter({
   log,
   settings,
   parsed = new ParsedFiles(),
-  kustomize,
+  tools,
   editor,
   inTurn = (push) => push(),
   random = Math.random,
@@ -102,7 +102,7 @@ export function createOutcomeWriter({
   let woken = false;
   const reader = createTreeReader(repo, settings, parsed);
   const render = createRender(settings, parsed, {
-    kustomize,
+    ...tools,
     editor,
     readTexts: (files, paths) => reader.readTexts(files, paths),
   });

@@ -13,6 +13,8 @@ import { readingPlain } from './plain.ts';
 import type { Edit, EditGoal, Renderer, SourceTree, Unit } from './renderer.ts';
 import { runTool, type ToolLimits, type ToolResult } from './run-tool.ts';
 import { sourceBytes } from './source-bytes.ts';
+import { createLine } from './tool-line.ts';
+import { masked, shownReason } from './tool-reason.ts';
 
 export interface KustomizeOptions {
   /** Path of the program, version 5. */
@@ -51,7 +53,6 @@ const mostKept = 2_000;
 /** What failed for a reason that may pass is tried again after so long. */
 const retryMs = 300_000;
 const missingRetryMs = 60_000;
-const reasonLength = 300;
 
 type Rendered = Rendering | string;
 
@@ -108,7 +109,7 @@ export function createKustomize({
       runs += 1;
       const result = await run(join(root, 'unit'), ['build', '--load-restrictor', 'LoadRestrictionsRootOnly', '.']);
       if (result.kind === 'done') return result;
-      return { ...result, reason: shownReason(masked(result.reason, contents.values()), root) };
+      return { ...result, reason: shownReason(withoutFolders(masked(result.reason, contents.values()), root)) };
     } finally {
       await rm(root, { recursive: true, force: true });
     }
@@ -205,56 +206,18 @@ function* renderingOf(tree: SourceTree, unit: Unit, { key, output, parsed, limit
   };
 }
 
+/** It begins with the way down to what is wrong. */
+const withoutFolders = (reason: string, root: string): string =>
+  reason
+    .replaceAll(`${root}/${treeFolder}/`, '')
+    .replaceAll(root, '')
+    .replaceAll(/^.*must resolve to a file': /gm, '')
+    .replaceAll(`../${treeFolder}/`, '');
+
 function keyOf(version: string, { path, inputs }: Unit): string {
   const files = [...inputs].map(([name, file]) => [
     name,
     typeof file === 'string' ? `text ${sha256Hex(file)}` : file.oid,
   ]);
   return sha256Hex(JSON.stringify([version, path, files.toSorted(([a = ''], [b = '']) => (a < b ? -1 : 1))]));
-}
-
-/** Fields that a Secret may be wrong in. */
-const plainWords = new Set(
-  'apiVersion kind metadata name namespace labels annotations data stringData type Secret'.split(' '),
-);
-
-/** Without words that stand in a file with a Secret: the program prints what it stumbles over. */
-function masked(reason: string, contents: Iterable<Uint8Array>): string {
-  const all = [...contents].map((content) => Buffer.from(content).toString('latin1'));
-  const secret = all.filter((text) => text.includes('Secret'));
-  if (secret.length === 0) return reason;
-  return Buffer.from(reason, 'utf8')
-    .toString('latin1')
-    .replaceAll(/[^\s'"[\]{}(),:]{3,}/g, (word) =>
-      plainWords.has(word) || !secret.some((text) => text.includes(word)) ? word : '***',
-    );
-}
-
-/** One line, without the folder that was rendered in. */
-function shownReason(reason: string, root: string): string {
-  const lines = reason.replaceAll(`${root}/${treeFolder}/`, '').replaceAll(root, '').split('\n');
-  const text = lines
-    .map((one) => one.trim())
-    .filter((one) => one !== '' && !one.startsWith('#'))
-    .join(' ');
-  // It begins with the way down to what is wrong.
-  const short = text.replace(/^Error: |^.*must resolve to a file': /g, '').replaceAll(`../${treeFolder}/`, '');
-  return short.length > reasonLength ? `…${short.slice(-reasonLength)}` : short;
-}
-
-/** So many at a time; the others wait in order. */
-function createLine(most: number): <Result>(work: () => Promise<Result>) => Promise<Result> {
-  let free = most;
-  const waiting: (() => void)[] = [];
-  return async (work) => {
-    if (free === 0) await new Promise<void>((resolve) => waiting.push(resolve));
-    else free -= 1;
-    try {
-      return await work();
-    } finally {
-      const next = waiting.shift();
-      if (next) next();
-      else free += 1;
-    }
-  };
 }

@@ -30,7 +30,7 @@ describe.skipIf(kustomizeProgram === undefined)('what the sync reads of a kustom
     treeRepo((at) => commits[Number.parseInt(at, 16)] ?? {}) as GitRepo,
     settings,
     undefined,
-    kustomize,
+    { kustomize },
   );
   const at = (index: number, last?: Snapshot): Promise<Snapshot> =>
     snapshots.at(asRevision(index.toString(16).padStart(40, '0')), last, never);

@@ -18,6 +18,7 @@ const readsWordsOf: Readonly<Record<string, string>> = {
   'git/ssh/key.ts': 'the SSH library',
   'render/kustomize-origin.ts': 'kustomize, which writes origins as YAML',
   'render/kustomize.ts': 'kustomize, of its version and of what it refuses',
+  'render/tool-reason.ts': 'programs, of what they refuse',
   'release/told.ts': 'commits: trailers are made to be read',
   'sync/apply.ts': 'the API server, of conflicts and refusals',
   'sync/installation.ts': 'the API server, of conflicts',

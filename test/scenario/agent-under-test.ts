@@ -6,12 +6,13 @@ import { fileURLToPath } from 'node:url';
 import { type Agent, startAgent } from '../../src/agent/agent.ts';
 import type { Source } from '../../src/agent/deps.ts';
 import { createTelemetry } from '../../src/agent/telemetry.ts';
-import { findKustomize } from '../../src/cli/find-kustomize.ts';
+import { findTools } from '../../src/cli/find-tools.ts';
 import { configuredSources, mirrorFolder } from '../../src/cli/sources.ts';
 import { sshAccess } from '../../src/cli/ssh-access.ts';
 import { openCluster } from '../../src/cluster/client.ts';
 import { readSettings } from '../../src/config/settings.ts';
 import { remoteOf } from '../../src/config/sources.ts';
+import { closeTools } from '../../src/render/tools.ts';
 import { openRepo } from '../../src/git/open-repo.ts';
 import type { Clock } from '../../src/lib/clock.ts';
 import { createHttp } from '../../src/lib/http-client.ts';
@@ -72,7 +73,7 @@ export async function startInProcess({
   const telemetry = createTelemetry('test', settings.provider);
   const http = createHttp({ userAgent: 'serin', maxBytes: 1_000_000, proxy: { http: raw['http-proxy'] } });
   const cluster = await openCluster({ kind: 'file', path: raw.kubeconfig }, { clock, log });
-  const kustomize = flags['kustomize'] === undefined ? undefined : findKustomize(flags['kustomize'], {});
+  const tools = findTools({ kustomize: flags['kustomize'] ?? '' }, {});
   const life = lifeOf(writes ?? Number.POSITIVE_INFINITY);
   const opened: Source[] = [];
   const closing: (() => Promise<void>)[] = [];
@@ -90,7 +91,7 @@ export async function startInProcess({
       repo: mortal(repo, life, (method) => method === 'push'),
       remote: remoteOf(values),
       settings: own,
-      ...(kustomize ? { kustomize } : {}),
+      tools,
     });
   }
   const agent: Agent = startAgent({
@@ -105,7 +106,7 @@ export async function startInProcess({
   let ended: Promise<void> | undefined;
   const end = async (): Promise<void> => {
     await agent.stop();
-    await kustomize?.close();
+    await closeTools(tools);
     for (const close of closing) await close();
     await cluster.close();
     await http.close();

@@ -14,13 +14,14 @@ import { createLogger } from '../../lib/log.ts';
 import { isReadable } from '../../lib/plain-http.ts';
 import { defaultLimits, MiB } from '../../manifest/limits.ts';
 import { areaOf } from '../../manifest/load.ts';
+import { closeTools } from '../../render/tools.ts';
 import { startGateServer } from '../../server/gate-server.ts';
 import { parseGateTokens } from '../../server/gate-tokens.ts';
 import { startServer } from '../../server/server.ts';
 import { clusterSource } from '../cluster-source.ts';
 import { type CommandContext, exitCodes } from '../context.ts';
 import { readSettingsFile } from '../settings-file.ts';
-import { findKustomize } from '../find-kustomize.ts';
+import { findTools } from '../find-tools.ts';
 import { temporaryFolder } from '../settings-check.ts';
 import { checkSourceFiles, configuredSources, mirrorFolder } from '../sources.ts';
 import { sshAccess } from '../ssh-access.ts';
@@ -105,15 +106,15 @@ export async function runAgent(
         ...(own.limits ? { limits: own.limits } : {}),
       });
       closing.push(() => fileReader.close());
-      const kustomize = findKustomize(values['kustomize'], context.environment);
-      if (kustomize) closing.push(() => kustomize.close());
+      const tools = findTools(values, context.environment);
+      closing.push(() => closeTools(tools));
       opened.push({
         name,
         repo,
         remote: remoteOf(values),
         settings: own,
         fileReader,
-        ...(kustomize ? { kustomize } : {}),
+        tools,
       });
     }
     const deps: Deps = { clock, log, http, cluster, sources: opened, telemetry, settings };

@@ -1,0 +1,29 @@
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import type { Settings } from '../config/settings.ts';
+import { createKustomize } from '../render/kustomize.ts';
+import type { RenderTools } from '../render/tools.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The programs that settings name. One whose setting is empty renders nothing; one that is not there is told where it is needed. */
+export function findTools(values: Pick<Settings, 'kustomize'>, environment: Environment): RenderTools {
+  const kustomize = programOf(values.kustomize, environment);
+  return kustomize === undefined ? {} : { kustomize: createKustomize({ program: kustomize }) };
+}
+
+/** A name is found in PATH. Undefined: none is wanted. */
+function programOf(setting: string, environment: Environment): string | undefined {
+  if (setting === '' || setting.includes('/')) return setting || undefined;
+  const folders = (environment['PATH'] ?? '').split(delimiter).filter((folder) => folder.startsWith('/'));
+  return folders.map((folder) => join(folder, setting)).find(isProgram) ?? `/nowhere/${setting}`;
+}
+
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
