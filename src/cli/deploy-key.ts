@@ -1,4 +1,4 @@
-import { makeOwnSecret } from '../agent/cluster-key.ts';
+import { makeOwnSecret } from '../agent/views/cluster-key.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { makeSshKey, readSshKey, type SshKey } from '../git/ssh/key.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';

@@ -21,6 +21,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   render: ['lib', 'manifest'],
   release: ['lib', 'manifest', 'canary', 'render', 'git/repo.ts'],
   sync: ['lib', 'manifest', 'canary', 'cluster/cluster.ts'],
+  checks: ['lib', 'manifest', 'canary', 'routers', 'metrics', 'notifiers'],
   agent: [
     'lib',
     'manifest',
@@ -32,6 +33,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'render',
     'release',
     'sync',
+    'checks',
     'cluster/cluster.ts',
     'git/repo.ts',
   ],
@@ -43,6 +45,26 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   cli: ['*'],
   'main.ts': ['cli'],
 };
+
+/** The folders of the agent, in the order in which data flows, and which of the others each may import. */
+const agentMayImport: Readonly<Record<string, readonly string[]>> = {
+  // What is read of Git is read without knowing what for.
+  reader: [],
+  // What is seen of the cluster is the same for everybody, so it knows none of those who look.
+  views: [],
+  // Who is told decides nothing: it gets texts, and may read the Secret with an address.
+  outlets: ['views'],
+  // What is known of a release does not depend on who asks or who executes.
+  releases: ['views'],
+  // What is executed was decided elsewhere: effects never look at a canary by themselves.
+  effects: ['views', 'outlets', 'releases'],
+  // A canary never asks a source: what Git says of it comes by its releases.
+  canaries: ['views', 'outlets', 'releases', 'effects'],
+  // A source knows no canary's loop: what it applies reaches a canary by the cluster.
+  source: ['views', 'outlets', 'releases', 'effects'],
+};
+/** Files beside these folders: all may import the first three, and nothing imports what puts everything together. */
+const agentCommon = ['agent/deps.ts', 'agent/telemetry.ts', 'agent/source-telemetry.ts'];
 
 /** Which folders may use which package; packages that are not listed may be used by nobody. */
 const packages: Readonly<Record<string, readonly string[]>> = {
@@ -61,7 +83,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Data in, data out: no waiting, no clock, no chance, no machine. */
-const pure = ['canary', 'routers', 'manifest', 'images'];
+const pure = ['canary', 'routers', 'manifest', 'images', 'checks'];
 const impure =
   /\bawait\b|\basync\b|Date\.now|new Date\(\)|Math\.random|setTimeout|setInterval|process\.|from 'node:(?!util')/;
 
@@ -98,6 +120,31 @@ describe('the map of the code', () => {
         if (!fine) broken.push(`${path} imports ${target}`);
       }
     }
+    expect(broken).toEqual([]);
+  });
+
+  it('lets no folder of the agent import from one that stands behind it', () => {
+    const partOf = (path: string): string => path.split('/')[1] ?? '';
+    const ofAgent = files.filter(({ path }) => path.startsWith('agent/'));
+    const parts = new Set(ofAgent.map(({ path }) => partOf(path)).filter((part) => !part.endsWith('.ts')));
+    expect(parts).toEqual(new Set(Object.keys(agentMayImport)));
+    const beside = ofAgent.map(({ path }) => path).filter((path) => partOf(path).endsWith('.ts'));
+    expect(beside.filter((path) => !agentCommon.includes(path))).toEqual(['agent/start.ts']);
+
+    const broken = ofAgent.flatMap(({ path, text }) =>
+      importsOf(text)
+        .filter((name) => name.startsWith('.'))
+        .map((name) => posix.normalize(posix.join(posix.dirname(path), name)))
+        .filter((target) => target.startsWith('agent/') && path !== 'agent/start.ts')
+        .filter((target) => {
+          const isCommon = agentCommon.includes(target);
+          if (agentCommon.includes(path)) return !isCommon;
+          return (
+            !isCommon && partOf(target) !== partOf(path) && !agentMayImport[partOf(path)]?.includes(partOf(target))
+          );
+        })
+        .map((target) => `${path} imports ${target}`),
+    );
     expect(broken).toEqual([]);
   });
 

@@ -73,7 +73,7 @@ const verbsOf: Readonly<Record<string, readonly string[]>> = {
 };
 
 const root = join(import.meta.dirname, '../..');
-const sources = ['agent', 'sync', 'canary', 'release', 'analysis', 'metrics', 'notifiers', 'routers'].flatMap(
+const sources = ['agent', 'checks', 'sync', 'canary', 'release', 'analysis', 'metrics', 'notifiers', 'routers'].flatMap(
   (folder) =>
     readdirSync(join(root, 'src', folder), { recursive: true, encoding: 'utf8' })
       .filter((path) => path.endsWith('.ts'))

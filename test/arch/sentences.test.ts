@@ -27,9 +27,9 @@ const readsWordsOf: Readonly<Record<string, string>> = {
 
 /** Shapes a text for people, or compares two of them. */
 const shapes: Readonly<Record<string, string>> = {
-  'agent/pipeline.ts': 'its first line',
-  'agent/status-object.ts': 'on one line',
-  'agent/sync-loop.ts': 'two problems of one file line, of which the later tells more',
+  'agent/source/pipeline.ts': 'its first line',
+  'agent/source/status-object.ts': 'on one line',
+  'agent/source/sync-loop.ts': 'two problems of one file line, of which the later tells more',
   'cli/context.ts': 'line by line',
   'cli/sources.ts': 'flags by the names that they have in a source',
   'git/objects.ts': 'a line end behind a commit message',

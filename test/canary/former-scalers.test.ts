@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createOwnedScalers } from '../../src/agent/owned-scalers.ts';
+import { createOwnedScalers } from '../../src/agent/views/owned-scalers.ts';
 import { ownerOf } from '../../src/canary/owner.ts';
 import { pausedReplicas } from '../../src/canary/scalers/scaled-object.ts';
 import type { AutoscalerSpec } from '../../src/canary/types.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { checkManifests } from '../../src/agent/check.ts';
-import { createNotices } from '../../src/agent/notices.ts';
+import { checkManifests } from '../../src/checks/check.ts';
+import { createNotices } from '../../src/agent/source/notices.ts';
 import { appsOf } from '../../src/canary/app.ts';
 import { parseManifests } from '../../src/manifest/parse.ts';
 import type { Manifest, Problem } from '../../src/manifest/types.ts';

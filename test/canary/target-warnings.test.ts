@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { checkManifests } from '../../src/agent/check.ts';
+import { checkManifests } from '../../src/checks/check.ts';
 import { appsOf } from '../../src/canary/app.ts';
 import { parseManifests } from '../../src/manifest/parse.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { WholeSettings } from '../../src/agent/deps.ts';
-import { createSnapshots } from '../../src/agent/snapshots.ts';
+import { createSnapshots } from '../../src/agent/source/snapshots.ts';
 import { fetchTip, never, text, withGit } from '../helpers/git-fixture.ts';
 import { commitFiles, fsck, runGit } from '../helpers/temp-repo.ts';
 

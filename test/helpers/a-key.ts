@@ -1,4 +1,4 @@
-import { type ClusterKey, keyedBy } from '../../src/agent/cluster-key.ts';
+import { type ClusterKey, keyedBy } from '../../src/agent/views/cluster-key.ts';
 import { createKeyedDigest } from '../../src/lib/keyed-digest.ts';
 
 /** What checksums are made with, known from the beginning. */

@@ -53,7 +53,7 @@ class Answers extends Map<string, Answer> {
   }
 }
 
-interface Understood {
+interface ParsedCanary {
   readonly from: unknown;
   readonly spec: CanarySpec | undefined;
   readonly questions: ReadonlyMap<string, Question>;
@@ -81,7 +81,7 @@ export class Shell {
     | undefined;
   private begun: Pick<Extract<Effect, { kind: 'begin-release' }>, 'templateHash' | 'configs'> | undefined;
   private lastSeen: Objects;
-  private understood: Understood = { from: undefined, spec: undefined, questions: new Map() };
+  private understood: ParsedCanary = { from: undefined, spec: undefined, questions: new Map() };
   private readonly core: Decide;
   private readonly world: World;
   private readonly watch: Watch;
@@ -233,7 +233,7 @@ function withOwnWrite(seen: Objects, before: Objects, after: Objects): Objects {
   };
 }
 
-function understand({ canary }: World): Omit<Understood, 'from'> {
+function understand({ canary }: World): Omit<ParsedCanary, 'from'> {
   try {
     const spec = parseCanary(canary, { provider: 'istio', minIntervalMs: 10_000 });
     const { webhooks, metrics } = spec.analysis;

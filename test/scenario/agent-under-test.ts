@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { type Agent, startAgent } from '../../src/agent/agent.ts';
+import { type Agent, startAgent } from '../../src/agent/start.ts';
 import type { Source } from '../../src/agent/deps.ts';
 import { createTelemetry } from '../../src/agent/telemetry.ts';
 import { findTools } from '../../src/cli/find-tools.ts';

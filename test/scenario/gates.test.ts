@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { setGate } from '../../src/agent/gates.ts';
+import { setGate } from '../../src/agent/canaries/gates.ts';
 import { openCluster } from '../../src/cluster/client.ts';
 import { silentLogger } from '../../src/lib/log.ts';
 import { appFiles, appPath, canaryYaml, toTag } from './apps.ts';

@@ -1,4 +1,4 @@
-import { canaryRef, setGate } from '../../agent/gates.ts';
+import { canaryRef, setGate } from '../../agent/canaries/gates.ts';
 import { gatesOf } from '../../canary/gates.ts';
 import { parseStatus } from '../../canary/status.ts';
 import { openCluster } from '../../cluster/client.ts';

@@ -1,6 +1,6 @@
 import { readFile, rm } from 'node:fs/promises';
-import { createThreadedReader } from '../../agent/file-reader.ts';
-import { type Agent, startAgent } from '../../agent/agent.ts';
+import { createThreadedReader } from '../../agent/reader/file-reader.ts';
+import { type Agent, startAgent } from '../../agent/start.ts';
 import type { Deps, Source } from '../../agent/deps.ts';
 import { createTelemetry } from '../../agent/telemetry.ts';
 import { type ClusterClient, openCluster } from '../../cluster/client.ts';
@@ -101,7 +101,7 @@ export async function runAgent(
       closing.push(() => repo.close());
       for (const message of readableTokens(values)) log.warn({}, shown(message));
       const fileReader = createThreadedReader({
-        entry: new URL('../../agent/file-thread.js', import.meta.url),
+        entry: new URL('../../agent/reader/file-thread.js', import.meta.url),
         areaOf: (path) => areaOf(path, own),
         ...(own.limits ? { limits: own.limits } : {}),
       });

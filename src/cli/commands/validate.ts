@@ -1,6 +1,6 @@
 import { scopedAsDefined } from '../../manifest/normalise.ts';
 import { readFileSync } from 'node:fs';
-import { checkManifests } from '../../agent/check.ts';
+import { checkManifests } from '../../checks/check.ts';
 import type { WholeSettings } from '../../agent/deps.ts';
 import { appsOf } from '../../canary/app.ts';
 import { readSettings } from '../../config/settings.ts';

@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Agent, startAgent } from '../../agent/agent.ts';
+import { type Agent, startAgent } from '../../agent/start.ts';
 import { defaultSource } from '../../agent/deps.ts';
 import { createTelemetry } from '../../agent/telemetry.ts';
 import { type ClusterClient, openCluster } from '../../cluster/client.ts';

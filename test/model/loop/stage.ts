@@ -1,15 +1,20 @@
 import { setMaxListeners } from 'node:events';
-import { type AppliedApps, createAppliedApps, type ObjectVersion, type Synced } from '../../../src/agent/applied.ts';
-import { type CanaryLoop, createCanaryLoop } from '../../../src/agent/canary-loop.ts';
+import {
+  type AppliedApps,
+  createAppliedApps,
+  type ObjectVersion,
+  type Synced,
+} from '../../../src/agent/releases/applied-apps.ts';
+import { type CanaryLoop, createCanaryLoop } from '../../../src/agent/canaries/canary-loop.ts';
 import type { WholeSettings, Deps } from '../../../src/agent/deps.ts';
-import { createEventRecorder } from '../../../src/agent/event-recorder.ts';
-import { createEffects, type Effects } from '../../../src/agent/execute.ts';
-import { notingWrites } from '../../../src/agent/own-writes.ts';
-import { createRecordStore } from '../../../src/agent/record-store.ts';
-import { createReleases, type Releases } from '../../../src/agent/releases.ts';
+import { createEventRecorder } from '../../../src/agent/outlets/event-recorder.ts';
+import { createEffects, type Effects } from '../../../src/agent/effects/execute.ts';
+import { notingWrites } from '../../../src/agent/views/own-writes.ts';
+import { createRecordStore } from '../../../src/agent/releases/record-store.ts';
+import { createReleases, type Releases } from '../../../src/agent/releases/releases.ts';
 import { createTelemetry } from '../../../src/agent/telemetry.ts';
-import type { StableState } from '../../../src/agent/tracker.ts';
-import { openViews, type Views } from '../../../src/agent/views.ts';
+import type { StableState } from '../../../src/agent/releases/tracker.ts';
+import { openViews, type Views } from '../../../src/agent/views/views.ts';
 import { type App, appsOf } from '../../../src/canary/app.ts';
 import type { Json } from '../../../src/canary/json.ts';
 import { parseStatus } from '../../../src/canary/status.ts';

@@ -8,7 +8,7 @@ import { templateHash } from '../../../src/canary/template-hash.ts';
 import { sameJson } from '../../../src/lib/same-json.ts';
 import type { KubeObject } from '../../../src/manifest/types.ts';
 import type { Outcome } from '../../../src/release/types.ts';
-import { canaryManager } from '../../../src/agent/writes.ts';
+import { canaryManager } from '../../../src/agent/effects/writes.ts';
 import { Broken } from '../invariants.ts';
 import { half, type Happening } from './happenings.ts';
 import type { Written } from './memory-cluster.ts';

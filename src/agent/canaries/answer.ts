@@ -1,0 +1,61 @@
+import { randomUUID } from 'node:crypto';
+import { measure, metricsOnline } from '../../analysis/measure.ts';
+import { callWebhook, webhookPayload } from '../../analysis/webhook.ts';
+import { gateAnswer } from '../../canary/gates.ts';
+import { latestOf } from '../../canary/targets/knative.ts';
+import type { Answer, CanarySpec, CanaryStatus, Question } from '../../canary/types.ts';
+import type { KubeObject } from '../../manifest/types.ts';
+import type { Deps } from '../deps.ts';
+import { readSecret } from '../views/secrets.ts';
+import { showMeasurement } from '../outlets/canary-series.ts';
+import { createPodReader } from '../views/pod-reader.ts';
+import type { Views } from '../views/views.ts';
+
+/** Whose question it is. */
+interface Asker {
+  readonly canary: KubeObject;
+  readonly spec: CanarySpec;
+  readonly status: CanaryStatus;
+}
+
+export type Ask = (question: Question, asker: Asker, signal: AbortSignal) => Promise<Answer>;
+
+/** Puts what `decide` asks to metrics providers and webhooks. */
+export function createAnswerer(deps: Deps, views: Views): Ask {
+  const { clock, cluster, http, settings, telemetry } = deps;
+  const readPods = createPodReader(deps, views);
+
+  const revisionOf = async ({ target, targetKind }: CanarySpec): Promise<{ readonly revision?: string }> => {
+    const live = targetKind === 'Knative' ? await views.object(target) : undefined;
+    const revision = live && latestOf(live);
+    return revision === undefined ? {} : { revision };
+  };
+
+  return async (question, { canary, spec, status }, signal) => {
+    if (question.kind === 'hook') {
+      const { hook, phase } = question;
+      const own = gateAnswer(hook.url, settings.gateHost, canary);
+      if (own) return own;
+      const headers = { 'idempotency-key': randomUUID() };
+      return callWebhook(hook, webhookPayload(spec, phase, status, hook.metadata), { http, clock, headers }, signal);
+    }
+    if (question.kind === 'pods') {
+      const trouble = await readPods(question, spec, signal);
+      return { kind: 'pods', ...(trouble ? { trouble } : {}) };
+    }
+    const io = {
+      http,
+      clock,
+      metricsServer: spec.metricsServer ?? settings.metricsServer,
+      meshProvider: settings.provider,
+      template: (namespace: string, name: string) => views.templates.get(namespace, name),
+      secret: (namespace: string, name: string, stop: AbortSignal) => readSecret(cluster, namespace, name, stop),
+      ...(await revisionOf(spec)),
+    };
+    if (question.kind === 'metrics-online') return metricsOnline(spec, io, signal);
+    const { metric } = question;
+    const sample = await measure(spec, metric, io, signal);
+    if (sample.kind === 'value') showMeasurement(telemetry, spec, metric.name, sample.value);
+    return sample;
+  };
+}

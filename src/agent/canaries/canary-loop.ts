@@ -1,0 +1,495 @@
+import { beginsRelease, wakes } from '../../canary/decide.ts';
+import { gatesOf, opensGate } from '../../canary/gates.ts';
+import type { Workload } from '../../canary/overlap.ts';
+import { parseStatus } from '../../canary/status.ts';
+import type { CanarySpec, CanaryStatus, Decision, Effect, Phase } from '../../canary/types.ts';
+import { AgentError, messageOf } from '../../lib/errors.ts';
+import { type AppKey, keyOf, partsOf, shownKey } from '../../lib/key.ts';
+import { createKeyedQueue } from '../../lib/keyed-queue.ts';
+import type { KubeObject } from '../../manifest/types.ts';
+import { restMs } from './cadence.ts';
+import type { ClusterKey } from '../views/cluster-key.ts';
+import type { Deps } from '../deps.ts';
+import { createInOrder } from '../effects/order.ts';
+import type { Effects } from '../effects/execute.ts';
+import { createAbandonedRoutes } from './abandoned-routes.ts';
+import { createLook, type Subject } from './look.ts';
+import { emptyMemory, type Memory } from './memory.ts';
+import { createTickRunner, type TickResult } from './run-tick.ts';
+import type { JudgedReleases } from '../releases/releases.ts';
+import { createConflicts } from './conflicts.ts';
+import { createCanarySeries } from '../outlets/canary-series.ts';
+import { createParsedCanaries, type ParsedCanary } from './parsed-canaries.ts';
+import { createStartLimit } from './start-limit.ts';
+import { isAtLeast } from '../views/resource-version.ts';
+import type { Views } from '../views/views.ts';
+import { createKeysFor, firstTickMs, mayWait } from './canary-index.ts';
+import { writeStatus } from '../effects/writes.ts';
+
+export interface CanaryLoopOptions {
+  readonly deps: Deps;
+  readonly views: Views;
+  readonly key: Pick<ClusterKey, 'statusOf'>;
+  readonly effects: Effects;
+  readonly releases: JudgedReleases;
+  /** spec.replicas that Git asks of a target; undefined where it does not say. */
+  readonly desiredReplicas: (namespace: string, target: string) => number | undefined;
+  /** Workloads of a namespace, as Git has them. */
+  readonly workloadsInGit: (namespace: string) => readonly Workload[];
+  /** Called when a canary changed phase: the sync may have waited for it. */
+  readonly onPhase: (key: AppKey, status: CanaryStatus) => void;
+  readonly signal: AbortSignal;
+}
+
+export interface CanaryLoop {
+  /** Looks at a canary now. */
+  wake(key: AppKey): void;
+  readonly size: number;
+  stop(): Promise<void>;
+}
+
+const stackOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
+
+/** What a canary is held for is said again after this: the API server forgets events. */
+const complaintMs = 3_600_000;
+/** Longer than any look is late. */
+const homeFirstMs = 3_600_000;
+const conflictRetryMs = 250;
+const notReadyRetryMs = 500;
+const stillRetryMs = 2_000;
+const underAnalysis: ReadonlySet<Phase> = new Set<Phase>(['Progressing', 'WaitingPromotion']);
+const atRest: ReadonlySet<Phase> = new Set<Phase>([
+  '',
+  'Initializing',
+  'Initialized',
+  'Succeeded',
+  'Failed',
+  'Waiting',
+]);
+
+/**
+ * One tick: read the cached world, let `decide` ask what it must know, do what it says, write the status once.
+ * Ticks of one canary never overlap; canaries run side by side.
+ */
+export function createCanaryLoop({
+  deps,
+  views,
+  key: clusterKey,
+  effects,
+  releases,
+  desiredReplicas,
+  workloadsInGit,
+  onPhase,
+  signal,
+}: CanaryLoopOptions): CanaryLoop {
+  const { clock, cluster, log, settings, telemetry } = deps;
+  const memories = new Map<AppKey, Memory>();
+  const keysFor = createKeysFor(views.canaries);
+  const series = createCanarySeries(telemetry);
+  const conflicts = createConflicts(views.canaries, keysFor);
+  const decideSettings = {
+    selectorLabels: settings.selectorLabels,
+    includeLabelPrefix: settings.includeLabelPrefix,
+    configTracking: settings.configTracking,
+    meshProvider: settings.provider,
+    ...(settings.inconclusive === undefined ? {} : { inconclusive: settings.inconclusive }),
+  };
+
+  const parsedCanaries = createParsedCanaries(settings, conflicts);
+  const memoryOf = (key: AppKey): Memory => {
+    const known = memories.get(key);
+    if (known) return known;
+    const fresh = emptyMemory();
+    memories.set(key, fresh);
+    return fresh;
+  };
+  const canaryOf = (key: AppKey): KubeObject | undefined => {
+    const { namespace, name } = partsOf(key);
+    return views.canaries.get(namespace, name);
+  };
+  /** Whether the view of the Canary does not have our last write yet. */
+  const isBehind = ({ metadata }: KubeObject, memory: Memory): boolean => {
+    if (memory.ahead !== undefined && isAtLeast(metadata.resourceVersion, memory.ahead)) memory.ahead = undefined;
+    return memory.ahead !== undefined;
+  };
+  /** Whether what the view has is what our last status write made. */
+  const isAtOwnStatus = (key: AppKey, { ahead }: Memory): boolean =>
+    ahead !== undefined && canaryOf(key)?.metadata.resourceVersion === ahead;
+  /** The Canary as it is now: the view, or the server itself while the view does not have our last write. */
+  const current = async (key: AppKey, memory: Memory): Promise<KubeObject | undefined> => {
+    const cached = canaryOf(key);
+    if (cached === undefined || !isBehind(cached, memory)) return cached;
+    const live = await cluster.get({ apiVersion: cached.apiVersion, kind: cached.kind, ...partsOf(key) }, signal);
+    // How far the view is behind is known now: what comes after this version is news.
+    const isSame = live?.metadata.resourceVersion === cached.metadata.resourceVersion;
+    if (live) memory.ahead = isSame ? undefined : live.metadata.resourceVersion;
+    return live;
+  };
+
+  const complain = (canary: KubeObject, memory: Memory, message: string): void => {
+    if (memory.complaint === message && clock.now() - memory.complainedAtMs < complaintMs) return;
+    memory.complaint = message;
+    memory.complainedAtMs = clock.now();
+    const { name, namespace = '' } = canary.metadata;
+    effects.tell(canary, { name, namespace }, { type: 'Warning', level: 'error', message });
+  };
+
+  /** The same refusal of the API server comes at every look. */
+  const refuse = (canary: KubeObject, spec: CanarySpec, memory: Memory, message: string): void => {
+    const { refusal } = memory;
+    if (refusal?.message === message && clock.now() - refusal.atMs < complaintMs) return;
+    memory.refusal = { message, atMs: clock.now() };
+    effects.tell(canary, spec, { type: 'Warning', level: 'info', message });
+  };
+
+  const lookAt = createLook({ views, settings, releases, keysFor, workloadsInGit });
+  const runTick = createTickRunner({ deps, views, look: lookAt, desiredReplicas, decideSettings, signal });
+
+  const abandonedRoutes = createAbandonedRoutes({ look: lookAt, effects, nowMs: () => clock.now(), signal });
+  const runAll = createInOrder({ clock, effects, signal });
+  const starts = createStartLimit({
+    clock,
+    log,
+    deployments: views.deployments,
+    wake: (key) => {
+      memoryOf(key).quiet = false;
+      queue.add(key);
+    },
+    onWaiting: (count) => telemetry.releasesWaiting.set(count),
+    onLong: (key) => {
+      const { namespace, name } = partsOf(key);
+      const canary = views.canaries.get(namespace, name);
+      const message = `The new revision of ${shownKey(key)} waits for its turn: the cluster does not keep pace with the releases that are under way`;
+      if (canary) effects.tell(canary, { namespace, name }, { type: 'Warning', level: 'info', message });
+    },
+    signal,
+  });
+  /** False: its release waits, so that those under way are not late. */
+  const mayBegin = async (key: AppKey, subject: Subject, memory: Memory): Promise<boolean> => {
+    const { spec, status } = subject;
+    if (!atRest.has(status.phase) || status.phase === 'Waiting') return true;
+    const { seen } = await lookAt(subject, memory, clock.now());
+    return !beginsRelease(spec, status, seen, decideSettings) || starts.mayBegin(key);
+  };
+
+  const perform = async (
+    key: AppKey,
+    canary: KubeObject,
+    memory: Memory,
+    { decision, tick, judging, isRepeated }: TickResult,
+  ): Promise<void> => {
+    const { spec, status } = tick;
+    starts.writing(key);
+    if (decision.isJudged && !isRepeated) memory.judged = { endedMs: clock.elapsed(), answers: judging };
+    const notedBefore = releases.notedVersion(key);
+    if (decision.evidence && !isRepeated) await releases.note(key, decision.evidence);
+    memory.ledTo =
+      decision.effects.findLast((effect) => effect.kind === 'set-route')?.split.canaryWeight ?? memory.ledTo;
+    await runAll(decision.effects, tick);
+    // Users are judged where they are led to now, not where they were.
+    const endedMs = clock.elapsed();
+    memory.suspensionTold = spec.suspend;
+    const next = decision.status ?? status;
+    // Plain checksums of Secrets are written over as soon as they are seen.
+    if (decision.status || status !== parseStatus(canary)) {
+      // Effects may have annotated the Canary; only its own spec and status decide, so the version of before them is not held against us.
+      const noted = releases.notedVersion(key);
+      const isNoted = noted !== undefined && noted !== notedBefore;
+      const base = isNoted ? { ...canary, metadata: { ...canary.metadata, resourceVersion: noted } } : canary;
+      memory.ahead = await writeStatus(cluster, base, next, signal);
+    }
+    starts.written(key);
+    memory.ledTo = undefined;
+    memory.hasEnded = true;
+    if (decision.isJudged) memory.judged = { endedMs };
+    else if (memory.judged) memory.judged = { endedMs: memory.judged.endedMs };
+    // A new one has not been judged yet.
+    if (decision.effects.some(({ kind }) => kind === 'begin-release')) memory.judged = undefined;
+    series.show(spec, next, tick.seen, decision, (clock.now() - tick.seen.nowMs) / 1000);
+    const { notice = '' } = decision;
+    if (notice !== '' && notice !== memory.notice)
+      effects.tell(canary, spec, { type: 'Warning', level: 'info', message: notice });
+    memory.notice = notice;
+    if (next.phase !== memory.phase) {
+      memory.phase = next.phase;
+      onPhase(key, next);
+    }
+    for (const effect of decision.afterwards) {
+      await effects.run(effect, tick, signal).catch((error: unknown) => {
+        if (!signal.aborted)
+          log.warn(
+            { canary: `${spec.name}.${spec.namespace}`, reason: messageOf(error) },
+            'a step after the release failed',
+          );
+      });
+    }
+  };
+
+  /** As `perform`; users who leave a canary wait for none that is led on where the API server is slow. */
+  const performInTurn = async (key: AppKey, canary: KubeObject, memory: Memory, reached: TickResult): Promise<void> => {
+    const { spec } = reached.tick;
+    const isUrgent = reached.decision.effects.some(leadsHome);
+    const end = isUrgent ? cluster.late(spec.namespace, namesOf(spec), homeFirstMs) : undefined;
+    try {
+      await perform(key, canary, memory, reached);
+    } finally {
+      end?.();
+    }
+  };
+
+  /** Its users leave what nobody judges even so. False: they could not. */
+  const standStill = async (key: AppKey, canary: KubeObject, memory: Memory): Promise<boolean> => {
+    const status = clusterKey.statusOf(canary);
+    // One that was never looked at has led nobody anywhere.
+    if (status.phase === '') return true;
+    const understood = parsedCanaries.still(key, canary);
+    if (!understood) return true;
+    try {
+      // Why it stands still has been said.
+      memory.suspensionTold = true;
+      const reached = await runTick({ ...understood, status, canary }, memory);
+      if (reached) await performInTurn(key, canary, memory, reached);
+      return true;
+    } catch (error) {
+      if (signal.aborted) return false;
+      if (!(error instanceof AgentError)) throw error;
+      if (error.code === 'CLUSTER_CONFLICT') memory.ahead = memory.ahead ?? 'unknown';
+      else effects.tell(canary, understood.spec, { type: 'Warning', level: 'info', message: error.message });
+      return false;
+    } finally {
+      memory.suspensionTold = false;
+    }
+  };
+
+  /** When one that was not known is looked at first. False: it was known. */
+  const begin = (
+    key: AppKey,
+    memory: Memory,
+    { analysis: { intervalMs } }: ParsedCanary['spec'],
+    status: CanaryStatus,
+  ): boolean => {
+    if (memory.dueAtMs > 0) return false;
+    const nowMs = clock.now();
+    memory.dueAtMs = firstTickMs(key, status, intervalMs, nowMs);
+    // Its last look was another agent's.
+    if (underAnalysis.has(status.phase))
+      memory.judged = { endedMs: clock.elapsed() + memory.dueAtMs - nowMs - intervalMs };
+    return true;
+  };
+
+  const tick = async (key: AppKey): Promise<void> => {
+    const memory = memoryOf(key);
+    const lateMs = clock.now() - memory.dueAtMs;
+    if (memory.dueAtMs > 0 && lateMs >= 0) telemetry.tickLateness.observe(lateMs / 1_000);
+    if (memory.quiet) {
+      // Every change of what it looks at breaks the quiet: looking again would find the same.
+      memory.dueAtMs = clock.now() + memory.intervalMs;
+      return queue.addAt(key, memory.dueAtMs);
+    }
+    const canary = await current(key, memory);
+    if (!canary) {
+      memories.delete(key);
+      series.forget(key);
+      parsedCanaries.forget(key);
+      abandonedRoutes.forget(key);
+      starts.forget(key);
+      queue.forget(key);
+      return;
+    }
+    await releases.resume(canary);
+    let understood: ParsedCanary;
+    try {
+      understood = parsedCanaries.of(key, canary);
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      // It stays where it is: nothing goes on with a Canary that cannot be understood.
+      complain(canary, memory, `invalid canary spec: ${error.message}`);
+      const isDone = await standStill(key, canary, memory);
+      return queue.addAt(key, clock.now() + (isDone ? complaintMs : stillRetryMs));
+    }
+    abandonedRoutes.note(key, understood);
+    const { spec, router } = understood;
+    const startedMs = clock.now();
+    const status = clusterKey.statusOf(canary);
+    begin(key, memory, spec, status);
+    const again = (atMs: number): void => {
+      // A clock that was set back meanwhile must not make it wait for the hour to come again; one that its own servers kept is not late.
+      const nowMs = clock.now();
+      memory.dueAtMs = Math.min(Math.max(atMs, nowMs), nowMs + spec.analysis.intervalMs);
+      queue.addAt(key, memory.dueAtMs);
+    };
+    // A canary under way is led to its end whatever Git does; a new release begins only when it is known what it is.
+    if (!releases.isReady(key) && atRest.has(status.phase) && mayWait(canary, status))
+      return again(startedMs + notReadyRetryMs);
+    const endLook = cluster.late(spec.namespace, namesOf(spec), Math.max(0, startedMs - memory.dueAtMs));
+    try {
+      if (!(await mayBegin(key, { spec, status, router, canary }, memory)))
+        return again(startedMs + spec.analysis.intervalMs);
+      memory.quiet = true;
+      memory.intervalMs = spec.analysis.intervalMs;
+      await abandonedRoutes.leave(key, { spec, status, router, canary }, memory);
+      const reached = await runTick({ spec, status, router, canary }, memory);
+      if (!reached) {
+        // Woken for nothing, or by a timer that was a little early: the schedule stands.
+        memory.quiet = false;
+        return again(memory.dueAtMs);
+      }
+      const { decision } = reached;
+      // Counted from the start: what a tick costs does not stretch the interval.
+      again(startedMs + decision.nextTickMs);
+      // A view that never gets what was applied tells of no change.
+      if (!isQuiet(decision, status) || reached.tick.seen.isUnapplied) memory.quiet = false;
+      await performInTurn(key, canary, memory, reached);
+      memory.complaint = '';
+      memory.refusal = undefined;
+      // Of a check that would be shorter than the interval, and one stall of a server would count twice.
+      const leftMs = restMs(memory.judged, spec.analysis.intervalMs, clock.elapsed());
+      if (decision.isJudged && leftMs !== undefined) again(clock.now() + leftMs);
+    } catch (error) {
+      memory.quiet = false;
+      if (signal.aborted) return;
+      if (!(error instanceof AgentError)) throw error;
+      const { reason } = error.details;
+      // The view may still have a Canary that has gone, by our own hand.
+      const isGone = canary.metadata.deletionTimestamp !== undefined && reason === 'NotFound';
+      if (error.code === 'CLUSTER_CONFLICT' || reason === 'AlreadyExists' || isGone) {
+        memory.ahead = memory.ahead ?? 'unknown';
+        again(clock.now() + conflictRetryMs);
+      } else {
+        refuse(canary, spec, memory, error.message);
+        again(clock.now() + Math.min(spec.analysis.intervalMs, 10_000));
+      }
+    } finally {
+      endLook();
+    }
+  };
+
+  const queue = createKeyedQueue<AppKey>({
+    clock,
+    // Most of a tick is waiting: metrics servers that hang must not make other canaries late.
+    concurrency: 512,
+    run: async (key) => {
+      const memory = memoryOf(key);
+      memory.isRunning = true;
+      memory.changesMeanwhile = 0;
+      try {
+        await tick(key);
+      } finally {
+        memory.isRunning = false;
+        starts.ended(key);
+        if (memory.changesMeanwhile > 0) {
+          const isOwnStatus = memory.changesMeanwhile === 1 && isAtOwnStatus(key, memory);
+          memory.hasUnseen ||= !isOwnStatus;
+          look(key);
+        }
+      }
+    },
+    onError: (key, error) => {
+      if (signal.aborted) return;
+      const fields = error instanceof AgentError ? { reason: error.message } : { error: stackOf(error) };
+      log[error instanceof AgentError ? 'warn' : 'error'](
+        { canary: key, ...fields },
+        'a canary could not be looked at; it holds',
+      );
+      queue.addAt(key, clock.now() + 10_000);
+      const canary = canaryOf(key);
+      if (canary) complain(canary, memoryOf(key), `${key} cannot be looked at, it holds: ${messageOf(error)}`);
+    },
+  });
+
+  /** A change in the cluster: is there anything to do before the next tick? */
+  const consider = async (key: AppKey): Promise<void> => {
+    const canary = canaryOf(key);
+    if (!canary) return queue.add(key);
+    const isNew = !memories.has(key);
+    const memory = memoryOf(key);
+    memory.quiet = false;
+    if (memory.isRunning) {
+      memory.changesMeanwhile += 1;
+      if (memory.interrupt === undefined) return;
+    }
+    const isOwnStatus = !memory.isRunning && isAtOwnStatus(key, memory);
+    // What the view still says of it is older than our own write, whose change comes next.
+    if (!isNew && isBehind(canary, memory)) {
+      memory.hasUnseen = true;
+      return;
+    }
+    // Its own status tells a release under way nothing; at rest and at the start it may be the last thing that was waited for.
+    const tellsNothing = isOwnStatus && !memory.hasUnseen && !isNew && underAnalysis.has(parseStatus(canary).phase);
+    memory.hasUnseen = false;
+    if (tellsNothing) return;
+    let understood: ParsedCanary;
+    try {
+      understood = parsedCanaries.of(key, canary);
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      return queue.add(key);
+    }
+    const { spec, router } = understood;
+    const status = clusterKey.statusOf(canary);
+    const now = gatesOf(canary);
+    memory.gateOpened ||= opensGate(spec, status, settings.gateHost, { before: memory.gates ?? now, now });
+    if (begin(key, memory, spec, status)) queue.addAt(key, memory.dueAtMs);
+    if (memory.isLooking) {
+      // One more look, at all that changes until then.
+      memory.hasUnseen = true;
+      memory.looksAgain = true;
+      return;
+    }
+    memory.isLooking = true;
+    const { seen } = await lookAt({ canary, spec, status, router }, memory, clock.now()).finally(() => {
+      memory.isLooking = false;
+      if (!memory.looksAgain) return;
+      memory.looksAgain = false;
+      look(key);
+    });
+    const cannotWait = memory.gateOpened || wakes(spec, status, seen, decideSettings);
+    if (memory.isRunning) {
+      // A rollback does not wait for a slow webhook or metric either.
+      if (cannotWait && underAnalysis.has(status.phase)) memory.interrupt?.();
+      return;
+    }
+    // One that was refused has no schedule; now that it can be understood it goes on.
+    if (cannotWait || memory.complaint !== '') queue.add(key);
+  };
+
+  const look = (key: AppKey): void => {
+    consider(key).catch((error: unknown) => {
+      // The interval's tick sees the same and reports it.
+      log.debug({ canary: key, reason: messageOf(error) }, 'a change could not be looked at');
+    });
+  };
+  const isUnderAnalysis = (key: AppKey): boolean => {
+    const canary = memories.has(key) ? canaryOf(key) : undefined;
+    return canary !== undefined && underAnalysis.has(parseStatus(canary).phase);
+  };
+  views.onChange((kind, namespace, name, isOwn) => {
+    const own = keyOf({ namespace, name });
+    const keys = kind === 'Canary' ? [own, ...conflicts.waitingFor(own)] : keysFor(kind, namespace, name);
+    // Its own step tells a release under way nothing; what the step made somebody else do is a change of its own.
+    if (isOwn && keys.length === 1 && keys.every(isUnderAnalysis)) return;
+    for (const key of keys) look(key);
+  });
+
+  return {
+    wake(key) {
+      memoryOf(key).quiet = false;
+      queue.add(key);
+    },
+    get size() {
+      return memories.size;
+    },
+    stop: () => queue.stop(),
+  };
+}
+
+const leadsHome = (effect: Effect): boolean =>
+  effect.kind === 'set-route' && effect.split.canaryWeight === 0 && !effect.split.mirror;
+
+/** Of what it writes: its own, its target's and its Services'; others are like the first two but for an ending. */
+const namesOf = ({ name, target, service }: CanarySpec): readonly string[] => [name, target.name, service.name];
+
+/** A canary at rest for which a tick found nothing to do: until something changes, the next one would find the same. */
+function isQuiet({ effects, afterwards, status: next }: Decision, { phase }: CanaryStatus): boolean {
+  return atRest.has(phase) && phase !== 'Waiting' && effects.length + afterwards.length === 0 && next === undefined;
+}

@@ -1,0 +1,79 @@
+import type { GateState } from '../../canary/gates.ts';
+import type { Judged } from './cadence.ts';
+import type { Stop } from './interrupt.ts';
+
+/**
+ * What the loop keeps of a canary from tick to tick. All of it may be lost with the agent; what that does stands at each of them. What must
+ * not get lost stands on the Canary: the hold's clock, counters and steps in its status, the release with its outcome in its record.
+ */
+export interface Memory {
+  /** What goes on at this moment is over with the agent: these seven. */
+  isRunning: boolean;
+  /** How often something that it looks at has changed while it ran: then it is considered once more afterwards. */
+  changesMeanwhile: number;
+  /** Something has changed that was not looked at, because the view of the Canary was behind or a tick ran. */
+  hasUnseen: boolean;
+  /** A change is looked at. */
+  isLooking: boolean;
+  /** Something has changed meanwhile: one more look when this one is done. */
+  looksAgain: boolean;
+  /** Ends the question that it waits for an answer to. Absent: it waits for none. */
+  interrupt: (() => void) | undefined;
+  /** By which it is ended. Absent: it has asked nothing yet, or its last question was ended. */
+  stop: Stop | undefined;
+  /** Version of the Canary that our last status write made, until the view has it. Views of a new agent begin with it. */
+  ahead: string | undefined;
+  /** Absent: none is known. A new agent takes it from the status: a look that counted has changed that. One whose status was lost is repeated. */
+  judged: Judged | undefined;
+  /** A tick has come to its end. */
+  hasEnded: boolean;
+  /** The canary's share that a tick gave which came to no end. Lost with the agent, a route that is one step ahead of the status is believed. */
+  ledTo: number | undefined;
+  /** When the next tick by schedule is due; 0 before the first. A new agent gives a release the rest of its interval by the status. */
+  dueAtMs: number;
+  /** Nothing was to be done, and nothing that it looks at has changed since. A new agent looks once more. */
+  quiet: boolean;
+  intervalMs: number;
+  /** What was last complained about, and when, so that it is said once an hour. A new agent says it again. */
+  complaint: string;
+  complainedAtMs: number;
+  /** What a look failed with last, likewise said once an hour. Absent: the last one was good. A new agent says it again. */
+  refusal: { readonly message: string; readonly atMs: number } | undefined;
+  /** For those who wait for a change. A new agent tells them of the first one that it finds. */
+  phase: string;
+  /** As the last tick found them. One that opens between two agents is found open at the next tick by schedule. */
+  gates: GateState | undefined;
+  /** A gate that it waits for has opened: the next tick comes before its time. */
+  gateOpened: boolean;
+  /** It has been said that it stands still on request. A new agent says it once more: whoever suspends a Canary may forget that. */
+  suspensionTold: boolean;
+  /** The last notice of a decision that was said; empty: there was none the last time. A new agent says it once more. */
+  notice: string;
+}
+
+export function emptyMemory(): Memory {
+  return {
+    isRunning: false,
+    changesMeanwhile: 0,
+    hasUnseen: false,
+    isLooking: false,
+    looksAgain: false,
+    interrupt: undefined,
+    stop: undefined,
+    ahead: undefined,
+    judged: undefined,
+    hasEnded: false,
+    ledTo: undefined,
+    dueAtMs: 0,
+    quiet: false,
+    intervalMs: 0,
+    complaint: '',
+    complainedAtMs: 0,
+    refusal: undefined,
+    phase: '',
+    gates: undefined,
+    gateOpened: false,
+    suspensionTold: false,
+    notice: '',
+  };
+}

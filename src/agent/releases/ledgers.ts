@@ -1,0 +1,73 @@
+import type { TreeFile } from '../../git/repo.ts';
+import { type AppKey, readKey } from '../../lib/key.ts';
+import { type Ledger, ledgerFolder, parseLedger, quarantineReason } from '../../release/ledger.ts';
+import { type RejectedImage, rejectedImage } from '../../release/rejected-image.ts';
+import type { AppState } from '../../release/types.ts';
+import { messageOf } from '../../lib/errors.ts';
+import { createTurns } from '../../lib/turns.ts';
+import type { SourceDeps } from '../deps.ts';
+import type { StableState } from './tracker.ts';
+
+export interface LedgerView {
+  /** Undefined: it has none, or the app had left Git. */
+  readonly stable: StableState | undefined;
+  /** Why a state is in quarantine; undefined where it is not (any more). */
+  readonly failed: (state: Pick<AppState, 'content' | 'images' | 'templateHash'>) => string | undefined;
+  /** The image among these that was rejected in another version; undefined where none was. */
+  readonly rejectedImage: (images: Readonly<Record<string, string>>) => RejectedImage | undefined;
+}
+
+/** The ledgers of the last synced revision, by app. */
+export interface Ledgers {
+  /** Reads what is new among the ledgers of a revision. */
+  read(files: ReadonlyMap<string, TreeFile>): Promise<void>;
+  get(key: AppKey): LedgerView | undefined;
+  entries(): Iterable<readonly [key: AppKey, view: LedgerView]>;
+}
+
+export function createLedgers({
+  repo,
+  settings,
+  log,
+  clock,
+}: Pick<SourceDeps, 'repo' | 'settings' | 'log' | 'clock'>): Ledgers {
+  const folder = ledgerFolder(settings);
+  const viewOf = (ledger: Ledger): LedgerView => ({
+    // Of an app that comes back what was there before it left is history.
+    stable: ledger.removed
+      ? undefined
+      : ledger.stable && { content: ledger.stable.content, revision: ledger.stable.revision },
+    failed: (state) => quarantineReason(ledger, state, clock.now()),
+    rejectedImage: (images) => rejectedImage(ledger, images, clock.now()),
+  });
+  let byKey = new Map<AppKey, { readonly oid: string; readonly view: LedgerView }>();
+
+  return {
+    async read(files) {
+      const next = new Map<AppKey, { readonly oid: string; readonly view: LedgerView }>();
+      const turns = createTurns();
+      for (const [path, { oid }] of files) {
+        const key = readKey(path.slice(folder.length + 1, -'.yaml'.length));
+        // Not the place of an app's ledger.
+        if (!key) continue;
+        const known = byKey.get(key);
+        if (known?.oid === oid) {
+          next.set(key, known);
+          continue;
+        }
+        try {
+          const ledger = parseLedger(path, Buffer.from(await repo.blob(oid)).toString('utf8'));
+          next.set(key, { oid, view: viewOf(ledger) });
+          await turns.breathe();
+        } catch (error) {
+          // An unreadable ledger must not look like an app without history: what was known stays.
+          log.error({ path }, messageOf(error));
+          if (known) next.set(key, known);
+        }
+      }
+      byKey = next;
+    },
+    get: (key) => byKey.get(key)?.view,
+    entries: () => [...byKey].map(([key, { view }]) => [key, view] as const),
+  };
+}

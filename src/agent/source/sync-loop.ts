@@ -1,0 +1,461 @@
+import type { App } from '../../canary/app.ts';
+import type { Workload } from '../../canary/overlap.ts';
+import type { Phase } from '../../canary/types.ts';
+import type { Revision } from '../../git/repo.ts';
+import { backoffMs } from '../../lib/backoff.ts';
+import { AgentError, messageOf } from '../../lib/errors.ts';
+import { type AppKey, keyOf, namespacedName } from '../../lib/key.ts';
+import { identityOf, nameOf, refKeyOf } from '../../manifest/identity.ts';
+import { areaOf, type LoadedTree } from '../../manifest/load.ts';
+import type { ParsedFiles } from '../../manifest/parsed-files.ts';
+import type { Stray } from '../../manifest/stray.ts';
+import type { Tenancy } from '../../manifest/tenancy.ts';
+import { type ObjectRef, type Problem, refKey, refOf } from '../../manifest/types.ts';
+import type { Desired, Syncer, SyncResult } from '../../sync/syncer.ts';
+import type { AppliedApps, Synced, Wanted } from '../releases/applied-apps.ts';
+import type { SyncedTree } from './ledger-closer.ts';
+import type { SourceDeps } from '../deps.ts';
+import { judgedManifests, replicasOf, withLeftAlone, withOverlays } from './overlays.ts';
+import { createPinnedApps, type StableApps } from './pinned-apps.ts';
+import type { Ledgers } from '../releases/ledgers.ts';
+import { createProve } from '../releases/proof.ts';
+import type { Releases } from '../releases/releases.ts';
+import { createSnapshots, type Snapshot } from './snapshots.ts';
+import { createBranchTip } from './branch-tip.ts';
+import type { StableState } from '../releases/tracker.ts';
+import { workloadsOf } from '../../checks/workloads.ts';
+
+export interface SyncLoop {
+  /** Asks Git and looks again now: a new commit may be there, or an overlay may have changed. */
+  wake(reason: string): void;
+  /** Objects that somebody else changed. */
+  drifted(refs: readonly ObjectRef[]): void;
+  /** Everything is compared again, whatever the watches said. */
+  resync(): void;
+  readonly state: SyncState;
+  desiredReplicas(namespace: string, target: string): number | undefined;
+  /** Those that Git has; none before it was read. */
+  workloads(namespace: string): readonly Workload[];
+  run(): Promise<void>;
+}
+
+export interface SyncState {
+  /** Last revision that was looked at; undefined before the first. */
+  tip: Revision | undefined;
+  /** Last revision that was applied. */
+  synced: Revision | undefined;
+  /** Why Git or the cluster cannot be reached at the moment. */
+  trouble: string | undefined;
+  lastPollMs: number;
+  /** Whether the trouble is that Git does not answer, which may pass. */
+  isGitSilent: boolean;
+  syncedAtMs: number | undefined;
+  /** What of Git is not in the cluster, or stays although Git does not name it; each file and line once. */
+  errors: readonly Problem[];
+  /** Why nothing was deleted although something is gone from Git, and what lets it go. */
+  held: string | undefined;
+}
+
+export interface SyncLoopOptions {
+  readonly deps: Pick<SourceDeps, 'clock' | 'log' | 'repo' | 'settings' | 'telemetry' | 'tools'>;
+  readonly syncer: Syncer;
+  readonly releases: Releases;
+  readonly applied: AppliedApps;
+  readonly ledgers: Ledgers;
+  /** Takes what was parsed of the repository, for others that read it. Absent: nobody does. */
+  readonly parsed?: ParsedFiles;
+  readonly phaseOf: (key: AppKey) => Phase | undefined;
+  /** Apex services that a Canary has taken over, by refKey. */
+  readonly takenOver: (apps: readonly App[]) => ReadonlySet<string>;
+  /** Where several sources share a cluster. Absent: there is one. */
+  readonly shared?: {
+    /** What of a commit is this source's. The same snapshot where nothing is refused, and the very same answer while nothing changes. */
+    readonly within: (snapshot: Snapshot, lookedAtMs: number) => Promise<Snapshot>;
+    /** What another source, which did not look at Git since then, may still say. */
+    readonly pruneWaitsFor: (sinceMs: number) => { readonly held: string | undefined } | undefined;
+  };
+  /** Called after each pass, also one that failed. */
+  readonly onPass: () => void;
+  /** Called after each pass that was brought to its end, for what waits on it. */
+  readonly onSynced: (apps: readonly App[], checked: readonly Problem[], tree: SyncedTree) => void;
+  readonly signal: AbortSignal;
+}
+
+const nothingToDo = { applied: [], pruned: [], failed: [], warnings: [], versions: new Map(), refused: new Map() };
+
+/** Somebody who pushes all the time must not keep everything from being read, or from being applied. */
+const tries = 3;
+
+export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
+  const {
+    deps,
+    syncer,
+    releases,
+    applied: appliedApps,
+    ledgers,
+    phaseOf,
+    takenOver,
+    onPass,
+    onSynced,
+    shared,
+    signal,
+  } = options;
+  const { clock, log, repo, settings, telemetry } = deps;
+  const state: SyncState = {
+    tip: undefined,
+    synced: undefined,
+    trouble: undefined,
+    lastPollMs: 0,
+    isGitSilent: false,
+    syncedAtMs: undefined,
+    errors: [],
+    held: undefined,
+  };
+  /** Something was refused, which may be taken the next time. */
+  let isRefused = false;
+  let snapshot: Snapshot | undefined;
+  /** As it was read, with what is not this source's. */
+  let whole: Snapshot | undefined;
+  /** When the manifests at hand were seen first. */
+  let sinceSeen = { revision: '', atMs: 0 };
+  let replicas: ReadonlyMap<string, number> = new Map();
+  let woken = false;
+  let wakeUp: () => void = () => undefined;
+  let everything = true;
+  let toldProblems: ReadonlySet<string> = new Set();
+  /** What was applied last, to its end. */
+  let done:
+    | {
+        readonly loaded: LoadedTree;
+        readonly overlays: string;
+        readonly held: string | undefined;
+        readonly guarded: string | undefined;
+        readonly errors: readonly Problem[];
+        readonly isHandingBack: boolean;
+      }
+    | undefined;
+  /** Syncs in a row that were not brought to their end, because the tip had moved. */
+  let outdated = 0;
+  const driftedRefs = new Map<string, ObjectRef>();
+
+  const placed = { ...settings, placeOf: (key: string) => syncer.placeOf(key) };
+  const snapshots = createSnapshots(repo, placed, options.parsed, deps.tools);
+  const stableApps = createPinnedApps({ snapshots: { appsAt: (at) => appsOn(at) }, log, phaseOf });
+  const tip = createBranchTip({
+    repo,
+    clock,
+    onPoll(result) {
+      telemetry.gitPolls.inc({ result });
+      state.isGitSilent = result !== 'ok';
+      if (result === 'ok') state.lastPollMs = clock.now();
+    },
+  });
+
+  /** The tip. Reading it may take long, and meanwhile somebody else may have applied a newer one. */
+  const lookAtTip = async (): Promise<Snapshot> => {
+    let found = await snapshots.at(await tip.ask(signal), whole, signal);
+    for (let again = 1; again < tries; again += 1) {
+      const now = await tip.now(signal);
+      if (now === found.revision) break;
+      found = await snapshots.at(now, found, signal);
+    }
+    return found;
+  };
+
+  const heldNow = (apps: readonly App[]): Map<AppKey, Revision> => {
+    const held = new Map<AppKey, Revision>();
+    for (const { id } of apps) {
+      const key = keyOf(id);
+      const revision = releases.overlay(key, phaseOf(key));
+      if (revision !== undefined) held.set(key, revision);
+    }
+    return held;
+  };
+
+  /** Only what stands on the branch is ever applied, whoever names the commit: a record, or a ledger. */
+  const appsOn = async (at: Revision): Promise<readonly App[]> => {
+    if (state.tip !== undefined && !(await repo.isAncestor(at, state.tip, signal)))
+      throw new AgentError('GIT_NOT_FOUND', `commit ${at.slice(0, 12)} is not one of ${repo.branch}`, {
+        details: { missing: 'commit' },
+      });
+    return snapshots.appsAt(at, signal);
+  };
+
+  /** What was read of releases is held against this commit. */
+  const prove = async ({ revision, apps }: Snapshot): Promise<void> => {
+    const read = new Map([[revision, byKey(apps)]]);
+    const appAt = async (key: AppKey, at: Revision): Promise<App | undefined> => {
+      const known = read.get(at) ?? byKey(await snapshots.appsAt(at, signal));
+      read.set(at, known);
+      return known.get(key);
+    };
+    const stable = (key: AppKey): StableState | undefined => ledgers.get(key)?.stable;
+    const isAncestor = (at: Revision): Promise<boolean> => repo.isAncestor(at, revision, signal);
+    const isWriting = settings.write !== 'none';
+    await releases.prove(createProve({ branch: repo.branch, tip: revision, appAt, isAncestor, stable, isWriting }));
+  };
+
+  /** What is wrong is told once, as long as it is. */
+  const report = (revision: Revision, problems: readonly Problem[]): void => {
+    const standing = new Set<string>();
+    for (const { severity, path, line, message, hint } of problems) {
+      // Without the line: every edit above it would make it news.
+      const key = JSON.stringify([severity, path, message]);
+      standing.add(key);
+      if (toldProblems.has(key)) continue;
+      log[severity === 'error' ? 'error' : 'warn'](
+        { revision, path, line },
+        `${path}:${line} ${message}${hint ? `; ${hint}` : ''}`,
+      );
+    }
+    toldProblems = standing;
+  };
+
+  /** Undefined: Git has moved on, and what is left of it is not applied. */
+  const apply = async (next: Snapshot, { stable, lost }: StableApps): Promise<SyncResult | undefined> => {
+    const { revision, since, loaded, apps } = next;
+    const drifted = [...driftedRefs.values()];
+    driftedRefs.clear();
+    const all = everything;
+    everything = false;
+    const notDone = (): void => {
+      for (const ref of drifted) driftedRefs.set(refKey(ref), ref);
+      everything ||= all;
+    };
+    const desired: Desired = {
+      revision: since,
+      manifests: withLeftAlone(withOverlays(loaded.manifests, apps, stable), apps, lost),
+      problems: loaded.problems,
+      unreadablePaths: loaded.unreadablePaths,
+      strays: loaded.strays,
+      areas: loaded.areas,
+      standing: (path) => strayAt(path, next),
+      takenOver: takenOver(apps),
+      canaryTargets: new Set(apps.flatMap(({ target }) => (target ? [refKeyOf(target.object)] : []))),
+      everything: all,
+      drifted,
+      ...(shared ? { pruneWaitsFor: () => shared.pruneWaitsFor(sinceSeen.atMs) } : {}),
+      ...(outdated < tries ? { isCurrent: async (until) => (await tip.now(until)) === revision } : {}),
+    };
+    let result: SyncResult;
+    try {
+      result = await syncer.sync(desired, signal);
+    } catch (error) {
+      notDone();
+      throw error;
+    }
+    if (!result.isOutdated) {
+      outdated = 0;
+      return result;
+    }
+    outdated += 1;
+    log.info({ revision, applied: result.applied.length }, 'Git moved on meanwhile: the newer commit is taken');
+    notDone();
+    woken = true;
+    return undefined;
+  };
+
+  /** Of a path at which no manifest was looked for. */
+  const strayAt = async (path: string, { revision, loaded }: Snapshot): Promise<Stray | undefined> => {
+    if (loaded.cache.has(path)) return undefined;
+    const found = await repo.standing(revision, path);
+    if (!found) return undefined;
+    const what = {
+      file: 'is not among what is synced',
+      folder: 'is a folder',
+      link: 'is a symbolic link',
+      submodule: 'is a submodule',
+    };
+    const where = found.path === path ? '' : `is below ${found.path}, which `;
+    return {
+      line: 1,
+      what: found.kind === 'file' && where !== '' ? `${where}is a file` : `${where}${what[found.kind]}`,
+    };
+  };
+
+  const pass = async (): Promise<void> => {
+    const landed = releases.landedOutcomes();
+    const startedMs = clock.now();
+    // Whose a second definition of an object is told by which of them was applied.
+    if (!settings.suspend) await syncer.open(signal);
+    whole = await lookAtTip();
+    const next = shared ? await shared.within(whole, startedMs) : whole;
+    const { revision, since, loaded, checked, apps } = next;
+    if (since !== sinceSeen.revision) sinceSeen = { revision: since, atMs: clock.now() };
+    if (revision !== snapshot?.revision) await ledgers.read(next.ledgers);
+    await prove(next);
+    if (revision !== snapshot?.revision || apps !== snapshot.apps) {
+      releases.advance(revision, apps, landed);
+      if (apps !== snapshot?.apps) replicas = replicasOf(apps);
+      snapshot = next;
+      state.tip = revision;
+    }
+    releases.seen(landed);
+    const pinnedApps = heldNow(apps);
+    const stable = await stableApps(pinnedApps, signal);
+    const overlays = [...pinnedApps].join(';');
+    // A commit that changes other files only, as our own outcomes do, leaves nothing to plan.
+    const isDone =
+      done?.loaded === loaded &&
+      !done.isHandingBack &&
+      done.overlays === overlays &&
+      !everything &&
+      driftedRefs.size === 0 &&
+      !isRefused &&
+      !(done.guarded !== undefined && (await syncer.mayPrune(since, done.guarded, signal)));
+    if (isDone && state.synced === revision) return;
+    if (settings.suspend) {
+      appliedApps.suspend();
+      report(since, [...loaded.problems, ...checked]);
+      state.errors = errorsOf(loaded.problems);
+      return;
+    }
+    const wanted = wantedOf(apps, pinnedApps);
+    appliedApps.begin(wanted);
+    const result =
+      isDone && done
+        ? { ...nothingToDo, isHandingBack: false, held: done.held, guarded: done.guarded }
+        : await apply(next, stable);
+    if (!result) return;
+    appliedApps.end(syncedOf(apps, stable.stable, wanted, result));
+    const { applied, pruned, failed, warnings, held, guarded } = result;
+    const errors = isDone && done ? done.errors : errorsOf([...loaded.problems, ...failed, ...warnings], failed);
+    if (!isDone) report(since, [...loaded.problems, ...checked, ...failed, ...warnings]);
+    done = { loaded, overlays, held, guarded, errors, isHandingBack: result.isHandingBack ?? false };
+    const isNews = state.synced !== revision;
+    state.synced = revision;
+    if (isNews) state.syncedAtMs = clock.now();
+    state.errors = errors;
+    state.held = held;
+    isRefused = failed.length > 0;
+    telemetry.syncFailures.set(errors.length);
+    telemetry.pruneHeld.set(held === undefined ? 0 : 1);
+    if (errors.length === 0) telemetry.syncedAt.set(Math.floor(clock.now() / 1000));
+    telemetry.syncDuration.observe((clock.now() - startedMs) / 1000);
+    if (isNews || applied.length + pruned.length > 0) {
+      const counts = { applied: applied.length, pruned: pruned.length, failed: errors.length };
+      log.info({ revision, ...counts, ...(held === undefined ? {} : { held }) }, `Synced ${revision.slice(0, 10)}`);
+    }
+    const isWhole =
+      held === undefined &&
+      failed.length === 0 &&
+      loaded.unreadablePaths.size === 0 &&
+      loaded.problems.every(({ severity }) => severity !== 'error');
+    const keys = new Set(apps.map(({ id }) => keyOf(id)));
+    const hasStrays = loaded.strays.size > 0;
+    const isWholeIn = settings.tenancy && wholeIn(settings.tenancy, loaded, result);
+    onSynced(apps, checked, { revision: since, keys, isWhole, hasStrays, ...(isWholeIn ? { isWholeIn } : {}) });
+  };
+
+  return {
+    state,
+    wake() {
+      woken = true;
+      wakeUp();
+    },
+    drifted(refs) {
+      for (const ref of refs) driftedRefs.set(refKey(ref), ref);
+      this.wake('drift');
+    },
+    resync() {
+      everything = true;
+      this.wake('resync');
+    },
+    desiredReplicas: (namespace, target) => replicas.get(namespacedName({ namespace, name: target })),
+    workloads: (namespace) =>
+      snapshot ? workloadsOf(snapshot.loaded.manifests, snapshot.apps, deps.settings.selectorLabels).in(namespace) : [],
+    async run() {
+      let failures = 0;
+      while (!signal.aborted) {
+        woken = false;
+        let waitMs = settings.pollIntervalMs;
+        try {
+          await pass();
+          failures = 0;
+          state.trouble = undefined;
+          telemetry.syncFailing.set(0);
+          // Objects that were refused are tried again at least this often.
+          if (isRefused) waitMs = Math.min(waitMs, 15_000);
+        } catch (error) {
+          if (signal.aborted) return;
+          const said =
+            error instanceof AgentError
+              ? error.message
+              : error instanceof Error
+                ? (error.stack ?? error.message)
+                : messageOf(error);
+          if (said !== state.trouble) log.error(error instanceof AgentError ? { code: error.code } : {}, said);
+          state.trouble = said;
+          telemetry.syncFailing.set(1);
+          failures += 1;
+          waitMs = Math.max(waitMs, backoffMs(failures - 1, { baseMs: 500, capMs: 60_000 }, Math.random()));
+        }
+        onPass();
+        if (woken) continue;
+        const pause = new AbortController();
+        wakeUp = () => pause.abort(new Error('woken'));
+        await clock.sleep(waitMs, AbortSignal.any([signal, pause.signal])).catch(() => undefined);
+        wakeUp = () => undefined;
+      }
+    },
+  };
+}
+
+/** Whether everything could be read and applied of what the tenants of a namespace say. */
+function wholeIn(
+  tenancy: Tenancy,
+  { problems, unreadablePaths }: LoadedTree,
+  { failed, heldAreas = [] }: Pick<SyncResult, 'failed' | 'heldAreas'>,
+): (namespace: string) => boolean {
+  const errors = [...problems.filter(({ severity }) => severity === 'error'), ...failed];
+  const paths = new Set([...unreadablePaths, ...errors.map(({ path }) => path)]);
+  const unsettled = new Set([...heldAreas, ...[...paths].map((path) => areaOf(path, { tenancy }))]);
+  return (namespace) => !tenancy.tenantsOf(namespace).some(({ name }) => unsettled.has(name));
+}
+
+/** What is an error, and what was refused however it is called; each once. */
+function errorsOf(problems: readonly Problem[], refused: readonly Problem[] = []): readonly Problem[] {
+  const isRefused = new Set(refused);
+  const found = new Map<string, Problem>();
+  for (const problem of problems) {
+    if (problem.severity !== 'error' && !isRefused.has(problem)) continue;
+    const { path, line, message } = problem;
+    // Of a file that holds no manifest any more the second knows more: what of it stays in the cluster.
+    found.set(`${path}:${line} ${message.split(':', 1)[0] ?? ''}`, problem);
+  }
+  return [...found.values()];
+}
+
+const byKey = (apps: readonly App[]): ReadonlyMap<AppKey, App> => new Map(apps.map((app) => [keyOf(app.id), app]));
+
+/** Apps of which Git has a target: of others nothing is applied. */
+function wantedOf(apps: readonly App[], held: ReadonlyMap<AppKey, Revision>): ReadonlyMap<AppKey, Wanted> {
+  const there = apps.filter(({ target }) => target !== undefined);
+  return new Map(there.map((app) => [keyOf(app.id), { content: app.content, held: held.get(keyOf(app.id)) }]));
+}
+
+/** What has become of them. */
+function syncedOf(
+  apps: readonly App[],
+  stable: ReadonlyMap<AppKey, App>,
+  wanted: ReadonlyMap<AppKey, Wanted>,
+  { versions, refused }: Pick<SyncResult, 'versions' | 'refused'>,
+): ReadonlyMap<AppKey, Synced> {
+  const synced = new Map<AppKey, Synced>();
+  for (const app of apps) {
+    const key = keyOf(app.id);
+    const one = wanted.get(key);
+    if (!one) continue;
+    const objects = judgedManifests(stable.get(key) ?? app).map(({ object }) => object);
+    const given = objects.flatMap((object) => {
+      const version = versions.get(identityOf(object));
+      return version === undefined ? [] : [{ ref: refOf(object), version }];
+    });
+    const reasons = objects.flatMap((object) => {
+      const reason = refused.get(identityOf(object));
+      return reason === undefined ? [] : [`${nameOf(refOf(object))}: ${reason}`];
+    });
+    synced.set(key, { ...one, versions: given, refused: reasons.length === 0 ? undefined : reasons.join('; ') });
+  }
+  return synced;
+}

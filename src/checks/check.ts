@@ -1,0 +1,316 @@
+import { namespacedName } from '../lib/key.ts';
+import { faultOf } from '../manifest/contained.ts';
+import type { App } from '../canary/app.ts';
+import { defaultSelectorLabels } from '../canary/labels.ts';
+import { parseCanary, warningsOf } from '../canary/parse.ts';
+import { targetWarnings } from '../canary/target-warnings.ts';
+import type { CanarySpec } from '../canary/types.ts';
+import { relatedObjectsOf } from './related-objects.ts';
+import { AgentError, saidOf } from '../lib/errors.ts';
+import { perObject } from '../lib/memo.ts';
+import { nearest } from '../lib/nearest.ts';
+import { atOnce } from '../lib/turns.ts';
+import { createLineFinder } from '../manifest/locate.ts';
+import { nameOf } from '../manifest/identity.ts';
+import {
+  type KubeObject,
+  type Manifest,
+  type ObjectRef,
+  type Problem,
+  refKey,
+  refOf,
+  groupOf,
+} from '../manifest/types.ts';
+import { BUILTIN_METRICS, isBuiltin } from '../metrics/builtin-queries.ts';
+import { metricTemplateProblems } from '../metrics/check-template.ts';
+import { alertProviderProblems } from '../notifiers/check-provider.ts';
+import { providerProblem, routerFor } from '../routers/registry.ts';
+import { strategyProblem } from '../routers/reconcile.ts';
+
+export interface CheckSettings {
+  readonly provider: string;
+  readonly minIntervalMs: number;
+  readonly defaultNamespace: string;
+  /** Absent: Flagger's. */
+  readonly selectorLabels?: readonly string[];
+}
+
+/** One thing wrong with a field of an object. */
+interface Finding {
+  readonly field: string;
+  readonly message: string;
+  readonly hint?: string;
+  readonly severity?: 'error' | 'warning';
+}
+
+/** What can be told of an object alone. */
+interface Judged {
+  readonly errors: readonly Finding[];
+  /** Of a Canary that can be understood. */
+  readonly canary?: {
+    readonly spec: CanarySpec;
+    readonly target: ObjectRef;
+    /** Whose Services it takes, by namespace and name; undefined: none. */
+    readonly service: string | undefined;
+    readonly warnings: readonly Finding[];
+    readonly strategy: readonly Finding[];
+    readonly references: readonly Reference[];
+  };
+}
+
+/** Something else that has to be in Git. */
+interface Reference {
+  readonly ref: ObjectRef;
+  /** Said where it is not. */
+  readonly finding: Finding;
+}
+
+const judgedBy = perObject((settings: CheckSettings) => perObject((object: KubeObject) => judge(object, settings)));
+
+/**
+ * Everything that can be told of Canaries and MetricTemplates without a cluster. `apps` are those of the manifests; `textOf` gives a file's
+ * text, for lines. What is told of an object alone is found once for the same object and settings.
+ */
+export function checkManifests(...input: Parameters<typeof checking>): readonly Problem[] {
+  return atOnce(checking(...input));
+}
+
+/** As `checkManifests`; yields after each of them, so that it can be done in turns. */
+export function* checking(
+  manifests: readonly Manifest[],
+  apps: readonly App[],
+  settings: CheckSettings,
+  textOf: (path: string) => string | undefined,
+): Generator<void, readonly Problem[]> {
+  let known: ReadonlyMap<string, KubeObject> | undefined;
+  // Whatever version it is written in.
+  const keyOf = (ref: ObjectRef): string => refKey({ ...ref, apiVersion: groupOf(ref.apiVersion) });
+  const objectOf = (ref: ObjectRef): KubeObject | undefined =>
+    (known ??= new Map(manifests.map(({ object }) => [keyOf(refOf(object)), object]))).get(keyOf(ref));
+  const judged = judgedBy(settings);
+  const lineOf = createLineFinder(textOf);
+  const problems: Problem[] = [];
+  const around = relatedObjectsOf(manifests, apps, settings.selectorLabels ?? defaultSelectorLabels);
+  const tell = (manifest: Manifest, findings: readonly Finding[], canary?: Problem['canary']): void => {
+    if (findings.length === 0) return;
+    const { path, line } = manifest.origin;
+    const { kind, metadata } = manifest.object;
+    for (const { field, message, hint, severity } of findings) {
+      problems.push({
+        severity: severity ?? 'error',
+        path,
+        line: lineOf(manifest.origin, field) ?? line,
+        message: `${kind} ${namespacedName(metadata)} ${field}: ${message}`,
+        place: { object: nameOf(refOf(manifest.object)), field },
+        ...(hint === undefined ? {} : { hint }),
+        ...(canary === undefined ? {} : { canary }),
+      });
+    }
+  };
+  const appOf = new Map(apps.map((app) => [app.canary, app]));
+  const targets = new Map<string, Manifest>();
+  const services = new Map<string, Manifest>();
+  const checkOne = (manifest: Manifest): void => {
+    const { errors, canary } = judged(manifest.object);
+    tell(manifest, errors);
+    if (!canary) return;
+    const { target, service, warnings, strategy, references } = canary;
+    tell(manifest, [
+      ...warnings,
+      ...(appOf.get(manifest)?.target ? [] : [missingTarget(target)]),
+      ...strategy,
+      ...(strategy.length > 0 ? [] : routesOf(canary.spec, objectOf)),
+      ...references.filter(({ ref }) => !objectOf(ref)).map(({ finding }) => finding),
+    ]);
+    const app = appOf.get(manifest);
+    if (app?.target) tell(app.target, targetWarnings(app.target.object, canary.spec));
+    if (app) for (const found of around(app, canary.spec)) tell(found.manifest, [found.finding], app.id);
+    const targetKey = refKey(target);
+    const other = targets.get(targetKey);
+    if (other)
+      tell(manifest, [
+        {
+          field: 'spec.targetRef',
+          message: `the same target belongs to the Canary at ${other.origin.path}:${other.origin.line}`,
+          hint: 'one target, one Canary',
+        },
+      ]);
+    targets.set(targetKey, manifest);
+    const namesake = service && services.get(service);
+    // Whoever has its target as well has heard of it.
+    if (namesake && namesake !== other)
+      tell(manifest, [
+        {
+          field: 'spec.service.name',
+          message: `the Services of this name belong to the Canary at ${namesake.origin.path}:${namesake.origin.line}`,
+          hint: 'choose another name',
+        },
+      ]);
+    if (service) services.set(service, manifest);
+  };
+  for (const manifest of manifests) {
+    if (!manifest.object.apiVersion.startsWith('flagger.app/')) continue;
+    const fault = faultOf(manifest, () => checkOne(manifest));
+    if (fault) problems.push(fault);
+    yield;
+  }
+  return problems;
+}
+
+function judge(object: KubeObject, settings: CheckSettings): Judged {
+  if (object.kind === 'MetricTemplate') return { errors: metricTemplateProblems(object) };
+  if (object.kind === 'AlertProvider') return { errors: alertProviderProblems(object) };
+  if (object.kind !== 'Canary') return { errors: [] };
+  const errors = [...namesOf(object, settings.provider), ...missingAnalysis(recordOf(object['spec']))];
+  let spec: CanarySpec;
+  try {
+    spec = parseCanary(object, settings);
+  } catch (error) {
+    if (!(error instanceof AgentError)) throw error;
+    const findings = error.details['findings'] as readonly Finding[] | undefined;
+    return { errors: [...errors, ...(findings ?? [{ field: 'spec', message: error.message }])] };
+  }
+  const warnings = warningsOf(object, settings.provider, settings.minIntervalMs);
+  const canary = {
+    spec,
+    target: spec.target,
+    // Knative leads its users by itself.
+    service:
+      spec.targetKind === 'Knative'
+        ? undefined
+        : namespacedName({ namespace: spec.namespace, name: spec.service.name }),
+    warnings: warnings.map((finding) => ({ ...finding, severity: 'warning' as const })),
+    strategy: strategyOf(spec),
+    references: referencesOf(spec),
+  };
+  return { errors, canary };
+}
+
+/** Both definitions ask for it. A Canary that is in a cluster without one promotes every version that starts. */
+function missingAnalysis(spec: Readonly<Record<string, unknown>>): readonly Finding[] {
+  const { analysis, canaryAnalysis, skipAnalysis } = spec;
+  if ((analysis ?? canaryAnalysis ?? undefined) !== undefined || skipAnalysis === true) return [];
+  const hint = 'write one, or skipAnalysis: true where every version that starts is to be promoted';
+  return [{ field: 'spec.analysis', message: 'is missing', hint }];
+}
+
+function strategyOf(spec: CanarySpec): readonly Finding[] {
+  if (providerProblem(spec.provider) !== undefined) return [];
+  const message = strategyProblem(routerFor(spec.provider), spec);
+  return message === undefined ? [] : [{ field: 'spec.analysis', message }];
+}
+
+/**
+ * Why no routes can be made of what Git has, in the router's own words. Where something that the Canary names is elsewhere, it is not known.
+ */
+function routesOf(spec: CanarySpec, objectOf: (ref: ObjectRef) => KubeObject | undefined): readonly Finding[] {
+  if (providerProblem(spec.provider) !== undefined) return [];
+  if (spec.ingressRef && !objectOf(spec.ingressRef)) return [];
+  const router = routerFor(spec.provider);
+  const owner = { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', name: spec.name, uid: '' };
+  const context = { spec, owner, settings: { ingressAnnotationsPrefix: 'nginx.ingress.kubernetes.io' } };
+  try {
+    const live = router.refs(context).map(objectOf);
+    // A target that routes by itself says where to only in the cluster.
+    if (router.refs(context).some((ref) => refKey(ref) === refKey(spec.target))) return [];
+    router.render(context, { canaryWeight: 0, mirror: false }, live);
+    return [];
+  } catch (error) {
+    if (!(error instanceof AgentError) || error.code !== 'CANARY_INVALID') throw error;
+    const { field, message } = saidOf(error);
+    return [{ field, message }];
+  }
+}
+
+const missingTarget = ({ kind, namespace, name }: ObjectRef): Finding => ({
+  field: 'spec.targetRef.name',
+  message: `there is no ${kind} ${namespacedName({ namespace, name })} in Git`,
+  hint: 'commit it, or correct the name',
+  severity: 'warning',
+});
+
+function referencesOf(spec: CanarySpec): readonly Reference[] {
+  const {
+    namespace,
+    ingressRef,
+    analysis: { metrics, alerts },
+  } = spec;
+  const found: Reference[] = [...gatewaysOf(spec)];
+  if (ingressRef) {
+    const message = `there is no ${ingressRef.kind} ${namespacedName({ namespace, name: ingressRef.name })} in Git`;
+    found.push({
+      ref: { ...ingressRef, namespace },
+      finding: { field: 'spec.ingressRef.name', message, severity: 'warning' },
+    });
+  }
+  const needs = (kind: string, named: { readonly namespace: string; readonly name: string }, field: string): void => {
+    const message = `there is no ${kind} ${namespacedName(named)} in Git`;
+    found.push({
+      ref: { apiVersion: 'flagger.app/v1beta1', kind, ...named },
+      finding: { field, message, hint: 'commit it, or correct the name', severity: 'warning' },
+    });
+  };
+  metrics.forEach(({ templateRef }, index) => {
+    if (templateRef) needs('MetricTemplate', templateRef, `spec.analysis.metrics[${index}].templateRef.name`);
+  });
+  alerts.forEach(({ provider }, index) => {
+    needs('AlertProvider', provider, `spec.analysis.alerts[${index}].providerRef.name`);
+  });
+  return found;
+}
+
+/** The Gateways by which users are to come in. */
+function gatewaysOf({ namespace, provider, service: { raw } }: CanarySpec): readonly Reference[] {
+  const missing = (ref: ObjectRef, field: string): Reference => ({
+    ref,
+    finding: {
+      field,
+      message: `there is no Gateway ${namespacedName(ref)} in Git`,
+      hint: 'commit it, correct the name, or be sure that the cluster has it',
+      severity: 'warning',
+    },
+  });
+  const { gatewayRefs, gateways } = raw;
+  if (provider.startsWith('gatewayapi'))
+    return (Array.isArray(gatewayRefs) ? gatewayRefs : []).flatMap((entry: unknown, index): readonly Reference[] => {
+      const { group, kind, name, namespace: where } = recordOf(entry);
+      if (typeof name !== 'string' || (kind ?? 'Gateway') !== 'Gateway') return [];
+      if ((group ?? 'gateway.networking.k8s.io') !== 'gateway.networking.k8s.io') return [];
+      const ref = { kind: 'Gateway', namespace: typeof where === 'string' ? where : namespace, name };
+      return [missing({ apiVersion: 'gateway.networking.k8s.io/v1', ...ref }, `spec.service.gatewayRefs[${index}]`)];
+    });
+  if (provider !== 'istio') return [];
+  return (Array.isArray(gateways) ? gateways : []).flatMap((entry: unknown, index): readonly Reference[] => {
+    if (typeof entry !== 'string' || entry === 'mesh') return [];
+    // `name`, `namespace/name`, or a host name of Istio's old way.
+    const [name = '', inNamespace] = entry.includes('/') ? entry.split('/').reverse() : entry.split('.').slice(0, 2);
+    const ref = { kind: 'Gateway', namespace: inNamespace ?? namespace, name };
+    return [missing({ apiVersion: 'networking.istio.io/v1', ...ref }, `spec.service.gateways[${index}]`)];
+  });
+}
+
+/** What can be told of names even where the rest of the Canary cannot be understood. */
+function namesOf(object: KubeObject, fallback: string): readonly Finding[] {
+  const findings: Finding[] = [];
+  const spec = recordOf(object['spec']);
+  const provider = spec['provider'];
+  const problem = providerProblem(typeof provider === 'string' && provider !== '' ? provider : fallback);
+  if (problem !== undefined)
+    findings.push({ field: 'spec.provider', message: problem.replace(/^spec\.provider: /, '') });
+  const metrics = recordOf(spec['analysis'])['metrics'];
+  (Array.isArray(metrics) ? metrics : []).forEach((entry: unknown, index) => {
+    const { name, query, templateRef } = recordOf(entry);
+    if (typeof name !== 'string' || query !== undefined || templateRef !== undefined || isBuiltin(name)) return;
+    const close = nearest(name, BUILTIN_METRICS);
+    findings.push({
+      field: `spec.analysis.metrics[${index}].name`,
+      message: `no metric is called "${name}"`,
+      hint: `${close === undefined ? '' : `did you mean ${close}? `}use ${BUILTIN_METRICS.join(' or ')}, or give it a query or a templateRef`,
+    });
+  });
+  return findings;
+}
+
+function recordOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}

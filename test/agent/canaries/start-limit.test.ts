@@ -1,0 +1,171 @@
+import { describe, expect, it } from 'vitest';
+import { createStartLimit, type StartLimit } from '../../../src/agent/canaries/start-limit.ts';
+import type { Change } from '../../../src/cluster/cluster.ts';
+import { type AppKey, keyOf } from '../../../src/lib/key.ts';
+import { silentLogger } from '../../../src/lib/log.ts';
+import { type ManualClock, manualClock } from '../../helpers/manual-clock.ts';
+
+/** Controllers that take up changed Deployments when they are told to, in the order in which they came. */
+function world(): {
+  readonly starts: StartLimit;
+  readonly clock: ManualClock;
+  readonly woken: AppKey[];
+  /** How many waited, after each change. */
+  readonly counts: number[];
+  /** Those that are told of because they wait for long. */
+  readonly long: AppKey[];
+  readonly key: (index: number) => AppKey;
+  /** A Deployment of this name is changed. */
+  readonly change: (index: number) => void;
+  readonly takeUp: (count: number) => void;
+  /** Begins a release, and scales its target up; false where it has to wait. */
+  readonly begin: (index: number) => boolean;
+} {
+  const clock = manualClock();
+  const woken: AppKey[] = [];
+  const counts: number[] = [];
+  const long: AppKey[] = [];
+  const listeners = new Set<(change: Change) => void>();
+  const key = (index: number): AppKey => keyOf({ namespace: 'demo', name: `app-${index}` });
+  const tell = (index: number, generation: number, observedGeneration: number): void => {
+    const object = {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { namespace: 'demo', name: `app-${index}`, generation },
+      status: { observedGeneration },
+    };
+    for (const listener of listeners) listener({ kind: 'modified', object, previous: object });
+  };
+  const changed: number[] = [];
+  const starts = createStartLimit({
+    clock,
+    log: silentLogger,
+    deployments: {
+      onChange(listener) {
+        listeners.add(listener);
+        return () => listeners.delete(listener);
+      },
+    },
+    wake: (woke) => void woken.push(woke),
+    onWaiting: (count) => void counts.push(count),
+    onLong: (waits) => void long.push(waits),
+    signal: new AbortController().signal,
+  });
+  const change = (index: number): void => {
+    changed.push(index);
+    tell(index, 2, 1);
+  };
+  return {
+    starts,
+    clock,
+    woken,
+    counts,
+    long,
+    key,
+    change,
+    takeUp(count) {
+      for (const index of changed.splice(0, count)) tell(index, 2, 2);
+    },
+    begin(index) {
+      if (!starts.mayBegin(key(index))) return false;
+      change(index);
+      starts.ended(key(index));
+      return true;
+    },
+  };
+}
+
+const range = (count: number, from = 0): readonly number[] => Array.from({ length: count }, (_, at) => from + at);
+
+describe('when a release may begin', () => {
+  it('is at once where the controllers of the cluster keep pace, however many begin', () => {
+    const { begin, takeUp, starts } = world();
+    for (const index of range(500)) {
+      expect(begin(index)).toBe(true);
+      takeUp(1);
+    }
+    expect(starts.waiting).toBe(0);
+  });
+
+  it('waits while they are behind, and then comes in the order in which they asked', () => {
+    const { begin, takeUp, woken, key, starts } = world();
+    expect(range(40).filter(begin)).toEqual(range(16));
+    expect(starts.waiting).toBe(24);
+    expect(woken).toEqual([]);
+    takeUp(3);
+    expect(woken).toEqual([16, 17, 18].map(key));
+    // One that comes later does not get their place.
+    expect(begin(99)).toBe(false);
+    expect([16, 17, 18].filter(begin)).toEqual([16, 17, 18]);
+  });
+
+  it('waits also for what Git changes, and for no more than the controllers take up in three seconds', () => {
+    const { begin, change, takeUp, clock, woken, key } = world();
+    for (const index of range(1_000)) change(1_000 + index);
+    expect(begin(1)).toBe(false);
+    // Fifty a second: a hundred and fifty wait three seconds.
+    for (const _ of range(17)) {
+      takeUp(50);
+      clock.advance(1_000);
+    }
+    expect(woken).toEqual([]);
+    takeUp(50);
+    expect(woken).toEqual([key(1)]);
+  });
+
+  it('is not kept waiting by Deployments that nobody ever takes up', () => {
+    const { begin, change, clock, woken, key } = world();
+    for (const index of range(50)) change(1_000 + index);
+    expect(begin(1)).toBe(false);
+    clock.advance(59_000);
+    expect(woken).toEqual([]);
+    clock.advance(2_000);
+    expect(woken).toEqual([key(1)]);
+  });
+
+  it('is told of, once, where it waits for a minute', () => {
+    const { begin, change, takeUp, clock, long, counts, key } = world();
+    for (const index of range(20)) change(1_000 + index);
+    expect(begin(1)).toBe(false);
+    clock.advance(30_000);
+    for (const index of range(20)) change(2_000 + index);
+    clock.advance(29_000);
+    expect(begin(2)).toBe(false);
+    expect(long).toEqual([]);
+    clock.advance(2_000);
+    expect(begin(1)).toBe(false);
+    clock.advance(5_000);
+    expect(long).toEqual([key(1)]);
+    expect(counts).toEqual([1, 2]);
+    takeUp(40);
+    expect(counts.at(-1)).toBe(0);
+  });
+
+  it('waits while looks write for too long, unless that is a matter of other namespaces', () => {
+    const { starts, clock, begin, woken, key } = world();
+    const elsewhere = (namespace: string): AppKey => keyOf({ namespace, name: 'app' });
+    for (const namespace of ['slow', 'slower']) starts.writing(elsewhere(namespace));
+    clock.advance(6_000);
+    expect(begin(1), 'behind a slow admission webhook').toBe(true);
+    starts.writing(key(50));
+    expect(begin(2), 'it has only just begun').toBe(true);
+    clock.advance(6_000);
+    expect(begin(3), 'one of its own namespace is late').toBe(false);
+    starts.written(key(50));
+    expect(woken).toEqual([key(3)]);
+    expect(begin(3)).toBe(true);
+    starts.writing(elsewhere('slowest'));
+    clock.advance(6_000);
+    expect(begin(4), 'all are late').toBe(false);
+    starts.ended(elsewhere('slow'));
+    expect(woken).toEqual([key(3), key(4)]);
+  });
+
+  it('is not kept waiting by those that ask for approval, and not by a Canary that has gone', () => {
+    const { starts, clock, woken, key } = world();
+    expect(range(30).filter((index) => starts.mayBegin(key(index)))).toEqual(range(16));
+    starts.forget(key(16));
+    clock.advance(2_500);
+    expect(woken).toEqual(range(13, 17).map(key));
+  });
+});
