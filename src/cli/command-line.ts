@@ -2,9 +2,11 @@ import { Argument, Command, Option } from 'commander';
 import { type Setting, settings } from '../config/settings.ts';
 import { version } from '../lib/version.ts';
 import type { BenchClusterOptions } from './commands/bench-cluster.ts';
+import type { DiffOptions } from './commands/diff.ts';
 import type { GateOptions } from './commands/gate.ts';
 import type { IdentityOptions } from './commands/identity.ts';
 import type { ImagesTestOptions } from './commands/images-test.ts';
+import type { RenderOptions } from './commands/render.ts';
 import type { SandboxCommandOptions } from './commands/sandbox.ts';
 import type { ValidateOptions } from './commands/validate.ts';
 import { type CommandContext, type CommandLine, exitCodes, serve } from './context.ts';
@@ -64,9 +66,33 @@ async function runNamedCommand(context: CommandContext): Promise<number> {
     .option('--default-namespace <name>', 'namespace of objects that name none (default: "default")')
     .option('--mesh-provider <name>', 'router of Canaries that name none (default: "kubernetes")')
     .option('--min-interval <duration>', 'shorter analysis intervals are raised to this (default: "10s")')
+    .option('--kustomize <program>', 'program kustomize of version 5 (default: "kustomize")')
     .description('say everything that is wrong with manifests, without a cluster; exit code 3 when there are errors')
     .action((paths: string[], options: ValidateOptions) =>
       finish(import('./commands/validate.ts').then(({ validate }) => validate(context, paths, options))),
+    );
+
+  const localOptions = (command: Command): Command =>
+    command
+      .option('--config <file>', "the agent's settings file; without it, the place is the folder that is followed")
+      .option('--source <name>', 'with --config: the source of the settings file that the files are of')
+      .option('--root <dir>', "the repository's root; that of the checkout when absent")
+      .option('--git-path <folder>', 'the folder that the agent follows, of which the place is a part')
+      .option('--default-namespace <name>', 'namespace of objects that name none (default: "default")')
+      .option('--kustomize <program>', 'program kustomize of version 5 (default: "kustomize")');
+  localOptions(program.command('render').argument('[place]', 'a folder, or a file such as a kustomization', '.'))
+    .option('--json', 'one JSON object a line: object, origin')
+    .description('print what would be applied, as YAML; exit code 3 when there are errors')
+    .action((place: string, options: RenderOptions) =>
+      finish(import('./commands/render.ts').then(({ render }) => render(context, place, options))),
+    );
+  localOptions(program.command('diff').argument('[place]', 'a folder, or a file such as a kustomization', '.'))
+    .option('--json', 'one JSON object a line: object, change, and the fields that change')
+    .option('--kubeconfig <file>', 'kubeconfig file; as kubectl finds it when absent')
+    .option('--context <name>', 'context of the kubeconfig; its current one when absent')
+    .description('say what would change in the cluster, by a dry run of the server; exit code 3 when there are errors')
+    .action((place: string, options: DiffOptions) =>
+      finish(import('./commands/diff.ts').then(({ diff }) => diff(context, place, options))),
     );
 
   program

@@ -22,6 +22,14 @@ export async function repositoryRoot(paths: readonly string[], named: string | u
   return root ?? '';
 }
 
+/** The checkout in which all of them stand. Undefined: there is none. */
+export async function checkoutRoot(paths: readonly string[]): Promise<string | undefined> {
+  const roots = new Set<string | undefined>();
+  for (const path of paths) roots.add(await checkoutOf(await real(path)));
+  const [only] = roots;
+  return roots.size === 1 ? only : undefined;
+}
+
 /** Where a path stands below a root, as Git spells it; the empty string is the root itself. Undefined: not below it. Both without links. */
 export function placeIn(root: string, path: string): string | undefined {
   const place = relative(root, path);

@@ -60,6 +60,8 @@ export interface KustomizeOrigin extends Place {
   readonly document: number | undefined;
   /** As it is written in the file; undefined: not there. */
   readonly namespace: string | undefined;
+  /** As it is written in the file. Absent: as in the object. */
+  readonly name?: string;
   /** The kustomization that was rendered. */
   readonly unit: string;
 }

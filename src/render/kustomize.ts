@@ -7,7 +7,8 @@ import type { Rendering } from '../manifest/load.ts';
 import type { ManifestLimits } from '../manifest/limits.ts';
 import type { ParsedFiles } from '../manifest/parsed-files.ts';
 import { restoreKustomizations, writtenInFiles } from './kustomize-edit.ts';
-import { kustomizeOrigin, withoutOrigin } from './kustomize-origin.ts';
+import { kustomizeOrigin, sourcePath, withoutOrigin } from './kustomize-origin.ts';
+import { readSources, sourceProblems } from './kustomize-sources.ts';
 import { kustomizationUnits } from './kustomize-units.ts';
 import { readingPlain } from './plain.ts';
 import type { Edit, EditGoal, Renderer, SourceTree, Unit } from './renderer.ts';
@@ -194,11 +195,16 @@ interface Output extends KustomizeReading {
 function* renderingOf(tree: SourceTree, unit: Unit, { key, output, parsed, limits }: Output): Steps<Rendering> {
   // Not under the kustomization's own name: it is none.
   const read = yield* readingPlain(parsed, `${unit.path}.rendered.yaml`, output, { oid: key }, limits);
-  const problems = read.parsed.problems.map((problem) => ({ ...problem, path: unit.path, line: 1 }));
+  const sources = yield* readSources(
+    read.parsed.manifests.map(({ object }) => sourcePath(object)),
+    tree,
+    unit,
+  );
   const manifests = read.parsed.manifests.map(({ object }) => ({
     object: withoutOrigin(object),
-    origin: kustomizeOrigin(object, unit.path, tree),
+    origin: kustomizeOrigin(object, unit.path, (path) => sources.get(path)?.parsed.manifests),
   }));
+  const problems = yield* sourceProblems(read.parsed.problems, output, { tree, unit });
   return {
     ...read,
     parsed: { ...read.parsed, manifests, problems, stray: undefined },

@@ -164,7 +164,8 @@ function* textsIn(tree: TreeState, paths: ReadonlySet<string>): Steps<TextsOfTre
 /** An object as it is written, no more of it than tells it from others. */
 export function named({ object, origin }: Manifest): KubeObject {
   const { apiVersion, kind, metadata } = object;
-  const { name } = metadata;
-  const namespace = origin.renderer === 'plain' ? metadata.namespace : origin.namespace;
+  const isPlain = origin.renderer === 'plain';
+  const name = isPlain ? metadata.name : (origin.name ?? metadata.name);
+  const namespace = isPlain ? metadata.namespace : origin.namespace;
   return { apiVersion, kind, metadata: { name, ...(namespace === undefined ? {} : { namespace }) } };
 }

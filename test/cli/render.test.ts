@@ -1,0 +1,208 @@
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { parseAllDocuments } from 'yaml';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { runCommandLine } from '../../src/cli/command-line.ts';
+import { startSandbox } from '../../src/sandbox/sandbox.ts';
+import { kustomizeProgram } from '../helpers/kustomize.ts';
+import { removeDir, tempDir } from '../helpers/temp-repo.ts';
+
+type Tree = Readonly<Record<string, string>>;
+
+let dir: string;
+let program: string;
+beforeEach(async () => {
+  dir = await tempDir();
+  program = kustomizeProgram ?? 'none';
+  await mkdir(join(dir, '.git'));
+});
+afterEach(() => removeDir(dir));
+
+const write = async (files: Tree): Promise<void> => {
+  for (const [path, text] of Object.entries(files)) {
+    await mkdir(dirname(join(dir, path)), { recursive: true });
+    await writeFile(join(dir, path), text);
+  }
+};
+
+async function serin(...argv: readonly string[]): Promise<{ code: number; out: string; errors: string[] }> {
+  const [out, errors]: [string[], string[]] = [[], []];
+  const code = await runCommandLine({
+    argv: [...argv, '--kustomize', program],
+    environment: {},
+    stdout: { write: (text) => out.push(text) },
+    stderr: { write: (text) => errors.push(text) },
+    signal: new AbortController().signal,
+  });
+  return { code, out: out.join(''), errors: errors.join('').split('\n').filter(Boolean) };
+}
+const documents = (text: string): { kind: string; metadata: Record<string, unknown> }[] =>
+  parseAllDocuments(text).map((document) => document.toJS() as { kind: string; metadata: Record<string, unknown> });
+
+const deployment = (image = 'shop:1'): string =>
+  `apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: shop }\nspec:\n  selector: { matchLabels: { app: shop } }\n  template:\n    metadata: { labels: { app: shop } }\n    spec:\n      containers:\n      - { name: shop, image: "${image}" }\n`;
+const shop: Tree = {
+  'base/kustomization.yaml': 'resources: [shop.yaml]\nconfigMapGenerator: [{ name: shop, literals: [a=b] }]\n',
+  'base/shop.yaml': deployment(),
+  'prod/kustomization.yaml':
+    'namespace: prod\nresources: [../base, namespace.yaml]\nimages: [{ name: shop, newTag: "2" }]\n',
+  'prod/namespace.yaml': 'apiVersion: v1\nkind: Namespace\nmetadata: { name: prod }\n',
+  'prod/more/plain.yaml':
+    'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: plain, annotations: { serin.dev/ignore: "true" } }\n',
+};
+
+describe.skipIf(kustomizeProgram === undefined)('serin render', () => {
+  it('prints what would be applied, in the order of application, and nothing else', async () => {
+    await write(shop);
+    const { code, out, errors } = await serin('render', join(dir, 'prod'));
+    expect({ code, errors }).toEqual({ code: 0, errors: [] });
+    expect(documents(out).map(({ kind, metadata }) => [kind, metadata['namespace']])).toEqual([
+      ['Namespace', undefined],
+      ['ConfigMap', 'prod'],
+      ['Deployment', 'prod'],
+    ]);
+    expect(out).toContain('image: shop:2');
+    expect(out).not.toContain('config.kubernetes.io/origin');
+  });
+
+  it('tells with --json where each object comes from', async () => {
+    await write(shop);
+    const { out } = await serin('render', join(dir, 'prod'), '--json');
+    const lines = out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { object: { kind: string }; origin: unknown });
+    expect(lines.find(({ object }) => object.kind === 'Deployment')?.origin).toEqual({
+      renderer: 'kustomize',
+      path: 'base/shop.yaml',
+      line: 1,
+      document: 0,
+      unit: 'prod/kustomization.yaml',
+    });
+  });
+
+  it('renders a part of the folder that the agent follows, by its settings', async () => {
+    await write({ ...shop, 'other/x.yaml': 'apiVersion: v1\nkind: Service\nmetadata: { name: x }\n' });
+    await writeFile(join(dir, 'settings.yaml'), 'default-namespace: here\n');
+    const { out } = await serin('render', join(dir, 'other/x.yaml'), '--config', join(dir, 'settings.yaml'));
+    expect(documents(out).map(({ metadata }) => metadata)).toEqual([{ name: 'x', namespace: 'here' }]);
+    const whole = await serin('render', dir, '--config', join(dir, 'settings.yaml'));
+    expect(documents(whole.out).map(({ kind }) => kind)).toContain('Service');
+  });
+
+  it('names the source file and not what it renders to, and prints the rest', async () => {
+    await write({
+      ...shop,
+      'base/shop.yaml': `# of the shop\n${deployment('${IMAGE}')}`,
+      'broken/kustomization.yaml': 'namespace: x\nresources: [none.yaml]\n',
+    });
+    const { code, out, errors } = await serin('render', dir);
+    expect(code).toBe(3);
+    expect(errors).toEqual([
+      expect.stringMatching(/^base\/shop.yaml:11 error Deployment shop: .*\$\{IMAGE\}/),
+      expect.stringMatching(/^broken\/kustomization.yaml:1 error .*broken\/none.yaml is no file/),
+    ]);
+    expect(documents(out).map(({ kind }) => kind)).toEqual(['Namespace', 'ConfigMap']);
+  });
+
+  it('reads nothing outside of the repository, and follows no link', async () => {
+    await write({ ...shop, 'prod/kustomization.yaml': 'namespace: prod\nresources: [../away]\n' });
+    await symlink('/etc', join(dir, 'away'));
+    const { code, out, errors } = await serin('render', join(dir, 'prod'));
+    expect([code, errors.length]).toEqual([3, 1]);
+    expect(documents(out).map(({ kind }) => kind)).toEqual(['Namespace']);
+    expect(errors[0]).toMatch(/away is a symbolic link/);
+    const outside = await serin('render', join(dir, 'prod'), '--root', join(dir, 'base'));
+    expect([outside.code, outside.out]).toEqual([2, '']);
+  });
+
+  it('says what is missing where there is no kustomize, and renders what needs none', async () => {
+    program = '/none/kustomize';
+    await write({ ...shop, 'plain.yaml': 'apiVersion: v1\nkind: Service\nmetadata: { name: x }\n' });
+    const { code, out, errors } = await serin('render', dir);
+    expect(code).toBe(3);
+    expect(errors.join()).toMatch(
+      /prod\/kustomization.yaml:1 error kustomize is not rendered here \(there is no program kustomize of version 5/,
+    );
+    expect(documents(out).map(({ kind }) => kind)).toEqual(['Service']);
+  });
+});
+
+describe.skipIf(kustomizeProgram === undefined)('serin validate', () => {
+  it('renders kustomizations and looks at what they make', async () => {
+    const canary = `apiVersion: flagger.app/v1beta1\nkind: Canary\nmetadata: { name: shop }\nspec:\n  provider: istoi\n  targetRef: { apiVersion: apps/v1, kind: Deployment, name: shop }\n  service: { port: 80 }\n  analysis: { interval: 1m, threshold: 5, stepWeight: 10 }\n`;
+    await write({
+      ...shop,
+      'base/kustomization.yaml': 'resources: [shop.yaml, canary.yaml]\n',
+      'base/canary.yaml': canary,
+    });
+    const { code, out } = await serin('validate', join(dir, 'prod'));
+    expect(code).toBe(3);
+    expect(out).toMatch(/^base\/canary.yaml:5 error Canary prod\/shop spec.provider: /m);
+    expect(out).not.toContain('not rendered');
+    await write({ 'base/canary.yaml': canary.replace('istoi', 'kubernetes') });
+    const fine = await serin('validate', join(dir, 'prod'));
+    expect(fine.out.trim().split('\n').at(-1)).toMatch(/^4 objects in .*: 0 errors/);
+    expect(fine.code).toBe(0);
+  });
+});
+
+describe.skipIf(kustomizeProgram === undefined)('serin diff', () => {
+  it('says by a dry run what would be made and changed, and changes nothing', async () => {
+    const sandbox = await startSandbox();
+    try {
+      await writeFile(join(dir, 'kubeconfig'), sandbox.kubeconfig);
+      await write(shop);
+      const post = (path: string, body: unknown): Promise<Response> =>
+        fetch(`${sandbox.apiUrl}${path}`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify(body),
+        });
+      await post('/api/v1/namespaces', { metadata: { name: 'prod' } });
+      const live = documents((await serin('render', join(dir, 'base'))).out)[1] as object;
+      await post('/apis/apps/v1/namespaces/prod/deployments', {
+        ...live,
+        metadata: { name: 'shop', namespace: 'prod' },
+      });
+      const diff = (...more: readonly string[]): ReturnType<typeof serin> =>
+        serin('diff', join(dir, 'prod'), '--kubeconfig', join(dir, 'kubeconfig'), ...more);
+      const { code, out, errors } = await diff();
+      expect({ code, errors }).toEqual({ code: 0, errors: [] });
+      expect(out.split('\n')).toEqual([
+        expect.stringMatching(/^\+ ConfigMap prod\/shop-/),
+        '~ Deployment prod/shop',
+        '    spec.template.spec.containers[0].image: "shop:1" -> "shop:2"',
+        '1 to create, 1 to change, 1 as they are',
+        '',
+      ]);
+      expect((await diff('--json')).out).toContain('"from":"shop:1","to":"shop:2"');
+      expect(sandbox.store.get('apps/v1', 'Deployment', 'prod', 'shop')).toMatchObject({
+        spec: { template: { spec: { containers: [{ image: 'shop:1' }] } } },
+      });
+    } finally {
+      await sandbox.stop();
+    }
+  });
+
+  it('says what the server refuses, with file and line, and what comes with its namespace', async () => {
+    const sandbox = await startSandbox();
+    try {
+      await writeFile(join(dir, 'kubeconfig'), sandbox.kubeconfig);
+      await write({
+        ...shop,
+        'prod/wrong.yaml':
+          'apiVersion: v1\nkind: Service\nmetadata: { name: x, namespace: none }\nspec: { ports: [{ port: 80 }] }\n',
+      });
+      const { code, out, errors } = await serin('diff', join(dir, 'prod'), '--kubeconfig', join(dir, 'kubeconfig'));
+      expect(code).toBe(3);
+      expect(errors).toEqual([
+        expect.stringMatching(/^prod\/wrong.yaml:1 error Service none\/x: .*namespaces "none" not found/),
+      ]);
+      expect(out).toContain('3 to create, 0 to change, 0 as they are');
+      expect(sandbox.store.get('v1', 'Namespace', undefined, 'prod')).toBeUndefined();
+    } finally {
+      await sandbox.stop();
+    }
+  });
+});
