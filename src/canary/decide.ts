@@ -1,3 +1,4 @@
+import { effectsOf } from './intents.ts';
 import { labelProblem } from './labels.ts';
 import { joinCopies } from './phases/config-copies.ts';
 import { foreignApex } from './overlap.ts';
@@ -71,7 +72,7 @@ export function deciding(spec: CanarySpec, status: CanaryStatus, seen: Seen, set
 function decisionOf({ spec, status, analysis, seen, draft }: Tick): Decision {
   const after = stamped(status, withAnalysis(analysis, draft, seen.nowMs), spec.target.kind, seen.nowMs);
   return {
-    effects: draft.effects,
+    effects: effectsOf(draft.intents),
     status: after === status ? undefined : after,
     afterwards: draft.afterwards,
     evidence:

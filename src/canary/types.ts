@@ -214,7 +214,7 @@ export interface CanaryEvent {
   readonly phase?: Phase;
 }
 
-/** What the shell is to do, in this order. Every effect may be repeated without harm. */
+/** What the shell is to do. Every effect may be repeated without harm. */
 export type Effect =
   | { readonly kind: 'event'; readonly event: CanaryEvent }
   /** Only a log line, no Kubernetes event. */
@@ -262,9 +262,21 @@ export type Effect =
       readonly failedCheck: FailedCheck | undefined;
     };
 
+/** Who may be somewhere else after an effect: users with other pods, or pods gone. */
+export type Moves = 'users' | 'pods' | 'nothing';
+
+/** An effect at its place in a decision. */
+export type PlannedEffect = Effect & {
+  readonly moves: Moves;
+  /** How long to wait after users were last moved, before this takes pods away. Absent: not at all. */
+  readonly settleMs?: number;
+  /** Is run where the API server refuses this one, before the tick ends: users who were to go home do not wait. Absent: nothing is. */
+  readonly ifRefused?: Effect;
+};
+
 export interface Decision {
   /** In order; the first one that throws ends the tick and the status stays as it was. */
-  readonly effects: readonly Effect[];
+  readonly effects: readonly PlannedEffect[];
   /** Written once, after all effects; undefined where nothing changes. */
   readonly status: CanaryStatus | undefined;
   /** After the status is written; failures are only told. */

@@ -70,5 +70,5 @@ function hasRepairs(stage: Stage): boolean {
   writePrimaryScaler(stage, 'missing');
   keepUp(stage);
   unmarkPrimary(stage);
-  return draft.effects.length > 0 || seen.primary === undefined;
+  return draft.intents.length > 0 || seen.primary === undefined;
 }

@@ -52,11 +52,16 @@ describe('an A/B test', () => {
     world.brokenDeployments.add('app-primary');
     world.setImage('example.org/app:2.0.0');
     while (rollout.status.phase !== 'Failed') rollout.run(world.nowMs + 1_000);
-    expect(moves.at(-1)).toEqual({ kind: 'set-route', split: { canaryWeight: 100, mirror: false }, everyone: true });
+    expect(moves.at(-1)).toEqual({
+      kind: 'set-route',
+      split: { canaryWeight: 100, mirror: false },
+      everyone: true,
+      moves: 'users',
+    });
     expect(isForAll()).toBe(true);
     world.brokenDeployments.delete('app-primary');
     rollout.run(world.nowMs + 60_000);
-    expect(moves.at(-1)).toEqual({ kind: 'set-route', split: { canaryWeight: 0, mirror: false } });
+    expect(moves.at(-1)).toEqual({ kind: 'set-route', split: { canaryWeight: 0, mirror: false }, moves: 'users' });
     expect(isForAll()).toBe(false);
   });
 
@@ -87,7 +92,12 @@ describe('an A/B test', () => {
     while (world.split?.canaryWeight !== 20) rollout.run(world.nowMs + 1_000);
     world.downDeployments.add('app-primary');
     rollout.run(world.nowMs + 11_000);
-    expect(moves.at(-1)).toEqual({ kind: 'set-route', split: { canaryWeight: 100, mirror: false }, everyone: true });
+    expect(moves.at(-1)).toEqual({
+      kind: 'set-route',
+      split: { canaryWeight: 100, mirror: false },
+      everyone: true,
+      moves: 'users',
+    });
     expect([rollout.status.phase, isForAll()]).toEqual(['Progressing', true]);
   });
 

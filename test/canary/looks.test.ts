@@ -58,6 +58,7 @@ describe('a look that comes before an interval has passed since the last check',
     expect(decision.effects).toContainEqual({
       kind: 'event',
       event: expect.objectContaining({ message: 'Halt app.demo advancement success rate 42.00% < 99%' }) as unknown,
+      moves: 'nothing',
     });
   });
 });

@@ -75,7 +75,9 @@ const faults: readonly (readonly [string, Decide, Invariant])[] = [
   [
     'writes a status at rest',
     spoiled((decision) =>
-      decision.effects.length > 0 ? decision : { ...decision, effects: [{ kind: 'log', message: '-' }] },
+      decision.effects.length > 0
+        ? decision
+        : { ...decision, effects: [{ kind: 'log', message: '-', moves: 'nothing' }] },
     ),
     'it ends',
   ],

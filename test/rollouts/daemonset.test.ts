@@ -153,6 +153,7 @@ describe('a DaemonSet', () => {
     expect(alerts).toEqual([
       {
         kind: 'alert',
+        moves: 'nothing',
         severity: 'info',
         message: 'New DaemonSet detected, initialization completed.',
         withFields: true,

@@ -2,6 +2,7 @@ import { formatGoDuration } from '../../lib/duration.ts';
 import type { Finding } from '../evidence.ts';
 import { hookEvent, metricEvent } from '../evidence-text.ts';
 import { defaultInconclusive } from '../inconclusive.ts';
+import { say } from '../intents.ts';
 import type { InconclusiveAction, InconclusiveCause, MetricSpec, Sample } from '../types.ts';
 import { askHook, hooksOf } from './hooks.ts';
 import { judge, metricKind } from './judge.ts';
@@ -83,7 +84,7 @@ function* measure(stage: Stage, metric: MetricSpec): Asking<Judgement> {
   const names = { canary, target, metricsProvider: metricsProviderOf(stage) };
   const tell = (found: Finding, action?: InconclusiveAction): void => {
     const event = metricEvent({ name, found }, names, action);
-    if (event) stage.draft.effects.push({ kind: 'event', event });
+    if (event) say(stage.draft.intents, { kind: 'event', event });
   };
   const kind = metricKind(metric);
   if (!kind) {

@@ -34,7 +34,7 @@ export function leaveCopies(stage: Stage): void {
   const { seen, draft } = stage;
   const { ownCopies = [], configs, primary, target, readByOthers } = seen;
   if (ownCopies.length === 0 || !primary || primaryReadiness(stage).kind !== 'ready') return;
-  if (draft.effects.some(({ kind }) => kind === 'copy-config')) return;
+  if (draft.intents.some(({ effect }) => effect.kind === 'copy-config')) return;
   const read = new Set([primary, target].flatMap((one) => (one ? configRefsOf(one).map(({ key }) => key) : [])));
   for (const copy of ownCopies) {
     const { canaries = [] } = configs.get(copy) ?? {};

@@ -1,6 +1,8 @@
 import type { KubeObject } from '../../manifest/types.ts';
 import { isOwned } from '../config-copies.ts';
 import { parseConfigKey } from '../configs.ts';
+import { isWanted, type Purpose, want } from '../intents.ts';
+import type { Target } from '../targets/target.ts';
 import type { ConfigKey } from '../types.ts';
 import { type Stage, warn } from './tick.ts';
 
@@ -52,8 +54,19 @@ export function writePrimary(stage: Stage): void {
   const { seen, kind, source, draft } = stage;
   copyConfigs(stage, () => true);
   const written = kind.writePrimary(source, seen.primary);
-  draft.effects.push({ kind: 'write', ...written });
+  const isMade = written.over === undefined;
+  want(
+    draft.intents,
+    'primary',
+    { kind: 'write', ...written },
+    isMade ? (kind.leadsUsers ? { isDestination: true } : {}) : ledBy(kind),
+  );
   if (seen.primary && written.over === seen.primary) tellSize(stage, seen.primary, written.object);
+}
+
+/** What a write of the object does by which this kind leads users. */
+export function ledBy(kind: Target): Purpose {
+  return kind.leadsUsers ? { moves: 'users' } : {};
 }
 
 /** A promotion changes the number of pods without a word only where Git has. */
@@ -69,24 +82,25 @@ function tellSize(stage: Stage, primary: KubeObject, object: KubeObject): void {
 
 /**
  * Flagger makes primaries that are on no node, and calls them initialised. Nobody means their users to find no pods; whoever does may
- * suspend the Canary. To be called last: what a phase writes of the primary leaves the mark out anyway.
+ * suspend the Canary. To be called last.
  */
 export function unmarkPrimary(stage: Stage): void {
   const { kind, seen, names, draft } = stage;
   const { primary } = seen;
   const object = primary && kind.unmarked?.(primary);
   if (!object || object === primary) return;
-  if (draft.effects.some((effect) => effect.kind === 'write' && effect.over === primary)) return;
-  draft.effects.push({ kind: 'write', object, over: primary });
+  // What a phase writes of it leaves the mark out anyway.
+  if (isWanted(draft.intents, 'primary')) return;
+  want(draft.intents, 'primary', { kind: 'write', object, over: primary });
   warn(stage, `${names.primary} was kept off all nodes by a mark of its target, which is removed`);
 }
 
 /** Those that stand come last: what cannot be made, as for a quota, must not leave the primary with new content in the others. */
-export function copyConfigs({ revision, draft, seen }: Stage, isWanted: (key: ConfigKey) => boolean): void {
+export function copyConfigs({ revision, draft, seen }: Stage, isCopied: (key: ConfigKey) => boolean): void {
   const { configs = {}, copies } = revision;
   const stands = ([, copy]: readonly [ConfigKey, ConfigKey]): number => (seen.configs.has(copy) ? 1 : 0);
   for (const [key, copy] of [...copies.next].toSorted((a, b) => stands(a) - stands(b))) {
     const checksum = configs[key];
-    if (checksum !== undefined && isWanted(key)) draft.effects.push({ kind: 'copy-config', key, copy, checksum });
+    if (checksum !== undefined && isCopied(key)) want(draft.intents, key, { kind: 'copy-config', key, copy, checksum });
   }
 }

@@ -1,3 +1,4 @@
+import { settleMs } from '../intents.ts';
 import { at, listOf, numberOf } from '../json.ts';
 import type { Readiness } from '../types.ts';
 import { advance, tellPlain } from './advance.ts';
@@ -83,9 +84,6 @@ export function stepBack(stage: Stage): void {
   if (strategy.kind === 'canary') setMark(stage, 'prepared');
   else if (analysis.iterations > strategy.iterations) setRounds(stage, strategy.iterations);
 }
-
-/** Ingresses and meshes need this long at most to know of new pods; those that look every two seconds are the slowest. */
-const settleMs = 2_500;
 
 /** The canary answers, but what is to lead users to it may not know yet: they would be refused. */
 function isJustUp(stage: Stage): boolean {

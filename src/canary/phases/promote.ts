@@ -1,3 +1,4 @@
+import { want } from '../intents.ts';
 import { isHeldTooLong } from './analyse.ts';
 import { canaryReadiness, hasDeadPrimary, primaryReadiness } from './health.ts';
 import { callPostRollout } from './hooks.ts';
@@ -82,7 +83,7 @@ function succeed(stage: Stage): void {
   const { spec, names, draft, status } = stage;
   const weight = stage.weight > 0 || stage.mirrored ? routeHome(stage) : 0;
   if (canGoHome(stage)) scaleToZero(stage);
-  draft.effects.push({ kind: 'end-release', verdict: 'promoted', failedCheck: undefined });
+  want(draft.intents, 'release', { kind: 'end-release', verdict: 'promoted', failedCheck: undefined });
   update(stage, { phase: 'Succeeded', canaryWeight: weight, lastPromotedSpec: status.lastAppliedSpec });
   setRounds(stage, 0);
   callPostRollout(stage, 'Succeeded');

@@ -1,3 +1,4 @@
+import { want } from '../intents.ts';
 import { changedConfigs } from '../revision.ts';
 import { scaleToZero } from './scaling.ts';
 import { normal, restartAs, type Stage } from './tick.ts';
@@ -6,7 +7,7 @@ import { canGoHome, holdsUsers, routeHome, writeService } from './traffic.ts';
 /** What is judged from now on, and what an outcome is going to be about. */
 export function beginRelease({ draft, revision }: Stage, restarted: boolean): void {
   const { hash, configs = {} } = revision;
-  draft.effects.push({ kind: 'begin-release', restarted, templateHash: hash, configs });
+  want(draft.intents, 'release', { kind: 'begin-release', restarted, templateHash: hash, configs });
 }
 
 /** A newer revision takes the place of the one under analysis: users go home, everything begins again. */

@@ -1,5 +1,6 @@
 import { freshAnalysis } from '../analysis-state.ts';
 import { rollbackText } from '../evidence-text.ts';
+import { want } from '../intents.ts';
 import type { ToldTrouble } from '../trouble/trouble.ts';
 import type { FailedCheck, Readiness } from '../types.ts';
 import { canaryReadiness, canaryServes, primaryServes } from './health.ts';
@@ -16,7 +17,7 @@ export function rollBack(stage: Stage, failedCheck: FailedCheck): void {
   // A version that failed its checks is better than nobody: the primary gets its users back as soon as it answers.
   if (isSafe) routeHome(stage);
   else routeEveryone(stage);
-  draft.effects.push({ kind: 'end-release', verdict: 'rolled-back', failedCheck });
+  want(draft.intents, 'release', { kind: 'end-release', verdict: 'rolled-back', failedCheck });
   draft.isHeld = false;
   if (isSafe) {
     warn(stage, `Canary failed! Scaling down ${names.canary}`, 'Failed');
@@ -82,7 +83,7 @@ export function endRejectedPromotion(stage: Stage): void {
 
 function endPromotion(stage: Stage, canaryWeight: number, failedCheck: FailedCheck): void {
   const { draft, status } = stage;
-  draft.effects.push({ kind: 'end-release', verdict: 'rolled-back', failedCheck });
+  want(draft.intents, 'release', { kind: 'end-release', verdict: 'rolled-back', failedCheck });
   update(stage, {
     phase: 'Failed',
     canaryWeight,
@@ -105,7 +106,7 @@ export function cancel(stage: Stage): void {
   normal(stage, `Analysis of ${names.target} cancelled, it is back at what the primary runs`);
   routeHome(stage, true);
   scaleToZero(stage);
-  draft.effects.push({ kind: 'withdraw-release' });
+  want(draft.intents, 'release', { kind: 'withdraw-release' });
   restartAs(stage, 'Initialized', 0);
   update(stage, { lastPromotedSpec: revision.hash });
 }

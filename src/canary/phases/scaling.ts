@@ -1,4 +1,5 @@
 import type { KubeObject } from '../../manifest/types.ts';
+import { leave, type Slot, want } from '../intents.ts';
 import { at } from '../json.ts';
 import { isControlledBy } from '../owner.ts';
 import { scalers } from '../scalers/registry.ts';
@@ -50,7 +51,7 @@ export function writePrimaryScaler(stage: Stage, when: 'missing' | 'behind' | 'a
   }
   if (live && when === 'behind' && !isScalerBehind(scaler, input, live)) return;
   const object = renderPrimaryScaler(scaler, input, live);
-  if (object !== live) write(stage, object, live);
+  if (object !== live) write(stage, 'primary-scaler', object, live, scaler);
 }
 
 /**
@@ -61,10 +62,11 @@ export function leaveFormerScalers(stage: Stage): void {
   const { seen, draft } = stage;
   if (lacksScaler(stage)) return;
   for (const { copy, source } of seen.formerScalers ?? []) {
-    draft.effects.push({ kind: 'remove-scaler', object: copy });
     const scaler = Object.values(scalers).find(({ kind }) => kind === copy.kind);
+    const name = `${copy.kind}/${copy.metadata.name}`;
+    want(draft.intents, `former-scaler/${name}`, { kind: 'remove-scaler', object: copy });
     const awake = source && scaler?.isAtZero?.(source) ? scaler.paused?.(source, false) : undefined;
-    if (awake) write(stage, awake, source);
+    if (awake) write(stage, `scaler-before/${name}`, awake, source, scaler);
   }
 }
 
@@ -83,9 +85,10 @@ export function wakePrimary(stage: Stage): void {
   const { spec, seen, names } = stage;
   const live = seen.primaryScaler;
   if (!spec.autoscaler || !live || !isPrimaryAsleep(stage)) return;
-  const object = scalers[spec.autoscaler.kind].paused?.(live, false);
+  const scaler = scalers[spec.autoscaler.kind];
+  const object = scaler.paused?.(live, false);
   if (!object) return;
-  write(stage, object, live);
+  write(stage, 'primary-scaler', object, live, scaler);
   warn(stage, `${names.primary} was kept without pods by its ${live.kind}, which is resumed`);
 }
 
@@ -99,12 +102,12 @@ export function wakeTarget(stage: Stage): boolean {
 
 /** The primary's pods are the autoscaler's, or somebody else's who set them; else they follow what Git asks of the target. */
 export function followReplicas(stage: Stage): void {
-  const { spec, seen, kind, names } = stage;
+  const { spec, seen, kind, names, draft } = stage;
   const { desiredReplicas = 0, primary } = seen;
   if (spec.autoscaler || !primary || desiredReplicas === 0) return;
   const object = kind.scaling?.follow?.(primary, desiredReplicas) ?? primary;
   if (object === primary) return;
-  write(stage, object, primary);
+  want(draft.intents, 'primary', { kind: 'write', object, over: primary });
   log(stage, `${names.primary} gets ${desiredReplicas} replicas, as Git asks of its target`);
 }
 
@@ -112,7 +115,8 @@ export function followReplicas(stage: Stage): void {
 export function scaleToZero(stage: Stage): void {
   const { draft, kind, target } = stage;
   pauseScaler(stage, true);
-  if (kind.scaling && kind.scaling.replicasOf(target) > 0) draft.effects.push({ kind: 'scale-target', replicas: 0 });
+  if (kind.scaling && kind.scaling.replicasOf(target) > 0)
+    want(draft.intents, 'replicas', { kind: 'scale-target', replicas: 0 }, { moves: 'pods' });
 }
 
 /** What the target had; of an autoscaler its minimum; what Git says; what the primary has: the first that is more than nothing. */
@@ -125,7 +129,10 @@ export function scaleFromZero(stage: Stage): void {
   const ofPrimary = seen.primary ? scaling.replicasOf(seen.primary) : 0;
   const scaled = scaledBy(stage);
   const least = scaled?.scaler.leastOf(scaled.input.source);
-  draft.effects.push({ kind: 'scale-target', replicas: least ?? (seen.desiredReplicas || ofPrimary || 1) });
+  want(draft.intents, 'replicas', {
+    kind: 'scale-target',
+    replicas: least ?? (seen.desiredReplicas || ofPrimary || 1),
+  });
 }
 
 /**
@@ -145,7 +152,7 @@ export function growToPrimary(stage: Stage): boolean {
   const wanted = Math.max(has, Math.min(Math.max(ofPrimary, has === 0 || scaler ? least : 0), most));
   holdScaler(stage, wanted);
   if (has === wanted) return false;
-  draft.effects.push({ kind: 'scale-target', replicas: wanted });
+  want(draft.intents, 'replicas', { kind: 'scale-target', replicas: wanted });
   if (has > 0)
     log(stage, `${names.target} gets ${wanted} replicas before it has all users, ${names.primary} has ${ofPrimary}`);
   if (wanted < ofPrimary)
@@ -163,7 +170,7 @@ export function holdScaler(stage: Stage, replicas: number | undefined): void {
   const { source } = scaled.input;
   const object = scaled.scaler.held(source, replicas);
   leaveScaler(stage);
-  if (object !== source) write(stage, object, source);
+  if (object !== source) write(stage, 'scaler', object, source, scaled.scaler);
 }
 
 /** How long an autoscaler must be kept from taking pods after all users have come to its target. */
@@ -178,14 +185,21 @@ export function pauseScaler(stage: Stage, isPaused: boolean): void {
   const object = source && scaled.scaler.paused?.(source, isPaused);
   if (!object) return;
   leaveScaler(stage);
-  if (object !== source) write(stage, object, source);
+  if (object !== source) write(stage, 'scaler', object, source, scaled.scaler);
 }
 
 /** As it is, whatever this tick has wanted of the target's autoscaler before. */
-export function leaveScaler({ draft, seen: { scaler } }: Stage): void {
-  if (scaler) draft.effects = draft.effects.filter((effect) => effect.kind !== 'write' || effect.over !== scaler);
+export function leaveScaler({ draft }: Stage): void {
+  leave(draft.intents, 'scaler');
 }
 
-function write({ draft }: Stage, object: KubeObject, over: KubeObject | undefined): void {
-  draft.effects.push({ kind: 'write', object, over });
+function write(
+  { draft }: Stage,
+  slot: Slot,
+  object: KubeObject,
+  over: KubeObject | undefined,
+  scaler: Scaler | undefined,
+): void {
+  const takesPods = over !== undefined && scaler?.takesPods === true;
+  want(draft.intents, slot, { kind: 'write', object, over }, takesPods ? { moves: 'pods' } : {});
 }

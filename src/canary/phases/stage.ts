@@ -10,7 +10,7 @@ export function beginTick(spec: CanarySpec, status: CanaryStatus, seen: Seen, se
   const { namespace, name, target } = spec;
   const analysis = ofPresentMetrics(analysisOf(status), spec, seen.nowMs);
   const draft: Draft = {
-    effects: [],
+    intents: [],
     afterwards: [],
     status,
     analysis,

@@ -1,9 +1,11 @@
+import { want } from '../intents.ts';
 import { jsonOf } from '../json.ts';
 import { canaryReadiness, primaryServes } from './health.ts';
 import { growToPrimary, holdScaler, scalerSettleMs } from './scaling.ts';
 import { selectorBefore } from '../services.ts';
 import { log, normal, type Stage, type Tick, update, warn } from './tick.ts';
-import { isPlain, leaveDeadCanary } from './traffic.ts';
+import { ledBy } from './primary-write.ts';
+import { isPlain, leaveDeadCanary, movesIfRouted } from './traffic.ts';
 
 export const finalizer = 'finalizer.flagger.app';
 const retryMs = 3_000;
@@ -67,20 +69,20 @@ export function terminate(stage: Stage): void {
     const { ownerReferences = [], ...metadata } = object.metadata;
     const others = ownerReferences.filter(({ uid }) => uid !== seen.canary.metadata.uid);
     const kept = others.length === 0 ? metadata : { ...metadata, ownerReferences: others };
-    draft.effects.push({
-      kind: 'write',
-      object: {
-        ...object,
-        metadata: kept,
-        spec: { ...jsonOf(object['spec']), ...(before ? { selector: before } : {}) },
-      },
-      over: live,
-    });
+    const given = {
+      ...object,
+      metadata: kept,
+      spec: { ...jsonOf(object['spec']), ...(before ? { selector: before } : {}) },
+    };
+    want(draft.intents, 'apex-service', { kind: 'write', object: given, over: live }, { moves: 'users' });
     log(stage, `${names.canary} router reverted`);
   }
-  if (kind.released) draft.effects.push({ kind: 'write', object: kind.released(target, seen.primary), over: target });
+  if (kind.released) {
+    const released = kind.released(target, seen.primary);
+    want(draft.intents, 'target', { kind: 'write', object: released, over: target }, ledBy(kind));
+  }
   if (!isPlain(spec)) {
-    draft.effects.push({ kind: 'restore-route' });
+    want(draft.intents, 'route', { kind: 'restore-route' }, movesIfRouted(stage));
     log(stage, `${names.canary} mesh provider ${spec.provider} reverted`);
   }
   log(stage, `Finalization complete for ${names.canary}`);
@@ -114,13 +116,12 @@ function settleScaler(stage: Stage): void {
   release(stage);
 }
 
-function writeFinalizer({ seen, draft }: Tick, isWanted: boolean): void {
+function writeFinalizer(tick: Tick, isWanted: boolean): void {
+  const { seen, draft } = tick;
   const { canary } = seen;
   const others = (canary.metadata.finalizers ?? []).filter((name) => name !== finalizer);
   const finalizers = isWanted ? [...others, finalizer] : others;
-  draft.effects.push({
-    kind: 'write',
-    object: { ...canary, metadata: { ...canary.metadata, finalizers } },
-    over: canary,
-  });
+  const object = { ...canary, metadata: { ...canary.metadata, finalizers } };
+  // With a Canary that is let go its primary goes.
+  want(draft.intents, 'canary', { kind: 'write', object, over: canary }, isDeleted(tick) ? { moves: 'pods' } : {});
 }

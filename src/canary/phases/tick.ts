@@ -2,6 +2,7 @@ import type { KubeObject } from '../../manifest/types.ts';
 import type { SelectorLabel } from '../labels.ts';
 import type { PrimarySource } from '../primary.ts';
 import type { Novelty, Revision } from '../revision.ts';
+import { type Intents, say } from '../intents.ts';
 import type { Target } from '../targets/target.ts';
 import { freshAnalysis } from '../analysis-state.ts';
 import type {
@@ -24,7 +25,7 @@ export type Asking<T> = Generator<Question, T, Answer>;
 
 /** What a tick has decided so far; only `decide` reads it. */
 export interface Draft {
-  effects: Effect[];
+  readonly intents: Intents;
   readonly afterwards: Effect[];
   /** Without what the analysis tells: `decide` adds that. */
   status: CanaryStatus;
@@ -74,14 +75,14 @@ export interface Stage extends Tick {
 
 /** `phase`: as event webhooks are to see it; absent: as it was before this tick. */
 export function normal({ draft }: Tick, message: string, phase?: CanaryStatus['phase']): void {
-  draft.effects.push({
+  say(draft.intents, {
     kind: 'event',
     event: { type: 'Normal', level: 'info', message, ...(phase === undefined ? {} : { phase }) },
   });
 }
 
 export function warn({ draft }: Tick, message: string, phase?: CanaryStatus['phase']): void {
-  draft.effects.push({
+  say(draft.intents, {
     kind: 'event',
     event: { type: 'Warning', level: 'info', message, ...(phase === undefined ? {} : { phase }) },
   });
@@ -89,15 +90,15 @@ export function warn({ draft }: Tick, message: string, phase?: CanaryStatus['pha
 
 /** A warning that Flagger logs as an error. */
 export function fail({ draft }: Tick, message: string): void {
-  draft.effects.push({ kind: 'event', event: { type: 'Warning', level: 'error', message } });
+  say(draft.intents, { kind: 'event', event: { type: 'Warning', level: 'error', message } });
 }
 
 export function log({ draft }: Tick, message: string): void {
-  draft.effects.push({ kind: 'log', message });
+  say(draft.intents, { kind: 'log', message });
 }
 
 export function alert({ draft }: Tick, severity: AlertSeverity, message: string, withFields = false): void {
-  draft.effects.push({ kind: 'alert', severity, message, withFields });
+  say(draft.intents, { kind: 'alert', severity, message, withFields });
 }
 
 export function update(

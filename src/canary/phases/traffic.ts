@@ -1,9 +1,11 @@
 import { own } from '../../lib/own.ts';
+import type { KubeObject } from '../../manifest/types.ts';
 import { cookiesAt, withCookies } from '../affinity.ts';
+import { first, leave, type Purpose, want } from '../intents.ts';
 import { at, jsonOf, textsOf } from '../json.ts';
 import { isPartOf, podLabels, type SelectorLabel } from '../labels.ts';
 import { sameJson } from '../../lib/same-json.ts';
-import { serviceName, type ServiceRole } from '../services.ts';
+import type { ServiceRole } from '../services.ts';
 import { usersUnderTest } from '../strategy.ts';
 import type { CanarySpec, Effect, Seen, SessionCookies, TrafficSplit } from '../types.ts';
 import { canaryServes, hasDeadCanary, isLedToFormer, primaryServes, type Served } from './health.ts';
@@ -40,19 +42,29 @@ function routeUsers(stage: Stage, split: TrafficSplit, everyone = false): void {
   if (canaryWeight > 0) wakeTarget(stage);
   else leaveScaler(stage);
   if (isPlain(spec)) {
-    draft.effects = draft.effects.filter((effect) => !isApexWrite(effect, spec));
+    leave(draft.intents, 'apex-service');
     writeService(stage, 'apex', canaryWeight >= 100 ? 'canary' : 'primary');
     return;
   }
-  draft.effects = draft.effects.filter(({ kind }) => kind !== 'reconcile-route');
   const cookies = takeCookies(stage, canaryWeight);
   const isForMore = everyone && usersUnderTest(spec) !== undefined;
-  draft.effects.push({
+  setRoute(stage, {
     kind: 'set-route',
     split,
     ...(cookies ? { cookies } : {}),
     ...(isForMore ? { everyone: true } : {}),
   });
+}
+
+function setRoute(tick: Tick, effect: Extract<Effect, { kind: 'set-route' }>): void {
+  const { canaryWeight, mirror } = effect.split;
+  const isWayHome = canaryWeight === 0 && !mirror;
+  want(tick.draft.intents, 'route', effect, { ...movesIfRouted(tick), ...(isWayHome ? { isWayHome } : {}) });
+}
+
+/** Users are led by routes only where there are any yet. */
+export function movesIfRouted({ seen }: Pick<Tick, 'seen'>): Purpose {
+  return seen.split === undefined ? {} : { moves: 'users' };
 }
 
 /** Notes in the status what users carry with this share, and returns it. */
@@ -113,14 +125,14 @@ export function leaveUnjudged(stage: Stage): boolean {
   const { draft, names } = stage;
   if (draft.routed !== undefined || !isOnUnjudged(stage)) return false;
   const { target, canary } = names;
-  const later = draft.effects.splice(0).filter(({ kind }) => kind !== 'reconcile-route');
-  if (stage.novelty === 'new')
-    warn(
-      stage,
-      `${target} has changed: the users of ${canary} go to the primary, because nobody has judged what it is now`,
-    );
-  routeHome(stage, true);
-  draft.effects.push(...later);
+  first(draft.intents, () => {
+    if (stage.novelty === 'new')
+      warn(
+        stage,
+        `${target} has changed: the users of ${canary} go to the primary, because nobody has judged what it is now`,
+      );
+    routeHome(stage, true);
+  });
   update(stage, { canaryWeight: 0 });
   return true;
 }
@@ -135,7 +147,7 @@ export function leaveMissingTarget(tick: Tick): void {
   const selector = at(seen.primary, 'spec', 'selector', 'matchLabels');
   if (!isPlain(spec)) {
     if (!split || (split.canaryWeight === 0 && !split.mirror)) return;
-    draft.effects.push({ kind: 'set-route', split: { canaryWeight: 0, mirror: false } });
+    setRoute(tick, { kind: 'set-route', split: { canaryWeight: 0, mirror: false } });
   } else {
     const now = textsOf(at(apexService, 'spec', 'selector'));
     if (!apexService || selector === undefined || isPartOf(textsOf(selector), now)) return;
@@ -146,7 +158,7 @@ export function leaveMissingTarget(tick: Tick): void {
       ...apexService,
       spec: { ...jsonOf(apexService['spec']), selector: { ...kept, ...textsOf(selector) } },
     };
-    draft.effects.push({ kind: 'write', object, over: apexService });
+    want(draft.intents, 'apex-service', { kind: 'write', object, over: apexService }, { moves: 'users' });
   }
   normal(tick, 'Routing all traffic to primary');
   update(tick, { canaryWeight: 0 });
@@ -188,16 +200,18 @@ export function writeService(stage: Stage, role: ServiceRole, leadsTo: 'primary'
   if (leadsTo === 'primary' && isLedToFormer(stage, live)) return;
   const { canary, primary, apexService: apex } = seen;
   const object = kind.renderService({ spec, canary, target, selector, role, leadsTo, primary, apex, live });
-  if (object !== undefined && object !== live) draft.effects.push({ kind: 'write', object, over: live });
+  if (object === undefined || object === live) return;
+  want(draft.intents, `${role}-service`, { kind: 'write', object, over: live }, purposeOf(role, live));
 }
 
-function isApexWrite(effect: Effect, spec: CanarySpec): boolean {
-  if (effect.kind !== 'write' || effect.object.kind !== 'Service') return false;
-  return effect.object.metadata.name === serviceName(spec, 'apex');
+function purposeOf(role: ServiceRole, live: KubeObject | undefined): Purpose {
+  if (live !== undefined) return { moves: 'users' };
+  return role === 'primary' ? { isDestination: true } : {};
 }
 
 /** Routing objects that are not there are made, those that somebody changed are repaired; running weights stay. */
-export function reconcileRoute({ spec, seen, draft }: Stage): void {
+export function reconcileRoute(stage: Stage): void {
+  const { spec, seen, draft } = stage;
   if (isPlain(spec) || (seen.split !== undefined && !seen.routeDrift)) return;
-  draft.effects.push({ kind: 'reconcile-route' });
+  want(draft.intents, 'route', { kind: 'reconcile-route' }, movesIfRouted(stage));
 }

@@ -22,6 +22,7 @@ export const hpa: Scaler = {
   metadataFor: ({ metadata }) => ({ labels: copied(metadata.labels) }),
   isForeign: () => false,
   held,
+  takesPods: false,
   // Metrics are up to half a minute old, and it looks every 15 s.
   settleMs: 60_000,
 };

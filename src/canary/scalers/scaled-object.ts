@@ -41,6 +41,7 @@ export const scaledObject: Scaler = {
   isAtZero: ({ metadata }) => textsOf(metadata.annotations)[pausedReplicas] === '0',
   paused: (scaler, isPaused) => pausedAt(scaler, isPaused ? 0 : undefined),
   held: pausedAt,
+  takesPods: true,
   // What it makes then begins with as many pods as there are.
   settleMs: 0,
 };

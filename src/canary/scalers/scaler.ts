@@ -45,6 +45,8 @@ export interface Scaler {
    * leaves it to itself again. Gives the very same object where it is so already.
    */
   held(scaler: KubeObject, replicas: number | undefined): KubeObject;
+  /** A write of one that stands may take pods away at once. */
+  readonly takesPods: boolean;
   /** How long after the users have come its figures are of before. */
   readonly settleMs: number;
   /** Whether it is told to keep whom it scales at zero. Absent: this kind never is. */

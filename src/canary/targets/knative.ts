@@ -31,6 +31,7 @@ export const knative: Target = {
   primaryRef: (ref, target) => revisionRef(ref, target?.metadata.annotations?.[primaryRevisionAnnotation]),
   candidateRef: (ref, target) => revisionRef(ref, target && latestOf(target)),
   candidateOf: ({ candidate }) => candidate,
+  leadsUsers: true,
   writePrimary: ({ target }, primary) => ({ object: primary ? pinned(target) : pinnedAtFirst(target), over: target }),
   runs: (primary, { target }) => primary.metadata.name === latestOf(target) || isMadeFrom(primary, target),
   hasId: (primary, hash) => templateHash(primary.metadata.name) === hash,

@@ -44,6 +44,7 @@ export const service: Target = {
   judged: (document) => document['spec'],
   primaryRef: (ref) => ({ ...ref, name: `${ref.name}-primary` }),
   candidateOf: ({ canaryService }) => canaryService,
+  leadsUsers: true,
   writePrimary: (source, primary) => ({ object: primaryOf(source, primary), over: primary }),
   runs: (primary, { target }) => sameJson(essence(target), essence(primary)),
   hasId: (primary, hash) => primary.metadata.annotations?.[revisionAnnotation] === hash,

@@ -56,6 +56,8 @@ export interface Target {
   candidateRef?(ref: ObjectRef, target: KubeObject | undefined): ObjectRef | undefined;
   /** The object that serves the users of the canary. */
   candidateOf(seen: Seen): KubeObject | undefined;
+  /** What is written of the primary, or of a target that is given back, leads users by itself. Absent: Services and routes do. */
+  readonly leadsUsers?: true;
   /** Makes the primary from the source (`primary` undefined), or brings it to the source's state. */
   writePrimary(source: PrimarySource, primary: KubeObject | undefined): PrimaryWrite;
   /** The primary without the mark that only targets are to have; the very same where it has none. Absent: this kind knows no mark. */

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { createInOrder } from '../../../src/agent/effects/order.ts';
 import type { TickContext } from '../../../src/agent/effects/execute.ts';
-import type { Effect } from '../../../src/canary/types.ts';
+import { effectsOf, type Purpose } from '../../../src/canary/intents.ts';
+import type { Effect, PlannedEffect } from '../../../src/canary/types.ts';
 import { AgentError, type ErrorCode } from '../../../src/lib/errors.ts';
 import type { KubeObject } from '../../../src/manifest/types.ts';
 import { aSpec } from '../../helpers/a-route-context.ts';
@@ -19,13 +20,24 @@ const toCanary: Effect = { kind: 'set-route', split: { canaryWeight: 20, mirror:
 const outcome: Effect = { kind: 'end-release', verdict: 'rolled-back', failedCheck: undefined };
 const away: Effect = { kind: 'scale-target', replicas: 0 };
 
+const purposes = new Map<Effect, Purpose>([
+  [primaryService, { isDestination: true }],
+  [toPrimary, { moves: 'users', isWayHome: true }],
+  [toCanary, { moves: 'users' }],
+  [away, { moves: 'pods' }],
+]);
+const planned = (list: readonly Effect[]): readonly PlannedEffect[] =>
+  effectsOf(list.map((effect) => ({ effect, ...purposes.get(effect) })));
+
 /** Runs these effects; `refused` fails with `code`. Tells what was tried, and with what it ended. */
 async function run(list: readonly Effect[], refused: readonly Effect[], code: ErrorCode = 'CLUSTER_REFUSED') {
+  const decided = planned(list);
   const tried: Effect[] = [];
   const inOrder = createInOrder({
     clock: manualClock(),
     effects: {
-      async run(effect) {
+      async run(given) {
+        const effect = list[decided.indexOf(given as PlannedEffect)] ?? given;
         tried.push(effect);
         if (refused.includes(effect)) throw new AgentError(code, `${effect.kind} fails`);
       },
@@ -33,7 +45,7 @@ async function run(list: readonly Effect[], refused: readonly Effect[], code: Er
     signal: new AbortController().signal,
   });
   const tick = { spec: aSpec(), seen: { split: undefined } } as unknown as TickContext;
-  const ended = await inOrder(list, tick).then(
+  const ended = await inOrder(decided, tick).then(
     () => 'all done',
     (error: Error) => error.message,
   );
@@ -48,7 +60,7 @@ describe('the effects of a tick', () => {
       copy: `configmap/${name}-primary`,
       checksum: 'x',
     });
-    const list = [toPrimary, copyOf('a'), copyOf('b'), outcome];
+    const decided = planned([toPrimary, copyOf('a'), copyOf('b'), outcome]);
     const steps: string[] = [];
     let isChanged = false;
     const inOrder = createInOrder({
@@ -63,10 +75,10 @@ describe('the effects of a tick', () => {
       signal: new AbortController().signal,
     });
     const tick = { spec: aSpec(), seen: { split: undefined } } as unknown as TickContext;
-    await inOrder(list, tick);
+    await inOrder(decided, tick);
     expect(steps.splice(0)).toEqual(['set-route', 'check 4', 'copy-config', 'copy-config', 'end-release']);
     isChanged = true;
-    await expect(inOrder(list, tick)).rejects.toThrow('b changed');
+    await expect(inOrder(decided, tick)).rejects.toThrow('b changed');
     expect(steps).toEqual(['set-route', 'check 4']);
   });
 

@@ -1,8 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { TickContext } from '../../../src/agent/effects/execute.ts';
-import { movesUsers, settleMs, takesPods } from '../../../src/agent/effects/settle.ts';
-import type { Effect, TrafficSplit } from '../../../src/canary/types.ts';
-import type { KubeObject } from '../../../src/manifest/types.ts';
+import { settleMs } from '../../../src/canary/intents.ts';
 import { createModelCluster } from '../../helpers/model-cluster.ts';
 import { createRollout } from '../../helpers/rollout.ts';
 import { hostOf, appFiles, appPath, toTag } from '../../scenario/apps.ts';
@@ -10,30 +7,8 @@ import { canary, replicas } from '../../scenario/look.ts';
 import { adopted } from '../../scenario/outcomes.ts';
 import { onStage, patient } from '../../scenario/stage.ts';
 
-const object = (kind: string): KubeObject => ({ apiVersion: 'v1', kind, metadata: { name: 'app' } });
-const contextWith = (split: TrafficSplit | undefined): TickContext => ({ seen: { split } }) as unknown as TickContext;
-const stands = contextWith({ canaryWeight: 50, mirror: false });
-
-describe('what proxies must hear of before pods go', () => {
-  it.each<[string, Effect, boolean]>([
-    ['a new split', { kind: 'set-route', split: { canaryWeight: 0, mirror: false } }, true],
-    ['a changed Service', { kind: 'write', object: object('Service'), over: object('Service') }, true],
-    ['a Service that nobody knew', { kind: 'write', object: object('Service'), over: undefined }, false],
-    ['a changed Deployment', { kind: 'write', object: object('Deployment'), over: object('Deployment') }, false],
-  ])('%s', (_what, effect, expected) => expect(movesUsers(effect, stands)).toBe(expected));
-
-  it('nothing, where there were no routes', () => {
-    expect(movesUsers({ kind: 'reconcile-route' }, stands)).toBe(true);
-    expect(movesUsers({ kind: 'reconcile-route' }, contextWith(undefined))).toBe(false);
-  });
-
-  it('before they are scaled to nothing, or their autoscaler is paused', () => {
-    expect(takesPods({ kind: 'scale-target', replicas: 0 })).toBe(true);
-    expect(takesPods({ kind: 'scale-target', replicas: 2 })).toBe(false);
-    expect(takesPods({ kind: 'write', object: object('ScaledObject'), over: object('ScaledObject') })).toBe(true);
-  });
-
-  it('with time enough, when a version is taken back', patient, async () => {
+describe('pods that users were led away from', () => {
+  it('stay until proxies know, when a version is taken back', patient, async () => {
     await onStage({ files: appFiles(), hosts: [hostOf()] }, async (stage) => {
       await adopted(stage);
       await stage.edit('podinfo 3.1.2', appPath(), toTag('3.1.2'));
