@@ -1,11 +1,12 @@
 import { STATUS_CODES } from 'node:http';
 import type { CanarySpec, CanaryStatus, HookAnswer, WebhookSpec } from '../canary/types.ts';
-import { backoffMs } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
 import { goJson, sortedByKey } from '../lib/go-json.ts';
 import { canonicalJson, shortHash } from '../lib/hash.ts';
 import { type Http, type HttpResponse, LastingHttpFailure } from '../lib/http.ts';
+import { asksForPause, mayPassLater, retried, type Tried } from '../lib/http/retry.ts';
+import { retryAfterMs } from '../lib/http/retry-after.ts';
 import { shownOrigin } from '../lib/shown-url.ts';
 
 /** The body of every webhook, Flagger's. */
@@ -40,7 +41,9 @@ export function webhookPayload(
   return Object.keys(metadata).length > 0 ? { ...payload, metadata: sortedByKey(metadata) } : payload;
 }
 
-const BACKOFF = { baseMs: 1_000, capMs: 30_000 };
+/** A release waits for the answer: it must not hang on one header. */
+const longestPauseMs = 30_000;
+const backoff = { baseMs: 1_000, capMs: longestPauseMs };
 
 /**
  * Posts to a webhook. Any 2xx passes. Network errors, timeouts, 429 and 5xx (not 501) are tried again `hook.retries` times;
@@ -50,32 +53,27 @@ const BACKOFF = { baseMs: 1_000, capMs: 30_000 };
 export async function callWebhook(
   hook: WebhookSpec,
   payload: WebhookPayload,
-  { http, clock, random = Math.random, headers = {} }: WebhookIo,
+  { http, clock, random, headers = {} }: WebhookIo,
   signal: AbortSignal,
 ): Promise<HookAnswer> {
   const body = goJson(payload);
-  for (let attempt = 0; ; attempt += 1) {
-    const result = await post(hook, { body, headers }, http, signal);
-    if ('answer' in result) return result.answer;
-    if (result.isLasting || attempt >= hook.retries) {
-      const reason = `POST ${shownOrigin(hook.url)} giving up after ${attempt + 1} attempt(s): ${result.reason}`;
-      return { kind: 'rejected', reason };
-    }
-    const asked = result.response && retryAfterMs(result.response, clock.now());
-    await clock.sleep(asked ?? backoffMs(attempt, BACKOFF, random()), signal);
-  }
+  const result = await retried(
+    () => post(hook, { body, headers }, { http, clock }, signal),
+    { tries: hook.retries + 1, backoff, longestPauseMs },
+    { clock, ...(random === undefined ? {} : { random }) },
+    signal,
+  );
+  if ('value' in result) return result.value;
+  const reason = `POST ${shownOrigin(hook.url)} giving up after ${result.tries} attempt(s): ${result.reason}`;
+  return { kind: 'rejected', reason };
 }
-
-type Try =
-  | { readonly answer: HookAnswer }
-  | { readonly reason: string; readonly response?: HttpResponse; readonly isLasting?: boolean };
 
 async function post(
   hook: WebhookSpec,
   { body, headers }: { readonly body: string; readonly headers: Readonly<Record<string, string>> },
-  http: Http,
+  { http, clock }: Pick<WebhookIo, 'http' | 'clock'>,
   signal: AbortSignal,
-): Promise<Try> {
+): Promise<Tried<HookAnswer>> {
   let response: HttpResponse;
   try {
     response = await http.request(
@@ -91,19 +89,13 @@ async function post(
     );
   } catch (error) {
     signal.throwIfAborted();
-    return { reason: messageOf(error), isLasting: error instanceof LastingHttpFailure };
+    return { reason: messageOf(error), mayPass: !(error instanceof LastingHttpFailure) };
   }
-  const { status } = response;
-  if (status >= 200 && status < 300) return { answer: { kind: 'passed' } };
+  const { status, headers: answered } = response;
+  if (status >= 200 && status < 300) return { value: { kind: 'passed' } };
   const reason = `status ${status} ${STATUS_CODES[status] ?? ''}`.trim();
-  const again = status === 429 || (status >= 500 && status !== 501);
-  return again ? { reason, response } : { answer: { kind: 'rejected', reason } };
-}
-
-/** Seconds or a date, never longer than our own longest wait: a rollout must not hang on one header. */
-function retryAfterMs({ status, headers }: HttpResponse, nowMs: number): number | undefined {
-  const value = headers['retry-after'];
-  if (value === undefined || (status !== 429 && status !== 503)) return undefined;
-  const waitMs = /^\d+$/.test(value) ? Number(value) * 1_000 : Date.parse(value) - nowMs;
-  return Number.isFinite(waitMs) ? Math.min(Math.max(waitMs, 0), BACKOFF.capMs) : undefined;
+  // An answer that stays the same is the hook's verdict.
+  if (!mayPassLater(status)) return { value: { kind: 'rejected', reason } };
+  const afterMs = asksForPause(status) ? retryAfterMs(answered['retry-after'], clock.now()) : undefined;
+  return { reason, mayPass: true, afterMs };
 }

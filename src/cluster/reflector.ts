@@ -2,6 +2,7 @@ import { request as undiciRequest } from 'undici';
 import { backoffMs } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
+import { retryAfterMs } from '../lib/http/retry-after.ts';
 import { namespacedName } from '../lib/key.ts';
 import type { Logger } from '../lib/log.ts';
 import { createTurns } from '../lib/turns.ts';
@@ -36,6 +37,10 @@ interface WatchLine {
 }
 
 class Expired extends Error {}
+
+/** A watch is tried again after this time, whatever the server asks for. */
+const longestPauseMs = 30_000;
+
 class Busy extends Error {
   readonly status: number;
   readonly waitMs: number;
@@ -209,8 +214,10 @@ export function startReflector(
         if (response.statusCode === 401) deps.connection.renew(credentials);
         if (response.statusCode === 404) deps.forget(kind);
         if (response.statusCode === 410 || response.statusCode === 404) throw new Expired(String(response.statusCode));
-        const retryAfterSeconds = Number(response.headers['retry-after'] ?? 0);
-        throw new Busy(response.statusCode, (Number.isFinite(retryAfterSeconds) ? retryAfterSeconds : 0) * 1000);
+        throw new Busy(
+          response.statusCode,
+          Math.min(retryAfterMs(response.headers['retry-after'], undefined) ?? 0, longestPauseMs),
+        );
       }
       trouble = undefined;
       lastContactMs = clock.now();

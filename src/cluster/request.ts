@@ -1,6 +1,7 @@
 import type { Clock } from '../lib/clock.ts';
 import { backoffMs } from '../lib/backoff.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
+import { retryAfterMs } from '../lib/http/retry-after.ts';
 import { roundTrip } from '../lib/round-trip.ts';
 import type { Connection, Credentials } from './connection.ts';
 import { countedAs } from './counted-as.ts';
@@ -56,7 +57,7 @@ export async function send(
     const last = attempt + 1 >= maxTries;
     let waitMs = backoffMs(attempt, { baseMs: 100, capMs: 5_000 }, Math.random());
     try {
-      const { credentials, status, retryAfterMs, body } = await flow.admit(
+      const { credentials, status, afterMs, body } = await flow.admit(
         { ...place, isRepeat: attempt > 0 },
         async () => {
           const used = await connection.credentials();
@@ -72,10 +73,10 @@ export async function send(
       }
       const busy =
         status === 429 ||
-        ((status === 503 || status === 504) && (retryAfterMs !== undefined || apiRequest.method === 'GET'));
+        ((status === 503 || status === 504) && (afterMs !== undefined || apiRequest.method === 'GET'));
       if (status === 429) statistics.throttled += 1;
       if (!busy || last) throw failureOf(apiRequest, status, body);
-      waitMs = Math.max(waitMs, Math.min(retryAfterMs ?? 0, 30_000));
+      waitMs = Math.max(waitMs, Math.min(afterMs ?? 0, 30_000));
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       if (error instanceof AgentError) throw error;
@@ -94,12 +95,10 @@ export async function send(
 }
 
 /** No answer is one of the server, too. */
-function verdictOn(
-  answer: { readonly status: number; readonly retryAfterMs: number | undefined } | undefined,
-): Verdict {
+function verdictOn(answer: { readonly status: number; readonly afterMs: number | undefined } | undefined): Verdict {
   if (answer === undefined) return { result: 'lost' };
-  const { status, retryAfterMs } = answer;
-  if (status === 429) return { result: 'refused', retryAfterMs };
+  const { status, afterMs } = answer;
+  if (status === 429) return { result: 'refused', retryAfterMs: afterMs };
   return { result: status === 503 || status === 504 ? 'lost' : 'good' };
 }
 
@@ -109,7 +108,7 @@ async function exchange(
   statistics: RequestStatistics,
   { method, path, body, contentType, as, read }: ApiRequest,
   signal: AbortSignal,
-): Promise<{ status: number; retryAfterMs: number | undefined; body: unknown }> {
+): Promise<{ status: number; afterMs: number | undefined; body: unknown }> {
   statistics.requests += 1;
   statistics.onRequest?.(countedAs({ method, path }));
   const answer = await roundTrip(
@@ -132,11 +131,9 @@ async function exchange(
     },
     signal,
   );
-  const retryAfter = answer.headers['retry-after'];
-  const retryAfterMs = retryAfter === undefined ? Number.NaN : Number(retryAfter) * 1_000;
   return {
     status: answer.status,
-    retryAfterMs: Number.isFinite(retryAfterMs) ? retryAfterMs : undefined,
+    afterMs: retryAfterMs(answer.headers['retry-after'], undefined),
     body: parseBody(answer.body, answer.status < 300 ? read : undefined),
   };
 }

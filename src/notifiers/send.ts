@@ -1,7 +1,8 @@
-import { backoffMs } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
-import { type Http, LastingHttpFailure } from '../lib/http.ts';
+import { type Http, type HttpRequest, LastingHttpFailure } from '../lib/http.ts';
+import { asksForPause, mayPassLater, retried, type Tried } from '../lib/http/retry.ts';
+import { retryAfterMs } from '../lib/http/retry-after.ts';
 import type { Alert, Channel, Notifier } from './notifier.ts';
 
 export interface SendIo {
@@ -12,8 +13,8 @@ export interface SendIo {
 }
 
 const timeoutMs = 5_000;
-const tries = 4;
-const backoff = { baseMs: 1_000, capMs: 30_000 };
+/** Nobody waits for an alert, so a receiver that asks for minutes gets them: Slack and Discord ask for up to one, and count what comes sooner. */
+const policy = { tries: 4, backoff: { baseMs: 1_000, capMs: 30_000 }, longestPauseMs: 300_000 };
 /** What Slack answers when it refuses. Nothing else that a receiver says is told: it may be any server. */
 const slackErrors = [
   'action_prohibited',
@@ -33,34 +34,48 @@ const slackErrors = [
 ];
 
 /**
- * Sends an alert; network errors, timeouts, 429 and 5xx are tried again. Undefined: it arrived; otherwise why it did not, without the
- * address. Rejects only when the signal aborts.
+ * Sends an alert; network errors, timeouts, 429 and 5xx are tried again, not before the receiver wishes. Undefined: it arrived; otherwise why it
+ * did not, without the address. Rejects only when the signal aborts.
  */
 export async function sendAlert(
   notifier: Notifier,
   alert: Alert,
   channel: Channel & { readonly proxy?: string },
-  { http, clock, random = Math.random }: SendIo,
+  { http, clock, random }: SendIo,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const { proxy } = channel;
-  const request = notifier.request(alert, channel);
-  for (let attempt = 1; ; attempt += 1) {
-    let reason: string;
-    let mayPass = true;
-    try {
-      const options = { method: 'POST' as const, timeoutMs, ...(proxy === undefined ? {} : { proxy }) };
-      const { status, body } = await http.request({ ...request, ...options }, signal);
-      if (status >= 200 && status < 300) return undefined;
-      const said = slackErrors.find((known) => known === body.slice(0, 60).trim());
-      reason = `status ${status}${said === undefined ? '' : `: ${said}`}`;
-      mayPass = status === 429 || status >= 500;
-    } catch (error) {
-      signal.throwIfAborted();
-      reason = messageOf(error);
-      mayPass = !(error instanceof LastingHttpFailure);
-    }
-    if (!mayPass || attempt >= tries) return reason;
-    await clock.sleep(backoffMs(attempt - 1, backoff, random()), signal);
+  const request: HttpRequest = {
+    ...notifier.request(alert, channel),
+    method: 'POST',
+    timeoutMs,
+    ...(proxy === undefined ? {} : { proxy }),
+  };
+  const sent = await retried(
+    () => post(request, { http, clock }, signal),
+    policy,
+    { clock, ...(random === undefined ? {} : { random }) },
+    signal,
+  );
+  return 'value' in sent ? undefined : sent.reason;
+}
+
+async function post(
+  request: HttpRequest,
+  { http, clock }: Pick<SendIo, 'http' | 'clock'>,
+  signal: AbortSignal,
+): Promise<Tried<'arrived'>> {
+  try {
+    const { status, headers, body } = await http.request(request, signal);
+    if (status >= 200 && status < 300) return { value: 'arrived' };
+    const said = slackErrors.find((known) => known === body.slice(0, 60).trim());
+    return {
+      reason: `status ${status}${said === undefined ? '' : `: ${said}`}`,
+      mayPass: mayPassLater(status),
+      afterMs: asksForPause(status) ? retryAfterMs(headers['retry-after'], clock.now()) : undefined,
+    };
+  } catch (error) {
+    signal.throwIfAborted();
+    return { reason: messageOf(error), mayPass: !(error instanceof LastingHttpFailure) };
   }
 }

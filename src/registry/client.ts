@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../lib/clock.ts';
+import { retryAfterMs } from '../lib/http/retry-after.ts';
 import { messageOf } from '../lib/errors.ts';
 import { type Http, type HttpResponse, LastingHttpFailure } from '../lib/http.ts';
 import { type ImageReference, isDigest, isTag, showReference } from '../images/reference.ts';
@@ -7,7 +8,7 @@ import { createAuthorizer } from './authorizer.ts';
 import type { DockerConfig } from './docker-config.ts';
 import { Failed, type Failure, type FailureKind } from './failure.ts';
 import { nextPage } from './link.ts';
-import { createPace, type Pace, type PaceSettings, retryAfterMs, usualPauseMs } from './pace.ts';
+import { createPace, type Pace, type PaceSettings, usualPauseMs } from './pace.ts';
 
 export interface RegistryOptions {
   /** Cuts answers at `maxAnswerBytes`; its rules say which addresses may be asked. */

@@ -56,11 +56,3 @@ export function createPace({ burst, perSecond }: PaceSettings, clock: Clock): Pa
     },
   };
 }
-
-/** Retry-After in seconds or as a date, in milliseconds; undefined: it is not said. */
-export function retryAfterMs(header: string | undefined, nowMs: number): number | undefined {
-  if (header === undefined || header.length > 100) return undefined;
-  if (/^\d{1,9}$/.test(header.trim())) return Number(header) * 1_000;
-  const atMs = Date.parse(header);
-  return Number.isNaN(atMs) ? undefined : Math.max(0, atMs - nowMs);
-}

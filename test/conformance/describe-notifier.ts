@@ -83,6 +83,21 @@ export function describeNotifier(
       expect(waits).toEqual([750, 1_500]);
     });
 
+    it('comes again when the receiver wishes, within five minutes', async () => {
+      const wishes = ['45', 'Thu, 01 Jan 2026 00:01:30 GMT', '86400'];
+      let calls = 0;
+      const { failure, waits } = await send((_, response) => {
+        const wish = wishes[calls];
+        calls += 1;
+        if (wish === undefined) response.end('ok');
+        else response.writeHead(calls === 2 ? 503 : 429, { 'retry-after': wish }).end('rate_limited');
+      });
+      expect(failure).toBeUndefined();
+      expect(waits).toEqual([45_000, 90_000, 300_000]);
+      const foreign = await send((_, response) => response.writeHead(500, { 'retry-after': '45' }).end());
+      expect(foreign.waits).toEqual([750, 1_500, 3_000]);
+    });
+
     it('gives up what does not pass, without its address and what a stranger says', async () => {
       const refused = await send((_, response) => response.writeHead(404).end('no_service'));
       expect(refused.failure).toBe('status 404: no_service');
