@@ -11,6 +11,7 @@ import type { Tenancy } from '../manifest/tenancy.ts';
 import type { RenderTools } from '../render/tools.ts';
 import type { TextEditor } from '../render/text-edit.ts';
 import type { WriterDeps } from '../release/writer.ts';
+import type { RegistryClient } from '../registry/client.ts';
 import type { SourceTelemetry } from './source-telemetry.ts';
 import type { Telemetry } from './telemetry.ts';
 
@@ -23,6 +24,8 @@ export interface Deps {
   /** What is followed; at least one. */
   readonly sources: readonly Source[];
   readonly telemetry: Telemetry;
+  /** Registries of images. Absent: no image is upgraded. */
+  readonly registry?: RegistryClient;
   readonly settings: AgentSettings;
 }
 
@@ -50,6 +53,8 @@ interface SourceSettings {
   /** Folder of the ledgers, under `path`. */
   readonly ledgerDir: string;
   readonly write: 'direct' | 'none';
+  /** Whether new tags of images become commits. Absent: they do not. */
+  readonly imageUpdates?: 'direct' | 'none';
   readonly tagPrefix: string;
   readonly author: { readonly name: string; readonly email: string };
   readonly pollIntervalMs: number;
@@ -76,6 +81,10 @@ export type WholeSettings = AgentSettings & SourceSettings;
 
 /** What an operator decides; read from flags, environment and file by `config`. */
 export interface AgentSettings {
+  /** How often a repository is asked whose tags have just changed. Absent: 5 min. */
+  readonly imageIntervalMs?: number;
+  /** File with credentials for registries. Absent: only those that workloads name. */
+  readonly registryConfigFile?: string;
   /** Namespace of the agent itself: its inventory lives there. */
   readonly namespace: string;
   /** Canaries of this namespace only; absent: of all. */

@@ -15,6 +15,8 @@ export interface SourceTelemetry {
   readonly outcomes: { inc(labels: { readonly verdict: string; readonly result: string }): void };
   readonly outcomesPending: Value;
   readonly outcomesBlocked: Value;
+  readonly imageUpgrades: { inc(labels: { readonly result: string }): void };
+  readonly imagePolicies: { set(labels: { readonly state: string }, value: number): void };
 }
 
 /** `source`: what its series are labelled with. Absent: they have no such label, as where there is one source. */
@@ -40,5 +42,7 @@ export function sourceTelemetry(telemetry: Telemetry, source?: string): SourceTe
     outcomes: { inc: (labels) => telemetry.outcomes.inc({ ...labels, ...own }) },
     outcomesPending: telemetry.outcomesPending.labels(own),
     outcomesBlocked: telemetry.outcomesBlocked.labels(own),
+    imageUpgrades: { inc: (labels) => telemetry.imageUpgrades.inc({ ...labels, ...own }) },
+    imagePolicies: { set: (labels, value) => telemetry.imagePolicies.set({ ...labels, ...own }, value) },
   };
 }

@@ -17,6 +17,7 @@ import { createDropReport } from './outlets/drop-report.ts';
 import { createEventRecorder } from './outlets/event-recorder.ts';
 import { createEffects } from './effects/execute.ts';
 import { tellFormerSources } from './source/former-sources.ts';
+import { openListings } from './images/open-listings.ts';
 import { createGates, type Gates } from './canaries/gates.ts';
 import { notingWrites } from './views/own-writes.ts';
 import { createPipeline, type Pipeline } from './source/pipeline.ts';
@@ -101,6 +102,7 @@ export function startAgent(deps: Deps): Agent {
     pipelines.find(({ source }) => source === name);
   const ownerOf = (app: AppKey): string | undefined =>
     claims?.ownerOf(identityKey({ apiVersion: 'flagger.app/v1beta1', kind: 'Canary', ...partsOf(app) }));
+  const listings = openListings(deps);
   // Two that push at once only make each other late.
   const pushes = createInTurn();
   const pipelines: readonly Pipeline[] = sources.map(
@@ -136,6 +138,7 @@ export function startAgent(deps: Deps): Agent {
             isOfFirst(app),
           troubleOf: (other) => pipelineOf(other)?.state.trouble,
           ...(suffix === undefined ? {} : { suffix }),
+          ...(listings ? { listings } : {}),
         },
         signal,
       );
@@ -204,7 +207,12 @@ export function startAgent(deps: Deps): Agent {
       }),
     );
   };
-  const work = [keep(start(), 'the sync'), ...pipelines.map((one) => keep(one.write(), 'the writer')), key.known];
+  const work = [
+    keep(start(), 'the sync'),
+    ...pipelines.map((one) => keep(one.write(), 'the writer')),
+    ...(listings ? [keep(listings.run(signal), 'the look at registries')] : []),
+    key.known,
+  ];
   /** With whose trouble it is, where there are several. */
   const named = (said: (one: Pipeline) => readonly string[]): readonly string[] =>
     pipelines.flatMap((one) => said(one).map((text) => (isShared ? `source ${one.source}: ${text}` : text)));

@@ -27,6 +27,12 @@ export interface Telemetry {
   readonly outcomesPending: Gauge<'source'>;
   /** Those of them that something stands in the way of. */
   readonly outcomesBlocked: Gauge<'source'>;
+  /** Commits that move images on. */
+  readonly imageUpgrades: Counter<'result' | 'source'>;
+  /** Containers with an image policy, by what it comes to: due, or why the image stays. */
+  readonly imagePolicies: Gauge<'state' | 'source'>;
+  /** Requests to registries of images. */
+  readonly registryRequests: Counter<'registry' | 'result'>;
   readonly eventsDropped: Counter;
   /** Releases that wait until those that are under way are late no more. */
   readonly releasesWaiting: Gauge;
@@ -160,6 +166,24 @@ export function createTelemetry(
       name: 'serin_outcomes_blocked',
       help: 'Outcomes that wait, and something stands in the way of their push',
       labelNames: ['source'],
+      registers,
+    }),
+    imageUpgrades: new Counter({
+      name: 'serin_image_upgrades_total',
+      help: 'Commits that move images on to a new tag, by what came of them',
+      labelNames: ['result', 'source'],
+      registers,
+    }),
+    imagePolicies: new Gauge({
+      name: 'serin_image_policies',
+      help: 'Containers with an image policy, by what it comes to: due, or why the image stays',
+      labelNames: ['state', 'source'],
+      registers,
+    }),
+    registryRequests: new Counter({
+      name: 'serin_registry_requests_total',
+      help: 'Requests to registries of images, by what was answered',
+      labelNames: ['registry', 'result'],
       registers,
     }),
     eventsDropped: new Counter({

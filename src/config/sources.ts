@@ -18,6 +18,7 @@ const fields = {
   'max-download': 'git-max-download',
   'cache-memory': 'git-cache-memory',
   write: 'write',
+  'image-updates': 'image-updates',
   'author-name': 'git-author-name',
   'author-email': 'git-author-email',
   'ledger-dir': 'ledger-dir',

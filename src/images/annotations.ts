@@ -8,7 +8,7 @@ import { type ImageReference, readReference } from './reference.ts';
 import { readWishes, withWishes } from './wishes.ts';
 
 /** The policy of one container, with where its image stands. */
-interface ContainerPolicy {
+export interface ContainerPolicy {
   readonly manifest: Manifest;
   readonly place: ImagePlace;
   readonly reference: ImageReference;

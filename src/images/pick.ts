@@ -58,10 +58,15 @@ interface Need {
   readonly tags: readonly string[];
 }
 
+/** Why nothing moves, in a word that can be counted. */
+export type Skip = 'current' | 'uncertain' | 'quarantined' | 'too-new' | 'closed' | 'asking' | 'unreadable';
+
 export interface Decision {
   /** Absent: nothing moves. */
   readonly pick?: Picked;
   readonly reason: string;
+  /** Absent: something is picked. */
+  readonly skip?: Skip;
   /** All others, the newest first. */
   readonly rejected: readonly Rejected[];
   /** Present: ask for it, and decide anew. */
@@ -102,18 +107,19 @@ type Keyed = { readonly key: Key } | { readonly reason: string };
 export const pick = (question: Question): Decision => atOnce(picking(question));
 
 /** As `pick`, in parts that are short for every list and every pattern. */
-function* picking(question: Question): Steps<Decision> {
+export function* picking(question: Question): Steps<Decision> {
   const { policy, current, listing, nowMs } = question;
   const budget: Budget = { left: maxSteps };
   const { ranked, rejected, unknown } = yield* ranking(question, budget);
-  const nothing = (reason: string, need?: Need): Decision => ({
+  const nothing = (skip: Skip, reason: string, need?: Need): Decision => ({
     reason,
+    skip,
     rejected: [...ranked.map(({ candidate: { tag } }) => ({ tag, reason })), ...rejected],
     ...(need ? { need } : {}),
   });
   const uncertain = uncertainty(listing, current);
-  if (uncertain !== undefined) return nothing(uncertain);
-  if (budget.left < 0) return nothing('the pattern takes too long for the list; write a simpler one');
+  if (uncertain !== undefined) return nothing('uncertain', uncertain);
+  if (budget.left < 0) return nothing('unreadable', 'the pattern takes too long for the list; write a simpler one');
   const currentTag = current.tag ?? '';
   const keyed = keyOf(
     policy,
@@ -122,18 +128,21 @@ function* picking(question: Question): Steps<Decision> {
     'current',
   );
   if (unknown.asked.length > 0)
-    return nothing('it is not known yet when these were made', { what: 'created', tags: unknown.asked });
+    return nothing('asking', 'it is not known yet when these were made', { what: 'created', tags: unknown.asked });
   if (unknown.silent.length > 0)
-    return nothing(`the registry does not say when ${shownTags(unknown.silent)} was made, so there is no newest`);
+    return nothing(
+      'uncertain',
+      `the registry does not say when ${shownTags(unknown.silent)} was made, so there is no newest`,
+    );
   if ('reason' in keyed)
-    return nothing(`what is newer than the current tag "${currentTag}" cannot be told: ${keyed.reason}`);
+    return nothing('unreadable', `what is newer than the current tag "${currentTag}" cannot be told: ${keyed.reason}`);
   const { newer, older } = divided(policy, ranked, keyed.key, current);
-  const judged = newer.map((one) => ({ ...one, reason: objection(question, one.candidate) }));
+  const judged = newer.map(({ candidate }) => ({ candidate, ...objection(question, candidate) }));
   const best = judged.find(({ reason }) => reason === undefined)?.candidate;
   const others = (whyNot: string): readonly Rejected[] => [
     ...judged
       .filter(({ candidate }) => candidate !== best)
-      .map(({ candidate: { tag }, reason }) => ({ tag, reason: reason ?? whyNot })),
+      .map(({ candidate: { tag }, reason }) => ({ tag, reason: reason ?? failedBefore(question, tag) ?? whyNot })),
     ...older,
     ...rejected,
   ];
@@ -142,19 +151,20 @@ function* picking(question: Question): Steps<Decision> {
     const reason = newest
       ? `${newest.candidate.tag} is not taken: ${newest.reason ?? ''}`
       : upToDate(older, currentTag);
-    return { reason, rejected: others('') };
+    return { reason, skip: newest?.skip ?? 'current', rejected: others('') };
   }
-  const without = (reason: string, need?: Need): Decision => ({
+  const without = (skip: Skip, reason: string, need?: Need): Decision => ({
     reason,
+    skip,
     rejected: [{ tag: best.tag, reason }, ...others(`older than ${best.tag}`)],
     ...(need ? { need } : {}),
   });
   const closed = policy.frozen === undefined ? closedReason(policy.windows, nowMs) : `frozen: ${policy.frozen}`;
-  if (closed !== undefined) return without(closed);
+  if (closed !== undefined) return without('closed', closed);
   if (best.digest === undefined && needsDigest(question))
-    return without(`the digest of ${best.tag} is not known yet`, { what: 'digest', tags: [best.tag] });
+    return without('asking', `the digest of ${best.tag} is not known yet`, { what: 'digest', tags: [best.tag] });
   if (policy.digest !== 'never' && (best.digest === null || best.digest === undefined || !isDigest(best.digest)))
-    return without('the registry does not say its digest, and the policy asks for one');
+    return without('uncertain', 'the registry does not say its digest, and the policy asks for one');
   const digest = policy.digest === 'never' ? undefined : best.digest;
   return {
     pick: { tag: best.tag, ...(digest ? { digest } : {}) },
@@ -190,6 +200,22 @@ interface Ranking {
   readonly rejected: readonly Rejected[];
   /** Tags that are ordered by their time, and have none. */
   readonly unknown: { readonly asked: readonly string[]; readonly silent: readonly string[] };
+}
+
+/** Whether a tag is older than another one, as the policy orders them; undefined: that cannot be told. `createdMs`: when a tag was made. */
+export function isOlder(
+  policy: ImagePolicy,
+  tag: string,
+  than: string,
+  createdMs: (tag: string) => number | null | undefined = () => undefined,
+): boolean | undefined {
+  const budget: Budget = { left: maxSteps };
+  const [one, other] = [tag, than].map((name) => {
+    const ms = createdMs(name);
+    return keyOf(policy, { tag: name, ...(ms === undefined ? {} : { createdMs: ms }) }, budget, 'current');
+  });
+  if (!one || !other || 'reason' in one || 'reason' in other) return undefined;
+  return comparedBy(policy.selection, one.key, other.key) < 0;
 }
 
 function* ranking({ policy, listing, current }: Question, budget: Budget): Steps<Ranking> {
@@ -299,17 +325,29 @@ function divided(
   return { newer, older };
 }
 
-/** Why a tag that is newer is not taken; undefined: nothing is in its way. */
-function objection({ policy, quarantine, nowMs }: Question, candidate: Candidate): string | undefined {
+/** Why a tag that is newer is not taken; empty: nothing is in its way. */
+function objection(
+  { policy, quarantine, nowMs }: Question,
+  candidate: Candidate,
+): { readonly skip?: 'quarantined' | 'too-new'; readonly reason?: string } {
   const failed = quarantine.find((entry) => isSame(entry, candidate));
-  if (failed) return `in quarantine${failed.reason === undefined || failed.reason === '' ? '' : `: ${failed.reason}`}`;
-  if (policy.minAgeMs <= 0) return undefined;
+  if (failed) return { skip: 'quarantined', reason: quarantineText(failed) };
+  if (policy.minAgeMs <= 0) return {};
   const sinceMs = candidate.pushedMs ?? candidate.firstSeenMs ?? nowMs;
   const ageMs = Math.max(0, nowMs - sinceMs);
-  return ageMs >= policy.minAgeMs ? undefined : `too new: ${rounded(ageMs)} < ${rounded(policy.minAgeMs)}`;
+  if (ageMs >= policy.minAgeMs) return {};
+  return { skip: 'too-new', reason: `too new: ${rounded(ageMs)} < ${rounded(policy.minAgeMs)}` };
 }
 
 const rounded = (ms: number): string => formatGoDuration(Math.floor(ms / 1_000) * 1_000);
+
+/** Of a tag that was passed over without its digest being asked for. */
+function failedBefore({ quarantine }: Question, tag: string): string | undefined {
+  const entry = quarantine.find((one) => one.tag === tag);
+  return entry && quarantineText(entry);
+}
+
+const quarantineText = ({ reason = '' }: Quarantined): string => `in quarantine${reason === '' ? '' : `: ${reason}`}`;
 
 /** By digest where both have one; a tag with another digest is another version. A digest that was not asked for yet is not told apart. */
 function isSame(entry: Quarantined, { tag, digest }: Candidate): boolean {

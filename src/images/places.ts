@@ -24,13 +24,9 @@ const knativeService = /^serving\.knative\.dev\//;
 /** The images of a workload's containers, those of a HelmRelease by the shapes that Flux knows; undefined: it is neither. */
 export function placesOf(object: KubeObject): readonly ImagePlace[] | undefined {
   if (object.kind === 'HelmRelease') return placesInValues(fieldsOf(object['spec'], 'values'));
-  const path =
-    knativeService.test(object.apiVersion) && object.kind === 'Service'
-      ? 'spec.template.spec'
-      : podSpecs.get(object.kind);
+  const path = podSpecPath(object);
   if (path === undefined) return undefined;
-  let spec: Fields = object;
-  for (const name of path.split('.')) spec = fieldsOf(spec, name);
+  const spec = fieldsAt(object, path);
   return ['containers', 'initContainers'].flatMap((list) =>
     listOf(spec, list).flatMap((container, index) => {
       const { name, image } = isFields(container) ? container : {};
@@ -39,6 +35,27 @@ export function placesOf(object: KubeObject): readonly ImagePlace[] | undefined 
     }),
   );
 }
+
+const podSpecPath = ({ apiVersion, kind }: KubeObject): string | undefined =>
+  knativeService.test(apiVersion) && kind === 'Service' ? 'spec.template.spec' : podSpecs.get(kind);
+
+function fieldsAt(object: Fields, path: string): Fields {
+  let fields = object;
+  for (const name of path.split('.')) fields = fieldsOf(fields, name);
+  return fields;
+}
+
+/** The spec of a workload's pods; empty where it has none. */
+export function podSpecOf(object: KubeObject): Fields {
+  const path = podSpecPath(object);
+  return path === undefined ? {} : fieldsAt(object, path);
+}
+
+/** A field as its steps: `spec.containers[0].image`, `spec.values["a.b"]`. */
+export const stepsOf = (field: string): readonly (string | number)[] =>
+  [...field.matchAll(/\["([^"]*)"\]|\[(\d+)\]|([^.[\]]+)/g)].map(([, key, index, name]) =>
+    index === undefined ? (key ?? name ?? '') : Number(index),
+  );
 
 const root = 'spec.values';
 

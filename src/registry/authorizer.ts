@@ -40,7 +40,8 @@ export function createAuthorizer({
   clock,
   timeoutMs,
 }: {
-  readonly http: Http;
+  /** For a registry's requests. */
+  readonly http: (registry: string) => Http;
   readonly clock: Clock;
   readonly timeoutMs: number;
 }): Authorizer {
@@ -63,7 +64,7 @@ export function createAuthorizer({
     // Never more than what is needed, whatever the registry asks for.
     const scope = `repository:${subject.repository}:pull`;
     const credentials = subject.credentials?.lookUp(subject.registry, subject.repository);
-    const answer = await http.request(
+    const answer = await http(subject.registry).request(
       credentials?.kind === 'identity'
         ? byIdentity(realm, service, scope, credentials.token, timeoutMs)
         : byBasic(realm, service, scope, credentials, timeoutMs),

@@ -19,9 +19,17 @@ export interface RegistryOptions {
   /** Registries that are spoken to without TLS. */
   readonly plainHttp?: ReadonlySet<string>;
   readonly pace?: PaceSettings;
+  /** Told of each request that was sent. Absent: nobody is. */
+  readonly onRequest?: (request: RegistryRequest) => void;
   /** Tags that are asked for at once. */
   readonly pageSize?: number;
   readonly timeoutMs?: number;
+}
+
+export interface RegistryRequest {
+  readonly registry: string;
+  /** The status, or `no answer`. */
+  readonly result: string;
 }
 
 interface TagList {
@@ -68,10 +76,24 @@ const manifestTypes = [
 const servers: ReadonlyMap<string, string> = new Map([['docker.io', 'registry-1.docker.io']]);
 
 export function createRegistryClient(options: RegistryOptions): RegistryClient {
-  const { http, clock, maxAnswerBytes, plainHttp = new Set(), pageSize = 1_000, timeoutMs = 20_000 } = options;
+  const { clock, maxAnswerBytes, plainHttp = new Set(), pageSize = 1_000, timeoutMs = 20_000 } = options;
+  const { onRequest = () => undefined } = options;
   const paceSettings = options.pace ?? { burst: 10, perSecond: 5 };
   const paces = new Map<string, Pace>();
-  const authorizer = createAuthorizer({ http, clock, timeoutMs });
+  /** Requests of one registry, its token server and its store of blobs among them. */
+  const counting = (registry: string): Http => ({
+    async request(request, signal) {
+      try {
+        const answer = await options.http.request(request, signal);
+        onRequest({ registry, result: String(answer.status) });
+        return answer;
+      } catch (error) {
+        if (!signal.aborted) onRequest({ registry, result: 'no answer' });
+        throw error;
+      }
+    },
+  });
+  const authorizer = createAuthorizer({ http: counting, clock, timeoutMs });
 
   const paceOf = (registry: string): Pace => {
     const known = paces.get(registry);
@@ -94,7 +116,7 @@ export function createRegistryClient(options: RegistryOptions): RegistryClient {
       const pauseMs = await paceOf(registry).turn(signal);
       if (pauseMs !== undefined) throw new Failed('busy', 'it asked for a pause, which is not over', pauseMs);
       const headers = { ...request.headers, ...(authorization === undefined ? {} : { authorization }) };
-      const answer = await http.request(
+      const answer = await counting(registry).request(
         {
           method: request.method,
           url: request.url.href,
@@ -154,7 +176,10 @@ export function createRegistryClient(options: RegistryOptions): RegistryClient {
     if (!target || (target.protocol !== 'https:' && !plainHttp.has(image.registry)))
       throw new Failed('strange', 'it redirects to where nothing is asked');
     // Stores of blobs are other servers, which get nothing of ours: no credentials, no second redirect.
-    const stored = await http.request({ method: 'GET', url: target.href, timeoutMs, redirects: 'returned' }, signal);
+    const stored = await counting(image.registry).request(
+      { method: 'GET', url: target.href, timeoutMs, redirects: 'returned' },
+      signal,
+    );
     return whole(expected(stored), 'the configuration');
   };
 

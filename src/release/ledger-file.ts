@@ -4,6 +4,7 @@ import { isPlain } from '../canary/secret-checksums.ts';
 import { keyOf } from '../lib/key.ts';
 import {
   apiVersion,
+  type HoldEntry,
   isRecord,
   type Ledger,
   ledgerOf,
@@ -20,6 +21,7 @@ import type { AppId } from './types.ts';
 /** Older entries are in Git's history. */
 const maxQuarantine = 50;
 const maxWithdrawn = 10;
+const maxHolds = 10;
 
 /** A ledger as it stands in Git, read when it is asked for the first time, and once. */
 export class LedgerFile {
@@ -93,7 +95,27 @@ export function withQuarantine(app: AppId, file: LedgerFile | undefined, entry: 
   return withItem(file, 'quarantine', entry, maxQuarantine);
 }
 
-function withItem(file: LedgerFile, list: string, entry: QuarantineEntry | WithdrawnEntry, most: number): string {
+/** The ledger's text with one more image that a person picked. */
+export function withHold(app: AppId, file: LedgerFile | undefined, entry: HoldEntry): string {
+  if (!file) return newText(app, { holds: [entry] });
+  return withItem(file, 'holds', entry, maxHolds);
+}
+
+/** The ledger's text without the holds of a container; undefined: of all of them. */
+export function withoutHolds(file: LedgerFile, container: string | undefined): string {
+  const { document } = file.take();
+  const kept = (file.ledger.holds ?? []).filter((hold) => container !== undefined && hold.container !== container);
+  if (kept.length === 0) document.delete('holds');
+  else document.set('holds', document.createNode(kept));
+  return written(document, file.text);
+}
+
+function withItem(
+  file: LedgerFile,
+  list: string,
+  entry: QuarantineEntry | WithdrawnEntry | HoldEntry,
+  most: number,
+): string {
   const { document, value } = file.take();
   const before = isRecord(value) ? value[list] : undefined;
   const length = Array.isArray(before) ? before.length : 0;
@@ -127,7 +149,10 @@ function written(document: Document, before: string): string {
 
 function newText(
   app: AppId,
-  content: { readonly stable: StableEntry } | { readonly quarantine: readonly QuarantineEntry[] },
+  content:
+    | { readonly stable: StableEntry }
+    | { readonly quarantine: readonly QuarantineEntry[] }
+    | { readonly holds: readonly HoldEntry[] },
 ): string {
   const head = `# Releases of ${keyOf(app)}, written by Serin. "stable" is what was last promoted.\n# A version in quarantine has failed. Who pushes it again has it tried again, and an event says that it failed before.\n`;
   return head + stringify({ apiVersion, kind: 'Ledger', app: keyOf(app), ...content }, { lineWidth: 0 });

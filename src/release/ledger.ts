@@ -44,6 +44,20 @@ export interface WithdrawnEntry {
   readonly takenBackAt: string;
 }
 
+/** An image that a person picked by going back: no policy moves it on while it stands there. Removing the entry lets it go. */
+export interface HoldEntry {
+  readonly container: string;
+  /** As it is written. */
+  readonly image: string;
+  /** What stood there before. */
+  readonly instead: string;
+  readonly at: string;
+  /** The commit that went back. */
+  readonly revision: string;
+  /** Who made it; empty: not known. */
+  readonly by: string;
+}
+
 /** When an app left Git. */
 export interface RemovedEntry {
   readonly revision: Revision;
@@ -59,6 +73,8 @@ export interface Ledger {
   readonly removed?: RemovedEntry;
   /** Releases that somebody took back before they were judged to the end. */
   readonly withdrawn?: readonly WithdrawnEntry[];
+  /** Absent: there are none. */
+  readonly holds?: readonly HoldEntry[];
 }
 
 export const apiVersion = 'serin.dev/v1';
@@ -149,6 +165,7 @@ export function ledgerOf(path: string, value: unknown): Ledger {
     ...(stable === undefined ? {} : { stable: stableOf(stable) }),
     quarantine: entries.map((entry: Record<string, unknown>) => quarantineOf(entry)),
     ...(Array.isArray(value['withdrawn']) ? { withdrawn: value['withdrawn'].filter(isRecord).map(withdrawnOf) } : {}),
+    ...(Array.isArray(value['holds']) ? { holds: value['holds'].filter(isRecord).map(holdOf) } : {}),
     ...(isRecord(value['removed']) ? { removed: removedOf(value['removed']) } : {}),
   };
 }
@@ -206,6 +223,25 @@ function withdrawnOf(value: Record<string, unknown>): WithdrawnEntry {
     takenBackAt: textOf(value['takenBackAt']),
   };
 }
+
+function holdOf(value: Record<string, unknown>): HoldEntry {
+  const [container = '', image = '', instead = '', at = '', revision = '', by = ''] = [
+    'container',
+    'image',
+    'instead',
+    'at',
+    'revision',
+    'by',
+  ].map((name) => textOf(value[name]));
+  return { container, image, instead, at, revision, by };
+}
+
+/** The hold on an image that stands there; undefined: none. */
+export const heldBy = (
+  { holds = [] }: Pick<Ledger, 'holds'>,
+  container: string,
+  image: string,
+): HoldEntry | undefined => holds.findLast((hold) => hold.container === container && hold.image === image);
 
 function removedOf(value: Record<string, unknown>): RemovedEntry {
   const by = textOf(value['by']);

@@ -205,6 +205,10 @@ function trailersOf(outcome: Outcome, context: MessageContext): string {
   return lines.flat().join('\n');
 }
 
+/** The lines with which the agent's own commits end. */
+export const agentTrailers = (settings: Pick<MessageSettings, 'cluster' | 'agentVersion'>): readonly string[] =>
+  common(settings).flat();
+
 function common({ cluster, agentVersion }: MessageSettings): readonly (readonly string[])[] {
   return [trailer('Cluster', cluster), trailer('Agent', `serin/${agentVersion}`)];
 }

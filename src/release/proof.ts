@@ -83,7 +83,7 @@ function named(apps: readonly AppId[]): string {
 }
 
 /** Something that the edited tree complains of and the tip does not. */
-function newProblem(tip: RenderedTree, edited: RenderedTree): string | undefined {
+export function newProblem(tip: RenderedTree, edited: RenderedTree): string | undefined {
   const known = new Map<string, number>();
   for (const problem of tip.problems) known.set(problem, (known.get(problem) ?? 0) + 1);
   return edited.problems.find((problem) => {
@@ -93,7 +93,7 @@ function newProblem(tip: RenderedTree, edited: RenderedTree): string | undefined
   });
 }
 
-function changedObject(tip: RenderedTree, edited: RenderedTree, own: ReadonlySet<string>): string | undefined {
+export function changedObject(tip: RenderedTree, edited: RenderedTree, own: ReadonlySet<string>): string | undefined {
   // Of files that were not edited the manifests are the same objects.
   const [before, after] = [new Set(tip.manifests), new Set(edited.manifests)];
   const gone = othersOf(tip, own, after);

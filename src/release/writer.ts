@@ -8,8 +8,10 @@ import type { LoadSettings } from '../manifest/load.ts';
 import { ParsedFiles } from '../manifest/parsed-files.ts';
 import type { RenderTools } from '../render/tools.ts';
 import type { TextEditor } from '../render/text-edit.ts';
+import type { BranchEdit } from './branch-edit.ts';
 import { buildOutcomes } from './build.ts';
 import type { ComposeSettings, Draft } from './compose.ts';
+import { EditQueue, type EditListeners } from './edit-writer.ts';
 import { createToldReleases } from './told.ts';
 import { createRender, createTreeReader } from './trees.ts';
 import type { Outcome } from './types.ts';
@@ -29,6 +31,8 @@ interface PendingOutcome {
 export interface OutcomeWriter {
   /** Takes an outcome; the same release twice is one. Returns at once. */
   submit(outcome: Outcome): void;
+  /** Takes a change that is no outcome. It goes after outcomes, in a push of its own. Returns at once. */
+  submitEdit(edit: BranchEdit): void;
   pending(): readonly PendingOutcome[];
   /** Writes until the signal aborts. */
   run(signal: AbortSignal): Promise<void>;
@@ -54,6 +58,8 @@ export interface WriterDeps {
   readonly editor?: TextEditor | undefined;
   /** Waits for pushes of others in this process to the same branch. Absent: there are none. */
   readonly inTurn?: <Result>(push: () => Promise<Result>) => Promise<Result>;
+  /** Told of edits. Absent: there are none. */
+  readonly edits?: EditListeners;
   /** In [0, 1); absent: Math.random. */
   readonly random?: () => number;
 }
@@ -91,6 +97,7 @@ export function createOutcomeWriter({
   tools,
   editor,
   inTurn = (push) => push(),
+  edits: editListeners = { onWritten: () => undefined, onNeedless: () => undefined, onBlocked: () => undefined },
   random = Math.random,
 }: WriterDeps): OutcomeWriter {
   const elapsedMs = (): number => clock.elapsed?.() ?? clock.now();
@@ -108,6 +115,21 @@ export function createOutcomeWriter({
   });
   const trees = { reader, render };
   const toldReleases = createToldReleases(repo);
+  const edits = new EditQueue(
+    {
+      repo,
+      reader,
+      render,
+      settings,
+      log,
+      elapsedMs,
+      push: (tip, commits, signal) =>
+        inTurn(() => repo.push({ expected: tip, commits, tags: [] }, signal)).catch((error: unknown) =>
+          notMade(error, signal),
+        ),
+    },
+    editListeners,
+  );
   const refs = rememberedRefs(repo, elapsedMs);
   let races = 0;
   let outages = 0;
@@ -185,11 +207,7 @@ export function createOutcomeWriter({
   const attempt = async (signal: AbortSignal): Promise<number | undefined> => {
     const tip = await lookAtTip(signal);
     const due = waiting.due(tip, elapsedMs());
-    if (due.length === 0) {
-      outages = 0;
-      trees.reader.rest();
-      return waiting.size === 0 ? undefined : heldPollMs;
-    }
+    if (due.length === 0) return afterOutcomes(tip, signal);
     const outcomes = due.map(({ outcome }) => outcome);
     const {
       draft,
@@ -222,6 +240,31 @@ export function createOutcomeWriter({
       return 0;
     }
     return settle(result, draft, tip);
+  };
+
+  /** No outcome can be tried now. */
+  const afterOutcomes = async (tip: Revision, signal: AbortSignal): Promise<number | undefined> => {
+    const { kind, tip: seen } = await edits.attempt(tip, signal);
+    if (kind === 'late') return outageWaitMs();
+    outages = 0;
+    if (kind === 'raced') {
+      seenTip = seen;
+      return lost(tip);
+    }
+    if (kind === 'landed') {
+      races = 0;
+      return 0;
+    }
+    trees.reader.rest();
+    return waiting.size + edits.size === 0 ? undefined : heldPollMs;
+  };
+
+  /** How long to wait after a lost race. */
+  const lost = (tip: Revision): number => {
+    races += 1;
+    const hasMoved = tip !== racedOn;
+    racedOn = tip;
+    return hasMoved ? 0 : backoffMs(Math.floor(races / 4), raceBackoff, random());
   };
 
   const push = (draft: Draft, tip: Revision, tags: Draft['tags'], signal: AbortSignal): Promise<PushResult> =>
@@ -273,14 +316,12 @@ export function createOutcomeWriter({
         for (const { outcome, number } of draft.lateTags) written(outcome, result.tip, number);
         return 0;
       case 'raced': {
-        races += 1;
+        const waitMs = lost(tip);
         log.debug({ reason: result.reason, races }, 'somebody else pushed first, the outcome is built anew');
         trouble = `others push to ${repo.branch} all the time, and what is built is late each time; it is tried again`;
         if (races > toldAfterRaces) for (const outcome of pushed) block(outcome, trouble);
         seenTip = result.tip;
-        const hasMoved = tip !== racedOn;
-        racedOn = tip;
-        return hasMoved ? 0 : backoffMs(Math.floor(races / 4), raceBackoff, random());
+        return waitMs;
       }
       case 'refused':
         return notPushed(pushed, `the Git server refuses the push: ${result.reason}`);
@@ -331,6 +372,12 @@ export function createOutcomeWriter({
       woken = true;
       wakeUp();
     },
+    submitEdit(edit) {
+      if (settings.write === 'none') return;
+      edits.add(edit);
+      woken = true;
+      wakeUp();
+    },
     pending: () => waiting.all.map(({ outcome, blocked }) => ({ outcome, blocked })),
     onWritten: (listener) => void writtenListeners.add(listener),
     onNeedless: (listener) => void needlessListeners.add(listener),
@@ -338,7 +385,7 @@ export function createOutcomeWriter({
     async run(signal) {
       signal.addEventListener('abort', () => stopTelling(), { once: true });
       while (!signal.aborted) {
-        if (waiting.size === 0) {
+        if (waiting.size + edits.size === 0) {
           trees.reader.rest();
           await pause(undefined, signal);
           if (signal.aborted) return;

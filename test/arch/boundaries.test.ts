@@ -30,6 +30,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'metrics',
     'analysis',
     'notifiers',
+    'images',
+    'registry',
     'render',
     'release',
     'sync',
@@ -56,12 +58,14 @@ const agentMayImport: Readonly<Record<string, readonly string[]>> = {
   outlets: ['views'],
   // What is known of a release does not depend on who asks or who executes.
   releases: ['views'],
+  // Registries and policies know nothing of canaries: that an app is at rest is read of its ledger.
+  images: [],
   // What is executed was decided elsewhere: effects never look at a canary by themselves.
   effects: ['views', 'outlets', 'releases'],
   // A canary never asks a source: what Git says of it comes by its releases.
   canaries: ['views', 'outlets', 'releases', 'effects'],
   // A source knows no canary's loop: what it applies reaches a canary by the cluster.
-  source: ['views', 'outlets', 'releases', 'effects'],
+  source: ['views', 'outlets', 'releases', 'images', 'effects'],
 };
 /** Files beside these folders: all may import the first three, and nothing imports what puts everything together. */
 const agentCommon = ['agent/deps.ts', 'agent/telemetry.ts', 'agent/source-telemetry.ts'];

@@ -44,6 +44,8 @@ const kindsInCode: Readonly<Record<string, { readonly resource: string; readonly
   Pod: { resource: 'pods', verbs: ['list'] },
   'Pod/log': { resource: 'pods/log', verbs: ['get'] },
   ReplicaSet: { resource: 'replicasets.apps', verbs: ['list'] },
+  // Whose imagePullSecrets count for an image with a policy; and what Git says.
+  ServiceAccount: { resource: 'serviceaccounts', verbs: ['get'] },
   // The agent's own, where nobody has made it; and what Git says. Never deleted.
   Namespace: { resource: 'namespaces', verbs: ['get', 'list', 'watch', 'create', 'patch'] },
 };

@@ -8,6 +8,7 @@ import type { Source } from '../../src/agent/deps.ts';
 import { createTelemetry } from '../../src/agent/telemetry.ts';
 import { findTools } from '../../src/cli/find-tools.ts';
 import { configuredSources, mirrorFolder } from '../../src/cli/sources.ts';
+import { openRegistries } from '../../src/cli/registries.ts';
 import { sshAccess } from '../../src/cli/ssh-access.ts';
 import { openCluster } from '../../src/cluster/client.ts';
 import { readSettings } from '../../src/config/settings.ts';
@@ -72,6 +73,7 @@ export async function startInProcess({
   const log = createLogger('debug', (line) => onLine(JSON.parse(line) as LogLine));
   const telemetry = createTelemetry('test', settings.provider);
   const http = createHttp({ userAgent: 'serin', maxBytes: 1_000_000, proxy: { http: raw['http-proxy'] } });
+  const registries = openRegistries(raw, { clock });
   const cluster = await openCluster({ kind: 'file', path: raw.kubeconfig }, { clock, log });
   const tools = findTools({ kustomize: flags['kustomize'] ?? '' }, {});
   const life = lifeOf(writes ?? Number.POSITIVE_INFINITY);
@@ -99,6 +101,7 @@ export async function startInProcess({
     log,
     http,
     cluster: mortal(cluster, life, isCanaryWrite),
+    registry: registries.client,
     sources: opened,
     telemetry,
     settings,
@@ -110,6 +113,7 @@ export async function startInProcess({
     for (const close of closing) await close();
     await cluster.close();
     await http.close();
+    await registries.close();
   };
   return {
     notReady: () => agent.notReady(),

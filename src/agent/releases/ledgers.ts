@@ -22,6 +22,8 @@ export interface Ledgers {
   /** Reads what is new among the ledgers of a revision. */
   read(files: ReadonlyMap<string, TreeFile>): Promise<void>;
   get(key: AppKey): LedgerView | undefined;
+  /** As it stands in Git; undefined: it has none that was read. */
+  whole(key: AppKey): Ledger | undefined;
   entries(): Iterable<readonly [key: AppKey, view: LedgerView]>;
 }
 
@@ -40,11 +42,11 @@ export function createLedgers({
     failed: (state) => quarantineReason(ledger, state, clock.now()),
     rejectedImage: (images) => rejectedImage(ledger, images, clock.now()),
   });
-  let byKey = new Map<AppKey, { readonly oid: string; readonly view: LedgerView }>();
+  let byKey = new Map<AppKey, { readonly oid: string; readonly view: LedgerView; readonly ledger: Ledger }>();
 
   return {
     async read(files) {
-      const next = new Map<AppKey, { readonly oid: string; readonly view: LedgerView }>();
+      const next: typeof byKey = new Map();
       const turns = createTurns();
       for (const [path, { oid }] of files) {
         const key = readKey(path.slice(folder.length + 1, -'.yaml'.length));
@@ -57,7 +59,7 @@ export function createLedgers({
         }
         try {
           const ledger = parseLedger(path, Buffer.from(await repo.blob(oid)).toString('utf8'));
-          next.set(key, { oid, view: viewOf(ledger) });
+          next.set(key, { oid, view: viewOf(ledger), ledger });
           await turns.breathe();
         } catch (error) {
           // An unreadable ledger must not look like an app without history: what was known stays.
@@ -68,6 +70,7 @@ export function createLedgers({
       byKey = next;
     },
     get: (key) => byKey.get(key)?.view,
+    whole: (key) => byKey.get(key)?.ledger,
     entries: () => [...byKey].map(([key, { view }]) => [key, view] as const),
   };
 }

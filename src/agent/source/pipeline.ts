@@ -11,6 +11,7 @@ import { createTurns } from '../../lib/turns.ts';
 import { ParsedFiles } from '../../manifest/parsed-files.ts';
 import { type KubeObject, refKey, refOf } from '../../manifest/types.ts';
 import type { Outcome } from '../../release/types.ts';
+import { agentTrailers } from '../../release/message.ts';
 import { createOutcomeWriter } from '../../release/writer.ts';
 import { createSyncer } from '../../sync/syncer.ts';
 import { createAppliedApps } from '../releases/applied-apps.ts';
@@ -28,6 +29,8 @@ import { createReleases, type JudgedReleases } from '../releases/releases.ts';
 import type { Snapshot } from './snapshots.ts';
 import { createStatusObject, notesOf } from './status-object.ts';
 import { createSyncLoop, type SyncState } from './sync-loop.ts';
+import type { Listings } from '../images/listings.ts';
+import { createUpgrades } from '../images/upgrades.ts';
 import type { Views } from '../views/views.ts';
 
 /** What a pipeline shares with the canaries and with other sources. */
@@ -47,6 +50,8 @@ export interface PipelineShared {
   readonly troubleOf: (source: string) => string | undefined;
   /** In the names of what it keeps in the cluster. Absent: they are as where there is one source. */
   readonly suffix?: string;
+  /** What registries have. Absent: no image is upgraded. */
+  readonly listings?: Listings;
 }
 
 /** From one source to the cluster, and outcomes back to it. Its own trouble is nobody else's. */
@@ -94,7 +99,7 @@ const gitSilenceMs = 300_000;
 
 export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal: AbortSignal): Pipeline {
   const { clock, cluster, log, repo, settings, source, telemetry } = deps;
-  const { views, key, recorder, tell, wake, phaseOf, claims, isOwn, troubleOf, suffix } = shared;
+  const { views, key, recorder, tell, wake, phaseOf, claims, isOwn, troubleOf, suffix, listings } = shared;
   const named = suffix === undefined ? {} : { source: suffix };
   const ledgers = createLedgers(deps);
   const parsed = new ParsedFiles(deps.fileReader);
@@ -110,6 +115,27 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
     ...(settings.tenancy === undefined ? {} : { tenancy: settings.tenancy }),
     placeOf: (key: string) => syncer.placeOf(key),
   };
+  const isUpgrading = settings.imageUpdates === 'direct' && settings.write !== 'none' && !settings.suspend;
+  const upgrades =
+    listings && isUpgrading
+      ? createUpgrades({
+          source,
+          clock,
+          log,
+          repo,
+          listings,
+          settings,
+          trailers: agentTrailers({ cluster: settings.clusterName, agentVersion: settings.version }),
+          ledger: (app) => ledgers.whole(app),
+          submit: (edit) => writer.submitEdit(edit),
+          tell(app, event) {
+            const canary = canaryOf(app);
+            if (canary) tell(canary, partsOf(app), event);
+          },
+          onLanded: () => syncLoop.wake('an image was upgraded'),
+          telemetry,
+        })
+      : undefined;
   const writer = createOutcomeWriter({
     repo,
     clock,
@@ -117,6 +143,7 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
     parsed,
     tools: deps.tools,
     ...(deps.inTurn ? { inTurn: deps.inTurn } : {}),
+    ...(upgrades ? { edits: upgrades.edits } : {}),
     editor: deps.fileReader?.edit ? { edit: deps.fileReader.edit } : undefined,
     settings: {
       path: settings.path,
@@ -263,6 +290,7 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
     phaseOf,
     takenOver: (synced) => new Set(synced.flatMap((app) => apexOf(app, views.services))),
     ...(claims ? { shared: { within, pruneWaitsFor: (sinceMs: number) => waitsFor(claims, sinceMs) } } : {}),
+    ...(upgrades ? { onRead: (snapshot: Snapshot) => upgrades.know(snapshot) } : {}),
     onPass: showStatus,
     onSynced: (synced, checked, tree) => {
       notices.know(checked);
@@ -346,7 +374,9 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
     },
     load: (canaries) => releases.load(canaries),
     sync: () => syncLoop.run(),
-    write: () => writer.run(signal),
+    async write() {
+      await Promise.all([writer.run(signal), upgrades?.run(signal)]);
+    },
     wake: (reason) => syncLoop.wake(reason),
     resync: () => syncLoop.resync(),
     onPhase(app, status) {

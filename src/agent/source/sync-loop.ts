@@ -74,6 +74,8 @@ export interface SyncLoopOptions {
     /** What another source, which did not look at Git since then, may still say. */
     readonly pruneWaitsFor: (sinceMs: number) => { readonly held: string | undefined } | undefined;
   };
+  /** Called with each commit that was read, once its ledgers were, before anything of it is applied. Absent: nobody is. */
+  readonly onRead?: (snapshot: Snapshot) => void;
   /** Called after each pass, also one that failed. */
   readonly onPass: () => void;
   /** Called after each pass that was brought to its end, for what waits on it. */
@@ -291,6 +293,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       state.tip = revision;
     }
     releases.seen(landed);
+    options.onRead?.(next);
     const pinnedApps = heldNow(apps);
     const stable = await stableApps(pinnedApps, signal);
     const overlays = [...pinnedApps].join(';');

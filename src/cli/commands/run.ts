@@ -24,6 +24,7 @@ import { readSettingsFile } from '../settings-file.ts';
 import { findTools } from '../find-tools.ts';
 import { temporaryFolder } from '../settings-check.ts';
 import { checkSourceFiles, configuredSources, mirrorFolder } from '../sources.ts';
+import { openRegistries } from '../registries.ts';
 import { sshAccess } from '../ssh-access.ts';
 import { version } from '../../lib/version.ts';
 
@@ -54,18 +55,26 @@ export async function runAgent(
   const closing: (() => Promise<void>)[] = [];
   try {
     const proxies = proxyOf(context.environment);
+    // In a pod loopback is the agent itself and its sidecars; outside of one it is whatever a person has started beside it.
+    const addresses = {
+      mayLoopback: (context.environment['KUBERNETES_SERVICE_HOST'] ?? '') === '',
+      allowed: raw['allow-addresses'],
+    };
     const http = createHttp({
       userAgent: `serin/${version}`,
       maxBytes: 1_000_000,
-      // In a pod loopback is the agent itself and its sidecars; outside of one it is whatever a person has started beside it.
-      addresses: {
-        mayLoopback: (context.environment['KUBERNETES_SERVICE_HOST'] ?? '') === '',
-        allowed: raw['allow-addresses'],
-      },
+      addresses,
       trusted: [raw['metrics-server'], raw['event-webhook'], raw['slack-url'], raw['msteams-url']],
       ...(raw['http-proxy'] === '' ? proxies : { proxy: { http: raw['http-proxy'], https: raw['http-proxy'] } }),
     });
     closing.push(() => http.close());
+    const registries = openRegistries(raw, {
+      clock,
+      addresses,
+      ...proxies,
+      onRequest: (counted) => telemetry.registryRequests.inc({ ...counted }),
+    });
+    closing.push(() => registries.close());
     const cluster = await openCluster(source, {
       clock,
       log,
@@ -117,7 +126,8 @@ export async function runAgent(
         tools,
       });
     }
-    const deps: Deps = { clock, log, http, cluster, sources: opened, telemetry, settings };
+    const registry = registries.client;
+    const deps: Deps = { clock, log, http, cluster, registry, sources: opened, telemetry, settings };
     let agent: Agent | undefined;
     // First, so that an agent that is not wanted here has done nothing yet.
     const server = await startServer({

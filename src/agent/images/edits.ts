@@ -1,0 +1,175 @@
+import { stepsOf } from '../../images/places.ts';
+import { readReference } from '../../images/reference.ts';
+import { type Due, upgradeMessage } from '../../images/upgrade.ts';
+import { keyOf } from '../../lib/key.ts';
+import { plainLine } from '../../lib/plain-text.ts';
+import type { Steps } from '../../lib/turns.ts';
+import { type Manifest, refOf } from '../../manifest/types.ts';
+import { identityOf } from '../../manifest/identity.ts';
+import type { BranchEdit, EditPlan, EditTip, FieldChange } from '../../release/branch-edit.ts';
+import { type HoldEntry, heldBy, type Ledger, ledgerPath } from '../../release/ledger.ts';
+import { LedgerFile, withHold } from '../../release/ledger-file.ts';
+import { appIn, type RenderedTree } from '../../release/rendered.ts';
+import { isGoneBack, type KnownRepositories, lookAt } from './look.ts';
+import { type WatchedApp, type WatchedContainer, watchedIn } from './watched.ts';
+
+export interface EditSettings {
+  readonly path: string;
+  readonly ledgerDir: string;
+  readonly defaultNamespace: string;
+}
+
+/** What every commit of the agent's ends with. */
+export type Trailers = readonly string[];
+
+/** Moves the images of an app on that are due: all of them in one commit, as they are due on the tip. */
+export function upgradeEdit(
+  app: WatchedApp,
+  repositories: KnownRepositories,
+  times: { readonly atMs: number; readonly now: () => number },
+  settings: EditSettings,
+  trailers: Trailers,
+  onTaken: (key: string, tag: string) => void,
+): BranchEdit {
+  let taken: readonly (readonly [key: string, tag: string])[] = [];
+  return {
+    key: `upgrade ${app.hasCanary ? keyOf(app.id) : app.object}`,
+    app: app.id,
+    atMs: times.atMs,
+    *plan(tip) {
+      const now = watchedAt(tip.tree, app, settings);
+      if (!now) return { kind: 'needless', reason: 'its policy is gone' };
+      const ledger = yield* tip.ledger(app.id);
+      const busy = now.hasCanary ? busyOf(tip.tree, now, ledger) : undefined;
+      const looks = yield* lookAt(now, { ledger, busy }, repositories, times.now());
+      const due = looks.flatMap((look) => look.due ?? []);
+      if (due.length === 0) return { kind: 'needless', reason: looks[0]?.reason ?? 'nothing is due' };
+      const fields = due.flatMap((one) => changesOf(now, one));
+      taken = looks.flatMap(({ container: { key }, decision, due: one }) =>
+        one && decision?.pick ? [[key, decision.pick.tag] as const] : [],
+      );
+      return { kind: 'change', fields, message: upgradeMessage({ app: app.id, due }, trailers) };
+    },
+    landed() {
+      for (const [key, tag] of taken) onTaken(key, tag);
+    },
+  };
+}
+
+/** Why a release of the app is not to be begun; undefined: what Git says of it was promoted last. */
+export function busyOf(tree: RenderedTree, { id }: WatchedApp, ledger: Ledger | undefined): string | undefined {
+  const app = appIn(tree, id);
+  const stable = ledger?.removed ? undefined : ledger?.stable;
+  if (!stable) return 'its first state is not recorded yet';
+  return app?.content === stable.content ? undefined : 'a release of it is under way, or is to be taken back';
+}
+
+/** The same workload on another tip; undefined: it is gone, or has no policy there. */
+function watchedAt({ manifests, apps }: RenderedTree, app: WatchedApp, settings: EditSettings): WatchedApp | undefined {
+  const isIt = ({ object }: Manifest): boolean => identityOf(object) === app.object;
+  const manifest = manifests.find(isIt);
+  const canary = apps.find(({ target }) => target !== undefined && target === manifest);
+  return manifest && watchedIn(manifest, canary?.id, settings.defaultNamespace);
+}
+
+function changesOf(app: WatchedApp, { container, to }: Due): readonly FieldChange[] {
+  const watched = app.containers.find(({ place }) => place.container === container);
+  if (!watched) return [];
+  const { place, manifest } = watched;
+  const object = refOf(manifest.object);
+  if ('image' in place.fields) return [{ object, field: stepsOf(place.fields.image), value: to }];
+  const reference = readReference(to);
+  if ('problem' in reference || reference.tag === undefined) return [];
+  const { tag, digest } = reference;
+  return [{ object, field: stepsOf(place.fields.tag), value: digest === undefined ? tag : `${tag}@${digest}` }];
+}
+
+/** A person has gone back to an older image. */
+export interface GoneBack {
+  readonly container: string;
+  readonly image: string;
+  /** What stood there before. */
+  readonly instead: string;
+  readonly revision: string;
+  /** Empty: not known. */
+  readonly by: string;
+}
+
+/** Records in the ledger that a person has picked these images, so that no policy takes them back. */
+export function holdEdit(
+  app: WatchedApp,
+  back: readonly GoneBack[],
+  atMs: number,
+  settings: EditSettings,
+  trailers: Trailers,
+): BranchEdit {
+  return {
+    key: `hold ${app.hasCanary ? keyOf(app.id) : app.object}`,
+    app: app.id,
+    atMs,
+    *plan(tip): Steps<EditPlan> {
+      const now = watchedAt(tip.tree, app, settings);
+      const ledger = yield* tip.ledger(app.id);
+      const standing = back.filter(
+        ({ container, image }) =>
+          now?.containers.some(({ place }) => place.container === container && place.image === image) &&
+          !(ledger && heldBy(ledger, container, image)),
+      );
+      if (standing.length === 0) return { kind: 'needless', reason: 'Git says something else by now, or tells it' };
+      const path = ledgerPath(settings, app.id);
+      let text = yield* ledgerText(tip, path);
+      for (const one of standing) {
+        const entry: HoldEntry = { ...one, at: `${new Date(atMs).toISOString().slice(0, 19)}Z` };
+        text = withHold(app.id, text === undefined ? undefined : new LedgerFile(path, text), entry);
+      }
+      return {
+        kind: 'change',
+        fields: [],
+        files: new Map([[path, text ?? '']]),
+        message: holdMessage(app, standing, trailers),
+      };
+    },
+  };
+}
+
+function* ledgerText(tip: EditTip, path: string): Steps<string | undefined> {
+  return yield* tip.text(path);
+}
+
+function holdMessage({ id }: WatchedApp, held: readonly GoneBack[], trailers: Trailers): string {
+  const [first] = held;
+  const by = first === undefined || first.by === '' ? '' : ` as picked by ${first.by}`;
+  const tags = held.map(({ image }) => tagOf(image)).join(', ');
+  const subject = plainLine(`hold ${keyOf(id)} at ${tags}${by}`);
+  const lines = held.map(
+    ({ container, image, instead }) =>
+      `${container}: ${image} was put in the place of ${instead}. No policy moves it on until the entry is removed from holds in the ledger.`,
+  );
+  const own = held.flatMap(({ container, image, revision }) => [
+    `Hold: ${container}=${image}`,
+    ...(revision === '' ? [] : [`Revision: ${revision}`]),
+  ]);
+  const cut = subject.length > 72 ? `${subject.slice(0, 71)}…` : subject;
+  return `${[cut, lines.map(plainLine).join('\n'), [...own.map(plainLine), ...trailers].join('\n')].join('\n\n')}\n`;
+}
+
+const tagOf = (image: string): string => {
+  const read = readReference(image);
+  return 'problem' in read ? image : (read.tag ?? image);
+};
+
+/** Containers that have gone back from one of the images that they had `formerly`. */
+export function goneBackIn(
+  app: WatchedApp,
+  formerly: (container: string) => readonly string[],
+  ledger: Ledger | undefined,
+  repositories: KnownRepositories,
+): readonly (Pick<GoneBack, 'container' | 'image' | 'instead'> & { readonly watched: WatchedContainer })[] {
+  return app.containers.flatMap((watched) => {
+    const { place, key } = watched;
+    const { container, image } = place;
+    if (ledger && heldBy(ledger, container, image)) return [];
+    const instead = formerly(container).find((one) => isGoneBack(watched, one, repositories.known(key)));
+    return instead === undefined ? [] : [{ container, image, instead, watched }];
+  });
+}

@@ -1,0 +1,20 @@
+import type { Deps } from '../deps.ts';
+import { createListings, type Listings } from './listings.ts';
+import { createListingStore } from './listing-store.ts';
+import { createPullSecrets } from './pull-secrets.ts';
+
+const usualIntervalMs = 300_000;
+
+/** What registries have, for all sources together; undefined: no source upgrades images. */
+export function openListings({ clock, cluster, log, registry, settings }: Deps): Listings | undefined {
+  if (!registry) return undefined;
+  const { namespace, imageIntervalMs: intervalMs = usualIntervalMs, registryConfigFile: file } = settings;
+  return createListings({
+    client: registry,
+    clock,
+    log,
+    pullSecrets: createPullSecrets({ cluster, log, ...(file === undefined ? {} : { file }) }),
+    store: createListingStore(cluster, namespace),
+    intervalMs,
+  });
+}

@@ -1,0 +1,271 @@
+import type { App } from '../../canary/app.ts';
+import type { CanaryEvent } from '../../canary/types.ts';
+import type { GitRepo, Revision } from '../../git/repo.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { messageOf } from '../../lib/errors.ts';
+import { type AppKey, keyOf, shownKey } from '../../lib/key.ts';
+import type { Logger } from '../../lib/log.ts';
+import { own } from '../../lib/own.ts';
+import { createTurns } from '../../lib/turns.ts';
+import type { Manifest } from '../../manifest/types.ts';
+import type { BranchEdit } from '../../release/branch-edit.ts';
+import type { EditListeners } from '../../release/edit-writer.ts';
+import type { Ledger } from '../../release/ledger.ts';
+import type { SourceTelemetry } from '../source-telemetry.ts';
+import { type EditSettings, type GoneBack, goneBackIn, holdEdit, type Trailers, upgradeEdit } from './edits.ts';
+import type { Listings } from './listings.ts';
+import { type Look, lookAt, type Stay, stays } from './look.ts';
+import { findWatched, type WatchedApp } from './watched.ts';
+
+/** What Git says at a commit. The same objects where it says the same. */
+interface GitState {
+  readonly revision: Revision;
+  readonly loaded: { readonly manifests: readonly Manifest[] };
+  readonly apps: readonly App[];
+}
+
+/** From the policies in Git and the tags in registries to edits of the branch. */
+export interface Upgrades {
+  /** Takes over what Git says at a commit, once its ledgers were read. */
+  know(snapshot: GitState): void;
+  /** For the writer. */
+  readonly edits: EditListeners;
+  /** How it stands with each container that has a policy. */
+  looks(): readonly (readonly [app: WatchedApp, look: Look])[];
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export interface UpgradesOptions {
+  readonly source: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly repo: Pick<GitRepo, 'commit' | 'entry' | 'has'>;
+  readonly listings: Listings;
+  readonly settings: EditSettings;
+  readonly trailers: Trailers;
+  readonly ledger: (key: AppKey) => Ledger | undefined;
+  readonly submit: (edit: BranchEdit) => void;
+  /** Tells the people of an app, where it has a Canary. */
+  readonly tell: (app: AppKey, event: CanaryEvent) => void;
+  /** Git says something new by our own hand. */
+  readonly onLanded: () => void;
+  readonly telemetry: Pick<SourceTelemetry, 'imageUpgrades' | 'imagePolicies'>;
+}
+
+/** What depends on the time of day is looked at again this often. */
+const againMs = 30_000;
+/** Of the commits since, the one that went back is looked for in so many. */
+const searchedCommits = 50;
+
+interface Seen {
+  readonly app: WatchedApp;
+  readonly ledger: Ledger | undefined;
+  readonly busy: string | undefined;
+  readonly known: readonly unknown[];
+  readonly atMs: number;
+  readonly looks: readonly Look[];
+}
+
+export function createUpgrades({
+  source,
+  clock,
+  log,
+  repo,
+  listings,
+  settings,
+  trailers,
+  ledger: ledgerOf,
+  submit,
+  tell,
+  onLanded,
+  telemetry,
+}: UpgradesOptions): Upgrades {
+  const turns = createTurns();
+  let snapshot: GitState | undefined;
+  /** The snapshot whose policies are known. */
+  let read: typeof snapshot;
+  let watched: ReadonlyMap<string, WatchedApp> = new Map();
+  /** Images as they stood before, by app and container. */
+  let formerImages: ReadonlyMap<string, ReadonlyMap<string, string>> = new Map();
+  const seen = new Map<string, Seen>();
+  /** What was told last of each container that stays for a reason that somebody may want to know. */
+  const told = new Map<string, string>();
+  let woken = false;
+  let wakeUp: () => void = () => undefined;
+  const wake = (): void => {
+    woken = true;
+    wakeUp();
+  };
+
+  /** Finds what has a policy, and wants its repositories. */
+  const readPolicies = async (now: NonNullable<typeof snapshot>): Promise<void> => {
+    const isSame = read?.loaded === now.loaded && read.apps === now.apps;
+    read = now;
+    if (isSame) return;
+    const before = watched;
+    watched = await turns.run(findWatched(now.loaded.manifests, now.apps, settings.defaultNamespace));
+    for (const name of seen.keys()) if (!watched.has(name)) seen.delete(name);
+    const containers = [...watched.values()].flatMap((app) => app.containers);
+    listings.want(source, new Map(containers.map(({ key, wanted }) => [key, wanted])));
+    formerImages = new Map(
+      [...before].map(([name, app]) => [
+        name,
+        new Map(app.containers.map(({ place }) => [place.container, place.image])),
+      ]),
+    );
+  };
+
+  const busy = (app: WatchedApp, ledger: Ledger | undefined, now: NonNullable<typeof snapshot>): string | undefined => {
+    if (!app.hasCanary) return undefined;
+    const content = now.apps.find(({ id }) => keyOf(id) === keyOf(app.id))?.content;
+    const stable = ledger?.removed ? undefined : ledger?.stable;
+    if (!stable) return 'its first state is not recorded yet';
+    return stable.content === content ? undefined : 'a release of it is under way, or is to be taken back';
+  };
+
+  const look = async (name: string, app: WatchedApp, now: NonNullable<typeof snapshot>): Promise<readonly Look[]> => {
+    const ledger = ledgerOf(keyOf(app.id));
+    const why = busy(app, ledger, now);
+    const known = app.containers.flatMap(({ key }) => [listings.known(key), listings.trouble(key)]);
+    const before = seen.get(name);
+    const isTimed = app.containers.some(({ policy }) => policy.minAgeMs > 0 || policy.windows.length > 0);
+    const isSame =
+      before?.app === app &&
+      before.ledger === ledger &&
+      before.busy === why &&
+      before.known.every((one, at) => one === known[at]) &&
+      (!isTimed || clock.now() - before.atMs < againMs);
+    if (isSame) return before.looks;
+    const atMs = clock.now();
+    const looks = await turns.run(lookAt(app, { ledger, busy: why }, listings, atMs));
+    seen.set(name, { app, ledger, busy: why, known, atMs, looks });
+    return looks;
+  };
+
+  /** Who went back, as far as it can be told: the last commit that changed the file. */
+  const authorOf = async (path: string, at: Revision): Promise<Pick<GoneBack, 'revision' | 'by'>> => {
+    try {
+      const now = await repo.entry(at, path);
+      let last = at;
+      for (let left = searchedCommits; left > 0; left -= 1) {
+        const [parent] = (await repo.commit(last)).parents;
+        if (parent === undefined || !(await repo.has(parent))) break;
+        if ((await repo.entry(parent, path))?.oid !== now?.oid) {
+          const { author } = await repo.commit(last);
+          return { revision: last, by: author.name };
+        }
+        last = parent;
+      }
+    } catch (error) {
+      log.debug({ reason: messageOf(error) }, 'it cannot be told who went back to an older image');
+    }
+    return { revision: at, by: '' };
+  };
+
+  const holdBack = async (name: string, app: WatchedApp, now: NonNullable<typeof snapshot>): Promise<void> => {
+    const ledger = ledgerOf(keyOf(app.id));
+    const stable = ledger?.removed ? undefined : ledger?.stable;
+    const former = formerImages.get(name);
+    // What has failed was taken back by the agent itself.
+    const hasFailed = (image: string): boolean =>
+      (ledger?.quarantine ?? []).some(({ images }) => Object.values(images).includes(image));
+    const formerly = (container: string): readonly string[] =>
+      [stable && own(stable.images, container), former?.get(container)].flatMap((image) =>
+        image === undefined || hasFailed(image) ? [] : [image],
+      );
+    const back = goneBackIn(app, formerly, ledger, listings);
+    const [first] = back;
+    if (!first) return;
+    const by = await authorOf(first.watched.manifest.origin.path, now.revision);
+    const gone = back.map(({ container, image, instead }) => ({ container, image, instead, ...by }));
+    submit(holdEdit(app, gone, clock.now(), settings, trailers));
+  };
+
+  const report = (app: WatchedApp, looks: readonly Look[]): void => {
+    for (const { container, stay, reason } of looks) {
+      const { place, reference } = container;
+      const key = `${app.object} ${place.container}`;
+      // What passes by itself, and what is as it should be, is not told.
+      const isQuiet = ['due', 'current', 'asking', 'busy', 'unlisted', 'too-new', 'closed'].includes(stay);
+      const text = isQuiet ? '' : `${stay} ${reason}`;
+      if ((told.get(key) ?? '') === text) continue;
+      told.set(key, text);
+      if (text === '') continue;
+      const tag = reference.tag ?? place.image;
+      log.info({ app: shownKey(keyOf(app.id)), container: place.container }, `Image stays at ${tag}: ${reason}`);
+    }
+  };
+
+  const pass = async (): Promise<void> => {
+    const now = snapshot;
+    if (!now) return;
+    await readPolicies(now);
+    const counts = new Map<Stay, number>();
+    for (const [name, app] of watched) {
+      await holdBack(name, app, now);
+      const looks = await look(name, app, now);
+      for (const { container, stay, decision } of looks) {
+        counts.set(stay, (counts.get(stay) ?? 0) + 1);
+        if (decision?.need) listings.ask(container.key, decision.need.what, decision.need.tags);
+      }
+      report(app, looks);
+      if (looks.some(({ due }) => due))
+        submit(
+          upgradeEdit(app, listings, { atMs: clock.now(), now: () => clock.now() }, settings, trailers, (key, tag) =>
+            listings.took(key, tag),
+          ),
+        );
+    }
+    formerImages = new Map();
+    for (const state of stays) telemetry.imagePolicies.set({ state }, counts.get(state) ?? 0);
+  };
+
+  listings.onChange((key) => {
+    for (const { containers } of watched.values()) if (containers.some((one) => one.key === key)) return wake();
+  });
+
+  const appOf = ({ app }: BranchEdit): AppKey => keyOf(app);
+  return {
+    know(next) {
+      const isNews = snapshot?.revision !== next.revision || snapshot.loaded !== next.loaded;
+      snapshot = next;
+      if (isNews) wake();
+    },
+    edits: {
+      onWritten(edit, _revision, subject) {
+        if (edit.key.startsWith('upgrade ')) telemetry.imageUpgrades.inc({ result: 'written' });
+        tell(appOf(edit), { type: 'Normal', level: 'info', message: `Written to Git: ${subject}` });
+        onLanded();
+      },
+      onNeedless(edit, reason) {
+        log.debug({ app: shownKey(appOf(edit)) }, `nothing is to be written of it: ${reason}`);
+      },
+      onBlocked(edit, reason) {
+        if (edit.key.startsWith('upgrade ')) telemetry.imageUpgrades.inc({ result: 'blocked' });
+        const message = `The images of ${shownKey(appOf(edit))} cannot be written to Git: ${reason}`;
+        log.warn({ app: shownKey(appOf(edit)) }, message);
+        tell(appOf(edit), { type: 'Warning', level: 'error', message });
+      },
+    },
+    looks: () => [...watched].flatMap(([name, app]) => (seen.get(name)?.looks ?? []).map((one) => [app, one] as const)),
+    async run(signal) {
+      while (!signal.aborted) {
+        woken = false;
+        try {
+          await pass();
+        } catch (error) {
+          if (signal.aborted) return;
+          log.error({ error: error instanceof Error ? error.stack : String(error) }, 'images could not be looked at');
+        }
+        if (woken) {
+          await turns.breathe();
+          continue;
+        }
+        const pause = new AbortController();
+        wakeUp = () => pause.abort(new Error('woken'));
+        await clock.sleep(againMs, AbortSignal.any([signal, pause.signal])).catch(() => undefined);
+        wakeUp = () => undefined;
+      }
+    },
+  };
+}

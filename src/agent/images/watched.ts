@@ -1,0 +1,76 @@
+import type { App } from '../../canary/app.ts';
+import { type ContainerPolicy, readAnnotations } from '../../images/annotations.ts';
+import { podSpecOf } from '../../images/places.ts';
+import { keyOf } from '../../lib/key.ts';
+import { perObject } from '../../lib/memo.ts';
+import type { Steps } from '../../lib/turns.ts';
+import { faultOf } from '../../manifest/contained.ts';
+import type { Manifest } from '../../manifest/types.ts';
+import { identityOf } from '../../manifest/identity.ts';
+import type { AppId } from '../../release/types.ts';
+import { type WantedRepository, wantedKey } from './listings.ts';
+import { accessOf } from './pull-secrets.ts';
+
+/** One container with a policy. */
+export interface WatchedContainer extends ContainerPolicy {
+  readonly wanted: WantedRepository;
+  /** By `wantedKey`. */
+  readonly key: string;
+}
+
+/** What is upgraded by one commit: the target of a Canary, or a workload that has none. */
+export interface WatchedApp {
+  /** The Canary's, or else the workload's own namespace and name. */
+  readonly id: AppId;
+  readonly hasCanary: boolean;
+  /** Identity of the workload. */
+  readonly object: string;
+  readonly containers: readonly WatchedContainer[];
+}
+
+const noLines = (): undefined => undefined;
+
+const policiesOf = perObject((manifest: Manifest) => readAnnotations(manifest, noLines).policies);
+
+/** The policies of one object; what throws for it gives it none. */
+export function watchedIn(
+  manifest: Manifest,
+  canary: AppId | undefined,
+  defaultNamespace: string,
+): WatchedApp | undefined {
+  const { object } = manifest;
+  if (object.metadata.annotations === undefined) return undefined;
+  const policies = policiesOf(manifest);
+  if (policies.length === 0) return undefined;
+  const namespace = object.metadata.namespace ?? defaultNamespace;
+  const access = accessOf(namespace, podSpecOf(object));
+  const containers = policies.map((one): WatchedContainer => {
+    const { tag: _tag, digest: _digest, ...reference } = one.reference;
+    const wanted = { reference, access };
+    return { ...one, wanted, key: wantedKey(wanted) };
+  });
+  const id = canary ?? { namespace, name: object.metadata.name };
+  return { id, hasCanary: canary !== undefined, object: identityOf(object), containers };
+}
+
+/** All that have a policy, by a key of their own. Yields again and again. */
+export function* findWatched(
+  manifests: readonly Manifest[],
+  apps: readonly Pick<App, 'id' | 'target'>[],
+  defaultNamespace: string,
+): Steps<ReadonlyMap<string, WatchedApp>> {
+  const canaries = new Map(apps.flatMap(({ id, target }) => (target ? [[target, id] as const] : [])));
+  const found = new Map<string, WatchedApp>();
+  for (const [at, manifest] of manifests.entries()) {
+    if (at % 512 === 511) yield;
+    // What it throws for is told where manifests are checked.
+    faultOf(manifest, () => {
+      const watched = watchedIn(manifest, canaries.get(manifest), defaultNamespace);
+      if (watched) found.set(watchedName(watched), watched);
+    });
+  }
+  return found;
+}
+
+/** Workloads of two kinds may have one name. */
+export const watchedName = ({ id, hasCanary, object }: WatchedApp): string => (hasCanary ? keyOf(id) : object);
