@@ -1,7 +1,8 @@
+import { addAll } from '../lib/add-all.ts';
 import { atOnce, type Steps } from '../lib/turns.ts';
 import { faultOf } from './contained.ts';
 import { identityKey, identityOf, leavingOutDuplicates, nameOf } from './identity.ts';
-import { type IgnoreFile, ignoredPaths, isIgnoreFile, readIgnoreFile } from './ignore-file.ts';
+import { type Ignored, type IgnoreFile, ignoredPaths, isIgnoreFile, readIgnoreFile } from './ignore-file.ts';
 import { isClusterScoped } from './kinds.ts';
 import { defaultLimits, type ManifestLimits } from './limits.ts';
 import { normalised } from './normalise.ts';
@@ -146,9 +147,9 @@ export type RenderKustomizations = (
 ) => Steps<RenderedKustomizations>;
 
 export interface RenderedKustomizations {
-  /** By the path of the kustomization. */
+  /** By the path of the kustomization. Until all areas are rendered, some of it may be taken back, so that there is room for others. */
   readonly rendered: ReadonlyMap<string, Rendering>;
-  /** Why the others that change objects are not rendered, for people. Absent: nothing renders them. */
+  /** Why the others that change objects are not rendered, for people; likewise. Absent: nothing renders them. */
   readonly refused: ReadonlyMap<string, string>;
 }
 
@@ -174,9 +175,16 @@ export function* loadingTree(
     byArea.set(name, paths);
     if (next.size % filesATurn === 0) yield;
   }
-  const areas = new Map<string, LoadedArea>();
+  const begun: (readonly [name: string, area: BegunArea])[] = [];
   for (const [name, paths] of byArea)
-    areas.set(name, yield* loadingArea(paths, next, settings, render && ((found) => render(found, name))));
+    begun.push([name, yield* beginning(paths, next, render && ((found) => render(found, name)))]);
+  // What was rendered may have taken the room of files.
+  for (const [path, blob] of render ? files : []) {
+    const now = known(path, blob, cache);
+    if (now) next.set(path, now);
+  }
+  const areas = new Map<string, LoadedArea>();
+  for (const [name, area] of begun) areas.set(name, yield* loadingArea(area, next, settings));
   const all = [...areas.values()];
   const found = all.flatMap(({ manifests }) => manifests);
   // By path, whoever's they are.
@@ -227,13 +235,19 @@ interface LoadedArea extends AreaOfTree {
 
 const nothingRendered: RenderedKustomizations = { rendered: new Map(), refused: new Map() };
 
-/** `paths`: those of one tenant, in order. */
-function* loadingArea(
+/** The files of one tenant, in order, and what was rendered of them. */
+interface BegunArea {
+  readonly paths: readonly string[];
+  readonly ignored: Ignored;
+  readonly kustomizations: ReadonlyMap<string, Kustomization>;
+  readonly made: RenderedKustomizations;
+}
+
+function* beginning(
   paths: readonly string[],
   files: LoadCache,
-  settings: LoadSettings,
   render: ((kustomizations: ReadonlyMap<string, Kustomization>) => Steps<RenderedKustomizations>) | undefined,
-): Steps<LoadedArea> {
+): Steps<BegunArea> {
   const ignores: IgnoreFile[] = [];
   const kustomizations = new Map<string, Kustomization>();
   for (const path of paths) {
@@ -242,9 +256,16 @@ function* loadingArea(
     if (file?.kustomization) kustomizations.set(path, file.kustomization);
   }
   const ignored = yield* ignoredPaths(paths, ignores);
-  const counted = paths.filter((path) => !ignored.paths.has(path));
   for (const path of kustomizations.keys()) if (ignored.paths.has(path)) kustomizations.delete(path);
-  const { rendered, refused: unrendered } = render ? yield* render(kustomizations) : nothingRendered;
+  return { paths, ignored, kustomizations, made: render ? yield* render(kustomizations) : nothingRendered };
+}
+
+function* loadingArea(
+  { paths, ignored, kustomizations, made: { rendered, refused: unrendered } }: BegunArea,
+  files: LoadCache,
+  settings: LoadSettings,
+): Steps<LoadedArea> {
+  const counted = paths.filter((path) => !ignored.paths.has(path));
   const claimed = new Set([...rendered.values()].flatMap(({ madeFrom = [] }) => [...madeFrom]));
   const held = heldFiles(counted, kustomizations, { claimed, reasons: unrendered });
   const strays = new Map<string, Stray>();
@@ -278,7 +299,7 @@ function* loadingArea(
     used.push([path, file]);
     if (used.length % filesATurn === 0) yield;
     if (held.named.has(path)) note(path, { what: 'is named by a kustomization', isToldOnce: true }, placeKey);
-    found.push(...file.parsed.problems);
+    addAll(found, file.parsed.problems);
     if (file.parsed.stray) strays.set(path, file.parsed.stray);
     else if (file.kustomization) strays.set(path, { line: 1, what: 'is a kustomization, which is not rendered' });
     if (file.parsed.unreadableText === '') continue;
@@ -290,8 +311,8 @@ function* loadingArea(
   for (const [at, [path, file]] of used.entries()) {
     if (at % filesATurn === 0) yield;
     const ofFile = yield* placedOf(file, settings);
-    placed.push(...ofFile.manifests);
-    faults.push(...ofFile.faults);
+    addAll(placed, ofFile.manifests);
+    addAll(faults, ofFile.faults);
     if (ofFile.faults.length > 0) broken.push(path);
   }
   const { manifests, problems, refused } = yield* leavingOutRefused(placed, settings);

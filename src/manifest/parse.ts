@@ -1,4 +1,5 @@
 import { type Document, isMap, isNode, isSeq, LineCounter, type YAMLError, YAMLParseError } from 'yaml';
+import { addAll } from '../lib/add-all.ts';
 import { atOnce } from '../lib/turns.ts';
 import { readObjects } from './collect.ts';
 import { type DocumentText, splitDocuments } from './documents.ts';
@@ -46,8 +47,8 @@ export function* parsing(path: string, text: string, limits = defaultLimits): Ge
     const mayHold = part.mayHoldPlaceholders();
     const place = { path, document, lineAt, lineOf, mayHoldPlaceholders: mayHold, maxLength: limits.objectLength };
     const found = readObjects(value, place);
-    manifests.push(...found.manifests);
-    problems.push(...found.problems);
+    addAll(manifests, found.manifests);
+    addAll(problems, found.problems);
     if (found.stray !== undefined) {
       const line = lineAt();
       const text = typeof value === 'string' ? knownText(source) : undefined;

@@ -1,10 +1,15 @@
+import type { Steps } from '../lib/turns.ts';
 import type { FileOfTree, Rendering } from './load.ts';
 import { inMiB } from './limits.ts';
+import { lengthOf } from './measure.ts';
 import { unreadWords } from './unread-words.ts';
 
 /** What the manifests of one tree may take together, so that nobody fills the agent's memory for all. */
 export interface TreeBudget {
-  /** Takes a file; gives the paths of those for which there is no room then: the largest of the tenant that has the most, itself perhaps. */
+  /**
+   * Takes a file, instead of what was taken for this path before; gives the paths of those for which there is no room then: the largest of
+   * the tenant that has the most, itself perhaps.
+   */
   add(path: string, weight: number): readonly string[];
   readonly left: number;
 }
@@ -16,6 +21,16 @@ const keptShare = 0.9;
 
 export const weightOf = (length: number, { parsed }: Rendering): number =>
   parsed.manifests.length === 0 ? parsed.unreadableText.length : length + perObject * parsed.manifests.length;
+
+/** What a renderer made, of whatever: its objects as JSON. Yields after each. */
+export function* weighing({ parsed }: Rendering): Steps<number> {
+  let weight = parsed.unreadableText.length;
+  for (const { object } of parsed.manifests) {
+    weight += lengthOf(object) + perObject;
+    yield;
+  }
+  return weight;
+}
 
 interface Area {
   weight: number;
@@ -56,17 +71,22 @@ export function createTreeBudget(mostBytes: number, areaOf: (path: string) => st
       const name = areaOf(path);
       const area = areas.get(name) ?? { weight: 0, files: new Map<string, number>() };
       areas.set(name, area);
+      const more = ofFile - (area.files.get(path) ?? 0);
       area.files.set(path, ofFile);
-      area.weight += ofFile;
-      weight += ofFile;
+      area.weight += more;
+      weight += more;
       return weight > mostBytes ? makeRoom() : [];
     },
   };
 }
 
+/** Why something is left out that there is no room for. */
+export const noRoom = (mostBytes: number): string =>
+  `is left out: all manifests together have more than the ${inMiB(mostBytes)} of --max-tree-size`;
+
 /** A file for which there is no room. What was applied of it stays. */
 export function crowdedOut(path: string, { oid, mode }: FileOfTree, read: Rendering, mostBytes: number): Rendering {
-  const what = `is left out: all manifests together have more than the ${inMiB(mostBytes)} of --max-tree-size`;
+  const what = noRoom(mostBytes);
   const hint = 'take files away, name them in .serinignore, or raise --max-tree-size and the memory of the pod with it';
   const names = read.parsed.manifests.map(({ object }) => object.metadata.name).join(' ');
   return {

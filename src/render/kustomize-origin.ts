@@ -1,3 +1,4 @@
+import type { Steps } from '../lib/turns.ts';
 import { identityKey } from '../manifest/identity.ts';
 import { groupOf, type KubeObject, type KustomizeOrigin, type Manifest, refOf } from '../manifest/types.ts';
 
@@ -5,31 +6,61 @@ const annotation = 'config.kubernetes.io/origin';
 /** Paths in it are seen from a folder beside that of the tree. */
 const above = '../tree/';
 
-/** Where kustomize says that an object comes from. `writtenIn`: what stands in a file; undefined: not known. */
-export function kustomizeOrigin(
-  object: KubeObject,
+/** A file may hold thousands of them. */
+interface WrittenFile {
+  readonly byName: ReadonlyMap<string, Manifest>;
+  readonly byKind: ReadonlyMap<string, readonly Manifest[]>;
+}
+/** Of more, which one was meant is not looked for. */
+const mostOfKind = 50;
+
+/**
+ * Where kustomize says that objects of a unit come from; asked for many, it takes time in proportion. `writtenIn`: what stands in a file;
+ * undefined: not known.
+ */
+export function kustomizeOrigins(
   unit: string,
   writtenIn: (path: string) => readonly Manifest[] | undefined,
-): KustomizeOrigin {
-  const said = object.metadata.annotations?.[annotation] ?? '';
-  const generator = pathIn(said, 'configuredIn');
-  const nowhere = { renderer: 'kustomize' as const, line: 1, document: undefined, namespace: undefined, unit };
-  if (generator !== undefined) return { ...nowhere, path: generator };
-  const path = pathIn(said, 'path');
-  if (path === undefined) return { ...nowhere, path: unit };
-  const there = writtenIn(path);
-  // With a prefix it is called otherwise here: of a file with one object it is that one.
-  const written = there?.find(({ object: other }) => isNamesake(other, object)) ?? only(there, object);
-  const { document, line } = written?.origin ?? { document: 0, line: 1 };
-  const name = written?.object.metadata.name;
-  return {
-    renderer: 'kustomize',
-    path,
-    line,
-    document,
-    namespace: written?.object.metadata.namespace,
-    ...(name === undefined || name === object.metadata.name ? {} : { name }),
-    unit,
+): (object: KubeObject) => Steps<KustomizeOrigin> {
+  const files = new Map<string, WrittenFile>();
+  function* fileAt(path: string): Steps<WrittenFile> {
+    const known = files.get(path);
+    if (known) return known;
+    const byName = new Map<string, Manifest>();
+    const byKind = new Map<string, Manifest[]>();
+    for (const manifest of writtenIn(path) ?? []) {
+      const key = namelessKey(manifest.object);
+      if (!byName.has(key)) byName.set(key, manifest);
+      const ofKind = byKind.get(kindKey(manifest.object));
+      if (ofKind) ofKind.push(manifest);
+      else byKind.set(kindKey(manifest.object), [manifest]);
+      yield;
+    }
+    const file = { byName, byKind };
+    files.set(path, file);
+    return file;
+  }
+  return function* (object) {
+    const said = object.metadata.annotations?.[annotation] ?? '';
+    const generator = pathIn(said, 'configuredIn');
+    const nowhere = { renderer: 'kustomize' as const, line: 1, document: undefined, namespace: undefined, unit };
+    if (generator !== undefined) return { ...nowhere, path: generator };
+    const path = pathIn(said, 'path');
+    if (path === undefined) return { ...nowhere, path: unit };
+    const { byName, byKind } = yield* fileAt(path);
+    // With a prefix it is called otherwise here: of a file with one object it is that one.
+    const written = byName.get(namelessKey(object)) ?? only(byKind.get(kindKey(object)) ?? [], object);
+    const { document, line } = written?.origin ?? { document: 0, line: 1 };
+    const name = written?.object.metadata.name;
+    return {
+      renderer: 'kustomize',
+      path,
+      line,
+      document,
+      namespace: written?.object.metadata.namespace,
+      ...(name === undefined || name === object.metadata.name ? {} : { name }),
+      unit,
+    };
   };
 }
 
@@ -42,18 +73,13 @@ export function sourcePath(object: KubeObject): string | undefined {
 export const pathSaid = (said: string): string | undefined => pathIn(said, 'configuredIn') ?? pathIn(said, 'path');
 
 /** The one that it is called by there, where a prefix or a suffix made another name of it. */
-function only(
-  there: readonly Manifest[] | undefined,
-  { apiVersion, kind, metadata }: KubeObject,
-): Manifest | undefined {
-  const found = there?.filter(
-    ({ object: other }) =>
-      other.kind === kind &&
-      groupOf(other.apiVersion) === groupOf(apiVersion) &&
-      metadata.name.includes(other.metadata.name),
-  );
-  return found?.length === 1 ? found[0] : undefined;
+function only(ofKind: readonly Manifest[], { metadata }: KubeObject): Manifest | undefined {
+  if (ofKind.length > mostOfKind) return undefined;
+  const found = ofKind.filter(({ object: other }) => metadata.name.includes(other.metadata.name));
+  return found.length === 1 ? found[0] : undefined;
 }
+
+const kindKey = ({ apiVersion, kind }: KubeObject): string => `${groupOf(apiVersion)}/${kind}`;
 
 /** Without the annotation that it was asked for by. */
 export function withoutOrigin(object: KubeObject): KubeObject {
@@ -69,7 +95,4 @@ function pathIn(said: string, field: string): string | undefined {
 }
 
 /** The namespace may be another one. */
-function isNamesake(a: KubeObject, b: KubeObject): boolean {
-  const nameless = (object: KubeObject): string => identityKey({ ...refOf(object), namespace: '' });
-  return nameless(a) === nameless(b);
-}
+const namelessKey = (object: KubeObject): string => identityKey({ ...refOf(object), namespace: '' });

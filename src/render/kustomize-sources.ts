@@ -9,6 +9,9 @@ import { textAt } from './source-bytes.ts';
 /** Larger files of others' folders are not read only to tell a line in them. */
 const mostLength = 256 * 1024;
 
+/** Problems for whose line the file is looked through. */
+const mostPlaced = 100;
+
 /** What the files say that objects come from, those that are synced and those beside them. */
 export function* readSources(
   paths: Iterable<string | undefined>,
@@ -40,6 +43,10 @@ export function* sourceProblems(
   const lines = Buffer.from(output).toString('utf8').split('\n');
   const told: Problem[] = [];
   for (const problem of problems) {
+    if (told.length >= mostPlaced) {
+      told.push({ ...problem, path: unit.path, line: 1 });
+      continue;
+    }
     const at = Math.min(problem.line, lines.length) - 1;
     const from = lines.lastIndexOf('---', at) + 1;
     const end = lines.indexOf('---', at + 1);

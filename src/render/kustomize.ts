@@ -1,13 +1,14 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { sha256Hex } from '../lib/hash.ts';
 import { answered, type Steps } from '../lib/turns.ts';
 import type { Rendering } from '../manifest/load.ts';
-import type { ManifestLimits } from '../manifest/limits.ts';
+import { defaultLimits, type ManifestLimits } from '../manifest/limits.ts';
 import type { ParsedFiles } from '../manifest/parsed-files.ts';
+import { weighing } from '../manifest/tree-budget.ts';
+import type { Manifest } from '../manifest/types.ts';
 import { restoreKustomizations, writtenInFiles } from './kustomize-edit.ts';
-import { kustomizeOrigin, sourcePath, withoutOrigin } from './kustomize-origin.ts';
+import { kustomizeOrigins, sourcePath, withoutOrigin } from './kustomize-origin.ts';
 import { readSources, sourceProblems } from './kustomize-sources.ts';
 import { kustomizationUnits } from './kustomize-units.ts';
 import { readingPlain } from './plain.ts';
@@ -16,6 +17,7 @@ import { runTool, type ToolLimits, type ToolResult } from './run-tool.ts';
 import { sourceBytes } from './source-bytes.ts';
 import { createLine } from './tool-line.ts';
 import { masked, shownReason } from './tool-reason.ts';
+import { contentOf } from './unit-content.ts';
 
 export interface KustomizeOptions {
   /** Path of the program, version 5. */
@@ -51,6 +53,8 @@ const mostRuns = 2;
 const mostInputBytes = 32 * 1024 * 1024;
 /** Renderings that are kept, the latest used. */
 const mostKept = 2_000;
+/** What they may take, as a part of what one tree may: it is in there, and what is rendered for it has to fit beside. */
+const keptShare = 1.5;
 /** What failed for a reason that may pass is tried again after so long. */
 const retryMs = 300_000;
 const missingRetryMs = 60_000;
@@ -64,7 +68,8 @@ export function createKustomize({
 }: KustomizeOptions): Kustomize {
   const ending = new AbortController();
   const { signal } = ending;
-  const known = new Map<string, Rendered>();
+  const known = new Map<string, { readonly rendered: Rendered; readonly weight: number }>();
+  let weight = 0;
   const failed = new Map<string, { readonly reason: string; readonly untilMs: number }>();
   const line = createLine(mostRuns);
   const running = new Set<Promise<unknown>>();
@@ -128,7 +133,7 @@ export function createKustomize({
     if (before !== undefined) {
       known.delete(key);
       known.set(key, before);
-      return before;
+      return before.rendered;
     }
     const fault = failed.get(key);
     if (fault && performance.now() < fault.untilMs) return fault.reason;
@@ -143,21 +148,27 @@ export function createKustomize({
     const result = yield* answered(line(() => build(unit, contents)));
     if (result.kind !== 'done') {
       const reason = `kustomize cannot render this (${result.reason})`;
-      if (result.kind === 'failed' && result.isFinal) keep(key, reason);
+      if (result.kind === 'failed' && result.isFinal) keep(key, { rendered: reason, weight: 0 });
       else failed.set(key, { reason, untilMs: performance.now() + retryMs });
       return reason;
     }
     failed.delete(key);
     const rendering = yield* renderingOf(tree, unit, { key, output: result.output, parsed, limits: manifestLimits });
-    keep(key, rendering);
+    keep(key, { rendered: rendering, weight: yield* weighing(rendering) }, manifestLimits);
     return rendering;
   }
-  const keep = (key: string, rendered: Rendered): void => {
+  const drop = (key: string): void => {
+    weight -= known.get(key)?.weight ?? 0;
+    known.delete(key);
+  };
+  const keep = (key: string, one: { rendered: Rendered; weight: number }, { treeBytes } = defaultLimits): void => {
+    drop(key);
     for (const [oldest] of known) {
-      if (known.size < mostKept) break;
-      known.delete(oldest);
+      if (known.size < mostKept && weight + one.weight <= keptShare * treeBytes) break;
+      drop(oldest);
     }
-    known.set(key, rendered);
+    known.set(key, one);
+    weight += one.weight;
   };
 
   return {
@@ -168,6 +179,10 @@ export function createKustomize({
       name: 'kustomize',
       detect: kustomizationUnits,
       render: (tree, unit) => render(tree, unit, reading),
+      forget(unit) {
+        const content = contentOf(unit);
+        for (const key of known.keys()) if (key.endsWith(content)) drop(key);
+      },
       *edit(goal) {
         if (goal.kind === 'field') return yield* edit(goal);
         // Resources are written as they are, so they are edited as plain files.
@@ -200,10 +215,10 @@ function* renderingOf(tree: SourceTree, unit: Unit, { key, output, parsed, limit
     tree,
     unit,
   );
-  const manifests = read.parsed.manifests.map(({ object }) => ({
-    object: withoutOrigin(object),
-    origin: kustomizeOrigin(object, unit.path, (path) => sources.get(path)?.parsed.manifests),
-  }));
+  const originOf = kustomizeOrigins(unit.path, (path) => sources.get(path)?.parsed.manifests);
+  const manifests: Manifest[] = [];
+  for (const { object } of read.parsed.manifests)
+    manifests.push({ object: withoutOrigin(object), origin: yield* originOf(object) });
   const problems = yield* sourceProblems(read.parsed.problems, output, { tree, unit });
   return {
     ...read,
@@ -220,10 +235,4 @@ const withoutFolders = (reason: string, root: string): string =>
     .replaceAll(/^.*must resolve to a file': /gm, '')
     .replaceAll(`../${treeFolder}/`, '');
 
-function keyOf(version: string, { path, inputs }: Unit): string {
-  const files = [...inputs].map(([name, file]) => [
-    name,
-    typeof file === 'string' ? `text ${sha256Hex(file)}` : file.oid,
-  ]);
-  return sha256Hex(JSON.stringify([version, path, files.toSorted(([a = ''], [b = '']) => (a < b ? -1 : 1))]));
-}
+const keyOf = (version: string, unit: Unit): string => `${version} ${contentOf(unit)}`;

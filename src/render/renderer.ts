@@ -18,6 +18,8 @@ export interface Renderer {
    * the rendering; a text says why there is none.
    */
   render(tree: SourceTree, unit: Unit): Steps<Rendering | string>;
+  /** There is no room for what a unit became: nothing of it is kept. Absent: nothing is kept anyway. */
+  forget?(unit: Unit): void;
   /** The files with which a goal is reached. Nothing is written, and nothing beside the goal changes in them; else it is refused. */
   edit(goal: EditGoal): Steps<Edit>;
 }

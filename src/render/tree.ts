@@ -1,4 +1,5 @@
 import { answered, createTurns, type Steps } from '../lib/turns.ts';
+import { defaultLimits } from '../manifest/limits.ts';
 import { identityKey, identityOf, nameOf } from '../manifest/identity.ts';
 import {
   areaOf,
@@ -13,19 +14,27 @@ import {
   type Rendering,
 } from '../manifest/load.ts';
 import { ParsedFiles } from '../manifest/parsed-files.ts';
+import { createTreeBudget, noRoom, type TreeBudget, weighing } from '../manifest/tree-budget.ts';
 import { type ObjectRef, refOf } from '../manifest/types.ts';
 import type { Kustomize } from './kustomize.ts';
 import { indexed, type ObjectIndex } from './object-index.ts';
 import { createPlain, type PlainOptions } from './plain.ts';
-import type { Edit, EditGoal, Renderer, SourceTree } from './renderer.ts';
+import type { Edit, EditGoal, Renderer, SourceTree, Unit } from './renderer.ts';
+import { createRooms, type Room } from './room.ts';
 import type { TreeFiles } from './tree-files.ts';
+import { contentOf } from './unit-content.ts';
 
 /** Makes objects of whole trees, and writes their changes, with all renderers together. */
 export interface TreeRenderer {
   /** Everything that a tree says. Nothing that was rendered of equal files is rendered again. */
   render(files: TreeFiles): Steps<LoadedTree>;
-  /** The same, where what each plain file says is known already. */
-  renderKnown(files: ReadonlyMap<string, FileOfTree>, known: LoadCache): Steps<LoadedTree>;
+  /**
+   * The same, where what each plain file says is known already. `budget`: with these files in it; what it gives up meanwhile is to be given up
+   * in `known`. Absent: what is rendered has the whole of `--max-tree-size`.
+   */
+  renderKnown(files: ReadonlyMap<string, FileOfTree>, known: LoadCache, budget?: TreeBudget): Steps<LoadedTree>;
+  /** What was rendered last takes so much of the budget. */
+  readonly weight: number;
   edit(goal: EditGoal): Steps<Edit>;
 }
 
@@ -36,6 +45,8 @@ export interface TreeRendererOptions extends Partial<Omit<PlainOptions, 'limits'
 
 /** So many files are looked at before other work may have its turn. */
 const filesATurn = 256;
+/** Units that are rendered side by side: each may hold as much as its limits allow. */
+const mostAtATime = 2;
 
 export function createTreeRenderer(settings: LoadSettings, options: TreeRendererOptions = {}): TreeRenderer {
   const { kustomize, parsed = new ParsedFiles(), ...reading } = options;
@@ -43,13 +54,23 @@ export function createTreeRenderer(settings: LoadSettings, options: TreeRenderer
   const isManifest = (path: string): boolean => isManifestFile(path, settings);
   const plain: Renderer = createPlain({ parsed, limits, isManifest, ...reading });
   const kustomized = kustomize?.renderer({ parsed, limits }, (goal) => plain.edit(goal));
-  const renderKnown: TreeRenderer['renderKnown'] = (files, known) => {
-    const tree = { files, said: known };
-    const render = kustomized && renderingKustomizations(kustomized, tree, settings);
-    return loadingTree(files, new Map(), known, settings, render);
+  const { treeBytes } = limits ?? defaultLimits;
+  const rooms = createRooms();
+  const loading = (
+    listed: ReadonlyMap<string, FileOfTree>,
+    files: TreeFiles,
+    said: LoadCache,
+    budget = createTreeBudget(treeBytes, (path) => areaOf(path, settings)),
+  ): Steps<LoadedTree> => {
+    if (!kustomized) return loadingTree(listed, new Map(), said, settings);
+    const tree = { files, said, room: rooms.of(budget, (path) => files.has(path)), treeBytes };
+    return loadingTree(listed, new Map(), said, settings, renderingKustomizations(kustomized, tree, settings));
   };
   return {
-    renderKnown,
+    renderKnown: (files, known, budget) => loading(files, files, known, budget),
+    get weight() {
+      return rooms.weight;
+    },
     *render(files) {
       const known = new Map<string, Rendering>();
       const tree = { files, said: known, kustomizations: new Map(), isOwn: () => true };
@@ -58,13 +79,7 @@ export function createTreeRenderer(settings: LoadSettings, options: TreeRenderer
         if (typeof said !== 'string') known.set(unit.path, said);
         if (known.size % filesATurn === 0) yield;
       }
-      return yield* loadingTree(
-        known,
-        new Map(),
-        known,
-        settings,
-        kustomized && renderingKustomizations(kustomized, tree, settings),
-      );
+      return yield* loading(known, files, known);
     },
     *edit(goal) {
       if (!kustomized) return yield* plain.edit(goal);
@@ -100,34 +115,62 @@ function* madeByKustomize(goal: EditGoal): Steps<(key: string) => boolean> {
   };
 }
 
+interface TreeToRender extends Pick<SourceTree, 'files' | 'said'> {
+  readonly room: Room;
+  readonly treeBytes: number;
+}
+
 function renderingKustomizations(
   renderer: Renderer,
-  { files, said }: Pick<SourceTree, 'files' | 'said'>,
+  { files, said, room, treeBytes }: TreeToRender,
   settings: LoadSettings,
 ): RenderKustomizations {
+  const turns = createTurns();
+  const areas = new Map<string, Made & { readonly unit: Unit }>();
+  const crowdOut = (path: string): void => {
+    const made = areas.get(path);
+    if (!made) return;
+    made.rendered.delete(path);
+    made.refused.set(path, `kustomize is not rendered here (what it makes ${noRoom(treeBytes)})`);
+    renderer.forget?.(made.unit);
+  };
   return function* (kustomizations, area) {
     const tree = { files, said, kustomizations, isOwn: (path: string) => areaOf(path, settings) === area };
     const { units, refused } = yield* renderer.detect(tree);
-    if (units.length === 0) return { rendered: new Map(), refused };
-    // Side by side: the programs that run are bounded where they are started.
-    const turns = createTurns();
-    const work = units.map(async (unit) => [unit.path, await turns.run(renderer.render(tree, unit))] as const);
-    const settled = yield* answered(Promise.all(work));
-    const rendered = new Map<string, Rendering>();
-    const reasons = new Map(refused);
-    for (const [path, result] of settled) {
-      if (typeof result === 'string') reasons.set(path, result);
-      else rendered.set(path, result);
+    const made: Made = { rendered: new Map(), refused: new Map(refused) };
+    for (const unit of units) areas.set(unit.path, { ...made, unit });
+    const asked = new Map<Unit, Promise<Rendering | string>>();
+    const ask = (unit: Unit | undefined): void => {
+      if (!unit || asked.has(unit) || room.isKnownExcess(unit.path, contentOf(unit))) return;
+      const answer = turns.run(renderer.render(tree, unit));
+      // Whoever waits for it is told.
+      answer.catch(() => undefined);
+      asked.set(unit, answer);
+    };
+    for (const [at, unit] of units.entries()) {
+      for (const next of units.slice(at, at + mostAtATime)) ask(next);
+      const answer = asked.get(unit);
+      asked.delete(unit);
+      const result = answer && (yield* answered(answer));
+      if (typeof result === 'string') made.refused.set(unit.path, result);
+      else if (result === undefined) crowdOut(unit.path);
+      else {
+        made.rendered.set(unit.path, result);
+        for (const gone of room.take(unit.path, contentOf(unit), yield* weighing(result))) crowdOut(gone);
+      }
     }
-    return yield* withoutContested({ rendered, refused: reasons }, settings);
+    return yield* withoutContested(made, settings);
   };
 }
 
+interface Made {
+  readonly rendered: Map<string, Rendering>;
+  readonly refused: Map<string, string>;
+}
+
 /** Where two of them make the same object, as of two environments, none of the two is applied: which one is meant cannot be known. */
-function* withoutContested(
-  { rendered, refused }: RenderedKustomizations,
-  { defaultNamespace }: LoadSettings,
-): Steps<RenderedKustomizations> {
+function* withoutContested(made: Made, { defaultNamespace }: LoadSettings): Steps<RenderedKustomizations> {
+  const { rendered, refused } = made;
   const makers = new Map<string, string>();
   const contested = new Map<string, { readonly with: string; readonly ref: ObjectRef }>();
   for (const [path, { parsed }] of rendered) {
@@ -141,12 +184,12 @@ function* withoutContested(
         contested.set(path, { with: other, ref });
         contested.set(other, { with: path, ref });
       }
+      yield;
     }
-    yield;
   }
-  if (contested.size === 0) return { rendered, refused };
-  const reasons = new Map(refused);
-  for (const [path, { with: other, ref }] of contested)
-    reasons.set(path, `${other} makes ${nameOf(ref)} as well, so one of the two has to be chosen with --git-path`);
-  return { rendered: new Map([...rendered].filter(([path]) => !contested.has(path))), refused: reasons };
+  for (const [path, { with: other, ref }] of contested) {
+    rendered.delete(path);
+    refused.set(path, `${other} makes ${nameOf(ref)} as well, so one of the two has to be chosen with --git-path`);
+  }
+  return made;
 }

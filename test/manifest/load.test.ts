@@ -230,3 +230,16 @@ describe('isManifestFile', () => {
     expect(isManifestFile('apps/ledger/a.yaml', { ...settings, path: 'apps', ledgerDir: 'ledger' })).toBe(false);
   });
 });
+
+it('holds more objects, and more faults, in one file than a call can have arguments', () => {
+  const many = Array.from({ length: 140_000 }, (_, at) => ({
+    apiVersion: 'v1',
+    kind: 'Widget',
+    metadata: { name: `w${at}` },
+  }));
+  const list = (items: unknown): string => JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
+  const files = { 'good.json': list(many), 'bad.json': list(many.map(() => 1)), 'z.yaml': configMap('last') };
+  const tree = load(files);
+  expect(tree.manifests.length).toBe(140_001);
+  expect(tree.problems.length).toBeGreaterThanOrEqual(140_000);
+});

@@ -1,6 +1,7 @@
 import { extname } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
+import { addAll } from '../../lib/add-all.ts';
 import { messageOf } from '../../lib/errors.ts';
 import { createTurns } from '../../lib/turns.ts';
 import { type FileOfTree, type FileReader, readManifestFile, type Rendering, unreadFile } from '../../manifest/load.ts';
@@ -176,7 +177,7 @@ export function createThreadedReader({
     const manifests: Manifest[] = [];
     let portion = await ask({ kind: 'read', path, content, file, limits }, untilMs, broken);
     while (portion.kind === 'manifests') {
-      manifests.push(...manifestsIn(portion.manifests));
+      addAll(manifests, manifestsIn(portion.manifests));
       await nextTurn();
       refuseWhenClosed();
       portion = await ask({ kind: 'more' }, untilMs, broken);
@@ -189,7 +190,7 @@ export function createThreadedReader({
       giveUp(path, file, reason);
       return unreadFile(path, content, file, reason);
     }
-    manifests.push(...manifestsIn(portion.manifests));
+    addAll(manifests, manifestsIn(portion.manifests));
     restLater();
     return { ...portion.file, parsed: { ...portion.file.parsed, manifests } };
   };

@@ -13,7 +13,7 @@ import {
   leftOutFile,
   type Rendering,
 } from '../../manifest/load.ts';
-import { createTreeBudget, crowdedOut, weightOf } from '../../manifest/tree-budget.ts';
+import { createTreeBudget, crowdedOut, type TreeBudget, weightOf } from '../../manifest/tree-budget.ts';
 import { ParsedFiles, pathsByBlob } from '../../manifest/parsed-files.ts';
 import type { Problem } from '../../manifest/types.ts';
 import { ledgerFolder } from '../../release/ledger.ts';
@@ -81,7 +81,7 @@ export function createSnapshots(
     };
     for (const [path, read] of cache)
       if (files.get(path)?.oid === read.oid) make(budget.add(path, weights.get(read) ?? 0));
-    let { left } = budget;
+    let left = budget.left - trees.weight;
     for (const [path, { oid, weight }] of crowded) {
       if (files.get(path)?.oid === oid && weight > left) continue;
       // There is room for it by now, or it is another one.
@@ -103,7 +103,17 @@ export function createSnapshots(
         make(budget.add(path, weight));
       }
     });
-    const loaded = await turns.run(trees.renderKnown(withOthers(files, othersAt(repo, at)), known));
+    const shared: TreeBudget = {
+      get left() {
+        return budget.left;
+      },
+      add(path, weight) {
+        const gone = budget.add(path, weight);
+        make(gone);
+        return gone;
+      },
+    };
+    const loaded = await turns.run(trees.renderKnown(withOthers(files, othersAt(repo, at)), known, shared));
     return unlisted.length === 0 ? loaded : { ...loaded, problems: [...loaded.problems, ...unlisted.map(tooDeep)] };
   };
 
