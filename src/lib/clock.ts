@@ -9,6 +9,10 @@ export interface Clock {
   after(ms: number, run: () => void): () => void;
 }
 
+/** The longest time that Node's timers know, 25 days: they take a longer one, or one that has passed, for a millisecond, with a warning. */
+const longestMs = 2 ** 31 - 1;
+export const timerMs = (ms: number): number => Math.min(Math.max(ms, 0), longestMs);
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   elapsed: () => performance.now(),
@@ -22,11 +26,11 @@ export const systemClock: Clock = {
       const timer = setTimeout(() => {
         signal.removeEventListener('abort', stop);
         resolve();
-      }, ms);
+      }, timerMs(ms));
       signal.addEventListener('abort', stop, { once: true });
     }),
   after: (ms, run) => {
-    const timer = setTimeout(run, ms);
+    const timer = setTimeout(run, timerMs(ms));
     return () => clearTimeout(timer);
   },
 };

@@ -1,4 +1,4 @@
-import type { Clock } from './clock.ts';
+import { type Clock, timerMs } from './clock.ts';
 
 /**
  * A clock that runs `speed` times as fast as the wall's: intervals of seconds pass in milliseconds, in the right order. Clocks of the
@@ -6,7 +6,7 @@ import type { Clock } from './clock.ts';
  */
 export function fastClock(speed: number, startMs: number = Date.now()): Clock {
   const after = (ms: number, run: () => void): (() => void) => {
-    const timer = setTimeout(run, ms / speed);
+    const timer = setTimeout(run, timerMs(ms / speed));
     return () => clearTimeout(timer);
   };
   return {

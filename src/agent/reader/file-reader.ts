@@ -2,6 +2,7 @@ import { extname } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { addAll } from '../../lib/add-all.ts';
+import { timerMs } from '../../lib/clock.ts';
 import { messageOf } from '../../lib/errors.ts';
 import { createTurns } from '../../lib/turns.ts';
 import { type FileOfTree, type FileReader, readManifestFile, type Rendering, unreadFile } from '../../manifest/load.ts';
@@ -128,7 +129,7 @@ export function createThreadedReader({
         settle({ kind: 'failed', reason: 'cannot be read: its thread has ended' });
       };
       const onLate = (): void => settle({ kind: 'failed', reason: tooLong });
-      const timer = setTimeout(onLate, untilMs - performance.now());
+      const timer = setTimeout(onLate, timerMs(untilMs - performance.now()));
       thread.on('message', settle).on('error', onError).on('exit', onExit);
       broken.addEventListener('abort', onBroken);
       thread.ref();
