@@ -2,7 +2,7 @@ import type { InconclusivePolicy } from '../canary/types.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { GitRepo } from '../git/repo.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { Http } from '../lib/http.ts';
+import type { Http } from '../lib/http/http.ts';
 import type { Logger } from '../lib/log.ts';
 import type { FileReader } from '../manifest/load.ts';
 import type { ManifestLimits } from '../manifest/limits.ts';

@@ -2,7 +2,7 @@ import type { CanarySpec, MetricSource, MetricSpec, Sample } from '../canary/typ
 import type { Clock } from '../lib/clock.ts';
 import { parseGoDuration } from '../lib/duration.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
-import { type Http, TargetRefused } from '../lib/http.ts';
+import { type Http, TargetRefused } from '../lib/http/http.ts';
 import { renderTemplate } from '../lib/template.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { builtinQuery, isBuiltin, proxyOf, type QuerySubject } from '../metrics/builtin-queries.ts';

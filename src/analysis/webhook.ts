@@ -4,10 +4,10 @@ import type { Clock } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
 import { goJson, sortedByKey } from '../lib/go-json.ts';
 import { canonicalJson, shortHash } from '../lib/hash.ts';
-import { type Http, type HttpResponse, LastingHttpFailure } from '../lib/http.ts';
+import { type Http, type HttpResponse, LastingHttpFailure } from '../lib/http/http.ts';
 import { asksForPause, mayPassLater, retried, type Tried } from '../lib/http/retry.ts';
 import { retryAfterMs } from '../lib/http/retry-after.ts';
-import { shownOrigin } from '../lib/shown-url.ts';
+import { shownOrigin } from '../lib/http/shown-url.ts';
 
 /** The body of every webhook, Flagger's. */
 export interface WebhookPayload {

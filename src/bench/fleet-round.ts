@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import type { ClusterClient } from '../cluster/client.ts';
 import type { Cluster, Reflection } from '../cluster/cluster.ts';
-import type { Http } from '../lib/http.ts';
+import type { Http } from '../lib/http/http.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { commitWithGit, runGit } from '../sandbox/git-command.ts';
 import type { GitServer } from '../sandbox/git-server.ts';

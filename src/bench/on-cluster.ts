@@ -5,7 +5,7 @@ import { parseAllDocuments } from 'yaml';
 import { type ClusterClient, openCluster } from '../cluster/client.ts';
 import { systemClock } from '../lib/clock.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
-import { createHttp } from '../lib/http-client.ts';
+import { createHttp } from '../lib/http/client.ts';
 import { silentLogger } from '../lib/log.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { startGitServer } from '../sandbox/git-server.ts';

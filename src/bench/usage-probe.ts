@@ -1,6 +1,6 @@
 import type { ClusterClient } from '../cluster/client.ts';
 import { systemClock } from '../lib/clock.ts';
-import type { Http } from '../lib/http.ts';
+import type { Http } from '../lib/http/http.ts';
 import { accessName } from './agent-access.ts';
 import type { AgentProcess } from './agent-process.ts';
 import { type MachineShare, measureMachine } from './machine-share.ts';

@@ -1,7 +1,7 @@
 import type { Settings } from '../config/settings.ts';
-import type { AddressRules } from '../lib/addresses.ts';
+import type { AddressRules } from '../lib/http/addresses.ts';
 import type { Clock } from '../lib/clock.ts';
-import { createHttp, type HttpOptions } from '../lib/http-client.ts';
+import { createHttp, type HttpOptions } from '../lib/http/client.ts';
 import { createRegistryClient, type RegistryClient, type RegistryRequest } from '../registry/client.ts';
 import { version } from '../lib/version.ts';
 

@@ -6,7 +6,7 @@ import { parseRemote } from '../git/credentials.ts';
 import { isSshUrl, parseSshUrl } from '../git/ssh/address.ts';
 import { knownHostsProblem } from '../git/ssh/known-hosts.ts';
 import { environmentName, type Settings, type SettingName, settings } from '../config/settings.ts';
-import { networkProblem } from '../lib/addresses.ts';
+import { networkProblem } from '../lib/http/addresses.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { makeFolder } from '../lib/folder.ts';
 import { providerProblem } from '../routers/registry.ts';

@@ -2,7 +2,7 @@ import type { Clock } from '../lib/clock.ts';
 import { backoffMs } from '../lib/backoff.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { retryAfterMs } from '../lib/http/retry-after.ts';
-import { roundTrip } from '../lib/round-trip.ts';
+import { roundTrip } from '../lib/http/round-trip.ts';
 import type { Connection, Credentials } from './connection.ts';
 import { countedAs } from './counted-as.ts';
 import type { FlowControl, Verdict } from './flow-control.ts';

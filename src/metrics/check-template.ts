@@ -1,5 +1,5 @@
 import { AgentError, messageOf } from '../lib/errors.ts';
-import { isReadable } from '../lib/plain-http.ts';
+import { isReadable } from '../lib/http/plain-http.ts';
 import { checkTemplate } from '../lib/template.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { metricProviderFor } from './registry.ts';

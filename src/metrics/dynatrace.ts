@@ -1,4 +1,4 @@
-import type { HttpResponse } from '../lib/http.ts';
+import type { HttpResponse } from '../lib/http/http.ts';
 import {
   httpProvider,
   jsonOf,

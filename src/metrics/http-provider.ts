@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import { AgentError } from '../lib/errors.ts';
-import type { HttpRequest, HttpResponse } from '../lib/http.ts';
+import type { HttpRequest, HttpResponse } from '../lib/http/http.ts';
 import { withoutTrailing } from '../lib/trim.ts';
 import {
   maxPoints,

@@ -1,4 +1,4 @@
-import type { Http } from '../lib/http.ts';
+import type { Http } from '../lib/http/http.ts';
 
 /** Whom a metric is asked of. */
 export interface MetricTarget {

@@ -1,5 +1,5 @@
 import type { AlertSeverity } from '../canary/types.ts';
-import type { HttpRequest } from '../lib/http.ts';
+import type { HttpRequest } from '../lib/http/http.ts';
 
 /** One line of an alert's details; their order is part of the message. */
 export interface AlertField {

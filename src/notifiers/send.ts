@@ -1,6 +1,6 @@
 import type { Clock } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
-import { type Http, type HttpRequest, LastingHttpFailure } from '../lib/http.ts';
+import { type Http, type HttpRequest, LastingHttpFailure } from '../lib/http/http.ts';
 import { asksForPause, mayPassLater, retried, type Tried } from '../lib/http/retry.ts';
 import { retryAfterMs } from '../lib/http/retry-after.ts';
 import type { Alert, Channel, Notifier } from './notifier.ts';

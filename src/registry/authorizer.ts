@@ -1,5 +1,5 @@
 import type { Clock } from '../lib/clock.ts';
-import type { Http, HttpResponse } from '../lib/http.ts';
+import type { Http, HttpResponse } from '../lib/http/http.ts';
 import { type Challenge, readChallenges } from './challenge.ts';
 import type { Credentials, DockerConfig } from './docker-config.ts';
 import { Failed } from './failure.ts';

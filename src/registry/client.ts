@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '../lib/clock.ts';
 import { retryAfterMs } from '../lib/http/retry-after.ts';
 import { messageOf } from '../lib/errors.ts';
-import { type Http, type HttpResponse, LastingHttpFailure } from '../lib/http.ts';
+import { type Http, type HttpResponse, LastingHttpFailure } from '../lib/http/http.ts';
 import { type ImageReference, isDigest, isTag, showReference } from '../images/reference.ts';
 import { createAuthorizer } from './authorizer.ts';
 import type { DockerConfig } from './docker-config.ts';

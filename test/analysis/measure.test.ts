@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { measure, type MetricIo, metricsOnline } from '../../src/analysis/measure.ts';
 import type { CanarySpec, MetricSpec } from '../../src/canary/types.ts';
 import { AgentError } from '../../src/lib/errors.ts';
-import { createHttp } from '../../src/lib/http-client.ts';
+import { createHttp } from '../../src/lib/http/client.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
 import { aSpec } from '../helpers/a-route-context.ts';
 import { deadUrl, startServer, type TestServer } from '../helpers/http-server.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { callWebhook, webhookPayload } from '../../src/analysis/webhook.ts';
 import type { WebhookSpec } from '../../src/canary/types.ts';
-import { createHttp } from '../../src/lib/http-client.ts';
+import { createHttp } from '../../src/lib/http/client.ts';
 import { type Answer, deadUrl, startServer, type TestServer } from '../helpers/http-server.ts';
 import { skippingClock } from '../helpers/skipping-clock.ts';
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { HttpRequest, HttpResponse } from '../../src/lib/http.ts';
-import { createHttp } from '../../src/lib/http-client.ts';
+import type { HttpRequest, HttpResponse } from '../../src/lib/http/http.ts';
+import { createHttp } from '../../src/lib/http/client.ts';
 import {
   maxPoints,
   type MetricProvider,

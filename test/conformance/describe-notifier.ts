@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { createHttp } from '../../src/lib/http-client.ts';
+import { createHttp } from '../../src/lib/http/client.ts';
 import type { Alert, Channel, Notifier } from '../../src/notifiers/notifier.ts';
 import { sendAlert } from '../../src/notifiers/send.ts';
 import { type Answer, deadUrl, startServer, type TestServer } from '../helpers/http-server.ts';

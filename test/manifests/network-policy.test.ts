@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { BlockList } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { addressCheck } from '../../src/lib/addresses.ts';
+import { addressCheck } from '../../src/lib/http/addresses.ts';
 
 const root = join(import.meta.dirname, '../..');
 const read = (path: string): unknown => parse(readFileSync(join(root, path), 'utf8'));

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { measure, type MetricIo, metricsOnline } from '../../src/analysis/measure.ts';
 import type { MetricSpec, Sample } from '../../src/canary/types.ts';
-import { createHttp } from '../../src/lib/http-client.ts';
+import { createHttp } from '../../src/lib/http/client.ts';
 import { aSpec } from '../helpers/a-route-context.ts';
 import { startServer, type TestServer } from '../helpers/http-server.ts';
 import { hasPrometheus, startPrometheus } from '../helpers/prometheus.ts';

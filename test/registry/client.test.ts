@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type ImageReference, readReference } from '../../src/images/reference.ts';
 import { systemClock } from '../../src/lib/clock.ts';
-import { createHttp } from '../../src/lib/http-client.ts';
+import { createHttp } from '../../src/lib/http/client.ts';
 import { createRegistryClient, type RegistryClient, type RegistryOptions } from '../../src/registry/client.ts';
 import { type DockerConfig, readDockerConfig } from '../../src/registry/docker-config.ts';
 import { dockerRegistryPath, startDockerRegistry } from '../helpers/docker-registry.ts';

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type ImageReference, readReference } from '../../src/images/reference.ts';
 import { systemClock } from '../../src/lib/clock.ts';
-import { createHttp, type HttpOptions } from '../../src/lib/http-client.ts';
+import { createHttp, type HttpOptions } from '../../src/lib/http/client.ts';
 import { createRegistryClient, type RegistryClient, type RegistryOptions } from '../../src/registry/client.ts';
 import { type DockerConfig, readDockerConfig } from '../../src/registry/docker-config.ts';
 import { deadUrl, startServer, type TestServer } from '../helpers/http-server.ts';

@@ -16,7 +16,7 @@ import { remoteOf } from '../../src/config/sources.ts';
 import { closeTools } from '../../src/render/tools.ts';
 import { openRepo } from '../../src/git/open-repo.ts';
 import type { Clock } from '../../src/lib/clock.ts';
-import { createHttp } from '../../src/lib/http-client.ts';
+import { createHttp } from '../../src/lib/http/client.ts';
 import { createLogger } from '../../src/lib/log.ts';
 import { lifeOf, mortal } from './mortal.ts';
 

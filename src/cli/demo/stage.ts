@@ -8,7 +8,7 @@ import { type ClusterClient, openCluster } from '../../cluster/client.ts';
 import { readSettings } from '../../config/settings.ts';
 import { openRepo } from '../../git/open-repo.ts';
 import { systemClock } from '../../lib/clock.ts';
-import { createHttp } from '../../lib/http-client.ts';
+import { createHttp } from '../../lib/http/client.ts';
 import { createLogger, silentLogger } from '../../lib/log.ts';
 import { runGit } from '../../sandbox/git-command.ts';
 import { type Load, startLoad } from '../../sandbox/traffic/load.ts';

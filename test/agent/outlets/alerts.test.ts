@@ -7,7 +7,7 @@ import { parseStatus } from '../../../src/canary/status.ts';
 import { agentSettings } from '../../../src/cli/agent-settings.ts';
 import type { Cluster } from '../../../src/cluster/cluster.ts';
 import { readSettings } from '../../../src/config/settings.ts';
-import { createHttp } from '../../../src/lib/http-client.ts';
+import { createHttp } from '../../../src/lib/http/client.ts';
 import { createLogger } from '../../../src/lib/log.ts';
 import { createOutbox } from '../../../src/lib/outbox.ts';
 import { type KubeObject, refKey, refOf } from '../../../src/manifest/types.ts';

@@ -10,7 +10,7 @@ import { createTelemetry } from '../../../src/agent/telemetry.ts';
 import { asRevision, type GitRepo, type Revision } from '../../../src/git/repo.ts';
 import type { Cluster } from '../../../src/cluster/cluster.ts';
 import { AgentError } from '../../../src/lib/errors.ts';
-import type { Http } from '../../../src/lib/http.ts';
+import type { Http } from '../../../src/lib/http/http.ts';
 import { createLogger } from '../../../src/lib/log.ts';
 import type { Problem } from '../../../src/manifest/types.ts';
 import type { Desired, Syncer, SyncResult } from '../../../src/sync/syncer.ts';

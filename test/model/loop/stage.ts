@@ -24,7 +24,7 @@ import type { CanaryStatus, ConfigKey, Phase } from '../../../src/canary/types.t
 import { asRevision, type Revision } from '../../../src/git/repo.ts';
 import { sha256Hex } from '../../../src/lib/hash.ts';
 import type { Clock } from '../../../src/lib/clock.ts';
-import type { Http, HttpRequest, HttpResponse } from '../../../src/lib/http.ts';
+import type { Http, HttpRequest, HttpResponse } from '../../../src/lib/http/http.ts';
 import { silentLogger } from '../../../src/lib/log.ts';
 import { createOutbox } from '../../../src/lib/outbox.ts';
 import { sameJson } from '../../../src/lib/same-json.ts';

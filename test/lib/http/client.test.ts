@@ -1,8 +1,8 @@
 import { type AddressInfo, createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type HttpRequest, LastingHttpFailure, TargetRefused } from '../../src/lib/http.ts';
-import { createHttp } from '../../src/lib/http-client.ts';
-import { type Answer, deadUrl, startServer, type TestServer } from '../helpers/http-server.ts';
+import { type HttpRequest, LastingHttpFailure, TargetRefused } from '../../../src/lib/http/http.ts';
+import { createHttp } from '../../../src/lib/http/client.ts';
+import { type Answer, deadUrl, startServer, type TestServer } from '../../helpers/http-server.ts';
 
 const opened: { close(): Promise<void> }[] = [];
 const signal = new AbortController().signal;

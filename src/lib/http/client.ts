@@ -1,4 +1,4 @@
-import { own } from './own.ts';
+import { own } from '../own.ts';
 import { lookup } from 'node:dns';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { LookupFunction } from 'node:net';

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Agent, type Dispatcher } from 'undici';
 import { afterEach, expect, it } from 'vitest';
-import { type Exchange, roundTrip } from '../../src/lib/round-trip.ts';
+import { type Exchange, roundTrip } from '../../../src/lib/http/round-trip.ts';
 
 const closing: (() => Promise<unknown>)[] = [];
 afterEach(async () => {

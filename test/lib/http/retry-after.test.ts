@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { retryAfterMs } from '../../src/lib/http/retry-after.ts';
+import { retryAfterMs } from '../../../src/lib/http/retry-after.ts';
 
 const nowMs = Date.parse('2026-01-01T00:00:00Z');
 
