@@ -280,6 +280,7 @@ function* loadingArea(
   };
   const identityHere = (ref: ObjectRef): string =>
     identityKey(isClusterScoped(ref) ? ref : { namespace: settings.defaultNamespace, ...ref });
+  const isUnlisted = unlistedBy(kustomizations, (path) => claimed.has(path) || unrendered.has(path));
   const isCounted = new Set(counted);
   for (const path of paths) {
     if (isCounted.has(path) || isIgnoreFile(path)) continue;
@@ -294,6 +295,11 @@ function* loadingArea(
     if (!file || (claimed.has(path) && !rendered.has(path))) continue;
     if (held.paths.has(path)) {
       leaveOut(path, { what: 'is part of what kustomize or Helm would render', isToldOnce: true }, placeKey);
+      continue;
+    }
+    if (!kustomizations.has(path) && !isIgnoreFile(path) && isUnlisted(path)) {
+      leaveOut(path, { what: 'stands beside a kustomization that does not list it', isToldOnce: true }, placeKey);
+      if (file.parsed.manifests.length > 0) found.push(unlisted(path));
       continue;
     }
     used.push([path, file]);
@@ -326,6 +332,30 @@ function* loadingArea(
     elsewhere,
   };
 }
+
+/** Whether the nearest kustomization above a file is one of these: it lists what counts of its folder. The others are applied beside what is listed. */
+function unlistedBy(
+  kustomizations: ReadonlyMap<string, Kustomization>,
+  isRendered: (path: string) => boolean,
+): (path: string) => boolean {
+  const folders = new Map([...kustomizations.keys()].map((path) => [folderOf(path), isRendered(path)] as const));
+  return (path) => {
+    for (let folder = folderOf(path); ; folder = folderOf(folder)) {
+      const found = folders.get(folder);
+      if (found !== undefined || folder === '') return found ?? false;
+    }
+  };
+}
+
+const folderOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')));
+
+const unlisted = (path: string): Problem => ({
+  severity: 'warning',
+  path,
+  line: 1,
+  message: 'the kustomization of this folder does not list the file: it is not applied',
+  hint: 'list it under resources, or name it in .serinignore',
+});
 
 function textOf(path: string, texts: ReadonlyMap<string, string | Uint8Array>): string | Uint8Array {
   const text = texts.get(path);

@@ -5,6 +5,8 @@ import type { Problem } from './types.ts';
 export interface Kustomization {
   /** Fields that change objects or make new ones. */
   readonly transforms: readonly string[];
+  /** Rendered only as a part of others. */
+  readonly isComponent: boolean;
   /** Files and folders it names, from the repository's root. */
   readonly names: readonly string[];
   /** What rendering it needs. Undefined: it needs more than is known of here, see `obstacle`. */
@@ -37,6 +39,7 @@ const harmless = new Set([
   'openapi',
   'buildMetadata',
   'generatorOptions',
+  'sortOptions',
 ]);
 const referring = [
   'resources',
@@ -65,7 +68,7 @@ export function readKustomization(path: string, text: string): Kustomization | u
     return undefined;
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    return { transforms: [], names: [], inputs: { resources: [], files: [] } };
+    return { transforms: [], isComponent: false, names: [], inputs: { resources: [], files: [] } };
   const fields = value as Record<string, unknown>;
   const { apiVersion } = fields;
   if (typeof apiVersion === 'string' && !apiVersion.startsWith('kustomize.config.k8s.io/')) return undefined;
@@ -74,58 +77,109 @@ export function readKustomization(path: string, text: string): Kustomization | u
   const transforms = Object.keys(fields).filter((field) => !harmless.has(field) && !isEmpty(fields[field]));
   return {
     transforms: isRemote ? [...transforms, 'resources from elsewhere'] : transforms,
+    isComponent: fields['kind'] === 'Component',
     names: names.flatMap((name) => resolved(folderOf(path), name) ?? []),
     ...inputsOf(path, fields),
   };
 }
 
+/** Fields of which kustomize makes everything by itself, of files that are known beforehand. */
 const rendered = new Set([
   'apiVersion',
   'kind',
   'metadata',
-  'namespace',
-  'resources',
-  'images',
+  'buildMetadata',
+  'commonAnnotations',
+  'commonLabels',
+  'components',
   'configMapGenerator',
+  'configurations',
+  'crds',
+  'bases',
   'generatorOptions',
+  'generators',
+  'images',
+  'labels',
+  'namePrefix',
+  'nameSuffix',
+  'namespace',
+  'openapi',
+  'patches',
+  'patchesJson6902',
+  'patchesStrategicMerge',
+  'replacements',
+  'replicas',
+  'resources',
+  'secretGenerator',
+  'sortOptions',
+  'transformers',
+  'validators',
+  'vars',
 ]);
-const ofGenerators = new Set(['name', 'namespace', 'behavior', 'files', 'envs', 'env', 'literals', 'options']);
+/** Objects, or folders with a kustomization. */
+const ofResources = ['resources', 'bases', 'components', 'generators', 'transformers', 'validators'];
+/** Files, in a `path` or written as a text of its own. */
+const ofFiles = ['patches', 'patchesJson6902', 'patchesStrategicMerge', 'replacements', 'crds', 'configurations'];
+const generatorFields = ['configMapGenerator', 'secretGenerator'];
+const ofGenerators = new Set(['name', 'namespace', 'behavior', 'files', 'envs', 'env', 'literals', 'options', 'type']);
 
-function inputsOf(path: string, fields: Record<string, unknown>): Pick<Kustomization, 'inputs' | 'obstacle'> {
-  const refused = (obstacle: string): Pick<Kustomization, 'inputs' | 'obstacle'> => ({ inputs: undefined, obstacle });
+type Inputs = Pick<Kustomization, 'inputs' | 'obstacle'>;
+
+/** What rendering a kustomization of these fields needs. */
+export function inputsOf(path: string, fields: Readonly<Record<string, unknown>>): Inputs {
+  const refused = (obstacle: string): Inputs => ({ inputs: undefined, obstacle });
   const unknown = Object.keys(fields).filter((field) => !rendered.has(field) && !isEmpty(fields[field]));
-  if (unknown.length > 0) return refused(unknown.join(', '));
-  const folder = folderOf(path);
+  if (unknown.length > 0) return refused(unknown.map((field) => field.slice(0, 60)).join(', '));
   const inputs = { resources: [] as string[], files: [] as string[] };
-  const take = (into: string[], name: unknown): string | undefined => {
-    if (typeof name !== 'string' || name === '' || name.includes('\n')) return 'a resource that is no path';
-    if (isElsewhere(name)) return 'resources from elsewhere';
-    const found = name.startsWith('/') ? undefined : resolved(folder, name);
-    if (found === undefined) return `${name.slice(0, 200)}, which is not in the repository`;
-    into.push(found);
-    return undefined;
+  let wrong: string | undefined;
+  const take = (into: string[], name: unknown): void => {
+    wrong ??= takenInto(into, folderOf(path), name);
   };
-  for (const name of listOf(fields['resources'])) {
-    const wrong = take(inputs.resources, name);
-    if (wrong !== undefined) return refused(wrong);
+  for (const field of ofResources) {
+    for (const entry of listOf(fields[field])) if (!isInline(entry)) take(inputs.resources, entry);
   }
-  for (const generator of listOf(fields['configMapGenerator'])) {
-    if (typeof generator !== 'object' || generator === null) return refused('a configMapGenerator that is none');
-    const one = generator as Record<string, unknown>;
-    const strange = Object.keys(one).find((field) => !ofGenerators.has(field));
-    if (strange !== undefined) return refused(`configMapGenerator.${strange.slice(0, 60)}`);
-    // `key=file` or a file.
-    const files = listOf(one['files']).map((entry) =>
-      typeof entry === 'string' ? entry.replace(/^[^=]*=/, '') : entry,
-    );
-    const envs = [...listOf(one['envs']), ...(isEmpty(one['env'] ?? null) ? [] : [one['env']])];
-    for (const name of [...files, ...envs]) {
-      const wrong = take(inputs.files, name);
-      if (wrong !== undefined) return refused(wrong);
+  for (const field of ofFiles) {
+    for (const entry of listOf(fields[field])) {
+      const name = isRecord(entry) ? entry['path'] : entry;
+      if (name !== undefined && !isInline(name)) take(inputs.files, name);
     }
   }
-  return { inputs };
+  const { openapi } = fields;
+  if (isRecord(openapi) && openapi['path'] !== undefined) take(inputs.files, openapi['path']);
+  for (const field of generatorFields) {
+    for (const generator of listOf(fields[field])) {
+      if (!isRecord(generator)) return refused(`a ${field} that is none`);
+      const strange = Object.keys(generator).find((name) => !ofGenerators.has(name));
+      if (strange !== undefined) return refused(`${field}.${strange.slice(0, 60)}`);
+      for (const name of generatorFiles(generator)) take(inputs.files, name);
+    }
+  }
+  return wrong === undefined ? { inputs } : refused(wrong);
 }
+
+/** What a generator reads: `key=file`, or a file. */
+function generatorFiles({ files, envs, env }: Record<string, unknown>): readonly unknown[] {
+  const named = listOf(files).map((entry) => (typeof entry === 'string' ? entry.replace(/^[^=]*=/, '') : entry));
+  return [...named, ...listOf(envs), ...(isEmpty(env ?? null) ? [] : [env])];
+}
+
+/** Gives why it is not taken. */
+function takenInto(into: string[], folder: string, name: unknown): string | undefined {
+  if (typeof name !== 'string' || name === '') return 'a resource that is no path';
+  if (isElsewhere(name)) return 'resources from elsewhere';
+  const found = name.startsWith('/') ? undefined : resolved(folder, name);
+  if (found === undefined) return `${name.slice(0, 200)}, which is not in the repository`;
+  into.push(found);
+  return undefined;
+}
+
+/** Written into the kustomization itself. */
+const isInline = (entry: unknown): boolean =>
+  isRecord(entry) ||
+  (typeof entry === 'string' && (entry.includes('\n') || /^\s*[{[]/.test(entry) || /^\w+: /.test(entry)));
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 
@@ -187,9 +241,10 @@ export function heldFiles(
     for (const path of found) held.add(path);
     return found.length;
   };
-  for (const [path, { transforms, names }] of kustomizations) {
+  for (const [path, { transforms, names, isComponent }] of kustomizations) {
     if (claimed.has(path)) continue;
-    if (transforms.length === 0) {
+    const reason = reasons.get(path);
+    if (transforms.length === 0 && reason === undefined) {
       const message = 'kustomize is not rendered yet: the files beside it are applied as they are, listed or not';
       problems.push({ severity: 'warning', path, line: 1, message });
       continue;
@@ -203,7 +258,11 @@ export function heldFiles(
     }
     const bases = names.filter((name) => !missing.includes(name));
     const count = hold((file) => bases.some((name) => file === name || isBelow(file, name)));
-    const reason = reasons.get(path);
+    if (isComponent) {
+      // As kustomize itself: it is nothing without somebody who uses it.
+      if (count > 0 || reason !== undefined) problems.push(unusedComponent(path, count));
+      continue;
+    }
     const what = reason ?? `kustomize is not rendered yet (${transforms.join(', ')})`;
     problems.push({
       severity: 'error',
@@ -229,6 +288,13 @@ export function heldFiles(
   }
   return { paths: held, named, problems };
 }
+
+const unusedComponent = (path: string, count: number): Problem => ({
+  severity: 'warning',
+  path,
+  line: 1,
+  message: `a component that no kustomization uses here: ${namedFiles(count)} not applied`,
+});
 
 const isBelow = (path: string, folder: string): boolean => folder === '' || path.startsWith(`${folder}/`);
 

@@ -26,13 +26,13 @@ interface Closure {
 }
 
 /**
- * The kustomizations that change objects and that no other such kustomization is a base for. One that only lists files is no unit: it changes
- * nothing.
+ * The kustomizations that change objects, or bring some from beside the files that are synced, and that no other such kustomization is a base
+ * for. One that only lists files that are synced is no unit: it changes nothing.
  */
 export function* kustomizationUnits(tree: SourceTree): Steps<Detected> {
   const closures = new Map<string, Closure>();
-  for (const [path, { transforms }] of tree.kustomizations) {
-    if (transforms.length === 0) continue;
+  for (const [path, kustomization] of tree.kustomizations) {
+    if (kustomization.transforms.length === 0 && !namesElsewhere(kustomization, tree)) continue;
     closures.set(path, yield* closureOf(path, tree));
     yield;
   }
@@ -43,10 +43,20 @@ export function* kustomizationUnits(tree: SourceTree): Steps<Detected> {
   const refused = new Map<string, string>();
   for (const [path, { inputs, obstacle }] of closures) {
     if (obstacle !== undefined) refused.set(path, `kustomize is not rendered here (${obstacle})`);
-    else if (!isBase.has(path)) units.push({ path, inputs });
+    else if (!isBase.has(path) && tree.kustomizations.get(path)?.isComponent !== true) units.push({ path, inputs });
   }
   // Whoever has a base that is rendered for others, and is not rendered itself, is told of its own obstacle.
   return { units, refused };
+}
+
+/** Whether it lists what is not among the files that are synced, so that those say not all of it. */
+function namesElsewhere({ inputs, names, isComponent }: Kustomization, { files }: SourceTree): boolean {
+  if (isComponent) return false;
+  return (inputs?.resources ?? names).some((name) => {
+    if (name === '' || files.has(name)) return false;
+    for (const path of files.keys()) if (path.startsWith(`${name}/`)) return false;
+    return true;
+  });
 }
 
 /** All that a kustomization is made from. */

@@ -8,7 +8,9 @@ const plainWords = new Set(
 /** Without words that stand in a file with a Secret: the program prints what it stumbles over. */
 export function masked(reason: string, contents: Iterable<Uint8Array>): string {
   const all = [...contents].map((content) => Buffer.from(content).toString('latin1'));
-  const secret = all.filter((text) => text.includes('Secret'));
+  // What a generator of Secrets reads says nothing of them itself.
+  const isAll = all.some((text) => text.includes('secretGenerator'));
+  const secret = all.filter((text) => isAll || text.includes('Secret'));
   if (secret.length === 0) return reason;
   return Buffer.from(reason, 'utf8')
     .toString('latin1')

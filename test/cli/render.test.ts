@@ -47,7 +47,7 @@ const shop: Tree = {
   'prod/kustomization.yaml':
     'namespace: prod\nresources: [../base, namespace.yaml]\nimages: [{ name: shop, newTag: "2" }]\n',
   'prod/namespace.yaml': 'apiVersion: v1\nkind: Namespace\nmetadata: { name: prod }\n',
-  'prod/more/plain.yaml':
+  'plain/ignored.yaml':
     'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: plain, annotations: { serin.dev/ignore: "true" } }\n',
 };
 
@@ -109,9 +109,8 @@ describe.skipIf(kustomizeProgram === undefined)('serin render', () => {
     await write({ ...shop, 'prod/kustomization.yaml': 'namespace: prod\nresources: [../away]\n' });
     await symlink('/etc', join(dir, 'away'));
     const { code, out, errors } = await serin('render', join(dir, 'prod'));
-    expect([code, errors.length]).toEqual([3, 1]);
-    expect(documents(out).map(({ kind }) => kind)).toEqual(['Namespace']);
-    expect(errors[0]).toMatch(/away is a symbolic link/);
+    expect([code, out]).toEqual([3, '']);
+    expect(errors.join()).toMatch(/away is a symbolic link/);
     const outside = await serin('render', join(dir, 'prod'), '--root', join(dir, 'base'));
     expect([outside.code, outside.out]).toEqual([2, '']);
   });
@@ -142,7 +141,7 @@ describe.skipIf(kustomizeProgram === undefined)('serin validate', () => {
     expect(out).not.toContain('not rendered');
     await write({ 'base/canary.yaml': canary.replace('istoi', 'kubernetes') });
     const fine = await serin('validate', join(dir, 'prod'));
-    expect(fine.out.trim().split('\n').at(-1)).toMatch(/^4 objects in .*: 0 errors/);
+    expect(fine.out.trim().split('\n').at(-1)).toMatch(/^3 objects in .*: 0 errors/);
     expect(fine.code).toBe(0);
   });
 });
@@ -191,13 +190,13 @@ describe.skipIf(kustomizeProgram === undefined)('serin diff', () => {
       await writeFile(join(dir, 'kubeconfig'), sandbox.kubeconfig);
       await write({
         ...shop,
-        'prod/wrong.yaml':
+        'wrong/wrong.yaml':
           'apiVersion: v1\nkind: Service\nmetadata: { name: x, namespace: none }\nspec: { ports: [{ port: 80 }] }\n',
       });
-      const { code, out, errors } = await serin('diff', join(dir, 'prod'), '--kubeconfig', join(dir, 'kubeconfig'));
+      const { code, out, errors } = await serin('diff', dir, '--kubeconfig', join(dir, 'kubeconfig'));
       expect(code).toBe(3);
       expect(errors).toEqual([
-        expect.stringMatching(/^prod\/wrong.yaml:1 error Service none\/x: .*namespaces "none" not found/),
+        expect.stringMatching(/^wrong\/wrong.yaml:1 error Service none\/x: .*namespaces "none" not found/),
       ]);
       expect(out).toContain('3 to create, 0 to change, 0 as they are');
       expect(sandbox.store.get('v1', 'Namespace', undefined, 'prod')).toBeUndefined();

@@ -1,16 +1,14 @@
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { createTurns } from '../../src/lib/turns.ts';
 import type { LoadedTree } from '../../src/manifest/load.ts';
 import { createTenancy } from '../../src/manifest/tenancy.ts';
-import { parseManifests } from '../../src/manifest/parse.ts';
 import { refKey, refOf } from '../../src/manifest/types.ts';
 import { createKustomize } from '../../src/render/kustomize.ts';
 import { createTreeRenderer } from '../../src/render/tree.ts';
-import { kustomizeProgram } from '../helpers/kustomize.ts';
+import { kustomizeByHand, kustomizeProgram } from '../helpers/kustomize.ts';
 
 const turns = createTurns();
 const settings = { path: '', ledgerDir: '.releases', defaultNamespace: 'test' };
@@ -34,21 +32,6 @@ const shop: Tree = {
 
 const keysOf = ({ manifests }: LoadedTree): string[] => manifests.map(({ object }) => refKey(refOf(object))).toSorted();
 const told = ({ problems }: LoadedTree): string[] => problems.map(({ path, message }) => `${path}: ${message}`);
-
-/** What the program prints when it is called by hand, the origins left out. */
-function byHand(files: Tree, folder: string): unknown {
-  const root = mkdtempSync(join(tmpdir(), 'by-hand-'));
-  try {
-    for (const [path, text] of Object.entries(files)) {
-      mkdirSync(dirname(join(root, path)), { recursive: true });
-      writeFileSync(join(root, path), text);
-    }
-    const text = execFileSync(kustomizeProgram ?? '', ['build', join(root, folder)], { encoding: 'utf8' });
-    return parseManifests('x.yaml', text).manifests.map(({ object }) => object);
-  } finally {
-    rmSync(root, { recursive: true });
-  }
-}
 
 describe.skipIf(kustomizeProgram === undefined)('a kustomization that changes objects', () => {
   const folder = mkdtempSync(join(tmpdir(), 'kustomize-test-'));
@@ -126,7 +109,7 @@ describe.skipIf(kustomizeProgram === undefined)('a kustomization that changes ob
     const tree = await render(files);
     expect(tree.problems).toEqual([]);
     const made = tree.manifests.filter(({ origin }) => origin.renderer === 'kustomize').map(({ object }) => object);
-    const placed = (byHand(files, folder) as typeof made).map((object) => ({
+    const placed = kustomizeByHand(files, folder).map((object) => ({
       ...object,
       metadata: { namespace: 'test', ...object.metadata },
     }));
@@ -151,24 +134,43 @@ describe.skipIf(kustomizeProgram === undefined)('a kustomization that changes ob
 
   it.each<readonly [string, Tree, RegExp]>([
     [
-      'patches',
-      { ...shop, 'prod/kustomization.yaml': 'resources: [../base]\npatches: [{path: p.yaml}]\n' },
-      /\(patches\): /,
+      'a chart',
+      { ...shop, 'prod/kustomization.yaml': 'resources: [../base]\nhelmCharts: [{ name: x }]\n' },
+      /\(helmCharts\): /,
     ],
     [
-      'a base with patches',
-      { ...shop, 'base/kustomization.yaml': 'resources: [shop.yaml]\npatches: []\nnamePrefix: x\n' },
-      /\(base\/kustomization.yaml: namePrefix\): /,
+      'a base with a chart',
+      {
+        ...shop,
+        'base/kustomization.yaml': 'resources: [shop.yaml]\nhelmChartInflationGenerator: [{ chartName: x }]\n',
+      },
+      /\(base\/kustomization.yaml: helmChartInflationGenerator\): /,
     ],
     [
-      'a generator of secrets',
-      { ...shop, 'prod/kustomization.yaml': 'resources: [../base]\nsecretGenerator: [{name: x}]\n' },
-      /\(secretGenerator\): /,
+      'a field that is none',
+      { ...shop, 'prod/kustomization.yaml': 'resources: [../base]\nimmages: [{ name: x }]\n' },
+      /\(immages\): /,
     ],
     [
       'a plug-in',
-      { ...shop, 'prod/kustomization.yaml': 'resources: [../base]\ngenerators: [x.yaml]\n' },
-      /\(generators\): /,
+      {
+        ...shop,
+        'prod/kustomization.yaml': 'resources: [../base]\ngenerators: [x.yaml]\n',
+        'prod/x.yaml':
+          'apiVersion: example.org/v1\nkind: Run\nmetadata:\n  name: x\n  annotations:\n    config.kubernetes.io/function: |\n      exec: { path: ./run.sh }\n',
+        'prod/run.sh': '#!/bin/sh\ntouch /tmp/kustomize-plug-in-ran\n',
+      },
+      /plugins? .*disabled|unable to load/,
+    ],
+    [
+      'a function in a container',
+      {
+        ...shop,
+        'prod/kustomization.yaml': 'resources: [../base]\ntransformers: [x.yaml]\n',
+        'prod/x.yaml':
+          'apiVersion: example.org/v1\nkind: Run\nmetadata:\n  name: x\n  annotations:\n    config.kubernetes.io/function: |\n      container: { image: example.org/x }\n',
+      },
+      /plugins? .*disabled|unable to load/,
     ],
     [
       'a remote base',
@@ -236,6 +238,29 @@ describe.skipIf(kustomizeProgram === undefined)('a kustomization that changes ob
     // What the cluster has of it stays.
     expect(tree.strays.has('prod/kustomization.yaml')).toBe(true);
     expect(errors[0]).not.toContain(tmpdir());
+  });
+
+  it('applies nothing that stands in its folders and is not listed, and says so; what the cluster has of it stays', async () => {
+    const beside: Tree = {
+      'base/old.yaml': deployment('shop', 'old'),
+      'prod/more/patch.yaml': deployment('patch'),
+      'prod/own/x.yaml': service('x'),
+      'prod/own/kustomization.yaml': 'resources: [x.yaml]\n',
+      'prod/values.yaml': 'a: b\n',
+    };
+    for (const broken of [false, true]) {
+      const tree = await render({ ...shop, ...beside, ...(broken ? { 'base/shop.yaml': 'kind: [' } : {}) });
+      const found = keysOf(tree);
+      expect(found.filter((key) => /old|patch/.test(key))).toEqual([]);
+      expect(found).toContain('v1/Service/test/x');
+      expect(found.includes('apps/v1/Deployment/prod/shop')).toBe(!broken);
+      // What a kustomization names that cannot be rendered is held back with it.
+      expect(told(tree).filter((text) => text.includes('does not list'))).toEqual([
+        ...(broken ? [] : [expect.stringMatching(/^base\/old.yaml: /)]),
+        expect.stringMatching(/^prod\/more\/patch.yaml: /),
+      ]);
+      expect([...tree.strays.keys()]).toEqual(expect.arrayContaining(['base/old.yaml', 'prod/more/patch.yaml']));
+    }
   });
 
   it('is made of nothing of another tenant, and of no link', async () => {
