@@ -87,7 +87,7 @@ const outcomeNames = {
   promoted: 'Promotion',
   'rolled-back': 'Rollback',
   adopted: 'First state',
-  removed: 'LedgerCloser',
+  removed: 'Closing',
   withdrawn: 'Withdrawal',
 } as const;
 
