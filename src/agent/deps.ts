@@ -2,6 +2,7 @@ import type { InconclusivePolicy } from '../canary/types.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { GitRepo } from '../git/repo.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { Fence } from '../lib/fence.ts';
 import type { Http } from '../lib/http/http.ts';
 import type { Logger } from '../lib/log.ts';
 import type { FileReader } from '../manifest/load.ts';
@@ -27,6 +28,8 @@ export interface Deps {
   /** Registries of images. Absent: no image is upgraded. */
   readonly registry?: RegistryClient;
   readonly settings: AgentSettings;
+  /** Whether this process may write. Absent: there is one replica. */
+  readonly fence?: Fence;
 }
 
 /** Name of the source that flags and environment name. */

@@ -12,6 +12,7 @@ export const errorCatalogue = {
   CLUSTER_UNREACHABLE: 'the Kubernetes API does not answer',
   CLUSTER_REFUSED: 'the Kubernetes API refuses the request (forbidden, invalid, unknown kind)',
   CLUSTER_CONFLICT: 'the object changed meanwhile',
+  LEASE_LOST: 'another replica of the agent writes now',
 } as const satisfies Readonly<Record<string, string>>;
 
 export type ErrorCode = keyof typeof errorCatalogue;

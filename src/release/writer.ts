@@ -1,8 +1,9 @@
-import type { GitRepo, PushResult, Revision } from '../git/repo.ts';
+import type { GitRepo, PushRequest, PushResult, Revision } from '../git/repo.ts';
 import { backoffMs } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { keyOf, shownKey } from '../lib/key.ts';
+import { alwaysHeld, type Fence, isLeaseLost } from '../lib/fence.ts';
 import type { Logger } from '../lib/log.ts';
 import type { LoadSettings } from '../manifest/load.ts';
 import { ParsedFiles } from '../manifest/parsed-files.ts';
@@ -60,6 +61,8 @@ export interface WriterDeps {
   readonly inTurn?: <Result>(push: () => Promise<Result>) => Promise<Result>;
   /** Told of edits. Absent: there are none. */
   readonly edits?: EditListeners;
+  /** Asked before each push. Absent: there is one replica. */
+  readonly fence?: Fence | undefined;
   /** In [0, 1); absent: Math.random. */
   readonly random?: () => number;
 }
@@ -98,6 +101,7 @@ export function createOutcomeWriter({
   editor,
   inTurn = (push) => push(),
   edits: editListeners = { onWritten: () => undefined, onNeedless: () => undefined, onBlocked: () => undefined },
+  fence = alwaysHeld,
   random = Math.random,
 }: WriterDeps): OutcomeWriter {
   const elapsedMs = (): number => clock.elapsed?.() ?? clock.now();
@@ -123,10 +127,7 @@ export function createOutcomeWriter({
       settings,
       log,
       elapsedMs,
-      push: (tip, commits, signal) =>
-        inTurn(() => repo.push({ expected: tip, commits, tags: [] }, signal)).catch((error: unknown) =>
-          notMade(error, signal),
-        ),
+      push: (tip, commits, signal) => pushAll({ expected: tip, commits, tags: [] }, signal),
     },
     editListeners,
   );
@@ -267,10 +268,14 @@ export function createOutcomeWriter({
     return hasMoved ? 0 : backoffMs(Math.floor(races / 4), raceBackoff, random());
   };
 
+  /** The only push that there is: outcomes, and what is edited on the branch. */
+  const pushAll = (all: PushRequest, signal: AbortSignal): Promise<PushResult> =>
+    inTurn(async () => {
+      fence.assertHeld();
+      return repo.push(all, signal);
+    }).catch((error: unknown) => notMade(error, signal));
   const push = (draft: Draft, tip: Revision, tags: Draft['tags'], signal: AbortSignal): Promise<PushResult> =>
-    inTurn(() => repo.push({ expected: tip, commits: draft.commits.map((entry) => entry.draft), tags }, signal)).catch(
-      (error: unknown) => notMade(error, signal),
-    );
+    pushAll({ expected: tip, commits: draft.commits.map((entry) => entry.draft), tags }, signal);
 
   /** A push that one outcome makes impossible must not hold up the others, so it counts as refused. */
   const notMade = (error: unknown, signal: AbortSignal): PushResult => {
@@ -337,6 +342,8 @@ export function createOutcomeWriter({
     if (!(error instanceof AgentError)) {
       log.error({ error: stackOf(error) }, 'outcomes could not be written');
     }
+    // Whoever has the lease finds the same in the records, and writes it.
+    if (isLeaseLost(error)) return outageWaitMs();
     trouble = messageOf(error);
     for (const { outcome } of waiting.all) block(outcome, trouble);
     return outageWaitMs();

@@ -1,6 +1,7 @@
 import { type Cluster, serverReason } from '../cluster/cluster.ts';
 import type { Clock } from '../lib/clock.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
+import { isLeaseLost } from '../lib/fence.ts';
 import type { Logger } from '../lib/log.ts';
 import { identityKey, identityOf, nameOf } from '../manifest/identity.ts';
 import { hintsOf } from '../manifest/hints.ts';
@@ -71,7 +72,8 @@ export async function applyWaves(
         done.push(action);
         deps.onApplied(action, live);
       } catch (error) {
-        if (signal.aborted || (isUnreachable(error) && !(await answers(deps.cluster, signal)))) throw error;
+        if (signal.aborted || isLeaseLost(error) || (isUnreachable(error) && !(await answers(deps.cluster, signal))))
+          throw error;
         failures.push({ action, error });
       }
     });

@@ -1,5 +1,6 @@
 import type { Cluster, KindRef } from '../cluster/cluster.ts';
 import { messageOf } from '../lib/errors.ts';
+import { isLeaseLost } from '../lib/fence.ts';
 import type { Logger } from '../lib/log.ts';
 import { nameOf } from '../manifest/identity.ts';
 import { type OwnObjects, ownRefusal } from '../manifest/own-objects.ts';
@@ -100,7 +101,7 @@ export async function pruneEntries(
       pruned.push(ref);
       if (live.kind === 'Canary' && (live.metadata.finalizers ?? []).length > 0) kept.push(entry);
     } catch (error) {
-      if (signal.aborted) throw error;
+      if (signal.aborted || isLeaseLost(error)) throw error;
       kept.push(entry);
       failed.push({
         severity: 'error',

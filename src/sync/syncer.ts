@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { Cluster, KindRef } from '../cluster/cluster.ts';
 import type { Clock } from '../lib/clock.ts';
+import { alwaysHeld, type Fence } from '../lib/fence.ts';
 import type { Logger } from '../lib/log.ts';
 import { perObject } from '../lib/memo.ts';
 import { createTurns, type Turns } from '../lib/turns.ts';
@@ -16,6 +17,7 @@ import { applyWaves } from './apply.ts';
 import { createCanaryNames } from './canary-names.ts';
 import { ownedFields, syncManager } from './drift.ts';
 import { createDriftWatch } from './drift-watch.ts';
+import { fencedWrites } from './fenced-writes.ts';
 import { type Inventory, type InventoryEntry, inventoryName } from './inventory.ts';
 import { managerOf, ofInstallation, renameFormer } from './installation.ts';
 import { createInventoryStore, pruneAnnotation } from './inventory-store.ts';
@@ -115,6 +117,8 @@ export interface SyncDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly settings: SyncSettings;
+  /** Asked before each write. Absent: there is one replica. */
+  readonly fence?: Fence | undefined;
   /** Where several sources share a cluster. */
   readonly shared?: {
     /** The source's name in the names of its inventory. Absent: they are as where there is one source. */
@@ -125,7 +129,15 @@ export interface SyncDeps {
 }
 
 /** Applies plans by server-side apply, remembers what was applied, prunes with care and notices drift. */
-export function createSyncer({ cluster: ofAll, clock, log, settings, shared }: SyncDeps): Syncer {
+export function createSyncer({
+  cluster: unfenced,
+  clock,
+  log,
+  settings,
+  fence = alwaysHeld,
+  shared,
+}: SyncDeps): Syncer {
+  const ofAll = fencedWrites(unfenced, fence);
   const manager = managerOf(settings.namespace);
   const cluster = ofInstallation(ofAll, manager);
   const stopping = new AbortController();

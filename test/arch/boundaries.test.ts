@@ -204,4 +204,18 @@ describe('the map of the code', () => {
       );
     expect(broken).toEqual([]);
   });
+
+  it('asks the fence in three places: effects of canaries, what a sync writes, a push; and pushes in that one only', () => {
+    const placesOf = (call: RegExp): readonly string[] =>
+      files
+        .filter(({ path }) => !path.startsWith('bench/'))
+        .flatMap(({ path, text }) => [...text.replaceAll(/\/\*[^]*?\*\/|\/\/.*/g, '').matchAll(call)].map(() => path))
+        .toSorted();
+    expect(placesOf(/\.assertHeld\b/g)).toEqual([
+      'agent/effects/execute.ts',
+      'release/writer.ts',
+      'sync/fenced-writes.ts',
+    ]);
+    expect(placesOf(/\brepo\.push\b/g)).toEqual(['release/writer.ts']);
+  });
 });

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GitRepo, Revision } from '../../src/git/repo.ts';
 import { createLogger } from '../../src/lib/log.ts';
+import type { Fence } from '../../src/lib/fence.ts';
 import type { Outcome } from '../../src/release/types.ts';
 import { createOutcomeWriter, type OutcomeWriter, type WriterSettings } from '../../src/release/writer.ts';
 import { eventually } from '../helpers/eventually.ts';
@@ -37,13 +38,13 @@ interface RunningWriter {
   readonly stop: () => Promise<void>;
 }
 
-function startWriter(repo: GitRepo, change: Partial<WriterSettings> = {}): RunningWriter {
+function startWriter(repo: GitRepo, change: Partial<WriterSettings> = {}, fence?: Fence): RunningWriter {
   const written: Written[] = [];
   const blocked: { id: string; reason: string }[] = [];
   const needless: { id: string; reason: string }[] = [];
   const errors: string[] = [];
   const log = createLogger('error', (line) => errors.push(line));
-  const writer = createOutcomeWriter({ repo, clock: fastClock(20), log, settings: { ...settings, ...change } });
+  const writer = createOutcomeWriter({ repo, clock: fastClock(20), log, settings: { ...settings, ...change }, fence });
   writer.onWritten((outcome, revision, number) => written.push({ outcome, revision, number }));
   writer.onBlocked(({ releaseId }, reason) => blocked.push({ id: releaseId, reason }));
   writer.onNeedless(({ releaseId }, _, reason) => needless.push({ id: releaseId, reason }));
@@ -67,7 +68,7 @@ export interface Stage extends GitFixture {
   /** Replaces the tree's files by these and gives the commit. */
   commit(files: ReadonlyMap<string, string | null>, message?: string): Promise<string>;
   tip(): Promise<string>;
-  start(change?: Partial<WriterSettings>, mirror?: string): Promise<RunningWriter>;
+  start(change?: Partial<WriterSettings>, mirror?: string, fence?: Fence): Promise<RunningWriter>;
 }
 
 /** A Git server and writers on it; all are stopped after `run`. */
@@ -79,8 +80,8 @@ export async function withWriters(run: (stage: Stage) => Promise<void>): Promise
         ...fixture,
         commit: (files, message = 'change') => commitFiles(fixture.path, { files: Object.fromEntries(files), message }),
         tip: () => revParse(fixture.path, 'main'),
-        start: async (change = {}, mirror = 'mirror') => {
-          const started = startWriter(await fixture.open(mirror), change);
+        start: async (change = {}, mirror = 'mirror', fence?: Fence) => {
+          const started = startWriter(await fixture.open(mirror), change, fence);
           running.push(started);
           return started;
         },

@@ -1,5 +1,6 @@
 import { type ClusterClient, openCluster } from '../../src/cluster/client.ts';
 import { systemClock } from '../../src/lib/clock.ts';
+import type { Fence } from '../../src/lib/fence.ts';
 import { sha256Hex } from '../../src/lib/hash.ts';
 import { createLogger, type Logger, silentLogger } from '../../src/lib/log.ts';
 import { type LoadSettings, loadTree } from '../../src/manifest/load.ts';
@@ -14,7 +15,7 @@ export interface SyncStage {
   readonly cluster: ClusterClient;
   /** Messages of log lines, `level: msg`. */
   readonly lines: string[];
-  syncer(settings?: Partial<SyncSettings>): Syncer;
+  syncer(settings?: Partial<SyncSettings>, fence?: Fence): Syncer;
   close(): Promise<void>;
 }
 
@@ -38,11 +39,12 @@ export async function startStage(mayWrite?: MayWrite): Promise<SyncStage> {
     sandbox,
     cluster,
     lines,
-    syncer(settings = {}) {
+    syncer(settings = {}, fence?: Fence) {
       const syncer = createSyncer({
         cluster,
         clock: systemClock,
         log,
+        fence,
         settings: { namespace: 'serin', prune: true, pruneAnything: false, ...settings },
       });
       syncers.push(syncer);

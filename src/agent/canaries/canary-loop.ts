@@ -4,6 +4,7 @@ import type { Workload } from '../../canary/overlap.ts';
 import { parseStatus } from '../../canary/status.ts';
 import type { CanarySpec, CanaryStatus, Decision, Effect, Phase } from '../../canary/types.ts';
 import { AgentError, messageOf } from '../../lib/errors.ts';
+import { isLeaseLost } from '../../lib/fence.ts';
 import { type AppKey, keyOf, partsOf, shownKey } from '../../lib/key.ts';
 import { createKeyedQueue } from '../../lib/keyed-queue.ts';
 import type { KubeObject } from '../../manifest/types.ts';
@@ -24,7 +25,6 @@ import { createStartLimit } from './start-limit.ts';
 import { isAtLeast } from '../views/resource-version.ts';
 import type { Views } from '../views/views.ts';
 import { createKeysFor, firstTickMs, mayWait } from './canary-index.ts';
-import { writeStatus } from '../effects/writes.ts';
 
 export interface CanaryLoopOptions {
   readonly deps: Deps;
@@ -182,7 +182,7 @@ export function createCanaryLoop({
     starts.writing(key);
     if (decision.isJudged && !isRepeated) memory.judged = { endedMs: clock.elapsed(), answers: judging };
     const notedBefore = releases.notedVersion(key);
-    if (decision.evidence && !isRepeated) await releases.note(key, decision.evidence);
+    if (decision.evidence && !isRepeated) await effects.note(key, decision.evidence);
     memory.ledTo =
       decision.effects.findLast((effect) => effect.kind === 'set-route')?.split.canaryWeight ?? memory.ledTo;
     await runAll(decision.effects, tick);
@@ -196,7 +196,7 @@ export function createCanaryLoop({
       const noted = releases.notedVersion(key);
       const isNoted = noted !== undefined && noted !== notedBefore;
       const base = isNoted ? { ...canary, metadata: { ...canary.metadata, resourceVersion: noted } } : canary;
-      memory.ahead = await writeStatus(cluster, base, next, signal);
+      memory.ahead = await effects.status(base, next, signal);
     }
     starts.written(key);
     memory.ledTo = undefined;
@@ -253,6 +253,7 @@ export function createCanaryLoop({
     } catch (error) {
       if (signal.aborted) return false;
       if (!(error instanceof AgentError)) throw error;
+      if (isLeaseLost(error)) return false;
       if (error.code === 'CLUSTER_CONFLICT') memory.ahead = memory.ahead ?? 'unknown';
       else effects.tell(canary, understood.spec, { type: 'Warning', level: 'info', message: error.message });
       return false;
@@ -349,6 +350,8 @@ export function createCanaryLoop({
       memory.quiet = false;
       if (signal.aborted) return;
       if (!(error instanceof AgentError)) throw error;
+      // Another replica looks at it.
+      if (isLeaseLost(error)) return again(clock.now() + Math.min(spec.analysis.intervalMs, 10_000));
       const { reason } = error.details;
       // The view may still have a Canary that has gone, by our own hand.
       const isGone = canary.metadata.deletionTimestamp !== undefined && reason === 'NotFound';

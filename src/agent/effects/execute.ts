@@ -2,9 +2,18 @@ import { callWebhook, webhookPayload } from '../../analysis/webhook.ts';
 import { parseConfigKey } from '../../canary/configs.ts';
 import { forEveryone, strategyOf } from '../../canary/strategy.ts';
 import { targets } from '../../canary/targets/registry.ts';
-import type { CanaryEvent, CanarySpec, CanaryStatus, Effect, Seen, TrafficSplit } from '../../canary/types.ts';
+import type {
+  CanaryEvent,
+  CanarySpec,
+  CanaryStatus,
+  Effect,
+  Evidence,
+  Seen,
+  TrafficSplit,
+} from '../../canary/types.ts';
 import { AgentError, assertNever } from '../../lib/errors.ts';
-import { keyOf } from '../../lib/key.ts';
+import { type AppKey, keyOf } from '../../lib/key.ts';
+import { alwaysHeld } from '../../lib/fence.ts';
 import type { Outbox } from '../../lib/outbox.ts';
 import { plainLine } from '../../lib/plain-text.ts';
 import { type KubeObject, refOf } from '../../manifest/types.ts';
@@ -17,7 +26,7 @@ import type { Deps } from '../deps.ts';
 import { createEventHooks } from '../outlets/event-hooks.ts';
 import type { EventRecorder } from '../outlets/event-recorder.ts';
 import type { JudgedReleases } from '../releases/releases.ts';
-import { canaryManager, writeObject } from './writes.ts';
+import { canaryManager, writeObject, writeStatus } from './writes.ts';
 
 /** What stands around one tick: everything that effects need and `decide` must not know. */
 export interface TickContext {
@@ -33,6 +42,10 @@ export interface Effects {
   /** Rejects where one of these configs cannot be copied as it was judged; to be called before the first one is. */
   check(effects: readonly Effect[], context: TickContext, signal: AbortSignal): Promise<void>;
   run(effect: Effect, context: TickContext, signal: AbortSignal): Promise<void>;
+  /** Writes down what a tick found out of a release. */
+  note(app: AppKey, evidence: Evidence): Promise<void>;
+  /** Ends a tick, see `writeStatus`. */
+  status(canary: KubeObject, status: CanaryStatus, signal: AbortSignal): Promise<string | undefined>;
   tell(
     canary: KubeObject,
     spec: Pick<CanarySpec, 'namespace' | 'name'> & Partial<CanarySpec>,
@@ -66,7 +79,12 @@ function originals(...input: Parameters<typeof planRestore>): ReturnType<typeof 
 }
 
 export function createEffects(deps: Deps, { recorder, releases, outbox, key }: EffectParts): Effects {
-  const { cluster, clock, http, log, settings } = deps;
+  const { cluster, clock, fence = alwaysHeld, http, log, settings } = deps;
+  /** Whatever a tick writes, calls or tells because of what it decided. */
+  const held = async <Result>(write: () => Promise<Result>): Promise<Result> => {
+    fence.assertHeld();
+    return write();
+  };
   const tellHooks = createEventHooks(deps, outbox);
 
   const tell: Effects['tell'] = (canary, spec, said) => {
@@ -149,119 +167,125 @@ export function createEffects(deps: Deps, { recorder, releases, outbox, key }: E
     if (patch) await cluster.mergePatch(target, patch, { manager: canaryManager }, signal);
   };
 
+  const run: Effects['run'] = async (effect, context, signal) => {
+    const { spec, seen, status } = context;
+    const name = `${spec.name}.${spec.namespace}`;
+    switch (effect.kind) {
+      case 'event':
+        return tell(seen.canary, spec, effect.event);
+      case 'log':
+        return log.info({ canary: name }, effect.message);
+      case 'alert':
+        log.debug({ canary: name, severity: effect.severity }, `alert: ${effect.message}`);
+        return alerts.send(effect, { canary: seen.canary, spec, status });
+      case 'write': {
+        const { object, over } = effect;
+        await writeObject(cluster, object, over, signal);
+        if (over === undefined)
+          log.info({ canary: name }, `${object.kind} ${object.metadata.name}.${spec.namespace} created`);
+        return;
+      }
+      case 'copy-config': {
+        const { includeLabelPrefix } = settings;
+        const { kind, name: copy } = parseConfigKey(effect.copy);
+        if (!isCopied(effect, seen, includeLabelPrefix))
+          await copyConfig(
+            cluster,
+            { ...effect, canary: seen.canary, checksumOf: key.checksumOf, includeLabelPrefix },
+            signal,
+          );
+        return log.info({ canary: name }, `${kind} ${copy} synced`);
+      }
+      case 'join-copy':
+        return joinCopy(cluster, { canary: seen.canary, copy: effect.copy }, signal);
+      case 'leave-copy': {
+        const { kind, name: copy } = parseConfigKey(effect.copy);
+        if (await leaveCopy(cluster, { canary: seen.canary, copy: effect.copy }, signal))
+          log.info({ canary: name }, `${kind} ${copy} removed: the primary refers to it no more`);
+        return;
+      }
+      case 'remove-scaler': {
+        const { metadata, kind } = effect.object;
+        const { uid } = metadata;
+        try {
+          await cluster.remove(refOf(effect.object), uid === undefined ? {} : { uid }, signal);
+        } catch (error) {
+          // One that may not be taken away must not keep the release from going on.
+          if (!(error instanceof AgentError) || error.code !== 'CLUSTER_REFUSED') throw error;
+          return tell(seen.canary, spec, { type: 'Warning', level: 'info', message: error.message });
+        }
+        return log.info({ canary: name }, `${kind} ${metadata.name} removed: the Canary refers to it no more`);
+      }
+      case 'scale-target':
+        return scale(spec, effect.replicas, signal);
+      case 'reconcile-route':
+        return repairRoutes(context, signal);
+      case 'set-route':
+        return moveUsers(forSplit(context, effect), effect.split, signal);
+      case 'restore-route':
+        return restoreRoutes(context, signal);
+      case 'call-hook': {
+        const answer = await callWebhook(
+          effect.hook,
+          webhookPayload(spec, effect.phase, status, effect.hook.metadata),
+          { http, clock },
+          signal,
+        );
+        const label = effect.hook.type === 'post-rollout' ? 'Post-rollout' : effect.hook.type;
+        if (answer.kind === 'passed')
+          tell(seen.canary, spec, {
+            type: 'Normal',
+            level: 'info',
+            message: `${label} check ${effect.hook.name} passed`,
+            phase: effect.phase,
+          });
+        else
+          tell(seen.canary, spec, {
+            type: 'Warning',
+            level: 'info',
+            message: `${label} hook ${effect.hook.name} failed ${answer.reason}`,
+            phase: effect.phase,
+          });
+        return;
+      }
+      case 'begin-release': {
+        const before = releases.failedBefore(keyOf(spec));
+        await releases.begin(seen.canary, effect, seen.releaseId);
+        if (before !== undefined)
+          tell(seen.canary, spec, {
+            type: 'Warning',
+            level: 'info',
+            message: before,
+          });
+        return;
+      }
+      case 'withdraw-release':
+        return releases.withdraw(seen.canary);
+      case 'end-release':
+        return releases.end(seen.canary, {
+          verdict: effect.verdict,
+          failedCheck: effect.failedCheck,
+          strategy: strategyOf(spec),
+          templateHash: status.lastAppliedSpec,
+          configs: status.trackedConfigs ?? {},
+        });
+      default:
+        return assertNever(effect);
+    }
+  };
+
   return {
     tell,
+    run: (...args) => held(() => run(...args)),
+    async note(app, evidence) {
+      await held(() => releases.note(app, evidence));
+    },
+    status: (canary, next, signal) => held(() => writeStatus(cluster, canary, next, signal)),
     async check(effects, { seen }, signal) {
       const copied = effects.flatMap((effect) =>
         effect.kind === 'copy-config' && !isCopied(effect, seen, settings.includeLabelPrefix) ? [effect] : [],
       );
       if (copied.length > 1) await checkSources(cluster, seen.canary, copied, key.checksumOf, signal);
-    },
-    async run(effect, context, signal) {
-      const { spec, seen, status } = context;
-      const name = `${spec.name}.${spec.namespace}`;
-      switch (effect.kind) {
-        case 'event':
-          return tell(seen.canary, spec, effect.event);
-        case 'log':
-          return log.info({ canary: name }, effect.message);
-        case 'alert':
-          log.debug({ canary: name, severity: effect.severity }, `alert: ${effect.message}`);
-          return alerts.send(effect, { canary: seen.canary, spec, status });
-        case 'write': {
-          const { object, over } = effect;
-          await writeObject(cluster, object, over, signal);
-          if (over === undefined)
-            log.info({ canary: name }, `${object.kind} ${object.metadata.name}.${spec.namespace} created`);
-          return;
-        }
-        case 'copy-config': {
-          const { includeLabelPrefix } = settings;
-          const { kind, name: copy } = parseConfigKey(effect.copy);
-          if (!isCopied(effect, seen, includeLabelPrefix))
-            await copyConfig(
-              cluster,
-              { ...effect, canary: seen.canary, checksumOf: key.checksumOf, includeLabelPrefix },
-              signal,
-            );
-          return log.info({ canary: name }, `${kind} ${copy} synced`);
-        }
-        case 'join-copy':
-          return joinCopy(cluster, { canary: seen.canary, copy: effect.copy }, signal);
-        case 'leave-copy': {
-          const { kind, name: copy } = parseConfigKey(effect.copy);
-          if (await leaveCopy(cluster, { canary: seen.canary, copy: effect.copy }, signal))
-            log.info({ canary: name }, `${kind} ${copy} removed: the primary refers to it no more`);
-          return;
-        }
-        case 'remove-scaler': {
-          const { metadata, kind } = effect.object;
-          const { uid } = metadata;
-          try {
-            await cluster.remove(refOf(effect.object), uid === undefined ? {} : { uid }, signal);
-          } catch (error) {
-            // One that may not be taken away must not keep the release from going on.
-            if (!(error instanceof AgentError) || error.code !== 'CLUSTER_REFUSED') throw error;
-            return tell(seen.canary, spec, { type: 'Warning', level: 'info', message: error.message });
-          }
-          return log.info({ canary: name }, `${kind} ${metadata.name} removed: the Canary refers to it no more`);
-        }
-        case 'scale-target':
-          return scale(spec, effect.replicas, signal);
-        case 'reconcile-route':
-          return repairRoutes(context, signal);
-        case 'set-route':
-          return moveUsers(forSplit(context, effect), effect.split, signal);
-        case 'restore-route':
-          return restoreRoutes(context, signal);
-        case 'call-hook': {
-          const answer = await callWebhook(
-            effect.hook,
-            webhookPayload(spec, effect.phase, status, effect.hook.metadata),
-            { http, clock },
-            signal,
-          );
-          const label = effect.hook.type === 'post-rollout' ? 'Post-rollout' : effect.hook.type;
-          if (answer.kind === 'passed')
-            tell(seen.canary, spec, {
-              type: 'Normal',
-              level: 'info',
-              message: `${label} check ${effect.hook.name} passed`,
-              phase: effect.phase,
-            });
-          else
-            tell(seen.canary, spec, {
-              type: 'Warning',
-              level: 'info',
-              message: `${label} hook ${effect.hook.name} failed ${answer.reason}`,
-              phase: effect.phase,
-            });
-          return;
-        }
-        case 'begin-release': {
-          const before = releases.failedBefore(keyOf(spec));
-          await releases.begin(seen.canary, effect, seen.releaseId);
-          if (before !== undefined)
-            tell(seen.canary, spec, {
-              type: 'Warning',
-              level: 'info',
-              message: before,
-            });
-          return;
-        }
-        case 'withdraw-release':
-          return releases.withdraw(seen.canary);
-        case 'end-release':
-          return releases.end(seen.canary, {
-            verdict: effect.verdict,
-            failedCheck: effect.failedCheck,
-            strategy: strategyOf(spec),
-            templateHash: status.lastAppliedSpec,
-            configs: status.trackedConfigs ?? {},
-          });
-        default:
-          return assertNever(effect);
-      }
     },
   };
 }

@@ -108,6 +108,7 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
     clock,
     log,
     settings,
+    fence: deps.fence,
     ...(claims ? { shared: { ...named, isElsewhere: (one) => claims.isWantedElsewhere(source, one) } } : {}),
   });
   const bounds = {
@@ -142,6 +143,7 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
     log,
     parsed,
     tools: deps.tools,
+    fence: deps.fence,
     ...(deps.inTurn ? { inTurn: deps.inTurn } : {}),
     ...(upgrades ? { edits: upgrades.edits } : {}),
     editor: deps.fileReader?.edit ? { edit: deps.fileReader.edit } : undefined,

@@ -24,6 +24,7 @@ import type { CanaryStatus, ConfigKey, Phase } from '../../../src/canary/types.t
 import { asRevision, type Revision } from '../../../src/git/repo.ts';
 import { sha256Hex } from '../../../src/lib/hash.ts';
 import type { Clock } from '../../../src/lib/clock.ts';
+import type { Fence } from '../../../src/lib/fence.ts';
 import type { Http, HttpRequest, HttpResponse } from '../../../src/lib/http/http.ts';
 import { silentLogger } from '../../../src/lib/log.ts';
 import { createOutbox } from '../../../src/lib/outbox.ts';
@@ -184,6 +185,7 @@ export interface Faults {
   /** How it reads the Canary. */
   readonly canary?: (canary: KubeObject) => KubeObject;
   readonly clock?: (clock: Clock) => Clock;
+  readonly fence?: Fence;
 }
 
 /** An agent with its real loop on a cluster in memory, with time that passes as fast as it is told, and a branch that it is told of. */
@@ -308,7 +310,16 @@ export class Stage {
     const cluster = faulty.canary ? misread(this.cluster, faulty.canary) : this.cluster;
     const clock = faulty.clock?.(this.clock) ?? this.clock;
     const http: Http = { request: (request, stop) => this.answer(request, stop) };
-    const deps: Deps = { clock, log: silentLogger, http, cluster, sources: [], telemetry, settings };
+    const deps: Deps = {
+      clock,
+      log: silentLogger,
+      http,
+      cluster,
+      sources: [],
+      telemetry,
+      settings,
+      ...(faulty.fence ? { fence: faulty.fence } : {}),
+    };
     const keyed = aKey();
     const views = openViews({ cluster, clock, key: keyed }, signal);
     const recorder = createEventRecorder(
