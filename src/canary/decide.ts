@@ -1,36 +1,8 @@
+import { course } from './course.ts';
 import { effectsOf } from './intents.ts';
-import { labelProblem } from './labels.ts';
-import { joinCopies } from './phases/config-copies.ts';
-import { foreignApex } from './overlap.ts';
-import { deadTargetPort } from './ports.ts';
-import { canaryServes } from './phases/health.ts';
-import { initialise } from './phases/initialise.ts';
-import { unmarkPrimary } from './phases/primary-write.ts';
-import { finalising, promoting } from './phases/promote.ts';
-import { progress } from './phases/progress.ts';
-import { rest } from './phases/rest.ts';
-import { hasFinalizer, isDeleted, release, settleFinalizer, terminate } from './phases/terminate.ts';
-import {
-  leaveFormerScalers,
-  tellsLackOfScaler,
-  wakePrimary,
-  wakeTarget,
-  writePrimaryScaler,
-} from './phases/scaling.ts';
 import { beginTick, stageOf } from './phases/stage.ts';
-import { standStill } from './phases/still.ts';
-import { type Asking, normal, type Stage, type Tick, update, warn } from './phases/tick.ts';
-import {
-  followTarget,
-  isPlain,
-  leaveMissingTarget,
-  leaveUnjudged,
-  noteCookies,
-  noteWeight,
-  reconcileRoute,
-  setBack,
-  writeService,
-} from './phases/traffic.ts';
+import { isDeleted } from './phases/terminate.ts';
+import type { Tick } from './phases/tick.ts';
 import { stamped } from './status.ts';
 import {
   type AnalysisState,
@@ -44,8 +16,6 @@ import {
   type Step,
 } from './types.ts';
 
-export { beginsRelease, wakes } from './wakes.ts';
-
 /**
  * One tick of one Canary: everything that is known in, everything that is to be done out. Where it depends on an answer that is not in
  * `seen.answers` it asks for that one, and is called again with the same world and one answer more.
@@ -57,16 +27,36 @@ export function decide(spec: CanarySpec, status: CanaryStatus, seen: Seen, setti
 /** As `decide`; each further call goes on from the question that it asked last, with the answers that `seen` has by then. */
 export function deciding(spec: CanarySpec, status: CanaryStatus, seen: Seen, settings: DecideSettings): () => Step {
   const tick = beginTick(spec, status, seen, settings);
-  const course = run(tick);
-  let next = course.next();
+  const run = course(tick, 'all');
+  let next = run.next();
   return () => {
     while (!next.done) {
       const answer = seen.answers.get(questionKey(next.value));
       if (answer === undefined) return { kind: 'ask', question: next.value };
-      next = course.next(answer);
+      next = run.next(answer);
     }
     return { kind: 'done', decision: decisionOf(tick) };
   };
+}
+
+/**
+ * Whether a change in the cluster is a reason for a tick now: what cannot wait for the interval has something to do, to tell or to ask.
+ * Steps and checks of an analysis are no such reason, whatever happens around them.
+ */
+export function needsTickNow(spec: CanarySpec, status: CanaryStatus, seen: Seen, settings: DecideSettings): boolean {
+  const tick = beginTick(spec, status, seen, settings);
+  const isAsking = course(tick, 'urgent').next().done !== true;
+  return isAsking || tick.draft.status !== status || tick.draft.intents.length > 0;
+}
+
+/** Whether a tick would begin a release of a canary at rest that nobody is led to: nobody is harmed where that waits. */
+export function beginsRelease(spec: CanarySpec, status: CanaryStatus, seen: Seen, settings: DecideSettings): boolean {
+  const tick = beginTick(spec, status, seen, settings);
+  const isAtRest = status.phase === 'Initialized' || status.phase === 'Succeeded' || status.phase === 'Failed';
+  if (!isAtRest || isDeleted(tick) || spec.suspend || seen.isUnapplied) return false;
+  const stage = seen.target && stageOf(tick, seen.target);
+  if (!stage || stage.weight > 0 || stage.mirrored) return false;
+  return stage.novelty === 'new' || seen.isPushedAgain === true;
 }
 
 function decisionOf({ spec, status, analysis, seen, draft }: Tick): Decision {
@@ -90,8 +80,6 @@ function decisionOf({ spec, status, analysis, seen, draft }: Tick): Decision {
   };
 }
 
-const isUnderAnalysis = ({ phase }: CanaryStatus): boolean => phase === 'Progressing' || phase === 'WaitingPromotion';
-
 /** The status with what the analysis has come to, and with what Flagger's columns show of it. */
 function withAnalysis(before: AnalysisState, draft: Tick['draft'], nowMs: number): CanaryStatus {
   const { held: _before, ...state } = draft.analysis;
@@ -111,83 +99,4 @@ function heldNow(before: Hold | undefined, draft: Tick['draft'], nowMs: number):
   // Each cause has its own time.
   const sinceMs = before?.cause === cause ? before.sinceMs : nowSeconds;
   return { cause, sinceMs: Math.min(sinceMs, nowSeconds) };
-}
-
-function* run(tick: Tick): Asking<void> {
-  const { spec, kind, status, seen, settings, names, draft } = tick;
-  const mustRevert = isDeleted(tick) && hasFinalizer(tick);
-  if (isDeleted(tick) && !mustRevert) return;
-  if (!mustRevert) {
-    if (spec.suspend) {
-      if (!seen.isSuspensionTold) normal(tick, 'skipping canary run as object is suspended');
-      tick.draft.isHeld = false;
-      return standStill(tick);
-    }
-    if (settleFinalizer(tick)) return;
-    if (status.phase === '') update(tick, { phase: 'Initializing' });
-  }
-  const { target } = seen;
-  const place = { name: spec.target.name, namespace: spec.namespace };
-  if (!target) {
-    if (mustRevert) return release(tick);
-    leaveMissingTarget(tick);
-    return warn(tick, kind.missing(place));
-  }
-  const stage = stageOf(tick, target);
-  if (!stage) {
-    if (mustRevert) return release(tick);
-    return warn(tick, kind.unlabelled(place, settings.selectorLabels));
-  }
-  if (mustRevert) return terminate(stage);
-  const tooLong = seen.primary ? undefined : labelProblem(stage.selector);
-  if (tooLong !== undefined) return warn(tick, `no primary can be made of ${names.target}: ${tooLong}`);
-  const misled = draft.status.phase === 'Initializing' ? misleads(stage) : undefined;
-  if (misled !== undefined) return warn(tick, `${names.canary} waits: ${misled}`);
-  wakePrimary(stage);
-  followTarget(stage);
-  writeService(stage, 'primary', 'primary');
-  const { phase } = tick.draft.status;
-  yield* phase === 'Initializing' ? initialise(stage) : initialised(stage);
-  unmarkPrimary(stage);
-}
-
-/** Why users would be led to another app, or to nobody, as soon as the Services of this one are written. */
-function misleads({ seen, spec, target, selector }: Stage): string | undefined {
-  if (selector.label === '') return undefined;
-  const dead = deadTargetPort(spec, target);
-  return (
-    seen.overlap ??
-    foreignApex(seen.apexService, target, seen.canary) ??
-    (dead === undefined ? undefined : `spec.service.targetPort: ${dead}`)
-  );
-}
-
-function* initialised(stage: Stage): Asking<void> {
-  const { spec } = stage;
-  joinCopies(stage);
-  leaveFormerScalers(stage);
-  if (!tellsLackOfScaler(stage)) writePrimaryScaler(stage, 'missing');
-  if (stage.weight > 0 && canaryServes(stage)) wakeTarget(stage);
-  writeService(stage, 'apex', isPlain(spec) && stage.judged === 100 ? 'canary' : 'primary');
-  reconcileRoute(stage);
-  noteCookies(stage);
-  noteWeight(stage);
-  yield* runPhase(stage);
-  leaveUnjudged(stage);
-  setBack(stage);
-}
-
-function* runPhase(stage: Stage): Asking<void> {
-  stage.draft.isHeld &&= isUnderAnalysis(stage.draft.status);
-  switch (stage.draft.status.phase) {
-    case 'Progressing':
-    case 'WaitingPromotion':
-      return yield* progress(stage);
-    case 'Promoting':
-      return yield* promoting(stage);
-    case 'Finalising':
-      return yield* finalising(stage);
-    default:
-      return yield* rest(stage);
-  }
 }

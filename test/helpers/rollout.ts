@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { decide, deciding, wakes } from '../../src/canary/decide.ts';
+import { decide, deciding, needsTickNow } from '../../src/canary/decide.ts';
 import { parseCanary } from '../../src/canary/parse.ts';
 import { parseStatus, renderStatus } from '../../src/canary/status.ts';
 import {
@@ -148,7 +148,10 @@ export function createRollout({ world, answer, onEffect, settings = {} }: Rollou
         const snapshot = text === lastText ? lastSeen : canonicalJson(shown);
         const changed = snapshot !== lastSeen;
         [lastText, lastSeen] = [text, snapshot];
-        if (world.nowMs >= dueMs || (changed && wakes(spec(), parseStatus(world.canary), seen(new Map()), applied)))
+        if (
+          world.nowMs >= dueMs ||
+          (changed && needsTickNow(spec(), parseStatus(world.canary), seen(new Map()), applied))
+        )
           rollout.tick();
       }
       // The second that the loop stopped in has not begun.

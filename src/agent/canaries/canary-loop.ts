@@ -1,4 +1,4 @@
-import { beginsRelease, wakes } from '../../canary/decide.ts';
+import { beginsRelease, needsTickNow } from '../../canary/decide.ts';
 import { gatesOf, opensGate } from '../../canary/gates.ts';
 import type { Workload } from '../../canary/overlap.ts';
 import { parseStatus } from '../../canary/status.ts';
@@ -446,7 +446,7 @@ export function createCanaryLoop({
       memory.looksAgain = false;
       look(key);
     });
-    const cannotWait = memory.gateOpened || wakes(spec, status, seen, decideSettings);
+    const cannotWait = memory.gateOpened || needsTickNow(spec, status, seen, decideSettings);
     if (memory.isRunning) {
       // A rollback does not wait for a slow webhook or metric either.
       if (cannotWait && underAnalysis.has(status.phase)) memory.interrupt?.();

@@ -1,4 +1,4 @@
-import { deciding, wakes } from '../../canary/decide.ts';
+import { deciding, needsTickNow } from '../../canary/decide.ts';
 import { gatesOf } from '../../canary/gates.ts';
 import {
   type Answer,
@@ -101,7 +101,7 @@ export function createTickRunner({
       const { seen, route, liveRoutes } = last.observed;
       // What woke it may be its own last step: the cadence of the analysis is never accelerated.
       if (round === 0) {
-        if (isEarly && !wakes(spec, status, seen, decideSettings)) return undefined;
+        if (isEarly && !needsTickNow(spec, status, seen, decideSettings)) return undefined;
         memory.gates = gatesOf(canary);
         memory.gateOpened = false;
       }

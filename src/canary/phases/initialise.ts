@@ -1,8 +1,9 @@
 import { hasPrimaryConfigs } from '../revision.ts';
 import { primaryReadiness, primaryServes } from './health.ts';
+import { type Phase, sooner } from './phase.ts';
 import { tellNotReady } from './pods.ts';
 import { cannotBeCopied, writePrimary } from './primary-write.ts';
-import { scaleToZero, tellsLackOfScaler, writePrimaryScaler } from './scaling.ts';
+import { lacksScaler, scaleToZero, tellLackOfScaler, writePrimaryScaler } from './scaling.ts';
 import { type Asking, alert, fail, log, normal, restartAs, type Stage, update, warn } from './tick.ts';
 import { reconcileRoute, route, writeService } from './traffic.ts';
 
@@ -10,7 +11,7 @@ import { reconcileRoute, route, writeService } from './traffic.ts';
  * From a plain Deployment to primary and canary. Users stay on the target until the primary answers: only then the apex Service
  * turns, and only after that the target goes to zero. A primary that never gets ready leaves everything as it was.
  */
-export function* initialise(stage: Stage): Asking<void> {
+function* initialise(stage: Stage): Asking<void> {
   const { seen, spec, kind, names, revision, source, draft } = stage;
   if (!spec.skipAnalysis) yield* checkProviders(stage);
   const { primary } = seen;
@@ -29,7 +30,7 @@ export function* initialise(stage: Stage): Asking<void> {
     yield* tellNotReady(stage, 'primary', ready);
     return;
   }
-  if (tellsLackOfScaler(stage)) return;
+  if (lacksScaler(stage)) return tellLackOfScaler(stage);
   writePrimaryScaler(stage, 'missing');
   writeService(stage, 'apex', 'primary');
   reconcileRoute(stage);
@@ -43,6 +44,15 @@ export function* initialise(stage: Stage): Asking<void> {
   normal(stage, `Initialization done! ${names.canary}`, 'Initialized');
   alert(stage, 'info', `New ${spec.target.kind} detected, initialization completed.`, true);
 }
+
+/** What it waits for is there. A primary that is not ready yet is told of at the interval. */
+function isNextStepDue(stage: Stage): boolean {
+  const { seen, revision } = stage;
+  if (!seen.primary) return revision.missing.length === 0;
+  return primaryReadiness(stage).kind === 'ready' && !lacksScaler(stage);
+}
+
+export const initialising: Phase = sooner(isNextStepDue, initialise);
 
 /** Only told: a canary does not depend on its metrics before its first release. */
 function* checkProviders(stage: Stage): Asking<void> {

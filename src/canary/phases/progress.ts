@@ -4,6 +4,7 @@ import type { Readiness } from '../types.ts';
 import { advance, tellPlain } from './advance.ts';
 import { analyse, heldMs, isHeldTooLong, type Judgement, runPreRollout } from './analyse.ts';
 import { canaryReadiness, canaryServes, primaryReadiness, primaryServes } from './health.ts';
+import type { Phase } from './phase.ts';
 import { notReadyFinding, tellNotReady } from './pods.ts';
 import { askHook, hooksOf } from './hooks.ts';
 import { writePrimary } from './primary-write.ts';
@@ -14,17 +15,33 @@ import { lacksScaler, scaleFromZero, wakeTarget, writePrimaryScaler } from './sc
 import { alert, type Asking, normal, setMark, setRounds, type Stage, update, warn } from './tick.ts';
 import { leaveDeadCanary, routeHome } from './traffic.ts';
 
-/** A release under analysis (Progressing, WaitingPromotion): checks, then the next step, one a tick. */
-export function* progress(stage: Stage): Asking<void> {
-  const { novelty, spec, seen } = stage;
-  if (novelty === 'new') return restartAnalysis(stage);
+/** A release under analysis (Progressing, WaitingPromotion). */
+export const progressing: Phase = {
+  urgent(stage) {
+    if (hasNothingToJudge(stage)) return true;
+    // The steps begin again when there are pods.
+    if (leaveDeadCanary(stage)) stepBack(stage);
+    return false;
+  },
+  scheduled: progress,
+};
+
+/** Ends, or begins anew, what is under analysis no more. True: it did. */
+function hasNothingToJudge(stage: Stage): boolean {
+  const { novelty, seen } = stage;
+  if (novelty === 'new') restartAnalysis(stage);
   // Its outcome stands already: whatever the target is by now, there is nothing left to judge.
-  if (seen.isRejected)
-    return rollBack(stage, seen.lastFailedCheck ?? { name: 'analysis', found: { kind: 'ended-before' } });
-  if (novelty === 'promoted') return cancel(stage);
-  if (seen.isReplaced) return restartAnalysis(stage);
-  // The steps begin again when there are pods.
-  if (leaveDeadCanary(stage)) stepBack(stage);
+  else if (seen.isRejected)
+    rollBack(stage, seen.lastFailedCheck ?? { name: 'analysis', found: { kind: 'ended-before' } });
+  else if (novelty === 'promoted') cancel(stage);
+  else if (seen.isReplaced) restartAnalysis(stage);
+  else return false;
+  return true;
+}
+
+/** Checks, then the next step, one a tick. */
+function* progress(stage: Stage): Asking<void> {
+  const { spec, seen } = stage;
   const isOver = stage.analysis.failedChecks >= spec.analysis.threshold;
   const primary = primaryReadiness(stage);
   if (primary.kind !== 'ready') {

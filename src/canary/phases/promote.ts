@@ -1,7 +1,8 @@
 import { want } from '../intents.ts';
 import { isHeldTooLong } from './analyse.ts';
-import { canaryReadiness, hasDeadPrimary, primaryReadiness } from './health.ts';
+import { canaryReadiness, hasDeadCanary, hasDeadPrimary, primaryReadiness } from './health.ts';
 import { callPostRollout } from './hooks.ts';
+import { type Phase, sooner } from './phase.ts';
 import { tellNotReady } from './pods.ts';
 import { cannotBeCopied, copyObstacle, writePrimary } from './primary-write.ts';
 import { restartAnalysis } from './restart.ts';
@@ -36,7 +37,7 @@ export function awaitsCopies(stage: Stage): boolean {
 }
 
 /** Waits for the primary's new pods and moves traffic to them. */
-export function* promoting(stage: Stage): Asking<void> {
+function* movePrimary(stage: Stage): Asking<void> {
   if (stage.seen.isPromoted) return succeed(stage);
   if (stage.seen.isRejected) return endRejectedPromotion(stage);
   if (leaveDeadCanary(stage) || leaveDeadPrimary(stage)) return;
@@ -70,7 +71,7 @@ function leaveDeadPrimary(stage: Stage): boolean {
 }
 
 /** All users are on the new primary: the canary may go. */
-export function* finalising(stage: Stage): Asking<void> {
+function* finish(stage: Stage): Asking<void> {
   // Whatever has become of the primary since an outcome was told is no matter of this release any more.
   if (stage.seen.isPromoted) return succeed(stage);
   if (stage.seen.isRejected) return endRejectedPromotion(stage);
@@ -78,6 +79,14 @@ export function* finalising(stage: Stage): Asking<void> {
   if (leaveDeadCanary(stage)) return;
   if ((yield* awaitPrimary(stage)) && !lacksScaler(stage)) succeed(stage);
 }
+
+/** Its users cannot stay where they are, or a newer version waits for the end of this one, which can come. */
+function isEndDue(stage: Stage): boolean {
+  return hasDeadCanary(stage) || (stage.novelty === 'new' && primaryReadiness(stage).kind === 'ready');
+}
+
+export const promoting: Phase = sooner((stage) => hasDeadPrimary(stage) || isEndDue(stage), movePrimary);
+export const finalising: Phase = sooner(isEndDue, finish);
 
 function succeed(stage: Stage): void {
   const { spec, names, draft, status } = stage;

@@ -4,6 +4,7 @@ import { changedConfigs } from '../revision.ts';
 import { healCopies, leaveCopies } from './config-copies.ts';
 import { primaryReadiness, primaryServes } from './health.ts';
 import { refusedBy } from './hooks.ts';
+import type { Phase } from './phase.ts';
 import { tellNotReady } from './pods.ts';
 import { cannotBeCopied, writePrimary } from './primary-write.ts';
 import { isCalledBack } from './progress.ts';
@@ -14,19 +15,43 @@ import { alert, type Asking, log, normal, restartAs, type Stage, update, warn } 
 import { leaveDeadCanary, routeHome } from './traffic.ts';
 
 /** Nothing is under analysis (Initialized, Succeeded, Failed), or a new revision waits to be let in (Waiting). */
-export function* rest(stage: Stage): Asking<void> {
+export const resting: Phase = {
+  *urgent(stage) {
+    if (leaveDeadCanary(stage)) {
+      putToSleep(stage);
+      return true;
+    }
+    if (stage.status.phase === 'Waiting' && stage.novelty === 'promoted') {
+      cancel(stage);
+      return true;
+    }
+    if (isNothingNew(stage)) {
+      if (stage.status.phase !== 'Waiting') healAtOnce(stage);
+      return false;
+    }
+    if (!mayBegin(stage)) return false;
+    yield* letIn(stage);
+    return true;
+  },
+  *scheduled(stage) {
+    if (stage.status.phase !== 'Waiting' && isNothingNew(stage)) heal(stage);
+    else yield* letIn(stage);
+  },
+  repairsAtOnce: (stage) => isNothingNew(stage) || mayBegin(stage),
+};
+
+function isNothingNew({ novelty, seen }: Stage): boolean {
+  return novelty !== 'new' && !seen.isPushedAgain;
+}
+
+/** A primary in motion is waited for at the interval: its every step would otherwise be told. */
+function mayBegin(stage: Stage): boolean {
+  return primaryReadiness(stage).kind !== 'progressing' && !lacksScaler(stage) && !stage.seen.isUnapplied;
+}
+
+/** A new revision begins as soon as the primary is ready and nobody's approval is missing. */
+function* letIn(stage: Stage): Asking<void> {
   const { novelty, status, names } = stage;
-  if (leaveDeadCanary(stage)) return putToSleep(stage);
-  if (status.phase === 'Waiting') {
-    if (novelty === 'promoted') return cancel(stage);
-  } else if (novelty !== 'new' && !stage.seen.isPushedAgain) {
-    heal(stage);
-    leaveCopies(stage);
-    keepUp(stage);
-    // The target went back to what runs anyway: its next change is a change again.
-    if (novelty === 'promoted') rebase(stage);
-    return;
-  }
   const isKnown = status.phase === 'Waiting' && novelty === 'same' && !stage.seen.isReplaced;
   if (!isKnown && stage.seen.isUnapplied) return;
   // None begins that the status cannot name yet; one that waits can still be called back.
@@ -83,7 +108,7 @@ function rebase(stage: Stage): void {
  * What Git says of the target's size is no revision, so no release brings it to the primary: it goes there while nothing is judged.
  * (With Flagger it waits for the next promotion.) Not while users depend on the target, whose size is its own then.
  */
-export function keepUp(stage: Stage): void {
+function keepUp(stage: Stage): void {
   const { weight, mirrored } = stage;
   if (weight > 0 || mirrored || !primaryServes(stage)) return;
   followReplicas(stage);
@@ -103,31 +128,55 @@ function noticeForeign({ names, target, draft }: Stage, primary: KubeObject): vo
   draft.notice = `${names.primary} runs ${images}, which was promoted: somebody has changed it by hand. Its users keep that until the next promotion: push the version that is meant`;
 }
 
+/** Users who can go home, a primary that is gone, and what Git says of its size. */
+function healAtOnce(stage: Stage): void {
+  const { seen, weight, novelty, status, revision } = stage;
+  if (!seen.primary) remakePrimary(stage);
+  else if (weight > 0 && canTakeUsers(stage)) takeHome(stage);
+  keepUp(stage);
+  // The target went back to what runs anyway: its next change is a change again.
+  if (novelty === 'promoted' && status.lastAppliedSpec !== revision.hash) rebase(stage);
+}
+
 /** What somebody took away while nothing was going on. */
 function heal(stage: Stage): void {
   const { seen, status, revision, novelty, weight, names } = stage;
   const { primary } = seen;
-  // After a failure the target, or one of its configs, is what was rejected.
-  const isPromoted = revision.hash === status.lastPromotedSpec && status.phase !== 'Failed';
-  if (!primary) {
-    const ready = primaryReadiness(stage);
-    if (ready.kind !== 'ready') warn(stage, ready.reason);
-    // Only ever from the version that was promoted.
-    if (isPromoted && !cannotBeCopied(stage)) writePrimary(stage);
-    return;
+  if (primary) {
+    if (isPromoted(stage) && novelty === 'same') healCopies(stage);
+    if (isPromoted(stage)) noticeForeign(stage, primary);
+    // They have gone home already, and the look at which they did came to no end.
+    const isLeft = stage.mirrored || (status.phase === 'Failed' && status.canaryWeight > 0);
+    if (weight === 0 && isLeft && canTakeUsers(stage)) takeHome(stage);
+    else if (weight > 0 && !canTakeUsers(stage))
+      stage.draft.notice = `${names.target} has ${weight} percent of the users, and no release is under way: ${names.primary} is not ready to take them back. They stay until it is`;
   }
-  if (isPromoted && novelty === 'same') healCopies(stage);
-  if (isPromoted) noticeForeign(stage, primary);
-  // A primary that answers again takes its users back.
-  // Also where they have gone home already, and the look at which they did came to no end.
-  const isLeft = weight > 0 || stage.mirrored || (status.phase === 'Failed' && status.canaryWeight > 0);
-  if (isLeft && primaryServes(stage) && primaryReadiness(stage).kind === 'ready') {
-    normal(stage, 'Routing all traffic to primary');
-    routeHome(stage);
-    putToSleep(stage);
-    update(stage, { canaryWeight: 0 });
-    log(stage, `${names.primary} is ready, ${names.target} gets no more traffic`);
-  } else if (weight > 0) {
-    stage.draft.notice = `${names.target} has ${weight} percent of the users, and no release is under way: ${names.primary} is not ready to take them back. They stay until it is`;
-  }
+  leaveCopies(stage);
+  if (novelty === 'promoted' && status.lastAppliedSpec === revision.hash) rebase(stage);
+}
+
+/** Only ever from the version that was promoted. */
+function remakePrimary(stage: Stage): void {
+  const ready = primaryReadiness(stage);
+  if (ready.kind !== 'ready') warn(stage, ready.reason);
+  if (isPromoted(stage) && !cannotBeCopied(stage)) writePrimary(stage);
+}
+
+/** After a failure the target, or one of its configs, is what was rejected. */
+function isPromoted({ revision, status }: Stage): boolean {
+  return revision.hash === status.lastPromotedSpec && status.phase !== 'Failed';
+}
+
+/** A primary that answers again takes its users back. */
+function canTakeUsers(stage: Stage): boolean {
+  return primaryServes(stage) && primaryReadiness(stage).kind === 'ready';
+}
+
+function takeHome(stage: Stage): void {
+  const { names } = stage;
+  normal(stage, 'Routing all traffic to primary');
+  routeHome(stage);
+  putToSleep(stage);
+  update(stage, { canaryWeight: 0 });
+  log(stage, `${names.primary} is ready, ${names.target} gets no more traffic`);
 }

@@ -24,13 +24,11 @@ export function lacksScaler({ spec, seen }: Pick<Stage, 'spec' | 'seen'>): boole
   return spec.autoscaler !== undefined && seen.scaler === undefined;
 }
 
-/** Says so and returns true. */
-export function tellsLackOfScaler(stage: Stage): boolean {
+export function tellLackOfScaler(stage: Stage): void {
   const { autoscaler } = stage.spec;
-  if (!autoscaler || !lacksScaler(stage)) return false;
+  if (!autoscaler || !lacksScaler(stage)) return;
   const { name, namespace = '' } = autoscaler.ref;
   warn(stage, scalers[autoscaler.kind].missing({ name, namespace }));
-  return true;
 }
 
 /** `missing`: made where there is none. Of one that is there: `behind` where the target's has changed since, `always` whatever differs. */

@@ -1,4 +1,5 @@
 import { analysisOf, ofPresentMetrics } from '../analysis-state.ts';
+import { isUnderAnalysis } from '../phase.ts';
 import { nextWeight } from '../strategy.ts';
 import { noveltyOf, primarySource, revisionOf } from '../revision.ts';
 import { targets } from '../targets/registry.ts';
@@ -60,8 +61,7 @@ export function stageOf(tick: Tick, target: NonNullable<Seen['target']>): Stage 
 /** The status is behind the routes by the last step, which was taken after good checks and lost its status. */
 function isOwnStep(spec: CanarySpec, status: CanaryStatus, { ledTo, isFirstLook }: Seen, weight: number): boolean {
   if (weight === ledTo) return true;
-  const isUnderAnalysis = status.phase === 'Progressing' || status.phase === 'WaitingPromotion';
-  return isFirstLook === true && isUnderAnalysis && weight === weightAfter(spec, status);
+  return isFirstLook === true && isUnderAnalysis(status.phase) && weight === weightAfter(spec, status);
 }
 
 /** What the next good look gives the canary. */
