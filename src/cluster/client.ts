@@ -1,3 +1,4 @@
+import { addAll } from '../lib/add-all.ts';
 import type { Clock } from '../lib/clock.ts';
 import { AgentError } from '../lib/errors.ts';
 import { namespacedName } from '../lib/key.ts';
@@ -9,7 +10,8 @@ import { createDiscovery, groupVersionPath } from './discovery.ts';
 import { createEchoes, versionOnly } from './echoes.ts';
 import { createFlowControl, type Load } from './flow-control.ts';
 import { flowOf } from './priority.ts';
-import { startReflector } from './reflector.ts';
+import { createPager } from './pages.ts';
+import { type ReflectorDeps, startReflector } from './reflector.ts';
 import { type ApiRequest, type OnRequest, type RequestStatistics, send } from './request.ts';
 
 export interface ClusterClient extends Cluster {
@@ -30,6 +32,9 @@ interface ListBody {
   readonly items?: KubeObject[] | null;
   readonly metadata?: { readonly resourceVersion?: string; readonly continue?: string };
 }
+
+/** A list is begun again when its later pages are lost, so often in all: never is all of it asked for in one answer. */
+const mostLists = 3;
 
 const isMissing = (error: unknown): boolean => error instanceof AgentError && error.details['status'] === 404;
 
@@ -72,16 +77,40 @@ export async function openCluster(
     const present = Object.entries(values).filter((entry): entry is [string, string] => entry[1] !== undefined);
     return present.length === 0 ? '' : `?${new URLSearchParams(present).toString()}`;
   };
-  const listPage = async (path: string, kind: KindRef, signal: AbortSignal) => {
-    const body = (await call({ method: 'GET', path, what: `list ${kind.kind}` }, signal)) as ListBody;
-    const items = body.items ?? [];
-    // Built-in kinds leave both out of list items.
-    for (const item of items) {
-      item.apiVersion ??= kind.apiVersion;
-      item.kind ??= kind.kind;
-    }
-    return { items, resourceVersion: body.metadata?.resourceVersion ?? '', next: body.metadata?.continue ?? '' };
-  };
+  const pager = createPager();
+  const pages: ReflectorDeps['pages'] = (path, { kind, selectors, most }, signal) =>
+    pager.pages(
+      kind,
+      async ({ limit, from, maxBytes }) => {
+        const query = new URLSearchParams({
+          ...selectors,
+          limit: String(limit),
+          ...(from === '' ? {} : { continue: from }),
+        });
+        let length = 0;
+        const read = (text: string): unknown => {
+          length = text.length;
+          return JSON.parse(text);
+        };
+        const request = {
+          method: 'GET',
+          path: `${path}?${query.toString()}`,
+          what: `list ${kind.kind}`,
+          maxBytes,
+          read,
+        } as const;
+        const body = (await call(request, signal)) as ListBody;
+        const items = body.items ?? [];
+        // Built-in kinds leave both out of list items.
+        for (const item of items) {
+          item.apiVersion ??= kind.apiVersion;
+          item.kind ??= kind.kind;
+        }
+        const { resourceVersion = '', continue: next = '' } = body.metadata ?? {};
+        return { items, resourceVersion, next, length };
+      },
+      most,
+    );
 
   const writing = (call: Call): Writing => ({
     async create(object, { manager, unread = false }, signal) {
@@ -185,24 +214,18 @@ export async function openCluster(
       const resource = await discovery.resource(kind, signal);
       if (!resource) return [];
       const { labelSelector, fieldSelector, limit: most } = options;
-      const readAll = async (limit: string | undefined): Promise<readonly KubeObject[]> => {
+      const selectors = { ...(labelSelector ? { labelSelector } : {}), ...(fieldSelector ? { fieldSelector } : {}) };
+      for (let time = 1; ; time += 1) {
         const all: KubeObject[] = [];
-        let next = '';
-        do {
-          const path = `${pathOf(resource, options.namespace)}${query({ labelSelector, fieldSelector, limit, continue: next || undefined })}`;
-          const page = await listPage(path, kind, signal);
-          all.push(...page.items);
-          next = most === undefined || all.length < most ? page.next : '';
-        } while (next);
-        return most === undefined ? all : all.slice(0, most);
-      };
-      try {
-        return await readAll(String(Math.min(most ?? 500, 500)));
-      } catch (error) {
-        // The server forgot the version of the first page: then all in one answer.
-        if (error instanceof AgentError && error.details['status'] === 410)
-          return readAll(most === undefined ? undefined : String(most));
-        throw error;
+        try {
+          const read = pages(pathOf(resource, options.namespace), { kind, selectors, most }, signal);
+          for await (const { items } of read) addAll(all, items);
+          return most === undefined ? all : all.slice(0, most);
+        } catch (error) {
+          // The server forgot the version of the first page.
+          const isForgotten = error instanceof AgentError && error.details['status'] === 410;
+          if (!isForgotten || time === mostLists) throw error;
+        }
       }
     },
     ...writing(call),
@@ -238,7 +261,7 @@ export async function openCluster(
           resource: (wanted, stop) => discovery.resource(wanted, stop),
           forget: ({ apiVersion }) => discovery.forget(apiVersion),
           pathOf,
-          listPage,
+          pages,
           parse: echoes.hear,
           ...(onRequest ? { onRequest } : {}),
         },

@@ -10,6 +10,7 @@ import type { KubeObject } from '../manifest/types.ts';
 import type { Change, KindRef, ReflectOptions, Reflection, Resource } from './cluster.ts';
 import type { Connection } from './connection.ts';
 import { countedAs } from './counted-as.ts';
+import type { Page } from './pages.ts';
 import { causeOf, type OnRequest } from './request.ts';
 import { sharing } from './sharing.ts';
 
@@ -21,14 +22,17 @@ export interface ReflectorDeps {
   /** The server answered 404 although the kind was known. */
   readonly forget: (kind: KindRef) => void;
   readonly pathOf: (resource: Resource, namespace: string | undefined) => string;
-  readonly listPage: (
-    path: string,
-    kind: KindRef,
-    signal: AbortSignal,
-  ) => Promise<{ items: readonly KubeObject[]; resourceVersion: string; next: string }>;
+  /** All objects at the path, page by page. `most`: no more than so many; absent: all. */
+  readonly pages: (path: string, asked: AskedList, signal: AbortSignal) => AsyncIterable<Page>;
   /** Reads a line of a watch; what it gives may have been read by others before. */
   readonly parse: (line: string) => unknown;
   readonly onRequest?: OnRequest;
+}
+
+interface AskedList {
+  readonly kind: KindRef;
+  readonly selectors: Readonly<Record<string, string>>;
+  readonly most?: number | undefined;
 }
 
 interface WatchLine {
@@ -57,7 +61,6 @@ const statusOf = (error: unknown): unknown =>
 /** A list whose later pages the server has forgotten. */
 const isExpired = (error: unknown): boolean => error instanceof AgentError && error.details['status'] === 410;
 
-const pageSize = 500;
 /** Reading one takes a turn of its own: an object may be as large as a cluster stores. */
 const longLine = 64 * 1024;
 /** Real servers send a bookmark about once a minute; two missed ones mean that the stream is dead. */
@@ -143,22 +146,16 @@ export function startReflector(
 
   const relist = async (path: string): Promise<void> => {
     const seen = new Set<string>();
-    let next = '';
     let version = '';
-    do {
-      const query = new URLSearchParams(selectors);
-      query.set('limit', String(pageSize));
-      if (next) query.set('continue', next);
-      const page = await deps.listPage(`${path}?${query.toString()}`, kind, signal);
+    for await (const page of deps.pages(path, { kind, selectors: Object.fromEntries(selectors) }, signal)) {
       for (const item of page.items) {
         seen.add(keyOf(item));
         put(item);
         await turns.breathe();
         signal.throwIfAborted();
       }
-      next = page.next;
       version = page.resourceVersion;
-    } while (next);
+    }
     // Not before the last page: a list that broke off must be made again.
     resourceVersion = version;
     for (const key of objects.keys()) if (!seen.has(key)) drop(key);

@@ -6,6 +6,7 @@ import { roundTrip } from '../lib/http/round-trip.ts';
 import type { Connection, Credentials } from './connection.ts';
 import { countedAs } from './counted-as.ts';
 import type { FlowControl, Verdict } from './flow-control.ts';
+import { tooLong } from './pages.ts';
 import { placeOf } from './priority.ts';
 
 export interface ApiRequest {
@@ -18,6 +19,8 @@ export interface ApiRequest {
   readonly as?: string;
   /** For messages: `apply Deployment test/podinfo`. */
   readonly what: string;
+  /** A longer answer is not read to its end, and the request rejects with `tooLong`. Absent: it may have any length. */
+  readonly maxBytes?: number | undefined;
   /** Reads a good answer; throws where it cannot. Absent: it is JSON, or a text where it is none. */
   readonly read?: (text: string) => unknown;
 }
@@ -106,7 +109,7 @@ async function exchange(
   connection: Connection,
   credentials: Credentials,
   statistics: RequestStatistics,
-  { method, path, body, contentType, as, read }: ApiRequest,
+  { method, path, body, contentType, as, read, maxBytes, what }: ApiRequest,
   signal: AbortSignal,
 ): Promise<{ status: number; afterMs: number | undefined; body: unknown }> {
   statistics.requests += 1;
@@ -128,9 +131,11 @@ async function exchange(
       body: body === undefined ? undefined : JSON.stringify(body),
       timeoutMs: requestTimeoutMs,
       late: `no answer within ${requestTimeoutMs / 1_000} s`,
+      ...(maxBytes === undefined ? {} : { maxBytes }),
     },
     signal,
   );
+  if (answer.isCut && maxBytes !== undefined && answer.status < 300) throw tooLong(what, maxBytes);
   return {
     status: answer.status,
     afterMs: retryAfterMs(answer.headers['retry-after'], undefined),

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { fastClock } from '../helpers/fast-clock.ts';
+import type { KubeObject } from '../../src/manifest/types.ts';
 import { eventually } from '../helpers/eventually.ts';
 import {
   aConfigMap,
@@ -210,6 +211,26 @@ describe('a live view of a bad connection', () => {
     sandbox.faults.failRequests(1, 500);
     await view.synced;
     expect(ours(view)).toHaveLength(1_100);
+  });
+
+  it('reads large objects in small pages, the first time and after a watch that broke', async () => {
+    const { sandbox, client, reflect } = await start();
+    const large = 'x'.repeat(1024 * 1024 - 2_000);
+    for (let index = 0; index < 10; index += 1) sandbox.store.create(aConfigMap(`c${index}`, { a: large }));
+    const project = ({ apiVersion, kind, metadata }: KubeObject): KubeObject => ({ apiVersion, kind, metadata });
+    const { view, changes } = reflect(configMapKind, { namespace: 'default', project });
+    await view.synced;
+    expect(ours(view)).toHaveLength(10);
+    const before = client.statistics.requests;
+    changes.length = 0;
+    sandbox.faults.freezeWatches(true);
+    sandbox.store.create(aConfigMap('new', { a: large }));
+    sandbox.faults.compact();
+    sandbox.faults.resetWatches();
+    sandbox.faults.freezeWatches(false);
+    await eventually('what it missed is seen', () => changes.includes('added new'));
+    // Four at a time.
+    expect(client.statistics.requests - before).toBeGreaterThanOrEqual(3);
   });
 
   it('ends with its signal and leaves nothing open', async () => {

@@ -29,6 +29,8 @@ export interface Answer {
   readonly headers: IncomingHttpHeaders;
   /** Read as UTF-8. */
   readonly body: string;
+  /** It has `maxBytes` or more, of which no more were read. */
+  readonly isCut: boolean;
 }
 
 /**
@@ -56,7 +58,7 @@ export function roundTrip(dispatcher: Dispatcher, exchange: Exchange, signal: Ab
     const onAbort = (): void => stop(signal.reason as Error);
     const finish = (): void => {
       settle();
-      if (answer) resolve({ ...answer, body: content.text() });
+      if (answer) resolve({ ...answer, body: content.text(), isCut: content.bytes >= maxBytes });
     };
     const timer = setTimeout(() => stop(new Late(late)), timeoutMs);
     signal.addEventListener('abort', onAbort);

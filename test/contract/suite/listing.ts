@@ -63,7 +63,9 @@ export function listing(given: Given): void {
       await createConfigMap(api, ns, 'p0', {}, { labels: { p: 'x' } });
       const second = (await api.call('GET', `${configMaps(ns)}${query({ ...select, continue: next })}`)).body;
       const last = second.metadata.continue ?? '';
-      const third = (await api.call('GET', `${configMaps(ns)}${query({ ...select, continue: last })}`)).body;
+      // Of another size than the first.
+      const third = (await api.call('GET', `${configMaps(ns)}${query({ ...select, limit: '1', continue: last })}`))
+        .body;
       expect([first, second, third].map(names)).toEqual([['p1', 'p2'], ['p3', 'p4'], ['p5']]);
       expect(second.metadata.resourceVersion).toBe(first.metadata.resourceVersion);
       expect(third.metadata.continue ?? '').toBe('');
