@@ -1,19 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { appFiles, appPath, hostOf, toTag } from './apps.ts';
+import { livesUntil } from './lives.ts';
 import { canary, image, record, replicas, weights } from './look.ts';
 import { outcomes } from './outcomes.ts';
 import { expectSound, ledger } from './soundness.ts';
-import { onStage, patient, type Stage } from './stage.ts';
-
-/** Lets agents of few writes follow each other until it is done; gives their number. */
-async function livesUntil(stage: Stage, writes: number, what: string, done: () => boolean): Promise<number> {
-  for (let lives = 1; ; lives += 1) {
-    await stage.start({ writes });
-    await stage.until(`${what}, or a death`, () => done() || stage.agent.isDead());
-    await stage.agent.stop();
-    if (done()) return lives;
-  }
-}
+import { onStage, patient } from './stage.ts';
 
 describe('agents that die after every few writes', patient, () => {
   it('bring releases to the same end as one that lives', async () => {

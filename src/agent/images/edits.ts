@@ -1,6 +1,6 @@
 import { stepsOf } from '../../images/places.ts';
 import { readReference } from '../../images/reference.ts';
-import { type Due, upgradeMessage } from '../../images/upgrade.ts';
+import { type Due, upgradeMessage, upgradesOf } from '../../images/upgrade.ts';
 import { keyOf } from '../../lib/key.ts';
 import { plainLine } from '../../lib/plain-text.ts';
 import type { Steps } from '../../lib/turns.ts';
@@ -42,13 +42,13 @@ export function upgradeEdit(
       const ledger = yield* tip.ledger(app.id);
       const busy = now.hasCanary ? busyOf(tip.tree, now, ledger) : undefined;
       const looks = yield* lookAt(now, { ledger, busy }, repositories, times.now());
-      const due = looks.flatMap((look) => look.due ?? []);
-      if (due.length === 0) return { kind: 'needless', reason: looks[0]?.reason ?? 'nothing is due' };
-      const fields = due.flatMap((one) => changesOf(now, one));
+      const [upgrade] = upgradesOf(looks.flatMap((look) => look.due ?? []));
+      if (!upgrade) return { kind: 'needless', reason: looks[0]?.reason ?? 'nothing is due' };
+      const fields = upgrade.due.flatMap((one) => changesOf(now, one));
       taken = looks.flatMap(({ container: { key }, decision, due: one }) =>
         one && decision?.pick ? [[key, decision.pick.tag] as const] : [],
       );
-      return { kind: 'change', fields, message: upgradeMessage({ app: app.id, due }, trailers) };
+      return { kind: 'change', fields, message: upgradeMessage(upgrade, trailers) };
     },
     landed() {
       for (const [key, tag] of taken) onTaken(key, tag);

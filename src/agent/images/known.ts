@@ -12,15 +12,25 @@ export interface Known {
   readonly intervalMs: number;
   /** Absent: the registry gave none. */
   readonly etag?: string;
-  /** Digests of tags that were asked for since the list was; null: the registry does not say. */
-  readonly digests: ReadonlyMap<string, string | null>;
+  /** Digests of tags that were asked for lately; null: the registry does not say. */
+  readonly digests: ReadonlyMap<string, AskedDigest>;
   /** When images were made, by tag; null: nothing says it. */
   readonly createdMs: ReadonlyMap<string, number | null>;
   /** The digest that a tag had when it was last written to Git. */
   readonly taken: ReadonlyMap<string, string>;
 }
 
+interface AskedDigest {
+  readonly value: string | null;
+  readonly atMs: number;
+}
+
 const maxTaken = 200;
+/** A digest that is older is asked for again with the next list. */
+const digestIsFreshMs = 60_000;
+
+const fresh = (digests: Known['digests'] = new Map(), nowMs: number): Known['digests'] =>
+  new Map([...digests].filter(([, { atMs }]) => Math.abs(nowMs - atMs) < digestIsFreshMs));
 
 /** After a whole list. */
 export function withList(
@@ -39,7 +49,7 @@ export function withList(
     changedAtMs: isChanged ? nowMs : former.changedAtMs,
     intervalMs,
     ...(etag === undefined ? {} : { etag }),
-    digests: new Map(),
+    digests: fresh(former?.digests, nowMs),
     createdMs: new Map([...(former?.createdMs ?? [])].filter(([tag]) => present.has(tag))),
     taken: former?.taken ?? new Map(),
   };
@@ -51,11 +61,11 @@ export const unchanged = (former: Known, times: { readonly nowMs: number; readon
   memory: remembered(former.memory, former.tags, times.nowMs),
   askedAtMs: times.nowMs,
   intervalMs: times.intervalMs,
-  digests: new Map(),
+  digests: fresh(former.digests, times.nowMs),
 });
 
 export function withTagDigest(known: Known, tag: string, digest: string | null, nowMs: number): Known {
-  const digests = new Map(known.digests).set(tag, digest);
+  const digests = new Map(known.digests).set(tag, { value: digest, atMs: nowMs });
   return { ...known, digests, memory: digest === null ? known.memory : withDigest(known.memory, tag, digest, nowMs) };
 }
 
@@ -82,7 +92,7 @@ function isSameSet(one: readonly string[], other: readonly string[]): boolean {
 /** As `pick` takes them. */
 export function candidatesOf({ tags, digests, createdMs, memory: { firstSeenMs } }: Known): readonly Candidate[] {
   return tags.map((tag) => {
-    const [digest, made] = [digests.get(tag), createdMs.get(tag)];
+    const [digest, made] = [digests.get(tag)?.value, createdMs.get(tag)];
     const withIts = digest ? `${tag}@${digest}` : tag;
     const name = Object.hasOwn(firstSeenMs, withIts) ? withIts : tag;
     const seenMs = Object.hasOwn(firstSeenMs, name) ? firstSeenMs[name] : undefined;

@@ -279,7 +279,7 @@ export function createListings({
     },
     took(key, tag) {
       const watch = watches.get(key);
-      const digest = watch?.known?.digests.get(tag);
+      const digest = watch?.known?.digests.get(tag)?.value;
       if (watch?.known && digest) {
         watch.known = withTaken(watch.known, tag, digest);
         changed.add(key);

@@ -97,7 +97,7 @@ function* lookAtContainer(
   const { pick, reason, skip } = decision;
   if (!pick) return { container, stay: skip ?? 'current', reason, decision };
   if (busy !== undefined) return { container, stay: 'busy', reason: busy, decision };
-  const found = known.digests.get(pick.tag);
+  const found = known.digests.get(pick.tag)?.value;
   if (found === undefined)
     return {
       container,
