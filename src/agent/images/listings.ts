@@ -93,7 +93,12 @@ export function createListings({
   const limit = createLimit(atOnce);
   let stored: ReadonlyMap<string, Known> = new Map();
   let isLoaded = false;
-  let wakeUp: () => void = () => undefined;
+  let woken = false;
+  let pause = new AbortController();
+  const wakeUp = (): void => {
+    woken = true;
+    pause.abort(new Error('woken'));
+  };
   let ending: AbortSignal | undefined;
   let isCrowded = false;
 
@@ -302,6 +307,7 @@ export function createListings({
       ending = signal;
       let keepAtMs = clock.now() + keptAfterMs;
       while (!signal.aborted) {
+        woken = false;
         try {
           await load(signal);
         } catch (error) {
@@ -317,13 +323,13 @@ export function createListings({
           await keep(signal);
           keepAtMs = clock.now() + keptAfterMs;
         }
-        const pause = new AbortController();
-        wakeUp = () => pause.abort(new Error('woken'));
         const times = [...watches.values()].flatMap(({ isAsked, nextAskMs }) => (isAsked ? [] : [nextAskMs]));
         if (changed.size > 0) times.push(keepAtMs);
         const waitMs = Math.min(longestSleepMs, Math.max(10, Math.min(...times, nowMs + longestSleepMs) - clock.now()));
+        pause = new AbortController();
+        // Whatever came while it looked is looked at first.
+        if (woken) continue;
         await clock.sleep(waitMs, AbortSignal.any([signal, pause.signal])).catch(() => undefined);
-        wakeUp = () => undefined;
       }
     },
   };
