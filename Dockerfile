@@ -5,9 +5,10 @@
 ARG NODE_IMAGE=node:24-bookworm-slim
 ARG GO_IMAGE=golang:1.26-bookworm
 
-# Renders kustomizations. `npm run tools` builds the same for the tests.
+# Render kustomizations and charts. `npm run tools` builds the same for the tests.
 FROM ${GO_IMAGE} AS tools
 RUN CGO_ENABLED=0 GOBIN=/tools go install -trimpath -ldflags='-s -w' sigs.k8s.io/kustomize/kustomize/v5@v5.8.2
+RUN CGO_ENABLED=0 GOBIN=/tools go install -trimpath -ldflags='-s -w' helm.sh/helm/v3/cmd/helm@v3.22.0
 
 # Build with all tools, run with none of them.
 FROM ${NODE_IMAGE} AS build
@@ -23,7 +24,7 @@ ENV NODE_ENV=production
 # The agent itself needs no git; the Git server of `serin demo` and `serin sandbox` does.
 RUN apt-get update && apt-get install --yes --no-install-recommends git && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
-COPY --from=tools /tools/kustomize /usr/local/bin/kustomize
+COPY --from=tools /tools/kustomize /tools/helm /usr/local/bin/
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY package.json LICENSE ./

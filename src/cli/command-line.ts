@@ -67,6 +67,7 @@ async function runNamedCommand(context: CommandContext): Promise<number> {
     .option('--mesh-provider <name>', 'router of Canaries that name none (default: "kubernetes")')
     .option('--min-interval <duration>', 'shorter analysis intervals are raised to this (default: "10s")')
     .option('--kustomize <program>', 'program kustomize of version 5 (default: "kustomize")')
+    .option('--helm <program>', 'program helm of version 3 (default: "helm")')
     .description('say everything that is wrong with manifests, without a cluster; exit code 3 when there are errors')
     .action((paths: string[], options: ValidateOptions) =>
       finish(import('./commands/validate.ts').then(({ validate }) => validate(context, paths, options))),
@@ -79,7 +80,8 @@ async function runNamedCommand(context: CommandContext): Promise<number> {
       .option('--root <dir>', "the repository's root; that of the checkout when absent")
       .option('--git-path <folder>', 'the folder that the agent follows, of which the place is a part')
       .option('--default-namespace <name>', 'namespace of objects that name none (default: "default")')
-      .option('--kustomize <program>', 'program kustomize of version 5 (default: "kustomize")');
+      .option('--kustomize <program>', 'program kustomize of version 5 (default: "kustomize")')
+      .option('--helm <program>', 'program helm of version 3 (default: "helm")');
   localOptions(program.command('render').argument('[place]', 'a folder, or a file such as a kustomization', '.'))
     .option('--json', 'one JSON object a line: object, origin')
     .description('print what would be applied, as YAML; exit code 3 when there are errors')

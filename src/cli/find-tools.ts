@@ -1,15 +1,26 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { Settings } from '../config/settings.ts';
+import { createHelm, type HelmOptions } from '../render/helm.ts';
 import { createKustomize } from '../render/kustomize.ts';
 import type { RenderTools } from '../render/tools.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The programs that settings name. One whose setting is empty renders nothing; one that is not there is told where it is needed. */
-export function findTools(values: Pick<Settings, 'kustomize'>, environment: Environment): RenderTools {
-  const kustomize = programOf(values.kustomize, environment);
-  return kustomize === undefined ? {} : { kustomize: createKustomize({ program: kustomize }) };
+/**
+ * The programs that settings name. One whose setting is empty renders nothing; one that is not there is told where it is needed.
+ * `capabilities`: of the cluster; absent: there is none.
+ */
+export function findTools(
+  values: Pick<Settings, 'kustomize' | 'helm'>,
+  environment: Environment,
+  capabilities?: HelmOptions['capabilities'],
+): RenderTools {
+  const [kustomize, helm] = [programOf(values.kustomize, environment), programOf(values.helm, environment)];
+  return {
+    ...(kustomize === undefined ? {} : { kustomize: createKustomize({ program: kustomize }) }),
+    ...(helm === undefined ? {} : { helm: createHelm({ program: helm, ...(capabilities ? { capabilities } : {}) }) }),
+  };
 }
 
 /** A name is found in PATH. Undefined: none is wanted. */

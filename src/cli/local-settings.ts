@@ -19,6 +19,7 @@ export interface LocalOptions {
   readonly meshProvider?: string;
   readonly minInterval?: string;
   readonly kustomize?: string;
+  readonly helm?: string;
   readonly gitPath?: string;
 }
 
@@ -33,6 +34,7 @@ export async function localSettings(
     'mesh-provider': options.meshProvider,
     'min-interval': options.minInterval,
     kustomize: options.kustomize,
+    helm: options.helm,
     'git-path': options.gitPath,
   };
   const raw = readSettings({ flags, environment: {}, file: file.values });

@@ -1,4 +1,4 @@
-import { lstat, readFile, readlink, realpath } from 'node:fs/promises';
+import { lstat, readdir, readFile, readlink, realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Settings } from '../config/settings.ts';
 import { sha256Hex } from '../lib/hash.ts';
@@ -82,7 +82,13 @@ export async function renderLocalTree(
 }
 
 const isRendered = ({ files }: ManifestFiles): boolean =>
-  [...files.keys()].some((path) => kustomizationNames.includes(path.slice(path.lastIndexOf('/') + 1)));
+  [...files].some(
+    ([path, { content }]) =>
+      kustomizationNames.includes(path.slice(path.lastIndexOf('/') + 1)) || content.includes('HelmRelease'),
+  );
+
+/** Files of a folder that are listed; a chart has fewer. */
+const mostListed = 5_000;
 
 const fileOf = (content: Uint8Array, mode: string | undefined): FileOfTree => ({
   oid: sha256Hex(content),
@@ -119,6 +125,21 @@ function othersBelow(
       } catch {
         return undefined;
       }
+    },
+    async list(folder) {
+      const found = new Map([...files].filter(([path]) => folder === '' || path.startsWith(`${folder}/`)));
+      const open = [folder];
+      for (let at = open.pop(); at !== undefined && root !== undefined && found.size <= mostListed; at = open.pop()) {
+        const here = at;
+        const entries = await readdir(join(root, here), { withFileTypes: true }).catch(() => []);
+        for (const entry of entries) {
+          const path = here === '' ? entry.name : `${here}/${entry.name}`;
+          if (entry.isDirectory() && entry.name !== '.git') open.push(path);
+          const file = entry.isDirectory() ? undefined : await this.find(path);
+          if (file) found.set(path, file);
+        }
+      }
+      return found;
     },
     read(oid) {
       const content = contents.get(byOid.get(oid) ?? '');

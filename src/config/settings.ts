@@ -210,6 +210,13 @@ export const settings = [
     'kustomize',
     'program kustomize of version 5, which renders kustomizations: a path, or a name in PATH; nothing is rendered when empty',
   ),
+  setting(
+    'Sync',
+    'helm',
+    'text',
+    'helm',
+    'program helm of version 3, which renders HelmReleases: a path, or a name in PATH; they are applied as objects when empty',
+  ),
   setting('Sync', 'suspend', 'flag', 'false', 'apply nothing; canaries under way go on'),
   setting('Sync', 'resync-schedule', 'text', '17 * * * *', 'cron schedule of a full comparison with the cluster'),
   setting(

@@ -9,7 +9,14 @@ import { normalised } from './normalise.ts';
 import type { OwnObjects } from './own-objects.ts';
 import { type ParsedFile, parsing } from './parse.ts';
 import { leavingOutRefused, problemOf, refusedAt } from './refused.ts';
-import { heldFiles, isBareKustomization, type Kustomization, readKustomization } from './rendering-tools.ts';
+import {
+  chartProblem,
+  heldCharts,
+  heldFiles,
+  isBareKustomization,
+  type Kustomization,
+  readKustomization,
+} from './rendering-tools.ts';
 import type { Stray } from './stray.ts';
 import type { Tenancy } from './tenancy.ts';
 import { type NoText, textIn, tooLarge } from './text.ts';
@@ -48,6 +55,8 @@ export interface LoadSettings {
   /** Under `path`; its files are never applied. */
   readonly ledgerDir: string;
   readonly defaultNamespace: string;
+  /** Of the repository itself, to know it again where something in it names it. Absent: whatever is named is it. */
+  readonly repositoryUrl?: string;
   /** Absent: everything may be said from everywhere. */
   readonly tenancy?: Tenancy;
   /** Absent: nothing of it is refused. */
@@ -73,6 +82,8 @@ export interface LoadedTree {
   /** By the name of the tenant; what is in nobody's folder, or all where there are no tenants, by the empty string. */
   readonly areas: ReadonlyMap<string, AreaOfTree>;
   readonly cache: LoadCache;
+  /** Something in it asks for objects that a program makes, of files that may stand anywhere. Absent: nothing does. */
+  readonly hasReleases?: boolean;
 }
 
 /** What files of one tenant say of objects of that tenant, and of nobody else's. */
@@ -112,6 +123,8 @@ export function isManifestFile(path: string, { path: folder, ledgerDir }: LoadSe
 export interface FileOfTree {
   readonly oid: string;
   readonly mode?: string | undefined;
+  /** A program made it of a file: what looks like a placeholder in it is meant. Absent: it stands in Git. */
+  readonly isRendered?: true;
 }
 
 /** Files whose text `loadTree` needs: those that the cache does not know. */
@@ -153,8 +166,20 @@ export interface RenderedKustomizations {
   readonly refused: ReadonlyMap<string, string>;
 }
 
+/** Renders what objects of one area ask for, as HelmReleases do. `manifests`: the area's, in their namespaces. */
+export type RenderReleases = (manifests: readonly Manifest[], area: string) => Steps<RenderedReleases>;
+
+export interface RenderedReleases {
+  /** By what asks for it, which is not applied itself. */
+  readonly rendered: ReadonlyMap<Manifest, Rendering>;
+  /** What asks for something that cannot be rendered, and is not applied either. What was made for it before stays. */
+  readonly refused: ReadonlyMap<Manifest, Stray>;
+  readonly problems: readonly Problem[];
+}
+
 /**
- * As `loadTree`; yields again and again, so that a large tree can be looked at in turns. `render` absent: what kustomizations change is held back.
+ * As `loadTree`; yields again and again, so that a large tree can be looked at in turns. `render` absent: what kustomizations change is held back;
+ * `renderReleases` absent: HelmReleases are applied as objects.
  */
 export function* loadingTree(
   files: ReadonlyMap<string, FileOfTree>,
@@ -162,6 +187,7 @@ export function* loadingTree(
   cache: LoadCache | undefined,
   settings: LoadSettings,
   render?: RenderKustomizations,
+  renderReleases?: RenderReleases,
 ): Steps<LoadedTree> {
   const next = new Map<string, Rendering>();
   const byArea = new Map<string, string[]>([['', []]]);
@@ -184,7 +210,11 @@ export function* loadingTree(
     if (now) next.set(path, now);
   }
   const areas = new Map<string, LoadedArea>();
-  for (const [name, area] of begun) areas.set(name, yield* loadingArea(area, next, settings));
+  for (const [name, area] of begun)
+    areas.set(
+      name,
+      yield* loadingArea(area, next, settings, renderReleases && ((found) => renderReleases(found, name))),
+    );
   const all = [...areas.values()];
   const found = all.flatMap(({ manifests }) => manifests);
   // By path, whoever's they are.
@@ -202,6 +232,7 @@ export function* loadingTree(
     strays,
     areas,
     cache: next,
+    hasReleases: all.some(({ hasReleases }) => hasReleases),
   };
 }
 
@@ -231,9 +262,11 @@ interface LoadedArea extends AreaOfTree {
   readonly problems: readonly Problem[];
   readonly unreadablePaths: readonly string[];
   readonly strays: ReadonlyMap<string, Stray>;
+  readonly hasReleases: boolean;
 }
 
 const nothingRendered: RenderedKustomizations = { rendered: new Map(), refused: new Map() };
+const nothingReleased: RenderedReleases = { rendered: new Map(), refused: new Map(), problems: [] };
 
 /** The files of one tenant, in order, and what was rendered of them. */
 interface BegunArea {
@@ -264,10 +297,12 @@ function* loadingArea(
   { paths, ignored, kustomizations, made: { rendered, refused: unrendered } }: BegunArea,
   files: LoadCache,
   settings: LoadSettings,
+  renderReleases: ((manifests: readonly Manifest[]) => Steps<RenderedReleases>) | undefined,
 ): Steps<LoadedArea> {
   const counted = paths.filter((path) => !ignored.paths.has(path));
   const claimed = new Set([...rendered.values()].flatMap(({ madeFrom = [] }) => [...madeFrom]));
   const held = heldFiles(counted, kustomizations, { claimed, reasons: unrendered });
+  const charts = heldCharts(counted.filter((path) => !claimed.has(path)));
   const strays = new Map<string, Stray>();
   const elsewhere = new Map<string, Elsewhere>();
   const note = (path: string, why: Omit<Stray, 'line'>, keyOf: (ref: ObjectRef) => string): void => {
@@ -293,6 +328,7 @@ function* loadingArea(
   for (const path of counted) {
     const file = rendered.get(path) ?? files.get(path);
     if (!file || (claimed.has(path) && !rendered.has(path))) continue;
+    if (charts.has(path)) continue;
     if (held.paths.has(path)) {
       leaveOut(path, { what: 'is part of what kustomize or Helm would render', isToldOnce: true }, placeKey);
       continue;
@@ -321,15 +357,59 @@ function* loadingArea(
     addAll(faults, ofFile.faults);
     if (ofFile.faults.length > 0) broken.push(path);
   }
-  const { manifests, problems, refused } = yield* leavingOutRefused(placed, settings);
-  for (const manifest of refused) elsewhere.set(identityOf(manifest.object), refusedAt(manifest));
+  const said = yield* leavingOutRefused(placed, settings);
+  const releases = renderReleases ? yield* renderReleases(said.manifests) : nothingReleased;
+  const ofCharts: Manifest[] = [];
+  for (const [release, rendering] of releases.rendered) {
+    const ofRelease = yield* placedOf(rendering, settings);
+    addAll(ofCharts, ofRelease.manifests);
+    addAll(faults, ofRelease.faults);
+    addAll(faults, rendering.parsed.problems);
+    if (ofRelease.faults.length === 0 && rendering.parsed.unreadableText === '') continue;
+    broken.push(unitOf(release.origin));
+    unreadable.push(rendering.parsed.unreadableText);
+  }
+  const ofReleases = yield* leavingOutRefused(ofCharts, settings);
+  for (const manifest of [...said.refused, ...ofReleases.refused])
+    elsewhere.set(identityOf(manifest.object), refusedAt(manifest));
+  const isDescription = (manifest: Manifest): boolean =>
+    releases.rendered.has(manifest) || releases.refused.has(manifest);
+  for (const manifest of said.manifests.filter(isDescription)) {
+    const { object, origin } = manifest;
+    const stray = releases.refused.get(manifest);
+    if (stray) strays.set(unitOf(origin), stray);
+    const what = 'describes what is rendered here, and is not applied itself';
+    elsewhere.set(identityOf(object), { path: origin.path, line: origin.line, what, isDeliberate: true });
+  }
+  const unused: Problem[] = [];
+  const isUsed = new Set([...releases.rendered.values()].flatMap(({ madeFrom = [] }) => [...madeFrom]));
+  for (const [path, chart] of charts) {
+    if (isUsed.has(chart)) continue;
+    leaveOut(path, { what: 'is part of what kustomize or Helm would render', isToldOnce: true }, placeKey);
+    held.paths.add(path);
+  }
+  for (const chart of new Set(charts.values()))
+    if (!isUsed.has(chart)) unused.push(chartProblem(chart, renderReleases !== undefined));
+  const manifests = [...said.manifests.filter((manifest) => !isDescription(manifest)), ...ofReleases.manifests];
+  if (ofCharts.length > 0)
+    manifests.sort(({ origin: a }, { origin: b }) => (a.path === b.path ? 0 : a.path < b.path ? -1 : 1));
   return {
     manifests,
-    problems: [...ignored.problems, ...found, ...faults, ...held.problems, ...problems],
+    problems: [
+      ...ignored.problems,
+      ...found,
+      ...faults,
+      ...held.problems,
+      ...unused,
+      ...said.problems,
+      ...releases.problems,
+      ...ofReleases.problems,
+    ],
     unreadablePaths: [...broken, ...held.paths],
     unreadableText: joinedWords(unreadable),
     strays,
     elsewhere,
+    hasReleases: releases.rendered.size + releases.refused.size > 0,
   };
 }
 
@@ -377,7 +457,7 @@ const symlinkMode = '120000';
 export function* readManifestFile(
   path: string,
   content: string | Uint8Array,
-  { oid, mode }: FileOfTree,
+  { oid, mode, isRendered }: FileOfTree,
   limits = defaultLimits,
 ): Generator<void, Rendering> {
   const file = { oid, mode, parsed: nothing, ignores: undefined, kustomization: undefined, placed: undefined };
@@ -395,7 +475,7 @@ export function* readManifestFile(
   }
   const kustomization = readKustomization(path, text);
   if (kustomization || isBareKustomization(path)) return { ...file, kustomization };
-  return { ...file, parsed: yield* parsing(path, text, limits) };
+  return { ...file, parsed: yield* parsing(path, text, limits, isRendered) };
 }
 
 /** Reads one file of a tree, and lets other work go on meanwhile. What cannot be read is told in the file. */

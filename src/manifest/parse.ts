@@ -28,7 +28,13 @@ export function parseManifests(path: string, text: string, limits = defaultLimit
 }
 
 /** As `parseManifests`; yields after each document, so that it can be done in turns. */
-export function* parsing(path: string, text: string, limits = defaultLimits): Generator<void, ParsedFile> {
+export function* parsing(
+  path: string,
+  text: string,
+  limits = defaultLimits,
+  /** A program made the text, so nothing in it is left to be filled in. */
+  isRendered = false,
+): Generator<void, ParsedFile> {
   const content = text.replace(/^\uFEFF/, '');
   const manifests: Manifest[] = [];
   const problems: Problem[] = [];
@@ -44,7 +50,7 @@ export function* parsing(path: string, text: string, limits = defaultLimits): Ge
     if ((value ?? null) === null && part.isEmpty()) return;
     const { text: source, linesBefore } = part;
     const lineOf = (text: string, from: number): number => from + indexOf(part.lines(), text, from - linesBefore - 1);
-    const mayHold = part.mayHoldPlaceholders();
+    const mayHold = !isRendered && part.mayHoldPlaceholders();
     const place = { path, document, lineAt, lineOf, mayHoldPlaceholders: mayHold, maxLength: limits.objectLength };
     const found = readObjects(value, place);
     addAll(manifests, found.manifests);

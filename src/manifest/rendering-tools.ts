@@ -210,7 +210,7 @@ function resolved(folder: string, name: string): string | undefined {
 
 export interface HeldFiles {
   /** Files whose objects are not applied, because rendering would make others of them. */
-  readonly paths: ReadonlySet<string>;
+  readonly paths: Set<string>;
   /** Files that a kustomization names in a way that kustomize would refuse: they are applied, but what moved there was not deleted. */
   readonly named: ReadonlySet<string>;
   readonly problems: readonly Problem[];
@@ -272,22 +272,38 @@ export function heldFiles(
       hint: 'commit the output of "kubectl kustomize" instead',
     });
   }
-  for (const chart of paths.filter((path) => path.endsWith('Chart.yaml') && baseName(path) === 'Chart.yaml')) {
-    const folder = folderOf(chart);
-    const prefix = folder === '' ? '' : `${folder}/`;
-    const parts = ['templates/', 'charts/', 'crds/'].map((part) => `${prefix}${part}`);
-    if (hold((file) => parts.some((part) => file.startsWith(part))) === 0) continue;
-    const message = 'Helm charts are not rendered yet: nothing of this chart is applied';
-    problems.push({
-      severity: 'warning',
-      path: chart,
-      line: 1,
-      message,
-      hint: 'commit the output of "helm template" instead',
-    });
-  }
   return { paths: held, named, problems };
 }
+
+/** Files of charts that hold no objects as they stand, with the `Chart.yaml` of theirs. */
+export function heldCharts(paths: readonly string[]): ReadonlyMap<string, string> {
+  const charts = new Map<string, string>();
+  for (const path of paths) if (baseName(path) === 'Chart.yaml') charts.set(folderOf(path), path);
+  const held = new Map<string, string>();
+  if (charts.size === 0) return held;
+  for (const path of paths) {
+    const parts = path.split('/');
+    for (const [at, part] of parts.entries()) {
+      if (at === parts.length - 1 || !['templates', 'charts', 'crds'].includes(part)) continue;
+      const chart = charts.get(parts.slice(0, at).join('/'));
+      if (chart === undefined) continue;
+      held.set(path, chart);
+      break;
+    }
+  }
+  return held;
+}
+
+/** Nothing of it is applied. */
+export const chartProblem = (chart: string, isRendered: boolean): Problem => ({
+  severity: 'warning',
+  path: chart,
+  line: 1,
+  message: isRendered
+    ? 'nothing of this chart is applied: no HelmRelease that is rendered names it'
+    : 'Helm charts are not rendered here: nothing of this chart is applied',
+  hint: 'add a HelmRelease, or commit the output of "helm template" instead',
+});
 
 const unusedComponent = (path: string, count: number): Problem => ({
   severity: 'warning',

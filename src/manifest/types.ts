@@ -46,7 +46,9 @@ interface Place {
 }
 
 /** Where an object comes from, so that a change of it can be written there. A kind of its own for each renderer. */
-export type Origin = PlainOrigin | KustomizeOrigin;
+export type Origin = WrittenOrigin | HelmOrigin;
+
+type WrittenOrigin = PlainOrigin | KustomizeOrigin;
 
 /** The object is written in a file as it is: zero-based document in the file, first line of the object. */
 interface PlainOrigin extends Place {
@@ -64,6 +66,18 @@ export interface KustomizeOrigin extends Place {
   readonly name?: string;
   /** The kustomization that was rendered. */
   readonly unit: string;
+}
+
+/** A chart made it, for the HelmRelease that is written at the place. */
+export interface HelmOrigin extends Place {
+  readonly renderer: 'helm';
+  readonly document: undefined;
+  readonly namespace: undefined;
+  /** What the HelmRelease is applied for. */
+  readonly unit: string;
+  readonly release: ObjectRef;
+  /** Where the HelmRelease itself comes from. */
+  readonly source: WrittenOrigin;
 }
 
 /** The file that an object is applied for: what stands in its place when it cannot be read or is gone. */

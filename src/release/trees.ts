@@ -131,8 +131,9 @@ export function createTreeReader(repo: TreeSource, settings: LoadSettings, parse
 }
 
 /** What stands at a commit beside the files that are synced. */
-export const othersAt = (repo: Pick<GitRepo, 'entry' | 'blob'>, at: Revision): OtherFiles => ({
+export const othersAt = (repo: Pick<GitRepo, 'entry' | 'tree' | 'blob'>, at: Revision): OtherFiles => ({
   find: (path) => repo.entry(at, path),
+  list: (folder) => repo.tree(at, folder),
   read: (oid) => repo.blob(oid),
 });
 

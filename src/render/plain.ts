@@ -165,7 +165,7 @@ function* textsIn(tree: TreeState, paths: ReadonlySet<string>): Steps<TextsOfTre
 export function named({ object, origin }: Manifest): KubeObject {
   const { apiVersion, kind, metadata } = object;
   const isPlain = origin.renderer === 'plain';
-  const name = isPlain ? metadata.name : (origin.name ?? metadata.name);
+  const name = origin.renderer === 'kustomize' ? (origin.name ?? metadata.name) : metadata.name;
   const namespace = isPlain ? metadata.namespace : origin.namespace;
   return { apiVersion, kind, metadata: { name, ...(namespace === undefined ? {} : { namespace }) } };
 }

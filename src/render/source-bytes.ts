@@ -10,6 +10,15 @@ export function* fileAt(path: string, files: TreeFiles): Steps<string | GitFile 
   return other && (yield* answered(other.find(path)));
 }
 
+/** All files and links under a folder, by path from the repository's root; the empty string is all of it. */
+export function* filesUnder(folder: string, files: TreeFiles): Steps<ReadonlyMap<string, string | GitFile>> {
+  const isUnder = (path: string): boolean => folder === '' || path.startsWith(`${folder}/`);
+  const other = othersOf(files);
+  const found = new Map<string, string | GitFile>(other && (yield* answered(other.list(folder))));
+  for (const [path, file] of files) if (isUnder(path)) found.set(path, file);
+  return found;
+}
+
 /** The content of a file of a tree. Throws where Git does not give it. */
 export function* sourceBytes(file: string | GitFile, files: TreeFiles): Steps<Uint8Array> {
   const text = typeof file === 'string' ? file : file.text;

@@ -36,6 +36,8 @@ export function unreadAmong(files: TreeFiles, paths: Iterable<string>): readonly
 export interface OtherFiles {
   /** A file or a link; undefined where there is none. */
   find(path: string): Promise<FileOfTree | undefined>;
+  /** All files and links under a folder, by path from the repository's root. */
+  list(folder: string): Promise<ReadonlyMap<string, FileOfTree>>;
   /** The content of any file of the tree, by its oid. */
   read(oid: string): Promise<Uint8Array>;
 }
@@ -59,7 +61,11 @@ export function editedFiles<Source>(
   const other = others.get(files);
   if (other) {
     const isGone = (path: string): boolean => edits.get(path) === null;
-    others.set(edited, { ...other, find: (path) => (isGone(path) ? Promise.resolve(undefined) : other.find(path)) });
+    others.set(edited, {
+      ...other,
+      find: (path) => (isGone(path) ? Promise.resolve(undefined) : other.find(path)),
+      list: async (folder) => new Map([...(await other.list(folder))].filter(([path]) => !isGone(path))),
+    });
   }
   for (const [path, text] of edits) {
     if (text === null) edited.delete(path);

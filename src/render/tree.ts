@@ -16,11 +16,12 @@ import {
 import { ParsedFiles } from '../manifest/parsed-files.ts';
 import { createTreeBudget, noRoom, type TreeBudget, weighing } from '../manifest/tree-budget.ts';
 import { type ObjectRef, refOf } from '../manifest/types.ts';
-import type { Kustomize } from './kustomize.ts';
 import { indexed, type ObjectIndex } from './object-index.ts';
 import { createPlain, type PlainOptions } from './plain.ts';
+import { renderingReleases } from './releases.ts';
 import type { Edit, EditGoal, Renderer, SourceTree, Unit } from './renderer.ts';
 import { createRooms, type Room } from './room.ts';
+import type { RenderTools } from './tools.ts';
 import type { TreeFiles } from './tree-files.ts';
 import { contentOf } from './unit-content.ts';
 
@@ -38,10 +39,7 @@ export interface TreeRenderer {
   edit(goal: EditGoal): Steps<Edit>;
 }
 
-export interface TreeRendererOptions extends Partial<Omit<PlainOptions, 'limits' | 'isManifest'>> {
-  /** Absent: what kustomizations change is held back. */
-  readonly kustomize?: Kustomize | undefined;
-}
+export type TreeRendererOptions = Partial<Omit<PlainOptions, 'limits' | 'isManifest'>> & RenderTools;
 
 /** So many files are looked at before other work may have its turn. */
 const filesATurn = 256;
@@ -49,7 +47,7 @@ const filesATurn = 256;
 const mostAtATime = 2;
 
 export function createTreeRenderer(settings: LoadSettings, options: TreeRendererOptions = {}): TreeRenderer {
-  const { kustomize, parsed = new ParsedFiles(), ...reading } = options;
+  const { kustomize, helm, parsed = new ParsedFiles(), ...reading } = options;
   const { limits } = settings;
   const isManifest = (path: string): boolean => isManifestFile(path, settings);
   const plain: Renderer = createPlain({ parsed, limits, isManifest, ...reading });
@@ -62,9 +60,11 @@ export function createTreeRenderer(settings: LoadSettings, options: TreeRenderer
     said: LoadCache,
     budget = createTreeBudget(treeBytes, (path) => areaOf(path, settings)),
   ): Steps<LoadedTree> => {
-    if (!kustomized) return loadingTree(listed, new Map(), said, settings);
     const tree = { files, said, room: rooms.of(budget, (path) => files.has(path)), treeBytes };
-    return loadingTree(listed, new Map(), said, settings, renderingKustomizations(kustomized, tree, settings));
+    const render = kustomized && renderingKustomizations(kustomized, tree, settings);
+    const reading = { parsed, limits, budget };
+    const renderReleases = helm && renderingReleases(helm, (area) => areaTree(tree, area, settings), reading, settings);
+    return loadingTree(listed, new Map(), said, settings, render, renderReleases);
   };
   return {
     renderKnown: (files, known, budget) => loading(files, files, known, budget),
@@ -115,6 +115,15 @@ function* madeByKustomize(goal: EditGoal): Steps<(key: string) => boolean> {
   };
 }
 
+/** What may take part in what one area says. */
+function areaTree(
+  { files, said }: Pick<SourceTree, 'files' | 'said'>,
+  area: string,
+  settings: LoadSettings,
+): SourceTree {
+  return { files, said, kustomizations: new Map(), isOwn: (path) => areaOf(path, settings) === area };
+}
+
 interface TreeToRender extends Pick<SourceTree, 'files' | 'said'> {
   readonly room: Room;
   readonly treeBytes: number;
@@ -135,7 +144,7 @@ function renderingKustomizations(
     renderer.forget?.(made.unit);
   };
   return function* (kustomizations, area) {
-    const tree = { files, said, kustomizations, isOwn: (path: string) => areaOf(path, settings) === area };
+    const tree = { ...areaTree({ files, said }, area, settings), kustomizations };
     const { units, refused } = yield* renderer.detect(tree);
     const made: Made = { rendered: new Map(), refused: new Map(refused) };
     for (const unit of units) areas.set(unit.path, { ...made, unit });

@@ -16,6 +16,7 @@ const readsWordsOf: Readonly<Record<string, string>> = {
   'git/push-verdict.ts': 'git, as servers pass it on',
   'git/ssh/conversation.ts': 'SSH servers',
   'git/ssh/key.ts': 'the SSH library',
+  'render/helm.ts': 'Helm, of its version and of what it refuses',
   'render/kustomize-origin.ts': 'kustomize, which writes origins as YAML',
   'render/kustomize.ts': 'kustomize, of its version and of what it refuses',
   'render/tool-reason.ts': 'programs, of what they refuse',

@@ -5,9 +5,12 @@ import { join } from 'node:path';
 
 const say = (text) => process.stdout.write(`${text}\n`);
 const root = join(import.meta.dirname, '../..');
-const tools = [{ name: 'kustomize', version: 'v5.8.2', module: 'sigs.k8s.io/kustomize/kustomize/v5' }];
+const tools = [
+  { name: 'kustomize', version: 'v5.8.2', module: 'sigs.k8s.io/kustomize/kustomize/v5', package: '' },
+  { name: 'helm', version: 'v3.22.0', module: 'helm.sh/helm/v3', package: '/cmd/helm' },
+];
 
-for (const { name, version, module } of tools) {
+for (const { name, version, module, package: inside } of tools) {
   const folder = join(root, 'node_modules/.cache/serin-tools');
   const program = join(folder, `${name}-${version}`);
   if (existsSync(program)) {
@@ -23,7 +26,7 @@ for (const { name, version, module } of tools) {
   mkdirSync(folder, { recursive: true });
   say(`building ${name} ${version}`);
   try {
-    execFileSync('go', ['install', '-trimpath', '-ldflags=-s -w', `${module}@${version}`], {
+    execFileSync('go', ['install', '-trimpath', '-ldflags=-s -w', `${module}${inside}@${version}`], {
       stdio: 'inherit',
       env: { ...process.env, GOBIN: folder },
     });

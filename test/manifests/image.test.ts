@@ -46,6 +46,11 @@ describe('the image', () => {
     expect(bases).toEqual(['${GO_IMAGE}', '${NODE_IMAGE}', '${NODE_IMAGE}']);
   });
 
+  it('has the helm that the tests are run with', () => {
+    const version = /version: '(v3\.\d+\.\d+)'/.exec(lines('test/helpers/install-tools.mjs').join('\n'))?.[1] ?? 'none';
+    expect(lines('Dockerfile').join('\n')).toContain(`helm.sh/helm/v3/cmd/helm@${version}`);
+  });
+
   it('has the kustomize that the tests are run with', () => {
     const version = /version: '(v5\.\d+\.\d+)'/.exec(lines('test/helpers/install-tools.mjs').join('\n'))?.[1] ?? 'none';
     expect(lines('Dockerfile').join('\n')).toContain(`sigs.k8s.io/kustomize/kustomize/v5@${version}`);

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { type Agent, startAgent } from '../../src/agent/start.ts';
 import type { Source } from '../../src/agent/deps.ts';
 import { createTelemetry } from '../../src/agent/telemetry.ts';
+import { clusterCapabilities } from '../../src/cli/capabilities.ts';
 import { findTools } from '../../src/cli/find-tools.ts';
 import { configuredSources, mirrorFolder } from '../../src/cli/sources.ts';
 import { openRegistries } from '../../src/cli/registries.ts';
@@ -75,7 +76,9 @@ export async function startInProcess({
   const http = createHttp({ userAgent: 'serin', maxBytes: 1_000_000, proxy: { http: raw['http-proxy'] } });
   const registries = openRegistries(raw, { clock });
   const cluster = await openCluster({ kind: 'file', path: raw.kubeconfig }, { clock, log });
-  const tools = findTools({ kustomize: flags['kustomize'] ?? '' }, {});
+  const programs = { kustomize: flags['kustomize'] ?? '', helm: flags['helm'] ?? '' };
+  const asking = new AbortController();
+  const tools = findTools(programs, {}, clusterCapabilities(cluster, asking.signal));
   const life = lifeOf(writes ?? Number.POSITIVE_INFINITY);
   const opened: Source[] = [];
   const closing: (() => Promise<void>)[] = [];
@@ -109,6 +112,7 @@ export async function startInProcess({
   let ended: Promise<void> | undefined;
   const end = async (): Promise<void> => {
     await agent.stop();
+    asking.abort();
     await closeTools(tools);
     for (const close of closing) await close();
     await cluster.close();

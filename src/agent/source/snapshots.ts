@@ -180,9 +180,12 @@ export function createSnapshots(
 }
 
 /** Whether something of the tree has to be rendered. */
-const isRendered = ({ cache }: LoadedTree, { kustomize }: RenderTools): boolean =>
-  kustomize !== undefined &&
-  [...cache.values()].some(({ kustomization }) => kustomization !== undefined && kustomization.transforms.length > 0);
+const isRendered = ({ cache, hasReleases = false }: LoadedTree, { kustomize }: RenderTools): boolean =>
+  hasReleases ||
+  (kustomize !== undefined &&
+    [...cache.values()].some(
+      ({ kustomization }) => kustomization !== undefined && kustomization.transforms.length > 0,
+    ));
 
 function saysTheSame({ loaded: now }: Snapshot, { loaded: before }: Snapshot): boolean {
   return (

@@ -18,6 +18,7 @@ import { closeTools } from '../../render/tools.ts';
 import { startGateServer } from '../../server/gate-server.ts';
 import { parseGateTokens } from '../../server/gate-tokens.ts';
 import { startServer } from '../../server/server.ts';
+import { clusterCapabilities } from '../capabilities.ts';
 import { clusterSource } from '../cluster-source.ts';
 import { type CommandContext, exitCodes } from '../context.ts';
 import { readSettingsFile } from '../settings-file.ts';
@@ -82,6 +83,9 @@ export async function runAgent(
     });
     known = cluster;
     closing.push(() => cluster.close());
+    const asking = new AbortController();
+    closing.push(() => Promise.resolve(asking.abort()));
+    const capabilities = clusterCapabilities(cluster, asking.signal);
     const opened: Source[] = [];
     for (const { name, values, settings: own, shown } of sources) {
       const repo = await openRepo({
@@ -115,7 +119,7 @@ export async function runAgent(
         ...(own.limits ? { limits: own.limits } : {}),
       });
       closing.push(() => fileReader.close());
-      const tools = findTools(values, context.environment);
+      const tools = findTools(values, context.environment, capabilities);
       closing.push(() => closeTools(tools));
       opened.push({
         name,

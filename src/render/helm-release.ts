@@ -1,0 +1,347 @@
+import { isList, isObject } from '../manifest/edit-value.ts';
+import { groupOf, type KubeObject, type Manifest } from '../manifest/types.ts';
+import { sha256Hex } from '../lib/hash.ts';
+
+/** What a HelmRelease asks for, whichever of its three API groups it is of. */
+export interface HelmRelease {
+  readonly manifest: Manifest;
+  readonly name: string;
+  /** Where objects go that name no namespace. */
+  readonly namespace: string;
+  readonly chart: ChartSource;
+  /** From the root of what holds the chart; they take the place of the chart's own values. Empty: those count. */
+  readonly valuesFiles: { readonly paths: readonly string[]; readonly mayBeMissing: boolean };
+  /** In the order in which each overrules those before it. `values` overrules them all. */
+  readonly valuesFrom: readonly ValuesFrom[];
+  readonly values: Readonly<Record<string, unknown>>;
+  /** What becomes of the definitions in the chart's folder `crds`. */
+  readonly crds: 'Skip' | 'Create' | 'CreateReplace';
+  readonly hasHooks: boolean;
+  readonly checksSchema: boolean;
+  /** Names of HelmReleases, as `namespace/name`. */
+  readonly dependsOn: readonly string[];
+  /** As Flux takes them, in order. */
+  readonly postRenderers: readonly unknown[];
+  readonly isSuspended: boolean;
+  /** Fields that are not followed, and what is done instead, for people. */
+  readonly told: readonly string[];
+}
+
+export type ChartSource =
+  /** A folder of a repository. `url` undefined: of the one that a GitRepository of this name stands for. */
+  | {
+      readonly kind: 'folder';
+      readonly path: string;
+      readonly url: string | undefined;
+      readonly source: SourceRef | undefined;
+    }
+  /** Of an index or registry. */
+  | {
+      readonly kind: 'remote';
+      readonly name: string;
+      readonly version: string;
+      readonly url: string | undefined;
+      readonly source: SourceRef | undefined;
+    };
+
+export interface SourceRef {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export type ValuesFrom =
+  | {
+      readonly kind: 'ConfigMap' | 'Secret';
+      readonly namespace: string;
+      readonly name: string;
+      readonly key: string;
+      /** Where one value goes. Undefined: the whole is values. */
+      readonly targetPath: string | undefined;
+      readonly isOptional: boolean;
+    }
+  /** Of the chart. */
+  | { readonly kind: 'file'; readonly path: string; readonly isOptional: boolean };
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const groups = new Set(['flux.weave.works', 'helm.fluxcd.io', 'helm.toolkit.fluxcd.io']);
+
+export const isHelmRelease = ({ apiVersion, kind }: KubeObject): boolean =>
+  kind === 'HelmRelease' && groups.has(groupOf(apiVersion));
+
+/** A text says why it is not rendered. Only what stands in its spec counts, so what else changes renders nothing. */
+export function readHelmRelease(manifest: Manifest): HelmRelease | string {
+  const { object } = manifest;
+  const spec = object['spec'];
+  if (!isObject(spec)) return 'it has no spec';
+  try {
+    return object.apiVersion.startsWith('helm.toolkit.') ? ofToolkit(manifest, spec) : ofOperator(manifest, spec);
+  } catch (error) {
+    if (error instanceof Unusable) return error.message;
+    throw error;
+  }
+}
+
+/** Why a HelmRelease is not rendered. */
+class Unusable extends Error {}
+
+const refuse = (reason: string): never => {
+  throw new Unusable(reason);
+};
+
+/** Fields of Flux 2 that say how a controller goes about it, and nothing of what is applied. */
+const ofController = new Set([
+  'interval',
+  'timeout',
+  'maxHistory',
+  'rollback',
+  'uninstall',
+  'test',
+  'driftDetection',
+  'persistentClient',
+  'storageNamespace',
+  'waitStrategy',
+  'healthCheckExprs',
+]);
+const known = new Set([
+  'chart',
+  'releaseName',
+  'targetNamespace',
+  'values',
+  'valuesFrom',
+  'install',
+  'upgrade',
+  'dependsOn',
+  'suspend',
+  'postRenderers',
+  'commonMetadata',
+  'chartRef',
+  'kubeConfig',
+  'serviceAccountName',
+]);
+
+function ofToolkit(manifest: Manifest, spec: Fields): HelmRelease {
+  const { metadata } = manifest.object;
+  const own = metadata.namespace ?? '';
+  if (isObject(spec['kubeConfig'])) refuse('spec.kubeConfig names another cluster');
+  const namespace = textOf(spec, 'targetNamespace') ?? own;
+  const name =
+    textOf(spec, 'releaseName') ??
+    shortName(textOf(spec, 'targetNamespace') === undefined ? metadata.name : `${namespace}-${metadata.name}`);
+  const chart = isObject(spec['chart']) ? spec['chart']['spec'] : undefined;
+  if (isObject(spec['chartRef']))
+    refuse(
+      `spec.chartRef is not followed: name the chart in spec.chart, from a GitRepository, HelmRepository or Bucket`,
+    );
+  if (!isObject(chart)) return refuse('spec.chart.spec is missing');
+  const sourceRef = isObject(chart['sourceRef']) ? chart['sourceRef'] : {};
+  const source = {
+    kind: textOf(sourceRef, 'kind') ?? '',
+    name: textOf(sourceRef, 'name') ?? '',
+    namespace: textOf(sourceRef, 'namespace') ?? own,
+  };
+  const path = textOf(chart, 'chart') ?? refuse('spec.chart.spec.chart is missing');
+  const isFolder = source.kind === 'GitRepository';
+  if (!isFolder && source.kind !== 'HelmRepository')
+    refuse(
+      `its chart comes from a ${source.kind || 'source without a kind'}: GitRepository and HelmRepository are followed`,
+    );
+  const [install, upgrade] = [spec['install'], spec['upgrade']].map((moment) => (isObject(moment) ? moment : {})) as [
+    Fields,
+    Fields,
+  ];
+  const told = Object.keys(spec).filter((field) => !known.has(field) && !ofController.has(field));
+  return {
+    manifest,
+    name: releaseName(name),
+    namespace,
+    chart: isFolder
+      ? { kind: 'folder', path, url: undefined, source }
+      : { kind: 'remote', name: path, version: textOf(chart, 'version') ?? '*', url: undefined, source },
+    valuesFiles: {
+      paths: [
+        ...textsIn(chart, 'valuesFiles', 'spec.chart.spec.valuesFiles'),
+        ...(textOf(chart, 'valuesFile') === undefined ? [] : [textOf(chart, 'valuesFile') ?? '']),
+      ],
+      mayBeMissing: chart['ignoreMissingValuesFiles'] === true,
+    },
+    valuesFrom: listIn(spec, 'valuesFrom').map((entry, at): ValuesFrom => {
+      const place = `spec.valuesFrom[${at}]`;
+      if (!isObject(entry)) return refuse(`${place} is no map`);
+      const kind = entry['kind'];
+      if (kind !== 'ConfigMap' && kind !== 'Secret') return refuse(`${place}.kind is neither ConfigMap nor Secret`);
+      return {
+        kind,
+        namespace: own,
+        name: textOf(entry, 'name') ?? refuse(`${place}.name is missing`),
+        key: textOf(entry, 'valuesKey') ?? 'values.yaml',
+        targetPath: textOf(entry, 'targetPath'),
+        isOptional: entry['optional'] === true,
+      };
+    }),
+    values: valuesIn(spec),
+    crds: crdsOf(install['crds']),
+    hasHooks: !(install['disableHooks'] === true && upgrade['disableHooks'] === true),
+    checksSchema: install['disableSchemaValidation'] !== true && upgrade['disableSchemaValidation'] !== true,
+    dependsOn: listIn(spec, 'dependsOn').map((entry, at) => {
+      const name_ = isObject(entry) ? textOf(entry, 'name') : undefined;
+      if (!isObject(entry) || name_ === undefined) return refuse(`spec.dependsOn[${at}].name is missing`);
+      return `${textOf(entry, 'namespace') ?? own}/${name_}`;
+    }),
+    postRenderers: noneYet(listIn(spec, 'postRenderers')),
+    isSuspended: spec['suspend'] === true,
+    told: [
+      ...told.map((field) => `spec.${field.slice(0, 60)} is unknown and has no effect`),
+      ...(isObject(spec['commonMetadata']) ? ['spec.commonMetadata has no effect'] : []),
+      ...(typeof spec['serviceAccountName'] === 'string'
+        ? [
+            'spec.serviceAccountName has no effect: objects are applied with the rights of the agent, or of their tenant',
+          ]
+        : []),
+    ],
+  };
+}
+
+const ofOperatorController = new Set([
+  'timeout',
+  'resetValues',
+  'forceUpgrade',
+  'rollback',
+  'test',
+  'wait',
+  'maxHistory',
+  'helmVersion',
+  'force',
+  'reuseValues',
+  'disableOpenAPIValidation',
+]);
+const knownToOperator = new Set([
+  'chart',
+  'releaseName',
+  'targetNamespace',
+  'values',
+  'valuesFrom',
+  'valueFileSecrets',
+  'skipCRDs',
+]);
+
+function ofOperator(manifest: Manifest, spec: Fields): HelmRelease {
+  const { apiVersion, metadata } = manifest.object;
+  const own = metadata.namespace ?? '';
+  const namespace = textOf(spec, 'targetNamespace') ?? own;
+  const isWeave = apiVersion.startsWith('flux.weave.works');
+  const prefix = isWeave || namespace === own ? own : `${own}-${namespace}`;
+  const chart = spec['chart'];
+  if (!isObject(chart)) return refuse('spec.chart is missing');
+  const git = textOf(chart, 'git');
+  const secrets = listIn(spec, 'valueFileSecrets').map((entry, at): ValuesFrom => {
+    const name = isObject(entry) ? textOf(entry, 'name') : undefined;
+    const found = name ?? refuse(`spec.valueFileSecrets[${at}].name is missing`);
+    return {
+      kind: 'Secret',
+      namespace: own,
+      name: found,
+      key: 'values.yaml',
+      targetPath: undefined,
+      isOptional: false,
+    };
+  });
+  const told = Object.keys(spec).filter((field) => !knownToOperator.has(field) && !ofOperatorController.has(field));
+  return {
+    manifest,
+    name: releaseName(textOf(spec, 'releaseName') ?? `${prefix}-${metadata.name}`),
+    namespace,
+    chart:
+      git === undefined
+        ? {
+            kind: 'remote',
+            name: textOf(chart, 'name') ?? refuse('spec.chart.name is missing'),
+            version: textOf(chart, 'version') ?? '*',
+            url: textOf(chart, 'repository') ?? refuse('spec.chart.repository is missing'),
+            source: undefined,
+          }
+        : { kind: 'folder', path: textOf(chart, 'path') ?? '', url: git, source: undefined },
+    valuesFiles: { paths: [], mayBeMissing: false },
+    valuesFrom: [...secrets, ...listIn(spec, 'valuesFrom').map((entry, at) => operatorValues(entry, own, at))],
+    values: valuesIn(spec),
+    crds: spec['skipCRDs'] === true ? 'Skip' : 'Create',
+    hasHooks: true,
+    checksSchema: true,
+    dependsOn: [],
+    postRenderers: [],
+    isSuspended: false,
+    told: told.map((field) => `spec.${field.slice(0, 60)} is unknown and has no effect`),
+  };
+}
+
+function operatorValues(entry: unknown, own: string, at: number): ValuesFrom {
+  const place = `spec.valuesFrom[${at}]`;
+  if (!isObject(entry)) return refuse(`${place} is no map`);
+  for (const [field, kind] of [
+    ['configMapKeyRef', 'ConfigMap'],
+    ['secretKeyRef', 'Secret'],
+  ] as const) {
+    const ref = entry[field];
+    if (!isObject(ref)) continue;
+    return {
+      kind,
+      namespace: textOf(ref, 'namespace') ?? own,
+      name: textOf(ref, 'name') ?? refuse(`${place}.${field}.name is missing`),
+      key: textOf(ref, 'key') ?? 'values.yaml',
+      targetPath: undefined,
+      isOptional: ref['optional'] === true,
+    };
+  }
+  const file = entry['chartFileRef'];
+  if (isObject(file)) {
+    const path = textOf(file, 'path') ?? refuse(`${place}.chartFileRef.path is missing`);
+    return { kind: 'file', path, isOptional: file['optional'] === true };
+  }
+  return refuse(`${place} is no configMapKeyRef, secretKeyRef or chartFileRef`);
+}
+
+function crdsOf(policy: unknown): HelmRelease['crds'] {
+  if (policy === undefined || policy === null) return 'Create';
+  if (policy === 'Skip' || policy === 'Create' || policy === 'CreateReplace') return policy;
+  return refuse('spec.install.crds is none of Skip, Create and CreateReplace');
+}
+
+function valuesIn(spec: Fields): Fields {
+  const values = spec['values'] ?? {};
+  return isObject(values) ? values : refuse('spec.values is no map');
+}
+
+function textOf(fields: Fields, name: string): string | undefined {
+  const value = fields[name];
+  if (value === undefined || value === null || value === '') return undefined;
+  return typeof value === 'string' ? value : refuse(`${name} is no text`);
+}
+
+function listIn(fields: Fields, name: string): readonly unknown[] {
+  const value = fields[name] ?? [];
+  return isList(value) ? value : refuse(`spec.${name} is no list`);
+}
+
+function textsIn(fields: Fields, name: string, place: string): readonly string[] {
+  const value = fields[name] ?? [];
+  if (!isList(value) || value.some((item) => typeof item !== 'string')) return refuse(`${place} is no list of paths`);
+  return value as readonly string[];
+}
+
+/** As Flux shortens what is composed. */
+const shortName = (name: string): string =>
+  name.length <= 53 ? name : `${name.slice(0, 40)}-${sha256Hex(name).slice(0, 12)}`;
+
+/** The rules of Helm: it becomes an argument. */
+function releaseName(name: string): string {
+  if (name.length <= 53 && /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(name)) return name;
+  return refuse(
+    `${JSON.stringify(name.slice(0, 80))} cannot be the name of a release: at most 53 lower case letters, digits, dashes and dots`,
+  );
+}
+
+const noneYet = (postRenderers: readonly unknown[]): readonly unknown[] =>
+  postRenderers.length === 0
+    ? postRenderers
+    : refuse('spec.postRenderers are not followed: change the chart or its values instead');

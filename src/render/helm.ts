@@ -1,0 +1,331 @@
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { sha256Hex } from '../lib/hash.ts';
+import { answered, type Steps } from '../lib/turns.ts';
+import { isClusterScoped } from '../manifest/kinds.ts';
+import type { Rendering } from '../manifest/load.ts';
+import type { ManifestLimits } from '../manifest/limits.ts';
+import type { ParsedFiles } from '../manifest/parsed-files.ts';
+import { type HelmOrigin, type KubeObject, type Manifest, refOf, unitOf } from '../manifest/types.ts';
+import type { Chart } from './helm-chart.ts';
+import { changingWords, differing } from './helm-determinism.ts';
+import type { HelmRelease } from './helm-release.ts';
+import type { ReleaseValues } from './helm-values.ts';
+import { readingPlain } from './plain.ts';
+import type { SourceTree } from './renderer.ts';
+import { runTool, type ToolLimits, type ToolResult } from './run-tool.ts';
+import { sourceBytes } from './source-bytes.ts';
+import { createLine } from './tool-line.ts';
+import { masked, shownReason } from './tool-reason.ts';
+
+export interface HelmOptions {
+  /** Path of the program, version 3. */
+  readonly program: string;
+  /** Absent: what one that is meant well never takes. */
+  readonly limits?: ToolLimits;
+  /** Where folders are made in which it is run, each for a moment. Absent: the machine's for such. */
+  readonly folder?: string;
+  /** What the cluster is. Rejects where it is not known yet. Absent: what Helm takes for granted. */
+  readonly capabilities?: () => Promise<Capabilities>;
+}
+
+export interface Capabilities {
+  /** `v1.34.4`. */
+  readonly kubeVersion: string;
+  /** `apps/v1` and `apps/v1/Deployment`, in any order. */
+  readonly apiVersions: readonly string[];
+}
+
+/** The program `helm`. One for all who render trees of a repository: what was rendered for one is not rendered for the next. */
+export interface Helm {
+  /** How often the program was asked to render. */
+  readonly runs: number;
+  /** Equal inputs give the same rendering, without any work. A text says why there is none. */
+  render(tree: SourceTree, unit: ReleaseUnit, reading: HelmReading): Steps<Rendering | string>;
+  /** Ends the programs that run. */
+  close(): Promise<void>;
+}
+
+/** A HelmRelease with all that its objects are made from. */
+export interface ReleaseUnit {
+  readonly release: HelmRelease;
+  /** Folder of the chart, from the repository's root. */
+  readonly folder: string;
+  readonly chart: Chart;
+  readonly values: ReleaseValues;
+}
+
+export interface HelmReading {
+  readonly parsed: ParsedFiles;
+  readonly limits?: ManifestLimits | undefined;
+}
+
+const defaultToolLimits: ToolLimits = {
+  timeMs: 20_000,
+  memoryBytes: 512 * 1024 * 1024,
+  outputBytes: 16 * 1024 * 1024,
+};
+/** Programs that run side by side. */
+const mostRuns = 2;
+/** Bytes that a release may be made from. */
+const mostInputBytes = 16 * 1024 * 1024;
+/** Renderings that are kept, the latest used. */
+const mostKept = 2_000;
+/** What failed for a reason that may pass is tried again after so long. */
+const retryMs = 300_000;
+const missingRetryMs = 60_000;
+/** So long after the first time is rendered again what may change with time. */
+const apartMs = 1_100;
+
+type Rendered = Rendering | string;
+
+export function createHelm({
+  program,
+  limits = defaultToolLimits,
+  folder: place = tmpdir(),
+  capabilities,
+}: HelmOptions): Helm {
+  const ending = new AbortController();
+  const { signal } = ending;
+  /** By content: of the objects as Helm makes them. */
+  const known = new Map<string, Rendered>();
+  /** By content and place of the HelmRelease: the same in its namespace, with their origin. */
+  const placed = new Map<string, Rendering>();
+  const failed = new Map<string, { readonly reason: string; readonly untilMs: number }>();
+  const line = createLine(mostRuns);
+  const running = new Set<Promise<unknown>>();
+  let runs = 0;
+  let program3: { readonly version: Promise<string | undefined>; readonly untilMs: number } | undefined;
+
+  const run = (root: string, args: readonly string[]): Promise<ToolResult> => {
+    // Its own folders, or it would look for them in somebody's home.
+    const own = ['CACHE', 'CONFIG', 'DATA'].map((name) => [`HELM_${name}_HOME`, join(root, 'helm')]);
+    const environment = {
+      ...Object.fromEntries(own),
+      HELM_PLUGINS: join(root, 'none'),
+      GOMAXPROCS: '1',
+      GOMEMLIMIT: '384MiB',
+    };
+    const result = runTool({ program, args, folder: root, environment, limits }, signal);
+    running.add(result);
+    void result.catch(() => undefined).finally(() => running.delete(result));
+    return result;
+  };
+  /** Undefined: there is none that could be used. */
+  const versionOf = (): Promise<string | undefined> => {
+    if (program3 && performance.now() < program3.untilMs) return program3.version;
+    const version = run(place, ['version', '--short']).then((result) => {
+      const said = result.kind === 'done' ? Buffer.from(result.output).toString('utf8').trim() : '';
+      const found = /^v3\.\d+(?:\.\d+)?(?:[-+].*)?$/.test(said) ? said : undefined;
+      program3 = { version, untilMs: found === undefined ? performance.now() + missingRetryMs : Infinity };
+      return found;
+    });
+    program3 = { version, untilMs: Infinity };
+    return version;
+  };
+
+  const template = async (
+    { release, folder, chart, values }: ReleaseUnit,
+    contents: ReadonlyMap<string, Uint8Array>,
+    { kubeVersion, apiVersions }: Partial<Capabilities>,
+  ): Promise<ToolResult> => {
+    const root = await mkdtemp(join(place, 'serin-helm-'));
+    try {
+      const staged = join(root, chartFolder);
+      for (const [path, content] of contents) {
+        await mkdir(dirname(join(staged, path)), { recursive: true });
+        await writeFile(join(staged, path), content, { flag: 'wx' });
+      }
+      const args = ['template', release.name, staged, '--namespace', release.namespace, '--skip-tests'];
+      if (release.crds !== 'Skip') args.push('--include-crds');
+      if (!release.hasHooks) args.push('--no-hooks');
+      if (!release.checksSchema) args.push('--skip-schema-validation');
+      if (kubeVersion !== undefined) args.push('--kube-version', kubeVersion);
+      if (apiVersions && apiVersions.length > 0) args.push('--api-versions', apiVersions.join(','));
+      for (const [at, { content }] of values.files.entries()) {
+        const name = join(root, `values-${at}.yaml`);
+        await writeFile(name, content, { flag: 'wx', mode: 0o600 });
+        args.push('--values', name);
+      }
+      runs += 1;
+      const result = await run(root, args);
+      if (result.kind === 'done') return result;
+      const secret = values.files.flatMap(({ content, isSecret }) =>
+        isSecret ? [Buffer.concat([Buffer.from('Secret\n'), content])] : [],
+      );
+      const said = masked(result.reason, [...contents.values(), ...secret]);
+      const reason = said
+        .replaceAll(/^Use --debug flag.*$/gm, '')
+        .replaceAll(`${staged}/`, '')
+        .replaceAll(root, '')
+        .replaceAll(`(${chart.name}/`, folder === '' ? '(' : `(${folder}/`);
+      return { ...result, reason: shownReason(reason) };
+    } finally {
+      await rm(root, { recursive: true, force: true });
+    }
+  };
+
+  function* render(tree: SourceTree, unit: ReleaseUnit, reading: HelmReading): Steps<Rendered> {
+    const version = yield* answered(versionOf());
+    if (version === undefined) return 'there is no program helm of version 3';
+    let cluster: Partial<Capabilities> = {};
+    try {
+      if (capabilities) cluster = yield* answered(capabilities());
+    } catch {
+      return 'the cluster has not told its version yet';
+    }
+    const content = keyOf(version, cluster, unit);
+    const origin = originOf(unit.release.manifest);
+    const key = sha256Hex(JSON.stringify([content, origin]));
+    const before = latest(placed, key);
+    if (before) return before;
+    const fault = failed.get(content);
+    if (fault && performance.now() < fault.untilMs) return fault.reason;
+    let rendered = latest(known, content);
+    if (rendered === undefined) {
+      rendered = yield* renderAnew(tree, unit, { ...reading, content, cluster });
+      if (typeof rendered === 'string' && failed.has(content)) return rendered;
+      keep(known, content, rendered);
+    }
+    if (typeof rendered === 'string') return rendered;
+    const rendering = renderingAt(rendered, unit, origin);
+    keep(placed, key, rendering);
+    return rendering;
+  }
+
+  function* renderAnew(
+    tree: SourceTree,
+    unit: ReleaseUnit,
+    {
+      content,
+      cluster,
+      ...reading
+    }: HelmReading & { readonly content: string; readonly cluster: Partial<Capabilities> },
+  ): Steps<Rendered> {
+    const contents = new Map<string, Uint8Array>();
+    let bytes = 0;
+    for (const [path, file] of unit.chart.files) {
+      const read = yield* sourceBytes(file, tree.files);
+      bytes += read.length;
+      if (bytes > mostInputBytes) return `its chart takes more than ${mostInputBytes / 1024 / 1024} MiB`;
+      contents.set(path, read);
+    }
+    // The values files that a release names take the place of the chart's own.
+    if (unit.release.valuesFiles.paths.length > 0) contents.set('values.yaml', Buffer.from('{}\n'));
+    const makeOnce = function* (turn: string): Steps<Rendered> {
+      const result = yield* answered(line(() => template(unit, contents, cluster)));
+      if (result.kind === 'done') {
+        const file = { oid: `${content}${turn}`, isRendered: true } as const;
+        return yield* readingPlain(reading.parsed, 'rendered.yaml', result.output, file, reading.limits);
+      }
+      const reason = `Helm cannot render it (${result.reason})`;
+      if (result.kind !== 'failed' || !result.isFinal)
+        failed.set(content, { reason, untilMs: performance.now() + retryMs });
+      return reason;
+    };
+    const rendered = yield* makeOnce('');
+    if (typeof rendered === 'string' || !changingWords(contents.values())) return rendered;
+    yield* answered(new Promise((resolve) => setTimeout(resolve, apartMs)));
+    const again = yield* makeOnce(' again');
+    const changed =
+      typeof again === 'string' ? undefined : differing(rendered.parsed.manifests, again.parsed.manifests);
+    return changed === undefined
+      ? rendered
+      : `${changed} is another one each time that its chart is rendered: give it a value of its own`;
+  }
+
+  return {
+    get runs() {
+      return runs;
+    },
+    render,
+    async close() {
+      ending.abort(new Error('nothing is rendered any more: the agent stops'));
+      await Promise.allSettled(running);
+    },
+  };
+}
+
+const chartFolder = 'chart';
+
+/** What was used last goes last. */
+function latest<Value>(map: Map<string, Value>, key: string): Value | undefined {
+  const found = map.get(key);
+  if (found === undefined) return undefined;
+  map.delete(key);
+  map.set(key, found);
+  return found;
+}
+
+function keep<Value>(map: Map<string, Value>, key: string, value: Value): void {
+  for (const [oldest] of map) {
+    if (map.size < mostKept) break;
+    map.delete(oldest);
+  }
+  map.set(key, value);
+}
+
+function renderingAt(read: Rendering, { release, chart, values }: ReleaseUnit, origin: HelmOrigin): Rendering {
+  const problems = read.parsed.problems.map((problem) => ({ ...problem, path: origin.path, line: origin.line }));
+  const manifests = read.parsed.manifests.map(({ object }) => ({ object: placedIn(release, object), origin }));
+  return {
+    ...read,
+    parsed: { ...read.parsed, manifests, problems, stray: undefined },
+    placed: undefined,
+    madeFrom: new Set([...chart.inputs.keys(), ...values.paths]),
+  };
+}
+
+function originOf({ object, origin }: Manifest): HelmOrigin {
+  if (origin.renderer === 'helm') throw new Error('a HelmRelease that a chart made is not rendered');
+  const { path, line } = origin;
+  return {
+    renderer: 'helm',
+    path,
+    line,
+    document: undefined,
+    namespace: undefined,
+    unit: unitOf(origin),
+    release: refOf(object),
+    source: origin,
+  };
+}
+
+/** In the namespace of the release; a definition out of a chart's folder `crds` as Helm treats those. */
+function placedIn({ namespace, crds }: HelmRelease, object: KubeObject): KubeObject {
+  const { metadata } = object;
+  if (object.kind === 'CustomResourceDefinition') {
+    // Helm never deletes one, nor what was made of it.
+    const annotations = {
+      ...metadata.annotations,
+      'helm.sh/resource-policy': 'keep',
+      ...(crds === 'Create' ? { 'kustomize.toolkit.fluxcd.io/ssa': 'IfNotPresent' } : {}),
+    };
+    return { ...object, metadata: { ...metadata, annotations } };
+  }
+  if (isClusterScoped(object) || metadata.namespace !== undefined) return object;
+  return { ...object, metadata: { ...metadata, namespace } };
+}
+
+function keyOf(version: string, { kubeVersion, apiVersions }: Partial<Capabilities>, unit: ReleaseUnit): string {
+  const { release, chart, values } = unit;
+  const files = [...chart.files].map(([path, file]) => [path, oidOf(file)]);
+  return sha256Hex(
+    JSON.stringify([
+      [version, kubeVersion, sha256Hex(JSON.stringify((apiVersions ?? []).toSorted()))],
+      [release.name, release.namespace, release.crds, release.hasHooks, release.checksSchema],
+      [release.valuesFiles.paths.length > 0, release.postRenderers],
+      values.files.map(({ content }) => sha256Hex(content)),
+      files.toSorted(([a = ''], [b = '']) => (a < b ? -1 : 1)),
+    ]),
+  );
+}
+
+/** As Git names it, so that an edit that was proven is not rendered again when it has come back from Git. */
+function oidOf(file: ReleaseUnit['chart']['files'] extends ReadonlyMap<string, infer Input> ? Input : never): string {
+  if (typeof file === 'object') return file.oid;
+  const content = Buffer.from(file, 'utf8');
+  return createHash('sha1').update(`blob ${content.length}\0`).update(content).digest('hex');
+}

@@ -1,0 +1,174 @@
+import { answered, createTurns, type Steps } from '../lib/turns.ts';
+import { identityOf, nameOf } from '../manifest/identity.ts';
+import type { LoadSettings, RenderedReleases, RenderReleases, Rendering } from '../manifest/load.ts';
+import type { Stray } from '../manifest/stray.ts';
+import { type Manifest, type Problem, refOf } from '../manifest/types.ts';
+import { namespacedName } from '../lib/key.ts';
+import { shownOrigin } from '../lib/http/shown-url.ts';
+import { isObject } from '../manifest/edit-value.ts';
+import { defaultLimits } from '../manifest/limits.ts';
+import { noRoom, type TreeBudget, weighing } from '../manifest/tree-budget.ts';
+import type { Helm, HelmReading, ReleaseUnit } from './helm.ts';
+import { chartIn, pathIn } from './helm-chart.ts';
+import { type HelmRelease, isHelmRelease, readHelmRelease } from './helm-release.ts';
+import { valuesOf } from './helm-values.ts';
+import type { SourceTree } from './renderer.ts';
+import { isSameRepositoryUrl } from './same-url.ts';
+
+/** HelmReleases that are rendered side by side: each may hold as much as its limits allow. */
+const mostAtATime = 2;
+
+/** With it a HelmRelease that was applied for another controller is rendered from then on. */
+const takeOver = 'serin.dev/render';
+
+/** Renders the HelmReleases of an area. `treeOf`: what may take part. */
+export function renderingReleases(
+  helm: Helm,
+  treeOf: (area: string) => SourceTree,
+  { budget, ...reading }: HelmReading & { readonly budget: TreeBudget },
+  settings: LoadSettings,
+): RenderReleases {
+  const { repositoryUrl } = settings;
+  return function* (manifests, area): Steps<RenderedReleases> {
+    const problems: Problem[] = [];
+    const units = new Map<Manifest, ReleaseUnit>();
+    const refused = new Map<Manifest, Stray>();
+    const tell = (manifest: Manifest, severity: Problem['severity'], message: string, hint?: string): void => {
+      const { path, line } = manifest.origin;
+      const shown = `${nameOf(refOf(manifest.object))} ${message}`;
+      problems.push({ severity, path, line, message: shown, ...(hint === undefined ? {} : { hint }) });
+    };
+    const refuse = (manifest: Manifest, reason: string): void => {
+      units.delete(manifest);
+      refused.set(manifest, { line: manifest.origin.line, what: 'holds a HelmRelease that cannot be rendered' });
+      tell(manifest, 'error', `is not rendered: ${reason}`, 'what the cluster has of it stays as it is');
+    };
+    const tree = treeOf(area);
+    for (const manifest of manifests) {
+      if (!isHelmRelease(manifest.object)) continue;
+      if (isAppliedForOthers(manifest, settings)) {
+        const hint = `annotate it with ${takeOver}: "true" once that controller has let go of it`;
+        tell(manifest, 'warning', "is applied as before, for Flux's own controller, and not rendered", hint);
+        continue;
+      }
+      const unit = yield* unitOf(manifest, tree, { manifests, repositoryUrl });
+      if (typeof unit === 'string') refuse(manifest, unit);
+      else if (unit.release.isSuspended) {
+        const what = 'holds a HelmRelease that is suspended';
+        refused.set(manifest, { line: manifest.origin.line, what, isDeliberate: true });
+        tell(manifest, 'warning', 'is suspended: what the cluster has of it stays as it is');
+      } else {
+        units.set(manifest, unit);
+        for (const text of unit.release.told) tell(manifest, 'warning', text);
+      }
+      yield;
+    }
+    // Side by side, so that no more of them stand in memory than there is room for.
+    const turns = createTurns();
+    const asked = new Map<Manifest, Promise<Rendering | string>>();
+    const all = [...units];
+    const rendered = new Map<Manifest, Rendering>();
+    for (const [at, [manifest]] of all.entries()) {
+      for (const [next, unit] of all.slice(at, at + mostAtATime)) {
+        if (asked.has(next)) continue;
+        const answer = turns.run(helm.render(tree, unit, reading));
+        // Whoever waits for it is told.
+        answer.catch(() => undefined);
+        asked.set(next, answer);
+      }
+      const result = yield* answered(asked.get(manifest) ?? Promise.resolve(''));
+      if (typeof result === 'string') {
+        refuse(manifest, result);
+        continue;
+      }
+      const weight = yield* weighing(result);
+      if (weight > budget.left) {
+        refuse(manifest, `what it makes ${noRoom((reading.limits ?? defaultLimits).treeBytes)}`);
+        continue;
+      }
+      budget.add(`${manifest.origin.path}\0${identityOf(manifest.object)}`, weight);
+      rendered.set(manifest, result);
+    }
+    for (const [manifest, needed] of missingNeeds(units, rendered)) {
+      rendered.delete(manifest);
+      refuse(manifest, `it depends on ${needed}, which is not rendered`);
+    }
+    return { rendered, refused, problems };
+  };
+}
+
+/** What a HelmRelease is made from; a text says why it cannot be rendered. */
+export function* unitOf(manifest: Manifest, tree: SourceTree, around: Around): Steps<ReleaseUnit | string> {
+  if (manifest.origin.renderer === 'helm') return 'a chart made it';
+  const release = readHelmRelease(manifest);
+  if (typeof release === 'string') return release;
+  const folder = folderOf(release, around);
+  if (typeof folder !== 'object') return folder;
+  const chart = yield* chartIn(folder.path, tree);
+  if (typeof chart === 'string') return chart;
+  const values = yield* valuesOf(release, chart, tree, around.manifests);
+  return typeof values === 'string' ? values : { release, folder: folder.path, chart, values };
+}
+
+/** What a HelmRelease may refer to. */
+interface Around {
+  readonly manifests: readonly Manifest[];
+  readonly repositoryUrl: string | undefined;
+}
+
+function folderOf({ chart }: HelmRelease, around: Around): { readonly path: string } | string {
+  if (chart.kind === 'remote')
+    return `its chart ${chart.name.slice(0, 100)} comes from elsewhere: put it into this repository (helm pull --untar), and name its folder with a GitRepository`;
+  const elsewhere = otherRepository(chart, around);
+  if (elsewhere !== undefined) return elsewhere;
+  const path = chart.path.startsWith('/') ? undefined : pathIn('', chart.path);
+  return path === undefined ? `its chart ${chart.path.slice(0, 200)} is not in the repository` : { path };
+}
+
+/** Why the chart's folder is not looked for here. Undefined: as far as can be told it is of this repository. */
+function otherRepository(
+  { url, source, path }: Extract<HelmRelease['chart'], { kind: 'folder' }>,
+  { manifests, repositoryUrl }: Around,
+): string | undefined {
+  const found = manifests.find(
+    ({ object: { apiVersion, kind, metadata } }) =>
+      kind === 'GitRepository' &&
+      apiVersion.startsWith('source.toolkit.fluxcd.io/') &&
+      metadata.name === source?.name &&
+      metadata.namespace === source.namespace,
+  );
+  const spec = found?.object['spec'];
+  const { url: named = url, ref } = isObject(spec) ? spec : {};
+  const at = isObject(ref) ? ['tag', 'semver', 'commit', 'name'].find((field) => ref[field] !== undefined) : undefined;
+  const shown = `its chart ${path.slice(0, 100)} comes from`;
+  if (repositoryUrl !== undefined && typeof named === 'string' && !isSameRepositoryUrl(named, repositoryUrl))
+    return `${shown} another repository, ${shownOrigin(named)}: only charts of this one are rendered`;
+  return at === undefined
+    ? undefined
+    : `${shown} another revision (spec.ref.${at} of the GitRepository): only this one is rendered`;
+}
+
+/** One that an agent applied which did not render it: whoever rendered it then may still do so. */
+function isAppliedForOthers({ object }: Manifest, { placeOf }: LoadSettings): boolean {
+  return placeOf?.(identityOf(object)) !== undefined && object.metadata.annotations?.[takeOver] !== 'true';
+}
+
+/** Those that depend, directly or not, on one that is not rendered or on themselves, with the first that is missing. */
+function missingNeeds(
+  units: ReadonlyMap<Manifest, ReleaseUnit>,
+  rendered: ReadonlyMap<Manifest, Rendering>,
+): ReadonlyMap<Manifest, string> {
+  const left = new Map([...rendered.keys()].map((manifest) => [namespacedName(manifest.object.metadata), manifest]));
+  const done = new Set<string>();
+  for (let before = -1; before !== done.size; ) {
+    before = done.size;
+    for (const [key, manifest] of left)
+      if (units.get(manifest)?.release.dependsOn.every((needed) => done.has(needed)) === true) done.add(key);
+  }
+  const missing = new Map<Manifest, string>();
+  for (const [key, manifest] of left) {
+    const needed = units.get(manifest)?.release.dependsOn.find((one) => !done.has(one));
+    if (!done.has(key) && needed !== undefined) missing.set(manifest, needed.slice(0, 200));
+  }
+  return missing;
+}

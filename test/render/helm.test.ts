@@ -1,0 +1,323 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { createTurns } from '../../src/lib/turns.ts';
+import type { LoadedTree } from '../../src/manifest/load.ts';
+import { parseManifests } from '../../src/manifest/parse.ts';
+import { createTenancy } from '../../src/manifest/tenancy.ts';
+import { type KubeObject, refKey, refOf } from '../../src/manifest/types.ts';
+import { createHelm } from '../../src/render/helm.ts';
+import { createTreeRenderer } from '../../src/render/tree.ts';
+import { helmByHand, helmProgram, podinfoRepository, type Tree } from '../helpers/helm.ts';
+
+const turns = createTurns();
+const settings = { path: '', ledgerDir: '.releases', defaultNamespace: 'default' };
+
+const keysOf = ({ manifests }: LoadedTree): string[] => manifests.map(({ object }) => refKey(refOf(object))).toSorted();
+const told = ({ problems }: LoadedTree): string[] => problems.map(({ path, message }) => `${path}: ${message}`);
+const madeByHelm = ({ manifests }: LoadedTree): KubeObject[] =>
+  manifests.filter(({ origin }) => origin.renderer === 'helm').map(({ object }) => object);
+
+/** A chart with one ConfigMap that shows its values. */
+const chart = (name: string, more: Tree = {}): Tree => ({
+  [`charts/${name}/Chart.yaml`]: `apiVersion: v2\nname: ${name}\nversion: 0.1.0\n`,
+  [`charts/${name}/values.yaml`]: 'colour: blue\nsize: 1\n',
+  [`charts/${name}/templates/config.yaml`]:
+    'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}\ndata:\n  values: {{ .Values | toJson | quote }}\n',
+  ...Object.fromEntries(Object.entries(more).map(([path, text]) => [`charts/${name}/${path}`, text])),
+});
+const toolkit = (spec: string, version = 'v2'): string =>
+  `apiVersion: helm.toolkit.fluxcd.io/${version}\nkind: HelmRelease\nmetadata:\n  name: web\n  namespace: test\nspec:\n  interval: 5m\n${spec.replaceAll(/^/gm, '  ')}\n`;
+const fromGit = (name = 'web'): string =>
+  `chart:\n  spec:\n    chart: ./charts/${name}\n    sourceRef: { kind: GitRepository, name: flux-system, namespace: flux-system }\n`;
+const config = (kind: string, name: string, data: string): string =>
+  `apiVersion: v1\nkind: ${kind}\nmetadata: { name: ${name}, namespace: test }\n${kind === 'Secret' ? 'stringData' : 'data'}:\n${data}`;
+
+describe.skipIf(helmProgram === undefined)('a HelmRelease', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'helm-test-'));
+  const capabilities = { kubeVersion: 'v1.34.4', apiVersions: ['v1', 'apps/v1', 'flagger.app/v1beta1/Canary'] };
+  const helm = createHelm({
+    program: helmProgram ?? '',
+    folder,
+    capabilities: () => Promise.resolve(capabilities),
+  });
+  const trees = createTreeRenderer(settings, { helm });
+  const render = (files: Tree): Promise<LoadedTree> => turns.run(trees.render(new Map(Object.entries(files))));
+  afterAll(async () => {
+    await helm.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  it('is rendered with the chart that stands in the repository, and each object says where it comes from', async () => {
+    const tree = await render(podinfoRepository);
+    expect(told(tree)).toEqual([]);
+    expect(keysOf(tree)).toEqual([
+      'apps/v1/Deployment/test/backend',
+      'apps/v1/Deployment/test/frontend',
+      'autoscaling/v2/HorizontalPodAutoscaler/test/backend',
+      'autoscaling/v2/HorizontalPodAutoscaler/test/frontend',
+      'flagger.app/v1beta1/Canary/test/backend',
+      'flagger.app/v1beta1/Canary/test/frontend',
+      'gateway.networking.k8s.io/v1/Gateway/test/public',
+      'v1/ConfigMap/test/backend',
+      'v1/ConfigMap/test/frontend',
+      'v1/Namespace//test',
+    ]);
+    const path = 'releases/test/frontend.yaml';
+    const release = {
+      apiVersion: 'flux.weave.works/v1beta1',
+      kind: 'HelmRelease',
+      namespace: 'test',
+      name: 'frontend',
+    };
+    expect(tree.manifests.find(({ object }) => object.metadata.name === 'frontend')?.origin).toEqual({
+      renderer: 'helm',
+      path,
+      line: 1,
+      unit: path,
+      release,
+      document: undefined,
+      namespace: undefined,
+      source: {
+        renderer: 'plain',
+        path,
+        line: 1,
+        document: 0,
+      },
+    });
+  });
+
+  const hand = ['--namespace', 'test', '--kube-version', 'v1.34.4', '--skip-tests', '--include-crds'];
+  const api = ['--api-versions', 'v1,apps/v1,flagger.app/v1beta1/Canary'];
+  const values = 'values:\n  colour: red\n';
+
+  const cases: readonly (readonly [string, Tree, readonly string[], Tree?])[] = [
+    [
+      'of seed 003',
+      podinfoRepository,
+      ['backend', 'charts/podinfo', '-f', 'v.yaml'],
+      {
+        'v.yaml':
+          'image: { repository: registry.test/podinfo, tag: 3.1.0 }\nmessage: hello from the backend\ncanary: { enabled: true, gatewayApi: { gateway: public, host: backend.test.example.test } }\n',
+      },
+    ],
+    [
+      'of Flux 2',
+      { ...chart('web'), 'r.yaml': toolkit(fromGit() + values) },
+      ['web', 'charts/web', '--set', 'colour=red'],
+    ],
+    [
+      'of Flux 2, v2beta1',
+      { ...chart('web'), 'r.yaml': toolkit(fromGit() + values, 'v2beta1') },
+      ['web', 'charts/web', '--set', 'colour=red'],
+    ],
+    [
+      'of Flux 2, v2beta2, with a name of its own',
+      { ...chart('web'), 'r.yaml': toolkit(`${fromGit()}releaseName: other\n`, 'v2beta2') },
+      ['other', 'charts/web'],
+    ],
+    [
+      'into another namespace',
+      { ...chart('web'), 'r.yaml': toolkit(`${fromGit()}targetNamespace: prod\n`) },
+      ['prod-web', 'charts/web', '--namespace', 'prod'],
+    ],
+    [
+      'of the Helm operator, without a name',
+      {
+        ...chart('web'),
+        'r.yaml':
+          'apiVersion: helm.fluxcd.io/v1\nkind: HelmRelease\nmetadata: { name: web, namespace: test }\nspec:\n  chart: { git: "https://git.example.org/x", ref: main, path: charts/web }\n  values: { size: 3 }\n',
+      },
+      ['test-web', 'charts/web', '--set', 'size=3'],
+    ],
+    [
+      'with values of a ConfigMap, a Secret and its own, which overrule each other in order',
+      {
+        ...chart('web'),
+        'c.yaml': config('ConfigMap', 'shared', '  values.yaml: |\n    colour: green\n    deep: { a: 1, b: 1 }\n'),
+        's.yaml': config('Secret', 'more', '  all: |\n    deep: { b: 2, c: 2 }\n    size: 2\n'),
+        'r.yaml': toolkit(
+          `${fromGit()}valuesFrom:\n- { kind: ConfigMap, name: shared }\n- { kind: Secret, name: more, valuesKey: all }\n- { kind: Secret, name: none, optional: true }\nvalues:\n  deep: { c: 3 }\n`,
+        ),
+      },
+      ['web', 'charts/web', '-f', 'a.yaml', '-f', 'b.yaml', '-f', 'c.values'],
+      {
+        'a.yaml': 'colour: green\ndeep: { a: 1, b: 1 }\n',
+        'b.yaml': 'deep: { b: 2, c: 2 }\nsize: 2\n',
+        'c.values': 'deep: { c: 3 }\n',
+      },
+    ],
+    [
+      'with single values that are put in their places',
+      {
+        ...chart('web'),
+        'c.yaml': config('ConfigMap', 'shared', '  a: "12"\n  b: "\'12\'"\n  c: "true"\n'),
+        'r.yaml': toolkit(
+          `${fromGit()}valuesFrom:\n- { kind: ConfigMap, name: shared, valuesKey: a, targetPath: deep.a }\n- { kind: ConfigMap, name: shared, valuesKey: b, targetPath: deep.b }\n- { kind: ConfigMap, name: shared, valuesKey: c, targetPath: c }\n`,
+        ),
+      },
+      ['web', 'charts/web', '--set', 'deep.a=12', '--set-string', 'deep.b=12', '--set', 'c=true'],
+    ],
+    [
+      'with values files in the place of those of the chart',
+      {
+        ...chart('web', { 'prod.yaml': 'size: 9\n' }),
+        'r.yaml': toolkit(
+          `${fromGit().replace('    sourceRef', '    valuesFiles: [charts/web/prod.yaml]\n    sourceRef')}`,
+        ),
+      },
+      ['web', 'charts/web', '-f', 'charts/web/prod.yaml'],
+      { 'charts/web/values.yaml': '' },
+    ],
+    [
+      "with a file of the chart's",
+      {
+        ...chart('web', { 'prod.yaml': 'size: 9\n' }),
+        'r.yaml':
+          'apiVersion: helm.fluxcd.io/v1\nkind: HelmRelease\nmetadata: { name: web, namespace: test }\nspec:\n  releaseName: web\n  chart: { git: "https://git.example.org/x", path: charts/web }\n  valuesFrom: [{ chartFileRef: { path: prod.yaml } }]\n',
+      },
+      ['web', 'charts/web', '-f', 'charts/web/prod.yaml'],
+    ],
+    [
+      'with a null that takes a default away, numbers, and texts that look like them',
+      {
+        ...chart('web'),
+        'r.yaml': toolkit(
+          `${fromGit()}values:\n  colour: null\n  size: 1.5\n  text: "1.50"\n  state: "on"\n  big: 12345678\n  list: [a, { b: 2 }]\n`,
+        ),
+      },
+      ['web', 'charts/web', '-f', 'v.yaml'],
+      { 'v.yaml': 'colour: null\nsize: 1.5\ntext: "1.50"\nstate: "on"\nbig: 12345678\nlist: [a, { b: 2 }]\n' },
+    ],
+    [
+      'with a chart beside it that it depends on',
+      {
+        ...chart('web', {
+          'Chart.yaml':
+            'apiVersion: v2\nname: web\nversion: 0.1.0\ndependencies:\n- { name: base, version: 0.1.0, repository: "file://../base" }\n',
+        }),
+        ...chart('base', {
+          'templates/config.yaml': 'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: "{{ .Release.Name }}-base" }\n',
+        }),
+        'r.yaml': toolkit(fromGit() + values),
+      },
+      ['web', 'charts/web', '--set', 'colour=red'],
+      {
+        'charts/web/charts/base/Chart.yaml': 'apiVersion: v2\nname: base\nversion: 0.1.0\n',
+        'charts/web/charts/base/values.yaml': 'colour: blue\nsize: 1\n',
+        'charts/web/charts/base/templates/config.yaml':
+          'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: "{{ .Release.Name }}-base" }\n',
+      },
+    ],
+    [
+      'that asks what the cluster serves',
+      {
+        ...chart('web', {
+          'templates/config.yaml':
+            'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: x }\ndata:\n  a: "{{ .Capabilities.KubeVersion.Minor }} {{ .Capabilities.APIVersions.Has "flagger.app/v1beta1/Canary" }} {{ .Capabilities.APIVersions.Has "x/v1" }}"\n',
+        }),
+        'r.yaml': toolkit(fromGit()),
+      },
+      ['web', 'charts/web'],
+    ],
+    [
+      'with braces and dollars that are meant',
+      {
+        ...chart('web', {
+          'templates/config.yaml':
+            'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: x }\ndata:\n  a: "${HOME}"\n  b: {{ "{{ $labels.pod }}" | quote }}\n',
+        }),
+        'r.yaml': toolkit(fromGit()),
+      },
+      ['web', 'charts/web'],
+    ],
+    [
+      'with hooks, of which tests are left out',
+      {
+        ...chart('web', {
+          'templates/job.yaml':
+            'apiVersion: batch/v1\nkind: Job\nmetadata: { name: migrate, annotations: { helm.sh/hook: pre-upgrade } }\n',
+          'templates/test.yaml':
+            'apiVersion: v1\nkind: Pod\nmetadata: { name: t, annotations: { helm.sh/hook: test } }\n',
+        }),
+        'r.yaml': toolkit(fromGit()),
+      },
+      ['web', 'charts/web'],
+    ],
+    [
+      'without hooks where it asks for none',
+      {
+        ...chart('web', {
+          'templates/job.yaml':
+            'apiVersion: batch/v1\nkind: Job\nmetadata: { name: migrate, annotations: { helm.sh/hook: pre-upgrade } }\n',
+        }),
+        'r.yaml': toolkit(`${fromGit()}install: { disableHooks: true }\nupgrade: { disableHooks: true }\n`),
+      },
+      ['web', 'charts/web', '--no-hooks'],
+    ],
+    [
+      'with files of its chart, also such as are no text',
+      {
+        ...chart('web', {
+          'files/a.bin': 'a\u0000\n',
+          'templates/config.yaml':
+            'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: x }\nbinaryData:\n  a: {{ .Files.Get "files/a.bin" | b64enc }}\n',
+        }),
+        'r.yaml': toolkit(fromGit()),
+      },
+      ['web', 'charts/web'],
+    ],
+  ];
+  const table = cases.map(([name, files, args, more = {}]) => ({ name, files, args, more }));
+
+  it.each(table)('renders to what the program prints by hand: $name', async ({ files, args, more }) => {
+    const tree = await render(files);
+    expect(told(tree)).toEqual([]);
+    const text = helmByHand({ ...files, ...more }, ['template', ...hand, ...api, ...args]);
+    const printed = parseManifests('x.yaml', text.replaceAll('${', '$\u0000{')).manifests.map(({ object }) => object);
+    const namespace = args.includes('prod') ? 'prod' : 'test';
+    const placed = printed.map((object) => ({ ...object, metadata: { namespace, ...object.metadata } }));
+    const plain = (object: unknown): unknown => JSON.parse(JSON.stringify(object).replaceAll('$\\u0000{', '${'));
+    const made = madeByHelm(tree).filter(({ metadata }) => args[0] !== 'backend' || metadata.name === 'backend');
+    expect(made.map(plain)).toEqual(placed.map(plain));
+    expect(made.length).toBeGreaterThan(0);
+  });
+
+  it('keeps definitions of its chart, and makes them only where they are missing', async () => {
+    const crd =
+      'apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: { name: things.example.org }\nspec: { scope: Namespaced, group: example.org, names: { kind: Thing } }\n';
+    const files = (install: string): Tree => ({
+      ...chart('web', { 'crds/a.yaml': crd }),
+      'r.yaml': toolkit(fromGit() + install),
+    });
+    const found = async (install: string): Promise<unknown> =>
+      madeByHelm(await render(files(install))).find(({ kind }) => kind === 'CustomResourceDefinition')?.metadata
+        .annotations;
+    const keep = { 'helm.sh/resource-policy': 'keep' };
+    expect(await found('')).toEqual({ ...keep, 'kustomize.toolkit.fluxcd.io/ssa': 'IfNotPresent' });
+    expect(await found('install: { crds: CreateReplace }\n')).toEqual(keep);
+    expect(await found('install: { crds: Skip }\n')).toBeUndefined();
+  });
+
+  it('is not rendered again where nothing that it is made from changed', async () => {
+    const files = { ...chart('web'), 'r.yaml': toolkit(fromGit() + values) };
+    const first = await render(files);
+    const before = helm.runs;
+    const same = await render({ ...files, 'other.yaml': config('ConfigMap', 'other', '  a: b\n') });
+    expect(helm.runs).toBe(before);
+    expect(madeByHelm(same)[0]).toBe(madeByHelm(first)[0]);
+    // Its line has moved, and a comment has come: no work either.
+    await render({ ...files, 'r.yaml': `# ours\n${files['r.yaml']}` });
+    await render({ ...files, 'r.yaml': files['r.yaml'].replace('interval: 5m', 'interval: 1h') });
+    expect(helm.runs).toBe(before);
+    await render({ ...files, 'charts/web/values.yaml': 'colour: blue\nsize: 2\n' });
+    expect(helm.runs).toBe(before + 1);
+  });
+
+  it('leaves no folder behind', () => {
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  void createTenancy;
+});
