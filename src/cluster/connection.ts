@@ -1,7 +1,7 @@
 import type { RequestOptions } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
-import { Agent, type Dispatcher } from 'undici';
 import { AgentError, messageOf } from '../lib/errors.ts';
+import { createDispatcher, type Dispatcher } from '../lib/http/dispatcher.ts';
 import { limitBounds } from './concurrency-limit.ts';
 import { type Access, plainAccess } from './plain-access.ts';
 
@@ -130,19 +130,11 @@ export async function openConnection(source: ClusterSource, now: () => number): 
       current = { key, value: { ...current.value, headers } };
       return current.value;
     }
-    const connect = Object.fromEntries(
-      Object.entries({ ...tls, timeout: 10_000 }).filter(([, value]) => value !== undefined),
-    );
+    const common = { tls, connectTimeoutMs: 10_000, headersTimeoutMs: 30_000 };
     const value = {
       headers,
-      calls: new Agent({
-        connect,
-        connections: limitBounds.most,
-        pipelining: 1,
-        headersTimeout: 30_000,
-        bodyTimeout: 30_000,
-      }),
-      watches: new Agent({ connect, pipelining: 1, headersTimeout: 30_000, bodyTimeout: 0 }),
+      calls: createDispatcher({ ...common, connections: limitBounds.most, idleTimeoutMs: 30_000 }),
+      watches: createDispatcher(common),
     };
     const old = current?.value;
     current = { key, value };

@@ -1,8 +1,8 @@
-import { request as undiciRequest } from 'undici';
 import { backoffMs } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { retryAfterMs } from '../lib/http/retry-after.ts';
+import { openStream } from '../lib/http/stream.ts';
 import { namespacedName } from '../lib/key.ts';
 import type { Logger } from '../lib/log.ts';
 import { createTurns } from '../lib/turns.ts';
@@ -201,18 +201,19 @@ export function startReflector(
     try {
       const target = `${path}?${query.toString()}`;
       deps.onRequest?.(countedAs({ method: 'GET', path: target }));
-      const response = await undiciRequest(`${deps.connection.server}${target}`, {
-        dispatcher: credentials.watches,
-        signal: AbortSignal.any([signal, stop.signal]),
-        headers: { ...credentials.headers, accept: 'application/json', 'user-agent': 'serin' },
-      });
-      if (response.statusCode !== 200) {
-        await response.body.dump();
-        if (response.statusCode === 401) deps.connection.renew(credentials);
-        if (response.statusCode === 404) deps.forget(kind);
-        if (response.statusCode === 410 || response.statusCode === 404) throw new Expired(String(response.statusCode));
+      const response = await openStream(
+        credentials.watches,
+        `${deps.connection.server}${target}`,
+        { ...credentials.headers, accept: 'application/json', 'user-agent': 'serin' },
+        AbortSignal.any([signal, stop.signal]),
+      );
+      if (response.status !== 200) {
+        await response.drop();
+        if (response.status === 401) deps.connection.renew(credentials);
+        if (response.status === 404) deps.forget(kind);
+        if (response.status === 410 || response.status === 404) throw new Expired(String(response.status));
         throw new Busy(
-          response.statusCode,
+          response.status,
           Math.min(retryAfterMs(response.headers['retry-after'], undefined) ?? 0, longestPauseMs),
         );
       }
@@ -224,7 +225,7 @@ export function startReflector(
       for await (const chunk of response.body) {
         silentParts = 0;
         lastContactMs = clock.now();
-        const read = decoder.decode(chunk as Uint8Array, { stream: true });
+        const read = decoder.decode(chunk, { stream: true });
         let from = 0;
         for (let end = read.indexOf('\n'); end >= 0; end = read.indexOf('\n', from)) {
           const text = rest + read.slice(from, end);

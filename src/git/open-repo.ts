@@ -1,6 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AgentError, messageOf } from '../lib/errors.ts';
+import type { ProxySettings } from '../lib/http/dispatcher.ts';
 import { type Logger, silentLogger } from '../lib/log.ts';
 import { Ancestry, type Parents, parentsIn } from './ancestry.ts';
 import type { Authorities } from './authorities.ts';
@@ -48,8 +49,8 @@ export interface RepoOptions {
   readonly ssh?: Omit<SshAccess, 'connectTimeoutMs'>;
   /** Certificates that are trusted instead of the system's. */
   readonly ca?: Authorities;
-  /** The values of HTTP_PROXY, HTTPS_PROXY and NO_PROXY; absent: no proxy. */
-  readonly proxy?: { readonly http?: string; readonly https?: string; readonly none?: string };
+  /** Absent: no proxy. */
+  readonly proxy?: ProxySettings;
   readonly limits?: Partial<GitLimits>;
   /** What may be held of objects, beside a download, in bytes. */
   readonly memoryBytes?: number;

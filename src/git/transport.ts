@@ -1,18 +1,22 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import { Agent, type Dispatcher, EnvHttpProxyAgent, request as send } from 'undici';
 import { AgentError } from '../lib/errors.ts';
+import { createDispatcher, type Dispatcher, type ProxySettings } from '../lib/http/dispatcher.ts';
+import { followRedirects, maxRedirects } from '../lib/http/redirects.ts';
+import { asksForPause } from '../lib/http/retry.ts';
+import { retryAfterMs } from '../lib/http/retry-after.ts';
+import { type Answer as RoundTrip, headerOf, roundTripBytes } from '../lib/http/round-trip.ts';
 import { type Authorities, markOf, readAuthorities } from './authorities.ts';
 import { authorization, type RemoteAddress } from './credentials.ts';
-import { connectionFailure, redirectTarget } from './transport-failures.ts';
+import { hostFailure, redirectTarget } from './transport-failures.ts';
 
 export interface TransportOptions {
   readonly remote: RemoteAddress;
   /** Certificates that are trusted instead of the system's. */
   readonly ca?: Authorities;
-  /** The values of HTTP_PROXY, HTTPS_PROXY and NO_PROXY; absent: no proxy. */
-  readonly proxy?: { readonly http?: string; readonly https?: string; readonly none?: string };
+  /** Absent: no proxy. */
+  readonly proxy?: ProxySettings;
   readonly connectTimeoutMs: number;
   /** The longest silence inside an answer. */
   readonly idleTimeoutMs: number;
@@ -51,7 +55,6 @@ export interface Transport {
   close(): Promise<void>;
 }
 
-const MAX_REDIRECTS = 5;
 /** A server is left alone no longer, whatever it wishes, and at least so long. */
 const LONGEST_QUIET_MS = 300_000;
 const SHORTEST_QUIET_MS = 500;
@@ -75,28 +78,37 @@ export function createTransport(options: TransportOptions): Transport {
     if (connections?.mark === mark) return connections.dispatcher;
     const ca = await readAuthorities(options.ca);
     const former = connections?.dispatcher;
-    connections = { mark, dispatcher: createDispatcher(options, ca) };
+    const { proxy, connectTimeoutMs, idleTimeoutMs } = options;
+    // Counting a large pack is silent for long; the deadline of the whole exchange covers it.
+    const common = { proxy, connectTimeoutMs, idleTimeoutMs, keepAliveMs: 60_000 };
+    connections = { mark, dispatcher: createDispatcher(ca === undefined ? common : { ...common, tls: { ca } }) };
     former?.close().catch(() => undefined);
     return connections.dispatcher;
   };
 
-  const followed = async (exchange: Exchange, leftMs: number, signal: AbortSignal): Promise<Reply> => {
+  const followed = async (exchange: Exchange, endMs: number, signal: AbortSignal): Promise<Reply> => {
     const dispatcher = await dispatcherNow();
-    let target = home + exchange.path;
-    for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects += 1) {
-      const credential = new URL(target).origin === new URL(home).origin ? await authorization(auth) : undefined;
-      const headers = { ...exchange.headers, ...(credential === undefined ? {} : { authorization: credential }) };
-      const answer = await once(dispatcher, target, { ...exchange, headers }, { ...options, leftMs }, signal);
-      if (answer.location === undefined) return answer;
-      target = redirectTarget(target, answer.location);
-      // Another repository may have the old name tomorrow, so the way is asked for each time, and a person is told.
-      const isForGood = answer.status === 301 || answer.status === 308;
-      const place = target.endsWith(exchange.path) ? target.slice(0, -exchange.path.length) : undefined;
-      if (!isForGood || place === undefined || place === movedTo) continue;
-      movedTo = place;
-      options.onMoved?.(place);
-    }
-    throw new AgentError('GIT_PROTOCOL', `${home} redirects more than ${MAX_REDIRECTS} times; check the Git URL`);
+    return followRedirects(
+      home + exchange.path,
+      async (target) => {
+        const credential = new URL(target).origin === new URL(home).origin ? await authorization(auth) : undefined;
+        const headers = { ...exchange.headers, ...(credential === undefined ? {} : { authorization: credential }) };
+        return once(dispatcher, target, { ...exchange, headers }, { ...options, endMs }, signal);
+      },
+      (from, { status, location }) => {
+        if (location === undefined) return undefined;
+        const target = redirectTarget(from, location);
+        // Another repository may have the old name tomorrow, so the way is asked for each time, and a person is told.
+        const isForGood = status === 301 || status === 308;
+        const place = target.endsWith(exchange.path) ? target.slice(0, -exchange.path.length) : undefined;
+        if (isForGood && place !== undefined && place !== movedTo) {
+          movedTo = place;
+          options.onMoved?.(place);
+        }
+        return target;
+      },
+      () => new AgentError('GIT_PROTOCOL', `${home} redirects more than ${maxRedirects} times; check the Git URL`),
+    );
   };
 
   return {
@@ -108,11 +120,7 @@ export function createTransport(options: TransportOptions): Transport {
         const quietMs = quiet.untilMs - performance.now();
         if (quietMs > 0 && quietMs >= endMs - performance.now()) throw leftAlone(home, quiet.status, quietMs);
         if (quietMs > 0) await sleep(quietMs, undefined, { signal }).catch(() => signal.throwIfAborted());
-        const {
-          location: _followed,
-          againAfterMs,
-          ...answer
-        } = await followed(exchange, endMs - performance.now(), signal);
+        const { location: _followed, againAfterMs, ...answer } = await followed(exchange, endMs, signal);
         if (againAfterMs === undefined) return answer;
         const untilMs = performance.now() + Math.min(againAfterMs, LONGEST_QUIET_MS);
         quiet = { untilMs, status: answer.status };
@@ -129,101 +137,53 @@ const leftAlone = (url: string, status: number, ms: number): AgentError =>
     { details: { phase: 'connect' } },
   );
 
-function createDispatcher(
-  { proxy, connectTimeoutMs, idleTimeoutMs }: TransportOptions,
-  ca: string | undefined,
-): Dispatcher {
-  const tls = ca === undefined ? {} : { ca };
-  const common = {
-    connect: { ...tls, timeout: connectTimeoutMs },
-    // Counting a large pack is silent for long; the deadline of the whole exchange covers it.
-    headersTimeout: 0,
-    bodyTimeout: idleTimeoutMs,
-    keepAliveTimeout: 60_000,
-  };
-  if (!proxy?.http && !proxy?.https) return new Agent(common);
-  return new EnvHttpProxyAgent({
-    ...common,
-    requestTls: tls,
-    proxyTunnel: false,
-    // Empty strings, because undici reads the environment where a value is absent.
-    httpProxy: proxy.http ?? '',
-    httpsProxy: proxy.https ?? '',
-    noProxy: proxy.none ?? '',
-  });
-}
-
 async function once(
   dispatcher: Dispatcher,
   url: string,
-  exchange: Exchange,
-  { connectTimeoutMs, leftMs }: TransportOptions & { readonly leftMs: number },
+  { method, headers, body, timeoutMs, maxBytes }: Exchange,
+  { connectTimeoutMs, endMs }: TransportOptions & { readonly endMs: number },
   signal: AbortSignal,
 ): Promise<Reply> {
-  signal.throwIfAborted();
-  const stop = new AbortController();
-  const abort = (): void => stop.abort(signal.reason);
-  signal.addEventListener('abort', abort, { once: true });
-  const late = new Error(`no complete answer within ${exchange.timeoutMs / 1000} s`);
-  const timer = setTimeout(() => stop.abort(late), Math.max(0, leftMs));
-  // undici does not look at the signal while a proxy's tunnel is being made.
-  const stopped = new Promise<never>((_, reject) => {
-    stop.signal.addEventListener('abort', () => reject(stop.signal.reason as Error), { once: true });
-  });
+  const { origin, host, pathname, search } = new URL(url);
+  let answer: RoundTrip<Buffer>;
   try {
-    return await Promise.race([roundTrip(dispatcher, url, exchange, stop.signal), stopped]);
+    answer = await roundTripBytes(
+      dispatcher,
+      {
+        origin,
+        path: `${pathname}${search}`,
+        method,
+        // Some hosts send only Git's own user agents to the Git service.
+        headers: { 'user-agent': 'git/serin', 'accept-encoding': 'gzip', ...headers },
+        body,
+        timeoutMs: Math.max(0, endMs - performance.now()),
+        late: `no complete answer within ${timeoutMs / 1000} s`,
+        // One byte more tells that it is too long.
+        maxBytes: maxBytes + 1,
+      },
+      signal,
+    );
   } catch (cause) {
     if (signal.aborted) throw signal.reason;
-    if (cause instanceof AgentError) throw cause;
-    throw connectionFailure(url, cause, connectTimeoutMs);
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', abort);
+    throw hostFailure(host, cause, connectTimeoutMs);
   }
-}
-
-async function roundTrip(
-  dispatcher: Dispatcher,
-  url: string,
-  { method, headers, body, maxBytes }: Exchange,
-  signal: AbortSignal,
-): Promise<Reply> {
-  const response = await send(url, {
-    dispatcher,
-    method,
-    // Some hosts send only Git's own user agents to the Git service.
-    headers: { 'user-agent': 'git/serin', 'accept-encoding': 'gzip', ...headers },
-    ...(body === undefined ? {} : { body }),
-    signal,
-  });
-  const chunks: Buffer[] = [];
-  let total = 0;
-  for await (const chunk of response.body as AsyncIterable<Buffer>) {
-    total += chunk.length;
-    if (total > maxBytes) throw tooLarge(url, maxBytes);
-    chunks.push(chunk);
-  }
-  const raw = Buffer.concat(chunks);
-  const encoding = headerOf(response.headers, 'content-encoding') ?? '';
-  const status = response.statusCode;
+  const { status, headers: received } = answer;
+  if (answer.body.length > maxBytes) throw tooLarge(url, maxBytes);
   return {
     status,
-    contentType: headerOf(response.headers, 'content-type') ?? '',
-    body: await unpacked(raw, encoding, maxBytes, url),
-    location: status >= 300 && status < 400 ? headerOf(response.headers, 'location') : undefined,
-    againAfterMs:
-      status === 429 || status === 503
-        ? againAfterMs(headerOf(response.headers, 'retry-after'), headerOf(response.headers, 'date'))
-        : undefined,
+    contentType: headerOf(received, 'content-type') ?? '',
+    body: await unpacked(answer.body, headerOf(received, 'content-encoding') ?? '', maxBytes, url),
+    location: status >= 300 && status < 400 ? headerOf(received, 'location') : undefined,
+    againAfterMs: asksForPause(status)
+      ? pauseMs(headerOf(received, 'retry-after'), headerOf(received, 'date'))
+      : undefined,
   };
 }
 
-/** Seconds, or a date: told by the server's own clock, which need not be ours. */
-function againAfterMs(text: string | undefined, date: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const seconds = /^\s*\d+\s*$/.test(text) ? Number(text) : undefined;
-  const ms = seconds === undefined ? Date.parse(text) - Date.parse(date ?? '') : seconds * 1_000;
-  return Number.isFinite(ms) ? Math.max(SHORTEST_QUIET_MS, ms) : undefined;
+/** Dates are told by the server's own clock, which need not be ours. */
+function pauseMs(wish: string | undefined, date: string | undefined): number | undefined {
+  const ms = retryAfterMs(wish, Date.parse(date ?? ''));
+  return ms === undefined ? undefined : Math.max(SHORTEST_QUIET_MS, ms);
 }
 
 const unzip = promisify(gunzip);
@@ -257,8 +217,3 @@ const tooLarge = (url: string, maxBytes: number): AgentError =>
     'GIT_TOO_LARGE',
     `the answer of ${new URL(url).host} is larger than ${Math.round(maxBytes / 1048576)} MiB: keep large files out of the repository, or follow a smaller one`,
   );
-
-function headerOf(headers: Dispatcher.ResponseData['headers'], name: string): string | undefined {
-  const value = headers[name];
-  return Array.isArray(value) ? value[0] : value;
-}

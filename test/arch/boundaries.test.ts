@@ -73,7 +73,7 @@ const agentCommon = ['agent/deps.ts', 'agent/telemetry.ts', 'agent/source-teleme
 /** Which folders may use which package; packages that are not listed may be used by nobody. */
 const packages: Readonly<Record<string, readonly string[]>> = {
   pino: ['lib/log.ts'],
-  undici: ['lib', 'cluster', 'git', 'sandbox'],
+  undici: ['lib/http/dispatcher.ts', 'lib/http/stream.ts', 'sandbox'],
   ssh2: ['git'],
   yaml: ['manifest', 'cluster', 'release', 'cli', 'sandbox', 'bench'],
   'fast-json-patch': ['agent', 'cluster', 'sandbox'],

@@ -283,6 +283,37 @@ describe('the transport', () => {
       },
     ));
 
+  it('reads the first one of headers that a server sends twice', () =>
+    withHttp(
+      (request, response) => {
+        if (request.url?.startsWith('/old'))
+          return void response.writeHead(302, { location: ['/new/info/refs', '/other'] as unknown as string }).end();
+        response.setHeader('content-encoding', ['gzip', 'br']);
+        response.setHeader('content-type', ['text/one', 'text/two'] as unknown as string);
+        response.end(gzipSync(request.url ?? ''));
+      },
+      async (port) => {
+        const transport = transportTo(`http://127.0.0.1:${port}/old`);
+        const { contentType, body } = await transport.exchange(get, never);
+        expect(body.toString()).toBe('/new/info/refs');
+        expect(contentType).toBe('text/one');
+        await transport.close();
+      },
+    ));
+
+  it('has one deadline for all redirects together', () =>
+    withHttp(
+      (request, response) =>
+        void setTimeout(() => response.writeHead(302, { location: `${request.url}x` }).end(), 150).unref(),
+      async (port) => {
+        const transport = transportTo(`http://127.0.0.1:${port}/x`);
+        await expect(transport.exchange({ ...get, timeoutMs: 400 }, never)).rejects.toThrow(
+          /no complete answer within 0\.4 s/,
+        );
+        await transport.close();
+      },
+    ));
+
   it('notices an answer that stalls', () =>
     withHttp(
       (_, response) => void response.write('begin'),

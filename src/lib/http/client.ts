@@ -1,16 +1,18 @@
-import { own } from '../own.ts';
 import { lookup } from 'node:dns';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { LookupFunction } from 'node:net';
 import { rootCertificates } from 'node:tls';
-import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici';
+import { own } from '../own.ts';
 import { type AddressRefusal, type AddressRules, addressCheck, hostRefusal } from './addresses.ts';
+import { createDispatcher, type Dispatcher, type ProxySettings } from './dispatcher.ts';
 import { type Http, type HttpRequest, type HttpResponse, LastingHttpFailure, TargetRefused } from './http.ts';
+import { causesOf, codeOf, connectionFailure, isTls } from './failures.ts';
+import { followRedirects, isRedirect, maxRedirects } from './redirects.ts';
 import { Late, roundTrip } from './round-trip.ts';
 
 export interface HttpOptions {
-  /** The values of HTTP_PROXY, HTTPS_PROXY and NO_PROXY; absent: no proxy. */
-  readonly proxy?: { readonly http?: string; readonly https?: string; readonly none?: string };
+  /** Absent: no proxy. */
+  readonly proxy?: ProxySettings;
   /** Longer answers are cut here. */
   readonly maxBytes: number;
   readonly userAgent: string;
@@ -22,7 +24,6 @@ export interface HttpOptions {
   readonly trusted?: readonly string[];
 }
 
-const maxRedirects = 5;
 /** Others may name any number of proxies. */
 const maxDispatchers = 64;
 
@@ -40,11 +41,14 @@ export function createHttp(options: HttpOptions): Http & { close(): Promise<void
     const key = `${String(insecure)} ${String(isTrusted)} ${proxy ?? ''}`;
     const known = dispatchers.get(key);
     if (known) return known;
+    const guard = isTrusted ? undefined : guardedLookup(check);
+    // Our own timer covers the whole exchange.
     const fresh = createDispatcher({
-      proxy: proxy === undefined ? options.proxy : { http: proxy, https: proxy },
-      isOwnProxy: proxy === undefined,
       tls: insecure ? { rejectUnauthorized: false } : authorities,
-      guard: isTrusted ? {} : { lookup: guardedLookup(check) },
+      ...(guard === undefined ? {} : { lookup: guard }),
+      proxy: proxy === undefined ? options.proxy : { http: proxy, https: proxy },
+      // The proxy that the operator named may be anywhere.
+      ...(proxy === undefined || guard === undefined ? {} : { proxyLookup: guard }),
     });
     const [oldest] = dispatchers.keys();
     if (dispatchers.size >= maxDispatchers && oldest !== undefined) {
@@ -76,10 +80,6 @@ export function createHttp(options: HttpOptions): Http & { close(): Promise<void
   };
 }
 
-interface Guard {
-  readonly lookup?: LookupFunction;
-}
-
 /** Resolves as the system does, and leaves out what may not be asked: these are the addresses that are connected to. */
 function guardedLookup(check: (address: string) => AddressRefusal | undefined): LookupFunction {
   return (hostname, options, done) => {
@@ -99,31 +99,6 @@ function refusedTarget(why: AddressRefusal): TargetRefused {
   return new TargetRefused(`its address is ${why} and is not asked; --allow-addresses can allow it`);
 }
 
-interface DispatcherOptions {
-  readonly proxy: HttpOptions['proxy'];
-  /** The operator named the proxy: it may be anywhere. */
-  readonly isOwnProxy: boolean;
-  readonly tls: { readonly rejectUnauthorized?: boolean; readonly ca?: string[] };
-  readonly guard: Guard;
-}
-
-function createDispatcher({ proxy, isOwnProxy, tls, guard }: DispatcherOptions): Dispatcher {
-  // Our own timer covers the whole exchange, so undici's two are off.
-  const common = { connect: { ...tls, ...guard }, headersTimeout: 0, bodyTimeout: 0 };
-  if (!proxy?.http && !proxy?.https) return new Agent(common);
-  // Empty strings, because undici reads the environment where a value is absent.
-  return new EnvHttpProxyAgent({
-    ...common,
-    requestTls: tls,
-    ...(isOwnProxy ? {} : { proxyTls: guard }),
-    // Plain HTTP in absolute form, as Go does: many proxies refuse CONNECT to other ports than 443.
-    proxyTunnel: false,
-    httpProxy: proxy.http ?? '',
-    httpsProxy: proxy.https ?? '',
-    noProxy: proxy.none ?? '',
-  });
-}
-
 /** A request with its URL parsed and its headers complete. */
 type Prepared = Omit<HttpRequest, 'url' | 'headers'> & {
   readonly url: URL;
@@ -137,23 +112,22 @@ async function followed(
   signal: AbortSignal,
 ): Promise<HttpResponse> {
   const untilMs = performance.now() + request.timeoutMs;
-  let next = request;
-  for (let redirects = 0; ; redirects += 1) {
-    const leftMs = redirects === 0 ? request.timeoutMs : untilMs - performance.now();
-    const answer = await exchange(
-      dispatcher,
-      { ...next, timeoutMs: leftMs },
-      { maxBytes, ofMs: request.timeoutMs },
-      signal,
-    );
-    const { location } = answer.headers;
-    if (!isRedirect(answer.status) || location === undefined || request.redirects === 'returned') return answer;
-    if (redirects >= maxRedirects) throw new Error(`it redirects more than ${maxRedirects} times`);
-    next = redirected(next, answer.status, location);
-  }
+  return followRedirects(
+    request,
+    (next) =>
+      exchange(
+        dispatcher,
+        { ...next, timeoutMs: next === request ? request.timeoutMs : untilMs - performance.now() },
+        { maxBytes, ofMs: request.timeoutMs },
+        signal,
+      ),
+    (next, { status, headers: { location } }) =>
+      !isRedirect(status) || location === undefined || request.redirects === 'returned'
+        ? undefined
+        : redirected(next, status, location),
+    () => new Error(`it redirects more than ${maxRedirects} times`),
+  );
 }
-
-const isRedirect = (status: number): boolean => [301, 302, 303, 307, 308].includes(status);
 
 /** Throws where the way leads to another server: who named the first one has not named that, and nobody looked at its address. */
 function redirected(request: Prepared, status: number, location: string): Prepared {
@@ -220,17 +194,6 @@ function flatten(headers: IncomingHttpHeaders): Record<string, string> {
   return flat;
 }
 
-const CONNECTION_ERRORS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'connection refused',
-  ECONNRESET: 'connection reset',
-  ENOTFOUND: 'no such host',
-  EAI_AGAIN: 'the name cannot be resolved now',
-  EHOSTUNREACH: 'no route to host',
-  ENETUNREACH: 'network is unreachable',
-  UND_ERR_SOCKET: 'the connection was closed before the answer was complete',
-  UND_ERR_CONNECT_TIMEOUT: 'no connection in time',
-};
-
 const tlsErrors: Readonly<Record<string, string>> = {
   ERR_TLS_CERT_ALTNAME_INVALID: 'the certificate is for another name',
   CERT_HAS_EXPIRED: 'certificate has expired',
@@ -244,13 +207,11 @@ const tlsErrors: Readonly<Record<string, string>> = {
 
 /** One line that names the failure, in our words: vendors put addresses, headers or what the server said into theirs. */
 function explain(cause: unknown): string {
-  const codes = causesOf(cause).flatMap((error) =>
-    'code' in error && typeof error.code === 'string' ? [error.code] : [],
-  );
+  const codes = causesOf(cause).flatMap((error) => codeOf(error) ?? []);
   for (const code of codes) {
-    const known = own(CONNECTION_ERRORS, code);
-    if (known !== undefined) return known;
-    if (/CERT|TLS|SSL|SIGNED|UNABLE_TO_VERIFY/.test(code)) return `TLS: ${own(tlsErrors, code) ?? code}`;
+    const failure = connectionFailure(code);
+    if (failure) return failure.reason;
+    if (isTls(code)) return `TLS: ${own(tlsErrors, code) ?? code}`;
     if (code.startsWith('HPE_')) return 'the answer is no HTTP';
   }
   const [code] = codes;
@@ -264,14 +225,4 @@ function isLasting(cause: unknown): boolean {
   return causesOf(cause).some(
     (error) => 'code' in error && /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|UND_ERR_INVALID_ARG/.test(String(error.code)),
   );
-}
-
-/** An error with all that led to it, the outermost first. */
-function causesOf(cause: unknown): readonly Error[] {
-  const found: Error[] = [];
-  for (let error = cause; error instanceof Error && found.length < 10; ) {
-    found.push(error);
-    error = error instanceof AggregateError ? (error.errors as unknown[])[0] : error.cause;
-  }
-  return found;
 }

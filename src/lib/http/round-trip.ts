@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Dispatcher } from 'undici';
+import type { Dispatcher } from './dispatcher.ts';
 
 /** What is sent. */
 export interface Exchange {
@@ -10,7 +10,7 @@ export interface Exchange {
   readonly method: Dispatcher.HttpMethod;
   readonly headers: Readonly<Record<string, string>>;
   /** Absent: none. */
-  readonly body?: string | undefined;
+  readonly body?: string | Uint8Array | undefined;
   /** Until the last byte of the answer; what takes longer is rejected as Late with this message. */
   readonly timeoutMs: number;
   readonly late: string;
@@ -23,28 +23,42 @@ export class Late extends Error {
   override readonly name = 'Late';
 }
 
-export interface Answer {
+export interface Answer<Body = string> {
   readonly status: number;
   /** Names in lower case. */
   readonly headers: IncomingHttpHeaders;
-  /** Read as UTF-8. */
-  readonly body: string;
+  readonly body: Body;
   /** It has `maxBytes` or more, of which no more were read. */
   readonly isCut: boolean;
 }
+
+/** One request with its whole answer, read as UTF-8. Rejects as `roundTripBytes`. */
+export const roundTrip = (dispatcher: Dispatcher, exchange: Exchange, signal: AbortSignal): Promise<Answer> =>
+  readWhole(dispatcher, exchange, (body) => body.toString('utf8'), signal);
 
 /**
  * One request with its whole answer. Rejects with undici's error, at once with the signal's reason when it aborts, also before there
  * is a connection. Streams and abort signals of its own would cost each small exchange a third more.
  */
-export function roundTrip(dispatcher: Dispatcher, exchange: Exchange, signal: AbortSignal): Promise<Answer> {
+export const roundTripBytes = (
+  dispatcher: Dispatcher,
+  exchange: Exchange,
+  signal: AbortSignal,
+): Promise<Answer<Buffer>> => readWhole(dispatcher, exchange, (body) => body, signal);
+
+function readWhole<Body>(
+  dispatcher: Dispatcher,
+  exchange: Exchange,
+  read: (body: Buffer) => Body,
+  signal: AbortSignal,
+): Promise<Answer<Body>> {
   const { origin, path, method, headers, body, timeoutMs, late, maxBytes = Number.POSITIVE_INFINITY } = exchange;
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason as Error);
     let controller: Dispatcher.DispatchController | undefined;
     let stopped: Error | undefined;
     let answer: Pick<Answer, 'status' | 'headers'> | undefined;
-    const content = createBody(maxBytes);
+    const content = createContent(maxBytes);
     const settle = (): void => {
       clearTimeout(timer);
       signal.removeEventListener('abort', onAbort);
@@ -58,7 +72,7 @@ export function roundTrip(dispatcher: Dispatcher, exchange: Exchange, signal: Ab
     const onAbort = (): void => stop(signal.reason as Error);
     const finish = (): void => {
       settle();
-      if (answer) resolve({ ...answer, body: content.text(), isCut: content.bytes >= maxBytes });
+      if (answer) resolve({ ...answer, body: read(content.whole()), isCut: content.bytes >= maxBytes });
     };
     const timer = setTimeout(() => stop(new Late(late)), timeoutMs);
     signal.addEventListener('abort', onAbort);
@@ -102,14 +116,14 @@ export function roundTrip(dispatcher: Dispatcher, exchange: Exchange, signal: Ab
 const joinBelow = 1_024;
 const roomBytes = 16_384;
 
-interface Body {
+interface Content {
   readonly bytes: number;
   add(chunk: Buffer): void;
   /** At most `maxBytes` of it. */
-  text(): string;
+  whole(): Buffer;
 }
 
-function createBody(maxBytes: number): Body {
+function createContent(maxBytes: number): Content {
   const chunks: Buffer[] = [];
   let bytes = 0;
   let room = Buffer.alloc(0);
@@ -138,11 +152,17 @@ function createBody(maxBytes: number): Body {
       }
       to += chunk.copy(room, to);
     },
-    text() {
+    whole() {
       close();
       const [first = Buffer.alloc(0)] = chunks;
       const whole = chunks.length > 1 ? Buffer.concat(chunks) : first;
-      return whole.toString('utf8', 0, Math.min(whole.length, maxBytes));
+      return whole.length > maxBytes ? whole.subarray(0, maxBytes) : whole;
     },
   };
+}
+
+/** A header of an answer; the first one where a server has sent several, which the types do not tell. */
+export function headerOf(headers: IncomingHttpHeaders, name: string): string | undefined {
+  const value = headers[name];
+  return Array.isArray(value) ? value[0] : value;
 }
