@@ -58,6 +58,7 @@ const conflictRetryMs = 250;
 const notReadyRetryMs = 500;
 const stillRetryMs = 2_000;
 const underAnalysis: ReadonlySet<Phase> = new Set<Phase>(['Progressing', 'WaitingPromotion']);
+const underWay: ReadonlySet<Phase> = new Set<Phase>(['Progressing', 'WaitingPromotion', 'Promoting', 'Finalising']);
 const atRest: ReadonlySet<Phase> = new Set<Phase>([
   '',
   'Initializing',
@@ -212,6 +213,7 @@ export function createCanaryLoop({
     memory.notice = notice;
     if (next.phase !== memory.phase) {
       memory.phase = next.phase;
+      starts.underWay(key, underWay.has(next.phase) ? spec.analysis.intervalMs : undefined);
       onPhase(key, next);
     }
     for (const effect of decision.afterwards) {
@@ -313,6 +315,7 @@ export function createCanaryLoop({
     const startedMs = clock.now();
     const status = clusterKey.statusOf(canary);
     begin(key, memory, spec, status);
+    starts.underWay(key, underWay.has(status.phase) ? spec.analysis.intervalMs : undefined);
     const again = (atMs: number): void => {
       // A clock that was set back meanwhile must not make it wait for the hour to come again; one that its own servers kept is not late.
       const nowMs = clock.now();

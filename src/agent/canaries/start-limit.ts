@@ -4,11 +4,13 @@ import type { Clock } from '../../lib/clock.ts';
 import { type AppKey, namespacedName, partsOf } from '../../lib/key.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { KubeObject } from '../../manifest/types.ts';
+import { createLookPace, type LookPace } from './look-pace.ts';
 
 /**
  * When a release may begin: not while those that are under way are late. Controllers take up changed Deployments in the order in which they
  * came, and a slow API server answers in turn: one more release would make the others later, and wait itself for pods that nobody has
- * made yet, perhaps until its deadline is over.
+ * made yet, perhaps until its deadline is over. And each release under way is looked at once an interval: where looks are late, no more
+ * releases are begun than can be looked at in time.
  */
 export interface StartLimit {
   /**
@@ -21,6 +23,8 @@ export interface StartLimit {
   written(key: AppKey): void;
   /** The look is over. */
   ended(key: AppKey): void;
+  /** How often a release that is under way is looked at; undefined: none is. */
+  underWay(key: AppKey, intervalMs: number | undefined): void;
   forget(key: AppKey): void;
   /** Releases that wait for their turn. */
   readonly waiting: number;
@@ -38,7 +42,7 @@ export interface StartLimitOptions {
   readonly signal: AbortSignal;
 }
 
-/** So many changed Deployments may always wait for the controllers. */
+/** So many changed Deployments may always wait for the controllers, and so many releases be under way. */
 const least = 16;
 /** And as many as they have taken up in this time: so long a new one waits. */
 const spanMs = 3_000;
@@ -75,6 +79,10 @@ export function createStartLimit({
   const beginning = new Map<AppKey, number>();
   /** Looks that write, and since when, oldest first. */
   const writes = new Map<AppKey, number>();
+  /** Releases under way, and how often each is looked at. */
+  const intervals = new Map<AppKey, number>();
+  /** Of a namespace; of all where the key is the empty string. */
+  const paces = new Map<string, LookPace>();
   let isTimed = false;
   let toldMs: number | undefined;
 
@@ -102,6 +110,37 @@ export function createStartLimit({
   const isLate = (key: AppKey, late: ReadonlySet<string>): boolean =>
     late.size >= severalNamespaces || late.has(partsOf(key).namespace);
 
+  const paceOf = (namespace: string): LookPace => {
+    const known = paces.get(namespace);
+    if (known) return known;
+    const isSlow = (): boolean => {
+      const late = lateNamespaces();
+      return namespace === '' ? late.size >= severalNamespaces : late.has(namespace);
+    };
+    const pace = createLookPace(clock, isSlow);
+    paces.set(namespace, pace);
+    return pace;
+  };
+  /** Whether all that are under way there, and one more, can be looked at in time. */
+  const hasTimeIn = (namespace: string): boolean => {
+    const { perSecond } = paceOf(namespace);
+    if (perSecond === undefined) return true;
+    const isThere = (key: AppKey): boolean => namespace === '' || partsOf(key).namespace === namespace;
+    const fromMs = clock.elapsed() - beginsWithinMs;
+    let count = 0;
+    let needed = 0;
+    for (const [key, intervalMs] of intervals) {
+      if (!isThere(key)) continue;
+      count += 1;
+      needed += 1_000 / intervalMs;
+    }
+    const perRelease = needed / Math.max(1, count);
+    for (const since of [called, beginning])
+      for (const [key, sinceMs] of since) if (sinceMs > fromMs && isThere(key) && !intervals.has(key)) count += 1;
+    return count < least || perRelease * (count + 1) <= perSecond;
+  };
+  const hasTime = (key: AppKey): boolean => hasTimeIn('') && hasTimeIn(partsOf(key).namespace);
+
   const leave = (key: AppKey): void => {
     toldLong.delete(key);
     if (waiting.delete(key)) onWaiting(waiting.size);
@@ -116,9 +155,16 @@ export function createStartLimit({
   };
   const pump = (): void => {
     const late = lateNamespaces();
+    const full = new Set<string>();
     for (const key of waiting.keys()) {
-      if (!hasRoom()) break;
-      if (isLate(key, late)) continue;
+      if (!hasRoom() || full.has('')) break;
+      const { namespace } = partsOf(key);
+      if (full.has(namespace) || isLate(key, late)) continue;
+      const lacking = ['', namespace].find((where) => !hasTimeIn(where));
+      if (lacking !== undefined) {
+        full.add(lacking);
+        continue;
+      }
       leave(key);
       called.set(key, clock.elapsed());
       wake(key);
@@ -153,7 +199,8 @@ export function createStartLimit({
 
   return {
     mayBegin(key) {
-      if (!called.delete(key) && (waiting.size > 0 || !hasRoom() || isLate(key, lateNamespaces()))) {
+      const mustWait = (): boolean => waiting.size > 0 || !hasRoom() || isLate(key, lateNamespaces()) || !hasTime(key);
+      if (!called.delete(key) && mustWait()) {
         if (!waiting.has(key)) {
           waiting.set(key, clock.elapsed());
           onWaiting(waiting.size);
@@ -171,14 +218,21 @@ export function createStartLimit({
       writes.set(key, clock.elapsed());
     },
     written(key) {
+      paceOf('').add();
+      paceOf(partsOf(key).namespace).add();
       if (writes.delete(key) && waiting.size > 0) pump();
     },
     ended(key) {
       for (const keys of [called, beginning, writes]) keys.delete(key);
       if (waiting.size > 0) pump();
     },
+    underWay(key, intervalMs) {
+      if (intervalMs === undefined) intervals.delete(key);
+      else intervals.set(key, intervalMs);
+    },
     forget(key) {
       leave(key);
+      intervals.delete(key);
       for (const keys of [called, beginning, writes]) keys.delete(key);
     },
     get waiting() {

@@ -168,4 +168,77 @@ describe('when a release may begin', () => {
     clock.advance(2_500);
     expect(woken).toEqual(range(13, 17).map(key));
   });
+
+  /** Looks that are written, so many a second, each six seconds after it began; then what `each` does. */
+  const lateLooks = (
+    { starts, clock }: ReturnType<typeof world>,
+    { perSecond, seconds, namespace = 'demo' }: { perSecond: number; seconds: number; namespace?: string },
+    each: () => void = () => undefined,
+  ): void => {
+    const look = (at: number): AppKey => keyOf({ namespace, name: `look-${at}` });
+    let [first, next] = [0, 0];
+    for (; next < 6 * perSecond; next += 1) {
+      starts.writing(look(next));
+      clock.advance(1_000 / perSecond);
+    }
+    for (const _ of range(seconds)) {
+      for (const _look of range(perSecond)) {
+        starts.writing(look(next++));
+        clock.advance(1_000 / perSecond);
+        starts.written(look(first++));
+      }
+      each();
+    }
+    for (; first < next; first += 1) starts.ended(look(first));
+  };
+
+  it('waits where looks are late, until all that are under way can be looked at in time', () => {
+    const on = world();
+    const { starts, begin, clock, key, woken } = on;
+    for (const index of range(60)) starts.underWay(key(1_000 + index), 10_000);
+    lateLooks(on, { perSecond: 5, seconds: 10 });
+    expect(begin(1), 'nobody is late now, but five looks a second are too few for sixty').toBe(false);
+    for (const index of range(11)) starts.underWay(key(1_000 + index), undefined);
+    expect(woken).toEqual([]);
+    clock.advance(500);
+    expect(woken).toEqual([key(1)]);
+    expect(begin(1)).toBe(true);
+    for (const index of [1, 2]) starts.underWay(key(index), 10_000);
+    expect(begin(2), 'more than fifty are under way').toBe(false);
+  });
+
+  it('is at once again where nobody has been late for a minute', () => {
+    const on = world();
+    const { starts, begin, clock, key } = on;
+    for (const index of range(60)) starts.underWay(key(1_000 + index), 10_000);
+    lateLooks(on, { perSecond: 5, seconds: 10 });
+    for (const _ of range(61)) {
+      starts.written(key(0));
+      clock.advance(1_000);
+    }
+    expect(range(10).filter(begin)).toEqual(range(10));
+  });
+
+  it('may always be for sixteen, however slow it is', () => {
+    const on = world();
+    const { starts, begin, key } = on;
+    for (const index of range(15)) starts.underWay(key(1_000 + index), 10_000);
+    lateLooks(on, { perSecond: 1, seconds: 10 });
+    expect(begin(1)).toBe(true);
+    starts.underWay(key(1), 10_000);
+    expect(begin(2)).toBe(false);
+  });
+
+  it('waits for no releases of a namespace that is slow by itself, but for those of several', () => {
+    const on = world();
+    const { starts, begin } = on;
+    for (const namespace of ['slow', 'slower', 'slowest'])
+      for (const index of range(60)) starts.underWay(keyOf({ namespace, name: `app-${index}` }), 10_000);
+    lateLooks(on, { perSecond: 5, seconds: 10, namespace: 'slow' });
+    expect(begin(1)).toBe(true);
+    for (const namespace of ['slower', 'slowest']) starts.writing(keyOf({ namespace, name: 'app-0' }));
+    lateLooks(on, { perSecond: 5, seconds: 10, namespace: 'slow' });
+    for (const namespace of ['slower', 'slowest']) starts.ended(keyOf({ namespace, name: 'app-0' }));
+    expect(begin(2)).toBe(false);
+  });
 });
