@@ -15,9 +15,9 @@ const leastMs = 2_000;
 /** Nobody looks for longer: it is not known what happened meanwhile. */
 const unseenMs = 1_000;
 /** A pace of so long ago tells nothing of the cluster as it is now. */
-const forgottenMs = 60_000;
+const forgottenMs = 600_000;
 /** While it keeps pace, it is thought to have room for so much more each second. */
-const growthPerSecond = 0.05;
+const growthPerSecond = 0.03;
 
 /** `isSlow`: whether a look takes too long to be written now. */
 export function createLookPace(clock: Clock, isSlow: () => boolean): LookPace {

@@ -47,6 +47,8 @@ const least = 16;
 /** And as many as they have taken up in this time: so long a new one waits. */
 const spanMs = 3_000;
 const spanParts = 10;
+/** Of the looks that there is time for, those of each interval; the others are for pods that become ready, and for what comes between. */
+const dueShare = 0.6;
 /** One that nobody takes up for so long is its own matter: nobody waits for it any more. */
 const believedMs = 60_000;
 /** A release that asks for approval meanwhile keeps nobody waiting. */
@@ -137,7 +139,7 @@ export function createStartLimit({
     const perRelease = needed / Math.max(1, count);
     for (const since of [called, beginning])
       for (const [key, sinceMs] of since) if (sinceMs > fromMs && isThere(key) && !intervals.has(key)) count += 1;
-    return count < least || perRelease * (count + 1) <= perSecond;
+    return count < least || perRelease * (count + 1) <= dueShare * perSecond;
   };
   const hasTime = (key: AppKey): boolean => hasTimeIn('') && hasTimeIn(partsOf(key).namespace);
 

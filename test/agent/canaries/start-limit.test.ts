@@ -198,21 +198,24 @@ describe('when a release may begin', () => {
     for (const index of range(60)) starts.underWay(key(1_000 + index), 10_000);
     lateLooks(on, { perSecond: 5, seconds: 10 });
     expect(begin(1), 'nobody is late now, but five looks a second are too few for sixty').toBe(false);
-    for (const index of range(11)) starts.underWay(key(1_000 + index), undefined);
+    for (const index of range(30)) starts.underWay(key(1_000 + index), undefined);
+    clock.advance(500);
+    expect(woken, 'three of the five are for thirty, and thirty are under way').toEqual([]);
+    for (const index of range(31)) starts.underWay(key(1_000 + index), undefined);
     expect(woken).toEqual([]);
     clock.advance(500);
     expect(woken).toEqual([key(1)]);
     expect(begin(1)).toBe(true);
     for (const index of [1, 2]) starts.underWay(key(index), 10_000);
-    expect(begin(2), 'more than fifty are under way').toBe(false);
+    expect(begin(2), 'more than thirty are under way').toBe(false);
   });
 
-  it('is at once again where nobody has been late for a minute', () => {
+  it('is at once again where nobody has been late for long', () => {
     const on = world();
     const { starts, begin, clock, key } = on;
     for (const index of range(60)) starts.underWay(key(1_000 + index), 10_000);
     lateLooks(on, { perSecond: 5, seconds: 10 });
-    for (const _ of range(61)) {
+    for (const _ of range(601)) {
       starts.written(key(0));
       clock.advance(1_000);
     }
