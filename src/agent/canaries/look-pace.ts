@@ -1,46 +1,58 @@
 import type { Clock } from '../../lib/clock.ts';
 
-/** How many looks at canaries a cluster lets through that does not keep pace. Times by `Clock.elapsed`. */
+/** How many looks at canaries a cluster has time for, as far as it has shown. Times by `Clock.elapsed`. */
 export interface LookPace {
   /** A look has been written. */
   add(): void;
-  /** Looks a second that it has room for; undefined: it has kept pace of late, or not been slow for long enough to tell. */
-  readonly perSecond: number | undefined;
+  /** Looks a second. */
+  readonly perSecond: number;
 }
 
+/** Believed of a cluster of which nothing is known: what a release costs is seen only when it has come to its steps. */
+export const unknownPerSecond = 20;
+/** While nobody is late, more is tried by this share each second. */
+const growthPerSecond = 0.05;
 /** What is older counts less and less. */
 const rememberedMs = 10_000;
-/** So long it must have been slow before its pace is believed. */
+/** So long it must have been slow before what it let through meanwhile is believed. */
 const leastMs = 2_000;
-/** Nobody looks for longer: it is not known what happened meanwhile. */
+/** Nobody has looked for longer: it is not known what happened meanwhile. */
 const unseenMs = 1_000;
-/** A pace of so long ago tells nothing of the cluster as it is now. */
+/** So long after it was slow last it counts as a cluster of which nothing is known. */
 const forgottenMs = 600_000;
-/** While it keeps pace, it is thought to have room for so much more each second. */
-const growthPerSecond = 0.03;
 
-/** `isSlow`: whether a look takes too long to be written now. */
-export function createLookPace(clock: Clock, isSlow: () => boolean): LookPace {
+interface Cluster {
+  /** Whether a look takes too long to be written now. */
+  readonly isSlow: () => boolean;
+  /** Whether releases wait because of this pace. */
+  readonly isWanted: () => boolean;
+}
+
+/** While looks are late: what is let through. Else it grows as long as more is wanted. */
+export function createLookPace(clock: Clock, { isSlow, isWanted }: Cluster): LookPace {
+  let believed = unknownPerSecond;
   let slowMs = 0;
   let looks = 0;
   let atMs = clock.elapsed();
   let wasSlow = false;
-  let slowAtMs = Number.NEGATIVE_INFINITY;
+  let slowAtMs = atMs;
 
   const observe = (): boolean => {
     const nowMs = clock.elapsed();
     const tookMs = nowMs - atMs;
     const isNow = isSlow();
-    if (nowMs - slowAtMs > forgottenMs) {
-      slowMs = 0;
-      looks = 0;
-    }
-    if (wasSlow && isNow && tookMs <= unseenMs) {
+    if (isNow && wasSlow && tookMs <= unseenMs) {
       const kept = Math.exp(-tookMs / rememberedMs);
       slowMs = slowMs * kept + tookMs;
       looks *= kept;
-    }
+      if (slowMs >= leastMs) believed = (looks * 1_000) / slowMs;
+    } else if (!isNow && tookMs <= unseenMs && isWanted()) believed *= 1 + (growthPerSecond * tookMs) / 1_000;
     if (isNow) slowAtMs = nowMs;
+    else if (nowMs - slowAtMs > forgottenMs && !isWanted()) {
+      slowMs = 0;
+      looks = 0;
+      believed = unknownPerSecond;
+    }
     wasSlow = isNow;
     atMs = nowMs;
     return isNow;
@@ -52,9 +64,7 @@ export function createLookPace(clock: Clock, isSlow: () => boolean): LookPace {
     },
     get perSecond() {
       observe();
-      if (slowMs < leastMs) return undefined;
-      const sinceSeconds = (clock.elapsed() - slowAtMs) / 1_000;
-      return ((looks * 1_000) / slowMs) * (1 + growthPerSecond * sinceSeconds);
+      return believed;
     },
   };
 }

@@ -119,15 +119,19 @@ export function createStartLimit({
       const late = lateNamespaces();
       return namespace === '' ? late.size >= severalNamespaces : late.has(namespace);
     };
-    const pace = createLookPace(clock, isSlow);
+    const pace = createLookPace(clock, { isSlow, isWanted: () => waiting.size > 0 });
     paces.set(namespace, pace);
     return pace;
   };
   /** Whether all that are under way there, and one more, can be looked at in time. */
   const hasTimeIn = (namespace: string): boolean => {
     const { perSecond } = paceOf(namespace);
-    if (perSecond === undefined) return true;
-    const isThere = (key: AppKey): boolean => namespace === '' || partsOf(key).namespace === namespace;
+    const late = lateNamespaces();
+    // Of all, those whose own namespace is slow take nobody's place.
+    const isThere = (key: AppKey): boolean => {
+      const own = partsOf(key).namespace;
+      return namespace === '' ? late.size >= severalNamespaces || !late.has(own) : own === namespace;
+    };
     const fromMs = clock.elapsed() - beginsWithinMs;
     let count = 0;
     let needed = 0;

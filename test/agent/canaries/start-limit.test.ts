@@ -222,6 +222,25 @@ describe('when a release may begin', () => {
     expect(range(10).filter(begin)).toEqual(range(10));
   });
 
+  it('is for so many at first where nothing is known of the cluster, and for more each second while nobody is late', () => {
+    const { starts, begin, takeUp, clock, key, woken } = world();
+    const begins = (index: number): boolean => {
+      if (!begin(index)) return false;
+      takeUp(1);
+      starts.underWay(key(index), 10_000);
+      return true;
+    };
+    expect(range(1_000).filter(begins)).toEqual(range(120));
+    let begun = 120;
+    for (const _ of range(20)) {
+      clock.advance(500);
+      for (; begun < 120 + woken.length; begun += 1) expect(begins(begun)).toBe(true);
+    }
+    // Five per cent a second.
+    expect(begun).toBeGreaterThan(185);
+    expect(begun).toBeLessThan(205);
+  });
+
   it('may always be for sixteen, however slow it is', () => {
     const on = world();
     const { starts, begin, key } = on;
@@ -235,8 +254,13 @@ describe('when a release may begin', () => {
   it('waits for no releases of a namespace that is slow by itself, but for those of several', () => {
     const on = world();
     const { starts, begin } = on;
-    for (const namespace of ['slow', 'slower', 'slowest'])
-      for (const index of range(60)) starts.underWay(keyOf({ namespace, name: `app-${index}` }), 10_000);
+    for (const [namespace, count] of [
+      ['slow', 200],
+      ['slower', 30],
+      ['slowest', 30],
+    ] as const)
+      for (const index of range(count)) starts.underWay(keyOf({ namespace, name: `app-${index}` }), 10_000);
+    starts.writing(keyOf({ namespace: 'slow', name: 'app-0' }));
     lateLooks(on, { perSecond: 5, seconds: 10, namespace: 'slow' });
     expect(begin(1)).toBe(true);
     for (const namespace of ['slower', 'slowest']) starts.writing(keyOf({ namespace, name: 'app-0' }));
