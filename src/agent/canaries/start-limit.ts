@@ -85,6 +85,8 @@ export function createStartLimit({
   const intervals = new Map<AppKey, number>();
   /** Of a namespace; of all where the key is the empty string. */
   const paces = new Map<string, LookPace>();
+  /** Where releases waited for lack of time when the next ones were looked for last. */
+  let full: ReadonlySet<string> = new Set();
   let isTimed = false;
   let toldMs: number | undefined;
 
@@ -119,7 +121,7 @@ export function createStartLimit({
       const late = lateNamespaces();
       return namespace === '' ? late.size >= severalNamespaces : late.has(namespace);
     };
-    const pace = createLookPace(clock, { isSlow, isWanted: () => waiting.size > 0 });
+    const pace = createLookPace(clock, { isSlow, isWanted: () => full.has(namespace) });
     paces.set(namespace, pace);
     return pace;
   };
@@ -161,20 +163,19 @@ export function createStartLimit({
   };
   const pump = (): void => {
     const late = lateNamespaces();
-    const full = new Set<string>();
+    const lacking = new Set<string>();
     for (const key of waiting.keys()) {
-      if (!hasRoom() || full.has('')) break;
+      if (!hasRoom() || lacking.has('')) break;
       const { namespace } = partsOf(key);
-      if (full.has(namespace) || isLate(key, late)) continue;
-      const lacking = ['', namespace].find((where) => !hasTimeIn(where));
-      if (lacking !== undefined) {
-        full.add(lacking);
-        continue;
-      }
+      if (lacking.has(namespace) || isLate(key, late)) continue;
+      const where = ['', namespace].filter((one) => !hasTimeIn(one));
+      for (const one of where) lacking.add(one);
+      if (where.length > 0) continue;
       leave(key);
       called.set(key, clock.elapsed());
       wake(key);
     }
+    full = lacking;
     if (waiting.size === 0 || isTimed || signal.aborted) return;
     isTimed = true;
     clock.after(lookMs, () => {
