@@ -32,6 +32,7 @@ export function agentSettings(raw: Settings, { tenants, podNamespace: pod }: Sur
     },
     ledgerDir: folderOf('ledger-dir', raw['ledger-dir']) || '.releases',
     write: raw['write'],
+    ...namedRepository(raw['git-url']),
     imageUpdates: raw['image-updates'],
     imageIntervalMs: raw['image-interval'],
     ...(raw['registry-config-file'] === '' ? {} : { registryConfigFile: raw['registry-config-file'] }),
@@ -65,6 +66,13 @@ export function agentSettings(raw: Settings, { tenants, podNamespace: pod }: Sur
     ...(raw['namespace'] === '' ? {} : { watchNamespace: raw['namespace'] }),
     ...(raw['event-webhook'] === '' ? {} : { eventWebhook: raw['event-webhook'] }),
   };
+}
+
+/** As objects in it may name it. A copy on this machine is named by nobody: whatever they name is it. */
+function namedRepository(url: string): { readonly repositoryUrl?: string } {
+  const host = /^(?:[a-z+]+:\/\/)?(?:[^@/]*@)?(\[[^\]]*\]|[^:/]*)/i.exec(url)?.[1] ?? '';
+  const isCopy = host === '' || /^(?:localhost|127\..*|\[::1\])$/i.test(host) || url.startsWith('file:');
+  return isCopy ? {} : { repositoryUrl: url };
 }
 
 /** Throws CONFIG_INVALID that names the setting, never its value: the URL is a secret. */

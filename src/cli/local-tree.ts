@@ -84,7 +84,9 @@ export async function renderLocalTree(
 const isRendered = ({ files }: ManifestFiles): boolean =>
   [...files].some(
     ([path, { content }]) =>
-      kustomizationNames.includes(path.slice(path.lastIndexOf('/') + 1)) || content.includes('HelmRelease'),
+      kustomizationNames.includes(path.slice(path.lastIndexOf('/') + 1)) ||
+      content.includes('HelmRelease') ||
+      content.includes('kustomize.toolkit.fluxcd.io/'),
   );
 
 /** Files of a folder that are listed; a chart has fewer. */

@@ -21,7 +21,17 @@ import type { Stray } from './stray.ts';
 import type { Tenancy } from './tenancy.ts';
 import { type NoText, textIn, tooLarge } from './text.ts';
 import { joinedWords, unreadWords } from './unread-words.ts';
-import { groupOf, type KubeObject, type Manifest, type ObjectRef, type Problem, refOf, unitOf } from './types.ts';
+import {
+  groupOf,
+  type KubeObject,
+  type Manifest,
+  type ObjectRef,
+  placesOf,
+  type Problem,
+  fileOfUnit,
+  refOf,
+  unitOf,
+} from './types.ts';
 
 /** What was parsed, by path, with its blob: the same blob at the same place is never parsed twice. Opaque to others. */
 export type LoadCache = ReadonlyMap<string, Rendering>;
@@ -153,10 +163,11 @@ export function loadTree(
   return atOnce(loadingTree(files, texts, cache, settings));
 }
 
-/** Renders kustomizations of one area. `files`: what each file of the area says that is not ignored. */
+/** Renders kustomizations of one area. `counted`: its files that are not ignored. */
 export type RenderKustomizations = (
   kustomizations: ReadonlyMap<string, Kustomization>,
   area: string,
+  counted: ReadonlySet<string>,
 ) => Steps<RenderedKustomizations>;
 
 export interface RenderedKustomizations {
@@ -164,6 +175,19 @@ export interface RenderedKustomizations {
   readonly rendered: ReadonlyMap<string, Rendering>;
   /** Why the others that change objects are not rendered, for people; likewise. Absent: nothing renders them. */
   readonly refused: ReadonlyMap<string, string>;
+  /** What objects of another tool describe. Absent: there are none that are followed. */
+  readonly described?: Described;
+}
+
+/** What is rendered because an object describes it has its place in `rendered` by a path of its own: `FILE#NAMESPACE/NAME`. */
+export interface Described {
+  readonly problems: readonly Problem[];
+  /** Of what is described and not rendered now what the cluster has stays. */
+  readonly strays: ReadonlyMap<string, Stray>;
+  /** Why a file is not applied as it is. Undefined: it is. */
+  leftOut(path: string): string | undefined;
+  /** Why an object is not applied. Undefined: it is. */
+  keptOut(object: KubeObject): string | undefined;
 }
 
 /** Renders what objects of one area ask for, as HelmReleases do. `manifests`: the area's, in their namespaces. */
@@ -203,7 +227,7 @@ export function* loadingTree(
   }
   const begun: (readonly [name: string, area: BegunArea])[] = [];
   for (const [name, paths] of byArea)
-    begun.push([name, yield* beginning(paths, next, render && ((found) => render(found, name)))]);
+    begun.push([name, yield* beginning(paths, next, render && ((found, counted) => render(found, name, counted)))]);
   // What was rendered may have taken the room of files.
   for (const [path, blob] of render ? files : []) {
     const now = known(path, blob, cache);
@@ -221,7 +245,8 @@ export function* loadingTree(
   if (areas.size > 1) found.sort(({ origin: a }, { origin: b }) => (a.path === b.path ? 0 : a.path < b.path ? -1 : 1));
   const unreadablePaths = new Set(all.flatMap((area) => area.unreadablePaths));
   const strays = new Map(all.flatMap((area) => [...area.strays]));
-  const mayStandIn = (path: string): boolean => unreadablePaths.has(path) || strays.has(path);
+  const mayStandIn = (path: string): boolean =>
+    placesOf(path).some((one) => unreadablePaths.has(one) || strays.has(one));
   const untaken = withoutTaken(found, mayStandIn, settings);
   const { manifests, problems } = yield* leavingOutDuplicates(untaken.manifests, settings.placeOf);
   return {
@@ -279,7 +304,12 @@ interface BegunArea {
 function* beginning(
   paths: readonly string[],
   files: LoadCache,
-  render: ((kustomizations: ReadonlyMap<string, Kustomization>) => Steps<RenderedKustomizations>) | undefined,
+  render:
+    | ((
+        kustomizations: ReadonlyMap<string, Kustomization>,
+        counted: ReadonlySet<string>,
+      ) => Steps<RenderedKustomizations>)
+    | undefined,
 ): Steps<BegunArea> {
   const ignores: IgnoreFile[] = [];
   const kustomizations = new Map<string, Kustomization>();
@@ -290,17 +320,25 @@ function* beginning(
   }
   const ignored = yield* ignoredPaths(paths, ignores);
   for (const path of kustomizations.keys()) if (ignored.paths.has(path)) kustomizations.delete(path);
-  return { paths, ignored, kustomizations, made: render ? yield* render(kustomizations) : nothingRendered };
+  const counted = new Set(paths.filter((path) => !ignored.paths.has(path)));
+  return { paths, ignored, kustomizations, made: render ? yield* render(kustomizations, counted) : nothingRendered };
 }
 
 function* loadingArea(
-  { paths, ignored, kustomizations, made: { rendered, refused: unrendered } }: BegunArea,
+  { paths, ignored, kustomizations: all, made: { rendered, refused: unrendered, described } }: BegunArea,
   files: LoadCache,
   settings: LoadSettings,
   renderReleases: ((manifests: readonly Manifest[]) => Steps<RenderedReleases>) | undefined,
 ): Steps<LoadedArea> {
-  const counted = paths.filter((path) => !ignored.paths.has(path));
   const claimed = new Set([...rendered.values()].flatMap(({ madeFrom = [] }) => [...madeFrom]));
+  const leftOut = new Map<string, string>();
+  for (const path of described ? paths : []) {
+    const why =
+      claimed.has(path) || isIgnoreFile(path) || ignored.paths.has(path) ? undefined : described?.leftOut(path);
+    if (why !== undefined) leftOut.set(path, why);
+  }
+  const kustomizations = leftOut.size === 0 ? all : new Map([...all].filter(([path]) => !leftOut.has(path)));
+  const counted = paths.filter((path) => !ignored.paths.has(path) && !leftOut.has(path));
   const held = heldFiles(counted, kustomizations, { claimed, reasons: unrendered });
   const charts = heldCharts(counted.filter((path) => !claimed.has(path)));
   const strays = new Map<string, Stray>();
@@ -318,13 +356,25 @@ function* loadingArea(
   const isUnlisted = unlistedBy(kustomizations, (path) => claimed.has(path) || unrendered.has(path));
   const isCounted = new Set(counted);
   for (const path of paths) {
-    if (isCounted.has(path) || isIgnoreFile(path)) continue;
+    const what = leftOut.get(path);
+    // What stands there is of another place, so it says nothing of what is applied here.
+    if (what !== undefined) strays.set(path, { line: 1, what, isToldOnce: true });
+    if (isCounted.has(path) || isIgnoreFile(path) || what !== undefined) continue;
     leaveOut(path, { what: 'is named by an ignore file', isDeliberate: true, isToldOnce: true }, identityHere);
   }
   const used: (readonly [path: string, file: Rendering])[] = [];
   const broken: string[] = [];
   const unreadable: string[] = [];
-  const found: Problem[] = [];
+  const found: Problem[] = [...(described?.problems ?? [])];
+  const take = (path: string, file: Rendering): void => {
+    used.push([path, file]);
+    addAll(found, file.parsed.problems);
+    if (file.parsed.stray) strays.set(path, file.parsed.stray);
+    else if (file.kustomization) strays.set(path, { line: 1, what: 'is a kustomization, which is not rendered' });
+    if (file.parsed.unreadableText === '') return;
+    broken.push(path);
+    unreadable.push(file.parsed.unreadableText);
+  };
   for (const path of counted) {
     const file = rendered.get(path) ?? files.get(path);
     if (!file || (claimed.has(path) && !rendered.has(path))) continue;
@@ -338,16 +388,21 @@ function* loadingArea(
       if (file.parsed.manifests.length > 0) found.push(unlisted(path));
       continue;
     }
-    used.push([path, file]);
+    take(path, file);
     if (used.length % filesATurn === 0) yield;
     if (held.named.has(path)) note(path, { what: 'is named by a kustomization', isToldOnce: true }, placeKey);
-    addAll(found, file.parsed.problems);
-    if (file.parsed.stray) strays.set(path, file.parsed.stray);
-    else if (file.kustomization) strays.set(path, { line: 1, what: 'is a kustomization, which is not rendered' });
-    if (file.parsed.unreadableText === '') continue;
-    broken.push(path);
-    unreadable.push(file.parsed.unreadableText);
   }
+  for (const [path, file] of rendered) if (!isCounted.has(path)) take(path, file);
+  for (const [path, stray] of described?.strays ?? []) strays.set(path, stray);
+  for (const [path, reason] of unrendered) {
+    // Of a kustomization it is told where the file is.
+    if (!path.includes('#') || rendered.has(path)) continue;
+    strays.set(path, { line: 1, what: 'describes what is not applied now', isToldOnce: true });
+    const hint = 'what the cluster has of it stays as it is';
+    found.push({ severity: 'error', path: fileOfUnit(path), line: 1, message: `${shownUnit(path)}: ${reason}`, hint });
+  }
+  const notReached = [...leftOut.keys()].filter((path) => (files.get(path)?.parsed.manifests.length ?? 0) > 0);
+  if (notReached[0] !== undefined) found.push(notApplied(notReached[0], notReached.length, leftOut));
   const placed: Manifest[] = [];
   const faults: Problem[] = [];
   for (const [at, [path, file]] of used.entries()) {
@@ -381,6 +436,14 @@ function* loadingArea(
     const what = 'describes what is rendered here, and is not applied itself';
     elsewhere.set(identityOf(object), { path: origin.path, line: origin.line, what, isDeliberate: true });
   }
+  const keptOut = new Set<Manifest>();
+  for (const manifest of described ? said.manifests : []) {
+    const what = described?.keptOut(manifest.object);
+    if (what === undefined || isDescription(manifest)) continue;
+    keptOut.add(manifest);
+    const { path, line } = manifest.origin;
+    elsewhere.set(identityOf(manifest.object), { path, line, what, isDeliberate: true, isToldOnce: true });
+  }
   const unused: Problem[] = [];
   const isUsed = new Set([...releases.rendered.values()].flatMap(({ madeFrom = [] }) => [...madeFrom]));
   for (const [path, chart] of charts) {
@@ -390,7 +453,10 @@ function* loadingArea(
   }
   for (const chart of new Set(charts.values()))
     if (!isUsed.has(chart)) unused.push(chartProblem(chart, renderReleases !== undefined));
-  const manifests = [...said.manifests.filter((manifest) => !isDescription(manifest)), ...ofReleases.manifests];
+  const manifests = [
+    ...said.manifests.filter((manifest) => !isDescription(manifest) && !keptOut.has(manifest)),
+    ...ofReleases.manifests,
+  ];
   if (ofCharts.length > 0)
     manifests.sort(({ origin: a }, { origin: b }) => (a.path === b.path ? 0 : a.path < b.path ? -1 : 1));
   return {
@@ -409,7 +475,7 @@ function* loadingArea(
     unreadableText: joinedWords(unreadable),
     strays,
     elsewhere,
-    hasReleases: releases.rendered.size + releases.refused.size > 0,
+    hasReleases: described !== undefined || releases.rendered.size + releases.refused.size > 0,
   };
 }
 
@@ -428,6 +494,19 @@ function unlistedBy(
 }
 
 const folderOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')));
+
+const shownUnit = (path: string): string => `the Kustomization ${path.slice(path.lastIndexOf('#') + 1)}`;
+
+function notApplied(path: string, count: number, leftOut: ReadonlyMap<string, string>): Problem {
+  const files = count === 1 ? 'the file' : `the file, as ${count - 1} other${count === 2 ? '' : 's'}, `;
+  return {
+    severity: 'warning',
+    path,
+    line: 1,
+    message: `${files} ${leftOut.get(path) ?? ''}: it is not applied`.replaceAll('  ', ' '),
+    hint: 'what the cluster has of it stays as it is',
+  };
+}
 
 const unlisted = (path: string): Problem => ({
   severity: 'warning',

@@ -83,6 +83,16 @@ export interface HelmOrigin extends Place {
 /** The file that an object is applied for: what stands in its place when it cannot be read or is gone. */
 export const unitOf = (origin: Origin): string => (origin.renderer === 'plain' ? origin.path : origin.unit);
 
+/** A unit that an object describes is called after the file or unit that describes it: `FILE#NAMESPACE/NAME`. It is gone only where that can be read. */
+export function placesOf(unit: string): readonly string[] {
+  const places = [unit];
+  for (let at = unit.lastIndexOf('#'); at > 0; at = unit.lastIndexOf('#', at - 1)) places.push(unit.slice(0, at));
+  return places;
+}
+
+/** The file that the first of them stands in. */
+export const fileOfUnit = (unit: string): string => placesOf(unit).at(-1) ?? unit;
+
 export interface Manifest {
   readonly object: KubeObject;
   readonly origin: Origin;

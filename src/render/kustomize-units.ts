@@ -59,8 +59,8 @@ function namesElsewhere({ inputs, names, isComponent }: Kustomization, { files }
   });
 }
 
-/** All that a kustomization is made from. */
-export function* closureOf(root: string, tree: SourceTree): Steps<Closure> {
+/** All that a kustomization is made from. `written`: what is to be in the place of the file, if there is one. */
+export function* closureOf(root: string, tree: SourceTree, written?: Kustomization): Steps<Closure> {
   const inputs = new Map<string, Input>();
   const kustomizations = new Set<string>();
   let obstacle: string | undefined;
@@ -79,10 +79,11 @@ export function* closureOf(root: string, tree: SourceTree): Steps<Closure> {
   for (let path = open.pop(); path !== undefined && inputs.size <= mostInputs; path = open.pop()) {
     if (kustomizations.has(path)) continue;
     kustomizations.add(path);
+    const isWritten = written !== undefined && path === root;
     const file = yield* fileAt(path, tree.files);
-    if (file === undefined) continue;
-    take(path, file);
-    const kustomization = yield* kustomizationAt(path, file, tree);
+    if (file !== undefined) take(path, file);
+    else if (!isWritten) continue;
+    const kustomization = isWritten ? written : yield* kustomizationAt(path, file, tree);
     if (typeof kustomization === 'string') {
       refuse(kustomization);
       continue;
@@ -114,7 +115,8 @@ export function* closureOf(root: string, tree: SourceTree): Steps<Closure> {
   return { inputs, kustomizations, obstacle };
 }
 
-function* kustomizationIn(folder: string, tree: SourceTree): Steps<string | undefined> {
+/** The path of the kustomization that a folder has. */
+export function* kustomizationIn(folder: string, tree: SourceTree): Steps<string | undefined> {
   for (const name of kustomizationNames) {
     const path = folder === '' ? name : `${folder}/${name}`;
     if ((yield* fileAt(path, tree.files)) !== undefined) return path;
@@ -123,10 +125,10 @@ function* kustomizationIn(folder: string, tree: SourceTree): Steps<string | unde
 }
 
 /** A text says why it cannot be known. */
-function* kustomizationAt(path: string, file: Input, tree: SourceTree): Steps<Kustomization | string> {
+function* kustomizationAt(path: string, file: Input | undefined, tree: SourceTree): Steps<Kustomization | string> {
   const known = tree.kustomizations.get(path) ?? tree.said.get(path)?.kustomization;
   if (known) return known;
-  const bytes = yield* sourceBytes(file, tree.files);
+  const bytes = file === undefined ? Buffer.alloc(0) : yield* sourceBytes(file, tree.files);
   if (bytes.length > mostKustomizationBytes) return `${path} is larger than ${mostKustomizationBytes / 1024} KiB`;
   const text = textIn(bytes);
   const read = typeof text === 'string' ? readKustomization(path, text) : undefined;

@@ -10,6 +10,7 @@ import type { Manifest } from '../manifest/types.ts';
 import { restoreKustomizations, writtenInFiles } from './kustomize-edit.ts';
 import { kustomizeOrigins, sourcePath, withoutOrigin } from './kustomize-origin.ts';
 import { readSources, sourceProblems } from './kustomize-sources.ts';
+import { filledIn, withCommon } from './flux-output.ts';
 import { kustomizationUnits } from './kustomize-units.ts';
 import { readingPlain } from './plain.ts';
 import type { Edit, EditGoal, Renderer, SourceTree, Unit } from './renderer.ts';
@@ -107,9 +108,16 @@ export function createKustomize({
         await mkdir(dirname(join(tree, path)), { recursive: true });
         await writeFile(join(tree, path), content, { flag: 'wx' });
       }
+      const above = unit.root?.folder ?? (dirname(unit.path) === '.' ? '' : dirname(unit.path));
+      if (unit.root) {
+        await mkdir(join(tree, above), { recursive: true });
+        await writeFile(join(tree, unit.root.path), unit.root.kustomization);
+      }
       // It asks for origins, so that nothing has to be written into what somebody else wrote.
-      const base = dirname(unit.path) === '.' ? '' : `/${dirname(unit.path)}`;
-      const wrapper = { resources: [`../${treeFolder}${base}`], buildMetadata: ['originAnnotations'] };
+      const wrapper = {
+        resources: [`../${treeFolder}${above === '' ? '' : `/${above}`}`],
+        buildMetadata: ['originAnnotations'],
+      };
       await mkdir(join(root, 'unit'));
       await writeFile(join(root, 'unit', 'kustomization.yaml'), JSON.stringify(wrapper));
       runs += 1;
@@ -153,7 +161,12 @@ export function createKustomize({
       return reason;
     }
     failed.delete(key);
-    const rendering = yield* renderingOf(tree, unit, { key, output: result.output, parsed, limits: manifestLimits });
+    const output = filledIn(result.output, unit.root?.values);
+    if (typeof output === 'string') {
+      keep(key, { rendered: output, weight: 0 });
+      return output;
+    }
+    const rendering = yield* renderingOf(tree, unit, { key, output, parsed, limits: manifestLimits });
     keep(key, { rendered: rendering, weight: yield* weighing(rendering) }, manifestLimits);
     return rendering;
   }
@@ -208,8 +221,10 @@ interface Output extends KustomizeReading {
 }
 
 function* renderingOf(tree: SourceTree, unit: Unit, { key, output, parsed, limits }: Output): Steps<Rendering> {
+  // What was filled in leaves nothing open.
+  const file = { oid: key, ...(unit.root?.values ? { isRendered: true as const } : {}) };
   // Not under the kustomization's own name: it is none.
-  const read = yield* readingPlain(parsed, `${unit.path}.rendered.yaml`, output, { oid: key }, limits);
+  const read = yield* readingPlain(parsed, `${unit.path}.rendered.yaml`, output, file, limits);
   const sources = yield* readSources(
     read.parsed.manifests.map(({ object }) => sourcePath(object)),
     tree,
@@ -218,7 +233,7 @@ function* renderingOf(tree: SourceTree, unit: Unit, { key, output, parsed, limit
   const originOf = kustomizeOrigins(unit.path, (path) => sources.get(path)?.parsed.manifests);
   const manifests: Manifest[] = [];
   for (const { object } of read.parsed.manifests)
-    manifests.push({ object: withoutOrigin(object), origin: yield* originOf(object) });
+    manifests.push({ object: withCommon(withoutOrigin(object), unit.root), origin: yield* originOf(object) });
   const problems = yield* sourceProblems(read.parsed.problems, output, { tree, unit });
   return {
     ...read,

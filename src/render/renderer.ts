@@ -40,6 +40,21 @@ export interface Unit {
   readonly path: string;
   /** The files that it is made from. */
   readonly inputs: ReadonlyMap<string, string | GitFile>;
+  /** Of what an object of another tool describes. Absent: what stands at the path says all. */
+  readonly root?: UnitRoot;
+}
+
+/** How a folder is rendered of which another tool's object says so. */
+export interface UnitRoot {
+  readonly folder: string;
+  /** What is built in the place of the folder's own kustomization, and where. */
+  readonly path: string;
+  readonly kustomization: string;
+  /** Filled into what comes of it, by name. Undefined: nothing is. */
+  readonly values: ReadonlyMap<string, string> | undefined;
+  /** For all objects. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
 }
 
 export interface Detected {

@@ -3,6 +3,7 @@ import { defaultLimits } from '../manifest/limits.ts';
 import { identityKey, identityOf, nameOf } from '../manifest/identity.ts';
 import {
   areaOf,
+  type Described,
   type FileOfTree,
   isManifestFile,
   type LoadCache,
@@ -15,7 +16,8 @@ import {
 } from '../manifest/load.ts';
 import { ParsedFiles } from '../manifest/parsed-files.ts';
 import { createTreeBudget, noRoom, type TreeBudget, weighing } from '../manifest/tree-budget.ts';
-import { type ObjectRef, refOf } from '../manifest/types.ts';
+import { fileOfUnit, type ObjectRef, refOf } from '../manifest/types.ts';
+import { fluxRoots, hasStart } from './flux-roots.ts';
 import { indexed, type ObjectIndex } from './object-index.ts';
 import { createPlain, type PlainOptions } from './plain.ts';
 import { renderingReleases } from './releases.ts';
@@ -60,7 +62,7 @@ export function createTreeRenderer(settings: LoadSettings, options: TreeRenderer
     said: LoadCache,
     budget = createTreeBudget(treeBytes, (path) => areaOf(path, settings)),
   ): Steps<LoadedTree> => {
-    const tree = { files, said, room: rooms.of(budget, (path) => files.has(path)), treeBytes };
+    const tree = { files, said, room: rooms.of(budget, (path) => files.has(fileOfUnit(path))), treeBytes };
     const render = kustomized && renderingKustomizations(kustomized, tree, settings);
     const reading = { parsed, limits, budget };
     const renderReleases = helm && renderingReleases(helm, (area) => areaTree(tree, area, settings), reading, settings);
@@ -143,14 +145,25 @@ function renderingKustomizations(
     made.refused.set(path, `kustomize is not rendered here (what it makes ${noRoom(treeBytes)})`);
     renderer.forget?.(made.unit);
   };
-  return function* (kustomizations, area) {
+  return function* (kustomizations, area, counted) {
     const tree = { ...areaTree({ files, said }, area, settings), kustomizations };
-    const { units, refused } = yield* renderer.detect(tree);
+    const isStarted = hasStart(tree, counted, settings);
+    // Where Flux has a root, all that counts is reached from there.
+    const { units, refused } = isStarted ? { units: [], refused: new Map() } : yield* renderer.detect(tree);
     const made: Made = { rendered: new Map(), refused: new Map(refused) };
-    for (const unit of units) areas.set(unit.path, { ...made, unit });
+    const isExcess = (unit: Unit): boolean => room.isKnownExcess(unit.path, contentOf(unit));
+    function* take(unit: Unit, result: Rendering | string | undefined): Steps<void> {
+      areas.set(unit.path, { ...made, unit });
+      if (typeof result === 'string') made.refused.set(unit.path, result);
+      else if (result === undefined) crowdOut(unit.path);
+      else {
+        made.rendered.set(unit.path, result);
+        for (const gone of room.take(unit.path, contentOf(unit), yield* weighing(result))) crowdOut(gone);
+      }
+    }
     const asked = new Map<Unit, Promise<Rendering | string>>();
     const ask = (unit: Unit | undefined): void => {
-      if (!unit || asked.has(unit) || room.isKnownExcess(unit.path, contentOf(unit))) return;
+      if (!unit || asked.has(unit) || isExcess(unit)) return;
       const answer = turns.run(renderer.render(tree, unit));
       // Whoever waits for it is told.
       answer.catch(() => undefined);
@@ -160,21 +173,41 @@ function renderingKustomizations(
       for (const next of units.slice(at, at + mostAtATime)) ask(next);
       const answer = asked.get(unit);
       asked.delete(unit);
-      const result = answer && (yield* answered(answer));
-      if (typeof result === 'string') made.refused.set(unit.path, result);
-      else if (result === undefined) crowdOut(unit.path);
-      else {
-        made.rendered.set(unit.path, result);
-        for (const gone of room.take(unit.path, contentOf(unit), yield* weighing(result))) crowdOut(gone);
-      }
+      yield* take(unit, answer && (yield* answered(answer)));
     }
-    return yield* withoutContested(made, settings);
+    const claimed = new Set(units.flatMap(({ inputs }) => [...inputs.keys()]));
+    const ofUnits = [...made.rendered.values()].flatMap(({ parsed }) => parsed.manifests);
+    const described = yield* fluxRoots(
+      {
+        tree,
+        counted,
+        claimed,
+        made: ofUnits,
+        *render(unit) {
+          const result = isExcess(unit) ? undefined : yield* renderer.render(tree, unit);
+          if (typeof result === 'string') return result;
+          yield* take(unit, result);
+          return made.rendered.get(unit.path) ?? made.refused.get(unit.path) ?? '';
+        },
+      },
+      settings,
+    );
+    // What a root of Flux renders is not rendered beside it.
+    const ofRoots = new Set(described?.units.flatMap(({ inputs }) => [...inputs.keys()]));
+    for (const { path } of units) if (ofRoots.has(path)) made.rendered.delete(path);
+    for (const path of made.refused.keys()) if (ofRoots.has(path)) made.refused.delete(path);
+    for (const path of described?.strays.keys() ?? []) {
+      made.rendered.delete(path);
+      made.refused.delete(path);
+    }
+    return yield* withoutContested(described ? { ...made, described } : made, settings);
   };
 }
 
 interface Made {
   readonly rendered: Map<string, Rendering>;
   readonly refused: Map<string, string>;
+  readonly described?: Described;
 }
 
 /** Where two of them make the same object, as of two environments, none of the two is applied: which one is meant cannot be known. */

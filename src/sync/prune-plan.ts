@@ -3,7 +3,15 @@ import { identitiesOf, identityKey, nameOf } from '../manifest/identity.ts';
 import { type AreaOfTree, type Elsewhere, placeKey } from '../manifest/load.ts';
 import { waveOf } from '../manifest/order.ts';
 import type { Stray } from '../manifest/stray.ts';
-import { groupOf, type Manifest, type ObjectRef, type Problem, refOf } from '../manifest/types.ts';
+import {
+  fileOfUnit,
+  groupOf,
+  type Manifest,
+  type ObjectRef,
+  placesOf,
+  type Problem,
+  refOf,
+} from '../manifest/types.ts';
 import { namesIn } from '../manifest/unread-words.ts';
 import type { Inventory, InventoryEntry } from './inventory.ts';
 
@@ -165,11 +173,13 @@ function goneFrom(
   for (const [key, entry] of entries) {
     if (wanted.has(key)) continue;
     const { ref, path } = entry;
-    const stray = strays?.get(path);
+    const places = placesOf(path);
+    const strayAt = places.find((place) => strays?.has(place) === true);
+    const stray = strayAt === undefined ? undefined : strays?.get(strayAt);
     const now = elsewhere.get(key) ?? elsewhere.get(placeKey(ref));
     if (now) stay(now, ref);
-    else if (stray) stay({ path, ...stray }, ref);
-    else if (!unreadablePaths.has(path) && !isNamed(ref.name)) gone.push(entry);
+    else if (stray) stay({ path: fileOfUnit(path), ...stray }, ref);
+    else if (!places.some((place) => unreadablePaths.has(place)) && !isNamed(ref.name)) gone.push(entry);
   }
   return { gone, kept: [...staying.values()].map(keptAt) };
 }

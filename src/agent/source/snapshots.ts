@@ -182,10 +182,7 @@ export function createSnapshots(
 /** Whether something of the tree has to be rendered. */
 const isRendered = ({ cache, hasReleases = false }: LoadedTree, { kustomize }: RenderTools): boolean =>
   hasReleases ||
-  (kustomize !== undefined &&
-    [...cache.values()].some(
-      ({ kustomization }) => kustomization !== undefined && kustomization.transforms.length > 0,
-    ));
+  (kustomize !== undefined && [...cache.values()].some(({ kustomization }) => kustomization !== undefined));
 
 function saysTheSame({ loaded: now }: Snapshot, { loaded: before }: Snapshot): boolean {
   return (

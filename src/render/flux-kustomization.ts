@@ -1,0 +1,195 @@
+import { namespacedName } from '../lib/key.ts';
+import { own } from '../lib/own.ts';
+import { isList, isObject } from '../manifest/edit-value.ts';
+import { groupOf, type KubeObject, type Manifest, type ObjectRef } from '../manifest/types.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** What a Kustomization of Flux says is to be applied. */
+export interface FluxKustomization {
+  readonly manifest: Manifest;
+  /** As `namespace/name`. */
+  readonly key: string;
+  /** From the repository's root; the empty string is all of it. */
+  readonly folder: string;
+  readonly source: ObjectRef;
+  /** What is written into the folder's own kustomization. */
+  readonly changes: FluxChanges;
+  /** Undefined: nothing is filled in. */
+  readonly variables: FluxVariables | undefined;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly prune: boolean;
+  readonly isSuspended: boolean;
+  /** Kustomizations of Flux, as `namespace/name`. */
+  readonly dependsOn: readonly string[];
+  /** Fields that have no effect here, or another one, for people. */
+  readonly told: readonly string[];
+}
+
+export interface FluxChanges {
+  readonly namespace: string | undefined;
+  readonly namePrefix: string | undefined;
+  readonly nameSuffix: string | undefined;
+  readonly images: readonly Fields[];
+  readonly patches: readonly Fields[];
+  readonly patchesStrategicMerge: readonly unknown[];
+  readonly patchesJson6902: readonly Fields[];
+  readonly components: readonly string[];
+}
+
+export interface FluxVariables {
+  readonly inline: ReadonlyMap<string, string>;
+  /** Each overrules those before it, and `inline` all of them. */
+  readonly from: readonly {
+    readonly kind: 'ConfigMap' | 'Secret';
+    readonly namespace: string;
+    readonly name: string;
+    readonly isOptional: boolean;
+  }[];
+}
+
+const group = 'kustomize.toolkit.fluxcd.io';
+
+export const isFluxKustomization = ({ apiVersion, kind }: Pick<KubeObject, 'apiVersion' | 'kind'>): boolean =>
+  kind === 'Kustomization' && groupOf(apiVersion) === group;
+
+/** An object that only tells Flux what to do, and is not applied where that is done here. */
+export const isFluxDescription = (object: Pick<KubeObject, 'apiVersion' | 'kind'>): boolean =>
+  isFluxKustomization(object) ||
+  (object.kind === 'GitRepository' && groupOf(object.apiVersion) === 'source.toolkit.fluxcd.io');
+
+/** Of how a controller goes about it, and nothing of what is applied; what is encrypted is told where it stands. */
+const ofController = ['interval', 'retryInterval', 'timeout', 'decryption', 'validation'];
+const followed =
+  'path sourceRef prune suspend dependsOn targetNamespace namePrefix nameSuffix components images patches patchesStrategicMerge patchesJson6902 postBuild commonMetadata';
+const known = new Set([...ofController, ...followed.split(' ')]);
+/** What applying means another thing without. */
+const refusedFields: Readonly<Record<string, string>> = {
+  kubeConfig: 'it names another cluster',
+  serviceAccountName:
+    'nothing is applied here in the name of a service account that Git names: bound it by tenants in the settings',
+};
+const notFollowed: Readonly<Record<string, string>> = {
+  wait: 'has no effect: nothing waits until the objects are ready',
+  healthChecks: 'have no effect: nothing waits until the objects are ready',
+  healthCheckExprs: 'have no effect: nothing waits until the objects are ready',
+  force: 'has no effect: annotate the objects with kustomize.toolkit.fluxcd.io/force: enabled',
+  deletionPolicy: 'has no effect: what is gone from Git goes with it, unless spec.prune is false',
+};
+
+class Unusable extends Error {}
+
+/** A text says why it cannot be followed. */
+export function readFluxKustomization(manifest: Manifest): FluxKustomization | string {
+  try {
+    return read(manifest);
+  } catch (error) {
+    if (error instanceof Unusable) return error.message;
+    throw error;
+  }
+}
+
+function read(manifest: Manifest): FluxKustomization {
+  const { apiVersion, metadata } = manifest.object;
+  const spec = mapOf(manifest.object['spec'], 'spec');
+  if (!/\/(?:v1|v1beta2)$/.test(apiVersion))
+    throw new Unusable(`${apiVersion} is too old: v1 and v1beta2 are followed`);
+  for (const [field, why] of Object.entries(refusedFields))
+    if (!isNothing(spec[field])) throw new Unusable(`spec.${field} is not followed: ${why}`);
+  const namespace = metadata.namespace ?? '';
+  const told = Object.keys(spec).flatMap((field) => {
+    if (known.has(field) || isNothing(spec[field])) return [];
+    const why = own(notFollowed, field) ?? 'has no effect: it is not known here';
+    return [`spec.${field.slice(0, 60)} ${why}`];
+  });
+  const sourceRef = mapOf(spec['sourceRef'], 'spec.sourceRef');
+  const common = mapOf(spec['commonMetadata'], 'spec.commonMetadata');
+  return {
+    manifest,
+    key: namespacedName({ namespace, name: metadata.name }),
+    folder: folderIn(textOf(spec['path'], 'spec.path') ?? ''),
+    source: {
+      apiVersion: 'source.toolkit.fluxcd.io/v1',
+      kind: textOf(sourceRef['kind'], 'spec.sourceRef.kind') ?? '',
+      namespace: textOf(sourceRef['namespace'], 'spec.sourceRef.namespace') ?? namespace,
+      name: textOf(sourceRef['name'], 'spec.sourceRef.name') ?? '',
+    },
+    changes: {
+      namespace: textOf(spec['targetNamespace'], 'spec.targetNamespace'),
+      namePrefix: textOf(spec['namePrefix'], 'spec.namePrefix'),
+      nameSuffix: textOf(spec['nameSuffix'], 'spec.nameSuffix'),
+      images: mapsOf(spec['images'], 'spec.images'),
+      patches: mapsOf(spec['patches'], 'spec.patches'),
+      patchesStrategicMerge: listOf(spec['patchesStrategicMerge'], 'spec.patchesStrategicMerge'),
+      patchesJson6902: mapsOf(spec['patchesJson6902'], 'spec.patchesJson6902'),
+      components: listOf(spec['components'], 'spec.components').map((entry) => textOf(entry, 'spec.components') ?? ''),
+    },
+    variables: variablesOf(spec['postBuild'], namespace),
+    labels: textsOf(common['labels'], 'spec.commonMetadata.labels'),
+    annotations: textsOf(common['annotations'], 'spec.commonMetadata.annotations'),
+    prune: spec['prune'] === true,
+    isSuspended: spec['suspend'] === true,
+    dependsOn: mapsOf(spec['dependsOn'], 'spec.dependsOn').map((entry) =>
+      namespacedName({
+        namespace: textOf(entry['namespace'], 'spec.dependsOn.namespace') ?? namespace,
+        name: textOf(entry['name'], 'spec.dependsOn.name') ?? '',
+      }),
+    ),
+    told,
+  };
+}
+
+function variablesOf(postBuild: unknown, namespace: string): FluxVariables | undefined {
+  if (isNothing(postBuild)) return undefined;
+  const fields = mapOf(postBuild, 'spec.postBuild');
+  const strange = Object.keys(fields).find((field) => field !== 'substitute' && field !== 'substituteFrom');
+  if (strange !== undefined) throw new Unusable(`spec.postBuild.${strange.slice(0, 60)} is not known here`);
+  const inline = new Map(Object.entries(textsOf(fields['substitute'], 'spec.postBuild.substitute')));
+  const from = mapsOf(fields['substituteFrom'], 'spec.postBuild.substituteFrom').map((entry) => {
+    const { kind, optional } = entry;
+    if (kind !== 'ConfigMap' && kind !== 'Secret')
+      throw new Unusable('spec.postBuild.substituteFrom names something that is no ConfigMap and no Secret');
+    const name = textOf(entry['name'], 'spec.postBuild.substituteFrom.name') ?? '';
+    return { kind, namespace, name, isOptional: optional === true } as const;
+  });
+  return inline.size === 0 && from.length === 0 ? undefined : { inline, from };
+}
+
+const isNothing = (value: unknown): boolean =>
+  value === undefined || value === null || value === false || (isList(value) && value.length === 0);
+
+function mapOf(value: unknown, field: string): Fields {
+  if (value === undefined || value === null) return {};
+  if (!isObject(value)) throw new Unusable(`${field} is no map`);
+  return value;
+}
+
+function listOf(value: unknown, field: string): readonly unknown[] {
+  if (value === undefined || value === null) return [];
+  if (!isList(value)) throw new Unusable(`${field} is no list`);
+  return value;
+}
+
+const mapsOf = (value: unknown, field: string): readonly Fields[] =>
+  listOf(value, field).map((one) => mapOf(one, field));
+
+function textOf(value: unknown, field: string): string | undefined {
+  if (value === undefined || value === null || value === '') return undefined;
+  if (typeof value !== 'string') throw new Unusable(`${field} is no text`);
+  return value;
+}
+
+function textsOf(value: unknown, field: string): Readonly<Record<string, string>> {
+  const map = mapOf(value, field);
+  for (const [key, text] of Object.entries(map))
+    if (typeof text !== 'string') throw new Unusable(`${field}.${key.slice(0, 60)} is no text: put it into quotes`);
+  return map as Readonly<Record<string, string>>;
+}
+
+/** As Flux sees it: `./apps/prod`, `/apps/prod` and `apps/prod/` are one. */
+function folderIn(path: string): string {
+  const parts = path.split('/').filter((part) => part !== '' && part !== '.');
+  if (parts.includes('..')) throw new Unusable(`spec.path ${path.slice(0, 200)} is not in the repository`);
+  return parts.join('/');
+}
