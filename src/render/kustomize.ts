@@ -8,6 +8,7 @@ import type { ParsedFiles } from '../manifest/parsed-files.ts';
 import { weighing } from '../manifest/tree-budget.ts';
 import type { Manifest } from '../manifest/types.ts';
 import { restoreKustomizations, writtenInFiles } from './kustomize-edit.ts';
+import { settingImage } from './kustomize-image.ts';
 import { kustomizeOrigins, sourcePath, withoutOrigin } from './kustomize-origin.ts';
 import { readSources, sourceProblems } from './kustomize-sources.ts';
 import { filledIn, withCommon } from './flux-output.ts';
@@ -197,7 +198,7 @@ export function createKustomize({
         for (const key of known.keys()) if (key.endsWith(content)) drop(key);
       },
       *edit(goal) {
-        if (goal.kind === 'field') return yield* edit(goal);
+        if (goal.kind === 'field') return (yield* settingImage(goal)) ?? (yield* edit(goal));
         // Resources are written as they are, so they are edited as plain files.
         const edits = yield* edit({ ...goal, objects: yield* writtenInFiles(goal) });
         if (edits.kind === 'refused') return edits;

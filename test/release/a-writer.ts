@@ -31,6 +31,8 @@ interface RunningWriter {
   readonly written: Written[];
   readonly blocked: { readonly id: string; readonly reason: string }[];
   readonly needless: { readonly id: string; readonly reason: string }[];
+  /** What became of edits that are no outcomes, in order. */
+  readonly edits: { readonly key: string; readonly is: 'written' | 'needless' | 'blocked'; readonly said: string }[];
   /** Problems that were logged at level error: bugs. */
   readonly errors: string[];
   /** Waits until nothing is pending. */
@@ -42,9 +44,21 @@ function startWriter(repo: GitRepo, change: Partial<WriterSettings> = {}, fence?
   const written: Written[] = [];
   const blocked: { id: string; reason: string }[] = [];
   const needless: { id: string; reason: string }[] = [];
+  const edits: { key: string; is: 'written' | 'needless' | 'blocked'; said: string }[] = [];
   const errors: string[] = [];
   const log = createLogger('error', (line) => errors.push(line));
-  const writer = createOutcomeWriter({ repo, clock: fastClock(20), log, settings: { ...settings, ...change }, fence });
+  const writer = createOutcomeWriter({
+    repo,
+    clock: fastClock(20),
+    log,
+    settings: { ...settings, ...change },
+    fence,
+    edits: {
+      onWritten: ({ key }, _revision, subject) => void edits.push({ key, is: 'written', said: subject }),
+      onNeedless: ({ key }, said) => void edits.push({ key, is: 'needless', said }),
+      onBlocked: ({ key }, said) => void edits.push({ key, is: 'blocked', said }),
+    },
+  });
   writer.onWritten((outcome, revision, number) => written.push({ outcome, revision, number }));
   writer.onBlocked(({ releaseId }, reason) => blocked.push({ id: releaseId, reason }));
   writer.onNeedless(({ releaseId }, _, reason) => needless.push({ id: releaseId, reason }));
@@ -55,6 +69,7 @@ function startWriter(repo: GitRepo, change: Partial<WriterSettings> = {}, fence?
     written,
     blocked,
     needless,
+    edits,
     errors,
     idle: () => eventually('all outcomes written', () => writer.pending().length === 0, 20_000),
     stop: async () => {

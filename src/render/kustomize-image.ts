@@ -1,0 +1,87 @@
+import type { Steps } from '../lib/turns.ts';
+import { editingDocument } from '../manifest/edit-object.ts';
+import { writtenIn } from '../manifest/edit-tree.ts';
+import { isList, isObject } from '../manifest/edit-value.ts';
+import { identityKey } from '../manifest/identity.ts';
+import { closureOf } from './kustomize-units.ts';
+import { indexed } from './object-index.ts';
+import type { Edit, FieldGoal } from './renderer.ts';
+import { textAt } from './source-bytes.ts';
+
+/** Larger kustomizations are left to a person. */
+const mostLength = 256 * 1024;
+
+/**
+ * Moves an image that an entry of `images` in a kustomization says, there: the outermost entry counts, as for kustomize. Undefined: no entry says it,
+ * so it stands in a resource. Of what the entry says beside tag and digest nothing is changed.
+ */
+export function* settingImage({ tip, object, field, value }: FieldGoal): Steps<Edit | undefined> {
+  if (field.at(-1) !== 'image' || typeof value !== 'string') return undefined;
+  const manifest = (yield* indexed(tip)).byIdentity.get(identityKey(object));
+  if (manifest?.origin.renderer !== 'kustomize') return undefined;
+  const now = valueAt(manifest.object, field);
+  if (typeof now !== 'string') return undefined;
+  const [before, after] = [partsOf(now), partsOf(value)];
+  if (before.name !== after.name || after.tag === undefined) return undefined;
+  const tree = { files: tip.files, said: new Map(), kustomizations: new Map(), isOwn: () => true };
+  const { kustomizations } = yield* closureOf(manifest.origin.unit, tree);
+  for (const path of kustomizations) {
+    const text = yield* textAt(path, tip);
+    yield;
+    if (text === undefined || text.length > mostLength) continue;
+    const documents = writtenIn(text);
+    const [document] = documents ?? [];
+    if (documents?.length !== 1 || !document || !isObject(document.value)) continue;
+    const wanted = withImage(document.value, before, { tag: after.tag, digest: after.digest });
+    if (!wanted) continue;
+    const edited = yield* editingDocument(text, 0, wanted, {});
+    if (edited.kind === 'refused') return { kind: 'refused', reason: edited.reason, paths: [path] };
+    return { kind: 'edited', files: new Map([[path, edited.text]]) };
+  }
+  return undefined;
+}
+
+interface ImageParts {
+  /** Without tag and digest. */
+  readonly name: string;
+  readonly tag: string | undefined;
+  readonly digest: string | undefined;
+}
+
+function partsOf(image: string): ImageParts {
+  const [rest = '', digest] = image.split('@');
+  const colon = rest.lastIndexOf(':');
+  const hasTag = colon > rest.lastIndexOf('/');
+  return { name: hasTag ? rest.slice(0, colon) : rest, tag: hasTag ? rest.slice(colon + 1) : undefined, digest };
+}
+
+/** The kustomization with another tag in the entry that gives this image; undefined: none does. */
+function withImage(
+  kustomization: Readonly<Record<string, unknown>>,
+  before: ImageParts,
+  { tag, digest }: { readonly tag: string; readonly digest: string | undefined },
+): Readonly<Record<string, unknown>> | undefined {
+  const { images } = kustomization;
+  if (!isList(images)) return undefined;
+  // The last entry of a name counts.
+  const at = images.findLastIndex((entry) => {
+    if (!isObject(entry)) return false;
+    const { name, newName, newTag, digest: pinned } = entry;
+    const says = newTag !== undefined || pinned !== undefined;
+    return says && (newName ?? name) === before.name && (newTag === undefined || String(newTag) === before.tag);
+  });
+  const entry = images[at];
+  if (!isObject(entry)) return undefined;
+  const { digest: _former, ...kept } = entry;
+  const moved = { ...kept, newTag: tag, ...(digest === undefined ? {} : { digest }) };
+  return { ...kustomization, images: images.map((one, index) => (index === at ? moved : (one as unknown))) };
+}
+
+function valueAt(whole: unknown, field: readonly (string | number)[]): unknown {
+  let value = whole;
+  for (const step of field) {
+    if (Array.isArray(value)) value = value[Number(step)] as unknown;
+    else value = isObject(value) && Object.hasOwn(value, step) ? value[step] : undefined;
+  }
+  return value;
+}
