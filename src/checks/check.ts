@@ -10,6 +10,7 @@ import { AgentError, saidOf } from '../lib/errors.ts';
 import { perObject } from '../lib/memo.ts';
 import { nearest } from '../lib/nearest.ts';
 import { atOnce } from '../lib/turns.ts';
+import { readAnnotations } from '../images/annotations.ts';
 import { createLineFinder } from '../manifest/locate.ts';
 import { nameOf } from '../manifest/identity.ts';
 import {
@@ -148,7 +149,13 @@ export function* checking(
       ]);
     if (service) services.set(service, manifest);
   };
-  for (const manifest of manifests) {
+  for (const [at, manifest] of manifests.entries()) {
+    if (at % 512 === 511) yield;
+    const { annotations } = manifest.object.metadata;
+    if (annotations !== undefined) {
+      const broken = faultOf(manifest, () => problems.push(...readAnnotations(manifest, lineOf).problems));
+      if (broken) problems.push(broken);
+    }
     if (!manifest.object.apiVersion.startsWith('flagger.app/')) continue;
     const fault = faultOf(manifest, () => checkOne(manifest));
     if (fault) problems.push(fault);

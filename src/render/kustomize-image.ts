@@ -68,7 +68,7 @@ function withImage(
     if (!isObject(entry)) return false;
     const { name, newName, newTag, digest: pinned } = entry;
     const says = newTag !== undefined || pinned !== undefined;
-    return says && (newName ?? name) === before.name && (newTag === undefined || String(newTag) === before.tag);
+    return says && (newName ?? name) === before.name && (newTag === undefined || newTag === before.tag);
   });
   const entry = images[at];
   if (!isObject(entry)) return undefined;

@@ -21,7 +21,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   render: ['lib', 'manifest'],
   release: ['lib', 'manifest', 'canary', 'render', 'git/repo.ts'],
   sync: ['lib', 'manifest', 'canary', 'cluster/cluster.ts'],
-  checks: ['lib', 'manifest', 'canary', 'routers', 'metrics', 'notifiers'],
+  checks: ['lib', 'manifest', 'canary', 'routers', 'metrics', 'notifiers', 'images'],
   agent: [
     'lib',
     'manifest',
