@@ -1,8 +1,9 @@
-import type { IncomingMessage } from 'node:http';
+import type { Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
 import { messageOf } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import { type GateToken, rightOf } from './gate-tokens.ts';
-import { createLimitedServer, listen, type RunningServer } from './listen.ts';
+import { answer, createApp, createLimitedServer, listen, listenerOf, type RunningServer } from './listen.ts';
 
 /** What stands behind the gates. */
 export interface GateKeeper {
@@ -25,11 +26,6 @@ export interface GateServerOptions {
   readonly log: Logger;
 }
 
-interface Reply {
-  readonly status: number;
-  readonly body?: string;
-}
-
 const maxBytes = 65_536;
 const namePattern = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
 
@@ -39,50 +35,58 @@ const namePattern = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
  */
 export async function startGateServer(options: GateServerOptions): Promise<RunningServer> {
   const { port, host, log } = options;
-  const server = createLimitedServer((request, response) => {
-    answer(request, options)
-      .catch((error: unknown): Reply => {
-        log.error({ reason: messageOf(error) }, 'a gate could not be answered for');
-        return { status: 503, body: 'try again' };
-      })
-      .then(({ status, body = '' }) => {
-        response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' });
-        response.end(body);
-      })
-      .catch((error: unknown) => log.debug({ reason: messageOf(error) }, 'a caller left before the answer'));
-  });
+  const server = createLimitedServer(listenerOf(gateApp(options)));
   return listen(server, { port, ...(host === undefined ? {} : { host }), setting: '--gate-port', log });
 }
 
-async function answer(request: IncomingMessage, { gates, tokens, log }: GateServerOptions): Promise<Reply> {
-  const path = (request.url ?? '/').split('?')[0] ?? '/';
-  if (request.method === 'GET' && path === '/healthz') return { status: 200, body: 'OK' };
-  const [, gate, verb] = /^\/(gate|rollback)\/(check|open|close|approve|halt)$/.exec(path) ?? [];
-  if ((gate !== 'gate' && gate !== 'rollback') || verb === undefined)
-    return { status: 404, body: 'there are only gates here' };
-  if (gate === 'rollback' && (verb === 'approve' || verb === 'halt'))
-    return { status: 404, body: 'there are only gates here' };
-  if (request.method !== 'POST') return { status: 405, body: 'only POST' };
-  const payload = parsePayload(await read(request));
-  if (!payload) return { status: 400 };
-  if (payload.hasTask) return { status: 400, body: 'this agent runs no commands' };
-  const { namespace, name } = payload;
+type Gate = 'gate' | 'rollback';
+type Verb = 'check' | 'open' | 'close' | 'approve' | 'halt';
+
+function gateApp(options: GateServerOptions): Hono {
+  const app = createApp((error) => {
+    options.log.error({ reason: messageOf(error) }, 'a gate could not be answered for');
+    return answer(503, 'try again');
+  });
+  const bounded = bodyLimit({ maxSize: maxBytes, onError: () => answer(400, '') });
+  const verbs = { gate: ['check', 'open', 'close', 'approve', 'halt'], rollback: ['check', 'open', 'close'] } as const;
+  app.get('/healthz', () => answer(200, 'OK'));
+  for (const gate of ['gate', 'rollback'] as const) {
+    for (const verb of verbs[gate]) {
+      app.post(`/${gate}/${verb}`, bounded, async ({ req }) => {
+        const payload = parsePayload(await req.text());
+        if (!payload) return answer(400, '');
+        if (payload.hasTask) return answer(400, 'this agent runs no commands');
+        return asked(gate, verb, payload, req.header('authorization'), options);
+      });
+      app.all(`/${gate}/${verb}`, () => answer(405, 'only POST'));
+    }
+  }
+  app.notFound(() => answer(404, 'there are only gates here'));
+  return app;
+}
+
+async function asked(
+  gate: Gate,
+  verb: Verb,
+  { namespace, name }: Payload,
+  authorization: string | undefined,
+  { gates, tokens, log }: GateServerOptions,
+): Promise<Response> {
   const canary = `${gate === 'rollback' ? 'rollback.' : ''}${name}.${namespace}`;
   const state = gates.stateOf(gate, namespace, name);
-  if (verb === 'halt' || (verb === 'approve' && state === undefined)) return { status: 403, body: 'Forbidden' };
-  if (verb === 'approve') return { status: 200, body: 'OK' };
+  if (verb === 'halt' || (verb === 'approve' && state === undefined)) return answer(403, 'Forbidden');
+  if (verb === 'approve') return answer(200, 'OK');
   if (verb === 'check') {
     log.debug({ canary: `${name}.${namespace}` }, `${canary} ${gate} check: approved ${state === 'open'}`);
-    return state === 'open' ? { status: 200, body: 'Approved' } : { status: 403, body: 'Forbidden' };
+    return state === 'open' ? answer(200, 'Approved') : answer(403, 'Forbidden');
   }
-  if (!tokens)
-    return { status: 403, body: 'gates are changed by "serin gate" or kubectl annotate; see --gate-token-file' };
-  const right = rightOf(await tokens(), request.headers.authorization, namespace);
-  if (right !== 'granted') return right === 'unknown' ? { status: 401 } : { status: 403, body: 'Forbidden' };
+  if (!tokens) return answer(403, 'gates are changed by "serin gate" or kubectl annotate; see --gate-token-file');
+  const right = rightOf(await tokens(), authorization, namespace);
+  if (right !== 'granted') return right === 'unknown' ? answer(401, '') : answer(403, 'Forbidden');
   const open = verb === 'open';
-  if (!(await gates.set(gate, { namespace, name, open }))) return { status: 404, body: `there is no Canary ${name}` };
+  if (!(await gates.set(gate, { namespace, name, open }))) return answer(404, `there is no Canary ${name}`);
   log.info({ canary: `${name}.${namespace}` }, `${canary} ${gate} ${open ? 'opened' : 'closed'}`);
-  return { status: 202 };
+  return answer(202, '');
 }
 
 interface Payload {
@@ -92,10 +96,10 @@ interface Payload {
   readonly hasTask: boolean;
 }
 
-function parsePayload(body: string | undefined): Payload | undefined {
+function parsePayload(body: string): Payload | undefined {
   let value: unknown;
   try {
-    value = JSON.parse(body ?? '');
+    value = JSON.parse(body);
   } catch {
     return undefined;
   }
@@ -104,16 +108,4 @@ function parsePayload(body: string | undefined): Payload | undefined {
   if (!namePattern.test(name) || !namePattern.test(namespace)) return undefined;
   const { cmd, type } = (metadata ?? {}) as Readonly<Record<string, unknown>>;
   return { name, namespace, hasTask: cmd !== undefined || type !== undefined };
-}
-
-/** Undefined: too much for a payload. */
-async function read(request: IncomingMessage): Promise<string | undefined> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > maxBytes) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }

@@ -1,5 +1,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { getRequestListener } from '@hono/node-server';
+import { Hono } from 'hono';
 import { AgentError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 
@@ -74,6 +76,22 @@ export const callerLimits: CallerLimits = {
   connections: 1_024,
   connectionsOfOne: 64,
 };
+
+/** An app that says `failed` where an answer could not be made. Without it hono writes the error to the console, which is not ours. */
+export function createApp(failed: (error: Error, path: string) => Response): Hono {
+  const app = new Hono();
+  app.onError((error, { req }) => failed(error, req.path));
+  return app;
+}
+
+/** What an app answers, for a server of Node's. Callers that name no host, as those of HTTP/1.0, are answered, too. */
+export const listenerOf = (app: Hono): RequestListener =>
+  // Everybody else's Request and Response stay those of Node.
+  getRequestListener(app.fetch, { hostname: 'localhost', overrideGlobalObjects: false });
+
+/** One answer. Nothing of ours is kept by caches. */
+export const answer = (status: number, body: string, type = 'text/plain; charset=utf-8'): Response =>
+  new Response(body, { status, headers: { 'content-type': type, 'cache-control': 'no-store' } });
 
 /** Opens a server. Throws CONFIG_INVALID that names the setting. */
 export async function listen(server: Server, { port, host, setting, log }: ListenOptions): Promise<RunningServer> {

@@ -82,6 +82,8 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   semver: ['images', 'release', 'sandbox'],
   'node-diff3': ['manifest', 'release'],
   'prom-client': ['agent', 'server'],
+  hono: ['server'],
+  '@hono/node-server': ['server'],
   commander: ['cli'],
   picocolors: ['cli'],
 };

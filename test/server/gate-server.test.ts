@@ -126,6 +126,11 @@ describe('the gates over HTTP', () => {
     const names = ['../x', 'a/b', 'A', '', 'x'.repeat(300)].map((name) => ({ name, namespace: 'demo' }));
     for (const body of [...wrong, ...names, { ...app, filler: 'x'.repeat(70_000) }])
       expect((await post('/gate/check', body)).status).toBe(400);
+    const chunks = new ReadableStream({
+      pull: (stream) => stream.enqueue(new TextEncoder().encode(' '.repeat(10_000))),
+    });
+    const endless = { method: 'POST', body: chunks, duplex: 'half' } as RequestInit;
+    expect((await fetch(`${url}/gate/check`, endless)).status).toBe(400);
     expect((await fetch(`${url}/gate/check`)).status).toBe(405);
     expect((await fetch(`${url}/rollback/approve`, { method: 'POST', body: '{}' })).status).toBe(404);
   });
