@@ -4,6 +4,7 @@ import { AgentError } from '../lib/errors.ts';
 import { namespacedName } from '../lib/key.ts';
 import type { Logger } from '../lib/log.ts';
 import type { KubeObject, ObjectRef } from '../manifest/types.ts';
+import { createCache } from './cache.ts';
 import type { Cluster, KindRef, ListOptions, Resource } from './cluster.ts';
 import { type ClusterSource, openConnection } from './connection.ts';
 import { createDiscovery, groupVersionPath } from './discovery.ts';
@@ -192,6 +193,22 @@ export async function openCluster(
     },
   });
 
+  const reflectorDeps: ReflectorDeps = {
+    connection,
+    clock,
+    log,
+    resource: (wanted, stop) => discovery.resource(wanted, stop),
+    forget: ({ apiVersion }) => discovery.forget(apiVersion),
+    pathOf,
+    pages,
+    parse: echoes.hear,
+    ...(onRequest ? { onRequest } : {}),
+  };
+  const reflect = createCache(
+    (kind, scope, sink, signal) => startReflector(reflectorDeps, kind, scope, sink, signal),
+    log,
+  );
+
   const client: ClusterClient = {
     server: connection.server,
     statistics,
@@ -252,23 +269,7 @@ export async function openCluster(
         throw error;
       }
     },
-    reflect: (kind, options, signal) =>
-      startReflector(
-        {
-          connection,
-          clock,
-          log,
-          resource: (wanted, stop) => discovery.resource(wanted, stop),
-          forget: ({ apiVersion }) => discovery.forget(apiVersion),
-          pathOf,
-          pages,
-          parse: echoes.hear,
-          ...(onRequest ? { onRequest } : {}),
-        },
-        kind,
-        options,
-        signal,
-      ),
+    reflect,
     late: (namespace, names, lateMs) => flow.late([...new Set(names.map((name) => flowOf(namespace, name)))], lateMs),
     async version(signal) {
       const body = (await call({ method: 'GET', path: '/version', what: 'ask for the version' }, signal)) as {

@@ -3,16 +3,15 @@ import type { Clock } from '../lib/clock.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { retryAfterMs } from '../lib/http/retry-after.ts';
 import { openStream } from '../lib/http/stream.ts';
-import { namespacedName } from '../lib/key.ts';
 import type { Logger } from '../lib/log.ts';
 import { createTurns } from '../lib/turns.ts';
 import type { KubeObject } from '../manifest/types.ts';
-import type { Change, KindRef, ReflectOptions, Reflection, Resource } from './cluster.ts';
+import type { Watch, WatchSink } from './cache.ts';
+import type { KindRef, ListOptions, Resource } from './cluster.ts';
 import type { Connection } from './connection.ts';
 import { countedAs } from './counted-as.ts';
 import type { Page } from './pages.ts';
 import { causeOf, type OnRequest } from './request.ts';
-import { sharing } from './sharing.ts';
 
 export interface ReflectorDeps {
   readonly connection: Connection;
@@ -71,73 +70,22 @@ const silenceParts = 3;
 /** A watch that held so long was a good one: what ends it then is no reason to wait long. */
 const steadyMs = 5_000;
 
-/** A new object: one that members are deleted from takes more memory, and time at every look. */
-function withoutManagedFields(object: KubeObject): KubeObject {
-  const { managedFields: _managed, ...metadata } = object.metadata;
-  return { ...object, metadata };
-}
-
 /** List, then watch, for ever: no reset, 410, 429 or restart ends it, only the signal. */
 export function startReflector(
   deps: ReflectorDeps,
   kind: KindRef,
-  options: ReflectOptions,
+  options: ListOptions,
+  sink: WatchSink,
   signal: AbortSignal,
-): Reflection {
+): Watch {
   const { clock, log } = deps;
-  const objects = new Map<string, KubeObject>();
-  /** By namespace and name: looked into some hundred times a release, and a joined key costs more than two looks. */
-  const places = new Map<string, Map<string, KubeObject>>();
-  const listeners = new Set<(change: Change) => void>();
   let resourceVersion: string | undefined;
   let lastContactMs = 0;
   let trouble: string | undefined;
   let isForbidden = false;
-  let isSynced = false;
-  let markSynced: () => void = () => undefined;
-  const synced = new Promise<void>((resolve) => {
-    markSynced = resolve;
-  });
-
-  const keyOf = (object: KubeObject): string => namespacedName(object.metadata);
-  const place = ({ metadata: { namespace = '', name } }: KubeObject, object: KubeObject | undefined): void => {
-    const names = places.get(namespace) ?? new Map<string, KubeObject>();
-    if (object) places.set(namespace, names.set(name, object));
-    else if (names.delete(name) && names.size === 0) places.delete(namespace);
-  };
-  const take = (object: KubeObject): KubeObject => {
-    const kept = options.keepManagedFields ? object : withoutManagedFields(object);
-    return options.project ? options.project(kept) : kept;
-  };
-  const tell = (change: Change): void => {
-    for (const listener of listeners) {
-      try {
-        listener(change);
-      } catch (error) {
-        log.error({ kind: kind.kind, error: messageOf(error) }, 'a listener of a watch failed');
-      }
-    }
-  };
-  const put = (raw: KubeObject): void => {
-    const key = keyOf(raw);
-    const previous = objects.get(key);
-    if (previous && previous.metadata.resourceVersion === raw.metadata.resourceVersion) return;
-    const object = sharing(take(raw), previous);
-    objects.set(key, object);
-    place(object, object);
-    if (!previous) tell({ kind: 'added', object });
-    else if (previous.metadata.uid !== object.metadata.uid) {
-      tell({ kind: 'deleted', object: previous });
-      tell({ kind: 'added', object });
-    } else tell({ kind: 'modified', object, previous });
-  };
-  const drop = (key: string, last?: KubeObject): void => {
-    const previous = objects.get(key);
-    if (!previous) return;
-    objects.delete(key);
-    place(previous, undefined);
-    tell({ kind: 'deleted', object: last ?? previous });
-  };
+  /** Somebody has come who has not got what is there. */
+  let isListWanted = false;
+  let interrupt: () => void = () => undefined;
 
   const turns = createTurns();
   const selectors = new URLSearchParams();
@@ -145,12 +93,15 @@ export function startReflector(
   if (options.fieldSelector) selectors.set('fieldSelector', options.fieldSelector);
 
   const relist = async (path: string): Promise<void> => {
-    const seen = new Set<string>();
+    isListWanted = false;
+    sink.listing();
+    const seen = new Map<string, Set<string>>();
     let version = '';
     for await (const page of deps.pages(path, { kind, selectors: Object.fromEntries(selectors) }, signal)) {
       for (const item of page.items) {
-        seen.add(keyOf(item));
-        put(item);
+        const { namespace = '', name } = item.metadata;
+        seen.set(namespace, (seen.get(namespace) ?? new Set()).add(name));
+        sink.put(item);
         await turns.breathe();
         signal.throwIfAborted();
       }
@@ -158,13 +109,9 @@ export function startReflector(
     }
     // Not before the last page: a list that broke off must be made again.
     resourceVersion = version;
-    for (const key of objects.keys()) if (!seen.has(key)) drop(key);
     lastContactMs = clock.now();
     trouble = undefined;
-    if (!isSynced) {
-      isSynced = true;
-      markSynced();
-    }
+    sink.listed((namespace, name) => seen.get(namespace)?.has(name) === true);
   };
 
   const handle = (line: WatchLine): void => {
@@ -174,8 +121,8 @@ export function startReflector(
     }
     resourceVersion = line.object.metadata.resourceVersion ?? resourceVersion;
     if (line.type === 'BOOKMARK') return;
-    if (line.type === 'DELETED') drop(keyOf(line.object), take(line.object));
-    else put(line.object);
+    if (line.type === 'DELETED') sink.drop(line.object);
+    else sink.put(line.object);
   };
 
   const watchOnce = async (path: string): Promise<void> => {
@@ -184,8 +131,14 @@ export function startReflector(
     query.set('allowWatchBookmarks', 'true');
     query.set('resourceVersion', resourceVersion ?? '');
     query.set('timeoutSeconds', String(300 + Math.floor(Math.random() * 300)));
-    const credentials = await deps.connection.credentials();
     const stop = new AbortController();
+    let isInterrupted = false;
+    interrupt = () => {
+      isInterrupted = true;
+      stop.abort(new Error('somebody else reads this watch, too: listing again'));
+    };
+    const credentials = await deps.connection.credentials();
+    if (stop.signal.aborted) return;
     let silentParts = 0;
     let cancelSilence: () => void = () => undefined;
     /** One timer for many lines. It counts, and compares no times: the clock may be set back meanwhile. */
@@ -240,9 +193,20 @@ export function startReflector(
         }
         rest += read.slice(from);
       }
+    } catch (error) {
+      if (!isInterrupted || signal.aborted) throw error;
     } finally {
       cancelSilence();
+      interrupt = () => undefined;
     }
+  };
+
+  /** Ends early where somebody comes who reads, too. */
+  const pause = async (ms: number): Promise<void> => {
+    const woken = new AbortController();
+    interrupt = () => woken.abort(new Error('somebody else reads this watch'));
+    await clock.sleep(ms, AbortSignal.any([signal, woken.signal])).catch(() => undefined);
+    interrupt = () => undefined;
   };
 
   const run = async (): Promise<void> => {
@@ -254,25 +218,25 @@ export function startReflector(
         const resource = await deps.resource(kind, signal);
         if (!resource) {
           // Not served (yet): an empty view is the truth, and it may appear at any moment.
-          for (const key of objects.keys()) drop(key);
+          isListWanted = false;
           resourceVersion = undefined;
           trouble = `the cluster does not serve ${kind.kind} (${kind.apiVersion})`;
-          if (!isSynced) {
-            isSynced = true;
-            markSynced();
-          }
-          await clock.sleep(Math.min(1_000 * 2 ** Math.min(failures, 4), 15_000), signal);
+          sink.listing();
+          sink.listed(() => false);
+          await pause(Math.min(1_000 * 2 ** Math.min(failures, 4), 15_000));
           failures += 1;
           continue;
         }
         const path = deps.pathOf(resource, options.namespace);
-        if (resourceVersion === undefined) await relist(path);
+        if (resourceVersion === undefined || isListWanted) await relist(path);
+        if (isListWanted) continue;
         await watchOnce(path);
         failures = clock.now() - startedMs > steadyMs ? 0 : failures + 1;
         // A clean end is normal, a hot loop of clean ends is not.
         waitMs = failures === 0 ? 0 : backoffMs(failures - 1, { baseMs: 50, capMs: 5_000 }, Math.random());
       } catch (error) {
         if (signal.aborted) return;
+        if (isListWanted) continue;
         failures = clock.now() - startedMs > steadyMs ? 1 : failures + 1;
         waitMs = backoffMs(failures - 1, { baseMs: 100, capMs: 15_000 }, Math.random());
         if (error instanceof Expired || isExpired(error)) {
@@ -295,10 +259,6 @@ export function startReflector(
   });
 
   return {
-    synced,
-    get isSynced() {
-      return isSynced;
-    },
     get lastContactMs() {
       return lastContactMs;
     },
@@ -308,14 +268,9 @@ export function startReflector(
     get isForbidden() {
       return trouble !== undefined && isForbidden;
     },
-    get: (namespace, name) => places.get(namespace ?? '')?.get(name),
-    list: (namespace) => {
-      const all = [...objects.values()];
-      return namespace === undefined ? all : all.filter((object) => object.metadata.namespace === namespace);
-    },
-    onChange: (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
+    relist() {
+      isListWanted = true;
+      interrupt();
     },
   };
 }

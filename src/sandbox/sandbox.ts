@@ -66,6 +66,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
       faults: server.faults,
       metricsFaults: metrics.faults,
       store,
+      watches: () => server.watches(),
       stop,
     };
   } catch (error) {

@@ -219,6 +219,8 @@ export interface Sandbox {
   readonly faults: Faults;
   readonly metricsFaults: MetricsFaults;
   readonly store: SandboxStore;
+  /** Kinds of the watches that are open, as `v1/ConfigMap`, each as often as it is watched. */
+  watches(): readonly string[];
   stop(): Promise<void>;
 }
 

@@ -17,6 +17,8 @@ import type { Watches } from './watch.ts';
 export interface ApiServer {
   readonly port: number;
   readonly faults: Faults;
+  /** Kinds of the watches that are open, as `v1/ConfigMap`, each as often as it is watched. */
+  watches(): readonly string[];
   stop(): Promise<void>;
 }
 
@@ -59,6 +61,7 @@ export async function startServer(store: ApiStore, pods: PodAccess, port = 0): P
   return {
     port: bound,
     stop: close,
+    watches: () => [...watches.open].map(({ kind }) => kind),
     faults: {
       resetWatches: () => [...watches.open].forEach((one) => one.reset()),
       endWatches: () => [...watches.open].forEach((one) => one.end()),

@@ -16,6 +16,8 @@ type EventType = StoreEvent['type'];
 
 /** An open watch connection, as the faults need it. */
 interface OpenWatch {
+  /** `apiVersion/Kind`. */
+  readonly kind: string;
   end(): void;
   reset(): void;
   /** Frozen: events wait, the connection stays. */
@@ -62,6 +64,7 @@ export function watch(
   const present = presenter(store, target, view);
   const stops: (() => void)[] = [];
   const one: OpenWatch = {
+    kind: `${apiVersionOf(resource)}/${resource.kind}`,
     end: () => {
       close();
       response.end();
