@@ -93,6 +93,12 @@ export interface FormerScaler {
   readonly source?: KubeObject;
 }
 
+/**
+ * `rejected`: this very release has been rolled back. `promoted`: likewise, and no status was written since. `replaced`: a newer release
+ * was recorded since, whose status got lost, or what runs belongs to a commit that has none yet: what ended now would be told of that one.
+ */
+export type Recorded = 'rejected' | 'promoted' | 'replaced';
+
 /** The world as one tick sees it. Absent objects are undefined. */
 export interface Seen {
   readonly nowMs: number;
@@ -134,12 +140,8 @@ export interface Seen {
   readonly formerScalers?: readonly FormerScaler[];
   /** The last failed check of this release, for its outcome (from its evidence). Absent: unknown. */
   readonly lastFailedCheck?: FailedCheck;
-  /** This very release has been recorded as rolled back; only its status does not say so yet (a restart in between). Absent: no. */
-  readonly isRejected?: boolean;
-  /** Likewise as promoted. Absent: no. */
-  readonly isPromoted?: boolean;
-  /** A newer release has been recorded since, whose status got lost: what ended now would be told of that one. Absent: no. */
-  readonly isReplaced?: boolean;
+  /** What the record says of the release with this status and the status does not say yet (a restart in between). Absent: nothing. */
+  readonly recorded?: Recorded;
   /** The version that was rolled back last, and that is there still, has been pushed once more. Absent: no. */
   readonly isPushedAgain?: boolean;
   /** Id of the release that what Git says is, as the cluster is now; empty where it is none. Absent: not known. */

@@ -8,11 +8,25 @@ import {
   type Decision,
   type DecideSettings,
   type Effect,
-  type FailedCheck,
+  type Evidence,
   type Question,
   questionKey,
   type Seen,
 } from '../../src/canary/types.ts';
+import { isJudging } from '../../src/canary/cadence.ts';
+import { lastFailedCheckOf } from '../../src/canary/evidence.ts';
+import {
+  afterAnswer,
+  afterDecision,
+  afterEffects,
+  afterTick,
+  type Beginning,
+  beforeEffect,
+  beginningOf,
+  isLedOn,
+  nothingRemembered,
+  seenOfMemory,
+} from '../../src/canary/tick-memory.ts';
 import { canonicalJson } from '../../src/lib/hash.ts';
 import { ClusterFailure, type ModelCluster } from './model-cluster.ts';
 
@@ -55,23 +69,25 @@ export function createRollout({ world, answer, onEffect, settings = {} }: Rollou
   let dueMs = world.nowMs;
   let lastSeen = '';
   let lastText = '';
+  let memory = nothingRemembered;
+  /** Also of a tick that came to its end. */
   let ledTo: number | undefined;
   let written: CanaryStatus | undefined;
-  let judgedMs = Number.NEGATIVE_INFINITY;
-  let lastFailedCheck: FailedCheck | undefined;
-  let isSuspensionTold = false;
+  let evidence: readonly Evidence[] = [];
   const spec = () => parseCanary(world.canary, { provider: 'traefik', minIntervalMs: 10_000 });
-  const restMs = (): number => judgedMs + spec().analysis.intervalMs - world.nowMs;
-  const seen = (answers: ReadonlyMap<string, Answer>): Seen => ({
-    ...world.see(),
-    answers,
+  const beginning = (): Beginning => beginningOf(memory, spec().analysis.intervalMs, world.nowMs);
+  const seen = (answers: ReadonlyMap<string, Answer>, restMs: number | undefined): Seen => {
     // Whoever takes its status away tells of one that could not be written.
-    ...(ledTo === undefined || isDeepStrictEqual(written, parseStatus(world.canary)) ? {} : { ledTo }),
-    ...(written ? {} : { isFirstLook: true }),
-    ...(restMs() > 0 ? { restMs: restMs() } : {}),
-    ...(lastFailedCheck === undefined ? {} : { lastFailedCheck }),
-    ...(isSuspensionTold ? { isSuspensionTold } : {}),
-  });
+    const isTakenAway = written !== undefined && !isDeepStrictEqual(written, parseStatus(world.canary));
+    const lastFailedCheck = lastFailedCheckOf(evidence);
+    return {
+      ...world.see(),
+      answers,
+      ...seenOfMemory(isTakenAway ? { ...memory, ledTo } : memory),
+      ...(restMs === undefined ? {} : { restMs }),
+      ...(lastFailedCheck === undefined ? {} : { lastFailedCheck }),
+    };
+  };
 
   const rollout: Rollout = {
     ticks,
@@ -80,37 +96,44 @@ export function createRollout({ world, answer, onEffect, settings = {} }: Rollou
     },
     tick() {
       const before = parseStatus(world.canary);
-      const answers = new Map<string, Answer>();
+      const { answers: begun, leftMs } = beginning();
+      const isRepeated = begun !== undefined && !isLedOn(memory, spec(), before, world.see().split);
+      const answers = new Map<string, Answer>(isRepeated ? begun : []);
+      const restMs = isRepeated ? undefined : leftMs;
+      const judging = new Map(answers);
       const asked: Question[] = [];
       let decision: Decision | undefined;
-      const goOn = deciding(spec(), before, seen(answers), applied);
+      const goOn = deciding(spec(), before, seen(answers, restMs), applied);
       while (!decision) {
         const step = goOn();
-        const anew = decide(spec(), before, seen(answers), applied);
+        const anew = decide(spec(), before, seen(answers, restMs), applied);
         if (!isDeepStrictEqual(step, anew)) throw new Error('to go on gives another decision than to begin anew');
         if (step.kind === 'done') decision = step.decision;
         else {
-          if (answers.has(questionKey(step.question))) throw new Error('asked twice');
+          const key = questionKey(step.question);
+          if (answers.has(key)) throw new Error('asked twice');
           asked.push(step.question);
-          answers.set(questionKey(step.question), answer(step.question));
+          const told = answer(step.question);
+          answers.set(key, told);
+          if (!isJudging(step.question)) continue;
+          judging.set(key, told);
+          memory = afterAnswer(memory, world.nowMs, isRepeated ? judging : undefined);
         }
       }
       dueMs = world.nowMs + decision.nextTickMs;
-      if (decision.isJudged) judgedMs = world.nowMs;
-      const failed = decision.evidence?.checks.find(({ passed, inconclusive }) => !passed && inconclusive !== 'hold');
-      if (failed) lastFailedCheck = { name: failed.name, found: failed.found };
+      memory = afterDecision(memory, decision, world.nowMs, { judging, isRepeated });
+      if (decision.evidence && !isRepeated) evidence = [...evidence, decision.evidence];
       const done: Effect[] = [];
       try {
         for (const [index, effect] of decision.effects.entries()) {
           onEffect?.(effect, index);
-          if (effect.kind === 'set-route') ledTo = effect.split.canaryWeight;
+          memory = beforeEffect(memory, effect);
+          ledTo = memory.ledTo ?? ledTo;
           world.apply(effect);
           done.push(effect);
-          if (effect.kind !== 'begin-release') continue;
-          lastFailedCheck = undefined;
-          judgedMs = Number.NEGATIVE_INFINITY;
+          if (effect.kind === 'begin-release') evidence = [];
         }
-        isSuspensionTold = spec().suspend;
+        memory = afterEffects(memory, spec());
       } catch (error) {
         if (!(error instanceof ClusterFailure)) throw error;
         ticks.push({ atMs: world.nowMs, before, status: before, effects: done, asked, decision });
@@ -122,6 +145,7 @@ export function createRollout({ world, answer, onEffect, settings = {} }: Rollou
           status: mergePatch(world.canary['status'], renderStatus(decision.status, before)),
         };
       written = parseStatus(world.canary);
+      memory = afterTick(memory, decision, world.nowMs);
       for (const effect of decision.afterwards) {
         if (effect.kind === 'call-hook') {
           const said = answer({ kind: 'hook', hook: effect.hook, phase: effect.phase });
@@ -150,7 +174,7 @@ export function createRollout({ world, answer, onEffect, settings = {} }: Rollou
         [lastText, lastSeen] = [text, snapshot];
         if (
           world.nowMs >= dueMs ||
-          (changed && needsTickNow(spec(), parseStatus(world.canary), seen(new Map()), applied))
+          (changed && needsTickNow(spec(), parseStatus(world.canary), seen(new Map(), beginning().leftMs), applied))
         )
           rollout.tick();
       }

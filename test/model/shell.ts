@@ -7,12 +7,26 @@ import {
   type Decision,
   type DecideSettings,
   type Effect,
-  type FailedCheck,
+  type Evidence,
   type Question,
   questionKey,
 } from '../../src/canary/types.ts';
+import { isJudging } from '../../src/canary/cadence.ts';
+import { lastFailedCheckOf } from '../../src/canary/evidence.ts';
+import { type LastRelease, recordedOf } from '../../src/canary/recorded.ts';
+import {
+  afterAnswer,
+  afterDecision,
+  afterEffects,
+  afterTick,
+  beforeEffect,
+  beginningOf,
+  isLedOn,
+  nothingRemembered,
+  seenOfMemory,
+  type TickMemory,
+} from '../../src/canary/tick-memory.ts';
 import { AgentError } from '../../src/lib/errors.ts';
-import { sameConfigs } from '../../src/canary/status.ts';
 import type { Trouble } from './happenings.ts';
 import { hold } from './invariants.ts';
 import type { Watch, Watched } from './watch.ts';
@@ -36,20 +50,33 @@ const never: CanaryStatus = {
 /** Answers where `decide` looks for them, so that it has to look only once; `get` notes what it asked. */
 class Answers extends Map<string, Answer> {
   readonly asked: Question[] = [];
+  /** All that the release is judged by, by questionKey: also what a tick was told that came to no end, and that this one repeats. */
+  readonly judging: Map<string, Answer>;
+  private readonly begun: ReadonlyMap<string, Answer>;
   private readonly questions: ReadonlyMap<string, Question>;
   private readonly answer: (question: Question) => Answer;
 
-  constructor(questions: ReadonlyMap<string, Question>, answer: (question: Question) => Answer) {
+  constructor(
+    questions: ReadonlyMap<string, Question>,
+    answer: (question: Question) => Answer,
+    begun: ReadonlyMap<string, Answer> | undefined,
+  ) {
     super();
     this.questions = questions;
     this.answer = answer;
+    this.begun = begun ?? new Map();
+    this.judging = new Map(begun);
   }
 
   override get(key: string): Answer | undefined {
+    const known = this.begun.get(key);
+    if (known) return known;
     const question = this.questions.get(key);
     if (!question) return undefined;
     this.asked.push(question);
-    return this.answer(question);
+    const answer = this.answer(question);
+    if (isJudging(question)) this.judging.set(key, answer);
+    return answer;
   }
 }
 
@@ -71,15 +98,10 @@ export interface Told {
 /** What stands around `decide` in the agent: remembers what the agent remembers, does what is decided, writes the status last. */
 export class Shell {
   status: CanaryStatus = never;
-  private ledTo: number | undefined;
-  private hasEnded = false;
-  private judgedMs = Number.NEGATIVE_INFINITY;
-  private lastFailedCheck: FailedCheck | undefined;
-  private isSuspensionTold = false;
-  private outcome:
-    | { readonly hash: string; readonly configs: Readonly<Record<string, string>>; readonly verdict: string }
-    | undefined;
-  private begun: Pick<Extract<Effect, { kind: 'begin-release' }>, 'templateHash' | 'configs'> | undefined;
+  private memory: TickMemory = nothingRemembered;
+  /** The record, and the evidence in it. */
+  private release: LastRelease | undefined;
+  private evidence: readonly Evidence[] = [];
   private lastSeen: Objects;
   private understood: ParsedCanary = { from: undefined, spec: undefined, questions: new Map() };
   private readonly core: Decide;
@@ -102,24 +124,27 @@ export class Shell {
     const isStale = trouble.isStale === true && this.lastSeen !== world.objects;
     const objects = isStale ? this.lastSeen : world.objects;
     this.lastSeen = objects;
-    const answers = new Answers(this.understood.questions, this.answer);
-    const decision = this.decide(spec, objects, answers);
-    const { asked } = answers;
+    const { elapsedMs } = world;
+    const beginning = beginningOf(this.memory, spec.analysis.intervalMs, elapsedMs);
+    const isRepeated =
+      beginning.answers !== undefined && !isLedOn(this.memory, spec, this.status, world.see(objects).split);
+    const answers = new Answers(this.understood.questions, this.answer, isRepeated ? beginning.answers : undefined);
+    const decision = this.decide(spec, objects, answers, isRepeated ? undefined : beginning.leftMs);
+    const { asked, judging } = answers;
+    if (asked.some(isJudging)) this.memory = afterAnswer(this.memory, elapsedMs, isRepeated ? judging : undefined);
+    this.memory = afterDecision(this.memory, decision, elapsedMs, { judging, isRepeated });
     const done: Effect[] = [];
-    const isGood =
-      asked.some(({ kind }) => kind === 'metric') &&
-      asked.every((question) => isGoodAnswer(question, this.answer(question)));
+    const isGood = this.isGood(asked, judging);
     const tick: Watched = {
       spec,
       before: this.status,
       isFresh: !isStale,
-      isFirst: !this.hasEnded,
+      isFirst: !this.memory.hasEnded,
       content: world.content('target', objects),
       isGood,
       done,
     };
-    const failed = decision.evidence?.checks.findLast(({ passed, inconclusive }) => !passed && inconclusive !== 'hold');
-    if (failed) this.lastFailedCheck = { name: failed.name, found: failed.found };
+    if (decision.evidence && !isRepeated) this.evidence = [...this.evidence, decision.evidence];
     let isWhole = false;
     try {
       this.perform(decision, tick, trouble);
@@ -128,72 +153,65 @@ export class Shell {
       if (!(error instanceof Refused)) throw error;
     }
     if (trouble.dies) {
-      this.ledTo = undefined;
-      this.hasEnded = false;
       // A look that counted stands in the status.
-      if (!isWhole) this.judgedMs = Number.NEGATIVE_INFINITY;
-      this.isSuspensionTold = false;
+      this.memory = { ...nothingRemembered, judged: isWhole ? this.memory.judged : undefined };
       // It begins with what stands.
       this.lastSeen = world.objects;
     }
     return { decision, done, asked };
   }
 
+  private isGood(asked: readonly Question[], judging: ReadonlyMap<string, Answer>): boolean {
+    const told = [...judging].map(([key, answer]) => ({ question: this.understood.questions.get(key), answer }));
+    return (
+      told.some(({ question }) => question?.kind === 'metric') &&
+      told.every(({ question, answer }) => question !== undefined && isGoodAnswer(question, answer)) &&
+      asked.every((question) => isGoodAnswer(question, this.answer(question)))
+    );
+  }
+
   private perform(decision: Decision, tick: Watched, { failsAt, losesStatus }: Trouble): void {
-    if (decision.isJudged) this.judgedMs = this.world.elapsedMs;
     for (const [index, effect] of decision.effects.entries()) {
       if (index === failsAt) throw new Refused('the API server is away');
       this.watch.effect(effect, tick);
       const before = this.world.objects;
-      if (effect.kind === 'set-route') this.ledTo = effect.split.canaryWeight;
+      this.memory = beforeEffect(this.memory, effect);
       this.world.apply(effect);
       this.lastSeen = withOwnWrite(this.lastSeen, before, this.world.objects);
       tick.done.push(effect);
       this.note(effect);
     }
-    this.isSuspensionTold = tick.spec.suspend;
+    this.memory = afterEffects(this.memory, tick.spec);
     if (losesStatus) throw new Refused('the status could not be written');
     this.status = decision.status ?? this.status;
-    this.ledTo = undefined;
-    this.hasEnded = true;
+    this.memory = afterTick(this.memory, decision, this.world.elapsedMs);
     tick.done.push(...decision.afterwards);
     this.watch.after(this.status, tick);
   }
 
   private note(effect: Effect): void {
     if (effect.kind === 'begin-release') {
-      this.lastFailedCheck = undefined;
-      this.outcome = undefined;
-      this.begun = effect;
-      this.judgedMs = Number.NEGATIVE_INFINITY;
+      const { templateHash, configs } = effect;
+      this.evidence = [];
+      this.release = { judged: { templateHash, configs } };
     }
-    if (effect.kind !== 'end-release' || this.outcome) return;
+    if (effect.kind !== 'end-release' || this.release?.outcome) return;
     const { lastAppliedSpec, trackedConfigs = {} } = this.status;
-    this.outcome = { hash: lastAppliedSpec, configs: trackedConfigs, verdict: effect.verdict };
+    const state = { templateHash: lastAppliedSpec, configs: trackedConfigs };
+    this.release = { ...this.release, outcome: { verdict: effect.verdict, atMs: this.world.nowMs, state } };
   }
 
-  private get isReplaced(): boolean {
-    const { begun, outcome, status } = this;
-    if (!begun || outcome) return false;
-    return begun.templateHash !== status.lastAppliedSpec || !sameConfigs(begun.configs, status.trackedConfigs ?? {});
-  }
-
-  private decide(spec: CanarySpec, objects: Objects, answers: Answers): Decision {
-    const { ledTo, hasEnded, lastFailedCheck, isSuspensionTold, outcome, status } = this;
-    const isEnded =
-      outcome?.hash === status.lastAppliedSpec && sameConfigs(outcome.configs, status.trackedConfigs ?? {});
-    const restMs = this.judgedMs + spec.analysis.intervalMs - this.world.elapsedMs;
+  private decide(spec: CanarySpec, objects: Objects, answers: Answers, restMs: number | undefined): Decision {
+    const { status } = this;
+    const lastFailedCheck = lastFailedCheckOf(this.evidence);
+    const recorded = recordedOf(this.release, status);
     const seen = {
       ...this.world.see(objects),
-      ...(restMs > 0 ? { restMs } : {}),
+      ...seenOfMemory(this.memory),
+      ...(restMs === undefined ? {} : { restMs }),
       answers,
-      ...(ledTo === undefined ? {} : { ledTo }),
-      ...(hasEnded ? {} : { isFirstLook: true as const }),
       ...(lastFailedCheck === undefined ? {} : { lastFailedCheck }),
-      ...(isSuspensionTold ? { isSuspensionTold } : {}),
-      ...(isEnded && outcome?.verdict === 'rolled-back' ? { isRejected: true } : {}),
-      ...(isEnded && outcome?.verdict === 'promoted' ? { isPromoted: true } : {}),
-      ...(this.isReplaced ? { isReplaced: true } : {}),
+      ...(recorded === undefined ? {} : { recorded }),
     };
     const step = this.core(spec, status, seen, settings);
     if (step.kind === 'done') {

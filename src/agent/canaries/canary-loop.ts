@@ -1,14 +1,16 @@
 import { beginsRelease, needsTickNow } from '../../canary/decide.ts';
 import { gatesOf, opensGate } from '../../canary/gates.ts';
 import type { Workload } from '../../canary/overlap.ts';
+import { restMs } from '../../canary/cadence.ts';
+import { isUnderAnalysis } from '../../canary/phase.ts';
 import { parseStatus } from '../../canary/status.ts';
+import { afterDecision, afterEffects, afterTick, beforeEffect } from '../../canary/tick-memory.ts';
 import type { CanarySpec, CanaryStatus, Decision, Effect, Phase } from '../../canary/types.ts';
 import { AgentError, messageOf } from '../../lib/errors.ts';
 import { isLeaseLost } from '../../lib/fence.ts';
 import { type AppKey, keyOf, partsOf, shownKey } from '../../lib/key.ts';
 import { createKeyedQueue } from '../../lib/keyed-queue.ts';
 import type { KubeObject } from '../../manifest/types.ts';
-import { restMs } from './cadence.ts';
 import type { ClusterKey } from '../views/cluster-key.ts';
 import type { Deps } from '../deps.ts';
 import { createInOrder } from '../effects/order.ts';
@@ -57,7 +59,6 @@ const homeFirstMs = 3_600_000;
 const conflictRetryMs = 250;
 const notReadyRetryMs = 500;
 const stillRetryMs = 2_000;
-const underAnalysis: ReadonlySet<Phase> = new Set<Phase>(['Progressing', 'WaitingPromotion']);
 const underWay: ReadonlySet<Phase> = new Set<Phase>(['Progressing', 'WaitingPromotion', 'Promoting', 'Finalising']);
 const atRest: ReadonlySet<Phase> = new Set<Phase>([
   '',
@@ -181,15 +182,13 @@ export function createCanaryLoop({
   ): Promise<void> => {
     const { spec, status } = tick;
     starts.writing(key);
-    if (decision.isJudged && !isRepeated) memory.judged = { endedMs: clock.elapsed(), answers: judging };
+    Object.assign(memory, afterDecision(memory, decision, clock.elapsed(), { judging, isRepeated }));
     const notedBefore = releases.notedVersion(key);
     if (decision.evidence && !isRepeated) await effects.note(key, decision.evidence);
-    memory.ledTo =
-      decision.effects.findLast((effect) => effect.kind === 'set-route')?.split.canaryWeight ?? memory.ledTo;
-    await runAll(decision.effects, tick);
+    await runAll(decision.effects, tick, (effect) => Object.assign(memory, beforeEffect(memory, effect)));
     // Users are judged where they are led to now, not where they were.
     const endedMs = clock.elapsed();
-    memory.suspensionTold = spec.suspend;
+    Object.assign(memory, afterEffects(memory, spec));
     const next = decision.status ?? status;
     // Plain checksums of Secrets are written over as soon as they are seen.
     if (decision.status || status !== parseStatus(canary)) {
@@ -200,12 +199,7 @@ export function createCanaryLoop({
       memory.ahead = await effects.status(base, next, signal);
     }
     starts.written(key);
-    memory.ledTo = undefined;
-    memory.hasEnded = true;
-    if (decision.isJudged) memory.judged = { endedMs };
-    else if (memory.judged) memory.judged = { endedMs: memory.judged.endedMs };
-    // A new one has not been judged yet.
-    if (decision.effects.some(({ kind }) => kind === 'begin-release')) memory.judged = undefined;
+    Object.assign(memory, afterTick(memory, decision, endedMs));
     series.show(spec, next, tick.seen, decision, (clock.now() - tick.seen.nowMs) / 1000);
     const { notice = '' } = decision;
     if (notice !== '' && notice !== memory.notice)
@@ -275,7 +269,7 @@ export function createCanaryLoop({
     const nowMs = clock.now();
     memory.dueAtMs = firstTickMs(key, status, intervalMs, nowMs);
     // Its last look was another agent's.
-    if (underAnalysis.has(status.phase))
+    if (isUnderAnalysis(status.phase))
       memory.judged = { endedMs: clock.elapsed() + memory.dueAtMs - nowMs - intervalMs };
     return true;
   };
@@ -421,7 +415,7 @@ export function createCanaryLoop({
       return;
     }
     // Its own status tells a release under way nothing; at rest and at the start it may be the last thing that was waited for.
-    const tellsNothing = isOwnStatus && !memory.hasUnseen && !isNew && underAnalysis.has(parseStatus(canary).phase);
+    const tellsNothing = isOwnStatus && !memory.hasUnseen && !isNew && isUnderAnalysis(parseStatus(canary).phase);
     memory.hasUnseen = false;
     if (tellsNothing) return;
     let understood: ParsedCanary;
@@ -452,7 +446,7 @@ export function createCanaryLoop({
     const cannotWait = memory.gateOpened || needsTickNow(spec, status, seen, decideSettings);
     if (memory.isRunning) {
       // A rollback does not wait for a slow webhook or metric either.
-      if (cannotWait && underAnalysis.has(status.phase)) memory.interrupt?.();
+      if (cannotWait && isUnderAnalysis(status.phase)) memory.interrupt?.();
       return;
     }
     // One that was refused has no schedule; now that it can be understood it goes on.
@@ -465,15 +459,15 @@ export function createCanaryLoop({
       log.debug({ canary: key, reason: messageOf(error) }, 'a change could not be looked at');
     });
   };
-  const isUnderAnalysis = (key: AppKey): boolean => {
+  const isJudged = (key: AppKey): boolean => {
     const canary = memories.has(key) ? canaryOf(key) : undefined;
-    return canary !== undefined && underAnalysis.has(parseStatus(canary).phase);
+    return canary !== undefined && isUnderAnalysis(parseStatus(canary).phase);
   };
   views.onChange((kind, namespace, name, isOwn) => {
     const own = keyOf({ namespace, name });
     const keys = kind === 'Canary' ? [own, ...conflicts.waitingFor(own)] : keysFor(kind, namespace, name);
     // Its own step tells a release under way nothing; what the step made somebody else do is a change of its own.
-    if (isOwn && keys.length === 1 && keys.every(isUnderAnalysis)) return;
+    if (isOwn && keys.length === 1 && keys.every(isJudged)) return;
     for (const key of keys) look(key);
   });
 

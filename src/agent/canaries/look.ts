@@ -1,4 +1,5 @@
 import type { Answer, CanarySpec, CanaryStatus, ConfigKey } from '../../canary/types.ts';
+import { seenOfMemory } from '../../canary/tick-memory.ts';
 import { keyOf } from '../../lib/key.ts';
 import type { KubeObject } from '../../manifest/types.ts';
 import type { Router } from '../../routers/router.ts';
@@ -39,26 +40,22 @@ export interface LookOptions {
 export function createLook({ views, settings, releases, keysFor, workloadsInGit }: LookOptions): Look {
   return ({ canary, spec, status, router }, memory, nowMs, ofTick) => {
     const key = keyOf(spec);
-    const { suspensionTold, ledTo, hasEnded } = memory;
+    const recorded = releases.recorded(canary, status);
     const lastFailedCheck = ofTick && releases.lastFailedCheck(key);
     const known: Known = {
       nowMs,
       canary,
       desiredReplicas: ofTick?.desiredReplicas,
       answers: ofTick?.answers ?? new Map(),
-      ...(ledTo === undefined ? {} : { ledTo }),
-      ...(hasEnded ? {} : { isFirstLook: true }),
+      ...seenOfMemory(memory),
       ...(ofTick?.restMs === undefined ? {} : { restMs: ofTick.restMs }),
       ...(ofTick?.isGateOpened ? { isGateOpened: true } : {}),
       ...(lastFailedCheck === undefined ? {} : { lastFailedCheck }),
-      isRejected: releases.isRejected(canary, status),
-      isPromoted: releases.isPromoted(canary, status),
-      isReplaced: releases.isReplaced(canary, status),
+      ...(recorded === undefined ? {} : { recorded }),
       isPushedAgain: releases.isPushedAgain(canary, status),
       isRejectedTip: releases.isRejectedTip(canary, status),
       isUnapplied: !releases.isApplied(key, status.phase),
       releaseId: releases.releaseId(key, status.phase),
-      isSuspensionTold: suspensionTold,
     };
     const noteConfigs = (configs: readonly ConfigKey[]): void => keysFor.noteConfigs(key, configs);
     return observe({ views, settings, router, spec, known, workloadsInGit, noteConfigs });

@@ -1,12 +1,14 @@
 import type { GateState } from '../../canary/gates.ts';
-import type { Judged } from './cadence.ts';
+import { nothingRemembered, type TickMemory } from '../../canary/tick-memory.ts';
 import type { Stop } from './interrupt.ts';
+
+type Writable<T> = { -readonly [name in keyof T]: T[name] };
 
 /**
  * What the loop keeps of a canary from tick to tick. All of it may be lost with the agent; what that does stands at each of them. What must
  * not get lost stands on the Canary: the hold's clock, counters and steps in its status, the release with its outcome in its record.
  */
-export interface Memory {
+export interface Memory extends Writable<TickMemory> {
   /** What goes on at this moment is over with the agent: these seven. */
   isRunning: boolean;
   /** How often something that it looks at has changed while it ran: then it is considered once more afterwards. */
@@ -23,12 +25,6 @@ export interface Memory {
   stop: Stop | undefined;
   /** Version of the Canary that our last status write made, until the view has it. Views of a new agent begin with it. */
   ahead: string | undefined;
-  /** Absent: none is known. A new agent takes it from the status: a look that counted has changed that. One whose status was lost is repeated. */
-  judged: Judged | undefined;
-  /** A tick has come to its end. */
-  hasEnded: boolean;
-  /** The canary's share that a tick gave which came to no end. Lost with the agent, a route that is one step ahead of the status is believed. */
-  ledTo: number | undefined;
   /** When the next tick by schedule is due; 0 before the first. A new agent gives a release the rest of its interval by the status. */
   dueAtMs: number;
   /** Nothing was to be done, and nothing that it looks at has changed since. A new agent looks once more. */
@@ -45,14 +41,13 @@ export interface Memory {
   gates: GateState | undefined;
   /** A gate that it waits for has opened: the next tick comes before its time. */
   gateOpened: boolean;
-  /** It has been said that it stands still on request. A new agent says it once more: whoever suspends a Canary may forget that. */
-  suspensionTold: boolean;
   /** The last notice of a decision that was said; empty: there was none the last time. A new agent says it once more. */
   notice: string;
 }
 
 export function emptyMemory(): Memory {
   return {
+    ...nothingRemembered,
     isRunning: false,
     changesMeanwhile: 0,
     hasUnseen: false,
@@ -61,9 +56,6 @@ export function emptyMemory(): Memory {
     interrupt: undefined,
     stop: undefined,
     ahead: undefined,
-    judged: undefined,
-    hasEnded: false,
-    ledTo: undefined,
     dueAtMs: 0,
     quiet: false,
     intervalMs: 0,
@@ -73,7 +65,6 @@ export function emptyMemory(): Memory {
     phase: '',
     gates: undefined,
     gateOpened: false,
-    suspensionTold: false,
     notice: '',
   };
 }

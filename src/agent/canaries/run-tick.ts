@@ -1,16 +1,9 @@
 import { deciding, needsTickNow } from '../../canary/decide.ts';
 import { gatesOf } from '../../canary/gates.ts';
-import {
-  type Answer,
-  type CanarySpec,
-  type CanaryStatus,
-  type DecideSettings,
-  type Decision,
-  questionKey,
-  type Step,
-} from '../../canary/types.ts';
+import { type Answer, type DecideSettings, type Decision, questionKey, type Step } from '../../canary/types.ts';
 import { createAnswerer } from './answer.ts';
-import { isJudging, restMs } from './cadence.ts';
+import { isJudging } from '../../canary/cadence.ts';
+import { afterAnswer, beginningOf, isLedOn } from '../../canary/tick-memory.ts';
 import type { Deps } from '../deps.ts';
 import type { TickContext } from '../effects/execute.ts';
 import { interrupted, interruptibly } from './interrupt.ts';
@@ -49,12 +42,6 @@ interface World {
   readonly goOn: () => Step;
 }
 
-/** The step that followed from the answers is taken, and its status alone got lost: the share that users have now is judged by others. */
-function isLedOn({ ledTo }: Memory, spec: CanarySpec, status: CanaryStatus, { seen }: Observed): boolean {
-  if (spec.analysis.strategy.kind !== 'canary' || ledTo === undefined) return false;
-  return ledTo > status.canaryWeight && seen.split?.canaryWeight === ledTo;
-}
-
 export function createTickRunner({
   deps,
   views,
@@ -67,8 +54,8 @@ export function createTickRunner({
   const ask = createAnswerer(deps, views);
   return async ({ spec, status, router, canary }, memory) => {
     const { intervalMs } = spec.analysis;
-    const leftToRestMs = restMs(memory.judged, intervalMs, clock.elapsed());
-    let begun = leftToRestMs === undefined ? undefined : memory.judged?.answers;
+    const beginning = beginningOf(memory, intervalMs, clock.elapsed());
+    let begun = beginning.answers;
     const judging = new Map(begun);
     const answers = new Map(begun);
     const { gateOpened: isGateOpened } = memory;
@@ -85,11 +72,11 @@ export function createTickRunner({
         const ofTick = {
           answers,
           desiredReplicas: desiredReplicas(spec.namespace, spec.target.name),
-          restMs: begun ? undefined : leftToRestMs,
+          restMs: begun ? undefined : beginning.leftMs,
           isGateOpened,
         };
         const observed = await look(subject, memory, clock.now(), ofTick);
-        if (begun && isLedOn(memory, spec, status, observed)) {
+        if (begun && isLedOn(memory, spec, status, observed.seen.split)) {
           begun = undefined;
           judging.clear();
           answers.clear();
@@ -117,8 +104,7 @@ export function createTickRunner({
       answers.set(asked, answer);
       if (!isJudging(step.question)) continue;
       judging.set(asked, answer);
-      // Where nothing comes of it, as of a canary that has lost its pods meanwhile, it is still asked once an interval.
-      memory.judged = { endedMs: clock.elapsed(), ...(begun ? { answers: judging } : {}) };
+      Object.assign(memory, afterAnswer(memory, clock.elapsed(), begun && judging));
     }
   };
 }

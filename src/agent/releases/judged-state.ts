@@ -1,6 +1,5 @@
 import type { Changes } from '../../canary/changes.ts';
 import { mayAllSame } from '../../canary/secret-checksums.ts';
-import type { CanaryStatus } from '../../canary/types.ts';
 import { keep } from '../../release/outbox.ts';
 import type { AppId, AppState, Outcome, RecordedOutcome, ReleaseRecord } from '../../release/types.ts';
 
@@ -9,14 +8,6 @@ export type Judged = Pick<AppState, 'templateHash' | 'configs'>;
 
 export function isSameState(a: Judged | undefined, b: Judged): boolean {
   return a?.templateHash === b.templateHash && mayAllSame(a.configs, b.configs);
-}
-
-/** This state is the one that a status names. */
-export function isOf(
-  { templateHash, configs }: Judged,
-  { lastAppliedSpec, trackedConfigs = {} }: Pick<CanaryStatus, 'lastAppliedSpec' | 'trackedConfigs'>,
-): boolean {
-  return templateHash === lastAppliedSpec && mayAllSame(configs, trackedConfigs);
 }
 
 /** The record of a release that begins after another one. `changes`: what a person would say has changed; undefined: not known. */

@@ -1,8 +1,10 @@
 import type { App } from '../../canary/app.ts';
 import { changesBetween } from '../../canary/changes.ts';
 import { lastFailedCheckOf, withoutToldQueries } from '../../canary/evidence.ts';
+import { isUnderAnalysis } from '../../canary/phase.ts';
+import { isOf, recordedOf } from '../../canary/recorded.ts';
 import { parseStatus } from '../../canary/status.ts';
-import type { CanaryStatus, Evidence, FailedCheck, Phase } from '../../canary/types.ts';
+import type { CanaryStatus, Evidence, FailedCheck, Phase, Recorded } from '../../canary/types.ts';
 import type { Revision } from '../../git/repo.ts';
 import { AgentError, messageOf } from '../../lib/errors.ts';
 import { type AppKey, keyOf, partsOf, shownKey } from '../../lib/key.ts';
@@ -14,7 +16,7 @@ import type { AppState, Outcome, ReleaseRecord, ReleaseStrategy } from '../../re
 import type { AppliedApps } from './applied-apps.ts';
 import type { Deps } from '../deps.ts';
 import { createFirstRead } from './first-read.ts';
-import { ended, followed, isOf, isSameState, type Judged, outcomeOf } from './judged-state.ts';
+import { ended, followed, isSameState, type Judged, outcomeOf } from './judged-state.ts';
 import type { LedgerView } from './ledgers.ts';
 import type { Prove, Unproven } from './proof.ts';
 import type { RecordStore } from './record-store.ts';
@@ -23,7 +25,6 @@ import { createSeenContents } from './seen-contents.ts';
 import { type AppTrack, overlayOf, type StableState, trackApp } from './tracker.ts';
 
 const evidenceLimit = 2_000;
-const underAnalysis: ReadonlySet<Phase> = new Set<Phase>(['Progressing', 'WaitingPromotion']);
 
 interface EndedRelease {
   readonly verdict: 'promoted' | 'rolled-back';
@@ -73,15 +74,8 @@ export interface Releases {
   note(key: AppKey, evidence: Evidence): Promise<boolean>;
   /** The last check of the release under way that did not pass; undefined where none is known. */
   lastFailedCheck(key: AppKey): FailedCheck | undefined;
-  /** Whether the release with this status has been recorded as rolled back. */
-  isRejected(canary: KubeObject, status: CanaryStatus): boolean;
-  /** Likewise as promoted, with no status written since. */
-  isPromoted(canary: KubeObject, status: CanaryStatus): boolean;
-  /**
-   * Whether the release under way is not the one with this status: it was begun, and the status that was to say so got lost, or what runs
-   * belongs to a commit that has no release yet.
-   */
-  isReplaced(canary: KubeObject, status: CanaryStatus): boolean;
+  /** What the record says of the release with this status; undefined: nothing that the status does not say. */
+  recorded(canary: KubeObject, status: CanaryStatus): Recorded | undefined;
   /** Whether what was rolled back, as this status still says, was pushed once more and applied since: it is a release of its own. */
   isPushedAgain(canary: KubeObject, status: CanaryStatus): boolean;
   /**
@@ -124,9 +118,7 @@ export type JudgedReleases = Pick<
   | 'notedVersion'
   | 'note'
   | 'lastFailedCheck'
-  | 'isRejected'
-  | 'isPromoted'
-  | 'isReplaced'
+  | 'recorded'
   | 'isPushedAgain'
   | 'isRejectedTip'
   | 'end'
@@ -306,7 +298,7 @@ export function createReleases(options: ReleasesOptions): Releases {
     whenLoaded();
     for (const canary of canaries) {
       const key = keyOf(canary.metadata);
-      if (underAnalysis.has(parseStatus(canary).phase))
+      if (isUnderAnalysis(parseStatus(canary).phase))
         onTold?.(key, `The release of ${shownKey(key)} is judged, but can neither be promoted nor told to Git: ${why}`);
     }
   };
@@ -469,24 +461,16 @@ export function createReleases(options: ReleasesOptions): Releases {
     lastFailedCheck(key) {
       return lastFailedCheckOf(evidenceOf(key));
     },
-    isRejected(canary, status) {
-      const outcome = recordOf(canary)?.outcome;
-      return outcome?.verdict === 'rolled-back' && isOf(outcome.state, status);
-    },
-    isPromoted(canary, status) {
-      const outcome = recordOf(canary)?.outcome;
-      if (outcome?.verdict !== 'promoted' || !isOf(outcome.state, status)) return false;
-      // The same version may be promoted again later without a record of its own.
-      return !(Date.parse(status.lastTransitionTime ?? '') > outcome.atMs);
-    },
-    isReplaced(canary, status) {
+    recorded(canary, status) {
       const key = keyOf(canary.metadata);
       const record = recordOf(canary);
-      if (record && !record.outcome && !unrecorded.has(key))
-        return record.judged !== undefined && !isOf(record.judged, status);
       // It was begun by hand, or by an agent that did not know the commit yet, and Git says the same by now: the commit has its outcome, too.
-      const candidate = stableOf(key) && underAnalysis.has(status.phase) ? candidateOf(key, status.phase) : undefined;
-      return candidate !== undefined && candidate.id !== record?.id && isApplied(key, status.phase);
+      const isAnothers = (): boolean => {
+        const candidate = stableOf(key) && isUnderAnalysis(status.phase) ? candidateOf(key, status.phase) : undefined;
+        return candidate !== undefined && candidate.id !== record?.id && isApplied(key, status.phase);
+      };
+      const isBegun = record?.outcome !== undefined || !unrecorded.has(key);
+      return recordedOf(isBegun ? record : undefined, status, isAnothers);
     },
     isPushedAgain(canary, status) {
       const key = keyOf(canary.metadata);

@@ -31,10 +31,10 @@ function hasNothingToJudge(stage: Stage): boolean {
   const { novelty, seen } = stage;
   if (novelty === 'new') restartAnalysis(stage);
   // Its outcome stands already: whatever the target is by now, there is nothing left to judge.
-  else if (seen.isRejected)
+  else if (seen.recorded === 'rejected')
     rollBack(stage, seen.lastFailedCheck ?? { name: 'analysis', found: { kind: 'ended-before' } });
   else if (novelty === 'promoted') cancel(stage);
-  else if (seen.isReplaced) restartAnalysis(stage);
+  else if (seen.recorded === 'replaced') restartAnalysis(stage);
   else return false;
   return true;
 }

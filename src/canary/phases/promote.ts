@@ -38,8 +38,8 @@ export function awaitsCopies(stage: Stage): boolean {
 
 /** Waits for the primary's new pods and moves traffic to them. */
 function* movePrimary(stage: Stage): Asking<void> {
-  if (stage.seen.isPromoted) return succeed(stage);
-  if (stage.seen.isRejected) return endRejectedPromotion(stage);
+  if (stage.seen.recorded === 'promoted') return succeed(stage);
+  if (stage.seen.recorded === 'rejected') return endRejectedPromotion(stage);
   if (leaveDeadCanary(stage) || leaveDeadPrimary(stage)) return;
   if (!(yield* awaitPrimary(stage)) || lacksScaler(stage)) return;
   writePrimaryScaler(stage, 'always');
@@ -73,8 +73,8 @@ function leaveDeadPrimary(stage: Stage): boolean {
 /** All users are on the new primary: the canary may go. */
 function* finish(stage: Stage): Asking<void> {
   // Whatever has become of the primary since an outcome was told is no matter of this release any more.
-  if (stage.seen.isPromoted) return succeed(stage);
-  if (stage.seen.isRejected) return endRejectedPromotion(stage);
+  if (stage.seen.recorded === 'promoted') return succeed(stage);
+  if (stage.seen.recorded === 'rejected') return endRejectedPromotion(stage);
   // Somebody else may have led them back.
   if (leaveDeadCanary(stage)) return;
   if ((yield* awaitPrimary(stage)) && !lacksScaler(stage)) succeed(stage);
@@ -117,7 +117,7 @@ function* awaitPrimary(stage: Stage): Asking<boolean> {
       : kind.runs(primary, source));
   if (!runsIt) {
     // What was to be promoted has gone: what is there now is judged from the beginning.
-    if (novelty === 'new' || seen.isReplaced) restartAnalysis(stage);
+    if (novelty === 'new' || seen.recorded === 'replaced') restartAnalysis(stage);
     else if (!cannotBeCopied(stage)) writePrimary(stage);
     return false;
   }

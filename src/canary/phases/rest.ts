@@ -52,7 +52,7 @@ function mayBegin(stage: Stage): boolean {
 /** A new revision begins as soon as the primary is ready and nobody's approval is missing. */
 function* letIn(stage: Stage): Asking<void> {
   const { novelty, status, names } = stage;
-  const isKnown = status.phase === 'Waiting' && novelty === 'same' && !stage.seen.isReplaced;
+  const isKnown = status.phase === 'Waiting' && novelty === 'same' && stage.seen.recorded !== 'replaced';
   if (!isKnown && stage.seen.isUnapplied) return;
   // None begins that the status cannot name yet; one that waits can still be called back.
   if (cannotBeCopied(stage) || (lacksScaler(stage) && !isKnown)) return;

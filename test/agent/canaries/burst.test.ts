@@ -11,9 +11,9 @@ async function rested(): Promise<{ readonly stage: Stage; readonly looks: () => 
   let count = 0;
   const counted = (releases: Releases): Releases =>
     Object.assign(Object.create(releases) as Releases, {
-      isRejected: (...asked: Parameters<Releases['isRejected']>) => {
+      recorded: (...asked: Parameters<Releases['recorded']>) => {
         count += 1;
-        return releases.isRejected(...asked);
+        return releases.recorded(...asked);
       },
     });
   const stage = new Stage({ replicas: 1, podStartMs: 500, spec, faulty: { releases: counted } });

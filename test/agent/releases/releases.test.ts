@@ -188,8 +188,8 @@ describe('a release whose status got lost', () => {
     const { releases, outcomes, canary: stored, sync } = await underWay();
     sync('c', 'three');
     await releases.begin(stored(), { templateHash: 'third', configs: {} });
-    expect(releases.isReplaced(stored(), status('second'))).toBe(true);
-    expect(releases.isReplaced(stored(), status('third'))).toBe(false);
+    expect(releases.recorded(stored(), status('second'))).toBe('replaced');
+    expect(releases.recorded(stored(), status('third'))).toBeUndefined();
     const before = outcomes.length;
     await releases.end(stored(), { ...rolledBack, templateHash: 'second' });
     expect(outcomes).toHaveLength(before);
@@ -205,7 +205,7 @@ describe('a release whose status got lost', () => {
     await releases.begin(stored(), { templateHash: 'second', configs: {} });
     sync('c', 'one');
     await releases.begin(stored(), { templateHash: 'by hand', configs: {} });
-    expect(releases.isReplaced(stored(), status('by hand'))).toBe(false);
+    expect(releases.recorded(stored(), status('by hand'))).toBeUndefined();
   });
 
   it.each([
@@ -218,12 +218,12 @@ describe('a release whose status got lost', () => {
     sync('c', 'one');
     const { length } = outcomes;
     if (isOwn) await releases.begin(stored(), { templateHash: 'third', configs: {} });
-    expect(releases.isReplaced(stored(), status('third')), 'Git does not say it').toBe(false);
+    expect(releases.recorded(stored(), status('third')), 'Git does not say it').toBeUndefined();
     sync('d', 'three');
-    expect(releases.isReplaced(stored(), status('third'))).toBe(true);
-    expect(releases.isReplaced(stored(), { ...status('third'), phase: 'Promoting' }), 'it is judged').toBe(false);
+    expect(releases.recorded(stored(), status('third'))).toBe('replaced');
+    expect(releases.recorded(stored(), { ...status('third'), phase: 'Promoting' }), 'it is judged').toBeUndefined();
     await releases.begin(stored(), { templateHash: 'third', configs: {} });
-    expect(releases.isReplaced(stored(), status('third'))).toBe(false);
+    expect(releases.recorded(stored(), status('third'))).toBeUndefined();
     await releases.end(stored(), { ...rolledBack, templateHash: 'third' });
     expect(outcomes.slice(length)).toMatchObject([{ verdict: 'rolled-back', state: { content: 'three' } }]);
   });
@@ -249,9 +249,9 @@ describe('what is judged', () => {
   it('is told by templates and by configs', async () => {
     const on = await underWay();
     await on.releases.begin(on.canary(), { templateHash: 't', configs: { 'configmap/c': '1' } });
-    expect(on.releases.isReplaced(on.canary(), status('t', { 'configmap/c': '1' }))).toBe(false);
-    expect(on.releases.isReplaced(on.canary(), status('t', { 'configmap/c': '2' }))).toBe(true);
-    expect(on.releases.isReplaced(on.canary(), status('u', { 'configmap/c': '1' }))).toBe(true);
+    expect(on.releases.recorded(on.canary(), status('t', { 'configmap/c': '1' }))).toBeUndefined();
+    expect(on.releases.recorded(on.canary(), status('t', { 'configmap/c': '2' }))).toBe('replaced');
+    expect(on.releases.recorded(on.canary(), status('u', { 'configmap/c': '1' }))).toBe('replaced');
   });
 
   it.each([
@@ -267,7 +267,7 @@ describe('what is judged', () => {
     await releases.note(key, looked('of the pods before'));
     await releases.begin(on.canary(), now);
     expect(recordOf(on)).toMatchObject({ id, supersedes: [], judged: now });
-    expect(releases.isReplaced(on.canary(), status(now.templateHash, now.configs))).toBe(false);
+    expect(releases.recorded(on.canary(), status(now.templateHash, now.configs))).toBeUndefined();
     expect(releases.lastFailedCheck(key), 'what was found was found of other pods').toBeUndefined();
     expect(recordOf(on)?.evidence).toBeUndefined();
     await releases.end(on.canary(), { ...rolledBack, ...now });
@@ -303,19 +303,8 @@ describe('what is judged', () => {
         status('second', { 'configmap/c': '2' }),
         status('other'),
       ];
-      const isRejected = seen.map((one) => on.releases.isRejected(on.canary(), one));
-      const isPromoted = seen.map((one) => on.releases.isPromoted(on.canary(), one));
-      expect([isRejected, isPromoted]).toEqual(
-        verdict === 'promoted'
-          ? [
-              [false, false, false],
-              [true, false, false],
-            ]
-          : [
-              [true, false, false],
-              [false, false, false],
-            ],
-      );
+      const recorded = seen.map((one) => on.releases.recorded(on.canary(), one));
+      expect(recorded).toEqual([verdict === 'promoted' ? 'promoted' : 'rejected', undefined, undefined]);
     }
   });
 });
@@ -779,7 +768,7 @@ describe('the object that keeps a release', () => {
     answer();
     await Promise.all([resumed, ended]);
     const now = { lastAppliedSpec: rolledBack.templateHash, trackedConfigs: {} } as CanaryStatus;
-    expect(on.releases.isRejected(on.canary(), now)).toBe(true);
+    expect(on.releases.recorded(on.canary(), now)).toBe('rejected');
   });
 
   it('whose write gets no answer is looked at again, and its outcome is handed over with no false word of Git', async () => {

@@ -1,4 +1,4 @@
-import type { Answer, Question } from '../../canary/types.ts';
+import type { Answer, Question } from './types.ts';
 
 /** The last look that asked what a release is judged by. Times by `Clock.elapsed`, so that nobody who sets a clock brings two looks together. */
 export interface Judged {
