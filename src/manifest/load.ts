@@ -198,6 +198,8 @@ export interface RenderedReleases {
   readonly rendered: ReadonlyMap<Manifest, Rendering>;
   /** What asks for something that cannot be rendered, and is not applied either. What was made for it before stays. */
   readonly refused: ReadonlyMap<Manifest, Stray>;
+  /** `Chart.yaml` of the charts that are named, rendered or not. */
+  readonly charts: ReadonlySet<string>;
   readonly problems: readonly Problem[];
 }
 
@@ -291,7 +293,7 @@ interface LoadedArea extends AreaOfTree {
 }
 
 const nothingRendered: RenderedKustomizations = { rendered: new Map(), refused: new Map() };
-const nothingReleased: RenderedReleases = { rendered: new Map(), refused: new Map(), problems: [] };
+const nothingReleased: RenderedReleases = { rendered: new Map(), refused: new Map(), charts: new Set(), problems: [] };
 
 /** The files of one tenant, in order, and what was rendered of them. */
 interface BegunArea {
@@ -452,7 +454,8 @@ function* loadingArea(
     held.paths.add(path);
   }
   for (const chart of new Set(charts.values()))
-    if (!isUsed.has(chart)) unused.push(chartProblem(chart, renderReleases !== undefined));
+    if (!isUsed.has(chart) && !releases.charts.has(chart))
+      unused.push(chartProblem(chart, renderReleases !== undefined));
   const manifests = [
     ...said.manifests.filter((manifest) => !isDescription(manifest) && !keptOut.has(manifest)),
     ...ofReleases.manifests,

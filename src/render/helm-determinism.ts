@@ -15,6 +15,15 @@ export function changingWords(contents: Iterable<Uint8Array>): boolean {
   return false;
 }
 
+/** The first template that looks something up in the cluster. */
+export function lookingUp(contents: ReadonlyMap<string, Uint8Array>): string | undefined {
+  for (const [path, content] of contents) {
+    const text = Buffer.from(content).toString('latin1');
+    if (/\{\{[^}]{0,500}\blookup\s+["(.$]/.test(text)) return path;
+  }
+  return undefined;
+}
+
 /** What is not the same in both, for people. */
 export function differing(some: readonly Manifest[], others: readonly Manifest[]): string | undefined {
   const known = new Map(others.map(({ object }) => [identityOf(object), object]));

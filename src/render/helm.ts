@@ -4,13 +4,14 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { sha256Hex } from '../lib/hash.ts';
 import { answered, type Steps } from '../lib/turns.ts';
+import { nameOf } from '../manifest/identity.ts';
 import { isClusterScoped } from '../manifest/kinds.ts';
 import type { Rendering } from '../manifest/load.ts';
 import type { ManifestLimits } from '../manifest/limits.ts';
 import type { ParsedFiles } from '../manifest/parsed-files.ts';
 import { type HelmOrigin, type KubeObject, type Manifest, refOf, unitOf } from '../manifest/types.ts';
 import type { Chart } from './helm-chart.ts';
-import { changingWords, differing } from './helm-determinism.ts';
+import { changingWords, differing, lookingUp } from './helm-determinism.ts';
 import type { HelmRelease } from './helm-release.ts';
 import type { ReleaseValues } from './helm-values.ts';
 import { readingPlain } from './plain.ts';
@@ -225,8 +226,10 @@ export function createHelm({
         failed.set(content, { reason, untilMs: performance.now() + retryMs });
       return reason;
     };
-    const rendered = yield* makeOnce('');
-    if (typeof rendered === 'string' || !changingWords(contents.values())) return rendered;
+    const made = yield* makeOnce('');
+    if (typeof made === 'string') return made;
+    const rendered = withWarning(made, lookingUp(contents), unit);
+    if (!changingWords(contents.values())) return rendered;
     yield* answered(new Promise((resolve) => setTimeout(resolve, apartMs)));
     const again = yield* makeOnce(' again');
     const changed =
@@ -265,6 +268,17 @@ function keep<Value>(map: Map<string, Value>, key: string, value: Value): void {
     map.delete(oldest);
   }
   map.set(key, value);
+}
+
+/** `path`: of a template that looks something up. */
+function withWarning(made: Rendering, path: string | undefined, { release, folder }: ReleaseUnit): Rendering {
+  if (path === undefined) return made;
+  const name = nameOf(refOf(release.manifest.object));
+  const shown = folder === '' ? path : `${folder}/${path}`;
+  const message = `${name}: ${shown} looks something up in the cluster, and finds nothing here`;
+  const hint = 'where it matters, give the value that is looked up in spec.values';
+  const problems = [...made.parsed.problems, { severity: 'warning' as const, path: '', line: 1, message, hint }];
+  return { ...made, parsed: { ...made.parsed, problems } };
 }
 
 function renderingAt(read: Rendering, { release, chart, values }: ReleaseUnit, origin: HelmOrigin): Rendering {

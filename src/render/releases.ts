@@ -33,6 +33,7 @@ export function renderingReleases(
     const problems: Problem[] = [];
     const units = new Map<Manifest, ReleaseUnit>();
     const refused = new Map<Manifest, Stray>();
+    const charts = new Set<string>();
     const tell = (manifest: Manifest, severity: Problem['severity'], message: string, hint?: string): void => {
       const { path, line } = manifest.origin;
       const shown = `${nameOf(refOf(manifest.object))} ${message}`;
@@ -51,6 +52,8 @@ export function renderingReleases(
         tell(manifest, 'warning', "is applied as before, for Flux's own controller, and not rendered", hint);
         continue;
       }
+      const chart = chartOf(manifest);
+      if (chart !== undefined) charts.add(chart);
       const unit = yield* unitOf(manifest, tree, { manifests, repositoryUrl });
       if (typeof unit === 'string') refuse(manifest, unit);
       else if (unit.release.isSuspended) {
@@ -93,8 +96,15 @@ export function renderingReleases(
       rendered.delete(manifest);
       refuse(manifest, `it depends on ${needed}, which is not rendered`);
     }
-    return { rendered, refused, problems };
+    return { rendered, refused, charts, problems };
   };
+}
+
+/** The `Chart.yaml` that a HelmRelease names, whether it is there or not. */
+function chartOf(manifest: Manifest): string | undefined {
+  const release = readHelmRelease(manifest);
+  if (typeof release === 'string' || release.chart.kind !== 'folder') return undefined;
+  return pathIn('', `${release.chart.path}/Chart.yaml`);
 }
 
 /** What a HelmRelease is made from; a text says why it cannot be rendered. */

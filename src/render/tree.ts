@@ -16,12 +16,13 @@ import {
 } from '../manifest/load.ts';
 import { ParsedFiles } from '../manifest/parsed-files.ts';
 import { createTreeBudget, noRoom, type TreeBudget, weighing } from '../manifest/tree-budget.ts';
-import { fileOfUnit, type ObjectRef, refOf } from '../manifest/types.ts';
+import { fileOfUnit, type ObjectRef, type Origin, refOf } from '../manifest/types.ts';
 import { fluxRoots, hasStart } from './flux-roots.ts';
 import { indexed, type ObjectIndex } from './object-index.ts';
+import { restoreReleases } from './helm-edit.ts';
 import { createPlain, type PlainOptions } from './plain.ts';
 import { renderingReleases } from './releases.ts';
-import type { Edit, EditGoal, Renderer, SourceTree, Unit } from './renderer.ts';
+import type { Edit, EditGoal, ObjectFacts, Renderer, SourceTree, Unit } from './renderer.ts';
 import { createRooms, type Room } from './room.ts';
 import type { RenderTools } from './tools.ts';
 import type { TreeFiles } from './tree-files.ts';
@@ -68,53 +69,62 @@ export function createTreeRenderer(settings: LoadSettings, options: TreeRenderer
     const renderReleases = helm && renderingReleases(helm, (area) => areaTree(tree, area, settings), reading, settings);
     return loadingTree(listed, new Map(), said, settings, render, renderReleases);
   };
+  function* render(files: TreeFiles): Steps<LoadedTree> {
+    const known = new Map<string, Rendering>();
+    const tree = { files, said: known, kustomizations: new Map(), isOwn: () => true };
+    for (const unit of (yield* plain.detect(tree)).units) {
+      const said = yield* plain.render(tree, unit);
+      if (typeof said !== 'string') known.set(unit.path, said);
+      if (known.size % filesATurn === 0) yield;
+    }
+    return yield* loading(known, files, known);
+  }
+  /** Of what is written in files, or in what kustomize reads. */
+  const rendererOf = (name: Origin['renderer'] | undefined): Renderer =>
+    name === 'kustomize' && kustomized ? kustomized : plain;
+  function* edit(goal: EditGoal): Steps<Edit> {
+    const makerOf = yield* makersOf(goal);
+    if (goal.kind === 'field') {
+      const maker = makerOf(identityKey(goal.object));
+      if (maker === 'helm') return { kind: 'refused', reason: 'a chart makes it', paths: [] };
+      return yield* rendererOf(maker).edit(goal);
+    }
+    const byMaker = new Map<Origin['renderer'], Map<string, ObjectFacts>>();
+    for (const [key, facts] of goal.objects) {
+      const maker = makerOf(key) ?? 'plain';
+      byMaker.set(maker, (byMaker.get(maker) ?? new Map<string, ObjectFacts>()).set(key, facts));
+    }
+    const files = new Map<string, string | null>();
+    for (const [maker, objects] of byMaker) {
+      const part = { ...goal, objects };
+      const made =
+        maker === 'helm'
+          ? yield* restoreReleases(part, { editSources: edit, render })
+          : yield* rendererOf(maker).edit(part);
+      if (made.kind === 'refused') return made;
+      for (const [path, text] of made.files) {
+        if (files.has(path)) return { kind: 'refused', reason: 'it is written for several renderers', paths: [path] };
+        files.set(path, text);
+      }
+    }
+    return { kind: 'edited', files };
+  }
   return {
     renderKnown: (files, known, budget) => loading(files, files, known, budget),
     get weight() {
       return rooms.weight;
     },
-    *render(files) {
-      const known = new Map<string, Rendering>();
-      const tree = { files, said: known, kustomizations: new Map(), isOwn: () => true };
-      for (const unit of (yield* plain.detect(tree)).units) {
-        const said = yield* plain.render(tree, unit);
-        if (typeof said !== 'string') known.set(unit.path, said);
-        if (known.size % filesATurn === 0) yield;
-      }
-      return yield* loading(known, files, known);
-    },
-    *edit(goal) {
-      if (!kustomized) return yield* plain.edit(goal);
-      const isKustomized = yield* madeByKustomize(goal);
-      if (goal.kind === 'field') return yield* (isKustomized(identityKey(goal.object)) ? kustomized : plain).edit(goal);
-      const files = new Map<string, string | null>();
-      for (const [renderer, isIts] of [
-        [plain, (key: string) => !isKustomized(key)],
-        [kustomized, isKustomized],
-      ] as const) {
-        const objects = new Map([...goal.objects].filter(([key]) => isIts(key)));
-        if (objects.size === 0) continue;
-        const edit = yield* renderer.edit({ ...goal, objects });
-        if (edit.kind === 'refused') return edit;
-        for (const [path, text] of edit.files) {
-          if (files.has(path)) return { kind: 'refused', reason: 'it is written for several renderers', paths: [path] };
-          files.set(path, text);
-        }
-      }
-      return { kind: 'edited', files };
-    },
+    render,
+    edit,
   };
 }
 
-/** Of what is not there any more, whoever made it before. */
-function* madeByKustomize(goal: EditGoal): Steps<(key: string) => boolean> {
+/** Of what is not there any more, whoever made it before. Undefined: nobody knows it. */
+function* makersOf(goal: EditGoal): Steps<(key: string) => Origin['renderer'] | undefined> {
   const trees = goal.kind === 'field' ? [goal.tip] : [goal.tip, goal.judged, goal.base];
   const indexes: ObjectIndex[] = [];
   for (const tree of trees) indexes.push(yield* indexed(tree));
-  return (key) => {
-    const found = indexes.flatMap(({ byIdentity }) => byIdentity.get(key) ?? []);
-    return found[0]?.origin.renderer === 'kustomize';
-  };
+  return (key) => indexes.flatMap(({ byIdentity }) => byIdentity.get(key) ?? [])[0]?.origin.renderer;
 }
 
 /** What may take part in what one area says. */

@@ -315,9 +315,323 @@ describe.skipIf(helmProgram === undefined)('a HelmRelease', () => {
     expect(helm.runs).toBe(before + 1);
   });
 
+  const web = { ...chart('web'), 'other.yaml': config('ConfigMap', 'other', '  a: b\n') };
+  const with_ = (more: Tree, spec = fromGit()): Tree => ({ ...web, ...more, 'r.yaml': toolkit(spec) });
+  const inChart = (path: string, text: string): Tree => ({ [`charts/web/${path}`]: text });
+
+  it.each<readonly [string, Tree, RegExp]>([
+    [
+      'a chart of another folder than the repository',
+      with_({}, fromGit('../../../etc')),
+      /its chart .* is not in the repository/,
+    ],
+    [
+      'an absolute path',
+      with_({}, fromGit().replace('./charts/web', '/etc')),
+      /its chart \/etc is not in the repository/,
+    ],
+    ['no such chart', with_({}, fromGit('none')), /there is no chart in charts\/none: it has no Chart.yaml/],
+    ['a chart that cannot be read', with_(inChart('Chart.yaml', 'name: [')), /Chart.yaml cannot be read/],
+    [
+      'a template that does not parse',
+      with_(inChart('templates/x.yaml', '{{ if }}')),
+      /\(charts\/web\/templates\/x.yaml:1\)/,
+    ],
+    ['a template that makes no YAML', with_(inChart('templates/x.yaml', 'kind: [\n')), /templates\/x.yaml/],
+    [
+      'a template that fails',
+      with_(inChart('templates/x.yaml', '{{ required "a host is needed" .Values.host }}')),
+      /charts\/web\/templates\/x.yaml:1:3\).*a host is needed/,
+    ],
+    [
+      'a template that reads the environment',
+      with_(inChart('templates/x.yaml', 'a: {{ env "PATH" }}')),
+      /function "env" not defined/,
+    ],
+    [
+      'a template that expands the environment',
+      with_(inChart('templates/x.yaml', 'a: {{ expandenv "$PATH" }}')),
+      /function "expandenv" not defined/,
+    ],
+    [
+      'values that its schema refuses',
+      with_({ ...inChart('values.schema.json', '{ "properties": { "size": { "type": "string" } } }') }),
+      /size.*(string|number)/i,
+    ],
+    [
+      'a chart that includes itself',
+      with_(
+        inChart(
+          'Chart.yaml',
+          'apiVersion: v2\nname: web\nversion: 0.1.0\ndependencies: [{ name: web, version: 0.1.0, repository: "file://." }]\n',
+        ),
+      ),
+      /the chart charts\/web depends on itself/,
+    ],
+    [
+      'a dependency out of the repository',
+      with_(
+        inChart(
+          'Chart.yaml',
+          'apiVersion: v2\nname: web\nversion: 0.1.0\ndependencies: [{ name: etc, version: 0.1.0, repository: "file:///etc" }]\n',
+        ),
+      ),
+      /depends on file:\/\/\/etc, which is not in the repository/,
+    ],
+    [
+      'a dependency that has to be fetched',
+      with_(
+        inChart(
+          'Chart.yaml',
+          'apiVersion: v2\nname: web\nversion: 0.1.0\ndependencies: [{ name: redis, version: 1.0.0, repository: "https://charts.example.org" }]\n',
+        ),
+      ),
+      /missing in charts\/ directory: redis/,
+    ],
+    [
+      'a template that calls itself for ever',
+      with_(inChart('templates/x.yaml', '{{ define "x" }}{{ include "x" . }}{{ end }}a: {{ include "x" . }}')),
+      /Helm cannot render it/,
+    ],
+    [
+      'values of a Secret that is not in Git',
+      with_({}, `${fromGit()}valuesFrom: [{ kind: Secret, name: keys }]\n`),
+      /the Secret test\/keys, which its values come from, is not in Git/,
+    ],
+    [
+      'values under a key that is not there',
+      with_({}, `${fromGit()}valuesFrom: [{ kind: ConfigMap, name: other }]\n`),
+      /the ConfigMap test\/other has no key values.yaml/,
+    ],
+    [
+      'values that are no map',
+      with_(
+        { 'v.yaml': config('ConfigMap', 'v', '  values.yaml: "- a"\n') },
+        `${fromGit()}valuesFrom: [{ kind: ConfigMap, name: v }]\n`,
+      ),
+      /Helm cannot render it/,
+    ],
+    [
+      'a values file of 20 MB',
+      with_(
+        { 'big.yaml': `a: ${'x'.repeat(20_000_000)}\n` },
+        fromGit().replace('    sourceRef', '    valuesFiles: [big.yaml]\n    sourceRef'),
+      ),
+      /its values take more than 2 MiB/,
+    ],
+    [
+      "values of the chart's own of 20 MB",
+      with_(inChart('values.yaml', `a: ${'x'.repeat(20_000_000)}\n`)),
+      /its chart takes more than 16 MiB/,
+    ],
+    [
+      'a values file out of the repository',
+      with_({}, fromGit().replace('    sourceRef', '    valuesFiles: [../../etc/passwd]\n    sourceRef')),
+      /is not in the repository/,
+    ],
+    [
+      'a chart of an index',
+      with_(
+        {},
+        'chart:\n  spec: { chart: podinfo, version: 6.x, sourceRef: { kind: HelmRepository, name: podinfo } }\n',
+      ),
+      /its chart podinfo comes from elsewhere/,
+    ],
+    [
+      'a chart of a bucket',
+      with_({}, 'chart:\n  spec: { chart: podinfo, sourceRef: { kind: Bucket, name: podinfo } }\n'),
+      /its chart comes from a Bucket/,
+    ],
+    ['another cluster', with_({}, `${fromGit()}kubeConfig: { secretRef: { name: x } }\n`), /another cluster/],
+    ['a name that is an argument', with_({}, `${fromGit()}releaseName: --debug\n`), /cannot be the name of a release/],
+    ['nothing in it', { ...web, 'r.yaml': toolkit('a: b') }, /spec.chart.spec is missing/],
+    [
+      'something else each time',
+      with_(
+        inChart(
+          'templates/x.yaml',
+          'apiVersion: v1\nkind: Secret\nmetadata: { name: x }\nstringData: { password: {{ randAlphaNum 20 }} }\n',
+        ),
+      ),
+      /Secret test\/x is another one each time|Secret x is another one each time/,
+    ],
+    [
+      'the time in it',
+      with_(
+        inChart(
+          'templates/x.yaml',
+          'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: x }\ndata: { at: "{{ now | unixEpoch }}" }\n',
+        ),
+      ),
+      /is another one each time/,
+    ],
+    [
+      'what it depends on is missing',
+      with_({}, `${fromGit()}dependsOn: [{ name: none }]\n`),
+      /it depends on test\/none, which is not rendered/,
+    ],
+    [
+      'it depends on itself',
+      with_({}, `${fromGit()}dependsOn: [{ name: web }]\n`),
+      /it depends on test\/web, which is not rendered/,
+    ],
+  ])('is held back as a whole, with one reason at its file, where there is: %s', async (_, files, reason) => {
+    const tree = await render(files);
+    // A file that is too large is told at itself as well.
+    const errors = tree.problems.filter(
+      ({ severity, path }) => severity === 'error' && files[path]!.length < 1_000_000,
+    );
+    expect(errors.map(({ path, line, message }) => [path, line, message])).toEqual([
+      ['r.yaml', 1, expect.stringMatching(reason)],
+    ]);
+    expect(keysOf(tree).filter((key) => key.startsWith('v1/ConfigMap'))).toContain('v1/ConfigMap/test/other');
+    expect(madeByHelm(tree)).toEqual([]);
+    // What the cluster has of it stays.
+    expect(tree.strays.has('r.yaml')).toBe(true);
+    expect(JSON.stringify(tree.problems)).not.toContain(tmpdir());
+  });
+
+  it('is ended where it takes too long, too much memory or makes too much', async () => {
+    const limits = { timeMs: 2_000, memoryBytes: 200 * 1024 * 1024, outputBytes: 1024 * 1024 };
+    const bounded = createHelm({ program: helmProgram ?? '', folder, limits });
+    const few = createTreeRenderer(settings, { helm: bounded });
+    const template = (text: string): Promise<LoadedTree> =>
+      turns.run(few.render(new Map(Object.entries(with_(inChart('templates/x.yaml', text))))));
+    try {
+      for (const [text, reason] of [
+        [
+          '{{ range until 1000000 }}{{ range until 1000000 }}{{ end }}{{ end }}',
+          /takes (longer than 2 s|more than 200 MiB of memory)/,
+        ],
+        ['{{ range until 40 }}# {{ repeat 100000 "x" }}\n{{ end }}\n', /makes more than 1 MiB/],
+        [
+          'a: {{ range until 1000 }}{{ repeat 1000000 "x" }}{{ end }}',
+          /takes (longer than 2 s|more than 200 MiB of memory)|makes more than 1 MiB/,
+        ],
+      ] as const) {
+        const tree = await template(text);
+        expect(told(tree)).toEqual([expect.stringMatching(reason)]);
+        expect(keysOf(tree)).toEqual(['v1/ConfigMap/test/other']);
+      }
+    } finally {
+      await bounded.close();
+    }
+  });
+
+  it('finds nothing in the cluster, in other files and in the network', async () => {
+    const text =
+      'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: x }\ndata:\n  a: {{ lookup "v1" "Secret" "kube-system" "" | toJson | quote }}\n  b: {{ .Files.Get "../../r.yaml" | quote }}\n  c: {{ .Files.Get "/etc/hostname" | quote }}\n  d: {{ getHostByName "localhost" | quote }}\n';
+    const tree = await render(with_(inChart('templates/config.yaml', text)));
+    expect(madeByHelm(tree)[0]?.['data']).toEqual({ a: '{}', b: '', c: '', d: '' });
+    expect(told(tree)).toEqual([
+      expect.stringMatching(
+        /^r.yaml: HelmRelease test\/web: charts\/web\/templates\/config.yaml looks something up in the cluster/,
+      ),
+    ]);
+  });
+
+  it('is made of no link, and of nothing of another tenant', async () => {
+    const link = { oid: 'link', mode: '120000', text: '/etc/passwd' };
+    const linked = new Map<string, string | typeof link>(Object.entries(with_({})));
+    linked.set('charts/web/files/secret', link);
+    expect(told(await turns.run(trees.render(linked)))).toEqual([
+      expect.stringContaining('charts/web/files/secret is a symbolic link'),
+    ]);
+    const teams = [
+      { name: 'a', folder: 'a', namespaces: ['a'] },
+      { name: 'b', folder: 'b', namespaces: ['b'] },
+    ];
+    const guarded = createTreeRenderer({ ...settings, tenancy: createTenancy(teams) }, { helm });
+    const own = (files: Tree, folder: string): Tree =>
+      Object.fromEntries(Object.entries(files).map(([path, text]) => [`${folder}/${path}`, text]));
+    const release = (path: string, more = ''): string =>
+      toolkit(`${fromGit().replace('./charts/web', path)}${more}`).replace('namespace: test', 'namespace: a');
+    const asked = async (text: string): Promise<LoadedTree> =>
+      turns.run(
+        guarded.render(
+          new Map(
+            Object.entries({
+              ...own(chart('web'), 'a'),
+              ...own(chart('web'), 'b'),
+              'b/s.yaml': config('Secret', 'keys', '  values.yaml: "a: b"\n').replace(
+                'namespace: test',
+                'namespace: b',
+              ),
+              'a/r.yaml': text,
+            }),
+          ),
+        ),
+      );
+    expect(keysOf(await asked(release('a/charts/web')))).toEqual(['v1/ConfigMap/a/web', 'v1/Secret/b/keys']);
+    const foreign = await asked(release('b/charts/web'));
+    expect(told(foreign)).toContainEqual(expect.stringMatching(/^a\/r.yaml: .*belongs to another tenant/));
+    expect(keysOf(foreign)).toEqual(['v1/Secret/b/keys']);
+    // Nor does a chart bring what its tenant may not say, or values that are another's.
+    expect(keysOf(await asked(release('a/charts/web', 'targetNamespace: b\n')))).toEqual(['v1/Secret/b/keys']);
+    const old = `apiVersion: helm.fluxcd.io/v1\nkind: HelmRelease\nmetadata: { name: web, namespace: a }\nspec:\n  chart: { git: x, path: a/charts/web }\n  valuesFrom: [{ secretKeyRef: { namespace: b, name: keys } }]\n`;
+    expect(told(await asked(old))).toContainEqual(
+      expect.stringContaining('the Secret b/keys, which its values come from, is not in Git'),
+    );
+  });
+
+  it('tells no value of a Secret that it cannot render', async () => {
+    for (const text of ['fail .Values.key', 'required (printf "no %s" .Values.key) .Values.none', '.Values.key.deeper'])
+      for (const kind of ['Secret'] as const) {
+        const tree = await render(
+          with_(
+            {
+              ...inChart('templates/x.yaml', `a: {{ ${text} }}`),
+              's.yaml': config(kind, 'keys', '  values.yaml: "key: hunter2"\n'),
+            },
+            `${fromGit()}valuesFrom: [{ kind: ${kind}, name: keys }]\n`,
+          ),
+        );
+        expect(told(tree)).toEqual([expect.stringContaining('Helm cannot render it')]);
+        expect(JSON.stringify(tree.problems)).not.toContain('hunter2');
+      }
+  });
+
+  it('stays an object where it was applied as one, until it says otherwise', async () => {
+    const placed = (text: string): Promise<LoadedTree> =>
+      turns.run(
+        createTreeRenderer(
+          { ...settings, placeOf: (key) => (key.includes('HelmRelease') ? 'r.yaml' : undefined) },
+          { helm },
+        ).render(new Map(Object.entries({ ...web, 'r.yaml': text }))),
+      );
+    const before = await placed(toolkit(fromGit()));
+    expect(keysOf(before)).toContain('helm.toolkit.fluxcd.io/v2/HelmRelease/test/web');
+    expect(madeByHelm(before)).toEqual([]);
+    const taken = await placed(
+      toolkit(fromGit()).replace('namespace: test', 'namespace: test\n  annotations: { serin.dev/render: "true" }'),
+    );
+    expect(keysOf(taken)).toEqual(['v1/ConfigMap/test/other', 'v1/ConfigMap/test/web']);
+  });
+
+  it('leaves out the chart of another repository', async () => {
+    const named = createTreeRenderer(
+      { ...settings, repositoryUrl: 'https://user@git.example.org/team/apps.git' },
+      { helm },
+    );
+    const source = (url: string, ref = ''): string =>
+      `apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata: { name: flux-system, namespace: flux-system }\nspec: { url: "${url}"${ref} }\n`;
+    const reasons = async (text: string): Promise<readonly string[]> =>
+      told(await turns.run(named.render(new Map(Object.entries(with_({ 'source.yaml': text }))))));
+    for (const url of [
+      'https://git.example.org/team/apps',
+      'ssh://git@git.example.org/team/apps.git',
+      'git@git.example.org:team/apps.git',
+    ])
+      expect(await reasons(source(url))).toEqual([]);
+    expect(await reasons(source('https://git.example.org/team/other'))).toEqual([
+      expect.stringContaining('comes from another repository, https://git.example.org/...'),
+    ]);
+    expect(await reasons(source('https://git.example.org/team/apps', ', ref: { tag: v1 }'))).toEqual([
+      expect.stringContaining('comes from another revision'),
+    ]);
+  });
+
   it('leaves no folder behind', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
-
-  void createTenancy;
 });

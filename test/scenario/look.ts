@@ -36,6 +36,7 @@ const apiVersions: Readonly<Record<string, string>> = {
   DestinationRule: 'networking.istio.io/v1beta1',
   TrafficSplit: 'split.smi-spec.io/v1alpha2',
   Ingress: 'networking.k8s.io/v1',
+  HorizontalPodAutoscaler: 'autoscaling/v2',
 };
 
 export function canary(stage: Stage, { namespace = 'test', name = 'podinfo' }: AppName = {}): CanaryState {

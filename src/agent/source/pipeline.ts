@@ -112,6 +112,7 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
     ...(claims ? { shared: { ...named, isElsewhere: (one) => claims.isWantedElsewhere(source, one) } } : {}),
   });
   const bounds = {
+    ...(settings.repositoryUrl === undefined ? {} : { repositoryUrl: settings.repositoryUrl }),
     ...(settings.own === undefined ? {} : { own: settings.own }),
     ...(settings.tenancy === undefined ? {} : { tenancy: settings.tenancy }),
     placeOf: (key: string) => syncer.placeOf(key),

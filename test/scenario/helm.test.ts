@@ -1,0 +1,56 @@
+import { expect, it } from 'vitest';
+import { helmProgram, podinfoRepository } from '../helpers/helm.ts';
+import { canary, image, object } from './look.ts';
+import { outcome } from './outcomes.ts';
+import { onStage } from './stage.ts';
+
+it.skipIf(helmProgram === undefined)(
+  'a chart with a Canary of its own is released by the values of a HelmRelease, and a bad value is taken back there',
+  { timeout: 120_000 },
+  async () => {
+    const path = 'releases/test/frontend.yaml';
+    const before = Object.entries(podinfoRepository).filter(([file]) => !file.startsWith('releases/'));
+    const flags = { helm: helmProgram ?? '', 'git-path': '' };
+    const hosts = ['frontend.test.example.test', 'backend.test.example.test'];
+    await onStage({ files: Object.fromEntries(before), flags, hosts }, async (stage) => {
+      // The repository names itself, as HelmReleases of Flux 1 do.
+      const url = stage.git.repoUrl('config');
+      const releases = Object.entries(podinfoRepository).flatMap(([file, text]) =>
+        file.startsWith('releases/') ? [[file, text.replace('https://git.example.org/team/releases', url)]] : [],
+      );
+      await stage.push('the releases', Object.fromEntries(releases) as Record<string, string>);
+      await stage.untilPushed('the ledgers', async () => {
+        const ledgers = ['frontend', 'backend'].map((name) => stage.file(`.releases/test/${name}.yaml`));
+        return (await Promise.all(ledgers)).every((text) => text !== undefined);
+      });
+      for (const kind of ['ConfigMap', 'Deployment', 'HorizontalPodAutoscaler']) {
+        expect(object(stage, kind, 'frontend'), kind).toBeDefined();
+        expect(object(stage, kind, 'frontend-primary'), kind).toBeDefined();
+      }
+
+      const good = await stage.edit('a version and a message', path, (text) =>
+        text.replace('tag: 3.1.0', 'tag: 3.1.1').replace('hello from', 'bye from'),
+      );
+      expect((await outcome(stage, 1)).trailers).toMatchObject({ Verdict: 'promoted', Revision: good });
+      expect(image(stage, 'frontend-primary')).toBe('podinfo:3.1.1');
+      expect(object(stage, 'ConfigMap', 'frontend-primary')?.['data']).toMatchObject({
+        PODINFO_UI_MESSAGE: 'bye from the frontend',
+      });
+      const promoted = (await stage.file(path)) ?? '';
+
+      await stage.edit('a bad version, and how it is judged', path, (text) =>
+        text
+          .replace('tag: 3.1.1', 'tag: 3.1.2 # quick')
+          .replace('      enabled: true', '      enabled: true\n      threshold: 3'),
+      );
+      const trailers = { Verdict: 'rolled-back', Images: expect.stringContaining('3.1.2') as string };
+      expect((await outcome(stage, 2)).trailers).toMatchObject(trailers);
+      expect(await stage.file(path)).toBe(
+        promoted.replace('      enabled: true', '      enabled: true\n      threshold: 3'),
+      );
+      await stage.until('the target is what Git says again', () => image(stage, 'frontend') === 'podinfo:3.1.1');
+      await stage.until('the status', () => canary(stage, { name: 'frontend' }).phase === 'Failed');
+      expect(image(stage, 'backend-primary')).toBe('podinfo:3.1.0');
+    });
+  },
+);
