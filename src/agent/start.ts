@@ -6,6 +6,7 @@ import { backoffMs } from '../lib/backoff.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { createInTurn } from '../lib/in-turn.ts';
 import { type AppKey, keyOf, partsOf } from '../lib/key.ts';
+import { readReference, repositoryOf } from '../images/reference.ts';
 import { createOutbox } from '../lib/outbox.ts';
 import { identityKey } from '../manifest/identity.ts';
 import type { KubeObject } from '../manifest/types.ts';
@@ -40,6 +41,8 @@ export interface Agent {
   readonly gates: Gates;
   /** Outcomes that wait for their push. */
   readonly pendingOutcomes: number;
+  /** Looks at an image's registry now: `HOST/NAME`. Gives how many repositories are looked at; none, where no policy wants it. */
+  imagePushed(image: string): number;
   /** Ends all work at the next safe point and waits for it. */
   stop(): Promise<void>;
 }
@@ -238,6 +241,11 @@ export function startAgent(deps: Deps): Agent {
     notes() {
       const isAnyReady = pipelines.some((one) => one.notReady().length === 0);
       return named((one) => [...(isAnyReady ? one.notReady() : []), ...one.notes()]);
+    },
+    imagePushed(image) {
+      const named = readReference(image);
+      if ('problem' in named || !listings) return 0;
+      return listings.poke((one) => repositoryOf(one) === repositoryOf(named));
     },
     async stop() {
       await resync.stop();

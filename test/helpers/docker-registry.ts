@@ -24,9 +24,11 @@ export interface DockerRegistryOptions {
   readonly dir: string;
   /** A line of an htpasswd file, with whom it is. */
   readonly signIn?: { readonly username: string; readonly password: string; readonly htpasswd: string };
+  /** URL that hears of pushes. Absent: nobody does. */
+  readonly tells?: string;
 }
 
-export async function startDockerRegistry({ dir, signIn }: DockerRegistryOptions): Promise<DockerRegistry> {
+export async function startDockerRegistry({ dir, signIn, tells }: DockerRegistryOptions): Promise<DockerRegistry> {
   if (dockerRegistryPath === undefined) throw new Error('there is no registry here');
   const port = await freePort();
   const config = join(dir, 'registry.json');
@@ -39,6 +41,9 @@ export async function startDockerRegistry({ dir, signIn }: DockerRegistryOptions
       log: { level: 'error', accesslog: { disabled: true } },
       storage: { filesystem: { rootdirectory: join(dir, 'store') } },
       http: { addr: `127.0.0.1:${port}` },
+      ...(tells === undefined
+        ? {}
+        : { notifications: { endpoints: [{ name: 'it', url: tells, timeout: '1s', threshold: 1, backoff: '1s' }] } }),
       ...(signIn ? { auth: { htpasswd: { realm: 'here', path: join(dir, 'htpasswd') } } } : {}),
     }),
   );

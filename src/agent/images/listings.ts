@@ -56,6 +56,8 @@ interface Watch {
   readonly askers: Set<string>;
   known: Known | undefined;
   nextAskMs: number;
+  /** When it was asked last, also in vain. */
+  askedMs: number;
   isAsked: boolean;
   isPoked: boolean;
   failures: number;
@@ -72,6 +74,8 @@ const maxWatches = 2_000;
 /** What was learnt is written down after so long. */
 const keptAfterMs = 15_000;
 const longestSleepMs = 60_000;
+/** Of one repository that is told of again and again. */
+const pokeGapMs = 2_000;
 
 /** Names a repository and the credentials that it is looked at with. */
 export const wantedKey = ({ reference: { registry, repository }, access }: WantedRepository): string =>
@@ -155,6 +159,7 @@ export function createListings({
   };
   const begin = (key: string, watch: Watch, signal: AbortSignal): void => {
     watch.isAsked = true;
+    watch.askedMs = clock.now();
     watch.isPoked = false;
     limit(() => list(key, watch, signal))
       .catch((error: unknown) => {
@@ -162,7 +167,8 @@ export function createListings({
       })
       .finally(() => {
         watch.isAsked = false;
-        if (watch.isPoked) watch.nextAskMs = clock.now();
+        // It was told of while it was asked.
+        if (watch.isPoked && watch.failures === 0) watch.nextAskMs = clock.now() + pokeGapMs;
         tell(key);
       });
   };
@@ -254,6 +260,7 @@ export function createListings({
           askers: new Set([asker]),
           known: undefined,
           nextAskMs: nowMs,
+          askedMs: 0,
           isAsked: false,
           isPoked: false,
           failures: 0,
@@ -296,7 +303,9 @@ export function createListings({
         if (!isMeant(watch.wanted.reference)) continue;
         count += 1;
         watch.isPoked = true;
-        watch.nextAskMs = Math.min(watch.nextAskMs, clock.now());
+        // Whoever tells of it again and again does not make it be asked again and again, nor one that wants a pause.
+        if (watch.failures === 0)
+          watch.nextAskMs = Math.min(watch.nextAskMs, Math.max(clock.now(), watch.askedMs + pokeGapMs));
       }
       if (count > 0) wakeUp();
       return count;

@@ -16,6 +16,7 @@ import { defaultLimits, MiB } from '../../manifest/limits.ts';
 import { areaOf } from '../../manifest/load.ts';
 import { closeTools } from '../../render/tools.ts';
 import { startGateServer } from '../../server/gate-server.ts';
+import { startHookServer } from '../../server/hook-server.ts';
 import { parseGateTokens } from '../../server/gate-tokens.ts';
 import { startServer } from '../../server/server.ts';
 import { clusterCapabilities } from '../capabilities.ts';
@@ -160,6 +161,19 @@ export async function runAgent(
       log.info({ port: gateServer.port }, `Gates can be asked for on port ${gateServer.port}`);
       closing.push(() => gateServer.close());
     }
+    const hookPort = raw['hook-port'];
+    if (hookPort !== undefined) {
+      if (raw['hook-token-file'] === '')
+        throw new AgentError('CONFIG_INVALID', '--hook-port: name a file with tokens by --hook-token-file');
+      const hookServer = await startHookServer({
+        port: hookPort,
+        tokens: async () => linesOf(await readText('--hook-token-file', raw['hook-token-file'])),
+        look: (image) => running.imagePushed(image),
+        log,
+      });
+      log.info({ port: hookServer.port }, `Registries can tell of new images on port ${hookServer.port}`);
+      closing.push(() => hookServer.close());
+    }
     await new Promise<void>((resolve) => {
       if (context.signal.aborted) resolve();
       else context.signal.addEventListener('abort', () => resolve(), { once: true });
@@ -175,6 +189,13 @@ export async function runAgent(
     if (temporary) await rm(temporary, { recursive: true, force: true });
   }
 }
+
+/** Lines that say something: neither empty nor a comment. */
+const linesOf = (text: string): readonly string[] =>
+  text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'));
 
 /** Settings by which a token goes where everybody on the way can read it. */
 export function readableTokens(raw: Settings): readonly string[] {

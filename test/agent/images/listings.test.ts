@@ -271,6 +271,7 @@ describe('A registry that does not answer as it should', () => {
     await eventually('a list', () => listings.known(key) !== undefined);
     isDown = true;
     listings.poke(() => true);
+    here.clock.advance(2_000);
     await eventually('trouble', () => listings.trouble(key) !== undefined);
     expect(listings.known(key)?.tags).toEqual(['1.0.0']);
     isDown = false;
