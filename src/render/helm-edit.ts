@@ -142,10 +142,23 @@ function* placeOf({ ref, origins }: Release, side: Side, files: TreeFiles): Step
 }
 
 /** No more of a HelmRelease than tells it from others. */
-const describing = ({ apiVersion, kind, name, namespace }: ObjectRef, { source }: HelmOrigin): Manifest => ({
+export const describing = ({ apiVersion, kind, name, namespace }: ObjectRef, { source }: HelmOrigin): Manifest => ({
   object: { apiVersion, kind, metadata: { name, ...(namespace === undefined ? {} : { namespace }) } },
   origin: source,
 });
+
+/** A HelmRelease as it is written, in its namespace. Undefined: it is not written in a file as it is. */
+export function* releaseIn(origin: HelmOrigin, files: TreeFiles): Steps<KubeObject | undefined> {
+  const release = { ref: origin.release, origins: new Map([['tip' as const, origin]]) };
+  const place = origin.source.renderer === 'plain' ? yield* placeOf(release, 'tip', files) : undefined;
+  return place && inNamespace(place, origin.release);
+}
+
+function inNamespace({ at }: Place, { namespace }: ObjectRef): KubeObject {
+  const object = at.value as KubeObject;
+  const metadata = { ...object.metadata, ...(namespace === undefined ? {} : { namespace }) };
+  return { ...object, metadata };
+}
 
 /** What changed from the base to the judged tree, and is still so. A text says why that cannot be told. */
 function* changesOf(release: Release, goal: RestoreGoal): Steps<readonly Change[] | string> {
@@ -193,12 +206,9 @@ function* changesOf(release: Release, goal: RestoreGoal): Steps<readonly Change[
 const specOf = ({ at }: Place): unknown => (isObject(at.value) ? at.value['spec'] : undefined);
 
 /** Files of the chart and of values, wherever they stand. */
-function* inputsOf(release: Release, { path, at }: Place, { files }: TreeState): Steps<readonly string[]> {
-  const object = at.value as KubeObject;
-  const { namespace } = release.ref;
-  const metadata = { ...object.metadata, ...(namespace === undefined ? {} : { namespace }) };
-  const origin = { renderer: 'plain', path, line: 1, document: 0 } as const;
-  const read = readHelmRelease({ object: { ...object, metadata }, origin });
+function* inputsOf(release: Release, place: Place, { files }: TreeState): Steps<readonly string[]> {
+  const origin = { renderer: 'plain', path: place.path, line: 1, document: 0 } as const;
+  const read = readHelmRelease({ object: inNamespace(place, release.ref), origin });
   if (typeof read === 'string' || read.chart.kind !== 'folder') return [];
   const tree: SourceTree = { files, said: new Map(), kustomizations: new Map(), isOwn: () => true };
   const folder = pathIn('', read.chart.path);

@@ -18,8 +18,8 @@ import { isSameRepositoryUrl } from './same-url.ts';
 /** HelmReleases that are rendered side by side: each may hold as much as its limits allow. */
 const mostAtATime = 2;
 
-/** With it a HelmRelease that was applied for another controller is rendered from then on. */
-const takeOver = 'serin.dev/render';
+/** With it a HelmRelease is applied for another controller, or, where it was before, rendered from then on. */
+const choice = 'serin.dev/render';
 
 /** Renders the HelmReleases of an area. `treeOf`: what may take part. */
 export function renderingReleases(
@@ -48,8 +48,10 @@ export function renderingReleases(
     for (const manifest of manifests) {
       if (!isHelmRelease(manifest.object)) continue;
       if (isAppliedForOthers(manifest, settings)) {
-        const hint = `annotate it with ${takeOver}: "true" once that controller has let go of it`;
-        tell(manifest, 'warning', "is applied as before, for Flux's own controller, and not rendered", hint);
+        const hint = `annotate it with ${choice}: "true" once that controller has let go of it`;
+        const isAsked = manifest.object.metadata.annotations?.[choice] === 'false';
+        if (!isAsked)
+          tell(manifest, 'warning', "is applied as before, for Flux's own controller, and not rendered", hint);
         continue;
       }
       const chart = chartOf(manifest);
@@ -128,7 +130,7 @@ interface Around {
 
 function folderOf({ chart }: HelmRelease, around: Around): { readonly path: string } | string {
   if (chart.kind === 'remote')
-    return `its chart ${chart.name.slice(0, 100)} comes from elsewhere: put it into this repository (helm pull --untar), and name its folder with a GitRepository`;
+    return `its chart ${chart.name.slice(0, 100)} comes from elsewhere: put it into this repository (helm pull --untar), and name its folder with a GitRepository, or leave it to Flux's own controller (${choice}: "false")`;
   const elsewhere = otherRepository(chart, around);
   if (elsewhere !== undefined) return elsewhere;
   const path = chart.path.startsWith('/') ? undefined : pathIn('', chart.path);
@@ -160,7 +162,8 @@ function otherRepository(
 
 /** One that an agent applied which did not render it: whoever rendered it then may still do so. */
 function isAppliedForOthers({ object }: Manifest, { placeOf }: LoadSettings): boolean {
-  return placeOf?.(identityOf(object)) !== undefined && object.metadata.annotations?.[takeOver] !== 'true';
+  const said = object.metadata.annotations?.[choice];
+  return said === 'false' || (said !== 'true' && placeOf?.(identityOf(object)) !== undefined);
 }
 
 /** Those that depend, directly or not, on one that is not rendered or on themselves, with the first that is missing. */

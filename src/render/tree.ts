@@ -16,10 +16,11 @@ import {
 } from '../manifest/load.ts';
 import { ParsedFiles } from '../manifest/parsed-files.ts';
 import { createTreeBudget, noRoom, type TreeBudget, weighing } from '../manifest/tree-budget.ts';
-import { fileOfUnit, type ObjectRef, type Origin, refOf } from '../manifest/types.ts';
+import { fileOfUnit, type KubeObject, type ObjectRef, type Origin, refOf } from '../manifest/types.ts';
 import { fluxRoots, hasStart } from './flux-roots.ts';
 import { indexed, type ObjectIndex } from './object-index.ts';
 import { restoreReleases } from './helm-edit.ts';
+import { setFieldOfChart, setReleaseField } from './helm-field.ts';
 import { createPlain, type PlainOptions } from './plain.ts';
 import { renderingReleases } from './releases.ts';
 import type { Edit, EditGoal, ObjectFacts, Renderer, SourceTree, Unit } from './renderer.ts';
@@ -86,7 +87,11 @@ export function createTreeRenderer(settings: LoadSettings, options: TreeRenderer
     const makerOf = yield* makersOf(goal);
     if (goal.kind === 'field') {
       const maker = makerOf(identityKey(goal.object));
-      if (maker === 'helm') return { kind: 'refused', reason: 'a chart makes it', paths: [] };
+      const release = goal.tip.manifests.find(({ object, origin }) => isAbout(goal.object, object, origin))?.origin;
+      if (release?.renderer === 'helm') {
+        const set = maker === 'helm' ? setFieldOfChart : setReleaseField;
+        return yield* set(goal, release, { editSources: edit, render });
+      }
       return yield* rendererOf(maker).edit(goal);
     }
     const byMaker = new Map<Origin['renderer'], Map<string, ObjectFacts>>();
@@ -117,6 +122,13 @@ export function createTreeRenderer(settings: LoadSettings, options: TreeRenderer
     render,
     edit,
   };
+}
+
+/** Whether an object of a chart is meant, or the HelmRelease that it comes from. */
+function isAbout(ref: ObjectRef, object: KubeObject, origin: Origin): boolean {
+  if (origin.renderer !== 'helm') return false;
+  const key = identityKey(ref);
+  return key === identityOf(object) || key === identityKey(origin.release);
 }
 
 /** Of what is not there any more, whoever made it before. Undefined: nobody knows it. */

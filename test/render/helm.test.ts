@@ -606,6 +606,15 @@ describe.skipIf(helmProgram === undefined)('a HelmRelease', () => {
       toolkit(fromGit()).replace('namespace: test', 'namespace: test\n  annotations: { serin.dev/render: "true" }'),
     );
     expect(keysOf(taken)).toEqual(['v1/ConfigMap/test/other', 'v1/ConfigMap/test/web']);
+    const left = await render(with_({}, fromGit()));
+    const said = toolkit(fromGit()).replace(
+      'namespace: test',
+      'namespace: test\n  annotations: { serin.dev/render: "false" }',
+    );
+    expect(keysOf(await render({ ...web, 'r.yaml': said }))).not.toEqual(keysOf(left));
+    expect(keysOf(await render({ ...web, 'r.yaml': said }))).toContain(
+      'helm.toolkit.fluxcd.io/v2/HelmRelease/test/web',
+    );
   });
 
   it('leaves out the chart of another repository', async () => {
