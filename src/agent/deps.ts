@@ -14,7 +14,8 @@ import type { TextEditor } from '../render/text-edit.ts';
 import type { WriterDeps } from '../release/writer.ts';
 import type { RegistryClient } from '../registry/client.ts';
 import type { SourceTelemetry } from './source-telemetry.ts';
-import type { Telemetry } from './telemetry.ts';
+import type { OutletSettings } from '../outlets/outlet.ts';
+import type { Telemetry } from '../outlets/telemetry.ts';
 
 /** The whole outside world of the agent. Tests and the demo build one; nothing is mocked. */
 export interface Deps {
@@ -85,7 +86,7 @@ export interface SourceDeps extends Omit<Deps, 'sources' | 'settings' | 'telemet
 export type WholeSettings = AgentSettings & SourceSettings;
 
 /** What an operator decides; read from flags, environment and file by `config`. */
-export interface AgentSettings {
+export interface AgentSettings extends OutletSettings {
   /** How often a repository is asked whose tags have just changed. Absent: 5 min. */
   readonly imageIntervalMs?: number;
   /** File with credentials for registries. Absent: only those that workloads name. */
@@ -100,8 +101,6 @@ export interface AgentSettings {
   readonly tenancy?: Tenancy;
   /** Absent: the defaults. */
   readonly limits?: ManifestLimits;
-  /** Names this cluster in commits and alerts; empty: not named. */
-  readonly clusterName: string;
   readonly version: string;
   /** Cron schedule of a full comparison with the cluster, whatever the watches said. */
   readonly resyncSchedule: string;
@@ -122,27 +121,8 @@ export interface AgentSettings {
   readonly selectorLabels: readonly string[];
   readonly includeLabelPrefix: readonly string[];
   readonly configTracking: boolean;
-  /** `source.component` of the events. */
-  readonly eventSource: string;
-  /** Told of every event of Canaries that have no event webhook of their own; absent: nobody. */
-  readonly eventWebhook?: string;
-  /** Told of all alerts of Canaries that name no provider of their own. Absent: nobody. */
-  readonly notifier?: GlobalNotifier;
-  /** Canaries must not refer to objects of other namespaces. */
-  readonly noCrossNamespaceRefs: boolean;
   /** Tell the last log lines of containers that do not start. Absent: yes. */
   readonly podLogs?: boolean;
   /** Webhooks of this host (also with `.svc` and `.svc.cluster.local`) are the agent's own gates. */
   readonly gateHost: string;
-}
-
-/** From the settings. */
-interface GlobalNotifier {
-  readonly type: 'slack' | 'msteams';
-  /** A secret, as `token` is. */
-  readonly address: string;
-  readonly token?: string;
-  readonly channel: string;
-  readonly username: string;
-  readonly proxy?: string;
 }

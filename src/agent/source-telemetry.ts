@@ -1,4 +1,4 @@
-import type { Telemetry } from './telemetry.ts';
+import type { Telemetry } from '../outlets/telemetry.ts';
 
 interface Value {
   set(value: number): void;

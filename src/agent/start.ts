@@ -7,15 +7,14 @@ import { AgentError, messageOf } from '../lib/errors.ts';
 import { createInTurn } from '../lib/in-turn.ts';
 import { type AppKey, keyOf, partsOf } from '../lib/key.ts';
 import { readReference, repositoryOf } from '../images/reference.ts';
-import { createOutbox } from '../lib/outbox.ts';
 import { identityKey } from '../manifest/identity.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { createCanaryLoop } from './canaries/canary-loop.ts';
 import { createClaims } from './source/claims.ts';
 import { openClusterKey } from './views/cluster-key.ts';
 import { defaultSource, type Deps } from './deps.ts';
-import { createDropReport } from './outlets/drop-report.ts';
-import { createEventRecorder } from './outlets/event-recorder.ts';
+import { openOutlets } from '../outlets/open-outlets.ts';
+import { createEventRecorder } from '../outlets/event-recorder.ts';
 import { createEffects } from './effects/execute.ts';
 import { tellFormerSources } from './source/former-sources.ts';
 import { openListings } from './images/open-listings.ts';
@@ -51,8 +50,6 @@ export interface Agent {
 const stopPatienceMs = 5_000;
 /** How long events and alerts that wait may take then. */
 const lastWordsMs = 2_000;
-/** Messages that may wait for one receiver. */
-const outboxLimit = 1_000;
 /** Starts the whole agent; it runs until it is stopped. */
 export function startAgent(deps: Deps): Agent {
   const { clock, cluster, log, settings, sources, telemetry } = deps;
@@ -81,12 +78,7 @@ export function startAgent(deps: Deps): Agent {
     const { namespace, name } = partsOf(key);
     return views.canaries.get(namespace, name);
   };
-  const outbox = createOutbox({
-    clock,
-    limit: outboxLimit,
-    onDropped: createDropReport(deps),
-    onError: (_receiver, error) => log.error({ reason: messageOf(error) }, 'a message could not be sent'),
-  });
+  const outlets = openOutlets(deps, recorder);
   const phases = new Map<AppKey, Phase>();
   const phaseOf = (key: AppKey): Phase | undefined => {
     const canary = canaryOf(key);
@@ -157,7 +149,7 @@ export function startAgent(deps: Deps): Agent {
       })
     : first.releases;
   const noted = notingWrites(cluster, (object) => views.wrote(object));
-  const effects = createEffects({ ...deps, cluster: noted }, { recorder, releases, outbox, key });
+  const effects = createEffects({ ...deps, cluster: noted }, { releases, outlets, key });
   // Its Canary may take its time to hand everything back.
   views.canaries.onChange((change) => {
     if (change.kind !== 'deleted') return;
@@ -168,6 +160,7 @@ export function startAgent(deps: Deps): Agent {
     views,
     key,
     effects,
+    outlets,
     releases,
     desiredReplicas: (namespace, target) =>
       pipelines.map((one) => one.desiredReplicas(namespace, target)).find((count) => count !== undefined),
@@ -253,7 +246,7 @@ export function startAgent(deps: Deps): Agent {
       const patience = new AbortController();
       await Promise.race([canaryLoop.stop(), clock.sleep(stopPatienceMs, patience.signal).catch(() => undefined)]);
       patience.abort(new Error('stopped'));
-      await Promise.all([recorder.drain(lastWordsMs), outbox.close(lastWordsMs)]);
+      await outlets.close(lastWordsMs);
       ending.abort(new Error('the agent stops'));
       await Promise.all(pipelines.map((one) => one.stop()));
       await Promise.all(work);

@@ -22,6 +22,16 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   release: ['lib', 'manifest', 'canary', 'render', 'git/repo.ts'],
   sync: ['lib', 'manifest', 'canary', 'cluster/cluster.ts'],
   checks: ['lib', 'manifest', 'canary', 'routers', 'metrics', 'notifiers', 'images'],
+  outlets: [
+    'lib',
+    'manifest',
+    'canary/types.ts',
+    'canary/status.ts',
+    'canary/references.ts',
+    'analysis/webhook.ts',
+    'notifiers',
+    'cluster/cluster.ts',
+  ],
   agent: [
     'lib',
     'manifest',
@@ -30,6 +40,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'metrics',
     'analysis',
     'notifiers',
+    'outlets',
     'images',
     'registry',
     'render',
@@ -54,21 +65,19 @@ const agentMayImport: Readonly<Record<string, readonly string[]>> = {
   reader: [],
   // What is seen of the cluster is the same for everybody, so it knows none of those who look.
   views: [],
-  // Who is told decides nothing: it gets texts, and may read the Secret with an address.
-  outlets: ['views'],
   // What is known of a release does not depend on who asks or who executes.
   releases: ['views'],
   // Registries and policies know nothing of canaries: that an app is at rest is read of its ledger.
   images: [],
   // What is executed was decided elsewhere: effects never look at a canary by themselves.
-  effects: ['views', 'outlets', 'releases'],
+  effects: ['views', 'releases'],
   // A canary never asks a source: what Git says of it comes by its releases.
-  canaries: ['views', 'outlets', 'releases', 'effects'],
+  canaries: ['views', 'releases', 'effects'],
   // A source knows no canary's loop: what it applies reaches a canary by the cluster.
-  source: ['views', 'outlets', 'releases', 'images', 'effects'],
+  source: ['views', 'releases', 'images', 'effects'],
 };
-/** Files beside these folders: all may import the first three, and nothing imports what puts everything together. */
-const agentCommon = ['agent/deps.ts', 'agent/telemetry.ts', 'agent/source-telemetry.ts'];
+/** Files beside these folders: all may import these, and nothing imports what puts everything together. */
+const agentCommon = ['agent/deps.ts', 'agent/source-telemetry.ts'];
 
 /** Which folders may use which package; packages that are not listed may be used by nobody. */
 const packages: Readonly<Record<string, readonly string[]>> = {
@@ -81,7 +90,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   'node-cron': ['agent'],
   semver: ['images', 'release', 'sandbox'],
   'node-diff3': ['manifest', 'release'],
-  'prom-client': ['agent', 'server'],
+  'prom-client': ['outlets', 'server'],
   hono: ['server'],
   '@hono/node-server': ['server'],
   commander: ['cli'],

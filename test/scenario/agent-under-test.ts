@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { type Agent, startAgent } from '../../src/agent/start.ts';
 import type { Source } from '../../src/agent/deps.ts';
-import { createTelemetry } from '../../src/agent/telemetry.ts';
+import { createTelemetry } from '../../src/outlets/telemetry.ts';
 import { clusterCapabilities } from '../../src/cli/capabilities.ts';
 import { findTools } from '../../src/cli/find-tools.ts';
 import { configuredSources, mirrorFolder } from '../../src/cli/sources.ts';

@@ -7,7 +7,8 @@ import type { Answer, CanarySpec, CanaryStatus, Question } from '../../canary/ty
 import type { KubeObject } from '../../manifest/types.ts';
 import type { Deps } from '../deps.ts';
 import { readSecret } from '../views/secrets.ts';
-import { showMeasurement } from '../outlets/canary-series.ts';
+import type { Outlets } from '../../outlets/outlet.ts';
+import { keyOf } from '../../lib/key.ts';
 import { createPodReader } from '../views/pod-reader.ts';
 import type { Views } from '../views/views.ts';
 
@@ -21,8 +22,8 @@ interface Asker {
 export type Ask = (question: Question, asker: Asker, signal: AbortSignal) => Promise<Answer>;
 
 /** Puts what `decide` asks to metrics providers and webhooks. */
-export function createAnswerer(deps: Deps, views: Views): Ask {
-  const { clock, cluster, http, settings, telemetry } = deps;
+export function createAnswerer(deps: Deps, views: Views, outlets: Pick<Outlets, 'tell'>): Ask {
+  const { clock, cluster, http, settings } = deps;
   const readPods = createPodReader(deps, views);
 
   const revisionOf = async ({ target, targetKind }: CanarySpec): Promise<{ readonly revision?: string }> => {
@@ -55,7 +56,15 @@ export function createAnswerer(deps: Deps, views: Views): Ask {
     if (question.kind === 'metrics-online') return metricsOnline(spec, io, signal);
     const { metric } = question;
     const sample = await measure(spec, metric, io, signal);
-    if (sample.kind === 'value') showMeasurement(telemetry, spec, metric.name, sample.value);
+    if (sample.kind === 'value')
+      outlets.tell({
+        kind: 'measured',
+        app: keyOf(spec),
+        releaseId: undefined,
+        spec,
+        metric: metric.name,
+        value: sample.value,
+      });
     return sample;
   };
 }

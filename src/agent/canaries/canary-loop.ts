@@ -21,7 +21,8 @@ import { emptyMemory, type Memory } from './memory.ts';
 import { createTickRunner, type TickResult } from './run-tick.ts';
 import type { JudgedReleases } from '../releases/releases.ts';
 import { createConflicts } from './conflicts.ts';
-import { createCanarySeries } from '../outlets/canary-series.ts';
+import { lookedOf } from '../../outlets/happening.ts';
+import type { Outlets } from '../../outlets/outlet.ts';
 import { createParsedCanaries, type ParsedCanary } from './parsed-canaries.ts';
 import { createStartLimit } from './start-limit.ts';
 import { isAtLeast } from '../views/resource-version.ts';
@@ -33,6 +34,8 @@ export interface CanaryLoopOptions {
   readonly views: Views;
   readonly key: Pick<ClusterKey, 'statusOf'>;
   readonly effects: Effects;
+  /** Told of what ticks come to. */
+  readonly outlets: Pick<Outlets, 'tell'>;
   readonly releases: JudgedReleases;
   /** spec.replicas that Git asks of a target; undefined where it does not say. */
   readonly desiredReplicas: (namespace: string, target: string) => number | undefined;
@@ -78,6 +81,7 @@ export function createCanaryLoop({
   views,
   key: clusterKey,
   effects,
+  outlets,
   releases,
   desiredReplicas,
   workloadsInGit,
@@ -87,7 +91,6 @@ export function createCanaryLoop({
   const { clock, cluster, log, settings, telemetry } = deps;
   const memories = new Map<AppKey, Memory>();
   const keysFor = createKeysFor(views.canaries);
-  const series = createCanarySeries(telemetry);
   const conflicts = createConflicts(views.canaries, keysFor);
   const decideSettings = {
     selectorLabels: settings.selectorLabels,
@@ -145,7 +148,7 @@ export function createCanaryLoop({
   };
 
   const lookAt = createLook({ views, settings, releases, keysFor, workloadsInGit });
-  const runTick = createTickRunner({ deps, views, look: lookAt, desiredReplicas, decideSettings, signal });
+  const runTick = createTickRunner({ deps, views, outlets, look: lookAt, desiredReplicas, decideSettings, signal });
 
   const abandonedRoutes = createAbandonedRoutes({ look: lookAt, effects, nowMs: () => clock.now(), signal });
   const runAll = createInOrder({ clock, effects, signal });
@@ -200,7 +203,7 @@ export function createCanaryLoop({
     }
     starts.written(key);
     Object.assign(memory, afterTick(memory, decision, endedMs));
-    series.show(spec, next, tick.seen, decision, (clock.now() - tick.seen.nowMs) / 1000);
+    outlets.tell(lookedOf(spec, next, tick.seen, decision, (clock.now() - tick.seen.nowMs) / 1000));
     const { notice = '' } = decision;
     if (notice !== '' && notice !== memory.notice)
       effects.tell(canary, spec, { type: 'Warning', level: 'info', message: notice });
@@ -286,7 +289,7 @@ export function createCanaryLoop({
     const canary = await current(key, memory);
     if (!canary) {
       memories.delete(key);
-      series.forget(key);
+      outlets.tell({ kind: 'gone', app: key });
       parsedCanaries.forget(key);
       abandonedRoutes.forget(key);
       starts.forget(key);

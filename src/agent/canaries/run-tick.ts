@@ -1,6 +1,7 @@
 import { deciding, needsTickNow } from '../../canary/decide.ts';
 import { gatesOf } from '../../canary/gates.ts';
 import { type Answer, type DecideSettings, type Decision, questionKey, type Step } from '../../canary/types.ts';
+import type { Outlets } from '../../outlets/outlet.ts';
 import { createAnswerer } from './answer.ts';
 import { isJudging } from '../../canary/cadence.ts';
 import { afterAnswer, beginningOf, isLedOn } from '../../canary/tick-memory.ts';
@@ -15,6 +16,8 @@ import type { Views } from '../views/views.ts';
 export interface TickRunnerOptions {
   readonly deps: Deps;
   readonly views: Views;
+  /** Told of what is measured. */
+  readonly outlets: Pick<Outlets, 'tell'>;
   readonly look: Look;
   readonly desiredReplicas: (namespace: string, target: string) => number | undefined;
   readonly decideSettings: DecideSettings;
@@ -45,13 +48,14 @@ interface World {
 export function createTickRunner({
   deps,
   views,
+  outlets,
   look,
   desiredReplicas,
   decideSettings,
   signal,
 }: TickRunnerOptions): RunTick {
   const { clock } = deps;
-  const ask = createAnswerer(deps, views);
+  const ask = createAnswerer(deps, views, outlets);
   return async ({ spec, status, router, canary }, memory) => {
     const { intervalMs } = spec.analysis;
     const beginning = beginningOf(memory, intervalMs, clock.elapsed());

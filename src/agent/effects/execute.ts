@@ -14,17 +14,13 @@ import type {
 import { AgentError, assertNever } from '../../lib/errors.ts';
 import { type AppKey, keyOf } from '../../lib/key.ts';
 import { alwaysHeld } from '../../lib/fence.ts';
-import type { Outbox } from '../../lib/outbox.ts';
-import { plainLine } from '../../lib/plain-text.ts';
 import { type KubeObject, refOf } from '../../manifest/types.ts';
 import { planHome, planRestore, planRoutes } from '../../routers/reconcile.ts';
 import type { LiveObjects, RouteContext, Router } from '../../routers/router.ts';
-import { createAlerts } from '../outlets/alerts.ts';
 import { checkSources, copyConfig, isCopied, joinCopy, leaveCopy } from './copy-config.ts';
 import type { ClusterKey } from '../views/cluster-key.ts';
 import type { Deps } from '../deps.ts';
-import { createEventHooks } from '../outlets/event-hooks.ts';
-import type { EventRecorder } from '../outlets/event-recorder.ts';
+import type { Outlets } from '../../outlets/outlet.ts';
 import type { JudgedReleases } from '../releases/releases.ts';
 import { canaryManager, writeObject, writeStatus } from './writes.ts';
 
@@ -50,14 +46,14 @@ export interface Effects {
     canary: KubeObject,
     spec: Pick<CanarySpec, 'namespace' | 'name'> & Partial<CanarySpec>,
     event: CanaryEvent,
+    releaseId?: string,
   ): void;
 }
 
 export interface EffectParts {
-  readonly recorder: EventRecorder;
   readonly releases: JudgedReleases;
-  /** For everything that is told to the outside. */
-  readonly outbox: Outbox;
+  /** For everything that is told to people and to the outside. */
+  readonly outlets: Pick<Outlets, 'tell'>;
   /** What configs are known by. */
   readonly key: Pick<ClusterKey, 'checksumOf'>;
 }
@@ -78,27 +74,15 @@ function originals(...input: Parameters<typeof planRestore>): ReturnType<typeof 
   }
 }
 
-export function createEffects(deps: Deps, { recorder, releases, outbox, key }: EffectParts): Effects {
+export function createEffects(deps: Deps, { releases, outlets, key }: EffectParts): Effects {
   const { cluster, clock, fence = alwaysHeld, http, log, settings } = deps;
   /** Whatever a tick writes, calls or tells because of what it decided. */
   const held = async <Result>(write: () => Promise<Result>): Promise<Result> => {
     fence.assertHeld();
     return write();
   };
-  const tellHooks = createEventHooks(deps, outbox);
-
-  const tell: Effects['tell'] = (canary, spec, said) => {
-    const event = { ...said, message: plainLine(said.message) };
-    // Flagger logs most warnings as info.
-    const level = event.type === 'Warning' && event.level === 'info' ? 'warn' : event.level;
-    log[level]({ canary: `${spec.name}.${spec.namespace}` }, event.message);
-    recorder.record(canary, event);
-    tellHooks(canary, spec, event);
-  };
-
-  const alerts = createAlerts(deps, outbox, ({ canary }, message) =>
-    recorder.record(canary, { type: 'Warning', level: 'error', message }),
-  );
+  const tell: Effects['tell'] = (canary, spec, event, releaseId) =>
+    outlets.tell({ kind: 'said', app: keyOf(spec), releaseId, canary, spec, event });
 
   const writeRoutes = async (
     context: TickContext,
@@ -172,12 +156,19 @@ export function createEffects(deps: Deps, { recorder, releases, outbox, key }: E
     const name = `${spec.name}.${spec.namespace}`;
     switch (effect.kind) {
       case 'event':
-        return tell(seen.canary, spec, effect.event);
+        return tell(seen.canary, spec, effect.event, seen.releaseId);
       case 'log':
         return log.info({ canary: name }, effect.message);
       case 'alert':
-        log.debug({ canary: name, severity: effect.severity }, `alert: ${effect.message}`);
-        return alerts.send(effect, { canary: seen.canary, spec, status });
+        return outlets.tell({
+          ...effect,
+          kind: 'alerted',
+          app: keyOf(spec),
+          releaseId: seen.releaseId,
+          canary: seen.canary,
+          spec,
+          status,
+        });
       case 'write': {
         const { object, over } = effect;
         await writeObject(cluster, object, over, signal);

@@ -20,7 +20,7 @@ import { createLedgerCloser } from './ledger-closer.ts';
 import type { ClusterKey } from '../views/cluster-key.ts';
 import type { SourceDeps } from '../deps.ts';
 import { rescaled } from './overlays.ts';
-import type { EventRecorder } from '../outlets/event-recorder.ts';
+import type { EventRecorder } from '../../outlets/event-recorder.ts';
 import type { Effects } from '../effects/execute.ts';
 import { createLedgers } from '../releases/ledgers.ts';
 import { createNotices } from './notices.ts';

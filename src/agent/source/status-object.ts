@@ -5,7 +5,7 @@ import type { Logger } from '../../lib/log.ts';
 import { plainData } from '../../lib/plain-text.ts';
 import type { KubeObject, Problem } from '../../manifest/types.ts';
 import { sourceLabel } from '../../sync/inventory.ts';
-import type { EventRecorder } from '../outlets/event-recorder.ts';
+import type { EventRecorder } from '../../outlets/event-recorder.ts';
 
 /** How it stands with what the agent follows. */
 export interface SourceStatus {

@@ -2,7 +2,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { createThreadedReader } from '../../agent/reader/file-reader.ts';
 import { type Agent, startAgent } from '../../agent/start.ts';
 import type { Deps, Source } from '../../agent/deps.ts';
-import { createTelemetry } from '../../agent/telemetry.ts';
+import { createTelemetry } from '../../outlets/telemetry.ts';
 import { type ClusterClient, openCluster } from '../../cluster/client.ts';
 import { readSettings, type Settings } from '../../config/settings.ts';
 import { remoteOf } from '../../config/sources.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Agent, startAgent } from '../../agent/start.ts';
 import { defaultSource } from '../../agent/deps.ts';
-import { createTelemetry } from '../../agent/telemetry.ts';
+import { createTelemetry } from '../../outlets/telemetry.ts';
 import { type ClusterClient, openCluster } from '../../cluster/client.ts';
 import { readSettings } from '../../config/settings.ts';
 import { openRepo } from '../../git/open-repo.ts';

@@ -6,7 +6,7 @@ import { createRecordStore } from '../../../src/agent/releases/record-store.ts';
 import { createReleases } from '../../../src/agent/releases/releases.ts';
 import { createSyncLoop, type SyncLoop, type SyncState } from '../../../src/agent/source/sync-loop.ts';
 import { sourceTelemetry } from '../../../src/agent/source-telemetry.ts';
-import { createTelemetry } from '../../../src/agent/telemetry.ts';
+import { createTelemetry } from '../../../src/outlets/telemetry.ts';
 import { asRevision, type GitRepo, type Revision } from '../../../src/git/repo.ts';
 import type { Cluster } from '../../../src/cluster/cluster.ts';
 import { AgentError } from '../../../src/lib/errors.ts';

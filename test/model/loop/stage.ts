@@ -7,12 +7,12 @@ import {
 } from '../../../src/agent/releases/applied-apps.ts';
 import { type CanaryLoop, createCanaryLoop } from '../../../src/agent/canaries/canary-loop.ts';
 import type { WholeSettings, Deps } from '../../../src/agent/deps.ts';
-import { createEventRecorder } from '../../../src/agent/outlets/event-recorder.ts';
+import { createEventRecorder } from '../../../src/outlets/event-recorder.ts';
 import { createEffects, type Effects } from '../../../src/agent/effects/execute.ts';
 import { notingWrites } from '../../../src/agent/views/own-writes.ts';
 import { createRecordStore } from '../../../src/agent/releases/record-store.ts';
 import { createReleases, type Releases } from '../../../src/agent/releases/releases.ts';
-import { createTelemetry } from '../../../src/agent/telemetry.ts';
+import { createTelemetry } from '../../../src/outlets/telemetry.ts';
 import type { StableState } from '../../../src/agent/releases/tracker.ts';
 import { openViews, type Views } from '../../../src/agent/views/views.ts';
 import { type App, appsOf } from '../../../src/canary/app.ts';
@@ -27,7 +27,7 @@ import type { Clock } from '../../../src/lib/clock.ts';
 import type { Fence } from '../../../src/lib/fence.ts';
 import type { Http, HttpRequest, HttpResponse } from '../../../src/lib/http/http.ts';
 import { silentLogger } from '../../../src/lib/log.ts';
-import { createOutbox } from '../../../src/lib/outbox.ts';
+import { openOutlets } from '../../../src/outlets/open-outlets.ts';
 import { sameJson } from '../../../src/lib/same-json.ts';
 import { type KubeObject, type Manifest, refOf } from '../../../src/manifest/types.ts';
 import { readRecordObject, recordRef } from '../../../src/release/record-object.ts';
@@ -341,9 +341,9 @@ export class Stage {
       signal,
     });
     const releases = faulty.releases?.(own, () => this.record) ?? own;
-    const outbox = createOutbox({ clock, limit: 1_000, onDropped: () => undefined, onError: () => undefined });
+    const outlets = openOutlets(deps, recorder);
     const noted = notingWrites(cluster, (object) => views.wrote(object));
-    const made = createEffects({ ...deps, cluster: noted }, { recorder, releases, outbox, key: keyed });
+    const made = createEffects({ ...deps, cluster: noted }, { releases, outlets, key: keyed });
     const effects = faulty.effects?.(made) ?? made;
     const listening: Effects = {
       ...effects,
@@ -362,6 +362,7 @@ export class Stage {
       views,
       key: keyed,
       effects: listening,
+      outlets,
       releases,
       desiredReplicas: () => this.options.replicas,
       workloadsInGit: () => [],

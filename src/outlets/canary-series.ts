@@ -1,12 +1,15 @@
-import type { CanarySpec, CanaryStatus, Decision, Seen } from '../../canary/types.ts';
-import { type AppKey, keyOf } from '../../lib/key.ts';
-import { plainLine } from '../../lib/plain-text.ts';
-import type { AnalysisStrategy, Telemetry } from '../telemetry.ts';
+import type { CanarySpec } from '../canary/types.ts';
+import { type AppKey, keyOf } from '../lib/key.ts';
+import { plainLine } from '../lib/plain-text.ts';
+import type { Looked, Measured } from './happening.ts';
+import type { AnalysisStrategy, Telemetry } from './telemetry.ts';
 
 /** What `/metrics` says of canaries. Whatever it says of one goes with it. */
 export interface CanarySeries {
-  /** Brings a canary's gauges and counters to what a tick decided; `seconds` is how long it took. */
-  show(spec: CanarySpec, status: CanaryStatus, seen: Seen, decision: Decision, seconds: number): void;
+  /** Brings a canary's gauges and counters to what a tick came to. */
+  show(looked: Looked): void;
+  /** The last value of a check. */
+  measured(measured: Pick<Measured, 'spec' | 'metric' | 'value'>): void;
   /** The Canary is gone. */
   forget(key: AppKey): void;
 }
@@ -25,24 +28,21 @@ interface Shown {
 
 const strategies: readonly AnalysisStrategy[] = ['canary', 'blue-green', 'ab-testing'];
 
-/** The last value of a check. Flagger shows durations in seconds and compares them in milliseconds. */
-export function showMeasurement(
-  telemetry: Pick<Telemetry, 'metricAnalysis'>,
-  { namespace, target }: CanarySpec,
-  metric: string,
-  value: number,
-): void {
-  const shown = metric === 'request-duration' ? value / 1_000 : value;
-  telemetry.metricAnalysis.set({ name: target.name, namespace, metric: plainLine(metric) }, shown);
-}
-
 export function createCanarySeries(telemetry: Telemetry): CanarySeries {
   const shown = new Map<AppKey, Shown>();
 
-  const countIn = (namespace: string): void => {
-    const count = [...shown.values()].filter((one) => one.namespace === namespace).length;
-    if (count === 0) telemetry.canaryTotal.remove({ namespace });
-    else telemetry.canaryTotal.set({ namespace }, count);
+  /** By namespace. */
+  const counts = new Map<string, number>();
+
+  const countIn = (namespace: string, by: 1 | -1): void => {
+    const count = (counts.get(namespace) ?? 0) + by;
+    if (count === 0) {
+      counts.delete(namespace);
+      telemetry.canaryTotal.remove({ namespace });
+    } else {
+      counts.set(namespace, count);
+      telemetry.canaryTotal.set({ namespace }, count);
+    }
   };
   const remember = ({ namespace, name, target, analysis }: CanarySpec): Shown => {
     const key = keyOf({ namespace, name });
@@ -52,46 +52,48 @@ export function createCanarySeries(telemetry: Telemetry): CanarySeries {
     for (const metric of analysis.metrics) now.metrics.add(plainLine(metric.name));
     if (!shown.has(key)) {
       shown.set(key, now);
-      countIn(namespace);
+      countIn(namespace, 1);
     }
     return now;
   };
 
   const series: CanarySeries = {
-    show(spec, status, seen, decision, seconds) {
+    show({ spec, phase, weight, seconds, verdicts }) {
       const { namespace } = spec;
       const { name } = spec.target;
       const now = remember(spec);
-      const code = status.phase === 'Progressing' ? 0 : status.phase === 'Failed' ? 2 : 1;
+      const code = phase === 'Progressing' ? 0 : phase === 'Failed' ? 2 : 1;
       if (now.status !== code) telemetry.canaryStatus.set({ name, namespace }, code);
       now.status = code;
-      if (now.phase !== status.phase) {
+      if (now.phase !== phase) {
         if (now.phase !== '') telemetry.canaryPhase.remove({ name, namespace, phase: now.phase });
-        if (status.phase !== '') telemetry.canaryPhase.set({ name, namespace, phase: status.phase }, 1);
+        if (phase !== '') telemetry.canaryPhase.set({ name, namespace, phase }, 1);
       }
-      now.phase = status.phase;
-      const routed = decision.effects.findLast((effect) => effect.kind === 'set-route');
-      const canaryWeight = routed?.kind === 'set-route' ? routed.split.canaryWeight : (seen.split?.canaryWeight ?? 0);
-      if (now.weight !== canaryWeight) {
-        telemetry.canaryWeight.set({ workload: `${name}-primary`, namespace }, 100 - canaryWeight);
-        telemetry.canaryWeight.set({ workload: name, namespace }, canaryWeight);
+      now.phase = phase;
+      if (now.weight !== weight) {
+        telemetry.canaryWeight.set({ workload: `${name}-primary`, namespace }, 100 - weight);
+        telemetry.canaryWeight.set({ workload: name, namespace }, weight);
       }
-      now.weight = canaryWeight;
-      if (decision.evidence) telemetry.canaryDuration.observe({ name, namespace }, seconds);
-      for (const effect of decision.effects) {
-        if (effect.kind !== 'end-release') continue;
+      now.weight = weight;
+      if (seconds !== undefined) telemetry.canaryDuration.observe({ name, namespace }, seconds);
+      for (const verdict of verdicts) {
         const labels = { name, namespace, deployment_strategy: spec.analysis.strategy.kind };
-        if (effect.verdict === 'promoted')
+        if (verdict === 'promoted')
           telemetry.successes.inc({ ...labels, analysis_status: spec.skipAnalysis ? 'skipped' : 'completed' });
         else telemetry.failures.inc({ ...labels, analysis_status: 'completed' });
       }
+    },
+    measured({ spec: { namespace, target }, metric, value }) {
+      // Flagger shows durations in seconds and compares them in milliseconds.
+      const shownValue = metric === 'request-duration' ? value / 1_000 : value;
+      telemetry.metricAnalysis.set({ name: target.name, namespace, metric: plainLine(metric) }, shownValue);
     },
     forget(key) {
       const gone = shown.get(key);
       if (!gone) return;
       shown.delete(key);
       const { namespace, name, phase, metrics } = gone;
-      countIn(namespace);
+      countIn(namespace, -1);
       telemetry.canaryStatus.remove({ name, namespace });
       if (phase !== '') telemetry.canaryPhase.remove({ name, namespace, phase });
       for (const workload of [name, `${name}-primary`]) telemetry.canaryWeight.remove({ workload, namespace });

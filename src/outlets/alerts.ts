@@ -1,20 +1,21 @@
-import { referenceProblem } from '../../canary/references.ts';
-import type { AlertSeverity, AlertSpec, CanarySpec, CanaryStatus, Effect } from '../../canary/types.ts';
-import { AgentError, messageOf } from '../../lib/errors.ts';
-import { canonicalJson } from '../../lib/hash.ts';
-import { namespacedName } from '../../lib/key.ts';
-import type { Outbox } from '../../lib/outbox.ts';
-import { plainData } from '../../lib/plain-text.ts';
-import type { KubeObject } from '../../manifest/types.ts';
-import { checkUrl, parseAlertProvider } from '../../notifiers/alert-provider.ts';
-import { alertFields } from '../../notifiers/fields.ts';
-import type { Alert, Channel, Notifier } from '../../notifiers/notifier.ts';
-import { sendAlert } from '../../notifiers/send.ts';
-import { notifiers } from '../../notifiers/registry.ts';
-import type { Deps } from '../deps.ts';
-import { readSecret } from '../views/secrets.ts';
+import { referenceProblem } from '../canary/references.ts';
+import type { AlertSeverity, AlertSpec, CanarySpec, CanaryStatus } from '../canary/types.ts';
+import { AgentError, messageOf } from '../lib/errors.ts';
+import { canonicalJson } from '../lib/hash.ts';
+import { namespacedName } from '../lib/key.ts';
+import type { Outbox } from '../lib/outbox.ts';
+import { plainData } from '../lib/plain-text.ts';
+import { secretValues } from '../manifest/secret-values.ts';
+import type { KubeObject } from '../manifest/types.ts';
+import { checkUrl, parseAlertProvider } from '../notifiers/alert-provider.ts';
+import { alertFields } from '../notifiers/fields.ts';
+import type { Alert, Channel, Notifier } from '../notifiers/notifier.ts';
+import { sendAlert } from '../notifiers/send.ts';
+import { notifiers } from '../notifiers/registry.ts';
+import type { Alerted } from './happening.ts';
+import type { OutletDeps } from './outlet.ts';
 
-export type AlertEffect = Extract<Effect, { kind: 'alert' }>;
+export type AlertText = Pick<Alerted, 'severity' | 'message' | 'withFields'>;
 
 /** What an alert is about: the Canary as this tick saw it. */
 export interface AlertSubject {
@@ -25,7 +26,7 @@ export interface AlertSubject {
 
 export interface Alerts {
   /** Never waits and never throws. */
-  send(effect: AlertEffect, subject: AlertSubject): void;
+  send(effect: AlertText, subject: AlertSubject): void;
 }
 
 /** Ready to be sent to. */
@@ -44,7 +45,7 @@ const rememberLimit = 5_000;
  * Canaries without `analysis.alerts` use the notifier of the settings. `onRefused` is told once of a provider that cannot work.
  */
 export function createAlerts(
-  { clock, cluster, http, log, settings }: Deps,
+  { clock, cluster, http, log, settings }: OutletDeps,
   outbox: Outbox,
   onRefused: (subject: AlertSubject, message: string) => void,
 ): Alerts {
@@ -52,7 +53,7 @@ export function createAlerts(
   const complained = new Set<string>();
   const io = { http, clock };
 
-  const isRepeated = ({ canary, status }: AlertSubject, { severity, message }: AlertEffect): boolean => {
+  const isRepeated = ({ canary, status }: AlertSubject, { severity, message }: AlertText): boolean => {
     // A tick that is done again begins with the same status; one that comes to the same alert later does not.
     const key = canonicalJson([canary.metadata.uid, status, severity, message]);
     const before = sentAtMs.get(key);
@@ -77,8 +78,9 @@ export function createAlerts(
     const { notifier, channel, username, secretName, proxy } = provider;
     const more = { channel, username, ...(proxy === undefined ? {} : { proxy }) };
     if (secretName === undefined) return { notifier, channel: { ...more, address: provider.address ?? '' } };
-    const secret = await readSecret(cluster, namespace, secretName, signal);
-    if (!secret) throw new AgentError('CANARY_INVALID', `${at} secretRef error: secrets "${secretName}" not found`);
+    const live = await cluster.get({ apiVersion: 'v1', kind: 'Secret', namespace, name: secretName }, signal);
+    if (!live) throw new AgentError('CANARY_INVALID', `${at} secretRef error: secrets "${secretName}" not found`);
+    const secret = secretValues(live);
     const address = secret['address']?.trim() ?? '';
     const token = secret['token']?.trim() ?? '';
     if (address === '') throw new AgentError('CANARY_INVALID', `${at} secret does not contain an address`);

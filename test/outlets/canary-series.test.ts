@@ -1,15 +1,16 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { createCanarySeries, showMeasurement } from '../../../src/agent/outlets/canary-series.ts';
-import { createTelemetry } from '../../../src/agent/telemetry.ts';
-import { parseCanary } from '../../../src/canary/parse.ts';
-import type { Answer, CanarySpec, Question } from '../../../src/canary/types.ts';
-import { NAME } from '../../../src/sandbox/metrics/labels.ts';
-import { currentRules } from '../../../src/sandbox/metrics/promql/evaluate.ts';
-import { createQueryEngine } from '../../../src/sandbox/metrics/query.ts';
-import { createSeriesStore } from '../../../src/sandbox/metrics/series-store.ts';
-import { createModelCluster, type ModelCluster } from '../../helpers/model-cluster.ts';
-import { createRollout, type Rollout } from '../../helpers/rollout.ts';
-import { appKey } from '../../helpers/key.ts';
+import { lookedOf } from '../../src/outlets/happening.ts';
+import { createCanarySeries } from '../../src/outlets/canary-series.ts';
+import { createTelemetry } from '../../src/outlets/telemetry.ts';
+import { parseCanary } from '../../src/canary/parse.ts';
+import type { Answer, CanarySpec, Question } from '../../src/canary/types.ts';
+import { NAME } from '../../src/sandbox/metrics/labels.ts';
+import { currentRules } from '../../src/sandbox/metrics/promql/evaluate.ts';
+import { createQueryEngine } from '../../src/sandbox/metrics/query.ts';
+import { createSeriesStore } from '../../src/sandbox/metrics/series-store.ts';
+import { createModelCluster, type ModelCluster } from '../helpers/model-cluster.ts';
+import { createRollout, type Rollout } from '../helpers/rollout.ts';
+import { appKey } from '../helpers/key.ts';
 
 type Members = Readonly<Record<string, unknown>>;
 
@@ -47,7 +48,7 @@ function watch(spec: Members = {}, analysis: Members = steps): Watched {
   const answer = (question: Question): Answer => {
     if (question.kind !== 'metric') return { kind: 'passed' };
     const value = question.metric.name === 'request-duration' ? 250 : watched.rate;
-    showMeasurement(telemetry, parsed(), question.metric.name, value);
+    series.measured({ spec: parsed(), metric: question.metric.name, value });
     return { kind: 'value', value };
   };
   const rollout = createRollout({ world, answer });
@@ -70,7 +71,7 @@ function watch(spec: Members = {}, analysis: Members = steps): Watched {
         const before = rollout.ticks.length;
         rollout.run(world.nowMs + 1_000);
         for (const { status, decision } of rollout.ticks.slice(before))
-          series.show(parsed(), status, { ...world.see(), answers: new Map() }, decision, 0.02);
+          series.show(lookedOf(parsed(), status, world.see(), decision, 0.02));
         await scrape();
       }
     },
@@ -152,8 +153,8 @@ describe('what /metrics says of a canary', () => {
     const { decision, status: last } = watched.rollout.ticks.at(-1) ?? {};
     if (!decision || !last) throw new Error('nothing happened');
     const seen = { ...watched.world.see(), answers: new Map() };
-    series.show(watched.spec(), last, seen, decision, 0.1);
-    showMeasurement(telemetry, watched.spec(), 'request-duration', 5);
+    series.show(lookedOf(watched.spec(), last, seen, decision, 0.1));
+    series.measured({ spec: watched.spec(), metric: 'request-duration', value: 5 });
     expect(await telemetry.registry.metrics()).toContain('namespace="demo"');
     series.forget(appKey('demo/app'));
     expect(await telemetry.registry.metrics()).not.toContain('namespace="demo"');

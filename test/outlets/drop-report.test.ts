@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
-import { createDropReport } from '../../../src/agent/outlets/drop-report.ts';
-import { createTelemetry } from '../../../src/agent/telemetry.ts';
-import { createLogger } from '../../../src/lib/log.ts';
-import { manualClock } from '../../helpers/manual-clock.ts';
+import { createDropReport } from '../../src/outlets/drop-report.ts';
+import { createTelemetry } from '../../src/outlets/telemetry.ts';
+import { createLogger } from '../../src/lib/log.ts';
+import { manualClock } from '../helpers/manual-clock.ts';
 
 it('a receiver that does not keep pace is named now and then, without its path [R65]', async () => {
   const clock = manualClock();

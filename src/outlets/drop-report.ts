@@ -1,10 +1,10 @@
-import type { Deps } from '../deps.ts';
+import type { OutletDeps } from './outlet.ts';
 
 const againMs = 600_000;
 const rememberLimit = 1_000;
 
 /** Counts messages that were given up, and says now and then whose they were: without the path, which may be a secret. */
-export function createDropReport({ clock, log, telemetry }: Pick<Deps, 'clock' | 'log' | 'telemetry'>) {
+export function createDropReport({ clock, log, telemetry }: Pick<OutletDeps, 'clock' | 'log' | 'telemetry'>) {
   const toldAtMs = new Map<string, number>();
   return (receiver: string): void => {
     telemetry.eventsDropped.inc();

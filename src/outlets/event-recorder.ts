@@ -1,12 +1,12 @@
-import type { CanaryEvent } from '../../canary/types.ts';
-import type { Cluster } from '../../cluster/cluster.ts';
-import type { Clock } from '../../lib/clock.ts';
-import { fnv1a, sha256Hex } from '../../lib/hash.ts';
-import { messageOf } from '../../lib/errors.ts';
-import { namespacedName } from '../../lib/key.ts';
-import type { Logger } from '../../lib/log.ts';
-import { plainLine } from '../../lib/plain-text.ts';
-import type { KubeObject } from '../../manifest/types.ts';
+import type { CanaryEvent } from '../canary/types.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import type { Clock } from '../lib/clock.ts';
+import { fnv1a, sha256Hex } from '../lib/hash.ts';
+import { messageOf } from '../lib/errors.ts';
+import { namespacedName } from '../lib/key.ts';
+import type { Logger } from '../lib/log.ts';
+import { plainLine } from '../lib/plain-text.ts';
+import type { KubeObject } from '../manifest/types.ts';
 
 export interface EventRecorder {
   /** Never waits and never throws: an event that cannot be written is counted, the rollout goes on. */

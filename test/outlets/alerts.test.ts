@@ -1,18 +1,18 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type AlertEffect, createAlerts } from '../../../src/agent/outlets/alerts.ts';
-import type { Deps } from '../../../src/agent/deps.ts';
-import { createTelemetry } from '../../../src/agent/telemetry.ts';
-import { parseCanary } from '../../../src/canary/parse.ts';
-import { parseStatus } from '../../../src/canary/status.ts';
-import { agentSettings } from '../../../src/cli/agent-settings.ts';
-import type { Cluster } from '../../../src/cluster/cluster.ts';
-import { readSettings } from '../../../src/config/settings.ts';
-import { createHttp } from '../../../src/lib/http/client.ts';
-import { createLogger } from '../../../src/lib/log.ts';
-import { createOutbox } from '../../../src/lib/outbox.ts';
-import { type KubeObject, refKey, refOf } from '../../../src/manifest/types.ts';
-import { deadUrl, startServer, type TestServer } from '../../helpers/http-server.ts';
-import { skippingClock } from '../../helpers/skipping-clock.ts';
+import { type AlertText, createAlerts } from '../../src/outlets/alerts.ts';
+import type { Deps } from '../../src/agent/deps.ts';
+import { createTelemetry } from '../../src/outlets/telemetry.ts';
+import { parseCanary } from '../../src/canary/parse.ts';
+import { parseStatus } from '../../src/canary/status.ts';
+import { agentSettings } from '../../src/cli/agent-settings.ts';
+import type { Cluster } from '../../src/cluster/cluster.ts';
+import { readSettings } from '../../src/config/settings.ts';
+import { createHttp } from '../../src/lib/http/client.ts';
+import { createLogger } from '../../src/lib/log.ts';
+import { createOutbox } from '../../src/lib/outbox.ts';
+import { type KubeObject, refKey, refOf } from '../../src/manifest/types.ts';
+import { deadUrl, startServer, type TestServer } from '../helpers/http-server.ts';
+import { skippingClock } from '../helpers/skipping-clock.ts';
 
 let receiver: TestServer;
 const http = createHttp({ maxBytes: 10_000, userAgent: 'test' });
@@ -44,15 +44,14 @@ const aCanary = (alerts: readonly object[], status: object = { phase: 'Progressi
   },
   status,
 });
-const effect = (severity: AlertEffect['severity'], message = 'something'): AlertEffect => ({
-  kind: 'alert',
+const effect = (severity: AlertText['severity'], message = 'something'): AlertText => ({
   severity,
   message,
   withFields: false,
 });
 
 interface Fixture {
-  readonly send: (effect: AlertEffect, canary: KubeObject) => void;
+  readonly send: (effect: AlertText, canary: KubeObject) => void;
   /** Waits for what is under way; the bodies that arrived, with their paths. */
   readonly told: () => Promise<string[]>;
   readonly refused: string[];
@@ -111,7 +110,7 @@ describe('alerts of a Canary', () => {
     ];
     const { send, told } = alertsOver(names.map((name) => provider(name, slackTo(name))));
     const canary = aCanary(entries);
-    const reached = async (severity: AlertEffect['severity']): Promise<string[]> => {
+    const reached = async (severity: AlertText['severity']): Promise<string[]> => {
       const before = (await told()).length;
       send(effect(severity, severity), canary);
       return (await told())

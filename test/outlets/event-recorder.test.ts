@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { createEventRecorder, type EventRecorder } from '../../../src/agent/outlets/event-recorder.ts';
-import type { Cluster } from '../../../src/cluster/cluster.ts';
-import { AgentError } from '../../../src/lib/errors.ts';
-import { silentLogger } from '../../../src/lib/log.ts';
-import type { KubeObject } from '../../../src/manifest/types.ts';
-import { manualClock, type ManualClock } from '../../helpers/manual-clock.ts';
+import { createEventRecorder, type EventRecorder } from '../../src/outlets/event-recorder.ts';
+import type { Cluster } from '../../src/cluster/cluster.ts';
+import { AgentError } from '../../src/lib/errors.ts';
+import { silentLogger } from '../../src/lib/log.ts';
+import type { KubeObject } from '../../src/manifest/types.ts';
+import { manualClock, type ManualClock } from '../helpers/manual-clock.ts';
 
 const canary: KubeObject = {
   apiVersion: 'flagger.app/v1beta1',

@@ -1,18 +1,18 @@
-import { callWebhook, webhookPayload } from '../../analysis/webhook.ts';
-import { parseStatus } from '../../canary/status.ts';
-import type { CanaryEvent, CanarySpec, Phase, WebhookSpec } from '../../canary/types.ts';
-import type { Outbox } from '../../lib/outbox.ts';
-import type { KubeObject } from '../../manifest/types.ts';
-import type { Deps } from '../deps.ts';
+import { callWebhook, webhookPayload } from '../analysis/webhook.ts';
+import { parseStatus } from '../canary/status.ts';
+import type { CanaryEvent, Phase, WebhookSpec } from '../canary/types.ts';
+import type { Outbox } from '../lib/outbox.ts';
+import type { KubeObject } from '../manifest/types.ts';
+import type { Subject } from './happening.ts';
+import type { OutletDeps } from './outlet.ts';
 
 /** Tells event webhooks of an event. Never waits: a receiver that is dead or slow delays no rollout (Flagger's R65). */
-export type TellHooks = (
-  canary: KubeObject,
-  spec: Pick<CanarySpec, 'namespace' | 'name'> & Partial<CanarySpec>,
-  event: CanaryEvent,
-) => void;
+export type TellHooks = (canary: KubeObject, spec: Subject, event: CanaryEvent) => void;
 
-export function createEventHooks({ clock, http, log, settings }: Deps, outbox: Outbox): TellHooks {
+export function createEventHooks(
+  { clock, http, log, settings }: Omit<OutletDeps, 'cluster' | 'telemetry'>,
+  outbox: Outbox,
+): TellHooks {
   const everywhere: readonly WebhookSpec[] =
     settings.eventWebhook === undefined ? [] : [eventHook(settings.eventWebhook)];
   return (canary, spec, event) => {
