@@ -94,6 +94,8 @@ export interface LoadedTree {
   readonly cache: LoadCache;
   /** Something in it asks for objects that a program makes, of files that may stand anywhere. Absent: nothing does. */
   readonly hasReleases?: boolean;
+  /** What was rendered here and is not applied itself, as HelmReleases are. Absent: nothing was. */
+  readonly releases?: readonly Manifest[];
 }
 
 /** What files of one tenant say of objects of that tenant, and of nobody else's. */
@@ -260,6 +262,7 @@ export function* loadingTree(
     areas,
     cache: next,
     hasReleases: all.some(({ hasReleases }) => hasReleases),
+    releases: all.flatMap(({ releases }) => releases),
   };
 }
 
@@ -290,6 +293,7 @@ interface LoadedArea extends AreaOfTree {
   readonly unreadablePaths: readonly string[];
   readonly strays: ReadonlyMap<string, Stray>;
   readonly hasReleases: boolean;
+  readonly releases: readonly Manifest[];
 }
 
 const nothingRendered: RenderedKustomizations = { rendered: new Map(), refused: new Map() };
@@ -478,6 +482,7 @@ function* loadingArea(
     unreadableText: joinedWords(unreadable),
     strays,
     elsewhere,
+    releases: [...releases.rendered.keys()],
     hasReleases: described !== undefined || releases.rendered.size + releases.refused.size > 0,
   };
 }

@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { CommitDraft, Signature } from '../git/repo.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
+import { perObject } from '../lib/memo.ts';
 import { plainText } from '../lib/plain-text.ts';
 import type { Steps } from '../lib/turns.ts';
-import { identityKey, nameOf } from '../manifest/identity.ts';
-import { type KubeObject, type ObjectRef, refOf } from '../manifest/types.ts';
+import { identityKey, identityOf, nameOf } from '../manifest/identity.ts';
+import { type KubeObject, type Manifest, type ObjectRef, refOf } from '../manifest/types.ts';
 import { fileBytes } from '../render/file-bytes.ts';
 import { indexed } from '../render/object-index.ts';
 import { editedFiles, type TreeFiles } from '../render/tree-files.ts';
@@ -79,7 +80,7 @@ export function* buildingEdit(edit: BranchEdit, { files, render, tip, author }: 
     if (plan.kind === 'needless') return plan;
     const edits = new Map<string, string | null>(plan.files);
     for (const { object, field, value } of plan.fields) {
-      const state = { files: editedFiles(files, edits), manifests: tree.manifests };
+      const state = { files: editedFiles(files, edits), manifests: editable(tree) };
       const made = yield* render.edit({ kind: 'field', tip: state, object, field, value });
       if (made.kind === 'refused') return refused(`${nameOf(object)} cannot be edited: ${made.reason}`);
       for (const [path, text] of made.files) edits.set(path, text);
@@ -98,6 +99,11 @@ export function* buildingEdit(edit: BranchEdit, { files, render, tip, author }: 
   }
 }
 
+/** What is written in files, applied or not. */
+const editable = perObject(({ manifests, releases = [] }: RenderedTree): readonly Manifest[] =>
+  releases.length === 0 ? manifests : [...manifests, ...releases],
+);
+
 /** Why an edited tree is not what was meant; undefined: it is. */
 function* disproofOf(
   { fields, touches }: Extract<EditPlan, { kind: 'change' }>,
@@ -106,20 +112,26 @@ function* disproofOf(
 ): Steps<string | undefined> {
   const problem = newProblem(tip, edited);
   if (problem !== undefined) return `the result would not be right: ${problem}`;
-  const [before, after] = [yield* indexed(tip), yield* indexed(edited)];
+  const [before, after] = [tip, edited].map((tree) => ({ manifests: editable(tree) }));
+  if (!before || !after) return undefined;
+  const [was, is] = [yield* indexed(before), yield* indexed(after)];
   const wanted = new Map<string, KubeObject>();
   for (const { object, field, value } of fields) {
     const key = identityKey(object);
-    const now = wanted.get(key) ?? before.byIdentity.get(key)?.object;
+    const now = wanted.get(key) ?? was.byIdentity.get(key)?.object;
     if (!now) return `${nameOf(object)} is not in Git`;
     wanted.set(key, withField(now, field, value) as KubeObject);
   }
   for (const [key, object] of wanted) {
-    if (!isDeepStrictEqual(after.byIdentity.get(key)?.object, object))
+    if (!isDeepStrictEqual(is.byIdentity.get(key)?.object, object))
       return `${nameOf(refOf(object))} would not become what was meant: its image is written elsewhere, or used twice`;
     yield;
   }
-  const changed = changedObject(tip, edited, new Set([...wanted.keys(), ...(touches ?? [])]));
+  const made = [...tip.manifests, ...edited.manifests].filter(({ origin }) => {
+    return origin.renderer === 'helm' && wanted.has(identityKey(origin.release));
+  });
+  const own = [...wanted.keys(), ...(touches ?? []), ...made.map(({ object }) => identityOf(object))];
+  const changed = changedObject(tip, edited, new Set(own));
   return changed === undefined ? undefined : `${changed} would change as well`;
 }
 

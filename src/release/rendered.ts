@@ -20,6 +20,8 @@ export interface RenderedApp {
 export interface RenderedTree {
   readonly manifests: readonly Manifest[];
   readonly apps: readonly RenderedApp[];
+  /** What some of them were made for, as HelmReleases, and is not applied itself. Absent: nothing. */
+  readonly releases?: readonly Manifest[];
   /** The errors in it, with the file and without lines. */
   readonly problems: readonly string[];
   /** Text of what cannot be read: an object that is named in it may stand there. */

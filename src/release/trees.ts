@@ -156,8 +156,8 @@ export function createRender(
     // Warnings may come back with the text that they are about; lines move with every edit.
     const errors = loaded.problems.filter(({ severity }) => severity === 'error');
     const problems = errors.map(({ path, message }) => `${path}: ${message.replaceAll(/:\d+\b/g, '')}`);
-    const { manifests, unreadableText } = loaded;
-    const tree = { manifests, apps: found.map(appOf), problems, unreadableText };
+    const { manifests, unreadableText, releases = [] } = loaded;
+    const tree = { manifests, releases, apps: found.map(appOf), problems, unreadableText };
     rendered.set(files, tree);
     return tree;
   }

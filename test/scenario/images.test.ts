@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { helmProgram, podinfoRepository } from '../helpers/helm.ts';
 import { lines, readTrailers } from '../helpers/temp-repo.ts';
 import { appFiles, appPath, hostOf } from './apps.ts';
 import { livesUntil } from './lives.ts';
@@ -186,4 +187,45 @@ describe('a new tag of an image', patient, () => {
       });
     });
   });
+
+  it.skipIf(helmProgram === undefined)(
+    'of a chart is written into the values of its HelmRelease, and nowhere else',
+    async () => {
+      await withRegistry(async (registry) => {
+        await registry.push('podinfo', '3.1.0');
+        const path = 'releases/test/frontend.yaml';
+        const isBackend = (file: string): boolean => file.endsWith('backend.yaml');
+        const before = Object.entries(podinfoRepository).filter(([file]) => file !== path && !isBackend(file));
+        const flags = { ...flagsFor(registry), helm: helmProgram ?? '', 'git-path': '' };
+        await onStage(
+          { files: Object.fromEntries(before), flags, hosts: ['frontend.test.example.test'] },
+          async (stage) => {
+            const url = stage.git.repoUrl('config');
+            const release = (podinfoRepository[path] ?? '')
+              .replace('https://git.example.org/team/releases', url)
+              .replace('registry.test/podinfo', `${registry.registry}/podinfo`);
+            await stage.push('the release', { [path]: release });
+            await stage.untilPushed(
+              'its ledger',
+              async () => (await stage.file('.releases/test/frontend.yaml')) !== undefined,
+            );
+            await registry.push('podinfo', '3.1.1');
+            await registry.push('podinfo', '3.2.0');
+            expect((await outcome(stage, 1, slowly)).trailers).toMatchObject({ Verdict: 'promoted' });
+            expect(image(stage, 'frontend-primary')).toBe('podinfo:3.1.1');
+            expect((await stage.file(path))?.trimEnd()).toBe(release.replace('tag: 3.1.0', 'tag: 3.1.1').trimEnd());
+            expect((await upgrades(stage)).map(({ subject, changed }) => [subject, changed])).toEqual([
+              ['upgrade test/frontend 3.1.0 -> 3.1.1 (semver:~3.1)', [path]],
+            ]);
+            await registry.push('podinfo', '3.1.2');
+            expect((await outcome(stage, 2, slowly)).trailers).toMatchObject({ Verdict: 'rolled-back' });
+            expect((await stage.file(path))?.trimEnd()).toBe(release.replace('tag: 3.1.0', 'tag: 3.1.1').trimEnd());
+            await stage.said(/^Image stays at 3\.1\.1: 3\.1\.2 is not taken: in quarantine: /);
+            const holds = await stage.run('log', '--format=%s', '--grep=^Hold: ', 'main');
+            expect(holds.trim()).toBe('');
+          },
+        );
+      });
+    },
+  );
 });

@@ -9,9 +9,10 @@ import { identityOf } from '../../manifest/identity.ts';
 import type { BranchEdit, EditPlan, EditTip, FieldChange } from '../../release/branch-edit.ts';
 import { type HoldEntry, heldBy, type Ledger, ledgerPath } from '../../release/ledger.ts';
 import { LedgerFile, withHold } from '../../release/ledger-file.ts';
+import type { AppId } from '../../release/types.ts';
 import { appIn, type RenderedTree } from '../../release/rendered.ts';
 import { isGoneBack, type KnownRepositories, lookAt } from './look.ts';
-import { type WatchedApp, type WatchedContainer, watchedIn } from './watched.ts';
+import { targetsAmong, type WatchedApp, type WatchedContainer, watchedIn, watchedName } from './watched.ts';
 
 export interface EditSettings {
   readonly path: string;
@@ -33,14 +34,16 @@ export function upgradeEdit(
 ): BranchEdit {
   let taken: readonly (readonly [key: string, tag: string])[] = [];
   return {
-    key: `upgrade ${app.hasCanary ? keyOf(app.id) : app.object}`,
+    key: `upgrade ${watchedName(app)}`,
     app: app.id,
     atMs: times.atMs,
     *plan(tip) {
       const now = watchedAt(tip.tree, app, settings);
       if (!now) return { kind: 'needless', reason: 'its policy is gone' };
-      const ledger = yield* tip.ledger(app.id);
-      const busy = now.hasCanary ? busyOf(tip.tree, now, ledger) : undefined;
+      const ledgers: (Ledger | undefined)[] = [];
+      for (const id of now.canaries.length === 0 ? [now.id] : now.canaries) ledgers.push(yield* tip.ledger(id));
+      const ledger = together(ledgers);
+      const busy = busyOf(now, ledgers, (id) => appIn(tip.tree, id)?.content);
       const looks = yield* lookAt(now, { ledger, busy }, repositories, times.now());
       const [upgrade] = upgradesOf(looks.flatMap((look) => look.due ?? []));
       if (!upgrade) return { kind: 'needless', reason: looks[0]?.reason ?? 'nothing is due' };
@@ -57,19 +60,34 @@ export function upgradeEdit(
 }
 
 /** Why a release of the app is not to be begun; undefined: what Git says of it was promoted last. */
-export function busyOf(tree: RenderedTree, { id }: WatchedApp, ledger: Ledger | undefined): string | undefined {
-  const app = appIn(tree, id);
-  const stable = ledger?.removed ? undefined : ledger?.stable;
-  if (!stable) return 'its first state is not recorded yet';
-  return app?.content === stable.content ? undefined : 'a release of it is under way, or is to be taken back';
+export function busyOf(
+  { canaries }: WatchedApp,
+  /** Of its Canaries, in their order. */
+  ledgers: readonly (Ledger | undefined)[],
+  contentOf: (app: AppId) => string | undefined,
+): string | undefined {
+  for (const [at, id] of canaries.entries()) {
+    const ledger = ledgers[at];
+    const stable = ledger?.removed ? undefined : ledger?.stable;
+    if (!stable) return 'its first state is not recorded yet';
+    if (contentOf(id) !== stable.content) return 'a release of it is under way, or is to be taken back';
+  }
+  return undefined;
+}
+
+/** What several ledgers say of images; undefined: there are none. */
+export function together(ledgers: readonly (Ledger | undefined)[]): Ledger | undefined {
+  const all = ledgers.flatMap((ledger) => ledger ?? []);
+  const [first] = all;
+  if (!first || all.length === 1) return first;
+  return { ...first, quarantine: all.flatMap(({ quarantine }) => quarantine) };
 }
 
 /** The same workload on another tip; undefined: it is gone, or has no policy there. */
-function watchedAt({ manifests, apps }: RenderedTree, app: WatchedApp, settings: EditSettings): WatchedApp | undefined {
+function watchedAt(tree: RenderedTree, app: WatchedApp, settings: EditSettings): WatchedApp | undefined {
   const isIt = ({ object }: Manifest): boolean => identityOf(object) === app.object;
-  const manifest = manifests.find(isIt);
-  const canary = apps.find(({ target }) => target !== undefined && target === manifest);
-  return manifest && watchedIn(manifest, canary?.id, settings.defaultNamespace);
+  const manifest = tree.manifests.find(isIt) ?? tree.releases?.find(isIt);
+  return manifest && watchedIn(manifest, targetsAmong(tree.apps)(manifest), settings.defaultNamespace);
 }
 
 function changesOf(app: WatchedApp, { container, to }: Due): readonly FieldChange[] {
@@ -104,7 +122,7 @@ export function holdEdit(
   trailers: Trailers,
 ): BranchEdit {
   return {
-    key: `hold ${app.hasCanary ? keyOf(app.id) : app.object}`,
+    key: `hold ${watchedName(app)}`,
     app: app.id,
     atMs,
     *plan(tip): Steps<EditPlan> {

@@ -11,8 +11,18 @@ import type { Manifest } from '../../manifest/types.ts';
 import type { BranchEdit } from '../../release/branch-edit.ts';
 import type { EditListeners } from '../../release/edit-writer.ts';
 import type { Ledger } from '../../release/ledger.ts';
+import type { AppId } from '../../release/types.ts';
 import type { SourceTelemetry } from '../source-telemetry.ts';
-import { type EditSettings, type GoneBack, goneBackIn, holdEdit, type Trailers, upgradeEdit } from './edits.ts';
+import {
+  busyOf,
+  type EditSettings,
+  type GoneBack,
+  goneBackIn,
+  holdEdit,
+  together,
+  type Trailers,
+  upgradeEdit,
+} from './edits.ts';
 import type { Listings } from './listings.ts';
 import { type Look, lookAt, type Stay, stays } from './look.ts';
 import { findWatched, type WatchedApp } from './watched.ts';
@@ -20,7 +30,7 @@ import { findWatched, type WatchedApp } from './watched.ts';
 /** What Git says at a commit. The same objects where it says the same. */
 interface GitState {
   readonly revision: Revision;
-  readonly loaded: { readonly manifests: readonly Manifest[] };
+  readonly loaded: { readonly manifests: readonly Manifest[]; readonly releases?: readonly Manifest[] };
   readonly apps: readonly App[];
 }
 
@@ -59,8 +69,8 @@ const searchedCommits = 50;
 
 interface Seen {
   readonly app: WatchedApp;
-  readonly ledger: Ledger | undefined;
   readonly busy: string | undefined;
+  /** Ledgers and listings. */
   readonly known: readonly unknown[];
   readonly atMs: number;
   readonly looks: readonly Look[];
@@ -103,7 +113,9 @@ export function createUpgrades({
     read = now;
     if (isSame) return;
     const before = watched;
-    watched = await turns.run(findWatched(now.loaded.manifests, now.apps, settings.defaultNamespace));
+    watched = await turns.run(
+      findWatched([...now.loaded.manifests, ...(now.loaded.releases ?? [])], now.apps, settings.defaultNamespace),
+    );
     for (const name of seen.keys()) if (!watched.has(name)) seen.delete(name);
     const containers = [...watched.values()].flatMap((app) => app.containers);
     listings.want(source, new Map(containers.map(({ key, wanted }) => [key, wanted])));
@@ -115,30 +127,26 @@ export function createUpgrades({
     );
   };
 
-  const busy = (app: WatchedApp, ledger: Ledger | undefined, now: NonNullable<typeof snapshot>): string | undefined => {
-    if (!app.hasCanary) return undefined;
-    const content = now.apps.find(({ id }) => keyOf(id) === keyOf(app.id))?.content;
-    const stable = ledger?.removed ? undefined : ledger?.stable;
-    if (!stable) return 'its first state is not recorded yet';
-    return stable.content === content ? undefined : 'a release of it is under way, or is to be taken back';
-  };
+  const contentIn = ({ apps }: GitState, app: AppId): string | undefined =>
+    apps.find(({ id }) => keyOf(id) === keyOf(app))?.content;
+  const ledgersOf = ({ id, canaries }: WatchedApp): readonly (Ledger | undefined)[] =>
+    (canaries.length === 0 ? [id] : canaries).map((app) => ledgerOf(keyOf(app)));
 
   const look = async (name: string, app: WatchedApp, now: NonNullable<typeof snapshot>): Promise<readonly Look[]> => {
-    const ledger = ledgerOf(keyOf(app.id));
-    const why = busy(app, ledger, now);
-    const known = app.containers.flatMap(({ key }) => [listings.known(key), listings.trouble(key)]);
+    const ledgers = ledgersOf(app);
+    const why = busyOf(app, ledgers, (id) => contentIn(now, id));
+    const known = [...ledgers, ...app.containers.flatMap(({ key }) => [listings.known(key), listings.trouble(key)])];
     const before = seen.get(name);
     const isTimed = app.containers.some(({ policy }) => policy.minAgeMs > 0 || policy.windows.length > 0);
     const isSame =
       before?.app === app &&
-      before.ledger === ledger &&
       before.busy === why &&
       before.known.every((one, at) => one === known[at]) &&
       (!isTimed || clock.now() - before.atMs < againMs);
     if (isSame) return before.looks;
     const atMs = clock.now();
-    const looks = await turns.run(lookAt(app, { ledger, busy: why }, listings, atMs));
-    seen.set(name, { app, ledger, busy: why, known, atMs, looks });
+    const looks = await turns.run(lookAt(app, { ledger: together(ledgers), busy: why }, listings, atMs));
+    seen.set(name, { app, busy: why, known, atMs, looks });
     return looks;
   };
 
@@ -163,16 +171,19 @@ export function createUpgrades({
   };
 
   const holdBack = async (name: string, app: WatchedApp, now: NonNullable<typeof snapshot>): Promise<void> => {
-    const ledger = ledgerOf(keyOf(app.id));
+    const ledger = together(ledgersOf(app));
     const stable = ledger?.removed ? undefined : ledger?.stable;
     const former = formerImages.get(name);
     // What has failed was taken back by the agent itself.
     const hasFailed = (image: string): boolean =>
       (ledger?.quarantine ?? []).some(({ images }) => Object.values(images).includes(image));
     const formerly = (container: string): readonly string[] =>
-      [stable && own(stable.images, container), former?.get(container)].flatMap((image) =>
-        image === undefined || hasFailed(image) ? [] : [image],
-      );
+      // A chart gives its containers other names than its values have.
+      [
+        ...(app.containers.length === 1 ? Object.values(stable?.images ?? {}) : []),
+        stable && own(stable.images, container),
+        former?.get(container),
+      ].flatMap((image) => (image === undefined || hasFailed(image) ? [] : [image]));
     const back = goneBackIn(app, formerly, ledger, listings);
     const [first] = back;
     if (!first) return;

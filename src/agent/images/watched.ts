@@ -1,4 +1,3 @@
-import type { App } from '../../canary/app.ts';
 import { type ContainerPolicy, readAnnotations } from '../../images/annotations.ts';
 import { podSpecOf } from '../../images/places.ts';
 import { keyOf } from '../../lib/key.ts';
@@ -6,7 +5,7 @@ import { perObject } from '../../lib/memo.ts';
 import type { Steps } from '../../lib/turns.ts';
 import { faultOf } from '../../manifest/contained.ts';
 import type { Manifest } from '../../manifest/types.ts';
-import { identityOf } from '../../manifest/identity.ts';
+import { identityKey, identityOf } from '../../manifest/identity.ts';
 import type { AppId } from '../../release/types.ts';
 import { type WantedRepository, wantedKey } from './listings.ts';
 import { accessOf } from './pull-secrets.ts';
@@ -22,7 +21,8 @@ export interface WatchedContainer extends ContainerPolicy {
 export interface WatchedApp {
   /** The Canary's, or else the workload's own namespace and name. */
   readonly id: AppId;
-  readonly hasCanary: boolean;
+  /** Empty: it has no Canary. Several: of all that one chart makes; the first names it. */
+  readonly canaries: readonly AppId[];
   /** Identity of the workload. */
   readonly object: string;
   readonly containers: readonly WatchedContainer[];
@@ -35,7 +35,7 @@ const policiesOf = perObject((manifest: Manifest) => readAnnotations(manifest, n
 /** The policies of one object; what throws for it gives it none. */
 export function watchedIn(
   manifest: Manifest,
-  canary: AppId | undefined,
+  apps: readonly TargetedApp[],
   defaultNamespace: string,
 ): WatchedApp | undefined {
   const { object } = manifest;
@@ -43,29 +43,47 @@ export function watchedIn(
   const policies = policiesOf(manifest);
   if (policies.length === 0) return undefined;
   const namespace = object.metadata.namespace ?? defaultNamespace;
-  const access = accessOf(namespace, podSpecOf(object));
+  const access = accessOf(namespace, podSpecOf(apps[0]?.target?.object ?? object));
   const containers = policies.map((one): WatchedContainer => {
     const { tag: _tag, digest: _digest, ...reference } = one.reference;
     const wanted = { reference, access };
     return { ...one, wanted, key: wantedKey(wanted) };
   });
-  const id = canary ?? { namespace, name: object.metadata.name };
-  return { id, hasCanary: canary !== undefined, object: identityOf(object), containers };
+  const canaries = apps.map(({ id }) => id);
+  const id = canaries[0] ?? { namespace, name: object.metadata.name };
+  return { id, canaries, object: identityOf(object), containers };
+}
+
+interface TargetedApp {
+  readonly id: AppId;
+  readonly target?: Manifest | undefined;
+}
+
+/** The apps whose target is this object, or is made for it by a chart. */
+export function targetsAmong(apps: readonly TargetedApp[]): (manifest: Manifest) => readonly TargetedApp[] {
+  const byObject = new Map<string, TargetedApp[]>();
+  for (const app of apps) {
+    if (!app.target) continue;
+    const { object, origin } = app.target;
+    const key = origin.renderer === 'helm' ? identityKey(origin.release) : identityOf(object);
+    byObject.set(key, [...(byObject.get(key) ?? []), app]);
+  }
+  return ({ object }) => byObject.get(identityOf(object)) ?? [];
 }
 
 /** All that have a policy, by a key of their own. Yields again and again. */
 export function* findWatched(
   manifests: readonly Manifest[],
-  apps: readonly Pick<App, 'id' | 'target'>[],
+  apps: readonly TargetedApp[],
   defaultNamespace: string,
 ): Steps<ReadonlyMap<string, WatchedApp>> {
-  const canaries = new Map(apps.flatMap(({ id, target }) => (target ? [[target, id] as const] : [])));
+  const targetsOf = targetsAmong(apps);
   const found = new Map<string, WatchedApp>();
   for (const [at, manifest] of manifests.entries()) {
     if (at % 512 === 511) yield;
     // What it throws for is told where manifests are checked.
     faultOf(manifest, () => {
-      const watched = watchedIn(manifest, canaries.get(manifest), defaultNamespace);
+      const watched = watchedIn(manifest, targetsOf(manifest), defaultNamespace);
       if (watched) found.set(watchedName(watched), watched);
     });
   }
@@ -73,4 +91,4 @@ export function* findWatched(
 }
 
 /** Workloads of two kinds may have one name. */
-export const watchedName = ({ id, hasCanary, object }: WatchedApp): string => (hasCanary ? keyOf(id) : object);
+export const watchedName = ({ canaries: [canary], object }: WatchedApp): string => (canary ? keyOf(canary) : object);

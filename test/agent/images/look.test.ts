@@ -24,7 +24,7 @@ function manifestOf(image: string, annotations: Record<string, string> = {}): Ma
   return manifest;
 }
 function appOf(image: string, annotations: Record<string, string> = {}): WatchedApp {
-  const app = watchedIn(manifestOf(image, annotations), { namespace: 'test', name: 'shop' }, 'default');
+  const app = watchedIn(manifestOf(image, annotations), [{ id: { namespace: 'test', name: 'shop' } }], 'default');
   if (!app) throw new Error('it has no policy');
   return app;
 }
