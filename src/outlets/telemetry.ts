@@ -31,6 +31,8 @@ export interface Telemetry {
   readonly imageUpgrades: Counter<'result' | 'source'>;
   /** Containers with an image policy, by what it comes to: due, or why the image stays. */
   readonly imagePolicies: Gauge<'state' | 'source'>;
+  /** When the tags of a repository were listed last, epoch seconds. */
+  readonly imagesListedAt: Gauge<'repository'>;
   /** Requests to registries of images. */
   readonly registryRequests: Counter<'registry' | 'result'>;
   readonly eventsDropped: Counter;
@@ -178,6 +180,12 @@ export function createTelemetry(
       name: 'serin_image_policies',
       help: 'Containers with an image policy, by what it comes to: due, or why the image stays',
       labelNames: ['state', 'source'],
+      registers,
+    }),
+    imagesListedAt: new Gauge({
+      name: 'serin_image_list_timestamp_seconds',
+      help: 'When the tags of a repository were listed last',
+      labelNames: ['repository'],
       registers,
     }),
     registryRequests: new Counter({

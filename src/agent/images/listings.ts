@@ -2,7 +2,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { messageOf } from '../../lib/errors.ts';
 import { createLimit } from '../../lib/limit.ts';
 import type { Logger } from '../../lib/log.ts';
-import { type ImageReference, showReference } from '../../images/reference.ts';
+import { type ImageReference, repositoryOf, showReference } from '../../images/reference.ts';
 import type { RegistryClient } from '../../registry/client.ts';
 import type { DockerConfig } from '../../registry/docker-config.ts';
 import type { Failure } from '../../registry/failure.ts';
@@ -48,6 +48,8 @@ export interface ListingsDeps {
   readonly pullSecrets: PullSecrets;
   readonly store: ListingStore;
   readonly intervalMs: number;
+  /** Told when a repository (`HOST/NAME`) was listed; undefined: nobody wants it any more. Absent: nobody is. */
+  readonly onListed?: (repository: string, atMs: number | undefined) => void;
   readonly random?: () => number;
 }
 
@@ -88,6 +90,7 @@ export function createListings({
   pullSecrets,
   store,
   intervalMs,
+  onListed = () => undefined,
   random = Math.random,
 }: ListingsDeps): Listings {
   const bounds = boundsOf(intervalMs);
@@ -112,6 +115,7 @@ export function createListings({
   };
   const learn = (key: string, watch: Watch, known: Known): void => {
     watch.known = known;
+    onListed(repositoryOf(watch.wanted.reference), known.askedAtMs);
     changed.add(key);
     tell(key);
   };
@@ -239,6 +243,7 @@ export function createListings({
         watch.askers.delete(asker);
         if (watch.askers.size === 0) {
           watches.delete(key);
+          onListed(repositoryOf(watch.wanted.reference), undefined);
           changed.add(key);
         }
       }

@@ -6,7 +6,7 @@ import { createPullSecrets } from './pull-secrets.ts';
 const usualIntervalMs = 300_000;
 
 /** What registries have, for all sources together; undefined: no source upgrades images. */
-export function openListings({ clock, cluster, log, registry, settings }: Deps): Listings | undefined {
+export function openListings({ clock, cluster, log, registry, settings, telemetry }: Deps): Listings | undefined {
   if (!registry) return undefined;
   const { namespace, imageIntervalMs: intervalMs = usualIntervalMs, registryConfigFile: file } = settings;
   return createListings({
@@ -16,5 +16,9 @@ export function openListings({ clock, cluster, log, registry, settings }: Deps):
     pullSecrets: createPullSecrets({ cluster, log, ...(file === undefined ? {} : { file }) }),
     store: createListingStore(cluster, namespace),
     intervalMs,
+    onListed(repository, atMs) {
+      if (atMs === undefined) telemetry.imagesListedAt.remove({ repository });
+      else telemetry.imagesListedAt.set({ repository }, Math.floor(atMs / 1_000));
+    },
   });
 }
