@@ -21,8 +21,8 @@ RUN npm run build && npm prune --omit=dev
 
 FROM ${NODE_IMAGE}
 ENV NODE_ENV=production
-# The agent itself needs no git; the Git server of `serin demo` and `serin sandbox` does.
-RUN apt-get update && apt-get install --yes --no-install-recommends git && rm -rf /var/lib/apt/lists/*
+# Helm fetches charts over TLS only with authorities. The agent itself needs no git; the Git server of `serin demo` and `serin sandbox` does.
+RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates git && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
 COPY --from=tools /tools/kustomize /tools/helm /usr/local/bin/
 COPY --from=build /app/node_modules ./node_modules

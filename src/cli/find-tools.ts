@@ -12,14 +12,22 @@ type Environment = Readonly<Record<string, string | undefined>>;
  * `capabilities`: of the cluster; absent: there is none.
  */
 export function findTools(
-  values: Pick<Settings, 'kustomize' | 'helm'>,
+  values: Pick<Settings, 'kustomize' | 'helm' | 'remote-charts'>,
   environment: Environment,
   capabilities?: HelmOptions['capabilities'],
 ): RenderTools {
   const [kustomize, helm] = [programOf(values.kustomize, environment), programOf(values.helm, environment)];
   return {
     ...(kustomize === undefined ? {} : { kustomize: createKustomize({ program: kustomize }) }),
-    ...(helm === undefined ? {} : { helm: createHelm({ program: helm, ...(capabilities ? { capabilities } : {}) }) }),
+    ...(helm === undefined
+      ? {}
+      : {
+          helm: createHelm({
+            program: helm,
+            fetchesCharts: values['remote-charts'],
+            ...(capabilities ? { capabilities } : {}),
+          }),
+        }),
   };
 }
 

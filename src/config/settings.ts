@@ -225,6 +225,13 @@ export const settings = [
     'helm',
     'program helm of version 3, which renders HelmReleases: a path, or a name in PATH; they are applied as objects when empty',
   ),
+  setting(
+    'Sync',
+    'remote-charts',
+    'flag',
+    'false',
+    'fetch the charts of HelmReleases from the indexes and registries that they name',
+  ),
   setting('Sync', 'suspend', 'flag', 'false', 'apply nothing; canaries under way go on'),
   setting('Sync', 'resync-schedule', 'text', '17 * * * *', 'cron schedule of a full comparison with the cluster'),
   setting(

@@ -202,6 +202,8 @@ export interface RenderedReleases {
   readonly refused: ReadonlyMap<Manifest, Stray>;
   /** `Chart.yaml` of the charts that are named, rendered or not. */
   readonly charts: ReadonlySet<string>;
+  /** What says where charts come from, and is not applied either. */
+  readonly sources: ReadonlySet<Manifest>;
   readonly problems: readonly Problem[];
 }
 
@@ -297,7 +299,13 @@ interface LoadedArea extends AreaOfTree {
 }
 
 const nothingRendered: RenderedKustomizations = { rendered: new Map(), refused: new Map() };
-const nothingReleased: RenderedReleases = { rendered: new Map(), refused: new Map(), charts: new Set(), problems: [] };
+const nothingReleased: RenderedReleases = {
+  rendered: new Map(),
+  refused: new Map(),
+  charts: new Set(),
+  sources: new Set(),
+  problems: [],
+};
 
 /** The files of one tenant, in order, and what was rendered of them. */
 interface BegunArea {
@@ -434,7 +442,7 @@ function* loadingArea(
   for (const manifest of [...said.refused, ...ofReleases.refused])
     elsewhere.set(identityOf(manifest.object), refusedAt(manifest));
   const isDescription = (manifest: Manifest): boolean =>
-    releases.rendered.has(manifest) || releases.refused.has(manifest);
+    releases.rendered.has(manifest) || releases.refused.has(manifest) || releases.sources.has(manifest);
   for (const manifest of said.manifests.filter(isDescription)) {
     const { object, origin } = manifest;
     const stray = releases.refused.get(manifest);

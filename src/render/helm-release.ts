@@ -22,7 +22,6 @@ export interface HelmRelease {
   readonly dependsOn: readonly string[];
   /** As Flux takes them, in order. */
   readonly postRenderers: readonly unknown[];
-  readonly isSuspended: boolean;
   /** Fields that are not followed, and what is done instead, for people. */
   readonly told: readonly string[];
 }
@@ -190,7 +189,6 @@ function ofToolkit(manifest: Manifest, spec: Fields): HelmRelease {
       return `${textOf(entry, 'namespace') ?? own}/${name_}`;
     }),
     postRenderers: noneYet(listIn(spec, 'postRenderers')),
-    isSuspended: spec['suspend'] === true,
     told: [
       ...told.map((field) => `spec.${field.slice(0, 60)} is unknown and has no effect`),
       ...(isObject(spec['commonMetadata']) ? ['spec.commonMetadata has no effect'] : []),
@@ -270,7 +268,6 @@ function ofOperator(manifest: Manifest, spec: Fields): HelmRelease {
     checksSchema: true,
     dependsOn: [],
     postRenderers: [],
-    isSuspended: false,
     told: told.map((field) => `spec.${field.slice(0, 60)} is unknown and has no effect`),
   };
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { sha256Hex } from '../lib/hash.ts';
 import { answered, type Steps } from '../lib/turns.ts';
 import { nameOf } from '../manifest/identity.ts';
@@ -14,10 +14,12 @@ import type { Chart } from './helm-chart.ts';
 import { changingWords, differing, lookingUp } from './helm-determinism.ts';
 import type { HelmRelease } from './helm-release.ts';
 import type { ReleaseValues } from './helm-values.ts';
+import { exactText, fileBytes } from './file-bytes.ts';
 import { readingPlain } from './plain.ts';
 import type { SourceTree } from './renderer.ts';
 import { runTool, type ToolLimits, type ToolResult } from './run-tool.ts';
 import { sourceBytes } from './source-bytes.ts';
+import type { GitFile } from './tree-files.ts';
 import { createLine } from './tool-line.ts';
 import { masked, shownReason } from './tool-reason.ts';
 
@@ -28,6 +30,8 @@ export interface HelmOptions {
   readonly limits?: ToolLimits;
   /** Where folders are made in which it is run, each for a moment. Absent: the machine's for such. */
   readonly folder?: string;
+  /** Charts of indexes and registries may be fetched. Absent: nothing is asked of the network. */
+  readonly fetchesCharts?: boolean;
   /** What the cluster is. Rejects where it is not known yet. Absent: what Helm takes for granted. */
   readonly capabilities?: () => Promise<Capabilities>;
 }
@@ -45,8 +49,19 @@ export interface Helm {
   readonly runs: number;
   /** Equal inputs give the same rendering, without any work. A text says why there is none. */
   render(tree: SourceTree, unit: ReleaseUnit, reading: HelmReading): Steps<Rendering | string>;
+  /** The chart of an index, fetched where that may be. A text says why it is not. */
+  fetch(chart: RemoteChart): Steps<Chart | string>;
   /** Ends the programs that run. */
   close(): Promise<void>;
+}
+
+/** A chart of an index or a registry. */
+export interface RemoteChart {
+  /** Of the index; `oci://…`: of the folder of the registry. */
+  readonly url: string;
+  readonly name: string;
+  /** A version, or a range. */
+  readonly version: string;
 }
 
 /** A HelmRelease with all that its objects are made from. */
@@ -77,6 +92,12 @@ const mostKept = 2_000;
 /** What failed for a reason that may pass is tried again after so long. */
 const retryMs = 300_000;
 const missingRetryMs = 60_000;
+const retryFetchMs = 60_000;
+/** So long a range of versions means what it meant. */
+const rangeMs = 600_000;
+const mostFetched = 200;
+/** Of a server that may be slow. */
+const fetchLimits: ToolLimits = { timeMs: 60_000, memoryBytes: 512 * 1024 * 1024, outputBytes: 64 * 1024 };
 /** So long after the first time is rendered again what may change with time. */
 const apartMs = 1_100;
 
@@ -86,6 +107,7 @@ export function createHelm({
   program,
   limits = defaultToolLimits,
   folder: place = tmpdir(),
+  fetchesCharts = false,
   capabilities,
 }: HelmOptions): Helm {
   const ending = new AbortController();
@@ -94,13 +116,15 @@ export function createHelm({
   const known = new Map<string, Rendered>();
   /** By content and place of the HelmRelease: the same in its namespace, with their origin. */
   const placed = new Map<string, Rendering>();
+  const fetched = new Map<string, { readonly chart: Chart | string; readonly untilMs: number }>();
+  const fetching = new Map<string, Promise<Chart | string>>();
   const failed = new Map<string, { readonly reason: string; readonly untilMs: number }>();
   const line = createLine(mostRuns);
   const running = new Set<Promise<unknown>>();
   let runs = 0;
   let program3: { readonly version: Promise<string | undefined>; readonly untilMs: number } | undefined;
 
-  const run = (root: string, args: readonly string[]): Promise<ToolResult> => {
+  const run = (root: string, args: readonly string[], most = limits): Promise<ToolResult> => {
     // Its own folders, or it would look for them in somebody's home.
     const own = ['CACHE', 'CONFIG', 'DATA'].map((name) => [`HELM_${name}_HOME`, join(root, 'helm')]);
     const environment = {
@@ -109,7 +133,7 @@ export function createHelm({
       GOMAXPROCS: '1',
       GOMEMLIMIT: '384MiB',
     };
-    const result = runTool({ program, args, folder: root, environment, limits }, signal);
+    const result = runTool({ program, args, folder: root, environment, limits: most }, signal);
     running.add(result);
     void result.catch(() => undefined).finally(() => running.delete(result));
     return result;
@@ -170,7 +194,7 @@ export function createHelm({
 
   function* render(tree: SourceTree, unit: ReleaseUnit, reading: HelmReading): Steps<Rendered> {
     const version = yield* answered(versionOf());
-    if (version === undefined) return 'there is no program helm of version 3';
+    if (version === undefined) return noProgram;
     let cluster: Partial<Capabilities> = {};
     try {
       if (capabilities) cluster = yield* answered(capabilities());
@@ -239,11 +263,49 @@ export function createHelm({
       : `${changed} is another one each time that its chart is rendered: give it a value of its own`;
   }
 
+  const fetchNow = async ({ url, name, version }: RemoteChart): Promise<Chart | string> => {
+    const root = await mkdtemp(join(place, 'serin-chart-'));
+    try {
+      const target = join(root, 'fetched');
+      const of = url.startsWith('oci://') ? [`${url.replace(/\/+$/, '')}/${name}`] : [name, '--repo', url];
+      const result = await run(
+        root,
+        ['pull', ...of, '--version', version, '--untar', '--untardir', target],
+        fetchLimits,
+      );
+      if (result.kind !== 'done')
+        return `its chart ${name} cannot be fetched (${shownReason(result.reason.replaceAll(root, ''))})`;
+      return await readChart(join(target, name.slice(name.lastIndexOf('/') + 1)), name);
+    } finally {
+      await rm(root, { recursive: true, force: true });
+    }
+  };
+  function* fetch(chart: RemoteChart): Steps<Chart | string> {
+    if (!fetchesCharts)
+      return `its chart ${chart.name} is fetched only with --remote-charts: or put it into this repository (helm pull --untar), and name its folder`;
+    const wrong = refusedRemote(chart);
+    if (wrong !== undefined) return wrong;
+    if ((yield* answered(versionOf())) === undefined) return noProgram;
+    const key = JSON.stringify([chart.url, chart.name, chart.version]);
+    const before = latest(fetched, key);
+    const now = performance.now();
+    if (before && now < before.untilMs) return before.chart;
+    const asked = fetching.get(key) ?? line(() => fetchNow(chart)).finally(() => fetching.delete(key));
+    fetching.set(key, asked);
+    const got = yield* answered(asked);
+    // What was there goes on while its server does not answer.
+    const found = typeof got === 'string' && typeof before?.chart === 'object' ? before.chart : got;
+    const freshMs = typeof got === 'string' ? retryFetchMs : isExact(chart.version) ? Infinity : rangeMs;
+    keep(fetched, key, { chart: found, untilMs: performance.now() + freshMs }, mostFetched);
+    return found;
+  }
+
   return {
     get runs() {
       return runs;
     },
     render,
+    fetch,
     async close() {
       ending.abort(new Error('nothing is rendered any more: the agent stops'));
       await Promise.allSettled(running);
@@ -252,6 +314,39 @@ export function createHelm({
 }
 
 const chartFolder = 'chart';
+const noProgram = 'there is no program helm of version 3';
+
+/** Why a chart is not asked for: what it is named by becomes an argument. */
+function refusedRemote({ url, name, version }: RemoteChart): string | undefined {
+  if (!/^(?:https?|oci):\/\/[^\s@]+$/.test(url) || !URL.canParse(url))
+    return 'its chart comes from no URL that can be asked (no credentials stand in it)';
+  if (!/^[A-Za-z0-9][\w./-]*$/.test(name) || name.includes('..'))
+    return `its chart is named ${JSON.stringify(name.slice(0, 100))}`;
+  return !isRange(version) ? `the version ${JSON.stringify(version.slice(0, 100))} of its chart is none` : undefined;
+}
+
+const isExact = (version: string): boolean => /^v?\d+\.\d+\.\d+(?:[-+][\w.+-]*)?$/.test(version);
+/** Helm tells what else is wrong with it. */
+const isRange = (version: string): boolean => /^[\w.*<>=~^][\w.*+<>=~^|, -]*$/.test(version);
+
+async function readChart(folder: string, name: string): Promise<Chart | string> {
+  const files = new Map<string, GitFile>();
+  let bytes = 0;
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    if (entry.isDirectory()) continue;
+    const path = join(entry.parentPath, entry.name);
+    const shown = relative(folder, path);
+    if (!entry.isFile()) return `${shown} of its chart is a symbolic link`;
+    const content = await readFile(path);
+    bytes += content.length;
+    if (bytes > mostInputBytes) return `its chart takes more than ${mostInputBytes / 1024 / 1024} MiB`;
+    files.set(shown, { oid: blobId(content), text: exactText(content) });
+  }
+  return { files, inputs: new Map(), name: name.slice(name.lastIndexOf('/') + 1) };
+}
+
+const blobId = (content: Uint8Array): string =>
+  createHash('sha1').update(`blob ${content.length}\0`).update(content).digest('hex');
 
 /** What was used last goes last. */
 function latest<Value>(map: Map<string, Value>, key: string): Value | undefined {
@@ -262,9 +357,9 @@ function latest<Value>(map: Map<string, Value>, key: string): Value | undefined 
   return found;
 }
 
-function keep<Value>(map: Map<string, Value>, key: string, value: Value): void {
+function keep<Value>(map: Map<string, Value>, key: string, value: Value, most = mostKept): void {
   for (const [oldest] of map) {
-    if (map.size < mostKept) break;
+    if (map.size < most) break;
     map.delete(oldest);
   }
   map.set(key, value);
@@ -340,6 +435,5 @@ function keyOf(version: string, { kubeVersion, apiVersions }: Partial<Capabiliti
 /** As Git names it, so that an edit that was proven is not rendered again when it has come back from Git. */
 function oidOf(file: ReleaseUnit['chart']['files'] extends ReadonlyMap<string, infer Input> ? Input : never): string {
   if (typeof file === 'object') return file.oid;
-  const content = Buffer.from(file, 'utf8');
-  return createHash('sha1').update(`blob ${content.length}\0`).update(content).digest('hex');
+  return blobId(Buffer.from(fileBytes(file)));
 }

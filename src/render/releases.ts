@@ -8,9 +8,9 @@ import { shownOrigin } from '../lib/http/shown-url.ts';
 import { isObject } from '../manifest/edit-value.ts';
 import { defaultLimits } from '../manifest/limits.ts';
 import { noRoom, type TreeBudget, weighing } from '../manifest/tree-budget.ts';
-import type { Helm, HelmReading, ReleaseUnit } from './helm.ts';
-import { chartIn, pathIn } from './helm-chart.ts';
-import { type HelmRelease, isHelmRelease, readHelmRelease } from './helm-release.ts';
+import type { Helm, HelmReading, ReleaseUnit, RemoteChart } from './helm.ts';
+import { type Chart, chartIn, pathIn } from './helm-chart.ts';
+import { type HelmRelease, isHelmRelease, readHelmRelease, type SourceRef } from './helm-release.ts';
 import { valuesOf } from './helm-values.ts';
 import type { SourceTree } from './renderer.ts';
 import { isSameRepositoryUrl } from './same-url.ts';
@@ -45,9 +45,11 @@ export function renderingReleases(
       tell(manifest, 'error', `is not rendered: ${reason}`, 'what the cluster has of it stays as it is');
     };
     const tree = treeOf(area);
+    let isForOthers = false;
     for (const manifest of manifests) {
       if (!isHelmRelease(manifest.object)) continue;
       if (isAppliedForOthers(manifest, settings)) {
+        isForOthers = true;
         const hint = `annotate it with ${choice}: "true" once that controller has let go of it`;
         const isAsked = manifest.object.metadata.annotations?.[choice] === 'false';
         if (!isAsked)
@@ -56,13 +58,15 @@ export function renderingReleases(
       }
       const chart = chartOf(manifest);
       if (chart !== undefined) charts.add(chart);
-      const unit = yield* unitOf(manifest, tree, { manifests, repositoryUrl });
-      if (typeof unit === 'string') refuse(manifest, unit);
-      else if (unit.release.isSuspended) {
+      if (isSuspended(manifest)) {
         const what = 'holds a HelmRelease that is suspended';
         refused.set(manifest, { line: manifest.origin.line, what, isDeliberate: true });
         tell(manifest, 'warning', 'is suspended: what the cluster has of it stays as it is');
-      } else {
+        continue;
+      }
+      const unit = yield* unitOf(manifest, tree, { manifests, repositoryUrl, helm });
+      if (typeof unit === 'string') refuse(manifest, unit);
+      else {
         units.set(manifest, unit);
         for (const text of unit.release.told) tell(manifest, 'warning', text);
       }
@@ -98,8 +102,25 @@ export function renderingReleases(
       rendered.delete(manifest);
       refuse(manifest, `it depends on ${needed}, which is not rendered`);
     }
-    return { rendered, refused, charts, problems };
+    const sources = isForOthers ? [] : sourcesOf([...units.values()], manifests, settings);
+    return { rendered, refused, charts, sources: new Set(sources), problems };
   };
+}
+
+function isSuspended({ object }: Manifest): boolean {
+  const spec = object['spec'];
+  return isObject(spec) && spec['suspend'] === true;
+}
+
+/** Where charts come from, as far as nobody else was told of it. */
+function sourcesOf(
+  units: readonly ReleaseUnit[],
+  manifests: readonly Manifest[],
+  { placeOf }: LoadSettings,
+): readonly Manifest[] {
+  const named = units.flatMap(({ release }) => (release.chart.source ? [release.chart.source] : []));
+  const found = named.flatMap((source) => sourceIn(manifests, source) ?? []);
+  return found.filter(({ object }) => placeOf?.(identityOf(object)) === undefined);
 }
 
 /** The `Chart.yaml` that a HelmRelease names, whether it is there or not. */
@@ -114,23 +135,55 @@ export function* unitOf(manifest: Manifest, tree: SourceTree, around: Around): S
   if (manifest.origin.renderer === 'helm') return 'a chart made it';
   const release = readHelmRelease(manifest);
   if (typeof release === 'string') return release;
-  const folder = folderOf(release, around);
-  if (typeof folder !== 'object') return folder;
-  const chart = yield* chartIn(folder.path, tree);
+  let found: { readonly path: string; readonly chart: Chart | string };
+  if (release.chart.kind === 'remote') {
+    const remote = remoteOf(release.chart, around);
+    if (typeof remote === 'string') return remote;
+    if (release.valuesFiles.paths.length > 0)
+      return 'values files of a chart that comes from elsewhere are not followed';
+    found = { path: release.chart.name, chart: yield* around.helm.fetch(remote) };
+  } else {
+    const folder = folderOf(release.chart, around);
+    if (typeof folder !== 'object') return folder;
+    found = { path: folder.path, chart: yield* chartIn(folder.path, tree) };
+  }
+  const { path, chart } = found;
   if (typeof chart === 'string') return chart;
   const values = yield* valuesOf(release, chart, tree, around.manifests);
-  return typeof values === 'string' ? values : { release, folder: folder.path, chart, values };
+  return typeof values === 'string' ? values : { release, folder: path, chart, values };
 }
 
 /** What a HelmRelease may refer to. */
 interface Around {
   readonly manifests: readonly Manifest[];
   readonly repositoryUrl: string | undefined;
+  readonly helm: Helm;
 }
 
-function folderOf({ chart }: HelmRelease, around: Around): { readonly path: string } | string {
-  if (chart.kind === 'remote')
-    return `its chart ${chart.name.slice(0, 100)} comes from elsewhere: put it into this repository (helm pull --untar), and name its folder with a GitRepository, or leave it to Flux's own controller (${choice}: "false")`;
+type ChartOf<Kind> = Extract<HelmRelease['chart'], { readonly kind: Kind }>;
+
+function remoteOf({ name, version, url, source }: ChartOf<'remote'>, around: Around): RemoteChart | string {
+  if (url !== undefined) return { url, name, version };
+  const spec = source && sourceIn(around.manifests, source)?.object['spec'];
+  if (!isObject(spec))
+    return `the HelmRepository ${namespacedName(source ?? { name: '' })} of its chart is not in Git`.slice(0, 300);
+  for (const field of ['secretRef', 'certSecretRef'])
+    if (spec[field] !== undefined) return `the HelmRepository of its chart has a ${field}, which is not followed`;
+  return typeof spec['url'] === 'string'
+    ? { url: spec['url'], name, version }
+    : 'the HelmRepository of its chart has no url';
+}
+
+const sourceIn = (manifests: readonly Manifest[], { kind, namespace, name }: SourceRef): Manifest | undefined =>
+  manifests.find(
+    ({ object }) =>
+      object.kind === kind &&
+      object.apiVersion.startsWith('source.toolkit.fluxcd.io/') &&
+      object.metadata.name === name &&
+      object.metadata.namespace === namespace,
+  );
+
+function folderOf(chart: ChartOf<'folder'>, around: Around): { readonly path: string } | string {
   const elsewhere = otherRepository(chart, around);
   if (elsewhere !== undefined) return elsewhere;
   const path = chart.path.startsWith('/') ? undefined : pathIn('', chart.path);
@@ -139,16 +192,10 @@ function folderOf({ chart }: HelmRelease, around: Around): { readonly path: stri
 
 /** Why the chart's folder is not looked for here. Undefined: as far as can be told it is of this repository. */
 function otherRepository(
-  { url, source, path }: Extract<HelmRelease['chart'], { kind: 'folder' }>,
+  { url, source, path }: ChartOf<'folder'>,
   { manifests, repositoryUrl }: Around,
 ): string | undefined {
-  const found = manifests.find(
-    ({ object: { apiVersion, kind, metadata } }) =>
-      kind === 'GitRepository' &&
-      apiVersion.startsWith('source.toolkit.fluxcd.io/') &&
-      metadata.name === source?.name &&
-      metadata.namespace === source.namespace,
-  );
+  const found = source && sourceIn(manifests, source);
   const spec = found?.object['spec'];
   const { url: named = url, ref } = isObject(spec) ? spec : {};
   const at = isObject(ref) ? ['tag', 'semver', 'commit', 'name'].find((field) => ref[field] !== undefined) : undefined;

@@ -435,7 +435,7 @@ describe.skipIf(helmProgram === undefined)('a HelmRelease', () => {
         {},
         'chart:\n  spec: { chart: podinfo, version: 6.x, sourceRef: { kind: HelmRepository, name: podinfo } }\n',
       ),
-      /its chart podinfo comes from elsewhere/,
+      /the HelmRepository test\/podinfo of its chart is not in Git/,
     ],
     [
       'a chart of a bucket',

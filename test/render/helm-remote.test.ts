@@ -1,0 +1,192 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createTurns } from '../../src/lib/turns.ts';
+import type { LoadedTree } from '../../src/manifest/load.ts';
+import { refKey, refOf } from '../../src/manifest/types.ts';
+import { createHelm } from '../../src/render/helm.ts';
+import { createTreeRenderer } from '../../src/render/tree.ts';
+import { dockerRegistryPath, startDockerRegistry } from '../helpers/docker-registry.ts';
+import { helmProgram, type Tree } from '../helpers/helm.ts';
+
+const turns = createTurns();
+const settings = { path: '', ledgerDir: '.releases', defaultNamespace: 'default' };
+const told = ({ problems }: LoadedTree): string[] => problems.map(({ path, message }) => `${path}: ${message}`);
+const keysOf = ({ manifests }: LoadedTree): string[] => manifests.map(({ object }) => refKey(refOf(object))).toSorted();
+
+describe.skipIf(helmProgram === undefined)('a chart of an index', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'helm-remote-'));
+  const scratch = join(folder, 'scratch');
+  const helm = createHelm({ program: helmProgram ?? '', folder: scratch, fetchesCharts: true });
+  const trees = createTreeRenderer(settings, { helm });
+  let server: Server;
+  let url = '';
+  const asked: string[] = [];
+  let isDown = false;
+
+  const run = (...args: readonly string[]): string =>
+    execFileSync(helmProgram ?? '', args, {
+      cwd: folder,
+      encoding: 'utf8',
+      env: { HELM_CACHE_HOME: folder, HELM_CONFIG_HOME: folder, HELM_DATA_HOME: folder },
+    });
+  const publish = (version: string): void => {
+    for (const [path, text] of Object.entries({
+      'Chart.yaml': `apiVersion: v2\nname: web\nversion: ${version}\n`,
+      'values.yaml': 'colour: blue\n',
+      'templates/config.yaml':
+        'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: {{ .Release.Name }} }\ndata: { version: "{{ .Chart.Version }}", colour: "{{ .Values.colour }}" }\n',
+    })) {
+      mkdirSync(dirname(join(folder, 'web', path)), { recursive: true });
+      writeFileSync(join(folder, 'web', path), text);
+    }
+    run('package', 'web', '--destination', 'index');
+    run('repo', 'index', 'index', '--url', url);
+  };
+  beforeAll(async () => {
+    mkdirSync(scratch);
+    server = createServer((request, response) => {
+      asked.push(request.url ?? '');
+      try {
+        if (isDown) throw new Error('down');
+        response.end(readFileSync(join(folder, 'index', (request.url ?? '').slice(1))));
+      } catch {
+        response.writeHead(isDown ? 503 : 404).end();
+      }
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    for (const version of ['1.0.0', '1.1.0', '2.0.0']) publish(version);
+  });
+  afterAll(async () => {
+    await helm.close();
+    server.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  const release = (version: string, more = ''): Tree => ({
+    'source.yaml': `apiVersion: source.toolkit.fluxcd.io/v1\nkind: HelmRepository\nmetadata: { name: charts, namespace: test }\nspec: { url: "${url}"${more} }\n`,
+    'r.yaml': `apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: { name: web, namespace: test }\nspec:\n  chart: { spec: { chart: web, version: "${version}", sourceRef: { kind: HelmRepository, name: charts } } }\n  values: { colour: red }\n`,
+    'plain.yaml': 'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: plain, namespace: test }\n',
+  });
+  const render = (files: Tree, with_ = trees): Promise<LoadedTree> =>
+    turns.run(with_.render(new Map(Object.entries(files))));
+  const versionIn = ({ manifests }: LoadedTree): unknown => {
+    const object = manifests.find(({ object: { metadata } }) => metadata.name === 'web')?.object;
+    return (object?.['data'] as { version?: string } | undefined)?.version;
+  };
+
+  it('is fetched at the version, or the newest of a range, and once', async () => {
+    const first = await render(release('1.0.0'));
+    expect(told(first)).toEqual([]);
+    // Where it comes from is a description, too.
+    expect(keysOf(first)).toEqual(['v1/ConfigMap/test/plain', 'v1/ConfigMap/test/web']);
+    expect(first.manifests.find(({ object }) => object.metadata.name === 'web')?.object['data']).toEqual({
+      version: '1.0.0',
+      colour: 'red',
+    });
+    expect([versionIn(await render(release('1.x'))), versionIn(await render(release('>=1.0.0')))]).toEqual([
+      '1.1.0',
+      '2.0.0',
+    ]);
+    const before = asked.length;
+    await render(release('1.0.0'));
+    await render(release('1.x'));
+    expect(asked.length).toBe(before);
+    expect(readdirSync(scratch)).toEqual([]);
+  });
+
+  it.skipIf(dockerRegistryPath === undefined)('is fetched from a registry', async () => {
+    const dir = join(folder, 'registry');
+    mkdirSync(dir);
+    const registry = await startDockerRegistry({ dir });
+    try {
+      for (const version of ['1.0.0', '1.1.0'])
+        run('push', `index/web-${version}.tgz`, `oci://${registry.registry}/charts`, '--plain-http');
+      const files = (version: string): Tree => ({
+        ...release(version),
+        'source.yaml': (release(version, ', type: oci')['source.yaml'] ?? '').replace(
+          url,
+          `oci://${registry.registry}/charts`,
+        ),
+      });
+      expect(told(await render(files('1.0.0')))).toEqual([]);
+      expect([versionIn(await render(files('1.0.0'))), versionIn(await render(files('1.x')))]).toEqual([
+        '1.0.0',
+        '1.1.0',
+      ]);
+    } finally {
+      await registry.stop();
+    }
+  });
+
+  it('is fetched for HelmReleases of Flux 1 by its URL', async () => {
+    const text = `apiVersion: flux.weave.works/v1beta1\nkind: HelmRelease\nmetadata: { name: web, namespace: test }\nspec:\n  releaseName: web\n  chart: { repository: "${url}", name: web, version: 1.0.0 }\n`;
+    expect(versionIn(await render({ 'r.yaml': text }))).toBe('1.0.0');
+  });
+
+  it('is asked of nobody without a setting', async () => {
+    const closed = createHelm({ program: helmProgram ?? '' });
+    const before = asked.length;
+    const tree = await render(release('1.0.0'), createTreeRenderer(settings, { helm: closed }));
+    expect(told(tree)).toEqual([
+      expect.stringMatching(/^r.yaml: .*its chart web is fetched only with --remote-charts/),
+    ]);
+    expect(keysOf(tree)).toContain('v1/ConfigMap/test/plain');
+    expect(asked.length).toBe(before);
+    await closed.close();
+  });
+
+  it.each<readonly [string, () => Tree, RegExp]>([
+    ['there is no such version', () => release('3.x'), /its chart web cannot be fetched \(.*3\.x/],
+    [
+      'its index needs a password',
+      () => release('1.0.0', ', secretRef: { name: x }'),
+      /has a secretRef, which is not followed/,
+    ],
+    [
+      'its index is not in Git',
+      () => ({ ...release('1.0.0'), 'source.yaml': '' }),
+      /HelmRepository test\/charts of its chart is not in Git/,
+    ],
+    [
+      'its index is a file',
+      () => ({
+        ...release('1.0.0'),
+        'source.yaml': (release('1.0.0')['source.yaml'] ?? '').replace(url, 'file:///etc'),
+      }),
+      /comes from no URL that can be asked/,
+    ],
+    ['its version is an argument', () => release('--debug'), /the version "--debug" of its chart is none/],
+    [
+      'its name leads elsewhere',
+      () => ({
+        ...release('1.0.0'),
+        'r.yaml': (release('1.0.0')['r.yaml'] ?? '').replace('chart: web', 'chart: ../web'),
+      }),
+      /its chart is named "..\/web"/,
+    ],
+  ])('is held back with a reason where %s', async (_, files, reason) => {
+    const tree = await render(files());
+    expect(told(tree).filter((text) => text.startsWith('r.yaml'))).toEqual([expect.stringMatching(reason)]);
+    expect(versionIn(tree)).toBeUndefined();
+    expect(tree.strays.has('r.yaml')).toBe(true);
+    expect(keysOf(tree)).toContain('v1/ConfigMap/test/plain');
+  });
+
+  it('goes on as it was while its server does not answer', async () => {
+    isDown = true;
+    try {
+      expect(versionIn(await render(release('1.0.0')))).toBe('1.0.0');
+      expect(told(await render(release('1.1.0')))).toContainEqual(
+        expect.stringMatching(/its chart web cannot be fetched/),
+      );
+    } finally {
+      isDown = false;
+    }
+  });
+});
