@@ -129,6 +129,7 @@ export function* fluxRoots(
   const units: Unit[] = [];
   const rendered = new Map<string, Rendering>();
   const isHere = repositoryOf(start, settings);
+  const ledgers = [settings.path, settings.ledgerDir, ''].filter((part, at) => part !== '' || at === 2).join('/');
   const take = (manifest: Manifest): void => {
     const path = pathOf(manifest);
     if (found.has(path) || refused.has(path)) return;
@@ -170,7 +171,8 @@ export function* fluxRoots(
         ? values
         : yield* fluxUnit(flux, tree, {
             isLeftOut: (file) =>
-              tree.files.has(file) && (!counted.has(file) || tree.said.get(file)?.parsed.stray !== undefined),
+              file.startsWith(ledgers) ||
+              (tree.files.has(file) && (!counted.has(file) || tree.said.get(file)?.parsed.stray !== undefined)),
             values,
           });
     const rendering = typeof unit === 'string' ? undefined : yield* render(unit);

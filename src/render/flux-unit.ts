@@ -69,8 +69,9 @@ function* listedFolder(
   }
   const resources = new Set<string>();
   for (const path of [...paths].toSorted()) {
-    if (!/\.ya?ml$/.test(path) || isLeftOut(path) || /(?:^|\/)\.git(?:hub|lab)?\//.test(path)) continue;
     const inside = path.slice(prefix.length).split('/');
+    // Here as everywhere what is hidden is no manifest: ledgers, `.sops.yaml`, pipelines.
+    if (!/\.ya?ml$/.test(path) || inside.some((part) => part.startsWith('.')) || isLeftOut(path)) continue;
     const at = inside.slice(0, -1).map((_, index) => `${prefix}${inside.slice(0, index + 1).join('/')}/`);
     const topmost = at.find((one) => kustomized.has(one));
     resources.add(`./${(topmost ?? path).slice(prefix.length).replace(/\/$/, '')}`);

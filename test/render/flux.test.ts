@@ -116,6 +116,36 @@ describe.skipIf(kustomizeProgram === undefined)("Flux's own objects in a tree", 
     expect(keysOf(await render({ ...bootstrapped, ...staging }, 'clusters/prod'))).toEqual(ofProd);
   });
 
+  const ledger = 'apiVersion: serin.dev/v1\nkind: Ledger\napp: shop/shop\n';
+  const notManifests: readonly (readonly [string, string, Tree, string?])[] = [
+    ['the ledgers of the agent', 'clusters/prod', { 'clusters/prod/.releases/shop/shop.yaml': ledger }],
+    [
+      'ledgers in a folder that is not hidden',
+      'clusters/prod',
+      { 'clusters/prod/done/shop/shop.yaml': ledger },
+      'done',
+    ],
+    ['ledgers of the whole repository', '', { '.releases/shop/shop.yaml': ledger, 'infra/.releases/a.yaml': ledger }],
+    [
+      'rules of SOPS',
+      'clusters/prod',
+      { 'clusters/prod/.sops.yaml': 'creation_rules: []\n', 'infra/.sops.yaml': 'a: 1\n' },
+    ],
+    [
+      'pipelines',
+      '',
+      { 'infra/.circleci/config.yml': 'jobs: {}\n', 'clusters/prod/.pre-commit-config.yaml': 'a: 1\n' },
+    ],
+  ];
+  it.each(notManifests.map(([what, path, files, ledgerDir]) => [what, { path, files, ledgerDir }] as const))(
+    'leave %s out of the manifests of a folder',
+    async (_, { path, files, ledgerDir = '.releases' }) => {
+      const tree = await render({ ...bootstrapped, ...files }, path, { ledgerDir });
+      expect(errors(tree)).toEqual([]);
+      expect(keysOf(tree)).toEqual(ofProd);
+    },
+  );
+
   const one = (spec: string, files: Tree = {}): Tree => ({
     'cluster/shop.yaml': flux('shop', `path: ./shop\n${spec}`),
     'shop/shop.yaml': deployment('shop'),
