@@ -22,12 +22,12 @@ export function* readSources(
   for (const path of new Set(paths)) {
     if (path === undefined) continue;
     const said = tree.said.get(path);
-    const input = said ? undefined : unit.inputs.get(path);
+    // An object with variables that are filled in later is one, too.
+    const isWhole = said !== undefined && said.parsed.unreadableText === '';
     if (said) found.set(path, said);
-    if (input === undefined) continue;
-    const text = yield* textAt(path, tree);
+    const text = isWhole || !unit.inputs.has(path) ? undefined : yield* textAt(path, tree);
     if (text !== undefined && text.length <= mostLength)
-      found.set(path, yield* readManifestFile(path, shownText(text), { oid: '' }));
+      found.set(path, yield* readManifestFile(path, shownText(text), { oid: '', isRendered: true }));
     yield;
   }
   return found;

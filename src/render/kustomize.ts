@@ -7,7 +7,7 @@ import { defaultLimits, type ManifestLimits } from '../manifest/limits.ts';
 import type { ParsedFiles } from '../manifest/parsed-files.ts';
 import { weighing } from '../manifest/tree-budget.ts';
 import type { Manifest } from '../manifest/types.ts';
-import { restoreKustomizations, writtenInFiles } from './kustomize-edit.ts';
+import { writtenInFiles } from './kustomize-edit.ts';
 import { settingImage } from './kustomize-image.ts';
 import { kustomizeOrigins, sourcePath, withoutOrigin } from './kustomize-origin.ts';
 import { readSources, sourceProblems } from './kustomize-sources.ts';
@@ -199,11 +199,8 @@ export function createKustomize({
       },
       *edit(goal) {
         if (goal.kind === 'field') return (yield* settingImage(goal)) ?? (yield* edit(goal));
-        // Resources are written as they are, so they are edited as plain files.
-        const edits = yield* edit({ ...goal, objects: yield* writtenInFiles(goal) });
-        if (edits.kind === 'refused') return edits;
-        const more = yield* restoreKustomizations(goal);
-        return more.kind === 'refused' ? more : { kind: 'edited', files: new Map([...edits.files, ...more.files]) };
+        // Resources are written as they are, so they are edited as plain files. What else made the objects is found by rendering: `restoreRendered`.
+        return yield* edit({ ...goal, objects: yield* writtenInFiles(goal) });
       },
     }),
     async close() {

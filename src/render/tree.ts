@@ -23,7 +23,8 @@ import { restoreReleases } from './helm-edit.ts';
 import { setFieldOfChart, setReleaseField } from './helm-field.ts';
 import { createPlain, type PlainOptions } from './plain.ts';
 import { renderingReleases } from './releases.ts';
-import type { Edit, EditGoal, ObjectFacts, Renderer, SourceTree, Unit } from './renderer.ts';
+import type { Edit, EditGoal, ObjectFacts, Renderer, RestoreGoal, SourceTree, Unit } from './renderer.ts';
+import { restoreRendered, type RenderedFiles } from './restore-rendered.ts';
 import { createRooms, type Room } from './room.ts';
 import type { RenderTools } from './tools.ts';
 import type { TreeFiles } from './tree-files.ts';
@@ -58,13 +59,17 @@ export function createTreeRenderer(settings: LoadSettings, options: TreeRenderer
   const kustomized = kustomize?.renderer({ parsed, limits }, (goal) => plain.edit(goal));
   const { treeBytes } = limits ?? defaultLimits;
   const rooms = createRooms();
+  /** Files that units of a tree are made from. */
+  const inputsOf = new WeakMap<TreeFiles, Set<string>>();
   const loading = (
     listed: ReadonlyMap<string, FileOfTree>,
     files: TreeFiles,
     said: LoadCache,
     budget = createTreeBudget(treeBytes, (path) => areaOf(path, settings)),
   ): Steps<LoadedTree> => {
-    const tree = { files, said, room: rooms.of(budget, (path) => files.has(fileOfUnit(path))), treeBytes };
+    const inputs = new Set<string>();
+    inputsOf.set(files, inputs);
+    const tree = { files, said, inputs, room: rooms.of(budget, (path) => files.has(fileOfUnit(path))), treeBytes };
     const render = kustomized && renderingKustomizations(kustomized, tree, settings);
     const reading = { parsed, limits, budget };
     const renderReleases = helm && renderingReleases(helm, (area) => areaTree(tree, area, settings), reading, settings);
@@ -79,6 +84,22 @@ export function createTreeRenderer(settings: LoadSettings, options: TreeRenderer
       if (known.size % filesATurn === 0) yield;
     }
     return yield* loading(known, files, known);
+  }
+  function* restoreKustomized(goal: RestoreGoal): Steps<Edit> {
+    // Of a HelmRelease nobody looks here at what its chart makes.
+    const isRelease = [...goal.objects.keys()].some((key) => key.includes('/HelmRelease/'));
+    function* renderFiles(files: TreeFiles): Steps<RenderedFiles> {
+      const { manifests, releases = [], problems } = yield* render(files);
+      const inputs = inputsOf.get(files) ?? new Set();
+      if (!isRelease) return { manifests, problems, inputs };
+      return {
+        manifests: [...manifests.filter(({ origin }) => origin.renderer !== 'helm'), ...releases],
+        problems,
+        inputs,
+      };
+    }
+    const written = yield* rendererOf('kustomize').edit(goal);
+    return written.kind === 'refused' ? written : yield* restoreRendered(goal, written.files, renderFiles);
   }
   /** Of what is written in files, or in what kustomize reads. */
   const rendererOf = (name: Origin['renderer'] | undefined): Renderer =>
@@ -105,7 +126,9 @@ export function createTreeRenderer(settings: LoadSettings, options: TreeRenderer
       const made =
         maker === 'helm'
           ? yield* restoreReleases(part, { editSources: edit, render })
-          : yield* rendererOf(maker).edit(part);
+          : maker === 'kustomize' && kustomized
+            ? yield* restoreKustomized(part)
+            : yield* rendererOf(maker).edit(part);
       if (made.kind === 'refused') return made;
       for (const [path, text] of made.files) {
         if (files.has(path)) return { kind: 'refused', reason: 'it is written for several renderers', paths: [path] };
@@ -151,11 +174,13 @@ function areaTree(
 interface TreeToRender extends Pick<SourceTree, 'files' | 'said'> {
   readonly room: Room;
   readonly treeBytes: number;
+  /** Files that units are made from are added to it. */
+  readonly inputs: Set<string>;
 }
 
 function renderingKustomizations(
   renderer: Renderer,
-  { files, said, room, treeBytes }: TreeToRender,
+  { files, said, room, treeBytes, inputs }: TreeToRender,
   settings: LoadSettings,
 ): RenderKustomizations {
   const turns = createTurns();
@@ -176,6 +201,7 @@ function renderingKustomizations(
     const isExcess = (unit: Unit): boolean => room.isKnownExcess(unit.path, contentOf(unit));
     function* take(unit: Unit, result: Rendering | string | undefined): Steps<void> {
       areas.set(unit.path, { ...made, unit });
+      for (const path of unit.inputs.keys()) inputs.add(path);
       if (typeof result === 'string') made.refused.set(unit.path, result);
       else if (result === undefined) crowdOut(unit.path);
       else {

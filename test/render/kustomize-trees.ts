@@ -55,6 +55,12 @@ const overlay = (more: string): Readonly<Record<string, string>> => ({
   ...base,
   'prod/kustomization.yaml': prod(more),
 });
+/** With names changed, also where a Canary names its target. */
+const named = (more: string): Readonly<Record<string, string>> => ({
+  ...overlay(`${more}configurations: [names.yaml]\n`),
+  'prod/names.yaml':
+    'nameReference:\n- kind: Deployment\n  fieldSpecs: [{ kind: Canary, path: spec/targetRef/name }]\n',
+});
 const tag = [['1.0.0', '1.1.0']] as const;
 const inProd = (...changes: readonly (readonly [string, string])[]): SmallTree['release'] => ({
   'prod/kustomization.yaml': changes,
@@ -245,13 +251,13 @@ export const smallTrees: readonly SmallTree[] = [
   {
     name: 'a prefix and a suffix',
     folder: 'prod',
-    files: overlay('namePrefix: a-\nnameSuffix: -b\nimages:\n- { name: shop, newTag: 1.0.0 }\n'),
+    files: named('namePrefix: a-\nnameSuffix: -b\nimages:\n- { name: shop, newTag: 1.0.0 }\n'),
     release: inProd(['1.0.0', '1.1.0']),
   },
   {
     name: 'a prefix, and the resource of the base itself',
     folder: 'prod',
-    files: overlay('namePrefix: a-\n'),
+    files: named('namePrefix: a-\n'),
     release: { 'base/shop.yaml': tag },
   },
   {
