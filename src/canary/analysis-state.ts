@@ -1,6 +1,6 @@
 import { canonicalJson, shortHash } from '../lib/hash.ts';
 import { perObject } from '../lib/memo.ts';
-import { jsonOf } from './json.ts';
+import { jsonOf } from '../lib/json.ts';
 import type { CanarySpec, CanaryStatus } from './types.ts';
 
 /*

@@ -4,7 +4,7 @@ import { setOwn } from '../lib/own.ts';
 import { atOnce } from '../lib/turns.ts';
 import type { KubeObject, Manifest } from '../manifest/types.ts';
 import { configRefsOf, imagesOf, isTrackedConfig } from './configs.ts';
-import { at, jsonOf, textOf, textsOf } from './json.ts';
+import { at, jsonOf, textOf, textsOf } from '../lib/json.ts';
 import { targetKindOf, targets } from './targets/registry.ts';
 import type { TargetKind } from './types.ts';
 

@@ -1,7 +1,7 @@
 import { sameJson } from '../lib/same-json.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import type { App } from './app.ts';
-import { at, type Json, jsonOf, listOf, textOf } from './json.ts';
+import { at, type Json, jsonOf, listOf, textOf } from '../lib/json.ts';
 import { targets } from './targets/registry.ts';
 
 /** More than these are told as a number. */

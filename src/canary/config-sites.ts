@@ -1,5 +1,5 @@
 import { own } from '../lib/own.ts';
-import { type Json, jsonOf, textOf } from './json.ts';
+import { type Json, jsonOf, textOf } from '../lib/json.ts';
 
 /** One place in a pod spec that names a ConfigMap or Secret. */
 export interface RefSite {

@@ -1,7 +1,7 @@
 import { sha256Hex } from '../lib/hash.ts';
 import { perObject } from '../lib/memo.ts';
 import type { KubeObject, OwnerReference } from '../manifest/types.ts';
-import { at, type Json, jsonOf, listOf, textOf, textsOf } from './json.ts';
+import { at, type Json, jsonOf, listOf, textOf, textsOf } from '../lib/json.ts';
 import { includedByPrefix } from './labels.ts';
 import { isCanaryRef, ownerOf } from './owner.ts';
 import { mapConfigRefs, type RefSite } from './config-sites.ts';

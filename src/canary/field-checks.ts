@@ -1,7 +1,8 @@
+import { isRecord } from '../lib/json.ts';
 import { AgentError } from '../lib/errors.ts';
 import { nearest } from '../lib/nearest.ts';
 import { parseGoDuration } from '../lib/duration.ts';
-import type { Json } from './json.ts';
+import type { Json } from '../lib/json.ts';
 
 /** One thing wrong with a Canary: `{ field: 'spec.analysis.stepWeight', message: 'must be a whole number, not 7.5' }`. */
 export interface Finding {
@@ -38,8 +39,6 @@ export function createFieldChecks(findings: Finding[]): FieldChecks {
     findings.push(hint === undefined ? { field, message } : { field, message, hint });
   };
   const isAbsent = (value: unknown): value is undefined | null => value === undefined || value === null;
-  const isRecord = (value: unknown): value is Json =>
-    typeof value === 'object' && value !== null && !Array.isArray(value);
   const number = (value: unknown, field: string): number | undefined => {
     if (isAbsent(value)) return undefined;
     return typeof value === 'number' && Number.isFinite(value)

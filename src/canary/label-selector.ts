@@ -1,4 +1,4 @@
-import { type Json, jsonOf, listOf, textsOf } from './json.ts';
+import { type Json, jsonOf, listOf, textsOf } from '../lib/json.ts';
 
 type Labels = Readonly<Record<string, string>>;
 

@@ -1,5 +1,5 @@
 import type { KubeObject } from '../manifest/types.ts';
-import { at, listOf, numberOf, textsOf } from './json.ts';
+import { at, listOf, numberOf, textsOf } from '../lib/json.ts';
 
 /** Flagger's, in this order. */
 export const defaultSelectorLabels: readonly string[] = ['app', 'name', 'app.kubernetes.io/name'];

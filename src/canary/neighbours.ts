@@ -2,7 +2,7 @@ import { namespacedName } from '../lib/key.ts';
 import { perObject } from '../lib/memo.ts';
 import { groupOf, type KubeObject, type Manifest } from '../manifest/types.ts';
 import type { App } from './app.ts';
-import { at, type Json, jsonOf, listOf, textOf, textsOf } from './json.ts';
+import { at, type Json, jsonOf, listOf, textOf, textsOf } from '../lib/json.ts';
 import { pairsOf, selects } from './label-selector.ts';
 import type { SelectorLabel } from './labels.ts';
 import { spreadFromPrimary } from './primary-spread.ts';

@@ -1,7 +1,7 @@
 import { perObject } from '../lib/memo.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { isControlledBy } from './owner.ts';
-import { at, textOf, textsOf } from './json.ts';
+import { at, textOf, textsOf } from '../lib/json.ts';
 import { isPartOf, podLabels, type SelectorLabel, selectorLabelOf } from './labels.ts';
 
 /** A workload with pods of its own, by the labels of its template. */

@@ -1,6 +1,6 @@
 import type { FieldChecks } from './field-checks.ts';
 import { parseInconclusive } from './inconclusive.ts';
-import type { Json } from './json.ts';
+import type { Json } from '../lib/json.ts';
 import { parseSessionAffinity } from './parse-affinity.ts';
 import { parseAlerts } from './parse-alerts.ts';
 import { parseMetrics } from './parse-metrics.ts';

@@ -1,6 +1,6 @@
 import { parseGoDuration } from '../lib/duration.ts';
 import type { FieldChecks } from './field-checks.ts';
-import type { Json } from './json.ts';
+import type { Json } from '../lib/json.ts';
 import type { MetricSpec, ThresholdRange } from './types.ts';
 
 const defaultInterval = '1m';

@@ -1,5 +1,5 @@
 import type { FieldChecks } from './field-checks.ts';
-import type { Json } from './json.ts';
+import type { Json } from '../lib/json.ts';
 import type { WebhookSpec, WebhookType } from './types.ts';
 
 const webhookTypes: readonly WebhookType[] = [

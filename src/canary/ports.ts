@@ -1,6 +1,6 @@
 import { sameJson } from '../lib/same-json.ts';
 import type { KubeObject } from '../manifest/types.ts';
-import { at, type Json, listOf, numberOf, textOf } from './json.ts';
+import { at, type Json, listOf, numberOf, textOf } from '../lib/json.ts';
 import { isControlledBy } from './owner.ts';
 import type { CanarySpec } from './types.ts';
 

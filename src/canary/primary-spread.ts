@@ -1,4 +1,4 @@
-import { type Json, jsonOf, listOf } from './json.ts';
+import { type Json, jsonOf, listOf } from '../lib/json.ts';
 import type { SelectorLabel } from './labels.ts';
 
 /**

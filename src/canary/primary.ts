@@ -2,7 +2,7 @@ import { canonicalJson, sha256Hex } from '../lib/hash.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import type { CopyNames } from './config-copies.ts';
 import { withPrimaryConfigs } from './configs.ts';
-import { at, type Json, jsonOf, textsOf } from './json.ts';
+import { at, type Json, jsonOf, textsOf } from '../lib/json.ts';
 import { sameJson } from '../lib/same-json.ts';
 import { includedByPrefix, type SelectorLabel, withoutToolkit } from './labels.ts';
 import { ownerOf } from './owner.ts';

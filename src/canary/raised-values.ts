@@ -1,7 +1,7 @@
 import { formatGoDuration, parseGoDuration } from '../lib/duration.ts';
 import type { Finding } from './field-checks.ts';
 import { longestTimeoutMs, mostRetries } from './parse-webhooks.ts';
-import { type Json, jsonOf, listOf, numberOf, textOf } from './json.ts';
+import { type Json, jsonOf, listOf, numberOf, textOf } from '../lib/json.ts';
 
 /** Numbers of an analysis that count as others, and ranges that judge the wrong way round. `minIntervalMs`: undefined where it is not known. */
 export function raisedValues(analysis: Json, field: string, minIntervalMs: number | undefined): readonly Finding[] {

@@ -1,5 +1,5 @@
 import type { FieldChecks } from './field-checks.ts';
-import { type Json, jsonOf, textOf } from './json.ts';
+import { type Json, jsonOf, textOf } from '../lib/json.ts';
 import type { AnalysisSpec } from './types.ts';
 
 /** Whether what stands in one namespace may name what stands in another. */

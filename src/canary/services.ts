@@ -1,6 +1,6 @@
 import { own } from '../lib/own.ts';
 import type { KubeObject } from '../manifest/types.ts';
-import { at, type Json, jsonOf, listOf, textsOf } from './json.ts';
+import { at, type Json, jsonOf, listOf, textsOf } from '../lib/json.ts';
 import { sameJson } from '../lib/same-json.ts';
 import { podLabels, type SelectorLabel } from './labels.ts';
 import { isControlledBy, ownerOf } from './owner.ts';

@@ -1,6 +1,7 @@
+import { isUnderWay } from './phase.ts';
 import { perObject } from '../lib/memo.ts';
 import type { KubeObject } from '../manifest/types.ts';
-import { jsonOf, listOf, numberOf, textOf, textsOf } from './json.ts';
+import { jsonOf, listOf, numberOf, textOf, textsOf } from '../lib/json.ts';
 import { analysisOf, formerAnalysis, parseAnalysis, renderAnalysis } from './analysis-state.ts';
 import type { AnalysisState, CanaryCondition, CanaryStatus, Hold, Phase } from './types.ts';
 
@@ -178,17 +179,10 @@ function heldCondition({ analysis }: CanaryStatus): readonly object[] {
   return [{ type: 'Held', status: 'True', ...holds[cause], lastUpdateTime: since, lastTransitionTime: since }];
 }
 
-const underAnalysis: ReadonlySet<Phase> = new Set<Phase>([
-  'Progressing',
-  'WaitingPromotion',
-  'Promoting',
-  'Finalising',
-]);
-
 /** Stands only while a release is under way, so that a status at rest is Flagger's. */
 function analysisCondition({ analysis, phase, lastTransitionTime }: CanaryStatus): readonly object[] {
   // Of a status without a time it would not be known whether it is of the same write.
-  if (!analysis || !underAnalysis.has(phase) || lastTransitionTime === undefined) return [];
+  if (!analysis || !isUnderWay(phase) || lastTransitionTime === undefined) return [];
   return [
     {
       type: 'Analysis',

@@ -1,6 +1,6 @@
 import type { KubeObject } from '../manifest/types.ts';
 import type { Finding } from '../manifest/checks/finding.ts';
-import { at } from './json.ts';
+import { at } from '../lib/json.ts';
 import type { CanarySpec } from './types.ts';
 
 /** What a target says that has another effect than it seems, because its Canary leads the users. */

@@ -1,5 +1,5 @@
 import type { Finding } from './field-checks.ts';
-import { at, type Json, listOf, numberOf, textOf } from './json.ts';
+import { at, type Json, listOf, numberOf, textOf } from '../lib/json.ts';
 
 /** Providers by the beginning of their names. */
 const meshes: readonly string[] = ['istio'];

@@ -1,3 +1,4 @@
+import { jsonOf } from '../lib/json.ts';
 import { namespacedName } from '../lib/key.ts';
 import { faultOf } from '../manifest/contained.ts';
 import type { App } from '../canary/app.ts';
@@ -168,7 +169,7 @@ function judge(object: KubeObject, settings: CheckSettings): Judged {
   if (object.kind === 'MetricTemplate') return { errors: metricTemplateProblems(object) };
   if (object.kind === 'AlertProvider') return { errors: alertProviderProblems(object) };
   if (object.kind !== 'Canary') return { errors: [] };
-  const errors = [...namesOf(object, settings.provider), ...missingAnalysis(recordOf(object['spec']))];
+  const errors = [...namesOf(object, settings.provider), ...missingAnalysis(jsonOf(object['spec']))];
   let spec: CanarySpec;
   try {
     spec = parseCanary(object, settings);
@@ -280,7 +281,7 @@ function gatewaysOf({ namespace, provider, service: { raw } }: CanarySpec): read
   const { gatewayRefs, gateways } = raw;
   if (provider.startsWith('gatewayapi'))
     return (Array.isArray(gatewayRefs) ? gatewayRefs : []).flatMap((entry: unknown, index): readonly Reference[] => {
-      const { group, kind, name, namespace: where } = recordOf(entry);
+      const { group, kind, name, namespace: where } = jsonOf(entry);
       if (typeof name !== 'string' || (kind ?? 'Gateway') !== 'Gateway') return [];
       if ((group ?? 'gateway.networking.k8s.io') !== 'gateway.networking.k8s.io') return [];
       const ref = { kind: 'Gateway', namespace: typeof where === 'string' ? where : namespace, name };
@@ -299,14 +300,14 @@ function gatewaysOf({ namespace, provider, service: { raw } }: CanarySpec): read
 /** What can be told of names even where the rest of the Canary cannot be understood. */
 function namesOf(object: KubeObject, fallback: string): readonly Finding[] {
   const findings: Finding[] = [];
-  const spec = recordOf(object['spec']);
+  const spec = jsonOf(object['spec']);
   const provider = spec['provider'];
   const problem = providerProblem(typeof provider === 'string' && provider !== '' ? provider : fallback);
   if (problem !== undefined)
     findings.push({ field: 'spec.provider', message: problem.replace(/^spec\.provider: /, '') });
-  const metrics = recordOf(spec['analysis'])['metrics'];
+  const metrics = jsonOf(spec['analysis'])['metrics'];
   (Array.isArray(metrics) ? metrics : []).forEach((entry: unknown, index) => {
-    const { name, query, templateRef } = recordOf(entry);
+    const { name, query, templateRef } = jsonOf(entry);
     if (typeof name !== 'string' || query !== undefined || templateRef !== undefined || isBuiltin(name)) return;
     const close = nearest(name, BUILTIN_METRICS);
     findings.push({
@@ -316,8 +317,4 @@ function namesOf(object: KubeObject, fallback: string): readonly Finding[] {
     });
   });
   return findings;
-}
-
-function recordOf(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }

@@ -1,5 +1,5 @@
 import type { App } from '../canary/app.ts';
-import { at, listOf, textsOf } from '../canary/json.ts';
+import { at, listOf, textsOf } from '../lib/json.ts';
 import { isPartOf } from '../canary/labels.ts';
 import { neighbourhoodOf } from '../canary/neighbours.ts';
 import { foreignApex, labelsOf, overlapOf } from '../canary/overlap.ts';

@@ -1,3 +1,4 @@
+import { isRecord } from '../lib/json.ts';
 import { excessOf } from './measure.ts';
 import { type Placeholder, type Placeholders, placeholdersIn } from './placeholders.ts';
 import { groupOf, type KubeObject, type Manifest, type Problem } from './types.ts';
@@ -234,8 +235,4 @@ function tidied(object: KubeObject): KubeObject {
 
 function shown(value: unknown): string {
   return value === undefined ? '(missing)' : JSON.stringify(value).slice(0, 60);
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

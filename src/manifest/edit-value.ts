@@ -1,8 +1,8 @@
+import { isRecord } from '../lib/json.ts';
 import { groupOf } from './types.ts';
 
 export const isList = (value: unknown): value is readonly unknown[] => Array.isArray(value);
-export const isObject = (value: unknown): value is Record<string, unknown> =>
-  value !== null && typeof value === 'object' && !Array.isArray(value);
+export const isObject = isRecord;
 
 const identityKeys = ['name', 'mountPath', 'containerPort', 'port', 'key', 'ip', 'topologyKey'] as const;
 

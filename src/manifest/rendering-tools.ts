@@ -1,3 +1,4 @@
+import { isRecord } from '../lib/json.ts';
 import { readYaml, valueOf } from './read-yaml.ts';
 import type { Problem } from './types.ts';
 
@@ -177,9 +178,6 @@ function takenInto(into: string[], folder: string, name: unknown): string | unde
 const isInline = (entry: unknown): boolean =>
   isRecord(entry) ||
   (typeof entry === 'string' && (entry.includes('\n') || /^\s*[{[]/.test(entry) || /^\w+: /.test(entry)));
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 

@@ -1,4 +1,4 @@
-import { jsonOf, textOf } from '../canary/json.ts';
+import { jsonOf, textOf } from '../lib/json.ts';
 import { type AgentError, fieldError } from '../lib/errors.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import type { Notifier } from './notifier.ts';

@@ -1,4 +1,4 @@
-import { textOf, jsonOf } from '../canary/json.ts';
+import { textOf, jsonOf } from '../lib/json.ts';
 import { AgentError, saidOf } from '../lib/errors.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { parseAlertProvider } from './alert-provider.ts';

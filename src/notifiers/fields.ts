@@ -1,4 +1,4 @@
-import { at, listOf, numberOf } from '../canary/json.ts';
+import { at, listOf, numberOf } from '../lib/json.ts';
 import type { CanarySpec } from '../canary/types.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import type { AlertField } from './notifier.ts';

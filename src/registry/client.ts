@@ -1,3 +1,4 @@
+import { jsonOf } from '../lib/json.ts';
 import { createHash } from 'node:crypto';
 import type { Clock } from '../lib/clock.ts';
 import { retryAfterMs } from '../lib/http/retry-after.ts';
@@ -252,8 +253,8 @@ export function createRegistryClient(options: RegistryOptions): RegistryClient {
         let manifest = jsonIn((await manifestAt(image, tagOf(image), asking, signal)).body);
         const { manifests } = manifest;
         if (Array.isArray(manifests)) {
-          const entry = manifests.map(recordOf).find(({ platform }) => {
-            const { os: itsOs, architecture: its } = recordOf(platform);
+          const entry = manifests.map(jsonOf).find(({ platform }) => {
+            const { os: itsOs, architecture: its } = jsonOf(platform);
             return itsOs === os && its === architecture;
           });
           if (!entry) throw new Failed('missing', `its index has no image for ${os} on ${architecture}`);
@@ -263,8 +264,8 @@ export function createRegistryClient(options: RegistryOptions): RegistryClient {
         }
         const time = timeIn(manifest['annotations']);
         if (time !== undefined) return time;
-        const config = jsonIn((await configAt(image, digestIn(recordOf(manifest['config'])), asking, signal)).body);
-        return timeIn(recordOf(config['config'])['Labels']) ?? timeOf(config['created']) ?? null;
+        const config = jsonIn((await configAt(image, digestIn(jsonOf(manifest['config'])), asking, signal)).body);
+        return timeIn(jsonOf(config['config'])['Labels']) ?? timeOf(config['created']) ?? null;
       }),
   };
 }
@@ -322,16 +323,13 @@ function jsonIn(body: string): Readonly<Record<string, unknown>> {
   throw new Failed('strange', 'its answer is no JSON, or only a part of it');
 }
 
-const recordOf = (value: unknown): Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
-
 function digestIn({ digest }: Readonly<Record<string, unknown>>): string {
   if (typeof digest === 'string' && isDigest(digest)) return digest;
   throw new Failed('strange', 'its manifest names no digest');
 }
 
 function timeIn(labels: unknown): number | undefined {
-  const record = recordOf(labels);
+  const record = jsonOf(labels);
   return timeOf(record['org.opencontainers.image.created']) ?? timeOf(record['org.label-schema.build-date']);
 }
 

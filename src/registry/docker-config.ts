@@ -1,3 +1,4 @@
+import { isRecord } from '../lib/json.ts';
 import { own } from '../lib/own.ts';
 
 /** What a registry is signed in to with. */
@@ -97,6 +98,3 @@ function credentialsOf(auth: Readonly<Record<string, unknown>>): Credentials | u
     password: decoded.slice(colon + 1).replace(/[\r\n]+$/, ''),
   };
 }
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

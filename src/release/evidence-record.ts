@@ -1,3 +1,4 @@
+import { isRecord } from '../lib/json.ts';
 import { linesOf, textOf } from '../canary/evidence-text.ts';
 import type { CheckResult, Evidence, FailedCheck, Finding, Measurement, MetricSource } from '../canary/types.ts';
 
@@ -170,7 +171,5 @@ function readSource(given: unknown): MetricSource | undefined {
   return { provider, windowMs, measuredAtMs, ...(typeof query === 'string' ? { query } : {}) };
 }
 
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 const areTexts = (value: unknown): value is readonly string[] =>
   Array.isArray(value) && value.every((one) => typeof one === 'string');

@@ -1,3 +1,4 @@
+import { isRecord } from '../lib/json.ts';
 import { isDeepStrictEqual } from 'node:util';
 import { type Document, isMap, isScalar, stringify } from 'yaml';
 import { isPlain } from '../canary/secret-checksums.ts';
@@ -5,7 +6,6 @@ import { keyOf } from '../lib/key.ts';
 import {
   apiVersion,
   type HoldEntry,
-  isRecord,
   type Ledger,
   ledgerOf,
   ledgerExcess,

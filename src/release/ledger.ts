@@ -1,3 +1,4 @@
+import { isRecord } from '../lib/json.ts';
 import { keyOf } from '../lib/key.ts';
 import { own } from '../lib/own.ts';
 import { type Document, Lexer, parseDocument } from 'yaml';
@@ -261,10 +262,6 @@ function quarantineOf(value: Record<string, unknown>): QuarantineEntry {
     reason: textOf(value['reason']),
     ...(expires === undefined || expires === null ? {} : { expires: textOf(expires) }),
   };
-}
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function hasTexts(value: unknown, fields: readonly string[]): value is Record<string, unknown> {

@@ -1,3 +1,4 @@
+import { isRecord } from '../lib/json.ts';
 import type { Evidence } from '../canary/types.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { keptEvidence, keptFailedCheck, readEvidence, readFailedCheck } from './evidence-record.ts';
@@ -152,9 +153,6 @@ const areTextsByName = (value: unknown): value is Record<string, string> =>
   isRecord(value) && Object.values(value).every((one) => typeof one === 'string');
 const isJudged = (value: unknown): boolean =>
   isRecord(value) && typeof value['templateHash'] === 'string' && areTextsByName(value['configs']);
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const hasTexts = (value: Record<string, unknown>, fields: readonly string[]): boolean =>
   fields.every((field) => typeof value[field] === 'string');

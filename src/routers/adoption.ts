@@ -3,7 +3,8 @@ import { AgentError } from '../lib/errors.ts';
 import { canonicalJson } from '../lib/hash.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import type { CanarySpec } from '../canary/types.ts';
-import { canaryName, jsonOf, primaryName, TOOLKIT_ANNOTATIONS } from './objects.ts';
+import { jsonOf } from '../lib/json.ts';
+import { canaryName, primaryName, TOOLKIT_ANNOTATIONS } from './objects.ts';
 import type { RouteContext } from './router.ts';
 
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';

@@ -1,11 +1,11 @@
 import { usersUnderTest } from '../canary/strategy.ts';
 import type { CanarySpec } from '../canary/types.ts';
 import { escapeRegex } from './affinity.ts';
+import { jsonOf } from '../lib/json.ts';
 import {
   apexMetadata,
   canaryName,
   invalid,
-  jsonOf,
   listOf,
   metadataOf,
   primaryName,

@@ -1,7 +1,8 @@
 import type { CanarySpec } from '../canary/types.ts';
 import { parseGoDuration } from '../lib/duration.ts';
 import { cookiePattern } from './affinity.ts';
-import { canaryName, invalid, jsonOf, listOf, type Json } from './objects.ts';
+import { jsonOf } from '../lib/json.ts';
+import { canaryName, invalid, listOf, type Json } from './objects.ts';
 
 const ANY_PATH: Json = { path: { type: 'PathPrefix', value: '/' } };
 

@@ -1,6 +1,7 @@
 import type { CanarySpec } from '../canary/types.ts';
 import type { KubeObject } from '../manifest/types.ts';
-import { jsonOf, listOf, type Json } from './objects.ts';
+import { jsonOf } from '../lib/json.ts';
+import { listOf, type Json } from './objects.ts';
 
 export const GROUP = 'gateway.networking.k8s.io';
 

@@ -12,11 +12,11 @@ import {
   withoutMirror,
 } from './gatewayapi-rules.ts';
 import { GROUP, notAccepted } from './gatewayapi-status.ts';
+import { jsonOf } from '../lib/json.ts';
 import {
   apexMetadata,
   canaryName,
   invalid,
-  jsonOf,
   listOf,
   metadataOf,
   primaryName,

@@ -1,7 +1,8 @@
 import { usersUnderTest } from '../canary/strategy.ts';
 import type { CanarySpec, TrafficSplit } from '../canary/types.ts';
 import { cookiePattern, escapeRegex, stickinessOf } from './affinity.ts';
-import { canaryName, invalid, jsonOf, listOf, primaryName, type Json } from './objects.ts';
+import { jsonOf } from '../lib/json.ts';
+import { canaryName, invalid, listOf, primaryName, type Json } from './objects.ts';
 import type { RouteContext } from './router.ts';
 
 /** Split by connection, not by request. */

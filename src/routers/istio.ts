@@ -3,17 +3,8 @@ import { usersUnderTest } from '../canary/strategy.ts';
 import type { CanarySpec } from '../canary/types.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { httpRules, isTcp, tcpRules } from './istio-rules.ts';
-import {
-  apexMetadata,
-  canaryName,
-  invalid,
-  jsonOf,
-  listOf,
-  metadataOf,
-  primaryName,
-  splitOf,
-  type Json,
-} from './objects.ts';
+import { jsonOf } from '../lib/json.ts';
+import { apexMetadata, canaryName, invalid, listOf, metadataOf, primaryName, splitOf, type Json } from './objects.ts';
 import type { RouteContext, Router } from './router.ts';
 
 const API = 'networking.istio.io/v1beta1';

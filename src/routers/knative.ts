@@ -1,6 +1,7 @@
 import { primaryRevisionAnnotation } from '../canary/targets/knative.ts';
 import type { KubeObject } from '../manifest/types.ts';
-import { invalid, type Json, jsonOf, listOf, splitOf } from './objects.ts';
+import { jsonOf } from '../lib/json.ts';
+import { invalid, type Json, listOf, splitOf } from './objects.ts';
 import type { Router } from './router.ts';
 
 /**

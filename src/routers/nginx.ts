@@ -1,7 +1,8 @@
 import type { CanarySpec } from '../canary/types.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { escapeRegex } from './affinity.ts';
-import { canaryName, invalid, jsonOf, listOf, metadataOf, splitOf, TOOLKIT_ANNOTATIONS, type Json } from './objects.ts';
+import { jsonOf } from '../lib/json.ts';
+import { canaryName, invalid, listOf, metadataOf, splitOf, TOOLKIT_ANNOTATIONS, type Json } from './objects.ts';
 import type { RouteContext, Router } from './router.ts';
 
 const API = 'networking.k8s.io/v1';

@@ -1,3 +1,4 @@
+import { jsonOf } from '../lib/json.ts';
 import type { CanarySpec, TrafficSplit } from '../canary/types.ts';
 import { type AgentError, fieldError } from '../lib/errors.ts';
 import type { KubeObject, ObjectMeta, OwnerReference } from '../manifest/types.ts';
@@ -10,10 +11,6 @@ export const TOOLKIT_ANNOTATIONS: Readonly<Record<string, string>> = {
 };
 
 export type Json = Readonly<Record<string, unknown>>;
-
-export function jsonOf(value: unknown): Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : {};
-}
 
 export function listOf(value: unknown): readonly Json[] {
   return Array.isArray(value) ? value.map(jsonOf) : [];

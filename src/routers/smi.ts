@@ -1,4 +1,5 @@
-import { apexService, canaryName, jsonOf, listOf, metadataOf, primaryName, splitOf, weightOf } from './objects.ts';
+import { jsonOf } from '../lib/json.ts';
+import { apexService, canaryName, listOf, metadataOf, primaryName, splitOf, weightOf } from './objects.ts';
 import type { Router } from './router.ts';
 
 /**

@@ -2,10 +2,10 @@ import { usersUnderTest } from '../canary/strategy.ts';
 import type { CanarySpec } from '../canary/types.ts';
 import type { KubeObject, ObjectRef } from '../manifest/types.ts';
 import { escapeRegex } from './affinity.ts';
+import { jsonOf } from '../lib/json.ts';
 import {
   canaryName,
   invalid,
-  jsonOf,
   listOf,
   metadataOf,
   primaryName,

@@ -1,16 +1,7 @@
 import { usersUnderTest } from '../canary/strategy.ts';
 import type { ObjectRef } from '../manifest/types.ts';
-import {
-  apexMetadata,
-  canaryName,
-  jsonOf,
-  listOf,
-  metadataOf,
-  primaryName,
-  splitOf,
-  weightOf,
-  type Json,
-} from './objects.ts';
+import { jsonOf } from '../lib/json.ts';
+import { apexMetadata, canaryName, listOf, metadataOf, primaryName, splitOf, weightOf, type Json } from './objects.ts';
 import type { RouteContext, Router } from './router.ts';
 import { isIngressRoute, usersRoute, usersShare } from './traefik-users.ts';
 

@@ -1,4 +1,4 @@
-import { at, jsonOf } from '../canary/json.ts';
+import { at, jsonOf } from '../lib/json.ts';
 import { scaleToZeroKey } from '../canary/targets/daemonset.ts';
 import type { KubeObject } from '../manifest/types.ts';
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { copyNamesOf, flaggerCopy, ownCopy } from '../../src/canary/config-copies.ts';
 import { configRefsOf, parseConfigKey } from '../../src/canary/configs.ts';
 import { withPrimaryConfigs } from '../../src/canary/configs.ts';
-import { jsonOf } from '../../src/canary/json.ts';
+import { jsonOf } from '../../src/lib/json.ts';
 import { ownerOf } from '../../src/canary/owner.ts';
 import type { ConfigKey, ConfigSeen, Seen } from '../../src/canary/types.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { at } from '../../src/canary/json.ts';
+import { at } from '../../src/lib/json.ts';
 import { createPrimary } from '../../src/canary/primary.ts';
 import { noveltyOf, primarySource, revisionOf } from '../../src/canary/revision.ts';
 import { parseStatus } from '../../src/canary/status.ts';

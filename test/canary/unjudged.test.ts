@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Json } from '../../src/canary/json.ts';
+import type { Json } from '../../src/lib/json.ts';
 import type { Answer, Question } from '../../src/canary/types.ts';
 import { createRollout } from '../helpers/rollout.ts';
 import { createStory, type Story } from '../faults/a-story.ts';

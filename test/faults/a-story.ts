@@ -1,4 +1,4 @@
-import type { Json } from '../../src/canary/json.ts';
+import type { Json } from '../../src/lib/json.ts';
 import type { Answer, CanaryStatus, Effect, Question } from '../../src/canary/types.ts';
 import { ClusterFailure, createModelCluster, type ModelCluster } from '../helpers/model-cluster.ts';
 import { createRollout, type Rollout } from '../helpers/rollout.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Json } from '../../src/canary/json.ts';
-import { at } from '../../src/canary/json.ts';
+import type { Json } from '../../src/lib/json.ts';
+import { at } from '../../src/lib/json.ts';
 import type { Phase } from '../../src/canary/types.ts';
 import { createStory, type Story } from './a-story.ts';
 

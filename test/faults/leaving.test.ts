@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Json, jsonOf } from '../../src/canary/json.ts';
+import { type Json, jsonOf } from '../../src/lib/json.ts';
 import { pausedReplicas } from '../../src/canary/scalers/scaled-object.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
 import { createStory, type Story } from './a-story.ts';

@@ -1,4 +1,4 @@
-import type { Json } from '../../src/canary/json.ts';
+import type { Json } from '../../src/lib/json.ts';
 
 const successRate: Json = { name: 'request-success-rate', interval: '1m', thresholdRange: { min: 99 } };
 

@@ -1,4 +1,4 @@
-import { type Json, jsonOf, textsOf } from '../../src/canary/json.ts';
+import { type Json, jsonOf, textsOf } from '../../src/lib/json.ts';
 import type { TargetKind, TrafficSplit } from '../../src/canary/types.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
 import type { Happening } from './happenings.ts';

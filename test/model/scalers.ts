@@ -1,4 +1,4 @@
-import { jsonOf, numberOf, textOf, textsOf } from '../../src/canary/json.ts';
+import { jsonOf, numberOf, textOf, textsOf } from '../../src/lib/json.ts';
 import { pausedReplicas } from '../../src/canary/scalers/scaled-object.ts';
 import type { AutoscalerSpec } from '../../src/canary/types.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';

@@ -1,4 +1,4 @@
-import type { Json } from '../../src/canary/json.ts';
+import type { Json } from '../../src/lib/json.ts';
 import type { Random } from './random.ts';
 import { randomScaler, type ScalerSetting } from './scalers.ts';
 

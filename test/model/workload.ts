@@ -1,4 +1,4 @@
-import type { Json } from '../../src/canary/json.ts';
+import type { Json } from '../../src/lib/json.ts';
 import { scaleToZeroKey } from '../../src/canary/targets/daemonset.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
 

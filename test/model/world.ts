@@ -1,4 +1,4 @@
-import { type Json, jsonOf } from '../../src/canary/json.ts';
+import { type Json, jsonOf } from '../../src/lib/json.ts';
 import { targetKindOf, targets } from '../../src/canary/targets/registry.ts';
 import type { Effect, Seen, TargetKind, TrafficSplit } from '../../src/canary/types.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';

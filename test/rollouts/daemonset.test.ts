@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { at } from '../../src/canary/json.ts';
+import { at } from '../../src/lib/json.ts';
 import type { Answer } from '../../src/canary/types.ts';
 import {
   aDaemonSet,

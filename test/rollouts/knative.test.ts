@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { at } from '../../src/canary/json.ts';
+import { at } from '../../src/lib/json.ts';
 import type { Answer, Question } from '../../src/canary/types.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
 import { createRollout, type Rollout } from '../helpers/rollout.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { at } from '../../src/canary/json.ts';
+import { at } from '../../src/lib/json.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
 import { mergePatch } from '../helpers/target-world.ts';
 import { imageOf, initialised, mark, messagesOf, selectorOf, type Spec, stage, type Staged } from './on-all-nodes.ts';

@@ -1,4 +1,4 @@
-import { at } from '../../src/canary/json.ts';
+import { at } from '../../src/lib/json.ts';
 import type { Answer, Question } from '../../src/canary/types.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
 import { createRollout, type Rollout } from '../helpers/rollout.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { at } from '../../src/canary/json.ts';
+import { at } from '../../src/lib/json.ts';
 import { templateHash } from '../../src/canary/template-hash.ts';
 import { targets } from '../../src/canary/targets/registry.ts';
 import type { Answer, Effect, Question, TargetKind } from '../../src/canary/types.ts';

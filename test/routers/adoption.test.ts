@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { CanarySpec } from '../../src/canary/types.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
-import { jsonOf } from '../../src/routers/objects.ts';
+import { jsonOf } from '../../src/lib/json.ts';
 import { planRestore, planRoutes } from '../../src/routers/reconcile.ts';
 import { routers } from '../../src/routers/registry.ts';
 import type { LiveObjects, Router } from '../../src/routers/router.ts';

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { AnalysisSpec, CanarySpec, SessionCookies } from '../../src/canary/types.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
 import { istio } from '../../src/routers/istio.ts';
-import { jsonOf, listOf } from '../../src/routers/objects.ts';
+import { jsonOf } from '../../src/lib/json.ts';
+import { listOf } from '../../src/routers/objects.ts';
 import { planRoutes, strategyProblem, supportedSpec } from '../../src/routers/reconcile.ts';
 import { aRouteContext, aSpec } from '../helpers/a-route-context.ts';
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { CanarySpec } from '../../src/canary/types.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
-import { jsonOf, listOf } from '../../src/routers/objects.ts';
+import { jsonOf } from '../../src/lib/json.ts';
+import { listOf } from '../../src/routers/objects.ts';
 import { planRoutes, strategyProblem } from '../../src/routers/reconcile.ts';
 import { traefik } from '../../src/routers/traefik.ts';
 import { parseTraefikRule } from '../../src/sandbox/traffic/traefik-rule.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { jsonOf } from '../../src/routers/objects.ts';
+import { jsonOf } from '../../src/lib/json.ts';
 import { planRoutes, supportedSpec } from '../../src/routers/reconcile.ts';
 import { routers } from '../../src/routers/registry.ts';
 import { traefik } from '../../src/routers/traefik.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { at } from '../../src/canary/json.ts';
+import { at } from '../../src/lib/json.ts';
 import type { StoredObject } from '../../src/sandbox/types.ts';
 import { canary } from './look.ts';
 import { namespaceYaml } from './apps.ts';

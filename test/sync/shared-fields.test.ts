@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { at } from '../../src/canary/json.ts';
+import { at } from '../../src/lib/json.ts';
 import { type KubeObject, type ObjectRef, refKey } from '../../src/manifest/types.ts';
 import type { Syncer } from '../../src/sync/syncer.ts';
 import { desired, eventually, never, startStage, type SyncStage } from './a-cluster.ts';

@@ -1,4 +1,5 @@
-import { jsonOf, listOf, textOf } from '../../canary/json.ts';
+import { jsonOf, listOf, textOf } from '../../lib/json.ts';
+import { isUnderWay } from '../../canary/phase.ts';
 import type { CanaryStatus, ConfigKey } from '../../canary/types.ts';
 import type { Reflection } from '../../cluster/cluster.ts';
 import { sha256Hex } from '../../lib/hash.ts';
@@ -13,7 +14,7 @@ const statusStepMs = 1_000;
  * resting ones are spread over their interval.
  */
 export function firstTickMs(key: AppKey, status: CanaryStatus, intervalMs: number, nowMs: number): number {
-  const underWay = ['Progressing', 'WaitingPromotion', 'Promoting', 'Finalising', 'Waiting'].includes(status.phase);
+  const underWay = status.phase === 'Waiting' || isUnderWay(status.phase);
   const lastMs = Date.parse(status.lastTransitionTime ?? '');
   if (underWay && Number.isFinite(lastMs))
     return Math.min(Math.max(nowMs, lastMs + statusStepMs + intervalMs), nowMs + intervalMs);

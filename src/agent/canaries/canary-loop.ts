@@ -2,10 +2,10 @@ import { beginsRelease, needsTickNow } from '../../canary/decide.ts';
 import { gatesOf, opensGate } from '../../canary/gates.ts';
 import type { Workload } from '../../canary/overlap.ts';
 import { restMs } from '../../canary/cadence.ts';
-import { isUnderAnalysis } from '../../canary/phase.ts';
 import { parseStatus } from '../../canary/status.ts';
 import { afterDecision, afterEffects, afterTick, beforeEffect } from '../../canary/tick-memory.ts';
-import type { CanarySpec, CanaryStatus, Decision, Effect, Phase } from '../../canary/types.ts';
+import { isAtRest, isUnderAnalysis, isUnderWay } from '../../canary/phase.ts';
+import type { CanarySpec, CanaryStatus, Decision, Effect } from '../../canary/types.ts';
 import { AgentError, messageOf } from '../../lib/errors.ts';
 import { isLeaseLost } from '../../lib/fence.ts';
 import { type AppKey, keyOf, partsOf, shownKey } from '../../lib/key.ts';
@@ -62,15 +62,6 @@ const homeFirstMs = 3_600_000;
 const conflictRetryMs = 250;
 const notReadyRetryMs = 500;
 const stillRetryMs = 2_000;
-const underWay: ReadonlySet<Phase> = new Set<Phase>(['Progressing', 'WaitingPromotion', 'Promoting', 'Finalising']);
-const atRest: ReadonlySet<Phase> = new Set<Phase>([
-  '',
-  'Initializing',
-  'Initialized',
-  'Succeeded',
-  'Failed',
-  'Waiting',
-]);
 
 /**
  * One tick: read the cached world, let `decide` ask what it must know, do what it says, write the status once.
@@ -172,7 +163,7 @@ export function createCanaryLoop({
   /** False: its release waits, so that those under way are not late. */
   const mayBegin = async (key: AppKey, subject: Subject, memory: Memory): Promise<boolean> => {
     const { spec, status } = subject;
-    if (!atRest.has(status.phase) || status.phase === 'Waiting') return true;
+    if (!isAtRest(status.phase)) return true;
     const { seen } = await lookAt(subject, memory, clock.now());
     return !beginsRelease(spec, status, seen, decideSettings) || starts.mayBegin(key);
   };
@@ -210,7 +201,7 @@ export function createCanaryLoop({
     memory.notice = notice;
     if (next.phase !== memory.phase) {
       memory.phase = next.phase;
-      starts.underWay(key, underWay.has(next.phase) ? spec.analysis.intervalMs : undefined);
+      starts.underWay(key, isUnderWay(next.phase) ? spec.analysis.intervalMs : undefined);
       onPhase(key, next);
     }
     for (const effect of decision.afterwards) {
@@ -312,7 +303,7 @@ export function createCanaryLoop({
     const startedMs = clock.now();
     const status = clusterKey.statusOf(canary);
     begin(key, memory, spec, status);
-    starts.underWay(key, underWay.has(status.phase) ? spec.analysis.intervalMs : undefined);
+    starts.underWay(key, isUnderWay(status.phase) ? spec.analysis.intervalMs : undefined);
     const again = (atMs: number): void => {
       // A clock that was set back meanwhile must not make it wait for the hour to come again; one that its own servers kept is not late.
       const nowMs = clock.now();
@@ -320,7 +311,7 @@ export function createCanaryLoop({
       queue.addAt(key, memory.dueAtMs);
     };
     // A canary under way is led to its end whatever Git does; a new release begins only when it is known what it is.
-    if (!releases.isReady(key) && atRest.has(status.phase) && mayWait(canary, status))
+    if (!releases.isReady(key) && (status.phase === 'Waiting' || isAtRest(status.phase)) && mayWait(canary, status))
       return again(startedMs + notReadyRetryMs);
     const endLook = cluster.late(spec.namespace, namesOf(spec), Math.max(0, startedMs - memory.dueAtMs));
     try {
@@ -494,5 +485,5 @@ const namesOf = ({ name, target, service }: CanarySpec): readonly string[] => [n
 
 /** A canary at rest for which a tick found nothing to do: until something changes, the next one would find the same. */
 function isQuiet({ effects, afterwards, status: next }: Decision, { phase }: CanaryStatus): boolean {
-  return atRest.has(phase) && phase !== 'Waiting' && effects.length + afterwards.length === 0 && next === undefined;
+  return isAtRest(phase) && effects.length + afterwards.length === 0 && next === undefined;
 }

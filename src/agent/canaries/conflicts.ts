@@ -1,4 +1,4 @@
-import { jsonOf, textOf } from '../../canary/json.ts';
+import { jsonOf, textOf } from '../../lib/json.ts';
 import { parseStatus } from '../../canary/status.ts';
 import { targetKindOf } from '../../canary/targets/registry.ts';
 import type { CanarySpec } from '../../canary/types.ts';

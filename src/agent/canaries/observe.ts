@@ -2,12 +2,13 @@ import { cookiesAt } from '../../canary/affinity.ts';
 import { possibleCopies } from '../../canary/config-copies.ts';
 import { configRefsOf } from '../../canary/configs.ts';
 import { overlapOf, type Workload } from '../../canary/overlap.ts';
-import { at, textOf } from '../../canary/json.ts';
+import { at, textOf } from '../../lib/json.ts';
 import { ownerOf } from '../../canary/owner.ts';
 import { hasSeveralPorts } from '../../canary/ports.ts';
 import { parseStatus } from '../../canary/status.ts';
 import { forEveryone, isForEveryone } from '../../canary/strategy.ts';
 import { targets } from '../../canary/targets/registry.ts';
+import { isInitialized } from '../../canary/phase.ts';
 import type { CanarySpec, ConfigKey, ConfigSeen, FormerScaler, Seen } from '../../canary/types.ts';
 import { perObject } from '../../lib/memo.ts';
 import type { KubeObject, ObjectRef } from '../../manifest/types.ts';
@@ -146,7 +147,7 @@ function overlapIn(
 ): string | undefined {
   const { phase } = parseStatus(canary);
   const selector = target && targets[spec.targetKind].selectorOf(target, selectorLabels);
-  if (!selector || (phase !== '' && phase !== 'Initializing')) return undefined;
+  if (!selector || isInitialized(phase)) return undefined;
   const live = views.deployments.list(spec.namespace);
   const primaries = new Set(live.map(({ metadata }) => metadata.name));
   const workloads = [

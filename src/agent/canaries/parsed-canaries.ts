@@ -1,5 +1,5 @@
 import { type CanaryDefaults, parseCanary } from '../../canary/parse.ts';
-import { jsonOf } from '../../canary/json.ts';
+import { jsonOf } from '../../lib/json.ts';
 import type { CanarySpec } from '../../canary/types.ts';
 import { AgentError } from '../../lib/errors.ts';
 import { type AppKey } from '../../lib/key.ts';

@@ -1,4 +1,4 @@
-import { at, numberOf } from '../../canary/json.ts';
+import { at, numberOf } from '../../lib/json.ts';
 import type { Reflection } from '../../cluster/cluster.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { type AppKey, namespacedName, partsOf } from '../../lib/key.ts';

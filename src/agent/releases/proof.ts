@@ -1,5 +1,6 @@
 import type { App } from '../../canary/app.ts';
-import type { CanaryStatus, Phase } from '../../canary/types.ts';
+import { isUnderWay } from '../../canary/phase.ts';
+import type { CanaryStatus } from '../../canary/types.ts';
 import { isUnanswered, type Revision } from '../../git/repo.ts';
 import { AgentError } from '../../lib/errors.ts';
 import { type AppKey, partsOf } from '../../lib/key.ts';
@@ -20,14 +21,6 @@ export interface Proven {
   /** What was left out, for people. */
   readonly reasons: readonly string[];
 }
-
-const underWay: ReadonlySet<Phase> = new Set<Phase>([
-  'Progressing',
-  'Waiting',
-  'WaitingPromotion',
-  'Promoting',
-  'Finalising',
-]);
 
 /** Rejects where Git cannot be asked. */
 export type Prove = (key: AppKey, record: ReleaseRecord, what: Unproven) => Promise<Proven>;
@@ -110,7 +103,7 @@ export function createProve({ branch, tip, appAt, isAncestor, stable, isWriting 
       const isSaid =
         outcome?.state.templateHash === templateHash &&
         (outcome.verdict === 'promoted' || (outcome.verdict === 'rolled-back' && isOwn && phase === 'Failed'));
-      if (!isSaid && !(isOwn && underWay.has(phase))) continue;
+      if (!isSaid && !(isOwn && (phase === 'Waiting' || isUnderWay(phase)))) continue;
       const images = (await imagesAt(key, revision)) ?? {};
       const { verdict, atMs } = outcome ?? {};
       const state = { revision, content, templateHash, images, configs };

@@ -1,3 +1,4 @@
+import { isInitialized } from '../../canary/phase.ts';
 import type { Phase } from '../../canary/types.ts';
 import type { Revision } from '../../git/repo.ts';
 import type { ReleaseRecord } from '../../release/types.ts';
@@ -68,7 +69,7 @@ export function overlayOf({ track, stable, record, phase }: OverlayInput): Revis
   const outcome = record?.outcome;
   if (record && outcome?.verdict === 'rolled-back' && outcome.written === undefined && track.content === record.content)
     return record.base;
-  const notThere = phase === undefined || phase === '' || phase === 'Initializing';
+  const notThere = phase === undefined || !isInitialized(phase);
   if (notThere && stable !== undefined && stable.content !== track.content) return stable.revision;
   return undefined;
 }

@@ -1,5 +1,5 @@
 import { configRefsOf } from '../../canary/configs.ts';
-import { at, jsonOf, listOf, textOf, textsOf } from '../../canary/json.ts';
+import { at, jsonOf, listOf, textOf, textsOf } from '../../lib/json.ts';
 import { targets } from '../../canary/targets/registry.ts';
 import { newestReplicaSet, podTrouble, worstPod } from '../../canary/trouble/pod-trouble.ts';
 import { type PodTrouble, type ToldTrouble, toldTrouble } from '../../canary/trouble/trouble.ts';

@@ -1,6 +1,6 @@
 import type { Cluster, KindRef, Reflection, ReflectOptions } from '../../cluster/cluster.ts';
 import { configSeenOf } from '../../canary/configs.ts';
-import { at, listOf, textOf } from '../../canary/json.ts';
+import { at, listOf, textOf } from '../../lib/json.ts';
 import { scalers } from '../../canary/scalers/registry.ts';
 import { daemonset } from '../../canary/targets/daemonset.ts';
 import { deployment } from '../../canary/targets/deployment.ts';

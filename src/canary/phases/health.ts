@@ -1,5 +1,5 @@
 import type { KubeObject } from '../../manifest/types.ts';
-import { at, textsOf } from '../json.ts';
+import { at, textsOf } from '../../lib/json.ts';
 import { isPartOf, podLabels } from '../labels.ts';
 import { usersUnderTest } from '../strategy.ts';
 import type { Readiness } from '../types.ts';

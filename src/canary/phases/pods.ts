@@ -1,4 +1,4 @@
-import { numberOf, at } from '../json.ts';
+import { numberOf, at } from '../../lib/json.ts';
 import type { ToldTrouble } from '../trouble/trouble.ts';
 import type { Finding, Readiness } from '../types.ts';
 import { type Asking, type Stage, warn } from './tick.ts';

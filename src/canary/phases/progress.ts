@@ -1,5 +1,5 @@
 import { settleMs } from '../intents.ts';
-import { at, listOf, numberOf } from '../json.ts';
+import { at, listOf, numberOf } from '../../lib/json.ts';
 import type { Readiness } from '../types.ts';
 import { advance, tellPlain } from './advance.ts';
 import { analyse, heldMs, isHeldTooLong, type Judgement, runPreRollout } from './analyse.ts';

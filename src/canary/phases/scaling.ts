@@ -1,6 +1,6 @@
 import type { KubeObject } from '../../manifest/types.ts';
 import { leave, type Slot, want } from '../intents.ts';
-import { at } from '../json.ts';
+import { at } from '../../lib/json.ts';
 import { isControlledBy } from '../owner.ts';
 import { scalers } from '../scalers/registry.ts';
 import { isScalerBehind, renderPrimaryScaler, type Scaler, type ScalerInput } from '../scalers/scaler.ts';

@@ -1,5 +1,5 @@
+import { isInitialized, isUnderAnalysis } from '../phase.ts';
 import type { Part } from '../course.ts';
-import { isUnderAnalysis } from '../phase.ts';
 import { leaveDeadCanary, leaveMissingTarget, leaveUnjudged } from './traffic.ts';
 import { stageOf } from './stage.ts';
 import type { Tick } from './tick.ts';
@@ -11,7 +11,7 @@ import { stepBack } from './progress.ts';
  */
 export function standStill(tick: Tick, part: Part): void {
   const { seen, status } = tick;
-  if (status.phase === '' || status.phase === 'Initializing') return;
+  if (!isInitialized(status.phase)) return;
   if (!seen.target) return part === 'all' ? leaveMissingTarget(tick) : undefined;
   const stage = stageOf(tick, seen.target);
   if (!stage) return;

@@ -1,5 +1,5 @@
 import { want } from '../intents.ts';
-import { jsonOf } from '../json.ts';
+import { jsonOf } from '../../lib/json.ts';
 import { canaryReadiness, primaryServes } from './health.ts';
 import { growToPrimary, holdScaler, scalerSettleMs } from './scaling.ts';
 import { selectorBefore } from '../services.ts';

@@ -1,8 +1,9 @@
+import { isInitialized, isUnderWay } from '../phase.ts';
 import { own } from '../../lib/own.ts';
 import type { KubeObject } from '../../manifest/types.ts';
 import { cookiesAt, withCookies } from '../affinity.ts';
 import { first, leave, type Purpose, want } from '../intents.ts';
-import { at, jsonOf, textsOf } from '../json.ts';
+import { at, jsonOf, textsOf } from '../../lib/json.ts';
 import { isPartOf, podLabels, type SelectorLabel } from '../labels.ts';
 import { sameJson } from '../../lib/same-json.ts';
 import type { ServiceRole } from '../services.ts';
@@ -89,7 +90,7 @@ export function noteWeight(stage: Stage): void {
   if (judged < weight)
     warn(stage, `The routes give ${names.canary} weight ${weight}, only ${judged} was judged: it is set back`);
   if (spec.analysis.strategy.kind !== 'canary' || canaryWeight === judged) return;
-  if (!['Progressing', 'WaitingPromotion', 'Promoting', 'Finalising'].includes(phase)) return;
+  if (!isUnderWay(phase)) return;
   draft.status = { ...draft.status, canaryWeight: judged };
   if (judged < canaryWeight)
     normal(stage, `The routes give ${names.canary} weight ${judged} instead of ${canaryWeight}: it goes on from there`);
@@ -115,7 +116,7 @@ export function leaveDeadCanary(stage: Stage): boolean {
  */
 export function isOnUnjudged(stage: Stage): boolean {
   const { novelty, status, weight, mirrored } = stage;
-  if ((weight === 0 && !mirrored) || status.phase === '' || status.phase === 'Initializing') return false;
+  if ((weight === 0 && !mirrored) || !isInitialized(status.phase)) return false;
   const isUnjudged = novelty === 'new' || (status.phase === 'Waiting' && novelty === 'same');
   return isUnjudged && !holdsUsers(stage) && canGoHome(stage);
 }

@@ -1,5 +1,5 @@
 import type { KubeObject } from '../../manifest/types.ts';
-import { at, jsonOf, numberOf, textOf, textsOf } from '../json.ts';
+import { at, jsonOf, numberOf, textOf, textsOf } from '../../lib/json.ts';
 import { copied, primaryScaleTarget, type Scaler } from './scaler.ts';
 
 /** Kubernetes' own. It leaves a target without pods alone, so there is nothing to pause. */

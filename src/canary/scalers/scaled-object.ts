@@ -1,5 +1,5 @@
 import type { KubeObject } from '../../manifest/types.ts';
-import { at, type Json, jsonOf, listOf, numberOf, textOf, textsOf } from '../json.ts';
+import { at, type Json, jsonOf, listOf, numberOf, textOf, textsOf } from '../../lib/json.ts';
 import type { AutoscalerSpec } from '../types.ts';
 import { copied, primaryScaleTarget, type Scaler } from './scaler.ts';
 

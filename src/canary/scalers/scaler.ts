@@ -1,6 +1,6 @@
 import { canonicalJson, shortHash } from '../../lib/hash.ts';
 import type { KubeObject, ObjectRef } from '../../manifest/types.ts';
-import { at, type Json, jsonOf, textsOf } from '../json.ts';
+import { at, type Json, jsonOf, textsOf } from '../../lib/json.ts';
 import { withoutToolkit } from '../labels.ts';
 import { isControlledBy, ownerOf } from '../owner.ts';
 import type { AutoscalerSpec } from '../types.ts';

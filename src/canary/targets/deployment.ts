@@ -1,5 +1,5 @@
 import type { KubeObject } from '../../manifest/types.ts';
-import { at, type Json, jsonOf, listOf, numberOf, textOf } from '../json.ts';
+import { at, type Json, jsonOf, listOf, numberOf, textOf } from '../../lib/json.ts';
 import { selectorLabelOf } from '../labels.ts';
 import { createPrimary, type PrimarySource, primaryHasId, primaryRuns, promotePrimary } from '../primary.ts';
 import { renderService } from '../services.ts';

@@ -1,5 +1,5 @@
 import type { KubeObject, ObjectRef } from '../../manifest/types.ts';
-import { at, jsonOf, listOf, textOf, textsOf } from '../json.ts';
+import { at, jsonOf, listOf, textOf, textsOf } from '../../lib/json.ts';
 import { sameJson } from '../../lib/same-json.ts';
 import { templateHash } from '../template-hash.ts';
 import type { Readiness } from '../types.ts';

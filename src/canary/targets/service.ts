@@ -1,5 +1,5 @@
 import type { KubeObject } from '../../manifest/types.ts';
-import { type Json, jsonOf, listOf } from '../json.ts';
+import { type Json, jsonOf, listOf } from '../../lib/json.ts';
 import { sameJson } from '../../lib/same-json.ts';
 import { includedByPrefix, withoutToolkit } from '../labels.ts';
 import { isControlledBy, ownerOf } from '../owner.ts';

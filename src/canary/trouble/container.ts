@@ -1,4 +1,4 @@
-import { at, type Json, listOf, numberOf, textOf } from '../json.ts';
+import { at, type Json, listOf, numberOf, textOf } from '../../lib/json.ts';
 import { imageSummary, waitsForImage } from './image-failure.ts';
 import { clipped, type LogSource, type PodTrouble } from './trouble.ts';
 

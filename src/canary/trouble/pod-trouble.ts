@@ -1,5 +1,5 @@
 import type { KubeObject } from '../../manifest/types.ts';
-import { at, type Json, jsonOf, listOf, numberOf, textOf } from '../json.ts';
+import { at, type Json, jsonOf, listOf, numberOf, textOf } from '../../lib/json.ts';
 import { containersOf, containerTrouble, missingConfig, type PodEvent } from './container.ts';
 import { refusalTrouble } from './refusal.ts';
 import { clipped, type PodTrouble } from './trouble.ts';

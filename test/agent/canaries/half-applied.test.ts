@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Json } from '../../../src/canary/json.ts';
+import type { Json } from '../../../src/lib/json.ts';
 import { aCanarySpec } from '../../helpers/a-canary-spec.ts';
 import { imageOf } from '../../model/loop/pods.ts';
 import { allAtOnce, intervalMs, type Course, type Part, Stage } from '../../model/loop/stage.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { flaggerCopy } from '../../../src/canary/config-copies.ts';
-import { type Json, jsonOf } from '../../../src/canary/json.ts';
+import { type Json, jsonOf } from '../../../src/lib/json.ts';
 import type { Effects } from '../../../src/agent/effects/execute.ts';
 import type { Releases } from '../../../src/agent/releases/releases.ts';
 import type { ReleaseRecord } from '../../../src/release/types.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Json } from '../../../src/canary/json.ts';
+import type { Json } from '../../../src/lib/json.ts';
 import { canaryManager } from '../../../src/agent/effects/writes.ts';
 import { AgentError } from '../../../src/lib/errors.ts';
 import { aCanarySpec } from '../../helpers/a-canary-spec.ts';

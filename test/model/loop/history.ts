@@ -1,5 +1,5 @@
 import { AgentError } from '../../../src/lib/errors.ts';
-import type { Json } from '../../../src/canary/json.ts';
+import type { Json } from '../../../src/lib/json.ts';
 import { Broken } from '../invariants.ts';
 import { createRandom } from '../random.ts';
 import { broken, half, type Happening, type Moment, type Plan, randomPlan } from './happenings.ts';

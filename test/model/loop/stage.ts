@@ -16,7 +16,7 @@ import { createTelemetry } from '../../../src/outlets/telemetry.ts';
 import type { StableState } from '../../../src/agent/releases/tracker.ts';
 import { openViews, type Views } from '../../../src/agent/views/views.ts';
 import { type App, appsOf } from '../../../src/canary/app.ts';
-import type { Json } from '../../../src/canary/json.ts';
+import type { Json } from '../../../src/lib/json.ts';
 import { parseStatus } from '../../../src/canary/status.ts';
 import { configRefsOf } from '../../../src/canary/configs.ts';
 import { templateHash } from '../../../src/canary/template-hash.ts';

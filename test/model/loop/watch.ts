@@ -1,8 +1,8 @@
 import { isCopyName } from '../../../src/canary/config-copies.ts';
 import { configRefsOf } from '../../../src/canary/configs.ts';
 import type { ConfigKey } from '../../../src/canary/types.ts';
-import type { Json } from '../../../src/canary/json.ts';
-import { at, numberOf } from '../../../src/canary/json.ts';
+import type { Json } from '../../../src/lib/json.ts';
+import { at, numberOf } from '../../../src/lib/json.ts';
 import { parseStatus } from '../../../src/canary/status.ts';
 import { templateHash } from '../../../src/canary/template-hash.ts';
 import { sameJson } from '../../../src/lib/same-json.ts';

@@ -1,4 +1,4 @@
-import { at } from '../../../src/canary/json.ts';
+import { at } from '../../../src/lib/json.ts';
 import type { ModelCluster } from '../../helpers/model-cluster.ts';
 
 const daemonSetLook = /^daemonset (\S+): desired /;

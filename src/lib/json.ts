@@ -1,10 +1,14 @@
-import { setOwn } from '../lib/own.ts';
+import { setOwn } from './own.ts';
 
 export type Json = Readonly<Record<string, unknown>>;
 
+/** Whether it is an object with members: no array, not null. */
+export const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
 /** Members of an object; of anything else none. */
 export function jsonOf(value: unknown): Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : {};
+  return isRecord(value) ? value : {};
 }
 
 /** Items of an array that are objects; of anything else none. */
