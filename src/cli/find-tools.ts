@@ -17,13 +17,15 @@ export function findTools(
   capabilities?: HelmOptions['capabilities'],
 ): RenderTools {
   const [kustomize, helm] = [programOf(values.kustomize, environment), programOf(values.helm, environment)];
+  const tool = kustomize === undefined ? undefined : createKustomize({ program: kustomize });
   return {
-    ...(kustomize === undefined ? {} : { kustomize: createKustomize({ program: kustomize }) }),
+    ...(tool ? { kustomize: tool } : {}),
     ...(helm === undefined
       ? {}
       : {
           helm: createHelm({
             program: helm,
+            kustomize: tool,
             fetchesCharts: values['remote-charts'],
             ...(capabilities ? { capabilities } : {}),
           }),

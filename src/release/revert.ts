@@ -100,7 +100,8 @@ function* revertIn(input: RevertInput): Steps<Revert> {
   if (edits.kind === 'refused') return conflict(edits.reason, edits.paths);
   const { files } = edits;
   if (files.size === 0 && together) return { kind: 'edited', files, paths: [] };
-  const failed = yield* proofOf({ ...input, before, tip, files, tipFiles: input.tip, keys });
+  const proven = new Set([...keys, ...(edits.sources ?? [])]);
+  const failed = yield* proofOf({ ...input, before, tip, files, tipFiles: input.tip, keys: proven });
   const edited = [...files.keys()].toSorted();
   if (failed === undefined) return { kind: 'edited', files, paths: edited };
   return { ...conflict(failed.reason, edited), ...(failed.usedBy ? { usedBy: failed.usedBy } : {}) };

@@ -10,10 +10,10 @@ import { identityKey, nameOf } from '../manifest/identity.ts';
 import type { LoadedTree } from '../manifest/load.ts';
 import type { HelmOrigin, KubeObject, Manifest, ObjectRef } from '../manifest/types.ts';
 import { chartIn, pathIn } from './helm-chart.ts';
-import { readHelmRelease } from './helm-release.ts';
+import { type HelmRelease, readHelmRelease } from './helm-release.ts';
 import { indexed } from './object-index.ts';
 import { named } from './plain.ts';
-import type { Edit, EditGoal, RestoreGoal, SourceTree, TreeState } from './renderer.ts';
+import type { Edit, EditGoal, ObjectFacts, RestoreGoal, SourceTree, TreeState } from './renderer.ts';
 import { fileAt, textAt } from './source-bytes.ts';
 import { EditLate } from './text-edit.ts';
 import { editedFiles, type TreeFiles } from './tree-files.ts';
@@ -32,6 +32,8 @@ type Change =
   | { readonly kind: 'field'; readonly release: Release; readonly field: readonly string[] }
   /** A file of the chart or of values. Null: it goes. */
   | { readonly kind: 'file'; readonly path: string; readonly text: string | null }
+  /** A ConfigMap or Secret that values come from, by identity. */
+  | { readonly kind: 'values'; readonly key: string }
   /** A HelmRelease that kustomize makes. */
   | { readonly kind: 'object'; readonly release: Release };
 
@@ -70,13 +72,14 @@ export function* restoreReleases(goal: RestoreGoal, editing: HelmEditing): Steps
     if (typeof files === 'string') return files;
     const { manifests } = yield* editing.render(editedFiles(goal.tip.files, files));
     const after = (yield* indexed({ manifests })).byIdentity;
-    const isAsBefore = [...goal.objects.keys()].every((key) =>
+    const sources = new Set(chosen.flatMap((change) => (change.kind === 'values' ? change.key : [])));
+    const isAsBefore = [...goal.objects.keys(), ...sources].every((key) =>
       isDeepStrictEqual(after.get(key)?.object, before.byIdentity.get(key)?.object),
     );
     const moves = [...goal.objects.keys()].some(
       (key) => !isDeepStrictEqual(after.get(key)?.object, now.byIdentity.get(key)?.object),
     );
-    return { files, isAsBefore, moves };
+    return { files, sources, isAsBefore, moves };
   };
   if (changes.length === 0) return { kind: 'edited', files: new Map() };
   if (changes.length > 1 && changes.length <= mostChanges) {
@@ -87,15 +90,20 @@ export function* restoreReleases(goal: RestoreGoal, editing: HelmEditing): Steps
     }
     if (needed.length > 0 && needed.length < changes.length) {
       const some = yield* tryOut(needed);
-      if (typeof some !== 'string' && some.isAsBefore) return { kind: 'edited', files: some.files };
+      if (typeof some !== 'string' && some.isAsBefore)
+        return { kind: 'edited', files: some.files, sources: some.sources };
     }
   }
   const all = yield* tryOut(changes);
-  return typeof all === 'string' ? refused(all, releases[0]) : { kind: 'edited', files: all.files };
+  if (typeof all === 'string') return refused(all, releases[0]);
+  // Of what it is made from nothing else than before may come back.
+  if (all.sources.size > 0 && !all.isAsBefore) return refused(unwritable, releases[0]);
+  return { kind: 'edited', files: all.files, sources: all.sources };
 }
 
 interface Tried {
   readonly files: Files;
+  readonly sources: ReadonlySet<string>;
   readonly isAsBefore: boolean;
   /** Something of it is not as at the tip. */
   readonly moves: boolean;
@@ -176,6 +184,7 @@ function* changesOf(release: Release, goal: RestoreGoal): Steps<readonly Change[
     for (const field of changedFields(specOf(base), specOf(judged), ['spec']))
       if (isDeepStrictEqual(valueAt(judged.at.value, field), valueAt(tip.at.value, field)))
         changes.push({ kind: 'field', release, field });
+  for (const key of yield* changedValues(release, goal, [base, judged])) changes.push({ kind: 'values', key });
   const paths = new Set<string>();
   for (const [side, place] of [
     ['base', base],
@@ -203,12 +212,35 @@ function* changesOf(release: Release, goal: RestoreGoal): Steps<readonly Change[
   return changes;
 }
 
+/** ConfigMaps and Secrets in Git that values come from, as far as the release changed them. */
+function* changedValues(
+  release: Release,
+  goal: RestoreGoal,
+  places: readonly (Place | undefined)[],
+): Steps<readonly string[]> {
+  const [base, judged] = [yield* indexed(goal.base), yield* indexed(goal.judged)];
+  const keys = new Set<string>();
+  for (const place of places) {
+    const read = place && releaseAt(release, place);
+    if (typeof read !== 'object') continue;
+    for (const from of read.valuesFrom) if (from.kind !== 'file') keys.add(identityKey({ apiVersion: 'v1', ...from }));
+  }
+  return [...keys].filter((key) => {
+    const [was, is] = [base, judged].map(({ byIdentity }) => byIdentity.get(key)?.object);
+    return was && is && !goal.objects.has(key) && !isDeepStrictEqual(was, is);
+  });
+}
+
+function releaseAt({ ref }: Release, place: Place): HelmRelease | string {
+  const origin = { renderer: 'plain', path: place.path, line: 1, document: 0 } as const;
+  return readHelmRelease({ object: inNamespace(place, ref), origin });
+}
+
 const specOf = ({ at }: Place): unknown => (isObject(at.value) ? at.value['spec'] : undefined);
 
 /** Files of the chart and of values, wherever they stand. */
 function* inputsOf(release: Release, place: Place, { files }: TreeState): Steps<readonly string[]> {
-  const origin = { renderer: 'plain', path: place.path, line: 1, document: 0 } as const;
-  const read = readHelmRelease({ object: inNamespace(place, release.ref), origin });
+  const read = releaseAt(release, place);
   if (typeof read === 'string' || read.chart.kind !== 'folder') return [];
   const tree: SourceTree = { files, said: new Map(), kustomizations: new Map(), isOwn: () => true };
   const folder = pathIn('', read.chart.path);
@@ -263,7 +295,12 @@ function* filesOf(changes: readonly Change[], goal: RestoreGoal, editing: HelmEd
   const fields = new Map<Release, (readonly string[])[]>();
   for (const change of changes) {
     if (change.kind === 'file') files.set(change.path, change.text);
-    else if (change.kind === 'field') fields.set(change.release, [...(fields.get(change.release) ?? []), change.field]);
+    else if (change.kind === 'values') {
+      const edit = yield* editing.editSources({ ...goal, objects: new Map([[change.key, plainFacts]]) });
+      if (edit.kind === 'refused') return edit.reason;
+      for (const [path, text] of edit.files) files.set(path, text);
+    } else if (change.kind === 'field')
+      fields.set(change.release, [...(fields.get(change.release) ?? []), change.field]);
     else {
       const edit = yield* editing.editSources(ofDescription(change.release, goal));
       if (edit.kind === 'refused') return edit.reason;
@@ -322,13 +359,19 @@ function* withFields(
   return fileText(whole).parts.length === parts.length ? whole : undefined;
 }
 
+/** Of an object that stays in use. */
+const plainFacts: ObjectFacts = {
+  former: undefined,
+  mayStandUnread: { base: false, tip: false },
+  isReferredTo: true,
+};
+
 /** The HelmRelease itself as it was. */
 function ofDescription(release: Release, goal: RestoreGoal): RestoreGoal {
   const at = (side: Side): TreeState => {
     const origin = release.origins.get(side);
     return { files: goal[side].files, manifests: origin ? [describing(release.ref, origin)] : [] };
   };
-  const facts = { former: undefined, mayStandUnread: { base: false, tip: false }, isReferredTo: true };
-  const objects = new Map([[identityKey(release.ref), facts]]);
+  const objects = new Map([[identityKey(release.ref), plainFacts]]);
   return { ...goal, base: at('base'), judged: at('judged'), tip: at('tip'), objects };
 }

@@ -20,8 +20,8 @@ export interface HelmRelease {
   readonly checksSchema: boolean;
   /** Names of HelmReleases, as `namespace/name`. */
   readonly dependsOn: readonly string[];
-  /** As Flux takes them, in order. */
-  readonly postRenderers: readonly unknown[];
+  /** Kustomizations that change what was rendered, one after the other. */
+  readonly postRenderers: readonly Readonly<Record<string, unknown>>[];
   /** Fields that are not followed, and what is done instead, for people. */
   readonly told: readonly string[];
 }
@@ -188,7 +188,7 @@ function ofToolkit(manifest: Manifest, spec: Fields): HelmRelease {
       if (!isObject(entry) || name_ === undefined) return refuse(`spec.dependsOn[${at}].name is missing`);
       return `${textOf(entry, 'namespace') ?? own}/${name_}`;
     }),
-    postRenderers: noneYet(listIn(spec, 'postRenderers')),
+    postRenderers: listIn(spec, 'postRenderers').map(postRenderer),
     told: [
       ...told.map((field) => `spec.${field.slice(0, 60)} is unknown and has no effect`),
       ...(isObject(spec['commonMetadata']) ? ['spec.commonMetadata has no effect'] : []),
@@ -338,7 +338,37 @@ function releaseName(name: string): string {
   );
 }
 
-const noneYet = (postRenderers: readonly unknown[]): readonly unknown[] =>
-  postRenderers.length === 0
-    ? postRenderers
-    : refuse('spec.postRenderers are not followed: change the chart or its values instead');
+const ofPostRenderers = new Set(['patches', 'patchesStrategicMerge', 'patchesJson6902', 'images']);
+
+/** Only what names no file may stand in it. */
+function postRenderer(entry: unknown, at: number): Fields {
+  const place = `spec.postRenderers[${at}]`;
+  const kustomize = isObject(entry) ? entry['kustomize'] : undefined;
+  if (!isObject(kustomize)) return refuse(`${place} is no kustomize`);
+  for (const [field, list] of Object.entries(kustomize)) {
+    if (!ofPostRenderers.has(field)) return refuse(`${place}.kustomize.${field.slice(0, 60)} is unknown`);
+    if (!isList(list)) return refuse(`${place}.kustomize.${field} is no list`);
+    if (list.some((item) => isObject(item) && Object.hasOwn(item, 'path') && field !== 'images'))
+      return refuse(`${place}.kustomize.${field} names a file: write the patch itself`);
+  }
+  // A patch that is no text there is an object, where kustomize takes a text.
+  const merges = kustomize['patchesStrategicMerge'];
+  const texts = isList(merges)
+    ? merges.map((item) => (isObject(item) ? JSON.stringify(item) : textWith(item, place)))
+    : [];
+  const json6902 = kustomize['patchesJson6902'];
+  const operations = isList(json6902)
+    ? json6902.map((item) => (isObject(item) ? { ...item, patch: JSON.stringify(item['patch'] ?? []) } : item))
+    : [];
+  const { patchesStrategicMerge: _merges, patchesJson6902: _operations, patches = [], images = [] } = kustomize;
+  return {
+    images,
+    patches: [...(isList(patches) ? patches : []), ...texts.map((patch) => ({ patch })), ...operations],
+  };
+}
+
+/** One line would be the name of a file. */
+const textWith = (item: unknown, place: string): string =>
+  typeof item === 'string' && item.includes('\n')
+    ? item
+    : refuse(`${place}.kustomize.patchesStrategicMerge names a file`);

@@ -14,6 +14,7 @@ import type { Chart } from './helm-chart.ts';
 import { changingWords, differing, lookingUp } from './helm-determinism.ts';
 import type { HelmRelease } from './helm-release.ts';
 import type { ReleaseValues } from './helm-values.ts';
+import type { Kustomize } from './kustomize.ts';
 import { exactText, fileBytes } from './file-bytes.ts';
 import { readingPlain } from './plain.ts';
 import type { SourceTree } from './renderer.ts';
@@ -32,6 +33,8 @@ export interface HelmOptions {
   readonly folder?: string;
   /** Charts of indexes and registries may be fetched. Absent: nothing is asked of the network. */
   readonly fetchesCharts?: boolean;
+  /** Runs post-renderers. Absent: releases that have some are refused. */
+  readonly kustomize?: Pick<Kustomize, 'transform'> | undefined;
   /** What the cluster is. Rejects where it is not known yet. Absent: what Helm takes for granted. */
   readonly capabilities?: () => Promise<Capabilities>;
 }
@@ -108,6 +111,7 @@ export function createHelm({
   limits = defaultToolLimits,
   folder: place = tmpdir(),
   fetchesCharts = false,
+  kustomize,
   capabilities,
 }: HelmOptions): Helm {
   const ending = new AbortController();
@@ -220,6 +224,16 @@ export function createHelm({
     return rendering;
   }
 
+  const afterwards = async (output: Uint8Array, postRenderers: HelmRelease['postRenderers']): Promise<ToolResult> => {
+    let result: ToolResult = { kind: 'done', output };
+    for (const one of postRenderers) {
+      if (result.kind !== 'done') return result;
+      if (!kustomize) return { kind: 'missing', reason: 'there is no program kustomize of version 5' };
+      result = await kustomize.transform(result.output, one);
+    }
+    return result;
+  };
+
   function* renderAnew(
     tree: SourceTree,
     unit: ReleaseUnit,
@@ -241,12 +255,23 @@ export function createHelm({
     if (unit.release.valuesFiles.paths.length > 0) contents.set('values.yaml', Buffer.from('{}\n'));
     const makeOnce = function* (turn: string): Steps<Rendered> {
       const result = yield* answered(line(() => template(unit, contents, cluster)));
-      if (result.kind === 'done') {
-        const file = { oid: `${content}${turn}`, isRendered: true } as const;
-        return yield* readingPlain(reading.parsed, 'rendered.yaml', result.output, file, reading.limits);
+      const { postRenderers } = unit.release;
+      const transformed =
+        result.kind === 'done' && postRenderers.length > 0
+          ? yield* answered(afterwards(result.output, postRenderers))
+          : result;
+      if (transformed.kind !== 'done' && result.kind === 'done') {
+        const why = `its post-renderers cannot be followed (${transformed.reason})`;
+        if (transformed.kind !== 'failed' || !transformed.isFinal)
+          failed.set(content, { reason: why, untilMs: performance.now() + retryMs });
+        return why;
       }
-      const reason = `Helm cannot render it (${result.reason})`;
-      if (result.kind !== 'failed' || !result.isFinal)
+      if (transformed.kind === 'done') {
+        const file = { oid: `${content}${turn}`, isRendered: true } as const;
+        return yield* readingPlain(reading.parsed, 'rendered.yaml', transformed.output, file, reading.limits);
+      }
+      const reason = `Helm cannot render it (${transformed.reason})`;
+      if (transformed.kind !== 'failed' || !transformed.isFinal)
         failed.set(content, { reason, untilMs: performance.now() + retryMs });
       return reason;
     };

@@ -34,6 +34,8 @@ export interface KustomizeOptions {
 export interface Kustomize {
   /** How often the program was asked to render. */
   readonly runs: number;
+  /** Changes objects, a stream of YAML, as a kustomization of nothing else says. It names no files. */
+  transform(objects: Uint8Array, kustomization: Readonly<Record<string, unknown>>): Promise<ToolResult>;
   renderer(reading: KustomizeReading, edit: (goal: EditGoal) => Steps<Edit>): Renderer;
   /** Ends the programs that run. */
   close(): Promise<void>;
@@ -130,6 +132,23 @@ export function createKustomize({
     }
   };
 
+  const transform: Kustomize['transform'] = async (objects, kustomization) => {
+    if ((await versionOf()) === undefined)
+      return { kind: 'missing', reason: 'there is no program kustomize of version 5' };
+    const root = await mkdtemp(join(place, 'serin-render-'));
+    try {
+      await writeFile(join(root, 'objects.yaml'), objects, { flag: 'wx' });
+      const whole = JSON.stringify({ ...kustomization, resources: ['objects.yaml'] });
+      await writeFile(join(root, 'kustomization.yaml'), whole, { flag: 'wx' });
+      runs += 1;
+      const result = await run(root, ['build', '--load-restrictor', 'LoadRestrictionsRootOnly', '.']);
+      if (result.kind === 'done') return result;
+      return { ...result, reason: shownReason(withoutFolders(masked(result.reason, [objects]), root)) };
+    } finally {
+      await rm(root, { recursive: true, force: true });
+    }
+  };
+
   function* render(
     tree: SourceTree,
     unit: Unit,
@@ -189,6 +208,7 @@ export function createKustomize({
     get runs() {
       return runs;
     },
+    transform: (objects, kustomization) => line(() => transform(objects, kustomization)),
     renderer: (reading, edit) => ({
       name: 'kustomize',
       detect: kustomizationUnits,

@@ -46,6 +46,7 @@ export function renderingReleases(
     };
     const tree = treeOf(area);
     let isForOthers = false;
+    const around = { manifests, repositoryUrl, helm, charts: new Map<string, Chart | string>() };
     for (const manifest of manifests) {
       if (!isHelmRelease(manifest.object)) continue;
       if (isAppliedForOthers(manifest, settings)) {
@@ -64,7 +65,7 @@ export function renderingReleases(
         tell(manifest, 'warning', 'is suspended: what the cluster has of it stays as it is');
         continue;
       }
-      const unit = yield* unitOf(manifest, tree, { manifests, repositoryUrl, helm });
+      const unit = yield* unitOf(manifest, tree, around);
       if (typeof unit === 'string') refuse(manifest, unit);
       else {
         units.set(manifest, unit);
@@ -145,7 +146,9 @@ export function* unitOf(manifest: Manifest, tree: SourceTree, around: Around): S
   } else {
     const folder = folderOf(release.chart, around);
     if (typeof folder !== 'object') return folder;
-    found = { path: folder.path, chart: yield* chartIn(folder.path, tree) };
+    const chart = around.charts.get(folder.path) ?? (yield* chartIn(folder.path, tree));
+    around.charts.set(folder.path, chart);
+    found = { path: folder.path, chart };
   }
   const { path, chart } = found;
   if (typeof chart === 'string') return chart;
@@ -158,6 +161,8 @@ interface Around {
   readonly manifests: readonly Manifest[];
   readonly repositoryUrl: string | undefined;
   readonly helm: Helm;
+  /** Of this tree, by folder: many releases may have one. */
+  readonly charts: Map<string, Chart | string>;
 }
 
 type ChartOf<Kind> = Extract<HelmRelease['chart'], { readonly kind: Kind }>;

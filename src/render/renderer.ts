@@ -107,7 +107,12 @@ export interface FieldGoal {
 
 export type Edit =
   /** Null removes the file. Empty: nothing has to change. */
-  | { readonly kind: 'edited'; readonly files: ReadonlyMap<string, string | null> }
+  | {
+      readonly kind: 'edited';
+      readonly files: ReadonlyMap<string, string | null>;
+      /** Other objects that the goal's are made from, by identity: they are as at the base again. Absent: none. */
+      readonly sources?: ReadonlySet<string>;
+    }
   /** `paths`: the files that a person has to look at. */
   | { readonly kind: 'refused'; readonly reason: string; readonly paths: readonly string[] };
 

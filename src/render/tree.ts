@@ -121,6 +121,7 @@ export function createTreeRenderer(settings: LoadSettings, options: TreeRenderer
       byMaker.set(maker, (byMaker.get(maker) ?? new Map<string, ObjectFacts>()).set(key, facts));
     }
     const files = new Map<string, string | null>();
+    const sources = new Set<string>();
     for (const [maker, objects] of byMaker) {
       const part = { ...goal, objects };
       const made =
@@ -130,12 +131,13 @@ export function createTreeRenderer(settings: LoadSettings, options: TreeRenderer
             ? yield* restoreKustomized(part)
             : yield* rendererOf(maker).edit(part);
       if (made.kind === 'refused') return made;
+      for (const key of made.sources ?? []) sources.add(key);
       for (const [path, text] of made.files) {
         if (files.has(path)) return { kind: 'refused', reason: 'it is written for several renderers', paths: [path] };
         files.set(path, text);
       }
     }
-    return { kind: 'edited', files };
+    return { kind: 'edited', files, sources };
   }
   return {
     renderKnown: (files, known, budget) => loading(files, files, known, budget),

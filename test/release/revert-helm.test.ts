@@ -153,6 +153,28 @@ describe.skipIf(helmProgram === undefined)('a release of a chart', () => {
     });
   });
 
+  it('is taken back in the ConfigMap that its values come from, and not where another app has them, too', async () => {
+    const from = (files: Tree, path: string): Tree =>
+      changed(
+        files,
+        path,
+        ['  values:', '  valuesFrom:\n  - configMapKeyRef: { name: shared }\n  values:'],
+        ['      tag: 3.1.0\n', ''],
+      );
+    const shared = `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: shared\n  namespace: test\ndata:\n  other: a\n  values.yaml: |\n    # of all\n    image: { tag: 3.1.0 }\n`;
+    const before = from({ ...podinfoRepository, 'shared.yaml': shared }, frontend);
+    const judged = changed(before, 'shared.yaml', ['3.1.0', '3.1.2']);
+    expect(await edited(before, judged)).toEqual({ 'shared.yaml': shared });
+    // What others changed in it in the same commit would go with it.
+    const more = changed(judged, 'shared.yaml', ['other: a', 'other: b']);
+    expect(await revert(before, judged, more)).toMatchObject({ kind: 'conflict' });
+    const both = from(before, backend);
+    expect(await revert(both, changed(both, 'shared.yaml', ['3.1.0', '3.1.2']))).toMatchObject({
+      kind: 'conflict',
+      reason: expect.stringContaining('backend') as string,
+    });
+  });
+
   it('is left to a person where its chart moved another app as well', async () => {
     const judged = changed(podinfoRepository, template, ['periodSeconds: 1', 'periodSeconds: 2']);
     expect(await revert(podinfoRepository, judged)).toMatchObject({

@@ -8,8 +8,10 @@ import { parseManifests } from '../../src/manifest/parse.ts';
 import { createTenancy } from '../../src/manifest/tenancy.ts';
 import { type KubeObject, refKey, refOf } from '../../src/manifest/types.ts';
 import { createHelm } from '../../src/render/helm.ts';
+import { createKustomize } from '../../src/render/kustomize.ts';
 import { createTreeRenderer } from '../../src/render/tree.ts';
 import { helmByHand, helmProgram, podinfoRepository, type Tree } from '../helpers/helm.ts';
+import { kustomizeProgram } from '../helpers/kustomize.ts';
 
 const turns = createTurns();
 const settings = { path: '', ledgerDir: '.releases', defaultNamespace: 'default' };
@@ -300,6 +302,44 @@ describe.skipIf(helmProgram === undefined)('a HelmRelease', () => {
     expect(await found('install: { crds: Skip }\n')).toBeUndefined();
   });
 
+  it.skipIf(kustomizeProgram === undefined)('is changed by its post-renderers, one after the other', async () => {
+    const kustomize = createKustomize({ program: kustomizeProgram ?? '', folder });
+    const both = createHelm({ program: helmProgram ?? '', folder, kustomize });
+    const posts = `postRenderers:
+- kustomize:
+    patches:
+    - target: { kind: Deployment }
+      patch: |
+        - { op: add, path: /metadata/annotations, value: { team: web } }
+    images: [{ name: registry.test/podinfo, newTag: 9.9.9 }]
+- kustomize:
+    patchesStrategicMerge:
+    - { apiVersion: v1, kind: ConfigMap, metadata: { name: web }, data: { MORE: "1" } }
+    patchesJson6902:
+    - target: { kind: ConfigMap, name: web, version: v1 }
+      patch: [{ op: add, path: /data/AGAIN, value: "2" }]
+`;
+    const files = {
+      ...podinfoRepository,
+      'releases/test/frontend.yaml': '',
+      'releases/test/backend.yaml': toolkit(`${fromGit('podinfo')}${posts}`),
+    };
+    const few = createTreeRenderer(settings, { helm: both, kustomize });
+    try {
+      const tree = await turns.run(few.render(new Map(Object.entries(files))));
+      expect(told(tree)).toEqual([]);
+      const found = (kind: string): KubeObject | undefined => madeByHelm(tree).find((object) => object.kind === kind);
+      expect(found('ConfigMap')?.['data']).toMatchObject({ MORE: '1', AGAIN: '2' });
+      expect(found('Deployment')?.metadata.annotations).toEqual({ team: 'web' });
+      expect(JSON.stringify(found('Deployment'))).toContain('registry.test/podinfo:9.9.9');
+      const without = await render(files);
+      expect(told(without)).toEqual([expect.stringContaining('there is no program kustomize of version 5')]);
+    } finally {
+      await both.close();
+      await kustomize.close();
+    }
+  });
+
   it('is not rendered again where nothing that it is made from changed', async () => {
     const files = { ...chart('web'), 'r.yaml': toolkit(fromGit() + values) };
     const first = await render(files);
@@ -443,6 +483,26 @@ describe.skipIf(helmProgram === undefined)('a HelmRelease', () => {
       /its chart comes from a Bucket/,
     ],
     ['another cluster', with_({}, `${fromGit()}kubeConfig: { secretRef: { name: x } }\n`), /another cluster/],
+    [
+      'a patch that is a file',
+      with_({}, `${fromGit()}postRenderers: [{ kustomize: { patches: [{ path: /etc/passwd }] } }]\n`),
+      /names a file: write the patch itself/,
+    ],
+    [
+      'a merge that is a file',
+      with_({}, `${fromGit()}postRenderers: [{ kustomize: { patchesStrategicMerge: [/etc/passwd] } }]\n`),
+      /names a file/,
+    ],
+    [
+      'a post-renderer that is a program',
+      with_({}, `${fromGit()}postRenderers: [{ exec: { command: id } }]\n`),
+      /is no kustomize/,
+    ],
+    [
+      'resources in a post-renderer',
+      with_({}, `${fromGit()}postRenderers: [{ kustomize: { resources: [/etc] } }]\n`),
+      /kustomize.resources is unknown/,
+    ],
     ['a name that is an argument', with_({}, `${fromGit()}releaseName: --debug\n`), /cannot be the name of a release/],
     ['nothing in it', { ...web, 'r.yaml': toolkit('a: b') }, /spec.chart.spec is missing/],
     [
