@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { delimiter, join } from 'node:path';
-import type { ClusterSource } from '../cluster/connection.ts';
+import type { ClusterSource } from '../cluster/source.ts';
 import type { Settings } from '../config/settings.ts';
 import { AgentError } from '../lib/errors.ts';
 

@@ -6,14 +6,16 @@ import type { Logger } from '../lib/log.ts';
 import type { KubeObject, ObjectRef } from '../manifest/types.ts';
 import { createCache } from './cache.ts';
 import type { Cluster, KindRef, ListOptions, Resource } from './cluster.ts';
-import { type ClusterSource, openConnection } from './connection.ts';
+import type { ClusterSource } from './source.ts';
+import { openConnection } from './connection.ts';
 import { createDiscovery, groupVersionPath } from './discovery.ts';
 import { createEchoes, versionOnly } from './echoes.ts';
 import { createFlowControl, type Load } from './flow-control.ts';
 import { flowOf } from './priority.ts';
 import { createPager } from './pages.ts';
 import { type ReflectorDeps, startReflector } from './reflector.ts';
-import { type ApiRequest, type OnRequest, type RequestStatistics, send } from './request.ts';
+import type { ApiRequest } from './api-request.ts';
+import { type OnRequest, type RequestStatistics, send } from './request.ts';
 
 export interface ClusterClient extends Cluster {
   readonly server: string;

@@ -1,19 +1,10 @@
+import type { ClusterSource } from './source.ts';
 import type { RequestOptions } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { createDispatcher, type Dispatcher } from '../lib/http/dispatcher.ts';
 import { limitBounds } from './concurrency-limit.ts';
 import { type Access, plainAccess } from './plain-access.ts';
-
-/** Which cluster. A context is one of the kubeconfig's; absent: its current one. */
-export type ClusterSource =
-  /** Kubeconfigs that are merged, as kubectl does it. */
-  | { readonly kind: 'files'; readonly paths: readonly string[]; readonly context?: string }
-  | { readonly kind: 'in-cluster' }
-  /** The service account of this pod, at that API server. */
-  | { readonly kind: 'service-account'; readonly server: string }
-  | { readonly kind: 'file'; readonly path: string; readonly context?: string }
-  | { readonly kind: 'text'; readonly text: string };
 
 export interface Connection {
   /** Base URL without a trailing slash. */

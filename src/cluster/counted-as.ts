@@ -1,4 +1,4 @@
-import type { ApiRequest } from './request.ts';
+import type { ApiRequest } from './api-request.ts';
 
 /** What a request is counted as, e.g. `patch` of `canaries/status`; everything but objects is `other`. */
 export function countedAs({ method, path }: Pick<ApiRequest, 'method' | 'path'>): { verb: string; resource: string } {

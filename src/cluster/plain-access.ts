@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { RequestOptions } from 'node:https';
 import { dirname, resolve } from 'node:path';
 import { parse } from 'yaml';
-import type { ClusterSource } from './connection.ts';
+import type { ClusterSource } from './source.ts';
 
 /** What is needed of a kubeconfig; @kubernetes/client-node's KubeConfig has it, too. */
 export interface Access {

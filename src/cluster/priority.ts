@@ -1,7 +1,7 @@
 import { namespacedName } from '../lib/key.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { countedAs } from './counted-as.ts';
-import type { ApiRequest } from './request.ts';
+import type { ApiRequest } from './api-request.ts';
 
 /**
  * Who goes first when the API server is slow: what moves users, then what says how far a release has come, then what runs and what Git

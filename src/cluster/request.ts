@@ -1,3 +1,4 @@
+import type { ApiRequest } from './api-request.ts';
 import type { Clock } from '../lib/clock.ts';
 import { backoffMs } from '../lib/backoff.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
@@ -8,22 +9,6 @@ import { countedAs } from './counted-as.ts';
 import type { FlowControl, Verdict } from './flow-control.ts';
 import { tooLong } from './pages.ts';
 import { placeOf } from './priority.ts';
-
-export interface ApiRequest {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-  /** Path with query, e.g. `/api/v1/namespaces`. */
-  readonly path: string;
-  readonly body?: unknown;
-  readonly contentType?: string;
-  /** User in whose name it is asked. Absent: whom the credentials name. */
-  readonly as?: string;
-  /** For messages: `apply Deployment test/podinfo`. */
-  readonly what: string;
-  /** A longer answer is not read to its end, and the request rejects with `tooLong`. Absent: it may have any length. */
-  readonly maxBytes?: number | undefined;
-  /** Reads a good answer; throws where it cannot. Absent: it is JSON, or a text where it is none. */
-  readonly read?: (text: string) => unknown;
-}
 
 /** Called for each request that is sent, repeats and watches included. */
 export type OnRequest = (counted: { readonly verb: string; readonly resource: string }) => void;

@@ -7,7 +7,7 @@ import { defaultMemoryBytes, memoryWithin } from './memory.ts';
 import { type GitObject, type ParsedCommit, parseCommit } from './objects.ts';
 import { ObjectStore, type TakeObject, UnreadableObject } from './object-store.ts';
 import type { IngestedPack } from './pack-ingest.ts';
-import type { PreparedPush } from './push.ts';
+import type { PreparedPush } from './prepared-push.ts';
 import { asRevision, type Revision } from './repo.ts';
 import { Trees } from './trees.ts';
 

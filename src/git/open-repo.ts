@@ -13,7 +13,8 @@ import { LocalMirror } from './local-mirror.ts';
 import { defaultMemoryBytes, type GitMemory, memoryWithin } from './memory.ts';
 import { type GitObject, parseTag } from './objects.ts';
 import { ingestPack } from './pack-ingest.ts';
-import { type PreparedPush, preparePush, sameMessage } from './push.ts';
+import type { PreparedPush } from './prepared-push.ts';
+import { preparePush, sameMessage } from './push.ts';
 import { sendPush } from './pusher.ts';
 import { createReceivePack, type ReceivePack } from './receive-pack.ts';
 import {

@@ -1,29 +1,13 @@
+import type { PreparedPush } from './prepared-push.ts';
 import { createTurns } from '../lib/turns.ts';
 import type { Folder } from './folder.ts';
 import type { LocalMirror } from './local-mirror.ts';
-import { closed, encodeCommit, encodeTag, newObject, type NewObject } from './objects.ts';
-import { type EncodedPack, PackBuilder } from './pack-format.ts';
+import { closed, encodeCommit, encodeTag, newObject } from './objects.ts';
+import { PackBuilder } from './pack-format.ts';
 import { PendingObjects } from './pending-objects.ts';
-import type { PushRequest, Revision, TagDraft } from './repo.ts';
+import type { PushRequest, Revision } from './repo.ts';
 import { asRevision } from './repo.ts';
 import { editTree } from './tree-edit.ts';
-
-/** A push that is ready to be sent; nothing of it is on disk. */
-export interface PreparedPush {
-  readonly tip: Revision;
-  readonly commits: readonly Revision[];
-  /** Commits, trees and blobs that are not here yet, and the tags. */
-  readonly pack: EncodedPack;
-  readonly tags: readonly PreparedTag[];
-  /** The folders that were written, as they stand at the tip. */
-  readonly folders: ReadonlyMap<string, Folder>;
-}
-
-export interface PreparedTag {
-  readonly draft: TagDraft;
-  readonly ref: string;
-  readonly object: NewObject;
-}
 
 /** Builds the commits one on top of the other and the tag objects, in memory. Equal requests give equal ids. */
 export async function preparePush(mirror: LocalMirror, request: PushRequest): Promise<PreparedPush> {

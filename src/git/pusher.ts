@@ -1,5 +1,5 @@
 import { AgentError, messageOf } from '../lib/errors.ts';
-import type { PreparedPush, PreparedTag } from './push.ts';
+import type { PreparedPush, PreparedTag } from './prepared-push.ts';
 import { judgePush, type PushVerdict } from './push-verdict.ts';
 import { NO_OBJECT, type ReceivePack, type RefUpdate } from './receive-pack.ts';
 import { asRevision, type PushResult, type Revision } from './repo.ts';

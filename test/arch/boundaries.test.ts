@@ -113,7 +113,63 @@ function importsOf(text: string): string[] {
 }
 const folderOf = (path: string): string => path.split('/')[0] ?? '';
 
+/** Groups of files of which each leads to each, by imports that `counts`. */
+function circlesOf(counts: (imported: string) => boolean): readonly string[] {
+  const imports = new Map(
+    files.map(({ path, text }) => [
+      path,
+      [...text.matchAll(/^(?:import|export) ([^;']*)from '(\.[^']+)'|(import)\('(\.[^']+)'\)/gm)]
+        .filter(([, what = 'import']) => counts(what))
+        .map(([, , from, , late]) => posix.normalize(posix.join(posix.dirname(path), from ?? late ?? ''))),
+    ]),
+  );
+  const reach = (start: string): ReadonlySet<string> => {
+    const found = new Set<string>();
+    const next = [start];
+    for (let file = next.pop(); file !== undefined; file = next.pop())
+      for (const other of imports.get(file) ?? []) {
+        if (found.has(other)) continue;
+        found.add(other);
+        next.push(other);
+      }
+    return found;
+  };
+  const reached = new Map([...imports.keys()].map((path) => [path, reach(path)]));
+  const groups = [...reached].flatMap(([path, others]) =>
+    others.has(path)
+      ? [
+          [...others]
+            .filter((other) => reached.get(other)?.has(path))
+            .sort()
+            .join(' '),
+        ]
+      : [],
+  );
+  return [...new Set(groups)].sort();
+}
+
+/** Not erased by the compiler. */
+const isOfValues = (imported: string): boolean =>
+  !imported.startsWith('type ') && !/^\{(?:\s*type [^,}]+,?)*\s*\}\s*$/.test(imported);
+
 describe('the map of the code', () => {
+  it('has no circles of files', () => {
+    expect(circlesOf(isOfValues)).toEqual([]);
+  });
+
+  it('has no circles of types either, but those that are known', () => {
+    expect(circlesOf(() => true)).toEqual([
+      'agent/canaries/interrupt.ts agent/canaries/memory.ts',
+      'canary/analysis-state.ts canary/types.ts',
+      'canary/course.ts canary/phases/still.ts',
+      'manifest/load.ts manifest/refused.ts',
+      'release/proof.ts release/revert.ts',
+      'render/plain-field.ts render/plain-restore.ts render/text-edit.ts',
+      'sandbox/api/http/routes.ts sandbox/api/http/usage.ts',
+      'sandbox/world/exec/execute.ts sandbox/world/exec/programs.ts',
+    ]);
+  });
+
   it('is held against every file', () => {
     expect(files.length).toBeGreaterThan(120);
     expect(new Set(files.map(({ path }) => folderOf(path)))).toEqual(new Set(Object.keys(mayImport)));

@@ -15,7 +15,7 @@ import { fillDefaults, fillZeros, prune } from './prune.ts';
 import type { Resource } from './resource.ts';
 import type { Resolve } from './schema.ts';
 import { validate } from './validate.ts';
-import type { WriteContext } from './writer.ts';
+import type { WriteContext } from './write-context.ts';
 import { kindSubject } from './writer.ts';
 
 /** Schema, kind's own rules, then the note of who wrote which fields. */

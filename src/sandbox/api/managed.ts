@@ -10,7 +10,7 @@ import type { Resource } from './resource.ts';
 import { apiVersionOf } from './resource.ts';
 import type { Resolve } from './schema.ts';
 import { timestamp } from './time.ts';
-import type { WriteContext } from './writer.ts';
+import type { WriteContext } from './write-context.ts';
 
 /** Who owns which fields: one entry of metadata.managedFields. */
 export interface Ownership {

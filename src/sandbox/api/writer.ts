@@ -1,3 +1,4 @@
+import type { WriteContext } from './write-context.ts';
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../lib/clock.ts';
 import type { StoredObject } from '../types.ts';
@@ -13,16 +14,6 @@ import type { Resource } from './resource.ts';
 import { apiVersionOf } from './resource.ts';
 import { timestamp } from './time.ts';
 import { shown, toStored } from './view.ts';
-
-export interface WriteContext {
-  readonly manager: string;
-  readonly operation?: 'Update' | 'Apply';
-  readonly subresource?: 'status' | 'scale';
-  readonly dryRun?: boolean;
-  readonly fieldValidation?: 'Strict' | 'Warn' | 'Ignore';
-  /** Collects what the client is told in Warning headers. */
-  readonly warnings?: string[];
-}
 
 export interface DeleteOptions {
   readonly propagation?: 'Background' | 'Foreground' | 'Orphan';

@@ -1,6 +1,7 @@
 import { decideMeshRoute } from './http-route.ts';
 import { fieldsOf, listOf, numberOf, textOf } from './read.ts';
-import { type Decision, noEdits, type RouteRequest, type ServicePort, type Surroundings } from './route.ts';
+import type { ServicePort } from './service-port.ts';
+import { type Decision, noEdits, type RouteRequest, type Surroundings } from './route.ts';
 import { nearestPort } from './routing-objects.ts';
 import { decideTraefikService } from './traefik.ts';
 

@@ -1,5 +1,6 @@
 import { fieldsOf, type Fields, listOf, numberOf, textOf, textsOf } from './read.ts';
-import type { Edits, HeaderEdit, RouteRequest, ServicePort, Surroundings } from './route.ts';
+import type { ServicePort } from './service-port.ts';
+import type { Edits, HeaderEdit, RouteRequest, Surroundings } from './route.ts';
 
 /** What a filter needs to know of where it stands. */
 export interface FilterPlace {

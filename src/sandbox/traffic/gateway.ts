@@ -7,7 +7,8 @@ import { parseClusterName, decideMesh } from './cluster-name.ts';
 import { decide, decideByHost } from './decide.ts';
 import { answerPlainly, forward, mirror, type Outcome } from './forward.ts';
 import { toldDurationMs } from './headers.ts';
-import { type Account, type RouteRequest, type ServicePort, type Surroundings } from './route.ts';
+import type { ServicePort } from './service-port.ts';
+import type { Account, RouteRequest, Surroundings } from './route.ts';
 import { portNumber, watchRoutingObjects } from './routing-objects.ts';
 import { createWeightedChoice } from './weighted-choice.ts';
 

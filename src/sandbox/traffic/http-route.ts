@@ -2,14 +2,8 @@ import type { StoredObject } from '../types.ts';
 import { applyFilters } from './filters.ts';
 import { type MatchedRule, matchRules } from './http-route-match.ts';
 import { fieldsOf, type Fields, listOf, numberOf, textOf, textsOf } from './read.ts';
-import {
-  type Decision,
-  type HostRank,
-  hostRank,
-  type RouteRequest,
-  type ServicePort,
-  type Surroundings,
-} from './route.ts';
+import type { ServicePort } from './service-port.ts';
+import { type Decision, type HostRank, hostRank, type RouteRequest, type Surroundings } from './route.ts';
 import { portNumber } from './routing-objects.ts';
 
 /** HTTPRoutes that hang on a Gateway; the most exact hostname goes first, among equal ones the rules of the Gateway API. */

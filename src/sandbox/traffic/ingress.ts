@@ -1,5 +1,6 @@
 import type { StoredObject } from '../types.ts';
 import { fieldsOf, listOf, numberOf, textOf } from './read.ts';
+import type { ServicePort } from './service-port.ts';
 import {
   type Decision,
   type HostRank,
@@ -7,7 +8,6 @@ import {
   isPathPrefix,
   noEdits,
   type RouteRequest,
-  type ServicePort,
   type Surroundings,
 } from './route.ts';
 import { nameKey, portNumber } from './routing-objects.ts';

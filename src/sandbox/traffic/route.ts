@@ -1,13 +1,7 @@
+import type { ServicePort } from './service-port.ts';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { IngressLabels } from '../metrics/families.ts';
 import type { RoutingObjects } from './routing-objects.ts';
-
-/** A port of a Service, by number or by name. */
-export interface ServicePort {
-  readonly namespace: string;
-  readonly service: string;
-  readonly port: number | string;
-}
 
 /** What routing may look at. */
 export interface RouteRequest {

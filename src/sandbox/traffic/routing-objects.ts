@@ -1,6 +1,6 @@
 import type { SandboxStore, StoredObject } from '../types.ts';
 import { listOf, numberOf, textOf } from './read.ts';
-import type { ServicePort } from './route.ts';
+import type { ServicePort } from './service-port.ts';
 
 /** The objects that say where requests go, as they stand now. */
 export interface RoutingObjects {

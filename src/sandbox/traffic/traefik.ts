@@ -1,12 +1,6 @@
 import { fieldsOf, type Fields, listOf, numberOf, textOf } from './read.ts';
-import {
-  type Decision,
-  type HostRank,
-  noEdits,
-  type RouteRequest,
-  type ServicePort,
-  type Surroundings,
-} from './route.ts';
+import type { ServicePort } from './service-port.ts';
+import { type Decision, type HostRank, noEdits, type RouteRequest, type Surroundings } from './route.ts';
 import { nameKey } from './routing-objects.ts';
 import { parseTraefikRule } from './traefik-rule.ts';
 

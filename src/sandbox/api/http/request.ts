@@ -5,7 +5,7 @@ import type { Json } from '../json.ts';
 import { isObject } from '../json.ts';
 import type { ProtobufTable } from '../protobuf.ts';
 import { decodeProtobuf } from '../protobuf.ts';
-import type { WriteContext } from '../writer.ts';
+import type { WriteContext } from '../write-context.ts';
 
 /** A request as the handlers see it. */
 export interface ApiRequest {

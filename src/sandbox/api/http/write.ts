@@ -10,7 +10,7 @@ import type { ProtobufTable } from '../protobuf.ts';
 import { apiVersionOf } from '../resource.ts';
 import type { ApiStore } from '../store.ts';
 import { shown } from '../view.ts';
-import type { WriteContext } from '../writer.ts';
+import type { WriteContext } from '../write-context.ts';
 import { subjectOf } from '../writer.ts';
 import { render } from './list.ts';
 import type { ApiRequest, Reply } from './request.ts';
