@@ -1,29 +1,16 @@
 import { setMaxListeners } from 'node:events';
-import { schedule, validate as isSchedule } from 'node-cron';
-import { parseStatus } from '../canary/status.ts';
-import type { Phase } from '../canary/types.ts';
-import { backoffMs } from '../lib/backoff.ts';
+import { validate as isSchedule } from 'node-cron';
 import { AgentError, messageOf } from '../lib/errors.ts';
-import { createInTurn } from '../lib/in-turn.ts';
-import { type AppKey, keyOf, partsOf } from '../lib/key.ts';
 import { readReference, repositoryOf } from '../images/reference.ts';
-import { identityKey } from '../manifest/identity.ts';
-import type { KubeObject } from '../manifest/types.ts';
-import { createCanaryLoop } from './canaries/canary-loop.ts';
-import { createClaims } from './source/claims.ts';
-import { openClusterKey } from './views/cluster-key.ts';
-import { defaultSource, type Deps } from './deps.ts';
-import { openOutlets } from '../outlets/open-outlets.ts';
+import { createBus } from './bus.ts';
+import type { Gates } from './canaries/gates.ts';
+import { createDeliver } from './deliver.ts';
+import type { Deps } from './deps.ts';
+import { createObserve } from './observe.ts';
 import { createEventRecorder } from '../outlets/event-recorder.ts';
-import { createEffects } from './effects/execute.ts';
-import { tellFormerSources } from './source/former-sources.ts';
-import { openListings } from './images/open-listings.ts';
-import { createGates, type Gates } from './canaries/gates.ts';
-import { notingWrites } from './views/own-writes.ts';
-import { createPipeline, type Pipeline } from './source/pipeline.ts';
-import { createRoutedReleases } from './releases/routed-releases.ts';
-import { sourceTelemetry } from './source-telemetry.ts';
-import { openViews } from './views/views.ts';
+import { openOutlets } from '../outlets/open-outlets.ts';
+import { createPublish } from './publish.ts';
+import type { Pipeline } from './source/pipeline.ts';
 
 export interface Agent {
   /** Reasons why it is not ready; empty when it is. */
@@ -46,10 +33,9 @@ export interface Agent {
   stop(): Promise<void>;
 }
 
-/** How long steps under way may take when the agent stops. */
-const stopPatienceMs = 5_000;
-/** How long events and alerts that wait may take then. */
+/** How long events and alerts that wait may take when the agent stops. */
 const lastWordsMs = 2_000;
+
 /** Starts the whole agent; it runs until it is stopped. */
 export function startAgent(deps: Deps): Agent {
   const { clock, cluster, log, settings, sources, telemetry } = deps;
@@ -68,147 +54,27 @@ export function startAgent(deps: Deps): Agent {
     `Starting serin version ${settings.version} mesh provider ${settings.provider}`,
   );
 
-  const key = openClusterKey({ cluster, clock, log, namespace: settings.namespace }, signal);
-  const views = openViews({ cluster, clock, namespace: settings.watchNamespace, key }, signal);
+  let died: string | undefined;
+  const onEnded = (what: string, error: unknown): void => {
+    if (signal.aborted) return;
+    died = `${what} ended: ${messageOf(error)}`;
+    log.error({ error: error instanceof Error ? error.stack : String(error) }, died);
+  };
+  const bus = createBus(log);
   const recorder = createEventRecorder(
     { cluster, clock, log, component: settings.eventSource, onDropped: (count) => telemetry.eventsDropped.inc(count) },
     signal,
   );
-  const canaryOf = (key: AppKey): KubeObject | undefined => {
-    const { namespace, name } = partsOf(key);
-    return views.canaries.get(namespace, name);
-  };
   const outlets = openOutlets(deps, recorder);
-  const phases = new Map<AppKey, Phase>();
-  const phaseOf = (key: AppKey): Phase | undefined => {
-    const canary = canaryOf(key);
-    // The view follows our own status write by a moment; what was written counts.
-    if (!canary) phases.delete(key);
-    return canary && (phases.get(key) ?? parseStatus(canary).phase);
-  };
-  const isShared = sources.length > 1;
-  const claims = isShared
-    ? createClaims(
-        sources.map(({ name }) => name),
-        (name) => pipelineOf(name)?.wake('another source'),
-      )
-    : undefined;
-  const pipelineOf = (name: string | undefined): Pipeline | undefined =>
-    pipelines.find(({ source }) => source === name);
-  const ownerOf = (app: AppKey): string | undefined =>
-    claims?.ownerOf(identityKey({ apiVersion: 'flagger.app/v1beta1', kind: 'Canary', ...partsOf(app) }));
-  const listings = openListings(deps);
-  // Two that push at once only make each other late.
-  const pushes = createInTurn();
-  const pipelines: readonly Pipeline[] = sources.map(
-    ({ name, repo, remote, fileReader, tools, settings: own }, index) => {
-      const suffix = name === defaultSource ? undefined : name;
-      const isOfFirst = (app: AppKey): boolean => {
-        const owner = ownerOf(app);
-        // What nobody has is looked after by one of them.
-        return owner === undefined ? index === 0 : owner === name;
-      };
-      return createPipeline(
-        {
-          ...deps,
-          source: name,
-          repo,
-          ...(fileReader ? { fileReader } : {}),
-          ...(tools ? { tools } : {}),
-          ...(remote === undefined ? {} : { inTurn: (push) => pushes(remote, push) }),
-          log: isShared ? log.child({ source: name }) : log,
-          settings: { ...settings, ...own },
-          telemetry: sourceTelemetry(telemetry, isShared ? name : suffix),
-        },
-        {
-          views,
-          key,
-          recorder,
-          tell: (canary, spec, event) => effects.tell(canary, spec, event),
-          wake: (app) => canaryLoop.wake(app),
-          phaseOf,
-          ...(claims ? { claims } : {}),
-          isOwn: (app) =>
-            (settings.watchNamespace === undefined || partsOf(app).namespace === settings.watchNamespace) &&
-            isOfFirst(app),
-          troubleOf: (other) => pipelineOf(other)?.state.trouble,
-          ...(suffix === undefined ? {} : { suffix }),
-          ...(listings ? { listings } : {}),
-        },
-        signal,
-      );
-    },
+  const observe = createObserve(deps, bus);
+  const publish = createPublish(deps, { observe, recorder, outlets, bus, onEnded });
+  const deliver = createDeliver(deps, { observe, outlets, releases: publish.releases, bus });
+  const running = Object.entries({ observe, deliver, publish }).map(([name, runnable]) =>
+    runnable.start(signal).catch((error: unknown) => onEnded(name, error)),
   );
-  const [first] = pipelines;
-  if (!first) throw new AgentError('CONFIG_INVALID', 'there is no source to watch');
-  /** Of an app that no source has, one that knows Git says so. */
-  const releases = isShared
-    ? createRoutedReleases((app) => {
-        const known = pipelineOf(ownerOf(app)) ?? pipelines.find((one) => one.releases.isReady(app)) ?? first;
-        return known.releases;
-      })
-    : first.releases;
-  const noted = notingWrites(cluster, (object) => views.wrote(object));
-  const effects = createEffects({ ...deps, cluster: noted }, { releases, outlets, key });
-  // Its Canary may take its time to hand everything back.
-  views.canaries.onChange((change) => {
-    if (change.kind !== 'deleted') return;
-    for (const one of pipelines) one.left(keyOf(change.object.metadata));
-  });
-  const canaryLoop = createCanaryLoop({
-    deps,
-    views,
-    key,
-    effects,
-    outlets,
-    releases,
-    desiredReplicas: (namespace, target) =>
-      pipelines.map((one) => one.desiredReplicas(namespace, target)).find((count) => count !== undefined),
-    workloadsInGit: (namespace) => pipelines.flatMap((one) => one.workloads(namespace)),
-    onPhase(app, status) {
-      phases.set(app, status.phase);
-      for (const one of pipelines) one.onPhase(app, status);
-    },
-    signal,
-  });
-  const resync = schedule(settings.resyncSchedule, () => {
-    for (const one of pipelines) one.resync();
-  });
 
-  let died: string | undefined;
-  const keep = (work: Promise<void>, what: string): Promise<void> =>
-    work.catch((error: unknown) => {
-      if (signal.aborted) return;
-      died = `${what} ended: ${messageOf(error)}`;
-      log.error({ error: error instanceof Error ? error.stack : String(error) }, died);
-    });
-  const start = async (): Promise<void> => {
-    // Nothing is decided before the world has been seen once.
-    const { canaries, deployments, services, templates } = views;
-    const seen = Promise.all([canaries.synced, deployments.synced, services.synced, templates.synced]);
-    // Where the cluster never answers, the agent can be stopped all the same.
-    const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-    await Promise.race([seen, stopped]);
-    if (signal.aborted) return;
-    await views.findScalers();
-    const names = sources.map(({ name }) => name);
-    await tellFormerSources({ cluster, log, namespace: settings.namespace }, names, signal);
-    // Whose an object is, is known before any source is looked at.
-    if (isShared) await openAll(pipelines, deps, signal);
-    if (signal.aborted) return;
-    await Promise.all(
-      pipelines.map(async (one) => {
-        await one.load(views.canaries.list());
-        await one.sync();
-      }),
-    );
-  };
-  const work = [
-    keep(start(), 'the sync'),
-    ...pipelines.map((one) => keep(one.write(), 'the writer')),
-    ...(listings ? [keep(listings.run(signal), 'the look at registries')] : []),
-    key.known,
-  ];
+  const { first, listings, pipelines } = publish;
+  const isShared = sources.length > 1;
   /** With whose trouble it is, where there are several. */
   const named = (said: (one: Pipeline) => readonly string[]): readonly string[] =>
     pipelines.flatMap((one) => said(one).map((text) => (isShared ? `source ${one.source}: ${text}` : text)));
@@ -220,13 +86,13 @@ export function startAgent(deps: Deps): Agent {
     get pendingOutcomes() {
       return pipelines.reduce((sum, one) => sum + one.pendingOutcomes, 0);
     },
-    gates: createGates({ cluster, canaries: views.canaries }, signal),
+    gates: observe.gates,
     pollNow() {
       for (const one of pipelines) one.wake('asked to');
     },
     notAlive: () => (died === undefined ? [] : [died]),
     notReady() {
-      const own = [...views.trouble(), ...(key.trouble === undefined ? [] : [key.trouble])];
+      const own = observe.trouble();
       // One that fails must not take the others' gates and rollouts along: it is a note then.
       const isAnyReady = pipelines.some((one) => one.notReady().length === 0);
       return isAnyReady ? own : [...own, ...named((one) => one.notReady())];
@@ -241,34 +107,12 @@ export function startAgent(deps: Deps): Agent {
       return listings.poke((one) => repositoryOf(one) === repositoryOf(named));
     },
     async stop() {
-      await resync.stop();
-      // Steps under way may finish; one that waits for a slow webhook is cut, and decided again after the next start.
-      const patience = new AbortController();
-      await Promise.race([canaryLoop.stop(), clock.sleep(stopPatienceMs, patience.signal).catch(() => undefined)]);
-      patience.abort(new Error('stopped'));
+      await publish.drain();
+      await deliver.drain();
       await outlets.close(lastWordsMs);
+      await observe.drain();
       ending.abort(new Error('the agent stops'));
-      await Promise.all(pipelines.map((one) => one.stop()));
-      await Promise.all(work);
+      await Promise.all(running);
     },
   };
-}
-
-/** Reads the inventories of all sources; waits for a cluster that does not answer. */
-async function openAll(
-  pipelines: readonly Pipeline[],
-  { clock, log }: Pick<Deps, 'clock' | 'log'>,
-  signal: AbortSignal,
-): Promise<void> {
-  for (let failures = 0; !signal.aborted; failures += 1) {
-    try {
-      for (const one of pipelines) await one.open();
-      return;
-    } catch (error) {
-      if (signal.aborted) return;
-      log.warn({ reason: messageOf(error) }, 'what was applied before cannot be read; it is tried again');
-      const waitMs = backoffMs(failures, { baseMs: 500, capMs: 30_000 }, Math.random());
-      await clock.sleep(waitMs, signal).catch(() => undefined);
-    }
-  }
 }

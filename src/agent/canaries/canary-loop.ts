@@ -1,6 +1,5 @@
 import { beginsRelease, needsTickNow } from '../../canary/decide.ts';
 import { gatesOf, opensGate } from '../../canary/gates.ts';
-import type { Workload } from '../../canary/overlap.ts';
 import { restMs } from '../../canary/cadence.ts';
 import { parseStatus } from '../../canary/status.ts';
 import { afterDecision, afterEffects, afterTick, beforeEffect } from '../../canary/tick-memory.ts';
@@ -26,7 +25,9 @@ import type { Outlets } from '../../outlets/outlet.ts';
 import { createParsedCanaries, type ParsedCanary } from './parsed-canaries.ts';
 import { createStartLimit } from './start-limit.ts';
 import { isAtLeast } from '../views/resource-version.ts';
+import type { GitView } from '../views/git-view.ts';
 import type { Views } from '../views/views.ts';
+import type { Bus } from '../bus.ts';
 import { createKeysFor, firstTickMs, mayWait } from './canary-index.ts';
 
 export interface CanaryLoopOptions {
@@ -37,18 +38,15 @@ export interface CanaryLoopOptions {
   /** Told of what ticks come to. */
   readonly outlets: Pick<Outlets, 'tell'>;
   readonly releases: JudgedReleases;
-  /** spec.replicas that Git asks of a target; undefined where it does not say. */
-  readonly desiredReplicas: (namespace: string, target: string) => number | undefined;
-  /** Workloads of a namespace, as Git has them. */
-  readonly workloadsInGit: (namespace: string) => readonly Workload[];
-  /** Called when a canary changed phase: the sync may have waited for it. */
-  readonly onPhase: (key: AppKey, status: CanaryStatus) => void;
+  /** What Git says of replicas and workloads. */
+  readonly git: GitView;
+  readonly bus: Bus;
   readonly signal: AbortSignal;
 }
 
 export interface CanaryLoop {
-  /** Looks at a canary now. */
-  wake(key: AppKey): void;
+  /** Looks at all canaries that are there, and from now on at each that changes. */
+  start(): void;
   readonly size: number;
   stop(): Promise<void>;
 }
@@ -74,9 +72,8 @@ export function createCanaryLoop({
   effects,
   outlets,
   releases,
-  desiredReplicas,
-  workloadsInGit,
-  onPhase,
+  git,
+  bus,
   signal,
 }: CanaryLoopOptions): CanaryLoop {
   const { clock, cluster, log, settings, telemetry } = deps;
@@ -138,8 +135,14 @@ export function createCanaryLoop({
     effects.tell(canary, spec, { type: 'Warning', level: 'info', message });
   };
 
-  const lookAt = createLook({ views, settings, releases, keysFor, workloadsInGit });
-  const runTick = createTickRunner({ deps, views, outlets, look: lookAt, desiredReplicas, decideSettings, signal });
+  const lookAt = createLook({
+    views,
+    settings,
+    releases,
+    keysFor,
+    workloadsInGit: (namespace) => git.workloads(namespace),
+  });
+  const runTick = createTickRunner({ deps, views, outlets, look: lookAt, git, decideSettings, signal });
 
   const abandonedRoutes = createAbandonedRoutes({ look: lookAt, effects, nowMs: () => clock.now(), signal });
   const runAll = createInOrder({ clock, effects, signal });
@@ -202,7 +205,7 @@ export function createCanaryLoop({
     if (next.phase !== memory.phase) {
       memory.phase = next.phase;
       starts.underWay(key, isUnderWay(next.phase) ? spec.analysis.intervalMs : undefined);
-      onPhase(key, next);
+      bus.tell('phase-changed', { app: key, status: next });
     }
     for (const effect of decision.afterwards) {
       await effects.run(effect, tick, signal).catch((error: unknown) => {
@@ -457,18 +460,22 @@ export function createCanaryLoop({
     const canary = memories.has(key) ? canaryOf(key) : undefined;
     return canary !== undefined && isUnderAnalysis(parseStatus(canary).phase);
   };
-  views.onChange((kind, namespace, name, isOwn) => {
+  const onChange = (kind: string, namespace: string, name: string, isOwn: boolean): void => {
     const own = keyOf({ namespace, name });
     const keys = kind === 'Canary' ? [own, ...conflicts.waitingFor(own)] : keysFor(kind, namespace, name);
     // Its own step tells a release under way nothing; what the step made somebody else do is a change of its own.
     if (isOwn && keys.length === 1 && keys.every(isJudged)) return;
     for (const key of keys) look(key);
-  });
+  };
 
   return {
-    wake(key) {
-      memoryOf(key).quiet = false;
-      queue.add(key);
+    start() {
+      bus.on('app-synced', ({ app }) => {
+        memoryOf(app).quiet = false;
+        queue.add(app);
+      });
+      views.onChange(onChange);
+      for (const { metadata } of views.canaries.list()) look(keyOf(metadata));
     },
     get size() {
       return memories.size;

@@ -11,6 +11,7 @@ import { interrupted, interruptibly } from './interrupt.ts';
 import type { Memory } from './memory.ts';
 import type { Look, Subject } from './look.ts';
 import type { Observed } from './observe.ts';
+import type { GitView } from '../views/git-view.ts';
 import type { Views } from '../views/views.ts';
 
 export interface TickRunnerOptions {
@@ -19,7 +20,7 @@ export interface TickRunnerOptions {
   /** Told of what is measured. */
   readonly outlets: Pick<Outlets, 'tell'>;
   readonly look: Look;
-  readonly desiredReplicas: (namespace: string, target: string) => number | undefined;
+  readonly git: Pick<GitView, 'desiredReplicas'>;
   readonly decideSettings: DecideSettings;
   readonly signal: AbortSignal;
 }
@@ -50,7 +51,7 @@ export function createTickRunner({
   views,
   outlets,
   look,
-  desiredReplicas,
+  git,
   decideSettings,
   signal,
 }: TickRunnerOptions): RunTick {
@@ -75,7 +76,7 @@ export function createTickRunner({
         const subject = { canary, spec, status, router };
         const ofTick = {
           answers,
-          desiredReplicas: desiredReplicas(spec.namespace, spec.target.name),
+          desiredReplicas: git.desiredReplicas(spec.namespace, spec.target.name),
           restMs: begun ? undefined : beginning.leftMs,
           isGateOpened,
         };

@@ -2,15 +2,7 @@ import { callWebhook, webhookPayload } from '../../analysis/webhook.ts';
 import { parseConfigKey } from '../../canary/configs.ts';
 import { forEveryone, strategyOf } from '../../canary/strategy.ts';
 import { targets } from '../../canary/targets/registry.ts';
-import type {
-  CanaryEvent,
-  CanarySpec,
-  CanaryStatus,
-  Effect,
-  Evidence,
-  Seen,
-  TrafficSplit,
-} from '../../canary/types.ts';
+import type { CanarySpec, CanaryStatus, Effect, Evidence, Seen, TrafficSplit } from '../../canary/types.ts';
 import { AgentError, assertNever } from '../../lib/errors.ts';
 import { type AppKey, keyOf } from '../../lib/key.ts';
 import { alwaysHeld } from '../../lib/fence.ts';
@@ -21,6 +13,7 @@ import { checkSources, copyConfig, isCopied, joinCopy, leaveCopy } from './copy-
 import type { ClusterKey } from '../views/cluster-key.ts';
 import type { Deps } from '../deps.ts';
 import type { Outlets } from '../../outlets/outlet.ts';
+import { createTell, type Tell } from '../../outlets/tell.ts';
 import type { JudgedReleases } from '../releases/releases.ts';
 import { canaryManager, writeObject, writeStatus } from './writes.ts';
 
@@ -42,12 +35,7 @@ export interface Effects {
   note(app: AppKey, evidence: Evidence): Promise<void>;
   /** Ends a tick, see `writeStatus`. */
   status(canary: KubeObject, status: CanaryStatus, signal: AbortSignal): Promise<string | undefined>;
-  tell(
-    canary: KubeObject,
-    spec: Pick<CanarySpec, 'namespace' | 'name'> & Partial<CanarySpec>,
-    event: CanaryEvent,
-    releaseId?: string,
-  ): void;
+  readonly tell: Tell;
 }
 
 export interface EffectParts {
@@ -81,8 +69,7 @@ export function createEffects(deps: Deps, { releases, outlets, key }: EffectPart
     fence.assertHeld();
     return write();
   };
-  const tell: Effects['tell'] = (canary, spec, event, releaseId) =>
-    outlets.tell({ kind: 'said', app: keyOf(spec), releaseId, canary, spec, event });
+  const tell = createTell(outlets);
 
   const writeRoutes = async (
     context: TickContext,

@@ -1,6 +1,6 @@
 import { type AppKey, keyOf } from '../../lib/key.ts';
 import type { KubeObject, Problem } from '../../manifest/types.ts';
-import type { Effects } from '../effects/execute.ts';
+import type { Tell } from '../../outlets/tell.ts';
 
 /** What Git has beside a Canary and does not go together with it, as events of the Canary. */
 export interface Notices {
@@ -17,7 +17,7 @@ interface Notice {
 }
 
 /** Each is told once, and again only where it was mended in between. */
-export function createNotices(canaryOf: (key: AppKey) => KubeObject | undefined, tell: Effects['tell']): Notices {
+export function createNotices(canaryOf: (key: AppKey) => KubeObject | undefined, tell: Tell): Notices {
   /** By Canary, then by message: another line is no other fault. */
   let known = new Map<AppKey, Map<string, Notice>>();
   const tellAll = (key: AppKey): void => {

@@ -1,5 +1,4 @@
 import { type App, findApps } from '../../canary/app.ts';
-import type { Workload } from '../../canary/overlap.ts';
 import { targets } from '../../canary/targets/registry.ts';
 import { templateHash } from '../../canary/template-hash.ts';
 import type { CanaryStatus, ConfigKey, Phase } from '../../canary/types.ts';
@@ -21,7 +20,7 @@ import type { ClusterKey } from '../views/cluster-key.ts';
 import type { SourceDeps } from '../deps.ts';
 import { rescaled } from './overlays.ts';
 import type { EventRecorder } from '../../outlets/event-recorder.ts';
-import type { Effects } from '../effects/execute.ts';
+import type { Tell } from '../../outlets/tell.ts';
 import { createLedgers } from '../releases/ledgers.ts';
 import { createNotices } from './notices.ts';
 import { createRecordStore } from '../releases/record-store.ts';
@@ -31,16 +30,19 @@ import { createStatusObject, notesOf } from './status-object.ts';
 import { createSyncLoop, type SyncState } from './sync-loop.ts';
 import type { Listings } from '../images/listings.ts';
 import { createUpgrades } from '../images/upgrades.ts';
+import type { GitView } from '../views/git-view.ts';
 import type { Views } from '../views/views.ts';
+import type { Bus } from '../bus.ts';
 
 /** What a pipeline shares with the canaries and with other sources. */
 export interface PipelineShared {
   readonly views: Views;
   readonly key: Pick<ClusterKey, 'statusOf'>;
   readonly recorder: EventRecorder;
-  readonly tell: Effects['tell'];
-  /** Looks at a canary now. */
-  readonly wake: (key: AppKey) => void;
+  readonly tell: Tell;
+  /** For what Git says of replicas and workloads. */
+  readonly git: { add(source: GitView): void };
+  readonly bus: Bus;
   readonly phaseOf: (key: AppKey) => Phase | undefined;
   /** Absent: there is one source. */
   readonly claims?: Claims;
@@ -59,8 +61,6 @@ export interface Pipeline {
   readonly source: string;
   readonly state: SyncState;
   readonly releases: JudgedReleases;
-  desiredReplicas(namespace: string, target: string): number | undefined;
-  workloads(namespace: string): readonly Workload[];
   readonly pendingOutcomes: number;
   /** Reads what was applied before and claims it. Throws CLUSTER_UNREACHABLE. */
   open(): Promise<void>;
@@ -72,10 +72,6 @@ export interface Pipeline {
   write(): Promise<void>;
   wake(reason: string): void;
   resync(): void;
-  /** A canary changed phase: the sync may have waited for it. */
-  onPhase(key: AppKey, status: CanaryStatus): void;
-  /** A Canary has gone from the cluster. */
-  left(key: AppKey): void;
   /** Why it is not ready; empty when it is. */
   notReady(): readonly string[];
   /** What a person should know although it is ready. */
@@ -99,7 +95,7 @@ const gitSilenceMs = 300_000;
 
 export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal: AbortSignal): Pipeline {
   const { clock, cluster, log, repo, settings, source, telemetry } = deps;
-  const { views, key, recorder, tell, wake, phaseOf, claims, isOwn, troubleOf, suffix, listings } = shared;
+  const { views, key, git, bus, recorder, tell, phaseOf, claims, isOwn, troubleOf, suffix, listings } = shared;
   const named = suffix === undefined ? {} : { source: suffix };
   const ledgers = createLedgers(deps);
   const parsed = new ParsedFiles(deps.fileReader);
@@ -298,10 +294,10 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
     onSynced: (synced, checked, tree) => {
       notices.know(checked);
       // No view tells of it: the number of pods of a target is not applied to it.
-      for (const key of rescaled(apps, synced)) wake(key);
+      for (const app of rescaled(apps, synced)) bus.tell('app-synced', { app });
       if (apps !== synced) appByKey = new Map(synced.map((app) => [keyOf(app.id), app]));
       apps = synced;
-      for (const key of applied.takeAwaited()) wake(key);
+      for (const app of applied.takeAwaited()) bus.tell('app-synced', { app });
       tellRefusals(synced);
       adoptAll(synced);
       closing.note(tree);
@@ -317,7 +313,7 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
   };
   const noteSettled = (outcome: Outcome, revision: Revision): void => {
     releases.written(outcome, revision).then(
-      () => syncLoop.wake('an outcome landed'),
+      () => bus.tell('outcome-landed', { source }),
       (error: unknown) => log.error({ reason: messageOf(error) }, 'a landed outcome could not be noted'),
     );
   };
@@ -359,6 +355,25 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
       .catch((error: unknown) => log.error({ reason: messageOf(error) }, 'a pending outcome could not be noted'));
   });
   syncer.onDrift((refs) => syncLoop.drifted(refs));
+  git.add(syncLoop);
+  // The sync may have waited for it.
+  bus.on('phase-changed', ({ app, status }) => {
+    notices.tell(app);
+    const known = appByKey.get(app);
+    if (known && status.phase === 'Initialized') adoptAll([known], status);
+    if (['Initialized', 'Failed', 'Succeeded'].includes(status.phase)) syncLoop.wake(status.phase);
+  });
+  // Its Canary may have taken its time to hand everything back.
+  bus.on('canary-gone', ({ app }) => {
+    releases.left(app);
+    closing.look();
+  });
+  bus.on('outcome-landed', (landed) => {
+    if (landed.source === source) syncLoop.wake('an outcome landed');
+  });
+  bus.on('claim-freed', (freed) => {
+    if (freed.source === source) syncLoop.wake('another source');
+  });
 
   return {
     source,
@@ -366,8 +381,6 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
       return syncLoop.state;
     },
     releases,
-    desiredReplicas: (namespace, target) => syncLoop.desiredReplicas(namespace, target),
-    workloads: (namespace) => syncLoop.workloads(namespace),
     get pendingOutcomes() {
       return writer.pending().length;
     },
@@ -382,16 +395,6 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
     },
     wake: (reason) => syncLoop.wake(reason),
     resync: () => syncLoop.resync(),
-    onPhase(app, status) {
-      notices.tell(app);
-      const known = appByKey.get(app);
-      if (known && status.phase === 'Initialized') adoptAll([known], status);
-      if (['Initialized', 'Failed', 'Succeeded'].includes(status.phase)) syncLoop.wake(status.phase);
-    },
-    left(app) {
-      releases.left(app);
-      closing.look();
-    },
     notReady() {
       const { synced, lastPollMs, trouble, isGitSilent } = syncLoop.state;
       const reasons = releases.trouble === undefined ? [] : [releases.trouble];

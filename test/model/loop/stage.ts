@@ -6,6 +6,7 @@ import {
   type Synced,
 } from '../../../src/agent/releases/applied-apps.ts';
 import { type CanaryLoop, createCanaryLoop } from '../../../src/agent/canaries/canary-loop.ts';
+import { type Bus, createBus } from '../../../src/agent/bus.ts';
 import type { WholeSettings, Deps } from '../../../src/agent/deps.ts';
 import { createEventRecorder } from '../../../src/outlets/event-recorder.ts';
 import { createEffects, type Effects } from '../../../src/agent/effects/execute.ts';
@@ -175,6 +176,8 @@ export interface StageOptions {
   readonly podStartMs?: number;
   /** All pods end before new ones start. Absent: one after the other. */
   readonly isRecreated?: boolean;
+  /** The agent sees everything and leads no canary before `lead`. */
+  readonly isWaiting?: boolean;
   /** Parts of the agent that are made another way: planted faults. */
   readonly faulty?: Faults;
 }
@@ -357,6 +360,11 @@ export class Stage {
       },
     };
     const phases = new Map<string, Phase>();
+    const bus = createBus(silentLogger);
+    bus.on('phase-changed', ({ status: { phase } }) => {
+      phases.set(key, phase);
+      if (['Initialized', 'Failed', 'Succeeded'].includes(phase)) this.wakeSync();
+    });
     const loop = createCanaryLoop({
       deps,
       views,
@@ -364,21 +372,23 @@ export class Stage {
       effects: listening,
       outlets,
       releases,
-      desiredReplicas: () => this.options.replicas,
-      workloadsInGit: () => [],
-      onPhase: (_key, { phase }) => {
-        phases.set(key, phase);
-        if (['Initialized', 'Failed', 'Succeeded'].includes(phase)) this.wakeSync();
-      },
+      git: { desiredReplicas: () => this.options.replicas, workloads: () => [] },
+      bus,
       signal,
     });
+    if (this.options.isWaiting !== true) loop.start();
     // As the agent does it: no commit is taken over before the records are read.
     const loaded = releases.load(views.canaries.list()).catch((error: unknown) => {
       if (!signal.aborted) throw error;
     });
-    this.agent = { ending, views, applied, releases, loop, phases, loaded };
+    this.agent = { ending, views, applied, releases, bus, loop, phases, loaded };
     this.taken = undefined;
     this.wakeSync();
+  }
+
+  /** The agent that has waited begins to lead canaries. */
+  lead(): void {
+    this.agent?.loop.start();
   }
 
   /** The agent is gone at once, whatever it was about to do. */
@@ -506,7 +516,7 @@ export class Stage {
   }
 
   /** What the agent's sync does, without a tree of files and server-side apply: in the order and with the pauses that are asked for. */
-  private async sync({ releases, applied, views, loop, phases }: Agent): Promise<void> {
+  private async sync({ releases, applied, views, bus, phases }: Agent): Promise<void> {
     const { ending } = this.agent ?? {};
     const isOver = (): boolean => this.agent?.ending !== ending;
     const landed = releases.landedOutcomes();
@@ -538,7 +548,7 @@ export class Stage {
     if (!this.cluster.peek('Canary', 'app') && phase === undefined) versions.push(...this.applyOne(app.canary.object));
     const synced: Synced = { content: app.content, held, versions, refused };
     applied.end(new Map([[key, synced]]));
-    for (const one of applied.takeAwaited()) loop.wake(one);
+    for (const one of applied.takeAwaited()) bus.tell('app-synced', { app: one });
     await this.adopt(app, releases, views);
   }
 
@@ -607,6 +617,7 @@ interface Agent {
   readonly views: Views;
   readonly applied: AppliedApps;
   readonly releases: Releases;
+  readonly bus: Bus;
   readonly loop: CanaryLoop;
   readonly phases: Map<string, Phase>;
   /** Rejects never: an agent that is killed meanwhile syncs nothing. */
