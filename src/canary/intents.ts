@@ -30,7 +30,7 @@ export interface Purpose {
   readonly isDestination?: true;
 }
 
-export interface Intent extends Purpose {
+interface Intent extends Purpose {
   /** Absent: something that is said, which nothing takes the place of. */
   readonly slot?: Slot;
   /** Before all that is not. Absent: in the order in which it was decided. */

@@ -1,3 +1,4 @@
+import { leadsToPrimary } from './footprint.ts';
 import { perObject } from '../lib/memo.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { isControlledBy } from './owner.ts';
@@ -79,8 +80,7 @@ export function foreignApex(service: KubeObject | undefined, target: KubeObject,
   const elsewhere = at(service, 'spec', 'type') === 'ExternalName' ? textOf(at(service, 'spec', 'externalName')) : '';
   if (elsewhere !== '') return `the Service ${name} leads to ${elsewhere ?? 'a name elsewhere'}: ${instead}`;
   const selector = textsOf(at(service, 'spec', 'selector'));
-  const isTaken = Object.values(selector).some((value) => value.endsWith('-primary'));
-  if (isTaken || isPartOf(selector, labelsOf(target))) return undefined;
+  if (leadsToPrimary(service) || isPartOf(selector, labelsOf(target))) return undefined;
   const led = Object.entries(selector).map(([key, value]) => `${key}=${value}`);
   return `the Service ${name} leads to other pods (${led.join(', ')}) than those of ${target.kind} ${target.metadata.name}: ${instead}`;
 }

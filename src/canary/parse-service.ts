@@ -1,5 +1,6 @@
 import type { FieldChecks } from './field-checks.ts';
 import type { ParsedTarget } from './parse-target.ts';
+import { targets } from './targets/registry.ts';
 import type { CustomMetadata, ServiceSpec } from './types.ts';
 
 /** Longest name of a Service: it is a DNS label. */
@@ -14,7 +15,7 @@ export function parseService(
   const field = 'spec.service';
   const raw = check.record(value, field);
   const port = check.whole(raw['port'], `${field}.port`, 1);
-  if (targetKind !== 'Knative' && (raw['port'] ?? undefined) === undefined)
+  if (targets[targetKind].services !== 'none' && (raw['port'] ?? undefined) === undefined)
     check.note(`${field}.port`, 'is required', 'the port of the generated Services');
   const name = check.text(raw['name'], `${field}.name`) ?? target.name;
   if (`${name}-primary`.length > longestName) {

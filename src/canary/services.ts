@@ -30,7 +30,7 @@ const handsOff: Readonly<Record<string, string>> = {
   'helm.toolkit.fluxcd.io/driftDetection': 'disabled',
 };
 
-export function serviceName({ service }: CanarySpec, role: ServiceRole): string {
+function serviceName({ service }: CanarySpec, role: ServiceRole): string {
   return role === 'apex' ? service.name : `${service.name}-${role}`;
 }
 

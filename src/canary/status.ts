@@ -124,7 +124,7 @@ function sameAnalysis(a: AnalysisState, b: AnalysisState): boolean {
 }
 
 /** Absent and empty differ: absent means that tracking is off. */
-export function sameConfigs(
+function sameConfigs(
   a: Readonly<Record<string, string>> | undefined,
   b: Readonly<Record<string, string>> | undefined,
 ): boolean {

@@ -1,4 +1,5 @@
 import { jsonOf } from '../lib/json.ts';
+import { footprintOf } from '../canary/footprint.ts';
 import { namespacedName } from '../lib/key.ts';
 import { faultOf } from '../manifest/contained.ts';
 import type { App } from '../canary/app.ts';
@@ -179,14 +180,11 @@ function judge(object: KubeObject, settings: CheckSettings): Judged {
     return { errors: [...errors, ...(findings ?? [{ field: 'spec', message: error.message }])] };
   }
   const warnings = warningsOf(object, settings.provider, settings.minIntervalMs);
+  const { serviceName } = footprintOf(object);
   const canary = {
     spec,
     target: spec.target,
-    // Knative leads its users by itself.
-    service:
-      spec.targetKind === 'Knative'
-        ? undefined
-        : namespacedName({ namespace: spec.namespace, name: spec.service.name }),
+    service: serviceName === undefined ? undefined : namespacedName({ namespace: spec.namespace, name: serviceName }),
     warnings: warnings.map((finding) => ({ ...finding, severity: 'warning' as const })),
     strategy: strategyOf(spec),
     references: referencesOf(spec),

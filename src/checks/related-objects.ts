@@ -1,3 +1,4 @@
+import { primaryName } from '../canary/names.ts';
 import type { App } from '../canary/app.ts';
 import { at, listOf, textsOf } from '../lib/json.ts';
 import { isPartOf } from '../canary/labels.ts';
@@ -50,7 +51,7 @@ export function relatedObjectsOf(
     };
     const all = workloadsOf(manifests, apps, selectorLabels);
     const own = labelsOf(target.object);
-    const workloads = [own, { ...own, [selector.label]: `${selector.value}-primary` }].flatMap((labels) =>
+    const workloads = [own, { ...own, [selector.label]: primaryName(selector.value) }].flatMap((labels) =>
       all.near(spec.namespace, labels),
     );
     tell(canary, 'spec.targetRef', 'error', overlapOf({ target: target.object, selector, workloads, selectorLabels }));

@@ -1,4 +1,5 @@
 import { jsonOf } from '../lib/json.ts';
+import { canaryName as nameOfCanary, primaryName as nameOfPrimary } from '../canary/names.ts';
 import type { CanarySpec, TrafficSplit } from '../canary/types.ts';
 import { type AgentError, fieldError } from '../lib/errors.ts';
 import type { KubeObject, ObjectMeta, OwnerReference } from '../manifest/types.ts';
@@ -17,11 +18,11 @@ export function listOf(value: unknown): readonly Json[] {
 }
 
 export function primaryName(spec: CanarySpec): string {
-  return `${spec.service.name}-primary`;
+  return nameOfPrimary(spec.service.name);
 }
 
 export function canaryName(spec: CanarySpec): string {
-  return `${spec.service.name}-canary`;
+  return nameOfCanary(spec.service.name);
 }
 
 /** The service that meshes split: the first host, or the apex service. */

@@ -1,3 +1,4 @@
+import { withShared } from '../canary/shared-fields.ts';
 import { type Cluster, serverReason } from '../cluster/cluster.ts';
 import type { Clock } from '../lib/clock.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
@@ -10,7 +11,6 @@ import { keptReplicas } from './annotations.ts';
 import type { DriftWatch } from './drift-watch.ts';
 import { canaryManager, handoverOf, syncManager } from './drift.ts';
 import type { ApplyAction } from './plan.ts';
-import { withMarkOf } from './node-mark.ts';
 import { sharedFields } from './render.ts';
 import { applyWithStrategy, refusesRollingUpdate, strategyCommand } from './rollout-strategy.ts';
 import { goesByItself } from './runs.ts';
@@ -146,7 +146,7 @@ async function applyAround(
 ): Promise<KubeObject> {
   let live: KubeObject | undefined = before;
   for (let attempt = 1; ; attempt += 1) {
-    const object = live ? withMarkOf(live, action.object) : action.object;
+    const object = live ? withShared(live, action.object) : action.object;
     try {
       return await cluster.apply(object, { manager: syncManager, force: true }, signal);
     } catch (error) {

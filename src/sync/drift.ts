@@ -1,3 +1,4 @@
+import { wholeField } from '../canary/shared-fields.ts';
 import { canonicalJson, shortHash } from '../lib/hash.ts';
 import type { KubeObject, OwnerReference } from '../manifest/types.ts';
 import { controlAnnotations } from './annotations.ts';
@@ -33,16 +34,15 @@ export function ownedFields(object: KubeObject): string | undefined {
   const ours = ourEntry(object);
   if (!ours) return undefined;
   // One field as a whole, into which canaries write: who owns it last says nothing.
-  const fields = object.kind === 'DaemonSet' ? withoutNodeSelector(ours.fieldsV1) : ours.fieldsV1;
-  return shortHash(canonicalJson(fields));
+  const path = wholeField(object)?.map((name) => `f:${name}`);
+  return shortHash(canonicalJson(path ? withoutField(ours.fieldsV1, path) : ours.fieldsV1));
 }
 
-function withoutNodeSelector(fields: Fields | undefined, ...path: readonly string[]): unknown {
-  const [name = 'f:spec', ...rest] = path.length === 0 ? ['f:spec', 'f:template', 'f:spec', 'f:nodeSelector'] : path;
+function withoutField(fields: Fields | undefined, [name, ...rest]: readonly string[]): unknown {
   return Object.fromEntries(
     Object.entries(fields ?? {}).flatMap(([key, member]) => {
       if (key !== name) return [[key, member]];
-      return rest.length === 0 ? [] : [[key, withoutNodeSelector(member as Fields, ...rest)]];
+      return rest.length === 0 ? [] : [[key, withoutField(member as Fields, rest)]];
     }),
   );
 }

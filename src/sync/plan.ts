@@ -1,3 +1,5 @@
+import { writtenByCanaries } from '../canary/footprint.ts';
+import { sharedByCanary } from '../canary/shared-fields.ts';
 import { faultOf } from '../manifest/contained.ts';
 import { atOnce } from '../lib/turns.ts';
 import { checkConfig } from '../manifest/checks/config.ts';
@@ -8,11 +10,10 @@ import { type KubeObject, type Manifest, type ObjectRef, type Problem, refOf } f
 import { hintsOf } from '../manifest/hints.ts';
 import { hintProblems } from '../manifest/validate.ts';
 import { isIgnored, keptReplicas, keptSize } from './annotations.ts';
-import { createCanaryNames } from './canary-names.ts';
 import type { InventoryEntry } from './inventory.ts';
 import { controllerOf } from './drift.ts';
 import { planPrune, type PruneInput } from './prune-plan.ts';
-import { createRender, type Render, type Shared, sharedByCanary } from './render.ts';
+import { createRender, type Render, type Shared } from './render.ts';
 import { canRun } from './runs.ts';
 
 export interface PlanInput extends PruneInput {
@@ -84,7 +85,7 @@ export function* planning(input: PlanInput): Generator<void, SyncPlan> {
   const scaled = autoscaledTargets(desired);
   let names: ((object: KubeObject) => boolean) | undefined;
   const isCanarys = (object: KubeObject): boolean =>
-    (names ??= createCanaryNames([...desired.map((manifest) => manifest.object), ...(input.stayingCanaries ?? [])]))(
+    (names ??= writtenByCanaries([...desired.map((manifest) => manifest.object), ...(input.stayingCanaries ?? [])]))(
       object,
     );
   const byWave = new Map<number, ApplyAction[]>();

@@ -1,12 +1,13 @@
+import type { TargetShare } from '../canary/shared-fields.ts';
 import { canonicalJson, shortHash } from '../lib/hash.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { sentForm } from './sent-form.ts';
 
 /**
- * Which part of an object belongs to others (canaries, autoscalers) and is not sent: `traffic` of a Knative Service. `nodes`: the node
- * selector of a DaemonSet is Git's, but the canary's mark in it stays (see apply.ts).
+ * Which part of an object belongs to others (canaries, autoscalers) and is not sent. `nodes`: the field is Git's, but the canary's mark in
+ * it stays (see apply.ts). `service`: of the Service that a canary takes over.
  */
-export type Shared = 'nothing' | 'replicas' | 'service' | 'traffic' | 'nodes';
+export type Shared = TargetShare | 'service';
 
 /** Fields of `spec` that are not sent. */
 export const sharedFields: Readonly<Record<Shared, readonly string[]>> = {
@@ -24,13 +25,6 @@ interface Rendered {
 }
 
 export type Render = (object: KubeObject, shared: Shared) => Rendered;
-
-/** What a Canary writes into its own target. */
-export function sharedByCanary({ apiVersion, kind }: KubeObject): Shared {
-  if (kind === 'DaemonSet') return 'nodes';
-  if (kind !== 'Service') return 'replicas';
-  return apiVersion.startsWith('serving.knative.dev/') ? 'traffic' : 'nothing';
-}
 
 /** Renders and hashes an object once, however often it is planned: the same object gives the same result. */
 export function createRender(): Render {

@@ -1,3 +1,4 @@
+import { writtenByCanaries } from '../canary/footprint.ts';
 import { setMaxListeners } from 'node:events';
 import type { Cluster, KindRef } from '../cluster/cluster.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -14,7 +15,6 @@ import type { Stray } from '../manifest/stray.ts';
 import type { Tenancy } from '../manifest/tenancy.ts';
 import { type KubeObject, type Manifest, type ObjectRef, type Problem, refOf, unitOf } from '../manifest/types.ts';
 import { applyWaves } from './apply.ts';
-import { createCanaryNames } from './canary-names.ts';
 import { ownedFields, syncManager } from './drift.ts';
 import { createDriftWatch } from './drift-watch.ts';
 import { fencedWrites } from './fenced-writes.ts';
@@ -413,9 +413,9 @@ function withRuns(entries: Inventory['entries'], ran: ReadonlyMap<string, string
 
 /** Whether a Canary that stays writes under the name of an object. */
 function governedBy(manifests: readonly Manifest[], staying: readonly KubeObject[]): (ref: ObjectRef) => boolean {
-  let names: ReturnType<typeof createCanaryNames> | undefined;
+  let names: ReturnType<typeof writtenByCanaries> | undefined;
   return ({ apiVersion, kind, namespace, name }) => {
-    names ??= createCanaryNames([...manifests.map(({ object }) => object), ...staying]);
+    names ??= writtenByCanaries([...manifests.map(({ object }) => object), ...staying]);
     return names({ apiVersion, kind, metadata: namespace === undefined ? { name } : { namespace, name } });
   };
 }

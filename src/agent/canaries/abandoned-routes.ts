@@ -26,7 +26,7 @@ export interface AbandonedRoutesOptions {
 }
 
 const routeIdentity = ({ provider, service, ingressRef, targetKind, target }: CanarySpec): string => {
-  const object = targetKind === 'Knative' ? target.name : '';
+  const object = targets[targetKind].services === 'none' ? target.name : '';
   return [provider, service.name, ingressRef?.kind ?? '', ingressRef?.name ?? '', object].join(' ');
 };
 

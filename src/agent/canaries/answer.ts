@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { measure, metricsOnline } from '../../analysis/measure.ts';
 import { callWebhook, webhookPayload } from '../../analysis/webhook.ts';
 import { gateAnswer } from '../../canary/gates.ts';
-import { latestOf } from '../../canary/targets/knative.ts';
+import { targets } from '../../canary/targets/registry.ts';
 import type { Answer, CanarySpec, CanaryStatus, Question } from '../../canary/types.ts';
 import type { KubeObject } from '../../manifest/types.ts';
 import type { Deps } from '../deps.ts';
@@ -27,8 +27,9 @@ export function createAnswerer(deps: Deps, views: Views, outlets: Pick<Outlets, 
   const readPods = createPodReader(deps, views);
 
   const revisionOf = async ({ target, targetKind }: CanarySpec): Promise<{ readonly revision?: string }> => {
-    const live = targetKind === 'Knative' ? await views.object(target) : undefined;
-    const revision = live && latestOf(live);
+    const kind = targets[targetKind];
+    const live = kind.candidateRef && (await views.object(target));
+    const revision = kind.candidateRef?.(target, live)?.name;
     return revision === undefined ? {} : { revision };
   };
 

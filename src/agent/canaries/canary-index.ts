@@ -1,4 +1,6 @@
 import { jsonOf, listOf, textOf } from '../../lib/json.ts';
+import { footprintOf } from '../../canary/footprint.ts';
+import { baseName } from '../../canary/names.ts';
 import { isUnderWay } from '../../canary/phase.ts';
 import type { CanaryStatus, ConfigKey } from '../../canary/types.ts';
 import type { Reflection } from '../../cluster/cluster.ts';
@@ -47,7 +49,7 @@ export function createKeysFor(canaries: Pick<Reflection, 'list' | 'onChange'>): 
     const namespace = canary.metadata.namespace ?? '';
     names.set(
       key,
-      namesOf(canary['spec']).map((name) => namespacedName({ namespace, name })),
+      footprintOf(canary).watched.map((name) => namespacedName({ namespace, name })),
     );
     templates.set(key, templatesOf(canary['spec'], namespace));
   };
@@ -60,7 +62,7 @@ export function createKeysFor(canaries: Pick<Reflection, 'list' | 'onChange'>): 
     const place = namespacedName({ namespace, name });
     if (kind === 'MetricTemplate') return templates.get(place);
     if (kind === 'ConfigMap' || kind === 'Secret') return configs.get(`${namespace}/${kind.toLowerCase()}/${name}`);
-    const base = name.replace(/-(?:primary|canary)$/, '');
+    const base = baseName(name);
     const exact = names.get(place);
     return base === name ? exact : [...new Set([...exact, ...names.get(namespacedName({ namespace, name: base }))])];
   };
@@ -98,17 +100,6 @@ function createIndex(): Index {
     },
     get: (place) => [...(keysByPlace.get(place) ?? [])],
   };
-}
-
-/** The apex service and everything that a Canary refers to: target, autoscaler, ingress, upstream, route. */
-function namesOf(spec: unknown): readonly string[] {
-  const names = new Set<string>();
-  for (const [field, value] of Object.entries(jsonOf(spec))) {
-    if (field !== 'service' && !field.endsWith('Ref')) continue;
-    const name = textOf(jsonOf(value)['name']);
-    if (name !== undefined) names.add(name);
-  }
-  return [...names];
 }
 
 /** MetricTemplates that the analysis measures by. */

@@ -1,6 +1,5 @@
-import { jsonOf, textOf } from '../../lib/json.ts';
+import { footprintOf } from '../../canary/footprint.ts';
 import { parseStatus } from '../../canary/status.ts';
-import { targetKindOf } from '../../canary/targets/registry.ts';
 import type { CanarySpec } from '../../canary/types.ts';
 import type { Reflection } from '../../cluster/cluster.ts';
 import { AgentError } from '../../lib/errors.ts';
@@ -31,7 +30,7 @@ export function createConflicts(canaries: Pick<Reflection, 'get'>, keysFor: Keys
       for (const key of new Set(keys)) {
         if (key === own) continue;
         const other = canaries.get(namespace, partsOf(key).name);
-        const shared = other && sharedBy(other, spec);
+        const shared = other && sharedBy(other, canary);
         if (!other || shared === undefined || !isBefore(other, canary)) continue;
         waiting.set(key, (waiting.get(key) ?? new Set()).add(own));
         const refusal =
@@ -50,14 +49,10 @@ export function createConflicts(canaries: Pick<Reflection, 'get'>, keysFor: Keys
 }
 
 /** What only one of them can have. */
-function sharedBy(canary: KubeObject, { target, targetKind, service }: CanarySpec): 'target' | 'services' | undefined {
-  const { targetRef, service: own } = jsonOf(canary['spec']);
-  const ref = jsonOf(targetRef);
-  const [name, kind] = [textOf(ref['name']), targetKindOf(textOf(ref['kind']) ?? '', textOf(ref['apiVersion']) ?? '')];
-  if (name === target.name && kind === targetKind) return 'target';
-  // Knative leads its users by itself.
-  if (kind === 'Knative' || targetKind === 'Knative') return undefined;
-  return (textOf(jsonOf(own)['name']) ?? name) === service.name ? 'services' : undefined;
+function sharedBy(other: KubeObject, canary: KubeObject): 'target' | 'services' | undefined {
+  const [theirs, ours] = [footprintOf(other), footprintOf(canary)];
+  if (theirs.target?.name === ours.target?.name && theirs.targetKind === ours.targetKind) return 'target';
+  return theirs.serviceName !== undefined && theirs.serviceName === ours.serviceName ? 'services' : undefined;
 }
 
 /** Whoever has a primary already was first; among equals the older one. */

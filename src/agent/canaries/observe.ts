@@ -3,6 +3,7 @@ import { possibleCopies } from '../../canary/config-copies.ts';
 import { configRefsOf } from '../../canary/configs.ts';
 import { overlapOf, type Workload } from '../../canary/overlap.ts';
 import { at, textOf } from '../../lib/json.ts';
+import { baseName, canaryName, isPrimaryName, primaryName } from '../../canary/names.ts';
 import { ownerOf } from '../../canary/owner.ts';
 import { hasSeveralPorts } from '../../canary/ports.ts';
 import { parseStatus } from '../../canary/status.ts';
@@ -84,10 +85,10 @@ export async function observe(input: ObserveInput): Promise<Observed> {
     primaryRef,
     kind.candidateRef?.(target, targetObject),
     scalerRef,
-    scalerRef && { ...scalerRef, name: `${scalerRef.name}-primary` },
+    scalerRef && { ...scalerRef, name: primaryName(scalerRef.name) },
     apexRef,
-    serviceRef(`${service.name}-primary`),
-    serviceRef(`${service.name}-canary`),
+    serviceRef(primaryName(service.name)),
+    serviceRef(canaryName(service.name)),
   ]);
   const formers = formerScalers(views.scalersOf(canary), primaryRef?.name, spec.autoscaler?.ref);
   const formerSources = await views.objects(
@@ -95,7 +96,7 @@ export async function observe(input: ObserveInput): Promise<Observed> {
       apiVersion,
       kind: scalerKind,
       namespace,
-      name: metadata.name.replace(/-primary$/, ''),
+      name: isPrimaryName(metadata.name) ? baseName(metadata.name) : metadata.name,
     })),
   );
   const configs = new Map<ConfigKey, ConfigSeen>();
@@ -151,7 +152,7 @@ function overlapIn(
   const live = views.deployments.list(spec.namespace);
   const primaries = new Set(live.map(({ metadata }) => metadata.name));
   const workloads = [
-    ...live.map((object) => ({ object, isReleased: primaries.has(`${object.metadata.name}-primary`) })),
+    ...live.map((object) => ({ object, isReleased: primaries.has(primaryName(object.metadata.name)) })),
     ...workloadsInGit(spec.namespace),
   ];
   return overlapOf({ target, selector, workloads, selectorLabels });
@@ -160,13 +161,13 @@ function overlapIn(
 /** Of those that scale this primary, all but the copy that is asked for now. */
 function formerScalers(
   owned: readonly KubeObject[],
-  primaryName: string | undefined,
+  primary: string | undefined,
   wanted: ObjectRef | undefined,
 ): readonly KubeObject[] {
   return owned.filter(
     (scaler) =>
-      textOf(at(scaler, 'spec', 'scaleTargetRef', 'name')) === primaryName &&
-      (scaler.kind !== wanted?.kind || scaler.metadata.name !== `${wanted.name}-primary`),
+      textOf(at(scaler, 'spec', 'scaleTargetRef', 'name')) === primary &&
+      (scaler.kind !== wanted?.kind || scaler.metadata.name !== primaryName(wanted.name)),
   );
 }
 

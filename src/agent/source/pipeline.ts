@@ -1,3 +1,4 @@
+import { footprintOf, leadsToPrimary } from '../../canary/footprint.ts';
 import { type App, findApps } from '../../canary/app.ts';
 import { targets } from '../../canary/targets/registry.ts';
 import { templateHash } from '../../canary/template-hash.ts';
@@ -420,14 +421,9 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
 const isEach = <Item>(one: readonly Item[], other: readonly Item[]): boolean =>
   one.every((item, at) => item === other[at]);
 
-/** The apex service's key once the Canary controls it or has pointed it to the primary. */
-function apexOf({ id: { namespace }, canary, targetKind }: App, services: Reflection): readonly string[] {
-  // Only where there are pods that a selector could lead to.
-  if (targets[targetKind].scaling === undefined) return [];
-  const spec = canary.object['spec'] as { service?: { name?: string }; targetRef?: { name?: string } } | undefined;
-  const name = spec?.service?.name ?? spec?.targetRef?.name ?? '';
-  const selector =
-    (services.get(namespace, name)?.['spec'] as { selector?: Record<string, string> } | undefined)?.selector ?? {};
-  const isTaken = Object.values(selector).some((value) => value.endsWith('-primary'));
-  return isTaken ? [refKey({ apiVersion: 'v1', kind: 'Service', namespace, name })] : [];
+/** The key of the Service that the Canary takes over, once it leads to a primary. */
+function apexOf({ id: { namespace }, canary }: App, services: Reflection): readonly string[] {
+  const { apex } = footprintOf(canary.object);
+  if (!apex || !leadsToPrimary(services.get(namespace, apex.name))) return [];
+  return [refKey({ ...apex, namespace })];
 }

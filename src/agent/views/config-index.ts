@@ -1,3 +1,4 @@
+import { isPrimaryName } from '../../canary/names.ts';
 import { configKey, configRefsOf } from '../../canary/configs.ts';
 import { isCanaryRef } from '../../canary/owner.ts';
 import type { ConfigKey, ConfigSeen } from '../../canary/types.ts';
@@ -47,7 +48,7 @@ export function createConfigReaders(): ConfigReaders {
 
 /** Also one whose Canary has been deleted and that was left behind. */
 function isPrimary({ metadata }: KubeObject): boolean {
-  return metadata.name.endsWith('-primary') || (metadata.ownerReferences ?? []).some(isCanaryRef);
+  return isPrimaryName(metadata.name) || (metadata.ownerReferences ?? []).some(isCanaryRef);
 }
 
 /** Which ConfigMaps and Secrets belong to a Canary. */

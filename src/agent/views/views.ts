@@ -1,6 +1,7 @@
+import { footprintOf, subjectName } from '../../canary/footprint.ts';
 import type { Cluster, KindRef, Reflection, ReflectOptions } from '../../cluster/cluster.ts';
 import { configSeenOf } from '../../canary/configs.ts';
-import { at, listOf, textOf } from '../../lib/json.ts';
+import { at, listOf } from '../../lib/json.ts';
 import { scalers } from '../../canary/scalers/registry.ts';
 import { daemonset } from '../../canary/targets/daemonset.ts';
 import { deployment } from '../../canary/targets/deployment.ts';
@@ -84,7 +85,8 @@ export function openViews({ cluster, clock, namespace, key: clusterKey }: ViewsO
       readers.heard(change);
       owned.heard(change);
       ownScalers.heard(change);
-      for (const listener of listeners) listener(kind.kind, object.metadata.namespace ?? '', nameFor(object), isOwn);
+      for (const listener of listeners)
+        listener(kind.kind, object.metadata.namespace ?? '', subjectName(object), isOwn);
     });
     return view;
   };
@@ -112,7 +114,7 @@ export function openViews({ cluster, clock, namespace, key: clusterKey }: ViewsO
   const canaries = open(canaryRef);
   // Primaries of all of them count, whichever is looked at first.
   canaries.onChange(({ object }) => {
-    if (textOf(at(object, 'spec', 'targetRef', 'kind')) === 'DaemonSet') open(daemonset.ref);
+    if (footprintOf(object).targetKind === 'DaemonSet') open(daemonset.ref);
   });
 
   return {
@@ -206,11 +208,6 @@ function withScaler(object: KubeObject): KubeObject {
       : [{ manager, fieldsV1: { 'f:spec': { 'f:replicas': {} } } }],
   );
   return { ...object, metadata: { ...object.metadata, managedFields } };
-}
-
-/** A Knative Revision concerns the Service that it was made for. */
-function nameFor({ kind, metadata }: KubeObject): string {
-  return (kind === 'Revision' && metadata.labels?.['serving.knative.dev/service']) || metadata.name;
 }
 
 const emptySecret: KubeObject = { apiVersion: 'v1', kind: 'Secret', metadata: { name: '' } };

@@ -10,7 +10,15 @@ import { cannotBeCopied, writePrimary } from './primary-write.ts';
 import { isCalledBack } from './progress.ts';
 import { beginRelease } from './restart.ts';
 import { cancel } from './rollback.ts';
-import { followReplicas, lacksScaler, pauseScaler, scaleFromZero, scaleToZero, writePrimaryScaler } from './scaling.ts';
+import {
+  resizedPrimary,
+  followReplicas,
+  lacksScaler,
+  pauseScaler,
+  scaleFromZero,
+  scaleToZero,
+  writePrimaryScaler,
+} from './scaling.ts';
 import { alert, type Asking, log, normal, restartAs, type Stage, update, warn } from './tick.ts';
 import { leaveDeadCanary, routeHome } from './traffic.ts';
 
@@ -111,7 +119,12 @@ function rebase(stage: Stage): void {
 function keepUp(stage: Stage): void {
   const { weight, mirrored } = stage;
   if (weight > 0 || mirrored || !primaryServes(stage)) return;
-  followReplicas(stage);
+  const resized = resizedPrimary(stage);
+  if (resized) {
+    // Its new pods read them.
+    healPromotedCopies(stage);
+    followReplicas(stage, resized);
+  }
   writePrimaryScaler(stage, 'behind');
 }
 
@@ -143,7 +156,7 @@ function heal(stage: Stage): void {
   const { seen, status, revision, novelty, weight, names } = stage;
   const { primary } = seen;
   if (primary) {
-    if (isPromoted(stage) && novelty === 'same') healCopies(stage);
+    healPromotedCopies(stage);
     if (isPromoted(stage)) noticeForeign(stage, primary);
     // They have gone home already, and the look at which they did came to no end.
     const isLeft = stage.mirrored || (status.phase === 'Failed' && status.canaryWeight > 0);
@@ -153,6 +166,12 @@ function heal(stage: Stage): void {
   }
   leaveCopies(stage);
   if (novelty === 'promoted' && status.lastAppliedSpec === revision.hash) rebase(stage);
+}
+
+/** Copies that somebody deleted of what was promoted. */
+function healPromotedCopies(stage: Stage): void {
+  const isDone = stage.draft.intents.some(({ effect }) => effect.kind === 'copy-config');
+  if (isPromoted(stage) && stage.novelty === 'same' && !isDone) healCopies(stage);
 }
 
 /** Only ever from the version that was promoted. */

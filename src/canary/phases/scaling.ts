@@ -1,5 +1,5 @@
 import type { KubeObject } from '../../manifest/types.ts';
-import { leave, type Slot, want } from '../intents.ts';
+import { isWanted, leave, type Slot, want } from '../intents.ts';
 import { at } from '../../lib/json.ts';
 import { isControlledBy } from '../owner.ts';
 import { scalers } from '../scalers/registry.ts';
@@ -98,15 +98,20 @@ export function wakeTarget(stage: Stage): boolean {
   return true;
 }
 
-/** The primary's pods are the autoscaler's, or somebody else's who set them; else they follow what Git asks of the target. */
-export function followReplicas(stage: Stage): void {
-  const { spec, seen, kind, names, draft } = stage;
+/** The primary's pods are the autoscaler's, or somebody else's who set them (undefined); else they follow what Git asks of the target. */
+export function resizedPrimary({ spec, seen, kind }: Stage): KubeObject | undefined {
   const { desiredReplicas = 0, primary } = seen;
-  if (spec.autoscaler || !primary || desiredReplicas === 0) return;
-  const object = kind.scaling?.follow?.(primary, desiredReplicas) ?? primary;
-  if (object === primary) return;
-  want(draft.intents, 'primary', { kind: 'write', object, over: primary });
-  log(stage, `${names.primary} gets ${desiredReplicas} replicas, as Git asks of its target`);
+  if (spec.autoscaler || !primary || desiredReplicas === 0) return undefined;
+  const object = kind.scaling?.follow?.(primary, desiredReplicas);
+  return object === primary ? undefined : object;
+}
+
+export function followReplicas(stage: Stage, resized: KubeObject): void {
+  const { seen, names, draft } = stage;
+  // It is being written already: the next tick brings the rest.
+  if (isWanted(draft.intents, 'primary')) return;
+  want(draft.intents, 'primary', { kind: 'write', object: resized, over: seen.primary });
+  log(stage, `${names.primary} gets ${seen.desiredReplicas ?? 0} replicas, as Git asks of its target`);
 }
 
 /** Only ever after traffic went home. */

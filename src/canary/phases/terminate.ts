@@ -1,3 +1,4 @@
+import { finalizer } from '../footprint.ts';
 import { want } from '../intents.ts';
 import { jsonOf } from '../../lib/json.ts';
 import { canaryReadiness, primaryServes } from './health.ts';
@@ -7,7 +8,6 @@ import { log, normal, type Stage, type Tick, update, warn } from './tick.ts';
 import { ledBy } from './primary-write.ts';
 import { isPlain, leaveDeadCanary, movesIfRouted } from './traffic.ts';
 
-export const finalizer = 'finalizer.flagger.app';
 const retryMs = 3_000;
 
 export function isDeleted({ seen }: Tick): boolean {

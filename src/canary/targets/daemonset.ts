@@ -9,6 +9,7 @@ import { podsOf } from './unavailable.ts';
 
 /** No node has this label: pods that ask for it are nowhere. */
 export const scaleToZeroKey = 'flagger.app/scale-to-zero';
+const nodeSelectorPath = ['spec', 'template', 'spec', 'nodeSelector'];
 const waiting = 'waiting for rollout to finish: ';
 const unobserved = `${waiting}observed daemonset generation less than desired generation`;
 
@@ -16,6 +17,10 @@ const unobserved = `${waiting}observed daemonset generation less than desired ge
 export const daemonset: Target = {
   kind: 'DaemonSet',
   ref: { apiVersion: 'apps/v1', kind: 'DaemonSet' },
+  services: 'all',
+  shared: 'nodes',
+  wholeField: nodeSelectorPath,
+  withShared: withMarkOf,
   tracksConfigs: true,
   selectorOf: selectorLabelOf,
   missing: ({ name, namespace }) =>
@@ -60,6 +65,17 @@ export const daemonset: Target = {
   },
   renderService,
 };
+
+/** With the mark by which its Canary keeps the live one at zero. */
+function withMarkOf(live: KubeObject, object: KubeObject): KubeObject {
+  const mark = at(live, ...nodeSelectorPath, scaleToZeroKey);
+  if (mark === undefined) return object;
+  const spec = jsonOf(object['spec']);
+  const template = jsonOf(spec['template']);
+  const podSpec = jsonOf(template['spec']);
+  const nodeSelector = { ...jsonOf(podSpec['nodeSelector']), [scaleToZeroKey]: mark };
+  return { ...object, spec: { ...spec, template: { ...template, spec: { ...podSpec, nodeSelector } } } };
+}
 
 /** The same without the mark that keeps it at zero. An empty node selector is none. */
 function atFull(object: KubeObject): KubeObject {

@@ -14,6 +14,8 @@ const unobserved = `${waiting}observed deployment generation less than desired g
 export const deployment: Target = {
   kind: 'Deployment',
   ref: { apiVersion: 'apps/v1', kind: 'Deployment' },
+  services: 'all',
+  shared: 'replicas',
   tracksConfigs: true,
   selectorOf: selectorLabelOf,
   missing: ({ name, namespace }) =>

@@ -16,6 +16,8 @@ const group = 'serving.knative.dev/v1';
 export const knative: Target = {
   kind: 'Knative',
   ref: { apiVersion: group, kind: 'Service' },
+  services: 'none',
+  shared: 'traffic',
   tracksConfigs: false,
   selectorOf: () => noSelector,
   missing: ({ name, namespace }) =>
@@ -51,8 +53,13 @@ export const knative: Target = {
   },
 };
 
+/** Name of the Service that a Revision was made for. Undefined: it is none. */
+export function madeFor({ kind, metadata }: KubeObject): string | undefined {
+  return kind === 'Revision' ? metadata.labels?.['serving.knative.dev/service'] || undefined : undefined;
+}
+
 /** The Revision that was made last, ready or not. */
-export function latestOf(target: KubeObject): string | undefined {
+function latestOf(target: KubeObject): string | undefined {
   return textOf(at(target, 'status', 'latestCreatedRevisionName'));
 }
 

@@ -36,6 +36,8 @@ const ownFields = [
 export const service: Target = {
   kind: 'Service',
   ref: { apiVersion: 'v1', kind: 'Service' },
+  services: 'copies',
+  shared: 'nothing',
   tracksConfigs: false,
   selectorOf: () => noSelector,
   missing: ({ name, namespace }) => `service ${name}.${namespace} get query error: services "${name}" not found`,

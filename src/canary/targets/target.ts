@@ -24,6 +24,12 @@ export interface ReadinessInput {
 }
 
 /**
+ * What of a target its Canary writes: its number of pods, the traffic of its Revisions, a mark in a field that has one owner as a whole,
+ * or nothing.
+ */
+export type TargetShare = 'replicas' | 'traffic' | 'nodes' | 'nothing';
+
+/**
  * What is different about one kind of target. Objects in, data out; Flagger's behaviour and words (flagger.app/v1beta1) unless a
  * member says otherwise. What is the same for all kinds stays in the phases.
  *
@@ -33,6 +39,13 @@ export interface Target {
   readonly kind: TargetKind;
   /** What is asked of the API server, whatever version `targetRef` names. */
   readonly ref: Pick<ObjectRef, 'apiVersion' | 'kind'>;
+  /** Which Services its Canary has: all three; the copies beside the target, which is the third; or none. */
+  readonly services: 'all' | 'copies' | 'none';
+  readonly shared: TargetShare;
+  /** The field that can only be sent as a whole, from the object's root. Absent: there is none such. */
+  readonly wholeField?: readonly string[];
+  /** The target from Git with what its Canary has written into that field of the live one. Absent: likewise. */
+  withShared?(live: KubeObject, object: KubeObject): KubeObject;
   /** ConfigMaps and Secrets of its pods are copied for the primary, and their changes are new revisions. */
   readonly tracksConfigs: boolean;
 
