@@ -13,6 +13,7 @@ import { perObject } from '../lib/memo.ts';
 import { nearest } from '../lib/nearest.ts';
 import { atOnce } from '../lib/turns.ts';
 import { readAnnotations } from '../images/annotations.ts';
+import { isTakenOver, readFluxObjects } from '../images/flux-objects.ts';
 import { createLineFinder } from '../manifest/locate.ts';
 import { nameOf } from '../manifest/identity.ts';
 import {
@@ -151,6 +152,7 @@ export function* checking(
       ]);
     if (service) services.set(service, manifest);
   };
+  if (manifests.some(isTakenOver)) problems.push(...readFluxObjects(manifests, lineOf).problems);
   for (const [at, manifest] of manifests.entries()) {
     if (at % 512 === 511) yield;
     const { annotations } = manifest.object.metadata;

@@ -42,6 +42,13 @@ const apiVersion = /^image\.toolkit\.fluxcd\.io\/v1(?:beta[12])?$/;
 const defaultExclusions = ['^.*\\.sig$'];
 const maxExclusions = 25;
 
+/** Where Flux's own controllers run, both would write: so Git has to say who does. */
+const takenOver = 'serin.dev/image-updates';
+
+/** Whether an object is an automation that is this agent's, and not Flux's. */
+export const isTakenOver = ({ object: { apiVersion, kind, metadata } }: Manifest): boolean =>
+  kind === 'ImageUpdateAutomation' && groupOf(apiVersion) === group && metadata.annotations?.[takenOver] === 'true';
+
 /** Something in an object cannot be read, or is not done here; `field` says where. */
 class Unfit extends Error {
   readonly field: string;
@@ -225,6 +232,13 @@ function digestOf(value: unknown): ImagePolicy['digest'] {
 function readAutomation(manifest: Manifest): Automation {
   const spec = fieldsOf(manifest.object, 'spec');
   if (spec['suspend'] === true) throw new Unfit('spec.suspend', 'is suspended: nothing is upgraded by it', 'warning');
+  const git = fieldsOf(spec, 'git');
+  const pushed = fieldsOf(git, 'push')['branch'];
+  if (pushed !== undefined && pushed !== fieldsOf(fieldsOf(git, 'checkout'), 'ref')['branch'])
+    throw new Unfit(
+      'spec.git.push.branch',
+      'is another branch than is checked out, and only that one is written to here',
+    );
   const update = fieldsOf(spec, 'update');
   const { strategy = 'Setters' } = update;
   if (strategy !== 'Setters') throw new Unfit('spec.update.strategy', 'is not Setters');

@@ -20,6 +20,25 @@ function automated(registry: string, tag: string, annotations: readonly string[]
   return { ...files, [path]: text };
 }
 
+/** The same app by objects of Flux v2. */
+function markedFiles(registry: string, tag: string, range: string): Record<string, string> {
+  const files = appFiles({ tag, steps: '[50]', interval: '5s' });
+  const path = appPath();
+  const object = (kind: string, spec: string, annotations = '{}'): string =>
+    `apiVersion: image.toolkit.fluxcd.io/v1\nkind: ${kind}\nmetadata: { name: podinfo, namespace: test, annotations: ${annotations} }\nspec: ${spec}\n`;
+  return {
+    ...files,
+    [path]: (files[path] ?? '')
+      .replace('registry.test/podinfo', `${registry}/podinfo`)
+      .replace('# moved by releases', '# {"$imagepolicy": "test:podinfo"}'),
+    'apps/flux.yaml': [
+      object('ImageRepository', `{ image: "${registry}/podinfo", interval: 1m }`),
+      object('ImagePolicy', `{ imageRepositoryRef: { name: podinfo }, policy: { semver: { range: "${range}" } } }`),
+      object('ImageUpdateAutomation', '{ update: { path: ./apps } }', '{ serin.dev/image-updates: "true" }'),
+    ].join('---\n'),
+  };
+}
+
 const withRegistry = async (work: (registry: StageRegistry) => Promise<void>): Promise<void> => {
   const registry = await startStageRegistry();
   try {
@@ -164,10 +183,10 @@ describe('a new tag of an image', patient, () => {
     });
   });
 
-  it('comes to the same end where agents die after every few writes', async () => {
+  it('by a policy of Flux v2 comes to the same end where agents die after every few writes, and nothing of Flux is needed', async () => {
     await withRegistry(async (registry) => {
       for (const tag of ['1.4.0', '1.4.1', '1.4.2', '1.5.0']) await registry.push('podinfo', tag);
-      const files = automated(registry.registry, '1.4.0', ['fluxcd.io/tag.podinfod: semver:~1.4']);
+      const files = markedFiles(registry.registry, '1.4.0', '~1.4');
       const flags = { ...flagsFor(registry), 'image-interval': '2s' };
       await onStage({ files, hosts: [hostOf()], flags, started: false }, async (stage) => {
         const isDone = async (): Promise<boolean> =>
@@ -184,6 +203,7 @@ describe('a new tag of an image', patient, () => {
           'promote test/podinfo 1.4.1',
         ]);
         expect(image(stage, 'podinfo-primary')).toBe('podinfo:1.4.1');
+        expect(stage.log.filter(({ msg }) => msg.includes('ImagePolicy'))).toEqual([]);
       });
     });
   });

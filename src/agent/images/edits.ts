@@ -10,8 +10,9 @@ import type { BranchEdit, EditPlan, EditTip, FieldChange } from '../../release/b
 import { type HoldEntry, heldBy, type Ledger, ledgerPath } from '../../release/ledger.ts';
 import { LedgerFile, withHold } from '../../release/ledger-file.ts';
 import type { AppId } from '../../release/types.ts';
-import { appIn, type RenderedTree } from '../../release/rendered.ts';
+import { appIn } from '../../release/rendered.ts';
 import { isGoneBack, type KnownRepositories, lookAt } from './look.ts';
+import { markedAt, markedFiles, touchedBy } from './marked.ts';
 import { targetsAmong, type WatchedApp, type WatchedContainer, watchedIn, watchedName } from './watched.ts';
 
 export interface EditSettings {
@@ -38,7 +39,7 @@ export function upgradeEdit(
     app: app.id,
     atMs: times.atMs,
     *plan(tip) {
-      const now = watchedAt(tip.tree, app, settings);
+      const now = yield* watchedAt(tip, app, settings);
       if (!now) return { kind: 'needless', reason: 'its policy is gone' };
       const ledgers: (Ledger | undefined)[] = [];
       for (const id of now.canaries.length === 0 ? [now.id] : now.canaries) ledgers.push(yield* tip.ledger(id));
@@ -48,10 +49,13 @@ export function upgradeEdit(
       const [upgrade] = upgradesOf(looks.flatMap((look) => look.due ?? []));
       if (!upgrade) return { kind: 'needless', reason: looks[0]?.reason ?? 'nothing is due' };
       const fields = upgrade.due.flatMap((one) => changesOf(now, one));
+      const files = yield* markedFiles(now, upgrade.due, (path) => tip.text(path));
+      if (!files) return { kind: 'needless', reason: 'its marked values are not as they were read' };
+      const touches = files.size === 0 ? new Set<string>() : touchedBy(now, tip.tree.manifests);
       taken = looks.flatMap(({ container: { key }, decision, due: one }) =>
         one && decision?.pick ? [[key, decision.pick.tag] as const] : [],
       );
-      return { kind: 'change', fields, message: upgradeMessage(upgrade, trailers) };
+      return { kind: 'change', fields, files, touches, message: upgradeMessage(upgrade, trailers) };
     },
     landed() {
       for (const [key, tag] of taken) onTaken(key, tag);
@@ -84,7 +88,12 @@ export function together(ledgers: readonly (Ledger | undefined)[]): Ledger | und
 }
 
 /** The same workload on another tip; undefined: it is gone, or has no policy there. */
-function watchedAt(tree: RenderedTree, app: WatchedApp, settings: EditSettings): WatchedApp | undefined {
+function* watchedAt(tip: EditTip, app: WatchedApp, settings: EditSettings): Steps<WatchedApp | undefined> {
+  const { tree } = tip;
+  if (app.containers.some(({ setters }) => setters)) {
+    const manifests = [...tree.manifests, ...(tree.releases ?? [])];
+    return yield* markedAt(app, { manifests, apps: tree.apps }, (path) => tip.text(path));
+  }
   const isIt = ({ object }: Manifest): boolean => identityOf(object) === app.object;
   const manifest = tree.manifests.find(isIt) ?? tree.releases?.find(isIt);
   return manifest && watchedIn(manifest, targetsAmong(tree.apps)(manifest), settings.defaultNamespace);
@@ -92,7 +101,7 @@ function watchedAt(tree: RenderedTree, app: WatchedApp, settings: EditSettings):
 
 function changesOf(app: WatchedApp, { container, to }: Due): readonly FieldChange[] {
   const watched = app.containers.find(({ place }) => place.container === container);
-  if (!watched) return [];
+  if (!watched || watched.setters) return [];
   const { place, manifest } = watched;
   const object = refOf(manifest.object);
   if ('image' in place.fields) return [{ object, field: stepsOf(place.fields.image), value: to }];
@@ -126,7 +135,7 @@ export function holdEdit(
     app: app.id,
     atMs,
     *plan(tip): Steps<EditPlan> {
-      const now = watchedAt(tip.tree, app, settings);
+      const now = yield* watchedAt(tip, app, settings);
       const ledger = yield* tip.ledger(app.id);
       const standing = back.filter(
         ({ container, image }) =>

@@ -8,6 +8,7 @@ import type { Logger } from '../../lib/log.ts';
 import { own } from '../../lib/own.ts';
 import { createTurns } from '../../lib/turns.ts';
 import type { Manifest } from '../../manifest/types.ts';
+import { exactText } from '../../render/file-bytes.ts';
 import type { BranchEdit } from '../../release/branch-edit.ts';
 import type { EditListeners } from '../../release/edit-writer.ts';
 import type { Ledger } from '../../release/ledger.ts';
@@ -24,6 +25,7 @@ import {
   upgradeEdit,
 } from './edits.ts';
 import type { Listings } from './listings.ts';
+import { fluxIn, isCovered, markedApps } from './marked.ts';
 import { type Look, lookAt, type Stay, stays } from './look.ts';
 import { findWatched, type WatchedApp } from './watched.ts';
 
@@ -32,6 +34,8 @@ interface GitState {
   readonly revision: Revision;
   readonly loaded: { readonly manifests: readonly Manifest[]; readonly releases?: readonly Manifest[] };
   readonly apps: readonly App[];
+  /** Files with manifests, by path. */
+  readonly files: ReadonlyMap<string, { readonly oid: string }>;
 }
 
 /** From the policies in Git and the tags in registries to edits of the branch. */
@@ -49,7 +53,7 @@ export interface UpgradesOptions {
   readonly source: string;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly repo: Pick<GitRepo, 'commit' | 'entry' | 'has'>;
+  readonly repo: Pick<GitRepo, 'blobs' | 'commit' | 'entry' | 'has'>;
   readonly listings: Listings;
   readonly settings: EditSettings;
   readonly trailers: Trailers;
@@ -98,6 +102,8 @@ export function createUpgrades({
   /** Images as they stood before, by app and container. */
   let formerImages: ReadonlyMap<string, ReadonlyMap<string, string>> = new Map();
   const seen = new Map<string, Seen>();
+  /** By blob, the text of a file with comments of Flux v2; undefined: it has none. */
+  const markedTexts = new Map<string, string | undefined>();
   /** What was told last of each container that stays for a reason that somebody may want to know. */
   const told = new Map<string, string>();
   let woken = false;
@@ -107,15 +113,42 @@ export function createUpgrades({
     wakeUp();
   };
 
+  /** What comments of Flux v2 mark; a file is read once, and none where no automation is. */
+  const readMarked = async (
+    now: GitState,
+    manifests: readonly Manifest[],
+  ): Promise<ReadonlyMap<string, WatchedApp>> => {
+    const flux = fluxIn(manifests);
+    if (!flux) {
+      markedTexts.clear();
+      return new Map();
+    }
+    const covered = new Map([...now.files].flatMap(([path, { oid }]) => (isCovered(flux, path) ? [[path, oid]] : [])));
+    const oids = new Set(covered.values());
+    for (const oid of markedTexts.keys()) if (!oids.has(oid)) markedTexts.delete(oid);
+    const unread = [...oids].filter((oid) => !markedTexts.has(oid));
+    await repo.blobs(unread, async (oid, content) => {
+      const text = content && exactText(content);
+      markedTexts.set(oid, text?.includes('$imagepolicy') ? text : undefined);
+      await turns.breathe();
+    });
+    const texts = [...covered].flatMap(([path, oid]) => {
+      const text = markedTexts.get(oid);
+      return text === undefined ? [] : [[path, text] as const];
+    });
+    return markedApps(flux, new Map(texts), manifests, now.apps);
+  };
+
   /** Finds what has a policy, and wants its repositories. */
   const readPolicies = async (now: NonNullable<typeof snapshot>): Promise<void> => {
     const isSame = read?.loaded === now.loaded && read.apps === now.apps;
     read = now;
     if (isSame) return;
     const before = watched;
-    watched = await turns.run(
-      findWatched([...now.loaded.manifests, ...(now.loaded.releases ?? [])], now.apps, settings.defaultNamespace),
-    );
+    const manifests = [...now.loaded.manifests, ...(now.loaded.releases ?? [])];
+    const annotated = await turns.run(findWatched(manifests, now.apps, settings.defaultNamespace));
+    // Whoever writes annotations means them.
+    watched = new Map([...(await readMarked(now, manifests)), ...annotated]);
     for (const name of seen.keys()) if (!watched.has(name)) seen.delete(name);
     const containers = [...watched.values()].flatMap((app) => app.containers);
     listings.want(source, new Map(containers.map(({ key, wanted }) => [key, wanted])));

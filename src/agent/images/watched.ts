@@ -1,4 +1,5 @@
 import { type ContainerPolicy, readAnnotations } from '../../images/annotations.ts';
+import type { Setter } from '../../images/setters.ts';
 import { podSpecOf } from '../../images/places.ts';
 import { keyOf } from '../../lib/key.ts';
 import { perObject } from '../../lib/memo.ts';
@@ -15,6 +16,8 @@ export interface WatchedContainer extends ContainerPolicy {
   readonly wanted: WantedRepository;
   /** By `wantedKey`. */
   readonly key: string;
+  /** Where its tag is written by comments of Flux v2. Absent: at its place. */
+  readonly setters?: readonly Setter[];
 }
 
 /** What is upgraded by one commit: the target of a Canary, or a workload that has none. */
@@ -54,7 +57,7 @@ export function watchedIn(
   return { id, canaries, object: identityOf(object), containers };
 }
 
-interface TargetedApp {
+export interface TargetedApp {
   readonly id: AppId;
   readonly target?: Manifest | undefined;
 }

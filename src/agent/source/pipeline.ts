@@ -9,7 +9,7 @@ import { messageOf } from '../../lib/errors.ts';
 import { type AppKey, keyOf, partsOf } from '../../lib/key.ts';
 import { createTurns } from '../../lib/turns.ts';
 import { ParsedFiles } from '../../manifest/parsed-files.ts';
-import { type KubeObject, refKey, refOf } from '../../manifest/types.ts';
+import { type KubeObject, type Manifest, refKey, refOf } from '../../manifest/types.ts';
 import type { Outcome } from '../../release/types.ts';
 import { agentTrailers } from '../../release/message.ts';
 import { createOutcomeWriter } from '../../release/writer.ts';
@@ -30,6 +30,7 @@ import type { Snapshot } from './snapshots.ts';
 import { createStatusObject, notesOf } from './status-object.ts';
 import { createSyncLoop, type SyncState } from './sync-loop.ts';
 import type { Listings } from '../images/listings.ts';
+import { withoutUnserved } from '../images/marked.ts';
 import { createUpgrades } from '../images/upgrades.ts';
 import type { GitView } from '../views/git-view.ts';
 import type { Views } from '../views/views.ts';
@@ -290,7 +291,13 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
     phaseOf,
     takenOver: (synced) => new Set(synced.flatMap((app) => apexOf(app, views.services))),
     ...(claims ? { shared: { within, pruneWaitsFor: (sinceMs: number) => waitsFor(claims, sinceMs) } } : {}),
-    ...(upgrades ? { onRead: (snapshot: Snapshot) => upgrades.know(snapshot) } : {}),
+    ...(upgrades
+      ? {
+          onRead: (snapshot: Snapshot) => upgrades.know(snapshot),
+          toApply: (manifests: readonly Manifest[]) =>
+            withoutUnserved(manifests, async (kind) => (await cluster.resource(kind, signal)) !== undefined),
+        }
+      : {}),
     onPass: showStatus,
     onSynced: (synced, checked, tree) => {
       notices.know(checked);

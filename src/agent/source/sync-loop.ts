@@ -10,7 +10,7 @@ import { areaOf, type LoadedTree } from '../../manifest/load.ts';
 import type { ParsedFiles } from '../../manifest/parsed-files.ts';
 import type { Stray } from '../../manifest/stray.ts';
 import type { Tenancy } from '../../manifest/tenancy.ts';
-import { type ObjectRef, type Problem, refKey, refOf } from '../../manifest/types.ts';
+import { type Manifest, type ObjectRef, type Problem, refKey, refOf } from '../../manifest/types.ts';
 import type { Desired, Syncer, SyncResult } from '../../sync/syncer.ts';
 import type { AppliedApps, Synced, Wanted } from '../releases/applied-apps.ts';
 import type { SyncedTree } from './ledger-closer.ts';
@@ -76,6 +76,8 @@ export interface SyncLoopOptions {
   };
   /** Called with each commit that was read, once its ledgers were, before anything of it is applied. Absent: nobody is. */
   readonly onRead?: (snapshot: Snapshot) => void;
+  /** What is to be applied of what was read. Absent: all of it. */
+  readonly toApply?: (manifests: readonly Manifest[]) => Promise<readonly Manifest[]>;
   /** Called after each pass, also one that failed. */
   readonly onPass: () => void;
   /** Called after each pass that was brought to its end, for what waits on it. */
@@ -224,9 +226,10 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       for (const ref of drifted) driftedRefs.set(refKey(ref), ref);
       everything ||= all;
     };
+    const manifests = withLeftAlone(withOverlays(loaded.manifests, apps, stable), apps, lost);
     const desired: Desired = {
       revision: since,
-      manifests: withLeftAlone(withOverlays(loaded.manifests, apps, stable), apps, lost),
+      manifests: options.toApply ? await options.toApply(manifests) : manifests,
       problems: loaded.problems,
       unreadablePaths: loaded.unreadablePaths,
       strays: loaded.strays,

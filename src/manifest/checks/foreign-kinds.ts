@@ -36,6 +36,12 @@ const told: readonly {
     hint: 'commit the output of "helm template" instead',
   },
   {
+    group: /^image\.toolkit\.fluxcd\.io$/,
+    kind: /./,
+    message: 'is for the image controllers of Flux, and for Serin where an ImageUpdateAutomation says so',
+    hint: 'annotate the ImageUpdateAutomation with serin.dev/image-updates: "true" once that of Flux is suspended',
+  },
+  {
     group: /(^|\.)toolkit\.fluxcd\.io$/,
     kind: /./,
     message: 'is for a controller of Flux: it is applied as it is, and does nothing in Serin',
