@@ -15,6 +15,8 @@ interface Func {
   readonly args: readonly Node[];
 }
 
+/** Of a text with its variables filled in, and of one value. */
+const mostLength = 16 * 1024 * 1024;
 /** Nested defaults, one in another. */
 const mostDepth = 50;
 /** Steps of all patterns of one value. */
@@ -22,10 +24,14 @@ const mostMatchLength = 4_000;
 
 /** A text with its variables filled in; unknown ones are empty. Throws BadSubstitution. Takes time linear in the text. */
 export function substituted(text: string, valueOf: (name: string) => string): string {
-  return new Parser(text)
-    .whole()
-    .map((node) => evaluated(node, valueOf))
-    .join('');
+  let length = 0;
+  const bounded = (node: Node): string => {
+    const value = evaluated(node, valueOf);
+    length += value.length;
+    if (length > mostLength) throw new BadSubstitution('what is filled in is too much');
+    return value;
+  };
+  return new Parser(text).whole().map(bounded).join('');
 }
 
 function evaluated(node: Node, valueOf: (name: string) => string): string {
@@ -47,6 +53,7 @@ function applied(operator: string, value: string, args: readonly string[]): stri
       .map((letter) => inCase(operator, letter))
       .join('');
   if (first === undefined) return value;
+  if (value.length * (1 + second.length) > mostLength) throw new BadSubstitution('what is filled in is too much');
   switch (operator) {
     case '/':
       return value.replace(first, () => second);

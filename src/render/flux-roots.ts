@@ -4,7 +4,7 @@ import { isObject } from '../manifest/edit-value.ts';
 import { identityOf, nameOf } from '../manifest/identity.ts';
 import type { Described, LoadSettings, Rendering } from '../manifest/load.ts';
 import type { Stray } from '../manifest/stray.ts';
-import { groupOf, type KubeObject, type Manifest, type Problem, refOf, unitOf } from '../manifest/types.ts';
+import { groupOf, type KubeObject, type Manifest, placesOf, type Problem, refOf, unitOf } from '../manifest/types.ts';
 import { shownOrigin } from '../lib/http/shown-url.ts';
 import {
   type FluxKustomization,
@@ -37,6 +37,8 @@ export interface FluxTree {
 const choice = 'serin.dev/render';
 const partOf = 'app.kubernetes.io/part-of';
 const mostRoots = 1_000;
+/** One that describes others that describe others. */
+const mostDepth = 16;
 
 interface Root {
   readonly flux: FluxKustomization;
@@ -101,7 +103,7 @@ export function* fluxRoots(
     });
     problems.push(told(manifest, isDeliberate ? 'warning' : 'error', why, 'what the cluster has of it stays as it is'));
   };
-  /** Those that name the folder in which they stand are what `flux bootstrap` writes: all else is reached from them. */
+  /** What `flux bootstrap` has written: all else is reached from there. */
   const starts = open.filter(({ object, origin }) => origin.renderer === 'plain' && isStart(object, origin.path));
   const held: string[] = [];
   if (starts.length > 1) {
@@ -144,6 +146,8 @@ export function* fluxRoots(
         path,
         why: `is not followed: ${twin.flux.manifest.origin.path} describes one of this name as well, so one of the two has to be chosen with --git-path`,
       });
+    if (placesOf(path).length > mostDepth)
+      return refuse({ manifest, path, why: 'is not followed: it comes of too many others, one of another' });
     if (found.size >= mostRoots) return refuse({ manifest, path, why: 'is not followed: there are too many of them' });
     const other = isHere(flux, objects);
     if (other !== undefined) {
@@ -240,9 +244,11 @@ function isFollowed({ object }: Pick<Manifest, 'object'>, { placeOf }: LoadSetti
   return said === 'true' || (said !== 'false' && placeOf?.(identityOf(object)) === undefined);
 }
 
+/** As `flux bootstrap` writes it: called as its source is, and naming the folder that it stands in. */
 function isStart(object: KubeObject, path: string): boolean {
   const { path: folder, sourceRef } = isObject(object['spec']) ? object['spec'] : {};
   if (typeof folder !== 'string' || !isObject(sourceRef) || sourceRef['kind'] !== 'GitRepository') return false;
+  if (sourceRef['name'] !== object.metadata.name) return false;
   const parts = folder.split('/').filter((part) => part !== '' && part !== '.');
   return path.startsWith(parts.map((part) => `${part}/`).join(''));
 }

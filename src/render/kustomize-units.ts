@@ -73,9 +73,8 @@ export function* closureOf(root: string, tree: SourceTree, written?: Kustomizati
     inputs.set(path, file);
     if (inputs.size > mostInputs) refuse(`it is made from more than ${mostInputs} files`);
   };
-  /** A folder may be a base twice, of different overlays; one that is its own base never ends. */
   const open: string[] = [root];
-  const above = new Map<string, ReadonlySet<string>>([[root, new Set()]]);
+  const bases = new Map<string, string[]>();
   for (let path = open.pop(); path !== undefined && inputs.size <= mostInputs; path = open.pop()) {
     if (kustomizations.has(path)) continue;
     kustomizations.add(path);
@@ -90,7 +89,8 @@ export function* closureOf(root: string, tree: SourceTree, written?: Kustomizati
     }
     const { inputs: wanted } = kustomization;
     if (!wanted) refuse(path === root ? (kustomization.obstacle ?? '') : `${path}: ${kustomization.obstacle ?? ''}`);
-    const from = new Set([...(above.get(path) ?? []), path]);
+    const own: string[] = [];
+    bases.set(path, own);
     for (const name of wanted?.resources ?? kustomization.names) {
       const found = yield* fileAt(name, tree.files);
       if (found !== undefined) {
@@ -100,9 +100,8 @@ export function* closureOf(root: string, tree: SourceTree, written?: Kustomizati
       const base = yield* kustomizationIn(name, tree);
       if (base === undefined)
         refuse(`${name || 'the root of the repository'} is no file and no folder with a kustomization`);
-      else if (from.has(base)) refuse(`${base} is a base of itself`);
       else {
-        above.set(base, new Set([...(above.get(base) ?? []), ...from]));
+        own.push(base);
         open.push(base);
       }
     }
@@ -112,7 +111,25 @@ export function* closureOf(root: string, tree: SourceTree, written?: Kustomizati
       else take(name, found);
     }
   }
+  // A folder may be a base twice, of different overlays; one that is its own base never ends.
+  const endless = endlessIn(bases);
+  if (endless !== undefined) refuse(`${endless} is a base of itself`);
   return { inputs, kustomizations, obstacle };
+}
+
+/** A kustomization that, directly or not, is its own base; undefined: there is none. */
+function endlessIn(bases: ReadonlyMap<string, readonly string[]>): string | undefined {
+  const users = new Map<string, number>();
+  for (const list of bases.values()) for (const base of list) users.set(base, (users.get(base) ?? 0) + 1);
+  const free = [...bases.keys()].filter((path) => !users.has(path));
+  for (let path = free.pop(); path !== undefined; path = free.pop()) {
+    for (const base of bases.get(path) ?? []) {
+      const left = (users.get(base) ?? 0) - 1;
+      users.set(base, left);
+      if (left === 0) free.push(base);
+    }
+  }
+  return [...users].find(([path, left]) => left > 0 && bases.has(path))?.[0];
 }
 
 /** The path of the kustomization that a folder has. */

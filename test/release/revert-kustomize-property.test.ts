@@ -16,9 +16,16 @@ const settings = { path: '', ledgerDir: '.releases', defaultNamespace: 'test' };
 const count = Number(process.env['SERIN_TREES'] ?? 20);
 const first = Number(process.env['SERIN_SEED'] ?? 1);
 
-/** What the program itself says of all folders. */
-const byHand = (files: Files, { folders }: Story): ReadonlyMap<string, KubeObject> =>
-  new Map(folders.flatMap((folder) => kustomizeByHand(files, folder).map((one) => [refKey(refOf(one)), one] as const)));
+/** What the program itself says of all folders; undefined: it cannot build one of them. */
+const byHand = (files: Files, { folders }: Story): ReadonlyMap<string, KubeObject> | undefined => {
+  try {
+    return new Map(
+      folders.flatMap((folder) => kustomizeByHand(files, folder).map((one) => [refKey(refOf(one)), one] as const)),
+    );
+  } catch {
+    return undefined;
+  }
+};
 
 /** Of the app its target and what is generated for it. */
 const isOf = ({ app }: Story, { kind, metadata }: KubeObject): boolean =>
@@ -35,7 +42,9 @@ function faultOf(story: Story, edits: ReadonlyMap<string, string | null>): strin
     else files[path] = text;
   }
   const [before, tip, now] = [story.before, story.tip, files].map((one) => byHand(one, story));
-  if (!before || !tip || !now) return 'nothing was rendered';
+  // Of what nobody can build, before or after, nothing can be said to be as it was.
+  if (!before || !tip) return 'it was edited although it cannot be built';
+  if (!now) return 'it cannot be built any more';
   for (const key of new Set([...before.keys(), ...tip.keys(), ...now.keys()])) {
     const found = [before, tip, now].map((objects) => objects.get(key));
     const object = found.find((one) => one !== undefined);

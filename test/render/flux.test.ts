@@ -99,6 +99,16 @@ describe.skipIf(kustomizeProgram === undefined)("Flux's own objects in a tree", 
     );
   });
 
+  it('are not where all begins only because one names the folder that it stands in', async () => {
+    const tree = await render({
+      'team/self.yaml': flux('self', 'path: ./team'),
+      'team/shop.yaml': deployment('shop'),
+      'plain.yaml': deployment('plain'),
+    });
+    expect(told(tree)).toEqual([]);
+    expect(keysOf(tree)).toEqual(['apps/v1/Deployment/default/plain', 'apps/v1/Deployment/default/shop']);
+  });
+
   it('make one of several clusters of a tree, which has to be chosen', async () => {
     const staging = Object.fromEntries(
       Object.entries(bootstrapped)
