@@ -1,6 +1,6 @@
 import { constants, createInflate, deflateSync } from 'node:zlib';
 import { AgentError } from '../lib/errors.ts';
-import { inflateInto, inflatedAfresh } from './inflate.ts';
+import { inflateInto } from './inflate.ts';
 
 /** zlib's own limits on its window, as powers of two. */
 const SMALLEST_WINDOW = 9;
@@ -74,7 +74,11 @@ export function inflated(
   isBrief = false,
 ): { content: Buffer; used: number } {
   assertHeld(size);
-  if (size > KEPT_ROOM_BYTES) return inflatedAfresh(bytes.subarray(from), size);
+  if (size > KEPT_ROOM_BYTES) {
+    // Pages that nothing is written to cost no memory, so a size that is a lie costs none.
+    const whole = Buffer.allocUnsafeSlow(size + 1);
+    return { used: inflateInto(bytes, from, whole, 0, size), content: whole.subarray(0, size) };
+  }
   const used = inflateInto(bytes, from, room, 0, size);
   const content = isBrief ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size);
   room.copy(content, 0, 0, size);

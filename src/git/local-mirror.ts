@@ -5,7 +5,7 @@ import { ByteCache } from './byte-cache.ts';
 import { KnownTips } from './known-tips.ts';
 import { defaultMemoryBytes, memoryWithin } from './memory.ts';
 import { type GitObject, type ParsedCommit, parseCommit } from './objects.ts';
-import { ObjectStore, type TakeObject, UnreadableObject } from './object-store.ts';
+import { ObjectStore, type ReadingMany, type TakeObject, UnreadableObject } from './object-store.ts';
 import type { IngestedPack } from './pack-ingest.ts';
 import type { PreparedPush } from './prepared-push.ts';
 import { asRevision, type Revision } from './repo.ts';
@@ -119,9 +119,9 @@ export class LocalMirror {
   }
 
   /** As `ObjectStore.readMany`; errors as those of `read`, and what `take` throws. */
-  async readMany(oids: Iterable<string>, take: TakeObject, missing?: (oid: string) => Promise<void>): Promise<void> {
+  async readMany(oids: Iterable<string>, take: TakeObject, more?: ReadingMany): Promise<void> {
     try {
-      await this.#store.readMany(oids, take, missing);
+      await this.#store.readMany(oids, take, more);
     } catch (error) {
       if (!(error instanceof UnreadableObject)) throw error;
       this.#damaged = true;

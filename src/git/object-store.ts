@@ -30,6 +30,13 @@ export class UnreadableObject extends Error {
 
 export type TakeObject = (oid: string, object: GitObject | undefined) => Promise<void>;
 
+export interface ReadingMany {
+  /** Takes what is not here. Absent: that throws. */
+  readonly missing?: (oid: string) => Promise<void>;
+  /** Whether an object is to be read, where its size is known before. Absent: each is. */
+  readonly isWanted?: ((oid: string, bytes: number) => boolean) | undefined;
+}
+
 /**
  * The objects of one mirror: packs only, all of them indexed before a reader can see them, and durable too unless they are held for a
  * moment. What is visible stays readable; packs are only ever joined.
@@ -96,25 +103,28 @@ export class ObjectStore {
 
   /**
    * Gives many objects to `take`, each once and in no order, what is made of each other together: so no delta is applied twice, and
-   * nothing but one way down is held. Undefined: it is too large to be held. What is not here goes to `missing`; without it that
-   * throws. UnreadableObject where one is damaged.
+   * nothing but one way down is held. Undefined: it is too large to be held. UnreadableObject where one is damaged.
    */
   async readMany(
     oids: Iterable<string>,
     take: TakeObject,
-    missing: (oid: string) => Promise<void> = notFetched,
+    { missing = notFetched, isWanted }: ReadingMany = {},
   ): Promise<void> {
     let some: string[] = [];
     for (const oid of oids) {
       some.push(oid);
       if (some.length < LOOKED_UP_ATONCE) continue;
-      await this.#readSome(some, take, missing);
+      await this.#readSome(some, take, { missing, isWanted });
       some = [];
     }
-    await this.#readSome(some, take, missing);
+    await this.#readSome(some, take, { missing, isWanted });
   }
 
-  async #readSome(oids: readonly string[], take: TakeObject, missing: (oid: string) => Promise<void>): Promise<void> {
+  async #readSome(
+    oids: readonly string[],
+    take: TakeObject,
+    { missing = notFetched, isWanted }: ReadingMany,
+  ): Promise<void> {
     const byPack = new Map<PackFile, number[]>();
     const absent = new Set<string>();
     for (let number = 0; number < oids.length; number += 1) {
@@ -129,7 +139,10 @@ export class ObjectStore {
       if (number % LOOKED_UP_ATURN === 0) await this.#turns.breathe();
     }
     for (const oid of absent) await missing(oid);
-    for (const [pack, keys] of byPack) await this.#readOfPack(pack, oids, Float64Array.from(keys).sort(), take);
+    for (const [pack, keys] of byPack) {
+      const wanted = { take, isWanted };
+      await this.#readOfPack(pack, oids, Float64Array.from(keys).sort(), wanted);
+    }
   }
 
   #placeOf(oid: string): { readonly pack: PackFile; readonly offset: number } | undefined {
@@ -141,7 +154,12 @@ export class ObjectStore {
     return undefined;
   }
 
-  async #readOfPack(pack: PackFile, oids: readonly string[], keys: Float64Array, take: TakeObject): Promise<void> {
+  async #readOfPack(
+    pack: PackFile,
+    oids: readonly string[],
+    keys: Float64Array,
+    { take, isWanted = () => true }: { readonly take: TakeObject } & Pick<ReadingMany, 'isWanted'>,
+  ): Promise<void> {
     const places = new Float64Array(keys.length);
     const named = new Uint32Array(keys.length);
     let count = 0;
@@ -157,10 +175,17 @@ export class ObjectStore {
     let numbers: number[] = [];
     let objects: GitObject[] = [];
     const oidOf = (number: number): string => oids[named[number] ?? 0] ?? '';
-    const reading = pack.readMany(places.subarray(0, count), (number, object) => {
-      isGiven[number] = 1;
-      numbers.push(number);
-      objects.push(object);
+    const reading = pack.readMany(places.subarray(0, count), {
+      take(number, object) {
+        isGiven[number] = 1;
+        numbers.push(number);
+        objects.push(object);
+      },
+      isWanted(number, size) {
+        const isIt = isWanted(oidOf(number), size);
+        if (!isIt) isGiven[number] = 1;
+        return isIt;
+      },
     });
     for (let goesOn = true; goesOn; ) {
       goesOn = this.#mayGoOn(reading);

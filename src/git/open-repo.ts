@@ -359,12 +359,13 @@ class MirroredRepo implements GitRepo {
   async blobs(
     oids: Iterable<string>,
     take: (oid: string, content: Uint8Array | undefined) => Promise<void>,
+    isWanted?: (oid: string, bytes: number) => boolean,
   ): Promise<void> {
     await this.#mirror.readMany(
       oids,
       (oid, object) => take(oid, object && contentOf(oid, object)),
       // A server leaves large files out.
-      (oid) => take(oid, undefined),
+      { missing: (oid) => take(oid, undefined), isWanted },
     );
   }
 

@@ -6,7 +6,7 @@ import type { GitMemory } from './memory.ts';
 import type { GitObject } from './objects.ts';
 import { type EncodedPack, type EntryHead, readEntryHead } from './pack-format.ts';
 import { type PackIndex, parsePackIndex } from './pack-index.ts';
-import { sweep, type SweptPack } from './pack-sweep.ts';
+import { sweep, type SweptPack, type Takers } from './pack-sweep.ts';
 
 /**
  * One pack. Objects are read by position with synchronous calls: a read is some microseconds from the page
@@ -19,7 +19,7 @@ export interface PackFile {
   readonly index: PackIndex;
   read(oid: Buffer): GitObject | undefined;
   /** Gives the objects at these offsets, which are sorted, by their number among them, as `sweep` does. */
-  readMany(offsets: Float64Array, take: (number: number, object: GitObject) => void): Generator<void, void>;
+  readMany(offsets: Float64Array, takers: Takers): Generator<void, void>;
   /** What stands between two offsets. */
   bytesAt(from: number, to: number): Buffer;
   close(): void;
@@ -163,7 +163,7 @@ function packOf(stem: string, index: PackIndex, source: PackBytes, context: Pack
     return object;
   };
 
-  const readMany = (wanted: Float64Array, take: (number: number, object: GitObject) => void): Generator<void, void> => {
+  const readMany = (wanted: Float64Array, takers: Takers): Generator<void, void> => {
     const isMuch = wanted.length * WINDOW_BYTES >= bytes && bytes <= context.memory.pack;
     const from = isMuch ? bytesHeld(readAt(0, bytes)) : source;
     const pack: SweptPack = {
@@ -172,7 +172,7 @@ function packOf(stem: string, index: PackIndex, source: PackBytes, context: Pack
       objectAt: readObject,
       deltaAt: (at, size) => inflateFrom(from, at, size, true),
     };
-    return sweep(pack, wanted, take, context.memory.way);
+    return sweep(pack, wanted, takers, context.memory.way);
   };
 
   return {

@@ -17,6 +17,12 @@ const LOOKED_ATURN = 64;
 const GIVEN_ATURN_BYTES = 64 * 1024;
 const SMALL_OBJECT_BYTES = 1024;
 
+export interface Takers {
+  readonly take: (number: number, object: GitObject) => void;
+  /** Whether an object that is whole, and that none of the others is made of, is to be read at all. Absent: each is. */
+  readonly isWanted?: ((number: number, size: number) => boolean) | undefined;
+}
+
 /**
  * Gives the objects at these places, which are sorted, by their number among them: those that are made of each other together, so that no
  * delta is applied twice. Yields after some of them. `heldBytes`: as of `descend`.
@@ -24,7 +30,7 @@ const SMALL_OBJECT_BYTES = 1024;
 export function* sweep(
   pack: SweptPack,
   wanted: Float64Array,
-  take: (number: number, object: GitObject) => void,
+  { take, isWanted = () => true }: Takers,
   heldBytes: number,
 ): Generator<void, void> {
   const links = new Links(pack, wanted);
@@ -33,10 +39,11 @@ export function* sweep(
   let unbroken = 0;
   for (let number = 0; number < links.count; number += 1) {
     if (!links.isRoot(number)) continue;
+    const first = forest.firstChild[number] ?? -1;
+    if (number < wanted.length && first < 0 && !isWanted(number, links.sizeOf(number))) continue;
     const root = pack.objectAt(links.placeOf(number));
     if (number < wanted.length) take(number, root);
     unbroken += root.content.length + SMALL_OBJECT_BYTES;
-    const first = forest.firstChild[number] ?? -1;
     if (first >= 0) {
       yield* descend({
         forest,
@@ -122,6 +129,11 @@ class Links {
 
   isRoot(number: number): boolean {
     return this.#parents[number] === -1;
+  }
+
+  /** Of a delta: its own. */
+  sizeOf(number: number): number {
+    return this.#sizes[number] ?? 0;
   }
 
   deltaOf(number: number): Buffer {

@@ -117,9 +117,14 @@ export interface GitRepo {
   blob(oid: string): Promise<Uint8Array>;
   /**
    * Gives many blobs to `take`, each once and in the order in which they are read quickest: far less work than one by one. Undefined: it is too
-   * large to be held, or for the server to have sent it.
+   * large to be held, or for the server to have sent it. `isWanted`: asked where a blob's size is known before it is read; one for which it is
+   * false is not given. Absent: all are.
    */
-  blobs(oids: Iterable<string>, take: (oid: string, content: Uint8Array | undefined) => Promise<void>): Promise<void>;
+  blobs(
+    oids: Iterable<string>,
+    take: (oid: string, content: Uint8Array | undefined) => Promise<void>,
+    isWanted?: (oid: string, bytes: number) => boolean,
+  ): Promise<void>;
   /** One file; undefined where there is none. */
   file(at: Revision, path: string): Promise<Uint8Array | undefined>;
   /** A file or link at a path; undefined where there is none. */

@@ -2,7 +2,7 @@ import type { Steps } from '../lib/turns.ts';
 import type { FileOfTree, Rendering } from './load.ts';
 import { inMiB } from './limits.ts';
 import { lengthOf } from './measure.ts';
-import { unreadWords } from './unread-words.ts';
+import { anyWord, unreadWords } from './unread-words.ts';
 
 /** What the manifests of one tree may take together, so that nobody fills the agent's memory for all. */
 export interface TreeBudget {
@@ -11,6 +11,11 @@ export interface TreeBudget {
    * the tenant that has the most, itself perhaps.
    */
   add(path: string, weight: number): readonly string[];
+  /**
+   * Whether there may be room for a file of which only the length is known. Where there is not, others would have to go: those of another tenant,
+   * or one of its own that is twice as large. Else each of many large files would be read in turn, only to push out the one before.
+   */
+  mayFit(path: string, length: number): boolean;
   readonly left: number;
 }
 
@@ -67,6 +72,13 @@ export function createTreeBudget(mostBytes: number, areaOf: (path: string) => st
     get left() {
       return mostBytes * keptShare - weight;
     },
+    mayFit(path, length) {
+      if (weight + length <= mostBytes) return true;
+      const own = areas.get(areaOf(path));
+      const others = [...areas.values()].filter((area) => area !== own);
+      if (others.some((area) => area.weight > (own?.weight ?? 0) + length)) return true;
+      return [...(own?.files.values() ?? [])].some((ofFile) => ofFile >= 2 * length);
+    },
     add(path, ofFile) {
       const name = areaOf(path);
       const area = areas.get(name) ?? { weight: 0, files: new Map<string, number>() };
@@ -84,18 +96,26 @@ export function createTreeBudget(mostBytes: number, areaOf: (path: string) => st
 export const noRoom = (mostBytes: number): string =>
   `is left out: all manifests together have more than the ${inMiB(mostBytes)} of --max-tree-size`;
 
-/** A file for which there is no room. What was applied of it stays. */
-export function crowdedOut(path: string, { oid, mode }: FileOfTree, read: Rendering, mostBytes: number): Rendering {
+/** Shorter files are read to know. */
+export const longFile = 32 * 1024;
+
+/** A file for which there is no room; `read` undefined: it was not read at all. What was applied of it stays. */
+export function crowdedOut(
+  path: string,
+  { oid, mode }: FileOfTree,
+  read: Rendering | undefined,
+  mostBytes: number,
+): Rendering {
   const what = noRoom(mostBytes);
   const hint = 'take files away, name them in .serinignore, or raise --max-tree-size and the memory of the pod with it';
-  const names = read.parsed.manifests.map(({ object }) => object.metadata.name).join(' ');
+  const names = read?.parsed.manifests.map(({ object }) => object.metadata.name).join(' ');
   return {
     oid,
     mode,
     parsed: {
       manifests: [],
       problems: [{ severity: 'error', path, line: 1, message: `the file ${what}`, hint }],
-      unreadableText: unreadWords(`${names} ${read.parsed.unreadableText}`),
+      unreadableText: read ? unreadWords(`${names ?? ''} ${read.parsed.unreadableText}`) : anyWord,
       stray: { line: 1, what },
     },
     ignores: undefined,

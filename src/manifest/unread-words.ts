@@ -1,5 +1,5 @@
 /** Stands in a text of words that are too many to be kept: any word may be among them. */
-const anyWord = '\0';
+export const anyWord = '\0';
 /** No name is longer. */
 const longestName = 253;
 const keptLength = 32 * 1024;

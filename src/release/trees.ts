@@ -5,7 +5,7 @@ import { atOnce, createTurns, type Steps } from '../lib/turns.ts';
 import { defaultLimits } from '../manifest/limits.ts';
 import { areaOf, isManifestFile, type LoadSettings, leftOutFile } from '../manifest/load.ts';
 import { ParsedFiles, pathsByBlob } from '../manifest/parsed-files.ts';
-import { createTreeBudget, crowdedOut, weightOf } from '../manifest/tree-budget.ts';
+import { createTreeBudget, crowdedOut, longFile, weightOf } from '../manifest/tree-budget.ts';
 import { exactText, shownText } from '../render/file-bytes.ts';
 import { readingPlain } from '../render/plain.ts';
 import type { Edit, EditGoal } from '../render/renderer.ts';
@@ -73,9 +73,18 @@ export function createTreeReader(repo: TreeSource, settings: LoadSettings, parse
     const { treeBytes } = settings.limits ?? defaultLimits;
     // Beside the tip's, which the sync has read, what differs from it may take as much again.
     const budget = createTreeBudget(treeBytes, (path) => areaOf(path, settings));
-    await repo.blobs(missing.keys(), async (oid, content) => {
-      const text = content && shownText(exactText(content));
-      for (const path of missing.get(oid) ?? []) {
+    const fitting = (oid: string, bytes: number): readonly string[] =>
+      (missing.get(oid) ?? []).filter((path) => {
+        const file = files.get(path);
+        if (!file || bytes <= longFile || budget.mayFit(path, bytes)) return true;
+        file.parsed = crowdedOut(path, file, undefined, treeBytes);
+        parsed.keep(path, file.parsed);
+        return false;
+      });
+    const takeBlob = async (oid: string, content: Uint8Array | undefined): Promise<void> => {
+      const fit = fitting(oid, content?.length ?? 0);
+      const text = content && fit.length > 0 ? shownText(exactText(content)) : undefined;
+      for (const path of fit) {
         const file = files.get(path);
         if (!file) continue;
         file.parsed =
@@ -90,7 +99,8 @@ export function createTreeReader(repo: TreeSource, settings: LoadSettings, parse
           parsed.keep(gone, other.parsed);
         }
       }
-    });
+    };
+    await repo.blobs(missing.keys(), takeBlob, (oid, bytes) => fitting(oid, bytes).length > 0);
   };
 
   return {

@@ -46,6 +46,28 @@ describe('A pack that becomes far more than it is', () => {
       );
     }));
 
+  it('of which some are not wanted gives the others, and those are not even read', () =>
+    withTempDir(async (dir) => {
+      const large = Array.from({ length: 25 }, (_, at) => newObject('blob', Buffer.alloc(15 * MiB, `${at} `)));
+      const store = await ObjectStore.open(dir);
+      await store.addPack(encodePack([small, ...large]));
+      const asked: number[] = [];
+      const taken: string[] = [];
+      const before = process.memoryUsage().rss;
+      await store.readMany(
+        [...large, small].map(({ oid }) => oid),
+        (oid) => {
+          taken.push(oid);
+          return Promise.resolve();
+        },
+        { isWanted: (_, size) => (asked.push(size), size < MiB) },
+      );
+      store.close();
+      expect(taken).toEqual([small.oid]);
+      expect(asked.toSorted((a, b) => a - b)).toEqual([small.content.length, ...large.map(() => 15 * MiB)]);
+      expect(process.memoryUsage().rss - before).toBeLessThan(60 * MiB);
+    }));
+
   it('is refused with its size where a delta makes a small object large', async () => {
     const base = newObject('blob', Buffer.alloc(MiB, 'x'));
     // Copies the same 64 KiB again and again.

@@ -40,6 +40,23 @@ describe('The manifests of all tenants together', () => {
     expect(left.has('a/19')).toBe(false);
   });
 
+  it('push out no file for one of about its own size, nor is a file kept away by a tenant that has more', () => {
+    const budget = createTreeBudget(1_000, tenantOf);
+    for (let at = 0; at < 6; at += 1) budget.add(`a/${at}`, 150);
+    expect(budget.mayFit('a/more', 90)).toBe(true);
+    expect(budget.mayFit('a/more', 140)).toBe(false);
+    expect(budget.mayFit('b/first', 400)).toBe(true);
+    const other = createTreeBudget(1_000, tenantOf);
+    for (const [path, weight] of [
+      ['a/0', 150],
+      ['a/1', 150],
+      ['a/2', 600],
+    ] as const)
+      other.add(path, weight);
+    expect(other.mayFit('a/more', 250)).toBe(true);
+    expect(other.mayFit('a/more', 350)).toBe(false);
+  });
+
   it('are weighed in little more than linear time', () => {
     const files = Array.from({ length: 100_000 }, (_, at) => [`a/${at}`, 1 + (at % 7)] as const);
     const before = process.cpuUsage();

@@ -44,6 +44,8 @@ export interface ThreadOptions {
 }
 
 const restMs = 5_000;
+/** What is left of a larger file in the thread's memory is worth more than a thread: it ends at once. */
+const largeLength = 4 * MiB;
 /** About 45 ms of the slowest of them; a manifest of 300 lines has 1,000. */
 const mostSigns = 2_500;
 /** A text that is edited is read again to see that it is right. */
@@ -192,7 +194,8 @@ export function createThreadedReader({
       return unreadFile(path, content, file, reason);
     }
     addAll(manifests, manifestsIn(portion.manifests));
-    restLater();
+    if (content.length > largeLength) await end();
+    else restLater();
     return { ...portion.file, parsed: { ...portion.file.parsed, manifests } };
   };
 
@@ -207,7 +210,8 @@ export function createThreadedReader({
     const answer = await ask({ kind: 'edit', edit }, performance.now() + Math.min(mayMs, hastyMs), broken);
     refuseWhenClosed();
     if (answer.kind === 'edits') {
-      restLater();
+      if (length > largeLength) await end();
+      else restLater();
       return answer.edits;
     }
     await end();

@@ -13,7 +13,7 @@ import {
   leftOutFile,
   type Rendering,
 } from '../../manifest/load.ts';
-import { createTreeBudget, crowdedOut, type TreeBudget, weightOf } from '../../manifest/tree-budget.ts';
+import { createTreeBudget, crowdedOut, longFile, type TreeBudget, weightOf } from '../../manifest/tree-budget.ts';
 import { ParsedFiles, pathsByBlob } from '../../manifest/parsed-files.ts';
 import type { Problem } from '../../manifest/types.ts';
 import { ledgerFolder } from '../../release/ledger.ts';
@@ -91,8 +91,16 @@ export function createSnapshots(
       known.delete(path);
     }
     const missing = pathsByBlob(missingTexts(files, known), files);
-    await repo.blobs(missing.keys(), async (oid, content) => {
-      for (const path of missing.get(oid) ?? []) {
+    /** The paths of a blob for which there may be room. */
+    const fitting = (oid: string, bytes: number): readonly string[] =>
+      (missing.get(oid) ?? []).filter((path) => {
+        if (bytes <= longFile || budget.mayFit(path, bytes)) return true;
+        crowded.set(path, { oid, weight: bytes });
+        known.set(path, crowdedOut(path, files.get(path) ?? { oid }, undefined, treeBytes));
+        return false;
+      });
+    const takeBlob = async (oid: string, content: Uint8Array | undefined): Promise<void> => {
+      for (const path of fitting(oid, content?.length ?? 0)) {
         const file = files.get(path) ?? { oid };
         const read = content
           ? await turns.run(readingPlain(parsed, path, content, file, settings.limits))
@@ -102,11 +110,13 @@ export function createSnapshots(
         known.set(path, read);
         make(budget.add(path, weight));
       }
-    });
+    };
+    await repo.blobs(missing.keys(), takeBlob, (oid, bytes) => fitting(oid, bytes).length > 0);
     const shared: TreeBudget = {
       get left() {
         return budget.left;
       },
+      mayFit: (path, length) => budget.mayFit(path, length),
       add(path, weight) {
         const gone = budget.add(path, weight);
         make(gone);

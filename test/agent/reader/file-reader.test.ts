@@ -100,6 +100,25 @@ describe('A file that is read by a thread', () => {
     expect(read.parsed.problems[0]?.message).toContain('is too large to be read');
   });
 
+  it.each([
+    ['in double quotes', (text: string) => `"${text}"`],
+    ['with escapes', (text: string) => `"${text.replaceAll('; ', '\\n')}"`],
+    ['in single quotes', (text: string) => `'${text}'`],
+    ['as a block', (text: string) => `|\n    ${text.replaceAll('; ', '\n    ')}`],
+    ['folded', (text: string) => `>\n    ${text.replaceAll('; ', '\n    ')}`],
+    ['as names of members', (text: string) => `{ ${text.replaceAll('; ', ': 1, ')} }`],
+  ])('takes memory in proportion to its text, whatever is written %s', async (_, written) => {
+    const text = (at: number): string =>
+      Array.from({ length: 300 }, (_, line) => `value ${line} of the setting ${at}`).join('; ');
+    const objects = Array.from({ length: 500 }, (_, at) => config(`a${at}`, `  a: ${written(text(at))}\n`));
+    const content = bytes(objects.join('---\n'));
+    expect(content.length).toBeGreaterThan(4 * MiB);
+    const reader = aReader({ memoryMiB: 64, deadlineMs: 60_000 });
+    const read = await reader.read('a.yaml', content, { oid: '1' });
+    expect(read.parsed.problems).toEqual([]);
+    expect(read.parsed.manifests).toHaveLength(500);
+  });
+
   it('is judged by the limits of the settings, there as here', async () => {
     const limits = { fileBytes: 200 * 1024, objectLength: 100 * 1024, treeBytes: MiB };
     const object = bytes(config('a', `  a: "${'x'.repeat(150 * 1024)}"\n`));
