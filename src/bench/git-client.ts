@@ -11,6 +11,9 @@ const never = new AbortController().signal;
 const [, , url = '', dir = ''] = process.argv;
 const author = { name: 'Bench', email: 'bench@example.com' };
 
+/** As it was seen last. */
+let tip: Awaited<ReturnType<Repo['poll']>>;
+
 const orders: Orders = {
   async clone(repo) {
     await repo.fetch(await tipOf(repo), never);
@@ -29,19 +32,23 @@ const orders: Orders = {
     const { kind } = await repo.push({ expected, commits, tags: [] }, never);
     if (kind !== 'landed') throw new Error(`the push was ${kind}`);
   },
-  async read(repo) {
-    const tree = await repo.tree(await tipOf(repo), '');
-    let bytes = 0;
-    await repo.blobs(
-      [...tree.values()].map(({ oid }) => oid),
-      (_oid, content) => {
-        bytes += content?.length ?? 0;
-        return Promise.resolve();
-      },
-    );
-    if (bytes === 0) throw new Error('nothing was read');
-  },
+  read: readAll,
+  'read-again': readAll,
 };
+
+async function readAll(repo: Repo): Promise<void> {
+  // Native git asks no server either.
+  const tree = await repo.tree(tip ?? (await tipOf(repo)), '');
+  let bytes = 0;
+  await repo.blobs(
+    [...tree.values()].map(({ oid }) => oid),
+    (_oid, content) => {
+      bytes += content?.length ?? 0;
+      return Promise.resolve();
+    },
+  );
+  if (bytes === 0) throw new Error('nothing was read');
+}
 
 const byName = new Map(Object.entries(orders));
 
@@ -49,9 +56,10 @@ type Orders = Readonly<Record<string, (repo: Repo) => Promise<void>>>;
 type Repo = Awaited<ReturnType<typeof openRepo>>;
 
 async function tipOf(repo: Repo): Promise<NonNullable<Awaited<ReturnType<Repo['poll']>>>> {
-  const tip = await repo.poll(never);
-  if (tip === undefined) throw new Error('the branch is gone');
-  return tip;
+  const found = await repo.poll(never);
+  if (found === undefined) throw new Error('the branch is gone');
+  tip = found;
+  return found;
 }
 
 await rm(dir, { recursive: true, force: true });
