@@ -1,7 +1,9 @@
-# What the last two stages start from. A tag moves: build what you run with the digest that you have checked, so that nobody else decides what is in it:
-#   digest=$(docker buildx imagetools inspect node:24-bookworm-slim --format '{{.Manifest.Digest}}')
-#   docker build --build-arg NODE_IMAGE=node:24-bookworm-slim@$digest -t serin:0.1.0 .
-# A newer digest brings the fixes of Debian and Node: look for one each month.
+# What the stages start from. A tag moves: build what you run with the digests that you have checked, so that nobody else decides what is in it:
+#   digest_of() { docker buildx imagetools inspect "$1" --format '{{.Manifest.Digest}}'; }
+#   docker build -t serin:0.1.0 \
+#     --build-arg NODE_IMAGE=node:24-bookworm-slim@$(digest_of node:24-bookworm-slim) \
+#     --build-arg GO_IMAGE=golang:1.26-bookworm@$(digest_of golang:1.26-bookworm) .
+# Write down which ones they were: the next build of the same release takes them again. Newer ones bring the fixes of Debian, Node and Go: look each month.
 ARG NODE_IMAGE=node:24-bookworm-slim
 ARG GO_IMAGE=golang:1.26-bookworm
 

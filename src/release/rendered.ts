@@ -26,6 +26,8 @@ export interface RenderedTree {
   readonly problems: readonly string[];
   /** Text of what cannot be read: an object that is named in it may stand there. */
   readonly unreadableText: string;
+  /** The same, of what the tenant has whose file stands at a path: others cannot have its objects. Absent: there are no tenants. */
+  readonly unreadableTextBeside?: (path: string) => string;
 }
 
 /** Reads a tree. Files that cannot be read are left out. Asked several times with almost equal trees, so it keeps what it made of them. */

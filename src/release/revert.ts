@@ -115,15 +115,25 @@ const conflict = (reason: string, paths: readonly string[] = []): Conflict => ({
 
 type Trees = Readonly<Record<'base' | 'judged' | 'tip', RenderedTree>>;
 
-const namedUnread = perObject(({ unreadableText }: RenderedTree) => namesIn(unreadableText));
+const namedUnread = perObject(({ unreadableText, unreadableTextBeside = () => unreadableText }: RenderedTree) => {
+  const known = new Map<string, (name: string) => boolean>();
+  return (path: string, name: string): boolean => {
+    const text = unreadableTextBeside(path);
+    const isNamed = known.get(text) ?? namesIn(text);
+    known.set(text, isNamed);
+    return isNamed(name);
+  };
+});
 
 function* factsOf(keys: ReadonlySet<string>, trees: Trees): Steps<ReadonlyMap<string, ObjectFacts>> {
   const [base, judged, tip] = [yield* indexed(trees.base), yield* indexed(trees.judged), yield* indexed(trees.tip)];
   const facts = new Map<string, ObjectFacts>();
   for (const key of keys) {
-    const [old, tried, now] = [base, judged, tip].map(({ byIdentity }) => byIdentity.get(key)?.object);
-    const name = (old ?? tried ?? now)?.metadata.name;
-    const mayStandIn = (tree: RenderedTree): boolean => name !== undefined && namedUnread(tree)(name);
+    const places = [base, judged, tip].map(({ byIdentity }) => byIdentity.get(key));
+    const [old, tried, now] = places.map((manifest) => manifest?.object);
+    const place = places.find((manifest) => manifest !== undefined);
+    const mayStandIn = (tree: RenderedTree): boolean =>
+      place !== undefined && namedUnread(tree)(place.origin.path, place.object.metadata.name);
     const isAdded = !old && tried !== undefined && now !== undefined;
     facts.set(key, {
       former: isAdded ? inAnotherGroup(now, base) : undefined,

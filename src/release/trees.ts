@@ -167,7 +167,9 @@ export function createRender(
     const errors = loaded.problems.filter(({ severity }) => severity === 'error');
     const problems = errors.map(({ path, message }) => `${path}: ${message.replaceAll(/:\d+\b/g, '')}`);
     const { manifests, unreadableText, releases = [] } = loaded;
-    const tree = { manifests, releases, apps: found.map(appOf), problems, unreadableText };
+    const texts = new Map([...loaded.areas].map(([name, area]) => [name, area.unreadableText]));
+    const unreadableTextBeside = (path: string): string => texts.get(areaOf(path, settings)) ?? '';
+    const tree = { manifests, releases, apps: found.map(appOf), problems, unreadableText, unreadableTextBeside };
     rendered.set(files, tree);
     return tree;
   }

@@ -42,6 +42,15 @@ describe('the image', () => {
       'ARG NODE_IMAGE=node:24-bookworm-slim',
       'ARG GO_IMAGE=golang:1.26-bookworm',
     ]);
+    // The command that its head gives pins each of them.
+    const head = readFileSync(join(root, 'Dockerfile'), 'utf8').split('\nARG ')[0] ?? '';
+    const pinned = [...head.matchAll(/--build-arg (\w+=\S+)@\$\(digest_of (\S+)\)/g)].map(
+      ([, arg = '', image = '']) => {
+        expect(arg.endsWith(`=${image}`)).toBe(true);
+        return `ARG ${arg}`;
+      },
+    );
+    expect(pinned).toEqual(all.filter((line) => line.startsWith('ARG ')));
     const bases = all.filter((line) => line.startsWith('FROM ')).map((line) => line.split(' ')[1]);
     expect(bases).toEqual(['${GO_IMAGE}', '${NODE_IMAGE}', '${NODE_IMAGE}']);
   });

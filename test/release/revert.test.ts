@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { editedFiles } from '../../src/render/tree-files.ts';
 import type { Files } from '../../src/render/tree-files.ts';
 import { revertApp, type RevertInput } from '../../src/release/revert.ts';
+import { createTenancy } from '../../src/manifest/tenancy.ts';
 import { createRender } from '../../src/release/trees.ts';
 import { appTree, canaryText, configText, deploymentText, joined, oneFile, withFiles } from './a-config-repo.ts';
 
@@ -40,6 +41,20 @@ describe('taking a release back', () => {
       expect(revert(appTree(one), tip, tip)).toEqual(base);
     },
   );
+
+  it('is not held up by what another tenant has that cannot be read', () => {
+    const plain = { name: 'shop' };
+    const broken = { 'other/broken.yaml': `apiVersion: v1\nkind: [\n# ${'x '.repeat(300 * 1024)}` };
+    const [base, judged] = [withFiles(appTree(plain), broken), withFiles(appTree(two), broken)];
+    // Anything may stand in it where nobody says whose it is.
+    expect(kindOf(base, judged, judged)).toBe('conflict');
+    const tenancy = createTenancy([
+      { name: 'shop', folder: 'shop', namespaces: ['test'] },
+      { name: 'other', folder: 'other', namespaces: ['other'] },
+    ]);
+    const guarded = createRender({ path: '', ledgerDir: '.releases', defaultNamespace: 'test', tenancy });
+    expect(revert(base, judged, judged, { render: guarded })).toEqual(base);
+  });
 
   it('keeps what later commits changed in the same file', () => {
     const tip = withFiles(appTree(two), {
