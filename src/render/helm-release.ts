@@ -26,7 +26,7 @@ export interface HelmRelease {
   readonly told: readonly string[];
 }
 
-export type ChartSource =
+type ChartSource =
   /** A folder of a repository. `url` undefined: of the one that a GitRepository of this name stands for. */
   | {
       readonly kind: 'folder';

@@ -9,7 +9,7 @@ import type { SourceTree } from './renderer.ts';
 import { fileAt, sourceBytes } from './source-bytes.ts';
 
 /** Values as a file for Helm, each overruling those before it. */
-export interface ValuesFile {
+interface ValuesFile {
   readonly content: Uint8Array;
   /** It came out of a Secret. */
   readonly isSecret: boolean;

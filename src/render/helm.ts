@@ -172,7 +172,9 @@ export function createHelm({
       if (!release.hasHooks) args.push('--no-hooks');
       if (!release.checksSchema) args.push('--skip-schema-validation');
       if (kubeVersion !== undefined) args.push('--kube-version', kubeVersion);
-      if (apiVersions && apiVersions.length > 0) args.push('--api-versions', apiVersions.join(','));
+      // One argument has a limit that a cluster with thousands of definitions is over.
+      for (let at = 0; apiVersions && at < apiVersions.length; at += namesAnArgument)
+        args.push('--api-versions', apiVersions.slice(at, at + namesAnArgument).join(','));
       for (const [at, { content }] of values.files.entries()) {
         const name = join(root, `values-${at}.yaml`);
         await writeFile(name, content, { flag: 'wx', mode: 0o600 });
@@ -339,6 +341,7 @@ export function createHelm({
 }
 
 const chartFolder = 'chart';
+const namesAnArgument = 400;
 const noProgram = 'there is no program helm of version 3';
 
 /** Why a chart is not asked for: what it is named by becomes an argument. */

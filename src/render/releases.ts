@@ -132,7 +132,7 @@ function chartOf(manifest: Manifest): string | undefined {
 }
 
 /** What a HelmRelease is made from; a text says why it cannot be rendered. */
-export function* unitOf(manifest: Manifest, tree: SourceTree, around: Around): Steps<ReleaseUnit | string> {
+function* unitOf(manifest: Manifest, tree: SourceTree, around: Around): Steps<ReleaseUnit | string> {
   if (manifest.origin.renderer === 'helm') return 'a chart made it';
   const release = readHelmRelease(manifest);
   if (typeof release === 'string') return release;

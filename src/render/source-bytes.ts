@@ -14,7 +14,8 @@ export function* fileAt(path: string, files: TreeFiles): Steps<string | GitFile 
 export function* filesUnder(folder: string, files: TreeFiles): Steps<ReadonlyMap<string, string | GitFile>> {
   const isUnder = (path: string): boolean => folder === '' || path.startsWith(`${folder}/`);
   const other = othersOf(files);
-  const found = new Map<string, string | GitFile>(other && (yield* answered(other.list(folder))));
+  const found = new Map<string, string | GitFile>();
+  for (const [path, file] of other ? yield* answered(other.list(folder)) : []) if (isUnder(path)) found.set(path, file);
   for (const [path, file] of files) if (isUnder(path)) found.set(path, file);
   return found;
 }

@@ -51,6 +51,18 @@ it.skipIf(helmProgram === undefined)(
       await stage.until('the target is what Git says again', () => image(stage, 'frontend') === 'podinfo:3.1.1');
       await stage.until('the status', () => canary(stage, { name: 'frontend' }).phase === 'Failed');
       expect(image(stage, 'backend-primary')).toBe('podinfo:3.1.0');
+
+      // What cannot be rendered any more stays as it is, and nothing else stops.
+      const from = stage.log.length;
+      await stage.push('a broken template', {
+        'charts/podinfo/templates/hpa.yaml': '{{ if }}',
+        'releases/test/plain.yaml':
+          'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: plain, namespace: test }\ndata: { a: b }\n',
+      });
+      await stage.said(/HelmRelease test\/frontend is not rendered: Helm cannot render it/, { from });
+      await stage.until('the other object', () => object(stage, 'ConfigMap', 'plain'));
+      for (const kind of ['ConfigMap', 'Deployment', 'HorizontalPodAutoscaler', 'Canary'])
+        for (const name of ['frontend', 'backend']) expect(object(stage, kind, name), `${kind} ${name}`).toBeDefined();
     });
   },
 );
