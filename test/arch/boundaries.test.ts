@@ -293,4 +293,38 @@ describe('the map of the code', () => {
     ]);
     expect(placesOf(/\brepo\.push\b/g)).toEqual(['release/writer.ts']);
   });
+
+  it('has three walks of at most twelve files, each called by one above it', () => {
+    const readme = readFileSync(join(root, 'README.md'), 'utf8');
+    const walks = [...readme.matchAll(/```walk (.*)\n([^]*?)```/g)].map(([, name = '', lines = '']) => ({
+      name,
+      steps: lines
+        .trim()
+        .split('\n')
+        .map((line) => ({
+          path: line.split(' ', 1)[0] ?? '',
+          handed: /⇢ (\S+)/.exec(line)?.[1],
+        })),
+    }));
+    expect(walks.map(({ name }) => name.split(',')[0])).toEqual(['a commit', 'a key', 'a release']);
+    const targetsOf = (path: string): readonly string[] =>
+      importsOf(files.find((file) => file.path === path)?.text ?? '').map((name) =>
+        posix.normalize(posix.join(posix.dirname(path), name)),
+      );
+    for (const { name, steps } of walks) {
+      expect(steps.length, name).toBeLessThanOrEqual(12);
+      const broken = steps.slice(1).flatMap(({ path, handed }, at) => {
+        const before = steps.slice(0, at + 1).map((step) => step.path);
+        // A contract that files above know, or who joins both sides.
+        const joins = handed === undefined ? [] : targetsOf(handed);
+        const isHanded =
+          handed !== undefined &&
+          files.some((file) => file.path === path) &&
+          (before.some((one) => targetsOf(one).includes(handed)) ||
+            (joins.includes(path) && before.some((one) => joins.includes(one))));
+        return isHanded || before.some((one) => targetsOf(one).includes(path)) ? [] : [path];
+      });
+      expect(broken, name).toEqual([]);
+    }
+  });
 });

@@ -1,6 +1,7 @@
 import type { Change, Cluster } from '../../cluster/cluster.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { type KubeObject, type ObjectRef, refKey, refOf } from '../../manifest/types.ts';
+import { isAtLeast } from './resource-version.ts';
 
 /**
  * What this process wrote itself, until the watches have it: a tick that does not know its own last step could take users for home that
@@ -45,10 +46,9 @@ export function createOwnWrites(clock: Clock): OwnWrites {
   };
 }
 
-/** Versions are numbers that rise in every store that Kubernetes has; what is no number says nothing about age. */
 function isOlder(a: KubeObject, b: KubeObject): boolean {
-  const [version, other] = [a, b].map(({ metadata }) => Number(metadata.resourceVersion));
-  return version !== undefined && other !== undefined && version < other;
+  const [version, other] = [a.metadata.resourceVersion, b.metadata.resourceVersion];
+  return version !== undefined && other !== undefined && version !== other && isAtLeast(other, version);
 }
 
 /** The same cluster; whatever is written to it is noted. */

@@ -31,6 +31,21 @@ describe('what the agent wrote itself', () => {
     expect(own.newest(ref, undefined)).toBeUndefined();
   });
 
+  it.each([
+    ['of more digits than a number can tell apart', '9007199254740993', '9007199254740992'],
+    ['of one digit more', '10', '9'],
+  ])('is newer by its version: %s', (_, version, before) => {
+    const own = createOwnWrites(skippingClock());
+    own.note(service(version, 'app'));
+    expect(own.newest(ref, service(before, 'app-primary'))).toEqual(service(version, 'app'));
+  });
+
+  it('gives way to what the watch tells where versions are no numbers', () => {
+    const own = createOwnWrites(skippingClock());
+    own.note(service('b', 'app'));
+    expect(own.newest(ref, service('a', 'somebody'))).toEqual(service('a', 'somebody'));
+  });
+
   it('is told apart from what others did when a watch tells of it', () => {
     const own = createOwnWrites(skippingClock());
     own.note(service('10', 'app'));
