@@ -5,6 +5,8 @@ export interface Stray {
   readonly what: string;
   /** Somebody wants it so: no error. */
   readonly isDeliberate?: boolean;
+  /** The file of a description of what stood here, such as a HelmRelease, which is not followed now. Absent: objects stood here themselves. */
+  readonly describedIn?: string;
   /** Told once for all files of which it is true. */
   readonly isToldOnce?: boolean;
 }

@@ -99,6 +99,7 @@ export function* fluxRoots(
     strays.set(path, {
       line: manifest.origin.line,
       what: 'describes what is not applied now',
+      describedIn: manifest.origin.path,
       ...(isDeliberate ? { isDeliberate } : {}),
     });
     problems.push(told(manifest, isDeliberate ? 'warning' : 'error', why, 'what the cluster has of it stays as it is'));

@@ -41,7 +41,8 @@ export function renderingReleases(
     };
     const refuse = (manifest: Manifest, reason: string): void => {
       units.delete(manifest);
-      refused.set(manifest, { line: manifest.origin.line, what: 'holds a HelmRelease that cannot be rendered' });
+      const { line, path } = manifest.origin;
+      refused.set(manifest, { line, what: 'holds a HelmRelease that cannot be rendered', describedIn: path });
       tell(manifest, 'error', `is not rendered: ${reason}`, 'what the cluster has of it stays as it is');
     };
     const tree = treeOf(area);
@@ -61,7 +62,8 @@ export function renderingReleases(
       if (chart !== undefined) charts.add(chart);
       if (isSuspended(manifest)) {
         const what = 'holds a HelmRelease that is suspended';
-        refused.set(manifest, { line: manifest.origin.line, what, isDeliberate: true });
+        const { line, path } = manifest.origin;
+        refused.set(manifest, { line, what, isDeliberate: true, describedIn: path });
         tell(manifest, 'warning', 'is suspended: what the cluster has of it stays as it is');
         continue;
       }

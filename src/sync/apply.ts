@@ -36,7 +36,9 @@ export interface Applied {
   readonly failed: readonly Problem[];
   /** Why an object of `failed` could not be applied, by identityKey. */
   readonly refused: ReadonlyMap<string, string>;
-  /** Of these, those that the server said no to: it did not make them. */
+  /** What is for a controller that the cluster does not have, so nobody misses it. */
+  readonly idle: readonly Problem[];
+  /** Of all these, those that the server said no to: it did not make them. */
   readonly notMade: ReadonlySet<string>;
 }
 
@@ -91,13 +93,27 @@ export async function applyWaves(
     failures = failures.filter(({ error }) => !isMissing(error));
     await run(early.map(({ action }) => action));
   }
-  const refused = failures.map(({ action, error }) => [identityOf(action.object), messageOf(error)] as const);
+  const idle = failures.filter(isIdle);
+  const broken = failures.filter((failure) => !idle.includes(failure));
+  const refused = broken.map(({ action, error }) => [identityOf(action.object), messageOf(error)] as const);
   return {
     done,
-    failed: failures.map(({ action, error }) => failureOf(action.manifest, error, deps.writers)),
+    failed: broken.map(({ action, error }) => failureOf(action.manifest, error, deps.writers)),
     refused: new Map(refused),
+    idle: idle.map(({ action }) => idleAt(action.manifest)),
     notMade: new Set(failures.flatMap(({ action, error }) => (isNo(error) ? [identityOf(action.object)] : []))),
   };
+}
+
+/** Flux's own objects do something only with its controllers, which bring their definitions along. */
+const isIdle = ({ action, error }: Failure): boolean =>
+  isNoKind(error) && /(?:^|\.)toolkit\.fluxcd\.io$/.test(groupOf(action.object.apiVersion));
+
+const isNoKind = (error: unknown): boolean => error instanceof AgentError && error.details['reason'] === 'NoKind';
+
+function idleAt({ object, origin: { path, line } }: Manifest): Problem {
+  const message = `${nameOf(refOf(object))} is for a controller of Flux that the cluster does not have: it is not applied`;
+  return { severity: 'warning', path, line, message };
 }
 
 /** Gives the object as it is stored. */

@@ -178,7 +178,7 @@ function goneFrom(
     const stray = strayAt === undefined ? undefined : strays?.get(strayAt);
     const now = elsewhere.get(key) ?? elsewhere.get(placeKey(ref));
     if (now) stay(now, ref);
-    else if (stray) stay({ path: fileOfUnit(path), ...stray }, ref);
+    else if (stray) stay({ path: stray.describedIn ?? fileOfUnit(path), ...stray }, ref);
     else if (!places.some((place) => unreadablePaths.has(place)) && !isNamed(ref.name)) gone.push(entry);
   }
   return { gone, kept: [...staying.values()].map(keptAt) };
@@ -192,7 +192,7 @@ interface Staying {
   readonly paths: Set<string>;
 }
 
-function keptAt({ at: { path, line, what, isDeliberate }, refs, paths }: Staying): Problem {
+function keptAt({ at: { path, line, what, isDeliberate, describedIn }, refs, paths }: Staying): Problem {
   const [stay, them] = refs.length === 1 ? ['stays', 'it'] : ['stay', 'them'];
   const others = paths.size === 1 ? '' : paths.size === 2 ? ', as is another' : `, as are ${paths.size - 1} others`;
   return {
@@ -200,7 +200,10 @@ function keptAt({ at: { path, line, what, isDeliberate }, refs, paths }: Staying
     path,
     line,
     message: `the file ${what}${others}: ${shownNames(refs)} came from Git and ${stay} in the cluster`,
-    hint: `to delete ${them}, take away what stands at this path, or leave nothing but comments in the file`,
+    hint:
+      describedIn === undefined
+        ? `to delete ${them}, take away what stands at this path, or leave nothing but comments in the file`
+        : 'nothing of it is deleted until what is described here is applied again',
   };
 }
 

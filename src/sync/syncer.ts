@@ -271,7 +271,7 @@ export function createSyncer({
         if (resourceVersion !== undefined) versions.set(identityOf(object), resourceVersion);
       };
       const applyDeps = { cluster, writers, clock, log, drift, onApplied, mayGoOn };
-      const { done, notMade, ...outcome } = await applyWaves(waves, applyDeps, signal);
+      const { done, notMade, idle, ...outcome } = await applyWaves(waves, applyDeps, signal);
       const failed = [...made.refused.values(), ...outcome.failed];
       if (!(await mayGoOn())) return outdated(done);
 
@@ -295,7 +295,7 @@ export function createSyncer({
         unchanged,
         pruned: removal.pruned,
         failed: problems,
-        warnings: [...kept, ...removal.staying, ...warnings],
+        warnings: [...kept, ...removal.staying, ...idle, ...warnings],
         held: waits?.held ?? bothOf(held, heldBack),
         ...(made.heldAreas === undefined ? {} : { heldAreas: made.heldAreas }),
         guarded,

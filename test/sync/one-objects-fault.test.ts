@@ -43,13 +43,17 @@ describe('One object', () => {
     return (found?.['data'] as { v?: unknown } | undefined)?.v;
   };
   /** Applies ours with theirs beside it. */
-  const syncedWith = async (theirs: string, cluster: Partial<ClusterClient> = {}) => {
+  const syncedWith = async (
+    theirs: string,
+    cluster: Partial<ClusterClient> = {},
+    settings = { namespace: 'serin', prune: false, pruneAnything: false },
+  ) => {
     value += 1;
     const syncer = createSyncer({
       cluster: { ...stage.cluster, ...cluster },
       clock: systemClock,
       log: silentLogger,
-      settings: { namespace: 'serin', prune: false, pruneAnything: false },
+      settings,
     });
     const tree = desired({ '0/theirs.yaml': theirs, 'a.yaml': config(String(value)), 'ours.yaml': ours });
     const result = await syncer.sync(tree, never).finally(() => syncer.stop());
@@ -65,6 +69,24 @@ describe('One object', () => {
     const { failed } = await syncedWith(theirs);
     expect(failed).toMatchObject([{ severity: 'error', path: '0/theirs.yaml' }]);
   });
+
+  it.each([
+    ['HelmRepository', 'source.toolkit.fluxcd.io/v1beta2'],
+    ['ImagePolicy', 'image.toolkit.fluxcd.io/v1beta1'],
+    ['Receiver', 'notification.toolkit.fluxcd.io/v1'],
+  ])(
+    'that is a %s of Flux is told and keeps nothing else from going, where Flux is not there',
+    async (kind, version) => {
+      const theirs = `apiVersion: ${version}\nkind: ${kind}\nmetadata: { name: a, namespace: ours }\n`;
+      const gone = config('x', 'gone');
+      const settings = { namespace: 'serin', prune: true, pruneAnything: true };
+      await syncedWith(gone, {}, settings);
+      const { failed, pruned, warnings } = await syncedWith(theirs, {}, settings);
+      expect(failed).toEqual([]);
+      expect(pruned).toMatchObject([{ name: 'gone' }]);
+      expect(warnings).toMatchObject([{ severity: 'warning', path: '0/theirs.yaml', line: 1 }]);
+    },
+  );
 
   it.each([
     ['ConfigMaps', definition('', 'ConfigMap', 'configmaps', 'Cluster')],

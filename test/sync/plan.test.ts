@@ -258,6 +258,17 @@ describe('what a plan prunes', () => {
     expect(prune.map(({ ref }) => ref.name)).toEqual(['empty']);
   });
 
+  it('is told where what describes it stands, and never to take the root of all away', () => {
+    const root = 'cluster/root.yaml';
+    const unit = `${root}#flux-system/flux-system#flux-system/apps`;
+    const inventory = inventoryOf([aConfigMap('a', {}, unit), aConfigMap('b', {})]);
+    const stray = { line: 3, what: 'describes what is not applied now', describedIn: 'cluster/apps.yaml' };
+    const { kept, prune } = planSync(anInput([aConfigMap('b', {})], { inventory, strays: new Map([[unit, stray]]) }));
+    expect(prune).toEqual([]);
+    expect(kept).toMatchObject([{ path: 'cluster/apps.yaml', line: 3 }]);
+    expect(kept[0]?.hint).toBe('nothing of it is deleted until what is described here is applied again');
+  });
+
   it('is nothing when pruning is off, and says what stays', () => {
     const plan = planSync(
       anInput([aConfigMap('a', {})], { inventory: inventoryOf([aConfigMap('b', {})]), prune: false }),

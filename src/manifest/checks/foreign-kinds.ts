@@ -44,8 +44,8 @@ const told: readonly {
   {
     group: /(^|\.)toolkit\.fluxcd\.io$/,
     kind: /./,
-    message: 'is for a controller of Flux: it is applied as it is, and does nothing in Serin',
-    hint: 'leave it out where that controller is not installed',
+    message: 'is for a controller of Flux, and does nothing in Serin',
+    hint: 'it is applied only where that controller is installed',
   },
   {
     group: /^argoproj\.io$/,
