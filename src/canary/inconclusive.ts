@@ -1,4 +1,4 @@
-import type { FieldChecks } from './field-checks.ts';
+import type { FieldChecks } from './parse/field-checks.ts';
 import type { InconclusiveAction, InconclusivePolicy } from './types.ts';
 
 /** Silence from a provider that answers counts as failed, as in Flagger; one that does not answer proves nothing. */

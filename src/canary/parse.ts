@@ -1,10 +1,10 @@
 import type { KubeObject } from '../manifest/types.ts';
-import { parseAutoscaler } from './parse-autoscaler.ts';
-import { createFieldChecks, type FieldChecks, type Finding, throwFindings } from './field-checks.ts';
-import { parseAnalysis } from './parse-analysis.ts';
+import { parseAutoscaler } from './parse/autoscaler.ts';
+import { createFieldChecks, type FieldChecks, type Finding, throwFindings } from './parse/field-checks.ts';
+import { parseAnalysis } from './parse/analysis.ts';
 import { type NamespaceBounds, refuseOtherNamespaces } from './references.ts';
-import { parseService } from './parse-service.ts';
-import { checkTarget, parseTarget } from './parse-target.ts';
+import { parseService } from './parse/service.ts';
+import { checkTarget, parseTarget } from './parse/target.ts';
 import type { CanarySpec } from './types.ts';
 
 export { warningsOf } from './warnings.ts';

@@ -1,6 +1,6 @@
 import { formatGoDuration, parseGoDuration } from '../lib/duration.ts';
-import type { Finding } from './field-checks.ts';
-import { longestTimeoutMs, mostRetries } from './parse-webhooks.ts';
+import type { Finding } from './parse/field-checks.ts';
+import { longestTimeoutMs, mostRetries } from './parse/webhooks.ts';
 import { type Json, jsonOf, listOf, numberOf, textOf } from '../lib/json.ts';
 
 /** Numbers of an analysis that count as others, and ranges that judge the wrong way round. `minIntervalMs`: undefined where it is not known. */

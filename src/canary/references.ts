@@ -1,4 +1,4 @@
-import type { FieldChecks } from './field-checks.ts';
+import type { FieldChecks } from './parse/field-checks.ts';
 import { type Json, jsonOf, textOf } from '../lib/json.ts';
 import type { AnalysisSpec } from './types.ts';
 

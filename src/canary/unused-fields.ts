@@ -1,4 +1,4 @@
-import type { Finding } from './field-checks.ts';
+import type { Finding } from './parse/field-checks.ts';
 import { at, type Json, listOf, numberOf, textOf } from '../lib/json.ts';
 
 /** Providers by the beginning of their names. */

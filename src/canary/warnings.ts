@@ -1,7 +1,7 @@
 import { own } from '../lib/own.ts';
 import { nearest } from '../lib/nearest.ts';
 import type { KubeObject } from '../manifest/types.ts';
-import type { Finding } from './field-checks.ts';
+import type { Finding } from './parse/field-checks.ts';
 import { jsonOf, type Json, listOf, numberOf, textOf } from '../lib/json.ts';
 import { raisedValues } from './raised-values.ts';
 import { unusedFields } from './unused-fields.ts';

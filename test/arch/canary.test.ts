@@ -37,6 +37,11 @@ describe('what a canary is', () => {
     expect(importing(/^canary\/(?:targets|scalers)\//, /^canary\/(?:phases\/|decide|course|intents)/)).toEqual([]);
   });
 
+  it('is read by a folder that others reach through its face, and that knows nothing of what is decided', () => {
+    expect(importing(/^(?!canary\/)/, /^canary\/parse\//)).toEqual([]);
+    expect(importing(/^canary\/parse\//, /^canary\/(?:phases\/|decide|course|intents|parse\.ts)/)).toEqual([]);
+  });
+
   it('is decided by phases that nobody but the course of a tick calls', () => {
     expect(importing(/^(?!canary\/)/, /^canary\/phases\//)).toEqual([]);
     expect(importing(/^canary\/(?!phases\/|course|decide)/, /^canary\/phases\//)).toEqual([]);

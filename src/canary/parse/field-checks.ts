@@ -1,8 +1,8 @@
-import { isRecord } from '../lib/json.ts';
-import { AgentError } from '../lib/errors.ts';
-import { nearest } from '../lib/nearest.ts';
-import { parseGoDuration } from '../lib/duration.ts';
-import type { Json } from '../lib/json.ts';
+import { isRecord } from '../../lib/json.ts';
+import { AgentError } from '../../lib/errors.ts';
+import { nearest } from '../../lib/nearest.ts';
+import { parseGoDuration } from '../../lib/duration.ts';
+import type { Json } from '../../lib/json.ts';
 
 /** One thing wrong with a Canary: `{ field: 'spec.analysis.stepWeight', message: 'must be a whole number, not 7.5' }`. */
 export interface Finding {

@@ -1,7 +1,7 @@
-import type { ObjectRef } from '../manifest/types.ts';
+import type { ObjectRef } from '../../manifest/types.ts';
 import type { FieldChecks } from './field-checks.ts';
-import { targetKindOf, targets } from './targets/registry.ts';
-import type { CanarySpec, TargetKind } from './types.ts';
+import { targetKindOf, targets } from '../targets/registry.ts';
+import type { CanarySpec, TargetKind } from '../types.ts';
 
 const field = 'spec.targetRef';
 /** Flagger takes any other word for a Deployment; here it is refused, because it can only be a slip. */

@@ -1,11 +1,11 @@
 import type { FieldChecks } from './field-checks.ts';
-import { parseInconclusive } from './inconclusive.ts';
-import type { Json } from '../lib/json.ts';
-import { parseSessionAffinity } from './parse-affinity.ts';
-import { parseAlerts } from './parse-alerts.ts';
-import { parseMetrics } from './parse-metrics.ts';
-import { parseWebhooks } from './parse-webhooks.ts';
-import type { AnalysisSpec, Strategy } from './types.ts';
+import { parseInconclusive } from '../inconclusive.ts';
+import type { Json } from '../../lib/json.ts';
+import { parseSessionAffinity } from './affinity.ts';
+import { parseAlerts } from './alerts.ts';
+import { parseMetrics } from './metrics.ts';
+import { parseWebhooks } from './webhooks.ts';
+import type { AnalysisSpec, Strategy } from '../types.ts';
 
 export interface AnalysisContext {
   readonly check: FieldChecks;

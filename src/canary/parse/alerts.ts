@@ -1,5 +1,5 @@
 import type { FieldChecks } from './field-checks.ts';
-import type { AlertSeverity, AlertSpec } from './types.ts';
+import type { AlertSeverity, AlertSpec } from '../types.ts';
 
 const severities: readonly AlertSeverity[] = ['info', 'warn', 'error'];
 

@@ -1,6 +1,6 @@
 import type { FieldChecks } from './field-checks.ts';
-import { scalers } from './scalers/registry.ts';
-import type { AutoscalerSpec } from './types.ts';
+import { scalers } from '../scalers/registry.ts';
+import type { AutoscalerSpec } from '../types.ts';
 
 const field = 'spec.autoscalerRef';
 /** Flagger ignores any other kind, and with it the autoscaler; here it is refused, because it can only be a slip. */

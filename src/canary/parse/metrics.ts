@@ -1,7 +1,7 @@
-import { parseGoDuration } from '../lib/duration.ts';
+import { parseGoDuration } from '../../lib/duration.ts';
 import type { FieldChecks } from './field-checks.ts';
-import type { Json } from '../lib/json.ts';
-import type { MetricSpec, ThresholdRange } from './types.ts';
+import type { Json } from '../../lib/json.ts';
+import type { MetricSpec, ThresholdRange } from '../types.ts';
 
 const defaultInterval = '1m';
 

@@ -1,6 +1,6 @@
 import type { FieldChecks } from './field-checks.ts';
-import type { Json } from '../lib/json.ts';
-import type { WebhookSpec, WebhookType } from './types.ts';
+import type { Json } from '../../lib/json.ts';
+import type { WebhookSpec, WebhookType } from '../types.ts';
 
 const webhookTypes: readonly WebhookType[] = [
   'confirm-rollout',

@@ -1,7 +1,7 @@
 import type { FieldChecks } from './field-checks.ts';
-import type { ParsedTarget } from './parse-target.ts';
-import { targets } from './targets/registry.ts';
-import type { CustomMetadata, ServiceSpec } from './types.ts';
+import type { ParsedTarget } from './target.ts';
+import { targets } from '../targets/registry.ts';
+import type { CustomMetadata, ServiceSpec } from '../types.ts';
 
 /** Longest name of a Service: it is a DNS label. */
 const longestName = 63;

@@ -1,5 +1,5 @@
 import type { FieldChecks } from './field-checks.ts';
-import type { SessionAffinitySpec } from './types.ts';
+import type { SessionAffinitySpec } from '../types.ts';
 
 const defaultMaxAgeSeconds = 86_400;
 /** What a cookie may be called (RFC 6265). */
