@@ -90,6 +90,21 @@ describe.skipIf(kustomizeProgram === undefined)('serin render', () => {
     expect(documents(whole.out).map(({ kind }) => kind)).toContain('Service');
   });
 
+  it('renders what a Kustomization of Flux describes, named by its file', async () => {
+    const flux =
+      'apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: { name: shop, namespace: flux-system }\nspec:\n  path: ./prod\n  prune: true\n  sourceRef: { kind: GitRepository, name: flux-system }\n';
+    await write({
+      ...shop,
+      'cluster/shop.yaml': flux,
+      'cluster/other.yaml': (shop['prod/namespace.yaml'] ?? '').replace('prod', 'other'),
+    });
+    const { code, out } = await serin('render', join(dir, 'cluster/shop.yaml'), '--git-path', 'cluster');
+    expect(code).toBe(0);
+    expect(
+      documents(out).map(({ kind, metadata }) => `${kind} ${String(metadata['namespace'] ?? metadata['name'])}`),
+    ).toEqual(['Namespace prod', 'ConfigMap prod', 'Deployment prod']);
+  });
+
   it('names the source file and not what it renders to, and prints the rest', async () => {
     await write({
       ...shop,

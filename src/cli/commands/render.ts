@@ -7,7 +7,7 @@ import { hintsOf } from '../../manifest/hints.ts';
 import type { LoadedTree } from '../../manifest/load.ts';
 import { scopedAsDefined } from '../../manifest/normalise.ts';
 import { waveOf } from '../../manifest/order.ts';
-import { type Manifest, type Problem, unitOf } from '../../manifest/types.ts';
+import { type Manifest, placesOf, type Problem, unitOf } from '../../manifest/types.ts';
 import { isIgnored } from '../../sync/annotations.ts';
 import { type CommandContext, exitCodes } from '../context.ts';
 import { type LocalOptions, localSettings } from '../local-settings.ts';
@@ -91,8 +91,9 @@ export async function renderedPlace(
 
 /** Whether something that comes from these files belongs to the place. */
 function partOf(place: string, isFolder: boolean): (manifest: Manifest) => boolean {
+  // Also of what a file describes.
   const isIn = (path: string): boolean =>
-    path === place || (isFolder && (place === '' || path.startsWith(`${place}/`)));
+    placesOf(path).some((one) => one === place || (isFolder && (place === '' || one.startsWith(`${place}/`))));
   return ({ origin }) => isIn(unitOf(origin)) || isIn(origin.path);
 }
 
