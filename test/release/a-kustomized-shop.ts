@@ -138,6 +138,8 @@ export function storyOf(seed: number): Story {
   if (hasPart) {
     lines.part.push('apiVersion: kustomize.config.k8s.io/v1alpha1', 'kind: Component');
     layer('part');
+    // One that says nothing cannot be built.
+    if (lines.part.length === 2) lines.part.push('commonAnnotations: { part: one }');
     files['parts/one/kustomization.yaml'] = `${lines.part.join('\n')}\n`;
   }
   files['base/kustomization.yaml'] = `${lines.base.join('\n')}\n`;
