@@ -286,10 +286,17 @@ async function treesOf(
   // Of rewritten history the tip says what was judged.
   const judged = isJudged ? await reader.read(state.revision, signal) : files;
   if ((await contentIn(judged)) !== content) return { base: files, judged };
-  const stable = ledgers.get(ledgerPath(settings, app))?.ledger.stable?.revision;
+  const stable = ledgers.get(ledgerPath(settings, app))?.ledger.stable;
   let before: TreeFiles | undefined;
-  for (const revision of stable === undefined ? [base] : [base, stable])
-    if (!before && (await stands(repo, revision, tip, signal))) before = await reader.read(revision, signal);
+  for (const revision of stable === undefined ? [base] : [base, stable.revision]) {
+    if (!(await stands(repo, revision, tip, signal))) continue;
+    const tree = await reader.read(revision, signal);
+    before ??= tree;
+    // Where a former rejection was only noted, the branch held something else, or nothing of the app, at the commit that told it.
+    if (stable === undefined || (await contentIn(tree)) !== stable.content) continue;
+    before = tree;
+    break;
+  }
   if (!before)
     throw new AgentError(
       'GIT_NOT_FOUND',

@@ -107,6 +107,24 @@ describe('more outcomes at once than one push takes', () => {
 });
 
 describe('a rollback', () => {
+  it.each<readonly [string, ReadonlyMap<string, string | null>]>([
+    ['nothing of the app', new Map([...appTree(v1).keys()].map((path) => [path, null]))],
+    ['only its Canary', new Map([['shop/deployment.yaml', null]])],
+    ['what was never judged', appTree({ name: 'shop', image: 'shop:9.0.0' })],
+  ])('goes back to what was promoted, where its base holds %s', async (_, meanwhile) => {
+    await withWriters(async (stage) => {
+      const first = await stage.commit(appTree(v1), 'v1');
+      const { writer, idle } = await stage.start();
+      writer.submit(outcomeOf('shop', 'promoted', { revision: first, files: appTree(v1) }, first));
+      await idle();
+      const base = await stage.commit(meanwhile);
+      const judged = await stage.commit(appTree(v2), 'v2');
+      writer.submit(shopOutcome('rolled-back', { base, judged }));
+      await idle();
+      expect(await show(stage.path, 'main', 'shop/deployment.yaml')).toContain('shop:1.0.0');
+    });
+  });
+
   it('is not repeated after its quarantine was lifted', async () => {
     await withWriters(async (stage) => {
       const at = await pushed(stage);
