@@ -56,7 +56,9 @@ export interface ProviderIo {
 /**
  * One kind of metrics provider. What its server says is told in words of ours: whoever writes a MetricTemplate may name any server.
  *
- * How to add one: write the file (most are an `httpProvider`), add it to `registry.ts`, and its answers to `test/metrics/providers.test.ts`.
+ * How to add one: write the file (most are an `httpProvider`), add it to `registry.ts` (and take it out of `NOT_YET` there), and its answers to
+ * `test/metrics/providers.test.ts`. The definition in `manifests/crds/metrictemplates.flagger.app.yaml` names those that are asked, and its enum refuses others; the README's limits
+ * name those that are not.
  */
 export interface MetricProvider {
   /** The value of a MetricTemplate's `spec.provider.type`. */
