@@ -95,6 +95,15 @@ export function startReflector(
   const relist = async (path: string): Promise<void> => {
     isListWanted = false;
     sink.listing();
+    try {
+      await listAll(path);
+    } catch (error) {
+      // It broke off: whoever came for it has nothing yet.
+      isListWanted = true;
+      throw error;
+    }
+  };
+  const listAll = async (path: string): Promise<void> => {
     const seen = new Map<string, Set<string>>();
     let version = '';
     for await (const page of deps.pages(path, { kind, selectors: Object.fromEntries(selectors) }, signal)) {
@@ -231,12 +240,13 @@ export function startReflector(
         if (resourceVersion === undefined || isListWanted) await relist(path);
         if (isListWanted) continue;
         await watchOnce(path);
+        // It ended for a reader who came: that is no failure.
+        if (isListWanted) continue;
         failures = clock.now() - startedMs > steadyMs ? 0 : failures + 1;
         // A clean end is normal, a hot loop of clean ends is not.
         waitMs = failures === 0 ? 0 : backoffMs(failures - 1, { baseMs: 50, capMs: 5_000 }, Math.random());
       } catch (error) {
         if (signal.aborted) return;
-        if (isListWanted) continue;
         failures = clock.now() - startedMs > steadyMs ? 1 : failures + 1;
         waitMs = backoffMs(failures - 1, { baseMs: 100, capMs: 15_000 }, Math.random());
         if (error instanceof Expired || isExpired(error)) {
@@ -251,7 +261,7 @@ export function startReflector(
           log[level]({ kind: kind.kind, reason: trouble, retryInMs: waitMs }, 'the watch was interrupted');
         }
       }
-      if (waitMs > 0) await clock.sleep(waitMs, signal);
+      if (waitMs > 0) await pause(waitMs);
     }
   };
   run().catch((error: unknown) => {

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { openCluster } from '../../src/cluster/client.ts';
+import type { Clock } from '../../src/lib/clock.ts';
 import { silentLogger } from '../../src/lib/log.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
 import type { Sandbox } from '../../src/sandbox/types.ts';
@@ -113,6 +114,39 @@ describe('a kind that several read', () => {
       await other.create(aWidget('w'), byOther, signal).catch(() => undefined);
       return [first, second].every(({ view }) => view.get('default', 'w') !== undefined);
     });
+  });
+
+  it('waits for nothing where many come one after the other', async () => {
+    const inner = fastClock(20);
+    const waitsMs: number[] = [];
+    const clock: Clock = {
+      ...inner,
+      sleep(ms, signal) {
+        waitsMs.push(ms);
+        return inner.sleep(ms, signal);
+      },
+    };
+    const { sandbox, reflect, signal } = await start(clock);
+    setMaxListeners(0, signal);
+    for (let index = 0; index < 20; index += 1) {
+      await reflect().view.synced;
+      await eventually('it is watched', () => watched(sandbox) === 1);
+    }
+    expect(waitsMs).toEqual([]);
+  });
+
+  it('gives all to who comes while the server lists nothing', async () => {
+    const { sandbox, other, signal, reflect } = await start();
+    await other.create(aConfigMap('a'), byOther, signal);
+    const first = reflect();
+    await first.view.synced;
+    sandbox.faults.failRequests(1_000, 500);
+    const second = reflect();
+    await eventually('the list is refused', () => first.view.trouble !== undefined);
+    expect(second.view.isSynced).toBe(false);
+    sandbox.faults.failRequests(0, 500);
+    await second.view.synced;
+    expect(shown(second.view)).toEqual(['a=1']);
   });
 
   it('has one trouble for all of them, and goes on for all', async () => {
