@@ -90,7 +90,7 @@ const afresh: Pick<KeptEngine, 'inflate'> = {
 const MAX_CHUNK_BYTES = 1024 * 1024;
 
 /** The same into memory of its own, for what is large. */
-export function inflatedAfresh(input: Uint8Array, size: number): { readonly content: Buffer; readonly used: number } {
+function inflatedAfresh(input: Uint8Array, size: number): { readonly content: Buffer; readonly used: number } {
   const result = inflateSync(input, {
     info: true,
     maxOutputLength: Math.max(size, 1),

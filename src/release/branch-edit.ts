@@ -143,8 +143,3 @@ function withField(whole: unknown, [name, ...rest]: readonly (string | number)[]
   const own = Object.hasOwn(members, name) ? members[name] : undefined;
   return { ...members, [name]: withField(own, rest, value) };
 }
-
-/** The object that a change is of, as it stands in a tree; undefined: it does not. */
-export function* objectIn(tree: RenderedTree, ref: ObjectRef): Steps<KubeObject | undefined> {
-  return (yield* indexed(tree)).byIdentity.get(identityKey(ref))?.object;
-}

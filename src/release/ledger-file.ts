@@ -101,15 +101,6 @@ export function withHold(app: AppId, file: LedgerFile | undefined, entry: HoldEn
   return withItem(file, 'holds', entry, maxHolds);
 }
 
-/** The ledger's text without the holds of a container; undefined: of all of them. */
-export function withoutHolds(file: LedgerFile, container: string | undefined): string {
-  const { document } = file.take();
-  const kept = (file.ledger.holds ?? []).filter((hold) => container !== undefined && hold.container !== container);
-  if (kept.length === 0) document.delete('holds');
-  else document.set('holds', document.createNode(kept));
-  return written(document, file.text);
-}
-
 function withItem(
   file: LedgerFile,
   list: string,

@@ -38,7 +38,7 @@ export interface FluxChanges {
   readonly components: readonly string[];
 }
 
-export interface FluxVariables {
+interface FluxVariables {
   readonly inline: ReadonlyMap<string, string>;
   /** Each overrules those before it, and `inline` all of them. */
   readonly from: readonly {

@@ -9,7 +9,7 @@ export interface LookPace {
 }
 
 /** Believed of a cluster of which nothing is known: what a release costs is seen only when it has come to its steps. */
-export const unknownPerSecond = 20;
+const unknownPerSecond = 20;
 /** While nobody is late, more is tried by this share each second. */
 const growthPerSecond = 0.05;
 /** What is older counts less and less. */

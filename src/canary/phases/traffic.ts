@@ -114,7 +114,7 @@ export function leaveDeadCanary(stage: Stage): boolean {
  * Users are on the canary, who would get, or get already, what no release under way has judged: another version than the one that they
  * were given, or one that still waits to be let in.
  */
-export function isOnUnjudged(stage: Stage): boolean {
+function isOnUnjudged(stage: Stage): boolean {
   const { novelty, status, weight, mirrored } = stage;
   if ((weight === 0 && !mirrored) || !isInitialized(status.phase)) return false;
   const isUnjudged = novelty === 'new' || (status.phase === 'Waiting' && novelty === 'same');
