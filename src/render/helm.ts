@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
+import { messageOf } from '../lib/errors.ts';
 import { sha256Hex } from '../lib/hash.ts';
 import { answered, type Steps } from '../lib/turns.ts';
 import { nameOf } from '../manifest/identity.ts';
@@ -18,11 +19,11 @@ import type { Kustomize } from './kustomize.ts';
 import { exactText, fileBytes } from './file-bytes.ts';
 import { readingPlain } from './plain.ts';
 import type { SourceTree } from './renderer.ts';
-import { runTool, type ToolLimits, type ToolResult } from './run-tool.ts';
+import { inFolder, runTool, type ToolLimits, type ToolResult } from './run-tool.ts';
 import { sourceBytes } from './source-bytes.ts';
 import type { GitFile } from './tree-files.ts';
 import { createLine } from './tool-line.ts';
-import { masked, shownReason } from './tool-reason.ts';
+import { masked, shownReason, unusable, type Version } from './tool-reason.ts';
 
 export interface HelmOptions {
   /** Path of the program, version 3. */
@@ -126,7 +127,7 @@ export function createHelm({
   const line = createLine(mostRuns);
   const running = new Set<Promise<unknown>>();
   let runs = 0;
-  let program3: { readonly version: Promise<string | undefined>; readonly untilMs: number } | undefined;
+  let program3: { readonly version: Promise<Version>; readonly untilMs: number } | undefined;
 
   const run = (root: string, args: readonly string[], most = limits): Promise<ToolResult> => {
     // Its own folders, or it would look for them in somebody's home.
@@ -142,14 +143,13 @@ export function createHelm({
     void result.catch(() => undefined).finally(() => running.delete(result));
     return result;
   };
-  /** Undefined: there is none that could be used. */
-  const versionOf = (): Promise<string | undefined> => {
+  const versionOf = (): Promise<Version> => {
     if (program3 && performance.now() < program3.untilMs) return program3.version;
     const version = run(place, ['version', '--short']).then((result) => {
       const said = result.kind === 'done' ? Buffer.from(result.output).toString('utf8').trim() : '';
-      const found = /^v3\.\d+(?:\.\d+)?(?:[-+].*)?$/.test(said) ? said : undefined;
-      program3 = { version, untilMs: found === undefined ? performance.now() + missingRetryMs : Infinity };
-      return found;
+      const isFound = /^v3\.\d+(?:\.\d+)?(?:[-+].*)?$/.test(said);
+      program3 = { version, untilMs: isFound ? Infinity : performance.now() + missingRetryMs };
+      return isFound ? { said } : { problem: unusable('helm', 3, result) };
     });
     program3 = { version, untilMs: Infinity };
     return version;
@@ -160,8 +160,7 @@ export function createHelm({
     contents: ReadonlyMap<string, Uint8Array>,
     { kubeVersion, apiVersions }: Partial<Capabilities>,
   ): Promise<ToolResult> => {
-    const root = await mkdtemp(join(place, 'serin-helm-'));
-    try {
+    const work = async (root: string): Promise<ToolResult> => {
       const staged = join(root, chartFolder);
       for (const [path, content] of contents) {
         await mkdir(dirname(join(staged, path)), { recursive: true });
@@ -193,21 +192,20 @@ export function createHelm({
         .replaceAll(root, '')
         .replaceAll(`(${chart.name}/`, folder === '' ? '(' : `(${folder}/`);
       return { ...result, reason: shownReason(reason) };
-    } finally {
-      await rm(root, { recursive: true, force: true });
-    }
+    };
+    return await inFolder(place, 'serin-helm-', work, signal);
   };
 
   function* render(tree: SourceTree, unit: ReleaseUnit, reading: HelmReading): Steps<Rendered> {
     const version = yield* answered(versionOf());
-    if (version === undefined) return noProgram;
+    if (version.problem !== undefined) return version.problem;
     let cluster: Partial<Capabilities> = {};
     try {
       if (capabilities) cluster = yield* answered(capabilities());
     } catch {
       return 'the cluster has not told its version yet';
     }
-    const content = keyOf(version, cluster, unit);
+    const content = keyOf(version.said, cluster, unit);
     const origin = originOf(unit.release.manifest);
     const key = sha256Hex(JSON.stringify([content, origin]));
     const before = latest(placed, key);
@@ -230,7 +228,7 @@ export function createHelm({
     let result: ToolResult = { kind: 'done', output };
     for (const one of postRenderers) {
       if (result.kind !== 'done') return result;
-      if (!kustomize) return { kind: 'missing', reason: 'there is no program kustomize of version 5' };
+      if (!kustomize) return { kind: 'missing', reason: 'there is no program kustomize of version 5', isAbsent: true };
       result = await kustomize.transform(result.output, one);
     }
     return result;
@@ -291,8 +289,9 @@ export function createHelm({
   }
 
   const fetchNow = async ({ url, name, version }: RemoteChart): Promise<Chart | string> => {
-    const root = await mkdtemp(join(place, 'serin-chart-'));
+    let root: string | undefined;
     try {
+      root = await mkdtemp(join(place, 'serin-chart-'));
       const target = join(root, 'fetched');
       const of = url.startsWith('oci://') ? [`${url.replace(/\/+$/, '')}/${name}`] : [name, '--repo', url];
       const result = await run(
@@ -303,8 +302,11 @@ export function createHelm({
       if (result.kind !== 'done')
         return `its chart ${name} cannot be fetched (${shownReason(result.reason.replaceAll(root, ''))})`;
       return await readChart(join(target, name.slice(name.lastIndexOf('/') + 1)), name);
+    } catch (error) {
+      signal.throwIfAborted();
+      return `its chart ${name} cannot be fetched (${shownReason(messageOf(error).replaceAll(root ?? place, ''))})`;
     } finally {
-      await rm(root, { recursive: true, force: true });
+      if (root !== undefined) await rm(root, { recursive: true, force: true }).catch(() => undefined);
     }
   };
   function* fetch(chart: RemoteChart): Steps<Chart | string> {
@@ -312,7 +314,8 @@ export function createHelm({
       return `its chart ${chart.name} is fetched only with --remote-charts: or put it into this repository (helm pull --untar), and name its folder`;
     const wrong = refusedRemote(chart);
     if (wrong !== undefined) return wrong;
-    if ((yield* answered(versionOf())) === undefined) return noProgram;
+    const { problem } = yield* answered(versionOf());
+    if (problem !== undefined) return problem;
     const key = JSON.stringify([chart.url, chart.name, chart.version]);
     const before = latest(fetched, key);
     const now = performance.now();
@@ -342,7 +345,6 @@ export function createHelm({
 
 const chartFolder = 'chart';
 const namesAnArgument = 400;
-const noProgram = 'there is no program helm of version 3';
 
 /** Why a chart is not asked for: what it is named by becomes an argument. */
 function refusedRemote({ url, name, version }: RemoteChart): string | undefined {

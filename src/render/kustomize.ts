@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { answered, type Steps } from '../lib/turns.ts';
@@ -15,10 +15,10 @@ import { filledIn, withCommon } from './flux-output.ts';
 import { kustomizationUnits } from './kustomize-units.ts';
 import { readingPlain } from './plain.ts';
 import type { Edit, EditGoal, Renderer, SourceTree, Unit } from './renderer.ts';
-import { runTool, type ToolLimits, type ToolResult } from './run-tool.ts';
+import { inFolder, runTool, type ToolLimits, type ToolResult } from './run-tool.ts';
 import { sourceBytes } from './source-bytes.ts';
 import { createLine } from './tool-line.ts';
-import { masked, shownReason } from './tool-reason.ts';
+import { masked, shownReason, unusable, type Version } from './tool-reason.ts';
 import { contentOf } from './unit-content.ts';
 
 export interface KustomizeOptions {
@@ -78,7 +78,7 @@ export function createKustomize({
   const line = createLine(mostRuns);
   const running = new Set<Promise<unknown>>();
   let runs = 0;
-  let program5: { readonly version: Promise<string | undefined>; readonly untilMs: number } | undefined;
+  let program5: { readonly version: Promise<Version>; readonly untilMs: number } | undefined;
 
   const run = (folder: string, args: readonly string[]): Promise<ToolResult> => {
     const result = runTool(
@@ -89,23 +89,21 @@ export function createKustomize({
     void result.catch(() => undefined).finally(() => running.delete(result));
     return result;
   };
-  /** Undefined: there is none that could be used. */
-  const versionOf = (): Promise<string | undefined> => {
+  const versionOf = (): Promise<Version> => {
     if (program5 && performance.now() < program5.untilMs) return program5.version;
     const version = run(place, ['version']).then((result) => {
       const said = result.kind === 'done' ? Buffer.from(result.output).toString('utf8').trim() : '';
       // As a thing of its own: an older program than this renders something else.
-      const found = /^v5\.\d+\.\d+(?:[-+].*)?$/.test(said) ? said : undefined;
-      program5 = { version, untilMs: found === undefined ? performance.now() + missingRetryMs : Infinity };
-      return found;
+      const isFound = /^v5\.\d+\.\d+(?:[-+].*)?$/.test(said);
+      program5 = { version, untilMs: isFound ? Infinity : performance.now() + missingRetryMs };
+      return isFound ? { said } : { problem: unusable('kustomize', 5, result) };
     });
     program5 = { version, untilMs: Infinity };
     return version;
   };
 
   const build = async (unit: Unit, contents: ReadonlyMap<string, Uint8Array>): Promise<ToolResult> => {
-    const root = await mkdtemp(join(place, 'serin-render-'));
-    try {
+    const work = async (root: string): Promise<ToolResult> => {
       const tree = join(root, treeFolder);
       for (const [path, content] of contents) {
         await mkdir(dirname(join(tree, path)), { recursive: true });
@@ -127,16 +125,14 @@ export function createKustomize({
       const result = await run(join(root, 'unit'), ['build', '--load-restrictor', 'LoadRestrictionsRootOnly', '.']);
       if (result.kind === 'done') return result;
       return { ...result, reason: shownReason(withoutFolders(masked(result.reason, contents.values()), root)) };
-    } finally {
-      await rm(root, { recursive: true, force: true });
-    }
+    };
+    return await inFolder(place, 'serin-render-', work, signal);
   };
 
   const transform: Kustomize['transform'] = async (objects, kustomization) => {
-    if ((await versionOf()) === undefined)
-      return { kind: 'missing', reason: 'there is no program kustomize of version 5' };
-    const root = await mkdtemp(join(place, 'serin-render-'));
-    try {
+    const { problem } = await versionOf();
+    if (problem !== undefined) return { kind: 'missing', reason: problem, isAbsent: false };
+    const work = async (root: string): Promise<ToolResult> => {
       await writeFile(join(root, 'objects.yaml'), objects, { flag: 'wx' });
       const whole = JSON.stringify({ ...kustomization, resources: ['objects.yaml'] });
       await writeFile(join(root, 'kustomization.yaml'), whole, { flag: 'wx' });
@@ -144,9 +140,8 @@ export function createKustomize({
       const result = await run(root, ['build', '--load-restrictor', 'LoadRestrictionsRootOnly', '.']);
       if (result.kind === 'done') return result;
       return { ...result, reason: shownReason(withoutFolders(masked(result.reason, [objects]), root)) };
-    } finally {
-      await rm(root, { recursive: true, force: true });
-    }
+    };
+    return await inFolder(place, 'serin-render-', work, signal);
   };
 
   function* render(
@@ -155,8 +150,8 @@ export function createKustomize({
     { parsed, limits: manifestLimits }: KustomizeReading,
   ): Steps<Rendered> {
     const version = yield* answered(versionOf());
-    if (version === undefined) return 'kustomize is not rendered here (there is no program kustomize of version 5)';
-    const key = keyOf(version, unit);
+    if (version.problem !== undefined) return `kustomize is not rendered here (${version.problem})`;
+    const key = keyOf(version.said, unit);
     const before = known.get(key);
     if (before !== undefined) {
       known.delete(key);

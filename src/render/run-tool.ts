@@ -1,5 +1,7 @@
-import { spawn } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { messageOf } from '../lib/errors.ts';
 
 /** What a program may take; it is killed where it takes more. */
 export interface ToolLimits {
@@ -20,8 +22,8 @@ export interface ToolRun {
 
 export type ToolResult =
   | { readonly kind: 'done'; readonly output: Uint8Array }
-  /** There is no such program, or it cannot be started. */
-  | { readonly kind: 'missing'; readonly reason: string }
+  /** There is no such program (`isAbsent`), or it cannot be started, which may pass. */
+  | { readonly kind: 'missing'; readonly reason: string; readonly isAbsent: boolean }
   /** `isFinal`: it would fail in the same way again. */
   | { readonly kind: 'failed'; readonly reason: string; readonly isFinal: boolean };
 
@@ -36,13 +38,19 @@ export async function runTool(
 ): Promise<ToolResult> {
   signal.throwIfAborted();
   const result = await new Promise<ToolResult>((resolve) => {
-    const child = spawn(program, args, {
-      cwd: folder,
-      env: { ...environment },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      // A group of its own, so that whatever it starts ends with it.
-      detached: true,
-    });
+    let child: ChildProcess;
+    try {
+      child = spawn(program, args, {
+        cwd: folder,
+        env: { ...environment },
+        stdio: ['ignore', 'pipe', 'pipe'],
+        // A group of its own, so that whatever it starts ends with it.
+        detached: true,
+      });
+    } catch (error) {
+      // Node throws for some reasons (ELOOP, ENOTDIR, E2BIG) what it tells as an event for others.
+      return resolve(unstarted(error));
+    }
     const output: Buffer[] = [];
     const errors: Buffer[] = [];
     let length = 0;
@@ -70,16 +78,17 @@ export async function runTool(
       signal.removeEventListener('abort', onAbort);
       resolve(settled);
     };
-    child.stdout.on('data', (chunk: Buffer) => {
+    // Without free file descriptors there are no pipes either.
+    child.stdout?.on('data', (chunk: Buffer) => {
       length += chunk.length;
       if (length > limits.outputBytes) kill(`makes more than ${inMiB(limits.outputBytes)}`);
       else output.push(chunk);
     });
-    child.stderr.on('data', (chunk: Buffer) => {
+    child.stderr?.on('data', (chunk: Buffer) => {
       errorLength += chunk.length;
       if (errorLength <= errorBytes) errors.push(chunk);
     });
-    child.on('error', (error) => settle({ kind: 'missing', reason: error.message }));
+    child.on('error', (error) => settle(unstarted(error)));
     child.on('close', (code, killedBy) => {
       if (why !== undefined) return settle({ kind: 'failed', reason: why, isFinal: false });
       if (code === 0) return settle({ kind: 'done', output: Buffer.concat(output) });
@@ -91,6 +100,36 @@ export async function runTool(
   });
   signal.throwIfAborted();
   return result;
+}
+
+const unstarted = (error: unknown): ToolResult => ({
+  kind: 'missing',
+  reason: messageOf(error),
+  isAbsent: (error as NodeJS.ErrnoException).code === 'ENOENT',
+});
+
+/**
+ * Does work around a run in a folder of its own, made at `place`, that is gone afterwards. Where files cannot be written (no room, no free
+ * descriptors, a name that is too long) that is told as of a program that failed, and tried again later.
+ */
+export async function inFolder(
+  place: string,
+  prefix: string,
+  work: (folder: string) => Promise<ToolResult>,
+  signal: AbortSignal,
+): Promise<ToolResult> {
+  let folder: string | undefined;
+  try {
+    folder = await mkdtemp(join(place, prefix));
+    return await work(folder);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof Error && 'syscall' in error)) throw error;
+    const reason = folder === undefined ? messageOf(error) : messageOf(error).replaceAll(folder, '');
+    return { kind: 'failed', reason: `its files cannot be written: ${reason}`, isFinal: false };
+  } finally {
+    if (folder !== undefined) await rm(folder, { recursive: true, force: true }).catch(() => undefined);
+  }
 }
 
 /** 0 where it cannot be told: elsewhere than on Linux, or the process is gone. */

@@ -1,3 +1,20 @@
+import type { ToolResult } from './run-tool.ts';
+
+/** What a program says of its version, or why none could be used, for people. */
+export type Version =
+  | { readonly said: string; readonly problem?: undefined }
+  | { readonly said?: undefined; readonly problem: string };
+
+/** Why a program is not used that was asked for its version. */
+export function unusable(name: string, major: number, result: ToolResult): string {
+  const missing = `there is no program ${name} of version ${major}`;
+  if (result.kind === 'done' || (result.kind === 'missing' && result.isAbsent)) return missing;
+  const reason = shownReason(result.reason);
+  return result.kind === 'missing'
+    ? `the program ${name} cannot be started: ${reason}`
+    : `${missing}: asked for its version, it says: ${reason}`;
+}
+
 const reasonLength = 300;
 
 /** Fields that a Secret may be wrong in. */

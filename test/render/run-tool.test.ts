@@ -1,6 +1,9 @@
+import { execFile } from 'node:child_process';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { runTool, type ToolLimits, type ToolResult } from '../../src/render/run-tool.ts';
+import { inFolder, runTool, type ToolLimits, type ToolResult } from '../../src/render/run-tool.ts';
 
 const MiB = 1024 * 1024;
 const never = new AbortController().signal;
@@ -71,6 +74,41 @@ describe('a program', () => {
 
   it('that is not there is missing', async () => {
     const there = { program: '/nowhere/x', args: [], folder: tmpdir(), environment: {}, limits: roomy };
-    expect((await runTool(there, never)).kind).toBe('missing');
+    expect(await runTool(there, never)).toMatchObject({ kind: 'missing', isAbsent: true });
+  });
+
+  it('that cannot be started for want of file descriptors is told, and nothing is thrown', async () => {
+    const script = `
+      import { openSync } from 'node:fs';
+      import { inFolder, runTool } from ${JSON.stringify(new URL('../../dist/render/run-tool.js', import.meta.url).href)};
+      const never = new AbortController().signal;
+      const limits = { timeMs: 1000, memoryBytes: 1e9, outputBytes: 1e6 };
+      const { writeFile } = await import('node:fs/promises');
+      try { for (;;) openSync('/dev/null'); } catch {}
+      const run = await runTool({ program: '/bin/true', args: [], folder: '/', environment: {}, limits }, never);
+      const written = await inFolder(${JSON.stringify(tmpdir())}, 'serin-', async (at) => { await writeFile(at + '/x', ''); }, never);
+      process.stdout.write(JSON.stringify([run, written]));`;
+    const { stdout } = await promisify(execFile)('sh', [
+      '-c',
+      'ulimit -n 128; exec "$0" --input-type=module -e "$1"',
+      process.execPath,
+      script,
+    ]);
+    expect(JSON.parse(stdout)).toEqual([
+      { kind: 'missing', reason: expect.stringContaining('EMFILE') as string, isAbsent: false },
+      {
+        kind: 'failed',
+        reason: expect.stringMatching(/^its files cannot be written: EMFILE/) as string,
+        isFinal: false,
+      },
+    ]);
+  });
+
+  it('has no folder where none can be made, and that is told', async () => {
+    const made = await inFolder(join(tmpdir(), 'none'), 'x-', () => Promise.reject(new Error('unused')), never);
+    expect(made).toMatchObject({ kind: 'failed', isFinal: false });
+    await expect(inFolder(tmpdir(), 'x-', () => Promise.reject(new Error('a mistake')), never)).rejects.toThrow(
+      'a mistake',
+    );
   });
 });
