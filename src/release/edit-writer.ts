@@ -102,7 +102,6 @@ export class EditQueue {
           this.#entries.delete(edit.key);
           const revision = result.commits[index] ?? result.tip;
           const subject = subjectOf(commits[index]);
-          log.info({ revision }, `Written to Git: ${subject}`);
           edit.landed?.();
           this.#listeners.onWritten(edit, revision, subject);
         });

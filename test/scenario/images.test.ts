@@ -171,6 +171,8 @@ describe('a new tag of an image', patient, () => {
         });
         const held = await stage.run('log', '--format=%s', '--grep=^Hold: ', 'main');
         expect(held.trim()).toMatch(/^hold test\/podinfo at 3\.1\.0 as picked by /);
+        const logged = stage.log.filter(({ msg }) => msg.includes(held.trim()));
+        expect(logged.map(({ msg }) => msg)).toEqual([`Written to Git: ${held.trim()}`]);
         await registry.push('podinfo', '3.1.5');
         await stage.restsFor(60_000);
         expect(await upgrades(stage)).toHaveLength(1);

@@ -287,7 +287,6 @@ export function createUpgrades({
       onBlocked(edit, reason) {
         if (edit.key.startsWith('upgrade ')) telemetry.imageUpgrades.inc({ result: 'blocked' });
         const message = `The images of ${shownKey(appOf(edit))} cannot be written to Git: ${reason}`;
-        log.warn({ app: shownKey(appOf(edit)) }, message);
         tell(appOf(edit), { type: 'Warning', level: 'error', message });
       },
     },

@@ -6,7 +6,7 @@ import type { CanaryStatus, ConfigKey, Phase } from '../../canary/types.ts';
 import type { Reflection } from '../../cluster/cluster.ts';
 import type { Revision } from '../../git/repo.ts';
 import { messageOf } from '../../lib/errors.ts';
-import { type AppKey, keyOf, partsOf } from '../../lib/key.ts';
+import { type AppKey, keyOf, partsOf, shownKey } from '../../lib/key.ts';
 import { createTurns } from '../../lib/turns.ts';
 import { ParsedFiles } from '../../manifest/parsed-files.ts';
 import { type KubeObject, type Manifest, refKey, refOf } from '../../manifest/types.ts';
@@ -131,6 +131,8 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
           tell(app, event) {
             const canary = canaryOf(app);
             if (canary) tell(canary, partsOf(app), event);
+            // Whoever is told of a Canary logs it, too.
+            else log[event.type === 'Warning' ? 'warn' : 'info']({ app: shownKey(app) }, event.message);
           },
           onLanded: () => syncLoop.wake('an image was upgraded'),
           telemetry,
