@@ -63,6 +63,10 @@ async function runNamedCommand(context: CommandContext): Promise<number> {
       "the repository's root, from which folders in the settings count; that of the checkout when absent",
     )
     .option('--source <name>', 'with --config: the source of the settings file that the files are of')
+    .option(
+      '--git-path <folder>',
+      'the folder that the agent follows, of which the paths are a part: all of it is looked at',
+    )
     .option('--default-namespace <name>', 'namespace of objects that name none (default: "default")')
     .option('--mesh-provider <name>', 'router of Canaries that name none (default: "kubernetes")')
     .option('--min-interval <duration>', 'shorter analysis intervals are raised to this (default: "10s")')

@@ -96,6 +96,8 @@ export interface LoadedTree {
   readonly hasReleases?: boolean;
   /** What was rendered here and is not applied itself, as HelmReleases are. Absent: nothing was. */
   readonly releases?: readonly Manifest[];
+  /** The files that what is rendered is made from: by its unit, or by the identity of its HelmRelease. Absent: nothing was. */
+  readonly madeFrom?: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 /** What files of one tenant say of objects of that tenant, and of nobody else's. */
@@ -265,6 +267,7 @@ export function* loadingTree(
     cache: next,
     hasReleases: all.some(({ hasReleases }) => hasReleases),
     releases: all.flatMap(({ releases }) => releases),
+    madeFrom: new Map(all.flatMap(({ madeFrom }) => [...madeFrom])),
   };
 }
 
@@ -296,6 +299,7 @@ interface LoadedArea extends AreaOfTree {
   readonly strays: ReadonlyMap<string, Stray>;
   readonly hasReleases: boolean;
   readonly releases: readonly Manifest[];
+  readonly madeFrom: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 const nothingRendered: RenderedKustomizations = { rendered: new Map(), refused: new Map() };
@@ -339,11 +343,12 @@ function* beginning(
 }
 
 function* loadingArea(
-  { paths, ignored, kustomizations: all, made: { rendered, refused: unrendered, described } }: BegunArea,
+  { paths, ignored, kustomizations: all, made }: BegunArea,
   files: LoadCache,
   settings: LoadSettings,
   renderReleases: ((manifests: readonly Manifest[]) => Steps<RenderedReleases>) | undefined,
 ): Steps<LoadedArea> {
+  const { rendered, refused: unrendered, described } = made;
   const claimed = new Set([...rendered.values()].flatMap(({ madeFrom = [] }) => [...madeFrom]));
   const leftOut = new Map<string, string>();
   for (const path of described ? paths : []) {
@@ -353,7 +358,7 @@ function* loadingArea(
   }
   const kustomizations = leftOut.size === 0 ? all : new Map([...all].filter(([path]) => !leftOut.has(path)));
   const counted = paths.filter((path) => !ignored.paths.has(path) && !leftOut.has(path));
-  const held = heldFiles(counted, kustomizations, { claimed, reasons: unrendered });
+  const held = heldFiles(counted, kustomizations, { claimed, reasons: unrendered, isOff: made === nothingRendered });
   const charts = heldCharts(counted.filter((path) => !claimed.has(path)));
   const strays = new Map<string, Stray>();
   const elsewhere = new Map<string, Elsewhere>();
@@ -491,6 +496,12 @@ function* loadingArea(
     strays,
     elsewhere,
     releases: [...releases.rendered.keys()],
+    madeFrom: new Map(
+      [
+        ...rendered,
+        ...[...releases.rendered].map(([{ object }, rendering]) => [identityOf(object), rendering] as const),
+      ].flatMap(([key, { madeFrom }]) => (madeFrom ? [[key, madeFrom] as const] : [])),
+    ),
     hasReleases: described !== undefined || releases.rendered.size + releases.refused.size > 0,
   };
 }

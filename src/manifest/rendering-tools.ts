@@ -220,6 +220,8 @@ export interface Rendered {
   readonly claimed: ReadonlySet<string>;
   /** Why a kustomization is not rendered, by its path. */
   readonly reasons: ReadonlyMap<string, string>;
+  /** Nothing is rendered at all. */
+  readonly isOff: boolean;
 }
 
 /**
@@ -229,7 +231,7 @@ export interface Rendered {
 export function heldFiles(
   paths: readonly string[],
   kustomizations: ReadonlyMap<string, Kustomization>,
-  { claimed, reasons }: Rendered,
+  { claimed, reasons, isOff }: Rendered,
 ): HeldFiles {
   const held = new Set<string>();
   const named = new Set<string>();
@@ -239,15 +241,24 @@ export function heldFiles(
     for (const path of found) held.add(path);
     return found.length;
   };
+  const userOf = usersIn(
+    [...kustomizations].filter(
+      ([path, { transforms }]) => !claimed.has(path) && (transforms.length > 0 || reasons.has(path)),
+    ),
+  );
   for (const [path, { transforms, names, isComponent }] of kustomizations) {
     if (claimed.has(path)) continue;
     const reason = reasons.get(path);
+    const folder = folderOf(path);
+    const user = userOf(folder);
     if (transforms.length === 0 && reason === undefined) {
-      const message = 'kustomize is not rendered yet: the files beside it are applied as they are, listed or not';
+      const message =
+        user !== undefined
+          ? `it is a part of ${user}, which is not rendered`
+          : 'it only lists files, so it is not rendered: the files beside it are applied as they are, listed or not';
       problems.push({ severity: 'warning', path, line: 1, message });
       continue;
     }
-    const folder = folderOf(path);
     const missing = names.filter((name) => !isBase(name, folder, paths, kustomizations));
     for (const name of missing) {
       for (const file of paths) if (isBelow(file, name)) named.add(file);
@@ -261,16 +272,33 @@ export function heldFiles(
       if (count > 0 || reason !== undefined) problems.push(unusedComponent(path, count));
       continue;
     }
-    const what = reason ?? `kustomize is not rendered yet (${transforms.join(', ')})`;
+    const what =
+      reason ??
+      (isOff
+        ? `no kustomization is rendered without a program kustomize, and this one needs it (${transforms.join(', ')})`
+        : user === undefined
+          ? `it is not rendered (${transforms.join(', ')})`
+          : `it is a part of ${user}, which is not rendered`);
     problems.push({
       severity: 'error',
       path,
       line: 1,
       message: `${what}: ${namedFiles(count)} not applied`,
-      hint: 'commit the output of "kubectl kustomize" instead',
+      hint: isOff
+        ? 'name the program with --kustomize, or commit the output of "kubectl kustomize" instead'
+        : 'what the cluster has of it stays as it is',
     });
   }
   return { paths: held, named, problems };
+}
+
+/** The first of these kustomizations that names a folder. */
+function usersIn(
+  kustomizations: readonly (readonly [path: string, kustomization: Kustomization])[],
+): (folder: string) => string | undefined {
+  const users = new Map<string, string>();
+  for (const [path, { names }] of kustomizations) for (const name of names) if (!users.has(name)) users.set(name, path);
+  return (folder) => users.get(folder);
 }
 
 /** Files of charts that hold no objects as they stand, with the `Chart.yaml` of theirs. */

@@ -23,8 +23,8 @@ export interface FluxKustomization {
   readonly isSuspended: boolean;
   /** Kustomizations of Flux, as `namespace/name`. */
   readonly dependsOn: readonly string[];
-  /** Fields that have no effect here, or another one, for people. */
-  readonly told: readonly string[];
+  /** Fields of `spec` that have no effect here, or another one, with what is said of it to people. */
+  readonly told: readonly { readonly field: string; readonly text: string }[];
 }
 
 export interface FluxChanges {
@@ -101,7 +101,7 @@ function read(manifest: Manifest): FluxKustomization {
   const told = Object.keys(spec).flatMap((field) => {
     if (known.has(field) || isNothing(spec[field])) return [];
     const why = own(notFollowed, field) ?? 'has no effect: it is not known here';
-    return [`spec.${field.slice(0, 60)} ${why}`];
+    return [{ field, text: `spec.${field.slice(0, 60)} ${why}` }];
   });
   const sourceRef = mapOf(spec['sourceRef'], 'spec.sourceRef');
   const common = mapOf(spec['commonMetadata'], 'spec.commonMetadata');

@@ -14,6 +14,7 @@ import {
 } from './flux-kustomization.ts';
 import { fluxUnit } from './flux-unit.ts';
 import { isSameRepositoryUrl } from './same-url.ts';
+import { textAt } from './source-bytes.ts';
 import type { SourceTree, Unit } from './renderer.ts';
 
 /** What Flux's own objects in a tree make of it. */
@@ -129,6 +130,7 @@ export function* fluxRoots(
   const queue = start ? [start] : open.filter(({ origin }) => origin.renderer !== 'plain' || !claimed.has(origin.path));
   const objects: Manifest[] = [...placed];
   const waiting: Root[] = [];
+  const noted: FluxKustomization[] = [];
   const units: Unit[] = [];
   const rendered = new Map<string, Rendering>();
   const isHere = repositoryOf(start, settings);
@@ -160,7 +162,7 @@ export function* fluxRoots(
       held.push(flux.folder);
       return refuse({ manifest, path, why: 'is suspended', isDeliberate: true });
     }
-    for (const text of flux.told) problems.push(told(manifest, 'warning', text));
+    if (flux.told.length > 0) noted.push(flux);
     waiting.push({ flux, path });
   };
   for (const manifest of queue) take(manifest);
@@ -196,6 +198,7 @@ export function* fluxRoots(
     }
     yield;
   }
+  problems.push(...(yield* fieldProblems(noted, tree)));
   for (const root of missingNeeds(found, rendered)) {
     rendered.delete(root.path);
     held.push(root.flux.folder);
@@ -355,6 +358,46 @@ function missingNeeds(
   return [...left].flatMap(([key, root]) =>
     done.has(key) ? [] : [{ ...root, needs: root.flux.dependsOn.find((one) => !done.has(one))?.slice(0, 200) ?? '' }],
   );
+}
+
+/** Of fields that have no effect, at their lines where they stand as people write them. */
+function* fieldProblems(noted: readonly FluxKustomization[], tree: SourceTree): Steps<readonly Problem[]> {
+  const files = new Map<string, readonly string[]>();
+  const problems: Problem[] = [];
+  for (const { manifest, told: fields } of noted) {
+    const { path, line: start } = manifest.origin;
+    const lines = files.get(path) ?? (yield* linesOf(path, tree));
+    files.set(path, lines);
+    for (const { field, text } of fields)
+      problems.push({ ...told(manifest, 'warning', text), line: specLine(lines, start, field) ?? start });
+    yield;
+  }
+  return problems;
+}
+
+/** Without any where the file is not to be had now: no sync waits for a line. */
+function* linesOf(path: string, tree: SourceTree): Steps<readonly string[]> {
+  try {
+    return ((yield* textAt(path, tree)) ?? '').split('\n');
+  } catch {
+    return [];
+  }
+}
+
+/** The line of a field of `spec` in block style, of the document that begins at a line. Undefined: it is written otherwise. */
+function specLine(lines: readonly string[], start: number, field: string): number | undefined {
+  let indent: string | undefined;
+  let isInSpec = false;
+  for (let at = start - 1; at < lines.length; at += 1) {
+    const line = lines[at] ?? '';
+    if (at >= start && line.startsWith('---')) return undefined;
+    if (isInSpec) {
+      indent ??= /^ +(?=[^\s#])/.exec(line)?.[0];
+      if (indent !== undefined && line.startsWith(`${indent}${field}:`)) return at + 1;
+      if (/^[^\s#]/.test(line)) return undefined;
+    } else isInSpec = /^spec:\s*(?:#.*)?$/.test(line);
+  }
+  return undefined;
 }
 
 function told({ object, origin }: Manifest, severity: Problem['severity'], message: string, hint?: string): Problem {

@@ -260,6 +260,19 @@ interface Made {
   readonly described?: Described;
 }
 
+/** What a Kustomization of Flux describes is called as Flux calls it. */
+function contestedWith(other: string, path: string, object: string): string {
+  const isDescribed = (unit: string): boolean => unit.includes('#');
+  const shown = isDescribed(other)
+    ? `the Kustomization ${other.slice(other.lastIndexOf('#') + 1)}, in ${fileOfUnit(other)},`
+    : other;
+  const choice =
+    isDescribed(other) || isDescribed(path)
+      ? 'has to go, or to make something else (spec.path, spec.targetNamespace), or be left out by spec.suspend'
+      : 'has to be chosen with --git-path';
+  return `${shown} makes ${object} as well, so one of the two ${choice}`;
+}
+
 /** Where two of them make the same object, as of two environments, none of the two is applied: which one is meant cannot be known. */
 function* withoutContested(made: Made, { defaultNamespace }: LoadSettings): Steps<RenderedKustomizations> {
   const { rendered, refused } = made;
@@ -281,7 +294,7 @@ function* withoutContested(made: Made, { defaultNamespace }: LoadSettings): Step
   }
   for (const [path, { with: other, ref }] of contested) {
     rendered.delete(path);
-    refused.set(path, `${other} makes ${nameOf(ref)} as well, so one of the two has to be chosen with --git-path`);
+    refused.set(path, contestedWith(other, path, nameOf(ref)));
   }
   return made;
 }

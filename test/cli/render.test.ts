@@ -105,6 +105,53 @@ describe.skipIf(kustomizeProgram === undefined)('serin render', () => {
     ).toEqual(['Namespace prod', 'ConfigMap prod', 'Deployment prod']);
   });
 
+  const flux = (name: string, path: string): string =>
+    `apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: { name: ${name}, namespace: flux-system }\nspec:\n  path: ./${path}\n  prune: true\n  sourceRef: { kind: GitRepository, name: flux-system }\n`;
+  const cluster: Tree = {
+    ...shop,
+    'base/kustomization.yaml': 'resources: [shop.yaml]\n',
+    'clusters/prod/flux-system/gotk-sync.yaml': flux('flux-system', 'clusters/prod'),
+    'clusters/prod/flux-system/kustomization.yaml': 'resources: [gotk-sync.yaml]\n',
+    'clusters/prod/apps.yaml': flux('apps', 'prod'),
+    'clusters/prod/infra.yaml': flux('infra', 'infra'),
+    'infra/namespace.yaml': 'apiVersion: v1\nkind: Namespace\nmetadata: { name: infra }\n',
+    'prod/kustomization.yaml':
+      'namespace: prod\nresources: [../base]\npatches: [{ path: patches/replicas.yaml, target: { kind: Deployment } }]\n',
+    'prod/patches/replicas.yaml': '- { op: add, path: /spec/replicas, value: 3 }\n',
+    'other/unused.yaml': 'apiVersion: v1\nkind: Namespace\nmetadata: { name: unused }\n',
+  };
+  const ofProd = (out: string): string[] =>
+    documents(out).map(({ kind, metadata }) => `${kind} ${String(metadata['name'])}`);
+
+  it.each<readonly [string, string, readonly string[]]>([
+    ['an overlay of a base elsewhere', 'prod', ['Deployment shop']],
+    ['the file of the overlay', 'prod/kustomization.yaml', ['Deployment shop']],
+    ['its base', 'base', ['Deployment shop']],
+    ['a folder of patches', 'prod/patches', ['Deployment shop']],
+    ['a folder without a kustomization', 'infra', ['Namespace infra']],
+    ['the file of a Kustomization that another one brings', 'clusters/prod/apps.yaml', ['Deployment shop']],
+    ['the root', 'clusters/prod', ['Namespace infra', 'Deployment shop']],
+  ])('prints what Flux makes of %s', async (_, place, expected) => {
+    await write(cluster);
+    const { code, out, errors } = await serin('render', join(dir, place), '--git-path', 'clusters/prod');
+    expect({ code, errors }).toEqual({ code: 0, errors: [] });
+    expect(ofProd(out).toSorted()).toEqual([...expected].toSorted());
+  });
+
+  it.each(['other', 'other/unused.yaml'])('says of a place that brings nothing that it does: %s', async (place) => {
+    await write(cluster);
+    const { code, out, errors } = await serin('render', join(dir, place), '--git-path', 'clusters/prod');
+    expect([code, out]).toEqual([3, '']);
+    expect(errors.join()).toMatch(
+      new RegExp(`^${place}:1 error no object comes of this .*nothing that is followed reads it.*clusters/prod`),
+    );
+    const empty = await serin('render', join(dir, 'plain'));
+    expect(empty.code).toBe(3);
+    expect(empty.errors.join()).toMatch(
+      /^plain:1 error no object comes of this folder: nothing in it would be applied/,
+    );
+  });
+
   it('names the source file and not what it renders to, and prints the rest', async () => {
     await write({
       ...shop,
@@ -158,6 +205,22 @@ describe.skipIf(kustomizeProgram === undefined)('serin validate', () => {
     const fine = await serin('validate', join(dir, 'prod'));
     expect(fine.out.trim().split('\n').at(-1)).toMatch(/^3 objects in .*: 0 errors/);
     expect(fine.code).toBe(0);
+  });
+
+  it('chooses one of several environments with --git-path, and says of a path that it is not a part of it', async () => {
+    await write({ ...shop, 'staging/kustomization.yaml': 'namespace: prod\nresources: [../base]\n' });
+    const both = await serin('validate', dir);
+    expect(both.code).toBe(3);
+    expect(both.out).toContain('has to be chosen with --git-path');
+    expect(both.out).not.toContain('rendered yet');
+    for (const place of ['', 'prod', 'base', 'base/shop.yaml']) {
+      const one = await serin('validate', join(dir, place), '--git-path', 'prod');
+      expect(one.out.trim()).toMatch(/^3 objects in \d files: 0 errors, 0 warnings$/);
+      expect(one.code).toBe(0);
+    }
+    const apart = await serin('validate', join(dir, 'staging'), '--git-path', 'prod');
+    expect(apart.code).toBe(3);
+    expect(apart.out).toMatch(/^staging:1 error no object comes of this folder: nothing that is followed reads it/m);
   });
 });
 

@@ -128,13 +128,14 @@ status: {}
     expect(keys(changed)).toEqual(['v1/ConfigMap/default/other']);
     expect(changed.problems.find(({ severity }) => severity === 'error')).toMatchObject({
       path: 'prod/kustomization.yaml',
-      message: 'kustomize is not rendered yet (namespace, patches): the 2 files it names are not applied',
+      message:
+        'no kustomization is rendered without a program kustomize, and this one needs it (namespace, patches): the 2 files it names are not applied',
     });
     expect([...changed.unreadablePaths].sort()).toEqual(['base/x.yaml', 'prod/patch.yaml']);
 
     const generating = load({ 'kustomization.yaml': 'configMapGenerator: [{name: x, literals: [a=b]}]\n' });
     expect(generating.problems.map(({ message }) => message)).toEqual([
-      'kustomize is not rendered yet (configMapGenerator): what it makes is not applied',
+      'no kustomization is rendered without a program kustomize, and this one needs it (configMapGenerator): what it makes is not applied',
     ]);
   });
 

@@ -341,7 +341,32 @@ commonMetadata: { labels: { team: a }, annotations: { note: b } }`,
       'spec.newThing',
       'spec.healthChecks',
     ]);
+    expect(told(tree).map((text) => text.split(' ')[0])).toEqual([
+      'cluster/shop.yaml:11',
+      'cluster/shop.yaml:12',
+      'cluster/shop.yaml:14',
+      'cluster/shop.yaml:15',
+    ]);
     expect(keysOf(tree)).toEqual(['apps/v1/Deployment/default/shop']);
+  });
+
+  it.each<readonly [string, string, number]>([
+    ['a second document', `${config('x', '{ a: b }')}---\n${flux('shop', 'path: ./shop\nwait: true')}`, 16],
+    [
+      'flow style, at its document',
+      `# ours\n${flux('shop', '').replace(/spec:[^]*/, 'spec: { path: ./shop, prune: true, wait: true, sourceRef: { kind: GitRepository, name: flux-system } }')}`,
+      2,
+    ],
+    [
+      'a map of a field before that has one of that name',
+      flux('shop', 'path: ./shop\npostBuild:\n  substitute:\n    wait: "true"\nwait: true'),
+      14,
+    ],
+  ])('are told at the line of a field: in %s', async (_, text, line) => {
+    const tree = await render({ ...one(''), 'cluster/shop.yaml': text }, 'cluster');
+    expect(told(tree).find((problem) => problem.includes('spec.wait'))).toMatch(
+      new RegExp(`^cluster/shop.yaml:${line} `),
+    );
   });
 
   it('are applied as objects where an agent did so before, until somebody lets it follow them', async () => {
@@ -383,7 +408,20 @@ commonMetadata: { labels: { team: a }, annotations: { note: b } }`,
     expect(keysOf(same)).toEqual([]);
     expect(errors(same)).toHaveLength(2);
     expect(errors(same).toSorted()[0]).toMatch(
-      /^cluster\/other.yaml:1 error the Kustomization flux-system\/other: .*--git-path/,
+      /^cluster\/other.yaml:1 error the Kustomization flux-system\/other: the Kustomization flux-system\/shop, in cluster\/shop.yaml, makes Deployment default\/shop as well, so one of the two has to go, .* spec.suspend$/,
     );
+  });
+
+  it('below a root are named as Flux names them where two make the same object', async () => {
+    const tree = await render(
+      { ...bootstrapped, 'clusters/prod/again.yaml': flux('again', 'path: ./apps/prod') },
+      'clusters/prod',
+    );
+    const contested = errors(tree).filter((text) => text.includes('as well'));
+    expect(contested).toHaveLength(2);
+    for (const text of contested) {
+      expect(text).toMatch(/the Kustomization flux-system\/(?:again|apps)/);
+      expect(text).not.toMatch(/#|--git-path/);
+    }
   });
 });

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -315,7 +315,7 @@ describe.skipIf(kustomizeProgram === undefined)('a kustomization that changes ob
     const tree = await render({ ...shop, 'copy/kustomization.yaml': 'namespace: prod\nresources: [../base]\n' });
     expect(keysOf(tree)).toEqual(['apps/v1/Deployment/test/plain']);
     expect(told(tree)).toEqual([
-      'base/kustomization.yaml: kustomize is not rendered yet (configMapGenerator): the 2 files it names are not applied',
+      'base/kustomization.yaml: it is a part of copy/kustomization.yaml, which is not rendered: the 2 files it names are not applied',
       expect.stringMatching(
         /^copy\/kustomization.yaml: prod\/kustomization.yaml makes .* as well, so one of the two has to be chosen with --git-path/,
       ),
@@ -352,5 +352,38 @@ describe('where there is no kustomize', () => {
       unreadableText: without.unreadableText,
     });
     expect(told(with_)[1]).toContain('there is no program kustomize of version 5');
+  });
+
+  it.each(['ELOOP', 'EACCES', 'ENOTDIR'])(
+    'that can be started (%s), that is told, and all else goes on',
+    async (code) => {
+      const dir = mkdtempSync(join(tmpdir(), 'kustomize-test-'));
+      try {
+        const place = join(dir, 'kustomize');
+        if (code === 'ELOOP') symlinkSync(place, place);
+        else writeFileSync(place, '#!/bin/sh\n', { mode: 0o644 });
+        const kustomize = createKustomize({ program: code === 'ENOTDIR' ? join(place, 'kustomize') : place });
+        const trees = createTreeRenderer(settings, { kustomize });
+        const tree = await turns.run(trees.render(new Map(Object.entries(shop))));
+        expect(keysOf(tree)).toEqual(['apps/v1/Deployment/test/plain']);
+        expect(told(tree)).toContainEqual(
+          expect.stringMatching(
+            new RegExp(`^prod/kustomization.yaml: .*the program kustomize cannot be started: spawn .*${code}`),
+          ),
+        );
+        // Nothing of it is deleted.
+        expect([...tree.unreadablePaths]).toContain('base/shop.yaml');
+        expect([...tree.strays.keys()]).toContain('prod/kustomization.yaml');
+      } finally {
+        rmSync(dir, { recursive: true });
+      }
+    },
+  );
+
+  it('what only lists files that others would render is told as a part of them', async () => {
+    const listing = { ...shop, 'base/kustomization.yaml': 'resources: [shop.yaml]\n' };
+    expect(told(await withoutProgram(listing))).toContain(
+      'base/kustomization.yaml: it is a part of prod/kustomization.yaml, which is not rendered',
+    );
   });
 });

@@ -7,12 +7,13 @@ import { hintsOf } from '../../manifest/hints.ts';
 import type { LoadedTree } from '../../manifest/load.ts';
 import { scopedAsDefined } from '../../manifest/normalise.ts';
 import { waveOf } from '../../manifest/order.ts';
-import { type Manifest, placesOf, type Problem, unitOf } from '../../manifest/types.ts';
+import type { Manifest, Problem } from '../../manifest/types.ts';
 import { isIgnored } from '../../sync/annotations.ts';
 import { type CommandContext, exitCodes } from '../context.ts';
 import { type LocalOptions, localSettings } from '../local-settings.ts';
 import { readLocalTree, renderLocalTree } from '../local-tree.ts';
 import { createOutput } from '../output.ts';
+import { isIn, nothingOf, partOf, type Place } from '../part-of-place.ts';
 import { checkoutRoot, placeIn, repositoryRoot } from '../repository-root.ts';
 import { shownProblem } from '../shown-problem.ts';
 
@@ -80,21 +81,18 @@ export async function renderedPlace(
   // Without the agent's settings nobody knows what is its own.
   const bounds = { ...rest, ...(own && isFollowed ? { own } : {}) };
   const loaded = await renderLocalTree(tree, bounds, { values, environment: context.environment });
-  const isMeant = partOf(inside, isFolder);
+  const meant: Place = { path: inside, isFolder };
+  const isMeant = partOf(meant, loaded, (path) => tree.textOf(path));
+  const manifests = applied(loaded).filter(isMeant);
   const problems = [...tree.problems, ...loaded.problems];
+  // What is wrong in the place says why there is nothing.
+  const isTold = problems.some(({ severity, path }) => severity === 'error' && isIn(meant, path));
+  if (manifests.length === 0 && !isTold) problems.push(nothingOf(meant, isFollowed ? settings.path : inside));
   return {
     settings,
-    manifests: applied(loaded).filter(isMeant),
+    manifests,
     problems: problems.toSorted((a, b) => a.path.localeCompare(b.path) || a.line - b.line),
   };
-}
-
-/** Whether something that comes from these files belongs to the place. */
-function partOf(place: string, isFolder: boolean): (manifest: Manifest) => boolean {
-  // Also of what a file describes.
-  const isIn = (path: string): boolean =>
-    placesOf(path).some((one) => one === place || (isFolder && (place === '' || one.startsWith(`${place}/`))));
-  return ({ origin }) => isIn(unitOf(origin)) || isIn(origin.path);
 }
 
 function applied({ manifests }: LoadedTree): readonly Manifest[] {

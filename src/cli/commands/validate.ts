@@ -1,5 +1,6 @@
 import { scopedAsDefined } from '../../manifest/normalise.ts';
 import { readFileSync } from 'node:fs';
+import { lstat, realpath } from 'node:fs/promises';
 import { checkManifests } from '../../checks/check.ts';
 import { appsOf } from '../../canary/app.ts';
 import { atOnce } from '../../lib/turns.ts';
@@ -12,6 +13,8 @@ import { type CommandContext, exitCodes } from '../context.ts';
 import { checkCustomResources } from '../custom-resources.ts';
 import { type LocalOptions, localSettings } from '../local-settings.ts';
 import { readLocalTree, renderLocalTree } from '../local-tree.ts';
+import { isIn, nothingOf, partOf, type Place } from '../part-of-place.ts';
+import { placeIn, repositoryRoot } from '../repository-root.ts';
 import { shownProblem } from '../shown-problem.ts';
 
 export interface ValidateOptions extends LocalOptions {
@@ -30,7 +33,11 @@ export async function validate(
   const { settings: whole, values } = await localSettings(options);
   const { own, ...settings } = whole;
   const isPlaced = options.root !== undefined || settings.path !== '' || settings.tenancy !== undefined;
-  const tree = await readLocalTree(paths, settings, { root: options.root, isPlaced });
+  const followed = options.gitPath === undefined ? undefined : await followedFolder(paths, options.root, settings.path);
+  const tree = await readLocalTree(followed ? [followed.folder] : paths, settings, {
+    root: followed?.root ?? options.root,
+    isPlaced,
+  });
   const bounds = { ...settings, ...(own ? { own } : {}) };
   // Without the agent's settings nobody knows where it lives: what is its own where it is installed as we say is only a warning.
   const loaded = await renderLocalTree(tree, options.config === undefined ? settings : bounds, { values, environment });
@@ -40,6 +47,13 @@ export async function validate(
   const [manifests, refusals] =
     options.config === undefined ? [scoped, within.problems.map(asAssumed)] : [within.manifests, within.problems];
   const problems = [...loaded.problems, ...refusals];
+  for (const place of followed?.places ?? []) {
+    const isMeant = partOf(place, loaded, textOf);
+    const isTold = [...tree.problems, ...problems].some(
+      ({ severity, path }) => severity === 'error' && isIn(place, path),
+    );
+    if (!isTold && !loaded.manifests.some(isMeant)) problems.push(nothingOf(place, settings.path));
+  }
   const canaries = (): readonly Problem[] =>
     checkManifests(manifests, appsOf(manifests, settings.defaultNamespace), settings, textOf);
   const lineOf = createLineFinder(textOf);
@@ -56,6 +70,21 @@ export async function validate(
     output.line(errors > 0 ? output.colour.red(summary) : output.colour.green(summary));
   }
   return errors > 0 ? exitCodes.found : exitCodes.done;
+}
+
+/** With `--git-path` what the agent would make of that folder is looked at: it may read the paths from there. */
+async function followedFolder(
+  paths: readonly string[],
+  named: string | undefined,
+  path: string,
+): Promise<{ readonly root: string; readonly folder: string; readonly places: readonly Place[] }> {
+  const root = await repositoryRoot(paths, named);
+  const places: Place[] = [];
+  for (const one of paths) {
+    const found = await realpath(one);
+    places.push({ path: placeIn(root, found) ?? '', isFolder: (await lstat(found)).isDirectory() });
+  }
+  return { root, folder: `${root}/${path}`, places };
 }
 
 /** Once more, now that definitions in Git have told which kinds have no namespace. */
