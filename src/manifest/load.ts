@@ -1,6 +1,7 @@
 import { addAll } from '../lib/add-all.ts';
 import { atOnce, type Steps } from '../lib/turns.ts';
 import { faultOf } from './contained.ts';
+import { type Claimants, leavingOutContested } from './contested.ts';
 import { identityKey, identityOf, leavingOutDuplicates, nameOf } from './identity.ts';
 import { type Ignored, type IgnoreFile, ignoredPaths, isIgnoreFile, readIgnoreFile } from './ignore-file.ts';
 import { isClusterScoped } from './kinds.ts';
@@ -256,19 +257,45 @@ export function* loadingTree(
   const mayStandIn = (path: string): boolean =>
     placesOf(path).some((one) => unreadablePaths.has(one) || strays.has(one));
   const untaken = withoutTaken(found, mayStandIn, settings);
-  const { manifests, problems } = yield* leavingOutDuplicates(untaken.manifests, settings.placeOf);
+  const { placeOf = () => undefined } = settings;
+  const claimants = { placeOf, areaOf: (path: string) => areaOf(path, settings) };
+  const clear = yield* leavingOutContested(untaken.manifests, claimants);
+  const { manifests, problems } = yield* leavingOutDuplicates(clear.manifests, placeOf);
   return {
     manifests,
-    problems: [...all.flatMap((area) => area.problems), ...untaken.problems, ...problems],
+    problems: [...all.flatMap((area) => area.problems), ...untaken.problems, ...clear.problems, ...problems],
     unreadablePaths,
     unreadableText: joinedWords(all.map(({ unreadableText }) => unreadableText)),
     strays,
-    areas,
+    areas: withContested(areas, clear.contested, claimants),
     cache: next,
     hasReleases: all.some(({ hasReleases }) => hasReleases),
     releases: all.flatMap(({ releases }) => releases),
     madeFrom: new Map(all.flatMap(({ madeFrom }) => [...madeFrom])),
   };
+}
+
+/** What is applied from none of its definitions still stands in Git, for each of their areas and the one from which it was applied. */
+function withContested(
+  areas: ReadonlyMap<string, AreaOfTree>,
+  contested: readonly Manifest[],
+  { placeOf, areaOf: areaAt }: Claimants,
+): ReadonlyMap<string, AreaOfTree> {
+  if (contested.length === 0) return areas;
+  const byArea = new Map<string, Map<string, Elsewhere>>();
+  for (const { object, origin } of contested) {
+    const key = identityOf(object);
+    const what = 'defines what is defined in another way as well';
+    const at = { path: origin.path, line: origin.line, what, isDeliberate: true, describedIn: origin.path };
+    for (const name of new Set([areaAt(origin.path), areaAt(placeOf(key) ?? unitOf(origin))]))
+      byArea.set(name, (byArea.get(name) ?? new Map<string, Elsewhere>()).set(key, at));
+  }
+  const next = new Map(areas);
+  for (const [name, added] of byArea) {
+    const { unreadableText = '', elsewhere = new Map<string, Elsewhere>() } = next.get(name) ?? {};
+    next.set(name, { unreadableText, elsewhere: new Map([...elsewhere, ...added]) });
+  }
+  return next;
 }
 
 /** Without what another tenant has in a file that cannot be read at the moment: that one still has it. */

@@ -52,6 +52,21 @@ it.skipIf(helmProgram === undefined)(
       await stage.until('the status', () => canary(stage, { name: 'frontend' }).phase === 'Failed');
       expect(image(stage, 'backend-primary')).toBe('podinfo:3.1.0');
 
+      // A Deployment beside the HelmRelease whose chart makes it: which of the two is meant is not known.
+      const backend = 'releases/test/backend.yaml';
+      const release = (await stage.file(backend)) ?? '';
+      const told = stage.log.length;
+      const workload =
+        'apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: backend, namespace: test }\nspec:\n  selector: { matchLabels: { app: backend } }\n  template:\n    metadata: { labels: { app: backend } }\n    spec: { containers: [{ name: podinfod, image: "registry.test/podinfo:9.9.9" }] }\n';
+      const marker = 'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: marker, namespace: test }\ndata: { a: b }\n';
+      await stage.push('the same Deployment', { [backend]: `${release}---\n${workload}---\n${marker}` });
+      await stage.said(/Deployment test\/backend is defined by .*it is applied from neither/, { from: told });
+      await stage.until('the object beside it', () => object(stage, 'ConfigMap', 'marker'));
+      await stage.restsFor(3000);
+      expect([image(stage, 'backend'), image(stage, 'backend-primary')]).toEqual(['podinfo:3.1.0', 'podinfo:3.1.0']);
+      expect(canary(stage, { name: 'backend' })).toMatchObject({ phase: 'Initialized', weight: 0 });
+      await stage.push('only the chart again', { [backend]: release });
+
       // What cannot be rendered any more stays as it is, and nothing else stops.
       const from = stage.log.length;
       await stage.push('a broken template', {
