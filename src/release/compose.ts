@@ -236,14 +236,18 @@ type Conflict = Extract<Revert, { readonly kind: 'conflict' }>;
 
 function byHand(
   { app, releaseId, state }: Outcome,
-  { reason, paths, usedBy }: Conflict,
+  { reason, paths, usedBy, isUnread }: Conflict,
   { attributions }: ComposeSettings,
 ): Extract<Composed, { kind: 'blocked' }> {
   const where = paths.length === 0 ? '' : ` (${paths.join(', ')})`;
   const pushed = attributions?.get(releaseId)?.pushed ?? [];
   const commits = (pushed.length === 0 ? [state.revision] : pushed.toReversed()).map((commit) => commit.slice(0, 12));
   const revert = `revert ${commits.join(', then ')} by hand`;
-  const todo = usedBy ? `push a fix of ${keyOf(app)}, or ${revert}, which takes it from all that use it` : revert;
+  const todo = isUnread
+    ? `it is taken back once it is read again, or ${revert}`
+    : usedBy
+      ? `push a fix of ${keyOf(app)}, or ${revert}, which takes it from all that use it`
+      : revert;
   return {
     kind: 'blocked',
     reason: `${reason}${where}: ${todo}. Until then ${keyOf(app)} stays with what it was promoted with`,

@@ -1,6 +1,7 @@
 import { keyOf } from '../lib/key.ts';
 import { perObject } from '../lib/memo.ts';
 import type { Steps } from '../lib/turns.ts';
+import type { Stray } from '../manifest/stray.ts';
 import type { Manifest } from '../manifest/types.ts';
 import type { Edit, EditGoal } from '../render/renderer.ts';
 import type { TreeFiles } from '../render/tree-files.ts';
@@ -9,6 +10,7 @@ import type { AppId } from './types.ts';
 /** One app of a tree: what a revert may touch and what it is judged by. */
 export interface RenderedApp {
   readonly id: AppId;
+  readonly canary: Manifest;
   /** The target and the ConfigMaps and Secrets that it refers to, as far as they stand in Git. Not the Canary. */
   readonly documents: readonly Manifest[];
   /** Of these the target. Undefined: Git has none. */
@@ -28,6 +30,10 @@ export interface RenderedTree {
   readonly unreadableText: string;
   /** The same, of what the tenant has whose file stands at a path: others cannot have its objects. Absent: there are no tenants. */
   readonly unreadableTextBeside?: (path: string) => string;
+  /** Files and units with something that cannot be read or rendered. */
+  readonly unreadablePaths: ReadonlySet<string>;
+  /** Files and units of which nothing is applied, and why. */
+  readonly strays: ReadonlyMap<string, Stray>;
 }
 
 /** Reads a tree. Files that cannot be read are left out. Asked several times with almost equal trees, so it keeps what it made of them. */

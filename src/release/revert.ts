@@ -1,11 +1,9 @@
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { keyOf } from '../lib/key.ts';
-import { perObject } from '../lib/memo.ts';
 import { atOnce, type Steps } from '../lib/turns.ts';
 import { isList, isObject } from '../manifest/edit-value.ts';
 import { identityOf } from '../manifest/identity.ts';
 import type { KubeObject } from '../manifest/types.ts';
-import { namesIn } from '../manifest/unread-words.ts';
 import { indexed, type ObjectIndex } from '../render/object-index.ts';
 import type { ObjectFacts } from '../render/renderer.ts';
 import type { TreeFiles } from '../render/tree-files.ts';
@@ -13,6 +11,7 @@ import { EditLate } from '../render/text-edit.ts';
 import { proofOf } from './proof.ts';
 import { appIn, type Render, type RenderedApp, type RenderedTree } from './rendered.ts';
 import type { AppId } from './types.ts';
+import { namedUnread, unreadIn } from './unread.ts';
 
 export interface RevertInput {
   readonly app: AppId;
@@ -40,7 +39,7 @@ export type Revert =
   | { readonly kind: 'edited'; readonly files: ReadonlyMap<string, string | null>; readonly paths: readonly string[] }
   /** The app has its base content again already. */
   | { readonly kind: 'nothing' }
-  /** The app has a newer content than the judged one: it is not the release's any more. */
+  /** The app is gone, or has a newer content than the judged one: it is not the release's any more. */
   | { readonly kind: 'superseded' }
   | {
       readonly kind: 'conflict';
@@ -50,6 +49,8 @@ export type Revert =
       readonly usedBy?: AppId;
       /** It takes longer than `mostMs`. Absent: another reason. */
       readonly isLate?: true;
+      /** What was judged may stand there still, and cannot be read or is not rendered now. Absent: another reason. */
+      readonly isUnread?: true;
     };
 
 /**
@@ -82,7 +83,11 @@ function* revertIn(input: RevertInput): Steps<Revert> {
   const judged = yield* render.inTurns(input.judged);
   const tip = yield* render.inTurns(input.tip);
   const [before, tried] = [base, judged].map((tree) => appIn(tree, app));
-  const now = appIn(together ? yield* render.inTurns(together.tip) : tip, app);
+  const found = together ? yield* render.inTurns(together.tip) : tip;
+  const now = appIn(found, app);
+  const unread =
+    tried && now?.content !== tried.content ? yield* unreadIn(together?.tip ?? input.tip, found, tried) : undefined;
+  if (unread !== undefined) return { ...conflict(`it cannot be read now: ${unread}`), isUnread: true };
   if (!now) return { kind: 'superseded' };
   if (now.content === before?.content) return { kind: 'nothing' };
   if (!tried || now.content !== tried.content) return { kind: 'superseded' };
@@ -114,16 +119,6 @@ type Conflict = Extract<Revert, { readonly kind: 'conflict' }>;
 const conflict = (reason: string, paths: readonly string[] = []): Conflict => ({ kind: 'conflict', reason, paths });
 
 type Trees = Readonly<Record<'base' | 'judged' | 'tip', RenderedTree>>;
-
-const namedUnread = perObject(({ unreadableText, unreadableTextBeside = () => unreadableText }: RenderedTree) => {
-  const known = new Map<string, (name: string) => boolean>();
-  return (path: string, name: string): boolean => {
-    const text = unreadableTextBeside(path);
-    const isNamed = known.get(text) ?? namesIn(text);
-    known.set(text, isNamed);
-    return isNamed(name);
-  };
-});
 
 function* factsOf(keys: ReadonlySet<string>, trees: Trees): Steps<ReadonlyMap<string, ObjectFacts>> {
   const [base, judged, tip] = [yield* indexed(trees.base), yield* indexed(trees.judged), yield* indexed(trees.tip)];

@@ -166,10 +166,11 @@ export function createRender(
     // Warnings may come back with the text that they are about; lines move with every edit.
     const errors = loaded.problems.filter(({ severity }) => severity === 'error');
     const problems = errors.map(({ path, message }) => `${path}: ${message.replaceAll(/:\d+\b/g, '')}`);
-    const { manifests, unreadableText, releases = [] } = loaded;
+    const { manifests, unreadableText, unreadablePaths, strays, releases = [] } = loaded;
     const texts = new Map([...loaded.areas].map(([name, area]) => [name, area.unreadableText]));
     const unreadableTextBeside = (path: string): string => texts.get(areaOf(path, settings)) ?? '';
-    const tree = { manifests, releases, apps: found.map(appOf), problems, unreadableText, unreadableTextBeside };
+    const unread = { unreadableText, unreadableTextBeside, unreadablePaths, strays };
+    const tree = { manifests, releases, apps: found.map(appOf), problems, ...unread };
     rendered.set(files, tree);
     return tree;
   }
@@ -177,6 +178,6 @@ export function createRender(
   return Object.assign((files: TreeFiles) => atOnce(inTurns(files)), { inTurns, edit });
 }
 
-const appOf = perObject(({ id, target, configs, content }: App): RenderedApp => {
-  return { id, content, target, documents: [...(target ? [target] : []), ...configs] };
+const appOf = perObject(({ id, canary, target, configs, content }: App): RenderedApp => {
+  return { id, canary, content, target, documents: [...(target ? [target] : []), ...configs] };
 });

@@ -99,7 +99,7 @@ export function* fluxRoots(
     refused.set(path, why);
     strays.set(path, {
       line: manifest.origin.line,
-      what: 'describes what is not applied now',
+      what: isDeliberate ? 'describes what is suspended' : 'describes what is not applied now',
       describedIn: manifest.origin.path,
       ...(isDeliberate ? { isDeliberate } : {}),
     });

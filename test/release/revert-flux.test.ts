@@ -92,4 +92,32 @@ describe.skipIf(kustomizeProgram === undefined)('a release that a Kustomization 
     const judged = { ...tree, 'apps/shop.yaml': text.replace('- name: main', '- name: main\n        args: ["-x"]') };
     expect(await revert(judged)).toMatchObject({ kind: 'edited', files: new Map([['apps/shop.yaml', text]]) });
   });
+
+  it.each<readonly [string, string, string]>([
+    ['is suspended', 'cluster/apps.yaml describes what is suspended', '  prune: true\n  suspend: true'],
+    [
+      'depends on another that is not there',
+      'cluster/apps.yaml describes what is not applied now',
+      '  prune: true\n  dependsOn: [{ name: nowhere }]',
+    ],
+    ['cannot be read', 'cluster/apps.yaml cannot be read or rendered', '  prune: true\n<<<<<<< HEAD'],
+  ])('waits while its Kustomization %s, and is taken back or not as it is read again', async (_, why, text) => {
+    const judged = changed(tree, ["1.0.0 # the shop's", "1.1.0 # the shop's"]);
+    const hidden = (files: Files): Files => changed(files, ['  prune: true', text]);
+    expect(await revert(judged, hidden(judged))).toMatchObject({
+      kind: 'conflict',
+      reason: `it cannot be read now: ${why}`,
+      isUnread: true,
+    });
+    expect(await revert(judged, judged)).toMatchObject({ kind: 'edited' });
+    const newer = changed(judged, ['newTag: 1.1.0', 'newTag: 1.2.0']);
+    expect(await revert(judged, newer)).toEqual({ kind: 'superseded' });
+  });
+
+  it('is over where its Kustomization is gone', async () => {
+    const judged = changed(tree, ["1.0.0 # the shop's", "1.1.0 # the shop's"]);
+    const { 'cluster/apps.yaml': _gone, ...rest } = judged;
+    const others = Object.fromEntries(Object.entries(rest).filter(([path]) => path !== 'apps/shop.yaml'));
+    expect(await revert(judged, others)).toEqual({ kind: 'superseded' });
+  });
 });

@@ -190,6 +190,26 @@ describe.skipIf(helmProgram === undefined)('a release of a chart', () => {
     expect(await revert(podinfoRepository, judged, tip)).toEqual({ kind: 'superseded' });
   });
 
+  it('waits while its HelmRelease is suspended, also where its Canary stands beside it', async () => {
+    const judged = changed(podinfoRepository, frontend, ['tag: 3.1.0', 'tag: 3.1.2']);
+    const suspended = (files: Tree): Tree => changed(files, frontend, ['spec:\n', 'spec:\n  suspend: true\n']);
+    const waits = {
+      kind: 'conflict',
+      reason: `it cannot be read now: ${frontend} holds a HelmRelease that is suspended`,
+      isUnread: true,
+    };
+    expect(await revert(podinfoRepository, judged, suspended(judged))).toMatchObject(waits);
+
+    const beside = (files: Tree): Tree => ({
+      ...changed(files, frontend, ['enabled: true', 'enabled: false']),
+      'canary.yaml':
+        'apiVersion: flagger.app/v1beta1\nkind: Canary\nmetadata: { name: frontend, namespace: test }\nspec:\n  targetRef: { apiVersion: apps/v1, kind: Deployment, name: frontend }\n',
+    });
+    const [before, tried] = [beside(podinfoRepository), beside(judged)];
+    expect(await revert(before, tried)).toMatchObject({ kind: 'edited' });
+    expect(await revert(before, tried, suspended(tried))).toMatchObject(waits);
+  });
+
   it.skipIf(kustomizeProgram === undefined)('is taken back in the base that an overlay patches', async () => {
     const overlaid = (files: Tree): Tree => {
       const { [frontend]: release = '', ...others } = files;

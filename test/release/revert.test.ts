@@ -56,6 +56,33 @@ describe('taking a release back', () => {
     expect(revert(base, judged, judged, { render: guarded })).toEqual(base);
   });
 
+  it.each<readonly [string, string, string]>([
+    ['conflict markers', 'shop/deployment.yaml', '<<<<<<< HEAD\nkind: Deployment\n'],
+    ['a pointer of Git LFS', 'shop/deployment.yaml', 'version https://git-lfs.github.com/spec/v1\noid sha256:1\n'],
+    ['conflict markers instead of its Canary', 'shop/canary.yaml', '<<<<<<< HEAD\nkind: Canary\n'],
+    ['what is encrypted', 'shop/config.yaml', 'age-encryption.org/v1\n-> X25519 a\n'],
+  ])('waits while a file of it holds %s', (_, path, text) => {
+    const config = { config: { mode: 'calm' } };
+    const [base, judged] = [appTree({ ...one, ...config }), appTree({ ...two, ...config })];
+    const tip = withFiles(judged, { [path]: text });
+    const result = revertApp({ app, base, judged, tip, render });
+    expect(result).toMatchObject({ kind: 'conflict', isUnread: true });
+    expect(result).toMatchObject({ reason: expect.stringContaining(`it cannot be read now: ${path} `) as string });
+    // What can be read may say enough.
+    const newer = appTree({ ...one, ...config, image: 'shop:3.0.0' });
+    const isTarget = path === 'shop/deployment.yaml';
+    expect(kindOf(base, judged, withFiles(newer, { [path]: text }))).toBe(isTarget ? 'conflict' : 'superseded');
+    expect(kindOf(base, judged, newer)).toBe('superseded');
+  });
+
+  it('waits while an ignore file names it', () => {
+    const tip = withFiles(appTree(two), { '.serinignore': 'shop/\n' });
+    expect(revertApp({ app, base: appTree(one), judged: appTree(two), tip, render })).toMatchObject({
+      kind: 'conflict',
+      reason: expect.stringMatching(/^it cannot be read now: shop\/\w+.yaml is named by an ignore file$/) as string,
+    });
+  });
+
   it('keeps what later commits changed in the same file', () => {
     const tip = withFiles(appTree(two), {
       'shop/deployment.yaml': deploymentText({ ...two, replicas: 5 }).replace('kind:', '# later\nkind:'),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { fsck, lines, revParse, runGit, show, subjects, trailers } from '../helpers/temp-repo.ts';
+import { commitFiles, fsck, lines, revParse, runGit, show, subjects, trailers } from '../helpers/temp-repo.ts';
 import { appTree, configText, deploymentText, oneFile } from './a-config-repo.ts';
 import { withShop } from './a-shop.ts';
 
@@ -142,6 +142,39 @@ describe('a rollback', () => {
       expect(await show(shop.path, 'main', 'a/deployment.yaml')).toContain('a:3.0.0');
       expect((await shop.ledger('a')).quarantine).toHaveLength(1);
       expect(Object.keys(await trailers(shop.path, 'main'))).not.toContain('Reverts');
+    });
+  });
+
+  it('of an app that cannot be read now waits, says so, and takes it back once it is read again', async () => {
+    await withShop(apps, async (shop) => {
+      const { writer, blocked, done } = await shop.start();
+      const judged = await shop.push(image('a', '2.0.0'));
+      const outcome = await shop.outcome('rolled-back', 'a', judged);
+      const broken = await shop.push({ 'a/deployment.yaml': '<<<<<<< HEAD\n' });
+      writer.submit(outcome);
+      await expect.poll(() => blocked.length, soon).toBe(1);
+      expect(blocked[0]?.reason).toMatch(
+        /^it cannot be read now: a\/deployment.yaml .+: it is taken back once it is read again, or revert \w{12} by hand\. Until then test\/a stays with what it was promoted with$/,
+      );
+      expect(await shop.tip()).toBe(broken);
+      await shop.push(image('a', '2.0.0'));
+      await done();
+      expect(await show(shop.path, 'main', 'a/deployment.yaml')).toContain('a:1.0.0');
+      expect((await shop.ledger('a')).quarantine).toHaveLength(1);
+      expect(await trailers(shop.path, 'main')).toMatchObject({ Verdict: 'rolled-back', Reverts: judged });
+    });
+  });
+
+  it('of an app in whose place a link stands waits as well', async () => {
+    await withShop(apps, async (shop) => {
+      const { writer, blocked } = await shop.start();
+      const judged = await shop.push(image('a', '2.0.0'));
+      const outcome = await shop.outcome('rolled-back', 'a', judged);
+      const link = { files: { 'a/deployment.yaml': '../elsewhere.yaml' }, modes: { 'a/deployment.yaml': '120000' } };
+      await commitFiles(shop.path, { ...link, message: 'a link' });
+      writer.submit(outcome);
+      await expect.poll(() => blocked.length, soon).toBe(1);
+      expect(blocked[0]?.reason).toContain('it cannot be read now: a/deployment.yaml is no file of manifests');
     });
   });
 
