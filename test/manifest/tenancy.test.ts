@@ -143,7 +143,9 @@ describe('a tenant', () => {
         'tenants/b/x.yaml': config('team-b/x'),
       });
       expect(applied(tree)).toEqual(['tenants/b/x.yaml v1/ConfigMap/team-b/x']);
-      expect(told(tree)[0]).toMatch(/^tenants\/a\/kustomization\.yaml:1 kustomize /);
+      expect(told(tree)[0]).toMatch(
+        /^tenants\/a\/kustomization\.yaml:1 (?:kustomize would refuse this: |no kustomization is rendered without a program kustomize)/,
+      );
     },
   );
 
