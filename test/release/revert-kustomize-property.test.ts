@@ -13,7 +13,7 @@ type Files = Readonly<Record<string, string>>;
 const turns = createTurns();
 const settings = { path: '', ledgerDir: '.releases', defaultNamespace: 'test' };
 /** More of them by hand: `SERIN_TREES=2000 SERIN_SEED=1 npx vitest run test/release/revert-kustomize-property.test.ts`. */
-const count = Number(process.env['SERIN_TREES'] ?? 10);
+const count = Number(process.env['SERIN_TREES'] ?? 20);
 const first = Number(process.env['SERIN_SEED'] ?? 1);
 
 /** What the program itself says of all folders; undefined: it cannot build one of them. */
