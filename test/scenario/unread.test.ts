@@ -69,7 +69,7 @@ const stories: readonly (readonly [string, Story])[] = [
 
 describe('a bad version', patient, () => {
   it.each(stories)(
-    '%s while it is judged is held, and is taken back in Git once it can be read again',
+    '%s while it is judged is held, also by an agent that starts meanwhile, and is taken back in Git once it can be read again',
     async (_, { files, flags, ledger, path, text, hidden }) => {
       await onStage({ files, flags, hosts: [hostOf()] }, async (stage) => {
         await stage.untilPushed('the ledger', () => stage.file(ledger));
@@ -83,6 +83,9 @@ describe('a bad version', patient, () => {
         await stage.until('the status', () => canary(stage).phase === 'Failed');
         expect(weights(stage)).toEqual([100, 0]);
         expect(await outcomes(stage)).toEqual([]);
+
+        await stage.agent.stop();
+        await stage.start();
 
         await stage.push('go on', { [path]: text('3.1.2') });
         expect((await outcome(stage, 1)).trailers).toMatchObject({ Verdict: 'rolled-back' });
