@@ -1,5 +1,5 @@
 import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
 import type { Settings } from '../config/settings.ts';
 import { createHelm, type HelmOptions } from '../render/helm.ts';
 import { createKustomize } from '../render/kustomize.ts';
@@ -33,9 +33,9 @@ export function findTools(
   };
 }
 
-/** A name is found in PATH. Undefined: none is wanted. */
+/** A name is found in PATH, a path from where the command is run: the program itself is run elsewhere. Undefined: none is wanted. */
 function programOf(setting: string, environment: Environment): string | undefined {
-  if (setting === '' || setting.includes('/')) return setting || undefined;
+  if (setting === '' || setting.includes('/')) return setting === '' ? undefined : resolve(setting);
   const folders = (environment['PATH'] ?? '').split(delimiter).filter((folder) => folder.startsWith('/'));
   return folders.map((folder) => join(folder, setting)).find(isProgram) ?? `/nowhere/${setting}`;
 }

@@ -49,7 +49,7 @@ export async function runTool(
       });
     } catch (error) {
       // Node throws for some reasons (ELOOP, ENOTDIR, E2BIG) what it tells as an event for others.
-      return resolve(unstarted(error));
+      return resolve(unstarted(program, error));
     }
     const output: Buffer[] = [];
     const errors: Buffer[] = [];
@@ -88,7 +88,7 @@ export async function runTool(
       errorLength += chunk.length;
       if (errorLength <= errorBytes) errors.push(chunk);
     });
-    child.on('error', (error) => settle(unstarted(error)));
+    child.on('error', (error) => settle(unstarted(program, error)));
     child.on('close', (code, killedBy) => {
       if (why !== undefined) return settle({ kind: 'failed', reason: why, isFinal: false });
       if (code === 0) return settle({ kind: 'done', output: Buffer.concat(output) });
@@ -102,9 +102,10 @@ export async function runTool(
   return result;
 }
 
-const unstarted = (error: unknown): ToolResult => ({
+const unstarted = (program: string, error: unknown): ToolResult => ({
   kind: 'missing',
-  reason: messageOf(error),
+  // Node names the program in some of them only.
+  reason: messageOf(error).replace(/^spawn (?=E\w+$)/, () => `spawn ${program} `),
   isAbsent: (error as NodeJS.ErrnoException).code === 'ENOENT',
 });
 

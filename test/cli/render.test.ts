@@ -1,5 +1,5 @@
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runCommandLine } from '../../src/cli/command-line.ts';
@@ -63,6 +63,12 @@ describe.skipIf(kustomizeProgram === undefined)('serin render', () => {
     ]);
     expect(out).toContain('image: shop:2');
     expect(out).not.toContain('config.kubernetes.io/origin');
+  });
+
+  it('runs a program that is named from where the command is run', async () => {
+    await write(shop);
+    program = relative(process.cwd(), program);
+    expect(await serin('render', join(dir, 'prod'))).toMatchObject({ code: 0, errors: [] });
   });
 
   it('tells with --json where each object comes from', async () => {

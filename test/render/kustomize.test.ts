@@ -362,13 +362,14 @@ describe('where there is no kustomize', () => {
         const place = join(dir, 'kustomize');
         if (code === 'ELOOP') symlinkSync(place, place);
         else writeFileSync(place, '#!/bin/sh\n', { mode: 0o644 });
-        const kustomize = createKustomize({ program: code === 'ENOTDIR' ? join(place, 'kustomize') : place });
+        const program = code === 'ENOTDIR' ? join(place, 'kustomize') : place;
+        const kustomize = createKustomize({ program });
         const trees = createTreeRenderer(settings, { kustomize });
         const tree = await turns.run(trees.render(new Map(Object.entries(shop))));
         expect(keysOf(tree)).toEqual(['apps/v1/Deployment/test/plain']);
         expect(told(tree)).toContainEqual(
           expect.stringMatching(
-            new RegExp(`^prod/kustomization.yaml: .*the program kustomize cannot be started: spawn .*${code}`),
+            new RegExp(`^prod/kustomization.yaml: .*the program kustomize cannot be started: spawn ${program} ${code}`),
           ),
         );
         // Nothing of it is deleted.

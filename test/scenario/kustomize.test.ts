@@ -1,3 +1,6 @@
+import { mkdtemp, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { kustomizeProgram } from '../helpers/kustomize.ts';
 import { canaryYaml, deploymentYaml, hostOf, namespaceYaml } from './apps.ts';
@@ -51,5 +54,43 @@ it.skipIf(kustomizeProgram === undefined)(
       await stage.until('the status', () => canary(stage).phase === 'Failed');
       expect(object(stage, 'Deployment', 'podinfo-primary')).toBeDefined();
     });
+  },
+);
+
+it.skipIf(kustomizeProgram === undefined)(
+  'what an overlay says stays as it is while kustomize cannot be started, and the rest is applied',
+  { timeout: 60_000 },
+  async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'kustomize-link-'));
+    const program = join(dir, 'kustomize');
+    const config = (name: string, value: string): string =>
+      `apiVersion: v1\nkind: ConfigMap\nmetadata: { name: ${name} }\ndata: { a: ${value} }\n`;
+    const named = (value: string): string => config('plain', value).replace('plain }', 'plain, namespace: test }');
+    try {
+      await symlink(kustomizeProgram ?? '', program);
+      const files = {
+        'apps/ns.yaml': namespaceYaml(),
+        'apps/plain.yaml': named('one'),
+        'apps/shop/kustomization.yaml': 'namespace: test\nresources: [shop.yaml]\n',
+        'apps/shop/shop.yaml': config('shop', 'one'),
+      };
+      await onStage({ files, flags: { kustomize: program } }, async (stage) => {
+        const dataOf = (name: string): unknown => object(stage, 'ConfigMap', name)?.['data'];
+        await stage.until('both', () => dataOf('shop') !== undefined && dataOf('plain') !== undefined);
+        await rm(program);
+        await symlink(program, program);
+        const commit = await stage.push('another', {
+          'apps/shop/shop.yaml': config('shop', 'two'),
+          'apps/plain.yaml': named('two'),
+        });
+        await stage.said(`Synced ${commit.slice(0, 10)}`);
+        expect(stage.log.filter(({ msg }) => msg.includes('ELOOP')).map(({ msg }) => msg)).toEqual([
+          expect.stringMatching(/^apps\/shop\/kustomization.yaml:1 kustomize cannot render this \(spawn .* ELOOP\)/),
+        ]);
+        expect([dataOf('plain'), dataOf('shop')]).toEqual([{ a: 'two' }, { a: 'one' }]);
+      });
+    } finally {
+      await rm(dir, { recursive: true });
+    }
   },
 );
