@@ -56,9 +56,16 @@ function reachesOut(path: string, place: Place, textOf: LocalTree['textOf']): bo
   return names.some((name) => !isIn(place, name));
 }
 
-/** Nobody should take silence for an answer. `followed`: the folder that the agent follows. */
-export function nothingOf({ path, isFolder }: Place, followed: string): Problem {
+/** Nobody should take silence for an answer. `followed`: the folder that the agent follows; `known`: what is wrong with it otherwise. */
+export function nothingOf({ path, isFolder }: Place, followed: string, known: readonly Problem[]): Problem {
   const what = isFolder ? 'folder' : 'file';
+  if (known.some(({ severity }) => severity === 'error'))
+    return {
+      severity: 'error',
+      path: path === '' ? '.' : path,
+      line: 1,
+      message: `no object comes of this ${what} now: see the other errors, which may be why`,
+    };
   const isWhole = path === followed;
   return {
     severity: 'error',

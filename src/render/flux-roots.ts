@@ -108,6 +108,11 @@ export function* fluxRoots(
   /** What `flux bootstrap` has written: all else is reached from there. */
   const starts = open.filter(({ object, origin }) => origin.renderer === 'plain' && isStart(object, origin.path));
   const held: string[] = [];
+  /** Files from which something is made that is not applied now. */
+  const heldInputs = new Set<string>();
+  const hold = (unit: Unit): void => {
+    for (const path of unit.inputs.keys()) heldInputs.add(path);
+  };
   if (starts.length > 1) {
     const folders = starts
       .map((manifest) => readFluxKustomization(manifest))
@@ -186,6 +191,7 @@ export function* fluxRoots(
     const why = typeof unit === 'string' ? unit : rendering;
     if (typeof unit === 'string' || typeof rendering !== 'object') {
       held.push(flux.folder);
+      if (typeof unit !== 'string') hold(unit);
       refuse({ manifest, path, why: `is not rendered: ${typeof why === 'string' ? why : ''}` });
       continue;
     }
@@ -202,6 +208,7 @@ export function* fluxRoots(
   for (const root of missingNeeds(found, rendered)) {
     rendered.delete(root.path);
     held.push(root.flux.folder);
+    for (const unit of units) if (unit.path === root.path) hold(unit);
     refuse({
       manifest: root.flux.manifest,
       path: root.path,
@@ -214,13 +221,15 @@ export function* fluxRoots(
     strays,
     problems,
     leftOut(path) {
-      if (held.some((folder) => folder === '' || path.startsWith(`${folder}/`)))
-        return 'belongs to what Flux describes and is not applied now';
+      if (heldInputs.has(path) || held.some((folder) => folder === '' || path.startsWith(`${folder}/`))) return notNow;
       return start ? 'is not reached from the root that Flux has' : undefined;
     },
     keptOut: keptOutOf(settings),
   };
 }
+
+/** Why such a file is not applied as it stands. */
+export const notNow = 'belongs to what Flux describes and is not applied now';
 
 const nothing: FluxRoots = {
   rendered: new Map(),

@@ -17,7 +17,7 @@ import {
 import { ParsedFiles } from '../manifest/parsed-files.ts';
 import { createTreeBudget, noRoom, type TreeBudget, weighing } from '../manifest/tree-budget.ts';
 import { fileOfUnit, type KubeObject, type ObjectRef, type Origin, refOf } from '../manifest/types.ts';
-import { fluxRoots, hasStart } from './flux-roots.ts';
+import { fluxRoots, hasStart, notNow } from './flux-roots.ts';
 import { indexed, type ObjectIndex } from './object-index.ts';
 import { restoreReleases } from './helm-edit.ts';
 import { setFieldOfChart, setReleaseField } from './helm-field.ts';
@@ -244,8 +244,10 @@ function renderingKustomizations(
     );
     // What a root of Flux renders is not rendered beside it.
     const ofRoots = new Set(described?.units.flatMap(({ inputs }) => [...inputs.keys()]));
-    for (const { path } of units) if (ofRoots.has(path)) made.rendered.delete(path);
-    for (const path of made.refused.keys()) if (ofRoots.has(path)) made.refused.delete(path);
+    // Nor what one would render that is not applied now: without what Flux adds it is something else.
+    const isOfRoot = (path: string): boolean => ofRoots.has(path) || described?.leftOut(path) !== undefined;
+    for (const { path } of units) if (isOfRoot(path)) made.rendered.delete(path);
+    for (const path of made.refused.keys()) if (!path.includes('#') && isOfRoot(path)) made.refused.delete(path);
     for (const path of described?.strays.keys() ?? []) {
       made.rendered.delete(path);
       made.refused.delete(path);
@@ -292,9 +294,15 @@ function* withoutContested(made: Made, { defaultNamespace }: LoadSettings): Step
       yield;
     }
   }
+  const ofContested = new Set<string>();
   for (const [path, { with: other, ref }] of contested) {
+    // What an object of another tool describes is not what stands in its files.
+    if (path.includes('#')) for (const file of rendered.get(path)?.madeFrom ?? []) ofContested.add(file);
     rendered.delete(path);
     refused.set(path, contestedWith(other, path, nameOf(ref)));
   }
-  return made;
+  const { described } = made;
+  if (!described || ofContested.size === 0) return made;
+  const leftOut = (path: string): string | undefined => (ofContested.has(path) ? notNow : described.leftOut(path));
+  return { ...made, described: { ...described, leftOut } };
 }

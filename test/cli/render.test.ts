@@ -151,6 +151,12 @@ describe.skipIf(kustomizeProgram === undefined)('serin render', () => {
     expect(errors.join()).toMatch(
       new RegExp(`^${place}:1 error no object comes of this .*nothing that is followed reads it.*clusters/prod`),
     );
+    // Whoever reads it may only be broken.
+    await write({ 'infra/namespace.yaml': 'kind: [\n' });
+    const broken = await serin('render', join(dir, place), '--git-path', 'clusters/prod');
+    expect(broken.errors.join('\n')).toMatch(
+      new RegExp(`^${place}:1 error no object comes of this .* other errors`, 'm'),
+    );
     const empty = await serin('render', join(dir, 'plain'));
     expect(empty.code).toBe(3);
     expect(empty.errors.join()).toMatch(

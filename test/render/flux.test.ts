@@ -412,6 +412,33 @@ commonMetadata: { labels: { team: a }, annotations: { note: b } }`,
     );
   });
 
+  it.each<readonly [string, Tree]>([
+    [
+      'makes what another one makes',
+      { 'c/shop.yaml': flux('shop', 'path: ./prod'), 'c/again.yaml': flux('again', 'path: ./prod') },
+    ],
+    [
+      'makes what another one makes, of a folder without a kustomization',
+      { 'c/shop.yaml': flux('shop', 'path: ./base/plain'), 'c/again.yaml': flux('again', 'path: ./base/plain') },
+    ],
+    ['cannot be built', { 'c/shop.yaml': flux('shop', 'path: ./prod\npatches:\n- patch: "a: ["') }],
+    ['depends on what is not there', { 'c/shop.yaml': flux('shop', 'path: ./prod\ndependsOn: [{ name: none }]') }],
+  ])('leave the bases of one alone that %s', async (_, files) => {
+    const tree = await render({
+      ...files,
+      ...('c/again.yaml' in files && files['c/shop.yaml']?.includes('plain')
+        ? { 'base/plain/shop.yaml': deployment('shop') }
+        : {
+            'base/kustomization.yaml': 'resources: [shop.yaml]\n',
+            'base/shop.yaml': deployment('shop'),
+            'prod/kustomization.yaml': 'namespace: prod\nresources: [../base]\n',
+          }),
+      'plain.yaml': deployment('plain'),
+    });
+    expect(keysOf(tree)).toEqual(['apps/v1/Deployment/default/plain']);
+    expect(errors(tree).length).toBeGreaterThan(0);
+  });
+
   it('below a root are named as Flux names them where two make the same object', async () => {
     const tree = await render(
       { ...bootstrapped, 'clusters/prod/again.yaml': flux('again', 'path: ./apps/prod') },

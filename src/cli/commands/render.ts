@@ -87,7 +87,7 @@ export async function renderedPlace(
   const problems = [...tree.problems, ...loaded.problems];
   // What is wrong in the place says why there is nothing.
   const isTold = problems.some(({ severity, path }) => severity === 'error' && isIn(meant, path));
-  if (manifests.length === 0 && !isTold) problems.push(nothingOf(meant, isFollowed ? settings.path : inside));
+  if (manifests.length === 0 && !isTold) problems.push(nothingOf(meant, isFollowed ? settings.path : inside, problems));
   return {
     settings,
     manifests,

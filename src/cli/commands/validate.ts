@@ -52,7 +52,7 @@ export async function validate(
     const isTold = [...tree.problems, ...problems].some(
       ({ severity, path }) => severity === 'error' && isIn(place, path),
     );
-    if (!isTold && !loaded.manifests.some(isMeant)) problems.push(nothingOf(place, settings.path));
+    if (!isTold && !loaded.manifests.some(isMeant)) problems.push(nothingOf(place, settings.path, loaded.problems));
   }
   const canaries = (): readonly Problem[] =>
     checkManifests(manifests, appsOf(manifests, settings.defaultNamespace), settings, textOf);
