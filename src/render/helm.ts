@@ -4,12 +4,15 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { messageOf } from '../lib/errors.ts';
 import { sha256Hex } from '../lib/hash.ts';
+import { LatestUsed } from '../lib/latest-used.ts';
+import { createLimit } from '../lib/limit.ts';
 import { answered, type Steps } from '../lib/turns.ts';
 import { nameOf } from '../manifest/identity.ts';
 import { isClusterScoped } from '../manifest/kinds.ts';
 import type { Rendering } from '../manifest/load.ts';
-import type { ManifestLimits } from '../manifest/limits.ts';
+import { defaultLimits, type ManifestLimits } from '../manifest/limits.ts';
 import type { ParsedFiles } from '../manifest/parsed-files.ts';
+import { weighing } from '../manifest/tree-budget.ts';
 import { type HelmOrigin, type KubeObject, type Manifest, refOf, unitOf } from '../manifest/types.ts';
 import type { Chart } from './helm-chart.ts';
 import { changingWords, differing, lookingUp } from './helm-determinism.ts';
@@ -19,11 +22,11 @@ import type { Kustomize } from './kustomize.ts';
 import { exactText, fileBytes } from './file-bytes.ts';
 import { readingPlain } from './plain.ts';
 import type { SourceTree } from './renderer.ts';
-import { inFolder, runTool, type ToolLimits, type ToolResult } from './run-tool.ts';
+import { inFolder, type ToolLimits, type ToolResult } from './run-tool.ts';
 import { sourceBytes } from './source-bytes.ts';
 import type { GitFile } from './tree-files.ts';
-import { createLine } from './tool-line.ts';
-import { masked, shownReason, unusable, type Version } from './tool-reason.ts';
+import { createToolProgram } from './tool-program.ts';
+import { masked, shownReason } from './tool-reason.ts';
 
 export interface HelmOptions {
   /** Path of the program, version 3. */
@@ -93,13 +96,19 @@ const mostRuns = 2;
 const mostInputBytes = 16 * 1024 * 1024;
 /** Renderings that are kept, the latest used. */
 const mostKept = 2_000;
+/** What they may take, as a part of what one tree may: it is in there, and what is rendered for it has to fit beside. */
+const keptShare = 1.5;
+/** As Helm made them they are needed again only where a HelmRelease has moved; most of each stands in the other as well. */
+const keptBareShare = 0.5;
+/** So many releases that failed are remembered. */
+const mostFailed = 500;
 /** What failed for a reason that may pass is tried again after so long. */
 const retryMs = 300_000;
-const missingRetryMs = 60_000;
 const retryFetchMs = 60_000;
 /** So long a range of versions means what it meant. */
 const rangeMs = 600_000;
 const mostFetched = 200;
+const mostFetchedBytes = 64 * 1024 * 1024;
 /** Of a server that may be slow. */
 const fetchLimits: ToolLimits = { timeMs: 60_000, memoryBytes: 512 * 1024 * 1024, outputBytes: 64 * 1024 };
 /** So long after the first time is rendered again what may change with time. */
@@ -115,45 +124,34 @@ export function createHelm({
   kustomize,
   capabilities,
 }: HelmOptions): Helm {
-  const ending = new AbortController();
-  const { signal } = ending;
   /** By content: of the objects as Helm makes them. */
-  const known = new Map<string, Rendered>();
+  const known = new LatestUsed<Rendered>(mostKept);
   /** By content and place of the HelmRelease: the same in its namespace, with their origin. */
-  const placed = new Map<string, Rendering>();
-  const fetched = new Map<string, { readonly chart: Chart | string; readonly untilMs: number }>();
+  const placed = new LatestUsed<Rendering>(mostKept);
+  const fetched = new LatestUsed<{ readonly chart: Chart | string; readonly untilMs: number }>(mostFetched);
   const fetching = new Map<string, Promise<Chart | string>>();
-  const failed = new Map<string, { readonly reason: string; readonly untilMs: number }>();
-  const line = createLine(mostRuns);
-  const running = new Set<Promise<unknown>>();
+  const failed = new LatestUsed<{ readonly reason: string; readonly untilMs: number }>(mostFailed);
+  const limit = createLimit(mostRuns);
   let runs = 0;
-  let program3: { readonly version: Promise<Version>; readonly untilMs: number } | undefined;
-
-  const run = (root: string, args: readonly string[], most = limits): Promise<ToolResult> => {
-    // Its own folders, or it would look for them in somebody's home.
-    const own = ['CACHE', 'CONFIG', 'DATA'].map((name) => [`HELM_${name}_HOME`, join(root, 'helm')]);
-    const environment = {
-      ...Object.fromEntries(own),
-      HELM_PLUGINS: join(root, 'none'),
-      GOMAXPROCS: '1',
-      GOMEMLIMIT: '384MiB',
-    };
-    const result = runTool({ program, args, folder: root, environment, limits: most }, signal);
-    running.add(result);
-    void result.catch(() => undefined).finally(() => running.delete(result));
-    return result;
-  };
-  const versionOf = (): Promise<Version> => {
-    if (program3 && performance.now() < program3.untilMs) return program3.version;
-    const version = run(place, ['version', '--short']).then((result) => {
-      const said = result.kind === 'done' ? Buffer.from(result.output).toString('utf8').trim() : '';
-      const isFound = /^v3\.\d+(?:\.\d+)?(?:[-+].*)?$/.test(said);
-      program3 = { version, untilMs: isFound ? Infinity : performance.now() + missingRetryMs };
-      return isFound ? { said } : { problem: unusable('helm', 3, result) };
-    });
-    program3 = { version, untilMs: Infinity };
-    return version;
-  };
+  const tool = createToolProgram({
+    program,
+    limits,
+    name: 'helm',
+    major: 3,
+    versionArgs: ['version', '--short'],
+    folder: place,
+    environmentIn: (root) => {
+      // Its own folders, or it would look for them in somebody's home.
+      const own = ['CACHE', 'CONFIG', 'DATA'].map((name) => [`HELM_${name}_HOME`, join(root, 'helm')]);
+      return {
+        ...Object.fromEntries(own),
+        HELM_PLUGINS: join(root, 'none'),
+        GOMAXPROCS: '1',
+        GOMEMLIMIT: '384MiB',
+      };
+    },
+  });
+  const { signal } = tool;
 
   const template = async (
     { release, folder, chart, values }: ReleaseUnit,
@@ -180,7 +178,7 @@ export function createHelm({
         args.push('--values', name);
       }
       runs += 1;
-      const result = await run(root, args);
+      const result = await tool.run(root, args);
       if (result.kind === 'done') return result;
       const secret = values.files.flatMap(({ content, isSecret }) =>
         isSecret ? [Buffer.concat([Buffer.from('Secret\n'), content])] : [],
@@ -197,7 +195,7 @@ export function createHelm({
   };
 
   function* render(tree: SourceTree, unit: ReleaseUnit, reading: HelmReading): Steps<Rendered> {
-    const version = yield* answered(versionOf());
+    const version = yield* answered(tool.version());
     if (version.problem !== undefined) return version.problem;
     let cluster: Partial<Capabilities> = {};
     try {
@@ -208,19 +206,22 @@ export function createHelm({
     const content = keyOf(version.said, cluster, unit);
     const origin = originOf(unit.release.manifest);
     const key = sha256Hex(JSON.stringify([content, origin]));
-    const before = latest(placed, key);
+    const before = placed.get(key);
     if (before) return before;
     const fault = failed.get(content);
     if (fault && performance.now() < fault.untilMs) return fault.reason;
-    let rendered = latest(known, content);
+    failed.delete(content);
+    const { treeBytes } = reading.limits ?? defaultLimits;
+    let rendered = known.get(content);
     if (rendered === undefined) {
       rendered = yield* renderAnew(tree, unit, { ...reading, content, cluster });
-      if (typeof rendered === 'string' && failed.has(content)) return rendered;
-      keep(known, content, rendered);
+      if (typeof rendered !== 'string')
+        known.set(content, rendered, yield* weighing(rendered), keptBareShare * treeBytes);
+      else if (failed.get(content) === undefined) known.set(content, rendered);
     }
     if (typeof rendered === 'string') return rendered;
     const rendering = renderingAt(rendered, unit, origin);
-    keep(placed, key, rendering);
+    placed.set(key, rendering, yield* weighing(rendering), keptShare * treeBytes);
     return rendering;
   }
 
@@ -254,7 +255,7 @@ export function createHelm({
     // The values files that a release names take the place of the chart's own.
     if (unit.release.valuesFiles.paths.length > 0) contents.set('values.yaml', Buffer.from('{}\n'));
     const makeOnce = function* (turn: string): Steps<Rendered> {
-      const result = yield* answered(line(() => template(unit, contents, cluster)));
+      const result = yield* answered(limit(() => template(unit, contents, cluster)));
       const { postRenderers } = unit.release;
       const transformed =
         result.kind === 'done' && postRenderers.length > 0
@@ -294,7 +295,7 @@ export function createHelm({
       root = await mkdtemp(join(place, 'serin-chart-'));
       const target = join(root, 'fetched');
       const of = url.startsWith('oci://') ? [`${url.replace(/\/+$/, '')}/${name}`] : [name, '--repo', url];
-      const result = await run(
+      const result = await tool.run(
         root,
         ['pull', ...of, '--version', version, '--untar', '--untardir', target],
         fetchLimits,
@@ -314,19 +315,19 @@ export function createHelm({
       return `its chart ${chart.name} is fetched only with --remote-charts: or put it into this repository (helm pull --untar), and name its folder`;
     const wrong = refusedRemote(chart);
     if (wrong !== undefined) return wrong;
-    const { problem } = yield* answered(versionOf());
+    const { problem } = yield* answered(tool.version());
     if (problem !== undefined) return problem;
     const key = JSON.stringify([chart.url, chart.name, chart.version]);
-    const before = latest(fetched, key);
+    const before = fetched.get(key);
     const now = performance.now();
     if (before && now < before.untilMs) return before.chart;
-    const asked = fetching.get(key) ?? line(() => fetchNow(chart)).finally(() => fetching.delete(key));
+    const asked = fetching.get(key) ?? limit(() => fetchNow(chart)).finally(() => fetching.delete(key));
     fetching.set(key, asked);
     const got = yield* answered(asked);
     // What was there goes on while its server does not answer.
     const found = typeof got === 'string' && typeof before?.chart === 'object' ? before.chart : got;
     const freshMs = typeof got === 'string' ? retryFetchMs : isExact(chart.version) ? Infinity : rangeMs;
-    keep(fetched, key, { chart: found, untilMs: performance.now() + freshMs }, mostFetched);
+    fetched.set(key, { chart: found, untilMs: performance.now() + freshMs }, bytesOf(found), mostFetchedBytes);
     return found;
   }
 
@@ -336,10 +337,7 @@ export function createHelm({
     },
     render,
     fetch,
-    async close() {
-      ending.abort(new Error('nothing is rendered any more: the agent stops'));
-      await Promise.allSettled(running);
-    },
+    close: () => tool.close(),
   };
 }
 
@@ -375,25 +373,16 @@ async function readChart(folder: string, name: string): Promise<Chart | string> 
   return { files, inputs: new Map(), name: name.slice(name.lastIndexOf('/') + 1) };
 }
 
+/** Of the texts that are kept. */
+function bytesOf(chart: Chart | string): number {
+  if (typeof chart === 'string') return 0;
+  let bytes = 0;
+  for (const file of chart.files.values()) bytes += (typeof file === 'string' ? file : (file.text ?? '')).length;
+  return bytes;
+}
+
 const blobId = (content: Uint8Array): string =>
   createHash('sha1').update(`blob ${content.length}\0`).update(content).digest('hex');
-
-/** What was used last goes last. */
-function latest<Value>(map: Map<string, Value>, key: string): Value | undefined {
-  const found = map.get(key);
-  if (found === undefined) return undefined;
-  map.delete(key);
-  map.set(key, found);
-  return found;
-}
-
-function keep<Value>(map: Map<string, Value>, key: string, value: Value, most = mostKept): void {
-  for (const [oldest] of map) {
-    if (map.size < most) break;
-    map.delete(oldest);
-  }
-  map.set(key, value);
-}
 
 /** `path`: of a template that looks something up. */
 function withWarning(made: Rendering, path: string | undefined, { release, folder }: ReleaseUnit): Rendering {

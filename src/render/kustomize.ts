@@ -1,6 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { LatestUsed } from '../lib/latest-used.ts';
+import { createLimit } from '../lib/limit.ts';
 import { answered, type Steps } from '../lib/turns.ts';
 import type { Rendering } from '../manifest/load.ts';
 import { defaultLimits, type ManifestLimits } from '../manifest/limits.ts';
@@ -15,10 +17,10 @@ import { filledIn, withCommon } from './flux-output.ts';
 import { kustomizationUnits } from './kustomize-units.ts';
 import { readingPlain } from './plain.ts';
 import type { Edit, EditGoal, Renderer, SourceTree, Unit } from './renderer.ts';
-import { inFolder, runTool, type ToolLimits, type ToolResult } from './run-tool.ts';
+import { inFolder, type ToolLimits, type ToolResult } from './run-tool.ts';
 import { sourceBytes } from './source-bytes.ts';
-import { createLine } from './tool-line.ts';
-import { masked, shownReason, unusable, type Version } from './tool-reason.ts';
+import { createToolProgram } from './tool-program.ts';
+import { masked, shownReason } from './tool-reason.ts';
 import { contentOf } from './unit-content.ts';
 
 export interface KustomizeOptions {
@@ -61,7 +63,8 @@ const mostKept = 2_000;
 const keptShare = 1.5;
 /** What failed for a reason that may pass is tried again after so long. */
 const retryMs = 300_000;
-const missingRetryMs = 60_000;
+/** So many of those are remembered. */
+const mostFailed = 500;
 
 type Rendered = Rendering | string;
 
@@ -70,37 +73,19 @@ export function createKustomize({
   limits = defaultToolLimits,
   folder: place = tmpdir(),
 }: KustomizeOptions): Kustomize {
-  const ending = new AbortController();
-  const { signal } = ending;
-  const known = new Map<string, { readonly rendered: Rendered; readonly weight: number }>();
-  let weight = 0;
-  const failed = new Map<string, { readonly reason: string; readonly untilMs: number }>();
-  const line = createLine(mostRuns);
-  const running = new Set<Promise<unknown>>();
+  const known = new LatestUsed<Rendered>(mostKept);
+  const failed = new LatestUsed<{ readonly reason: string; readonly untilMs: number }>(mostFailed);
+  const limit = createLimit(mostRuns);
   let runs = 0;
-  let program5: { readonly version: Promise<Version>; readonly untilMs: number } | undefined;
-
-  const run = (folder: string, args: readonly string[]): Promise<ToolResult> => {
-    const result = runTool(
-      { program, args, folder, environment: { GOMAXPROCS: '1', GOMEMLIMIT: '256MiB' }, limits },
-      signal,
-    );
-    running.add(result);
-    void result.catch(() => undefined).finally(() => running.delete(result));
-    return result;
-  };
-  const versionOf = (): Promise<Version> => {
-    if (program5 && performance.now() < program5.untilMs) return program5.version;
-    const version = run(place, ['version']).then((result) => {
-      const said = result.kind === 'done' ? Buffer.from(result.output).toString('utf8').trim() : '';
-      // As a thing of its own: an older program than this renders something else.
-      const isFound = /^v5\.\d+\.\d+(?:[-+].*)?$/.test(said);
-      program5 = { version, untilMs: isFound ? Infinity : performance.now() + missingRetryMs };
-      return isFound ? { said } : { problem: unusable('kustomize', 5, result) };
-    });
-    program5 = { version, untilMs: Infinity };
-    return version;
-  };
+  const tool = createToolProgram({
+    program,
+    limits,
+    name: 'kustomize',
+    major: 5,
+    versionArgs: ['version'],
+    folder: place,
+    environmentIn: () => ({ GOMAXPROCS: '1', GOMEMLIMIT: '256MiB' }),
+  });
 
   const build = async (unit: Unit, contents: ReadonlyMap<string, Uint8Array>): Promise<ToolResult> => {
     const work = async (root: string): Promise<ToolResult> => {
@@ -122,26 +107,31 @@ export function createKustomize({
       await mkdir(join(root, 'unit'));
       await writeFile(join(root, 'unit', 'kustomization.yaml'), JSON.stringify(wrapper));
       runs += 1;
-      const result = await run(join(root, 'unit'), ['build', '--load-restrictor', 'LoadRestrictionsRootOnly', '.']);
+      const result = await tool.run(join(root, 'unit'), [
+        'build',
+        '--load-restrictor',
+        'LoadRestrictionsRootOnly',
+        '.',
+      ]);
       if (result.kind === 'done') return result;
       return { ...result, reason: shownReason(withoutFolders(masked(result.reason, contents.values()), root)) };
     };
-    return await inFolder(place, 'serin-render-', work, signal);
+    return await inFolder(place, 'serin-render-', work, tool.signal);
   };
 
   const transform: Kustomize['transform'] = async (objects, kustomization) => {
-    const { problem } = await versionOf();
+    const { problem } = await tool.version();
     if (problem !== undefined) return { kind: 'missing', reason: problem, isAbsent: false };
     const work = async (root: string): Promise<ToolResult> => {
       await writeFile(join(root, 'objects.yaml'), objects, { flag: 'wx' });
       const whole = JSON.stringify({ ...kustomization, resources: ['objects.yaml'] });
       await writeFile(join(root, 'kustomization.yaml'), whole, { flag: 'wx' });
       runs += 1;
-      const result = await run(root, ['build', '--load-restrictor', 'LoadRestrictionsRootOnly', '.']);
+      const result = await tool.run(root, ['build', '--load-restrictor', 'LoadRestrictionsRootOnly', '.']);
       if (result.kind === 'done') return result;
       return { ...result, reason: shownReason(withoutFolders(masked(result.reason, [objects]), root)) };
     };
-    return await inFolder(place, 'serin-render-', work, signal);
+    return await inFolder(place, 'serin-render-', work, tool.signal);
   };
 
   function* render(
@@ -149,15 +139,11 @@ export function createKustomize({
     unit: Unit,
     { parsed, limits: manifestLimits }: KustomizeReading,
   ): Steps<Rendered> {
-    const version = yield* answered(versionOf());
+    const version = yield* answered(tool.version());
     if (version.problem !== undefined) return `kustomize is not rendered here (${version.problem})`;
     const key = keyOf(version.said, unit);
     const before = known.get(key);
-    if (before !== undefined) {
-      known.delete(key);
-      known.set(key, before);
-      return before.rendered;
-    }
+    if (before !== undefined) return before;
     const fault = failed.get(key);
     if (fault && performance.now() < fault.untilMs) return fault.reason;
     const contents = new Map<string, Uint8Array>();
@@ -168,49 +154,37 @@ export function createKustomize({
       if (bytes > mostInputBytes) return 'kustomize is not rendered here (it is made from more than 32 MiB)';
       contents.set(path, content);
     }
-    const result = yield* answered(line(() => build(unit, contents)));
+    const result = yield* answered(limit(() => build(unit, contents)));
     if (result.kind !== 'done') {
       const reason = `kustomize cannot render this (${result.reason})`;
-      if (result.kind === 'failed' && result.isFinal) keep(key, { rendered: reason, weight: 0 });
+      if (result.kind === 'failed' && result.isFinal) known.set(key, reason);
       else failed.set(key, { reason, untilMs: performance.now() + retryMs });
       return reason;
     }
     failed.delete(key);
     const output = filledIn(result.output, unit.root?.values);
     if (typeof output === 'string') {
-      keep(key, { rendered: output, weight: 0 });
+      known.set(key, output);
       return output;
     }
     const rendering = yield* renderingOf(tree, unit, { key, output, parsed, limits: manifestLimits });
-    keep(key, { rendered: rendering, weight: yield* weighing(rendering) }, manifestLimits);
+    const { treeBytes } = manifestLimits ?? defaultLimits;
+    known.set(key, rendering, yield* weighing(rendering), keptShare * treeBytes);
     return rendering;
   }
-  const drop = (key: string): void => {
-    weight -= known.get(key)?.weight ?? 0;
-    known.delete(key);
-  };
-  const keep = (key: string, one: { rendered: Rendered; weight: number }, { treeBytes } = defaultLimits): void => {
-    drop(key);
-    for (const [oldest] of known) {
-      if (known.size < mostKept && weight + one.weight <= keptShare * treeBytes) break;
-      drop(oldest);
-    }
-    known.set(key, one);
-    weight += one.weight;
-  };
 
   return {
     get runs() {
       return runs;
     },
-    transform: (objects, kustomization) => line(() => transform(objects, kustomization)),
+    transform: (objects, kustomization) => limit(() => transform(objects, kustomization)),
     renderer: (reading, edit) => ({
       name: 'kustomize',
       detect: kustomizationUnits,
       render: (tree, unit) => render(tree, unit, reading),
       forget(unit) {
         const content = contentOf(unit);
-        for (const key of known.keys()) if (key.endsWith(content)) drop(key);
+        for (const key of known.keys()) if (key.endsWith(content)) known.delete(key);
       },
       *edit(goal) {
         if (goal.kind === 'field') return (yield* settingImage(goal)) ?? (yield* edit(goal));
@@ -218,10 +192,7 @@ export function createKustomize({
         return yield* edit({ ...goal, objects: yield* writtenInFiles(goal) });
       },
     }),
-    async close() {
-      ending.abort(new Error('nothing is rendered any more: the agent stops'));
-      await Promise.allSettled(running);
-    },
+    close: () => tool.close(),
   };
 }
 

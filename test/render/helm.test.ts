@@ -355,6 +355,23 @@ describe.skipIf(helmProgram === undefined)('a HelmRelease', () => {
     expect(helm.runs).toBe(before + 1);
   });
 
+  it('is kept with others for no more than they may take together, the latest used', async () => {
+    const limits = { fileBytes: 1_000_000, objectLength: 1_000_000, treeBytes: 400_000 };
+    const small = createTreeRenderer({ ...settings, limits }, { helm });
+    const colours = ['a', 'b', 'c', 'd', 'e', 'f'];
+    const runsOf = async (colour: string): Promise<number> => {
+      const before = helm.runs;
+      const spec = `${fromGit()}values: { colour: ${colour.repeat(150_000)} }`;
+      const files = { ...chart('web'), 'r.yaml': toolkit(spec) };
+      expect(keysOf(await turns.run(small.render(new Map(Object.entries(files)))))).toHaveLength(1);
+      return helm.runs - before;
+    };
+    for (const colour of colours) expect(await runsOf(colour)).toBe(1);
+    expect(await runsOf('f')).toBe(0);
+    expect(await runsOf('e')).toBe(0);
+    expect(await runsOf('a'), 'all six would be 900 KB').toBe(1);
+  });
+
   const web = { ...chart('web'), 'other.yaml': config('ConfigMap', 'other', '  a: b\n') };
   const with_ = (more: Tree, spec = fromGit()): Tree => ({ ...web, ...more, 'r.yaml': toolkit(spec) });
   const inChart = (path: string, text: string): Tree => ({ [`charts/web/${path}`]: text });
