@@ -239,8 +239,12 @@ export function createStartLimit({
     },
     forget(key) {
       leave(key);
-      intervals.delete(key);
-      for (const keys of [called, beginning, writes]) keys.delete(key);
+      for (const keys of [intervals, called, beginning, writes]) keys.delete(key);
+      // Namespaces come and go; of one without canaries nothing is known.
+      const { namespace } = partsOf(key);
+      const isIn = (other: AppKey): boolean => partsOf(other).namespace === namespace;
+      if (![waiting, intervals, called, beginning, writes].some((keys) => [...keys.keys()].some(isIn)))
+        paces.delete(namespace);
     },
     get waiting() {
       return waiting.size;

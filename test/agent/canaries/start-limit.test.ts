@@ -241,6 +241,21 @@ describe('when a release may begin', () => {
     expect(begun).toBeLessThan(205);
   });
 
+  it('knows nothing of a namespace any more when its last Canary has gone', () => {
+    const on = world();
+    const { starts, begin, key } = on;
+    for (const index of range(30)) starts.underWay(key(1_000 + index), 10_000);
+    lateLooks(on, { perSecond: 2, seconds: 10 });
+    for (const index of range(29)) starts.forget(key(1_000 + index));
+    for (const index of range(20)) starts.underWay(key(2_000 + index), 10_000);
+    expect(begin(1), 'two looks a second are too few for twenty-one').toBe(false);
+    starts.forget(key(1));
+    starts.forget(key(1_029));
+    for (const index of range(20)) starts.forget(key(2_000 + index));
+    for (const index of range(20)) starts.underWay(key(3_000 + index), 10_000);
+    expect(begin(2)).toBe(true);
+  });
+
   it('may always be for sixteen, however slow it is', () => {
     const on = world();
     const { starts, begin, key } = on;
