@@ -42,11 +42,12 @@ export function describeCluster(name: string, open: () => Promise<OpenedCluster>
     describe('workloads', () => workloads(given));
     describe('pods that do not start', () => notReady(given));
     describe('daemon sets', () => daemonSets(given));
-    describe('jobs', () => jobs(given));
     describe('copied services', () => copiedServices(given));
     describe('objects that are applied', () => appliedObjects(given));
     const absent = kubectlAbsent();
-    describe.skipIf(absent)(`kubectl${absent ? ' (left out: kubectl is not installed)' : ''}`, () => {
+    const unless = absent ? ' (left out: kubectl is not installed)' : '';
+    describe.skipIf(absent)(`jobs${unless}`, () => jobs(given));
+    describe.skipIf(absent)(`kubectl${unless}`, () => {
       kubectlReads(given);
       kubectlWrites(given);
       kubectlApplies(given);
