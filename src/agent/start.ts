@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { validate as isSchedule } from 'node-cron';
-import { AgentError, messageOf } from '../lib/errors.ts';
+import { AgentError, messageOf, stackOf } from '../lib/errors.ts';
 import { readReference, repositoryOf } from '../images/reference.ts';
 import { createBus } from './bus.ts';
 import type { Gates } from './canaries/gates.ts';
@@ -58,7 +58,7 @@ export function startAgent(deps: Deps): Agent {
   const onEnded = (what: string, error: unknown): void => {
     if (signal.aborted) return;
     died = `${what} ended: ${messageOf(error)}`;
-    log.error({ error: error instanceof Error ? error.stack : String(error) }, died);
+    log.error({ error: stackOf(error) }, died);
   };
   const bus = createBus(log);
   const recorder = createEventRecorder(

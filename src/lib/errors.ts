@@ -55,6 +55,10 @@ export function saidOf({ message, details }: AgentError): Said {
   return { field: typeof field === 'string' ? field : 'spec', message: typeof said === 'string' ? said : message };
 }
 
+/** Where something was thrown that nobody expected, for the log. */
+export const stackOf = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : String(error);
+
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

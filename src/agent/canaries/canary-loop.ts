@@ -5,7 +5,7 @@ import { parseStatus } from '../../canary/status.ts';
 import { afterDecision, afterEffects, afterTick, beforeEffect } from '../../canary/tick-memory.ts';
 import { isAtRest, isUnderAnalysis, isUnderWay } from '../../canary/phase.ts';
 import type { CanarySpec, CanaryStatus, Decision, Effect } from '../../canary/types.ts';
-import { AgentError, messageOf } from '../../lib/errors.ts';
+import { AgentError, messageOf, stackOf } from '../../lib/errors.ts';
 import { isLeaseLost } from '../../lib/fence.ts';
 import { type AppKey, keyOf, partsOf, shownKey } from '../../lib/key.ts';
 import { createKeyedQueue } from '../../lib/keyed-queue.ts';
@@ -50,8 +50,6 @@ export interface CanaryLoop {
   readonly size: number;
   stop(): Promise<void>;
 }
-
-const stackOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
 
 /** What a canary is held for is said again after this: the API server forgets events. */
 const complaintMs = 3_600_000;

@@ -3,7 +3,7 @@ import type { Workload } from '../../canary/overlap.ts';
 import type { Phase } from '../../canary/types.ts';
 import type { Revision } from '../../git/repo.ts';
 import { backoffMs } from '../../lib/backoff.ts';
-import { AgentError, messageOf } from '../../lib/errors.ts';
+import { AgentError, stackOf } from '../../lib/errors.ts';
 import { type AppKey, keyOf, namespacedName } from '../../lib/key.ts';
 import { identityOf, nameOf, refKeyOf } from '../../manifest/identity.ts';
 import { areaOf, type LoadedTree } from '../../manifest/load.ts';
@@ -384,12 +384,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
           if (isRefused) waitMs = Math.min(waitMs, 15_000);
         } catch (error) {
           if (signal.aborted) return;
-          const said =
-            error instanceof AgentError
-              ? error.message
-              : error instanceof Error
-                ? (error.stack ?? error.message)
-                : messageOf(error);
+          const said = error instanceof AgentError ? error.message : stackOf(error);
           if (said !== state.trouble) log.error(error instanceof AgentError ? { code: error.code } : {}, said);
           state.trouble = said;
           telemetry.syncFailing.set(1);

@@ -1,3 +1,4 @@
+import { stackOf } from '../../../lib/errors.ts';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -139,7 +140,7 @@ function orderedFailure({ status, retryAfterSeconds }: OrderedFailures): Failure
 }
 
 function internal(error: unknown): Failure {
-  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const text = stackOf(error);
   return new Failure(500, 'InternalError', `Internal error occurred: ${text}`);
 }
 
