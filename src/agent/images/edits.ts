@@ -1,3 +1,4 @@
+import type { LoadSettings } from '../../manifest/load.ts';
 import { stepsOf } from '../../images/places.ts';
 import { readReference } from '../../images/reference.ts';
 import { type Due, upgradeMessage, upgradesOf } from '../../images/upgrade.ts';
@@ -15,7 +16,7 @@ import { isGoneBack, type KnownRepositories, lookAt } from './look.ts';
 import { markedAt, markedFiles, touchedBy } from './marked.ts';
 import { targetsAmong, type WatchedApp, type WatchedContainer, watchedIn, watchedName } from './watched.ts';
 
-export interface EditSettings {
+export interface EditSettings extends Pick<LoadSettings, 'tenancy'> {
   readonly path: string;
   readonly ledgerDir: string;
   readonly defaultNamespace: string;

@@ -72,7 +72,8 @@ interface Watch {
 const atOnce = 8;
 /** Of a pattern that takes whatever was made last each tag costs three requests. */
 const maxDetails = 200;
-const maxWatches = 2_000;
+/** Repositories that are looked at. */
+export const maxWatches = 2_000;
 /** What was learnt is written down after so long. */
 const keptAfterMs = 15_000;
 const longestSleepMs = 60_000;

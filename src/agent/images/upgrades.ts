@@ -2,11 +2,12 @@ import type { App } from '../../canary/app.ts';
 import type { CanaryEvent } from '../../canary/types.ts';
 import type { GitRepo, Revision } from '../../git/repo.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { messageOf } from '../../lib/errors.ts';
+import { messageOf, stackOf } from '../../lib/errors.ts';
 import { type AppKey, keyOf, shownKey } from '../../lib/key.ts';
 import type { Logger } from '../../lib/log.ts';
 import { own } from '../../lib/own.ts';
 import { createTurns } from '../../lib/turns.ts';
+import { areaOf } from '../../manifest/load.ts';
 import type { Manifest } from '../../manifest/types.ts';
 import { exactText } from '../../render/file-bytes.ts';
 import type { BranchEdit } from '../../release/branch-edit.ts';
@@ -24,10 +25,11 @@ import {
   type Trailers,
   upgradeEdit,
 } from './edits.ts';
-import type { Listings } from './listings.ts';
+import { fairShare } from './fair-share.ts';
+import { type Listings, maxWatches } from './listings.ts';
 import { fluxIn, isCovered, markedApps } from './marked.ts';
 import { type Look, lookAt, type Stay, stays } from './look.ts';
-import { findWatched, type WatchedApp } from './watched.ts';
+import { findWatched, type WatchedApp, type WatchedContainer } from './watched.ts';
 
 /** What Git says at a commit. The same objects where it says the same. */
 interface GitState {
@@ -105,7 +107,8 @@ export function createUpgrades({
   /** By blob, the text of a file with comments of Flux v2; undefined: it has none. */
   const markedTexts = new Map<string, string | undefined>();
   /** What was told last of each container that stays for a reason that somebody may want to know. */
-  const told = new Map<string, string>();
+  const told = new Map<string, { readonly object: string; readonly text: string }>();
+  let isCrowded = false;
   let woken = false;
   let wakeUp: () => void = () => undefined;
   const wake = (): void => {
@@ -150,8 +153,22 @@ export function createUpgrades({
     // Whoever writes annotations means them.
     watched = new Map([...(await readMarked(now, manifests)), ...annotated]);
     for (const name of seen.keys()) if (!watched.has(name)) seen.delete(name);
-    const containers = [...watched.values()].flatMap((app) => app.containers);
-    listings.want(source, new Map(containers.map(({ key, wanted }) => [key, wanted])));
+    const present = new Set([...watched.values()].map(({ object }) => object));
+    for (const [key, { object }] of told) if (!present.has(object)) told.delete(key);
+    const byTenant = new Map<string, Map<string, WatchedContainer['wanted']>>();
+    for (const { key, wanted, manifest } of [...watched.values()].flatMap((app) => app.containers)) {
+      const tenant = areaOf(manifest.origin.path, settings);
+      byTenant.set(tenant, (byTenant.get(tenant) ?? new Map<string, WatchedContainer['wanted']>()).set(key, wanted));
+    }
+    const count = [...byTenant.values()].reduce((sum, { size }) => sum + size, 0);
+    if (count > maxWatches && !isCrowded)
+      log.error(
+        { count },
+        `More than ${maxWatches} repositories of images are wanted: of tenants with the most not all are looked at`,
+      );
+    isCrowded = count > maxWatches;
+    const lists = new Map([...byTenant].map(([name, keys]) => [name, [...keys]]));
+    listings.want(source, new Map(fairShare(lists, maxWatches)));
     formerImages = new Map(
       [...before].map(([name, app]) => [
         name,
@@ -232,12 +249,33 @@ export function createUpgrades({
       // What passes by itself, and what is as it should be, is not told.
       const isQuiet = ['due', 'current', 'asking', 'busy', 'unlisted', 'too-new', 'closed'].includes(stay);
       const text = isQuiet ? '' : `${stay} ${reason}`;
-      if ((told.get(key) ?? '') === text) continue;
-      told.set(key, text);
+      if ((told.get(key)?.text ?? '') === text) continue;
+      told.set(key, { object: app.object, text });
       if (text === '') continue;
       const tag = reference.tag ?? place.image;
       log.info({ app: shownKey(keyOf(app.id)), container: place.container }, `Image stays at ${tag}: ${reason}`);
     }
+  };
+
+  const lookInto = async (
+    name: string,
+    app: WatchedApp,
+    now: NonNullable<typeof snapshot>,
+    counts: Map<Stay, number>,
+  ): Promise<void> => {
+    await holdBack(name, app, now);
+    const looks = await look(name, app, now);
+    for (const { container, stay, decision } of looks) {
+      counts.set(stay, (counts.get(stay) ?? 0) + 1);
+      if (decision?.need) listings.ask(container.key, decision.need.what, decision.need.tags);
+    }
+    report(app, looks);
+    if (looks.some(({ due }) => due))
+      submit(
+        upgradeEdit(app, listings, { atMs: clock.now(), now: () => clock.now() }, settings, trailers, (key, tag) =>
+          listings.took(key, tag),
+        ),
+      );
   };
 
   const pass = async (): Promise<void> => {
@@ -246,19 +284,12 @@ export function createUpgrades({
     await readPolicies(now);
     const counts = new Map<Stay, number>();
     for (const [name, app] of watched) {
-      await holdBack(name, app, now);
-      const looks = await look(name, app, now);
-      for (const { container, stay, decision } of looks) {
-        counts.set(stay, (counts.get(stay) ?? 0) + 1);
-        if (decision?.need) listings.ask(container.key, decision.need.what, decision.need.tags);
+      try {
+        await lookInto(name, app, now, counts);
+      } catch (error) {
+        // What is wrong with one costs that one.
+        log.error({ app: shownKey(keyOf(app.id)), error: stackOf(error) }, 'the images of an app cannot be looked at');
       }
-      report(app, looks);
-      if (looks.some(({ due }) => due))
-        submit(
-          upgradeEdit(app, listings, { atMs: clock.now(), now: () => clock.now() }, settings, trailers, (key, tag) =>
-            listings.took(key, tag),
-          ),
-        );
     }
     formerImages = new Map();
     for (const state of stays) telemetry.imagePolicies.set({ state }, counts.get(state) ?? 0);
@@ -298,7 +329,7 @@ export function createUpgrades({
           await pass();
         } catch (error) {
           if (signal.aborted) return;
-          log.error({ error: error instanceof Error ? error.stack : String(error) }, 'images could not be looked at');
+          log.error({ error: stackOf(error) }, 'images could not be looked at');
         }
         if (woken) {
           await turns.breathe();
