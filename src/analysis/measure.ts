@@ -178,7 +178,7 @@ interface TemplateSpec {
 }
 
 function subjectOf(
-  { namespace, target, targetKind, service, ingressRef }: CanarySpec,
+  { namespace, target, targetKind, service, ingressRef, routeRef }: CanarySpec,
   { revision }: Pick<MetricIo, 'revision'>,
 ): Omit<QuerySubject, 'interval'> & { readonly route: string } {
   return {
@@ -186,7 +186,7 @@ function subjectOf(
     target: target.name,
     service: service.name,
     ingress: ingressRef?.name ?? target.name,
-    route: revision ?? target.name,
+    route: routeRef?.name ?? revision ?? target.name,
     isDaemonSet: targetKind === 'DaemonSet',
   };
 }

@@ -53,7 +53,7 @@ export function footprintOf(canary: KubeObject): Footprint {
       ? {}
       : { apex: { apiVersion: 'v1', kind: 'Service', namespace, name: serviceName } }),
     ...(autoscaler === undefined ? {} : { autoscaler }),
-    written: named([target, service, nameIn(spec, 'ingressRef')]),
+    written: named([target, service, nameIn(spec, 'ingressRef'), nameIn(spec, 'routeRef')]),
     watched: named(
       Object.keys(spec).map((field) =>
         field === 'service' || field.endsWith('Ref') ? nameIn(spec, field) : undefined,

@@ -1,4 +1,5 @@
-import type { KubeObject } from '../manifest/types.ts';
+import { own } from '../lib/own.ts';
+import type { KubeObject, ObjectRef } from '../manifest/types.ts';
 import { parseAutoscaler } from './parse/autoscaler.ts';
 import { createFieldChecks, type FieldChecks, type Finding, throwFindings } from './parse/field-checks.ts';
 import { parseAnalysis } from './parse/analysis.ts';
@@ -61,6 +62,8 @@ export function parseCanary(object: KubeObject, defaults: CanaryDefaults): Canar
     targetKind,
     ...autoscaler,
     ...parseIngressRef(spec['ingressRef'], namespace, check),
+    ...parseOtherRefs(spec, namespace, check),
+    ...meshOf(object),
     service,
     analysis,
     progressDeadlineSeconds: check.whole(spec['progressDeadlineSeconds'], 'spec.progressDeadlineSeconds', 0) || 600,
@@ -70,6 +73,35 @@ export function parseCanary(object: KubeObject, defaults: CanaryDefaults): Canar
   };
   throwFindings(`canary ${name}.${namespace}`, findings);
   return parsed;
+}
+
+/** The objects that only some providers look at. */
+function parseOtherRefs(
+  spec: Readonly<Record<string, unknown>>,
+  namespace: string,
+  check: FieldChecks,
+): Pick<CanarySpec, 'routeRef' | 'upstreamRef'> {
+  const parsed = (name: 'routeRef' | 'upstreamRef', apiVersion: string, kind: string): ObjectRef | undefined => {
+    if (spec[name] === undefined || spec[name] === null) return undefined;
+    const field = `spec.${name}`;
+    const ref = check.record(spec[name], field);
+    const named = check.text(ref['name'], `${field}.name`);
+    if (named === undefined) {
+      check.note(`${field}.name`, 'is required', `name the ${kind}`);
+      return undefined;
+    }
+    check.oneOf(ref['kind'], `${field}.kind`, [kind]);
+    const inside = name === 'upstreamRef' ? check.text(ref['namespace'], `${field}.namespace`) : undefined;
+    return { apiVersion, kind, namespace: inside ?? namespace, name: named };
+  };
+  const routeRef = parsed('routeRef', 'apisix.apache.org/v2', 'ApisixRoute');
+  const upstreamRef = parsed('upstreamRef', 'gloo.solo.io/v1', 'Upstream');
+  return { ...(routeRef ? { routeRef } : {}), ...(upstreamRef ? { upstreamRef } : {}) };
+}
+
+function meshOf({ metadata }: KubeObject): Pick<CanarySpec, 'mesh'> {
+  const mesh = own(metadata.annotations ?? {}, 'kuma.io/mesh');
+  return mesh === undefined || mesh === '' ? {} : { mesh };
 }
 
 function parseIngressRef(value: unknown, namespace: string, check: FieldChecks): Pick<CanarySpec, 'ingressRef'> {

@@ -171,6 +171,12 @@ export interface CanarySpec {
   readonly targetKind: TargetKind;
   readonly autoscaler?: AutoscalerSpec;
   readonly ingressRef?: ObjectRef;
+  /** The user's ApisixRoute. Absent: none is named. */
+  readonly routeRef?: ObjectRef;
+  /** Gloo's Upstream whose settings both versions get. Absent: none is named. */
+  readonly upstreamRef?: ObjectRef;
+  /** Kuma's mesh, by the annotation `kuma.io/mesh`. Absent: `default`. */
+  readonly mesh?: string;
   readonly service: ServiceSpec;
   readonly analysis: AnalysisSpec;
   readonly progressDeadlineSeconds: number;

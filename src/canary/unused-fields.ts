@@ -7,12 +7,12 @@ const http: readonly string[] = ['istio', 'gatewayapi'];
 
 /** What only some providers look at. An empty list: none that is supported. */
 const usedBy: Readonly<Record<string, readonly string[]>> = {
-  'spec.ingressRef': ['nginx', 'traefik'],
-  'spec.routeRef': [],
-  'spec.upstreamRef': [],
+  'spec.ingressRef': ['nginx', 'skipper', 'traefik'],
+  'spec.routeRef': ['apisix'],
+  'spec.upstreamRef': ['gloo'],
   'spec.service.gateways': meshes,
   'spec.service.gatewayRefs': ['gatewayapi'],
-  'spec.service.hosts': [...http, 'linkerd', 'smi'],
+  'spec.service.hosts': [...http, 'linkerd', 'osm', 'smi'],
   'spec.service.delegation': meshes,
   'spec.service.trafficPolicy': meshes,
   'spec.service.match': [...http, 'contour'],

@@ -187,7 +187,7 @@ function judge(object: KubeObject, settings: CheckSettings): Judged {
     spec,
     target: spec.target,
     service: serviceName === undefined ? undefined : namespacedName({ namespace: spec.namespace, name: serviceName }),
-    warnings: warnings.map((finding) => ({ ...finding, severity: 'warning' as const })),
+    warnings: [...warnings, ...leftBehind(spec)].map((finding) => ({ ...finding, severity: 'warning' as const })),
     strategy: strategyOf(spec),
     references: referencesOf(spec),
   };
@@ -202,6 +202,15 @@ function missingAnalysis(spec: Readonly<Record<string, unknown>>): readonly Find
   return [{ field: 'spec.analysis', message: 'is missing', hint }];
 }
 
+/** Objects of the whole cluster are owned by no Canary: users would be led to a primary that is gone. */
+function leftBehind(spec: CanarySpec): readonly Finding[] {
+  if (providerProblem(spec.provider) !== undefined || spec.revertOnDeletion) return [];
+  const { isClusterScoped, entrance } = routerFor(spec.provider);
+  if (isClusterScoped !== true) return [];
+  const message = `is off: the ${entrance ?? 'route'} stays when this Canary is deleted, and leads to a primary that goes`;
+  return [{ field: 'spec.revertOnDeletion', message, hint: 'write revertOnDeletion: true' }];
+}
+
 function strategyOf(spec: CanarySpec): readonly Finding[] {
   if (providerProblem(spec.provider) !== undefined) return [];
   const message = strategyProblem(routerFor(spec.provider), spec);
@@ -213,7 +222,7 @@ function strategyOf(spec: CanarySpec): readonly Finding[] {
  */
 function routesOf(spec: CanarySpec, objectOf: (ref: ObjectRef) => KubeObject | undefined): readonly Finding[] {
   if (providerProblem(spec.provider) !== undefined) return [];
-  if (spec.ingressRef && !objectOf(spec.ingressRef)) return [];
+  if ([spec.ingressRef, spec.routeRef, spec.upstreamRef].some((ref) => ref && !objectOf(ref))) return [];
   const router = routerFor(spec.provider);
   const owner = { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', name: spec.name, uid: '' };
   const context = { spec, owner, settings: { ingressAnnotationsPrefix: 'nginx.ingress.kubernetes.io' } };
@@ -241,14 +250,18 @@ function referencesOf(spec: CanarySpec): readonly Reference[] {
   const {
     namespace,
     ingressRef,
+    routeRef,
+    upstreamRef,
     analysis: { metrics, alerts },
   } = spec;
   const found: Reference[] = [...gatewaysOf(spec)];
-  if (ingressRef) {
-    const message = `there is no ${ingressRef.kind} ${namespacedName({ namespace, name: ingressRef.name })} in Git`;
+  for (const [field, ref] of Object.entries({ ingressRef, routeRef, upstreamRef })) {
+    if (!ref) continue;
+    const inside = ref.namespace ?? namespace;
+    const message = `there is no ${ref.kind} ${namespacedName({ namespace: inside, name: ref.name })} in Git`;
     found.push({
-      ref: { ...ingressRef, namespace },
-      finding: { field: 'spec.ingressRef.name', message, severity: 'warning' },
+      ref: { ...ref, namespace: inside },
+      finding: { field: `spec.${field}.name`, message, severity: 'warning' },
     });
   }
   const needs = (kind: string, named: { readonly namespace: string; readonly name: string }, field: string): void => {

@@ -44,6 +44,7 @@ const special: Readonly<Record<string, number>> = {
   'traefik.containo.us/*': routing,
   'projectcontour.io/*': routing,
   'gateway.solo.io/*': routing,
+  'kuma.io/*': routing,
   'apisix.apache.org/*': routing,
   'appmesh.k8s.aws/*': routing,
   'flagger.app/MetricTemplate': analysis,

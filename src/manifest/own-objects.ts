@@ -53,6 +53,7 @@ const actingOn: ReadonlyMap<string, readonly (readonly string[])[]> = new Map([
       ['service', 'name'],
       ['autoscalerRef', 'name'],
       ['ingressRef', 'name'],
+      ['routeRef', 'name'],
     ],
   ],
   ['HorizontalPodAutoscaler', [['scaleTargetRef', 'name']]],

@@ -4,10 +4,9 @@ import { canonicalJson } from '../lib/hash.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import type { CanarySpec } from '../canary/types.ts';
 import { jsonOf } from '../lib/json.ts';
-import { canaryName, primaryName, TOOLKIT_ANNOTATIONS } from './objects.ts';
+import { canaryName, LAST_APPLIED, primaryName, TOOLKIT_ANNOTATIONS } from './objects.ts';
 import type { RouteContext } from './router.ts';
 
-const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 /** The spec that users gave an object before a Canary took it over, as JSON. Flagger's key and form. */
 const ORIGINAL_SPEC = 'flagger.kubernetes.io/original-configuration';
 /** The same for annotations: those that a Canary sets, as they were; null where there was none. */

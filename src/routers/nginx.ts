@@ -2,11 +2,19 @@ import type { CanarySpec } from '../canary/types.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { escapeRegex } from './affinity.ts';
 import { jsonOf } from '../lib/json.ts';
-import { canaryName, invalid, listOf, metadataOf, splitOf, TOOLKIT_ANNOTATIONS, type Json } from './objects.ts';
+import {
+  canaryName,
+  invalid,
+  LAST_APPLIED,
+  listOf,
+  metadataOf,
+  splitOf,
+  TOOLKIT_ANNOTATIONS,
+  type Json,
+} from './objects.ts';
 import type { RouteContext, Router } from './router.ts';
 
 const API = 'networking.k8s.io/v1';
-const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 
 /**
  * ingress-nginx: a copy of the user's Ingress with canary annotations. https://kubernetes.github.io/ingress-nginx/

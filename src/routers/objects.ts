@@ -11,6 +11,9 @@ export const TOOLKIT_ANNOTATIONS: Readonly<Record<string, string>> = {
   'helm.toolkit.fluxcd.io/driftDetection': 'disabled',
 };
 
+/** What `kubectl apply` leaves on an object; it says nothing of a copy. */
+export const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
+
 export type Json = Readonly<Record<string, unknown>>;
 
 export function listOf(value: unknown): readonly Json[] {

@@ -37,7 +37,7 @@ export function planRoutes(
   const planned = renderFor(router, context, possible, live, split !== 'keep' && running !== undefined).map(
     (object) => {
       const over = live[keys.indexOf(refKey(refOf(object)))];
-      const isMade = !over || isTarget(context, refOf(object));
+      const isMade = !over || router.isClusterScoped === true || isTarget(context, refOf(object));
       return { object: isMade ? object : rememberOriginal(object, over, running !== undefined), over };
     },
   );
@@ -49,12 +49,19 @@ export function planRoutes(
  * the router has no such way, or everybody is there.
  */
 export function planHome(router: Router, context: RouteContext, live: LiveObjects): readonly PlannedRoute[] {
+  return changed(router, context, live, router.home?.(context, live) ?? []);
+}
+
+function changed(
+  router: Router,
+  context: RouteContext,
+  live: LiveObjects,
+  objects: readonly KubeObject[],
+): readonly PlannedRoute[] {
   const keys = router.refs(context).map(refKey);
-  const planned = (router.home?.(context, live) ?? []).map((object) => ({
-    object,
-    over: live[keys.indexOf(refKey(refOf(object)))],
-  }));
-  return planned.filter(({ object, over }) => !sameJson(object, over));
+  return objects
+    .map((object) => ({ object, over: live[keys.indexOf(refKey(refOf(object)))] }))
+    .filter(({ object, over }) => !sameJson(object, over));
 }
 
 function renderFor(
@@ -91,7 +98,8 @@ export function planRestore(router: Router, context: RouteContext, live: LiveObj
     const over = live[at];
     const isUsersOwn = ref.kind === ingressRef?.kind && ref.name === ingressRef.name;
     if (!over || isUsersOwn || isTarget(context, ref)) return [];
-    const isEntrance = isCanarys(over) && ref.kind === router.entrance && ref.name === context.spec.service.name;
+    const isMade = isCanarys(over) || router.isClusterScoped === true;
+    const isEntrance = isMade && ref.kind === router.entrance && ref.name === context.spec.service.name;
     const object = isEntrance ? handedOver(router, context, live, ref) : originalOf(over);
     return object && !sameJson(object, over) ? [{ object, over }] : [];
   });
@@ -103,6 +111,7 @@ function handedOver(
   live: LiveObjects,
   ref: ObjectRef,
 ): KubeObject | undefined {
+  if (router.leave) return router.leave(context, live);
   const everyone = { ...context, spec: forEveryone(context.spec) };
   const atRest = renderFor(router, everyone, { canaryWeight: 0, mirror: false }, live, true);
   const entrance = atRest.find((object) => refKey(refOf(object)) === refKey(ref));

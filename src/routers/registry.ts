@@ -1,24 +1,33 @@
 import { AgentError } from '../lib/errors.ts';
+import { apisix } from './apisix.ts';
 import { contour } from './contour.ts';
 import { gatewayapi } from './gatewayapi.ts';
+import { gloo } from './gloo.ts';
 import { istio } from './istio.ts';
 import { knative } from './knative.ts';
 import { kubernetes } from './kubernetes.ts';
+import { kuma } from './kuma.ts';
 import { nginx } from './nginx.ts';
 import type { Router } from './router.ts';
+import { skipper } from './skipper.ts';
 import { smi } from './smi.ts';
 import { traefik } from './traefik.ts';
 
 /** All routing providers, by the value of `spec.provider`. */
 export const routers = {
+  apisix,
   contour,
   'gatewayapi:v1': gatewayapi('v1'),
   'gatewayapi:v1beta1': gatewayapi('v1beta1'),
+  gloo,
   istio,
   knative,
   kubernetes,
+  kuma,
   linkerd: smi('linkerd', 'v1alpha1'),
   nginx,
+  osm: smi('osm', 'v1alpha2'),
+  skipper,
   'smi:v1alpha1': smi('smi:v1alpha1', 'v1alpha1'),
   'smi:v1alpha2': smi('smi:v1alpha2', 'v1alpha2'),
   'smi:v1alpha3': smi('smi:v1alpha3', 'v1alpha3'),
@@ -27,8 +36,8 @@ export const routers = {
 
 type RouterName = keyof typeof routers;
 
-/** Flagger's other providers. */
-const NOT_YET = ['apisix', 'appmesh', 'appmesh:v1beta2', 'gloo', 'kuma', 'osm', 'skipper'] as const;
+/** Flagger's other providers: AWS ended App Mesh in September 2026. */
+const NOT_YET = ['appmesh', 'appmesh:v1beta2'] as const;
 
 /** Throws AgentError CANARY_INVALID where `providerProblem` says why. */
 export function routerFor(provider: string): Router {

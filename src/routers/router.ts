@@ -45,6 +45,8 @@ export interface Router {
   readonly supports: Supports;
   /** Kind of the object by which users come in: without it they would reach nobody when the Canary goes. Absent: there is none. */
   readonly entrance?: string;
+  /** Its objects belong to the whole cluster, so no Canary can own them. Absent: they stand in the Canary's namespace and go with it. */
+  readonly isClusterScoped?: boolean;
   /** Where it depends on the Canary. Absent: `supports`. */
   supportsFor?(spec: CanarySpec): Supports;
   /** What must be read before `render` and `read`. */
@@ -53,6 +55,8 @@ export interface Router {
   render(context: RouteContext, split: TrafficSplit, live: LiveObjects): readonly KubeObject[];
   /** Everybody to the primary and nothing else changed: for a Canary that cannot be rendered any more. Absent: `render` can always do that. */
   home?(context: RouteContext, live: LiveObjects): readonly KubeObject[];
+  /** The entrance as it is left behind when the Canary goes: it leads to the apex service alone. Absent: `render` with the primary's name replaced. */
+  leave?(context: RouteContext, live: LiveObjects): KubeObject | undefined;
   /** Inverse of `render`; undefined before the objects exist. */
   read(context: RouteContext, live: LiveObjects): TrafficSplit | undefined;
   /** Why the objects have no effect yet; undefined when they have. */

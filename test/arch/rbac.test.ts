@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { groupOf } from '../../src/manifest/types.ts';
+import type { Router } from '../../src/routers/router.ts';
 import { routers } from '../../src/routers/registry.ts';
 import { aRouteContext, aSpec } from '../helpers/a-route-context.ts';
 
@@ -138,12 +139,16 @@ describe('the rights of the service account', () => {
     const refs = routeRefs();
     expect(new Set(refs.map(({ kind }) => kind))).toEqual(
       new Set([
+        'ApisixRoute',
         'DestinationRule',
         'HTTPProxy',
         'HTTPRoute',
         'Ingress',
         'IngressRoute',
+        'RouteTable',
         'Service',
+        'TrafficRoute',
+        'Upstream',
         'TraefikService',
         'TrafficSplit',
         'VirtualService',
@@ -218,7 +223,7 @@ describe('the rights of an agent of one namespace [R86]', () => {
   });
 
   it('cover all that the agent of a cluster may do to canaries, their objects and their routes', () => {
-    const routes = routeRefs().map(({ apiVersion, kind }) =>
+    const routes = routeRefs(true).map(({ apiVersion, kind }) =>
       [pluralOf(kind), groupOf(apiVersion)].filter(Boolean).join('.'),
     );
     const wanted = [
@@ -257,12 +262,15 @@ describe('the rights to change Secrets of a whole cluster [R86]', () => {
   });
 });
 
-function routeRefs(): { apiVersion: string; kind: string }[] {
+/** `namespaced`: only objects that a Role can be given rights for. */
+function routeRefs(namespaced = false): { apiVersion: string; kind: string }[] {
   const ingressRef = { apiVersion: 'networking.k8s.io/v1', kind: 'Ingress', namespace: 'prod', name: 'shop' };
   const users = { ...ingressRef, apiVersion: 'traefik.io/v1alpha1', kind: 'IngressRoute' };
-  return Object.values(routers).flatMap((router) =>
+  const routeRef = { apiVersion: 'apisix.apache.org/v2', kind: 'ApisixRoute', namespace: 'prod', name: 'shop' };
+  const asked = (Object.values(routers) as readonly Router[]).filter((one) => !namespaced || !one.isClusterScoped);
+  return asked.flatMap((router) =>
     (router.name === 'traefik' ? [ingressRef, users] : [ingressRef]).flatMap((ref) =>
-      router.refs(aRouteContext(aSpec({ provider: router.name, ingressRef: ref }))),
+      router.refs(aRouteContext(aSpec({ provider: router.name, ingressRef: ref, routeRef }))),
     ),
   );
 }

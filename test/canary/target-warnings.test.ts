@@ -59,3 +59,11 @@ describe('a target that a Canary leads the users away from', () => {
     expect(said(target, canary)).toEqual([]);
   });
 });
+
+it('warns where users would be led to a primary that is gone once the Canary is', () => {
+  expect(said('replicas: 1', 'provider: kuma')).toEqual([
+    'warning: Canary shop/web spec.revertOnDeletion: is off: the TrafficRoute stays when this Canary is deleted, and leads to a primary that goes; ' +
+      'write revertOnDeletion: true',
+  ]);
+  expect(said('replicas: 1', 'provider: kuma\n  revertOnDeletion: true')).toEqual([]);
+});

@@ -172,11 +172,11 @@ describe('fields that do nothing', () => {
       'spec.service.gateways has no effect with provider nginx (only istio use it)',
     ],
     [
-      'of a provider that comes later',
+      'of another provider',
       'istio',
       { routeRef: { name: 'r' } },
       {},
-      'spec.routeRef has no effect with provider istio (only providers that are not supported yet use it)',
+      'spec.routeRef has no effect with provider istio (only apisix use it)',
     ],
     [
       'of mirroring',

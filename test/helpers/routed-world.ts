@@ -12,7 +12,7 @@ import { createModelCluster, type ModelCluster } from './model-cluster.ts';
 
 export interface RoutedWorld {
   readonly world: ModelCluster;
-  readonly routes: ReadonlyMap<string, KubeObject>;
+  readonly routes: Map<string, KubeObject>;
   /** The Canary and what belongs to it, gone as the garbage collector would have it. */
   readonly collect: () => void;
 }
@@ -42,7 +42,10 @@ export function createRoutedWorld({ canarySpec, name = 'app', objects, onWrite }
   const liveOf = (context: RouteContext): LiveObjects =>
     routerFor(context.spec.provider)
       .refs(context)
-      .map((ref) => routes.get(refKey(ref)));
+      .map(
+        (ref) =>
+          routes.get(refKey(ref)) ?? (ref.kind === 'Service' ? world.objects.get(`Service/${ref.name}`) : undefined),
+      );
   const contextOf = (spec: CanarySpec): RouteContext => {
     const status = parseStatus(world.canary);
     const plain = aRouteContext(isForEveryone({ spec, status }) ? forEveryone(spec) : spec);

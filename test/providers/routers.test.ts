@@ -39,7 +39,48 @@ const ingressRoute: KubeObject = {
     ],
   },
 };
-const users = [ingress, ingressRoute];
+const apisixRoute: KubeObject = {
+  apiVersion: 'apisix.apache.org/v2',
+  kind: 'ApisixRoute',
+  metadata: {
+    name: 'web',
+    namespace: 'prod',
+    labels: { team: 'shop' },
+    annotations: { 'k8s.apisix.apache.org/x': 'y' },
+  },
+  spec: {
+    http: [
+      { name: 'other', match: { paths: ['/other'] }, backends: [{ serviceName: 'other', servicePort: 80 }] },
+      {
+        name: 'main',
+        priority: 5,
+        match: { hosts: ['shop.example.com'], paths: ['/*'] },
+        plugins: [{ name: 'limit-count', enable: true, config: { count: 10 } }],
+        backends: [{ serviceName: 'shop', servicePort: 80, resolveGranularity: 'service', weight: 7 }],
+      },
+    ],
+  },
+};
+const upstream: KubeObject = {
+  apiVersion: 'gloo.solo.io/v1',
+  kind: 'Upstream',
+  metadata: { name: 'web', namespace: 'prod', labels: { team: 'shop' } },
+  spec: { loadBalancerConfig: { leastRequest: { choiceCount: 3 } }, kube: { serviceName: 'shop', servicePort: 80 } },
+};
+const serviceOf = (name: string, app: string): KubeObject => ({
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { name, namespace: 'prod' },
+  spec: { selector: { app } },
+});
+const users = [
+  ingress,
+  ingressRoute,
+  apisixRoute,
+  upstream,
+  serviceOf('shop-primary', 'shop-primary'),
+  serviceOf('shop-canary', 'shop'),
+];
 
 const sessionAffinity = {
   cookieName: 'sid-c',
@@ -64,6 +105,8 @@ function contextOf(router: Router, analysis: Partial<AnalysisSpec>): RouteContex
   const spec: CanarySpec = aSpec({
     provider: router.name,
     ingressRef: { apiVersion, kind, namespace: 'prod', name: 'web' },
+    routeRef: { apiVersion: 'apisix.apache.org/v2', kind: 'ApisixRoute', namespace: 'prod', name: 'web' },
+    upstreamRef: { apiVersion: 'gloo.solo.io/v1', kind: 'Upstream', namespace: 'prod', name: 'web' },
     service: {
       apex: { labels: { tier: 'front' }, annotations: { 'example.org/owner': 'shop' } },
       raw: { hosts: ['shop.example.com'], gatewayRefs: [{ name: 'gw', namespace: 'infra' }], timeout: '5s' },
@@ -85,7 +128,16 @@ for (const router of Object.values(routers) as readonly Router[]) {
       .refs(context)
       .map((ref) => users.find(({ kind, metadata }) => kind === ref.kind && metadata.name === ref.name));
     const isAllOrNothing = router.name === 'nginx' && analysis.strategy !== undefined;
-    describeRouter(router, { release, context, before, isAllOrNothing });
+    // A copy that nobody has used yet is left as Flagger makes it; it leads to the primary both ways.
+    const asOne = (object: KubeObject | undefined): KubeObject | undefined =>
+      object && (JSON.parse(JSON.stringify(object).replace('"False()', '"Weight(100)')) as KubeObject);
+    describeRouter(router, {
+      release,
+      context,
+      before,
+      isAllOrNothing,
+      ...(router.name === 'skipper' ? { asOne } : {}),
+    });
 
     describe(`router ${router.name}, ${release}`, () => {
       it('renders what its golden file shows', async () => {
@@ -133,9 +185,13 @@ it('refuses steps for some users where none are told apart, or all at once', () 
     return router.supports.weights && strategyProblem(router, contextOf(router, { strategy }).spec) !== undefined;
   });
   expect(refusing.map(({ name }) => name)).toEqual([
+    'apisix',
     'knative',
+    'kuma',
     'linkerd',
     'nginx',
+    'osm',
+    'skipper',
     'smi:v1alpha1',
     'smi:v1alpha2',
     'smi:v1alpha3',

@@ -4,7 +4,7 @@ import type { KubeObject } from '../../src/manifest/types.ts';
 import { routerFor } from '../../src/routers/registry.ts';
 import { parseCanary } from '../../src/canary/parse.ts';
 import { aRouteContext } from '../helpers/a-route-context.ts';
-import { refKey } from '../../src/manifest/types.ts';
+import { refKey, refOf } from '../../src/manifest/types.ts';
 import type { ModelCluster } from '../helpers/model-cluster.ts';
 import { createRoutedWorld } from '../helpers/routed-world.ts';
 import { createRollout, type Rollout } from '../helpers/rollout.ts';
@@ -40,6 +40,8 @@ export interface Podinfo {
   /** Weights as the routing objects have them: `90/10`, and `mirrored` where requests are copied. */
   readonly split: () => string;
   readonly route: (kind: string, name?: string) => KubeObject | undefined;
+  /** Somebody else writes a routing object. */
+  readonly place: (object: KubeObject) => void;
   /** Image, as the Deployment of this name has it. */
   readonly image: (name: string) => unknown;
   readonly replicas: (name: string) => unknown;
@@ -143,6 +145,7 @@ export function podinfo(options: PodinfoOptions = {}): Podinfo {
     },
     route: (kind, name) =>
       [...routes.values()].find(({ kind: own, metadata }) => own === kind && (name ?? metadata.name) === metadata.name),
+    place: (object) => void routes.set(refKey(refOf(object)), object),
     image: (name) =>
       (at(world.deployment(name), 'spec', 'template', 'spec', 'containers') as { image: string }[] | undefined)?.[0]
         ?.image,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { at } from '../../src/lib/json.ts';
+import { at, listOf } from '../../src/lib/json.ts';
 import type { Answer, Question } from '../../src/canary/types.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
 import { initialised, podinfo, type Podinfo, type PodinfoOptions } from './podinfo.ts';
@@ -356,5 +356,126 @@ describe('traefik', () => {
     expect(story.rollout.status).toMatchObject({ phase: 'Progressing', canaryWeight: 0 });
     closed.clear();
     promoted(story);
+  });
+});
+
+describe('gloo', () => {
+  const upstreamRef = { apiVersion: 'gloo.solo.io/v1', kind: 'Upstream', namespace: 'gloo-system', name: 'pattern' };
+  const pattern = (choiceCount: number): KubeObject =>
+    ({
+      apiVersion: 'gloo.solo.io/v1',
+      kind: 'Upstream',
+      metadata: { name: 'pattern', namespace: 'gloo-system', labels: { team: 'web' } },
+      spec: { loadBalancerConfig: { leastRequest: { choiceCount } }, static: { hosts: [] } },
+    }) as KubeObject;
+  const story = (options: PodinfoOptions = {}): Podinfo =>
+    initialised({ provider: 'gloo', analysis: steps, answer: answering(), ...options });
+
+  it('has an Upstream for each version, which follows the one that it is made by [E28] [E29] [E30]', () => {
+    const gloo = story({ canary: { upstreamRef }, objects: [pattern(2)] });
+    const name = 'demo-podinfo-canaryupstream-9898';
+    expect(gloo.route('Upstream', name)).toMatchObject({
+      metadata: { labels: { team: 'web' } },
+      spec: {
+        loadBalancerConfig: { leastRequest: { choiceCount: 2 } },
+        kube: {
+          serviceName: 'podinfo-canary',
+          serviceNamespace: 'demo',
+          servicePort: 9898,
+          selector: { app: 'podinfo' },
+        },
+      },
+    });
+    gloo.place(pattern(5));
+    gloo.step(2);
+    expect(at(gloo.route('Upstream', name), 'spec', 'loadBalancerConfig')).toEqual({
+      leastRequest: { choiceCount: 5 },
+    });
+    promoted(gloo);
+    expect(sharesOf(gloo)).toEqual([10, 20, 30, 40, 50, 0]);
+  });
+
+  it('leads everybody else to the primary while some users try a version', () => {
+    const match = [{ headers: { 'x-beta': { exact: '1' } } }];
+    const gloo = story({ analysis: { iterations: 2, match } });
+    gloo.setImage('2');
+    gloo.until('Progressing');
+    gloo.step(2);
+    const [users, others] = listOf(at(gloo.route('RouteTable'), 'spec', 'routes'));
+    expect(at(users, 'matchers')).toEqual([{ headers: [{ name: 'x-beta', value: '1' }] }]);
+    expect(JSON.stringify(users)).toContain('"weight":100');
+    expect(at(others, 'matchers')).toBeUndefined();
+    expect(JSON.stringify(at(others, 'routeAction'))).toMatch(/primaryupstream[^}]*}},"weight":100}/);
+    expect(JSON.stringify(at(others, 'routeAction'))).not.toMatch(/canaryupstream[^}]*}},"weight"/);
+    expect(gloo.split()).toBe('0/100');
+  });
+});
+
+describe('kuma', () => {
+  const story = (options: PodinfoOptions = {}): Podinfo =>
+    initialised({ provider: 'kuma', analysis: steps, answer: answering(), ...options });
+
+  it('is promoted by weights of a TrafficRoute of the whole cluster [E31]', () => {
+    const kuma = promoted(story());
+    expect(sharesOf(kuma)).toEqual([10, 20, 30, 40, 50, 0]);
+    expect(kuma.route('TrafficRoute')).toMatchObject({ mesh: 'default', metadata: { name: 'podinfo' } });
+    expect(kuma.route('TrafficRoute')?.metadata.ownerReferences).toBeUndefined();
+  });
+
+  it('is rolled back when it is slow [E32]', () => {
+    const metrics = [{ name: 'request-duration', thresholdRange: { max: 500 } }];
+    rolledBack(story({ analysis: { ...steps, threshold: 2, metrics }, answer: answering({ durationMs: 900 }) }));
+  });
+});
+
+describe('skipper', () => {
+  it('is promoted by weights in an annotation of its own Ingress, which rests afterwards [E34]', () => {
+    const skipper = initialised({
+      provider: 'skipper',
+      canary: { ingressRef },
+      analysis: steps,
+      objects: [ingress],
+      answer: answering(),
+    });
+    const predicate = (): unknown =>
+      at(skipper.route('Ingress', 'podinfo-canary'), 'metadata', 'annotations', 'zalando.org/skipper-predicate');
+    expect(predicate()).toBe('Weight(100)');
+    promoted(skipper);
+    expect(sharesOf(skipper)).toEqual([10, 20, 30, 40, 50, 0]);
+    expect(predicate()).toBe('False()');
+    expect(skipper.route('Ingress', 'podinfo')).toEqual(ingress);
+  });
+});
+
+describe('apisix', () => {
+  it('is promoted by weights in a route above that of its users [E35]', () => {
+    const routeRef = { apiVersion: 'apisix.apache.org/v2', kind: 'ApisixRoute', name: 'podinfo' };
+    const users = {
+      apiVersion: 'apisix.apache.org/v2',
+      kind: 'ApisixRoute',
+      metadata: { name: 'podinfo', namespace: 'demo' },
+      spec: {
+        http: [
+          {
+            name: 'all',
+            match: { paths: ['/*'] },
+            backends: [{ serviceName: 'podinfo', servicePort: 9898 }],
+          },
+        ],
+      },
+    } as KubeObject;
+    const apisix = initialised({
+      provider: 'apisix',
+      canary: { routeRef },
+      analysis: steps,
+      objects: [users],
+      answer: answering(),
+    });
+    promoted(apisix);
+    expect(sharesOf(apisix)).toEqual([10, 20, 30, 40, 50, 0]);
+    expect(apisix.route('ApisixRoute', 'podinfo')).toEqual(users);
+    expect(apisix.route('ApisixRoute', 'podinfo-podinfo-canary')).toMatchObject({
+      spec: { http: [{ priority: 10_000 }] },
+    });
   });
 });

@@ -192,6 +192,8 @@ describe('the way in that a Canary made is given away when it goes [R6]', () => 
     ['VirtualService for TCP', routers.istio, aSpec({ service: { appProtocol: 'tcp', raw: {} } })],
     ['HTTPProxy of an A/B test', routers.contour, aSpec({ analysis: testing })],
     ['TraefikService', routers.traefik, aSpec()],
+    ['RouteTable of an A/B test', routers.gloo, aSpec({ analysis: testing })],
+    ['TrafficRoute', routers.kuma, aSpec()],
   ])('%s', (_name, router, of) => {
     const cookies = { current: 'c=AbCdEfGhIj', previous: 'c=OldOldOldo' };
     const context = { ...aRouteContext(of), cookies };
@@ -205,7 +207,8 @@ describe('the way in that a Canary made is given away when it goes [R6]', () => 
       expect(left.map(({ kind }) => kind)).toEqual([router.entrance]);
       const text = JSON.stringify(left);
       expect(text).not.toMatch(/shop-primary|shop-canary|AbCdEfGhIj|Canary|toolkit/);
-      expect(text).toMatch(/"(name|host)":"shop"[^]*"weight":100/);
+      expect(text).toMatch(/"(name|host)":"shop"|"kuma.io\/service":"shop_prod_svc_80"/);
+      expect(text).toContain('"weight":100');
       const after = live.map((object) => left.find(({ kind }) => kind === object.kind) ?? object);
       expect(planRestore(router, context, after)).toEqual([]);
     }
@@ -216,7 +219,7 @@ describe('the way in that a Canary made is given away when it goes [R6]', () => 
     const entrances = (Object.values(routers) as readonly Router[]).flatMap(({ name, entrance }) =>
       entrance ? [name] : [],
     );
-    expect(entrances).toEqual(['contour', 'gatewayapi:v1', 'gatewayapi:v1beta1', 'istio', 'traefik']);
+    expect(entrances).toEqual(['contour', 'gatewayapi:v1', 'gatewayapi:v1beta1', 'gloo', 'istio', 'kuma', 'traefik']);
     const live = routers.linkerd.render(aRouteContext(aSpec({ ingressRef })), { canaryWeight: 30, mirror: false }, [
       undefined,
     ]);

@@ -15,7 +15,7 @@ import { aRouteContext, aSpec } from '../helpers/a-route-context.ts';
 
 /** `spec` of every kind that the systems' own definitions describe, by `apiVersion/kind`. */
 const schemas = new Map(
-  ['contour', 'gateway-api', 'istio', 'smi', 'traefik'].flatMap((name) => {
+  ['apisix', 'contour', 'gateway-api', 'gloo', 'istio', 'kuma', 'smi', 'traefik'].flatMap((name) => {
     const text = readFileSync(new URL(`../../fixtures/crds/${name}.yaml`, import.meta.url), 'utf8');
     return parseAllDocuments(text).flatMap((document) => {
       const spec = jsonOf(jsonOf(document.toJS())['spec']);
@@ -47,6 +47,36 @@ const web: KubeObject = {
   kind: 'IngressRoute',
   metadata: { name: 'web', namespace: 'prod' },
   spec: { routes: [{ kind: 'Rule', match: 'Host(`a`)', services: [{ kind: 'TraefikService', name: 'shop' }] }] },
+};
+const routeRef = { apiVersion: 'apisix.apache.org/v2', kind: 'ApisixRoute', namespace: 'prod', name: 'edge' };
+const edge: KubeObject = {
+  apiVersion: 'apisix.apache.org/v2',
+  kind: 'ApisixRoute',
+  metadata: { name: 'edge', namespace: 'prod' },
+  spec: {
+    http: [
+      {
+        name: 'main',
+        match: { hosts: ['shop.example.com'], paths: ['/*'] },
+        timeout: { connect: '5s' },
+        plugins: [{ name: 'cors', enable: true, config: { allow_origins: '*' } }],
+        backends: [{ serviceName: 'shop', servicePort: 80, resolveGranularity: 'service' }],
+      },
+    ],
+  },
+};
+const upstreamRef = { apiVersion: 'gloo.solo.io/v1', kind: 'Upstream', namespace: 'prod', name: 'pattern' };
+const pattern: KubeObject = {
+  apiVersion: 'gloo.solo.io/v1',
+  kind: 'Upstream',
+  metadata: { name: 'pattern', namespace: 'prod', labels: { a: 'b' } },
+  spec: {
+    loadBalancerConfig: { leastRequest: { choiceCount: 3 } },
+    circuitBreakers: { maxConnections: 10 },
+    connectionConfig: { connectTimeout: '1s' },
+    useHttp2: true,
+    sslConfig: { sni: 'shop' },
+  },
 };
 /** Everything that `spec.service` can say. */
 const raw = {
@@ -99,11 +129,18 @@ const releases: readonly { readonly release: string; readonly analysis: Partial<
   { release: 'of connections', analysis: {}, tcp: true },
 ];
 const cases = (Object.values(routers) as readonly Router[])
-  .filter(({ name }) => !['kubernetes', 'knative', 'nginx'].includes(name))
+  .filter(({ name }) => !['kubernetes', 'knative', 'nginx', 'skipper'].includes(name))
   .flatMap((router) =>
     releases.flatMap(({ release, analysis, tcp }) => {
       const protocol = tcp ? { appProtocol: 'tcp' } : {};
-      const spec = aSpec({ provider: router.name, ingressRef, analysis, service: { raw, ...protocol } });
+      const spec = aSpec({
+        provider: router.name,
+        ingressRef,
+        routeRef,
+        upstreamRef,
+        analysis,
+        service: { raw, ...protocol },
+      });
       const supports = supportsOf(router, spec);
       const isImpossible =
         (analysis.strategy && !supports.headers) ||
@@ -117,7 +154,9 @@ const cases = (Object.values(routers) as readonly Router[])
 describe.each(cases)('what $name says $release', ({ router, context }) => {
   const refs = router.refs(context);
   const place = (written: readonly KubeObject[]): LiveObjects =>
-    refs.map((ref) => [...written, web].find(({ kind, metadata }) => kind === ref.kind && metadata.name === ref.name));
+    refs.map((ref) =>
+      [...written, web, edge, pattern].find(({ kind, metadata }) => kind === ref.kind && metadata.name === ref.name),
+    );
   const splits = [
     ...[0, 30, 100].map((canaryWeight) => ({ canaryWeight, mirror: false })),
     ...(supportsOf(router, context.spec).mirror ? [{ canaryWeight: 0, mirror: true }] : []),

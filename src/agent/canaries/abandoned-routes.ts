@@ -25,9 +25,9 @@ export interface AbandonedRoutesOptions {
   readonly signal: AbortSignal;
 }
 
-const routeIdentity = ({ provider, service, ingressRef, targetKind, target }: CanarySpec): string => {
+const routeIdentity = ({ provider, service, ingressRef, routeRef, targetKind, target }: CanarySpec): string => {
   const object = targets[targetKind].services === 'none' ? target.name : '';
-  return [provider, service.name, ingressRef?.kind ?? '', ingressRef?.name ?? '', object].join(' ');
+  return [provider, service.name, ingressRef?.kind, ingressRef?.name, routeRef?.name, object].join(' ');
 };
 
 /** What is known is lost with the agent: one that starts after the edit follows the Canary as it is. */
