@@ -5,12 +5,12 @@ import type { BenchClusterOptions } from './commands/bench-cluster.ts';
 import type { DiffOptions } from './commands/diff.ts';
 import type { GateOptions } from './commands/gate.ts';
 import type { IdentityOptions } from './commands/identity.ts';
-import type { ImagesTestOptions } from './commands/images-test.ts';
 import type { RenderOptions } from './commands/render.ts';
 import type { SandboxCommandOptions } from './commands/sandbox.ts';
 import type { ValidateOptions } from './commands/validate.ts';
 import { type CommandContext, type CommandLine, exitCodes, serve } from './context.ts';
 import { sandboxHelp, settingsHelp } from './help.ts';
+import { addImages, collect } from './images-commands.ts';
 
 export function runCommandLine(line: CommandLine): Promise<number> {
   return serve(line, (context) => runNamedCommand(context));
@@ -126,23 +126,7 @@ async function runNamedCommand(context: CommandContext): Promise<number> {
       finish(import('./commands/identity.ts').then(({ identity }) => identity(context, options))),
     );
 
-  program
-    .command('images')
-    .description('policies of image tags')
-    .command('test')
-    .requiredOption('--policy <text>', 'semver:~1.4, glob:…, regex:…, or a policy of Flux v2 as YAML or JSON')
-    .requiredOption('--current <tag>', 'the tag that the container has now')
-    .requiredOption('--tags <file>', 'a tag a line, with its time behind it where that is known; - is standard input')
-    .option('--quarantined <tag>', 'a tag that failed; can be repeated', collect)
-    .option('--now <time>', 'as if it were that time, like 2026-11-30T12:00:00Z')
-    .option('--min-age <duration>', 'as serin.dev/image-min-age')
-    .option('--windows <text>', 'as serin.dev/image-windows')
-    .option('--prereleases <order>', 'as serin.dev/image-prereleases')
-    .option('--json', 'one JSON object: pick, reason, rejected')
-    .description('say which tag a policy would pick, and why none of the others; asks no registry')
-    .action((options: ImagesTestOptions) =>
-      finish(import('./commands/images-test.ts').then(({ imagesTest }) => imagesTest(context, options))),
-    );
+  addImages(program, context, finish);
 
   program
     .command('demo')
@@ -196,8 +180,6 @@ async function runNamedCommand(context: CommandContext): Promise<number> {
   await program.parseAsync([...argv], { from: 'user' });
   return code;
 }
-
-const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
 
 /**
  * Commander speaks camel case, settings are spelled as on the command line. A name that begins with `no-` it takes for the negation of

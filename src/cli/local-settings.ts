@@ -21,6 +21,8 @@ export interface LocalOptions {
   readonly kustomize?: string;
   readonly helm?: string;
   readonly gitPath?: string;
+  readonly registryConfigFile?: string;
+  readonly registryPlainHttp?: string;
 }
 
 /** As the agent would read them from the same file. Throws CONFIG_INVALID. */
@@ -36,6 +38,8 @@ export async function localSettings(
     kustomize: options.kustomize,
     helm: options.helm,
     'git-path': options.gitPath,
+    'registry-config-file': options.registryConfigFile,
+    'registry-plain-http': options.registryPlainHttp,
   };
   const raw = readSettings({ flags, environment: {}, file: file.values });
   if (file.sources === undefined) {

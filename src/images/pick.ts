@@ -65,6 +65,8 @@ export interface Decision {
   /** Absent: nothing moves. */
   readonly pick?: Picked;
   readonly reason: string;
+  /** The tag that the reason is about; absent: it is about none alone. */
+  readonly about?: string;
   /** Absent: something is picked. */
   readonly skip?: Skip;
   /** All others, the newest first. */
@@ -151,7 +153,8 @@ export function* picking(question: Question): Steps<Decision> {
     const reason = newest
       ? `${newest.candidate.tag} is not taken: ${newest.reason ?? ''}`
       : upToDate(older, currentTag);
-    return { reason, skip: newest?.skip ?? 'current', rejected: others('') };
+    const about = newest && { about: newest.candidate.tag };
+    return { reason, ...about, skip: newest?.skip ?? 'current', rejected: others('') };
   }
   const without = (skip: Skip, reason: string, need?: Need): Decision => ({
     reason,

@@ -27,7 +27,8 @@ export interface EditTip {
 export interface FieldChange {
   readonly object: ObjectRef;
   readonly field: readonly (string | number)[];
-  readonly value: string;
+  /** Undefined: it goes. */
+  readonly value: string | undefined;
 }
 
 /** What an edit comes to on a tip. */
@@ -135,11 +136,13 @@ function* disproofOf(
   return changed === undefined ? undefined : `${changed} would change as well`;
 }
 
-function withField(whole: unknown, [name, ...rest]: readonly (string | number)[], value: string): unknown {
+function withField(whole: unknown, [name, ...rest]: readonly (string | number)[], value: string | undefined): unknown {
   if (name === undefined) return value;
   if (Array.isArray(whole))
     return whole.map((item, at) => (at === name ? withField(item, rest, value) : (item as unknown)));
   const members = (whole ?? {}) as Record<string, unknown>;
   const own = Object.hasOwn(members, name) ? members[name] : undefined;
-  return { ...members, [name]: withField(own, rest, value) };
+  const member = withField(own, rest, value);
+  if (member !== undefined) return { ...members, [name]: member };
+  return Object.fromEntries(Object.entries(members).filter(([key]) => key !== name));
 }

@@ -1,6 +1,6 @@
 import { isRecord } from '../lib/json.ts';
 import { isDeepStrictEqual } from 'node:util';
-import { type Document, isMap, isScalar, stringify } from 'yaml';
+import { type Document, isMap, isScalar, isSeq, stringify } from 'yaml';
 import { isPlain } from '../canary/secret-checksums.ts';
 import { keyOf } from '../lib/key.ts';
 import {
@@ -99,6 +99,20 @@ export function withQuarantine(app: AppId, file: LedgerFile | undefined, entry: 
 export function withHold(app: AppId, file: LedgerFile | undefined, entry: HoldEntry): string {
   if (!file) return newText(app, { holds: [entry] });
   return withItem(file, 'holds', entry, maxHolds);
+}
+
+/** The ledger's text without the holds that are meant. */
+export function withoutHolds(file: LedgerFile, isMeant: (hold: HoldEntry) => boolean): string {
+  const { holds = [] } = file.ledger;
+  const { document, value } = file.take();
+  const listed = isRecord(value) && Array.isArray(value['holds']) ? value['holds'] : [];
+  // What is no entry is passed over where holds are read, so places are counted of the entries.
+  const places = listed.flatMap((entry, at) => (isRecord(entry) ? [at] : []));
+  for (const [at, hold] of [...holds.entries()].toReversed())
+    if (isMeant(hold)) document.deleteIn(['holds', places[at]]);
+  const left = document.getIn(['holds']);
+  if (isSeq(left) && left.items.length === 0) document.delete('holds');
+  return written(document, file.text);
 }
 
 function withItem(

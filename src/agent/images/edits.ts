@@ -85,7 +85,11 @@ export function together(ledgers: readonly (Ledger | undefined)[]): Ledger | und
   const all = ledgers.flatMap((ledger) => ledger ?? []);
   const [first] = all;
   if (!first || all.length === 1) return first;
-  return { ...first, quarantine: all.flatMap(({ quarantine }) => quarantine) };
+  return {
+    ...first,
+    quarantine: all.flatMap(({ quarantine }) => quarantine),
+    holds: all.flatMap(({ holds = [] }) => holds),
+  };
 }
 
 /** The same workload on another tip; undefined: it is gone, or has no policy there. */
@@ -102,8 +106,15 @@ function* watchedAt(tip: EditTip, app: WatchedApp, settings: EditSettings): Step
 
 function changesOf(app: WatchedApp, { container, to }: Due): readonly FieldChange[] {
   const watched = app.containers.find(({ place }) => place.container === container);
-  if (!watched || watched.setters) return [];
-  const { place, manifest } = watched;
+  return watched ? fieldsOf(watched, to) : [];
+}
+
+/** The fields by which a container gets another image; none where its tag is written by comments of Flux v2. */
+export function fieldsOf(
+  { place, manifest, setters }: Pick<WatchedContainer, 'place' | 'manifest' | 'setters'>,
+  to: string,
+): readonly FieldChange[] {
+  if (setters) return [];
   const object = refOf(manifest.object);
   if ('image' in place.fields) return [{ object, field: stepsOf(place.fields.image), value: to }];
   const reference = readReference(to);

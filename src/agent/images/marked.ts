@@ -140,8 +140,8 @@ export function* markedAt(
 
 /** Files with the marked values of what is due. Undefined: one of them is not as it was read. */
 export function* markedFiles(
-  app: WatchedApp,
-  due: readonly Due[],
+  app: { readonly containers: readonly Pick<WatchedContainer, 'place' | 'setters'>[] },
+  due: readonly Pick<Due, 'container' | 'to'>[],
   textOf: (path: string) => Steps<string | undefined>,
 ): Steps<ReadonlyMap<string, string> | undefined> {
   const files = new Map<string, string>();
@@ -165,7 +165,7 @@ export function* markedFiles(
 }
 
 /** What may change with the marked values of an app: its own object, and what is made of it. */
-export function touchedBy(app: WatchedApp, manifests: readonly Manifest[]): ReadonlySet<string> {
+export function touchedBy(app: Pick<WatchedApp, 'object'>, manifests: readonly Manifest[]): ReadonlySet<string> {
   const made = manifests.filter(
     ({ origin }) => origin.renderer === 'helm' && identityKey(origin.release) === app.object,
   );
