@@ -89,8 +89,6 @@ export type WholeSettings = AgentSettings & SourceSettings;
 export interface AgentSettings extends OutletSettings {
   /** How often a repository is asked whose tags have just changed. Absent: 5 min. */
   readonly imageIntervalMs?: number;
-  /** File with credentials for registries. Absent: only those that workloads name. */
-  readonly registryConfigFile?: string;
   /** Namespace of the agent itself: its inventory lives there. */
   readonly namespace: string;
   /** Canaries of this namespace only; absent: of all. */

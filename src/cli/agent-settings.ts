@@ -35,7 +35,6 @@ export function agentSettings(raw: Settings, { tenants, podNamespace: pod }: Sur
     ...namedRepository(raw['git-url']),
     imageUpdates: raw['image-updates'],
     imageIntervalMs: raw['image-interval'],
-    ...(raw['registry-config-file'] === '' ? {} : { registryConfigFile: raw['registry-config-file'] }),
     tagPrefix: raw['tag-prefix'],
     author: { name: raw['git-author-name'], email: raw['git-author-email'] },
     clusterName: raw['cluster-name'],

@@ -9,6 +9,7 @@ import { environmentName, type Settings, type SettingName, settings } from '../c
 import { networkProblem } from '../lib/http/addresses.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { makeFolder } from '../lib/folder.ts';
+import { cloudNames } from '../registry/clouds/clouds.ts';
 import { providerProblem } from '../routers/registry.ts';
 
 type Problem = string | undefined;
@@ -29,6 +30,8 @@ const checks: Readonly<Partial<Record<SettingName, (value: string) => Problem>>>
   'default-namespace': namespaceProblem,
   namespace: namespaceProblem,
   'allow-addresses': networkProblem,
+  'registry-clouds': (value) =>
+    cloudNames.some((name) => name === value) ? undefined : `"${value}" is none of ${cloudNames.join(', ')}`,
 };
 
 /** Throws CONFIG_INVALID with all that is wrong, a line each. Empty settings without a default are not set. */
@@ -48,6 +51,8 @@ export async function checkFiles(raw: Settings): Promise<void> {
   // Tokens may come later: their files are read whenever they are needed.
   if (raw['git-ca-file'] !== '')
     await readAuthorities({ file: raw['git-ca-file'] }).catch(refuse('git-ca-file', 'it is of no use'));
+  if (raw['registry-ca-file'] !== '')
+    await readAuthorities({ file: raw['registry-ca-file'] }).catch(refuse('registry-ca-file', 'it is of no use'));
   if (raw['git-dir'] === '') return;
   await makeFolder(raw['git-dir']).catch(refuse('git-dir', `${raw['git-dir']} cannot be written to`));
 }

@@ -159,7 +159,7 @@ export const settings = [
     'registry-config-file',
     'secret-file',
     '',
-    'Docker configuration with credentials for registries, beside the imagePullSecrets of workloads; read again each time',
+    'Docker configuration with credentials for registries, beside the imagePullSecrets of workloads, also by credential helpers; read again each time',
   ),
   setting(
     'Images',
@@ -167,6 +167,20 @@ export const settings = [
     'list',
     '',
     'registries (HOST:PORT) that are spoken to without TLS: tags and credentials can be read and changed on the way',
+  ),
+  setting(
+    'Images',
+    'registry-ca-file',
+    'text',
+    '',
+    'file with PEM certificate authorities of registries, beside those that Node trusts; read at the start',
+  ),
+  setting(
+    'Images',
+    'registry-clouds',
+    'list',
+    '',
+    'clouds whose registries are signed in to as the agent itself, where a workload names no credentials: aws (ECR), google (Artifact Registry, gcr.io), azure (ACR)',
   ),
   setting(
     'Images',

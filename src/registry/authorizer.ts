@@ -1,8 +1,9 @@
 import type { Clock } from '../lib/clock.ts';
 import type { Http, HttpResponse } from '../lib/http/http.ts';
 import { type Challenge, readChallenges } from './challenge.ts';
-import type { Credentials, DockerConfig } from './docker-config.ts';
+import type { Credentials } from './docker-config.ts';
 import { Failed } from './failure.ts';
+import { firstOf, type Keychain } from './keychain.ts';
 
 /** Whom a request is for. */
 interface Subject {
@@ -10,19 +11,23 @@ interface Subject {
   readonly repository: string;
   /** Spoken to without TLS, because the operator named it. */
   readonly isPlain: boolean;
-  readonly credentials: DockerConfig | undefined;
+  readonly credentials: Keychain | undefined;
 }
 
 /** Signs in to registries: basic, or by a token for reading one repository. */
 export interface Authorizer {
-  /** The header that was accepted before and still counts; undefined: none. */
-  known(subject: Subject): string | undefined;
+  /** The header that counts, anew where the former has ended and it is known how to sign in; undefined: nothing was asked for yet. Throws Failed. */
+  known(subject: Subject, signal: AbortSignal): Promise<string | undefined>;
   forget(subject: Subject): void;
+  /** What was answered a challenge with was not accepted either: it is looked up anew the next time. */
+  refused(subject: Subject): void;
   /** The header that answers a challenge. Throws Failed. */
   answer(subject: Subject, challenge: string, signal: AbortSignal): Promise<string>;
 }
 
 interface Held {
+  /** What was answered, to do it again: a request that would be refused first is saved. */
+  readonly challenge: string;
   readonly header: string;
   /** On the clock that nobody sets. */
   readonly untilMs: number;
@@ -39,11 +44,14 @@ export function createAuthorizer({
   http,
   clock,
   timeoutMs,
+  own,
 }: {
   /** For a registry's requests. */
   readonly http: (registry: string) => Http;
   readonly clock: Clock;
   readonly timeoutMs: number;
+  /** Credentials of the agent's own, which count where a subject's say nothing. Absent: there are none. */
+  readonly own?: Keychain;
 }): Authorizer {
   /** By configuration, so that nobody reads with what somebody else was given; anonymous ones stand apart. */
   const held = new WeakMap<object, Map<string, Held>>();
@@ -58,12 +66,18 @@ export function createAuthorizer({
   };
   const keyOf = ({ registry, repository }: Subject): string => `${registry}/${repository}`;
 
-  const tokenFor = async (subject: Subject, challenge: Challenge, signal: AbortSignal): Promise<Held> => {
+  const credentialsFor = ({ credentials, registry, repository }: Subject, signal: AbortSignal) =>
+    firstOf(credentials, own).lookUp(registry, repository, signal);
+  const tokenFor = async (
+    subject: Subject,
+    challenge: Challenge,
+    signal: AbortSignal,
+  ): Promise<Omit<Held, 'challenge'>> => {
     const realm = realmOf(challenge, subject);
     const service = challenge.params.get('service');
     // Never more than what is needed, whatever the registry asks for.
     const scope = `repository:${subject.repository}:pull`;
-    const credentials = subject.credentials?.lookUp(subject.registry, subject.repository);
+    const credentials = await credentialsFor(subject, signal);
     const answer = await http(subject.registry).request(
       credentials?.kind === 'identity'
         ? byIdentity(realm, service, scope, credentials.token, timeoutMs)
@@ -73,33 +87,39 @@ export function createAuthorizer({
     return heldIn(answer, clock.elapsed());
   };
 
+  const answer = async (subject: Subject, header: string, signal: AbortSignal): Promise<string> => {
+    const challenges = readChallenges(header);
+    const bearer = challenges.find(({ scheme }) => scheme === 'bearer');
+    const isBasic = challenges.some(({ scheme }) => scheme === 'basic');
+    if (!bearer && !isBasic) throw new Failed('credentials', 'it answers 401, and does not say how to sign in');
+    const entry = bearer ? await tokenFor(subject, bearer, signal) : basicEntry(await credentialsFor(subject, signal));
+    const entries = heldBy(subject);
+    const [oldest] = entries.keys();
+    if (entries.size >= maxHeld && oldest !== undefined) entries.delete(oldest);
+    entries.set(keyOf(subject), { ...entry, challenge: header });
+    return entry.header;
+  };
+
   return {
-    known(subject) {
+    async known(subject, signal) {
       const entry = heldBy(subject).get(keyOf(subject));
-      return entry && clock.elapsed() < entry.untilMs ? entry.header : undefined;
+      if (!entry) return undefined;
+      return clock.elapsed() < entry.untilMs ? entry.header : answer(subject, entry.challenge, signal);
     },
     forget(subject) {
       heldBy(subject).delete(keyOf(subject));
     },
-    async answer(subject, header, signal) {
-      const challenges = readChallenges(header);
-      const bearer = challenges.find(({ scheme }) => scheme === 'bearer');
-      const isBasic = challenges.some(({ scheme }) => scheme === 'basic');
-      if (!bearer && !isBasic) throw new Failed('credentials', 'it answers 401, and does not say how to sign in');
-      const entry = bearer ? await tokenFor(subject, bearer, signal) : basicEntry(subject, clock.elapsed());
-      const entries = heldBy(subject);
-      const [oldest] = entries.keys();
-      if (entries.size >= maxHeld && oldest !== undefined) entries.delete(oldest);
-      entries.set(keyOf(subject), entry);
-      return entry.header;
+    refused(subject) {
+      heldBy(subject).delete(keyOf(subject));
+      firstOf(subject.credentials, own).refused?.(subject.registry);
     },
+    answer,
   };
 }
 
-function basicEntry({ credentials, registry, repository }: Subject, nowMs: number): Held {
-  const found = credentials?.lookUp(registry, repository);
+function basicEntry(found: Credentials | undefined): Omit<Held, 'challenge'> {
   if (found?.kind !== 'basic') throw new Failed('credentials', 'it asks for a password, and none is known for it');
-  return { header: basicHeader(found), untilMs: nowMs + maxLifeMs };
+  return { header: basicHeader(found), untilMs: Number.NEGATIVE_INFINITY };
 }
 
 /** A token server may be another host; what is sent to it is encrypted, unless the registry itself is spoken to without. */
@@ -147,7 +167,7 @@ function byIdentity(realm: URL, service: string | undefined, scope: string, toke
 const basicHeader = ({ username, password }: { readonly username: string; readonly password: string }): string =>
   `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
 
-function heldIn({ status, body }: HttpResponse, nowMs: number): Held {
+function heldIn({ status, body }: HttpResponse, nowMs: number): Omit<Held, 'challenge'> {
   if (status === 401 || status === 403)
     throw new Failed('credentials', `its token server answers ${status}: the credentials are not accepted`);
   if (status !== 200)

@@ -6,8 +6,8 @@ import { messageOf } from '../lib/errors.ts';
 import { type Http, type HttpResponse, LastingHttpFailure } from '../lib/http/http.ts';
 import { type ImageReference, isDigest, isTag, showReference } from '../images/reference.ts';
 import { createAuthorizer } from './authorizer.ts';
-import type { DockerConfig } from './docker-config.ts';
 import { Failed, type Failure, type FailureKind } from './failure.ts';
+import type { Keychain } from './keychain.ts';
 import { nextPage } from './link.ts';
 import { createPace, type Pace, type PaceSettings, usualPauseMs } from './pace.ts';
 
@@ -25,6 +25,8 @@ export interface RegistryOptions {
   /** Tags that are asked for at once. */
   readonly pageSize?: number;
   readonly timeoutMs?: number;
+  /** Credentials of the agent's own, which count where those that a question comes with say nothing. Absent: there are none. */
+  readonly own?: Keychain;
 }
 
 export interface RegistryRequest {
@@ -53,7 +55,7 @@ export interface RegistryClient {
 
 interface Asking {
   /** Absent: anonymous. */
-  readonly credentials?: DockerConfig;
+  readonly credentials?: Keychain;
   readonly etag?: string;
 }
 
@@ -94,7 +96,12 @@ export function createRegistryClient(options: RegistryOptions): RegistryClient {
       }
     },
   });
-  const authorizer = createAuthorizer({ http: counting, clock, timeoutMs });
+  const authorizer = createAuthorizer({
+    http: counting,
+    clock,
+    timeoutMs,
+    ...(options.own ? { own: options.own } : {}),
+  });
 
   const paceOf = (registry: string): Pace => {
     const known = paces.get(registry);
@@ -134,12 +141,24 @@ export function createRegistryClient(options: RegistryOptions): RegistryClient {
       }
       return answer;
     };
-    const known = authorizer.known(subject);
+    const signedIn = async (sign: () => Promise<string | undefined>): Promise<string | undefined> => {
+      try {
+        return await sign();
+      } catch (error) {
+        if (error instanceof Failed && error.kind === 'credentials') authorizer.refused(subject);
+        throw error;
+      }
+    };
+    const known = await signedIn(() => authorizer.known(subject, signal));
     const first = await send(known);
+    // Rights may have been given since.
+    if (first.status === 403) authorizer.refused(subject);
     if (first.status !== 401) return first;
     if (known !== undefined) authorizer.forget(subject);
-    const authorization = await authorizer.answer(subject, first.headers['www-authenticate'] ?? '', signal);
-    return send(authorization);
+    const challenge = first.headers['www-authenticate'] ?? '';
+    const answer = await send(await signedIn(() => authorizer.answer(subject, challenge, signal)));
+    if (isRefusal(answer.status)) authorizer.refused(subject);
+    return answer;
   };
 
   const whole = (answer: HttpResponse, what: string): HttpResponse => {
@@ -269,6 +288,8 @@ export function createRegistryClient(options: RegistryOptions): RegistryClient {
       }),
   };
 }
+
+const isRefusal = (status: number): boolean => status === 401 || status === 403;
 
 interface Asked {
   readonly method: 'GET' | 'HEAD';

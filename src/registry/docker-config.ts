@@ -11,6 +11,8 @@ export type Credentials =
 export interface DockerConfig {
   /** The most specific ones for a repository; undefined: none. */
   lookUp(registry: string, repository: string): Credentials | undefined;
+  /** Name of the program that knows them (`credHelpers`, else `credsStore`); undefined: none is named. Only whoever runs the agent may name programs. */
+  helperFor(registry: string): string | undefined;
 }
 
 const maxLength = 1_048_576;
@@ -46,7 +48,15 @@ export function readDockerConfig(text: string): DockerConfig | { readonly proble
       return credentials ? [{ ...placeOf(key), credentials }] : [];
     })
     .sort((a, b) => b.path.length - a.path.length || Number(a.host.includes('*')) - Number(b.host.includes('*')));
+  const named = own(value, 'credHelpers');
+  const helpers = new Map(
+    Object.entries(isRecord(named) ? named : {})
+      .slice(0, maxEntries)
+      .flatMap(([key, helper]) => (isText(helper) ? [[placeOf(key).host, helper] as const] : [])),
+  );
+  const store = own(value, 'credsStore');
   return {
+    helperFor: (registry) => helpers.get(registry.toLowerCase()) ?? (isText(store) ? store : undefined),
     lookUp: (registry, repository) =>
       entries.find(({ host, path }) => {
         const isBelow = path === '' || repository === path || repository.startsWith(`${path}/`);
@@ -54,6 +64,8 @@ export function readDockerConfig(text: string): DockerConfig | { readonly proble
       })?.credentials,
   };
 }
+
+const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
 
 function placeOf(key: string): { readonly host: string; readonly path: string } {
   const [host = '', ...path] = key.replace(/^https?:\/\//i, '').split('/');

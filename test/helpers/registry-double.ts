@@ -8,6 +8,8 @@ export interface RegistryDouble extends TestServer {
   readonly registry: string;
   /** Puts an image there; the digest of its manifest. */
   push(repository: string, tag: string, options?: PushOptions): Promise<string>;
+  /** As `before`, from now on, and after it. */
+  answerFirst(answer: (request: IncomingMessage, response: ServerResponse, body: string) => boolean): void;
 }
 
 export interface PushOptions {
@@ -92,8 +94,9 @@ export async function startRegistryDouble({
   const tags = new Map<string, Map<string, Stored>>();
   const stored = new Map<string, Stored>();
   const valid = new Set<string>();
+  let first: Parameters<RegistryDouble['answerFirst']>[0] = () => false;
   const server = await startServer((request, response, body) => {
-    if (before?.(request, response) === true) return;
+    if (before?.(request, response) === true || first(request, response, body)) return;
     const url = new URL(request.url ?? '', 'http://x');
     const send = (status: number, content: string, headers: Record<string, string> = {}): void =>
       void response
@@ -142,6 +145,9 @@ export async function startRegistryDouble({
   return {
     ...server,
     registry: server.url.replace('http://', ''),
+    answerFirst(answer) {
+      first = answer;
+    },
     async push(repository, tag, options) {
       const { blobs, manifests } = imageOf(tag, options);
       for (const blob of blobs) stored.set(digestOf(blob), { type: 'application/octet-stream', body: blob });

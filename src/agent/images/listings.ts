@@ -4,8 +4,8 @@ import { createLimit } from '../../lib/limit.ts';
 import type { Logger } from '../../lib/log.ts';
 import { type ImageReference, repositoryOf, showReference } from '../../images/reference.ts';
 import type { RegistryClient } from '../../registry/client.ts';
-import type { DockerConfig } from '../../registry/docker-config.ts';
 import type { Failure } from '../../registry/failure.ts';
+import type { Keychain } from '../../registry/keychain.ts';
 import { isSame, type Known, unchanged, withCreated, withList, withTagDigest, withTaken } from './known.ts';
 import type { ListingStore } from './listing-store.ts';
 import type { PullAccess, PullSecrets } from './pull-secrets.ts';
@@ -138,7 +138,7 @@ export function createListings({
     watch.failures = 0;
   };
 
-  const credentialsOf = async (watch: Watch, signal: AbortSignal): Promise<{ readonly credentials?: DockerConfig }> => {
+  const credentialsOf = async (watch: Watch, signal: AbortSignal): Promise<{ readonly credentials?: Keychain }> => {
     const credentials = await pullSecrets.read(watch.wanted.access, signal);
     return credentials ? { credentials } : {};
   };

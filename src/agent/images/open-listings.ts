@@ -8,12 +8,12 @@ const usualIntervalMs = 300_000;
 /** What registries have, for all sources together; undefined: no source upgrades images. */
 export function openListings({ clock, cluster, log, registry, settings, telemetry }: Deps): Listings | undefined {
   if (!registry) return undefined;
-  const { namespace, imageIntervalMs: intervalMs = usualIntervalMs, registryConfigFile: file } = settings;
+  const { namespace, imageIntervalMs: intervalMs = usualIntervalMs } = settings;
   return createListings({
     client: registry,
     clock,
     log,
-    pullSecrets: createPullSecrets({ cluster, log, ...(file === undefined ? {} : { file }) }),
+    pullSecrets: createPullSecrets({ cluster, log }),
     store: createListingStore(cluster, namespace),
     intervalMs,
     onListed(repository, atMs) {

@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import type { Cluster } from '../../cluster/cluster.ts';
-import { AgentError, messageOf } from '../../lib/errors.ts';
+import { AgentError } from '../../lib/errors.ts';
 import { sha256Hex } from '../../lib/hash.ts';
 import { namespacedName } from '../../lib/key.ts';
 import type { Logger } from '../../lib/log.ts';
@@ -41,15 +40,12 @@ const namesIn = (object: Readonly<Record<string, unknown>>): readonly string[] =
     .slice(0, maxSecrets)
     .flatMap((entry) => (isFields(entry) && typeof entry['name'] === 'string' ? [entry['name']] : []));
 
-/** `file`: a Docker configuration of the agent's own, which counts after what a workload names. Empty: there is none. */
 export function createPullSecrets({
   cluster,
   log,
-  file = '',
 }: {
   readonly cluster: Pick<Cluster, 'get'>;
   readonly log: Logger;
-  readonly file?: string;
 }): PullSecrets {
   const known = new Map<string, { readonly print: string; readonly config: DockerConfig | undefined }>();
   const told = new Set<string>();
@@ -106,7 +102,6 @@ export function createPullSecrets({
         if (text !== undefined)
           texts.push([`the Secret ${namespacedName({ namespace: access.namespace, name })}`, text]);
       }
-      if (file !== '') texts.push(['--registry-config-file', await readOwn(file)]);
       const print = sha256Hex(JSON.stringify(texts));
       const before = known.get(access.scope);
       if (before?.print === print) return before.config;
@@ -126,11 +121,8 @@ const together = (configs: readonly DockerConfig[]): DockerConfig => ({
     }
     return undefined;
   },
+  // Whoever may write a Secret of a namespace must not start programs beside the agent; no more does the kubelet.
+  helperFor: () => undefined,
 });
-
-const readOwn = (file: string): Promise<string> =>
-  readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new Error(`--registry-config-file cannot be read: ${messageOf(cause)}`);
-  });
 
 const isForbidden = (error: unknown): boolean => error instanceof AgentError && error.details['status'] === 403;

@@ -27,6 +27,7 @@ import { findTools } from '../find-tools.ts';
 import { temporaryFolder } from '../settings-check.ts';
 import { checkSourceFiles, configuredSources, mirrorFolder } from '../sources.ts';
 import { openRegistries } from '../registries.ts';
+import { readAuthorities } from '../../git/authorities.ts';
 import { sshAccess } from '../ssh-access.ts';
 import { version } from '../../lib/version.ts';
 
@@ -75,6 +76,10 @@ export async function runAgent(
       addresses,
       ...proxies,
       onRequest: (counted) => telemetry.registryRequests.inc({ ...counted }),
+      environment: context.environment,
+      ...(raw['registry-ca-file'] === ''
+        ? {}
+        : { ca: (await readAuthorities({ file: raw['registry-ca-file'] })) ?? '' }),
     });
     closing.push(() => registries.close());
     const cluster = await openCluster(source, {
