@@ -13,6 +13,7 @@ import type { RenderTools } from '../render/tools.ts';
 import type { TextEditor } from '../render/text-edit.ts';
 import type { WriterDeps } from '../release/writer.ts';
 import type { RegistryClient } from '../registry/client.ts';
+import type { RouterSettings } from '../routers/router.ts';
 import type { SourceTelemetry } from './source-telemetry.ts';
 import type { OutletSettings } from '../outlets/outlet.ts';
 import type { Telemetry } from '../outlets/telemetry.ts';
@@ -113,9 +114,8 @@ export interface AgentSettings extends OutletSettings {
   readonly inconclusive?: InconclusivePolicy;
   /** Shorter intervals of Canaries are raised to this. Flagger: 10 s. */
   readonly minIntervalMs: number;
-  readonly ingressAnnotationsPrefix: string;
-  /** Class of generated HTTPProxies. Absent: none is written. */
-  readonly ingressClass?: string;
+  /** What routers declared as settings of theirs. */
+  readonly routing: RouterSettings;
   readonly selectorLabels: readonly string[];
   readonly includeLabelPrefix: readonly string[];
   readonly configTracking: boolean;

@@ -3,6 +3,7 @@ import type { KubeObject, ObjectRef } from '../manifest/types.ts';
 import { parseAutoscaler } from './parse/autoscaler.ts';
 import { createFieldChecks, type FieldChecks, type Finding, throwFindings } from './parse/field-checks.ts';
 import { parseAnalysis } from './parse/analysis.ts';
+import { analysisFieldOf } from './analysis-field.ts';
 import { type NamespaceBounds, refuseOtherNamespaces } from './references.ts';
 import { parseService } from './parse/service.ts';
 import { checkTarget, parseTarget } from './parse/target.ts';
@@ -34,9 +35,7 @@ export function parseCanary(object: KubeObject, defaults: CanaryDefaults): Canar
   const named = parseTarget(spec['targetRef'], namespace, check);
   const { target, targetKind } = named;
   const autoscaler = parseAutoscaler(spec['autoscalerRef'], namespace, check);
-  // The API server never stores canaryAnalysis; files in Git may still have it.
-  const analysisField =
-    spec['analysis'] === undefined && spec['canaryAnalysis'] !== undefined ? 'canaryAnalysis' : 'analysis';
+  const analysisField = analysisFieldOf(spec);
   const hasAnalysis = spec[analysisField] !== undefined && spec[analysisField] !== null;
   const skipAnalysis = check.flag(spec['skipAnalysis'], 'spec.skipAnalysis') || !hasAnalysis;
   const analysis = parseAnalysis(check.record(spec[analysisField], `spec.${analysisField}`), {

@@ -1,57 +1,9 @@
 import type { Finding } from './parse/field-checks.ts';
 import { at, type Json, listOf, numberOf, textOf } from '../lib/json.ts';
 
-/** Providers by the beginning of their names. */
-const meshes: readonly string[] = ['istio'];
-const http: readonly string[] = ['istio', 'gatewayapi'];
-
-/** What only some providers look at. An empty list: none that is supported. */
-const usedBy: Readonly<Record<string, readonly string[]>> = {
-  'spec.ingressRef': ['nginx', 'skipper', 'traefik'],
-  'spec.routeRef': ['apisix'],
-  'spec.upstreamRef': ['gloo'],
-  'spec.service.gateways': meshes,
-  'spec.service.gatewayRefs': ['gatewayapi'],
-  'spec.service.hosts': [...http, 'linkerd', 'osm', 'smi'],
-  'spec.service.delegation': meshes,
-  'spec.service.trafficPolicy': meshes,
-  'spec.service.match': [...http, 'contour'],
-  'spec.service.rewrite': http,
-  'spec.service.retries': ['istio', 'contour'],
-  'spec.service.headers': http,
-  'spec.service.mirror': ['gatewayapi'],
-  'spec.service.corsPolicy': http,
-  'spec.service.timeout': [...http, 'contour'],
-  'spec.service.backendTimeout': ['gatewayapi'],
-  'spec.service.meshName': [],
-  'spec.service.backends': [],
-  'spec.analysis.mirror': http,
-  'spec.analysis.mirrorWeight': meshes,
-};
-
-/** Fields that exist, and do nothing in this Canary. `provider` is that of Canaries that name none; undefined: not known. */
-export function unusedFields(
-  spec: Json,
-  analysis: Json,
-  field: string,
-  provider: string | undefined,
-): readonly Finding[] {
-  const used = textOf(spec['provider']) ?? provider;
-  return [...byProvider(spec, analysis, field, used), ...byStrategy(analysis, field), ...byKind(spec, analysis, field)];
-}
-
-function byProvider(spec: Json, analysis: Json, field: string, provider: string | undefined): readonly Finding[] {
-  if (provider === undefined) return [];
-  return Object.entries(usedBy).flatMap(([path, users]) => {
-    if (users.some((user) => provider.startsWith(user))) return [];
-    const isOfAnalysis = path.startsWith('spec.analysis.');
-    const value = isOfAnalysis ? analysis[path.slice('spec.analysis.'.length)] : at({ spec }, ...path.split('.'));
-    if (isNothing(value)) return [];
-    const shown = isOfAnalysis ? path.replace('spec.analysis', field) : path;
-    const hint =
-      users.length === 0 ? 'only providers that are not supported yet use it' : `only ${users.join(', ')} use it`;
-    return [{ field: shown, message: `has no effect with provider ${provider}`, hint }];
-  });
+/** Fields that exist, and do nothing in a Canary that releases or scales this way. */
+export function unusedFields(spec: Json, analysis: Json, field: string): readonly Finding[] {
+  return [...byStrategy(analysis, field), ...byKind(spec, analysis, field)];
 }
 
 /** Fields of one way to release in a Canary that goes another. */
@@ -94,7 +46,8 @@ function byKind(spec: Json, analysis: Json, field: string): readonly Finding[] {
   return findings;
 }
 
-function isNothing(value: unknown): boolean {
+/** Not written, or with the value of what is not. */
+export function isNothing(value: unknown): boolean {
   if (value === undefined || value === null || value === '' || value === false || value === 0) return true;
   return typeof value === 'object' && Object.keys(value).length === 0;
 }

@@ -3,6 +3,7 @@ import { nearest } from '../lib/nearest.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import type { Finding } from './parse/field-checks.ts';
 import { jsonOf, type Json, listOf, numberOf, textOf } from '../lib/json.ts';
+import { analysisFieldOf } from './analysis-field.ts';
 import { raisedValues } from './raised-values.ts';
 import { unusedFields } from './unused-fields.ts';
 
@@ -26,12 +27,12 @@ const knownFields: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * What is allowed but most likely not meant. Made for a Canary that parses; `provider` is that of Canaries that name none, `minIntervalMs`
- * the shortest interval of the agent; undefined where they are not known.
+ * What is allowed but most likely not meant, whatever moves the traffic. Made for a Canary that parses; `minIntervalMs` is the shortest interval
+ * of the agent; undefined where it is not known.
  */
-export function warningsOf(object: KubeObject, provider?: string, minIntervalMs?: number): readonly Finding[] {
+export function warningsOf(object: KubeObject, minIntervalMs?: number): readonly Finding[] {
   const spec = jsonOf(object['spec']);
-  const name = spec['analysis'] === undefined && spec['canaryAnalysis'] !== undefined ? 'canaryAnalysis' : 'analysis';
+  const name = analysisFieldOf(spec);
   const analysis = jsonOf(spec[name]);
   const field = `spec.${name}`;
   const metrics = listOf(analysis['metrics']);
@@ -50,7 +51,7 @@ export function warningsOf(object: KubeObject, provider?: string, minIntervalMs?
     ...raisedValues(analysis, field, minIntervalMs),
     ...judgeless(spec, analysis, field),
     ...plainWarnings(spec, analysis, field),
-    ...unusedFields(spec, analysis, field, provider),
+    ...unusedFields(spec, analysis, field),
   ];
 }
 

@@ -28,8 +28,9 @@ import {
 import { BUILTIN_METRICS, isBuiltin } from '../metrics/builtin-queries.ts';
 import { metricTemplateProblems } from '../metrics/check-template.ts';
 import { alertProviderProblems } from '../notifiers/check-provider.ts';
-import { providerProblem, routerFor } from '../routers/registry.ts';
+import { defaultRouterSettings, providerProblem, routerFor } from '../routers/registry.ts';
 import { strategyProblem } from '../routers/reconcile.ts';
+import { fieldsOfOthers } from '../routers/unused-fields.ts';
 
 export interface CheckSettings {
   readonly provider: string;
@@ -181,7 +182,7 @@ function judge(object: KubeObject, settings: CheckSettings): Judged {
     const findings = error.details['findings'] as readonly Finding[] | undefined;
     return { errors: [...errors, ...(findings ?? [{ field: 'spec', message: error.message }])] };
   }
-  const warnings = warningsOf(object, settings.provider, settings.minIntervalMs);
+  const warnings = [...warningsOf(object, settings.minIntervalMs), ...fieldsOfOthers(object, settings.provider)];
   const { serviceName } = footprintOf(object);
   const canary = {
     spec,
@@ -225,7 +226,7 @@ function routesOf(spec: CanarySpec, objectOf: (ref: ObjectRef) => KubeObject | u
   if ([spec.ingressRef, spec.routeRef, spec.upstreamRef].some((ref) => ref && !objectOf(ref))) return [];
   const router = routerFor(spec.provider);
   const owner = { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', name: spec.name, uid: '' };
-  const context = { spec, owner, settings: { ingressAnnotationsPrefix: 'nginx.ingress.kubernetes.io' } };
+  const context = { spec, owner, settings: defaultRouterSettings };
   try {
     const live = router.refs(context).map(objectOf);
     // A target that routes by itself says where to only in the cluster.
@@ -254,7 +255,7 @@ function referencesOf(spec: CanarySpec): readonly Reference[] {
     upstreamRef,
     analysis: { metrics, alerts },
   } = spec;
-  const found: Reference[] = [...gatewaysOf(spec)];
+  const found: Reference[] = [...entrancesOf(spec)];
   for (const [field, ref] of Object.entries({ ingressRef, routeRef, upstreamRef })) {
     if (!ref) continue;
     const inside = ref.namespace ?? namespace;
@@ -280,34 +281,18 @@ function referencesOf(spec: CanarySpec): readonly Reference[] {
   return found;
 }
 
-/** The Gateways by which users are to come in. */
-function gatewaysOf({ namespace, provider, service: { raw } }: CanarySpec): readonly Reference[] {
-  const missing = (ref: ObjectRef, field: string): Reference => ({
+/** What users are to come in by. */
+function entrancesOf(spec: CanarySpec): readonly Reference[] {
+  if (providerProblem(spec.provider) !== undefined) return [];
+  return (routerFor(spec.provider).entrances?.(spec) ?? []).map(({ ref, field }) => ({
     ref,
     finding: {
       field,
-      message: `there is no Gateway ${namespacedName(ref)} in Git`,
+      message: `there is no ${ref.kind} ${namespacedName(ref)} in Git`,
       hint: 'commit it, correct the name, or be sure that the cluster has it',
       severity: 'warning',
     },
-  });
-  const { gatewayRefs, gateways } = raw;
-  if (provider.startsWith('gatewayapi'))
-    return (Array.isArray(gatewayRefs) ? gatewayRefs : []).flatMap((entry: unknown, index): readonly Reference[] => {
-      const { group, kind, name, namespace: where } = jsonOf(entry);
-      if (typeof name !== 'string' || (kind ?? 'Gateway') !== 'Gateway') return [];
-      if ((group ?? 'gateway.networking.k8s.io') !== 'gateway.networking.k8s.io') return [];
-      const ref = { kind: 'Gateway', namespace: typeof where === 'string' ? where : namespace, name };
-      return [missing({ apiVersion: 'gateway.networking.k8s.io/v1', ...ref }, `spec.service.gatewayRefs[${index}]`)];
-    });
-  if (provider !== 'istio') return [];
-  return (Array.isArray(gateways) ? gateways : []).flatMap((entry: unknown, index): readonly Reference[] => {
-    if (typeof entry !== 'string' || entry === 'mesh') return [];
-    // `name`, `namespace/name`, or a host name of Istio's old way.
-    const [name = '', inNamespace] = entry.includes('/') ? entry.split('/').reverse() : entry.split('.').slice(0, 2);
-    const ref = { kind: 'Gateway', namespace: inNamespace ?? namespace, name };
-    return [missing({ apiVersion: 'networking.istio.io/v1', ...ref }, `spec.service.gateways[${index}]`)];
-  });
+  }));
 }
 
 /** What can be told of names even where the rest of the Canary cannot be understood. */

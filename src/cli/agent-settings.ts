@@ -2,8 +2,11 @@ import type { AgentSettings, WholeSettings } from '../agent/deps.ts';
 import type { Settings } from '../config/settings.ts';
 import { readTenants } from '../config/tenants.ts';
 import { AgentError } from '../lib/errors.ts';
+import { own } from '../lib/own.ts';
 import { MiB } from '../manifest/limits.ts';
 import { createTenancy } from '../manifest/tenancy.ts';
+import { defaultRouterSettings } from '../routers/registry.ts';
+import type { RouterSettings } from '../routers/router.ts';
 import { version } from '../lib/version.ts';
 
 /** What settings say that is more than text, and what only the machine knows. */
@@ -52,8 +55,7 @@ export function agentSettings(raw: Settings, { tenants, podNamespace: pod }: Sur
       noSeries: raw['inconclusive-no-series'],
       unreachable: raw['inconclusive-unreachable'],
     },
-    ingressAnnotationsPrefix: raw['ingress-annotations-prefix'],
-    ...(raw['ingress-class'] === '' ? {} : { ingressClass: raw['ingress-class'] }),
+    routing: routingOf(raw),
     selectorLabels: raw['selector-labels'],
     includeLabelPrefix: raw['include-label-prefix'],
     configTracking: raw['enable-config-tracking'],
@@ -72,6 +74,18 @@ function namedRepository(url: string): { readonly repositoryUrl?: string } {
   const host = /^(?:[a-z+]+:\/\/)?(?:[^@/]*@)?(\[[^\]]*\]|[^:/]*)/i.exec(url)?.[1] ?? '';
   const isCopy = host === '' || /^(?:localhost|127\..*|\[::1\])$/i.test(host) || url.startsWith('file:');
   return isCopy ? {} : { repositoryUrl: url };
+}
+
+/** What routers declare is read under the same names. */
+function routingOf(raw: Settings): RouterSettings {
+  return Object.freeze(
+    Object.fromEntries(
+      Object.entries(defaultRouterSettings).map(([name, fallback]) => {
+        const value = own<unknown>(raw, name);
+        return [name, typeof value === 'string' ? value : fallback];
+      }),
+    ),
+  );
 }
 
 /** Throws CONFIG_INVALID that names the setting, never its value: the URL is a secret. */

@@ -129,6 +129,14 @@ async function runNamedCommand(context: CommandContext): Promise<number> {
   addImages(program, context, finish);
 
   program
+    .command('providers')
+    .option('--json', 'one JSON object: routers, metrics, notifiers')
+    .description('list the routing providers, metrics providers and notifiers, and what each can do')
+    .action((options: { json?: boolean }) =>
+      finish(import('./commands/providers.ts').then(({ providers }) => providers(context, options))),
+    );
+
+  program
     .command('demo')
     .option('--keep', 'leave everything running, with a kubeconfig and a Git URL to push to')
     .description('see a release promoted and another rolled back in Git, on a cluster that needs nothing')

@@ -1,15 +1,22 @@
 /** Nobody meant anything by a longer word; to compare it would take long. */
 const longestWord = 100;
 
+/** Edits after which a candidate is still near: one for every three letters. */
+const usualEdits = ({ length }: string): number => Math.max(1, Math.floor(length / 3));
+
 /** The candidate that somebody who wrote `word` most likely meant; undefined where none is near. */
-export function nearest(word: string, candidates: readonly string[]): string | undefined {
+export function nearest(
+  word: string,
+  candidates: readonly string[],
+  editsOf: (candidate: string) => number = usualEdits,
+): string | undefined {
   if (word.length > longestWord) return undefined;
   const lower = word.toLowerCase();
   const ranked = candidates
     .map((candidate) => ({ candidate, distance: editDistance(lower, candidate.toLowerCase()) }))
     .sort((a, b) => a.distance - b.distance);
   const [best] = ranked;
-  return best && best.distance <= Math.max(1, Math.floor(best.candidate.length / 3)) ? best.candidate : undefined;
+  return best && best.distance <= editsOf(best.candidate) ? best.candidate : undefined;
 }
 
 /** Levenshtein. */

@@ -17,9 +17,10 @@ import type { MetricQuery, MetricTarget, Reading, SeriesReading } from './provid
 const name = 'Datadog';
 const [apiKey, applicationKey] = ['datadog_api_key', 'datadog_application_key'] as const;
 
-/** Datadog's timeseries. https://docs.datadoghq.com/api/latest/metrics/#query-timeseries-points */
+/** Datadog's timeseries. */
 export const datadog = httpProvider({
   name: 'datadog',
+  about: { title: name, url: 'https://docs.datadoghq.com/api/latest/metrics/#query-timeseries-points' },
   address: 'https://api.datadoghq.com',
   secretKeys: [apiKey, applicationKey],
   measure: {

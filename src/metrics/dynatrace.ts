@@ -18,9 +18,13 @@ import type { MetricQuery, MetricTarget, Reading, SeriesReading } from './provid
 const name = 'Dynatrace';
 const token = 'dynatrace_token';
 
-/** Dynatrace's metrics API. https://docs.dynatrace.com/docs/dynatrace-api/environment-api/metric-v2/get-data-points */
+/** Dynatrace's metrics API. */
 export const dynatrace = httpProvider({
   name: 'dynatrace',
+  about: {
+    title: name,
+    url: 'https://docs.dynatrace.com/docs/dynatrace-api/environment-api/metric-v2/get-data-points',
+  },
   secretKeys: [token],
   measure: {
     request(query) {

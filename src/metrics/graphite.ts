@@ -17,9 +17,10 @@ import type { MetricTarget, Reading, SeriesQuery, SeriesReading } from './provid
 
 const name = 'Graphite';
 
-/** Graphite's render API. https://graphite.readthedocs.io/en/latest/render_api.html The query is written as its URL has it: `target=…&from=-2min`. */
+/** Graphite's render API. The query is written as its URL has it: `target=…&from=-2min`. */
 export const graphite = httpProvider({
   name: 'graphite',
+  about: { title: name, url: 'https://graphite.readthedocs.io/en/stable/render_api.html' },
   measure: { request: (query) => requestFor(query, query.query), parse },
   series: { request: (query) => requestFor(query, query.query, query), parse: parseSeries },
   probe: {

@@ -22,7 +22,7 @@ interface Exchange<Asked, Read = Reading> {
   readonly parse: (response: HttpResponse) => Read;
 }
 
-export interface HttpProviderOptions extends Pick<MetricProvider, 'name' | 'address' | 'secretKeys'> {
+export interface HttpProviderOptions extends Pick<MetricProvider, 'name' | 'about' | 'address' | 'secretKeys'> {
   /** Undefined: 5 s, as Flagger's. */
   readonly timeoutMs?: number;
   readonly measure: Exchange<MetricQuery>;
@@ -33,7 +33,7 @@ export interface HttpProviderOptions extends Pick<MetricProvider, 'name' | 'addr
 
 /** A provider that is asked by one request and answers all at once. */
 export function httpProvider(options: HttpProviderOptions): MetricProvider {
-  const { name, address, secretKeys, timeoutMs = 5_000, measure, series, probe } = options;
+  const { name, about, address, secretKeys, timeoutMs = 5_000, measure, series, probe } = options;
   const check = (target: MetricTarget): void => {
     const { credentials } = target;
     baseUrl(target.address);
@@ -51,6 +51,7 @@ export function httpProvider(options: HttpProviderOptions): MetricProvider {
     };
   return {
     name,
+    about,
     ...(address === undefined ? {} : { address }),
     ...(secretKeys ? { secretKeys } : {}),
     check,

@@ -15,9 +15,10 @@ import type { MetricTarget, Reading } from './provider.ts';
 const name = 'New Relic';
 const [account, queryKey] = ['newrelic_account_id', 'newrelic_query_key'] as const;
 
-/** New Relic's query API for NRQL. https://docs.newrelic.com/docs/apis/insights-apis/query-insights-event-data-api/ */
+/** New Relic's query API for NRQL. */
 export const newrelic = httpProvider({
   name: 'newrelic',
+  about: { title: name, url: 'https://docs.newrelic.com/docs/apis/insights-apis/query-insights-event-data-api/' },
   address: 'https://insights-api.newrelic.com',
   secretKeys: [account, queryKey],
   measure: {

@@ -18,9 +18,10 @@ import type { MetricQuery, MetricTarget, Reading, SeriesQuery, SeriesReading } f
 
 const name = 'Prometheus';
 
-/** Prometheus: one instant query. https://prometheus.io/docs/prometheus/latest/querying/api/ Its answer must be one number. */
+/** Prometheus: one instant query. Its answer must be one number. */
 export const prometheus = httpProvider({
   name: 'prometheus',
+  about: { title: name, url: 'https://prometheus.io/docs/prometheus/latest/querying/api/' },
   measure: { request: requestFor, parse },
   series: { request: rangeFor, parse: parseSeries },
   probe: { request: (target) => requestFor({ ...target, query: 'vector(1)' }), parse },

@@ -1,3 +1,4 @@
+import type { About } from '../lib/about.ts';
 import type { Http } from '../lib/http/http.ts';
 
 /** Whom a metric is asked of. */
@@ -56,13 +57,15 @@ export interface ProviderIo {
 /**
  * One kind of metrics provider. What its server says is told in words of ours: whoever writes a MetricTemplate may name any server.
  *
- * How to add one: write the file (most are an `httpProvider`), add it to `registry.ts` (and take it out of `NOT_YET` there), and its answers to
- * `test/metrics/providers.test.ts`. The definition in `manifests/crds/metrictemplates.flagger.app.yaml` names those that are asked, and its enum refuses others; the README's limits
- * name those that are not.
+ * How to add one: write its file (most are an `httpProvider`), add its line to `registry.ts` (and take it out of `later` there), and its answers to
+ * `test/metrics/providers.test.ts`, which fails until they are there. `npx vitest run test/arch --update` writes its line of the README; the same tests
+ * say where `manifests/crds/metrictemplates.flagger.app.yaml` lacks it, if Flagger does not know it either.
  */
 export interface MetricProvider {
   /** The value of a MetricTemplate's `spec.provider.type`. */
   readonly name: string;
+  /** What people call it, and where its own documentation is. */
+  readonly about: About;
   /** Base URL where a MetricTemplate names none. Undefined: it has to. */
   readonly address?: string;
   /** Keys that the Secret must have. Undefined: a Secret is not needed. */

@@ -13,7 +13,7 @@ export const metricProviders = { prometheus, datadog, dynatrace, graphite, newre
 >;
 
 /** Flagger's other providers. */
-const NOT_YET = ['cloudwatch', 'externalmetrics', 'influxdb', 'keptn', 'splunk', 'stackdriver'];
+export const later: readonly string[] = ['cloudwatch', 'externalmetrics', 'influxdb', 'keptn', 'splunk', 'stackdriver'];
 
 /** Throws AgentError CANARY_INVALID where `metricProviderProblem` says why. */
 export function metricProviderFor(type: string): MetricProvider {
@@ -26,7 +26,7 @@ export function metricProviderFor(type: string): MetricProvider {
 export function metricProviderProblem(type: string): string | undefined {
   if (Object.hasOwn(metricProviders, type)) return undefined;
   const supported = `supported are ${Object.keys(metricProviders).join(', ')}`;
-  return NOT_YET.includes(type)
+  return later.includes(type)
     ? `spec.provider.type: ${type} is not supported in this release; ${supported}`
     : `spec.provider.type: unknown provider "${type}"; ${supported}`;
 }

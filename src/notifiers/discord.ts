@@ -2,9 +2,10 @@ import { withoutTrailing } from '../lib/trim.ts';
 import { attachmentJson } from './attachments.ts';
 import { jsonHeaders, type Notifier } from './notifier.ts';
 
-/** Discord's webhook for Slack's messages: its URL ends in `/slack`. https://discord.com/developers/docs/resources/webhook */
+/** Discord's webhook for Slack's messages: its URL ends in `/slack`. */
 export const discord: Notifier = {
   name: 'discord',
+  about: { title: 'Discord', url: 'https://discord.com/developers/docs/resources/webhook' },
   request(alert, channel) {
     const url = new URL(channel.address);
     const path = withoutTrailing(url.pathname, '/');

@@ -1,9 +1,10 @@
 import { goJson } from '../lib/go-json.ts';
 import { jsonHeaders, type Notifier, subjectOf } from './notifier.ts';
 
-/** Google Chat: a card by an incoming webhook. Its texts are HTML. https://developers.google.com/workspace/chat/api/reference/rest/v1/cards-v1 */
+/** Google Chat: a card by an incoming webhook. Its texts are HTML. */
 export const gchat: Notifier = {
   name: 'gchat',
+  about: { title: 'Google Chat', url: 'https://developers.google.com/workspace/chat/quickstart/webhooks' },
   request(alert, { address, token }) {
     const section = (text: string): unknown => ({ widgets: [{ textParagraph: { text } }] });
     const card = {

@@ -7,6 +7,11 @@ const workflowHosts = ['.logic.azure.com', '.powerplatform.com', '.powerautomate
 /** Microsoft Teams: a connector's MessageCard as Flagger sends it, or an Adaptive Card where the address is a Workflow's. */
 export const msteams: Notifier = {
   name: 'msteams',
+  about: {
+    title: 'Microsoft Teams',
+    url: 'https://learn.microsoft.com/en-us/microsoftteams/platform/webhooks-and-connectors/how-to/connectors-using',
+    notes: "a connector's card, or an Adaptive Card where the address is a Workflow's",
+  },
   request(alert, { address, token }) {
     const { hostname } = new URL(address);
     const isWorkflow = workflowHosts.some((host) => hostname.endsWith(host));

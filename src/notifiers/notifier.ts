@@ -1,4 +1,5 @@
 import type { AlertSeverity } from '../canary/types.ts';
+import type { About } from '../lib/about.ts';
 import type { HttpRequest } from '../lib/http/http.ts';
 
 /** One line of an alert's details; their order is part of the message. */
@@ -28,13 +29,16 @@ export interface Channel {
 }
 
 /**
- * A way to tell people of alerts. To add one: write a file with an object of this shape, put it into `registry.ts`, run the tests
- * (`test/providers/notifiers.test.ts` holds every notifier against the same rules), and name it in the README and in the enum of
- * manifests/crds/alertproviders.flagger.app.yaml.
+ * A way to tell people of alerts.
+ *
+ * How to add one: write its file, add its line to `registry.ts` and its name to the enum of `manifests/crds/alertproviders.flagger.app.yaml`.
+ * `test/providers/notifiers.test.ts` holds every notifier against the same rules; `npx vitest run test/arch --update` writes its line of the README.
  */
 export interface Notifier {
   /** As in `spec.type` of an AlertProvider. */
   readonly name: string;
+  /** What people call it, and where its own documentation is. */
+  readonly about: About;
   /** The whole message as one request. Any 2xx is success. Throws nothing; the address has been checked to be an http(s) URL. */
   request(alert: Alert, channel: Channel): Pick<HttpRequest, 'url' | 'headers' | 'body'>;
 }

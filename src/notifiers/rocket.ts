@@ -1,9 +1,10 @@
 import { attachmentJson } from './attachments.ts';
 import { jsonHeaders, type Notifier } from './notifier.ts';
 
-/** Rocket.Chat's incoming webhook. https://docs.rocket.chat/docs/integrations */
+/** Rocket.Chat's incoming webhook. */
 export const rocket: Notifier = {
   name: 'rocket',
+  about: { title: 'Rocket.Chat', url: 'https://docs.rocket.chat/docs/integrations' },
   request(alert, channel) {
     const body = attachmentJson(alert, channel, alert.severity === 'error' ? '#FF0000' : '#0076D7');
     return { url: channel.address, headers: jsonHeaders(channel.token), body };

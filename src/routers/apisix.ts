@@ -21,11 +21,18 @@ const PRIORITY = 10_000;
 
 /**
  * Apache APISIX: a copy of that rule of the user's ApisixRoute which leads to the apex service, with both versions behind it and a
- * priority above the user's. https://apisix.apache.org/docs/ingress-controller/reference/api-reference/#apisixroute
+ * priority above the user's.
  */
 export const apisix: Router = {
   name: 'apisix',
+  about: {
+    title: 'Apache APISIX',
+    url: 'https://apisix.apache.org/docs/ingress-controller/reference/api-reference/#apisixroute',
+    notes: 'needs `spec.routeRef`, an ApisixRoute',
+  },
   supports: { weights: true, mirror: false, headers: false, affinity: false },
+  kinds: [{ apiVersion: API, kind: KIND, plural: 'apisixroutes' }],
+  fields: ['spec.routeRef'],
   refs: ({ spec }) => {
     const { namespace } = spec;
     const name = routeName(spec);

@@ -17,19 +17,25 @@ import type { Router } from './router.ts';
 
 const API = 'projectcontour.io/v1';
 const KIND = 'HTTPProxy';
+const classSetting = 'ingress-class';
 const OWNED = ['conditions', 'services', 'timeoutPolicy', 'retryPolicy'];
 
 /**
  * Contour: an HTTPProxy named after the apex service, which the user's own root HTTPProxy includes.
- * https://projectcontour.io/docs/main/config/request-routing/
  */
 export const contour: Router = {
   name: 'contour',
+  about: { title: 'Contour', url: 'https://projectcontour.io/docs/main/config/request-routing/' },
   supports: { weights: true, mirror: false, headers: true, affinity: false },
+  kinds: [{ apiVersion: API, kind: KIND, plural: 'httpproxies' }],
+  fields: ['spec.service.match', 'spec.service.retries', 'spec.service.timeout'],
+  // Of generated HTTPProxies (Flagger's `-ingress-class`).
+  settings: { [classSetting]: '' },
   entrance: KIND,
   refs: ({ spec }) => [{ apiVersion: API, kind: KIND, namespace: spec.namespace, name: spec.service.name }],
   render(context, split, [live]) {
     const { spec, settings } = context;
+    const ingressClassName = settings[classSetting] ?? '';
     const users = usersUnderTest(spec);
     const old = jsonOf(live?.['spec']);
     const oldRoutes = listOf(old['routes']);
@@ -47,7 +53,7 @@ export const contour: Router = {
         metadata: metadataOf(context, spec.service.name, live, apexMetadata(context)),
         spec: {
           ...old,
-          ...(settings.ingressClass === undefined ? {} : { ingressClassName: settings.ingressClass }),
+          ...(ingressClassName === '' ? {} : { ingressClassName }),
           routes: routes.map((wanted, at) => ({
             ...Object.fromEntries(Object.entries(oldRoutes[at] ?? {}).filter(([field]) => !OWNED.includes(field))),
             ...wanted,

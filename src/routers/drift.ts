@@ -39,8 +39,7 @@ function isSame(
     before.router === router &&
     context.spec === spec &&
     context.owner.uid === owner.uid &&
-    context.settings.ingressAnnotationsPrefix === settings.ingressAnnotationsPrefix &&
-    context.settings.ingressClass === settings.ingressClass &&
+    context.settings === settings &&
     before.live.length === live.length &&
     before.live.every((object, at) => object === live[at])
   );

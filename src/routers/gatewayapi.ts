@@ -24,12 +24,12 @@ import {
   weightOf,
   type Json,
 } from './objects.ts';
-import type { RouteContext, Router } from './router.ts';
+import type { Entrance, RouteContext, Router } from './router.ts';
 
 const OWNED = ['matches', 'filters', 'timeouts', 'backendRefs'];
 
 /**
- * Gateway API: one HTTPRoute named after the apex service. https://gateway-api.sigs.k8s.io/
+ * Gateway API: one HTTPRoute named after the apex service.
  * Timeouts and CORS exist in v1 only. A controller that has not yet accepted the newest generation still routes by the old one.
  */
 export function gatewayapi(version: 'v1' | 'v1beta1'): Router {
@@ -37,7 +37,22 @@ export function gatewayapi(version: 'v1' | 'v1beta1'): Router {
   const kind = 'HTTPRoute';
   return {
     name: `gatewayapi:${version}`,
+    about: { title: `Gateway API ${version}`, url: 'https://gateway-api.sigs.k8s.io/' },
     supports: { weights: true, mirror: true, headers: true, affinity: true },
+    kinds: [{ apiVersion, kind, plural: 'httproutes' }],
+    fields: [
+      'spec.service.gatewayRefs',
+      'spec.service.hosts',
+      'spec.service.match',
+      'spec.service.rewrite',
+      'spec.service.headers',
+      'spec.service.mirror',
+      'spec.service.corsPolicy',
+      'spec.service.timeout',
+      'spec.service.backendTimeout',
+      'spec.analysis.mirror',
+    ],
+    entrances: gateways,
     entrance: kind,
     refs: ({ spec }) => [{ apiVersion, kind, namespace: spec.namespace, name: spec.service.name }],
     render(context, split, [live]) {
@@ -90,6 +105,16 @@ export function gatewayapi(version: 'v1' | 'v1beta1'): Router {
     },
     trouble: ({ spec }, [live]) => (live ? notAccepted(spec, live) : undefined),
   };
+}
+
+function gateways({ namespace, service: { raw } }: CanarySpec): readonly Entrance[] {
+  const { gatewayRefs } = raw;
+  return (Array.isArray(gatewayRefs) ? gatewayRefs : []).flatMap((entry: unknown, index): readonly Entrance[] => {
+    const { group, kind, name, namespace: where } = jsonOf(entry);
+    if (typeof name !== 'string' || (kind ?? 'Gateway') !== 'Gateway' || (group ?? GROUP) !== GROUP) return [];
+    const ref = { kind: 'Gateway', namespace: typeof where === 'string' ? where : namespace, name };
+    return [{ ref: { apiVersion: `${GROUP}/v1`, ...ref }, field: `spec.service.gatewayRefs[${index}]` }];
+  });
 }
 
 function parentRefs(spec: CanarySpec): readonly Json[] {

@@ -24,11 +24,20 @@ const COPIED = [
 
 /**
  * Gloo Edge: a RouteTable named after the apex service, to which the user's VirtualService delegates, and an Upstream for each version.
- * https://docs.solo.io/gloo-edge/latest/guides/traffic_management/destination_types/multi_destination/
  */
 export const gloo: Router = {
   name: 'gloo',
+  about: {
+    title: 'Gloo Edge',
+    url: 'https://docs.solo.io/gloo-edge/latest/guides/traffic_management/destination_types/multi_destination/',
+  },
   supports: { weights: true, mirror: false, headers: true, affinity: false },
+  kinds: [
+    { apiVersion: ROUTES, kind: TABLE, plural: 'routetables' },
+    { apiVersion: UPSTREAMS, kind: 'Upstream', plural: 'upstreams' },
+    { apiVersion: 'v1', kind: 'Service', plural: 'services' },
+  ],
+  fields: ['spec.upstreamRef'],
   entrance: TABLE,
   refs: ({ spec }): ObjectRef[] => {
     const { namespace, upstreamRef } = spec;

@@ -5,21 +5,51 @@ import type { KubeObject } from '../manifest/types.ts';
 import { httpRules, isTcp, tcpRules } from './istio-rules.ts';
 import { jsonOf } from '../lib/json.ts';
 import { apexMetadata, canaryName, invalid, listOf, metadataOf, primaryName, splitOf, type Json } from './objects.ts';
-import type { RouteContext, Router } from './router.ts';
+import type { Entrance, RouteContext, Router } from './router.ts';
 
 const API = 'networking.istio.io/v1beta1';
 
 /**
  * Istio: a VirtualService named after the apex service, and a DestinationRule for each of the two services behind it.
- * https://istio.io/latest/docs/reference/config/networking/virtual-service/
  * A VirtualService that users made before is taken over: its rules are replaced, what else it says stays.
  */
 export const istio: Router = {
   name: 'istio',
+  about: {
+    title: 'Istio',
+    url: 'https://istio.io/latest/docs/reference/config/networking/virtual-service/',
+    notes: 'TCP by weights only',
+  },
   supports: { weights: true, mirror: true, headers: true, affinity: true },
+  kinds: [
+    { apiVersion: API, kind: 'VirtualService', plural: 'virtualservices' },
+    { apiVersion: API, kind: 'DestinationRule', plural: 'destinationrules' },
+  ],
+  fields: [
+    'spec.service.gateways',
+    'spec.service.hosts',
+    'spec.service.delegation',
+    'spec.service.trafficPolicy',
+    'spec.service.match',
+    'spec.service.rewrite',
+    'spec.service.retries',
+    'spec.service.headers',
+    'spec.service.corsPolicy',
+    'spec.service.timeout',
+    'spec.analysis.mirror',
+    'spec.analysis.mirrorWeight',
+  ],
   entrance: 'VirtualService',
   supportsFor: (spec) =>
     isTcp(spec) ? { weights: true, mirror: false, headers: false, affinity: false } : istio.supports,
+  entrances: ({ namespace, service: { raw } }) =>
+    (Array.isArray(raw['gateways']) ? raw['gateways'] : []).flatMap((entry: unknown, index): readonly Entrance[] => {
+      if (typeof entry !== 'string' || entry === 'mesh') return [];
+      // `name`, `namespace/name`, or a host name of Istio's old way.
+      const [name = '', inNamespace] = entry.includes('/') ? entry.split('/').reverse() : entry.split('.').slice(0, 2);
+      const ref = { kind: 'Gateway', namespace: inNamespace ?? namespace, name };
+      return [{ ref: { apiVersion: 'networking.istio.io/v1', ...ref }, field: `spec.service.gateways[${index}]` }];
+    }),
   refs: ({ spec }) => {
     const { namespace } = spec;
     return [

@@ -6,11 +6,17 @@ import type { Router } from './router.ts';
 
 /**
  * Knative Serving: the traffic block of the target itself, between its latest Revision and the one that its annotation names.
- * https://knative.dev/docs/serving/traffic-management/ The object is the user's: it gets no owner, and nothing of it is restored.
+ * The object is the user's: it gets no owner, and nothing of it is restored.
  */
 export const knative: Router = {
   name: 'knative',
+  about: {
+    title: 'Knative Serving',
+    url: 'https://knative.dev/docs/serving/traffic-management/',
+    notes: 'for targets that are Knative Services, and they need it',
+  },
   supports: { weights: true, mirror: false, headers: false, affinity: false },
+  kinds: [{ apiVersion: 'serving.knative.dev/v1', kind: 'Service', plural: 'services' }],
   refs: ({ spec: { namespace, target } }) => [
     { apiVersion: 'serving.knative.dev/v1', kind: 'Service', namespace, name: target.name },
   ],

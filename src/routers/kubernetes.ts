@@ -6,7 +6,13 @@ import type { Router } from './router.ts';
  */
 export const kubernetes: Router = {
   name: 'kubernetes',
+  about: {
+    title: 'Kubernetes alone',
+    url: 'https://kubernetes.io/docs/concepts/services-networking/service/',
+    notes: 'blue/green',
+  },
   supports: { weights: false, mirror: false, headers: false, affinity: false },
+  kinds: [],
   refs: () => [],
   render: () => [],
   read: () => ({ canaryWeight: 0, mirror: false }),

@@ -11,11 +11,17 @@ const TAG = 'kuma.io/service';
 
 /**
  * Kuma: a TrafficRoute named after the apex service. It belongs to the whole cluster, so it cannot be owned by a Canary: `leave` gives
- * users back to the apex service. https://kuma.io/docs/latest/policies/traffic-route/
+ * users back to the apex service.
  */
 export const kuma: Router = {
   name: 'kuma',
+  about: {
+    title: 'Kuma',
+    url: 'https://kuma.io/docs/latest/policies/traffic-route/',
+    notes: 'its route belongs to the whole cluster',
+  },
   supports: { weights: true, mirror: false, headers: false, affinity: false },
+  kinds: [{ apiVersion: API, kind: KIND, plural: 'trafficroutes' }],
   entrance: KIND,
   isClusterScoped: true,
   refs: ({ spec }): ObjectRef[] => [{ apiVersion: API, kind: KIND, name: spec.service.name }],

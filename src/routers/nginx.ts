@@ -12,17 +12,27 @@ import {
   TOOLKIT_ANNOTATIONS,
   type Json,
 } from './objects.ts';
-import type { RouteContext, Router } from './router.ts';
+import type { RouteContext, Router, RouterSettings } from './router.ts';
 
 const API = 'networking.k8s.io/v1';
+const prefixSetting = 'ingress-annotations-prefix';
 
 /**
- * ingress-nginx: a copy of the user's Ingress with canary annotations. https://kubernetes.github.io/ingress-nginx/
+ * ingress-nginx: a copy of the user's Ingress with canary annotations.
  * The copy stays at rest with weight 0, or the admission webhook would refuse edits of the user's Ingress.
  */
 export const nginx: Router = {
   name: 'nginx',
+  about: {
+    title: 'ingress-nginx',
+    url: 'https://kubernetes.github.io/ingress-nginx/',
+    notes: 'headers and cookies with `iterations` only',
+  },
   supports: { weights: true, mirror: false, headers: true, affinity: false },
+  kinds: [{ apiVersion: API, kind: 'Ingress', plural: 'ingresses' }],
+  fields: ['spec.ingressRef'],
+  settings: { [prefixSetting]: 'nginx.ingress.kubernetes.io' },
+  usersHint: ' but with iterations: it moves all of these users or none',
   // Of users that are told apart all go or none, so there are no steps for them.
   supportsFor: ({ analysis: { strategy } }) => ({
     ...nginx.supports,
@@ -40,7 +50,7 @@ export const nginx: Router = {
     const { spec, settings } = context;
     const name = ingressName(spec);
     if (!source) throw invalid(spec, `Ingress ${name}.${spec.namespace}, named by spec.ingressRef, does not exist`);
-    const prefix = settings.ingressAnnotationsPrefix;
+    const prefix = prefixOf(settings);
     const inherited = keep(source.metadata.annotations, (key) => key !== LAST_APPLIED && !isCanaryKey(key, prefix));
     const foreign = keep(live?.metadata.annotations, (key) => !key.startsWith(`${prefix}/`));
     const standing = live && { ...live, metadata: { ...live.metadata, annotations: foreign } };
@@ -57,15 +67,16 @@ export const nginx: Router = {
       },
     ];
   },
-  home({ settings: { ingressAnnotationsPrefix: prefix } }, [, live]) {
+  home({ settings }, [, live]) {
     if (!live) return [];
+    const prefix = prefixOf(settings);
     const others = keep(live.metadata.annotations, (key) => !isCanaryKey(key, prefix));
     const annotations = { ...others, [`${prefix}/canary`]: 'true', [`${prefix}/canary-weight`]: '0' };
     return [{ ...live, metadata: { ...live.metadata, annotations } }];
   },
   read({ spec, settings }, [, live]) {
     const annotations = live?.metadata.annotations ?? {};
-    const prefix = settings.ingressAnnotationsPrefix;
+    const prefix = prefixOf(settings);
     if (annotations[`${prefix}/canary`] !== 'true') return undefined;
     const byMatch = `${prefix}/canary-by-header` in annotations || `${prefix}/canary-by-cookie` in annotations;
     if (spec.analysis.strategy.kind === 'ab-testing' && byMatch) return { canaryWeight: 100, mirror: false };
@@ -76,6 +87,10 @@ export const nginx: Router = {
       : undefined;
   },
 };
+
+function prefixOf(settings: RouterSettings): string {
+  return settings[prefixSetting] ?? '';
+}
 
 function ingressName(spec: CanarySpec): string {
   if (!spec.ingressRef?.name) throw invalid(spec, 'provider nginx needs the name of an Ingress', 'spec.ingressRef');
@@ -91,7 +106,7 @@ function keep(entries: Readonly<Record<string, string>> | undefined, wanted: (ke
 }
 
 function canaryAnnotations({ spec, settings }: RouteContext, weight: number): Record<string, string> {
-  const key = (name: string): string => `${settings.ingressAnnotationsPrefix}/${name}`;
+  const key = (name: string): string => `${prefixOf(settings)}/${name}`;
   const { strategy } = spec.analysis;
   const atRest = { [key('canary')]: 'true', [key('canary-weight')]: '0' };
   if (strategy.kind !== 'ab-testing') return { ...atRest, [key('canary-weight')]: String(weight) };

@@ -128,11 +128,6 @@ export function supportsOf(router: Router, spec: CanarySpec): Supports {
   return router.supportsFor?.(spec) ?? router.supports;
 }
 
-const hints: ReadonlyMap<string, string> = new Map([
-  ['traefik', ' unless spec.ingressRef names the IngressRoute (traefik.io/v1alpha1) by which users come in'],
-  ['nginx', ' but with iterations: it moves all of these users or none'],
-]);
-
 /** Why a router cannot do what the analysis asks for; undefined where it can. */
 export function strategyProblem(router: Router, spec: CanarySpec): string | undefined {
   const { weights, headers, affinity } = supportsOf(router, spec);
@@ -142,7 +137,7 @@ export function strategyProblem(router: Router, spec: CanarySpec): string | unde
   if (usersUnderTest(spec) && !headers) {
     // Flagger would send everybody to the canary.
     const what = `provider ${router.name} cannot tell users apart: spec.analysis.match is not possible with it`;
-    return `${what}${hints.get(router.name) ?? ''}`;
+    return `${what}${router.usersHint ?? ''}`;
   }
   if (sessionAffinity !== undefined && !affinity) {
     const how = router.supports.affinity ? ' for TCP' : '';

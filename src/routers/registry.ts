@@ -1,4 +1,5 @@
 import { AgentError } from '../lib/errors.ts';
+import { nearest } from '../lib/nearest.ts';
 import { apisix } from './apisix.ts';
 import { contour } from './contour.ts';
 import { gatewayapi } from './gatewayapi.ts';
@@ -8,7 +9,7 @@ import { knative } from './knative.ts';
 import { kubernetes } from './kubernetes.ts';
 import { kuma } from './kuma.ts';
 import { nginx } from './nginx.ts';
-import type { Router } from './router.ts';
+import type { Router, RouterSettings } from './router.ts';
 import { skipper } from './skipper.ts';
 import { smi } from './smi.ts';
 import { traefik } from './traefik.ts';
@@ -36,8 +37,19 @@ export const routers = {
 
 type RouterName = keyof typeof routers;
 
-/** Flagger's other providers: AWS ended App Mesh in September 2026. */
-const NOT_YET = ['appmesh', 'appmesh:v1beta2'] as const;
+/** What belongs to Flagger's other providers: AWS ended App Mesh in September 2026. */
+export const later = {
+  names: ['appmesh', 'appmesh:v1beta2'],
+  fields: ['spec.service.meshName', 'spec.service.backends'],
+} as const satisfies Readonly<Record<string, readonly string[]>>;
+
+/** Each once, in this order. */
+const allRouters: readonly Router[] = Object.values(routers);
+
+/** Settings that routers declare, at their defaults. */
+export const defaultRouterSettings: RouterSettings = Object.freeze(
+  Object.assign({}, ...allRouters.map(({ settings }) => settings)) as RouterSettings,
+);
 
 /** Throws AgentError CANARY_INVALID where `providerProblem` says why. */
 export function routerFor(provider: string): Router {
@@ -50,11 +62,11 @@ export function routerFor(provider: string): Router {
 export function providerProblem(provider: string): string | undefined {
   if (find(provider)) return undefined;
   const supported = Object.keys(routers);
-  const known: readonly string[] = NOT_YET;
+  const known: readonly string[] = later.names;
   if (known.includes(provider)) {
     return `spec.provider: ${provider} is not supported in this release; supported are ${supported.join(', ')}`;
   }
-  const near = nearest(provider, [...supported, ...known]);
+  const near = nearestProvider(provider, [...supported, ...known]);
   const hint = near === undefined ? `supported are ${supported.join(', ')}` : `did you mean "${near}"?`;
   const shown = provider.length > longestWord ? `${provider.slice(0, longestWord)}…` : provider;
   return `spec.provider: unknown provider "${shown}"; ${hint}`;
@@ -66,31 +78,11 @@ function find(provider: string): Router | undefined {
   return Object.hasOwn(routers, name) ? routers[name as RouterName] : undefined;
 }
 
-/** Nobody meant anything by a longer word; to compare it would take long. */
+/** Of a longer one only its beginning is shown. */
 const longestWord = 100;
 
-function nearest(word: string, candidates: readonly string[]): string | undefined {
-  if (word.length > longestWord) return undefined;
+function nearestProvider(word: string, candidates: readonly string[]): string | undefined {
   const lower = word.toLowerCase();
   const byPrefix = lower === '' ? undefined : candidates.find((candidate) => candidate.startsWith(`${lower}:`));
-  if (byPrefix !== undefined) return byPrefix;
-  const ranked = candidates
-    .map((candidate) => ({ candidate, distance: editDistance(lower, candidate) }))
-    .sort((a, b) => a.distance - b.distance);
-  const [best] = ranked;
-  return best && best.distance <= Math.max(2, Math.floor(best.candidate.length / 4)) ? best.candidate : undefined;
-}
-
-/** Levenshtein. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, at) => at);
-  for (let i = 0; i < a.length; i += 1) {
-    const next = [i + 1];
-    for (let j = 0; j < b.length; j += 1) {
-      const replace = (row[j] ?? 0) + (a[i] === b[j] ? 0 : 1);
-      next.push(Math.min(replace, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
+  return byPrefix ?? nearest(word, candidates, ({ length }) => Math.max(2, Math.floor(length / 4)));
 }

@@ -1,4 +1,5 @@
 import type { CanarySpec, SessionCookies, TrafficSplit } from '../canary/types.ts';
+import type { About } from '../lib/about.ts';
 import type { KubeObject, ObjectRef, OwnerReference } from '../manifest/types.ts';
 
 /** What a router may look at. */
@@ -11,11 +12,22 @@ export interface RouteContext {
   readonly cookies?: SessionCookies;
 }
 
-interface RouterSettings {
-  /** Default `nginx.ingress.kubernetes.io`. */
-  readonly ingressAnnotationsPrefix: string;
-  /** Class of generated HTTPProxies (Flagger's `-ingress-class`). Absent: none is written. */
-  readonly ingressClass?: string;
+/** Settings of the agent that routers declare, by their names. One object for as long as the agent runs. */
+export type RouterSettings = Readonly<Record<string, string>>;
+
+/** A kind of object that a router reads and writes, so the agent needs rights for it. */
+export interface RouteKind {
+  readonly apiVersion: string;
+  readonly kind: string;
+  /** As rights and URLs name it, e.g. `httproutes`. */
+  readonly plural: string;
+}
+
+/** An object by which users come in and which the Canary names, but nobody generates. */
+export interface Entrance {
+  readonly ref: ObjectRef;
+  /** Where the Canary names it, e.g. `spec.service.gatewayRefs[0]`. */
+  readonly field: string;
 }
 
 /** What a router can do. */
@@ -37,18 +49,31 @@ export type LiveObjects = readonly (KubeObject | undefined)[];
  * One routing provider: objects in, objects out. It never talks to a cluster; the agent reads `refs`, writes what `render`
  * returns and retries conflicts.
  *
- * How to add one: write the file, export the constant, add it to `registry.ts`. The conformance suite and the goldens then run on it.
+ * How to add one: write its file and add its line to `registry.ts` (and take its name and fields out of `later` there). The conformance suite and
+ * the goldens then run on it. `npx vitest run test/arch --update` writes its rights and its line of the README; the same tests say what else is needed.
  */
 export interface Router {
   /** The value of `spec.provider`. */
   readonly name: string;
+  /** What people call it, and where its own documentation is. */
+  readonly about: About;
   readonly supports: Supports;
+  /** Kinds of all objects that `refs` names for any Canary. */
+  readonly kinds: readonly RouteKind[];
+  /** Fields of a Canary that it looks at and not every router does, e.g. `spec.service.hosts`; where it is not used, they are warned of. */
+  readonly fields?: readonly string[];
+  /** Settings of the agent that it looks at, each with its default. */
+  readonly settings?: RouterSettings;
   /** Kind of the object by which users come in: without it they would reach nobody when the Canary goes. Absent: there is none. */
   readonly entrance?: string;
   /** Its objects belong to the whole cluster, so no Canary can own them. Absent: they stand in the Canary's namespace and go with it. */
   readonly isClusterScoped?: boolean;
   /** Where it depends on the Canary. Absent: `supports`. */
   supportsFor?(spec: CanarySpec): Supports;
+  /** What makes it possible where it cannot tell users apart; goes on from a sentence that says so. */
+  readonly usersHint?: string;
+  /** What users come in by, as the Canary names it; `validate` looks for it in Git. Absent: nothing. */
+  entrances?(spec: CanarySpec): readonly Entrance[];
   /** What must be read before `render` and `read`. */
   refs(context: RouteContext): readonly ObjectRef[];
   /** The routing objects for a split. Fields of live objects that the router does not own stay. Throws AgentError CANARY_INVALID where the Canary lacks something. */

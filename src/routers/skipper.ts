@@ -16,11 +16,17 @@ const INACTIVE = 'False()';
 
 /**
  * Skipper: a copy of the user's Ingress whose paths have both versions, with their weights in an annotation.
- * https://opensource.zalando.com/skipper/kubernetes/ingress-usage/
  */
 export const skipper: Router = {
   name: 'skipper',
+  about: {
+    title: 'Skipper',
+    url: 'https://opensource.zalando.com/skipper/kubernetes/ingress-usage/',
+    notes: 'needs `spec.ingressRef`, an Ingress',
+  },
   supports: { weights: true, mirror: false, headers: false, affinity: false },
+  kinds: [{ apiVersion: API, kind: KIND, plural: 'ingresses' }],
+  fields: ['spec.ingressRef'],
   refs: ({ spec }) => {
     const { namespace } = spec;
     const name = ingressName(spec);

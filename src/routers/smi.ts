@@ -1,9 +1,17 @@
+import type { About } from '../lib/about.ts';
 import { jsonOf } from '../lib/json.ts';
+import { own } from '../lib/own.ts';
 import { apexService, canaryName, listOf, metadataOf, primaryName, splitOf, weightOf } from './objects.ts';
 import type { Router } from './router.ts';
 
+/** Meshes that people name instead of the interface. */
+const abouts: Readonly<Record<string, About>> = {
+  linkerd: { title: 'Linkerd', url: 'https://linkerd.io/2/features/traffic-split/' },
+  osm: { title: 'Open Service Mesh', url: 'https://docs.openservicemesh.io/', notes: 'archived by its makers' },
+};
+
 /**
- * Service Mesh Interface: one TrafficSplit named after the apex service. https://github.com/servicemeshinterface/smi-spec
+ * Service Mesh Interface: one TrafficSplit named after the apex service.
  * Version v1alpha1 has quantities (strings) for weights.
  */
 export function smi(name: string, version: 'v1alpha1' | 'v1alpha2' | 'v1alpha3'): Router {
@@ -11,7 +19,13 @@ export function smi(name: string, version: 'v1alpha1' | 'v1alpha2' | 'v1alpha3')
   const kind = 'TrafficSplit';
   return {
     name,
+    about: own(abouts, name) ?? {
+      title: `Service Mesh Interface ${version}`,
+      url: 'https://github.com/servicemeshinterface/smi-spec',
+    },
     supports: { weights: true, mirror: false, headers: false, affinity: false },
+    kinds: [{ apiVersion, kind, plural: 'trafficsplits' }],
+    fields: ['spec.service.hosts'],
     refs: ({ spec }) => [{ apiVersion, kind, namespace: spec.namespace, name: spec.service.name }],
     render(context, split, [live]) {
       const { spec } = context;

@@ -9,13 +9,24 @@ const API = 'traefik.io/v1alpha1';
 const KIND = 'TraefikService';
 
 /**
- * Traefik: one weighted TraefikService named after the apex service. https://doc.traefik.io/traefik/
+ * Traefik: one weighted TraefikService named after the apex service.
  * A service without endpoints makes Traefik refuse the whole object, so each version is named only while it has weight; a
  * weight that is not written counts as 1, so every weight is written. A/B tests need the IngressRoute by which users come in.
  */
 export const traefik: Router = {
   name: 'traefik',
+  about: {
+    title: 'Traefik',
+    url: 'https://doc.traefik.io/traefik/',
+    notes: 'headers and cookies where `spec.ingressRef` names an IngressRoute',
+  },
   supports: { weights: true, mirror: false, headers: false, affinity: false },
+  kinds: [
+    { apiVersion: API, kind: KIND, plural: 'traefikservices' },
+    { apiVersion: API, kind: 'IngressRoute', plural: 'ingressroutes' },
+  ],
+  fields: ['spec.ingressRef'],
+  usersHint: ' unless spec.ingressRef names the IngressRoute (traefik.io/v1alpha1) by which users come in',
   entrance: KIND,
   supportsFor: ({ ingressRef }) => ({ ...traefik.supports, headers: isIngressRoute(ingressRef) }),
   refs: ({ spec: { namespace, service, ingressRef } }): ObjectRef[] => [

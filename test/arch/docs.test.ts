@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { providerTables, refusedProviders } from '../../src/cli/provider-list.ts';
 import { settingsReference } from '../../src/cli/help.ts';
 import { parseFault } from '../../src/cli/sandbox/fault-windows.ts';
 import { imageNames } from '../../src/sandbox/world/images/registry.ts';
@@ -8,6 +9,20 @@ import { errorCatalogue } from '../../src/lib/errors.ts';
 
 const root = join(import.meta.dirname, '../..');
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+
+/** The text with what stands between the two marks of this name in the place of what stood there. */
+function written(text: string, name: string, between: string): string {
+  const [from, to] = [`<!-- ${name}: written by a test -->\n`, `\n<!-- end of ${name} -->`];
+  const [start, end] = [text.indexOf(from), text.indexOf(to)];
+  expect(start, `the mark of ${name}`).toBeGreaterThan(0);
+  return `${text.slice(0, start + from.length)}${between}${text.slice(end)}`;
+}
+
+function asMarkdown([head = [], ...rows]: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  const named = rows.map(([name = '', ...cells]) => [`\`${name}\``, ...cells]);
+  return [line(head), `|${'---|'.repeat(head.length)}`, ...named.map(line)].join('\n');
+}
 
 describe('the documents', () => {
   it('explain every error code that a log line may carry, and none that nothing raises', () => {
@@ -23,12 +38,15 @@ describe('the documents', () => {
     expect(new Set(told)).toEqual(new Set(raised));
   });
 
-  it('have the settings as they are; `npx vitest run test/arch/docs.test.ts --update` writes them', async () => {
-    const told = read('README.md');
-    const [from, to] = ['<!-- settings: written by a test -->\n', '\n<!-- end of settings -->'];
-    const [start, end] = [told.indexOf(from) + from.length, told.indexOf(to)];
-    expect(start).toBeGreaterThan(from.length);
-    const now = `${told.slice(0, start)}${settingsReference()}${told.slice(end)}`;
+  it('have settings and providers as they are; `npx vitest run test/arch --update` writes them', async () => {
+    const { routers, metrics, notifiers } = providerTables();
+    const tables = [routers, metrics, notifiers].map((rows) => asMarkdown(rows)).join('\n\n');
+    const refused = `Refused by name: the routers ${refusedProviders.routers.join(', ')}; the metrics providers ${refusedProviders.metrics.join(', ')}.`;
+    const now = written(
+      written(read('README.md'), 'settings', settingsReference()),
+      'providers',
+      `${tables}\n\n${refused}`,
+    );
     await expect(now).toMatchFileSnapshot(join(root, 'README.md'));
   });
 

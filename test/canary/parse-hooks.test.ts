@@ -60,7 +60,6 @@ describe('webhooks', () => {
           metadata: { name: 'app', namespace: 'demo' },
           spec: { analysis: { interval: '1m', threshold: 1, stepWeight: 10, webhooks: [hook(more)] } },
         },
-        'traefik',
         10_000,
       ).map(({ field, message }) => `${field} ${message}`);
     expect(said({ retries: 21, timeout: '61m' })).toEqual([

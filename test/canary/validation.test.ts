@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { labelProblem } from '../../src/canary/labels.ts';
 import { parseCanary, warningsOf } from '../../src/canary/parse.ts';
+import { fieldsOfOthers } from '../../src/routers/unused-fields.ts';
 import type { Question } from '../../src/canary/types.ts';
 import { AgentError } from '../../src/lib/errors.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
@@ -161,7 +162,9 @@ describe('a Canary', () => {
 
 describe('fields that do nothing', () => {
   const told = (object: KubeObject, provider?: string): string[] =>
-    warningsOf(object, provider).map(({ field, message, hint }) => `${field} ${message}${hint ? ` (${hint})` : ''}`);
+    [...warningsOf(object), ...(provider === undefined ? [] : fieldsOfOthers(object, provider))].map(
+      ({ field, message, hint }) => `${field} ${message}${hint ? ` (${hint})` : ''}`,
+    );
 
   it.each<[string, string, Members, Members, string]>([
     [
@@ -183,7 +186,7 @@ describe('fields that do nothing', () => {
       'contour',
       {},
       { mirror: true },
-      'spec.analysis.mirror has no effect with provider contour (only istio, gatewayapi use it)',
+      'spec.analysis.mirror has no effect with provider contour (only gatewayapi, istio use it)',
     ],
     [
       'of steps',

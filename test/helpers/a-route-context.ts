@@ -1,4 +1,5 @@
 import type { AnalysisSpec, CanarySpec, ServiceSpec } from '../../src/canary/types.ts';
+import { defaultRouterSettings } from '../../src/routers/registry.ts';
 import type { RouteContext } from '../../src/routers/router.ts';
 
 type Overrides = Partial<Omit<CanarySpec, 'service' | 'analysis'>> & {
@@ -59,6 +60,6 @@ export function aRouteContext(spec: CanarySpec): RouteContext {
       controller: true,
       blockOwnerDeletion: true,
     },
-    settings: { ingressAnnotationsPrefix: 'nginx.ingress.kubernetes.io' },
+    settings: defaultRouterSettings,
   };
 }

@@ -37,7 +37,7 @@ describe('contour', () => {
     };
     const context = contextOf(raw);
     const [object] = contour.render(
-      { ...context, settings: { ...context.settings, ingressClass: 'contour' } },
+      { ...context, settings: { ...context.settings, 'ingress-class': 'contour' } },
       { canaryWeight: 0, mirror: false },
       [undefined],
     );

@@ -62,7 +62,6 @@ export async function observe(input: ObserveInput): Promise<Observed> {
   const { namespace, target, service } = spec;
   const { canary } = known;
   const owner = ownerOf(canary);
-  const { ingressAnnotationsPrefix, ingressClass } = settings;
   const status = parseStatus(canary);
   const kind = targets[spec.targetKind];
   const serviceRef = (name: string): ObjectRef => ({ apiVersion: 'v1', kind: 'Service', namespace, name });
@@ -72,7 +71,7 @@ export async function observe(input: ObserveInput): Promise<Observed> {
   const named: RouteContext = {
     spec: isForEveryone({ spec, status }) ? forEveryone(routed) : routed,
     owner,
-    settings: { ingressAnnotationsPrefix, ...(ingressClass === undefined ? {} : { ingressClass }) },
+    settings: settings.routing,
   };
   const [targetObject, ...liveRoutes] = await views.objects([target, ...router.refs(named)]);
   const primaryRef = kind.primaryRef(target, targetObject);

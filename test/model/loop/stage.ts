@@ -28,6 +28,7 @@ import type { Clock } from '../../../src/lib/clock.ts';
 import type { Fence } from '../../../src/lib/fence.ts';
 import type { Http, HttpRequest, HttpResponse } from '../../../src/lib/http/http.ts';
 import { silentLogger } from '../../../src/lib/log.ts';
+import { defaultRouterSettings } from '../../../src/routers/registry.ts';
 import { openOutlets } from '../../../src/outlets/open-outlets.ts';
 import { sameJson } from '../../../src/lib/same-json.ts';
 import { type KubeObject, type Manifest, refOf } from '../../../src/manifest/types.ts';
@@ -91,7 +92,7 @@ const settings: WholeSettings = {
   provider: 'istio',
   metricsServer: 'http://prometheus',
   minIntervalMs: 1_000,
-  ingressAnnotationsPrefix: 'nginx.ingress.kubernetes.io',
+  routing: defaultRouterSettings,
   selectorLabels: ['app', 'name', 'app.kubernetes.io/name'],
   includeLabelPrefix: [],
   configTracking: true,
