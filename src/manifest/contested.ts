@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { hintsOf } from './hints.ts';
 import { identityKey, identityOf, nameOf } from './identity.ts';
-import { type Manifest, type Origin, type Problem, refOf, unitOf } from './types.ts';
+import { type Manifest, type Origin, type Problem, refOf, isOfPlace } from './types.ts';
 
 export interface Uncontested {
   readonly manifests: readonly Manifest[];
@@ -72,7 +72,7 @@ function contestOf(
   { placeOf, areaOf }: Claimants,
 ): readonly Manifest[] | undefined {
   const place = placeOf(key);
-  const holder = definitions.find(({ origin }) => unitOf(origin) === place);
+  const holder = definitions.find(({ origin }) => isOfPlace(origin, place));
   const area = holder && areaOf(holder.origin.path);
   const byMaker = new Map<string, Manifest>();
   const meant: Manifest[] = [];

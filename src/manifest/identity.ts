@@ -1,13 +1,13 @@
 import { perObject } from '../lib/memo.ts';
 import {
   groupOf,
+  isOfPlace,
   type KubeObject,
   type Manifest,
   type ObjectRef,
   type Problem,
   refKey,
   refOf,
-  unitOf,
 } from './types.ts';
 
 /**
@@ -57,7 +57,7 @@ export function* leavingOutDuplicates(
     }
     doubled.add(key);
     const place = placeOf(key);
-    if (unitOf(known.origin) !== place && unitOf(manifest.origin) === place) chosen.set(key, manifest);
+    if (!isOfPlace(known.origin, place) && isOfPlace(manifest.origin, place)) chosen.set(key, manifest);
   }
   if (doubled.size === 0) return { manifests: all, problems: [] };
   const manifests: Manifest[] = [];

@@ -2,14 +2,14 @@ import { addAll } from '../lib/add-all.ts';
 import { atOnce, type Steps } from '../lib/turns.ts';
 import { faultOf } from './contained.ts';
 import { type Claimants, leavingOutContested } from './contested.ts';
-import { identityKey, identityOf, leavingOutDuplicates, nameOf } from './identity.ts';
+import { identityKey, identityOf, leavingOutDuplicates } from './identity.ts';
 import { type Ignored, type IgnoreFile, ignoredPaths, isIgnoreFile, readIgnoreFile } from './ignore-file.ts';
 import { isClusterScoped } from './kinds.ts';
 import { defaultLimits, type ManifestLimits } from './limits.ts';
 import { normalised } from './normalise.ts';
 import type { OwnObjects } from './own-objects.ts';
 import { type ParsedFile, parsing } from './parse.ts';
-import { leavingOutRefused, problemOf, refusedAt } from './refused.ts';
+import { leavingOutRefused, refusedAt } from './refused.ts';
 import {
   chartProblem,
   heldCharts,
@@ -19,11 +19,13 @@ import {
   readKustomization,
 } from './rendering-tools.ts';
 import type { Stray } from './stray.ts';
+import { leavingOutTaken, type Unknown } from './taken.ts';
 import type { Tenancy } from './tenancy.ts';
 import { type NoText, textIn, tooLarge } from './text.ts';
 import { joinedWords, unreadWords } from './unread-words.ts';
 import {
   groupOf,
+  holderOfRelease,
   type KubeObject,
   type Manifest,
   type ObjectRef,
@@ -32,6 +34,7 @@ import {
   fileOfUnit,
   refOf,
   unitOf,
+  unitOfRelease,
 } from './types.ts';
 
 /** What was parsed, by path, with its blob: the same blob at the same place is never parsed twice. Opaque to others. */
@@ -254,11 +257,16 @@ export function* loadingTree(
   if (areas.size > 1) found.sort(({ origin: a }, { origin: b }) => (a.path === b.path ? 0 : a.path < b.path ? -1 : 1));
   const unreadablePaths = new Set(all.flatMap((area) => area.unreadablePaths));
   const strays = new Map(all.flatMap((area) => [...area.strays]));
-  const mayStandIn = (path: string): boolean =>
-    placesOf(path).some((one) => unreadablePaths.has(one) || strays.has(one));
-  const untaken = withoutTaken(found, mayStandIn, settings);
+  const unclear = new Set([...unreadablePaths, ...strays.keys()]);
+  for (const place of [...unclear]) {
+    const holder = holderOfRelease(place);
+    if (holder !== undefined) unclear.add(holder);
+  }
+  const mayStandIn = (path: string): boolean => placesOf(path).some((one) => unclear.has(one));
   const { placeOf = () => undefined } = settings;
   const claimants = { placeOf, areaOf: (path: string) => areaOf(path, settings) };
+  const unknown = new Map([...areas].map(([name, area]) => [name, area.unknown]));
+  const untaken = leavingOutTaken(found, { ...claimants, unknown, mayStandIn });
   const clear = yield* leavingOutContested(untaken.manifests, claimants);
   const { manifests, problems } = yield* leavingOutDuplicates(clear.manifests, placeOf);
   return {
@@ -298,31 +306,11 @@ function withContested(
   return next;
 }
 
-/** Without what another tenant has in a file that cannot be read at the moment: that one still has it. */
-function withoutTaken(
-  manifests: readonly Manifest[],
-  mayStandIn: (path: string) => boolean,
-  settings: LoadSettings,
-): { readonly manifests: readonly Manifest[]; readonly problems: readonly Problem[] } {
-  const { tenancy, placeOf } = settings;
-  if (!tenancy || !placeOf) return { manifests, problems: [] };
-  const problems: Problem[] = [];
-  const left = manifests.filter((manifest) => {
-    const { object, origin } = manifest;
-    const place = placeOf(identityOf(object));
-    if (place === undefined || place === unitOf(origin) || !mayStandIn(place)) return true;
-    if (areaOf(place, settings) === areaOf(origin.path, settings)) return true;
-    const message = `${nameOf(refOf(object))} came from ${place}, of another tenant, which cannot be read now`;
-    problems.push(problemOf(manifest, { message, hint: 'it stays as it is until that file can be read' }));
-    return false;
-  });
-  return { manifests: left, problems };
-}
-
 interface LoadedArea extends AreaOfTree {
   readonly manifests: readonly Manifest[];
   readonly problems: readonly Problem[];
   readonly unreadablePaths: readonly string[];
+  readonly unknown: Unknown;
   readonly strays: ReadonlyMap<string, Stray>;
   readonly hasReleases: boolean;
   readonly releases: readonly Manifest[];
@@ -411,6 +399,7 @@ function* loadingArea(
   const used: (readonly [path: string, file: Rendering])[] = [];
   const broken: string[] = [];
   const unreadable: string[] = [];
+  const unknown = new Map<string, string | undefined>();
   const found: Problem[] = [...(described?.problems ?? [])];
   const take = (path: string, file: Rendering): void => {
     used.push([path, file]);
@@ -420,6 +409,7 @@ function* loadingArea(
     if (file.parsed.unreadableText === '') return;
     broken.push(path);
     unreadable.push(file.parsed.unreadableText);
+    unknown.set(path, file.parsed.unreadableText);
   };
   for (const path of counted) {
     const file = rendered.get(path) ?? files.get(path);
@@ -439,8 +429,12 @@ function* loadingArea(
     if (held.named.has(path)) note(path, { what: 'is named by a kustomization', isToldOnce: true }, placeKey);
   }
   for (const [path, file] of rendered) if (!isCounted.has(path)) take(path, file);
-  for (const [path, stray] of described?.strays ?? []) strays.set(path, stray);
+  for (const [path, stray] of described?.strays ?? []) {
+    strays.set(path, stray);
+    if (stray.isDeliberate !== true) unknown.set(path, undefined);
+  }
   for (const [path, reason] of unrendered) {
+    if (!rendered.has(path)) unknown.set(path, undefined);
     // Of a kustomization it is told where the file is.
     if (!path.includes('#') || rendered.has(path)) continue;
     strays.set(path, { line: 1, what: 'describes what is not applied now', isToldOnce: true });
@@ -467,8 +461,10 @@ function* loadingArea(
     addAll(faults, ofRelease.faults);
     addAll(faults, rendering.parsed.problems);
     if (ofRelease.faults.length === 0 && rendering.parsed.unreadableText === '') continue;
-    broken.push(unitOf(release.origin));
+    const unit = unitOfRelease(release.origin, refOf(release.object));
+    broken.push(unit);
     unreadable.push(rendering.parsed.unreadableText);
+    unknown.set(unit, rendering.parsed.unreadableText);
   }
   const ofReleases = yield* leavingOutRefused(ofCharts, settings);
   for (const manifest of [...said.refused, ...ofReleases.refused])
@@ -478,7 +474,9 @@ function* loadingArea(
   for (const manifest of said.manifests.filter(isDescription)) {
     const { object, origin } = manifest;
     const stray = releases.refused.get(manifest);
-    if (stray) strays.set(unitOf(origin), stray);
+    const unit = unitOfRelease(origin, refOf(object));
+    if (stray) strays.set(unit, stray);
+    if (stray && stray.isDeliberate !== true) unknown.set(unit, undefined);
     const what = 'describes what is rendered here, and is not applied itself';
     elsewhere.set(identityOf(object), { path: origin.path, line: origin.line, what, isDeliberate: true });
   }
@@ -520,6 +518,7 @@ function* loadingArea(
     ],
     unreadablePaths: [...broken, ...held.paths],
     unreadableText: joinedWords(unreadable),
+    unknown,
     strays,
     elsewhere,
     releases: [...releases.rendered.keys()],

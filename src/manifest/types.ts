@@ -73,7 +73,7 @@ export interface HelmOrigin extends Place {
   readonly renderer: 'helm';
   readonly document: undefined;
   readonly namespace: undefined;
-  /** What the HelmRelease is applied for. */
+  /** Of this HelmRelease alone, see `unitOfRelease`. */
   readonly unit: string;
   readonly release: ObjectRef;
   /** Where the HelmRelease itself comes from. */
@@ -82,6 +82,24 @@ export interface HelmOrigin extends Place {
 
 /** The file that an object is applied for: what stands in its place when it cannot be read or is gone. */
 export const unitOf = (origin: Origin): string => (origin.renderer === 'plain' ? origin.path : origin.unit);
+
+/** Of what a HelmRelease makes: while it is not rendered, what else is applied for its file or Kustomization goes on. */
+export const unitOfRelease = (origin: Origin, { namespace = '', name }: ObjectRef): string =>
+  `${unitOf(origin)}${ofRelease}${namespace}/${name}`;
+const ofRelease = '#HelmRelease/';
+
+/** What a HelmRelease is applied for, of which this is the unit. Undefined: it is the unit of none. */
+export function holderOfRelease(unit: string): string | undefined {
+  const at = unit.lastIndexOf(ofRelease);
+  return at < 0 ? undefined : unit.slice(0, at);
+}
+
+/** Names of the objects that describe a unit, one in the other: `NAMESPACE/NAME`, `HelmRelease/NAMESPACE/NAME`. Wherever they stand they are the same. */
+export const descriptionsOf = (unit: string): readonly string[] => unit.split('#').slice(1);
+
+/** Whether an object is applied for a place of the inventory, or for what is described there: older agents noted no more of a HelmRelease. */
+export const isOfPlace = (origin: Origin, place: string | undefined): boolean =>
+  place !== undefined && placesOf(unitOf(origin)).includes(place);
 
 /** A unit that an object describes is called after the file or unit that describes it: `FILE#NAMESPACE/NAME`. It is gone only where that can be read. */
 export function placesOf(unit: string): readonly string[] {

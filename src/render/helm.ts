@@ -13,7 +13,7 @@ import type { Rendering } from '../manifest/load.ts';
 import { defaultLimits, type ManifestLimits } from '../manifest/limits.ts';
 import type { ParsedFiles } from '../manifest/parsed-files.ts';
 import { weighing } from '../manifest/tree-budget.ts';
-import { type HelmOrigin, type KubeObject, type Manifest, refOf, unitOf } from '../manifest/types.ts';
+import { type HelmOrigin, type KubeObject, type Manifest, refOf, unitOfRelease } from '../manifest/types.ts';
 import type { Chart } from './helm-chart.ts';
 import { changingWords, differing, lookingUp } from './helm-determinism.ts';
 import type { HelmRelease } from './helm-release.ts';
@@ -415,7 +415,7 @@ function originOf({ object, origin }: Manifest): HelmOrigin {
     line,
     document: undefined,
     namespace: undefined,
-    unit: unitOf(origin),
+    unit: unitOfRelease(origin, refOf(object)),
     release: refOf(object),
     source: origin,
   };

@@ -34,7 +34,7 @@ const manager = 'serin-inventory';
 export const pruneAnnotation = 'serin.dev/prune-anything';
 
 const isSame = (a: InventoryData, b: InventoryData): boolean =>
-  a.revision === b.revision && a.manager === b.manager && a.objects === b.objects;
+  a.revision === b.revision && a.manager === b.manager && a.format === b.format && a.objects === b.objects;
 
 /** Keeps the inventory of a source in ConfigMaps of the agent's namespace. */
 export function createInventoryStore(

@@ -20,6 +20,10 @@ export interface InventoryEntry {
   readonly bareUid?: string;
   /** Of a Job or Pod: hash of what has run to its end, or goes by itself when it has. Gone, that is not made again. */
   readonly ran?: string;
+  /**
+   * Noted by an agent that named the file also for what charts make: which of the two this is was not seen since. Absent: `path` says it.
+   */
+  readonly mayBeOfChart?: true;
 }
 
 export const emptyInventory: Inventory = { revision: '', entries: new Map() };
@@ -43,6 +47,8 @@ export interface InventoryData {
   readonly revision?: string;
   /** Likewise. */
   readonly manager?: string;
+  /** Likewise: `2` where each HelmRelease has a place of its own. Absent: an older agent wrote it. */
+  readonly format?: string;
   readonly objects: string;
 }
 
@@ -69,8 +75,11 @@ export function renderInventory(inventory: Inventory, namespace: string, source?
   }));
 }
 
-const headOf = ({ revision, manager }: Inventory): Pick<InventoryData, 'revision' | 'manager'> => ({
+const format = '2';
+
+const headOf = ({ revision, manager }: Inventory): Omit<InventoryData, 'objects'> => ({
   revision,
+  format,
   ...(manager === undefined ? {} : { manager }),
 });
 
@@ -80,6 +89,7 @@ const bodiesOf = perObject((entries: Inventory['entries']): readonly string[] =>
 
 export function parseInventory(shards: readonly KubeObject[]): Inventory {
   const entries = new Map<string, InventoryEntry>();
+  const isOld = !shards.some((shard) => (shard['data'] as Partial<InventoryData> | undefined)?.format === format);
   let revision = '';
   let manager: string | undefined;
   for (const shard of shards) {
@@ -90,7 +100,12 @@ export function parseInventory(shards: readonly KubeObject[]): Inventory {
       const [apiVersion = '', kind = '', namespace = '', name = '', path = '', ...notes] = line.split('\t');
       if (name === '') continue;
       const ref: ObjectRef = namespace === '' ? { apiVersion, kind, name } : { apiVersion, kind, namespace, name };
-      entries.set(identityKey(ref), { ref, path: readPath(path), ...readNotes(notes) });
+      entries.set(identityKey(ref), {
+        ref,
+        path: readPath(path),
+        ...(isOld ? { mayBeOfChart: true } : {}),
+        ...readNotes(notes),
+      });
     }
   }
   return manager === undefined ? { revision, entries } : { revision, entries, manager };
@@ -111,16 +126,26 @@ function inShards(lines: readonly string[]): readonly (readonly string[])[] {
   return shards;
 }
 
-const renderEntry = ({ ref, path, bareUid, ran }: InventoryEntry): string => {
-  const notes = [...(bareUid === undefined ? [] : [`uid=${bareUid}`]), ...(ran === undefined ? [] : [`ran=${ran}`])];
+const renderEntry = ({ ref, path, bareUid, ran, mayBeOfChart }: InventoryEntry): string => {
+  const notes = [
+    ...(bareUid === undefined ? [] : [`uid=${bareUid}`]),
+    ...(ran === undefined ? [] : [`ran=${ran}`]),
+    ...(mayBeOfChart === true ? [chartNote] : []),
+  ];
   return [ref.apiVersion, ref.kind, ref.namespace ?? '', ref.name, renderPath(path), ...notes].join('\t');
 };
 
-function readNotes(notes: readonly string[]): Pick<InventoryEntry, 'bareUid' | 'ran'> {
+const chartNote = 'may-be=chart';
+
+function readNotes(notes: readonly string[]): Omit<InventoryEntry, 'ref' | 'path'> {
   const valueOf = (name: string): string | undefined =>
     notes.find((note) => note.startsWith(`${name}=`))?.slice(name.length + 1);
   const [bareUid, ran] = [valueOf('uid'), valueOf('ran')];
-  return { ...(bareUid === undefined ? {} : { bareUid }), ...(ran === undefined ? {} : { ran }) };
+  return {
+    ...(bareUid === undefined ? {} : { bareUid }),
+    ...(ran === undefined ? {} : { ran }),
+    ...(notes.includes(chartNote) ? { mayBeOfChart: true } : {}),
+  };
 }
 
 /** Git allows tabs and line feeds in paths. */

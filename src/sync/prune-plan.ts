@@ -4,13 +4,16 @@ import { type AreaOfTree, type Elsewhere, placeKey } from '../manifest/load.ts';
 import { waveOf } from '../manifest/order.ts';
 import type { Stray } from '../manifest/stray.ts';
 import {
+  descriptionsOf,
   fileOfUnit,
   groupOf,
+  holderOfRelease,
   type Manifest,
   type ObjectRef,
   placesOf,
   type Problem,
   refOf,
+  unitOf,
 } from '../manifest/types.ts';
 import { namesIn } from '../manifest/unread-words.ts';
 import type { Inventory, InventoryEntry } from './inventory.ts';
@@ -55,7 +58,7 @@ const override = 'if that is meant, set --prune-anything';
 /** What is gone from Git and may be deleted. A tree that is empty, unreadable or suddenly much smaller deletes nothing. */
 export function planPrune(input: PruneInput): PrunePlan {
   const parts = partsOf(input);
-  const found = parts.map((part) => goneFrom(part, input));
+  const found = parts.map((part) => goneFrom(part, input, part.area));
   const kept = found.flatMap((one) => one.kept);
   const all = new Set(found.flatMap(({ gone }) => gone));
   if (all.size === 0) return { prune: [], held: undefined, guarded: undefined, kept };
@@ -155,11 +158,9 @@ interface Gone {
 }
 
 /** What Git does not name any more, as far as it does not stay for a reason that Git gives. */
-function goneFrom(
-  { entries, unreadableText, elsewhere }: Part,
-  { desired, unreadablePaths, strays }: PruneInput,
-): Gone {
-  const wanted = identitiesOf(desired);
+function goneFrom({ entries, unreadableText, elsewhere }: Part, input: PruneInput, area: string): Gone {
+  const wanted = identitiesOf(input.desired);
+  const standsAt = holdingPlaces(input, area);
   const isNamed = namesIn(unreadableText);
   const gone: InventoryEntry[] = [];
   const staying = new Map<string, Staying>();
@@ -173,15 +174,51 @@ function goneFrom(
   for (const [key, entry] of entries) {
     if (wanted.has(key)) continue;
     const { ref, path } = entry;
-    const places = placesOf(path);
-    const strayAt = places.find((place) => strays?.has(place) === true);
-    const stray = strayAt === undefined ? undefined : strays?.get(strayAt);
     const now = elsewhere.get(key) ?? elsewhere.get(placeKey(ref));
-    if (now) stay(now, ref);
-    else if (stray) stay({ path: stray.describedIn ?? fileOfUnit(path), ...stray }, ref);
-    else if (!places.some((place) => unreadablePaths.has(place)) && !isNamed(ref.name)) gone.push(entry);
+    if (now) {
+      stay(now, ref);
+      continue;
+    }
+    const at = standsAt(entry);
+    if (typeof at === 'object') stay({ path: at.describedIn ?? fileOfUnit(path), ...at }, ref);
+    else if (at === undefined && !isNamed(ref.name)) gone.push(entry);
   }
   return { gone, kept: [...staying.values()].map(keptAt) };
+}
+
+type Held = Stray | 'unread';
+
+/** What keeps an object, at the place that it came from, from being gone; `unread`: that cannot be read now. Undefined: nothing. */
+function holdingPlaces(
+  { desired, unreadablePaths, strays = new Map(), areaOf = () => '' }: PruneInput,
+  area: string,
+): (entry: InventoryEntry) => Held | undefined {
+  const heldAt = (place: string): Held | undefined =>
+    strays.get(place) ?? (unreadablePaths.has(place) ? 'unread' : undefined);
+  /** By the name of what is described: it stays also where its description has moved to another file. */
+  const described = new Map<string, Held>();
+  /** By file or unit: all that older agents applied from it may be of a HelmRelease of it. */
+  const besideReleases = new Map<string, Held>();
+  for (const place of [...unreadablePaths, ...strays.keys()]) {
+    const description = descriptionsOf(place).at(-1);
+    const why = heldAt(place);
+    if (description === undefined || why === undefined || areaOf(place) !== area) continue;
+    described.set(description, why);
+    const holder = holderOfRelease(place);
+    if (holder !== undefined) besideReleases.set(holder, why);
+  }
+  let rendered: ReadonlySet<string> | undefined;
+  const isRendered = (place: string): boolean =>
+    (rendered ??= new Set(desired.flatMap(({ origin }) => placesOf(unitOf(origin))))).has(place);
+  return ({ path, mayBeOfChart }) => {
+    const places = placesOf(path);
+    const own = places.flatMap((place) => heldAt(place) ?? []);
+    const beside = mayBeOfChart === true ? places.flatMap((place) => besideReleases.get(place) ?? []) : [];
+    const isMoved = described.size > 0 && own.length === 0 && !isRendered(path);
+    const moved = isMoved ? descriptionsOf(path).flatMap((one) => described.get(one) ?? []) : [];
+    const all = [...own, ...beside, ...moved];
+    return all.find((one) => one !== 'unread') ?? all[0];
+  };
 }
 
 /** What stays for one reason. */

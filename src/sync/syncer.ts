@@ -13,7 +13,15 @@ import type { OwnObjects } from '../manifest/own-objects.ts';
 import { leavingOutRefused, refusedAt } from '../manifest/refused.ts';
 import type { Stray } from '../manifest/stray.ts';
 import type { Tenancy } from '../manifest/tenancy.ts';
-import { type KubeObject, type Manifest, type ObjectRef, type Problem, refOf, unitOf } from '../manifest/types.ts';
+import {
+  type KubeObject,
+  type Manifest,
+  type ObjectRef,
+  placesOf,
+  type Problem,
+  refOf,
+  unitOf,
+} from '../manifest/types.ts';
 import { applyWaves } from './apply.ts';
 import { ownedFields, syncManager } from './drift.ts';
 import { createDriftWatch } from './drift-watch.ts';
@@ -352,11 +360,14 @@ async function straysOf(
   const asked = new Set<string>();
   const found = new Map(strays);
   for (const [key, { path }] of entries) {
-    if (wanted.has(key) || asked.has(path) || found.has(path)) continue;
-    asked.add(path);
-    const stray = await standing(path);
-    if (stray) found.set(path, stray);
-    await turns.breathe();
+    if (wanted.has(key)) continue;
+    for (const place of placesOf(path)) {
+      if (asked.has(place) || found.has(place)) continue;
+      asked.add(place);
+      const stray = await standing(place);
+      if (stray) found.set(place, stray);
+      await turns.breathe();
+    }
   }
   return found;
 }
@@ -366,9 +377,10 @@ function withPaths(entries: Inventory['entries'], manifests: readonly Manifest[]
   let moved: Map<string, InventoryEntry> | undefined;
   for (const { object, origin } of manifests) {
     const known = entries.get(identityOf(object));
-    if (known === undefined || known.path === unitOf(origin)) continue;
+    if (known === undefined || (known.path === unitOf(origin) && known.mayBeOfChart !== true)) continue;
+    const { mayBeOfChart: _seen, ...entry } = known;
     moved ??= new Map(entries);
-    moved.set(identityOf(object), { ...known, path: unitOf(origin) });
+    moved.set(identityOf(object), { ...entry, path: unitOf(origin) });
   }
   return moved ?? entries;
 }

@@ -77,7 +77,7 @@ describe.skipIf(helmProgram === undefined)('a HelmRelease', () => {
       renderer: 'helm',
       path,
       line: 1,
-      unit: path,
+      unit: `${path}#HelmRelease/test/frontend`,
       release,
       document: undefined,
       namespace: undefined,
@@ -564,7 +564,7 @@ describe.skipIf(helmProgram === undefined)('a HelmRelease', () => {
     expect(keysOf(tree).filter((key) => key.startsWith('v1/ConfigMap'))).toContain('v1/ConfigMap/test/other');
     expect(madeByHelm(tree)).toEqual([]);
     // What the cluster has of it stays.
-    expect(tree.strays.has('r.yaml')).toBe(true);
+    expect(tree.strays.has('r.yaml#HelmRelease/test/web')).toBe(true);
     expect(JSON.stringify(tree.problems)).not.toContain(tmpdir());
   });
 

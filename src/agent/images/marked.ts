@@ -5,7 +5,7 @@ import { assignSetters, readSetters, type Setter, settled, withSetters } from '.
 import type { Due } from '../../images/upgrade.ts';
 import type { Steps } from '../../lib/turns.ts';
 import { identityKey, identityOf } from '../../manifest/identity.ts';
-import { groupOf, type Manifest, unitOf } from '../../manifest/types.ts';
+import { groupOf, isOfPlace, type Manifest } from '../../manifest/types.ts';
 import { wantedKey } from './listings.ts';
 import { accessOf } from './pull-secrets.ts';
 import { type TargetedApp, targetsAmong, type WatchedApp, type WatchedContainer, watchedName } from './watched.ts';
@@ -84,7 +84,7 @@ function ownerOf({ path, line }: Setter, policy: NamedPolicy, manifests: readonl
   );
   const last = around.toSorted((a, b) => a.origin.line - b.origin.line).at(-1);
   if (last) return last;
-  const made = manifests.filter((manifest) => unitOf(manifest.origin) === path && hasImageOf(manifest, policy));
+  const made = manifests.filter((manifest) => isOfPlace(manifest.origin, path) && hasImageOf(manifest, policy));
   // Of several it cannot be told whose release it would be.
   return made.length === 1 ? made[0] : undefined;
 }

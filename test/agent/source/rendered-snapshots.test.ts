@@ -66,7 +66,7 @@ describe.skipIf(helmProgram === undefined)('what the sync reads of a HelmRelease
     expect([colour(changed), helm.runs]).toEqual([{ colour: 'red' }, 2]);
     const broken = await at(4, changed);
     expect([colour(broken), helm.runs]).toEqual([undefined, 3]);
-    expect(broken.loaded.strays.has('apps/r.yaml')).toBe(true);
+    expect(broken.loaded.strays.has('apps/r.yaml#HelmRelease/test/web')).toBe(true);
     expect(broken.loaded.problems.map(({ path }) => path)).toEqual(['apps/r.yaml']);
     // From a state that was known: nothing is rendered.
     const back = await at(5, broken);
