@@ -24,6 +24,7 @@ import type { SaidCommit } from './subject.ts';
 import type { TreeFiles } from '../render/tree-files.ts';
 import { appIn, type Render } from './rendered.ts';
 import { isOlder } from './order.ts';
+import type { RevertInput } from './revert.ts';
 import { type Attribution, attributionOf, createPushedCommits } from './pushed.ts';
 import { createReleaseTags } from './release-tags.ts';
 import { isToldIn, type ToldReleases } from './told.ts';
@@ -276,16 +277,15 @@ async function treesOf(
   { files, ledgers }: Draft,
   tip: Revision,
   signal: AbortSignal,
-): Promise<{ readonly base: TreeFiles; readonly judged: TreeFiles }> {
+): Promise<Pick<RevertInput, 'base' | 'judged'>> {
   const contentIn = async (tree: TreeFiles): Promise<string | undefined> =>
     appIn(await turns.run(render.inTurns(tree)), app)?.content;
   const content = await contentIn(files);
-  const nothing = { base: files, judged: files };
   const isJudged = await stands(repo, state.revision, tip, signal);
-  if (!isJudged && content !== state.content) return nothing;
-  // Of rewritten history the tip says what was judged.
-  const judged = isJudged ? await reader.read(state.revision, signal) : files;
-  if ((await contentIn(judged)) !== content) return { base: files, judged };
+  // Of rewritten history the tip says what was judged, if anything does.
+  const isTold = isJudged || content === state.content;
+  const judged = isJudged ? await reader.read(state.revision, signal) : isTold ? files : undefined;
+  if (judged && (await contentIn(judged)) !== content) return { base: files, judged };
   const stable = ledgers.get(ledgerPath(settings, app))?.ledger.stable;
   let before: TreeFiles | undefined;
   for (const revision of stable === undefined ? [base] : [base, stable.revision]) {
@@ -297,10 +297,11 @@ async function treesOf(
     before = tree;
     break;
   }
+  if (!judged) return { base: before ?? new Map(), judged };
   if (!before)
     throw new AgentError(
       'GIT_NOT_FOUND',
-      `commit ${base.slice(0, 12)}, to which it would go back, is not one of ${repo.branch}; revert ${state.revision.slice(0, 12)} by hand`,
+      `commit ${base.slice(0, 12)}, to which it would go back, is not one of ${repo.branch}; ${isJudged ? `revert ${state.revision.slice(0, 12)}` : `take ${keyOf(app)} back`} by hand`,
       { details: { missing: 'commit' } },
     );
   return { base: before, judged };

@@ -189,7 +189,8 @@ export function composeClosing(
 
 export interface RollbackTrees {
   readonly base: TreeFiles;
-  readonly judged: TreeFiles;
+  /** See `RevertInput`. */
+  readonly judged: TreeFiles | undefined;
   readonly render: Render;
   /** Content that another app was last promoted with. */
   readonly stableContent: (app: AppId) => string | undefined;
@@ -236,7 +237,7 @@ type Conflict = Extract<Revert, { readonly kind: 'conflict' }>;
 
 function byHand(
   { app, releaseId, state }: Outcome,
-  { reason, paths, usedBy, isUnread }: Conflict,
+  { reason, paths, usedBy, isUnread, isRewritten }: Conflict,
   { attributions }: ComposeSettings,
 ): Extract<Composed, { kind: 'blocked' }> {
   const where = paths.length === 0 ? '' : ` (${paths.join(', ')})`;
@@ -244,7 +245,7 @@ function byHand(
   const commits = (pushed.length === 0 ? [state.revision] : pushed.toReversed()).map((commit) => commit.slice(0, 12));
   const revert = `revert ${commits.join(', then ')} by hand`;
   const todo = isUnread
-    ? `it is taken back once it is read again, or ${revert}`
+    ? `it is taken back once it is read again${isRewritten ? '' : `, or ${revert}`}`
     : usedBy
       ? `push a fix of ${keyOf(app)}, or ${revert}, which takes it from all that use it`
       : revert;

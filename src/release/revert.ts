@@ -11,13 +11,14 @@ import { EditLate } from '../render/text-edit.ts';
 import { proofOf } from './proof.ts';
 import { appIn, type Render, type RenderedApp, type RenderedTree } from './rendered.ts';
 import type { AppId } from './types.ts';
-import { namedUnread, unreadIn } from './unread.ts';
+import { namedUnread, unreadIn, unreadOf } from './unread.ts';
 
 export interface RevertInput {
   readonly app: AppId;
   /** Manifest files where the app still had its stable content, where it was judged, and now. */
   readonly base: TreeFiles;
-  readonly judged: TreeFiles;
+  /** Undefined: the branch has no such commit any more, and what the tip holds is not what was judged. */
+  readonly judged: TreeFiles | undefined;
   readonly tip: TreeFiles;
   readonly render: Render;
   /** Content that another app was last promoted with: a change of a shared ConfigMap may take it back there. Absent: unknown. */
@@ -51,6 +52,8 @@ export type Revert =
       readonly isLate?: true;
       /** What was judged may stand there still, and cannot be read or is not rendered now. Absent: another reason. */
       readonly isUnread?: true;
+      /** The branch does not have the commit any more that was judged. Absent: it has. */
+      readonly isRewritten?: true;
     };
 
 /**
@@ -80,6 +83,7 @@ export function* reverting(input: RevertInput): Steps<Revert> {
 function* revertIn(input: RevertInput): Steps<Revert> {
   const { app, render, together } = input;
   const base = yield* render.inTurns(input.base);
+  if (input.judged === undefined) return yield* ofRewritten(input, appIn(base, app));
   const judged = yield* render.inTurns(input.judged);
   const tip = yield* render.inTurns(input.tip);
   const [before, tried] = [base, judged].map((tree) => appIn(tree, app));
@@ -110,6 +114,14 @@ function* revertIn(input: RevertInput): Steps<Revert> {
   const edited = [...files.keys()].toSorted();
   if (failed === undefined) return { kind: 'edited', files, paths: edited };
   return { ...conflict(failed.reason, edited), ...(failed.usedBy ? { usedBy: failed.usedBy } : {}) };
+}
+
+/** Of what was judged the branch tells nothing any more: it may be what cannot be read. */
+function* ofRewritten({ app, tip, together, render }: RevertInput, before: RenderedApp | undefined): Steps<Revert> {
+  const files = together?.tip ?? tip;
+  const unread = yield* unreadOf(files, yield* render.inTurns(files), app, before);
+  if (unread === undefined) return { kind: 'superseded' };
+  return { ...conflict(`its history was rewritten, and it cannot be read now: ${unread}`), isUnread: true, isRewritten: true };
 }
 
 const keysOf = (before: RenderedApp, tried: RenderedApp): ReadonlySet<string> =>

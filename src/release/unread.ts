@@ -7,6 +7,7 @@ import { namesIn } from '../manifest/unread-words.ts';
 import { indexed } from '../render/object-index.ts';
 import { othersOf, type TreeFiles } from '../render/tree-files.ts';
 import type { RenderedApp, RenderedTree } from './rendered.ts';
+import type { AppId } from './types.ts';
 
 /** Whether what cannot be read of a tree may hold an object of this name, of the tenant whose file stands at the path. */
 export const namedUnread = perObject(
@@ -39,6 +40,26 @@ export function* unreadIn(files: TreeFiles, tree: RenderedTree, judged: Rendered
   if (reason === undefined) return undefined;
   const [app] = yield* findApps(documents, judged.id.namespace);
   return app?.content === judged.content ? reason : undefined;
+}
+
+/**
+ * Why it is not known whether an app stands in a tree as it was judged, where nobody knows any more what that was: something of what it was
+ * made of before cannot be read, or is not rendered now. Undefined: all of that is read, or is gone.
+ */
+export function* unreadOf(
+  files: TreeFiles,
+  tree: RenderedTree,
+  { namespace, name }: AppId,
+  before: RenderedApp | undefined,
+): Steps<string | undefined> {
+  const { byIdentity } = yield* indexed(tree);
+  for (const manifest of before ? [before.canary, ...before.documents] : []) {
+    if (byIdentity.has(identityOf(manifest.object))) continue;
+    const why = whyUnread(manifest, tree) ?? (yield* noFileAt(manifest, files));
+    if (why !== undefined) return why;
+  }
+  const isUnknown = before === undefined && namesIn(tree.unreadableText)(name);
+  return isUnknown ? `${namespace}/${name} may stand in a file that cannot be read` : undefined;
 }
 
 /** Why it is not known that an object which is not found is gone; undefined: it is. The prune asks the same. */

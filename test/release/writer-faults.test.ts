@@ -213,6 +213,64 @@ describe('a Git server in trouble', () => {
   });
 });
 
+describe('a rollback whose branch was rewritten while its app cannot be read', () => {
+  const broken = '<<<<<<< HEAD\n';
+  const rewritten = async (
+    files: Record<string, string | null>,
+    isBaseLeft: boolean,
+    use: (story: Story) => Promise<void>,
+  ) =>
+    withShop(apps, async (shop) => {
+      const initial = await shop.tip();
+      const lost = await shop.push(change('b', '1.1.0'));
+      const judged = await shop.push(change('a', '2.0.0'));
+      const outcome = await shop.outcome('rolled-back', 'a', judged, { base: isBaseLeft ? initial : lost });
+      await runGit(['-C', shop.path, 'update-ref', 'refs/heads/main', initial]);
+      await shop.push({ ...change('a', '2.0.0'), ...files }, 'rewritten');
+      const { writer, blocked, done } = await shop.start();
+      writer.submit(outcome);
+      await use({ shop, blocked, done });
+    });
+  interface Story {
+    readonly shop: Shop;
+    readonly blocked: readonly { readonly reason: string }[];
+    readonly done: () => Promise<void>;
+  }
+
+  it.each([
+    ['its target stands in a file with conflict markers', { 'a/deployment.yaml': broken }, true],
+    ['its Canary does', { 'a/canary.yaml': broken }, true],
+    ['its folder is ignored', { '.serinignore': 'a\n' }, true],
+    [
+      'the commit before is gone as well',
+      { 'a/deployment.yaml': `${broken}${change('a', '2.0.0')['a/deployment.yaml']}` },
+      false,
+    ],
+  ] as const)('waits, and says what is true: %s', async (_, files, isBaseLeft) => {
+    await rewritten(files, isBaseLeft, async ({ shop, blocked, done }) => {
+      await expect.poll(() => blocked.length, soon).toBe(1);
+      expect(blocked[0]?.reason).toMatch(
+        /^its history was rewritten, and it cannot be read now: .+: it is taken back once it is read again\. Until then test\/a stays with what it was promoted with$/,
+      );
+      const asIs = Object.fromEntries(Object.keys(files).map((path) => [path, apps.get(path) ?? null]));
+      await shop.push({ ...asIs, ...change('a', '2.0.0') }, 'readable');
+      if (!isBaseLeft) return;
+      await done();
+      expect(await show(shop.path, 'main', 'a/deployment.yaml')).toContain('a:1.0.0');
+    });
+  });
+
+  it('is noted where the branch does hold something else, or nothing of it, and all of that is read', async () => {
+    const gone = { 'a/deployment.yaml': null, 'a/canary.yaml': null, 'a/config.yaml': null };
+    for (const files of [change('a', '3.0.0'), gone])
+      await rewritten(files, true, async ({ shop, blocked, done }) => {
+        await done();
+        expect(blocked).toEqual([]);
+        expect((await shop.ledger('a')).quarantine).toHaveLength(1);
+      });
+  });
+});
+
 describe('a commit that nobody has merged', () => {
   /** On a branch of its own, which the server gives to whoever asks. */
   const unmerged = async (shop: Shop, files: Record<string, string>) => {

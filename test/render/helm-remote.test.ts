@@ -174,7 +174,7 @@ describe.skipIf(helmProgram === undefined)('a chart of an index', () => {
     const tree = await render(files());
     expect(told(tree).filter((text) => text.startsWith('r.yaml'))).toEqual([expect.stringMatching(reason)]);
     expect(versionIn(tree)).toBeUndefined();
-    expect(tree.strays.has('r.yaml')).toBe(true);
+    expect(tree.strays.has('r.yaml#HelmRelease/test/web')).toBe(true);
     expect(keysOf(tree)).toContain('v1/ConfigMap/test/plain');
   });
 
