@@ -258,7 +258,7 @@ export function* loadingTree(
   const unreadablePaths = new Set(all.flatMap((area) => area.unreadablePaths));
   const strays = new Map(all.flatMap((area) => [...area.strays]));
   const unclear = new Set([...unreadablePaths, ...strays.keys()]);
-  for (const place of [...unclear]) {
+  for (const place of unclear) {
     const holder = holderOfRelease(place);
     if (holder !== undefined) unclear.add(holder);
   }

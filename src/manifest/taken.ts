@@ -1,5 +1,4 @@
 import { identityOf, nameOf } from './identity.ts';
-import { problemOf } from './refused.ts';
 import {
   type Manifest,
   type Problem,
@@ -45,7 +44,8 @@ export function leavingOutTaken(manifests: readonly Manifest[], holders: Holders
     const place = placeOf(identityOf(object));
     if (place === undefined || isOfPlace(origin, place)) return true;
     const refuse = (why: string, hint: string): false => {
-      problems.push(problemOf(manifest, { message: `${nameOf(refOf(object))} came from ${why}`, hint }));
+      const message = `${nameOf(refOf(object))} came from ${why}: it is not applied`;
+      problems.push({ severity: 'error', path: origin.path, line: origin.line, message, hint });
       return false;
     };
     const area = areaOf(place);

@@ -121,7 +121,11 @@ function* ofRewritten({ app, tip, together, render }: RevertInput, before: Rende
   const files = together?.tip ?? tip;
   const unread = yield* unreadOf(files, yield* render.inTurns(files), app, before);
   if (unread === undefined) return { kind: 'superseded' };
-  return { ...conflict(`its history was rewritten, and it cannot be read now: ${unread}`), isUnread: true, isRewritten: true };
+  return {
+    ...conflict(`its history was rewritten, and it cannot be read now: ${unread}`),
+    isUnread: true,
+    isRewritten: true,
+  };
 }
 
 const keysOf = (before: RenderedApp, tried: RenderedApp): ReadonlySet<string> =>

@@ -1,5 +1,6 @@
 import { findApps } from '../canary/app.ts';
 import { perObject } from '../lib/memo.ts';
+import { keyOf } from '../lib/key.ts';
 import { answered, type Steps } from '../lib/turns.ts';
 import { identityOf, nameOf } from '../manifest/identity.ts';
 import { fileOfUnit, type Manifest, placesOf, refOf, unitOf } from '../manifest/types.ts';
@@ -49,7 +50,7 @@ export function* unreadIn(files: TreeFiles, tree: RenderedTree, judged: Rendered
 export function* unreadOf(
   files: TreeFiles,
   tree: RenderedTree,
-  { namespace, name }: AppId,
+  app: AppId,
   before: RenderedApp | undefined,
 ): Steps<string | undefined> {
   const { byIdentity } = yield* indexed(tree);
@@ -58,8 +59,8 @@ export function* unreadOf(
     const why = whyUnread(manifest, tree) ?? (yield* noFileAt(manifest, files));
     if (why !== undefined) return why;
   }
-  const isUnknown = before === undefined && namesIn(tree.unreadableText)(name);
-  return isUnknown ? `${namespace}/${name} may stand in a file that cannot be read` : undefined;
+  const isUnknown = before === undefined && namesIn(tree.unreadableText)(app.name);
+  return isUnknown ? `${keyOf(app)} may stand in a file that cannot be read` : undefined;
 }
 
 /** Why it is not known that an object which is not found is gone; undefined: it is. The prune asks the same. */

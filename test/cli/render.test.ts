@@ -234,6 +234,44 @@ describe.skipIf(kustomizeProgram === undefined)('serin validate', () => {
     expect(apart.code).toBe(3);
     expect(apart.out).toMatch(/^staging:1 error no object comes of this folder: nothing that is followed reads it/m);
   });
+
+  it('tells with --git-path only what concerns the place, and how much there is elsewhere', async () => {
+    const broken = (name: string): string =>
+      `apiVersion: v1\nkind: ConfigMap\nmetadata: { name: ${name} }\ndata: { a: 1 }\n`;
+    await write({
+      'apps/fine.yaml': broken('fine').replace('a: 1', 'a: b'),
+      'apps/other.yaml': broken('other'),
+      'apps/more.yaml': broken('more'),
+      'apps/twice.yaml': broken('twice').replace('a: 1', 'a: b'),
+      'apps/twice-too.yaml': broken('twice').replace('a: 1', 'a: c'),
+      'apps/prod/kustomization.yaml': 'namePrefix: x-\nresources: [../../base, none.yaml]\n',
+      'apps/staging/kustomization.yaml': 'namePrefix: y-\nresources: [../../base]\n',
+      'apps/empty/README.md': 'nothing\n',
+      'base/kustomization.yaml': 'resources: [base.yaml]\n',
+      'base/base.yaml': broken('base').replace('a: 1', 'a: b'),
+    });
+    const places = async (place: string): Promise<readonly string[]> => {
+      const { out } = await serin('validate', join(dir, place), '--git-path', 'apps');
+      return out
+        .split('\n')
+        .flatMap((line) => /^(.*?):\d+ \w+ |^(\d+ problems? elsewhere)/.exec(line)?.slice(1).join('') ?? []);
+    };
+    const rest = (count: number): string => `${count} problem${count === 1 ? '' : 's'} elsewhere`;
+    expect(await places('apps/fine.yaml')).toEqual([rest(4)]);
+    expect(await places('apps/other.yaml')).toEqual(['apps/other.yaml', rest(3)]);
+    // It is told at the other one.
+    expect(await places('apps/twice-too.yaml')).toEqual(['apps/twice.yaml', rest(3)]);
+    // Of two overlays one is not rendered.
+    for (const place of ['base', 'base/base.yaml'])
+      expect(await places(place)).toEqual(['apps/prod/kustomization.yaml', rest(3)]);
+    expect(await places('apps/staging')).toEqual([rest(4)]);
+    expect(await places('apps/prod')).toEqual(['apps/prod/kustomization.yaml', rest(3)]);
+    // Nothing comes of it, so anything may be why.
+    expect(await places('apps/empty')).toHaveLength(5);
+    expect(await places('apps')).toHaveLength(4);
+    const { errors } = await serin('render', join(dir, 'apps/fine.yaml'), '--git-path', 'apps');
+    expect(errors).toEqual([]);
+  });
 });
 
 describe.skipIf(kustomizeProgram === undefined)('serin diff', () => {

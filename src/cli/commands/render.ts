@@ -14,6 +14,7 @@ import { type LocalOptions, localSettings } from '../local-settings.ts';
 import { readLocalTree, renderLocalTree } from '../local-tree.ts';
 import { createOutput } from '../output.ts';
 import { isIn, nothingOf, partOf, type Place } from '../part-of-place.ts';
+import { concerns } from '../problems-of-place.ts';
 import { checkoutRoot, placeIn, repositoryRoot } from '../repository-root.ts';
 import { shownProblem } from '../shown-problem.ts';
 
@@ -87,11 +88,13 @@ export async function renderedPlace(
   const problems = [...tree.problems, ...loaded.problems];
   // What is wrong in the place says why there is nothing.
   const isTold = problems.some(({ severity, path }) => severity === 'error' && isIn(meant, path));
-  if (manifests.length === 0 && !isTold) problems.push(nothingOf(meant, isFollowed ? settings.path : inside, problems));
+  const isUnexplained = manifests.length === 0 && !isTold;
+  if (isUnexplained) problems.push(nothingOf(meant, isFollowed ? settings.path : inside, problems));
+  const isAsked = concerns({ places: isFollowed ? [meant] : [], meant: manifests, isUnexplained, loaded, tree });
   return {
     settings,
     manifests,
-    problems: problems.toSorted((a, b) => a.path.localeCompare(b.path) || a.line - b.line),
+    problems: problems.filter(isAsked).toSorted((a, b) => a.path.localeCompare(b.path) || a.line - b.line),
   };
 }
 

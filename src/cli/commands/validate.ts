@@ -14,6 +14,7 @@ import { checkCustomResources } from '../custom-resources.ts';
 import { type LocalOptions, localSettings } from '../local-settings.ts';
 import { readLocalTree, renderLocalTree } from '../local-tree.ts';
 import { isIn, nothingOf, partOf, type Place } from '../part-of-place.ts';
+import { concerns } from '../problems-of-place.ts';
 import { placeIn, repositoryRoot } from '../repository-root.ts';
 import { shownProblem } from '../shown-problem.ts';
 
@@ -47,27 +48,37 @@ export async function validate(
   const [manifests, refusals] =
     options.config === undefined ? [scoped, within.problems.map(asAssumed)] : [within.manifests, within.problems];
   const problems = [...loaded.problems, ...refusals];
+  const meant = new Set<Manifest>();
+  let isUnexplained = false;
   for (const place of followed?.places ?? []) {
     const isMeant = partOf(place, loaded, textOf);
+    for (const manifest of manifests) if (isMeant(manifest)) meant.add(manifest);
     const isTold = [...tree.problems, ...problems].some(
       ({ severity, path }) => severity === 'error' && isIn(place, path),
     );
-    if (!isTold && !loaded.manifests.some(isMeant)) problems.push(nothingOf(place, settings.path, loaded.problems));
+    if (isTold || loaded.manifests.some(isMeant)) continue;
+    problems.push(nothingOf(place, settings.path, loaded.problems));
+    isUnexplained = true;
   }
   const canaries = (): readonly Problem[] =>
     checkManifests(manifests, appsOf(manifests, settings.defaultNamespace), settings, textOf);
   const lineOf = createLineFinder(textOf);
   const checked = validateManifests(manifests, { extra: [canaries], known: knownFields(), lineOf });
   const refused = checkCustomResources(manifests, checked, lineOf);
-  const all = [...tree.problems, ...problems, ...checked, ...refused].sort(
-    (a, b) => a.path.localeCompare(b.path) || a.line - b.line,
-  );
+  const found = [...tree.problems, ...problems, ...checked, ...refused];
+  const isAsked = concerns({ places: followed?.places ?? [], meant: [...meant], isUnexplained, loaded, tree });
+  const all = found.filter(isAsked).sort((a, b) => a.path.localeCompare(b.path) || a.line - b.line);
   const errors = all.filter(({ severity }) => severity === 'error').length;
   for (const problem of all) output.line(options.json ? JSON.stringify(problem) : shownProblem(problem, output.colour));
   if (!options.json) {
-    const found = `${counted(errors, 'error')}, ${counted(all.length - errors, 'warning')}`;
-    const summary = `${counted(manifests.length, 'object')} in ${counted(tree.files.size, 'file')}: ${found}`;
+    const told = `${counted(errors, 'error')}, ${counted(all.length - errors, 'warning')}`;
+    const summary = `${counted(manifests.length, 'object')} in ${counted(tree.files.size, 'file')}: ${told}`;
     output.line(errors > 0 ? output.colour.red(summary) : output.colour.green(summary));
+    const elsewhere = found.length - all.length;
+    if (elsewhere > 0)
+      output.line(
+        `${counted(elsewhere, 'problem')} elsewhere in ${settings.path || 'the repository'}: validate that to see them`,
+      );
   }
   return errors > 0 ? exitCodes.found : exitCodes.done;
 }
