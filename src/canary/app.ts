@@ -2,9 +2,11 @@ import { canonicalJson, sha256OfParts } from '../lib/hash.ts';
 import { perObject } from '../lib/memo.ts';
 import { setOwn } from '../lib/own.ts';
 import { atOnce } from '../lib/turns.ts';
-import type { KubeObject, Manifest } from '../manifest/types.ts';
+import { refKeyOf } from '../manifest/identity.ts';
+import { groupOf, type KubeObject, type Manifest, refKey } from '../manifest/types.ts';
 import { configRefsOf, imagesOf, isTrackedConfig } from './configs.ts';
 import { at, jsonOf, textOf, textsOf } from '../lib/json.ts';
+import { footprintOf } from './footprint.ts';
 import { targetKindOf, targets } from './targets/registry.ts';
 import type { TargetKind } from './types.ts';
 
@@ -22,6 +24,23 @@ export interface App {
   /** Hash of what a release is about: pod template (of a Service: where it leads) and config data. Not replicas, not the Canary. */
   readonly content: string;
 }
+
+/** Keys, as `refKey` makes them, of the objects in Git into which Canaries write: their targets, and routes that stay their users' own. */
+export function writtenInto(apps: readonly App[]): ReadonlySet<string> {
+  return new Set(
+    apps.flatMap(({ canary, target }) => {
+      const { route } = footprintOf(canary.object);
+      const group = groupOf(route?.apiVersion ?? '');
+      // Git may hold it in another version than the Canary names.
+      const routes = route
+        ? routeVersions.map((version) => refKey({ ...route, apiVersion: `${group}/${version}` }))
+        : [];
+      return [...(target ? [refKeyOf(target.object)] : []), ...routes];
+    }),
+  );
+}
+
+const routeVersions = ['v1', 'v1beta1', 'v1alpha3', 'v1alpha2'];
 
 /**
  * All apps in the order of their Canaries. Canaries that cannot be parsed count too. Of the apps found `before` (under the same default

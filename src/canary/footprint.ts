@@ -22,6 +22,8 @@ export interface Footprint {
   readonly serviceName?: string;
   /** The Service by which users come, which it takes over. Absent: the target is that, or needs none. */
   readonly apex?: ObjectRef;
+  /** The route of its users into which it writes weights. Absent: it makes its own. */
+  readonly route?: ObjectRef;
   /** In the version that the agent speaks. Absent: it names none, or one of a kind that it does not know. */
   readonly autoscaler?: ObjectRef & { readonly kind: AutoscalerSpec['kind'] };
   /** Of the objects that it writes, or takes over; those that it makes have one of them with an ending. */
@@ -44,6 +46,7 @@ export function footprintOf(canary: KubeObject): Footprint {
   const service = nameIn(spec, 'service');
   const serviceName = services === 'none' ? undefined : (service ?? target);
   const autoscaler = autoscalerOf(spec['autoscalerRef'], namespace);
+  const route = routeOf(spec['service'], namespace);
   return {
     namespace,
     targetKind,
@@ -52,13 +55,15 @@ export function footprintOf(canary: KubeObject): Footprint {
     ...(serviceName === undefined || services !== 'all'
       ? {}
       : { apex: { apiVersion: 'v1', kind: 'Service', namespace, name: serviceName } }),
+    ...(route === undefined ? {} : { route }),
     ...(autoscaler === undefined ? {} : { autoscaler }),
     written: named([target, service, nameIn(spec, 'ingressRef'), nameIn(spec, 'routeRef')]),
-    watched: named(
-      Object.keys(spec).map((field) =>
+    watched: named([
+      textOf(at(spec, 'service', 'routeRef', 'name')),
+      ...Object.keys(spec).map((field) =>
         field === 'service' || field.endsWith('Ref') ? nameIn(spec, field) : undefined,
       ),
-    ),
+    ]),
     handsBack: spec['revertOnDeletion'] === true,
   };
 }
@@ -67,6 +72,11 @@ const nameIn = (spec: unknown, field: string): string | undefined => textOf(at(s
 const named = (names: readonly (string | undefined)[]): readonly string[] => [
   ...new Set(names.filter((name) => name !== undefined)),
 ];
+
+function routeOf(service: unknown, namespace: string): ObjectRef | undefined {
+  const { apiVersion = 'gateway.networking.k8s.io/v1', kind = 'HTTPRoute', name } = textsOf(at(service, 'routeRef'));
+  return name === undefined ? undefined : { apiVersion, kind, namespace, name };
+}
 
 function autoscalerOf(value: unknown, namespace: string): Footprint['autoscaler'] {
   const { kind, name } = textsOf(value);

@@ -141,6 +141,8 @@ export interface ServiceSpec {
   readonly apex: CustomMetadata;
   readonly primary: CustomMetadata;
   readonly canary: CustomMetadata;
+  /** The route of Gateway API that stays its users' own, and of which only weights are written. Absent: the Canary makes one. */
+  readonly routeRef?: ObjectRef;
   /** `spec.service` as written: what only some routers look at (hosts, gatewayRefs, match, rewrite, retries, headers, timeout, corsPolicy, ...). */
   readonly raw: Readonly<Record<string, unknown>>;
 }

@@ -223,7 +223,8 @@ function strategyOf(spec: CanarySpec): readonly Finding[] {
  */
 function routesOf(spec: CanarySpec, objectOf: (ref: ObjectRef) => KubeObject | undefined): readonly Finding[] {
   if (providerProblem(spec.provider) !== undefined) return [];
-  if ([spec.ingressRef, spec.routeRef, spec.upstreamRef].some((ref) => ref && !objectOf(ref))) return [];
+  if ([spec.ingressRef, spec.routeRef, spec.upstreamRef, spec.service.routeRef].some((ref) => ref && !objectOf(ref)))
+    return [];
   const router = routerFor(spec.provider);
   const owner = { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', name: spec.name, uid: '' };
   const context = { spec, owner, settings: defaultRouterSettings };
@@ -256,7 +257,12 @@ function referencesOf(spec: CanarySpec): readonly Reference[] {
     analysis: { metrics, alerts },
   } = spec;
   const found: Reference[] = [...entrancesOf(spec)];
-  for (const [field, ref] of Object.entries({ ingressRef, routeRef, upstreamRef })) {
+  for (const [field, ref] of Object.entries({
+    ingressRef,
+    routeRef,
+    upstreamRef,
+    'service.routeRef': spec.service.routeRef,
+  })) {
     if (!ref) continue;
     const inside = ref.namespace ?? namespace;
     const message = `there is no ${ref.kind} ${namespacedName({ namespace: inside, name: ref.name })} in Git`;

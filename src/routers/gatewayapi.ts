@@ -11,6 +11,7 @@ import {
   setsCookie,
   withoutMirror,
 } from './gatewayapi-rules.ts';
+import { adoptedRoute } from './gatewayapi-adopted.ts';
 import { GROUP, notAccepted } from './gatewayapi-status.ts';
 import { jsonOf } from '../lib/json.ts';
 import {
@@ -26,6 +27,12 @@ import {
 } from './objects.ts';
 import type { Entrance, RouteContext, Router } from './router.ts';
 
+/** Routes that a Canary may name, and never makes. */
+const otherRoutes = [
+  { apiVersion: `${GROUP}/v1`, kind: 'GRPCRoute', plural: 'grpcroutes' },
+  { apiVersion: `${GROUP}/v1alpha2`, kind: 'TCPRoute', plural: 'tcproutes' },
+  { apiVersion: `${GROUP}/v1alpha2`, kind: 'TLSRoute', plural: 'tlsroutes' },
+];
 const OWNED = ['matches', 'filters', 'timeouts', 'backendRefs'];
 
 /**
@@ -35,25 +42,7 @@ const OWNED = ['matches', 'filters', 'timeouts', 'backendRefs'];
 export function gatewayapi(version: 'v1' | 'v1beta1'): Router {
   const apiVersion = `${GROUP}/${version}`;
   const kind = 'HTTPRoute';
-  return {
-    name: `gatewayapi:${version}`,
-    about: { title: `Gateway API ${version}`, url: 'https://gateway-api.sigs.k8s.io/' },
-    supports: { weights: true, mirror: true, headers: true, affinity: true },
-    kinds: [{ apiVersion, kind, plural: 'httproutes' }],
-    fields: [
-      'spec.service.gatewayRefs',
-      'spec.service.hosts',
-      'spec.service.match',
-      'spec.service.rewrite',
-      'spec.service.headers',
-      'spec.service.mirror',
-      'spec.service.corsPolicy',
-      'spec.service.timeout',
-      'spec.service.backendTimeout',
-      'spec.analysis.mirror',
-    ],
-    entrances: gateways,
-    entrance: kind,
+  const own = {
     refs: ({ spec }) => [{ apiVersion, kind, namespace: spec.namespace, name: spec.service.name }],
     render(context, split, [live]) {
       const { spec } = context;
@@ -104,6 +93,39 @@ export function gatewayapi(version: 'v1' | 'v1beta1'): Router {
       );
     },
     trouble: ({ spec }, [live]) => (live ? notAccepted(spec, live) : undefined),
+  } satisfies Partial<Router>;
+  const supports = { weights: true, mirror: true, headers: true, affinity: true };
+  const of = ({ spec }: RouteContext): typeof own | typeof adoptedRoute => (spec.service.routeRef ? adoptedRoute : own);
+  return {
+    name: `gatewayapi:${version}`,
+    about: { title: `Gateway API ${version}`, url: 'https://gateway-api.sigs.k8s.io/' },
+    supports,
+    kinds: [{ apiVersion, kind, plural: 'httproutes' }, ...otherRoutes],
+    fields: [
+      'spec.service.gatewayRefs',
+      'spec.service.routeRef',
+      'spec.service.hosts',
+      'spec.service.match',
+      'spec.service.rewrite',
+      'spec.service.headers',
+      'spec.service.mirror',
+      'spec.service.corsPolicy',
+      'spec.service.timeout',
+      'spec.service.backendTimeout',
+      'spec.analysis.mirror',
+    ],
+    entrances: gateways,
+    // Users who are told apart need rules of their own.
+    supportsFor: ({ service: { routeRef } }) =>
+      routeRef ? { weights: true, mirror: false, headers: false, affinity: false } : supports,
+    entrance: kind,
+    isUsersOwn: ({ service: { routeRef } }) => routeRef !== undefined,
+    refs: (context) => of(context).refs(context),
+    render: (context, split, live) => of(context).render(context, split, live),
+    home: (context, live) => of(context).home(context, live),
+    leave: (context, live) => (context.spec.service.routeRef ? adoptedRoute.leave(context, live) : undefined),
+    read: (context, live) => of(context).read(context, live),
+    trouble: (context, live) => of(context).trouble(context, live),
   };
 }
 

@@ -34,10 +34,11 @@ export function planRoutes(
   const supports = supportsOf(router, context.spec);
   const possible = { ...wanted, mirror: wanted.mirror && supports.mirror };
   const keys = router.refs(context).map(refKey);
+  const isUsersOwn = router.isUsersOwn?.(context.spec) === true;
   const planned = renderFor(router, context, possible, live, split !== 'keep' && running !== undefined).map(
     (object) => {
       const over = live[keys.indexOf(refKey(refOf(object)))];
-      const isMade = !over || router.isClusterScoped === true || isTarget(context, refOf(object));
+      const isMade = !over || router.isClusterScoped === true || isUsersOwn || isTarget(context, refOf(object));
       return { object: isMade ? object : rememberOriginal(object, over, running !== undefined), over };
     },
   );
@@ -94,6 +95,10 @@ function isTarget({ spec }: RouteContext, ref: ObjectRef): boolean {
  */
 export function planRestore(router: Router, context: RouteContext, live: LiveObjects): readonly PlannedRoute[] {
   const { ingressRef } = context.spec;
+  if (router.isUsersOwn?.(context.spec)) {
+    const left = router.leave?.(context, live);
+    return changed(router, context, live, left ? [left] : []);
+  }
   return router.refs(context).flatMap((ref, at) => {
     const over = live[at];
     const isUsersOwn = ref.kind === ingressRef?.kind && ref.name === ingressRef.name;
@@ -111,7 +116,7 @@ function handedOver(
   live: LiveObjects,
   ref: ObjectRef,
 ): KubeObject | undefined {
-  if (router.leave) return router.leave(context, live);
+  if (router.leave && !router.isUsersOwn) return router.leave(context, live);
   const everyone = { ...context, spec: forEveryone(context.spec) };
   const atRest = renderFor(router, everyone, { canaryWeight: 0, mirror: false }, live, true);
   const entrance = atRest.find((object) => refKey(refOf(object)) === refKey(ref));
@@ -137,10 +142,14 @@ export function strategyProblem(router: Router, spec: CanarySpec): string | unde
   if (usersUnderTest(spec) && !headers) {
     // Flagger would send everybody to the canary.
     const what = `provider ${router.name} cannot tell users apart: spec.analysis.match is not possible with it`;
-    return `${what}${router.usersHint ?? ''}`;
+    const adopted = router.isUsersOwn?.(spec)
+      ? ' while spec.service.routeRef leaves the route to its users'
+      : undefined;
+    return `${what}${adopted ?? router.usersHint ?? ''}`;
   }
   if (sessionAffinity !== undefined && !affinity) {
-    const how = router.supports.affinity ? ' for TCP' : '';
+    const adopted = ` while spec.service.routeRef leaves the route to its users`;
+    const how = router.isUsersOwn?.(spec) ? adopted : router.supports.affinity ? ' for TCP' : '';
     return `provider ${router.name} cannot keep users where they are${how}: spec.analysis.sessionAffinity is not possible with it`;
   }
   return undefined;

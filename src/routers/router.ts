@@ -80,6 +80,8 @@ export interface Router {
   render(context: RouteContext, split: TrafficSplit, live: LiveObjects): readonly KubeObject[];
   /** Everybody to the primary and nothing else changed: for a Canary that cannot be rendered any more. Absent: `render` can always do that. */
   home?(context: RouteContext, live: LiveObjects): readonly KubeObject[];
+  /** Its objects stay their users' own, who go on writing them: only weights are written. Absent: none do. */
+  isUsersOwn?(spec: CanarySpec): boolean;
   /** The entrance as it is left behind when the Canary goes: it leads to the apex service alone. Absent: `render` with the primary's name replaced. */
   leave?(context: RouteContext, live: LiveObjects): KubeObject | undefined;
   /** Inverse of `render`; undefined before the objects exist. */

@@ -127,7 +127,8 @@ async function applyOne(
   const ref = refOf(object);
   const last = drift.lastSent(identityKey(ref));
   // What was there before matters only where somebody else has a part of it, and not where that was so already.
-  const isSettled = shared === 'nothing' || (shared !== 'nodes' && last?.shared === shared);
+  const isWithin = shared === 'nodes' || shared === 'weights';
+  const isSettled = shared === 'nothing' || (!isWithin && last?.shared === shared);
   if (hintsOf(object).onlyIfAbsent) {
     // Others write it from then on: its drift is not looked for.
     const there = await cluster.get(ref, signal);
@@ -137,7 +138,7 @@ async function applyOne(
     const before = isSettled ? undefined : await cluster.get(ref, signal);
     const handover = before && handoverOf(before, shared, sharedFields[shared]);
     if (handover) await cluster.apply(handover.object, { manager: handover.manager, force: true }, signal);
-    if (shared === 'nodes' && before) return applyAround(action, before, cluster, signal);
+    if (isWithin && before) return applyAround(action, before, cluster, signal);
     const live = await applyOrRecreate(action, { cluster, clock, log }, signal);
     if (action.endsKeptSize) {
       const patch = { metadata: { annotations: { [keptReplicas]: null } } };
@@ -151,8 +152,9 @@ async function applyOne(
 }
 
 /**
- * A node selector has one owner as a whole. The canary's mark in it, which keeps the target at zero, is sent back as it is, and only to
- * the version that it was read from: the canary may take it away at any moment.
+ * A node selector has one owner as a whole, and so have the rules of a route. The canary's mark in the one, which keeps the target at
+ * zero, and its weights in the others are sent back as they are, and only to the version that they were read from: the canary may change
+ * them at any moment.
  */
 async function applyAround(
   action: ApplyAction,

@@ -78,6 +78,7 @@ const handoverManagers: Readonly<Record<Exclude<Shared, 'nothing'>, string>> = {
   service: 'serin-service',
   traffic: 'serin-service',
   nodes: 'serin-scale',
+  weights: 'serin-service',
 };
 
 export interface Handover {

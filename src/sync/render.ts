@@ -1,13 +1,13 @@
-import type { TargetShare } from '../canary/shared-fields.ts';
+import type { CanaryShare } from '../canary/shared-fields.ts';
 import { canonicalJson, shortHash } from '../lib/hash.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { sentForm } from './sent-form.ts';
 
 /**
  * Which part of an object belongs to others (canaries, autoscalers) and is not sent. `nodes`: the field is Git's, but the canary's mark in
- * it stays (see apply.ts). `service`: of the Service that a canary takes over.
+ * it stays (see apply.ts). `weights`: likewise of the rules of a route. `service`: of the Service that a canary takes over.
  */
-export type Shared = TargetShare | 'service';
+export type Shared = CanaryShare | 'service';
 
 /** Fields of `spec` that are not sent. */
 export const sharedFields: Readonly<Record<Shared, readonly string[]>> = {
@@ -16,6 +16,7 @@ export const sharedFields: Readonly<Record<Shared, readonly string[]>> = {
   service: ['selector', 'ports'],
   traffic: ['traffic'],
   nodes: [],
+  weights: [],
 };
 
 interface Rendered {
@@ -47,5 +48,7 @@ function render(written: KubeObject, shared: Shared): Rendered {
   }
   const left = Object.entries(spec).filter(([field]) => !sharedFields[shared].includes(field));
   const sent = { ...object, spec: Object.fromEntries(left) };
-  return { object: sent, hash: shortHash(canonicalJson(sent)) };
+  // Once no Canary writes into it any more it is sent as Git has it.
+  const mark = shared === 'weights' ? shared : '';
+  return { object: sent, hash: shortHash(canonicalJson(sent) + mark) };
 }

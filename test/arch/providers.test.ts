@@ -41,6 +41,18 @@ const waysIn = [
   { apiVersion: 'traefik.io/v1alpha1', kind: 'IngressRoute', namespace: 'prod', name: 'shop' },
 ];
 
+/** Absent: the Canary makes its route. */
+const usersRoutes = [
+  undefined,
+  ...[
+    ['v1', 'GRPCRoute'],
+    ['v1alpha2', 'TCPRoute'],
+    ['v1alpha2', 'TLSRoute'],
+  ].map(([version, kind = '']) => ({
+    routeRef: { apiVersion: `gateway.networking.k8s.io/${version}`, kind, namespace: 'prod', name: 'shop' },
+  })),
+];
+
 describe('providers', () => {
   it('are taken by the definitions, and so are those that come later, because the agent says more than the API server', () => {
     const enumOf = (definition: string, path: string): readonly string[] =>
@@ -77,9 +89,15 @@ describe('providers', () => {
 describe.each(allRouters)('router %s', (name, router) => {
   it('declares every kind that it names, and no other', () => {
     const named = waysIn.flatMap((ingressRef) =>
-      router
-        .refs(aRouteContext(aSpec({ provider: name, ingressRef, routeRef, upstreamRef })))
-        .map(({ apiVersion, kind }) => `${apiVersion}/${kind}`),
+      usersRoutes.flatMap((service) =>
+        router
+          .refs(
+            aRouteContext(
+              aSpec({ provider: name, ingressRef, routeRef, upstreamRef, ...(service ? { service } : {}) }),
+            ),
+          )
+          .map(({ apiVersion, kind }) => `${apiVersion}/${kind}`),
+      ),
     );
     expect(new Set(named)).toEqual(new Set(router.kinds.map(({ apiVersion, kind }) => `${apiVersion}/${kind}`)));
   });

@@ -1,4 +1,4 @@
-import { request } from 'node:http';
+import { type IncomingHttpHeaders, request } from 'node:http';
 import type { Stage } from './stage.ts';
 
 /** What one person sees who asks once. */
@@ -7,6 +7,7 @@ export interface Visit {
   /** Of the app that answered. */
   readonly version: string;
   readonly setCookies: readonly string[];
+  readonly headers: IncomingHttpHeaders;
 }
 
 export function visit(
@@ -22,6 +23,7 @@ export function visit(
           status: answer.statusCode ?? 0,
           version: String(answer.headers['x-version'] ?? ''),
           setCookies: answer.headers['set-cookie'] ?? [],
+          headers: answer.headers,
         }),
       );
     });

@@ -27,7 +27,15 @@ export interface AbandonedRoutesOptions {
 
 const routeIdentity = ({ provider, service, ingressRef, routeRef, targetKind, target }: CanarySpec): string => {
   const object = targets[targetKind].services === 'none' ? target.name : '';
-  return [provider, service.name, ingressRef?.kind, ingressRef?.name, routeRef?.name, object].join(' ');
+  return [
+    provider,
+    service.name,
+    ingressRef?.kind,
+    ingressRef?.name,
+    routeRef?.name,
+    service.routeRef?.name,
+    object,
+  ].join(' ');
 };
 
 /** What is known is lost with the agent: one that starts after the edit follows the Canary as it is. */

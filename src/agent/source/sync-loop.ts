@@ -1,11 +1,11 @@
-import type { App } from '../../canary/app.ts';
+import { type App, writtenInto } from '../../canary/app.ts';
 import type { Workload } from '../../canary/overlap.ts';
 import type { Phase } from '../../canary/types.ts';
 import type { Revision } from '../../git/repo.ts';
 import { backoffMs } from '../../lib/backoff.ts';
 import { AgentError, stackOf } from '../../lib/errors.ts';
 import { type AppKey, keyOf, namespacedName } from '../../lib/key.ts';
-import { identityOf, nameOf, refKeyOf } from '../../manifest/identity.ts';
+import { identityOf, nameOf } from '../../manifest/identity.ts';
 import { areaOf, type LoadedTree } from '../../manifest/load.ts';
 import type { ParsedFiles } from '../../manifest/parsed-files.ts';
 import type { Stray } from '../../manifest/stray.ts';
@@ -236,7 +236,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       areas: loaded.areas,
       standing: (path) => strayAt(path, next),
       takenOver: takenOver(apps),
-      canaryTargets: new Set(apps.flatMap(({ target }) => (target ? [refKeyOf(target.object)] : []))),
+      canaryTargets: writtenInto(apps),
       everything: all,
       drifted,
       ...(shared ? { pruneWaitsFor: () => shared.pruneWaitsFor(sinceSeen.atMs) } : {}),

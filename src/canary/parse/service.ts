@@ -36,8 +36,32 @@ export function parseService(
     apex: metadataOf(raw['apex'], `${field}.apex`, check),
     primary: metadataOf(raw['primary'], `${field}.primary`, check),
     canary: metadataOf(raw['canary'], `${field}.canary`, check),
+    ...routeRefOf(raw['routeRef'], `${field}.routeRef`, target.namespace, check),
     raw,
   };
+}
+
+const routeGroup = 'gateway.networking.k8s.io';
+/** Versions in which kinds of routes are read where the Canary names none. */
+const routeVersions = { HTTPRoute: 'v1', GRPCRoute: 'v1', TCPRoute: 'v1alpha2', TLSRoute: 'v1alpha2' } as const;
+type RouteKind = keyof typeof routeVersions;
+
+function routeRefOf(
+  value: unknown,
+  field: string,
+  namespace: string | undefined,
+  check: FieldChecks,
+): Pick<ServiceSpec, 'routeRef'> {
+  if (value === undefined || value === null) return {};
+  const ref = check.record(value, field);
+  const name = check.text(ref['name'], `${field}.name`);
+  if (name === undefined) {
+    check.note(`${field}.name`, 'is required', 'name the HTTPRoute by which users come in');
+    return {};
+  }
+  const kind = check.oneOf(ref['kind'], `${field}.kind`, Object.keys(routeVersions) as RouteKind[]) ?? 'HTTPRoute';
+  const apiVersion = check.text(ref['apiVersion'], `${field}.apiVersion`) ?? `${routeGroup}/${routeVersions[kind]}`;
+  return { routeRef: { apiVersion, kind, ...(namespace === undefined ? {} : { namespace }), name } };
 }
 
 /** A number or a port's name; zero means that none was given. */

@@ -1,4 +1,5 @@
-import { appsOf } from '../../canary/app.ts';
+import { appsOf, writtenInto } from '../../canary/app.ts';
+import { withShared } from '../../canary/shared-fields.ts';
 import { openCluster } from '../../cluster/client.ts';
 import type { Cluster } from '../../cluster/cluster.ts';
 import { AgentError, messageOf } from '../../lib/errors.ts';
@@ -50,9 +51,10 @@ export async function diff(context: CommandContext, place: string, options: Diff
     const actions = plannedOf(manifests, lives, settings.defaultNamespace);
     const found = new Map<string, Difference>();
     const refused: Problem[] = [];
-    await eachOf(actions, async ({ object, manifest }) => {
-      const key = identityOf(object);
+    await eachOf(actions, async ({ object: fromGit, manifest, shared }) => {
+      const key = identityOf(fromGit);
       const live = lives.get(key);
+      const object = live && (shared === 'nodes' || shared === 'weights') ? withShared(live, fromGit) : fromGit;
       try {
         const after = await cluster.apply(object, { manager: syncManager, force: true, dryRun: true }, context.signal);
         const fields = live ? changedFields(live, after) : [];
@@ -101,7 +103,7 @@ function plannedOf(
     prune: false,
     pruneAnything: false,
     applied: new Map(),
-    canaryTargets: new Set(apps.flatMap(({ target }) => (target ? [refKeyOf(target.object)] : []))),
+    canaryTargets: writtenInto(apps),
     takenOver: new Set(taken.map(({ object }) => refKeyOf(object))),
     drifted: new Set(),
     everything: true,
