@@ -55,6 +55,8 @@ export interface Source {
 interface SourceSettings {
   /** Of the repository, to know it again where an object in it names it. Absent: whatever is named is it. */
   readonly repositoryUrl?: string;
+  /** Likewise. */
+  readonly repositoryBranch?: string;
   /** Folder of the repository that is synced; the empty string is all of it. */
   readonly path: string;
   /** Folder of the ledgers, under `path`. */

@@ -35,7 +35,7 @@ export function agentSettings(raw: Settings, { tenants, podNamespace: pod }: Sur
     },
     ledgerDir: folderOf('ledger-dir', raw['ledger-dir']) || '.releases',
     write: raw['write'],
-    ...namedRepository(raw['git-url']),
+    ...namedRepository(raw['git-url'], raw['git-branch']),
     imageUpdates: raw['image-updates'],
     imageIntervalMs: raw['image-interval'],
     tagPrefix: raw['tag-prefix'],
@@ -70,10 +70,13 @@ export function agentSettings(raw: Settings, { tenants, podNamespace: pod }: Sur
 }
 
 /** As objects in it may name it. A copy on this machine is named by nobody: whatever they name is it. */
-function namedRepository(url: string): { readonly repositoryUrl?: string } {
+function namedRepository(
+  url: string,
+  branch: string,
+): { readonly repositoryUrl?: string; readonly repositoryBranch?: string } {
   const host = /^(?:[a-z+]+:\/\/)?(?:[^@/]*@)?(\[[^\]]*\]|[^:/]*)/i.exec(url)?.[1] ?? '';
   const isCopy = host === '' || /^(?:localhost|127\..*|\[::1\])$/i.test(host) || url.startsWith('file:');
-  return isCopy ? {} : { repositoryUrl: url };
+  return isCopy ? {} : { repositoryUrl: url, repositoryBranch: branch };
 }
 
 /** What routers declare is read under the same names. */

@@ -86,7 +86,8 @@ const isRendered = ({ files }: ManifestFiles): boolean =>
     ([path, { content }]) =>
       kustomizationNames.includes(path.slice(path.lastIndexOf('/') + 1)) ||
       content.includes('HelmRelease') ||
-      content.includes('kustomize.toolkit.fluxcd.io/'),
+      content.includes('kustomize.toolkit.fluxcd.io/') ||
+      content.includes('argoproj.io/'),
   );
 
 /** Files of a folder that are listed; a chart has fewer. */

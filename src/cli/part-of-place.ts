@@ -26,7 +26,10 @@ export function partOf(
   const describedIn = (unit: string): readonly string[] => {
     const name = unit.includes('#') ? unit.slice(unit.lastIndexOf('#') + 1) : undefined;
     if (name === undefined) return [unit];
-    const key = `kustomize.toolkit.fluxcd.io/Kustomization/${name}`;
+    const isArgo = /^Application(?:Set)?\//.test(name);
+    const key = isArgo
+      ? `argoproj.io/${name.replace(/:\d+$/, '')}`
+      : `kustomize.toolkit.fluxcd.io/Kustomization/${name}`;
     return [...areas.values()].flatMap(({ elsewhere }) => elsewhere.get(key)?.path ?? []);
   };
   const standsThere = ({ origin }: Manifest): boolean =>

@@ -31,6 +31,7 @@ import {
   type ObjectRef,
   placesOf,
   type Problem,
+  describedName,
   fileOfUnit,
   refOf,
   unitOf,
@@ -71,6 +72,8 @@ export interface LoadSettings {
   readonly defaultNamespace: string;
   /** Of the repository itself, to know it again where something in it names it. Absent: whatever is named is it. */
   readonly repositoryUrl?: string;
+  /** The branch that is followed, likewise. */
+  readonly repositoryBranch?: string;
   /** Absent: everything may be said from everywhere. */
   readonly tenancy?: Tenancy;
   /** Absent: nothing of it is refused. */
@@ -190,6 +193,8 @@ export interface RenderedKustomizations {
 /** What is rendered because an object describes it has its place in `rendered` by a path of its own: `FILE#NAMESPACE/NAME`. */
 export interface Described {
   readonly problems: readonly Problem[];
+  /** What asks for charts among what is described. Absent: nothing does. */
+  readonly releases?: readonly Manifest[];
   /** Of what is described and not rendered now what the cluster has stays. */
   readonly strays: ReadonlyMap<string, Stray>;
   /** Why a file is not applied as it is. Undefined: it is. */
@@ -521,7 +526,7 @@ function* loadingArea(
     unknown,
     strays,
     elsewhere,
-    releases: [...releases.rendered.keys()],
+    releases: [...(described?.releases ?? []), ...releases.rendered.keys()],
     madeFrom: new Map(
       [
         ...rendered,
@@ -548,7 +553,7 @@ function unlistedBy(
 
 const folderOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')));
 
-const shownUnit = (path: string): string => `the Kustomization ${path.slice(path.lastIndexOf('#') + 1)}`;
+const shownUnit = (path: string): string => `the ${describedName(path)}`;
 
 function notApplied(path: string, count: number, leftOut: ReadonlyMap<string, string>): Problem {
   const files = count === 1 ? 'the file' : `the file, as ${count - 1} other${count === 2 ? '' : 's'}, `;

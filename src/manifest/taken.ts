@@ -2,6 +2,7 @@ import { identityOf, nameOf } from './identity.ts';
 import {
   type Manifest,
   type Problem,
+  describedName,
   descriptionsOf,
   fileOfUnit,
   isOfPlace,
@@ -99,4 +100,4 @@ function shownPlace(place: string): string {
 const shownDescription = (description: string): string =>
   description.startsWith('HelmRelease/')
     ? `the chart of HelmRelease ${description.slice('HelmRelease/'.length)}`
-    : `the Kustomization ${description}`;
+    : `the ${describedName(`#${description}`)}`;

@@ -108,6 +108,14 @@ export function placesOf(unit: string): readonly string[] {
   return places;
 }
 
+/** What describes a unit, for people: `Kustomization flux-system/apps` or `Application argocd/shop`. */
+export function describedName(unit: string): string {
+  const name = descriptionsOf(unit).at(-1) ?? '';
+  // Of one of several sources the Application is named.
+  const [, kind, rest] = /^(Application|ApplicationSet)\/([^:]*)/.exec(name) ?? [];
+  return kind === undefined ? `Kustomization ${name}` : `${kind} ${rest ?? ''}`;
+}
+
 /** The file that the first of them stands in. */
 export const fileOfUnit = (unit: string): string => placesOf(unit).at(-1) ?? unit;
 

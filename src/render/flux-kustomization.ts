@@ -1,16 +1,11 @@
 import { namespacedName } from '../lib/key.ts';
 import { own } from '../lib/own.ts';
-import { isList, isObject } from '../manifest/edit-value.ts';
 import { groupOf, type KubeObject, type Manifest, type ObjectRef } from '../manifest/types.ts';
-
-type Fields = Readonly<Record<string, unknown>>;
+import { type Description, type Fields, orReason, Unusable } from './described.ts';
+import { folderIn, isNothing, listOf, mapOf, mapsOf, textOf, textsOf } from './described-fields.ts';
 
 /** What a Kustomization of Flux says is to be applied. */
-export interface FluxKustomization {
-  readonly manifest: Manifest;
-  /** As `namespace/name`. */
-  readonly key: string;
-  /** From the repository's root; the empty string is all of it. */
+export interface FluxKustomization extends Description {
   readonly folder: string;
   readonly source: ObjectRef;
   /** What is written into the folder's own kustomization. */
@@ -21,10 +16,6 @@ export interface FluxKustomization {
   readonly annotations: Readonly<Record<string, string>>;
   readonly prune: boolean;
   readonly isSuspended: boolean;
-  /** Kustomizations of Flux, as `namespace/name`. */
-  readonly dependsOn: readonly string[];
-  /** Fields of `spec` that have no effect here, or another one, with what is said of it to people. */
-  readonly told: readonly { readonly field: string; readonly text: string }[];
 }
 
 export interface FluxChanges {
@@ -78,16 +69,9 @@ const notFollowed: Readonly<Record<string, string>> = {
   deletionPolicy: 'has no effect: what is gone from Git goes with it, unless spec.prune is false',
 };
 
-class Unusable extends Error {}
-
 /** A text says why it cannot be followed. */
 export function readFluxKustomization(manifest: Manifest): FluxKustomization | string {
-  try {
-    return read(manifest);
-  } catch (error) {
-    if (error instanceof Unusable) return error.message;
-    throw error;
-  }
+  return orReason(() => read(manifest));
 }
 
 function read(manifest: Manifest): FluxKustomization {
@@ -108,7 +92,7 @@ function read(manifest: Manifest): FluxKustomization {
   return {
     manifest,
     key: namespacedName({ namespace, name: metadata.name }),
-    folder: folderIn(textOf(spec['path'], 'spec.path') ?? ''),
+    folder: folderIn(textOf(spec['path'], 'spec.path') ?? '', 'spec.path'),
     source: {
       apiVersion: 'source.toolkit.fluxcd.io/v1',
       kind: textOf(sourceRef['kind'], 'spec.sourceRef.kind') ?? '',
@@ -154,42 +138,4 @@ function variablesOf(postBuild: unknown, namespace: string): FluxVariables | und
     return { kind, namespace, name, isOptional: optional === true } as const;
   });
   return inline.size === 0 && from.length === 0 ? undefined : { inline, from };
-}
-
-const isNothing = (value: unknown): boolean =>
-  value === undefined || value === null || value === false || (isList(value) && value.length === 0);
-
-function mapOf(value: unknown, field: string): Fields {
-  if (value === undefined || value === null) return {};
-  if (!isObject(value)) throw new Unusable(`${field} is no map`);
-  return value;
-}
-
-function listOf(value: unknown, field: string): readonly unknown[] {
-  if (value === undefined || value === null) return [];
-  if (!isList(value)) throw new Unusable(`${field} is no list`);
-  return value;
-}
-
-const mapsOf = (value: unknown, field: string): readonly Fields[] =>
-  listOf(value, field).map((one) => mapOf(one, field));
-
-function textOf(value: unknown, field: string): string | undefined {
-  if (value === undefined || value === null || value === '') return undefined;
-  if (typeof value !== 'string') throw new Unusable(`${field} is no text`);
-  return value;
-}
-
-function textsOf(value: unknown, field: string): Readonly<Record<string, string>> {
-  const map = mapOf(value, field);
-  for (const [key, text] of Object.entries(map))
-    if (typeof text !== 'string') throw new Unusable(`${field}.${key.slice(0, 60)} is no text: put it into quotes`);
-  return map as Readonly<Record<string, string>>;
-}
-
-/** As Flux sees it: `./apps/prod`, `/apps/prod` and `apps/prod/` are one. */
-function folderIn(path: string): string {
-  const parts = path.split('/').filter((part) => part !== '' && part !== '.');
-  if (parts.includes('..')) throw new Unusable(`spec.path ${path.slice(0, 200)} is not in the repository`);
-  return parts.join('/');
 }

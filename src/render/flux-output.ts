@@ -1,3 +1,4 @@
+import { isClusterScoped } from '../manifest/kinds.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { BadSubstitution, substituted } from './envsubst.ts';
 import type { UnitRoot } from './renderer.ts';
@@ -22,7 +23,7 @@ export function filledIn(output: Uint8Array, values: ReadonlyMap<string, string>
   }
 }
 
-/** With the labels and annotations that all objects of a root have. */
+/** With the labels and annotations that all objects of a root have, and in its namespace. */
 export function withCommon(object: KubeObject, root: UnitRoot | undefined): KubeObject {
   if (!root) return object;
   const { labels, annotations } = object.metadata;
@@ -35,6 +36,9 @@ export function withCommon(object: KubeObject, root: UnitRoot | undefined): Kube
     ...object.metadata,
     ...add('labels', labels, root.labels),
     ...add('annotations', annotations, root.annotations),
+    ...(root.namespace === undefined || object.metadata.namespace !== undefined || isClusterScoped(object)
+      ? {}
+      : { namespace: root.namespace }),
   };
   return { ...object, metadata };
 }

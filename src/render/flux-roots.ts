@@ -1,11 +1,20 @@
 import { namespacedName } from '../lib/key.ts';
 import type { Steps } from '../lib/turns.ts';
-import { isObject } from '../manifest/edit-value.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { isList, isObject } from '../manifest/edit-value.ts';
 import { identityOf, nameOf } from '../manifest/identity.ts';
 import type { Described, LoadSettings, Rendering } from '../manifest/load.ts';
+import { heldCharts } from '../manifest/rendering-tools.ts';
 import type { Stray } from '../manifest/stray.ts';
 import { groupOf, type KubeObject, type Manifest, placesOf, type Problem, refOf, unitOf } from '../manifest/types.ts';
 import { shownOrigin } from '../lib/http/shown-url.ts';
+import { isApplication, isApplicationSet, isArgoDescription, keyOfApplication } from './argo-application.ts';
+import { argoRoots, ownNamespaces } from './argo-roots.ts';
+import { applicationsOf } from './argo-set.ts';
+import { argoUnit } from './argo-unit.ts';
+import type { ArgoSource } from './argo-application.ts';
+import type { RenderChart } from './releases.ts';
+import type { Description } from './described.ts';
 import {
   type FluxKustomization,
   isFluxDescription,
@@ -17,10 +26,10 @@ import { isSameRepositoryUrl } from './same-url.ts';
 import { textAt } from './source-bytes.ts';
 import type { SourceTree, Unit } from './renderer.ts';
 
-/** What Flux's own objects in a tree make of it. */
+/** What objects of Flux and Argo CD in a tree make of it. */
 export interface FluxRoots extends Described {
   readonly rendered: ReadonlyMap<string, Rendering>;
-  readonly units: readonly Unit[];
+  readonly units: readonly Pick<Unit, 'path' | 'inputs'>[];
 }
 
 export interface FluxTree {
@@ -32,9 +41,10 @@ export interface FluxTree {
   /** What is made of those kustomizations. */
   readonly made: readonly Manifest[];
   readonly render: (unit: Unit) => Steps<Rendering | string>;
+  readonly renderChart: RenderChart;
 }
 
-/** With it, such an object is applied for Flux's own controller, or, where it was before, followed from now on. */
+/** With it, such an object is applied for its own controller, or, where it was before, followed from now on. */
 const choice = 'serin.dev/render';
 const partOf = 'app.kubernetes.io/part-of';
 const mostRoots = 1_000;
@@ -42,9 +52,11 @@ const mostRoots = 1_000;
 const mostDepth = 16;
 
 interface Root {
-  readonly flux: FluxKustomization;
   readonly path: string;
+  readonly described: FluxKustomization | ArgoSource;
 }
+
+const isFlux = (described: Root['described']): described is FluxKustomization => 'variables' in described;
 
 /** Whether Flux was told by itself where to begin: see `isStart`. */
 export function hasStart(tree: SourceTree, counted: ReadonlySet<string>, settings: LoadSettings): boolean {
@@ -59,16 +71,29 @@ export function hasStart(tree: SourceTree, counted: ReadonlySet<string>, setting
   return false;
 }
 
-/** Follows the Kustomizations of Flux that a tree holds, and those that come of these, as far as their source is the repository itself. */
+interface Noted extends Pick<Description, 'manifest' | 'told'> {
+  readonly path: string;
+}
+
+const isRoot = ({ object }: Manifest): boolean => isFluxKustomization(object) || isArgoDescription(object);
+
+/**
+ * Follows the Kustomizations of Flux and the Applications of Argo CD that a tree holds, and those that come of these, as far as their source is
+ * the repository itself.
+ */
 export function* fluxRoots(
-  { tree, counted, claimed, made, render }: FluxTree,
+  { tree, counted, claimed, made, render, renderChart }: FluxTree,
   settings: LoadSettings,
 ): Steps<FluxRoots | undefined> {
   const problems: Problem[] = [];
-  const plain = [...counted].flatMap((path) => tree.said.get(path)?.parsed.manifests ?? []);
+  // Templates of charts may look like objects.
+  const templates = heldCharts([...counted]);
+  const plain = [...counted].flatMap((path) =>
+    templates.has(path) ? [] : (tree.said.get(path)?.parsed.manifests ?? []),
+  );
   yield;
   const placed = plain.concat(made).map((manifest) => inNamespace(manifest, settings));
-  const described = placed.filter(({ object }) => isFluxKustomization(object));
+  const described = placed.filter(isRoot);
   const open = described.filter((manifest) => isFollowed(manifest, settings));
   for (const manifest of described)
     if (!open.includes(manifest))
@@ -76,14 +101,17 @@ export function* fluxRoots(
         told(
           manifest,
           'warning',
-          "is applied as before, for Flux's own controller, and not followed",
+          `is applied as before, for ${isArgoDescription(manifest.object) ? 'Argo CD itself' : "Flux's own controller"}, and not followed`,
           `annotate it with ${choice}: "true" once that controller has let go of it`,
         ),
       );
   if (open.length === 0) return problems.length === 0 ? undefined : { ...nothing, problems };
 
   const found = new Map<string, Root>();
-  const refused = new Map<string, string>();
+  const refused = new Set<string>();
+  /** What is told of those, by path. */
+  const refusals = new Map<string, Problem>();
+  const held: string[] = [];
   const strays = new Map<string, Stray>();
   const refuse = ({
     manifest,
@@ -96,21 +124,24 @@ export function* fluxRoots(
     why: string;
     isDeliberate?: boolean;
   }): void => {
-    refused.set(path, why);
+    refused.add(path);
+    for (const folder of foldersNamedBy(manifest)) held.push(folder);
     strays.set(path, {
       line: manifest.origin.line,
-      what: isDeliberate ? 'describes what is suspended' : 'describes what is not applied now',
+      what: isDeliberate
+        ? `describes what is ${why === 'is suspended' ? 'suspended' : 'left alone'}`
+        : 'describes what is not applied now',
       describedIn: manifest.origin.path,
       ...(isDeliberate ? { isDeliberate } : {}),
     });
-    problems.push(told(manifest, isDeliberate ? 'warning' : 'error', why, 'what the cluster has of it stays as it is'));
+    const severity = isDeliberate ? 'warning' : 'error';
+    refusals.set(path, told(manifest, severity, why, 'what the cluster has of it stays as it is'));
   };
   /** What `flux bootstrap` has written: all else is reached from there. */
   const starts = open.filter(({ object, origin }) => origin.renderer === 'plain' && isStart(object, origin.path));
-  const held: string[] = [];
   /** Files from which something is made that is not applied now. */
   const heldInputs = new Set<string>();
-  const hold = (unit: Unit): void => {
+  const hold = (unit: Pick<Unit, 'inputs'>): void => {
     for (const path of unit.inputs.keys()) heldInputs.add(path);
   };
   if (starts.length > 1) {
@@ -125,111 +156,206 @@ export function* fluxRoots(
       });
     return {
       ...nothing,
-      problems,
+      problems: [...problems, ...refusals.values()],
       strays,
       leftOut: () => 'belongs to one of several clusters',
       keptOut: keptOutOf(settings),
     };
   }
   const [start] = starts;
-  const queue = start ? [start] : open.filter(({ origin }) => origin.renderer !== 'plain' || !claimed.has(origin.path));
+  const isQueued = ({ object, origin }: Manifest): boolean =>
+    origin.renderer === 'plain' ? !claimed.has(origin.path) : !isArgoDescription(object);
+  const queue = start ? [start] : open.filter(isQueued);
+  /** What kustomizations make that nobody names counts only where no Application names what makes others. */
+  const later = start
+    ? []
+    : open.filter(({ object, origin }) => origin.renderer !== 'plain' && isArgoDescription(object));
+  /** An Application that makes others: all else is reached from there. */
+  let isAppOfApps = false;
   const objects: Manifest[] = [...placed];
   const waiting: Root[] = [];
-  const noted: FluxKustomization[] = [];
-  const units: Unit[] = [];
+  const noted: Noted[] = [];
+  const units: Pick<Unit, 'path' | 'inputs'>[] = [];
   const rendered = new Map<string, Rendering>();
+  const charted = new Map<string, Manifest>();
   const isHere = repositoryOf(start, settings);
   const ledgers = [settings.path, settings.ledgerDir, ''].filter((part, at) => part !== '' || at === 2).join('/');
-  const take = (manifest: Manifest): void => {
-    const path = pathOf(manifest);
+  const isNoManifest = (file: string): boolean =>
+    file.startsWith(ledgers) ||
+    (tree.files.has(file) && (!counted.has(file) || tree.said.get(file)?.parsed.stray !== undefined));
+  const twins = new Set<string>();
+  /** With all that it describes. */
+  const forget = (path: string): void => {
+    const isIt = (one: string): boolean => one === path || one.startsWith(`${path}#`);
+    for (const map of [found, rendered, refusals, strays, charted])
+      for (const one of map.keys()) if (isIt(one)) map.delete(one);
+    for (const one of refused) if (isIt(one)) refused.delete(one);
+    for (const list of [units, waiting, noted])
+      for (let at = list.length - 1; at >= 0; at -= 1) if (isIt(list[at]?.path ?? '')) list.splice(at, 1);
+  };
+  const take = function* (manifest: Manifest, above?: string): Steps<void> {
+    const path = pathOf(manifest, above);
     if (found.has(path) || refused.has(path)) return;
-    const flux = readFluxKustomization(manifest);
-    if (typeof flux === 'string') return refuse({ manifest, path, why: `is not followed: ${flux}` });
-    const twin = [...found.values()].find(({ flux: { key } }) => key === flux.key);
-    // The first of all describes itself.
-    if (twin && isWrittenAs(twin.flux.manifest, manifest)) return;
+    if (placesOf(path).length > mostDepth)
+      return refuse({ manifest, path, why: 'is not followed: it comes of too many others, one of another' });
+    if (isApplicationSet(manifest.object)) {
+      isAppOfApps = true;
+      const applications = yield* applicationsOf(manifest, tree, settings);
+      if (typeof applications === 'string') return refuse({ manifest, path, why: `is not followed: ${applications}` });
+      noted.push({ path, manifest, told: applications.told });
+      for (const one of applications.manifests) yield* take(inNamespace(one, settings), path);
+      return;
+    }
+    const read = isApplication(manifest.object) ? argoRoots(manifest, settings) : readFluxKustomization(manifest);
+    if (typeof read === 'string') return refuse({ manifest, path, why: `is not followed: ${read}` });
+    const twin = [...found.values()].find(({ described: { key } }) => key === read.key);
+    const isSame = twin && above === undefined && isWrittenAs(twin.described.manifest, manifest);
+    // The first of all describes itself. What another one makes of a file counts instead of what stands in it.
+    if (isSame && (isFlux(twin.described) || isDeepStrictEqual(twin.described.manifest.object, manifest.object)))
+      return;
+    if (isSame && twin.described.manifest.origin.renderer === 'plain') {
+      forget(twin.path);
+      yield* take(manifest);
+      return;
+    }
+    if (twin && !isFlux(twin.described)) twins.add(read.key);
     if (twin)
       return refuse({
         manifest,
         path,
-        why: `is not followed: ${twin.flux.manifest.origin.path} describes one of this name as well, so one of the two has to be chosen with --git-path`,
+        why: `is not followed: ${twin.described.manifest.origin.path} describes one of this name as well, so one of the two has to be chosen with --git-path`,
       });
-    if (placesOf(path).length > mostDepth)
-      return refuse({ manifest, path, why: 'is not followed: it comes of too many others, one of another' });
     if (found.size >= mostRoots) return refuse({ manifest, path, why: 'is not followed: there are too many of them' });
-    const other = isHere(flux, objects);
+    if ('sources' in read) {
+      if (read.told.length > 0) noted.push({ ...read, path });
+      const { leftAlone, elsewhere } = read;
+      if (leftAlone !== undefined || elsewhere !== undefined) {
+        const why = leftAlone ?? `is not followed: ${elsewhere ?? ''}`;
+        return refuse({ manifest, path, why, isDeliberate: leftAlone !== undefined });
+      }
+      for (const source of read.sources) {
+        const root = { path: source.at === undefined ? path : `${path}#${source.key}:${source.at}`, described: source };
+        found.set(root.path, root);
+        waiting.push(root);
+      }
+      return;
+    }
+    const other = isHere(read, objects);
     if (other !== undefined) {
-      held.push(flux.folder);
       return refuse({ manifest, path, why: `is not followed: ${other}` });
     }
-    found.set(path, { flux, path });
-    if (flux.isSuspended) {
-      held.push(flux.folder);
+    found.set(path, { described: read, path });
+    if (read.isSuspended) {
       return refuse({ manifest, path, why: 'is suspended', isDeliberate: true });
     }
-    if (flux.told.length > 0) noted.push(flux);
-    waiting.push({ flux, path });
+    if (read.told.length > 0) noted.push({ ...read, path });
+    waiting.push({ described: read, path });
   };
-  for (const manifest of queue) take(manifest);
+  /** Gives what is made, or why nothing is. */
+  const make = function* ({ described: one, path }: Root): Steps<Rendering | string> {
+    if (isFlux(one)) {
+      const values = valuesOf(one, objects);
+      const unit =
+        typeof values === 'string' ? values : yield* fluxUnit(one, tree, { isLeftOut: isNoManifest, values });
+      if (typeof unit === 'string') return unit;
+      const rendering = yield* render(unit);
+      if (typeof rendering === 'string') hold(unit);
+      else units.push(unit);
+      return rendering;
+    }
+    const unit = yield* argoUnit(one, tree, { path, isLeftOut: isNoManifest });
+    if (typeof unit === 'string') return unit;
+    if (unit.told.length > 0) noted.push({ path, manifest: one.manifest, told: unit.told });
+    if (unit.kind === 'kustomize') {
+      const rendering = yield* render(unit.unit);
+      if (typeof rendering === 'string') hold(unit.unit);
+      else units.push(unit.unit);
+      return rendering;
+    }
+    const { inputs, rendering } = yield* renderChart(unit.release, path);
+    const all = { path, inputs: new Map([...inputs, ...unit.inputs]) };
+    if (typeof rendering === 'string') hold(all);
+    else {
+      units.push(all);
+      charted.set(path, one.manifest);
+    }
+    return rendering;
+  };
+  const isReady = ({ described: one }: Root): boolean => !isFlux(one) || typeof valuesOf(one, objects) !== 'string';
+  for (const manifest of queue) yield* take(manifest);
   for (;;) {
-    const at = waiting.findIndex(({ flux }) => typeof valuesOf(flux, objects) !== 'string');
+    const at = waiting.findIndex(isReady);
     const [root] = waiting.splice(Math.max(at, 0), 1);
-    if (!root) break;
-    const { flux, path } = root;
-    const { manifest } = flux;
-    const values = valuesOf(flux, objects);
-    const unit =
-      typeof values === 'string'
-        ? values
-        : yield* fluxUnit(flux, tree, {
-            isLeftOut: (file) =>
-              file.startsWith(ledgers) ||
-              (tree.files.has(file) && (!counted.has(file) || tree.said.get(file)?.parsed.stray !== undefined)),
-            values,
-          });
-    const rendering = typeof unit === 'string' ? undefined : yield* render(unit);
-    const why = typeof unit === 'string' ? unit : rendering;
-    if (typeof unit === 'string' || typeof rendering !== 'object') {
-      held.push(flux.folder);
-      if (typeof unit !== 'string') hold(unit);
-      refuse({ manifest, path, why: `is not rendered: ${typeof why === 'string' ? why : ''}` });
+    if (!root) {
+      if (isAppOfApps || later.length === 0) break;
+      for (const manifest of later.splice(0)) yield* take(manifest);
       continue;
     }
-    units.push(unit);
+    const { described: one, path } = root;
+    const { manifest } = one;
+    const rendering = yield* make(root);
+    if (typeof rendering === 'string') {
+      refuse({ manifest, path, why: `is not rendered: ${rendering}` });
+      continue;
+    }
     rendered.set(path, rendering);
-    for (const one of rendering.parsed.manifests) {
-      const here = inNamespace(one, settings);
+    for (const made of rendering.parsed.manifests) {
+      const here = inNamespace(made, settings);
       objects.push(here);
-      if (isFluxKustomization(here.object) && isFollowed(here, settings)) take(here);
+      if (!isRoot(here) || !isFollowed(here, settings)) continue;
+      isAppOfApps ||= isArgoDescription(here.object) && !isFlux(one);
+      yield* take(here);
     }
     yield;
   }
   problems.push(...(yield* fieldProblems(noted, tree)));
-  for (const root of missingNeeds(found, rendered)) {
+  const drop = (root: Root, why: string): void => {
     rendered.delete(root.path);
-    held.push(root.flux.folder);
     for (const unit of units) if (unit.path === root.path) hold(unit);
-    refuse({
-      manifest: root.flux.manifest,
-      path: root.path,
-      why: `is not applied: it depends on ${root.needs}, which is not`,
-    });
+    refuse({ manifest: root.described.manifest, path: root.path, why });
+  };
+  for (const root of found.values()) {
+    if (!rendered.has(root.path)) continue;
+    const { key } = root.described;
+    if (twins.has(key))
+      drop(
+        root,
+        'is not applied: another one of this name is in Git, so one of the two has to be chosen with --git-path',
+      );
+    // As Argo CD takes the sources of an Application together.
+    else if (
+      !isFlux(root.described) &&
+      [...found.values()].some((one) => one.described.key === key && refused.has(one.path))
+    )
+      drop(root, 'is not applied: another one of its sources is not rendered');
   }
+  for (const { needs, ...root } of missingNeeds(found, rendered))
+    drop(root, `is not applied: it depends on ${needs}, which is not`);
+  const namespaces = ownNamespaces(
+    [...found.values()].flatMap(({ path, described: one }) => {
+      const rendering = rendered.get(path);
+      return isFlux(one) || !rendering ? [] : [{ path, source: one, rendering }];
+    }),
+    objects,
+  );
+  for (const [path, rendering] of namespaces) rendered.set(path, rendering);
   return {
     rendered,
     units: units.filter(({ path }) => rendered.has(path)),
     strays,
-    problems,
+    problems: [...problems, ...refusals.values()],
+    releases: [...charted].flatMap(([path, manifest]) => (rendered.has(path) ? [manifest] : [])),
     leftOut(path) {
       if (heldInputs.has(path) || held.some((folder) => folder === '' || path.startsWith(`${folder}/`))) return notNow;
-      return start ? 'is not reached from the root that Flux has' : undefined;
+      if (start) return 'is not reached from the root that Flux has';
+      return isAppOfApps ? 'is named by no Application' : undefined;
     },
     keptOut: keptOutOf(settings),
   };
 }
 
 /** Why such a file is not applied as it stands. */
-export const notNow = 'belongs to what Flux describes and is not applied now';
+export const notNow = 'belongs to what Flux or Argo CD describes and is not applied now';
 
 const nothing: FluxRoots = {
   rendered: new Map(),
@@ -240,14 +366,29 @@ const nothing: FluxRoots = {
   keptOut: () => undefined,
 };
 
+/** Folders that a description names, however little else of it can be followed: what stands there is not meant to be applied as it is. */
+function foldersNamedBy({ object }: Manifest): readonly string[] {
+  const spec = isObject(object['spec']) ? object['spec'] : {};
+  const { sources } = spec;
+  const sourcesOf = isArgoDescription(object) ? [spec['source'], ...(isList(sources) ? sources : [])] : [spec];
+  return sourcesOf.flatMap((one) => {
+    const path = isObject(one) ? (one['path'] ?? (isArgoDescription(object) ? undefined : '')) : undefined;
+    const parts = typeof path === 'string' ? path.split('/').filter((part) => part !== '' && part !== '.') : ['..'];
+    return parts.includes('..') ? [] : [parts.join('/')];
+  });
+}
+
 const isWrittenAs = ({ origin: a }: Manifest, { origin: b }: Manifest): boolean =>
   a.path === b.path && a.document === b.document;
 
-const pathOf = ({ object: { metadata }, origin }: Manifest): string => `${unitOf(origin)}#${namespacedName(metadata)}`;
+/** `above`: what describes it. Absent: what it comes from. */
+const pathOf = ({ object, origin }: Manifest, above = unitOf(origin)): string =>
+  `${above}#${isArgoDescription(object) ? keyOfApplication(object) : namespacedName(object.metadata)}`;
 
 function inNamespace(manifest: Manifest, { defaultNamespace }: LoadSettings): Manifest {
   const { object } = manifest;
-  if (object.metadata.namespace !== undefined || !isFluxDescription(object)) return manifest;
+  if (object.metadata.namespace !== undefined || !(isFluxDescription(object) || isArgoDescription(object)))
+    return manifest;
   return { ...manifest, object: { ...object, metadata: { ...object.metadata, namespace: defaultNamespace } } };
 }
 
@@ -269,7 +410,7 @@ function isStart(object: KubeObject, path: string): boolean {
 const keptOutOf =
   (settings: LoadSettings) =>
   (object: KubeObject): string | undefined => {
-    if (isFluxDescription(object))
+    if (isFluxDescription(object) || isArgoDescription(object))
       return isFollowed({ object }, settings)
         ? 'describes what is rendered here, and is not applied itself'
         : undefined;
@@ -357,20 +498,25 @@ function missingNeeds(
   rendered: ReadonlyMap<string, Rendering>,
 ): readonly (Root & { readonly needs: string })[] {
   const left = new Map(
-    [...found.values()].filter(({ path }) => rendered.has(path)).map((root) => [root.flux.key, root]),
+    [...found.values()].filter(({ path }) => rendered.has(path)).map((root) => [root.described.key, root]),
   );
   const done = new Set<string>();
   for (let before = -1; before !== done.size; ) {
     before = done.size;
-    for (const [key, { flux }] of left) if (flux.dependsOn.every((needed) => done.has(needed))) done.add(key);
+    for (const [key, { described }] of left) if (described.dependsOn.every((needed) => done.has(needed))) done.add(key);
   }
   return [...left].flatMap(([key, root]) =>
-    done.has(key) ? [] : [{ ...root, needs: root.flux.dependsOn.find((one) => !done.has(one))?.slice(0, 200) ?? '' }],
+    done.has(key)
+      ? []
+      : [{ ...root, needs: root.described.dependsOn.find((one) => !done.has(one))?.slice(0, 200) ?? '' }],
   );
 }
 
 /** Of fields that have no effect, at their lines where they stand as people write them. */
-function* fieldProblems(noted: readonly FluxKustomization[], tree: SourceTree): Steps<readonly Problem[]> {
+function* fieldProblems(
+  noted: readonly Pick<Description, 'manifest' | 'told'>[],
+  tree: SourceTree,
+): Steps<readonly Problem[]> {
   const files = new Map<string, readonly string[]>();
   const problems: Problem[] = [];
   for (const { manifest, told: fields } of noted) {

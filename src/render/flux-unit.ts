@@ -45,7 +45,7 @@ export function* fluxUnit(
   return { path: `${unitOf(flux.manifest.origin)}#${flux.key}`, inputs, root };
 }
 
-function* fieldsAt(path: string, tree: SourceTree): Steps<Readonly<Record<string, unknown>> | string> {
+export function* fieldsAt(path: string, tree: SourceTree): Steps<Readonly<Record<string, unknown>> | string> {
   const documents = writtenIn((yield* textAt(path, tree)) ?? '');
   const value = documents?.length === 1 ? documents[0]?.value : {};
   return documents && isObject(value) ? value : `${path} cannot be read as a kustomization`;
@@ -83,7 +83,10 @@ function* listedFolder(
 const base = { apiVersion: 'kustomize.config.k8s.io/v1beta1', kind: 'Kustomization' };
 
 /** The folder's kustomization as Flux writes it before it builds. */
-function changed(written: Readonly<Record<string, unknown>>, changes: FluxChanges): Readonly<Record<string, unknown>> {
+export function changed(
+  written: Readonly<Record<string, unknown>>,
+  changes: FluxChanges,
+): Readonly<Record<string, unknown>> {
   const fields: Record<string, unknown> = { ...base, ...written };
   const { namespace, namePrefix, nameSuffix } = changes;
   if (namespace !== undefined) fields['namespace'] = namespace;

@@ -10,7 +10,8 @@ import { identityKey, nameOf } from '../manifest/identity.ts';
 import type { LoadedTree } from '../manifest/load.ts';
 import type { HelmOrigin, KubeObject, Manifest, ObjectRef } from '../manifest/types.ts';
 import { chartIn, pathIn } from './helm-chart.ts';
-import { type HelmRelease, readHelmRelease } from './helm-release.ts';
+import type { HelmRelease } from './helm-release.ts';
+import { releasesIn } from './argo-release.ts';
 import { indexed } from './object-index.ts';
 import { named } from './plain.ts';
 import type { Edit, EditGoal, ObjectFacts, RestoreGoal, SourceTree, TreeState } from './renderer.ts';
@@ -221,9 +222,8 @@ function* changedValues(
   const [base, judged] = [yield* indexed(goal.base), yield* indexed(goal.judged)];
   const keys = new Set<string>();
   for (const place of places) {
-    const read = place && releaseAt(release, place);
-    if (typeof read !== 'object') continue;
-    for (const from of read.valuesFrom) if (from.kind !== 'file') keys.add(identityKey({ apiVersion: 'v1', ...from }));
+    for (const from of (place ? releasesAt(release, place) : []).flatMap(({ valuesFrom }) => valuesFrom))
+      if (from.kind !== 'file') keys.add(identityKey({ apiVersion: 'v1', ...from }));
   }
   return [...keys].filter((key) => {
     const [was, is] = [base, judged].map(({ byIdentity }) => byIdentity.get(key)?.object);
@@ -231,22 +231,24 @@ function* changedValues(
   });
 }
 
-function releaseAt({ ref }: Release, place: Place): HelmRelease | string {
+function releasesAt({ ref }: Release, place: Place): readonly HelmRelease[] {
   const origin = { renderer: 'plain', path: place.path, line: 1, document: 0 } as const;
-  return readHelmRelease({ object: inNamespace(place, ref), origin });
+  return releasesIn({ object: inNamespace(place, ref), origin });
 }
 
 const specOf = ({ at }: Place): unknown => (isObject(at.value) ? at.value['spec'] : undefined);
 
 /** Files of the chart and of values, wherever they stand. */
 function* inputsOf(release: Release, place: Place, { files }: TreeState): Steps<readonly string[]> {
-  const read = releaseAt(release, place);
-  if (typeof read === 'string' || read.chart.kind !== 'folder') return [];
   const tree: SourceTree = { files, said: new Map(), kustomizations: new Map(), isOwn: () => true };
-  const folder = pathIn('', read.chart.path);
-  const chart = folder === undefined ? undefined : yield* chartIn(folder, tree);
-  const values = read.valuesFiles.paths.flatMap((name) => pathIn('', name) ?? []);
-  return typeof chart === 'object' ? [...chart.inputs.keys(), ...values] : values;
+  const paths: string[] = [];
+  for (const { chart: from, valuesFiles } of releasesAt(release, place)) {
+    const values = valuesFiles.paths.flatMap((name) => pathIn('', name) ?? []);
+    const folder = from.kind === 'folder' ? pathIn('', from.path) : undefined;
+    const chart = folder === undefined ? undefined : yield* chartIn(folder, tree);
+    paths.push(...(typeof chart === 'object' ? chart.inputs.keys() : []), ...values);
+  }
+  return paths;
 }
 
 /** Fields that are not the same, as deep as there are maps on both sides. */

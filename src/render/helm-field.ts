@@ -6,7 +6,7 @@ import { readYaml, valueOf } from '../manifest/read-yaml.ts';
 import type { HelmOrigin, KubeObject } from '../manifest/types.ts';
 import { pathIn } from './helm-chart.ts';
 import { describing, type HelmEditing, releaseIn } from './helm-edit.ts';
-import { readHelmRelease } from './helm-release.ts';
+import { releasesIn } from './argo-release.ts';
 import { indexed } from './object-index.ts';
 import type { Edit, FieldGoal } from './renderer.ts';
 import { textAt } from './source-bytes.ts';
@@ -38,9 +38,12 @@ export function* setFieldOfChart(goal: FieldGoal, origin: HelmOrigin, editing: H
   if (typeof old !== 'string' || typeof goal.value !== 'string') return refused('only a text of a chart is changed');
   if (old === goal.value) return { kind: 'edited', files: new Map() };
   const expected = withField(now, goal.field, goal.value);
+  // Values that an Application says as one text are not changed within.
+  const valuesField =
+    origin.release.kind === 'Application' ? ['spec', 'source', 'helm', 'valuesObject'] : ['spec', 'values'];
   const candidates = yield* candidatesFor(old, goal.value, origin, goal);
   for (const { path, value } of candidates.slice(0, mostTried)) {
-    const made = yield* setReleaseField({ ...goal, field: ['spec', 'values', ...path], value }, origin, editing);
+    const made = yield* setReleaseField({ ...goal, field: [...valuesField, ...path], value }, origin, editing);
     if (made.kind === 'refused' || made.files.size === 0) continue;
     const { manifests } = yield* editing.render(editedFiles(goal.tip.files, made.files));
     const after = (yield* indexed({ manifests })).byIdentity;
@@ -77,8 +80,8 @@ function* candidatesFor(
 ): Steps<readonly Candidate[]> {
   const [was, is] = [taggedIn(old), taggedIn(next)];
   const object = yield* releaseIn(origin, tip.files);
-  const release = object && readHelmRelease({ object, origin: origin.source });
-  if (!release || typeof release === 'string') return [];
+  const [release] = object ? releasesIn({ object, origin: origin.source }) : [];
+  if (!release) return [];
   const found: Candidate[] = [];
   const seen = new Set<string>();
   const look = (value: unknown, path: Path): void => {

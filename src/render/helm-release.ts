@@ -1,6 +1,7 @@
 import { isList, isObject } from '../manifest/edit-value.ts';
 import { groupOf, type KubeObject, type Manifest } from '../manifest/types.ts';
 import { sha256Hex } from '../lib/hash.ts';
+import { orReason, Unusable } from './described.ts';
 
 /** What a HelmRelease asks for, whichever of its three API groups it is of. */
 export interface HelmRelease {
@@ -9,11 +10,19 @@ export interface HelmRelease {
   /** Where objects go that name no namespace. */
   readonly namespace: string;
   readonly chart: ChartSource;
-  /** From the root of what holds the chart; they take the place of the chart's own values. Empty: those count. */
-  readonly valuesFiles: { readonly paths: readonly string[]; readonly mayBeMissing: boolean };
+  /** From the root of what holds the chart. `replaceOwn`: where there are some, the chart's own values do not count. */
+  readonly valuesFiles: {
+    readonly paths: readonly string[];
+    readonly mayBeMissing: boolean;
+    readonly replaceOwn: boolean;
+  };
   /** In the order in which each overrules those before it. `values` overrules them all. */
   readonly valuesFrom: readonly ValuesFrom[];
   readonly values: Readonly<Record<string, unknown>>;
+  /** Arguments that overrule all values, as `--set=image.tag=1`. Absent: none. */
+  readonly parameters?: readonly string[];
+  /** For all objects. Absent: none. */
+  readonly annotations?: Readonly<Record<string, string>>;
   /** What becomes of the definitions in the chart's folder `crds`. */
   readonly crds: 'Skip' | 'Create' | 'CreateReplace';
   readonly hasHooks: boolean;
@@ -74,16 +83,10 @@ export function readHelmRelease(manifest: Manifest): HelmRelease | string {
   const { object } = manifest;
   const spec = object['spec'];
   if (!isObject(spec)) return 'it has no spec';
-  try {
-    return object.apiVersion.startsWith('helm.toolkit.') ? ofToolkit(manifest, spec) : ofOperator(manifest, spec);
-  } catch (error) {
-    if (error instanceof Unusable) return error.message;
-    throw error;
-  }
+  return orReason(() =>
+    object.apiVersion.startsWith('helm.toolkit.') ? ofToolkit(manifest, spec) : ofOperator(manifest, spec),
+  );
 }
-
-/** Why a HelmRelease is not rendered. */
-class Unusable extends Error {}
 
 const refuse = (reason: string): never => {
   throw new Unusable(reason);
@@ -164,6 +167,7 @@ function ofToolkit(manifest: Manifest, spec: Fields): HelmRelease {
         ...(textOf(chart, 'valuesFile') === undefined ? [] : [textOf(chart, 'valuesFile') ?? '']),
       ],
       mayBeMissing: chart['ignoreMissingValuesFiles'] === true,
+      replaceOwn: true,
     },
     valuesFrom: listIn(spec, 'valuesFrom').map((entry, at): ValuesFrom => {
       const place = `spec.valuesFrom[${at}]`;
@@ -260,7 +264,7 @@ function ofOperator(manifest: Manifest, spec: Fields): HelmRelease {
             source: undefined,
           }
         : { kind: 'folder', path: textOf(chart, 'path') ?? '', url: git, source: undefined },
-    valuesFiles: { paths: [], mayBeMissing: false },
+    valuesFiles: { paths: [], mayBeMissing: false, replaceOwn: true },
     valuesFrom: [...secrets, ...listIn(spec, 'valuesFrom').map((entry, at) => operatorValues(entry, own, at))],
     values: valuesIn(spec),
     crds: spec['skipCRDs'] === true ? 'Skip' : 'Create',
@@ -331,7 +335,7 @@ const shortName = (name: string): string =>
   name.length <= 53 ? name : `${name.slice(0, 40)}-${sha256Hex(name).slice(0, 12)}`;
 
 /** The rules of Helm: it becomes an argument. */
-function releaseName(name: string): string {
+export function releaseName(name: string): string {
   if (name.length <= 53 && /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(name)) return name;
   return refuse(
     `${JSON.stringify(name.slice(0, 80))} cannot be the name of a release: at most 53 lower case letters, digits, dashes and dots`,

@@ -13,7 +13,7 @@ import type { Rendering } from '../manifest/load.ts';
 import { defaultLimits, type ManifestLimits } from '../manifest/limits.ts';
 import type { ParsedFiles } from '../manifest/parsed-files.ts';
 import { weighing } from '../manifest/tree-budget.ts';
-import { type HelmOrigin, type KubeObject, type Manifest, refOf, unitOfRelease } from '../manifest/types.ts';
+import { type HelmOrigin, type KubeObject, refOf, unitOfRelease } from '../manifest/types.ts';
 import type { Chart } from './helm-chart.ts';
 import { changingWords, differing, lookingUp } from './helm-determinism.ts';
 import type { HelmRelease } from './helm-release.ts';
@@ -78,6 +78,8 @@ export interface ReleaseUnit {
   readonly folder: string;
   readonly chart: Chart;
   readonly values: ReleaseValues;
+  /** What its objects are applied for. Absent: what the HelmRelease itself comes from. */
+  readonly unit?: string;
 }
 
 export interface HelmReading {
@@ -177,6 +179,7 @@ export function createHelm({
         await writeFile(name, content, { flag: 'wx', mode: 0o600 });
         args.push('--values', name);
       }
+      args.push(...(release.parameters ?? []));
       runs += 1;
       const result = await tool.run(root, args);
       if (result.kind === 'done') return result;
@@ -204,8 +207,8 @@ export function createHelm({
       return 'the cluster has not told its version yet';
     }
     const content = keyOf(version.said, cluster, unit);
-    const origin = originOf(unit.release.manifest);
-    const key = sha256Hex(JSON.stringify([content, origin]));
+    const origin = originOf(unit);
+    const key = sha256Hex(JSON.stringify([content, origin, unit.release.annotations]));
     const before = placed.get(key);
     if (before) return before;
     const fault = failed.get(content);
@@ -253,7 +256,7 @@ export function createHelm({
       contents.set(path, read);
     }
     // The values files that a release names take the place of the chart's own.
-    if (unit.release.valuesFiles.paths.length > 0) contents.set('values.yaml', Buffer.from('{}\n'));
+    if (isInsteadOfOwn(unit.release)) contents.set('values.yaml', Buffer.from('{}\n'));
     const makeOnce = function* (turn: string): Steps<Rendered> {
       const result = yield* answered(limit(() => template(unit, contents, cluster)));
       const { postRenderers } = unit.release;
@@ -341,6 +344,8 @@ export function createHelm({
   };
 }
 
+const isInsteadOfOwn = ({ valuesFiles: { paths, replaceOwn } }: HelmRelease): boolean => replaceOwn && paths.length > 0;
+
 const chartFolder = 'chart';
 const namesAnArgument = 400;
 
@@ -406,8 +411,8 @@ function renderingAt(read: Rendering, { release, chart, values }: ReleaseUnit, o
   };
 }
 
-function originOf({ object, origin }: Manifest): HelmOrigin {
-  if (origin.renderer === 'helm') throw new Error('a HelmRelease that a chart made is not rendered');
+function originOf({ release, unit }: ReleaseUnit): HelmOrigin {
+  const { object, origin } = release.manifest;
   const { path, line } = origin;
   return {
     renderer: 'helm',
@@ -415,15 +420,18 @@ function originOf({ object, origin }: Manifest): HelmOrigin {
     line,
     document: undefined,
     namespace: undefined,
-    unit: unitOfRelease(origin, refOf(object)),
+    unit: unit ?? unitOfRelease(origin, refOf(object)),
     release: refOf(object),
-    source: origin,
+    source: origin.renderer === 'helm' ? origin.source : origin,
   };
 }
 
 /** In the namespace of the release; a definition out of a chart's folder `crds` as Helm treats those. */
-function placedIn({ namespace, crds }: HelmRelease, object: KubeObject): KubeObject {
-  const { metadata } = object;
+function placedIn({ namespace, crds, annotations: more = {} }: HelmRelease, object: KubeObject): KubeObject {
+  const metadata =
+    Object.keys(more).length === 0
+      ? object.metadata
+      : { ...object.metadata, annotations: { ...object.metadata.annotations, ...more } };
   if (object.kind === 'CustomResourceDefinition') {
     // Helm never deletes one, nor what was made of it.
     const annotations = {
@@ -433,7 +441,8 @@ function placedIn({ namespace, crds }: HelmRelease, object: KubeObject): KubeObj
     };
     return { ...object, metadata: { ...metadata, annotations } };
   }
-  if (isClusterScoped(object) || metadata.namespace !== undefined) return object;
+  if (isClusterScoped(object) || metadata.namespace !== undefined)
+    return metadata === object.metadata ? object : { ...object, metadata };
   return { ...object, metadata: { ...metadata, namespace } };
 }
 
@@ -444,7 +453,8 @@ function keyOf(version: string, { kubeVersion, apiVersions }: Partial<Capabiliti
     JSON.stringify([
       [version, kubeVersion, sha256Hex(JSON.stringify((apiVersions ?? []).toSorted()))],
       [release.name, release.namespace, release.crds, release.hasHooks, release.checksSchema],
-      [release.valuesFiles.paths.length > 0, release.postRenderers],
+      [isInsteadOfOwn(release), release.postRenderers],
+      ...(release.parameters ? [release.parameters] : []),
       values.files.map(({ content }) => sha256Hex(content)),
       files.toSorted(([a = ''], [b = '']) => (a < b ? -1 : 1)),
     ]),

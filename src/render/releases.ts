@@ -12,8 +12,10 @@ import type { Helm, HelmReading, ReleaseUnit, RemoteChart } from './helm.ts';
 import { type Chart, chartIn, pathIn } from './helm-chart.ts';
 import { type HelmRelease, isHelmRelease, readHelmRelease, type SourceRef } from './helm-release.ts';
 import { valuesOf } from './helm-values.ts';
-import type { SourceTree } from './renderer.ts';
+import type { SourceTree, Unit } from './renderer.ts';
 import { isSameRepositoryUrl } from './same-url.ts';
+import { fileAt } from './source-bytes.ts';
+import type { GitFile } from './tree-files.ts';
 
 /** HelmReleases that are rendered side by side: each may hold as much as its limits allow. */
 const mostAtATime = 2;
@@ -107,6 +109,37 @@ export function renderingReleases(
     }
     const sources = isForOthers ? [] : sourcesOf([...units.values()], manifests, settings);
     return { rendered, refused, charts, sources: new Set(sources), problems };
+  };
+}
+
+/** Renders a chart for what is called `unit`; gives the files that it is made from as well. A text says why there is nothing. */
+export type RenderChart = (
+  release: HelmRelease,
+  unit: string,
+) => Steps<{ readonly inputs: Unit['inputs']; readonly rendering: Rendering | string }>;
+
+/** Of an area, where all that a release is made from is said by itself. */
+export function renderingCharts(helm: Helm, tree: SourceTree, reading: HelmReading): RenderChart {
+  return function* (release, unit) {
+    const inputs = new Map<string, string | GitFile>();
+    const { chart: from } = release;
+    const folder = from.kind === 'folder' ? pathIn('', from.path) : undefined;
+    const chart =
+      from.kind === 'remote'
+        ? yield* helm.fetch({ url: from.url ?? '', name: from.name, version: from.version })
+        : folder === undefined
+          ? 'its chart is not in the repository'
+          : yield* chartIn(folder, tree);
+    if (typeof chart === 'string') return { inputs, rendering: chart };
+    for (const [path, file] of chart.inputs) inputs.set(path, file);
+    for (const path of release.valuesFiles.paths) {
+      const file = yield* fileAt(path, tree.files);
+      if (file !== undefined) inputs.set(path, file);
+    }
+    const values = yield* valuesOf(release, chart, tree, []);
+    if (typeof values === 'string') return { inputs, rendering: values };
+    const made = { release, folder: folder ?? chart.name, chart, values, unit };
+    return { inputs, rendering: yield* helm.render(tree, made, reading) };
   };
 }
 

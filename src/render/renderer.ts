@@ -52,6 +52,8 @@ export interface UnitRoot {
   readonly kustomization: string;
   /** Filled into what comes of it, by name. Undefined: nothing is. */
   readonly values: ReadonlyMap<string, string> | undefined;
+  /** For objects that name none once all is built. Absent: the default one. */
+  readonly namespace?: string | undefined;
   /** For all objects. */
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;

@@ -16,13 +16,13 @@ import {
 } from '../manifest/load.ts';
 import { ParsedFiles } from '../manifest/parsed-files.ts';
 import { createTreeBudget, noRoom, type TreeBudget, weighing } from '../manifest/tree-budget.ts';
-import { fileOfUnit, type KubeObject, type ObjectRef, type Origin, refOf } from '../manifest/types.ts';
+import { describedName, fileOfUnit, type KubeObject, type ObjectRef, type Origin, refOf } from '../manifest/types.ts';
 import { fluxRoots, hasStart, notNow } from './flux-roots.ts';
 import { indexed, type ObjectIndex } from './object-index.ts';
 import { restoreReleases } from './helm-edit.ts';
 import { setFieldOfChart, setReleaseField } from './helm-field.ts';
 import { createPlain, type PlainOptions } from './plain.ts';
-import { renderingReleases } from './releases.ts';
+import { type RenderChart, renderingCharts, renderingReleases } from './releases.ts';
 import type { Edit, EditGoal, ObjectFacts, Renderer, RestoreGoal, SourceTree, Unit } from './renderer.ts';
 import { restoreRendered, type RenderedFiles } from './restore-rendered.ts';
 import { createRooms, type Room } from './room.ts';
@@ -70,8 +70,9 @@ export function createTreeRenderer(settings: LoadSettings, options: TreeRenderer
     const inputs = new Set<string>();
     inputsOf.set(files, inputs);
     const tree = { files, said, inputs, room: rooms.of(budget, (path) => files.has(fileOfUnit(path))), treeBytes };
-    const render = kustomized && renderingKustomizations(kustomized, tree, settings);
     const reading = { parsed, limits, budget };
+    const charts = helm && ((area: SourceTree) => renderingCharts(helm, area, { parsed, limits }));
+    const render = kustomized && renderingKustomizations(kustomized, { ...tree, charts }, settings);
     const renderReleases = helm && renderingReleases(helm, (area) => areaTree(tree, area, settings), reading, settings);
     return loadingTree(listed, new Map(), said, settings, render, renderReleases);
   };
@@ -87,7 +88,7 @@ export function createTreeRenderer(settings: LoadSettings, options: TreeRenderer
   }
   function* restoreKustomized(goal: RestoreGoal): Steps<Edit> {
     // Of a HelmRelease nobody looks here at what its chart makes.
-    const isRelease = [...goal.objects.keys()].some((key) => key.includes('/HelmRelease/'));
+    const isRelease = [...goal.objects.keys()].some((key) => /\/(?:HelmRelease|Application)\//.test(key));
     function* renderFiles(files: TreeFiles): Steps<RenderedFiles> {
       const { manifests, releases = [], problems } = yield* render(files);
       const inputs = inputsOf.get(files) ?? new Set();
@@ -178,20 +179,23 @@ interface TreeToRender extends Pick<SourceTree, 'files' | 'said'> {
   readonly treeBytes: number;
   /** Files that units are made from are added to it. */
   readonly inputs: Set<string>;
+  /** Undefined: there is no program for charts. */
+  readonly charts: ((area: SourceTree) => RenderChart) | undefined;
 }
 
 function renderingKustomizations(
   renderer: Renderer,
-  { files, said, room, treeBytes, inputs }: TreeToRender,
+  { files, said, room, treeBytes, inputs, charts }: TreeToRender,
   settings: LoadSettings,
 ): RenderKustomizations {
   const turns = createTurns();
   const areas = new Map<string, Made & { readonly unit: Unit }>();
+  const tooLarge = `kustomize is not rendered here (what it makes ${noRoom(treeBytes)})`;
   const crowdOut = (path: string): void => {
     const made = areas.get(path);
     if (!made) return;
     made.rendered.delete(path);
-    made.refused.set(path, `kustomize is not rendered here (what it makes ${noRoom(treeBytes)})`);
+    made.refused.set(path, tooLarge);
     renderer.forget?.(made.unit);
   };
   return function* (kustomizations, area, counted) {
@@ -239,9 +243,27 @@ function renderingKustomizations(
           yield* take(unit, result);
           return made.rendered.get(unit.path) ?? made.refused.get(unit.path) ?? '';
         },
+        *renderChart(release, path) {
+          if (!charts) return { inputs: new Map(), rendering: 'there is no program for charts: name one with --helm' };
+          const { inputs: from, rendering: result } = yield* charts(tree)(release, path);
+          // Its values count as well for whether there may be room by now.
+          const unit = {
+            path,
+            inputs: new Map([...from, ['values', JSON.stringify([release.values, release.parameters])]]),
+          };
+          if (typeof result === 'string') return { inputs: from, rendering: result };
+          if (isExcess(unit)) return { inputs: from, rendering: tooLarge };
+          yield* take(unit, result);
+          return { inputs: from, rendering: made.rendered.get(path) ?? made.refused.get(path) ?? '' };
+        },
       },
       settings,
     );
+    for (const path of described ? [...made.rendered.keys()].filter((one) => one.includes('#')) : []) {
+      const one = described?.rendered.get(path);
+      if (one) made.rendered.set(path, one);
+      else made.rendered.delete(path);
+    }
     // What a root of Flux renders is not rendered beside it.
     const ofRoots = new Set(described?.units.flatMap(({ inputs }) => [...inputs.keys()]));
     // Nor what one would render that is not applied now: without what Flux adds it is something else.
@@ -265,13 +287,14 @@ interface Made {
 /** What a Kustomization of Flux describes is called as Flux calls it. */
 function contestedWith(other: string, path: string, object: string): string {
   const isDescribed = (unit: string): boolean => unit.includes('#');
-  const shown = isDescribed(other)
-    ? `the Kustomization ${other.slice(other.lastIndexOf('#') + 1)}, in ${fileOfUnit(other)},`
-    : other;
+  const isArgo = (unit: string): boolean => /#Application\//.test(unit);
+  const shown = isDescribed(other) ? `the ${describedName(other)}, in ${fileOfUnit(other)},` : other;
   const choice =
-    isDescribed(other) || isDescribed(path)
-      ? 'has to go, or to make something else (spec.path, spec.targetNamespace), or be left out by spec.suspend'
-      : 'has to be chosen with --git-path';
+    isArgo(other) || isArgo(path)
+      ? 'has to go, or to make something else (path, destination.namespace), or be chosen with --git-path'
+      : isDescribed(other) || isDescribed(path)
+        ? 'has to go, or to make something else (spec.path, spec.targetNamespace), or be left out by spec.suspend'
+        : 'has to be chosen with --git-path';
   return `${shown} makes ${object} as well, so one of the two ${choice}`;
 }
 

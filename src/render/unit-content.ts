@@ -7,7 +7,14 @@ export function contentOf({ path, inputs, root }: Unit): string {
     name,
     typeof file === 'string' ? `text ${sha256Hex(file)}` : file.oid,
   ]);
-  const told = root && [root.path, root.kustomization, root.values && [...root.values], root.labels, root.annotations];
+  const told = root && [
+    root.path,
+    root.kustomization,
+    root.values && [...root.values],
+    root.labels,
+    root.annotations,
+    ...(root.namespace === undefined ? [] : [root.namespace]),
+  ];
   return sha256Hex(
     JSON.stringify([path, files.toSorted(([a = ''], [b = '']) => (a < b ? -1 : 1)), ...(told ? [told] : [])]),
   );

@@ -81,9 +81,10 @@ function keysOf(list: readonly unknown[]): readonly string[] | undefined {
   return new Set(keys).size === keys.length && !keys.includes('') ? keys : undefined;
 }
 
-/** Of a variable its name, of an entry of a kustomization its name, file or target. The empty string: nothing. */
+/** Of a variable and of an image its name, of an entry of a kustomization its name, file or target. The empty string: nothing. */
 function keyOfItem(item: unknown): string {
-  if (typeof item === 'string') return /^[^=\n]*=/.exec(item)?.[0] ?? item;
+  if (typeof item === 'string')
+    return /^[^=\n]*=/.exec(item)?.[0] ?? /^([\w./-]+)(?::[\w.-]+|@sha256:\w+)$/.exec(item)?.[1] ?? item;
   if (!isObject(item)) return '';
   const { name, path, target, op, apiVersion, kind } = item;
   if (typeof op === 'string') return '';

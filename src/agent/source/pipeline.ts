@@ -111,6 +111,7 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
   });
   const bounds = {
     ...(settings.repositoryUrl === undefined ? {} : { repositoryUrl: settings.repositoryUrl }),
+    ...(settings.repositoryBranch === undefined ? {} : { repositoryBranch: settings.repositoryBranch }),
     ...(settings.own === undefined ? {} : { own: settings.own }),
     ...(settings.tenancy === undefined ? {} : { tenancy: settings.tenancy }),
     placeOf: (key: string) => syncer.placeOf(key),
