@@ -2,7 +2,7 @@ import { AgentError, messageOf } from '../lib/errors.ts';
 import { isReadable } from '../lib/http/plain-http.ts';
 import { checkTemplate } from '../lib/template.ts';
 import type { KubeObject } from '../manifest/types.ts';
-import { metricProviderFor } from './registry.ts';
+import { metricProviderFor, metricProviderProblem } from './registry.ts';
 
 /** What queries may use: `{{ namespace }}`, `{{ variables.x }}`. */
 const QUERY_VALUES = ['name', 'namespace', 'target', 'service', 'ingress', 'route', 'interval', 'variables'] as const;
@@ -55,7 +55,8 @@ export function metricTemplateProblems(template: KubeObject): readonly TemplateP
     problems.push({ field: 'spec.query', message: 'the query is missing' });
     return problems;
   }
-  const wrong = queryProblem(query);
+  const isKnown = metricProviderProblem(type) === undefined;
+  const wrong = queryProblem(query) ?? (isKnown ? metricProviderFor(type).queryProblem?.(query) : undefined);
   if (wrong !== undefined) problems.push({ field: 'spec.query', message: wrong });
   return problems;
 }

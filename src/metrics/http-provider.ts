@@ -19,7 +19,7 @@ export type Refused = Extract<Reading, { readonly kind: 'refused' }>;
 /** Of one exchange. */
 interface Exchange<Asked, Read = Reading> {
   readonly request: (asked: Asked) => Omit<HttpRequest, 'method' | 'timeoutMs'> & Partial<Pick<HttpRequest, 'method'>>;
-  readonly parse: (response: HttpResponse) => Read;
+  readonly parse: (response: HttpResponse, asked: Asked) => Read;
 }
 
 export interface HttpProviderOptions extends Pick<MetricProvider, 'name' | 'about' | 'address' | 'secretKeys'> {
@@ -47,7 +47,8 @@ export function httpProvider(options: HttpProviderOptions): MetricProvider {
     async (asked: Asked, { http }: ProviderIo, signal: AbortSignal): Promise<Read> => {
       check(asked);
       const sent = { method: 'GET' as const, timeoutMs, ...request(asked) };
-      return parse(await http.request(asked.insecureSkipVerify ? { ...sent, insecure: true } : sent, signal));
+      const response = await http.request(asked.insecureSkipVerify ? { ...sent, insecure: true } : sent, signal);
+      return parse(response, asked);
     };
   return {
     name,

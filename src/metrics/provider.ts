@@ -72,6 +72,8 @@ export interface MetricProvider {
   readonly secretKeys?: readonly string[];
   /** Sends nothing. Throws AgentError CANARY_INVALID where the address or what is known of the credentials cannot be used. */
   check(target: MetricTarget): void;
+  /** What is wrong with a query as it is written, its template not yet rendered. Absent: it cannot be told. */
+  queryProblem?(query: string): string | undefined;
   /** Rejects where nobody answers, as `Http` does; throws AgentError CANARY_INVALID where the question cannot be put. */
   measure(query: MetricQuery, io: ProviderIo, signal: AbortSignal): Promise<Reading>;
   /** Values over a time; rejects and throws as `measure` does. Undefined: this provider cannot tell them of a query as it stands. */

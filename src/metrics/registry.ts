@@ -2,18 +2,25 @@ import { AgentError } from '../lib/errors.ts';
 import { datadog } from './datadog.ts';
 import { dynatrace } from './dynatrace.ts';
 import { graphite } from './graphite.ts';
+import { influxdb } from './influxdb.ts';
 import { newrelic } from './newrelic.ts';
 import { prometheus } from './prometheus.ts';
 import type { MetricProvider } from './provider.ts';
+import { web } from './web.ts';
 
 /** All metrics providers, by the value of a MetricTemplate's `spec.provider.type`. */
-export const metricProviders = { prometheus, datadog, dynatrace, graphite, newrelic } as const satisfies Record<
-  string,
-  MetricProvider
->;
+export const metricProviders = {
+  prometheus,
+  datadog,
+  dynatrace,
+  graphite,
+  influxdb,
+  newrelic,
+  web,
+} as const satisfies Record<string, MetricProvider>;
 
 /** Flagger's other providers. */
-export const later: readonly string[] = ['cloudwatch', 'externalmetrics', 'influxdb', 'keptn', 'splunk', 'stackdriver'];
+export const later: readonly string[] = ['cloudwatch', 'externalmetrics', 'keptn', 'splunk', 'stackdriver'];
 
 /** Throws AgentError CANARY_INVALID where `metricProviderProblem` says why. */
 export function metricProviderFor(type: string): MetricProvider {

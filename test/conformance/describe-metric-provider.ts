@@ -46,6 +46,8 @@ export interface ProviderCase {
   readonly credentials: Readonly<Record<string, string>>;
   /** Of a server's answer with 200, and what is read in it. */
   readonly answers: readonly (readonly [what: string, body: unknown, reading: Partial<Reading>])[];
+  /** Of its answers. Absent: the server says none. */
+  readonly contentType?: string;
   /** `METHOD path` of the question, at 1 000 000 000 000 ms and with a window of a minute. */
   readonly asks: string;
   /** Where it tells values over a time. Absent: it has none to tell of a query as it stands. */
@@ -125,7 +127,9 @@ export function describeMetricProvider(given: ProviderCase): void {
     });
 
     it.each(given.answers)('reads %s', async (_what, body, wanted) => {
-      const reading = await measured((_request, response) => response.end(JSON.stringify(body)));
+      const text = typeof body === 'string' ? body : JSON.stringify(body);
+      const headers = given.contentType === undefined ? {} : { 'content-type': given.contentType };
+      const reading = await measured((_request, response) => response.writeHead(200, headers).end(text));
       expect(reading).toMatchObject(wanted);
       isQuiet(reading);
     });

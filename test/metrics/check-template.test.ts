@@ -20,6 +20,20 @@ describe('metricTemplateProblems', () => {
     expect(problems({ provider, query })).toEqual([]);
   });
 
+  it.each([
+    ['/stats?app={{ target }}\n$.data[0].value', []],
+    ['/stats\n$', []],
+    ['$.data', ['spec.query']],
+    ['/stats', ['spec.query']],
+    ['stats\n$.a', ['spec.query']],
+    ['/stats\n$..a', ['spec.query']],
+    ['/stats\n$.a\n$.b', ['spec.query']],
+  ])('knows how a query of a web provider is written: %j', (query, fields) => {
+    const found = problems({ provider: { type: 'web', address: 'https://stats' }, query });
+    expect(found.map(({ field }) => field)).toEqual(fields);
+    for (const { message } of found) expect(message).toContain('a path on its first line');
+  });
+
   it('names the field and the fault', () => {
     expect(problems({ provider, query: 'x{a="{{ targte }}"}' })).toEqual([
       { field: 'spec.query', message: 'template line 1: function "targte" not defined' },

@@ -175,7 +175,7 @@ describe('metricProviderFor', () => {
       'cloudwatch is not supported in this release; supported are prometheus, datadog, ',
     );
     expect(metricProviderProblem('promteheus')).toBe(
-      'spec.provider.type: unknown provider "promteheus"; supported are prometheus, datadog, dynatrace, graphite, newrelic',
+      'spec.provider.type: unknown provider "promteheus"; supported are prometheus, datadog, dynatrace, graphite, influxdb, newrelic, web',
     );
   });
 });

@@ -2,10 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { datadog } from '../../src/metrics/datadog.ts';
 import { dynatrace } from '../../src/metrics/dynatrace.ts';
 import { graphite } from '../../src/metrics/graphite.ts';
+import { influxdb } from '../../src/metrics/influxdb.ts';
 import { newrelic } from '../../src/metrics/newrelic.ts';
 import { prometheus } from '../../src/metrics/prometheus.ts';
 import type { Reading, SeriesReading } from '../../src/metrics/provider.ts';
 import { metricProviders } from '../../src/metrics/registry.ts';
+import { web } from '../../src/metrics/web.ts';
 import { describeMetricProvider, type ProviderCase, requestOf } from '../conformance/describe-metric-provider.ts';
 
 const value = (number: number) => ({ kind: 'value', value: number }) as const;
@@ -19,7 +21,103 @@ const noNumber = { kind: 'refused', passing: false, reason: 'the result is no nu
 
 const basic = `Basic ${Buffer.from('ann:pass-word').toString('base64')}`;
 
+/** As InfluxDB writes records: annotations, names, rows. */
+const csv = (...rows: readonly string[]): string =>
+  [
+    '#datatype,string,long,dateTime:RFC3339,double,string',
+    '#group,false,false,false,false,true',
+    '#default,_result,,,,',
+    ',result,table,_time,_value,app',
+    ...rows.map((row) => `,,${row}`),
+    '',
+  ].join('\r\n');
+
 const cases: readonly ProviderCase[] = [
+  {
+    title: 'influxdb, by Flux [PV22] [PV23] [PV24]',
+    provider: influxdb,
+    contentType: 'text/csv; charset=utf-8',
+    probe: { asks: 'GET /health', answer: { status: 'pass' } },
+    query: 'from(bucket: "a") |> mean()\n',
+    credentials: { token: 'tok-en', org: 'our org' },
+    asks: 'POST /api/v2/query?org=our+org',
+    headers: { authorization: 'Token tok-en' },
+    answers: [
+      ['the first record', csv('0,2026-01-01T00:00:00Z,1.5,shop', '0,2026-01-01T00:01:00Z,9,shop'), value(1.5)],
+      ['words with commas and quotes', csv('0,"a ""b"", c",2.5,"x,y"'), value(2.5)],
+      ['whole numbers', csv('0,2026-01-01T00:00:00Z,12,shop'), value(12)],
+      ['no records, which Flagger takes for 0', '\r\n', nothing],
+      ['a value that is null', csv('0,2026-01-01T00:00:00Z,,shop'), nothing],
+      ['nothing divided by nothing', csv('0,x,NaN,shop'), { kind: 'no-data', cause: 'noTraffic' }],
+      ['two tables', csv('0,x,1,shop', '1,x,2,cart'), several],
+      [
+        'a second yield that is empty',
+        `${csv('0,x,1,shop')}\r\n#datatype,string\r\n,result,table,_time,_value,app\r\n`,
+        value(1),
+      ],
+      ['a word', csv('0,x,many,shop'), noNumber],
+      [
+        'a failure after the beginning',
+        'error,reference\r\n"topsecret, no memory",897\r\n',
+        { kind: 'refused', passing: false },
+      ],
+    ],
+  },
+  {
+    title: 'influxdb, by InfluxQL',
+    provider: influxdb,
+    probe: { asks: 'GET /health', answer: { status: 'pass' } },
+    query: 'SELECT mean("x")\n  FROM "y"',
+    credentials: { database: 'metrics', username: 'ann', password: 'pass-word' },
+    asks: 'GET /query?db=metrics&epoch=ms&q=SELECT+mean%28%22x%22%29+FROM+%22y%22',
+    headers: { authorization: basic },
+    answers: [
+      [
+        'the newest row',
+        {
+          results: [
+            {
+              series: [
+                {
+                  columns: ['time', 'mean'],
+                  values: [
+                    [1, 2],
+                    [3, 0.5],
+                    [5, null],
+                  ],
+                },
+              ],
+            },
+          ],
+        },
+        value(0.5),
+      ],
+      ['no series', { results: [{ statement_id: 0 }] }, nothing],
+      ['rows without a value', { results: [{ series: [{ values: [[1, null]] }] }] }, nothing],
+      ['two series', { results: [{ series: [{ values: [[1, 2]] }, { values: [[1, 3]] }] }] }, several],
+      ['a refusal', { results: [{ error: 'topsecret' }] }, { kind: 'refused', passing: false }],
+      ['a word', { results: [{ series: [{ values: [[1, 'many']] }] }] }, noNumber],
+    ],
+  },
+  {
+    title: 'web',
+    provider: web,
+    probe: { asks: 'GET /', answer: {} },
+    query: "/api/stats?app=shop\n$.data[1]['error rate']",
+    credentials: { token: 'tok-en' },
+    asks: 'GET /api/stats?app=shop',
+    headers: { authorization: 'Bearer tok-en', accept: 'application/json' },
+    answers: [
+      ['a number', { data: [{}, { 'error rate': 0.25 }] }, value(0.25)],
+      ['a number in quotes', { data: [{}, { 'error rate': '7' }] }, value(7)],
+      ['yes', { data: [{}, { 'error rate': true }] }, value(1)],
+      ['no', { data: [{}, { 'error rate': false }] }, value(0)],
+      ['null', { data: [{}, { 'error rate': null }] }, nothing],
+      ['an answer without that place', { data: [{}] }, { kind: 'refused', passing: true }],
+      ['a list', { data: [{}, { 'error rate': [1] }] }, noNumber],
+      ['a word', { data: [{}, { 'error rate': 'many' }] }, noNumber],
+    ],
+  },
   {
     title: 'prometheus',
     provider: prometheus,
@@ -266,7 +364,9 @@ for (const one of cases) describeMetricProvider(one);
 
 describe('metrics providers', () => {
   it('are all held to the same rules', () => {
-    expect(cases.map(({ provider }) => provider.name).toSorted()).toEqual(Object.keys(metricProviders).toSorted());
+    expect([...new Set(cases.map(({ provider }) => provider.name))].toSorted()).toEqual(
+      Object.keys(metricProviders).toSorted(),
+    );
     for (const [type, { name }] of Object.entries(metricProviders)) expect(name).toBe(type);
   });
 
