@@ -1,5 +1,4 @@
 import { setMaxListeners } from 'node:events';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,6 +12,7 @@ import type { GitServer } from '../sandbox/git-server.ts';
 import { type AgentProcess, startAgentProcess } from './agent-process.ts';
 import type { Server } from './api-server.ts';
 import { appObjects, fleetNames, imageOf, intervalMs } from './fleet.ts';
+import { freePort } from './free-port.ts';
 import { removeNamespace } from './remove-namespace.ts';
 import { startStandIn } from './stand-in.ts';
 import { createTimeline, type ReleaseTimes, type Timeline } from './timeline.ts';
@@ -289,14 +289,6 @@ async function inParallel<T>(
     for (let item = left.pop(); item !== undefined; item = left.pop()) await work(item);
   };
   await Promise.all(Array.from({ length: limit }, worker));
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 export async function writeKubeconfig(folder: string, text: string): Promise<string> {

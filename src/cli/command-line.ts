@@ -1,6 +1,7 @@
 import { Argument, Command, Option } from 'commander';
 import { type Setting, settings } from '../config/settings.ts';
 import { version } from '../lib/version.ts';
+import type { RenderingPrograms } from './bench-rendering.ts';
 import type { BenchClusterOptions } from './commands/bench-cluster.ts';
 import type { DiffOptions } from './commands/diff.ts';
 import type { GateOptions } from './commands/gate.ts';
@@ -176,12 +177,14 @@ async function runNamedCommand(context: CommandContext): Promise<number> {
     )
     .option('--kubeconfig <file>', 'with --cluster: an administrator of it; $KUBECONFIG when absent')
     .option('--json', 'with --cluster: one JSON object')
+    .option('--kustomize <program>', 'without --cluster: program kustomize of version 5', 'kustomize')
+    .option('--helm <program>', 'without --cluster: program helm of version 3', 'helm')
     .description('measure speed, memory and requests')
-    .action((options: BenchClusterOptions & { cluster?: boolean }) =>
+    .action((options: BenchClusterOptions & RenderingPrograms & { cluster?: boolean }) =>
       finish(
         options.cluster === true
           ? import('./commands/bench-cluster.ts').then(({ benchCluster }) => benchCluster(context, options))
-          : import('./commands/bench.ts').then(({ bench }) => bench(context)),
+          : import('./commands/bench.ts').then(({ bench }) => bench(context, options)),
       ),
     );
 

@@ -1,5 +1,6 @@
 import { messageOf } from '../../lib/errors.ts';
 import { type CommandContext, exitCodes } from '../context.ts';
+import type { RenderingPrograms } from '../bench-rendering.ts';
 import { header, isMet, type Measured, rowOf } from '../../bench/spread.ts';
 
 interface Part {
@@ -7,7 +8,7 @@ interface Part {
   readonly measure: (signal: AbortSignal) => Promise<readonly Measured[]>;
 }
 
-const parts: readonly Part[] = [
+const partsOf = (context: CommandContext, options: RenderingPrograms): readonly Part[] => [
   {
     title: 'One changed file in a repository of 10,000 manifests',
     measure: (signal) => import('../../bench/one-file.ts').then(({ oneChangedFile }) => oneChangedFile(signal)),
@@ -31,15 +32,23 @@ const parts: readonly Part[] = [
     title: '1,000 idle canaries with an interval of 10 s, the agent in a process of its own',
     measure: (signal) => import('../../bench/idle.ts').then(({ idleCanaries }) => idleCanaries(signal)),
   },
+  {
+    title: '500 units that are rendered: 300 overlays on 30 bases, and 200 releases of charts',
+    measure: (signal) =>
+      Promise.all([import('../../bench/rendered-units.ts'), import('../bench-rendering.ts')]).then(
+        async ([{ renderedUnits }, { renderingParts }]) =>
+          await renderedUnits(signal, await renderingParts(context, options)),
+      ),
+  },
 ];
 
 /** `serin bench`: what speed and memory are on this machine. A missed goal is told and is no failure. */
-export async function bench(context: CommandContext): Promise<number> {
+export async function bench(context: CommandContext, options: RenderingPrograms): Promise<number> {
   const { output, signal } = context;
   const { colour } = output;
   const all: Measured[] = [];
   let broken = 0;
-  for (const { title, measure } of parts) {
+  for (const { title, measure } of partsOf(context, options)) {
     signal.throwIfAborted();
     output.line();
     output.line(colour.bold(title));
