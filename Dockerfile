@@ -7,10 +7,11 @@
 ARG NODE_IMAGE=node:24-bookworm-slim
 ARG GO_IMAGE=golang:1.26-bookworm
 
-# Render kustomizations and charts. `npm run tools` builds the same for the tests.
+# Render kustomizations and charts, and decrypt what SOPS encrypted. `npm run tools` builds the same for the tests.
 FROM ${GO_IMAGE} AS tools
 RUN CGO_ENABLED=0 GOBIN=/tools go install -trimpath -ldflags='-s -w' sigs.k8s.io/kustomize/kustomize/v5@v5.8.2
 RUN CGO_ENABLED=0 GOBIN=/tools go install -trimpath -ldflags='-s -w' helm.sh/helm/v3/cmd/helm@v3.22.0
+RUN CGO_ENABLED=0 GOBIN=/tools go install -trimpath -ldflags='-s -w' github.com/getsops/sops/v3/cmd/sops@v3.13.3
 
 # Build with all tools, run with none of them.
 FROM ${NODE_IMAGE} AS build
@@ -26,7 +27,7 @@ ENV NODE_ENV=production
 # Helm fetches charts over TLS only with authorities. The agent itself needs no git; the Git server of `serin demo` and `serin sandbox` does.
 RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates git && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
-COPY --from=tools /tools/kustomize /tools/helm /usr/local/bin/
+COPY --from=tools /tools/kustomize /tools/helm /tools/sops /usr/local/bin/
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY package.json LICENSE ./

@@ -73,6 +73,11 @@ async function runNamedCommand(context: CommandContext): Promise<number> {
     .option('--min-interval <duration>', 'shorter analysis intervals are raised to this (default: "10s")')
     .option('--kustomize <program>', 'program kustomize of version 5 (default: "kustomize")')
     .option('--helm <program>', 'program helm of version 3 (default: "helm")')
+    .option('--sops <program>', 'program sops of version 3 (default: "sops")')
+    .option(
+      '--sops-age-key-file <file>',
+      'file with age keys for what SOPS encrypted; without it, that is not looked at',
+    )
     .description('say everything that is wrong with manifests, without a cluster; exit code 3 when there are errors')
     .action((paths: string[], options: ValidateOptions) =>
       finish(import('./commands/validate.ts').then(({ validate }) => validate(context, paths, options))),
@@ -86,7 +91,9 @@ async function runNamedCommand(context: CommandContext): Promise<number> {
       .option('--git-path <folder>', 'the folder that the agent follows, of which the place is a part')
       .option('--default-namespace <name>', 'namespace of objects that name none (default: "default")')
       .option('--kustomize <program>', 'program kustomize of version 5 (default: "kustomize")')
-      .option('--helm <program>', 'program helm of version 3 (default: "helm")');
+      .option('--helm <program>', 'program helm of version 3 (default: "helm")')
+      .option('--sops <program>', 'program sops of version 3 (default: "sops")')
+      .option('--sops-age-key-file <file>', 'file with age keys for what SOPS encrypted');
   localOptions(program.command('render').argument('[place]', 'a folder, or a file such as a kustomization', '.'))
     .option('--json', 'one JSON object a line: object, origin')
     .description('print what would be applied, as YAML; exit code 3 when there are errors')

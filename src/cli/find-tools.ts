@@ -3,6 +3,7 @@ import { delimiter, join, resolve } from 'node:path';
 import type { Settings } from '../config/settings.ts';
 import { createHelm, type HelmOptions } from '../render/helm.ts';
 import { createKustomize } from '../render/kustomize.ts';
+import { createSops } from '../render/sops.ts';
 import type { RenderTools } from '../render/tools.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -12,14 +13,38 @@ type Environment = Readonly<Record<string, string | undefined>>;
  * `capabilities`: of the cluster; absent: there is none.
  */
 export function findTools(
-  values: Pick<Settings, 'kustomize' | 'helm' | 'remote-charts'>,
+  values: Pick<
+    Settings,
+    | 'kustomize'
+    | 'helm'
+    | 'remote-charts'
+    | 'sops'
+    | 'sops-age-key-file'
+    | 'sops-age-secret'
+    | 'sops-environment'
+    | 'agent-namespace'
+  >,
   environment: Environment,
   capabilities?: HelmOptions['capabilities'],
 ): RenderTools {
-  const [kustomize, helm] = [programOf(values.kustomize, environment), programOf(values.helm, environment)];
+  const [kustomize, helm, sops] = [values.kustomize, values.helm, values.sops].map((setting) =>
+    programOf(setting, environment),
+  );
   const tool = kustomize === undefined ? undefined : createKustomize({ program: kustomize });
   return {
     ...(tool ? { kustomize: tool } : {}),
+    ...(sops === undefined
+      ? {}
+      : {
+          sops: createSops({
+            program: sops,
+            ...(values['sops-age-key-file'] === '' ? {} : { ageKeyFile: resolve(values['sops-age-key-file']) }),
+            ...(values['sops-age-secret'] === ''
+              ? {}
+              : { ageSecret: { namespace: values['agent-namespace'], name: values['sops-age-secret'] } }),
+            environment: variablesOf(values['sops-environment'], environment),
+          }),
+        }),
     ...(helm === undefined
       ? {}
       : {
@@ -31,6 +56,17 @@ export function findTools(
           }),
         }),
   };
+}
+
+/** Those of the environment that a list names; `AWS_*` are all that begin so. */
+function variablesOf(patterns: readonly string[], environment: Environment): Readonly<Record<string, string>> {
+  const isNamed = (name: string): boolean =>
+    patterns.some((pattern) => (pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern));
+  return Object.fromEntries(
+    Object.entries(environment).flatMap(([name, value]) =>
+      value !== undefined && isNamed(name) ? [[name, value] as const] : [],
+    ),
+  );
 }
 
 /** A name is found in PATH, a path from where the command is run: the program itself is run elsewhere. Undefined: none is wanted. */

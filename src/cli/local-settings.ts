@@ -20,6 +20,8 @@ export interface LocalOptions {
   readonly minInterval?: string;
   readonly kustomize?: string;
   readonly helm?: string;
+  readonly sops?: string;
+  readonly sopsAgeKeyFile?: string;
   readonly gitPath?: string;
   readonly registryConfigFile?: string;
   readonly registryPlainHttp?: string;
@@ -37,6 +39,8 @@ export async function localSettings(
     'min-interval': options.minInterval,
     kustomize: options.kustomize,
     helm: options.helm,
+    sops: options.sops,
+    'sops-age-key-file': options.sopsAgeKeyFile,
     'git-path': options.gitPath,
     'registry-config-file': options.registryConfigFile,
     'registry-plain-http': options.registryPlainHttp,

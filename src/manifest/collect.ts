@@ -21,6 +21,8 @@ export interface FoundObjects {
   readonly problems: readonly Problem[];
   /** What it is instead, where it is no object and nobody meant one. */
   readonly stray: string | undefined;
+  /** It is encrypted with SOPS. Absent: it is not. */
+  readonly isEncrypted?: true;
 }
 
 /** Objects that tools read from files and no cluster serves. */
@@ -57,12 +59,11 @@ export function readObjects(value: unknown, place: DocumentPlace): FoundObjects 
     }
     if (escaped && !open) problems.push({ severity: 'warning', path, ...escape(candidate, escaped, line, place) });
   };
-  if (!isRecord(value) || !isMeant(value)) {
-    if (!isRecord(value) || !isEncrypted(value)) return { manifests, problems, stray: strayOf(value) };
-    const message = 'the file is encrypted with SOPS, which is not decrypted yet';
-    const hint = 'what the cluster has of it stays as it is';
-    return { manifests, problems: [{ severity: 'error', path, line: lineAt(), message, hint }], stray: undefined };
+  if (isRecord(value) && isEncrypted(value)) {
+    const problem = encryptedProblem(value, { path, line: lineAt() });
+    return { manifests, problems: [problem], stray: undefined, isEncrypted: true };
   }
+  if (!isRecord(value) || !isMeant(value)) return { manifests, problems, stray: strayOf(value) };
   const { items } = value;
   if (!isList(value) || !Array.isArray(items)) take(value, lineAt());
   else
@@ -186,12 +187,6 @@ function complaintOf(value: Record<string, unknown>): Complaint | undefined {
       };
     }
   }
-  if (isEncrypted(value)) {
-    return {
-      message: `${kind} ${name} is encrypted with SOPS, which is not decrypted yet: it is not applied`,
-      hint: 'what the cluster has of it stays as it is',
-    };
-  }
   return undefined;
 }
 
@@ -208,6 +203,14 @@ function oddName({ kind, metadata }: Record<string, unknown>): Complaint | undef
   if (odd === undefined) return undefined;
   const hint = 'templates and variables are not filled in: commit what they render to';
   return { message: `${String(kind)}: ${shown(odd)} is no name`, hint };
+}
+
+function encryptedProblem({ kind, metadata }: Record<string, unknown>, place: Pick<Problem, 'path' | 'line'>): Problem {
+  const name = isRecord(metadata) ? metadata['name'] : undefined;
+  const isNamed = [kind, name].every((word) => typeof word === 'string' && !word.startsWith('ENC['));
+  const what = isNamed ? `${String(kind)} ${String(name)}`.slice(0, 200) : 'the file';
+  const message = `${what} is encrypted with SOPS: it is not applied`;
+  return { severity: 'error', ...place, message, hint: 'what the cluster has of it stays as it is' };
 }
 
 const isEncrypted = ({ sops }: Record<string, unknown>): boolean =>

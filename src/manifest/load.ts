@@ -206,6 +206,9 @@ export interface Described {
 /** Renders what objects of one area ask for, as HelmReleases do. `manifests`: the area's, in their namespaces. */
 export type RenderReleases = (manifests: readonly Manifest[], area: string) => Steps<RenderedReleases>;
 
+/** What an encrypted file says once it is decrypted; or the file with what is wrong. */
+export type OpenEncrypted = (path: string, file: Rendering) => Steps<Rendering>;
+
 export interface RenderedReleases {
   /** By what asks for it, which is not applied itself. */
   readonly rendered: ReadonlyMap<Manifest, Rendering>;
@@ -220,7 +223,7 @@ export interface RenderedReleases {
 
 /**
  * As `loadTree`; yields again and again, so that a large tree can be looked at in turns. `render` absent: what kustomizations change is held back;
- * `renderReleases` absent: HelmReleases are applied as objects.
+ * `renderReleases` absent: HelmReleases are applied as objects; `open` absent: what is encrypted is not applied.
  */
 export function* loadingTree(
   files: ReadonlyMap<string, FileOfTree>,
@@ -229,6 +232,7 @@ export function* loadingTree(
   settings: LoadSettings,
   render?: RenderKustomizations,
   renderReleases?: RenderReleases,
+  open?: OpenEncrypted,
 ): Steps<LoadedTree> {
   const next = new Map<string, Rendering>();
   const byArea = new Map<string, string[]>([['', []]]);
@@ -254,7 +258,10 @@ export function* loadingTree(
   for (const [name, area] of begun)
     areas.set(
       name,
-      yield* loadingArea(area, next, settings, renderReleases && ((found) => renderReleases(found, name))),
+      yield* loadingArea(area, next, settings, {
+        renderReleases: renderReleases && ((found) => renderReleases(found, name)),
+        open,
+      }),
     );
   const all = [...areas.values()];
   const found = all.flatMap(({ manifests }) => manifests);
@@ -362,11 +369,16 @@ function* beginning(
   return { paths, ignored, kustomizations, made: render ? yield* render(kustomizations, counted) : nothingRendered };
 }
 
+interface AreaTools {
+  readonly renderReleases: ((manifests: readonly Manifest[]) => Steps<RenderedReleases>) | undefined;
+  readonly open: OpenEncrypted | undefined;
+}
+
 function* loadingArea(
   { paths, ignored, kustomizations: all, made }: BegunArea,
   files: LoadCache,
   settings: LoadSettings,
-  renderReleases: ((manifests: readonly Manifest[]) => Steps<RenderedReleases>) | undefined,
+  { renderReleases, open }: AreaTools,
 ): Steps<LoadedArea> {
   const { rendered, refused: unrendered, described } = made;
   const claimed = new Set([...rendered.values()].flatMap(({ madeFrom = [] }) => [...madeFrom]));
@@ -429,7 +441,7 @@ function* loadingArea(
       if (file.parsed.manifests.length > 0) found.push(unlisted(path));
       continue;
     }
-    take(path, file);
+    take(path, open && file.parsed.isEncrypted ? yield* open(path, file) : file);
     if (used.length % filesATurn === 0) yield;
     if (held.named.has(path)) note(path, { what: 'is named by a kustomization', isToldOnce: true }, placeKey);
   }

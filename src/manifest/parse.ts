@@ -17,6 +17,8 @@ export interface ParsedFile {
   readonly unreadableText: string;
   /** The first of the documents that are neither objects nor empty, if there is one. */
   readonly stray: Stray | undefined;
+  /** Something in it is encrypted with SOPS, and is told among the problems. Absent: nothing is. */
+  readonly isEncrypted?: true;
 }
 
 /**
@@ -40,6 +42,7 @@ export function* parsing(
   const problems: Problem[] = [];
   let unreadableText = '';
   let stray: Stray | undefined;
+  let isEncrypted = false;
   let broken: Part | undefined;
   /** Once, however many documents of it cannot be read. */
   const keepText = (part: Part): void => {
@@ -55,6 +58,7 @@ export function* parsing(
     const found = readObjects(value, place);
     addAll(manifests, found.manifests);
     addAll(problems, found.problems);
+    isEncrypted ||= found.isEncrypted === true;
     if (found.stray !== undefined) {
       const line = lineAt();
       const text = typeof value === 'string' ? knownText(source) : undefined;
@@ -63,10 +67,14 @@ export function* parsing(
     }
     if (found.problems.some(({ severity }) => severity === 'error')) keepText(part);
   };
+  const whole = (): ParsedFile => {
+    const read = { manifests, problems, unreadableText: unreadWords(unreadableText), stray };
+    return isEncrypted ? { ...read, isEncrypted } : read;
+  };
   const json = path.toLowerCase().endsWith('.json') ? readJson(content) : undefined;
   if (json !== undefined) {
     take(json, 0, () => 1, partOf(content, 0));
-    return { manifests, problems, unreadableText: unreadWords(unreadableText), stray };
+    return whole();
   }
   let document = 0;
   for (const { text: written, linesBefore } of splitDocuments(content)) {
@@ -83,7 +91,7 @@ export function* parsing(
     }
     yield;
   }
-  return { manifests, problems, unreadableText: unreadWords(unreadableText), stray };
+  return whole();
 }
 
 /** A part of a file that is read in one piece. It may hold many documents, so what is found out of its text is found out once. */

@@ -122,6 +122,13 @@ export const fileOfUnit = (unit: string): string => placesOf(unit).at(-1) ?? uni
 export interface Manifest {
   readonly object: KubeObject;
   readonly origin: Origin;
+  /**
+   * It is made with what Git does not say in the open. The text goes into hashes of it, so that nobody who reads those finds out what by trying;
+   * empty where no hash leaves the process. Absent: Git says all of it.
+   */
+  readonly sealed?: string;
+  /** Why nothing but its name is known: it is encrypted, and cannot be decrypted. It is not sent. Absent: all of it is known. */
+  readonly locked?: Problem;
 }
 
 /** One thing wrong with what stands in Git, ready to be shown: `apps/canary.yaml:14 spec.provider: unknown router "istoi"`. */

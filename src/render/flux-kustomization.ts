@@ -12,6 +12,8 @@ export interface FluxKustomization extends Description {
   readonly changes: FluxChanges;
   /** Undefined: nothing is filled in. */
   readonly variables: FluxVariables | undefined;
+  /** Secret with the keys of what is encrypted. Undefined: whoever renders it has them. */
+  readonly keys: { readonly namespace: string; readonly name: string } | undefined;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   readonly prune: boolean;
@@ -32,12 +34,15 @@ export interface FluxChanges {
 interface FluxVariables {
   readonly inline: ReadonlyMap<string, string>;
   /** Each overrules those before it, and `inline` all of them. */
-  readonly from: readonly {
-    readonly kind: 'ConfigMap' | 'Secret';
-    readonly namespace: string;
-    readonly name: string;
-    readonly isOptional: boolean;
-  }[];
+  readonly from: readonly FluxSubstitutes[];
+}
+
+/** What variables are taken from. */
+export interface FluxSubstitutes {
+  readonly kind: 'ConfigMap' | 'Secret';
+  readonly namespace: string;
+  readonly name: string;
+  readonly isOptional: boolean;
 }
 
 const group = 'kustomize.toolkit.fluxcd.io';
@@ -50,10 +55,10 @@ export const isFluxDescription = (object: Pick<KubeObject, 'apiVersion' | 'kind'
   isFluxKustomization(object) ||
   (object.kind === 'GitRepository' && groupOf(object.apiVersion) === 'source.toolkit.fluxcd.io');
 
-/** Of how a controller goes about it, and nothing of what is applied; what is encrypted is told where it stands. */
-const ofController = ['interval', 'retryInterval', 'timeout', 'decryption', 'validation'];
+/** Of how a controller goes about it, and nothing of what is applied. */
+const ofController = ['interval', 'retryInterval', 'timeout', 'validation'];
 const followed =
-  'path sourceRef prune suspend dependsOn targetNamespace namePrefix nameSuffix components images patches patchesStrategicMerge patchesJson6902 postBuild commonMetadata';
+  'path sourceRef prune suspend dependsOn targetNamespace namePrefix nameSuffix components images patches patchesStrategicMerge patchesJson6902 postBuild commonMetadata decryption';
 const known = new Set([...ofController, ...followed.split(' ')]);
 /** What applying means another thing without. */
 const refusedFields: Readonly<Record<string, string>> = {
@@ -110,6 +115,7 @@ function read(manifest: Manifest): FluxKustomization {
       components: listOf(spec['components'], 'spec.components').map((entry) => textOf(entry, 'spec.components') ?? ''),
     },
     variables: variablesOf(spec['postBuild'], namespace),
+    keys: keysOf(spec['decryption'], namespace),
     labels: textsOf(common['labels'], 'spec.commonMetadata.labels'),
     annotations: textsOf(common['annotations'], 'spec.commonMetadata.annotations'),
     prune: spec['prune'] === true,
@@ -122,6 +128,17 @@ function read(manifest: Manifest): FluxKustomization {
     ),
     told,
   };
+}
+
+function keysOf(decryption: unknown, namespace: string): FluxKustomization['keys'] {
+  if (isNothing(decryption)) return undefined;
+  const { provider, secretRef, ...others } = mapOf(decryption, 'spec.decryption');
+  if (provider !== 'sops') throw new Unusable('spec.decryption.provider is not followed: sops is');
+  const strange = Object.keys(others).find((field) => !isNothing(others[field]));
+  if (strange !== undefined)
+    throw new Unusable(`spec.decryption.${strange.slice(0, 60)} is not followed: secretRef is`);
+  const name = textOf(mapOf(secretRef, 'spec.decryption.secretRef')['name'], 'spec.decryption.secretRef.name');
+  return name === undefined ? undefined : { namespace, name };
 }
 
 function variablesOf(postBuild: unknown, namespace: string): FluxVariables | undefined {

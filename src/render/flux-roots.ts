@@ -3,7 +3,7 @@ import type { Steps } from '../lib/turns.ts';
 import { isDeepStrictEqual } from 'node:util';
 import { isList, isObject } from '../manifest/edit-value.ts';
 import { identityOf, nameOf } from '../manifest/identity.ts';
-import type { Described, LoadSettings, Rendering } from '../manifest/load.ts';
+import { type Described, isManifestFile, type LoadSettings, type Rendering } from '../manifest/load.ts';
 import { heldCharts } from '../manifest/rendering-tools.ts';
 import type { Stray } from '../manifest/stray.ts';
 import { groupOf, type KubeObject, type Manifest, placesOf, type Problem, refOf, unitOf } from '../manifest/types.ts';
@@ -22,6 +22,8 @@ import {
   readFluxKustomization,
 } from './flux-kustomization.ts';
 import { fluxUnit } from './flux-unit.ts';
+import { areInGit, valuesOf } from './flux-values.ts';
+import type { LiveConfigs } from './live-configs.ts';
 import { isSameRepositoryUrl } from './same-url.ts';
 import { textAt } from './source-bytes.ts';
 import type { SourceTree, Unit } from './renderer.ts';
@@ -42,6 +44,8 @@ export interface FluxTree {
   readonly made: readonly Manifest[];
   readonly render: (unit: Unit) => Steps<Rendering | string>;
   readonly renderChart: RenderChart;
+  /** Absent: no cluster is there. */
+  readonly live?: LiveConfigs | undefined;
 }
 
 /** With it, such an object is applied for its own controller, or, where it was before, followed from now on. */
@@ -82,7 +86,7 @@ const isRoot = ({ object }: Manifest): boolean => isFluxKustomization(object) ||
  * the repository itself.
  */
 export function* fluxRoots(
-  { tree, counted, claimed, made, render, renderChart }: FluxTree,
+  { tree, counted, claimed, made, render, renderChart, live }: FluxTree,
   settings: LoadSettings,
 ): Steps<FluxRoots | undefined> {
   const problems: Problem[] = [];
@@ -182,7 +186,10 @@ export function* fluxRoots(
   const ledgers = [settings.path, settings.ledgerDir, ''].filter((part, at) => part !== '' || at === 2).join('/');
   const isNoManifest = (file: string): boolean =>
     file.startsWith(ledgers) ||
-    (tree.files.has(file) && (!counted.has(file) || tree.said.get(file)?.parsed.stray !== undefined));
+    // An edit may have put one there that is read beside what is followed.
+    (tree.files.has(file) &&
+      isManifestFile(file, settings) &&
+      (!counted.has(file) || tree.said.get(file)?.parsed.stray !== undefined));
   const twins = new Set<string>();
   /** With all that it describes. */
   const forget = (path: string): void => {
@@ -254,7 +261,7 @@ export function* fluxRoots(
   /** Gives what is made, or why nothing is. */
   const make = function* ({ described: one, path }: Root): Steps<Rendering | string> {
     if (isFlux(one)) {
-      const values = valuesOf(one, objects);
+      const values = yield* valuesOf(one, objects, { live, settings });
       const unit =
         typeof values === 'string' ? values : yield* fluxUnit(one, tree, { isLeftOut: isNoManifest, values });
       if (typeof unit === 'string') return unit;
@@ -281,11 +288,9 @@ export function* fluxRoots(
     }
     return rendering;
   };
-  const isReady = ({ described: one }: Root): boolean => !isFlux(one) || typeof valuesOf(one, objects) !== 'string';
   for (const manifest of queue) yield* take(manifest);
   for (;;) {
-    const at = waiting.findIndex(isReady);
-    const [root] = waiting.splice(Math.max(at, 0), 1);
+    const [root] = waiting.splice(nextOf(waiting, objects), 1);
     if (!root) {
       if (isAppOfApps || later.length === 0) break;
       for (const manifest of later.splice(0)) yield* take(manifest);
@@ -463,33 +468,14 @@ function specOf(
   return isObject(spec) ? spec : undefined;
 }
 
-/** The values of its variables, as far as the objects say them; a text says what is missing. */
-function valuesOf(
-  { variables }: FluxKustomization,
-  objects: readonly Manifest[],
-): ReadonlyMap<string, string> | undefined | string {
-  if (!variables) return undefined;
-  const values = new Map<string, string>();
-  const put = (name: string, value: string): void => void values.set(name, value.replaceAll('\n', ''));
-  for (const { kind, name, namespace } of variables.from) {
-    const found = objects.find(
-      ({ object }) =>
-        object.kind === kind &&
-        object.apiVersion === 'v1' &&
-        object.metadata.name === name &&
-        object.metadata.namespace === namespace,
-    );
-    if (!found)
-      return `spec.postBuild.substituteFrom names the ${kind} ${namespacedName({ namespace, name: name.slice(0, 100) })}, which is not in Git, and the cluster is not asked for it: write its values into spec.postBuild.substitute, or the object into Git`;
-    const { data, stringData } = found.object as { data?: unknown; stringData?: unknown };
-    for (const [key, value] of Object.entries(isObject(data) ? data : {}))
-      if (typeof value === 'string')
-        put(key, kind === 'Secret' ? Buffer.from(value, 'base64').toString('utf8') : value);
-    for (const [key, value] of Object.entries(isObject(stringData) ? stringData : {}))
-      if (typeof value === 'string' && kind === 'Secret') put(key, value);
-  }
-  for (const [name, value] of variables.inline) put(name, value);
-  return values;
+/** First those of which Git says all; of the others those that wait for none of them, as what they need may come of these. */
+function nextOf(waiting: readonly Root[], objects: readonly Manifest[]): number {
+  const known = waiting.findIndex(({ described: one }) => !isFlux(one) || areInGit(one, objects));
+  if (known >= 0) return known;
+  const keys = new Set(waiting.map(({ described: one }) => one.key));
+  const isFree = ({ described: one }: Root): boolean =>
+    !isFlux(one) || !one.dependsOn.some((needed) => keys.has(needed));
+  return Math.max(waiting.findIndex(isFree), 0);
 }
 
 /** Those that depend, directly or not, on one that is not rendered or on themselves. */

@@ -4,6 +4,7 @@ import { writtenIn } from '../manifest/edit-tree.ts';
 import { inputsOf, type Kustomization } from '../manifest/rendering-tools.ts';
 import { unitOf } from '../manifest/types.ts';
 import type { FluxChanges, FluxKustomization } from './flux-kustomization.ts';
+import type { FluxValues } from './flux-values.ts';
 import { closureOf, kustomizationIn } from './kustomize-units.ts';
 import type { SourceTree, Unit, UnitRoot } from './renderer.ts';
 import { textAt } from './source-bytes.ts';
@@ -14,8 +15,8 @@ const mostListed = 2_000;
 /** What is not rendered of a folder without a kustomization: `isLeftOut` says it of a path. */
 export interface FluxSurroundings {
   readonly isLeftOut: (path: string) => boolean;
-  /** Values of `substituteFrom` and `substitute`, by name. Undefined: nothing is filled in. */
-  readonly values: ReadonlyMap<string, string> | undefined;
+  /** Values of `substituteFrom` and `substitute`. Undefined: nothing is filled in. */
+  readonly values: FluxValues | undefined;
 }
 
 /** What is rendered for a Kustomization of Flux; a text says why nothing can be. */
@@ -37,7 +38,9 @@ export function* fluxUnit(
     folder,
     path,
     kustomization: JSON.stringify(fields),
-    values,
+    values: values?.values,
+    ...(values?.isSecret ? { hasSecretValues: true as const } : {}),
+    ...(flux.keys ? { keys: flux.keys } : {}),
     labels: flux.labels,
     // It says on the object itself that it stays when it leaves Git.
     annotations: { ...flux.annotations, ...(flux.prune ? {} : { 'kustomize.toolkit.fluxcd.io/prune': 'disabled' }) },

@@ -1,10 +1,13 @@
 import type { Steps } from '../lib/turns.ts';
 import { isObject } from '../manifest/edit-value.ts';
 import { nameOf } from '../manifest/identity.ts';
+import type { LoadSettings } from '../manifest/load.ts';
 import type { KubeObject, Manifest } from '../manifest/types.ts';
 import type { Chart } from './helm-chart.ts';
+import type { EncryptedFiles } from './encrypted-files.ts';
 import { pathIn } from './helm-chart.ts';
 import type { HelmRelease, ValuesFrom } from './helm-release.ts';
+import { liveConfig, type LiveConfigs } from './live-configs.ts';
 import type { SourceTree } from './renderer.ts';
 import { fileAt, sourceBytes } from './source-bytes.ts';
 
@@ -22,21 +25,33 @@ export interface ReleaseValues {
   readonly paths: readonly string[];
   /** ConfigMaps and Secrets of the repository among them. */
   readonly objects: readonly Manifest[];
+  /** Some of them Git does not say in the open. */
+  readonly isSealed: boolean;
+}
+
+/** What values may come from beside files. */
+export interface ValueSources {
+  readonly manifests: readonly Manifest[];
+  readonly encrypted: EncryptedFiles;
+  /** Absent: no cluster is there. */
+  readonly live: LiveConfigs | undefined;
+  readonly settings: LoadSettings;
 }
 
 const mostBytes = 2 * 1024 * 1024;
 
-/** A text says what is missing. `manifests`: the objects that values may come from. */
+/** A text says what is missing. */
 export function* valuesOf(
   release: HelmRelease,
   chart: Chart,
   tree: SourceTree,
-  manifests: readonly Manifest[],
+  sources: ValueSources,
 ): Steps<ReleaseValues | string> {
   const files: ValuesFile[] = [];
   const paths: string[] = [];
   const objects: Manifest[] = [];
   let bytes = 0;
+  let isSealed = false;
   const take = (content: Uint8Array, isSecret = false): void => {
     bytes += content.length;
     files.push({ content, isSecret });
@@ -52,7 +67,11 @@ export function* valuesOf(
     }
     if (typeof file === 'object' && file.mode === '120000') return `${path} is a symbolic link`;
     paths.push(path);
-    take(yield* sourceBytes(file, tree.files));
+    const content = yield* sourceBytes(file, tree.files);
+    const plain = yield* sources.encrypted.open(path, content);
+    if (typeof plain === 'string') return `${path} ${plain}`;
+    isSealed ||= plain !== undefined;
+    take(plain ?? content, plain !== undefined);
     if (bytes > mostBytes) return tooMuch;
   }
   for (const from of release.valuesFrom) {
@@ -63,9 +82,16 @@ export function* valuesOf(
       else if (!from.isOptional) return `the chart has no file ${from.path.slice(0, 200)}`;
       continue;
     }
-    const found = manifests.find(({ object }) => isNamed(object, from));
-    if (found) objects.push(found);
-    const text = found && textOf(found.object, from.key);
+    const written = sources.manifests.find(({ object }) => isNamed(object, from));
+    if (written) objects.push(written);
+    if (written?.locked) return `${named(from)}, which its values come from, cannot be decrypted`;
+    const found = written?.object ?? (yield* liveConfig(from, release.manifest.origin.path, sources));
+    if (typeof found === 'string') {
+      if (from.isOptional && !sources.live) continue;
+      return `its values come from ${named(from)}, ${found}`;
+    }
+    isSealed ||= written ? written.sealed !== undefined : found !== undefined && from.kind === 'Secret';
+    const text = found && textOf(found, from.key);
     if (text !== undefined) {
       const content = from.targetPath === undefined ? text : placed(from.targetPath, text);
       if (content === undefined)
@@ -75,10 +101,10 @@ export function* valuesOf(
     } else if (!from.isOptional)
       return found
         ? `${named(from)} has no key ${from.key.slice(0, 200)}`
-        : `${named(from)}, which its values come from, is not in Git`;
+        : `${named(from)}, which its values come from, is neither in Git nor in the cluster`;
   }
   take(Buffer.from(JSON.stringify(release.values)));
-  return bytes > mostBytes ? tooMuch : { files, paths, objects };
+  return bytes > mostBytes ? tooMuch : { files, paths, objects, isSealed };
 }
 
 const tooMuch = `its values take more than ${mostBytes / 1024 / 1024} MiB`;

@@ -22,6 +22,8 @@ import type { Kustomize } from './kustomize.ts';
 import { exactText, fileBytes } from './file-bytes.ts';
 import { readingPlain } from './plain.ts';
 import type { SourceTree } from './renderer.ts';
+import type { EncryptedFiles } from './encrypted-files.ts';
+import { memoryFolder, unquoted, untold } from './encrypted-inputs.ts';
 import { inFolder, type ToolLimits, type ToolResult } from './run-tool.ts';
 import { sourceBytes } from './source-bytes.ts';
 import type { GitFile } from './tree-files.ts';
@@ -85,6 +87,8 @@ export interface ReleaseUnit {
 export interface HelmReading {
   readonly parsed: ParsedFiles;
   readonly limits?: ManifestLimits | undefined;
+  /** Absent: nothing is secret. */
+  readonly encrypted?: EncryptedFiles | undefined;
 }
 
 const defaultToolLimits: ToolLimits = {
@@ -183,6 +187,8 @@ export function createHelm({
       runs += 1;
       const result = await tool.run(root, args);
       if (result.kind === 'done') return result;
+      if (values.isSealed && result.kind === 'failed' && result.isFinal)
+        return { ...result, reason: unquoted(result.reason, contents.keys()) };
       const secret = values.files.flatMap(({ content, isSecret }) =>
         isSecret ? [Buffer.concat([Buffer.from('Secret\n'), content])] : [],
       );
@@ -194,7 +200,7 @@ export function createHelm({
         .replaceAll(`(${chart.name}/`, folder === '' ? '(' : `(${folder}/`);
       return { ...result, reason: shownReason(reason) };
     };
-    return await inFolder(place, 'serin-helm-', work, signal);
+    return await inFolder(values.isSealed ? memoryFolder(place) : place, 'serin-helm-', work, signal);
   };
 
   function* render(tree: SourceTree, unit: ReleaseUnit, reading: HelmReading): Steps<Rendered> {
@@ -223,7 +229,8 @@ export function createHelm({
       else if (failed.get(content) === undefined) known.set(content, rendered);
     }
     if (typeof rendered === 'string') return rendered;
-    const rendering = renderingAt(rendered, unit, origin);
+    const salt = unit.values.isSealed && reading.encrypted ? yield* reading.encrypted.salt() : undefined;
+    const rendering = renderingAt(rendered, unit, origin, salt);
     placed.set(key, rendering, yield* weighing(rendering), keptShare * treeBytes);
     return rendering;
   }
@@ -265,7 +272,8 @@ export function createHelm({
           ? yield* answered(afterwards(result.output, postRenderers))
           : result;
       if (transformed.kind !== 'done' && result.kind === 'done') {
-        const why = `its post-renderers cannot be followed (${transformed.reason})`;
+        const isQuoting = unit.values.isSealed && transformed.kind === 'failed' && transformed.isFinal;
+        const why = `its post-renderers cannot be followed (${isQuoting ? unquoted('', []) : transformed.reason})`;
         if (transformed.kind !== 'failed' || !transformed.isFinal)
           failed.set(content, { reason: why, untilMs: performance.now() + retryMs });
         return why;
@@ -400,9 +408,23 @@ function withWarning(made: Rendering, path: string | undefined, { release, folde
   return { ...made, parsed: { ...made.parsed, problems } };
 }
 
-function renderingAt(read: Rendering, { release, chart, values }: ReleaseUnit, origin: HelmOrigin): Rendering {
-  const problems = read.parsed.problems.map((problem) => ({ ...problem, path: origin.path, line: origin.line }));
-  const manifests = read.parsed.manifests.map(({ object }) => ({ object: placedIn(release, object), origin }));
+function renderingAt(
+  read: Rendering,
+  { release, chart, values }: ReleaseUnit,
+  origin: HelmOrigin,
+  salt: string | undefined,
+): Rendering {
+  const sealed = salt === undefined ? {} : { sealed: salt };
+  const problems = read.parsed.problems.map((problem) => ({
+    ...(values.isSealed && problem.severity === 'error' ? untold(problem) : problem),
+    path: origin.path,
+    line: origin.line,
+  }));
+  const manifests = read.parsed.manifests.map(({ object }) => ({
+    object: placedIn(release, object),
+    origin,
+    ...sealed,
+  }));
   return {
     ...read,
     parsed: { ...read.parsed, manifests, problems, stray: undefined },
@@ -455,7 +477,7 @@ function keyOf(version: string, { kubeVersion, apiVersions }: Partial<Capabiliti
       [release.name, release.namespace, release.crds, release.hasHooks, release.checksSchema],
       [isInsteadOfOwn(release), release.postRenderers],
       ...(release.parameters ? [release.parameters] : []),
-      values.files.map(({ content }) => sha256Hex(content)),
+      [...values.files.map(({ content }) => sha256Hex(content)), ...(values.isSealed ? ['sealed'] : [])],
       files.toSorted(([a = ''], [b = '']) => (a < b ? -1 : 1)),
     ]),
   );

@@ -17,10 +17,17 @@ export function* readSources(
   paths: Iterable<string | undefined>,
   tree: SourceTree,
   unit: Unit,
+  /** Plain contents of those that are encrypted. */
+  opened: ReadonlyMap<string, Uint8Array> = new Map(),
 ): Steps<ReadonlyMap<string, Pick<Rendering, 'parsed'>>> {
   const found = new Map<string, Pick<Rendering, 'parsed'>>();
   for (const path of new Set(paths)) {
     if (path === undefined) continue;
+    const plain = opened.get(path);
+    if (plain && plain.length <= mostLength) {
+      found.set(path, yield* readManifestFile(path, plain, { oid: '', isRendered: true }));
+      continue;
+    }
     const said = tree.said.get(path);
     // An object with variables that are filled in later is one, too.
     const isWhole = said !== undefined && said.parsed.unreadableText === '';

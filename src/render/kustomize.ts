@@ -8,12 +8,23 @@ import type { Rendering } from '../manifest/load.ts';
 import { defaultLimits, type ManifestLimits } from '../manifest/limits.ts';
 import type { ParsedFiles } from '../manifest/parsed-files.ts';
 import { weighing } from '../manifest/tree-budget.ts';
-import type { Manifest } from '../manifest/types.ts';
+import type { KubeObject, Manifest } from '../manifest/types.ts';
 import { writtenInFiles } from './kustomize-edit.ts';
 import { settingImage } from './kustomize-image.ts';
 import { kustomizeOrigins, sourcePath, withoutOrigin } from './kustomize-origin.ts';
 import { readSources, sourceProblems } from './kustomize-sources.ts';
 import { filledIn, withCommon } from './flux-output.ts';
+import { type EncryptedFiles } from './encrypted-files.ts';
+import {
+  holdsOpened,
+  memoryFolder,
+  openedInputs,
+  type OpenedInputs,
+  unguessableName,
+  unquoted,
+  untold,
+} from './encrypted-inputs.ts';
+import { isConfigMap } from './encrypted-plain.ts';
 import { kustomizationUnits } from './kustomize-units.ts';
 import { readingPlain } from './plain.ts';
 import type { Edit, EditGoal, Renderer, SourceTree, Unit } from './renderer.ts';
@@ -46,6 +57,8 @@ export interface Kustomize {
 interface KustomizeReading {
   readonly parsed: ParsedFiles;
   readonly limits?: ManifestLimits | undefined;
+  /** Absent: what is encrypted is taken as it is. */
+  readonly encrypted?: EncryptedFiles | undefined;
 }
 
 const defaultToolLimits: ToolLimits = {
@@ -87,7 +100,8 @@ export function createKustomize({
     environmentIn: () => ({ GOMAXPROCS: '1', GOMEMLIMIT: '256MiB' }),
   });
 
-  const build = async (unit: Unit, contents: ReadonlyMap<string, Uint8Array>): Promise<ToolResult> => {
+  const build = async (unit: Unit, { contents, opened }: OpenedInputs): Promise<ToolResult> => {
+    const hasSecrets = opened.size > 0 || unit.root?.hasSecretValues === true;
     const work = async (root: string): Promise<ToolResult> => {
       const tree = join(root, treeFolder);
       for (const [path, content] of contents) {
@@ -113,10 +127,12 @@ export function createKustomize({
         'LoadRestrictionsRootOnly',
         '.',
       ]);
-      if (result.kind === 'done') return result;
+      if (result.kind !== 'failed') return result;
+      // What it takes too long or too much for is not its own word.
+      if (hasSecrets && result.isFinal) return { ...result, reason: unquoted(result.reason, contents.keys()) };
       return { ...result, reason: shownReason(withoutFolders(masked(result.reason, contents.values()), root)) };
     };
-    return await inFolder(place, 'serin-render-', work, tool.signal);
+    return await inFolder(opened.size > 0 ? memoryFolder(place) : place, 'serin-render-', work, tool.signal);
   };
 
   const transform: Kustomize['transform'] = async (objects, kustomization) => {
@@ -137,7 +153,7 @@ export function createKustomize({
   function* render(
     tree: SourceTree,
     unit: Unit,
-    { parsed, limits: manifestLimits }: KustomizeReading,
+    { parsed, limits: manifestLimits, encrypted }: KustomizeReading,
   ): Steps<Rendered> {
     const version = yield* answered(tool.version());
     if (version.problem !== undefined) return `kustomize is not rendered here (${version.problem})`;
@@ -154,7 +170,9 @@ export function createKustomize({
       if (bytes > mostInputBytes) return 'kustomize is not rendered here (it is made from more than 32 MiB)';
       contents.set(path, content);
     }
-    const result = yield* answered(limit(() => build(unit, contents)));
+    const opened = yield* openedInputs(unit, contents, encrypted);
+    if (typeof opened === 'string') return `kustomize is not rendered here: ${opened}`;
+    const result = yield* answered(limit(() => build(unit, opened)));
     if (result.kind !== 'done') {
       const reason = `kustomize cannot render this (${result.reason})`;
       if (result.kind === 'failed' && result.isFinal) known.set(key, reason);
@@ -162,12 +180,26 @@ export function createKustomize({
       return reason;
     }
     failed.delete(key);
-    const output = filledIn(result.output, unit.root?.values);
-    if (typeof output === 'string') {
-      known.set(key, output);
-      return output;
+    const filled = filledIn(result.output, unit.root?.values);
+    if (typeof filled === 'string') {
+      const hasSecrets = opened.opened.size > 0 || unit.root?.hasSecretValues === true;
+      const why = hasSecrets ? `its variables cannot be filled in (${unquoted('', [])})` : filled;
+      known.set(key, why);
+      return why;
     }
-    const rendering = yield* renderingOf(tree, unit, { key, output, parsed, limits: manifestLimits });
+    const hasSecrets = opened.opened.size > 0 || unit.root?.hasSecretValues === true;
+    const salt = hasSecrets ? ((yield* encrypted?.salt() ?? none()) ?? '') : undefined;
+    const whole = { key, parsed, limits: manifestLimits, opened, salt };
+    const output = salt === undefined ? filled : yield* withUnguessableNames(filled, unit, whole);
+    const rendering = yield* renderingOf(tree, unit, { ...whole, output });
+    const open = rendering.parsed.manifests.find(
+      ({ object, origin }) => isConfigMap(object) && opened.opened.has(origin.path),
+    );
+    if (open) {
+      const why = `kustomize is not rendered here: the ConfigMap ${open.object.metadata.name} in ${open.origin.path} is encrypted with SOPS, and everybody who reads ConfigMaps could read it: make it a Secret`;
+      known.set(key, why);
+      return why;
+    }
     const { treeBytes } = manifestLimits ?? defaultLimits;
     known.set(key, rendering, yield* weighing(rendering), keptShare * treeBytes);
     return rendering;
@@ -199,12 +231,41 @@ export function createKustomize({
 /** Beside the kustomization that is built. */
 const treeFolder = 'tree';
 
-interface Output extends KustomizeReading {
+interface Output extends Omit<KustomizeReading, 'encrypted'> {
   readonly key: string;
   readonly output: Uint8Array;
+  readonly opened: OpenedInputs;
+  /** Undefined: nothing of it is secret. */
+  readonly salt: string | undefined;
 }
 
-function* renderingOf(tree: SourceTree, unit: Unit, { key, output, parsed, limits }: Output): Steps<Rendering> {
+function* none(): Steps<undefined> {}
+
+/** See `unguessableName`. */
+function* withUnguessableNames(
+  output: Uint8Array,
+  unit: Unit,
+  { key, parsed, limits, opened, salt = '' }: Omit<Output, 'output'>,
+): Steps<Uint8Array> {
+  if (opened.opened.size === 0 || salt === '') return output;
+  const file = { oid: `${key} as built`, isRendered: true as const };
+  const read = yield* readingPlain(parsed, `${unit.path}.rendered.yaml`, output, file, limits);
+  let text = Buffer.from(output).toString('utf8');
+  for (const { object } of read.parsed.manifests) {
+    const { name } = object.metadata;
+    const other = holdsOpened(object, opened.opened.values()) ? unguessableName(name, salt) : undefined;
+    // Letters and digits alone stand in it, and an end that nobody writes by chance.
+    if (other !== undefined) text = text.split(name).join(other);
+    yield;
+  }
+  return Buffer.from(text);
+}
+
+function* renderingOf(
+  tree: SourceTree,
+  unit: Unit,
+  { key, output, parsed, limits, opened, salt }: Output,
+): Steps<Rendering> {
   // What was filled in leaves nothing open.
   const file = { oid: key, ...(unit.root?.values ? { isRendered: true as const } : {}) };
   // Not under the kustomization's own name: it is none.
@@ -213,12 +274,22 @@ function* renderingOf(tree: SourceTree, unit: Unit, { key, output, parsed, limit
     read.parsed.manifests.map(({ object }) => sourcePath(object)),
     tree,
     unit,
+    opened.opened,
   );
+  const isSealed = (object: KubeObject, path: string): boolean =>
+    unit.root?.hasSecretValues === true ||
+    opened.isWide ||
+    opened.opened.has(path) ||
+    holdsOpened(object, opened.opened.values());
   const originOf = kustomizeOrigins(unit.path, (path) => sources.get(path)?.parsed.manifests);
   const manifests: Manifest[] = [];
-  for (const { object } of read.parsed.manifests)
-    manifests.push({ object: withCommon(withoutOrigin(object), unit.root), origin: yield* originOf(object) });
-  const problems = yield* sourceProblems(read.parsed.problems, output, { tree, unit });
+  for (const { object } of read.parsed.manifests) {
+    const origin = yield* originOf(object);
+    const sealed = salt !== undefined && isSealed(object, origin.path) ? { sealed: salt } : {};
+    manifests.push({ object: withCommon(withoutOrigin(object), unit.root), origin, ...sealed });
+  }
+  const found = yield* sourceProblems(read.parsed.problems, output, { tree, unit });
+  const problems = salt === undefined ? found : found.map(untold);
   return {
     ...read,
     parsed: { ...read.parsed, manifests, problems, stray: undefined },

@@ -11,6 +11,7 @@ import {
   objectsInPart,
   type ReadPart,
 } from '../manifest/edit-documents.ts';
+import { cutDocuments } from '../manifest/documents.ts';
 import { isObject } from '../manifest/edit-value.ts';
 import { nameOf } from '../manifest/identity.ts';
 import { undoChanges } from '../manifest/edit-undo.ts';
@@ -38,9 +39,21 @@ interface Plan {
 export function* restoringTexts({ base, judged, tip, facts }: RestoreTexts): Steps<TextEdits> {
   const read = createPartReader();
   const sides = { base: sideOf(base, read), judged: sideOf(judged, read), tip: sideOf(tip, read) };
-  const plan = yield* planOf(facts, sides, read);
-  if (typeof plan === 'string') return { kind: 'conflict', reason: plan, path: undefined };
   const files = new Map<string, string | null>();
+  const left = new Map(facts);
+  // What is encrypted as a whole has one checksum: only all of it is as it was.
+  for (const path of encryptedFiles({ base, judged, tip })) {
+    const before = base.texts.get(path);
+    const now = tip.texts.get(path);
+    for (const key of left.keys())
+      if ([base, judged, tip].some(({ objects }) => objects.get(key)?.path === path)) left.delete(key);
+    if (now === before || judged.texts.get(path) === before) continue;
+    if (now !== judged.texts.get(path))
+      return { kind: 'conflict', reason: 'the file is encrypted, and was changed since', path };
+    files.set(path, before ?? null);
+  }
+  const plan = yield* planOf(left, sides, read);
+  if (typeof plan === 'string') return { kind: 'conflict', reason: plan, path: undefined };
   for (const path of new Set([...plan.goals.keys(), ...plan.returns.keys()])) {
     const text = yield* editFile(path, plan, sides, read);
     if (text === undefined)
@@ -48,6 +61,22 @@ export function* restoringTexts({ base, judged, tip, facts }: RestoreTexts): Ste
     files.set(path, text);
   }
   return { kind: 'edited', files };
+}
+
+const isEncrypted = (value: unknown): boolean => isObject(value) && isObject(value['sops']) && 'mac' in value['sops'];
+
+/** Files of which SOPS has encrypted all documents at once, in one of the trees. */
+function encryptedFiles(trees: Readonly<Record<'base' | 'judged' | 'tip', TextsOfTree>>): ReadonlySet<string> {
+  const found = new Set<string>();
+  for (const { texts } of Object.values(trees))
+    for (const [path, text] of texts) {
+      if (!text.includes('sops')) continue;
+      const parts = cutDocuments(text).filter((part) => !isBlank(part));
+      const macs = parts.map((part) => (/^sops:/m.test(part) ? /^\s+mac: *(\S+)/m.exec(part)?.[1] : undefined));
+      const isJson = parts.length === 1 && /^\s*\{/.test(text) && /"sops"\s*:\s*\{/.test(text);
+      if (isJson || (macs[0] !== undefined && macs.every((mac) => mac === macs[0]))) found.add(path);
+    }
+  return found;
 }
 
 /** What is to become of each of the app's objects; a text says why that cannot be told. */
@@ -77,6 +106,8 @@ function* planOf(facts: RestoreTexts['facts'], { base, judged, tip }: Sides, rea
         if (isReferredTo || !isDeepStrictEqual(tried.at.value, now.at.value)) continue;
       }
       if (old && isDeepStrictEqual(expected, now.at.value)) continue;
+      if (isEncrypted(now.at.value) && !isDeepStrictEqual(tried.at.value, now.at.value))
+        return `${nameIn(tip, key)} is encrypted, and was changed since`;
       append(plan.goals, now.path, { now, judged: tried, base: old, expected });
     } else if (old && !tried && !now) {
       if (mayStandUnread.tip) {

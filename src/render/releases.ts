@@ -11,7 +11,7 @@ import { noRoom, type TreeBudget, weighing } from '../manifest/tree-budget.ts';
 import type { Helm, HelmReading, ReleaseUnit, RemoteChart } from './helm.ts';
 import { type Chart, chartIn, pathIn } from './helm-chart.ts';
 import { type HelmRelease, isHelmRelease, readHelmRelease, type SourceRef } from './helm-release.ts';
-import { valuesOf } from './helm-values.ts';
+import { type ValueSources, valuesOf } from './helm-values.ts';
 import type { SourceTree, Unit } from './renderer.ts';
 import { isSameRepositoryUrl } from './same-url.ts';
 import { fileAt } from './source-bytes.ts';
@@ -29,6 +29,7 @@ export function renderingReleases(
   treeOf: (area: string) => SourceTree,
   { budget, ...reading }: HelmReading & { readonly budget: TreeBudget },
   settings: LoadSettings,
+  sources: Pick<ValueSources, 'encrypted' | 'live'>,
 ): RenderReleases {
   const { repositoryUrl } = settings;
   return function* (manifests, area): Steps<RenderedReleases> {
@@ -49,7 +50,7 @@ export function renderingReleases(
     };
     const tree = treeOf(area);
     let isForOthers = false;
-    const around = { manifests, repositoryUrl, helm, charts: new Map<string, Chart | string>() };
+    const around = { ...sources, manifests, settings, repositoryUrl, helm, charts: new Map<string, Chart | string>() };
     for (const manifest of manifests) {
       if (!isHelmRelease(manifest.object)) continue;
       if (isAppliedForOthers(manifest, settings)) {
@@ -107,8 +108,8 @@ export function renderingReleases(
       rendered.delete(manifest);
       refuse(manifest, `it depends on ${needed}, which is not rendered`);
     }
-    const sources = isForOthers ? [] : sourcesOf([...units.values()], manifests, settings);
-    return { rendered, refused, charts, sources: new Set(sources), problems };
+    const chartSources = isForOthers ? [] : sourcesOf([...units.values()], manifests, settings);
+    return { rendered, refused, charts, sources: new Set(chartSources), problems };
   };
 }
 
@@ -119,7 +120,12 @@ export type RenderChart = (
 ) => Steps<{ readonly inputs: Unit['inputs']; readonly rendering: Rendering | string }>;
 
 /** Of an area, where all that a release is made from is said by itself. */
-export function renderingCharts(helm: Helm, tree: SourceTree, reading: HelmReading): RenderChart {
+export function renderingCharts(
+  helm: Helm,
+  tree: SourceTree,
+  reading: HelmReading,
+  sources: Omit<ValueSources, 'manifests'>,
+): RenderChart {
   return function* (release, unit) {
     const inputs = new Map<string, string | GitFile>();
     const { chart: from } = release;
@@ -136,7 +142,7 @@ export function renderingCharts(helm: Helm, tree: SourceTree, reading: HelmReadi
       const file = yield* fileAt(path, tree.files);
       if (file !== undefined) inputs.set(path, file);
     }
-    const values = yield* valuesOf(release, chart, tree, []);
+    const values = yield* valuesOf(release, chart, tree, { ...sources, manifests: [] });
     if (typeof values === 'string') return { inputs, rendering: values };
     const made = { release, folder: folder ?? chart.name, chart, values, unit };
     return { inputs, rendering: yield* helm.render(tree, made, reading) };
@@ -187,13 +193,12 @@ function* unitOf(manifest: Manifest, tree: SourceTree, around: Around): Steps<Re
   }
   const { path, chart } = found;
   if (typeof chart === 'string') return chart;
-  const values = yield* valuesOf(release, chart, tree, around.manifests);
+  const values = yield* valuesOf(release, chart, tree, around);
   return typeof values === 'string' ? values : { release, folder: path, chart, values };
 }
 
 /** What a HelmRelease may refer to. */
-interface Around {
-  readonly manifests: readonly Manifest[];
+interface Around extends ValueSources {
   readonly repositoryUrl: string | undefined;
   readonly helm: Helm;
   /** Of this tree, by folder: many releases may have one. */

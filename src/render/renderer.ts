@@ -54,6 +54,10 @@ export interface UnitRoot {
   readonly values: ReadonlyMap<string, string> | undefined;
   /** For objects that name none once all is built. Absent: the default one. */
   readonly namespace?: string | undefined;
+  /** Some of the values are secret. Absent: none is. */
+  readonly hasSecretValues?: true;
+  /** Secret with the keys of what is encrypted in it. Absent: the agent's keys are. */
+  readonly keys?: { readonly namespace: string; readonly name: string };
   /** For all objects. */
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;

@@ -8,6 +8,7 @@ import { identityOf, nameOf } from '../manifest/identity.ts';
 import { type KubeObject, type Manifest, type Problem, refOf } from '../manifest/types.ts';
 import { indexed } from './object-index.ts';
 import type { Edit, RestoreGoal } from './renderer.ts';
+import { sopsFormatOf } from './sops-file.ts';
 import { textAt } from './source-bytes.ts';
 import { EditLate } from './text-edit.ts';
 import { editedFiles, type TreeFiles } from './tree-files.ts';
@@ -236,6 +237,9 @@ function documentsOf(
   { base, judged, tip }: ChangedFile['texts'],
   objects: ReadonlySet<number>,
 ): readonly ChangedDocument[] | undefined {
+  // In parts its checksum would be wrong.
+  if ([base, judged, tip].some((text) => text !== undefined && sopsFormatOf(path, Buffer.from(text)) !== undefined))
+    return undefined;
   if (!isYaml(path) || base === undefined || judged === undefined || tip === undefined) return undefined;
   const [before, after, now] = [writtenIn(base), writtenIn(judged), writtenIn(tip)];
   if (!before || !after || !now || before.length !== after.length || now.length !== after.length) return undefined;

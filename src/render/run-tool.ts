@@ -18,14 +18,16 @@ export interface ToolRun {
   /** All that the program gets; nothing of the agent's own. */
   readonly environment: Readonly<Record<string, string>>;
   readonly limits: ToolLimits;
+  /** What it reads from its standard input. Absent: nothing. */
+  readonly input?: Uint8Array | undefined;
 }
 
 export type ToolResult =
   | { readonly kind: 'done'; readonly output: Uint8Array }
   /** There is no such program (`isAbsent`), or it cannot be started, which may pass. */
   | { readonly kind: 'missing'; readonly reason: string; readonly isAbsent: boolean }
-  /** `isFinal`: it would fail in the same way again. */
-  | { readonly kind: 'failed'; readonly reason: string; readonly isFinal: boolean };
+  /** `isFinal`: it would fail in the same way again. `code`: with which it ended by itself. */
+  | { readonly kind: 'failed'; readonly reason: string; readonly isFinal: boolean; readonly code?: number };
 
 const errorBytes = 64 * 1024;
 const lookEveryMs = 50;
@@ -33,7 +35,7 @@ const inMiB = (bytes: number): string => `${Math.round(bytes / 1024 / 1024)} MiB
 
 /** Runs a program without a shell, and gives what it writes. Rejects only when aborted; the program is gone then. */
 export async function runTool(
-  { program, args, folder, environment, limits }: ToolRun,
+  { program, args, folder, environment, limits, input }: ToolRun,
   signal: AbortSignal,
 ): Promise<ToolResult> {
   signal.throwIfAborted();
@@ -43,7 +45,7 @@ export async function runTool(
       child = spawn(program, args, {
         cwd: folder,
         env: { ...environment },
-        stdio: ['ignore', 'pipe', 'pipe'],
+        stdio: [input ? 'pipe' : 'ignore', 'pipe', 'pipe'],
         // A group of its own, so that whatever it starts ends with it.
         detached: true,
       });
@@ -78,6 +80,8 @@ export async function runTool(
       signal.removeEventListener('abort', onAbort);
       resolve(settled);
     };
+    // One that ends before it has read all of it says why by itself.
+    child.stdin?.on('error', () => undefined).end(input);
     // Without free file descriptors there are no pipes either.
     child.stdout?.on('data', (chunk: Buffer) => {
       length += chunk.length;
@@ -95,7 +99,7 @@ export async function runTool(
       if (code === null)
         return settle({ kind: 'failed', reason: `was ended by ${killedBy ?? 'a signal'}`, isFinal: false });
       const said = Buffer.concat(errors).toString('utf8').trim();
-      settle({ kind: 'failed', reason: said || `ended with code ${code}`, isFinal: true });
+      settle({ kind: 'failed', reason: said || `ended with code ${code}`, isFinal: true, code });
     });
   });
   signal.throwIfAborted();

@@ -5,8 +5,13 @@ import { unusable, type Version } from './tool-reason.ts';
 export interface ToolProgram {
   /** Aborts when it is closed. */
   readonly signal: AbortSignal;
-  /** `limits` absent: the program's. */
-  run(folder: string, args: readonly string[], limits?: ToolLimits): Promise<ToolResult>;
+  /** `limits` absent: the program's. `more`: what it gets beside its own environment, and reads from its standard input. */
+  run(
+    folder: string,
+    args: readonly string[],
+    limits?: ToolLimits,
+    more?: Partial<Pick<ToolRun, 'environment' | 'input'>>,
+  ): Promise<ToolResult>;
   /** Asked once; where there is none, again after a minute. */
   version(): Promise<Version>;
   /** Ends what runs. */
@@ -30,11 +35,13 @@ export function createToolProgram(options: ToolProgramOptions): ToolProgram {
   const ending = new AbortController();
   const { signal } = ending;
   const running = new Set<Promise<unknown>>();
-  const pattern = new RegExp(String.raw`^v${major}\.\d+(?:\.\d+)?(?:[-+].*)?$`);
+  // Some say their name before it.
+  const pattern = new RegExp(String.raw`^(?:${name} )?v?${major}\.\d+(?:\.\d+)?(?:[-+].*)?$`);
   let known: { readonly version: Promise<Version>; readonly untilMs: number } | undefined;
 
-  const run: ToolProgram['run'] = (folder, args, limits = options.limits) => {
-    const result = runTool({ program, args, folder, environment: environmentIn(folder), limits }, signal);
+  const run: ToolProgram['run'] = (folder, args, limits = options.limits, { environment, input } = {}) => {
+    const whole = { ...environmentIn(folder), ...environment };
+    const result = runTool({ program, args, folder, environment: whole, limits, input }, signal);
     running.add(result);
     // Whoever asked for it is told of its failure.
     void result.catch(() => undefined).finally(() => running.delete(result));

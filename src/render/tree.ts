@@ -17,6 +17,8 @@ import {
 import { ParsedFiles } from '../manifest/parsed-files.ts';
 import { createTreeBudget, noRoom, type TreeBudget, weighing } from '../manifest/tree-budget.ts';
 import { describedName, fileOfUnit, type KubeObject, type ObjectRef, type Origin, refOf } from '../manifest/types.ts';
+import { createEncryptedFiles } from './encrypted-files.ts';
+import { openingPlain } from './encrypted-plain.ts';
 import { fluxRoots, hasStart, notNow } from './flux-roots.ts';
 import { indexed, type ObjectIndex } from './object-index.ts';
 import { restoreReleases } from './helm-edit.ts';
@@ -26,6 +28,7 @@ import { type RenderChart, renderingCharts, renderingReleases } from './releases
 import type { Edit, EditGoal, ObjectFacts, Renderer, RestoreGoal, SourceTree, Unit } from './renderer.ts';
 import { restoreRendered, type RenderedFiles } from './restore-rendered.ts';
 import { createRooms, type Room } from './room.ts';
+import type { LiveConfigs } from './live-configs.ts';
 import type { RenderTools } from './tools.ts';
 import type { TreeFiles } from './tree-files.ts';
 import { contentOf } from './unit-content.ts';
@@ -52,11 +55,12 @@ const filesATurn = 256;
 const mostAtATime = 2;
 
 export function createTreeRenderer(settings: LoadSettings, options: TreeRendererOptions = {}): TreeRenderer {
-  const { kustomize, helm, parsed = new ParsedFiles(), ...reading } = options;
+  const { kustomize, helm, sops, live, salt, parsed = new ParsedFiles(), ...reading } = options;
   const { limits } = settings;
   const isManifest = (path: string): boolean => isManifestFile(path, settings);
   const plain: Renderer = createPlain({ parsed, limits, isManifest, ...reading });
-  const kustomized = kustomize?.renderer({ parsed, limits }, (goal) => plain.edit(goal));
+  const encrypted = createEncryptedFiles({ sops, live, salt }, settings);
+  const kustomized = kustomize?.renderer({ parsed, limits, encrypted }, (goal) => plain.edit(goal));
   const { treeBytes } = limits ?? defaultLimits;
   const rooms = createRooms();
   /** Files that units of a tree are made from. */
@@ -69,12 +73,22 @@ export function createTreeRenderer(settings: LoadSettings, options: TreeRenderer
   ): Steps<LoadedTree> => {
     const inputs = new Set<string>();
     inputsOf.set(files, inputs);
-    const tree = { files, said, inputs, room: rooms.of(budget, (path) => files.has(fileOfUnit(path))), treeBytes };
-    const reading = { parsed, limits, budget };
-    const charts = helm && ((area: SourceTree) => renderingCharts(helm, area, { parsed, limits }));
+    const tree = {
+      files,
+      said,
+      inputs,
+      live,
+      room: rooms.of(budget, (path) => files.has(fileOfUnit(path))),
+      treeBytes,
+    };
+    const sources = { encrypted, live, settings };
+    const charts = helm && ((area: SourceTree) => renderingCharts(helm, area, { parsed, limits, encrypted }, sources));
     const render = kustomized && renderingKustomizations(kustomized, { ...tree, charts }, settings);
-    const renderReleases = helm && renderingReleases(helm, (area) => areaTree(tree, area, settings), reading, settings);
-    return loadingTree(listed, new Map(), said, settings, render, renderReleases);
+    const reading = { parsed, limits, budget, encrypted };
+    const renderReleases =
+      helm && renderingReleases(helm, (area) => areaTree(tree, area, settings), reading, settings, { encrypted, live });
+    const open = openingPlain(files, encrypted, { parsed, limits });
+    return loadingTree(listed, new Map(), said, settings, render, renderReleases, open);
   };
   function* render(files: TreeFiles): Steps<LoadedTree> {
     const known = new Map<string, Rendering>();
@@ -177,6 +191,7 @@ function areaTree(
 interface TreeToRender extends Pick<SourceTree, 'files' | 'said'> {
   readonly room: Room;
   readonly treeBytes: number;
+  readonly live: LiveConfigs | undefined;
   /** Files that units are made from are added to it. */
   readonly inputs: Set<string>;
   /** Undefined: there is no program for charts. */
@@ -185,7 +200,7 @@ interface TreeToRender extends Pick<SourceTree, 'files' | 'said'> {
 
 function renderingKustomizations(
   renderer: Renderer,
-  { files, said, room, treeBytes, inputs, charts }: TreeToRender,
+  { files, said, room, treeBytes, inputs, live, charts }: TreeToRender,
   settings: LoadSettings,
 ): RenderKustomizations {
   const turns = createTurns();
@@ -237,6 +252,7 @@ function renderingKustomizations(
         counted,
         claimed,
         made: ofUnits,
+        live,
         *render(unit) {
           const result = isExcess(unit) ? undefined : yield* renderer.render(tree, unit);
           if (typeof result === 'string') return result;

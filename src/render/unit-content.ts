@@ -14,6 +14,7 @@ export function contentOf({ path, inputs, root }: Unit): string {
     root.labels,
     root.annotations,
     ...(root.namespace === undefined ? [] : [root.namespace]),
+    ...(root.keys || root.hasSecretValues ? [root.keys ?? '', root.hasSecretValues ?? false] : []),
   ];
   return sha256Hex(
     JSON.stringify([path, files.toSorted(([a = ''], [b = '']) => (a < b ? -1 : 1)), ...(told ? [told] : [])]),

@@ -111,6 +111,10 @@ export function* planning(input: PlanInput): Generator<void, SyncPlan> {
       warnings.push(warningAt(manifest, message, 'remove it from Git'));
       return;
     }
+    if (manifest.locked) {
+      refused.set(key, manifest.locked);
+      return;
+    }
     const [wrong] = manifest.object.kind === 'Secret' ? checkConfig(manifest.object) : [];
     if (wrong) {
       refused.set(key, refusal(manifest, wrong));

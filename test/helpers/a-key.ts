@@ -3,5 +3,10 @@ import { createKeyedDigest } from '../../src/lib/keyed-digest.ts';
 
 /** What checksums are made with, known from the beginning. */
 export function aKey(key = 'a key that only tests have'): ClusterKey {
-  return { known: Promise.resolve(), trouble: undefined, ...keyedBy(createKeyedDigest(key)) };
+  return {
+    known: Promise.resolve(),
+    salt: () => Promise.resolve('salt'),
+    trouble: undefined,
+    ...keyedBy(createKeyedDigest(key)),
+  };
 }

@@ -8,6 +8,7 @@ const root = join(import.meta.dirname, '../..');
 const tools = [
   { name: 'kustomize', version: 'v5.8.2', module: 'sigs.k8s.io/kustomize/kustomize/v5', package: '' },
   { name: 'helm', version: 'v3.22.0', module: 'helm.sh/helm/v3', package: '/cmd/helm' },
+  { name: 'sops', version: 'v3.13.3', module: 'github.com/getsops/sops/v3', package: '/cmd/sops' },
 ];
 
 for (const { name, version, module, package: inside } of tools) {

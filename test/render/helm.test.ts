@@ -453,7 +453,7 @@ describe.skipIf(helmProgram === undefined)('a HelmRelease', () => {
     [
       'values of a Secret that is not in Git',
       with_({}, `${fromGit()}valuesFrom: [{ kind: Secret, name: keys }]\n`),
-      /the Secret test\/keys, which its values come from, is not in Git/,
+      /its values come from the Secret test\/keys, which is not in Git, and no cluster is asked here/,
     ],
     [
       'values under a key that is not there',
@@ -647,7 +647,9 @@ describe.skipIf(helmProgram === undefined)('a HelmRelease', () => {
     expect(keysOf(await asked(release('a/charts/web', 'targetNamespace: b\n')))).toEqual(['v1/Secret/b/keys']);
     const old = `apiVersion: helm.fluxcd.io/v1\nkind: HelmRelease\nmetadata: { name: web, namespace: a }\nspec:\n  chart: { git: x, path: a/charts/web }\n  valuesFrom: [{ secretKeyRef: { namespace: b, name: keys } }]\n`;
     expect(told(await asked(old))).toContainEqual(
-      expect.stringContaining('the Secret b/keys, which its values come from, is not in Git'),
+      expect.stringContaining(
+        'its values come from the Secret b/keys, which is not in Git, and in the cluster belongs to another tenant',
+      ),
     );
   });
 

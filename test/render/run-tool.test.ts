@@ -32,7 +32,7 @@ describe('a program', () => {
 
   it('that fails is told with what it says, and would fail again', async () => {
     const result = await run('console.error("no such thing"); process.exit(3)');
-    expect(result).toEqual({ kind: 'failed', reason: 'no such thing', isFinal: true });
+    expect(result).toEqual({ kind: 'failed', reason: 'no such thing', isFinal: true, code: 3 });
     expect(said(await run('process.exit(4)'))).toBe('failed: ended with code 4');
   });
 

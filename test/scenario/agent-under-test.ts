@@ -76,7 +76,12 @@ export async function startInProcess({
   const http = createHttp({ userAgent: 'serin', maxBytes: 1_000_000, proxy: { http: raw['http-proxy'] } });
   const registries = openRegistries(raw, { clock });
   const cluster = await openCluster({ kind: 'file', path: raw.kubeconfig }, { clock, log });
-  const programs = { kustomize: flags['kustomize'] ?? '', helm: flags['helm'] ?? '', 'remote-charts': false };
+  const programs = {
+    ...raw,
+    kustomize: flags['kustomize'] ?? '',
+    helm: flags['helm'] ?? '',
+    sops: flags['sops'] ?? '',
+  };
   const asking = new AbortController();
   const tools = findTools(programs, {}, clusterCapabilities(cluster, asking.signal));
   const life = lifeOf(writes ?? Number.POSITIVE_INFINITY);

@@ -17,6 +17,7 @@ import { createSyncer } from '../../sync/syncer.ts';
 import { createAppliedApps } from '../releases/applied-apps.ts';
 import type { Claims } from './claims.ts';
 import { createLedgerCloser } from './ledger-closer.ts';
+import { createLiveConfigs } from './live-configs.ts';
 import type { ClusterKey } from '../views/cluster-key.ts';
 import type { SourceDeps } from '../deps.ts';
 import { rescaled } from './overlays.ts';
@@ -39,7 +40,7 @@ import type { Bus } from '../bus.ts';
 /** What a pipeline shares with the canaries and with other sources. */
 export interface PipelineShared {
   readonly views: Views;
-  readonly key: Pick<ClusterKey, 'statusOf'>;
+  readonly key: Pick<ClusterKey, 'statusOf' | 'salt'>;
   readonly recorder: EventRecorder;
   readonly tell: Tell;
   /** For what Git says of replicas and workloads. */
@@ -101,6 +102,11 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
   const named = suffix === undefined ? {} : { source: suffix };
   const ledgers = createLedgers(deps);
   const parsed = new ParsedFiles(deps.fileReader);
+  const live = createLiveConfigs(
+    { cluster, views, clock, onChange: (what) => syncLoop.outdated(`${what} changed`) },
+    signal,
+  );
+  const tools = { ...deps.tools, live, salt: () => key.salt() };
   const syncer = createSyncer({
     cluster,
     clock,
@@ -144,7 +150,7 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
     clock,
     log,
     parsed,
-    tools: deps.tools,
+    tools,
     fence: deps.fence,
     ...(deps.inTurn ? { inTurn: deps.inTurn } : {}),
     ...(upgrades ? { edits: upgrades.edits } : {}),
@@ -285,7 +291,7 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
   let apps: readonly App[] = [];
   let appByKey: ReadonlyMap<AppKey, App> = new Map();
   const syncLoop = createSyncLoop({
-    deps,
+    deps: { ...deps, tools },
     syncer,
     releases,
     applied,

@@ -43,6 +43,8 @@ export interface Snapshot {
 export interface Snapshots {
   /** At a commit, from another snapshot by what changed. */
   at(revision: Revision, last: Snapshot | undefined, signal: AbortSignal): Promise<Snapshot>;
+  /** What a commit says hangs on more than Git, and has changed: what was read last is made anew. */
+  outdate(): void;
   /** Only the apps, of a commit that is not followed. */
   appsAt(revision: Revision, signal: AbortSignal): Promise<readonly App[]>;
 }
@@ -61,6 +63,7 @@ export function createSnapshots(
   /** Files for which there was no room. */
   const crowded = new Map<string, { readonly oid: string; readonly weight: number }>();
   const trees = createTreeRenderer(settings, { parsed, ...tools });
+  let isOutdated = false;
   const ledgersAt = `${ledgerFolder(settings)}/`;
   const isLedger: Wanted = (path, file) =>
     path.startsWith(ledgersAt) && path.endsWith('.yaml') && !isUnlistedFolder(file);
@@ -142,42 +145,60 @@ export function createSnapshots(
     return { revision, since: revision, files, ledgers, loaded, checked, apps };
   };
 
-  return {
-    async at(revision, last, signal) {
-      if (last?.revision === revision) return last;
-      await repo.fetch(revision, signal);
-      if (!last) {
-        const tree = await repo.tree(revision, settings.path);
-        const only = (isWanted: Wanted): ReadonlyMap<string, TreeFile> =>
-          new Map([...tree].filter(([path, file]) => isWanted(path, file)));
-        return read(revision, only(isManifest), only(isLedger), undefined);
-      }
-      const changes = await repo.diff(last.revision, revision, settings.path);
-      const after = (files: ReadonlyMap<string, TreeFile>, isWanted: Wanted): ReadonlyMap<string, TreeFile> => {
-        const changed = changes.filter((change) =>
-          isWanted(change.path, change.kind === 'removed' ? change.before : change.after),
-        );
-        if (changed.length === 0) return files;
-        const next = new Map(files);
-        for (const change of changed) {
-          if (change.kind === 'removed') next.delete(change.path);
-          else next.set(change.path, change.after);
-        }
-        return next;
-      };
-      const files = after(last.files, isManifest);
-      const ledgers = after(last.ledgers, isLedger);
-      if (files !== last.files) return read(revision, files, ledgers, last);
-      const same = { ...last, revision, ledgers };
-      if (!isRendered(last.loaded, tools)) return same;
-      // What a kustomization is made from may stand anywhere, and be called anything.
-      const all = await repo.diff(last.revision, revision, '');
-      const isOwn = all.every((change) =>
-        isLedger(change.path, change.kind === 'removed' ? change.before : change.after),
+  /** What a kustomization is made from may stand anywhere, and be called anything. */
+  const isOwn = async (from: Revision, to: Revision): Promise<boolean> =>
+    (await repo.diff(from, to, '')).every((change) =>
+      isLedger(change.path, change.kind === 'removed' ? change.before : change.after),
+    );
+
+  const lookAt = async (
+    revision: Revision,
+    last: Snapshot | undefined,
+    { isAnew, signal }: { readonly isAnew: boolean; readonly signal: AbortSignal },
+  ): Promise<Snapshot> => {
+    if (last?.revision === revision && !isAnew) return last;
+    await repo.fetch(revision, signal);
+    if (!last) {
+      const tree = await repo.tree(revision, settings.path);
+      const only = (isWanted: Wanted): ReadonlyMap<string, TreeFile> =>
+        new Map([...tree].filter(([path, file]) => isWanted(path, file)));
+      return read(revision, only(isManifest), only(isLedger), undefined);
+    }
+    const changes = await repo.diff(last.revision, revision, settings.path);
+    const after = (files: ReadonlyMap<string, TreeFile>, isWanted: Wanted): ReadonlyMap<string, TreeFile> => {
+      const changed = changes.filter((change) =>
+        isWanted(change.path, change.kind === 'removed' ? change.before : change.after),
       );
-      if (isOwn) return same;
-      const next = await read(revision, files, ledgers, last);
-      return saysTheSame(next, last) ? same : next;
+      if (changed.length === 0) return files;
+      const next = new Map(files);
+      for (const change of changed) {
+        if (change.kind === 'removed') next.delete(change.path);
+        else next.set(change.path, change.after);
+      }
+      return next;
+    };
+    const files = after(last.files, isManifest);
+    const ledgers = after(last.ledgers, isLedger);
+    if (files !== last.files) return read(revision, files, ledgers, last);
+    const same = { ...last, revision, ledgers };
+    if (!isAnew && (!isRendered(last.loaded, tools) || (await isOwn(last.revision, revision)))) return same;
+    const next = await read(revision, files, ledgers, last);
+    return saysTheSame(next, last) ? same : next;
+  };
+
+  return {
+    outdate() {
+      isOutdated = true;
+    },
+    async at(revision, last, signal) {
+      const isAnew = isOutdated;
+      isOutdated = false;
+      try {
+        return await lookAt(revision, last, { isAnew, signal });
+      } catch (error) {
+        isOutdated ||= isAnew;
+        throw error;
+      }
     },
     async appsAt(revision, signal) {
       await repo.fetch(revision, signal);

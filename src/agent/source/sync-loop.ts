@@ -28,6 +28,8 @@ import { workloadsOf } from '../../checks/workloads.ts';
 export interface SyncLoop {
   /** Asks Git and looks again now: a new commit may be there, or an overlay may have changed. */
   wake(reason: string): void;
+  /** Something that objects are made with, and Git does not have, says something else. */
+  outdated(reason: string): void;
   /** Objects that somebody else changed. */
   drifted(refs: readonly ObjectRef[]): void;
   /** Everything is compared again, whatever the watches said. */
@@ -363,8 +365,13 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       for (const ref of refs) driftedRefs.set(refKey(ref), ref);
       this.wake('drift');
     },
+    outdated(reason) {
+      snapshots.outdate();
+      this.wake(reason);
+    },
     resync() {
       everything = true;
+      snapshots.outdate();
       this.wake('resync');
     },
     desiredReplicas: (namespace, target) => replicas.get(namespacedName({ namespace, name: target })),

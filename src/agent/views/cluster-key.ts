@@ -30,6 +30,8 @@ export interface ClusterKey {
   readonly trouble: string | undefined;
   /** Of a ConfigMap or Secret. Throws CLUSTER_UNREACHABLE of a Secret while the key is not known. */
   checksumOf(object: KubeObject): string;
+  /** What is mixed into hashes of what is made with secrets. Rejects where the agent stops before the key is known. */
+  salt(): Promise<string>;
   /** A Canary's status without plain checksums of Secrets, which Flagger and former agents wrote; parseStatus' own where it has none. */
   statusOf(canary: KubeObject): CanaryStatus;
 }
@@ -45,11 +47,14 @@ export interface ClusterKeyOptions {
 export function openClusterKey(options: ClusterKeyOptions, signal: AbortSignal): ClusterKey {
   const { clock, log, namespace } = options;
   let keyed: ReturnType<typeof keyedBy> | undefined;
+  let salt: string | undefined;
   let trouble: string | undefined;
   const open = async (): Promise<void> => {
     for (let attempt = 0; !signal.aborted; attempt += 1) {
       try {
-        keyed = keyedBy(createKeyedDigest(await readOrMake(options, signal)));
+        const digest = createKeyedDigest(await readOrMake(options, signal));
+        salt = ['first', 'second'].map((half) => digest.of('contents', half)).join(' ');
+        keyed = keyedBy(digest);
         trouble = undefined;
         return;
       } catch (error) {
@@ -61,11 +66,17 @@ export function openClusterKey(options: ClusterKeyOptions, signal: AbortSignal):
       }
     }
   };
+  const known = open();
   return {
     get trouble() {
       return trouble;
     },
-    known: open(),
+    known,
+    async salt() {
+      await known;
+      if (salt === undefined) throw new AgentError('CLUSTER_UNREACHABLE', trouble ?? 'the agent stops');
+      return salt;
+    },
     checksumOf(object) {
       if (object.kind !== 'Secret') return configChecksum(object);
       if (keyed === undefined)

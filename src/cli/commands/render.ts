@@ -7,7 +7,8 @@ import { hintsOf } from '../../manifest/hints.ts';
 import type { LoadedTree } from '../../manifest/load.ts';
 import { scopedAsDefined } from '../../manifest/normalise.ts';
 import { waveOf } from '../../manifest/order.ts';
-import type { Manifest, Problem } from '../../manifest/types.ts';
+import { isObject } from '../../manifest/edit-value.ts';
+import type { KubeObject, Manifest, Problem } from '../../manifest/types.ts';
 import { isIgnored } from '../../sync/annotations.ts';
 import { type CommandContext, exitCodes } from '../context.ts';
 import { type LocalOptions, localSettings } from '../local-settings.ts';
@@ -28,14 +29,25 @@ export interface RenderOptions extends LocalOptions {
  */
 export async function render(context: CommandContext, place: string, options: RenderOptions): Promise<number> {
   const { manifests, problems } = await renderedPlace(context, place, options);
-  for (const [at, { object, origin }] of manifests.entries()) {
-    if (options.json) context.stdout.write(`${JSON.stringify({ object, origin })}\n`);
+  for (const [at, { object, origin, sealed }] of manifests.entries()) {
+    const shown = sealed === undefined ? object : withoutValues(object);
+    if (options.json) context.stdout.write(`${JSON.stringify({ object: shown, origin })}\n`);
     else
       context.stdout.write(
-        `${at === 0 ? '' : '---\n'}${stringify(object, { lineWidth: 0, aliasDuplicateObjects: false })}`,
+        `${at === 0 ? '' : '---\n'}${stringify(shown, { lineWidth: 0, aliasDuplicateObjects: false })}`,
       );
   }
   return tellProblems(context, problems);
+}
+
+/** What Git encrypts goes to no terminal and no log of a pipeline: of a Secret only its keys do. */
+function withoutValues(object: KubeObject): KubeObject {
+  if (object.kind !== 'Secret') return object;
+  const hidden = (field: 'data' | 'stringData', value: string): object => {
+    const data = object[field];
+    return isObject(data) ? { [field]: Object.fromEntries(Object.keys(data).map((key) => [key, value])) } : {};
+  };
+  return { ...object, ...hidden('data', Buffer.from('***').toString('base64')), ...hidden('stringData', '***') };
 }
 
 /** Gives the exit code. */
@@ -100,6 +112,6 @@ export async function renderedPlace(
 
 function applied({ manifests }: LoadedTree): readonly Manifest[] {
   return scopedAsDefined(manifests)
-    .filter(({ object }) => !isIgnored(object) && hintsOf(object).skip === undefined)
+    .filter(({ object, locked }) => !locked && !isIgnored(object) && hintsOf(object).skip === undefined)
     .toSorted(({ object: a }, { object: b }) => waveOf(a) - waveOf(b));
 }
