@@ -1,3 +1,4 @@
+import { notingWrites } from '../cluster/own-writes.ts';
 import type { Bus } from './bus.ts';
 import { createCanaryLoop } from './canaries/canary-loop.ts';
 import type { Deps } from './deps.ts';
@@ -6,7 +7,6 @@ import type { Observe } from './observe.ts';
 import type { Outlets } from '../outlets/outlet.ts';
 import type { JudgedReleases } from './releases/releases.ts';
 import { aborted, ownSignal, type Runnable } from './runnable.ts';
-import { notingWrites } from './views/own-writes.ts';
 
 /** How long steps under way may take when the agent stops. */
 const stopPatienceMs = 5_000;

@@ -1,4 +1,4 @@
-import type { KubeObject, OwnerReference } from '../manifest/types.ts';
+import type { KubeObject, ObjectRef, OwnerReference } from '../manifest/types.ts';
 
 /** Makes generated objects go with the Canary. */
 export function ownerOf(canary: KubeObject): OwnerReference {
@@ -20,4 +20,9 @@ export function isControlledBy(object: KubeObject, canary: KubeObject): boolean 
   return (object.metadata.ownerReferences ?? []).some(
     ({ controller, uid }) => controller === true && uid === canary.metadata.uid,
   );
+}
+
+/** Where a Canary stands. */
+export function canaryRef({ namespace, name }: { readonly namespace: string; readonly name: string }): ObjectRef {
+  return { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', namespace, name };
 }

@@ -48,6 +48,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'sync',
     'checks',
     'cluster/cluster.ts',
+    'cluster/own-writes.ts',
     'git/repo.ts',
   ],
   server: ['lib'],
@@ -294,6 +295,13 @@ describe('the map of the code', () => {
       'sync/fenced-writes.ts',
     ]);
     expect(placesOf(/\brepo\.push\b/g)).toEqual(['release/writer.ts']);
+  });
+
+  it('orders versions of objects in one place, which is asked whether a watch has seen a write', () => {
+    const agent = files.filter(({ path }) => !/^(?:sandbox|bench)\//.test(path));
+    const holding = (what: RegExp) => agent.flatMap(({ path, text }) => (what.test(text) ? [path] : [])).toSorted();
+    expect(holding(/\bhasReached\(/)).toEqual(['agent/views/views.ts', 'cluster/own-writes.ts']);
+    expect(holding(/(?:Number|BigInt|parseInt)\([^)\n]*[vV]ersion|resourceVersion [<>]/)).toEqual([]);
   });
 
   it('has three walks of at most twelve files, each called by one above it', () => {

@@ -1,5 +1,6 @@
 import { beginsRelease, needsTickNow } from '../../canary/decide.ts';
 import { gatesOf, opensGate } from '../../canary/gates.ts';
+import { canaryRef } from '../../canary/owner.ts';
 import { restMs } from '../../canary/cadence.ts';
 import { parseStatus } from '../../canary/status.ts';
 import { afterDecision, afterEffects, afterTick, beforeEffect } from '../../canary/tick-memory.ts';
@@ -9,22 +10,23 @@ import { AgentError, messageOf, stackOf } from '../../lib/errors.ts';
 import { isLeaseLost } from '../../lib/fence.ts';
 import { type AppKey, keyOf, partsOf, shownKey } from '../../lib/key.ts';
 import { createKeyedQueue } from '../../lib/keyed-queue.ts';
-import type { KubeObject } from '../../manifest/types.ts';
+import { type KubeObject, refOf } from '../../manifest/types.ts';
 import type { ClusterKey } from '../views/cluster-key.ts';
 import type { Deps } from '../deps.ts';
 import { createInOrder } from '../effects/order.ts';
 import type { Effects } from '../effects/execute.ts';
+import { canaryManager } from '../effects/writes.ts';
 import { createAbandonedRoutes } from './abandoned-routes.ts';
 import { createLook, type Subject } from './look.ts';
 import { emptyMemory, type Memory } from './memory.ts';
 import { createTickRunner, type TickResult } from './run-tick.ts';
+import { noteManager } from '../releases/records.ts';
 import type { JudgedReleases } from '../releases/releases.ts';
 import { createConflicts } from './conflicts.ts';
 import { lookedOf } from '../../outlets/happening.ts';
 import type { Outlets } from '../../outlets/outlet.ts';
 import { createParsedCanaries, type ParsedCanary } from './parsed-canaries.ts';
 import { createStartLimit } from './start-limit.ts';
-import { isAtLeast } from '../views/resource-version.ts';
 import type { GitView } from '../views/git-view.ts';
 import type { Views } from '../views/views.ts';
 import type { Bus } from '../bus.ts';
@@ -98,22 +100,23 @@ export function createCanaryLoop({
     const { namespace, name } = partsOf(key);
     return views.canaries.get(namespace, name);
   };
-  /** Whether the view of the Canary does not have our last write yet. */
-  const isBehind = ({ metadata }: KubeObject, memory: Memory): boolean => {
-    if (memory.ahead !== undefined && isAtLeast(metadata.resourceVersion, memory.ahead)) memory.ahead = undefined;
-    return memory.ahead !== undefined;
-  };
+  const { own } = views;
+  /** Whether the view of the Canary does not have our last status yet. */
+  const isBehind = (canary: KubeObject): boolean =>
+    own.isStillBehind(refOf(canary), canaryManager, canary.metadata.resourceVersion);
   /** Whether what the view has is what our last status write made. */
-  const isAtOwnStatus = (key: AppKey, { ahead }: Memory): boolean =>
-    ahead !== undefined && canaryOf(key)?.metadata.resourceVersion === ahead;
-  /** The Canary as it is now: the view, or the server itself while the view does not have our last write. */
-  const current = async (key: AppKey, memory: Memory): Promise<KubeObject | undefined> => {
+  const isAtOwnStatus = (key: AppKey): boolean => {
+    const canary = canaryOf(key);
+    return canary !== undefined && own.isOwn(refOf(canary), canaryManager, canary.metadata.resourceVersion);
+  };
+  /** The Canary as it is now: the view, or the server itself while the view does not have our last status. */
+  const current = async (key: AppKey): Promise<KubeObject | undefined> => {
     const cached = canaryOf(key);
-    if (cached === undefined || !isBehind(cached, memory)) return cached;
-    const live = await cluster.get({ apiVersion: cached.apiVersion, kind: cached.kind, ...partsOf(key) }, signal);
+    if (cached === undefined || !isBehind(cached)) return cached;
+    const live = await cluster.get(refOf(cached), signal);
     // How far the view is behind is known now: what comes after this version is news.
     const isSame = live?.metadata.resourceVersion === cached.metadata.resourceVersion;
-    if (live) memory.ahead = isSame ? undefined : live.metadata.resourceVersion;
+    if (live) own.noteVersion(refOf(cached), canaryManager, isSame ? undefined : live.metadata.resourceVersion);
     return live;
   };
 
@@ -178,7 +181,8 @@ export function createCanaryLoop({
     const { spec, status } = tick;
     starts.writing(key);
     Object.assign(memory, afterDecision(memory, decision, clock.elapsed(), { judging, isRepeated }));
-    const notedBefore = releases.notedVersion(key);
+    const ref = refOf(canary);
+    const notedBefore = own.versionOf(ref, noteManager);
     if (decision.evidence && !isRepeated) await effects.note(key, decision.evidence);
     await runAll(decision.effects, tick, (effect) => Object.assign(memory, beforeEffect(memory, effect)));
     // Users are judged where they are led to now, not where they were.
@@ -188,10 +192,10 @@ export function createCanaryLoop({
     // Plain checksums of Secrets are written over as soon as they are seen.
     if (decision.status || status !== parseStatus(canary)) {
       // Effects may have annotated the Canary; only its own spec and status decide, so the version of before them is not held against us.
-      const noted = releases.notedVersion(key);
+      const noted = own.versionOf(ref, noteManager);
       const isNoted = noted !== undefined && noted !== notedBefore;
       const base = isNoted ? { ...canary, metadata: { ...canary.metadata, resourceVersion: noted } } : canary;
-      memory.ahead = await effects.status(base, next, signal);
+      own.noteVersion(ref, canaryManager, await effects.status(base, next, signal));
     }
     starts.written(key);
     Object.assign(memory, afterTick(memory, decision, endedMs));
@@ -245,7 +249,7 @@ export function createCanaryLoop({
       if (signal.aborted) return false;
       if (!(error instanceof AgentError)) throw error;
       if (isLeaseLost(error)) return false;
-      if (error.code === 'CLUSTER_CONFLICT') memory.ahead = memory.ahead ?? 'unknown';
+      if (error.code === 'CLUSTER_CONFLICT') own.doubt(refOf(canary), canaryManager);
       else effects.tell(canary, understood.spec, { type: 'Warning', level: 'info', message: error.message });
       return false;
     } finally {
@@ -278,8 +282,9 @@ export function createCanaryLoop({
       memory.dueAtMs = clock.now() + memory.intervalMs;
       return queue.addAt(key, memory.dueAtMs);
     }
-    const canary = await current(key, memory);
+    const canary = await current(key);
     if (!canary) {
+      own.forget(canaryRef(partsOf(key)), canaryManager);
       memories.delete(key);
       outlets.tell({ kind: 'gone', app: key });
       parsedCanaries.forget(key);
@@ -348,7 +353,7 @@ export function createCanaryLoop({
       // The view may still have a Canary that has gone, by our own hand.
       const isGone = canary.metadata.deletionTimestamp !== undefined && reason === 'NotFound';
       if (error.code === 'CLUSTER_CONFLICT' || reason === 'AlreadyExists' || isGone) {
-        memory.ahead = memory.ahead ?? 'unknown';
+        own.doubt(refOf(canary), canaryManager);
         again(clock.now() + conflictRetryMs);
       } else {
         refuse(canary, spec, memory, error.message);
@@ -373,7 +378,7 @@ export function createCanaryLoop({
         memory.isRunning = false;
         starts.ended(key);
         if (memory.changesMeanwhile > 0) {
-          const isOwnStatus = memory.changesMeanwhile === 1 && isAtOwnStatus(key, memory);
+          const isOwnStatus = memory.changesMeanwhile === 1 && isAtOwnStatus(key);
           memory.hasUnseen ||= !isOwnStatus;
           look(key);
         }
@@ -403,9 +408,9 @@ export function createCanaryLoop({
       memory.changesMeanwhile += 1;
       if (memory.interrupt === undefined) return;
     }
-    const isOwnStatus = !memory.isRunning && isAtOwnStatus(key, memory);
+    const isOwnStatus = !memory.isRunning && isAtOwnStatus(key);
     // What the view still says of it is older than our own write, whose change comes next.
-    if (!isNew && isBehind(canary, memory)) {
+    if (!isNew && isBehind(canary)) {
       memory.hasUnseen = true;
       return;
     }

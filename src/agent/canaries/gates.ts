@@ -1,7 +1,7 @@
 import { gateAnnotations, type GateName, gatesOf } from '../../canary/gates.ts';
+import { canaryRef } from '../../canary/owner.ts';
 import type { Cluster, Reflection } from '../../cluster/cluster.ts';
 import { AgentError } from '../../lib/errors.ts';
-import type { ObjectRef } from '../../manifest/types.ts';
 
 /** Field manager of gates that are opened and closed through the agent or its command line. */
 const gateManager = 'serin-gate';
@@ -33,10 +33,6 @@ export function createGates(
   };
 }
 
-export function canaryRef(namespace: string, name: string): ObjectRef {
-  return { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', namespace, name };
-}
-
 /** Writes the state where it stays: on the Canary. False: there is none. */
 export async function setGate(
   cluster: Cluster,
@@ -46,7 +42,7 @@ export async function setGate(
   const annotations = { [gateAnnotations[gate]]: open ? 'open' : 'closed' };
   try {
     await cluster.mergePatch(
-      canaryRef(namespace, name),
+      canaryRef({ namespace, name }),
       { metadata: { annotations } },
       { manager: gateManager },
       signal,

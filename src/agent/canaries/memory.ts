@@ -23,8 +23,6 @@ export interface Memory extends Writable<TickMemory> {
   interrupt: (() => void) | undefined;
   /** By which it is ended. Absent: it has asked nothing yet, or its last question was ended. */
   stop: Stop | undefined;
-  /** Version of the Canary that our last status write made, until the view has it. Views of a new agent begin with it. */
-  ahead: string | undefined;
   /** When the next tick by schedule is due; 0 before the first. A new agent gives a release the rest of its interval by the status. */
   dueAtMs: number;
   /** Nothing was to be done, and nothing that it looks at has changed since. A new agent looks once more. */
@@ -55,7 +53,6 @@ export function emptyMemory(): Memory {
     looksAgain: false,
     interrupt: undefined,
     stop: undefined,
-    ahead: undefined,
     dueAtMs: 0,
     quiet: false,
     intervalMs: 0,

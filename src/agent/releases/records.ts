@@ -1,16 +1,17 @@
+import { canaryRef } from '../../canary/owner.ts';
 import { createInTurn } from '../../lib/in-turn.ts';
 import { type AppKey, partsOf, shownKey } from '../../lib/key.ts';
 import { renderAnnotation } from '../../release/annotation.ts';
 import { AgentError, messageOf } from '../../lib/errors.ts';
+import type { OwnWrites } from '../../cluster/own-writes.ts';
 import type { KubeObject } from '../../manifest/types.ts';
 import { releaseAnnotation } from '../../release/record.ts';
 import type { ReleaseRecord } from '../../release/types.ts';
 import type { Deps } from '../deps.ts';
 import type { RecordStore } from './record-store.ts';
-import { isAtLeast } from '../views/resource-version.ts';
 
 /** Field manager of the annotation that people read. */
-const manager = 'serin-release';
+export const noteManager = 'serin-release';
 const writeTries = 4;
 /** An annotation that somebody else writes again and again is put right so often. */
 const repairMs = 600_000;
@@ -27,8 +28,6 @@ export interface Records {
   load(): Promise<{ readonly isNew: boolean }>;
   get(key: AppKey): ReleaseRecord | undefined;
   keys(): readonly AppKey[];
-  /** Version of the Canary that the last write of its annotation made; undefined before one. */
-  version(key: AppKey): string | undefined;
   /**
    * Where somebody else wrote the annotation, another agent that runs by mistake may have written the record before it, so the store is
    * asked. The annotation itself says nothing. Gives whether there is another record now.
@@ -49,7 +48,7 @@ export interface Records {
 }
 
 export function createRecords(
-  { cluster, clock, log }: Pick<Deps, 'cluster' | 'clock' | 'log'>,
+  { cluster, clock, log, own }: Pick<Deps, 'cluster' | 'clock' | 'log'> & { readonly own: OwnWrites },
   store: RecordStore,
   /** Called where the record is what somebody else wrote. */
   onTaken: (key: AppKey) => void,
@@ -58,8 +57,6 @@ export function createRecords(
   const known = new Map<AppKey, ReleaseRecord>();
   /** Versions of the objects that hold them. */
   const stored = new Map<AppKey, string>();
-  /** Versions of the Canaries. */
-  const versions = new Map<AppKey, string>();
   /** The annotations as they were last written, or looked at. */
   const texts = new Map<AppKey, string>();
   const repairedAtMs = new Map<AppKey, number>();
@@ -110,12 +107,12 @@ export function createRecords(
   const tell = async (key: AppKey, record: ReleaseRecord): Promise<void> => {
     const text = renderAnnotation(record);
     if (texts.get(key) === text) return;
-    const ref = { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', ...partsOf(key) };
+    const ref = canaryRef(partsOf(key));
     const patch = { metadata: { annotations: { [releaseAnnotation]: text } } };
     try {
-      const { metadata } = await cluster.mergePatch(ref, patch, { manager }, signal);
+      const { metadata } = await cluster.mergePatch(ref, patch, { manager: noteManager }, signal);
       texts.set(key, text);
-      if (metadata.resourceVersion !== undefined) versions.set(key, metadata.resourceVersion);
+      if (metadata.resourceVersion !== undefined) own.noteVersion(ref, noteManager, metadata.resourceVersion);
       untold.delete(key);
     } catch (error) {
       const isGone = error instanceof AgentError && error.details['status'] === 404;
@@ -155,14 +152,12 @@ export function createRecords(
     },
     get: (key) => known.get(key),
     keys: () => [...known.keys()],
-    version: (key) => versions.get(key),
     async look(key, { metadata }) {
       const text = metadata.annotations?.[releaseAnnotation] ?? '';
       const before = texts.get(key);
       if (text === before) return false;
-      const own = versions.get(key);
       // A view that does not have our last write yet.
-      if (own !== undefined && !isAtLeast(metadata.resourceVersion, own)) return false;
+      if (own.isBehind(canaryRef(partsOf(key)), noteManager, metadata.resourceVersion)) return false;
       // The store was read after what stood there when the agent started.
       const isNews = before === undefined ? false : await inTurn(key, () => refresh(key));
       texts.set(key, text);
@@ -189,7 +184,8 @@ export function createRecords(
     async remove(key) {
       const isStored = stored.has(key);
       noLongerSoon(key);
-      for (const map of [known, stored, versions, texts, repairedAtMs]) map.delete(key);
+      for (const map of [known, stored, texts, repairedAtMs]) map.delete(key);
+      own.forget(canaryRef(partsOf(key)), noteManager);
       untold.delete(key);
       if (isStored) await store.remove(key, signal);
     },

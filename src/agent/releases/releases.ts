@@ -1,3 +1,4 @@
+import type { OwnWrites } from '../../cluster/own-writes.ts';
 import type { App } from '../../canary/app.ts';
 import { changesBetween } from '../../canary/changes.ts';
 import { lastFailedCheckOf, withoutToldQueries } from '../../canary/evidence.ts';
@@ -68,8 +69,6 @@ export interface Releases {
    * it would be another release than the one that was seen, by `seenId`; absent: whatever it is.
    */
   begin(canary: KubeObject, judged?: Judged, seenId?: string): Promise<void>;
-  /** Version of the Canary that our last note on it made; undefined before one. */
-  notedVersion(key: AppKey): string | undefined;
   /** A failed check is also written down, so that a restart can still tell why. Gives whether the Canary was written. */
   note(key: AppKey, evidence: Evidence): Promise<boolean>;
   /** The last check of the release under way that did not pass; undefined where none is known. */
@@ -115,7 +114,6 @@ export type JudgedReleases = Pick<
   | 'isApplied'
   | 'releaseId'
   | 'begin'
-  | 'notedVersion'
   | 'note'
   | 'lastFailedCheck'
   | 'recorded'
@@ -130,6 +128,8 @@ export type JudgedReleases = Pick<
 export interface ReleasesOptions {
   readonly deps: Pick<Deps, 'cluster' | 'clock' | 'log'>;
   readonly store: RecordStore;
+  /** Which of our notes the watch of Canaries has. */
+  readonly own: OwnWrites;
   /** False: outcomes are not written to Git, so those of before a restart are not handed over again. Absent: they are. */
   readonly isWriting?: boolean;
   /** Whether records are held against Git before they are believed. Absent: they are believed. */
@@ -172,7 +172,7 @@ export function createReleases(options: ReleasesOptions): Releases {
     if (isProving) unproven.set(key, {});
     else begun(key);
   };
-  const records = createRecords(deps, store, onTaken, signal);
+  const records = createRecords({ ...deps, own: options.own }, store, onTaken, signal);
   let isLoaded: Promise<void> | undefined;
   let whenLoaded: () => void = () => undefined;
   const loaded = new Promise<void>((resolve) => (whenLoaded = resolve));
@@ -335,7 +335,6 @@ export function createReleases(options: ReleasesOptions): Releases {
     stableOf,
     isApplied,
     overlay,
-    notedVersion: (key) => records.version(key),
     isReady: () => isReady,
     get trouble() {
       return firstRead.trouble;

@@ -9,7 +9,6 @@ export function createRoutedReleases(of: (key: AppKey) => JudgedReleases): Judge
     isReady: (key) => of(key).isReady(key),
     isApplied: (key, phase) => of(key).isApplied(key, phase),
     releaseId: (key, phase) => of(key).releaseId(key, phase),
-    notedVersion: (key) => of(key).notedVersion(key),
     note: (key, evidence) => of(key).note(key, evidence),
     lastFailedCheck: (key) => of(key).lastFailedCheck(key),
     failedBefore: (key) => of(key).failedBefore(key),

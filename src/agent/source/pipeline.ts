@@ -173,6 +173,7 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
   };
   const applied = createAppliedApps({ clock, hasSeen: (ref, version) => views.hasSeen(ref, version) });
   const releases = createReleases({
+    own: views.own,
     deps,
     submit: (outcome) => {
       writer.submit(outcome);

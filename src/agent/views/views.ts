@@ -1,5 +1,6 @@
 import { footprintOf, subjectName } from '../../canary/footprint.ts';
 import type { Cluster, KindRef, Reflection, ReflectOptions } from '../../cluster/cluster.ts';
+import { createOwnWrites, hasReached, type OwnWrites } from '../../cluster/own-writes.ts';
 import { configSeenOf } from '../../canary/configs.ts';
 import { at, listOf } from '../../lib/json.ts';
 import { scalers } from '../../canary/scalers/registry.ts';
@@ -11,9 +12,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { AgentError } from '../../lib/errors.ts';
 import type { KubeObject, ObjectRef } from '../../manifest/types.ts';
 import { createConfigReaders, createOwnedConfigs, seenField } from './config-index.ts';
-import { createOwnWrites } from './own-writes.ts';
 import { createOwnedScalers, makerOf } from './owned-scalers.ts';
-import { isAtLeast } from './resource-version.ts';
 
 /** Live, cached views of all kinds that canaries look at. Kinds that nobody needs are not watched. */
 export interface Views {
@@ -40,6 +39,8 @@ export interface Views {
   scalersOf(canary: KubeObject): readonly KubeObject[];
   /** Looks at those kinds of autoscalers from now on of which one was made for a Canary. To be called once, at the start. */
   findScalers(): Promise<void>;
+  /** What this process wrote, and whether the watches have it. */
+  readonly own: OwnWrites;
   /** Something was written by this process: `object` gives that until the watch has told of it. */
   wrote(object: KubeObject): void;
   /** Called for every change of a watched kind; `isOwn`: this process made it, and knows what it has done. */
@@ -118,6 +119,7 @@ export function openViews({ cluster, clock, namespace, key: clusterKey }: ViewsO
   });
 
   return {
+    own,
     canaries,
     deployments: open(deployment.ref),
     services: open({ apiVersion: 'v1', kind: 'Service' }),
@@ -133,7 +135,7 @@ export function openViews({ cluster, clock, namespace, key: clusterKey }: ViewsO
     },
     hasSeen({ apiVersion, kind, namespace: place, name }, version) {
       const view = views.get(`${apiVersion}/${kind}`);
-      return !view || isAtLeast(view.get(place, name)?.metadata.resourceVersion, version);
+      return !view || hasReached(view.get(place, name)?.metadata.resourceVersion, version);
     },
     wrote(object) {
       const { keepManagedFields = false, project } = optionsFor.get(object.kind) ?? {};

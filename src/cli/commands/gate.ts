@@ -1,4 +1,5 @@
-import { canaryRef, setGate } from '../../agent/canaries/gates.ts';
+import { setGate } from '../../agent/canaries/gates.ts';
+import { canaryRef } from '../../canary/owner.ts';
 import { gatesOf } from '../../canary/gates.ts';
 import { parseStatus } from '../../canary/status.ts';
 import { openCluster } from '../../cluster/client.ts';
@@ -27,7 +28,7 @@ export async function gate(context: CommandContext, options: GateOptions): Promi
   const cluster = await openCluster(source, { clock: systemClock, log: silentLogger });
   const which = rollback ? 'rollback' : 'gate';
   try {
-    const canary = await cluster.get(canaryRef(namespace, name), context.signal);
+    const canary = await cluster.get(canaryRef({ namespace, name }), context.signal);
     if (!canary) {
       context.stderr.write(`serin: there is no Canary ${namespacedName({ namespace, name })}\n`);
       return exitCodes.failed;

@@ -1,3 +1,4 @@
+import { createOwnWrites } from '../../../src/cluster/own-writes.ts';
 import { setMaxListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { type AppliedApps, createAppliedApps, type Synced } from '../../../src/agent/releases/applied-apps.ts';
@@ -56,6 +57,7 @@ function stage(
   const told: Stage['told'] = {};
   const stateOf = (content: string): StableState => ({ content, revision: commit(told.revision ?? '0') });
   const releases = createReleases({
+    own: createOwnWrites(before.clock ?? fastClock(1)),
     deps: { cluster, clock: before.clock ?? fastClock(1), log: silentLogger },
     store: createRecordStore(cluster, 'serin'),
     submit: (outcome) => void outcomes.push(outcome),
@@ -860,6 +862,7 @@ describe('records that the agent has no right to read, as after an upgrade witho
     setMaxListeners(0, signal);
     const records = createRecordStore(cluster, 'serin');
     const releases = createReleases({
+      own: createOwnWrites(clock),
       deps: { cluster, clock, log: silentLogger },
       store: {
         ...records,

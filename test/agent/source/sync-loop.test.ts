@@ -1,3 +1,4 @@
+import { createOwnWrites } from '../../../src/cluster/own-writes.ts';
 import { describe, expect, it } from 'vitest';
 import { createAppliedApps } from '../../../src/agent/releases/applied-apps.ts';
 import type { SourceDeps, WholeSettings } from '../../../src/agent/deps.ts';
@@ -150,6 +151,7 @@ async function onStage(
   const { signal } = ending;
   const ledgers = createLedgers(deps);
   const releases = createReleases({
+    own: createOwnWrites(clock),
     deps,
     store: createRecordStore(deps.cluster, 'serin'),
     submit: () => undefined,

@@ -10,7 +10,7 @@ import { type Bus, createBus } from '../../../src/agent/bus.ts';
 import type { WholeSettings, Deps } from '../../../src/agent/deps.ts';
 import { createEventRecorder } from '../../../src/outlets/event-recorder.ts';
 import { createEffects, type Effects } from '../../../src/agent/effects/execute.ts';
-import { notingWrites } from '../../../src/agent/views/own-writes.ts';
+import { notingWrites } from '../../../src/cluster/own-writes.ts';
 import { createRecordStore } from '../../../src/agent/releases/record-store.ts';
 import { createReleases, type Releases } from '../../../src/agent/releases/releases.ts';
 import { createTelemetry } from '../../../src/outlets/telemetry.ts';
@@ -332,6 +332,7 @@ export class Stage {
     );
     const applied = createAppliedApps({ clock, hasSeen: (ref, version) => views.hasSeen(ref, version) });
     const own = createReleases({
+      own: views.own,
       deps,
       submit: (outcome) => this.submit(outcome),
       ledger: () =>

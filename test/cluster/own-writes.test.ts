@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { createOwnWrites, notingWrites } from '../../../src/agent/views/own-writes.ts';
-import { openViews } from '../../../src/agent/views/views.ts';
-import type { Change, Cluster, Reflection } from '../../../src/cluster/cluster.ts';
-import { type KubeObject, refOf } from '../../../src/manifest/types.ts';
-import { skippingClock } from '../../helpers/skipping-clock.ts';
-import { aKey } from '../../helpers/a-key.ts';
+import { createOwnWrites, notingWrites } from '../../src/cluster/own-writes.ts';
+import { openViews } from '../../src/agent/views/views.ts';
+import type { Change, Cluster, Reflection } from '../../src/cluster/cluster.ts';
+import { type KubeObject, type ObjectRef, refOf } from '../../src/manifest/types.ts';
+import { skippingClock } from '../helpers/skipping-clock.ts';
+import { aKey } from '../helpers/a-key.ts';
 
 const service = (resourceVersion: string, app: string, kind = 'Service'): KubeObject => ({
   apiVersion: 'v1',
@@ -117,5 +117,39 @@ describe('a view whose watch is behind', () => {
     told = service('11', 'app-primary');
     tell({ kind: 'modified', object: told });
     await expect(views.object(ref)).resolves.toEqual(told);
+  });
+});
+
+describe('a part of an object that has several writers here', () => {
+  const canary: ObjectRef = { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', namespace: 'demo', name: 'app' };
+
+  it('is behind until the watch has the last write of its own manager, whatever the others wrote', () => {
+    const own = createOwnWrites(skippingClock());
+    own.noteVersion(canary, 'serin-canary', '10');
+    own.noteVersion(canary, 'serin-release', '12');
+    expect(own.isBehind(canary, 'serin-canary', '9')).toBe(true);
+    expect(own.isBehind(canary, 'serin-canary', '10')).toBe(false);
+    expect(own.isBehind(canary, 'serin-release', '11')).toBe(true);
+    expect(own.isBehind({ ...canary, name: 'other' }, 'serin-release', '1')).toBe(false);
+  });
+
+  it('is news once: what was seen is forgotten', () => {
+    const own = createOwnWrites(skippingClock());
+    own.noteVersion(canary, 'serin-canary', '10');
+    expect(own.isOwn(canary, 'serin-canary', '10')).toBe(true);
+    expect(own.isStillBehind(canary, 'serin-canary', '9')).toBe(true);
+    expect(own.isStillBehind(canary, 'serin-canary', '10')).toBe(false);
+    expect(own.isOwn(canary, 'serin-canary', '10')).toBe(false);
+  });
+
+  it('is behind whatever is read where somebody else was faster, until it is known what stands there', () => {
+    const own = createOwnWrites(skippingClock());
+    own.doubt(canary, 'serin-canary');
+    expect(own.isStillBehind(canary, 'serin-canary', '99')).toBe(true);
+    own.noteVersion(canary, 'serin-canary', undefined);
+    expect(own.isStillBehind(canary, 'serin-canary', '99')).toBe(false);
+    own.noteVersion(canary, 'serin-canary', '10');
+    own.doubt(canary, 'serin-canary');
+    expect(own.versionOf(canary, 'serin-canary')).toBe('10');
   });
 });
