@@ -206,6 +206,7 @@ export function createOutcomeWriter({
 
   /** One attempt. Gives how long to wait before the next; undefined: there is nothing left to try before something happens. */
   const attempt = async (signal: AbortSignal): Promise<number | undefined> => {
+    epoch = fence.epoch();
     const tip = await lookAtTip(signal);
     const due = waiting.due(tip, elapsedMs());
     if (due.length === 0) return afterOutcomes(tip, signal);
@@ -268,10 +269,12 @@ export function createOutcomeWriter({
     return hasMoved ? 0 : backoffMs(Math.floor(races / 4), raceBackoff, random());
   };
 
+  /** Of the attempt under way: what was built in an earlier one is not pushed any more. */
+  let epoch = fence.epoch();
   /** The only push that there is: outcomes, and what is edited on the branch. */
   const pushAll = (all: PushRequest, signal: AbortSignal): Promise<PushResult> =>
     inTurn(async () => {
-      fence.assertHeld();
+      fence.assertHeld(epoch);
       return repo.push(all, signal);
     }).catch((error: unknown) => notMade(error, signal));
   const push = (draft: Draft, tip: Revision, tags: Draft['tags'], signal: AbortSignal): Promise<PushResult> =>

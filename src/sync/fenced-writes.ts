@@ -1,10 +1,10 @@
 import type { Cluster } from '../cluster/cluster.ts';
-import type { Fence } from '../lib/fence.ts';
+import type { Epoch, Fence } from '../lib/fence.ts';
 
-/** The same cluster; the fence is asked before each thing that a sync writes or deletes. */
-export function fencedWrites(cluster: Cluster, fence: Fence): Cluster {
+/** The same cluster; the fence is asked before each thing that a sync writes or deletes, of the epoch in which the sync `begun` at present. */
+export function fencedWrites(cluster: Cluster, fence: Fence, begun: () => Epoch): Cluster {
   const held = async <Result>(write: () => Promise<Result>): Promise<Result> => {
-    fence.assertHeld();
+    fence.assertHeld(begun());
     return write();
   };
   return {
@@ -14,6 +14,6 @@ export function fencedWrites(cluster: Cluster, fence: Fence): Cluster {
     jsonPatch: (...args) => held(() => cluster.jsonPatch(...args)),
     mergePatch: (...args) => held(() => cluster.mergePatch(...args)),
     remove: (...args) => held(() => cluster.remove(...args)),
-    as: (account) => fencedWrites(cluster.as(account), fence),
+    as: (account) => fencedWrites(cluster.as(account), fence, begun),
   };
 }

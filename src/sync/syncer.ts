@@ -145,7 +145,9 @@ export function createSyncer({
   fence = alwaysHeld,
   shared,
 }: SyncDeps): Syncer {
-  const ofAll = fencedWrites(unfenced, fence);
+  /** Of the sync under way: what was planned in an earlier one is not applied any more. */
+  let epoch = fence.epoch();
+  const ofAll = fencedWrites(unfenced, fence, () => epoch);
   const manager = managerOf(settings.namespace);
   const cluster = ofInstallation(ofAll, manager);
   const stopping = new AbortController();
@@ -257,6 +259,7 @@ export function createSyncer({
 
   return {
     async sync(desired, signal) {
+      epoch = fence.epoch();
       const mayGoOn = untilOutdated(desired, signal);
       const before = withoutHandedOver(await ownInventory(signal), desired.manifests);
       await live.ensure(kindsOf(desired.manifests), signal);

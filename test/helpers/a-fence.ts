@@ -1,14 +1,26 @@
-import { AgentError } from '../../src/lib/errors.ts';
-import type { Fence } from '../../src/lib/fence.ts';
+import { createFence, type Fence } from '../../src/lib/fence.ts';
 
-/** A fence that is held as long as a test says so, with how often it was asked. */
-export function aFence(): Fence & { isHeld: boolean; asked: number } {
+/** A fence that is held as long as a test says so, with how often it was asked. Each time that it is won again is an epoch of its own. */
+export function aFence(): Fence & { isHeld: boolean; asked: number; loseAndWin(): void } {
+  let epoch = 1;
+  let isHeld = true;
+  const fence = createFence(() => (isHeld ? epoch : undefined));
   return {
-    isHeld: true,
+    ...fence,
+    get isHeld() {
+      return isHeld;
+    },
+    set isHeld(now) {
+      if (now && !isHeld) epoch += 1;
+      isHeld = now;
+    },
+    loseAndWin() {
+      epoch += 1;
+    },
     asked: 0,
-    assertHeld() {
+    assertHeld(begun) {
       this.asked += 1;
-      if (!this.isHeld) throw new AgentError('LEASE_LOST', 'another replica of the agent writes now');
+      fence.assertHeld(begun);
     },
   };
 }

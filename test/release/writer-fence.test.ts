@@ -1,3 +1,4 @@
+import type { Epoch } from '../../src/lib/fence.ts';
 import { describe, expect, it } from 'vitest';
 import { aFence } from '../helpers/a-fence.ts';
 import { eventually } from '../helpers/eventually.ts';
@@ -34,6 +35,32 @@ describe('an outcome whose agent has lost its lease', () => {
       });
     },
   );
+
+  it('has lost it and won it again while the outcome was built: it is built once more on what the branch says now', async () => {
+    await withWriters(async (stage) => {
+      const base = await stage.commit(appTree(before), 'v1');
+      const judged = await stage.commit(appTree(after), 'v2');
+      const fence = aFence();
+      const refused: unknown[] = [];
+      const counting = {
+        epoch: () => fence.epoch(),
+        assertHeld(begun: Epoch) {
+          if (refused.length === 0) fence.loseAndWin();
+          try {
+            fence.assertHeld(begun);
+          } catch (error) {
+            refused.push(error);
+            throw error;
+          }
+        },
+      };
+      const { writer, written, idle } = await stage.start({}, 'mirror', counting);
+      writer.submit(outcomeOf('shop', 'promoted', { revision: judged, files: appTree(after) }, base));
+      await idle();
+      expect(refused).toHaveLength(1);
+      expect(written).toHaveLength(1);
+    });
+  });
 
   it('has lost it while the outcome was built: the push is not made', async () => {
     await withWriters(async (stage) => {

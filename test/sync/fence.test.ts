@@ -1,3 +1,4 @@
+import type { Epoch } from '../../src/lib/fence.ts';
 import { describe, expect, it } from 'vitest';
 import { aFence } from '../helpers/a-fence.ts';
 import { desired, never, startStage } from './a-cluster.ts';
@@ -39,8 +40,9 @@ describe('a sync whose agent has lost its lease', () => {
       const fence = aFence();
       const files = Object.fromEntries(Array.from({ length: 30 }, (_, at) => [`${at}.yaml`, config(`config-${at}`)]));
       const held = {
-        assertHeld() {
-          fence.assertHeld();
+        epoch: () => fence.epoch(),
+        assertHeld(begun: Epoch) {
+          fence.assertHeld(begun);
           // The inventory, and some of the objects.
           if (fence.asked > 10) fence.isHeld = false;
         },
@@ -49,6 +51,28 @@ describe('a sync whose agent has lost its lease', () => {
       await expect(syncer.sync(desired(files), never)).rejects.toMatchObject(lost);
       const made = await stage.cluster.list({ apiVersion: 'v1', kind: 'ConfigMap' }, { namespace: 'default' }, never);
       expect(made.filter(({ metadata }) => metadata.name.startsWith('config-')).length).toBeLessThan(12);
+    } finally {
+      await stage.close();
+    }
+  });
+
+  it('applies nothing more of what was planned before it was lost, also where it has been won again, and all of it the next time', async () => {
+    const stage = await startStage();
+    try {
+      const fence = aFence();
+      const files = { 'a.yaml': config('one'), 'b.yaml': config('two') };
+      const held = {
+        epoch: () => fence.epoch(),
+        assertHeld(begun: Epoch) {
+          fence.assertHeld(begun);
+          if (fence.asked === 1) fence.loseAndWin();
+        },
+      };
+      const syncer = stage.syncer({}, held);
+      await expect(syncer.sync(desired(files), never)).rejects.toMatchObject(lost);
+      expect(await stage.cluster.get(ref('one'), never)).toBeUndefined();
+      const { applied } = await syncer.sync(desired(files), never);
+      expect(applied.map(({ name }) => name).sort()).toEqual(['one', 'two']);
     } finally {
       await stage.close();
     }

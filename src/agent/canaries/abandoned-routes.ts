@@ -65,7 +65,7 @@ export function createAbandonedRoutes({ look, effects, nowMs, signal }: Abandone
         const kind = targets[spec.targetKind];
         // They stay with whoever answers them, and are looked after again at the next tick.
         if (!kind.serves(seen.primary) && kind.serves(kind.candidateOf(seen))) return;
-        const context = { spec, status, seen, router, route, liveRoutes };
+        const context = { spec, status, seen, router, route, liveRoutes, epoch: memory.epoch };
         const split = { canaryWeight: 0, mirror: false };
         await effects.run({ kind: 'set-route', split }, context, signal);
         const message = `Routing all traffic to primary, ${spec.name}.${spec.namespace} is released by other routes from now on`;

@@ -7,7 +7,7 @@ import { afterDecision, afterEffects, afterTick, beforeEffect } from '../../cana
 import { isAtRest, isUnderAnalysis, isUnderWay } from '../../canary/phase.ts';
 import type { CanarySpec, CanaryStatus, Decision, Effect } from '../../canary/types.ts';
 import { AgentError, messageOf, stackOf } from '../../lib/errors.ts';
-import { isLeaseLost } from '../../lib/fence.ts';
+import { alwaysHeld, isLeaseLost } from '../../lib/fence.ts';
 import { type AppKey, keyOf, partsOf, shownKey } from '../../lib/key.ts';
 import { createKeyedQueue } from '../../lib/keyed-queue.ts';
 import { type KubeObject, refOf } from '../../manifest/types.ts';
@@ -76,7 +76,7 @@ export function createCanaryLoop({
   bus,
   signal,
 }: CanaryLoopOptions): CanaryLoop {
-  const { clock, cluster, log, settings, telemetry } = deps;
+  const { clock, cluster, fence = alwaysHeld, log, settings, telemetry } = deps;
   const memories = new Map<AppKey, Memory>();
   const keysFor = createKeysFor(views.canaries);
   const conflicts = createConflicts(views.canaries, keysFor);
@@ -183,7 +183,7 @@ export function createCanaryLoop({
     Object.assign(memory, afterDecision(memory, decision, clock.elapsed(), { judging, isRepeated }));
     const ref = refOf(canary);
     const notedBefore = own.versionOf(ref, noteManager);
-    if (decision.evidence && !isRepeated) await effects.note(key, decision.evidence);
+    if (decision.evidence && !isRepeated) await effects.note(key, decision.evidence, tick.epoch);
     await runAll(decision.effects, tick, (effect) => Object.assign(memory, beforeEffect(memory, effect)));
     // Users are judged where they are led to now, not where they were.
     const endedMs = clock.elapsed();
@@ -195,7 +195,7 @@ export function createCanaryLoop({
       const noted = own.versionOf(ref, noteManager);
       const isNoted = noted !== undefined && noted !== notedBefore;
       const base = isNoted ? { ...canary, metadata: { ...canary.metadata, resourceVersion: noted } } : canary;
-      own.noteVersion(ref, canaryManager, await effects.status(base, next, signal));
+      own.noteVersion(ref, canaryManager, await effects.status(base, next, tick.epoch, signal));
     }
     starts.written(key);
     Object.assign(memory, afterTick(memory, decision, endedMs));
@@ -282,6 +282,8 @@ export function createCanaryLoop({
       memory.dueAtMs = clock.now() + memory.intervalMs;
       return queue.addAt(key, memory.dueAtMs);
     }
+    // All that it reads, and what it decides, belongs to this holding of the lease.
+    memory.epoch = fence.epoch();
     const canary = await current(key);
     if (!canary) {
       own.forget(canaryRef(partsOf(key)), canaryManager);

@@ -1,4 +1,5 @@
 import type { GateState } from '../../canary/gates.ts';
+import type { Epoch } from '../../lib/fence.ts';
 import { nothingRemembered, type TickMemory } from '../../canary/tick-memory.ts';
 import type { Stop } from './interrupt.ts';
 
@@ -9,7 +10,7 @@ type Writable<T> = { -readonly [name in keyof T]: T[name] };
  * not get lost stands on the Canary: the hold's clock, counters and steps in its status, the release with its outcome in its record.
  */
 export interface Memory extends Writable<TickMemory> {
-  /** What goes on at this moment is over with the agent: these seven. */
+  /** What goes on at this moment is over with the agent: these eight. */
   isRunning: boolean;
   /** How often something that it looks at has changed while it ran: then it is considered once more afterwards. */
   changesMeanwhile: number;
@@ -23,6 +24,8 @@ export interface Memory extends Writable<TickMemory> {
   interrupt: (() => void) | undefined;
   /** By which it is ended. Absent: it has asked nothing yet, or its last question was ended. */
   stop: Stop | undefined;
+  /** The holding of the lease in which the tick under way began. */
+  epoch: Epoch;
   /** When the next tick by schedule is due; 0 before the first. A new agent gives a release the rest of its interval by the status. */
   dueAtMs: number;
   /** Nothing was to be done, and nothing that it looks at has changed since. A new agent looks once more. */
@@ -53,6 +56,7 @@ export function emptyMemory(): Memory {
     looksAgain: false,
     interrupt: undefined,
     stop: undefined,
+    epoch: undefined,
     dueAtMs: 0,
     quiet: false,
     intervalMs: 0,

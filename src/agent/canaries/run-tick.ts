@@ -99,7 +99,7 @@ export function createTickRunner({
       }
       const step = last.goOn();
       if (step.kind === 'done') {
-        const tick = { spec, status, seen, router, route, liveRoutes };
+        const tick = { spec, status, seen, router, route, liveRoutes, epoch: memory.epoch };
         return { decision: step.decision, tick, judging, isRepeated: begun !== undefined };
       }
       const answer = await interruptibly(memory, signal, (stop) => ask(step.question, { canary, spec, status }, stop));

@@ -5,7 +5,7 @@ import { targets } from '../../canary/targets/registry.ts';
 import type { CanarySpec, CanaryStatus, Effect, Evidence, Seen, TrafficSplit } from '../../canary/types.ts';
 import { AgentError, assertNever } from '../../lib/errors.ts';
 import { type AppKey, keyOf } from '../../lib/key.ts';
-import { alwaysHeld } from '../../lib/fence.ts';
+import { alwaysHeld, type Epoch } from '../../lib/fence.ts';
 import { type KubeObject, refOf } from '../../manifest/types.ts';
 import { planHome, planRestore, planRoutes } from '../../routers/reconcile.ts';
 import type { LiveObjects, RouteContext, Router } from '../../routers/router.ts';
@@ -25,6 +25,8 @@ export interface TickContext {
   readonly router: Router;
   readonly route: RouteContext;
   readonly liveRoutes: LiveObjects;
+  /** The holding of the lease in which the tick began. */
+  readonly epoch: Epoch;
 }
 
 export interface Effects {
@@ -32,9 +34,9 @@ export interface Effects {
   check(effects: readonly Effect[], context: TickContext, signal: AbortSignal): Promise<void>;
   run(effect: Effect, context: TickContext, signal: AbortSignal): Promise<void>;
   /** Writes down what a tick found out of a release. */
-  note(app: AppKey, evidence: Evidence): Promise<void>;
+  note(app: AppKey, evidence: Evidence, epoch: Epoch): Promise<void>;
   /** Ends a tick, see `writeStatus`. */
-  status(canary: KubeObject, status: CanaryStatus, signal: AbortSignal): Promise<string | undefined>;
+  status(canary: KubeObject, status: CanaryStatus, epoch: Epoch, signal: AbortSignal): Promise<string | undefined>;
   readonly tell: Tell;
 }
 
@@ -65,8 +67,8 @@ function originals(...input: Parameters<typeof planRestore>): ReturnType<typeof 
 export function createEffects(deps: Deps, { releases, outlets, key }: EffectParts): Effects {
   const { cluster, clock, fence = alwaysHeld, http, log, settings } = deps;
   /** Whatever a tick writes, calls or tells because of what it decided. */
-  const held = async <Result>(write: () => Promise<Result>): Promise<Result> => {
-    fence.assertHeld();
+  const held = async <Result>(epoch: Epoch, write: () => Promise<Result>): Promise<Result> => {
+    fence.assertHeld(epoch);
     return write();
   };
   const tell = createTell(outlets);
@@ -254,11 +256,11 @@ export function createEffects(deps: Deps, { releases, outlets, key }: EffectPart
 
   return {
     tell,
-    run: (...args) => held(() => run(...args)),
-    async note(app, evidence) {
-      await held(() => releases.note(app, evidence));
+    run: (effect, context, signal) => held(context.epoch, () => run(effect, context, signal)),
+    async note(app, evidence, epoch) {
+      await held(epoch, () => releases.note(app, evidence));
     },
-    status: (canary, next, signal) => held(() => writeStatus(cluster, canary, next, signal)),
+    status: (canary, next, epoch, signal) => held(epoch, () => writeStatus(cluster, canary, next, signal)),
     async check(effects, { seen }, signal) {
       const copied = effects.flatMap((effect) =>
         effect.kind === 'copy-config' && !isCopied(effect, seen, settings.includeLabelPrefix) ? [effect] : [],

@@ -76,4 +76,24 @@ describe('a canary whose agent has lost its lease', () => {
     // The step led users; its status would have been next.
     expect(written.at(-1)).toContain('VirtualService');
   });
+
+  it('has lost it in the middle of a step and won it again: the rest of the step is decided anew', async () => {
+    const { stage, fence } = await started();
+    stage.push({ version: 1 });
+    stage.wakeSync();
+    const times: { readonly what: string; readonly atMs: number }[] = [];
+    let losses = 0;
+    stage.onWritten = ({ after, manager }) => {
+      if (manager === 'serin-canary') times.push({ what: after?.kind ?? '', atMs: stage.clock.now() });
+      if (losses > 0 || after?.kind !== 'VirtualService') return;
+      losses += 1;
+      fence.loseAndWin();
+    };
+    await stage.run(300_000);
+    const at = times.findIndex(({ what }) => what === 'VirtualService');
+    const [led, next] = times.slice(at);
+    // Its status would have been next, within the same moment.
+    expect((next?.atMs ?? 0) - (led?.atMs ?? 0)).toBeGreaterThanOrEqual(5_000);
+    expect(stage.outcomes.map(({ verdict }) => verdict)).toContain('promoted');
+  });
 });
