@@ -29,13 +29,16 @@ export function parseAlertProvider(object: KubeObject): AlertProvider {
       ? invalid('spec.type', `is missing; it is one of ${known}`)
       : invalid('spec.type', `notifier ${type} is not supported in this release; use one of ${known}`, ': ');
   }
+  const notifier: Notifier = notifiers[type];
   const address = textOf(spec['address']);
   const secretName = textOf(jsonOf(spec['secretRef'])['name']);
   const proxy = textOf(spec['proxy']);
   if (secretName === undefined) checkUrl('spec.address', address);
   if (proxy !== undefined) checkUrl('spec.proxy', proxy);
+  if (notifier.needsToken && secretName === undefined)
+    throw invalid('spec.secretRef', `is missing: ${type} needs a Secret with address and token`);
   return {
-    notifier: notifiers[type],
+    notifier,
     channel: textOf(spec['channel']) ?? 'general',
     username: textOf(spec['username']) ?? 'flagger',
     ...(secretName === undefined ? { address: address ?? '' } : { secretName }),

@@ -22,8 +22,10 @@ export interface Alert {
 export interface Channel {
   /** URL of the receiver. It is a secret: whoever knows it can write there. */
   readonly address: string;
-  /** Bearer token. Absent: none is sent. */
+  /** Bearer token, or the key that the receiver knows us by. Absent: none is sent. */
   readonly token?: string;
+  /** By which a `webhook` is signed. Absent: it is not. */
+  readonly signingKey?: string;
   readonly channel: string;
   readonly username: string;
 }
@@ -39,6 +41,8 @@ export interface Notifier {
   readonly name: string;
   /** What people call it, and where its own documentation is. */
   readonly about: About;
+  /** Nobody there takes a message without a token, so a Secret has to have one. Absent: not needed. */
+  readonly needsToken?: boolean;
   /** The whole message as one request. Any 2xx is success. Throws nothing; the address has been checked to be an http(s) URL. */
   request(alert: Alert, channel: Channel): Pick<HttpRequest, 'url' | 'headers' | 'body'>;
 }

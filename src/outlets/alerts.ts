@@ -83,13 +83,17 @@ export function createAlerts(
     const secret = secretValues(live);
     const address = secret['address']?.trim() ?? '';
     const token = secret['token']?.trim() ?? '';
+    const signingKey = secret['signingKey'] ?? '';
     if (address === '') throw new AgentError('CANARY_INVALID', `${at} secret does not contain an address`);
+    if (token === '' && notifier.needsToken)
+      throw new AgentError('CANARY_INVALID', `${at} secret does not contain a token, which ${notifier.name} needs`);
     try {
       checkUrl(`key address of Secret ${secretName}`, address);
     } catch (error) {
       throw new AgentError('CANARY_INVALID', `${at} secretRef error: ${messageOf(error)}`, { cause: error });
     }
-    return { notifier, channel: { ...more, address, ...(token === '' ? {} : { token }) } };
+    const keys = { ...(token === '' ? {} : { token }), ...(signingKey === '' ? {} : { signingKey }) };
+    return { notifier, channel: { ...more, address, ...keys } };
   };
 
   const complain = (subject: AlertSubject, message: string): void => {

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createHttp } from '../../src/lib/http/client.ts';
 import type { Alert, Channel, Notifier } from '../../src/notifiers/notifier.ts';
@@ -22,6 +23,9 @@ export function describeNotifier(
   notifier: Notifier,
   /** How a text stands in its messages, as JSON. */
   written: (text: string) => string = (text) => text,
+  /** Where a token goes. */
+  tokenIn: (request: { readonly headers: IncomingHttpHeaders; readonly body: string }) => unknown = ({ headers }) =>
+    headers['authorization']?.replace('Bearer ', ''),
 ): void {
   const opened: TestServer[] = [];
   const { signal } = new AbortController();
@@ -70,7 +74,8 @@ export function describeNotifier(
 
     it('sends a token where there is one', async () => {
       const { server } = await send((_, response) => response.end(), { token: 'xoxb-1' });
-      expect(server.requests[0]?.headers['authorization']).toBe('Bearer xoxb-1');
+      const [request] = server.requests;
+      expect(request && tokenIn(request)).toBe('xoxb-1');
     });
 
     it('tries again what may pass, with pauses that grow [R78]', async () => {

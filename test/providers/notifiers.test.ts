@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -5,7 +6,7 @@ import { parseCanary } from '../../src/canary/parse.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
 import { alertProviderProblems } from '../../src/notifiers/check-provider.ts';
 import { alertFields } from '../../src/notifiers/fields.ts';
-import type { Alert } from '../../src/notifiers/notifier.ts';
+import type { Alert, Notifier } from '../../src/notifiers/notifier.ts';
 import { notifiers } from '../../src/notifiers/registry.ts';
 import { anAlert, describeNotifier } from '../conformance/describe-notifier.ts';
 
@@ -14,8 +15,14 @@ const channel = { address: 'http://receiver/secret', channel: 'rig', username: '
 const asHtml = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 
-for (const [name, notifier] of Object.entries(notifiers)) {
-  describeNotifier(notifier, name === 'gchat' ? asHtml : undefined);
+/** Where those have their token that are not asked with a bearer token. */
+const tokens: Readonly<Record<string, Parameters<typeof describeNotifier>[2]>> = {
+  opsgenie: ({ headers }) => headers['authorization']?.replace('GenieKey ', ''),
+  pagerduty: ({ body }) => (JSON.parse(body) as { routing_key: string }).routing_key,
+};
+
+for (const [name, notifier] of Object.entries(notifiers) as [string, Notifier][]) {
+  describeNotifier(notifier, name === 'gchat' ? asHtml : undefined, tokens[name]);
 
   describe(`notifier ${name}`, () => {
     it('is called as AlertProviders call it', () => {
@@ -32,6 +39,9 @@ for (const [name, notifier] of Object.entries(notifiers)) {
   });
 }
 
+const needsSecret = (type: string): boolean =>
+  (notifiers as Readonly<Record<string, Notifier>>)[type]?.needsToken === true;
+
 it('are all that the schema of AlertProviders allows', () => {
   const schema = readFileSync(
     join(import.meta.dirname, '../../manifests/crds/alertproviders.flagger.app.yaml'),
@@ -43,7 +53,7 @@ it('are all that the schema of AlertProviders allows', () => {
       apiVersion: 'flagger.app/v1beta1',
       kind: 'AlertProvider',
       metadata: { name: 'a', namespace: 'demo' },
-      spec: { type, address: 'https://example.test/' },
+      spec: { type, ...(needsSecret(type) ? { secretRef: { name: 'keys' } } : { address: 'https://example.test/' }) },
     }).map(({ severity }) => severity);
   expect(allowed).toEqual(Object.keys(notifiers));
   expect(allowed.flatMap(said)).toEqual([]);
@@ -63,6 +73,66 @@ describe('messages to others', () => {
     const { url, body } = notifiers.discord.request(anAlert, { ...channel, address });
     expect(url).toBe(wanted);
     expect(body).toBe(notifiers.slack.request(anAlert, channel).body);
+  });
+
+  it('go to Alertmanager as one alert with labels that it takes', () => {
+    const request = notifiers.alertmanager.request(
+      { ...anAlert, severity: 'error' },
+      { ...channel, address: 'http://alertmanager:9093/am/' },
+    );
+    expect(request.url).toBe('http://alertmanager:9093/am/api/v2/alerts');
+    expect(JSON.parse(request.body ?? '')).toEqual([
+      {
+        labels: { alertname: 'SerinCanary', namespace: 'demo', canary: 'app', severity: 'critical' },
+        annotations: {
+          summary: 'app.demo',
+          description: anAlert.message,
+          cluster: 'north',
+          target: 'Deployment/app.demo',
+          traffic_routing: 'Weight step: 10 max: 50',
+        },
+      },
+    ]);
+  });
+
+  it('go to PagerDuty as one incident for each Canary, and as a change where nothing is wrong', () => {
+    const asked = (severity: Alert['severity'], message = 'm') => {
+      const { url, body } = notifiers.pagerduty.request(
+        { ...anAlert, severity, message },
+        { ...channel, address: 'https://events.pagerduty.com', token: 'key' },
+      );
+      return { url, body: JSON.parse(body ?? '') as { payload: { summary: string } } };
+    };
+    expect(asked('info').url).toBe('https://events.pagerduty.com/v2/change/enqueue');
+    expect(asked('info').body).not.toHaveProperty('event_action');
+    expect(asked('error')).toMatchObject({
+      url: 'https://events.pagerduty.com/v2/enqueue',
+      body: {
+        event_action: 'trigger',
+        dedup_key: 'serin/app.demo',
+        payload: { severity: 'error', source: 'app.demo' },
+      },
+    });
+    expect(asked('error', 'x'.repeat(5_000)).body.payload.summary).toHaveLength(1_024);
+  });
+
+  it('are refused for those who take none without a token, where no Secret is named', () => {
+    const spec = { type: 'pagerduty', address: 'https://events.pagerduty.com' };
+    const object = { apiVersion: 'flagger.app/v1beta1', kind: 'AlertProvider', metadata: { name: 'a' }, spec };
+    expect(alertProviderProblems(object)).toEqual([
+      {
+        field: 'spec.secretRef',
+        message: 'is missing: pagerduty needs a Secret with address and token',
+        severity: 'error',
+      },
+    ]);
+  });
+
+  it('are signed for any receiver, where the Secret has a key for it', () => {
+    const { body = '', headers = {} } = notifiers.webhook.request(anAlert, { ...channel, signingKey: 'k' });
+    const signature = createHmac('sha256', 'k').update(body).digest('hex');
+    expect(headers['x-serin-signature-256']).toBe(`sha256=${signature}`);
+    expect(notifiers.webhook.request(anAlert, channel).headers).not.toHaveProperty('x-serin-signature-256');
   });
 
   it('go to Rocket.Chat with colours of its own [NT03]', () => {
