@@ -530,7 +530,7 @@ function* loadingArea(
       ...held.problems,
       ...unused,
       ...said.problems,
-      ...releases.problems,
+      ...withoutSaid(releases.problems, described?.problems ?? []),
       ...ofReleases.problems,
     ],
     unreadablePaths: [...broken, ...held.paths],
@@ -561,6 +561,12 @@ function unlistedBy(
       if (found !== undefined || folder === '') return found ?? false;
     }
   };
+}
+
+/** Of sources that both refer to, each is told once. */
+function withoutSaid(problems: readonly Problem[], said: readonly Problem[]): readonly Problem[] {
+  const messages = new Set(said.map(({ path, message }) => `${path} ${message}`));
+  return messages.size === 0 ? problems : problems.filter(({ path, message }) => !messages.has(`${path} ${message}`));
 }
 
 const folderOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')));

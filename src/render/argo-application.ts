@@ -47,7 +47,9 @@ interface ArgoDestination {
   /** For objects that name none. */
   readonly namespace: string | undefined;
   /** It is made where it is missing, with this metadata. Undefined: it has to be there. */
-  readonly made: { readonly labels: Fields; readonly annotations: Fields } | undefined;
+  readonly made:
+    | { readonly labels: Readonly<Record<string, string>>; readonly annotations: Readonly<Record<string, string>> }
+    | undefined;
 }
 
 const group = 'argoproj.io';

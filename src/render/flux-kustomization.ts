@@ -1,8 +1,8 @@
 import { namespacedName } from '../lib/key.ts';
-import { own } from '../lib/own.ts';
 import { groupOf, type KubeObject, type Manifest, type ObjectRef } from '../manifest/types.ts';
 import { type Description, type Fields, orReason, Unusable } from './described.ts';
 import { folderIn, isNothing, listOf, mapOf, mapsOf, textOf, textsOf } from './described-fields.ts';
+import { toldOf } from './flux-fields.ts';
 
 /** What a Kustomization of Flux says is to be applied. */
 export interface FluxKustomization extends Description {
@@ -55,25 +55,6 @@ export const isFluxDescription = (object: Pick<KubeObject, 'apiVersion' | 'kind'
   isFluxKustomization(object) ||
   (object.kind === 'GitRepository' && groupOf(object.apiVersion) === 'source.toolkit.fluxcd.io');
 
-/** Of how a controller goes about it, and nothing of what is applied. */
-const ofController = ['interval', 'retryInterval', 'timeout', 'validation'];
-const followed =
-  'path sourceRef prune suspend dependsOn targetNamespace namePrefix nameSuffix components images patches patchesStrategicMerge patchesJson6902 postBuild commonMetadata decryption';
-const known = new Set([...ofController, ...followed.split(' ')]);
-/** What applying means another thing without. */
-const refusedFields: Readonly<Record<string, string>> = {
-  kubeConfig: 'it names another cluster',
-  serviceAccountName:
-    'nothing is applied here in the name of a service account that Git names: bound it by tenants in the settings',
-};
-const notFollowed: Readonly<Record<string, string>> = {
-  wait: 'has no effect: nothing waits until the objects are ready',
-  healthChecks: 'have no effect: nothing waits until the objects are ready',
-  healthCheckExprs: 'have no effect: nothing waits until the objects are ready',
-  force: 'has no effect: annotate the objects with kustomize.toolkit.fluxcd.io/force: enabled',
-  deletionPolicy: 'has no effect: what is gone from Git goes with it, unless spec.prune is false',
-};
-
 /** A text says why it cannot be followed. */
 export function readFluxKustomization(manifest: Manifest): FluxKustomization | string {
   return orReason(() => read(manifest));
@@ -84,14 +65,7 @@ function read(manifest: Manifest): FluxKustomization {
   const spec = mapOf(manifest.object['spec'], 'spec');
   if (!/\/(?:v1|v1beta2)$/.test(apiVersion))
     throw new Unusable(`${apiVersion} is too old: v1 and v1beta2 are followed`);
-  for (const [field, why] of Object.entries(refusedFields))
-    if (!isNothing(spec[field])) throw new Unusable(`spec.${field} is not followed: ${why}`);
   const namespace = metadata.namespace ?? '';
-  const told = Object.keys(spec).flatMap((field) => {
-    if (known.has(field) || isNothing(spec[field])) return [];
-    const why = own(notFollowed, field) ?? 'has no effect: it is not known here';
-    return [{ field, text: `spec.${field.slice(0, 60)} ${why}` }];
-  });
   const sourceRef = mapOf(spec['sourceRef'], 'spec.sourceRef');
   const common = mapOf(spec['commonMetadata'], 'spec.commonMetadata');
   return {
@@ -126,7 +100,7 @@ function read(manifest: Manifest): FluxKustomization {
         name: textOf(entry['name'], 'spec.dependsOn.name') ?? '',
       }),
     ),
-    told,
+    told: toldOf(manifest.object),
   };
 }
 

@@ -23,22 +23,32 @@ export function filledIn(output: Uint8Array, values: ReadonlyMap<string, string>
   }
 }
 
-/** With the labels and annotations that all objects of a root have, and in its namespace. */
+type Texts = Readonly<Record<string, string>>;
+
+/** With labels and annotations that all objects have. */
+export function withMetadata(
+  object: KubeObject,
+  { labels = {}, annotations = {} }: { readonly labels?: Texts; readonly annotations?: Texts },
+): KubeObject {
+  if (Object.keys(labels).length + Object.keys(annotations).length === 0) return object;
+  const { metadata } = object;
+  const add = (field: string, there: Texts | undefined, more: Texts): object =>
+    Object.keys(more).length === 0 ? {} : { [field]: { ...there, ...more } };
+  return {
+    ...object,
+    metadata: {
+      ...metadata,
+      ...add('labels', metadata.labels, labels),
+      ...add('annotations', metadata.annotations, annotations),
+    },
+  };
+}
+
+/** With what all objects of a root have, and in its namespace. */
 export function withCommon(object: KubeObject, root: UnitRoot | undefined): KubeObject {
   if (!root) return object;
-  const { labels, annotations } = object.metadata;
-  const add = (
-    field: string,
-    there: Readonly<Record<string, string>> | undefined,
-    more: Readonly<Record<string, string>>,
-  ): object => (Object.keys(more).length === 0 ? {} : { [field]: { ...there, ...more } });
-  const metadata = {
-    ...object.metadata,
-    ...add('labels', labels, root.labels),
-    ...add('annotations', annotations, root.annotations),
-    ...(root.namespace === undefined || object.metadata.namespace !== undefined || isClusterScoped(object)
-      ? {}
-      : { namespace: root.namespace }),
-  };
-  return { ...object, metadata };
+  const common = withMetadata(object, root);
+  const { metadata } = common;
+  if (root.namespace === undefined || metadata.namespace !== undefined || isClusterScoped(object)) return common;
+  return { ...common, metadata: { ...metadata, namespace: root.namespace } };
 }

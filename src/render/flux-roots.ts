@@ -9,12 +9,14 @@ import type { Stray } from '../manifest/stray.ts';
 import { groupOf, type KubeObject, type Manifest, placesOf, type Problem, refOf, unitOf } from '../manifest/types.ts';
 import { shownOrigin } from '../lib/http/shown-url.ts';
 import { isApplication, isApplicationSet, isArgoDescription, keyOfApplication } from './argo-application.ts';
-import { argoRoots, ownNamespaces } from './argo-roots.ts';
+import { argoRoots } from './argo-roots.ts';
 import { applicationsOf } from './argo-set.ts';
 import { argoUnit } from './argo-unit.ts';
 import type { ArgoSource } from './argo-application.ts';
+import { withNamespaces } from './made-namespaces.ts';
 import type { RenderChart } from './releases.ts';
-import type { Description } from './described.ts';
+import { type Description, orReason } from './described.ts';
+import { toldOf } from './flux-fields.ts';
 import {
   type FluxKustomization,
   isFluxDescription,
@@ -247,7 +249,9 @@ export function* fluxRoots(
       }
       return;
     }
-    const other = isHere(read, objects);
+    const source = sourceIn(objects, read.source);
+    const ofSource = source && orReason(() => toldOf(source.object));
+    const other = isHere(read, objects) ?? (typeof ofSource === 'string' ? `of its source ${ofSource}` : undefined);
     if (other !== undefined) {
       return refuse({ manifest, path, why: `is not followed: ${other}` });
     }
@@ -256,6 +260,8 @@ export function* fluxRoots(
       return refuse({ manifest, path, why: 'is suspended', isDeliberate: true });
     }
     if (read.told.length > 0) noted.push({ ...read, path });
+    if (source && typeof ofSource === 'object' && !noted.some((one) => one.manifest === source))
+      noted.push({ manifest: source, told: ofSource, path });
     waiting.push({ described: read, path });
   };
   /** Gives what is made, or why nothing is. */
@@ -336,13 +342,22 @@ export function* fluxRoots(
   }
   for (const { needs, ...root } of missingNeeds(found, rendered))
     drop(root, `is not applied: it depends on ${needs}, which is not`);
-  const namespaces = ownNamespaces(
-    [...found.values()].flatMap(({ path, described: one }) => {
-      const rendering = rendered.get(path);
-      return isFlux(one) || !rendering ? [] : [{ path, source: one, rendering }];
-    }),
-    objects,
-  );
+  const asked = [...found.values()].flatMap(({ path, described: one }) => {
+    const rendering = rendered.get(path);
+    if (isFlux(one) || !rendering) return [];
+    const { namespace, made: metadata } = one.destination;
+    const { path: file, line } = one.manifest.origin;
+    const origin = {
+      renderer: 'kustomize',
+      path: file,
+      line,
+      document: undefined,
+      namespace: undefined,
+      unit: path,
+    } as const;
+    return namespace === undefined || !metadata ? [] : [{ key: path, rendering, namespace, ...metadata, origin }];
+  });
+  const namespaces = withNamespaces(asked, objects);
   for (const [path, rendering] of namespaces) rendered.set(path, rendering);
   return {
     rendered,
@@ -453,18 +468,24 @@ function repositoryOf(
   };
 }
 
-function specOf(
+function sourceIn(
   objects: readonly Manifest[],
   { name, namespace }: { readonly name: string; readonly namespace?: string },
-): Readonly<Record<string, unknown>> | undefined {
-  const found = objects.find(
+): Manifest | undefined {
+  return objects.find(
     ({ object }) =>
       object.kind === 'GitRepository' &&
       groupOf(object.apiVersion) === 'source.toolkit.fluxcd.io' &&
       object.metadata.name === name &&
       object.metadata.namespace === namespace,
   );
-  const spec = found?.object['spec'];
+}
+
+function specOf(
+  objects: readonly Manifest[],
+  source: { readonly name: string; readonly namespace?: string },
+): Readonly<Record<string, unknown>> | undefined {
+  const spec = sourceIn(objects, source)?.object['spec'];
   return isObject(spec) ? spec : undefined;
 }
 

@@ -2,6 +2,8 @@ import { isList, isObject } from '../manifest/edit-value.ts';
 import { groupOf, type KubeObject, type Manifest } from '../manifest/types.ts';
 import { sha256Hex } from '../lib/hash.ts';
 import { orReason, Unusable } from './described.ts';
+import { textsOf } from './described-fields.ts';
+import { toldOf } from './flux-fields.ts';
 
 /** What a HelmRelease asks for, whichever of its three API groups it is of. */
 export interface HelmRelease {
@@ -22,7 +24,12 @@ export interface HelmRelease {
   /** Arguments that overrule all values, as `--set=image.tag=1`. Absent: none. */
   readonly parameters?: readonly string[];
   /** For all objects. Absent: none. */
+  readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
+  /** The OCIRepository or HelmChart that said its chart. Absent: none did. */
+  readonly named?: SourceRef;
+  /** Its namespace is made where nothing in Git makes it. Absent: it has to be there. */
+  readonly makesNamespace?: boolean;
   /** What becomes of the definitions in the chart's folder `crds`. */
   readonly crds: 'Skip' | 'Create' | 'CreateReplace';
   readonly hasHooks: boolean;
@@ -35,13 +42,17 @@ export interface HelmRelease {
   readonly told: readonly string[];
 }
 
-type ChartSource =
+export type ChartSource =
+  /** What an OCIRepository or a HelmChart in Git says. */
+  | { readonly kind: 'named'; readonly source: SourceRef }
   /** A folder of a repository. `url` undefined: of the one that a GitRepository of this name stands for. */
   | {
       readonly kind: 'folder';
       readonly path: string;
       readonly url: string | undefined;
       readonly source: SourceRef | undefined;
+      /** Absent: what the branch says. */
+      readonly revision?: string;
     }
   /** Of an index or registry. */
   | {
@@ -92,83 +103,29 @@ const refuse = (reason: string): never => {
   throw new Unusable(reason);
 };
 
-/** Fields of Flux 2 that say how a controller goes about it, and nothing of what is applied. */
-const ofController = new Set([
-  'interval',
-  'timeout',
-  'maxHistory',
-  'rollback',
-  'uninstall',
-  'test',
-  'driftDetection',
-  'persistentClient',
-  'storageNamespace',
-  'waitStrategy',
-  'healthCheckExprs',
-]);
-const known = new Set([
-  'chart',
-  'releaseName',
-  'targetNamespace',
-  'values',
-  'valuesFrom',
-  'install',
-  'upgrade',
-  'dependsOn',
-  'suspend',
-  'postRenderers',
-  'commonMetadata',
-  'chartRef',
-  'kubeConfig',
-  'serviceAccountName',
-]);
-
 function ofToolkit(manifest: Manifest, spec: Fields): HelmRelease {
   const { metadata } = manifest.object;
   const own = metadata.namespace ?? '';
-  if (isObject(spec['kubeConfig'])) refuse('spec.kubeConfig names another cluster');
   const namespace = textOf(spec, 'targetNamespace') ?? own;
   const name =
     textOf(spec, 'releaseName') ??
     shortName(textOf(spec, 'targetNamespace') === undefined ? metadata.name : `${namespace}-${metadata.name}`);
+  const { chartRef } = spec;
   const chart = isObject(spec['chart']) ? spec['chart']['spec'] : undefined;
-  if (isObject(spec['chartRef']))
-    refuse(
-      `spec.chartRef is not followed: name the chart in spec.chart, from a GitRepository, HelmRepository or Bucket`,
-    );
-  if (!isObject(chart)) return refuse('spec.chart.spec is missing');
-  const sourceRef = isObject(chart['sourceRef']) ? chart['sourceRef'] : {};
-  const source = {
-    kind: textOf(sourceRef, 'kind') ?? '',
-    name: textOf(sourceRef, 'name') ?? '',
-    namespace: textOf(sourceRef, 'namespace') ?? own,
-  };
-  const path = textOf(chart, 'chart') ?? refuse('spec.chart.spec.chart is missing');
-  const isFolder = source.kind === 'GitRepository';
-  if (!isFolder && source.kind !== 'HelmRepository')
-    refuse(
-      `its chart comes from a ${source.kind || 'source without a kind'}: GitRepository and HelmRepository are followed`,
-    );
+  const from = isObject(chartRef)
+    ? { chart: chartNamed(chartRef, own), valuesFiles: noValuesFiles }
+    : isObject(chart)
+      ? chartAsked(chart, own, 'spec.chart.spec')
+      : refuse('spec.chart.spec is missing');
   const [install, upgrade] = [spec['install'], spec['upgrade']].map((moment) => (isObject(moment) ? moment : {})) as [
     Fields,
     Fields,
   ];
-  const told = Object.keys(spec).filter((field) => !known.has(field) && !ofController.has(field));
   return {
     manifest,
     name: releaseName(name),
     namespace,
-    chart: isFolder
-      ? { kind: 'folder', path, url: undefined, source }
-      : { kind: 'remote', name: path, version: textOf(chart, 'version') ?? '*', url: undefined, source },
-    valuesFiles: {
-      paths: [
-        ...textsIn(chart, 'valuesFiles', 'spec.chart.spec.valuesFiles'),
-        ...(textOf(chart, 'valuesFile') === undefined ? [] : [textOf(chart, 'valuesFile') ?? '']),
-      ],
-      mayBeMissing: chart['ignoreMissingValuesFiles'] === true,
-      replaceOwn: true,
-    },
+    ...from,
     valuesFrom: listIn(spec, 'valuesFrom').map((entry, at): ValuesFrom => {
       const place = `spec.valuesFrom[${at}]`;
       if (!isObject(entry)) return refuse(`${place} is no map`);
@@ -184,7 +141,12 @@ function ofToolkit(manifest: Manifest, spec: Fields): HelmRelease {
       };
     }),
     values: valuesIn(spec),
-    crds: crdsOf(install['crds']),
+    crds:
+      upgrade['crds'] === 'CreateReplace'
+        ? 'CreateReplace'
+        : crdsOf(install['crds'] ?? (install['skipCRDs'] === true ? 'Skip' : undefined)),
+    ...commonOf(spec),
+    makesNamespace: install['createNamespace'] === true,
     hasHooks: !(install['disableHooks'] === true && upgrade['disableHooks'] === true),
     checksSchema: install['disableSchemaValidation'] !== true && upgrade['disableSchemaValidation'] !== true,
     dependsOn: listIn(spec, 'dependsOn').map((entry, at) => {
@@ -193,40 +155,61 @@ function ofToolkit(manifest: Manifest, spec: Fields): HelmRelease {
       return `${textOf(entry, 'namespace') ?? own}/${name_}`;
     }),
     postRenderers: listIn(spec, 'postRenderers').map(postRenderer),
-    told: [
-      ...told.map((field) => `spec.${field.slice(0, 60)} is unknown and has no effect`),
-      ...(isObject(spec['commonMetadata']) ? ['spec.commonMetadata has no effect'] : []),
-      ...(typeof spec['serviceAccountName'] === 'string'
-        ? [
-            'spec.serviceAccountName has no effect: objects are applied with the rights of the agent, or of their tenant',
-          ]
-        : []),
-    ],
+    told: toldOf(manifest.object).map(({ text }) => text),
   };
 }
 
-const ofOperatorController = new Set([
-  'timeout',
-  'resetValues',
-  'forceUpgrade',
-  'rollback',
-  'test',
-  'wait',
-  'maxHistory',
-  'helmVersion',
-  'force',
-  'reuseValues',
-  'disableOpenAPIValidation',
-]);
-const knownToOperator = new Set([
-  'chart',
-  'releaseName',
-  'targetNamespace',
-  'values',
-  'valuesFrom',
-  'valueFileSecrets',
-  'skipCRDs',
-]);
+const noValuesFiles: HelmRelease['valuesFiles'] = { paths: [], mayBeMissing: false, replaceOwn: true };
+
+/** The chart of a HelmRelease, or of a HelmChart, that stands in this namespace. Throws Unusable. */
+export function chartAsked(
+  chart: Fields,
+  own: string,
+  place: string,
+): { readonly chart: ChartSource; readonly valuesFiles: HelmRelease['valuesFiles'] } {
+  const sourceRef = isObject(chart['sourceRef']) ? chart['sourceRef'] : {};
+  const source = {
+    kind: textOf(sourceRef, 'kind') ?? '',
+    name: textOf(sourceRef, 'name') ?? '',
+    namespace: textOf(sourceRef, 'namespace') ?? own,
+  };
+  const path = textOf(chart, 'chart') ?? refuse(`${place}.chart is missing`);
+  const isFolder = source.kind === 'GitRepository';
+  if (!isFolder && source.kind !== 'HelmRepository')
+    refuse(
+      `its chart comes from a ${source.kind || 'source without a kind'}: GitRepository and HelmRepository are followed`,
+    );
+  return {
+    chart: isFolder
+      ? { kind: 'folder', path, url: undefined, source }
+      : { kind: 'remote', name: path, version: textOf(chart, 'version') ?? '*', url: undefined, source },
+    valuesFiles: {
+      paths: [
+        ...textsIn(chart, 'valuesFiles', `${place}.valuesFiles`),
+        ...(textOf(chart, 'valuesFile') === undefined ? [] : [textOf(chart, 'valuesFile') ?? '']),
+      ],
+      mayBeMissing: chart['ignoreMissingValuesFiles'] === true,
+      replaceOwn: true,
+    },
+  };
+}
+
+function chartNamed(chartRef: Fields, own: string): ChartSource {
+  const kind = textOf(chartRef, 'kind') ?? '';
+  if (kind !== 'OCIRepository' && kind !== 'HelmChart')
+    refuse(`spec.chartRef names a ${kind || 'source without a kind'}: OCIRepository and HelmChart are followed`);
+  const name = textOf(chartRef, 'name') ?? refuse('spec.chartRef.name is missing');
+  return { kind: 'named', source: { kind, name, namespace: textOf(chartRef, 'namespace') ?? own } };
+}
+
+/** What all objects have. */
+function commonOf(spec: Fields): Pick<HelmRelease, 'labels' | 'annotations'> {
+  const common = isObject(spec['commonMetadata']) ? spec['commonMetadata'] : {};
+  return {
+    labels: textsOf(common['labels'], 'spec.commonMetadata.labels'),
+    annotations: textsOf(common['annotations'], 'spec.commonMetadata.annotations'),
+  };
+}
 
 function ofOperator(manifest: Manifest, spec: Fields): HelmRelease {
   const { apiVersion, metadata } = manifest.object;
@@ -249,7 +232,6 @@ function ofOperator(manifest: Manifest, spec: Fields): HelmRelease {
       isOptional: false,
     };
   });
-  const told = Object.keys(spec).filter((field) => !knownToOperator.has(field) && !ofOperatorController.has(field));
   return {
     manifest,
     name: releaseName(textOf(spec, 'releaseName') ?? `${prefix}-${metadata.name}`),
@@ -263,8 +245,14 @@ function ofOperator(manifest: Manifest, spec: Fields): HelmRelease {
             url: textOf(chart, 'repository') ?? refuse('spec.chart.repository is missing'),
             source: undefined,
           }
-        : { kind: 'folder', path: textOf(chart, 'path') ?? '', url: git, source: undefined },
-    valuesFiles: { paths: [], mayBeMissing: false, replaceOwn: true },
+        : {
+            kind: 'folder',
+            path: textOf(chart, 'path') ?? '',
+            url: git,
+            source: undefined,
+            ...(textOf(chart, 'ref') === undefined ? {} : { revision: textOf(chart, 'ref') ?? '' }),
+          },
+    valuesFiles: noValuesFiles,
     valuesFrom: [...secrets, ...listIn(spec, 'valuesFrom').map((entry, at) => operatorValues(entry, own, at))],
     values: valuesIn(spec),
     crds: spec['skipCRDs'] === true ? 'Skip' : 'Create',
@@ -272,7 +260,7 @@ function ofOperator(manifest: Manifest, spec: Fields): HelmRelease {
     checksSchema: true,
     dependsOn: [],
     postRenderers: [],
-    told: told.map((field) => `spec.${field.slice(0, 60)} is unknown and has no effect`),
+    told: toldOf(manifest.object).map(({ text }) => text),
   };
 }
 

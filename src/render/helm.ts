@@ -18,6 +18,7 @@ import type { Chart } from './helm-chart.ts';
 import { changingWords, differing, lookingUp } from './helm-determinism.ts';
 import type { HelmRelease } from './helm-release.ts';
 import type { ReleaseValues } from './helm-values.ts';
+import { withMetadata } from './flux-output.ts';
 import type { Kustomize } from './kustomize.ts';
 import { exactText, fileBytes } from './file-bytes.ts';
 import { readingPlain } from './plain.ts';
@@ -214,7 +215,7 @@ export function createHelm({
     }
     const content = keyOf(version.said, cluster, unit);
     const origin = originOf(unit);
-    const key = sha256Hex(JSON.stringify([content, origin, unit.release.annotations]));
+    const key = sha256Hex(JSON.stringify([content, origin, unit.release.labels, unit.release.annotations]));
     const before = placed.get(key);
     if (before) return before;
     const fault = failed.get(content);
@@ -449,11 +450,8 @@ function originOf({ release, unit }: ReleaseUnit): HelmOrigin {
 }
 
 /** In the namespace of the release; a definition out of a chart's folder `crds` as Helm treats those. */
-function placedIn({ namespace, crds, annotations: more = {} }: HelmRelease, object: KubeObject): KubeObject {
-  const metadata =
-    Object.keys(more).length === 0
-      ? object.metadata
-      : { ...object.metadata, annotations: { ...object.metadata.annotations, ...more } };
+function placedIn({ namespace, crds, ...release }: HelmRelease, object: KubeObject): KubeObject {
+  const { metadata } = withMetadata(object, release);
   if (object.kind === 'CustomResourceDefinition') {
     // Helm never deletes one, nor what was made of it.
     const annotations = {

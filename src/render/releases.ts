@@ -6,12 +6,15 @@ import { type Manifest, type Problem, refOf } from '../manifest/types.ts';
 import { namespacedName } from '../lib/key.ts';
 import { shownOrigin } from '../lib/http/shown-url.ts';
 import { isObject } from '../manifest/edit-value.ts';
+import { orReason, Unusable } from './described.ts';
+import { toldOf } from './flux-fields.ts';
 import { defaultLimits } from '../manifest/limits.ts';
 import { noRoom, type TreeBudget, weighing } from '../manifest/tree-budget.ts';
 import type { Helm, HelmReading, ReleaseUnit, RemoteChart } from './helm.ts';
 import { type Chart, chartIn, pathIn } from './helm-chart.ts';
-import { type HelmRelease, isHelmRelease, readHelmRelease, type SourceRef } from './helm-release.ts';
+import { chartAsked, type HelmRelease, isHelmRelease, readHelmRelease, type SourceRef } from './helm-release.ts';
 import { type ValueSources, valuesOf } from './helm-values.ts';
+import { withNamespaces } from './made-namespaces.ts';
 import type { SourceTree, Unit } from './renderer.ts';
 import { isSameRepositoryUrl } from './same-url.ts';
 import { fileAt } from './source-bytes.ts';
@@ -31,7 +34,6 @@ export function renderingReleases(
   settings: LoadSettings,
   sources: Pick<ValueSources, 'encrypted' | 'live'>,
 ): RenderReleases {
-  const { repositoryUrl } = settings;
   return function* (manifests, area): Steps<RenderedReleases> {
     const problems: Problem[] = [];
     const units = new Map<Manifest, ReleaseUnit>();
@@ -50,7 +52,8 @@ export function renderingReleases(
     };
     const tree = treeOf(area);
     let isForOthers = false;
-    const around = { ...sources, manifests, settings, repositoryUrl, helm, charts: new Map<string, Chart | string>() };
+    const around = { ...sources, manifests, settings, helm, charts: new Map<string, Chart | string>() };
+    const toldSources = new Set<Manifest>();
     for (const manifest of manifests) {
       if (!isHelmRelease(manifest.object)) continue;
       if (isAppliedForOthers(manifest, settings)) {
@@ -75,6 +78,17 @@ export function renderingReleases(
       else {
         units.set(manifest, unit);
         for (const text of unit.release.told) tell(manifest, 'warning', text);
+        const otherBranch = otherBranchOf(unit.release, settings);
+        if (otherBranch !== undefined)
+          tell(
+            manifest,
+            'warning',
+            `spec.chart.ref names ${otherBranch}: the chart of the branch that is followed is rendered`,
+          );
+        for (const source of sourcesOfRelease(unit.release, manifests)) {
+          if (!toldSources.has(source)) for (const { text } of toldOf(source.object)) tell(source, 'warning', text);
+          toldSources.add(source);
+        }
       }
       yield;
     }
@@ -108,6 +122,16 @@ export function renderingReleases(
       rendered.delete(manifest);
       refuse(manifest, `it depends on ${needed}, which is not rendered`);
     }
+    const inNamespaces = [...rendered].flatMap(([manifest, rendering]) => {
+      const { makesNamespace = false, namespace } = units.get(manifest)?.release ?? {};
+      const origin = units.get(manifest) && rendering.parsed.manifests[0]?.origin;
+      return makesNamespace && namespace !== undefined && origin
+        ? [{ key: manifest, rendering, namespace, origin }]
+        : [];
+    });
+    const made = [...rendered.values()].flatMap(({ parsed }) => parsed.manifests);
+    for (const [manifest, rendering] of withNamespaces(inNamespaces, [...manifests, ...made]))
+      rendered.set(manifest, rendering);
     const chartSources = isForOthers ? [] : sourcesOf([...units.values()], manifests, settings);
     return { rendered, refused, charts, sources: new Set(chartSources), problems };
   };
@@ -149,6 +173,12 @@ export function renderingCharts(
   };
 }
 
+/** Of Helm's own operator, whose HelmReleases name one themselves. */
+function otherBranchOf({ chart }: HelmRelease, { repositoryBranch }: LoadSettings): string | undefined {
+  const revision = chart.kind === 'folder' ? chart.revision : undefined;
+  return repositoryBranch === undefined || revision === repositoryBranch ? undefined : revision?.slice(0, 100);
+}
+
 function isSuspended({ object }: Manifest): boolean {
   const spec = object['spec'];
   return isObject(spec) && spec['suspend'] === true;
@@ -160,9 +190,36 @@ function sourcesOf(
   manifests: readonly Manifest[],
   { placeOf }: LoadSettings,
 ): readonly Manifest[] {
-  const named = units.flatMap(({ release }) => (release.chart.source ? [release.chart.source] : []));
-  const found = named.flatMap((source) => sourceIn(manifests, source) ?? []);
-  return found.filter(({ object }) => placeOf?.(identityOf(object)) === undefined);
+  const found = units.flatMap(({ release }) => sourcesOfRelease(release, manifests));
+  return [...new Set(found)].filter(({ object }) => placeOf?.(identityOf(object)) === undefined);
+}
+
+/** Objects in Git that say where its chart comes from. */
+function sourcesOfRelease({ chart, named }: HelmRelease, manifests: readonly Manifest[]): readonly Manifest[] {
+  return [named, chart.kind === 'named' ? undefined : chart.source].flatMap(
+    (source) => (source && sourceIn(manifests, source)) ?? [],
+  );
+}
+
+/** With what an OCIRepository or a HelmChart says in the place of its name. Throws Unusable. */
+function withNamedChart(release: HelmRelease, manifests: readonly Manifest[]): HelmRelease {
+  if (release.chart.kind !== 'named') return release;
+  const { source: named } = release.chart;
+  const found = sourceIn(manifests, named);
+  const spec = found?.object['spec'];
+  const shown = `the ${named.kind} ${namespacedName(named)} of its chart`.slice(0, 300);
+  if (!isObject(spec)) throw new Unusable(`${shown} is not in Git`);
+  if (named.kind === 'HelmChart') return { ...release, named, ...chartAsked(spec, named.namespace, 'spec') };
+  for (const field of ['secretRef', 'certSecretRef'])
+    if (spec[field] !== undefined) throw new Unusable(`${shown} has a ${field}, which is not followed`);
+  const { url, ref } = spec;
+  const [, folder, name] = typeof url === 'string' ? (/^(oci:\/\/.+)\/([^/]+)\/?$/.exec(url) ?? []) : [];
+  if (folder === undefined || name === undefined) throw new Unusable(`${shown} has no url of a registry`);
+  const { semver, tag, digest } = isObject(ref) ? ref : {};
+  if (digest !== undefined) throw new Unusable(`${shown} names a digest, which is not followed: name a tag`);
+  const version = semver ?? tag;
+  if (typeof version !== 'string') throw new Unusable(`${shown} names neither a tag nor a range (spec.ref)`);
+  return { ...release, named, chart: { kind: 'remote', url: folder, name, version, source: undefined } };
 }
 
 /** The `Chart.yaml` that a HelmRelease names, whether it is there or not. */
@@ -175,7 +232,13 @@ function chartOf(manifest: Manifest): string | undefined {
 /** What a HelmRelease is made from; a text says why it cannot be rendered. */
 function* unitOf(manifest: Manifest, tree: SourceTree, around: Around): Steps<ReleaseUnit | string> {
   if (manifest.origin.renderer === 'helm') return 'a chart made it';
-  const release = readHelmRelease(manifest);
+  const written = readHelmRelease(manifest);
+  if (typeof written === 'string') return written;
+  const release = orReason(() => {
+    const whole = withNamedChart(written, around.manifests);
+    for (const { object } of sourcesOfRelease(whole, around.manifests)) toldOf(object);
+    return whole;
+  });
   if (typeof release === 'string') return release;
   let found: { readonly path: string; readonly chart: Chart | string };
   if (release.chart.kind === 'remote') {
@@ -185,6 +248,7 @@ function* unitOf(manifest: Manifest, tree: SourceTree, around: Around): Steps<Re
       return 'values files of a chart that comes from elsewhere are not followed';
     found = { path: release.chart.name, chart: yield* around.helm.fetch(remote) };
   } else {
+    if (release.chart.kind === 'named') return 'its chart is not known';
     const folder = folderOf(release.chart, around);
     if (typeof folder !== 'object') return folder;
     const chart = around.charts.get(folder.path) ?? (yield* chartIn(folder.path, tree));
@@ -199,7 +263,7 @@ function* unitOf(manifest: Manifest, tree: SourceTree, around: Around): Steps<Re
 
 /** What a HelmRelease may refer to. */
 interface Around extends ValueSources {
-  readonly repositoryUrl: string | undefined;
+  readonly settings: LoadSettings;
   readonly helm: Helm;
   /** Of this tree, by folder: many releases may have one. */
   readonly charts: Map<string, Chart | string>;
@@ -238,7 +302,7 @@ function folderOf(chart: ChartOf<'folder'>, around: Around): { readonly path: st
 /** Why the chart's folder is not looked for here. Undefined: as far as can be told it is of this repository. */
 function otherRepository(
   { url, source, path }: ChartOf<'folder'>,
-  { manifests, repositoryUrl }: Around,
+  { manifests, settings: { repositoryUrl } }: Around,
 ): string | undefined {
   const found = source && sourceIn(manifests, source);
   const spec = found?.object['spec'];

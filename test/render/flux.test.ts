@@ -250,6 +250,23 @@ commonMetadata: { labels: { team: a }, annotations: { note: b } }`,
     expect(JSON.stringify(object(tree, 'Deployment', 'shop'))).toContain('shop:7');
   });
 
+  it('tell of fields of their source, which has no controller here', async () => {
+    const files = one('');
+    const of = (more: string): Tree => ({
+      ...files,
+      'cluster/source.yaml': source('flux-system', 'ssh://git@github.com/acme/fleet', more),
+    });
+    const tree = await render(of('  ignore: "/docs"\n  suspend: true\n'), 'cluster');
+    expect(errors(tree)).toEqual([]);
+    expect(keysOf(tree)).toEqual(['apps/v1/Deployment/default/shop']);
+    expect(told(tree).join('\n')).toMatch(
+      /cluster\/source.yaml:6 warning .*spec.ignore has no effect[^]*spec.suspend has no effect/,
+    );
+    const other = await render(of('  include: [{ repository: { name: x }, fromPath: a, toPath: shop }]\n'), 'cluster');
+    expect(keysOf(other)).toEqual([]);
+    expect(errors(other)[0]).toMatch(/is not followed: of its source spec.include is not followed/);
+  });
+
   it('that are not to be pruned say so on their objects', async () => {
     const kept = flux('shop', 'path: ./shop').replace('prune: true', 'prune: false');
     const tree = await render({ ...one(''), 'cluster/shop.yaml': kept }, 'cluster');

@@ -119,9 +119,34 @@ describe.skipIf(helmProgram === undefined)('a chart of an index', () => {
         '1.0.0',
         '1.1.0',
       ]);
+      const named = (ref: string): Tree => ({
+        'source.yaml': `apiVersion: source.toolkit.fluxcd.io/v1\nkind: OCIRepository\nmetadata: { name: web, namespace: test }\nspec: { url: "oci://${registry.registry}/charts/web", ref: { ${ref} } }\n`,
+        'r.yaml':
+          'apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: { name: web, namespace: test }\nspec:\n  chartRef: { kind: OCIRepository, name: web }\n',
+      });
+      const pinned = await render(named('tag: 1.0.0'));
+      expect([told(pinned), keysOf(pinned), versionIn(pinned)]).toEqual([[], ['v1/ConfigMap/test/web'], '1.0.0']);
+      expect(versionIn(await render(named('semver: 1.x')))).toBe('1.1.0');
+      expect(told(await render(named('semver: 1.x, semverFilter: x')))[0]).toMatch(
+        /spec.ref.semverFilter is not followed/,
+      );
+      expect(told(await render(named('digest: "sha256:1"')))[0]).toMatch(/names a digest, which is not followed/);
     } finally {
       await registry.stop();
     }
+  });
+
+  it('is what a HelmChart names', async () => {
+    const chart = `apiVersion: source.toolkit.fluxcd.io/v1\nkind: HelmChart\nmetadata: { name: web, namespace: test }\nspec: { chart: web, version: 1.0.0, suspend: true, sourceRef: { kind: HelmRepository, name: charts } }\n`;
+    const text =
+      'apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: { name: web, namespace: test }\nspec: { chartRef: { kind: HelmChart, name: web } }\n';
+    const tree = await render({ ...release('1.0.0'), 'chart.yaml': chart, 'r.yaml': text });
+    expect(told(tree)).toEqual([expect.stringMatching(/^chart.yaml: .*spec.suspend has no effect/)]);
+    expect(versionIn(tree)).toBe('1.0.0');
+    expect(keysOf(tree)).toEqual(['v1/ConfigMap/test/plain', 'v1/ConfigMap/test/web']);
+    expect(told(await render({ ...release('1.0.0'), 'r.yaml': text }))[0]).toMatch(
+      /the HelmChart test\/web of its chart is not in Git/,
+    );
   });
 
   it('is fetched for HelmReleases of Flux 1 by its URL', async () => {

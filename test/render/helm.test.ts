@@ -90,6 +90,24 @@ describe.skipIf(helmProgram === undefined)('a HelmRelease', () => {
     });
   });
 
+  it('has its namespace made where nothing in Git makes it, and labels for all objects', async () => {
+    const spec = `${fromGit()}targetNamespace: shop\ninstall: { createNamespace: true }\ncommonMetadata: { labels: { team: a } }\n`;
+    const files = { ...chart('web'), 'r.yaml': toolkit(spec) };
+    const tree = await render(files);
+    expect(told(tree)).toEqual([]);
+    const namespace = tree.manifests.find(({ object }) => object.kind === 'Namespace')?.object;
+    expect(namespace?.metadata).toEqual({
+      name: 'shop',
+      annotations: { 'serin.dev/prune': 'disabled', 'kustomize.toolkit.fluxcd.io/ssa': 'IfNotPresent' },
+    });
+    const others = tree.manifests.filter(({ object }) => object.kind !== 'Namespace');
+    expect(others.length).toBeGreaterThan(0);
+    for (const { object } of others) expect(object.metadata.labels).toMatchObject({ team: 'a' });
+    const brought = await render({ ...files, 'n.yaml': 'apiVersion: v1\nkind: Namespace\nmetadata: { name: shop }\n' });
+    expect(told(brought)).toEqual([]);
+    expect(brought.manifests.filter(({ object }) => object.kind === 'Namespace')).toHaveLength(1);
+  });
+
   const hand = ['--namespace', 'test', '--kube-version', 'v1.34.4', '--skip-tests', '--include-crds'];
   const api = ['--api-versions', 'v1,apps/v1,flagger.app/v1beta1/Canary'];
   const values = 'values:\n  colour: red\n';
@@ -299,6 +317,8 @@ describe.skipIf(helmProgram === undefined)('a HelmRelease', () => {
     const keep = { 'helm.sh/resource-policy': 'keep' };
     expect(await found('')).toEqual({ ...keep, 'kustomize.toolkit.fluxcd.io/ssa': 'IfNotPresent' });
     expect(await found('install: { crds: CreateReplace }\n')).toEqual(keep);
+    expect(await found('upgrade: { crds: CreateReplace }\n')).toEqual(keep);
+    expect(await found('install: { skipCRDs: true }\n')).toBeUndefined();
     expect(await found('install: { crds: Skip }\n')).toBeUndefined();
   });
 
