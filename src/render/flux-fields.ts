@@ -48,7 +48,7 @@ const kustomization: Fields = {
   retryInterval: controllers,
   timeout: controllers,
   validation: controllers,
-  buildMetadata: 'has no effect: the objects have no comment of where they come from',
+  buildMetadata: 'has no effect: objects do not say in the cluster what made them',
   kubeConfig: '!it names another cluster',
   serviceAccountName:
     '!nothing is applied here in the name of a service account that Git names: bound it by tenants in the settings',
@@ -265,9 +265,10 @@ export function toldOf({ apiVersion, kind, ...object }: KubeObject): readonly To
       return;
     }
     const isAbove = (one: string): boolean => names.some((name) => name.startsWith(one));
-    if (isList(value) && isAbove(`${path}[]`)) for (const item of value) look(item, `${path}[]`, top);
+    if (isList(value) && isAbove(`${path}[]`))
+      for (const item of value.slice(0, mostLooked)) look(item, `${path}[]`, top);
     else if (isObject(value) && isAbove(`${path}.`))
-      for (const [name, member] of Object.entries(value)) look(member, `${path}.${name}`, top);
+      for (const [name, member] of Object.entries(value).slice(0, mostLooked)) look(member, `${path}.${name}`, top);
     // Whoever reads it says that it is written as something else.
     else if (!isAbove(`${path}.`) && !isAbove(`${path}[]`)) {
       const shown = path.slice(0, 100);

