@@ -1,5 +1,6 @@
 import { groupOf, type KubeObject, type ObjectRef } from '../manifest/types.ts';
 import { at, jsonOf, textOf, textsOf } from '../lib/json.ts';
+import { isPartOf, labelsOf } from './labels.ts';
 import { isPrimaryName } from './names.ts';
 import { scalers } from './scalers/registry.ts';
 import { madeFor } from './targets/knative.ts';
@@ -108,7 +109,12 @@ export function subjectName(object: KubeObject): string {
   return madeFor(object) ?? object.metadata.name;
 }
 
-/** Whether a Service leads to a primary, of whatever Canary: told by the ending that the label of its pods has. */
-export function leadsToPrimary(service: KubeObject | undefined): boolean {
-  return Object.values(textsOf(at(service, 'spec', 'selector'))).some(isPrimaryName);
+/**
+ * Whether a Canary has taken this Service over: it leads to a primary, also to that of a former target, and not to the pods of the target
+ * themselves, whatever they are called. `target` undefined: it is not known, and the ending of a primary's labels alone tells.
+ */
+export function isTakenOver(service: KubeObject | undefined, target: KubeObject | undefined): boolean {
+  const selector = textsOf(at(service, 'spec', 'selector'));
+  if (!Object.values(selector).some(isPrimaryName)) return false;
+  return target === undefined || !isPartOf(selector, labelsOf(target));
 }

@@ -1,3 +1,4 @@
+import { perObject } from '../lib/memo.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { at, listOf, numberOf, textsOf } from '../lib/json.ts';
 
@@ -101,3 +102,8 @@ export function includedByPrefix(
 export function withoutToolkit(values: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(values).filter(([key]) => !key.includes('toolkit.fluxcd.io')));
 }
+
+/** Of the pods that a workload makes. */
+export const labelsOf = perObject((workload: KubeObject) =>
+  textsOf(at(workload, 'spec', 'template', 'metadata', 'labels')),
+);

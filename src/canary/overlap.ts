@@ -1,9 +1,9 @@
-import { leadsToPrimary } from './footprint.ts';
+import { isTakenOver } from './footprint.ts';
 import { perObject } from '../lib/memo.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { isControlledBy } from './owner.ts';
 import { at, textOf, textsOf } from '../lib/json.ts';
-import { isPartOf, podLabels, type SelectorLabel, selectorLabelOf } from './labels.ts';
+import { isPartOf, labelsOf, podLabels, type SelectorLabel, selectorLabelOf } from './labels.ts';
 
 /** A workload with pods of its own, by the labels of its template. */
 export interface Workload {
@@ -54,11 +54,6 @@ function labelsLedTo(selector: SelectorLabel, leadsTo: 'primary' | 'canary'): Re
   return podLabels({ selector, leadsTo, primary: undefined, service: undefined });
 }
 
-/** Of its pods. */
-export const labelsOf = perObject((workload: KubeObject) =>
-  textsOf(at(workload, 'spec', 'template', 'metadata', 'labels')),
-);
-
 /** The same labels for as long as the agent runs, in most agents. */
 const selectorsBy = perObject((names: readonly string[]) =>
   perObject((workload: KubeObject) => selectorLabelOf(workload, names)),
@@ -80,7 +75,7 @@ export function foreignApex(service: KubeObject | undefined, target: KubeObject,
   const elsewhere = at(service, 'spec', 'type') === 'ExternalName' ? textOf(at(service, 'spec', 'externalName')) : '';
   if (elsewhere !== '') return `the Service ${name} leads to ${elsewhere ?? 'a name elsewhere'}: ${instead}`;
   const selector = textsOf(at(service, 'spec', 'selector'));
-  if (leadsToPrimary(service) || isPartOf(selector, labelsOf(target))) return undefined;
+  if (isTakenOver(service, target) || isPartOf(selector, labelsOf(target))) return undefined;
   const led = Object.entries(selector).map(([key, value]) => `${key}=${value}`);
   return `the Service ${name} leads to other pods (${led.join(', ')}) than those of ${target.kind} ${target.metadata.name}: ${instead}`;
 }

@@ -1,5 +1,6 @@
 import type { App } from '../canary/app.ts';
-import { labelsOf, type Workload } from '../canary/overlap.ts';
+import { labelsOf } from '../canary/labels.ts';
+import type { Workload } from '../canary/overlap.ts';
 import { perObject } from '../lib/memo.ts';
 import type { Manifest } from '../manifest/types.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { footprintOf, leadsToPrimary, writtenByCanaries } from '../../src/canary/footprint.ts';
+import { footprintOf, isTakenOver, writtenByCanaries } from '../../src/canary/footprint.ts';
 import { handBack, type Leaver, sizeInGit, sleepingScalerOf } from '../../src/canary/hand-back.ts';
 import { sharedByCanary, wholeField, withShared } from '../../src/canary/shared-fields.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
@@ -82,14 +82,32 @@ describe('the footprint of a Canary', () => {
     expect([place('webs'), place('web', 'other'), place('primary')]).toEqual([false, false, false]);
   });
 
-  it('tells a Service that leads to a primary', () => {
-    const led = (selector: unknown): boolean => leadsToPrimary(object('Service', 'shop', { spec: { selector } }, 'v1'));
-    expect([led({ app: 'web-primary' }), led({ app: 'web' }), led(undefined), leadsToPrimary(undefined)]).toEqual([
-      true,
-      false,
-      false,
-      false,
-    ]);
+  describe('of a Service that may have been taken over', () => {
+    const service = (selector: unknown) => object('Service', 'shop', { spec: { selector } }, 'v1');
+    const target = (labels: Readonly<Record<string, string>>) =>
+      object('Deployment', 'shop', { spec: { template: { metadata: { labels } } } }, 'apps/v1');
+
+    it.each<[string, unknown, Readonly<Record<string, string>> | undefined, boolean]>([
+      ['its primary', { app: 'web-primary' }, { app: 'web' }, true],
+      ['the primary of a former target', { app: 'old-primary' }, { app: 'web', tier: 'front' }, true],
+      ['a primary, of a target that is not known', { app: 'web-primary' }, undefined, true],
+      ['the target', { app: 'web' }, { app: 'web' }, false],
+      [
+        'a target that is called as a primary would be',
+        { app: 'db-primary' },
+        { app: 'db-primary', tier: 'db' },
+        false,
+      ],
+      ['the primary of such a target', { app: 'db-primary-primary' }, { app: 'db-primary' }, true],
+      ['one of two labels of such a target', { role: 'db-primary' }, { app: 'db', role: 'db-primary' }, false],
+      ['no pods', undefined, { app: 'web' }, false],
+    ])('says so where it leads to %s', (_, selector, labels, isTaken) => {
+      expect(isTakenOver(service(selector), labels && target(labels))).toBe(isTaken);
+    });
+
+    it('says of none that it is', () => {
+      expect(isTakenOver(undefined, target({ app: 'web' }))).toBe(false);
+    });
   });
 });
 

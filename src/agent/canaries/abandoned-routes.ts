@@ -69,7 +69,7 @@ export function createAbandonedRoutes({ look, effects, nowMs, signal }: Abandone
         const split = { canaryWeight: 0, mirror: false };
         await effects.run({ kind: 'set-route', split }, context, signal);
         const message = `Routing all traffic to primary, ${spec.name}.${spec.namespace} is released by other routes from now on`;
-        effects.tell(canary, spec, { type: 'Normal', level: 'info', message });
+        effects.tell(canary, spec, { type: 'Normal', level: 'info', message }, seen.releaseId);
       }
       former.delete(key);
     },

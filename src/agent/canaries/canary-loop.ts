@@ -120,12 +120,16 @@ export function createCanaryLoop({
     return live;
   };
 
+  /** The release that what happens to it now is of. */
+  const releaseOf = (canary: KubeObject): string =>
+    releases.releaseId(keyOf(canary.metadata), parseStatus(canary).phase);
+
   const complain = (canary: KubeObject, memory: Memory, message: string): void => {
     if (memory.complaint === message && clock.now() - memory.complainedAtMs < complaintMs) return;
     memory.complaint = message;
     memory.complainedAtMs = clock.now();
     const { name, namespace = '' } = canary.metadata;
-    effects.tell(canary, { name, namespace }, { type: 'Warning', level: 'error', message });
+    effects.tell(canary, { name, namespace }, { type: 'Warning', level: 'error', message }, releaseOf(canary));
   };
 
   /** The same refusal of the API server comes at every look. */
@@ -133,7 +137,7 @@ export function createCanaryLoop({
     const { refusal } = memory;
     if (refusal?.message === message && clock.now() - refusal.atMs < complaintMs) return;
     memory.refusal = { message, atMs: clock.now() };
-    effects.tell(canary, spec, { type: 'Warning', level: 'info', message });
+    effects.tell(canary, spec, { type: 'Warning', level: 'info', message }, releaseOf(canary));
   };
 
   const lookAt = createLook({
@@ -160,7 +164,8 @@ export function createCanaryLoop({
       const { namespace, name } = partsOf(key);
       const canary = views.canaries.get(namespace, name);
       const message = `The new revision of ${shownKey(key)} waits for its turn: the cluster does not keep pace with the releases that are under way`;
-      if (canary) effects.tell(canary, { namespace, name }, { type: 'Warning', level: 'info', message });
+      if (canary)
+        effects.tell(canary, { namespace, name }, { type: 'Warning', level: 'info', message }, releaseOf(canary));
     },
     signal,
   });
@@ -202,7 +207,7 @@ export function createCanaryLoop({
     outlets.tell(lookedOf(spec, next, tick.seen, decision, (clock.now() - tick.seen.nowMs) / 1000));
     const { notice = '' } = decision;
     if (notice !== '' && notice !== memory.notice)
-      effects.tell(canary, spec, { type: 'Warning', level: 'info', message: notice });
+      effects.tell(canary, spec, { type: 'Warning', level: 'info', message: notice }, tick.seen.releaseId);
     memory.notice = notice;
     if (next.phase !== memory.phase) {
       memory.phase = next.phase;
@@ -250,7 +255,13 @@ export function createCanaryLoop({
       if (!(error instanceof AgentError)) throw error;
       if (isLeaseLost(error)) return false;
       if (error.code === 'CLUSTER_CONFLICT') own.doubt(refOf(canary), canaryManager);
-      else effects.tell(canary, understood.spec, { type: 'Warning', level: 'info', message: error.message });
+      else
+        effects.tell(
+          canary,
+          understood.spec,
+          { type: 'Warning', level: 'info', message: error.message },
+          releaseOf(canary),
+        );
       return false;
     } finally {
       memory.suspensionTold = false;

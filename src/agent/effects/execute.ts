@@ -107,7 +107,12 @@ export function createEffects(deps: Deps, { releases, outlets, key }: EffectPart
       const isLasting =
         error instanceof AgentError && (error.code === 'CANARY_INVALID' || error.code === 'CLUSTER_REFUSED');
       if (!isRouted || !isLasting) throw error;
-      tell(context.seen.canary, context.spec, { type: 'Warning', level: 'info', message: error.message });
+      tell(
+        context.seen.canary,
+        context.spec,
+        { type: 'Warning', level: 'info', message: error.message },
+        context.seen.releaseId,
+      );
     }
   };
 
@@ -122,7 +127,12 @@ export function createEffects(deps: Deps, { releases, outlets, key }: EffectPart
       const planned = planHome(context.router, context.route, live);
       if (planned.length === 0) throw error;
       for (const { object, over } of planned) await writeObject(cluster, object, over, signal);
-      tell(context.seen.canary, context.spec, { type: 'Warning', level: 'info', message: error.message });
+      tell(
+        context.seen.canary,
+        context.spec,
+        { type: 'Warning', level: 'info', message: error.message },
+        context.seen.releaseId,
+      );
     }
   };
 
@@ -192,7 +202,7 @@ export function createEffects(deps: Deps, { releases, outlets, key }: EffectPart
         } catch (error) {
           // One that may not be taken away must not keep the release from going on.
           if (!(error instanceof AgentError) || error.code !== 'CLUSTER_REFUSED') throw error;
-          return tell(seen.canary, spec, { type: 'Warning', level: 'info', message: error.message });
+          return tell(seen.canary, spec, { type: 'Warning', level: 'info', message: error.message }, seen.releaseId);
         }
         return log.info({ canary: name }, `${kind} ${metadata.name} removed: the Canary refers to it no more`);
       }
@@ -213,30 +223,45 @@ export function createEffects(deps: Deps, { releases, outlets, key }: EffectPart
         );
         const label = effect.hook.type === 'post-rollout' ? 'Post-rollout' : effect.hook.type;
         if (answer.kind === 'passed')
-          tell(seen.canary, spec, {
-            type: 'Normal',
-            level: 'info',
-            message: `${label} check ${effect.hook.name} passed`,
-            phase: effect.phase,
-          });
+          tell(
+            seen.canary,
+            spec,
+            {
+              type: 'Normal',
+              level: 'info',
+              message: `${label} check ${effect.hook.name} passed`,
+              phase: effect.phase,
+            },
+            seen.releaseId,
+          );
         else
-          tell(seen.canary, spec, {
-            type: 'Warning',
-            level: 'info',
-            message: `${label} hook ${effect.hook.name} failed ${answer.reason}`,
-            phase: effect.phase,
-          });
+          tell(
+            seen.canary,
+            spec,
+            {
+              type: 'Warning',
+              level: 'info',
+              message: `${label} hook ${effect.hook.name} failed ${answer.reason}`,
+              phase: effect.phase,
+            },
+            seen.releaseId,
+          );
         return;
       }
       case 'begin-release': {
         const before = releases.failedBefore(keyOf(spec));
         await releases.begin(seen.canary, effect, seen.releaseId);
         if (before !== undefined)
-          tell(seen.canary, spec, {
-            type: 'Warning',
-            level: 'info',
-            message: before,
-          });
+          tell(
+            seen.canary,
+            spec,
+            {
+              type: 'Warning',
+              level: 'info',
+              message: before,
+            },
+            seen.releaseId,
+          );
         return;
       }
       case 'withdraw-release':

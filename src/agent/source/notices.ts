@@ -28,7 +28,7 @@ export function createNotices(canaryOf: (key: AppKey) => KubeObject | undefined,
     for (const notice of notices.values()) {
       if (notice.isTold) continue;
       notice.isTold = true;
-      tell(canary, { name, namespace }, { type: 'Warning', level: 'info', message: notice.text });
+      tell(canary, { name, namespace }, { type: 'Warning', level: 'info', message: notice.text }, undefined);
     }
   };
   return {

@@ -1,4 +1,4 @@
-import { footprintOf, leadsToPrimary } from '../../canary/footprint.ts';
+import { footprintOf, isTakenOver } from '../../canary/footprint.ts';
 import { type App, findApps } from '../../canary/app.ts';
 import { targets } from '../../canary/targets/registry.ts';
 import { templateHash } from '../../canary/template-hash.ts';
@@ -137,7 +137,7 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
           submit: (edit) => writer.submitEdit(edit),
           tell(app, event) {
             const canary = canaryOf(app);
-            if (canary) tell(canary, partsOf(app), event);
+            if (canary) tell(canary, partsOf(app), event, undefined);
             // Whoever is told of a Canary logs it, too.
             else log[event.type === 'Warning' ? 'warn' : 'info']({ app: shownKey(app) }, event.message);
           },
@@ -255,7 +255,7 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
       if (why === undefined || why === toldRefusals.get(key) || !canary) continue;
       toldRefusals.set(key, why);
       const message = `No release of ${name}.${namespace} begins until all of what Git says is applied: ${why}`;
-      tell(canary, id, { type: 'Warning', level: 'error', message });
+      tell(canary, id, { type: 'Warning', level: 'error', message }, releases.releaseId(key, phaseOf(key)));
     }
   };
   const notices = createNotices(canaryOf, tell);
@@ -349,7 +349,7 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
     const canary = views.canaries.get(namespace, name);
     const message = `${titleOf(outcome)} is not written to Git: ${reason}`;
     if (canary && outcome.verdict === 'promoted')
-      tell(canary, { namespace, name }, { type: 'Warning', level: 'info', message });
+      tell(canary, { namespace, name }, { type: 'Warning', level: 'info', message }, outcome.releaseId);
     noteSettled(outcome, tip);
   });
   writer.onBlocked((outcome, reason) => {
@@ -367,6 +367,7 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
           level: 'error',
           message: `${titleOf(outcome)} cannot be written to Git: ${reason}`,
         },
+        outcome.releaseId,
       );
     releases
       .blocked(outcome, reason)
@@ -439,8 +440,8 @@ const isEach = <Item>(one: readonly Item[], other: readonly Item[]): boolean =>
   one.every((item, at) => item === other[at]);
 
 /** The key of the Service that the Canary takes over, once it leads to a primary. */
-function apexOf({ id: { namespace }, canary }: App, services: Reflection): readonly string[] {
+function apexOf({ id: { namespace }, canary, target }: App, services: Reflection): readonly string[] {
   const { apex } = footprintOf(canary.object);
-  if (!apex || !leadsToPrimary(services.get(namespace, apex.name))) return [];
+  if (!apex || !isTakenOver(services.get(namespace, apex.name), target?.object)) return [];
   return [refKey({ ...apex, namespace })];
 }

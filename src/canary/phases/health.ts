@@ -1,4 +1,4 @@
-import { leadsToPrimary } from '../footprint.ts';
+import { isTakenOver } from '../footprint.ts';
 import type { KubeObject } from '../../manifest/types.ts';
 import { at, textsOf } from '../../lib/json.ts';
 import { isPartOf, podLabels } from '../labels.ts';
@@ -40,7 +40,7 @@ export function isLedToFormer({ kind, seen, selector }: Served, service: KubeObj
   const now = textsOf(at(service, 'spec', 'selector'));
   const own = podLabels({ selector, leadsTo: 'primary', primary: seen.primary, service });
   // Those that an older version made know the first label only.
-  return leadsToPrimary(service) && !isPartOf(now, own);
+  return isTakenOver(service, seen.target) && !isPartOf(now, own);
 }
 
 export function canaryServes({ kind, seen }: Pick<Stage, 'kind' | 'seen'>): boolean {

@@ -356,9 +356,9 @@ export class Stage {
         if (effect.kind === 'event') this.told.push(effect.event.message);
         return effects.run(effect, context, stop);
       },
-      tell: (canary, spec, said) => {
+      tell: (canary, spec, said, releaseId) => {
         this.noted.push(said.message);
-        effects.tell(canary, spec, said);
+        effects.tell(canary, spec, said, releaseId);
       },
     };
     const phases = new Map<string, Phase>();
