@@ -92,6 +92,8 @@ export type WholeSettings = AgentSettings & SourceSettings;
 export interface AgentSettings extends OutletSettings {
   /** How often a repository is asked whose tags have just changed. Absent: 5 min. */
   readonly imageIntervalMs?: number;
+  /** Platforms (`linux/arm64`) of which a new image has to have one, where its workload names none. Absent: it may be for any. */
+  readonly imagePlatforms?: readonly string[];
   /** Namespace of the agent itself: its inventory lives there. */
   readonly namespace: string;
   /** Canaries of this namespace only; absent: of all. */

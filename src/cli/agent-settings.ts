@@ -7,6 +7,7 @@ import { MiB } from '../manifest/limits.ts';
 import { createTenancy } from '../manifest/tenancy.ts';
 import { defaultRouterSettings } from '../routers/registry.ts';
 import type { RouterSettings } from '../routers/router.ts';
+import { ownPlatform } from './own-platform.ts';
 import { version } from '../lib/version.ts';
 
 /** What settings say that is more than text, and what only the machine knows. */
@@ -38,6 +39,7 @@ export function agentSettings(raw: Settings, { tenants, podNamespace: pod }: Sur
     ...namedRepository(raw['git-url'], raw['git-branch']),
     imageUpdates: raw['image-updates'],
     imageIntervalMs: raw['image-interval'],
+    imagePlatforms: raw['image-platforms'].length === 0 ? [ownPlatform] : raw['image-platforms'],
     tagPrefix: raw['tag-prefix'],
     author: { name: raw['git-author-name'], email: raw['git-author-email'] },
     clusterName: raw['cluster-name'],

@@ -30,6 +30,8 @@ const checks: Readonly<Partial<Record<SettingName, (value: string) => Problem>>>
   'default-namespace': namespaceProblem,
   namespace: namespaceProblem,
   'allow-addresses': networkProblem,
+  'image-platforms': (value) =>
+    /^[a-z0-9]+\/[a-z0-9]+$/.test(value) ? undefined : `"${value}" is no platform like linux/amd64`,
   'registry-clouds': (value) =>
     cloudNames.some((name) => name === value) ? undefined : `"${value}" is none of ${cloudNames.join(', ')}`,
 };

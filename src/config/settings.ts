@@ -184,6 +184,13 @@ export const settings = [
   ),
   setting(
     'Images',
+    'image-platforms',
+    'list',
+    '',
+    'platforms (linux/arm64) of which a new image has to have one, where the nodeSelector of its workload names none; empty: the one that the agent runs on',
+  ),
+  setting(
+    'Images',
     'hook-port',
     'port',
     '',

@@ -18,6 +18,10 @@ export interface Candidate {
   readonly pushedMs?: number;
   /** When we first saw this tag with this digest. Absent: never before. */
   readonly firstSeenMs?: number;
+  /** The tag was seen before it had this digest. */
+  readonly isMoved?: boolean;
+  /** What this digest is for (`linux/amd64`); null: nothing says it; absent: not asked for yet. */
+  readonly platforms?: readonly string[] | null;
 }
 
 interface Listing {
@@ -53,13 +57,14 @@ interface Rejected {
 }
 
 /** What has to be known of tags before it can be said which is picked. */
-interface Need {
-  readonly what: 'digest' | 'created';
+export interface Need {
+  /** Platforms are of the digest that a tag is known to have. */
+  readonly what: 'digest' | 'created' | 'platforms';
   readonly tags: readonly string[];
 }
 
 /** Why nothing moves, in a word that can be counted. */
-export type Skip = 'current' | 'uncertain' | 'quarantined' | 'too-new' | 'closed' | 'asking' | 'unreadable';
+export type Skip = 'current' | 'uncertain' | 'quarantined' | 'unfit' | 'too-new' | 'closed' | 'asking' | 'unreadable';
 
 export interface Decision {
   /** Absent: nothing moves. */
@@ -81,6 +86,8 @@ export interface Question {
   readonly listing: Listing;
   readonly quarantine: readonly Quarantined[];
   readonly nowMs: number;
+  /** An image has to be for one of these. Absent: it may be for any. */
+  readonly platforms?: readonly string[];
 }
 
 /** Of a list that has lost more than this, others may be missing too. */
@@ -90,6 +97,8 @@ const maxSteps = 5_000_000;
 /** So much is done in one go: tags, or steps. */
 const tagsAtOnce = 50;
 const stepsAtOnce = 10_000;
+/** Tags of which it is seen whether they are pushed again while they wait for their age. */
+const maxWaiting = 5;
 
 /** By what a tag is ordered; the higher the newer. */
 interface Ranked {
@@ -154,7 +163,16 @@ export function* picking(question: Question): Steps<Decision> {
       ? `${newest.candidate.tag} is not taken: ${newest.reason ?? ''}`
       : upToDate(older, currentTag);
     const about = newest && { about: newest.candidate.tag };
-    return { reason, ...about, skip: newest?.skip ?? 'current', rejected: others('') };
+    // Whether it is pushed again while it waits is seen by its digest.
+    const waiting = judged.filter(({ skip, candidate }) => skip === 'too-new' && candidate.digest === undefined);
+    const need: Need = { what: 'digest', tags: waiting.slice(0, maxWaiting).map(({ candidate: { tag } }) => tag) };
+    return {
+      reason,
+      ...about,
+      skip: newest?.skip ?? 'current',
+      rejected: others(''),
+      ...(need.tags.length > 0 ? { need } : {}),
+    };
   }
   const without = (skip: Skip, reason: string, need?: Need): Decision => ({
     reason,
@@ -168,6 +186,8 @@ export function* picking(question: Question): Steps<Decision> {
     return without('asking', `the digest of ${best.tag} is not known yet`, { what: 'digest', tags: [best.tag] });
   if (policy.digest !== 'never' && (best.digest === null || best.digest === undefined || !isDigest(best.digest)))
     return without('uncertain', 'the registry does not say its digest, and the policy asks for one');
+  if (question.platforms && typeof best.digest === 'string' && best.platforms === undefined)
+    return without('asking', `what ${best.tag} runs on is not known yet`, { what: 'platforms', tags: [best.tag] });
   const digest = policy.digest === 'never' ? undefined : best.digest;
   return {
     pick: { tag: best.tag, ...(digest ? { digest } : {}) },
@@ -330,16 +350,22 @@ function divided(
 
 /** Why a tag that is newer is not taken; empty: nothing is in its way. */
 function objection(
-  { policy, quarantine, nowMs }: Question,
+  { policy, quarantine, nowMs, platforms: wanted = [] }: Question,
   candidate: Candidate,
-): { readonly skip?: 'quarantined' | 'too-new'; readonly reason?: string } {
+): { readonly skip?: 'quarantined' | 'unfit' | 'too-new'; readonly reason?: string } {
   const failed = quarantine.find((entry) => isSame(entry, candidate));
   if (failed) return { skip: 'quarantined', reason: quarantineText(failed) };
+  const { platforms } = candidate;
+  if (platforms && wanted.length > 0 && !wanted.some((one) => platforms.includes(one))) {
+    const has = platforms.length === 0 ? 'none' : platforms.slice(0, 5).join(', ');
+    return { skip: 'unfit', reason: `it has no image for ${wanted.slice(0, 5).join(' or ')}, but for ${has}` };
+  }
   if (policy.minAgeMs <= 0) return {};
   const sinceMs = candidate.pushedMs ?? candidate.firstSeenMs ?? nowMs;
   const ageMs = Math.max(0, nowMs - sinceMs);
   if (ageMs >= policy.minAgeMs) return {};
-  return { skip: 'too-new', reason: `too new: ${rounded(ageMs)} < ${rounded(policy.minAgeMs)}` };
+  const since = candidate.isMoved === true ? ' since it was pushed again with another digest' : '';
+  return { skip: 'too-new', reason: `too new: ${rounded(ageMs)} < ${rounded(policy.minAgeMs)}${since}` };
 }
 
 const rounded = (ms: number): string => formatGoDuration(Math.floor(ms / 1_000) * 1_000);

@@ -51,6 +51,12 @@ export interface RegistryClient {
   digest(image: ImageReference, ask: Asking, signal: AbortSignal): Promise<Answered<string | null>>;
   /** When its publisher says that the image's tag was made, in milliseconds; null: nothing says it. */
   created(image: ImageReference, ask: Asking & Platform, signal: AbortSignal): Promise<Answered<number | null>>;
+  /** Platforms (`linux/amd64`) that the image's digest, or else its tag, is for; null: nothing says it. */
+  platforms(
+    image: ImageReference & { readonly digest?: string },
+    ask: Asking,
+    signal: AbortSignal,
+  ): Promise<Answered<readonly string[] | null>>;
 }
 
 interface Asking {
@@ -59,7 +65,7 @@ interface Asking {
   readonly etag?: string;
 }
 
-/** Which image of an index is looked at; absent: linux on amd64. */
+/** Which image of an index is looked at, where it has that; absent: linux on amd64. */
 interface Platform {
   readonly os?: string;
   readonly architecture?: string;
@@ -272,11 +278,11 @@ export function createRegistryClient(options: RegistryOptions): RegistryClient {
         let manifest = jsonIn((await manifestAt(image, tagOf(image), asking, signal)).body);
         const { manifests } = manifest;
         if (Array.isArray(manifests)) {
-          const entry = manifests.map(jsonOf).find(({ platform }) => {
-            const { os: itsOs, architecture: its } = jsonOf(platform);
-            return itsOs === os && its === architecture;
-          });
-          if (!entry) throw new Failed('missing', `its index has no image for ${os} on ${architecture}`);
+          const entries = manifests.map(jsonOf);
+          const wanted = entries.find(({ platform }) => platformIn(platform) === `${os}/${architecture}`);
+          // Images of one index are made together; whether one runs here is another question.
+          const entry = wanted ?? entries.find(({ platform }) => platformIn(platform) !== undefined);
+          if (!entry) throw new Failed('missing', 'its index has no image');
           const time = timeIn(entry['annotations']);
           if (time !== undefined) return time;
           manifest = jsonIn((await manifestAt(image, digestIn(entry), asking, signal)).body);
@@ -286,7 +292,31 @@ export function createRegistryClient(options: RegistryOptions): RegistryClient {
         const config = jsonIn((await configAt(image, digestIn(jsonOf(manifest['config'])), asking, signal)).body);
         return timeIn(jsonOf(config['config'])['Labels']) ?? timeOf(config['created']) ?? null;
       }),
+
+    platforms: (image, asking, signal) =>
+      answered(image, signal, async () => {
+        const manifest = jsonIn((await manifestAt(image, image.digest ?? tagOf(image), asking, signal)).body);
+        const { manifests, config } = manifest;
+        if (Array.isArray(manifests)) {
+          const all = manifests.slice(0, maxPlatforms).flatMap((one) => platformIn(jsonOf(one)['platform']) ?? []);
+          return manifests.length > 0 && all.length === 0 ? null : [...new Set(all)];
+        }
+        // Manifests of the first version.
+        if (config === undefined) return null;
+        const own = platformIn(jsonIn((await configAt(image, digestIn(jsonOf(config)), asking, signal)).body));
+        return own === undefined ? null : [own];
+      }),
   };
+}
+
+const maxPlatforms = 100;
+
+/** `linux/arm64`; undefined: it says none, as what lies beside an image (`unknown/unknown`). */
+function platformIn(value: unknown): string | undefined {
+  const { os, architecture } = jsonOf(value);
+  const isName = (text: unknown): text is string =>
+    typeof text === 'string' && /^[a-z0-9_-]{1,30}$/.test(text) && text !== 'unknown';
+  return isName(os) && isName(architecture) ? `${os}/${architecture}` : undefined;
 }
 
 const isRefusal = (status: number): boolean => status === 401 || status === 403;

@@ -36,9 +36,9 @@ export function createCredentialHelpers({
   const renewed = createRenewed<Credentials | undefined>(clock);
   return {
     async lookUp(helper, registry, signal) {
-      if (!namePattern.test(helper)) throw new Failed('credentials', 'the name of its credential helper is none');
+      if (!namePattern.test(helper)) throw new Failed('sign-in', 'the name of its credential helper is none');
       const fetch = async (asking: AbortSignal) => ({
-        value: await ask({ helper, registry, environment, timeoutMs }, asking),
+        value: await ask({ helper, registry, clock, environment, timeoutMs }, asking),
         lifeMs: keptMs,
       });
       return renewed.get(keyOf(helper, registry), fetch, signal);
@@ -50,6 +50,7 @@ export function createCredentialHelpers({
 interface Question {
   readonly helper: string;
   readonly registry: string;
+  readonly clock: Clock;
   readonly environment: CredentialHelperOptions['environment'];
   readonly timeoutMs: number;
 }
@@ -59,7 +60,7 @@ async function ask(question: Question, signal: AbortSignal): Promise<Credentials
   const { output, code } = await run(program, question, signal);
   if (code !== 0) {
     if (output.trim() === unknown) return undefined;
-    throw new Failed('credentials', `the credential helper ${program} ended with code ${String(code)}`);
+    throw new Failed('sign-in', `the credential helper ${program} ended with code ${String(code)}`);
   }
   let value: unknown;
   try {
@@ -69,18 +70,18 @@ async function ask(question: Question, signal: AbortSignal): Promise<Credentials
   }
   const { Username: username, Secret: secret } = jsonOf(value);
   if (typeof username !== 'string' || typeof secret !== 'string' || secret === '')
-    throw new Failed('credentials', `the credential helper ${program} gave no credentials`);
+    throw new Failed('sign-in', `the credential helper ${program} gave no credentials`);
   return username === '<token>' ? { kind: 'identity', token: secret } : { kind: 'basic', username, password: secret };
 }
 
 /** Starts it without a shell; whatever it has started itself ends with it. */
 async function run(
   program: string,
-  { registry, environment, timeoutMs }: Question,
+  { registry, clock, environment, timeoutMs }: Question,
   signal: AbortSignal,
 ): Promise<{ readonly output: string; readonly code: number | null }> {
   signal.throwIfAborted();
-  const failure = (what: string): Failed => new Failed('credentials', `the credential helper ${program} ${what}`);
+  const failure = (what: string): Failed => new Failed('sign-in', `the credential helper ${program} ${what}`);
   return new Promise((resolve, reject) => {
     let child: ChildProcess;
     try {
@@ -91,7 +92,7 @@ async function run(
     const output: Buffer[] = [];
     let length = 0;
     const settle = (end: () => void): void => {
-      clearTimeout(late);
+      cancel();
       signal.removeEventListener('abort', onAbort);
       end();
     };
@@ -106,7 +107,7 @@ async function run(
       settle(() => reject(reason as Error));
     };
     const onAbort = (): void => kill(signal.reason);
-    const late = setTimeout(() => kill(failure(`gave no answer within ${timeoutMs / 1_000} s`)), timeoutMs);
+    const cancel = clock.after(timeoutMs, () => kill(failure(`gave no answer within ${timeoutMs / 1_000} s`)));
     signal.addEventListener('abort', onAbort, { once: true });
     child.stdout?.on('data', (chunk: Buffer) => {
       length += chunk.length;

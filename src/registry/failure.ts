@@ -1,8 +1,21 @@
 /**
- * Why there is no answer: `credentials` are wrong or missing; there is no such thing; the registry is `busy` and says when to come back; it cannot be
+ * Why there is no answer: `credentials` are wrong or missing; they cannot be had where they come from (`sign-in`); there is no such thing; the registry is `busy` and says when to come back; it cannot be
  * reached now; nothing is sent there, or its certificate is not accepted (`refused`); it says what cannot be (`strange`), or more than is read.
  */
-export type FailureKind = 'credentials' | 'missing' | 'busy' | 'unreachable' | 'refused' | 'strange' | 'too-large';
+export type FailureKind =
+  | 'credentials'
+  | 'sign-in'
+  | 'missing'
+  | 'busy'
+  | 'unreachable'
+  | 'refused'
+  | 'strange'
+  | 'too-large';
+
+const ofRegistry: ReadonlySet<FailureKind> = new Set(['sign-in', 'busy', 'unreachable', 'refused']);
+
+/** Whether it is the same for all repositories of a registry. */
+export const isOfRegistry = (kind: FailureKind): boolean => ofRegistry.has(kind);
 
 export interface Failure {
   readonly kind: 'failed';

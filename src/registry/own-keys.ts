@@ -10,7 +10,7 @@ export function createOwnKeys(file: string, helpers: CredentialHelpers): Keychai
   let last: DockerConfig | undefined;
   const read = async (): Promise<DockerConfig> => {
     const failed = (problem: string): Failed =>
-      new Failed('credentials', `--registry-config-file cannot be read: ${problem}`);
+      new Failed('sign-in', `--registry-config-file cannot be read: ${problem}`);
     const text = await readFile(file, 'utf8').catch((error: unknown) => {
       throw failed(messageOf(error));
     });

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { ownPlatform } from '../../src/cli/own-platform.ts';
 import { startServer, type TestServer } from './http-server.ts';
 
 /** A registry in memory that answers as the distribution API asks; for what a real one cannot be made to do, and where there is none. */
@@ -15,8 +16,10 @@ export interface RegistryDouble extends TestServer {
 export interface PushOptions {
   readonly created?: string;
   readonly labels?: Readonly<Record<string, string>>;
-  /** Other platforms than linux/amd64 make it an index. */
+  /** Makes it an index. */
   readonly platforms?: readonly string[];
+  /** What an image without an index is for. Absent: the machine that it runs on. */
+  readonly architecture?: string;
   /** Makes images with one time differ. */
   readonly seed?: string;
 }
@@ -43,16 +46,18 @@ const indexType = 'application/vnd.oci.image.index.v1+json';
 const manifestType = 'application/vnd.oci.image.manifest.v1+json';
 export const digestOf = (body: string): string => `sha256:${createHash('sha256').update(body).digest('hex')}`;
 
+const own = ownPlatform.split('/')[1] ?? '';
+
 /** What is stored for an image: its configuration, its manifest and, for several platforms, its index. */
 export function imageOf(
   tag: string,
-  { created = '2026-01-02T03:04:05Z', labels = {}, platforms, seed = '' }: PushOptions = {},
+  { created = '2026-01-02T03:04:05Z', labels = {}, platforms, architecture = own, seed = '' }: PushOptions = {},
 ): {
   readonly blobs: readonly string[];
   readonly manifests: readonly Stored[];
 } {
   const config = JSON.stringify({
-    architecture: 'amd64',
+    architecture,
     os: 'linux',
     created,
     config: { Labels: labels },

@@ -196,7 +196,7 @@ describe('ECR', () => {
     world.environment['AWS_SECRET_ACCESS_KEY'] = 'another';
     pass(13 * hourMs);
     const refused = await world.list();
-    expect(refused).toMatchObject({ kind: 'failed', why: 'credentials' });
+    expect(refused).toMatchObject({ kind: 'failed', why: 'sign-in' });
     expect(refused.reason).toContain('GetAuthorizationToken of AWS answers 400');
     expect(JSON.stringify(refused)).not.toMatch(/secret|another/);
   });
@@ -289,7 +289,7 @@ describe('ECR', () => {
   ])('says what is missing where the environment has %s', async (_, environment, reason) => {
     const world = await worldOf({ host, cloud: 'aws', environment, signIn });
     const refused = await world.list();
-    expect(refused).toMatchObject({ kind: 'failed', why: 'credentials' });
+    expect(refused).toMatchObject({ kind: 'failed', why: 'sign-in' });
     expect(refused.reason).toContain(reason);
   });
 
@@ -497,7 +497,7 @@ describe('ACR', () => {
   it('says what is missing', async () => {
     const world = await worldOf({ host, cloud: 'azure', environment: { AZURE_TENANT_ID: 'x' }, signIn });
     expect(await world.list()).toMatchObject({
-      why: 'credentials',
+      why: 'sign-in',
       reason: expect.stringContaining('AZURE_CLIENT_SECRET or AZURE_FEDERATED_TOKEN_FILE is not set') as string,
     });
   });

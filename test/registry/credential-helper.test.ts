@@ -190,7 +190,7 @@ describe('The operator’s Docker configuration', () => {
     };
     expect(await list(open.registry)).toMatchObject({ kind: 'answer' });
     const refused = await list(closed.registry);
-    expect(refused).toMatchObject({ why: 'credentials', reason: expect.stringContaining(reason) as string });
+    expect(refused).toMatchObject({ why: 'sign-in', reason: expect.stringContaining(reason) as string });
     expect(JSON.stringify(refused)).not.toContain('secret-in');
   });
 });

@@ -38,6 +38,10 @@ export interface AgentUnderTest {
   notes(): readonly string[];
   /** Tells it of a push, as a Git server's webhook does; processes find it by themselves. */
   pollNow(): void;
+  /** What /metrics says. Only in this process. */
+  metrics(): Promise<string>;
+  /** Tells it of a new image, as a registry's webhook does. Only in this process. */
+  imagePushed(image: string): number;
   isRunning(): boolean;
   /** Its writes are used up. */
   isDead(): boolean;
@@ -56,6 +60,8 @@ export interface AgentOptions {
   readonly tenants?: unknown;
   /** Likewise, `sources`. */
   readonly sources?: unknown;
+  /** Of credential helpers. Absent: nothing. Not for processes. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** Dies after so many writes of canaries and pushes to Git. Absent: lives on. Not for processes. */
   readonly writes?: number;
 }
@@ -68,13 +74,18 @@ export async function startInProcess({
   tenants,
   sources: written,
   writes,
+  environment = {},
 }: AgentOptions): Promise<AgentUnderTest> {
   const raw = readSettings({ flags, environment: {}, file: {} });
   const { settings, sources } = configuredSources(raw, { tenants, sources: written });
   const log = createLogger('debug', (line) => onLine(JSON.parse(line) as LogLine));
   const telemetry = createTelemetry('test', settings.provider);
   const http = createHttp({ userAgent: 'serin', maxBytes: 1_000_000, proxy: { http: raw['http-proxy'] } });
-  const registries = openRegistries(raw, { clock });
+  const registries = openRegistries(raw, {
+    clock,
+    environment,
+    onRequest: (counted) => telemetry.registryRequests.inc({ ...counted }),
+  });
   const cluster = await openCluster({ kind: 'file', path: raw.kubeconfig }, { clock, log });
   const programs = {
     ...raw,
@@ -129,6 +140,8 @@ export async function startInProcess({
     notAlive: () => agent.notAlive(),
     notes: () => agent.notes(),
     pollNow: () => agent.pollNow(),
+    metrics: () => telemetry.registry.metrics(),
+    imagePushed: (image) => agent.imagePushed(image),
     isRunning: () => ended === undefined,
     isDead: () => life.isOver,
     stop: () => (ended ??= end()),
@@ -165,6 +178,8 @@ export async function startProcess({ flags, onLine }: AgentOptions): Promise<Age
     notAlive: () => [],
     notes: () => [],
     pollNow: () => undefined,
+    metrics: () => Promise.reject(new Error('a process is asked over HTTP')),
+    imagePushed: () => 0,
     isDead: () => false,
     isRunning: () => child.exitCode === null && child.signalCode === null,
     stop: () => end('SIGTERM'),

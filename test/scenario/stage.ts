@@ -29,6 +29,8 @@ export interface StageOptions {
   readonly agent?: 'in-process' | 'process';
   /** More settings of `serin run`, by name. */
   readonly flags?: Readonly<Record<string, string>>;
+  /** Of credential helpers. Absent: nothing. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** `tenants` of the settings file. Absent: there are none. */
   readonly tenants?: unknown;
   /** `sources` of the settings file, asked at each start; absent: folder `apps` of the repository. */
@@ -244,6 +246,7 @@ async function build(
         onLine: (line) => log.push(line),
         tenants: options.tenants,
         sources: options.sources?.(),
+        ...(options.environment ? { environment: options.environment } : {}),
         ...(writes === undefined ? {} : { writes }),
       });
     },

@@ -12,7 +12,7 @@ import { type HoldEntry, heldBy, type Ledger, ledgerPath } from '../../release/l
 import { LedgerFile, withHold } from '../../release/ledger-file.ts';
 import type { AppId } from '../../release/types.ts';
 import { appIn } from '../../release/rendered.ts';
-import { isGoneBack, type KnownRepositories, lookAt } from './look.ts';
+import { type AppState, isGoneBack, type KnownRepositories, lookAt } from './look.ts';
 import { markedAt, markedFiles, touchedBy } from './marked.ts';
 import { targetsAmong, type WatchedApp, type WatchedContainer, watchedIn, watchedName } from './watched.ts';
 
@@ -20,6 +20,8 @@ export interface EditSettings extends Pick<LoadSettings, 'tenancy'> {
   readonly path: string;
   readonly ledgerDir: string;
   readonly defaultNamespace: string;
+  /** See `AppState`. */
+  readonly imagePlatforms?: readonly string[];
 }
 
 /** What every commit of the agent's ends with. */
@@ -46,7 +48,7 @@ export function upgradeEdit(
       for (const id of now.canaries.length === 0 ? [now.id] : now.canaries) ledgers.push(yield* tip.ledger(id));
       const ledger = together(ledgers);
       const busy = busyOf(now, ledgers, (id) => appIn(tip.tree, id)?.content);
-      const looks = yield* lookAt(now, { ledger, busy }, repositories, times.now());
+      const looks = yield* lookAt(now, { ledger, busy, ...platformsIn(settings) }, repositories, times.now());
       const [upgrade] = upgradesOf(looks.flatMap((look) => look.due ?? []));
       if (!upgrade) return { kind: 'needless', reason: looks[0]?.reason ?? 'nothing is due' };
       const fields = upgrade.due.flatMap((one) => changesOf(now, one));
@@ -63,6 +65,10 @@ export function upgradeEdit(
     },
   };
 }
+
+export const platformsIn = ({
+  imagePlatforms: platforms,
+}: Pick<EditSettings, 'imagePlatforms'>): Pick<AppState, 'platforms'> => (platforms ? { platforms } : {});
 
 /** Why a release of the app is not to be begun; undefined: what Git says of it was promoted last. */
 export function busyOf(

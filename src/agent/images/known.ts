@@ -16,6 +16,8 @@ export interface Known {
   readonly digests: ReadonlyMap<string, AskedDigest>;
   /** When images were made, by tag; null: nothing says it. */
   readonly createdMs: ReadonlyMap<string, number | null>;
+  /** What a digest is for (`linux/amd64`); null: nothing says it. */
+  readonly platforms: ReadonlyMap<string, readonly string[] | null>;
   /** The digest that a tag had when it was last written to Git. */
   readonly taken: ReadonlyMap<string, string>;
 }
@@ -25,7 +27,8 @@ interface AskedDigest {
   readonly atMs: number;
 }
 
-const maxTaken = 200;
+/** What was learnt of tags and digests last. */
+const maxKept = 200;
 /** A digest that is older is asked for again with the next list. */
 const digestIsFreshMs = 60_000;
 
@@ -51,6 +54,7 @@ export function withList(
     ...(etag === undefined ? {} : { etag }),
     digests: fresh(former?.digests, nowMs),
     createdMs: new Map([...(former?.createdMs ?? [])].filter(([tag]) => present.has(tag))),
+    platforms: former?.platforms ?? new Map(),
     taken: former?.taken ?? new Map(),
   };
 }
@@ -74,11 +78,20 @@ export const withCreated = (known: Known, tag: string, ms: number | null): Known
   createdMs: new Map(known.createdMs).set(tag, ms),
 });
 
+export const withPlatforms = (known: Known, digest: string, platforms: readonly string[] | null): Known => ({
+  ...known,
+  platforms: withLast(known.platforms, digest, platforms),
+});
+
 /** A tag was written to Git, and had this digest then. */
-export function withTaken(known: Known, tag: string, digest: string): Known {
-  const taken = new Map([...known.taken].filter(([other]) => other !== tag));
-  const kept = [...taken, [tag, digest] as const].slice(-maxTaken);
-  return { ...known, taken: new Map(kept) };
+export const withTaken = (known: Known, tag: string, digest: string): Known => ({
+  ...known,
+  taken: withLast(known.taken, tag, digest),
+});
+
+function withLast<Value>(entries: ReadonlyMap<string, Value>, key: string, value: Value): ReadonlyMap<string, Value> {
+  const others = [...entries].filter(([other]) => other !== key);
+  return new Map([...others, [key, value] as const].slice(-maxKept));
 }
 
 export const isSame = (one: readonly string[], other: readonly string[]): boolean =>
@@ -90,14 +103,24 @@ function isSameSet(one: readonly string[], other: readonly string[]): boolean {
 }
 
 /** As `pick` takes them. */
-export function candidatesOf({ tags, digests, createdMs, memory: { firstSeenMs } }: Known): readonly Candidate[] {
+export function candidatesOf({
+  tags,
+  digests,
+  createdMs,
+  platforms,
+  memory: { firstSeenMs },
+}: Known): readonly Candidate[] {
   return tags.map((tag) => {
     const [digest, made] = [digests.get(tag)?.value, createdMs.get(tag)];
     const withIts = digest ? `${tag}@${digest}` : tag;
     const name = Object.hasOwn(firstSeenMs, withIts) ? withIts : tag;
     const seenMs = Object.hasOwn(firstSeenMs, name) ? firstSeenMs[name] : undefined;
+    const first = Object.hasOwn(firstSeenMs, tag) ? firstSeenMs[tag] : undefined;
+    const fits = digest ? platforms.get(digest) : undefined;
     return {
       tag,
+      ...(first !== undefined && seenMs !== undefined && first < seenMs ? { isMoved: true } : {}),
+      ...(fits === undefined ? {} : { platforms: fits }),
       ...(digest === undefined ? {} : { digest }),
       ...(made === undefined ? {} : { createdMs: made }),
       ...(seenMs === undefined ? {} : { firstSeenMs: seenMs }),

@@ -67,10 +67,11 @@ async function shardObject(
 }
 
 function pack(entries: readonly (readonly [string, Known])[]): Promise<Buffer> {
-  const repositories = entries.map(([key, { digests: _asked, createdMs, taken, ...known }]) => ({
+  const repositories = entries.map(([key, { digests: _asked, createdMs, platforms, taken, ...known }]) => ({
     key,
     ...known,
     createdMs: [...createdMs],
+    platforms: [...platforms],
     taken: [...taken],
   }));
   return gzip(JSON.stringify({ version, repositories }));
@@ -98,7 +99,7 @@ async function readShard(object: KubeObject): Promise<ReadonlyMap<string, Known>
 }
 
 function readKnown(entry: Readonly<Record<string, unknown>>): readonly [string, Known] | undefined {
-  const { key, tags, memory, askedAtMs, changedAtMs, intervalMs, etag, createdMs, taken } = entry;
+  const { key, tags, memory, askedAtMs, changedAtMs, intervalMs, etag, createdMs, platforms, taken } = entry;
   const areNumbers = [askedAtMs, changedAtMs, intervalMs].every((one) => typeof one === 'number' && one >= 0);
   if (typeof key !== 'string' || !isTexts(tags) || !areNumbers || !isFields(memory)) return undefined;
   const { firstSeenMs, count, shortSinceMs } = memory;
@@ -119,6 +120,7 @@ function readKnown(entry: Readonly<Record<string, unknown>>): readonly [string, 
       ...(typeof etag === 'string' ? { etag } : {}),
       digests: new Map(),
       createdMs: new Map(pairsOf(createdMs, (one): one is number | null => one === null || typeof one === 'number')),
+      platforms: new Map(pairsOf(platforms, (one): one is readonly string[] | null => one === null || isTexts(one))),
       taken: new Map(pairsOf(taken, (one): one is string => typeof one === 'string')),
     },
   ];

@@ -4,9 +4,18 @@ import { createLimit } from '../../lib/limit.ts';
 import type { Logger } from '../../lib/log.ts';
 import { type ImageReference, repositoryOf, showReference } from '../../images/reference.ts';
 import type { RegistryClient } from '../../registry/client.ts';
-import type { Failure } from '../../registry/failure.ts';
+import { type Failure, type FailureKind, isOfRegistry } from '../../registry/failure.ts';
 import type { Keychain } from '../../registry/keychain.ts';
-import { isSame, type Known, unchanged, withCreated, withList, withTagDigest, withTaken } from './known.ts';
+import {
+  isSame,
+  type Known,
+  unchanged,
+  withCreated,
+  withList,
+  withPlatforms,
+  withTagDigest,
+  withTaken,
+} from './known.ts';
 import type { ListingStore } from './listing-store.ts';
 import type { PullAccess, PullSecrets } from './pull-secrets.ts';
 import { boundsOf, failureWaitMs, jittered, nextIntervalMs } from './schedule.ts';
@@ -27,7 +36,7 @@ export interface Listings {
   /** Why the last question had no answer; undefined: it had one, or none was asked yet. */
   trouble(key: string): string | undefined;
   /** Asks for what is not known of these tags; `onChange` tells when there is more. */
-  ask(key: string, what: 'digest' | 'created', tags: readonly string[]): void;
+  ask(key: string, what: Detail, tags: readonly string[]): void;
   /** A tag was written to Git. */
   took(key: string, tag: string): void;
   /** Asks now instead of at the next time. Gives how many repositories these are. */
@@ -40,6 +49,8 @@ export interface Listings {
   /** Asks until the signal aborts. */
   run(signal: AbortSignal): Promise<void>;
 }
+
+type Detail = 'digest' | 'created' | 'platforms';
 
 export interface ListingsDeps {
   readonly client: RegistryClient;
@@ -64,8 +75,14 @@ interface Watch {
   isPoked: boolean;
   failures: number;
   trouble: string | undefined;
+  /** Kinds of failures that were told since the last list. */
+  readonly told: Set<FailureKind>;
   /** Questions about tags that are under way. */
   readonly asking: Set<string>;
+  /** Those that had no answer, with the reason; they are asked again after the next list. */
+  readonly unanswered: Map<string, string>;
+  /** Kinds of such failures that were told since one had an answer. */
+  readonly toldOfTags: Set<FailureKind>;
 }
 
 /** Repositories that are asked at once; each host has a pace of its own. */
@@ -109,6 +126,8 @@ export function createListings({
   };
   let ending: AbortSignal | undefined;
   let isCrowded = false;
+  /** Kinds of failures of a whole registry that were told since it answered. */
+  const toldOf = new Map<string, Set<FailureKind>>();
 
   const tell = (key: string): void => {
     for (const listener of listeners) listener(key);
@@ -122,20 +141,38 @@ export function createListings({
   };
   const nameOf = ({ wanted: { reference } }: Watch): string => showReference(reference);
 
-  const failed = (
-    watch: Watch,
-    { reason, retryAfterMs, why }: Pick<Failure, 'reason' | 'retryAfterMs' | 'why'>,
-  ): void => {
+  const failed = (watch: Watch, failure: Pick<Failure, 'reason' | 'retryAfterMs' | 'why'>): void => {
     watch.failures += 1;
-    watch.nextAskMs = clock.now() + jittered(failureWaitMs(watch.failures, retryAfterMs, bounds), random());
-    if (watch.trouble === reason) return;
-    watch.trouble = reason;
-    log.warn({ image: nameOf(watch), why }, `Tags cannot be listed, so nothing of it is upgraded: ${reason}`);
+    watch.nextAskMs = clock.now() + jittered(failureWaitMs(watch.failures, failure.retryAfterMs, bounds), random());
+    watch.trouble = failure.reason;
+    tellOnce(watch, failure, watch.told, 'Tags cannot be listed, so nothing of it is upgraded');
+  };
+  /** What is wrong with a registry is told once for all of it, whatever else is said of it meanwhile, until all of it answers again. */
+  const tellOnce = (
+    watch: Watch,
+    { reason, why }: Pick<Failure, 'reason' | 'why'>,
+    ofWatch: Set<FailureKind>,
+    what: string,
+  ): void => {
+    const { registry } = watch.wanted.reference;
+    const told = isOfRegistry(why) ? (toldOf.get(registry) ?? new Set()) : ofWatch;
+    const isNews = !told.has(why);
+    told.add(why);
+    if (isOfRegistry(why)) toldOf.set(registry, told);
+    log[isNews ? 'warn' : 'debug']({ image: nameOf(watch), why }, `${what}: ${reason}`);
   };
   const answered = (watch: Watch): void => {
-    if (watch.trouble !== undefined) log.info({ image: nameOf(watch) }, `Tags of ${nameOf(watch)} can be listed again`);
+    const { registry } = watch.wanted.reference;
     watch.trouble = undefined;
     watch.failures = 0;
+    watch.unanswered.clear();
+    if (watch.told.size > 0) log.info({ image: nameOf(watch) }, `Tags of ${nameOf(watch)} can be listed again`);
+    watch.told.clear();
+    if (!toldOf.has(registry)) return;
+    const others = [...watches.values()].filter(({ wanted: { reference } }) => reference.registry === registry);
+    if (others.some(({ trouble }) => trouble !== undefined)) return;
+    toldOf.delete(registry);
+    log.info({}, `Tags of ${registry} can be listed again`);
   };
 
   const credentialsOf = async (watch: Watch, signal: AbortSignal): Promise<{ readonly credentials?: Keychain }> => {
@@ -180,30 +217,52 @@ export function createListings({
   const askDetail = async (
     key: string,
     watch: Watch,
-    what: 'digest' | 'created',
+    what: Detail,
     tag: string,
     signal: AbortSignal,
   ): Promise<void> => {
-    const image = { ...watch.wanted.reference, tag };
-    const asking = await credentialsOf(watch, signal);
-    const answer =
-      what === 'digest' ? await client.digest(image, asking, signal) : await client.created(image, asking, signal);
+    const answer = await detailOf(watch, what, tag, signal);
     const { known } = watch;
-    if (!known) return;
-    if (answer.kind === 'answer') {
-      const { value } = answer;
-      if (what === 'created') return learn(key, watch, withCreated(known, tag, value as number | null));
-      return learn(key, watch, withTagDigest(known, tag, value as string | null, clock.now()));
+    if (!known || !answer) return;
+    if (answer.kind === 'failed') {
+      watch.unanswered.set(`${what} ${tag}`, answer.reason);
+      tellOnce(watch, answer, watch.toldOfTags, 'A tag cannot be looked at, so nothing is upgraded');
+      return tell(key);
     }
-    // An image that is not there, or not for this platform, has no time; what else fails is asked again with the next list.
-    if (what === 'created' && (answer.why === 'missing' || answer.why === 'strange'))
-      return learn(key, watch, withCreated(known, tag, null));
-    if (watch.trouble === answer.reason) return;
-    watch.trouble = answer.reason;
-    log.warn(
-      { image: nameOf(watch), why: answer.why },
-      `A tag cannot be looked at, so nothing is upgraded: ${answer.reason}`,
-    );
+    watch.toldOfTags.clear();
+    learn(key, watch, answer.learnt(known));
+  };
+  /** What is learnt of a tag, or why not; undefined: it is another one by now. */
+  const detailOf = async (
+    watch: Watch,
+    what: Detail,
+    tag: string,
+    signal: AbortSignal,
+  ): Promise<Failure | { readonly kind: 'learnt'; readonly learnt: (known: Known) => Known } | undefined> => {
+    const image = { ...watch.wanted.reference, tag };
+    const digest = watch.known?.digests.get(tag)?.value;
+    const asking = await credentialsOf(watch, signal);
+    switch (what) {
+      case 'digest': {
+        const answer = await client.digest(image, asking, signal);
+        if (answer.kind === 'failed') return answer;
+        return { kind: 'learnt', learnt: (known) => withTagDigest(known, tag, answer.value, clock.now()) };
+      }
+      case 'created': {
+        const answer = await client.created(image, asking, signal);
+        // An image that is not there has no time; what else fails is asked again with the next list.
+        const isNone = answer.kind === 'failed' && (answer.why === 'missing' || answer.why === 'strange');
+        if (answer.kind === 'failed' && !isNone) return answer;
+        const ms = answer.kind === 'failed' ? null : answer.value;
+        return { kind: 'learnt', learnt: (known) => withCreated(known, tag, ms) };
+      }
+      case 'platforms': {
+        if (!digest) return undefined;
+        const answer = await client.platforms({ ...image, digest }, asking, signal);
+        if (answer.kind === 'failed') return answer;
+        return { kind: 'learnt', learnt: (known) => withPlatforms(known, digest, answer.value) };
+      }
+    }
   };
 
   const load = async (signal: AbortSignal): Promise<void> => {
@@ -271,7 +330,10 @@ export function createListings({
           isPoked: false,
           failures: 0,
           trouble: undefined,
+          told: new Set(),
           asking: new Set(),
+          unanswered: new Map(),
+          toldOfTags: new Set(),
         };
         watches.set(key, watch);
         if (isLoaded) takeStored(key, watch, nowMs);
@@ -279,14 +341,17 @@ export function createListings({
       wakeUp();
     },
     known: (key) => watches.get(key)?.known,
-    trouble: (key) => watches.get(key)?.trouble,
+    trouble(key) {
+      const watch = watches.get(key);
+      return watch?.trouble ?? watch?.unanswered.values().next().value;
+    },
     ask(key, what, tags) {
       const watch = watches.get(key);
       const signal = ending;
       if (!watch || !signal) return;
       for (const tag of tags.slice(0, maxDetails)) {
         const name = `${what} ${tag}`;
-        if (watch.asking.has(name)) continue;
+        if (watch.asking.has(name) || watch.unanswered.has(name)) continue;
         watch.asking.add(name);
         limit(() => askDetail(key, watch, what, tag, signal))
           .catch((error: unknown) => {

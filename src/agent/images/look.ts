@@ -13,6 +13,8 @@ export interface AppState {
   readonly ledger: Ledger | undefined;
   /** Why none is begun now: a release is under way, or waits to be taken back. Undefined: nothing is in the way. */
   readonly busy: string | undefined;
+  /** An image has to be for one of these, where its workload names none. Absent: it may be for any. */
+  readonly platforms?: readonly string[];
 }
 
 /** What is known of registries. */
@@ -27,6 +29,7 @@ export const stays = [
   'current',
   'uncertain',
   'quarantined',
+  'unfit',
   'too-new',
   'closed',
   'asking',
@@ -67,7 +70,7 @@ export function* lookAt(
 function* lookAtContainer(
   app: WatchedApp,
   container: WatchedContainer,
-  { ledger, busy }: AppState,
+  { ledger, busy, platforms: usual }: AppState,
   repositories: KnownRepositories,
   nowMs: number,
 ): Steps<Look> {
@@ -83,6 +86,7 @@ function* lookAtContainer(
   const { tag, digest } = reference;
   const quarantine = quarantineOf(container, ledger, known, nowMs);
   const { memory } = known;
+  const platforms = app.platforms ?? usual;
   const decision = yield* picking({
     policy,
     current: { ...(tag === undefined ? {} : { tag }), ...(digest === undefined ? {} : { digest }) },
@@ -93,6 +97,7 @@ function* lookAtContainer(
     },
     quarantine,
     nowMs,
+    ...(platforms ? { platforms } : {}),
   });
   const { pick, reason, skip } = decision;
   if (!pick) return { container, stay: skip ?? 'current', reason, decision };

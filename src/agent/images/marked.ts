@@ -1,5 +1,5 @@
 import { type FluxObjects, isTakenOver, type NamedPolicy, readFluxObjects } from '../../images/flux-objects.ts';
-import { placesOf } from '../../images/places.ts';
+import { placesOf, podSpecOf } from '../../images/places.ts';
 import { readReference, repositoryOf, withTag } from '../../images/reference.ts';
 import { assignSetters, readSetters, type Setter, settled, withSetters } from '../../images/setters.ts';
 import type { Due } from '../../images/upgrade.ts';
@@ -8,7 +8,14 @@ import { identityKey, identityOf } from '../../manifest/identity.ts';
 import { groupOf, isOfPlace, type Manifest } from '../../manifest/types.ts';
 import { wantedKey } from './listings.ts';
 import { accessOf } from './pull-secrets.ts';
-import { type TargetedApp, targetsAmong, type WatchedApp, type WatchedContainer, watchedName } from './watched.ts';
+import {
+  platformsOf,
+  type TargetedApp,
+  targetsAmong,
+  type WatchedApp,
+  type WatchedContainer,
+  watchedName,
+} from './watched.ts';
 
 const noLines = (): undefined => undefined;
 
@@ -68,6 +75,7 @@ export function markedApps(
         canaries,
         object: identityOf(object),
         containers: [container],
+        ...platformsOf(podSpecOf(targetsOf(owner)[0]?.target?.object ?? object)),
       };
       const name = watchedName(app);
       const before = found.get(name);

@@ -21,6 +21,7 @@ import {
   type GoneBack,
   goneBackIn,
   holdEdit,
+  platformsIn,
   together,
   type Trailers,
   upgradeEdit,
@@ -195,7 +196,9 @@ export function createUpgrades({
       (!isTimed || clock.now() - before.atMs < againMs);
     if (isSame) return before.looks;
     const atMs = clock.now();
-    const looks = await turns.run(lookAt(app, { ledger: together(ledgers), busy: why }, listings, atMs));
+    const looks = await turns.run(
+      lookAt(app, { ledger: together(ledgers), busy: why, ...platformsIn(settings) }, listings, atMs),
+    );
     seen.set(name, { app, busy: why, known, atMs, looks });
     return looks;
   };
@@ -246,8 +249,10 @@ export function createUpgrades({
     for (const { container, stay, reason } of looks) {
       const { place, reference } = container;
       const key = `${app.object} ${place.container}`;
+      // While a registry is asked, or does not answer, what was told last is still what is known.
+      if (stay === 'asking' || stay === 'unlisted') continue;
       // What passes by itself, and what is as it should be, is not told.
-      const isQuiet = ['due', 'current', 'asking', 'busy', 'unlisted', 'too-new', 'closed'].includes(stay);
+      const isQuiet = ['due', 'current', 'busy', 'too-new', 'closed'].includes(stay);
       const text = isQuiet ? '' : `${stay} ${reason}`;
       if ((told.get(key)?.text ?? '') === text) continue;
       told.set(key, { object: app.object, text });

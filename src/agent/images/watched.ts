@@ -1,6 +1,8 @@
 import { type ContainerPolicy, readAnnotations } from '../../images/annotations.ts';
 import type { Setter } from '../../images/setters.ts';
 import { podSpecOf } from '../../images/places.ts';
+import { textsOf } from '../../lib/json.ts';
+import { own } from '../../lib/own.ts';
 import { keyOf } from '../../lib/key.ts';
 import { perObject } from '../../lib/memo.ts';
 import type { Steps } from '../../lib/turns.ts';
@@ -29,6 +31,8 @@ export interface WatchedApp {
   /** Identity of the workload. */
   readonly object: string;
   readonly containers: readonly WatchedContainer[];
+  /** What its nodes are, as its nodeSelector says. Absent: it does not. */
+  readonly platforms?: readonly string[];
 }
 
 const noLines = (): undefined => undefined;
@@ -46,7 +50,8 @@ export function watchedIn(
   const policies = policiesOf(manifest);
   if (policies.length === 0) return undefined;
   const namespace = object.metadata.namespace ?? defaultNamespace;
-  const access = accessOf(namespace, podSpecOf(apps[0]?.target?.object ?? object));
+  const podSpec = podSpecOf(apps[0]?.target?.object ?? object);
+  const access = accessOf(namespace, podSpec);
   const containers = policies.map((one): WatchedContainer => {
     const { tag: _tag, digest: _digest, ...reference } = one.reference;
     const wanted = { reference, access };
@@ -54,7 +59,16 @@ export function watchedIn(
   });
   const canaries = apps.map(({ id }) => id);
   const id = canaries[0] ?? { namespace, name: object.metadata.name };
-  return { id, canaries, object: identityOf(object), containers };
+  return { id, canaries, object: identityOf(object), containers, ...platformsOf(podSpec) };
+}
+
+/** The platform of the nodes that a pod's spec selects. */
+export function platformsOf(podSpec: Readonly<Record<string, unknown>>): Pick<WatchedApp, 'platforms'> {
+  const selector = textsOf(podSpec['nodeSelector']);
+  const [architecture, os = 'linux'] = ['arch', 'os'].map(
+    (name) => own(selector, `kubernetes.io/${name}`) ?? own(selector, `beta.kubernetes.io/${name}`),
+  );
+  return architecture === undefined ? {} : { platforms: [`${os}/${architecture}`] };
 }
 
 export interface TargetedApp {

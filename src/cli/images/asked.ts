@@ -1,6 +1,7 @@
+import type { Need } from '../../images/pick.ts';
 import { readVersion, compareVersions } from '../../images/version.ts';
 import type { WatchedApp } from '../../agent/images/watched.ts';
-import { type Known, withCreated, withList, withTagDigest } from '../../agent/images/known.ts';
+import { type Known, withCreated, withList, withPlatforms, withTagDigest } from '../../agent/images/known.ts';
 import { type AppState, type Look, lookAt } from '../../agent/images/look.ts';
 import { type ImageReference, repositoryOf } from '../../images/reference.ts';
 import { createLimit } from '../../lib/limit.ts';
@@ -51,7 +52,7 @@ export function askRegistries({ registries, credentials, nowMs }: Workbench, sig
     const answer = await limit(() => registries.digest({ ...reference, tag }, asking, signal));
     return answer.kind === 'failed' ? answer : { digest: answer.value };
   };
-  const learn = async (reference: ImageReference, what: 'digest' | 'created', tag: string): Promise<void> => {
+  const learn = async (reference: ImageReference, what: Need['what'], tag: string): Promise<void> => {
     const key = nameOf(reference);
     const id = `${key} ${what} ${tag}`;
     if (asked.has(id)) return;
@@ -61,6 +62,15 @@ export function askRegistries({ registries, credentials, nowMs }: Workbench, sig
       const known = learnt.get(key);
       if ('kind' in answer) troubles.set(key, answer.reason);
       else if (known) learnt.set(key, withTagDigest(known, tag, answer.digest, nowMs()));
+      return;
+    }
+    if (what === 'platforms') {
+      const hash = learnt.get(key)?.digests.get(tag)?.value;
+      if (!hash) return;
+      const answer = await limit(() => registries.platforms({ ...reference, tag, digest: hash }, asking, signal));
+      const known = learnt.get(key);
+      if (answer.kind === 'failed') troubles.set(key, answer.reason);
+      else if (known) learnt.set(key, withPlatforms(known, hash, answer.value));
       return;
     }
     const answer = await limit(() => registries.created({ ...reference, tag }, asking, signal));

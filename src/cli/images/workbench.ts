@@ -16,6 +16,7 @@ import { exactText } from '../../render/file-bytes.ts';
 import { textAt } from '../../render/source-bytes.ts';
 import { closeTools } from '../../render/tools.ts';
 import type { TreeFiles } from '../../render/tree-files.ts';
+import { readAuthorities } from '../../git/authorities.ts';
 import { type DockerConfig, readDockerConfig } from '../../registry/docker-config.ts';
 import type { RegistryClient } from '../../registry/client.ts';
 import type { Revision } from '../../git/repo.ts';
@@ -79,7 +80,13 @@ export async function atWorkbench<Result>(
     isWritten,
   );
   const tools = findTools(values, environment);
-  const registries = openRegistries(values, { clock: systemClock });
+  const registries = openRegistries(values, {
+    clock: systemClock,
+    environment,
+    ...(values['registry-ca-file'] === ''
+      ? {}
+      : { ca: (await readAuthorities({ file: values['registry-ca-file'] })) ?? '' }),
+  });
   try {
     const isFollowed = options.config !== undefined || options.gitPath !== undefined;
     const gitPath = isFollowed ? {} : { gitPath: await followedFolder(branch, values['ledger-dir']) };

@@ -37,7 +37,7 @@ export function createAws(deps: CloudDeps): Cloud {
         return await tokenOf(deps, place, session, signal);
       } catch (error) {
         // What AWS does not take any more is of no use, however long it should have counted.
-        if (error instanceof Failed && error.kind === 'credentials') sessions.forget(home);
+        if (error instanceof Failed && error.kind === 'sign-in') sessions.forget(home);
         throw error;
       }
     },
@@ -109,7 +109,7 @@ async function sessionFor(deps: CloudDeps, region: string, signal: AbortSignal):
   if (environment['AWS_WEB_IDENTITY_TOKEN_FILE']) return byWebIdentity(deps, region, signal);
   if (environment['AWS_CONTAINER_CREDENTIALS_FULL_URI']) return byPodIdentity(deps, signal);
   throw new Failed(
-    'credentials',
+    'sign-in',
     'nothing says who the agent is to AWS: give its service account a role (IRSA), a Pod Identity, or set AWS_ACCESS_KEY_ID',
   );
 }
@@ -139,7 +139,7 @@ async function byWebIdentity(deps: CloudDeps, region: string, signal: AbortSigna
   );
   if (status === 429 || status >= 500) throw new Failed('unreachable', `${name} answers ${status}`);
   if (status !== 200)
-    throw new Failed('credentials', `${name} answers ${status}: the role does not trust this service account`);
+    throw new Failed('sign-in', `${name} answers ${status}: the role does not trust this service account`);
   const element = (tag: string): string | undefined => {
     const begin = body.indexOf(`<${tag}>`);
     const end = body.indexOf(`</${tag}>`, begin);
@@ -162,7 +162,7 @@ async function byPodIdentity(deps: CloudDeps, signal: AbortSignal): Promise<Last
   const text = environment[name] ?? '';
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (!url || !(url.protocol === 'https:' || (url.protocol === 'http:' && nearHosts.has(url.hostname))))
-    throw new Failed('credentials', `${name} leads to where credentials are not asked for`);
+    throw new Failed('sign-in', `${name} leads to where credentials are not asked for`);
   const file = environment['AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE'] ?? '';
   const token =
     file === ''

@@ -31,7 +31,7 @@ export function jsonAnswer(
   hint: string,
 ): Readonly<Record<string, unknown>> {
   if (status === 429 || status >= 500) throw new Failed('unreachable', `${name} answers ${status}`);
-  if (status !== 200) throw new Failed('credentials', `${name} answers ${status}: ${hint}`);
+  if (status !== 200) throw new Failed('sign-in', `${name} answers ${status}: ${hint}`);
   try {
     const value: unknown = JSON.parse(body);
     if (typeof value === 'object' && value !== null) return value as Readonly<Record<string, unknown>>;
@@ -67,7 +67,7 @@ export function needed(
     const value = environment[name];
     if (value !== undefined && value !== '') return value;
   }
-  throw new Failed('credentials', `${what}: ${names.join(' or ')} is not set in the agent's environment`);
+  throw new Failed('sign-in', `${what}: ${names.join(' or ')} is not set in the agent's environment`);
 }
 
 /** The text of a file that the platform puts there, and renews. */
@@ -79,6 +79,6 @@ export async function fileText(
   try {
     return (await readFile(path)).trim();
   } catch {
-    throw new Failed('credentials', `the file that ${variable} names cannot be read`);
+    throw new Failed('sign-in', `the file that ${variable} names cannot be read`);
   }
 }

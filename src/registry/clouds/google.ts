@@ -53,12 +53,12 @@ async function byKey(deps: CloudDeps, file: string, signal: AbortSignal): Promis
   try {
     key = jsonOf(JSON.parse(text));
   } catch {
-    throw new Failed('credentials', `the file that ${variable} names is no JSON`);
+    throw new Failed('sign-in', `the file that ${variable} names is no JSON`);
   }
   const { type, client_email: email, private_key: privateKey, private_key_id: kid } = key;
   if (type !== 'service_account' || typeof email !== 'string' || typeof privateKey !== 'string')
     throw new Failed(
-      'credentials',
+      'sign-in',
       `the file that ${variable} names holds no key of a service account; others are not read here: use workload identity of GKE`,
     );
   const audience = tokenServer(key['token_uri'], variable);
@@ -70,7 +70,7 @@ async function byKey(deps: CloudDeps, file: string, signal: AbortSignal): Promis
   try {
     signature = createSign('RSA-SHA256').update(`${head}.${claims}`).sign(privateKey, 'base64url');
   } catch {
-    throw new Failed('credentials', `the private key in the file that ${variable} names is none`);
+    throw new Failed('sign-in', `the private key in the file that ${variable} names is none`);
   }
   const form = new URLSearchParams({
     grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer',
@@ -89,5 +89,5 @@ function tokenServer(value: unknown, variable: string): string {
   const text = value ?? 'https://oauth2.googleapis.com/token';
   const url = typeof text === 'string' && URL.canParse(text) ? new URL(text) : undefined;
   if (url?.protocol === 'https:' || (url?.protocol === 'http:' && url.hostname === '127.0.0.1')) return url.href;
-  throw new Failed('credentials', `the token_uri in the file that ${variable} names is none that is asked`);
+  throw new Failed('sign-in', `the token_uri in the file that ${variable} names is none that is asked`);
 }

@@ -281,6 +281,111 @@ describe('A registry that does not answer as it should', () => {
   });
 });
 
+describe('What is told of a registry in trouble', () => {
+  const warned = ({ lines }: World): readonly string[] => lines.filter((line) => line.includes('"warn"'));
+
+  it('is told once for all its repositories, however its answers change, and once when all are back', async () => {
+    const here = await world();
+    let count = 0;
+    let isDown = true;
+    const server = await double({
+      before(request, response) {
+        if (!isDown) return false;
+        count += 1;
+        // Two ways of being unreachable by turns.
+        if (count % 2 === 0) response.writeHead(500 + (count % 5)).end();
+        else request.socket.destroy();
+        return true;
+      },
+    });
+    const names = ['team/a', 'team/b', 'team/c', 'team/d'];
+    for (const name of names) await server.push(name, '1.0.0');
+    const { listings } = begin(here, server.registry);
+    const wanted = new Map(names.map((name) => wantedOf(server.registry, name)));
+    listings.want('default', wanted);
+    await eventually('each was asked often', () => {
+      here.clock.advance(minuteMs);
+      return count >= 16;
+    });
+    expect(warned(here)).toHaveLength(1);
+    isDown = false;
+    await eventually('all are back', () => {
+      here.clock.advance(minuteMs);
+      return [...wanted.keys()].every((key) => listings.known(key) !== undefined);
+    });
+    const back = here.lines.filter((line) => line.includes('can be listed again'));
+    expect(back).toHaveLength(1);
+    expect(back[0]).toContain(`Tags of ${server.registry} can be listed again`);
+    isDown = true;
+    listings.poke(() => true);
+    here.clock.advance(minuteMs);
+    await eventually('it is down once more', () => warned(here).length === 2);
+  });
+
+  it('is told once of a tag that is listed and cannot be looked at, which is asked again with the next list only', async () => {
+    const here = await world();
+    let heads = 0;
+    let isGone = true;
+    const server = await double({
+      before(request, response) {
+        if (request.url?.includes('/manifests/') !== true) return false;
+        heads += 1;
+        if (isGone) response.writeHead(404).end();
+        return isGone;
+      },
+    });
+    await server.push('team/app', '1.0.0');
+    const { listings } = begin(here, server.registry);
+    const wanted = new Map([wantedOf(server.registry, 'team/app')]);
+    const [key = ''] = wanted.keys();
+    listings.want('default', wanted);
+    for (let round = 0; round < 3; round += 1) {
+      const askedAtMs = listings.known(key)?.askedAtMs;
+      here.clock.advance(31 * minuteMs);
+      await eventually(
+        'a list',
+        () => listings.known(key) !== undefined && listings.known(key)?.askedAtMs !== askedAtMs,
+      );
+      listings.ask(key, 'digest', ['1.0.0']);
+      await eventually('a failure', () => listings.trouble(key) !== undefined);
+      expect(listings.trouble(key)).toContain('team/app:1.0.0: it answers 404');
+      // As every look does that still needs it.
+      for (let look = 0; look < 10; look += 1) listings.ask(key, 'digest', ['1.0.0']);
+      await sleep(10);
+      expect(heads).toBe(round + 1);
+    }
+    expect(warned(here)).toHaveLength(1);
+    isGone = false;
+    here.clock.advance(31 * minuteMs);
+    await eventually('it is asked again', () => listings.trouble(key) === undefined);
+    listings.ask(key, 'digest', ['1.0.0']);
+    await eventually('an answer', () => listings.known(key)?.digests.has('1.0.0') === true);
+    expect(listings.trouble(key)).toBeUndefined();
+  });
+
+  it('has a platform that was asked for kept over a restart', async () => {
+    const here = await world();
+    const server = await double();
+    const digest = await server.push('team/app', '1.0.0', { platforms: ['linux/arm64', 'unknown/unknown'] });
+    const wanted = new Map([wantedOf(server.registry, 'team/app')]);
+    const [key = ''] = wanted.keys();
+    const first = begin(here, server.registry);
+    first.listings.want('default', wanted);
+    await eventually('a list', () => first.listings.known(key) !== undefined);
+    first.listings.ask(key, 'digest', ['1.0.0']);
+    await eventually('a digest', () => first.listings.known(key)?.digests.has('1.0.0') === true);
+    first.listings.ask(key, 'platforms', ['1.0.0']);
+    await eventually('platforms', () => first.listings.known(key)?.platforms.size === 1);
+    here.clock.advance(20_000);
+    await eventually('it is kept', () => here.sandbox.store.list('v1', 'Secret').length > 0);
+    await first.stop();
+    const second = begin(here, server.registry);
+    second.listings.want('default', wanted);
+    await eventually('it is known', () => second.listings.known(key) !== undefined);
+    expect(second.listings.known(key)?.platforms).toEqual(new Map([[digest, ['linux/arm64']]]));
+  });
+});
+
 describe('Credentials for registries', () => {
   const password = 'word-of-the-test';
   const signIn = { kind: 'bearer' as const, username: 'ana', password };

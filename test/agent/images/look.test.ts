@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { withList, withTagDigest, withTaken, type Known } from '../../../src/agent/images/known.ts';
+import { withList, withPlatforms, withTagDigest, withTaken, type Known } from '../../../src/agent/images/known.ts';
 import { lookAt, type Look } from '../../../src/agent/images/look.ts';
 import { type WatchedApp, watchedIn } from '../../../src/agent/images/watched.ts';
 import { checkManifests } from '../../../src/checks/check.ts';
@@ -11,13 +11,17 @@ import { type Ledger, parseLedger } from '../../../src/release/ledger.ts';
 const nowMs = Date.parse('2026-11-30T12:00:00Z');
 const digest = (letter: string): string => `sha256:${letter.repeat(64)}`;
 
-function manifestOf(image: string, annotations: Record<string, string> = {}): Manifest {
+function manifestOf(
+  image: string,
+  annotations: Record<string, string> = {},
+  nodeSelector?: Record<string, string>,
+): Manifest {
   const all = { 'fluxcd.io/automated': 'true', 'fluxcd.io/tag.one': 'semver:~1', ...annotations };
   const text = JSON.stringify({
     apiVersion: 'apps/v1',
     kind: 'Deployment',
     metadata: { name: 'shop', namespace: 'test', annotations: all },
-    spec: { template: { spec: { containers: [{ name: 'one', image }] } } },
+    spec: { template: { spec: { containers: [{ name: 'one', image }], ...(nodeSelector ? { nodeSelector } : {}) } } },
   });
   const [manifest] = parseManifests('shop.yaml', text).manifests;
   if (!manifest) throw new Error('it is not read');
@@ -128,4 +132,87 @@ spec:
     ['warning', 9, 'fluxcd.io/tag.two: there is no container two'],
     ['error', 8, 'fluxcd.io/tag.one: the range "~~1" cannot be read'],
   ]);
+});
+
+describe('An image that runs nowhere here', () => {
+  const [arm, amd] = ['linux/arm64', 'linux/amd64'];
+  const lookFor = (
+    known: Known,
+    wanted: readonly string[] | undefined,
+    selector?: Record<string, string>,
+  ): Look | undefined => {
+    const app = watchedIn(manifestOf('shop:1.0.0', {}, selector), [], 'default');
+    if (!app) throw new Error('it has no policy');
+    const repositories = { known: () => known, trouble: () => undefined };
+    const state = { ledger: undefined, busy: undefined, ...(wanted ? { platforms: wanted } : {}) };
+    return atOnce(lookAt(app, state, repositories, nowMs))[0];
+  };
+  const listedWith = (platforms: Record<string, readonly string[] | null>): Known => {
+    let known = withDigests(listed('1.0.0', '1.1.0', '1.2.0'), { '1.1.0': digest('a'), '1.2.0': digest('b') });
+    for (const [letter, value] of Object.entries(platforms)) known = withPlatforms(known, digest(letter), value);
+    return known;
+  };
+
+  it('is passed over by every policy, and the next one is taken', () => {
+    expect(lookFor(listedWith({}), [amd])).toMatchObject({
+      stay: 'asking',
+      decision: { need: { what: 'platforms', tags: ['1.2.0'] } },
+    });
+    const next = lookFor(listedWith({ b: [arm], a: [arm, amd] }), [amd]);
+    expect(next).toMatchObject({ stay: 'due', due: { to: 'shop:1.1.0' } });
+    expect(next?.decision?.rejected).toContainEqual({
+      tag: '1.2.0',
+      reason: 'it has no image for linux/amd64, but for linux/arm64',
+    });
+    expect(lookFor(listedWith({ b: [arm], a: [] }), [amd])).toMatchObject({
+      stay: 'unfit',
+      reason: '1.2.0 is not taken: it has no image for linux/amd64, but for linux/arm64',
+    });
+  });
+
+  it('is another one where the nodes of the workload are others, or several are named', () => {
+    const known = listedWith({ b: [arm], a: [amd] });
+    const to = (...asked: [readonly string[] | undefined, Record<string, string>?]): string | undefined =>
+      lookFor(known, ...asked)?.due?.to;
+    expect(to([amd], { 'kubernetes.io/arch': 'arm64' })).toBe('shop:1.2.0');
+    expect(to([amd], { 'beta.kubernetes.io/arch': 'arm64', 'kubernetes.io/os': 'linux' })).toBe('shop:1.2.0');
+    expect(to([amd], { 'kubernetes.io/arch': 'amd64' })).toBe('shop:1.1.0');
+    expect(to([amd], { 'kubernetes.io/arch': 'amd64', 'kubernetes.io/os': 'windows' })).toBeUndefined();
+    expect(to([amd], { disk: 'fast' })).toBe('shop:1.1.0');
+    expect(to([amd, arm])).toBe('shop:1.2.0');
+    expect(to(undefined)).toBe('shop:1.2.0');
+  });
+
+  it('is no reason where nothing says what it is for', () => {
+    expect(lookFor(listedWith({ b: null }), [amd])).toMatchObject({ stay: 'due', due: { to: 'shop:1.2.0' } });
+  });
+});
+
+describe('A tag that is pushed again while it waits for its age', () => {
+  const hourMs = 3_600_000;
+  const lookOf = (known: Known, atMs: number): Look | undefined => {
+    const app = appOf('shop:1.0.0', { 'serin.dev/image-min-age': '2h' });
+    const repositories = { known: () => known, trouble: () => undefined };
+    return atOnce(lookAt(app, { ledger: undefined, busy: undefined }, repositories, atMs))[0];
+  };
+
+  it('is asked for its digest at once, and waits anew', () => {
+    const known = listed('1.0.0', '1.1.0');
+    expect(lookOf(known, nowMs)).toMatchObject({
+      stay: 'too-new',
+      decision: { need: { what: 'digest', tags: ['1.1.0'] } },
+    });
+    const seen = withTagDigest(known, '1.1.0', digest('a'), nowMs + 1_000);
+    expect(lookOf(seen, nowMs + hourMs)).toMatchObject({
+      stay: 'too-new',
+      reason: expect.stringContaining('1h0m0s < 2h0m0s') as string,
+    });
+    expect(lookOf(seen, nowMs + 2 * hourMs)?.due?.to).toBe('shop:1.1.0');
+    const moved = withTagDigest(seen, '1.1.0', digest('b'), nowMs + hourMs);
+    expect(lookOf(moved, nowMs + 2 * hourMs)).toMatchObject({
+      stay: 'too-new',
+      reason: '1.1.0 is not taken: too new: 1h0m0s < 2h0m0s since it was pushed again with another digest',
+    });
+    expect(lookOf(moved, nowMs + 3 * hourMs)?.due?.to).toBe('shop:1.1.0');
+  });
 });
