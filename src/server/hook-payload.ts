@@ -1,6 +1,6 @@
 /**
- * The images that a registry's webhook tells of, as `HOST/NAME`: of Docker Hub, GitHub (ghcr.io), Harbor, Quay, the distribution project and
- * those that speak as it (GitLab, Zot), and `{"image": …}` or `{"images": […]}` of anybody else. Undefined: it is none of these. What is told is believed of
+ * The images that a registry's webhook tells of, as `HOST/NAME`: of Docker Hub, GitHub (ghcr.io), Harbor, Quay, Gitea and Forgejo, the distribution
+ * project and those that speak as it (GitLab, Zot), and `{"image": …}` or `{"images": […]}` of anybody else. Undefined: it is none of these. What is told is believed of
  * nobody: it only says where to look.
  */
 export function imagesIn(payload: unknown): readonly string[] | undefined {
@@ -18,6 +18,8 @@ export function imagesIn(payload: unknown): readonly string[] | undefined {
   // GitHub: events package and registry_package.
   for (const name of ['package', 'registry_package'])
     add(fieldOf(fieldOf(fieldOf(payload, name), 'package_version'), 'package_url'));
+  // Gitea and Forgejo.
+  add(giteaImage(fieldOf(payload, 'package')));
   // Harbor.
   for (const resource of listIn(fieldOf(payload, 'event_data'), 'resources')) add(fieldOf(resource, 'resource_url'));
   // Quay.
@@ -32,6 +34,15 @@ export function imagesIn(payload: unknown): readonly string[] | undefined {
       add(`${host}/${repository}`);
   }
   return found.size > 0 || listIn(payload, 'events').length > 0 ? [...found] : undefined;
+}
+
+/** Their packages are of several types; the host is that of the page about one. */
+function giteaImage(told: unknown): string | undefined {
+  const [type, name, page] = ['type', 'name', 'html_url'].map((field) => fieldOf(told, field));
+  const owner = fieldOf(fieldOf(told, 'owner'), 'login') ?? fieldOf(fieldOf(told, 'owner'), 'username');
+  if (type !== 'container' || typeof name !== 'string' || typeof owner !== 'string') return undefined;
+  if (typeof page !== 'string' || !URL.canParse(page)) return undefined;
+  return `${new URL(page).host}/${owner}/${name}`.toLowerCase();
 }
 
 const maxImages = 50;

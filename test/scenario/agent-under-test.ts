@@ -62,8 +62,12 @@ export interface AgentOptions {
   readonly sources?: unknown;
   /** Of credential helpers. Absent: nothing. Not for processes. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** Through which registries are reached. Absent: none. Not for processes. */
+  readonly registryProxy?: string;
   /** Dies after so many writes of canaries and pushes to Git. Absent: lives on. Not for processes. */
   readonly writes?: number;
+  /** Every write to the cluster but events and every answer of a registry counts as such a write. */
+  readonly isEachStepCounted?: boolean;
 }
 
 /** The agent as `serin run` joins it, but in this process and with the stage's clock. */
@@ -75,6 +79,8 @@ export async function startInProcess({
   sources: written,
   writes,
   environment = {},
+  registryProxy,
+  isEachStepCounted = false,
 }: AgentOptions): Promise<AgentUnderTest> {
   const raw = readSettings({ flags, environment: {}, file: {} });
   const { settings, sources } = configuredSources(raw, { tenants, sources: written });
@@ -84,6 +90,7 @@ export async function startInProcess({
   const registries = openRegistries(raw, {
     clock,
     environment,
+    ...(registryProxy === undefined ? {} : { proxy: { http: registryProxy } }),
     onRequest: (counted) => telemetry.registryRequests.inc({ ...counted }),
   });
   const cluster = await openCluster({ kind: 'file', path: raw.kubeconfig }, { clock, log });
@@ -119,8 +126,8 @@ export async function startInProcess({
     clock,
     log,
     http,
-    cluster: mortal(cluster, life, isCanaryWrite),
-    registry: registries.client,
+    cluster: mortal(cluster, life, isEachStepCounted ? isWrite : isCanaryWrite),
+    registry: isEachStepCounted ? mortal(registries.client, life, () => true) : registries.client,
     sources: opened,
     telemetry,
     settings,
@@ -148,6 +155,10 @@ export async function startInProcess({
     kill: () => Promise.reject(new Error('only a process can be killed')),
   };
 }
+
+const isWrite = (method: string, [object]: readonly unknown[]): boolean =>
+  ['create', 'apply', 'jsonPatch', 'mergePatch', 'remove'].includes(method) &&
+  (object as { readonly kind?: string }).kind !== 'Event';
 
 /** Writes of the canaries' loop, not those of the sync, the inventory and events. */
 function isCanaryWrite(method: string, args: readonly unknown[]): boolean {

@@ -6,7 +6,7 @@ import { livesUntil } from './lives.ts';
 import { canary, image } from './look.ts';
 import { adopted, outcome, outcomes } from './outcomes.ts';
 import { type StageRegistry, startStageRegistry } from './registry.ts';
-import { ledger } from './soundness.ts';
+import { expectSound, ledger } from './soundness.ts';
 import { onStage, patient, type Stage, type StageOptions } from './stage.ts';
 
 /** The app of `appFiles`, its image in a registry and a policy on it. */
@@ -206,6 +206,42 @@ describe('a new tag of an image', patient, () => {
         ]);
         expect(image(stage, 'podinfo-primary')).toBe('podinfo:1.4.1');
         expect(stage.log.filter(({ msg }) => msg.includes('ImagePolicy'))).toEqual([]);
+      });
+    });
+  });
+
+  it('comes to the same end wherever an agent dies: after each answer of a registry, each write, each push', async () => {
+    await withRegistry(async (registry) => {
+      await registry.push('podinfo', '1.4.0');
+      const files = automated(registry.registry, '1.4.0', ['fluxcd.io/tag.podinfod: semver:~1.4']);
+      const flags = { ...flagsFor(registry), 'image-interval': '2s' };
+      await onStage({ files, hosts: [hostOf()], flags }, async (stage) => {
+        await adopted(stage);
+        await stage.agent.stop();
+        for (const tag of ['1.4.1', '1.4.2']) await registry.push('podinfo', tag);
+        const isDone = async (): Promise<boolean> =>
+          (await ledger(stage))?.stable?.images['podinfod'] === `${registry.registry}/podinfo:1.4.1` &&
+          canary(stage).phase === 'Succeeded';
+        // Each lives one step longer than the one before it: what all repeat at their start is done by each.
+        let lives = 0;
+        for (let isOver = false; !isOver; lives += 1) {
+          await stage.start({ writes: lives + 1, isEachStepCounted: true });
+          await stage.until('the end, or a death', async () => stage.agent.isDead() || (await isDone()));
+          await stage.agent.stop();
+          isOver = await isDone();
+        }
+        expect(lives).toBeGreaterThan(8);
+        expect((await upgrades(stage)).map(({ subject }) => subject)).toEqual([
+          'upgrade test/podinfo 1.4.0 -> 1.4.2 (semver:~1.4)',
+          'upgrade test/podinfo 1.4.0 -> 1.4.1 (semver:~1.4)',
+        ]);
+        expect((await outcomes(stage)).map(({ subject }) => subject.replace(/:.*/, ''))).toEqual([
+          'rollback test/podinfo 1.4.2',
+          'promote test/podinfo 1.4.1',
+        ]);
+        expect(image(stage, 'podinfo-primary')).toBe('podinfo:1.4.1');
+        expect((await ledger(stage))?.quarantine).toHaveLength(1);
+        await expectSound(stage);
       });
     });
   });

@@ -31,6 +31,8 @@ export interface StageOptions {
   readonly flags?: Readonly<Record<string, string>>;
   /** Of credential helpers. Absent: nothing. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** Through which registries are reached. Absent: none. */
+  readonly registryProxy?: string;
   /** `tenants` of the settings file. Absent: there are none. */
   readonly tenants?: unknown;
   /** `sources` of the settings file, asked at each start; absent: folder `apps` of the repository. */
@@ -61,7 +63,11 @@ export interface Stage {
   readonly happened: readonly Happened[];
   readonly agent: AgentUnderTest;
   /** Starts an agent; the last one has to be gone. */
-  start(options?: { readonly freshMirror?: boolean; readonly writes?: number }): Promise<void>;
+  start(options?: {
+    readonly freshMirror?: boolean;
+    readonly writes?: number;
+    readonly isEachStepCounted?: boolean;
+  }): Promise<void>;
   /** Commits to the branch as somebody's push does; gives the commit. Null removes a file. */
   push(message: string, files: Readonly<Record<string, string | null>>): Promise<string>;
   /** Commits a change of one file. */
@@ -219,7 +225,7 @@ async function build(
       if (!agent) throw new Error('no agent was started');
       return agent;
     },
-    async start({ freshMirror = false, writes } = {}) {
+    async start({ freshMirror = false, writes, isEachStepCounted = false } = {}) {
       if (freshMirror) mirrors += 1;
       const kubeconfigPath = join(root, 'kubeconfig');
       const front = await options.front?.(sandbox.apiUrl);
@@ -247,6 +253,8 @@ async function build(
         tenants: options.tenants,
         sources: options.sources?.(),
         ...(options.environment ? { environment: options.environment } : {}),
+        ...(options.registryProxy === undefined ? {} : { registryProxy: options.registryProxy }),
+        isEachStepCounted,
         ...(writes === undefined ? {} : { writes }),
       });
     },

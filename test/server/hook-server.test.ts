@@ -41,6 +41,25 @@ describe('The payload of a webhook', () => {
       ['ghcr.io/org/app:1'],
     ],
     [
+      'Gitea',
+      {
+        action: 'created',
+        package: {
+          owner: { login: 'Org' },
+          type: 'container',
+          name: 'group/app',
+          version: '1.0.0',
+          html_url: 'https://gitea.example:3000/Org/-/packages/container/group%2Fapp/1.0.0',
+        },
+      },
+      ['gitea.example:3000/org/group/app'],
+    ],
+    [
+      'Gitea, of another kind of package',
+      { package: { owner: { login: 'org' }, type: 'npm', name: 'app', html_url: 'https://gitea.example/x' } },
+      undefined,
+    ],
+    [
       'Harbor',
       { type: 'PUSH_ARTIFACT', event_data: { resources: [{ tag: '1', resource_url: 'harbor.example/p/app:1' }] } },
       ['harbor.example/p/app:1'],
