@@ -37,7 +37,7 @@ export function decideMesh(
   const port = nearestPort(around.objects, namespace, name, request.port);
   if (port === undefined) return undefined;
   const apex = { namespace, service: name, port };
-  return decideMeshRoute(request, apex, around) ?? decideTrafficSplit(apex, around);
+  return decideMeshRoute(request, apex, around) ?? decideTrafficSplit(apex, around) ?? decideTrafficRoute(apex, around);
 }
 
 /** The weights of v1alpha1 are quantities, later ones integers. TrafficSplits with `matches` are not understood and left out. */
@@ -61,6 +61,27 @@ function decideTrafficSplit({ namespace, service, port }: ServicePort, around: S
     port: nearestPort(around.objects, namespace, chosen.service, asked) ?? port,
   };
   return { kind: 'forward', to, edits: noEdits };
+}
+
+/** Kuma's, whose tags name a Service, its namespace and its port: `shop_prod_svc_80`. */
+function decideTrafficRoute({ namespace, service, port }: ServicePort, around: Surroundings): Decision | undefined {
+  const route = around.objects.trafficRoutes.find(({ spec }) =>
+    listOf(fieldsOf(spec).destinations).some(({ match }) => tagOf(match) === `${service}_${namespace}_svc_${port}`),
+  );
+  if (!route) return undefined;
+  const choices = listOf(fieldsOf(fieldsOf(route.spec).conf).split).map(({ weight, destination }, index) => ({
+    id: String(index),
+    weight: numberOf(weight) ?? 0,
+    tag: tagOf(destination),
+  }));
+  const chosen = around.pick(route.metadata.uid, choices);
+  if (!chosen) return { kind: 'answer', status: 503, reason: 'no destination has a weight' };
+  const [name = '', inside = '', , number] = chosen.tag.split('_');
+  return { kind: 'forward', to: { namespace: inside, service: name, port: numberOf(number) ?? port }, edits: noEdits };
+}
+
+function tagOf(value: unknown): string {
+  return textOf(fieldsOf(value)['kuma.io/service']);
 }
 
 function quantity(weight: unknown): number {

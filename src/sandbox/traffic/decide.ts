@@ -1,4 +1,6 @@
+import { decideApisixRoute } from './apisix.ts';
 import { decideClusterName } from './cluster-name.ts';
+import { decideGloo } from './gloo.ts';
 import { decideHttpRoute } from './http-route.ts';
 import { decideIngress } from './ingress.ts';
 import type { Decision, HostRank, RouteRequest, Surroundings } from './route.ts';
@@ -18,6 +20,8 @@ export function decideByHost(request: RouteRequest, rank: HostRank, around: Surr
   return (
     decideHttpRoute(request, rank, around) ??
     decideIngressRoute(request, rank, around) ??
+    decideApisixRoute(request, rank, around) ??
+    decideGloo(request, rank, around) ??
     decideIngress(request, rank, around)
   );
 }

@@ -11,6 +11,7 @@ import {
   type Surroundings,
 } from './route.ts';
 import { nameKey, portNumber } from './routing-objects.ts';
+import { backendWeights, isDisabled, routeWeight } from './skipper.ts';
 
 const PREFIX = 'nginx.ingress.kubernetes.io/';
 
@@ -23,14 +24,24 @@ interface Location {
   readonly to: ServicePort;
 }
 
-/** Ingresses as ingress-nginx serves them: the longest path wins, and a canary Ingress takes requests off the same host and path. */
+/**
+ * Ingresses as ingress-nginx serves them: the longest path wins, and a canary Ingress takes requests off the same host and path. Those with
+ * annotations of Skipper as Skipper does: conditions before paths, and a path may have several backends with weights.
+ */
 export function decideIngress(request: RouteRequest, rank: HostRank, around: Surroundings): Decision | undefined {
-  const locations = around.objects.ingresses.flatMap(locationsOf);
+  const locations = around.objects.ingresses.filter((ingress) => !isDisabled(ingress)).flatMap(locationsOf);
   const main = locations
     .filter((location) => !isCanary(location) && hostRank(location.host, request.host) === rank)
     .filter(({ path, exact }) => (exact ? request.path === path : isPathPrefix(path, request.path)))
-    .sort((a, b) => b.path.length - a.path.length || Number(b.exact) - Number(a.exact))[0];
+    .sort(
+      (a, b) =>
+        routeWeight(b.ingress) - routeWeight(a.ingress) ||
+        b.path.length - a.path.length ||
+        Number(b.exact) - Number(a.exact),
+    )[0];
   if (!main) return undefined;
+  const weights = backendWeights(main.ingress);
+  if (weights) return decideWeighted(main, locations, weights, around);
   const canary = locations.find(
     (other) =>
       isCanary(other) &&
@@ -52,6 +63,23 @@ export function decideIngress(request: RouteRequest, rank: HostRank, around: Sur
   };
   const to = upstreamOf((taken ?? main).to, around);
   return { kind: 'forward', to, edits: noEdits, account: { proxy: 'nginx', ingress } };
+}
+
+function decideWeighted(
+  main: Location,
+  locations: readonly Location[],
+  weights: ReadonlyMap<string, number>,
+  around: Surroundings,
+): Decision {
+  const choices = locations
+    .filter(
+      ({ ingress, host, path, exact }) =>
+        ingress === main.ingress && host === main.host && path === main.path && exact === main.exact,
+    )
+    .map((location, index) => ({ id: String(index), weight: weights.get(location.to.service) ?? 0, location }));
+  const chosen = around.pick(`${main.ingress.metadata.uid}${main.host}${main.path}`, choices);
+  if (!chosen) return { kind: 'answer', status: 503, reason: 'no backend has a weight' };
+  return { kind: 'forward', to: upstreamOf(chosen.location.to, around), edits: noEdits };
 }
 
 /** ingress-nginx takes the number of a Service's target port for its port too. */

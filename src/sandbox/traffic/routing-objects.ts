@@ -9,6 +9,11 @@ export interface RoutingObjects {
   readonly traefikServices: readonly StoredObject[];
   readonly ingresses: readonly StoredObject[];
   readonly trafficSplits: readonly StoredObject[];
+  readonly apisixRoutes: readonly StoredObject[];
+  readonly trafficRoutes: readonly StoredObject[];
+  readonly glooVirtualServices: readonly StoredObject[];
+  readonly routeTables: readonly StoredObject[];
+  readonly upstreams: readonly StoredObject[];
   readonly services: ReadonlyMap<string, StoredObject>;
 }
 
@@ -22,6 +27,11 @@ const KINDS: ReadonlySet<string> = new Set([
   'TraefikService',
   'Ingress',
   'TrafficSplit',
+  'ApisixRoute',
+  'TrafficRoute',
+  'VirtualService',
+  'RouteTable',
+  'Upstream',
   'Service',
 ]);
 
@@ -42,6 +52,11 @@ function readRoutingObjects(store: SandboxStore): RoutingObjects {
     traefikServices: listVersions(store, TRAEFIK, 'TraefikService'),
     ingresses: listVersions(store, ['networking.k8s.io/v1'], 'Ingress'),
     trafficSplits: listVersions(store, SMI, 'TrafficSplit'),
+    apisixRoutes: listVersions(store, ['apisix.apache.org/v2'], 'ApisixRoute'),
+    trafficRoutes: listVersions(store, ['kuma.io/v1alpha1'], 'TrafficRoute'),
+    glooVirtualServices: listVersions(store, ['gateway.solo.io/v1'], 'VirtualService'),
+    routeTables: listVersions(store, ['gateway.solo.io/v1'], 'RouteTable'),
+    upstreams: listVersions(store, ['gloo.solo.io/v1'], 'Upstream'),
     services: new Map(services.map((service) => [nameKey(service.metadata.namespace, service.metadata.name), service])),
   };
 }

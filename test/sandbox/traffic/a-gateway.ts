@@ -203,5 +203,10 @@ export const definitions = [
   definition('gateway.networking.k8s.io', ['v1', 'v1beta1'], 'GatewayClass', 'gatewayclasses', 'Cluster'),
   definition('traefik.io', ['v1alpha1'], 'IngressRoute', 'ingressroutes'),
   definition('traefik.io', ['v1alpha1'], 'TraefikService', 'traefikservices'),
+  definition('apisix.apache.org', ['v2'], 'ApisixRoute', 'apisixroutes'),
+  definition('gateway.solo.io', ['v1'], 'VirtualService', 'virtualservices'),
+  definition('gateway.solo.io', ['v1'], 'RouteTable', 'routetables'),
+  definition('gloo.solo.io', ['v1'], 'Upstream', 'upstreams'),
+  definition('kuma.io', ['v1alpha1'], 'TrafficRoute', 'trafficroutes', 'Cluster'),
   definition('split.smi-spec.io', ['v1alpha1', 'v1alpha2', 'v1alpha3'], 'TrafficSplit', 'trafficsplits'),
 ];

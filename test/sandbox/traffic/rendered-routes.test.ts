@@ -1,0 +1,109 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { CanarySpec } from '../../../src/canary/types.ts';
+import type { KubeObject } from '../../../src/manifest/types.ts';
+import { refKey, refOf } from '../../../src/manifest/types.ts';
+import { routerFor } from '../../../src/routers/registry.ts';
+import type { LiveObjects } from '../../../src/routers/router.ts';
+import { aRouteContext, aSpec } from '../../helpers/a-route-context.ts';
+import { aGateway, routed, type TestGateway } from './a-gateway.ts';
+
+const host = 'shop.example.com';
+const inMesh = 'shop.test:80';
+let gateway: TestGateway;
+beforeEach(async () => {
+  gateway = await aGateway();
+  for (const name of ['shop', 'shop-primary', 'shop-canary']) await gateway.service(name);
+});
+afterEach(() => gateway.stop());
+
+const backend = { service: { name: 'shop', port: { number: 80 } } };
+const ingress = routed('networking.k8s.io/v1', 'Ingress', 'web', {
+  rules: [{ host, http: { paths: [{ path: '/', pathType: 'Prefix', backend }] } }],
+});
+const apisixRoute = routed('apisix.apache.org/v2', 'ApisixRoute', 'web', {
+  http: [
+    {
+      name: 'main',
+      priority: 1,
+      match: { hosts: [host], paths: ['/*'] },
+      backends: [{ serviceName: 'shop', servicePort: 80 }],
+    },
+  ],
+});
+const delegating = routed('gateway.solo.io/v1', 'VirtualService', 'web', {
+  virtualHost: {
+    domains: [host],
+    routes: [{ matchers: [{ prefix: '/' }], delegateAction: { ref: { name: 'shop', namespace: 'test' } } }],
+  },
+});
+const edge = routed('gateway.networking.k8s.io/v1', 'HTTPRoute', 'web', {
+  hostnames: [host],
+  rules: [{ backendRefs: [{ name: 'shop', port: 80 }] }],
+});
+
+const named = (apiVersion: string, kind: string) => ({ apiVersion, kind, namespace: 'test', name: 'web' });
+const target = { apiVersion: 'apps/v1', kind: 'Deployment', namespace: 'test', name: 'shop' };
+const httpRoute = named('gateway.networking.k8s.io/v1', 'HTTPRoute');
+const match = [{ headers: { 'x-beta': { exact: '1' } } }];
+const analysis = { strategy: { kind: 'ab-testing' as const, iterations: 2, match } };
+const cases: readonly (readonly [string, Partial<CanarySpec>, string, readonly Record<string, unknown>[]])[] = [
+  ['skipper', { ingressRef: named('networking.k8s.io/v1', 'Ingress') }, host, [ingress]],
+  ['apisix', { routeRef: named('apisix.apache.org/v2', 'ApisixRoute') }, host, [apisixRoute]],
+  ['gloo', {}, host, [delegating]],
+  ['kuma', {}, inMesh, []],
+  ['osm', {}, inMesh, []],
+  [
+    'gatewayapi:v1',
+    { service: aSpec({ service: { routeRef: httpRoute, raw: { routeRef: httpRoute } } }).service },
+    host,
+    [edge],
+  ],
+];
+
+/** What the router writes for this share, over whatever stands. */
+function put(spec: CanarySpec, canaryWeight: number): void {
+  const context = aRouteContext(spec);
+  const router = routerFor(spec.provider);
+  const live: LiveObjects = router
+    .refs(context)
+    .map((ref) => gateway.store.get(ref.apiVersion, ref.kind, ref.namespace, ref.name) as KubeObject | undefined);
+  for (const object of router.render(context, { canaryWeight, mirror: false }, live)) {
+    const standing = live.find((one) => one && refKey(refOf(one)) === refKey(refOf(object)));
+    const { apiVersion, kind } = object;
+    // There is no Canary, and what nobody owns would be taken away.
+    const { ownerReferences: _owners, ...metadata } = object.metadata;
+    const written = { ...object, metadata };
+    if (standing)
+      gateway.store.update(
+        apiVersion,
+        kind,
+        metadata.namespace,
+        metadata.name,
+        (draft) => void Object.assign(draft, written),
+      );
+    else gateway.store.create(written);
+  }
+}
+
+describe.each(cases)('what the router %s writes', (provider, more, asked, before) => {
+  const spec = aSpec({ provider, namespace: 'test', target, ...more });
+
+  it('leads so many of a hundred requests to the canary as it says', async () => {
+    gateway.apply(...before);
+    for (const weight of [0, 20, 55, 100, 0]) {
+      put(spec, weight);
+      const found = await gateway.spread(asked, 100);
+      expect([found['shop-canary'] ?? 0, (found['shop-primary'] ?? 0) + (found['shop'] ?? 0)]).toEqual([
+        weight,
+        100 - weight,
+      ]);
+    }
+  });
+});
+
+it('what the router gloo writes of some users leads them alone to the canary', async () => {
+  gateway.apply(delegating);
+  put(aSpec({ provider: 'gloo', namespace: 'test', target, analysis }), 100);
+  expect(await gateway.spread(host, 5)).toEqual({ 'shop-primary': 5 });
+  expect(await gateway.spread(host, 5, '/', { headers: { 'x-beta': '1' } })).toEqual({ 'shop-canary': 5 });
+});
