@@ -18,8 +18,8 @@ export interface Forwarding {
   readonly edits: Edits;
   /** Where to go, and where next when nobody answers there. Asked before each try. */
   readonly nextAddress: () => Address | undefined;
-  /** Aborted when the rule's timeout is over. */
-  readonly timeout: AbortSignal;
+  /** Aborted when the rule's timeout is over; absent: it has none. */
+  readonly timeout?: AbortSignal | undefined;
 }
 
 /** How the exchange ended; the headers are the upstream's, empty when the gateway answered by itself. */
@@ -47,7 +47,7 @@ export async function forward(forwarding: Forwarding): Promise<Outcome> {
       return { status: complete ? (upstream.statusCode ?? 502) : CLIENT_CLOSED, headers: upstream.headers };
     } catch {
       if (outgoing.destroyed) return { status: CLIENT_CLOSED, headers: {} };
-      if (timeout.aborted) return answerPlainly(outgoing, 504, 'upstream request timeout\n');
+      if (timeout?.aborted) return answerPlainly(outgoing, 504, 'upstream request timeout\n');
       // A pod that has just gone closes kept connections; nothing has been done there.
       if (!repeatable || attempt >= MAX_TRIES) return answerPlainly(outgoing, 502, 'Bad Gateway\n');
     }
@@ -57,7 +57,7 @@ export async function forward(forwarding: Forwarding): Promise<Outcome> {
 function exchange(forwarding: Forwarding, { host, port }: Address): Promise<IncomingMessage> {
   const { agent, incoming, outgoing, edits, timeout } = forwarding;
   return new Promise((resolve, reject) => {
-    const request = open({ ...target(incoming, edits), host, port, agent, signal: timeout });
+    const request = open({ ...target(incoming, edits), host, port, agent, ...(timeout && { signal: timeout }) });
     const abandon = (): void => void request.destroy();
     outgoing.once('close', abandon);
     request.on('error', reject);
@@ -96,9 +96,23 @@ function sendBody(incoming: IncomingMessage, request: ClientRequest): void {
   else request.end();
 }
 
+/** True when all of it is out. `pipeline` would do the same, but what it sets up and ends costs more than a small exchange. */
 function passBody(upstream: IncomingMessage, outgoing: ServerResponse): Promise<boolean> {
   return new Promise((resolve) => {
-    pipeline(upstream, outgoing, (error) => resolve(!error));
+    upstream.on('data', (chunk: Buffer) => {
+      if (!outgoing.write(chunk)) upstream.pause();
+    });
+    outgoing.on('drain', () => upstream.resume());
+    upstream.once('end', () => outgoing.end());
+    upstream.once('error', () => outgoing.destroy());
+    upstream.once('close', () => {
+      if (!upstream.readableEnded) outgoing.destroy();
+    });
+    outgoing.once('finish', () => resolve(true));
+    outgoing.once('close', () => {
+      if (!outgoing.writableFinished) upstream.destroy();
+      resolve(outgoing.writableFinished);
+    });
   });
 }
 

@@ -75,15 +75,15 @@ export async function startGateway({ store, backends, metrics, clock, port = 0 }
       return;
     }
     const { to, edits } = decision;
-    const timeout = new AbortController();
+    const timeout = edits.timeoutMs === undefined ? undefined : new AbortController();
     const cancel =
-      edits.timeoutMs === undefined ? () => undefined : clock.after(edits.timeoutMs, () => timeout.abort());
+      edits.timeoutMs === undefined ? () => undefined : clock.after(edits.timeoutMs, () => timeout?.abort());
     for (const copyTo of edits.mirrors) {
       const pod = nextPod(copyTo);
       if (pod) mirror(incoming, agent, { ...edits, mirrors: [] }, pod);
     }
     const nextAddress = (): Backend | undefined => nextPod(to);
-    const outcome = await forward({ agent, incoming, outgoing, edits, nextAddress, timeout: timeout.signal });
+    const outcome = await forward({ agent, incoming, outgoing, edits, nextAddress, timeout: timeout?.signal });
     cancel();
     account(decision.account, request.method, outcome, performance.now() - startedMs);
   };

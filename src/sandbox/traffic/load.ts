@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events';
 import { Agent, request as open } from 'node:http';
 import type { Clock } from '../../lib/clock.ts';
 
@@ -49,8 +48,8 @@ export function startLoad(options: LoadOptions): Load {
   const agent = new Agent({ keepAlive: true, maxSockets: concurrency });
   const counts = { requests: 0, statuses: {}, versions: {}, succeeded: {} } satisfies LoadCounts;
   const everyMs = 1000 / perSecond;
-  const ending = new AbortController();
-  setMaxListeners(concurrency + 1, ending.signal);
+  const send = sender(options, agent);
+  let isEnding = false;
   let underWay = 0;
   let begun = 0;
   let dueMs = clock.now();
@@ -61,16 +60,17 @@ export function startLoad(options: LoadOptions): Load {
   });
 
   const settle = (): void => {
-    if (underWay > 0 || (begun < total && !ending.signal.aborted)) return;
+    if (underWay > 0 || (begun < total && !isEnding)) return;
     agent.destroy();
     finish();
   };
   const sendOne = async (): Promise<void> => {
     underWay += 1;
     begun += 1;
-    const answer = await send(options, agent, ending.signal);
+    const answer = await send();
     underWay -= 1;
-    if (answer) {
+    // Nobody's fault: the load was stopped meanwhile.
+    if (answer.status > 0 || !isEnding) {
       count(counts, answer);
       options.onAnswer?.(answer);
     }
@@ -91,7 +91,9 @@ export function startLoad(options: LoadOptions): Load {
     done,
     async stop() {
       cancel();
-      ending.abort();
+      isEnding = true;
+      // Ends what is under way, too.
+      agent.destroy();
       settle();
       await done;
     },
@@ -110,21 +112,19 @@ function count(
   if (status > 0 && status < 500) counts.succeeded[version] = (counts.succeeded[version] ?? 0) + 1;
 }
 
-/** Undefined when the load was stopped meanwhile. */
-function send(
-  { url, host, path = '/', headers }: LoadOptions,
-  agent: Agent,
-  signal: AbortSignal,
-): Promise<Answer | undefined> {
-  return new Promise((resolve) => {
-    const nobody = (): void => resolve(signal.aborted ? undefined : { status: 0, version: '' });
-    const request = open(new URL(path, url), { agent, signal, headers: { ...headers, host } }, (response) => {
-      const version = String(response.headers['x-version'] ?? '');
-      response.once('error', nobody);
-      response.once('end', () => resolve({ status: response.statusCode ?? 0, version }));
-      response.resume();
+function sender({ url, host, path = '/', headers }: LoadOptions, agent: Agent): () => Promise<Answer> {
+  const { hostname, port, pathname, search } = new URL(path, url);
+  const wanted = { hostname, port, path: pathname + search, agent, headers: { ...headers, host } };
+  return () =>
+    new Promise((resolve) => {
+      const nobody = (): void => resolve({ status: 0, version: '' });
+      const request = open(wanted, (response) => {
+        const version = String(response.headers['x-version'] ?? '');
+        response.once('error', nobody);
+        response.once('end', () => resolve({ status: response.statusCode ?? 0, version }));
+        response.resume();
+      });
+      request.once('error', nobody);
+      request.end();
     });
-    request.once('error', nobody);
-    request.end();
-  });
 }

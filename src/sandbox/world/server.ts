@@ -87,6 +87,14 @@ function gone(outgoing: ServerResponse): AbortSignal {
 }
 
 async function readRequest(incoming: IncomingMessage): Promise<AppRequest> {
+  const { method = 'GET', url = '/', headers } = incoming;
+  const path = url.replace(/[?#].*$/s, '') || '/';
+  // Without one of these a request has no body, and to wait for its end costs as much as to answer it.
+  const hasBody = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
+  return { method, path, headers, body: hasBody ? await readBody(incoming) : '' };
+}
+
+async function readBody(incoming: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of incoming as AsyncIterable<Buffer>) {
@@ -94,7 +102,5 @@ async function readRequest(incoming: IncomingMessage): Promise<AppRequest> {
     if (bytes > maxBodyBytes) throw new Error('request body too large');
     chunks.push(chunk);
   }
-  const { method = 'GET', url = '/', headers } = incoming;
-  const path = url.replace(/[?#].*$/s, '') || '/';
-  return { method, path, headers, body: Buffer.concat(chunks).toString('utf8') };
+  return Buffer.concat(chunks).toString('utf8');
 }
