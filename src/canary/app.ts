@@ -3,7 +3,7 @@ import { perObject } from '../lib/memo.ts';
 import { setOwn } from '../lib/own.ts';
 import { atOnce } from '../lib/turns.ts';
 import { refKeyOf } from '../manifest/identity.ts';
-import { groupOf, type KubeObject, type Manifest, refKey } from '../manifest/types.ts';
+import { groupOf, type KubeObject, type Manifest, type ObjectRef, refKey } from '../manifest/types.ts';
 import { configRefsOf, imagesOf, isTrackedConfig } from './configs.ts';
 import { at, jsonOf, textOf, textsOf } from '../lib/json.ts';
 import { footprintOf } from './footprint.ts';
@@ -30,17 +30,17 @@ export function writtenInto(apps: readonly App[]): ReadonlySet<string> {
   return new Set(
     apps.flatMap(({ canary, target }) => {
       const { route } = footprintOf(canary.object);
-      const group = groupOf(route?.apiVersion ?? '');
-      // Git may hold it in another version than the Canary names.
-      const routes = route
-        ? routeVersions.map((version) => refKey({ ...route, apiVersion: `${group}/${version}` }))
-        : [];
-      return [...(target ? [refKeyOf(target.object)] : []), ...routes];
+      return [...(target ? [refKeyOf(target.object)] : []), ...(route ? keysOfRoute(route) : [])];
     }),
   );
 }
 
 const routeVersions = ['v1', 'v1beta1', 'v1alpha3', 'v1alpha2'];
+
+/** As `refKey` makes them: Git may hold a route in another version than its Canary names. */
+export function keysOfRoute(route: ObjectRef): readonly string[] {
+  return routeVersions.map((version) => refKey({ ...route, apiVersion: `${groupOf(route.apiVersion)}/${version}` }));
+}
 
 /**
  * All apps in the order of their Canaries. Canaries that cannot be parsed count too. Of the apps found `before` (under the same default

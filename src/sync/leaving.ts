@@ -1,3 +1,4 @@
+import { keysOfRoute } from '../canary/app.ts';
 import { finalizer, footprintOf, isCanary } from '../canary/footprint.ts';
 import { handBack, sizeInGit, sleepingScalerOf } from '../canary/hand-back.ts';
 import { primaryName } from '../canary/names.ts';
@@ -13,7 +14,7 @@ import type { Inventory } from './inventory.ts';
 export interface Leaving {
   /** Those that stay for now: what they govern is still theirs. */
   readonly staying: readonly KubeObject[];
-  /** Their targets, as far as those are not to be scaled up so that the Canary can go; by refKey. */
+  /** Their targets, as far as those are not to be scaled up so that the Canary can go, and their users' routes; by refKey. */
   readonly targets: ReadonlySet<string>;
   /** Apex services that still have to lead to the primary, by refKey. */
   readonly services: ReadonlySet<string>;
@@ -76,6 +77,7 @@ export async function leavingCanaries(
         }
       } else if (target) targets.add(refKey(refOf(target)));
       staying.push(canary);
+      for (const route of footprint.route ? keysOfRoute(footprint.route) : []) targets.add(route);
       if (footprint.apex) services.add(refKey(footprint.apex));
     }
   }
