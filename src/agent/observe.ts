@@ -7,7 +7,7 @@ import { aborted, ownSignal, type Runnable } from './runnable.ts';
 import { type ClusterKey, openClusterKey } from './views/cluster-key.ts';
 import { createGitView } from './views/git-view.ts';
 import { createPhases } from './views/phases.ts';
-import { openViews, type Views } from './views/views.ts';
+import { createViews, type Views } from './views/views.ts';
 
 /** What every replica sees, whether it may write or not. */
 export interface Observe extends Runnable {
@@ -22,11 +22,15 @@ export interface Observe extends Runnable {
   trouble(): readonly string[];
 }
 
-/** Watches the cluster from the moment at which it is made. */
+/** Asks nothing of the cluster before it is started. */
 export function createObserve({ clock, cluster, log, settings }: Deps, bus: Bus): Observe {
   const { signal, follow } = ownSignal();
-  const key = openClusterKey({ cluster, clock, log, namespace: settings.namespace }, signal);
-  const views = openViews({ cluster, clock, namespace: settings.watchNamespace, key }, signal);
+  let markBegun: () => void = () => undefined;
+  const begun = new Promise<void>((resolve) => {
+    markBegun = resolve;
+  });
+  const key = openClusterKey({ cluster, clock, log, namespace: settings.namespace }, signal, begun);
+  const views = createViews({ cluster, clock, namespace: settings.watchNamespace, key }, signal);
   views.canaries.onChange(({ kind, object }) => {
     if (kind === 'deleted') bus.tell('canary-gone', { app: keyOf(object.metadata) });
   });
@@ -44,6 +48,8 @@ export function createObserve({ clock, cluster, log, settings }: Deps, bus: Bus)
     trouble: () => [...views.trouble(), ...(key.trouble === undefined ? [] : [key.trouble])],
     async start(until) {
       follow(until);
+      markBegun();
+      views.begin();
       const { canaries, deployments, services, templates } = views;
       const all = Promise.all([canaries.synced, deployments.synced, services.synced, templates.synced]);
       // Where the cluster never answers, the agent can be stopped all the same.

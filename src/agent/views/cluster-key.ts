@@ -43,8 +43,12 @@ export interface ClusterKeyOptions {
   readonly namespace: string;
 }
 
-/** Reads the key, or makes it, and tries until it has it. Until then only what has to do with Secrets waits. */
-export function openClusterKey(options: ClusterKeyOptions, signal: AbortSignal): ClusterKey {
+/** Once it is `begun`, reads the key, or makes it, and tries until it has it. Until then only what has to do with Secrets waits. */
+export function openClusterKey(
+  options: ClusterKeyOptions,
+  signal: AbortSignal,
+  begun: Promise<void> = Promise.resolve(),
+): ClusterKey {
   const { clock, log, namespace } = options;
   let keyed: ReturnType<typeof keyedBy> | undefined;
   let salt: string | undefined;
@@ -66,7 +70,7 @@ export function openClusterKey(options: ClusterKeyOptions, signal: AbortSignal):
       }
     }
   };
-  const known = open();
+  const known = begun.then(open);
   return {
     get trouble() {
       return trouble;

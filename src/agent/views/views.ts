@@ -12,10 +12,13 @@ import type { Clock } from '../../lib/clock.ts';
 import { AgentError } from '../../lib/errors.ts';
 import type { KubeObject, ObjectRef } from '../../manifest/types.ts';
 import { createConfigReaders, createOwnedConfigs, seenField } from './config-index.ts';
+import { createLateReflection } from './late-reflection.ts';
 import { createOwnedScalers, makerOf } from './owned-scalers.ts';
 
 /** Live, cached views of all kinds that canaries look at. Kinds that nobody needs are not watched. */
 export interface Views {
+  /** Opens the watches of what was asked for until now, and from now on each at once. To be called once; nothing is there before. */
+  begin(): void;
   readonly canaries: Reflection;
   readonly deployments: Reflection;
   readonly services: Reflection;
@@ -61,7 +64,15 @@ export interface ViewsOptions {
   readonly key: Pick<ClusterKey, 'checksumOf' | 'known'>;
 }
 
-export function openViews({ cluster, clock, namespace, key: clusterKey }: ViewsOptions, signal: AbortSignal): Views {
+/** Views that are looked at at once. */
+export function openViews(options: ViewsOptions, signal: AbortSignal): Views {
+  const views = createViews(options, signal);
+  views.begin();
+  return views;
+}
+
+/** Nothing is asked of the cluster before `begin`. */
+export function createViews({ cluster, clock, namespace, key: clusterKey }: ViewsOptions, signal: AbortSignal): Views {
   const views = new Map<string, Reflection>();
   const listeners = new Set<(kind: string, namespace: string, name: string, isOwn: boolean) => void>();
   const scope = namespace === undefined ? {} : { namespace };
@@ -70,15 +81,16 @@ export function openViews({ cluster, clock, namespace, key: clusterKey }: ViewsO
   const owned = createOwnedConfigs();
   const ownScalers = createOwnedScalers();
 
+  /** What opens them; undefined: they are opened at once. */
+  let late: (() => void)[] | undefined = [];
+
   const open = (kind: KindRef, project?: (object: KubeObject) => KubeObject): Reflection => {
     const key = `${kind.apiVersion}/${kind.kind}`;
     const known = views.get(key);
     if (known) return known;
-    const view = cluster.reflect(
-      kind,
-      { ...scope, ...optionsFor.get(kind.kind), ...(project ? { project } : {}) },
-      signal,
-    );
+    const watch = (): Reflection =>
+      cluster.reflect(kind, { ...scope, ...optionsFor.get(kind.kind), ...(project ? { project } : {}) }, signal);
+    const view = late ? lateView(late, watch) : watch();
     views.set(key, view);
     view.onChange((change) => {
       const isOwn = own.heard(change);
@@ -119,6 +131,11 @@ export function openViews({ cluster, clock, namespace, key: clusterKey }: ViewsO
   });
 
   return {
+    begin() {
+      const waiting = late ?? [];
+      late = undefined;
+      for (const start of waiting) start();
+    },
     own,
     canaries,
     deployments: open(deployment.ref),
@@ -190,6 +207,13 @@ export function openViews({ cluster, clock, namespace, key: clusterKey }: ViewsO
         view.isSynced && view.trouble === undefined ? [] : [`${key}: ${view.trouble ?? 'not listed yet'}`],
       ),
   };
+}
+
+/** A view whose watch `starts` opens. */
+function lateView(starts: (() => void)[], watch: () => Reflection): Reflection {
+  const view = createLateReflection();
+  starts.push(() => view.begin(watch()));
+  return view;
 }
 
 /** Fields of all objects of a kind that are needed beside those that views keep. */
