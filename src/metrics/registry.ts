@@ -4,6 +4,7 @@ import { dynatrace } from './dynatrace.ts';
 import { graphite } from './graphite.ts';
 import { influxdb } from './influxdb.ts';
 import { newrelic } from './newrelic.ts';
+import { opensearch } from './opensearch.ts';
 import { prometheus } from './prometheus.ts';
 import type { MetricProvider } from './provider.ts';
 import { web } from './web.ts';
@@ -16,6 +17,7 @@ export const metricProviders = {
   graphite,
   influxdb,
   newrelic,
+  opensearch,
   web,
 } as const satisfies Record<string, MetricProvider>;
 

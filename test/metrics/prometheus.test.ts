@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { prometheus } from '../../src/metrics/prometheus.ts';
 import type { MetricQuery } from '../../src/metrics/provider.ts';
 import { readingOf, requestOf } from '../conformance/describe-metric-provider.ts';
-import { metricProviderFor, metricProviderProblem } from '../../src/metrics/registry.ts';
+import { metricProviderFor, metricProviderProblem, metricProviders } from '../../src/metrics/registry.ts';
 
 const query = { query: 'up', address: 'http://prometheus:9090', nowMs: 0, windowMs: 60_000 };
 const sent = (asked: MetricQuery) => requestOf(prometheus, asked);
@@ -175,7 +175,7 @@ describe('metricProviderFor', () => {
       'cloudwatch is not supported in this release; supported are prometheus, datadog, ',
     );
     expect(metricProviderProblem('promteheus')).toBe(
-      'spec.provider.type: unknown provider "promteheus"; supported are prometheus, datadog, dynatrace, graphite, influxdb, newrelic, web',
+      'spec.provider.type: unknown provider "promteheus"; supported are ' + Object.keys(metricProviders).join(', '),
     );
   });
 });

@@ -4,11 +4,17 @@ import { dynatrace } from '../../src/metrics/dynatrace.ts';
 import { graphite } from '../../src/metrics/graphite.ts';
 import { influxdb } from '../../src/metrics/influxdb.ts';
 import { newrelic } from '../../src/metrics/newrelic.ts';
+import { opensearch } from '../../src/metrics/opensearch.ts';
 import { prometheus } from '../../src/metrics/prometheus.ts';
 import type { Reading, SeriesReading } from '../../src/metrics/provider.ts';
 import { metricProviders } from '../../src/metrics/registry.ts';
 import { web } from '../../src/metrics/web.ts';
-import { describeMetricProvider, type ProviderCase, requestOf } from '../conformance/describe-metric-provider.ts';
+import {
+  describeMetricProvider,
+  type ProviderCase,
+  readingOf,
+  requestOf,
+} from '../conformance/describe-metric-provider.ts';
 
 const value = (number: number) => ({ kind: 'value', value: number }) as const;
 const nothing = { kind: 'no-data', cause: 'noSeries' } as const;
@@ -33,6 +39,39 @@ const csv = (...rows: readonly string[]): string =>
   ].join('\r\n');
 
 const cases: readonly ProviderCase[] = [
+  {
+    title: 'opensearch, by SQL',
+    provider: opensearch,
+    probe: { asks: 'GET /', answer: { version: { distribution: 'opensearch' } } },
+    query: 'SELECT avg(took) FROM access\n  WHERE app = "shop"\n',
+    credentials: { username: 'ann', password: 'pass-word' },
+    asks: 'POST /_plugins/_sql',
+    headers: { authorization: basic },
+    answers: [
+      [
+        'the one number',
+        { schema: [{ name: 'avg(took)', type: 'double' }], datarows: [[12.5]], total: 1, size: 1, status: 200 },
+        value(12.5),
+      ],
+      ['no rows', { schema: [], datarows: [], total: 0, size: 0, status: 200 }, nothing],
+      ['an average of nothing', { datarows: [[null]] }, nothing],
+      ['two rows', { datarows: [[1], [2]] }, several],
+      ['two columns', { datarows: [[1, 'topsecret']] }, several],
+      ['a word', { datarows: [['topsecret']] }, noNumber],
+      ['rows that are none', { datarows: ['topsecret'] }, { kind: 'refused', passing: true }],
+      ['what Elasticsearch answers', { columns: [], rows: [[1]] }, { kind: 'refused', passing: true }],
+    ],
+  },
+  {
+    title: 'opensearch, by PPL',
+    provider: opensearch,
+    probe: { asks: 'GET /', answer: { version: { distribution: 'opensearch' } } },
+    query: 'source=access | where app="shop"\n| stats avg(took)',
+    credentials: { token: 'tok-en' },
+    asks: 'POST /_plugins/_ppl',
+    headers: { authorization: 'Bearer tok-en' },
+    answers: [['the one number', { datarows: [[0.5]] }, value(0.5)]],
+  },
   {
     title: 'influxdb, by Flux [PV22] [PV23] [PV24]',
     provider: influxdb,
@@ -361,6 +400,22 @@ const cases: readonly ProviderCase[] = [
 ];
 
 for (const one of cases) describeMetricProvider(one);
+
+it('says of a query that OpenSearch refuses what is wrong with it, and nothing else of the answer', async () => {
+  const said = async (error: unknown) =>
+    readingOf(opensearch, { status: 400, body: JSON.stringify({ error, status: 400 }) });
+  await expect(said({ type: 'SyntaxCheckException', details: 'topsecret' })).resolves.toEqual({
+    kind: 'refused',
+    passing: false,
+    reason: 'error response: Status 400 Bad Request: SyntaxCheckException',
+  });
+  for (const error of [{ type: 'topsecret' }, 'topsecret', null, { type: { topsecret: 1 } }])
+    await expect(said(error)).resolves.toEqual({
+      kind: 'refused',
+      passing: false,
+      reason: 'error response: Status 400 Bad Request',
+    });
+});
 
 describe('metrics providers', () => {
   it('are all held to the same rules', () => {
