@@ -7,6 +7,7 @@ import { type Ignored, type IgnoreFile, ignoredPaths, isIgnoreFile, readIgnoreFi
 import { isClusterScoped } from './kinds.ts';
 import { defaultLimits, type ManifestLimits } from './limits.ts';
 import { normalised } from './normalise.ts';
+import type { UnitNeeds } from './needs.ts';
 import type { OwnObjects } from './own-objects.ts';
 import { type ParsedFile, parsing } from './parse.ts';
 import { leavingOutRefused, refusedAt } from './refused.ts';
@@ -101,6 +102,8 @@ export interface LoadedTree {
   readonly cache: LoadCache;
   /** Something in it asks for objects that a program makes, of files that may stand anywhere. Absent: nothing does. */
   readonly hasReleases?: boolean;
+  /** What units wait for. Absent: for nothing. */
+  readonly needs?: UnitNeeds;
   /** What was rendered here and is not applied itself, as HelmReleases are. Absent: nothing was. */
   readonly releases?: readonly Manifest[];
   /** The files that what is rendered is made from: by its unit, or by the identity of its HelmRelease. Absent: nothing was. */
@@ -193,6 +196,8 @@ export interface RenderedKustomizations {
 /** What is rendered because an object describes it has its place in `rendered` by a path of its own: `FILE#NAMESPACE/NAME`. */
 export interface Described {
   readonly problems: readonly Problem[];
+  /** See `LoadedTree`. Absent: none. */
+  readonly needs?: UnitNeeds;
   /** What asks for charts among what is described. Absent: nothing does. */
   readonly releases?: readonly Manifest[];
   /** Of what is described and not rendered now what the cluster has stays. */
@@ -218,6 +223,8 @@ export interface RenderedReleases {
   readonly charts: ReadonlySet<string>;
   /** What says where charts come from, and is not applied either. */
   readonly sources: ReadonlySet<Manifest>;
+  /** See `LoadedTree`. Absent: none. */
+  readonly needs?: UnitNeeds;
   readonly problems: readonly Problem[];
 }
 
@@ -291,6 +298,7 @@ export function* loadingTree(
     cache: next,
     hasReleases: all.some(({ hasReleases }) => hasReleases),
     releases: all.flatMap(({ releases }) => releases),
+    needs: new Map(all.flatMap(({ needs }) => [...needs])),
     madeFrom: new Map(all.flatMap(({ madeFrom }) => [...madeFrom])),
   };
 }
@@ -325,6 +333,7 @@ interface LoadedArea extends AreaOfTree {
   readonly unknown: Unknown;
   readonly strays: ReadonlyMap<string, Stray>;
   readonly hasReleases: boolean;
+  readonly needs: UnitNeeds;
   readonly releases: readonly Manifest[];
   readonly madeFrom: ReadonlyMap<string, ReadonlySet<string>>;
 }
@@ -538,6 +547,7 @@ function* loadingArea(
     unknown,
     strays,
     elsewhere,
+    needs: new Map([...(described?.needs ?? []), ...(releases.needs ?? [])]),
     releases: [...(described?.releases ?? []), ...releases.rendered.keys()],
     madeFrom: new Map(
       [

@@ -1,5 +1,6 @@
 import { namespacedName } from '../lib/key.ts';
 import { groupOf, type KubeObject, type Manifest, type ObjectRef } from '../manifest/types.ts';
+import type { UnitNeed } from '../manifest/needs.ts';
 import { type Description, type Fields, orReason, Unusable } from './described.ts';
 import { folderIn, isNothing, listOf, mapOf, mapsOf, textOf, textsOf } from './described-fields.ts';
 import { toldOf } from './flux-fields.ts';
@@ -17,6 +18,8 @@ export interface FluxKustomization extends Description {
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   readonly prune: boolean;
+  /** Of which objects those that depend on it wait until they are ready. */
+  readonly checks: UnitNeed['checks'];
   readonly isSuspended: boolean;
 }
 
@@ -93,6 +96,18 @@ function read(manifest: Manifest): FluxKustomization {
     labels: textsOf(common['labels'], 'spec.commonMetadata.labels'),
     annotations: textsOf(common['annotations'], 'spec.commonMetadata.annotations'),
     prune: spec['prune'] === true,
+    checks:
+      spec['wait'] === true
+        ? 'all'
+        : mapsOf(spec['healthChecks'], 'spec.healthChecks').map((one): ObjectRef => {
+            const of = textOf(one['namespace'], 'spec.healthChecks.namespace');
+            return {
+              apiVersion: textOf(one['apiVersion'], 'spec.healthChecks.apiVersion') ?? 'v1',
+              kind: textOf(one['kind'], 'spec.healthChecks.kind') ?? '',
+              name: textOf(one['name'], 'spec.healthChecks.name') ?? '',
+              ...(of === undefined ? {} : { namespace: of }),
+            };
+          }),
     isSuspended: spec['suspend'] === true,
     dependsOn: mapsOf(spec['dependsOn'], 'spec.dependsOn').map((entry) =>
       namespacedName({

@@ -5,6 +5,7 @@ import { isList, isObject } from '../manifest/edit-value.ts';
 import { identityOf, nameOf } from '../manifest/identity.ts';
 import { type Described, isManifestFile, type LoadSettings, type Rendering } from '../manifest/load.ts';
 import { heldCharts } from '../manifest/rendering-tools.ts';
+import type { UnitNeed, UnitNeeds } from '../manifest/needs.ts';
 import type { Stray } from '../manifest/stray.ts';
 import { groupOf, type KubeObject, type Manifest, placesOf, type Problem, refOf, unitOf } from '../manifest/types.ts';
 import { shownOrigin } from '../lib/http/shown-url.ts';
@@ -364,6 +365,7 @@ export function* fluxRoots(
     units: units.filter(({ path }) => rendered.has(path)),
     strays,
     problems: [...problems, ...refusals.values()],
+    needs: needsOf([...found.values()].filter(({ path }) => rendered.has(path))),
     releases: [...charted].flatMap(([path, manifest]) => (rendered.has(path) ? [manifest] : [])),
     leftOut(path) {
       if (heldInputs.has(path) || held.some((folder) => folder === '' || path.startsWith(`${folder}/`))) return notNow;
@@ -497,6 +499,20 @@ function nextOf(waiting: readonly Root[], objects: readonly Manifest[]): number 
   const isFree = ({ described: one }: Root): boolean =>
     !isFlux(one) || !one.dependsOn.some((needed) => keys.has(needed));
   return Math.max(waiting.findIndex(isFree), 0);
+}
+
+function needsOf(roots: readonly Root[]): UnitNeeds {
+  const byKey = new Map(roots.map((root) => [root.described.key, root]));
+  const needs = new Map<string, readonly UnitNeed[]>();
+  for (const { path, described } of roots) {
+    const own = described.dependsOn.flatMap((key): readonly UnitNeed[] => {
+      const needed = byKey.get(key);
+      if (!needed || !isFlux(needed.described)) return [];
+      return [{ unit: needed.path, name: `Kustomization ${key}`, checks: needed.described.checks }];
+    });
+    if (own.length > 0) needs.set(path, own);
+  }
+  return needs;
 }
 
 /** Those that depend, directly or not, on one that is not rendered or on themselves. */

@@ -28,6 +28,8 @@ export interface HelmRelease {
   readonly annotations?: Readonly<Record<string, string>>;
   /** The OCIRepository or HelmChart that said its chart. Absent: none did. */
   readonly named?: SourceRef;
+  /** What depends on it waits until its objects are ready. Absent: so it does. */
+  readonly isWaitedFor?: boolean;
   /** Its namespace is made where nothing in Git makes it. Absent: it has to be there. */
   readonly makesNamespace?: boolean;
   /** What becomes of the definitions in the chart's folder `crds`. */
@@ -147,6 +149,7 @@ function ofToolkit(manifest: Manifest, spec: Fields): HelmRelease {
         : crdsOf(install['crds'] ?? (install['skipCRDs'] === true ? 'Skip' : undefined)),
     ...commonOf(spec),
     makesNamespace: install['createNamespace'] === true,
+    isWaitedFor: !(install['disableWait'] === true && upgrade['disableWait'] === true),
     hasHooks: !(install['disableHooks'] === true && upgrade['disableHooks'] === true),
     checksSchema: install['disableSchemaValidation'] !== true && upgrade['disableSchemaValidation'] !== true,
     dependsOn: listIn(spec, 'dependsOn').map((entry, at) => {

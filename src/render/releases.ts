@@ -1,8 +1,9 @@
 import { answered, createTurns, type Steps } from '../lib/turns.ts';
 import { identityOf, nameOf } from '../manifest/identity.ts';
 import type { LoadSettings, RenderedReleases, RenderReleases, Rendering } from '../manifest/load.ts';
+import type { UnitNeed, UnitNeeds } from '../manifest/needs.ts';
 import type { Stray } from '../manifest/stray.ts';
-import { type Manifest, type Problem, refOf } from '../manifest/types.ts';
+import { type Manifest, type Problem, refOf, unitOfRelease } from '../manifest/types.ts';
 import { namespacedName } from '../lib/key.ts';
 import { shownOrigin } from '../lib/http/shown-url.ts';
 import { isObject } from '../manifest/edit-value.ts';
@@ -133,7 +134,7 @@ export function renderingReleases(
     for (const [manifest, rendering] of withNamespaces(inNamespaces, [...manifests, ...made]))
       rendered.set(manifest, rendering);
     const chartSources = isForOthers ? [] : sourcesOf([...units.values()], manifests, settings);
-    return { rendered, refused, charts, sources: new Set(chartSources), problems };
+    return { rendered, refused, charts, sources: new Set(chartSources), needs: needsOf(units, rendered), problems };
   };
 }
 
@@ -320,6 +321,30 @@ function otherRepository(
 function isAppliedForOthers({ object }: Manifest, { placeOf }: LoadSettings): boolean {
   const said = object.metadata.annotations?.[choice];
   return said === 'false' || (said !== 'true' && placeOf?.(identityOf(object)) !== undefined);
+}
+
+/** As Helm waits for what it installs, unless it is told not to. */
+function needsOf(units: ReadonlyMap<Manifest, ReleaseUnit>, rendered: ReadonlyMap<Manifest, Rendering>): UnitNeeds {
+  const unitOfManifest = ({ object, origin }: Manifest): string => unitOfRelease(origin, refOf(object));
+  const byKey = new Map([...rendered.keys()].map((manifest) => [namespacedName(manifest.object.metadata), manifest]));
+  const needs = new Map<string, readonly UnitNeed[]>();
+  for (const manifest of rendered.keys()) {
+    const own = (units.get(manifest)?.release.dependsOn ?? []).flatMap((key): readonly UnitNeed[] => {
+      const needed = byKey.get(key);
+      const release = needed && units.get(needed)?.release;
+      return release
+        ? [
+            {
+              unit: unitOfManifest(needed),
+              name: `HelmRelease ${key}`,
+              checks: release.isWaitedFor === false ? [] : 'all',
+            },
+          ]
+        : [];
+    });
+    if (own.length > 0) needs.set(unitOfManifest(manifest), own);
+  }
+  return needs;
 }
 
 /** Those that depend, directly or not, on one that is not rendered or on themselves, with the first that is missing. */

@@ -6,7 +6,15 @@ import { checkConfig } from '../manifest/checks/config.ts';
 import type { Finding } from '../manifest/checks/finding.ts';
 import { identityKey, identityOf, nameOf, refKeyOf } from '../manifest/identity.ts';
 import { waveOf } from '../manifest/order.ts';
-import { type KubeObject, type Manifest, type ObjectRef, type Problem, refOf } from '../manifest/types.ts';
+import {
+  type KubeObject,
+  type Manifest,
+  type ObjectRef,
+  placesOf,
+  type Problem,
+  refOf,
+  unitOf,
+} from '../manifest/types.ts';
 import { hintsOf } from '../manifest/hints.ts';
 import { hintProblems } from '../manifest/validate.ts';
 import { isIgnored, keptReplicas, keptSize } from './annotations.ts';
@@ -33,6 +41,10 @@ export interface PlanInput extends PruneInput {
   readonly stayingCanaries?: readonly KubeObject[];
   /** Apply these even if nothing of them changed, by identityKey. */
   readonly drifted: ReadonlySet<string>;
+  /** Why units wait, see `WaitingUnits`: what is new of them is not applied. Absent: none does. */
+  readonly waiting?: ReadonlyMap<string, Problem>;
+  /** Whatever its unit waits for, an object is applied. Absent: none. */
+  readonly waitsForNobody?: (manifest: Manifest) => boolean;
   /** Apply everything. */
   readonly everything: boolean;
   /** Absent: nothing is remembered from one plan to the next. */
@@ -88,6 +100,10 @@ export function* planning(input: PlanInput): Generator<void, SyncPlan> {
     (names ??= writtenByCanaries([...desired.map((manifest) => manifest.object), ...(input.stayingCanaries ?? [])]))(
       object,
     );
+  const waitOf = (manifest: Manifest): Problem | undefined => {
+    if (!input.waiting?.size || input.waitsForNobody?.(manifest)) return undefined;
+    return placesOf(unitOf(manifest.origin)).flatMap((unit) => input.waiting?.get(unit) ?? [])[0];
+  };
   const byWave = new Map<number, ApplyAction[]>();
   const ignored: ObjectRef[] = [];
   const warnings: Problem[] = [];
@@ -139,6 +155,12 @@ export function* planning(input: PlanInput): Generator<void, SyncPlan> {
       return;
     }
     const isUntouched = !everything && applied.get(key) === hash && !drifted.has(key);
+    const wait = waitOf(manifest);
+    // What is not known any more was applied before a restart: it does not go back to waiting.
+    if (wait && (applied.has(key) ? applied.get(key) !== hash : !inventory.entries.has(key))) {
+      refused.set(key, wait);
+      return;
+    }
     const hasRun = !seen && canRun(object) && [ran?.get(key), inventory.entries.get(key)?.ran].includes(hash);
     if (isUntouched || hasRun || (seen && hints.onlyIfAbsent)) {
       unchanged += 1;

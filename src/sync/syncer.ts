@@ -11,6 +11,7 @@ import { hintsOf } from '../manifest/hints.ts';
 import { type AreaOfTree, areaOf, type Elsewhere } from '../manifest/load.ts';
 import type { OwnObjects } from '../manifest/own-objects.ts';
 import { leavingOutRefused, refusedAt } from '../manifest/refused.ts';
+import type { UnitNeeds } from '../manifest/needs.ts';
 import type { Stray } from '../manifest/stray.ts';
 import type { Tenancy } from '../manifest/tenancy.ts';
 import {
@@ -36,6 +37,7 @@ import { planPrune } from './prune-plan.ts';
 import { pruneEntries } from './prune.ts';
 import { createRender } from './render.ts';
 import { createScopes } from './scopes.ts';
+import { createWaitingUnits, isAmong } from './waiting-units.ts';
 import { createWriters } from './writers.ts';
 
 export interface SyncSettings {
@@ -61,6 +63,10 @@ export interface Desired {
   readonly strays?: ReadonlyMap<string, Stray>;
   /** See `LoadedTree`. Absent: nothing is told of what is not applied. */
   readonly areas?: ReadonlyMap<string, AreaOfTree>;
+  /** What units wait for. Absent: for nothing. */
+  readonly needs?: UnitNeeds;
+  /** Objects that are applied whatever their unit waits for. Absent: none. */
+  readonly waitsForNobody?: (manifest: Manifest) => boolean;
   /** What stands at a path that was not read, or above it; undefined: nothing. Absent: nothing anywhere. */
   readonly standing?: (path: string) => Promise<Stray | undefined>;
   /** Targets of Canaries, by refKey: their replicas belong to the canary. */
@@ -96,6 +102,8 @@ export interface SyncResult {
   readonly guarded: string | undefined;
   /** Canaries that Git does not name any more hand back what is theirs: sync again soon. Absent: none does. */
   readonly isHandingBack?: boolean;
+  /** Units wait for others: sync again soon. Absent: none does. */
+  readonly isWaiting?: boolean;
   /** Git says something else by now: the rest was not done. */
   readonly isOutdated: boolean;
   /** The resourceVersions of `applied`, by identityKey. */
@@ -168,6 +176,7 @@ export function createSyncer({
   const inScope = createScopes(cluster);
   const render = createRender();
   const turns = createTurns();
+  const waitingUnits = createWaitingUnits(cluster);
   const applied = new Map<string, string>();
   /** Uids of objects without a field that our apply could own, by identityKey; undefined: it has one. */
   const bare = new Map<string, string | undefined>();
@@ -216,6 +225,7 @@ export function createSyncer({
     await turns.breathe();
     const going = new Set(pruning.prune.map(({ ref }) => identityKey(ref)));
     const leaving = await leavingCanaries({ desired: manifests, inventory, going, cluster }, signal);
+    const waitingFor = await waitingUnits.waiting(desired.manifests, desired.needs, signal);
     const input = {
       ...base,
       allowed,
@@ -227,6 +237,8 @@ export function createSyncer({
       takenOver: new Set([...desired.takenOver, ...leaving.services]),
       stayingCanaries: leaving.staying,
       drifted: new Set(desired.drifted.map(identityKey)),
+      waiting: waitingFor,
+      ...(desired.waitsForNobody ? { waitsForNobody: desired.waitsForNobody } : {}),
       everything: desired.everything,
       render,
     };
@@ -238,7 +250,8 @@ export function createSyncer({
     const prune = made.prune.filter(({ ref }) => !leaving.waiting.has(identityKey(ref)));
     const { problems: waiting, staying, isHandingBack } = leaving;
     const warnings = [...made.warnings, ...outside];
-    return { ...made, prune, held, warnings, waiting, staying, isHandingBack };
+    const isWaiting = waitingFor.size > 0;
+    return { ...made, prune, held, warnings, waiting, staying, isHandingBack, isWaiting };
   };
 
   /** What another source says as well, and this one not any more, is that one's: it is neither deleted nor corrected from here. */
@@ -283,7 +296,9 @@ export function createSyncer({
       };
       const applyDeps = { cluster, writers, clock, log, drift, onApplied, mayGoOn };
       const { done, notMade, idle, ...outcome } = await applyWaves(waves, applyDeps, signal);
-      const failed = [...made.refused.values(), ...outcome.failed];
+      const failed = [...new Set(made.refused.values()), ...outcome.failed];
+      const isFailed = isAmong(new Set([...made.refused.keys(), ...outcome.refused.keys(), ...notMade]));
+      waitingUnits.applied(desired.manifests, isFailed);
       if (!(await mayGoOn())) return outdated(done);
 
       // What replaces an object must stand before the old one goes.
@@ -311,6 +326,7 @@ export function createSyncer({
         ...(made.heldAreas === undefined ? {} : { heldAreas: made.heldAreas }),
         guarded,
         isHandingBack: isHandingBack || waits !== undefined,
+        ...(made.isWaiting ? { isWaiting: true } : {}),
         isOutdated: false,
         versions,
         refused: new Map([
@@ -489,6 +505,7 @@ interface FullPlan extends SyncPlan {
   /** Canaries that Git does not name and that still govern what is theirs. */
   readonly staying: readonly KubeObject[];
   readonly isHandingBack: boolean;
+  readonly isWaiting: boolean;
 }
 
 const kindsOf = perObject((manifests: readonly Manifest[]): readonly KindRef[] => {

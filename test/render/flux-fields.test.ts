@@ -9,9 +9,9 @@ import { toldOf } from '../../src/render/flux-fields.ts';
  */
 const fields: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'kustomize.toolkit.fluxcd.io/v1 Kustomization': {
-    f: 'commonMetadata.annotations commonMetadata.labels components[] decryption.provider decryption.secretRef.name decryption.serviceAccountName dependsOn[].name dependsOn[].namespace images[].digest images[].name images[].newName images[].newTag namePrefix nameSuffix patches[].patch patches[].target.annotationSelector patches[].target.group patches[].target.kind patches[].target.labelSelector patches[].target.name patches[].target.namespace patches[].target.version path postBuild.substitute postBuild.substituteFrom[].kind postBuild.substituteFrom[].name postBuild.substituteFrom[].optional postBuild.substituteStrategy prune sourceRef.apiVersion sourceRef.kind sourceRef.name sourceRef.namespace suspend targetNamespace',
+    f: 'commonMetadata.annotations commonMetadata.labels components[] decryption.provider decryption.secretRef.name decryption.serviceAccountName dependsOn[].name dependsOn[].namespace images[].digest images[].name images[].newName images[].newTag namePrefix nameSuffix patches[].patch patches[].target.annotationSelector patches[].target.group patches[].target.kind patches[].target.labelSelector patches[].target.name patches[].target.namespace patches[].target.version path postBuild.substitute postBuild.substituteFrom[].kind postBuild.substituteFrom[].name postBuild.substituteFrom[].optional postBuild.substituteStrategy prune sourceRef.apiVersion sourceRef.kind sourceRef.name sourceRef.namespace suspend targetNamespace wait healthChecks[].apiVersion healthChecks[].kind healthChecks[].name healthChecks[].namespace',
     h: 'interval retryInterval timeout',
-    t: 'buildMetadata[] deletionPolicy dependsOn[].readyExpr force healthCheckExprs[].current healthChecks[].name ignore[].paths[] ignoreMissingComponents wait',
+    t: 'buildMetadata[] deletionPolicy dependsOn[].readyExpr force healthCheckExprs[].current ignore[].paths[] ignoreMissingComponents',
     r: 'kubeConfig.configMapRef.name kubeConfig.secretRef.key kubeConfig.secretRef.name serviceAccountName patches[].options',
   },
   'helm.toolkit.fluxcd.io/v2 HelmRelease': {

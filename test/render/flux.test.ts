@@ -349,14 +349,16 @@ commonMetadata: { labels: { team: a }, annotations: { note: b } }`,
 
   it('are told field by field where something of them has no effect', async () => {
     const tree = await render(
-      one('wait: true\nforce: true\ntimeout: 5m\nnewThing: { a: b }\nhealthChecks: [{ kind: Deployment, name: shop }]'),
+      one(
+        'deletionPolicy: Orphan\nforce: true\ntimeout: 5m\nnewThing: { a: b }\nignore: [{ paths: [/spec/replicas] }]',
+      ),
       'cluster',
     );
     expect(told(tree).map((text) => text.replace(/^.*shop (spec\.\w+).*$/, '$1'))).toEqual([
-      'spec.wait',
+      'spec.deletionPolicy',
       'spec.force',
       'spec.newThing',
-      'spec.healthChecks',
+      'spec.ignore',
     ]);
     expect(told(tree).map((text) => text.split(' ')[0])).toEqual([
       'cluster/shop.yaml:11',
@@ -368,22 +370,47 @@ commonMetadata: { labels: { team: a }, annotations: { note: b } }`,
   });
 
   it.each<readonly [string, string, number]>([
-    ['a second document', `${config('x', '{ a: b }')}---\n${flux('shop', 'path: ./shop\nwait: true')}`, 16],
+    ['a second document', `${config('x', '{ a: b }')}---\n${flux('shop', 'path: ./shop\nforce: true')}`, 16],
     [
       'flow style, at its document',
-      `# ours\n${flux('shop', '').replace(/spec:[^]*/, 'spec: { path: ./shop, prune: true, wait: true, sourceRef: { kind: GitRepository, name: flux-system } }')}`,
+      `# ours\n${flux('shop', '').replace(/spec:[^]*/, 'spec: { path: ./shop, prune: true, force: true, sourceRef: { kind: GitRepository, name: flux-system } }')}`,
       2,
     ],
     [
       'a map of a field before that has one of that name',
-      flux('shop', 'path: ./shop\npostBuild:\n  substitute:\n    wait: "true"\nwait: true'),
+      flux('shop', 'path: ./shop\npostBuild:\n  substitute:\n    force: "true"\nforce: true'),
       14,
     ],
   ])('are told at the line of a field: in %s', async (_, text, line) => {
     const tree = await render({ ...one(''), 'cluster/shop.yaml': text }, 'cluster');
-    expect(told(tree).find((problem) => problem.includes('spec.wait'))).toMatch(
+    expect(told(tree).find((problem) => problem.includes('spec.force'))).toMatch(
       new RegExp(`^cluster/shop.yaml:${line} `),
     );
+  });
+
+  it('say what they wait for, and of which objects it matters whether they are ready', async () => {
+    const check = { apiVersion: 'apps/v1', kind: 'Deployment', name: 'shop', namespace: 'x' };
+    const tree = await render(
+      {
+        ...one(`healthChecks: [${JSON.stringify(check)}]`),
+        'cluster/b.yaml': flux('b', 'path: ./b\nwait: true\ndependsOn: [{ name: shop }]'),
+        'cluster/c.yaml': flux('c', 'path: ./c\ndependsOn: [{ name: b, namespace: flux-system }, { name: shop }]'),
+        'b/b.yaml': deployment('b'),
+        'c/c.yaml': deployment('c'),
+      },
+      'cluster',
+    );
+    expect(told(tree)).toEqual([]);
+    const shop = {
+      unit: 'cluster/shop.yaml#flux-system/shop',
+      name: 'Kustomization flux-system/shop',
+      checks: [check],
+    };
+    const b = { unit: 'cluster/b.yaml#flux-system/b', name: 'Kustomization flux-system/b', checks: 'all' };
+    expect([...(tree.needs ?? [])]).toEqual([
+      ['cluster/b.yaml#flux-system/b', [shop]],
+      ['cluster/c.yaml#flux-system/c', [b, shop]],
+    ]);
   });
 
   it('are applied as objects where an agent did so before, until somebody lets it follow them', async () => {

@@ -119,6 +119,8 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
   };
   /** Something was refused, which may be taken the next time. */
   let isRefused = false;
+  /** Syncs in a row after which units waited for others. */
+  let waited = 0;
   let snapshot: Snapshot | undefined;
   /** As it was read, with what is not this source's. */
   let whole: Snapshot | undefined;
@@ -229,6 +231,8 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       everything ||= all;
     };
     const manifests = withLeftAlone(withOverlays(loaded.manifests, apps, stable), apps, lost);
+    // An app that is held at its stable documents goes back to them whatever its unit waits for.
+    const ofTip = new Set(loaded.needs && loaded.needs.size > 0 ? loaded.manifests.map(({ origin }) => origin) : []);
     const desired: Desired = {
       revision: since,
       manifests: options.toApply ? await options.toApply(manifests) : manifests,
@@ -241,6 +245,9 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       canaryTargets: writtenInto(apps),
       everything: all,
       drifted,
+      ...(loaded.needs && loaded.needs.size > 0
+        ? { needs: loaded.needs, waitsForNobody: ({ origin }: Manifest) => !ofTip.has(origin) }
+        : {}),
       ...(shared ? { pruneWaitsFor: () => shared.pruneWaitsFor(sinceSeen.atMs) } : {}),
       ...(outdated < tries ? { isCurrent: async (until) => (await tip.now(until)) === revision } : {}),
     };
@@ -322,7 +329,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     appliedApps.begin(wanted);
     const result =
       isDone && done
-        ? { ...nothingToDo, isHandingBack: false, held: done.held, guarded: done.guarded }
+        ? { ...nothingToDo, isHandingBack: false, isWaiting: false, held: done.held, guarded: done.guarded }
         : await apply(next, stable);
     if (!result) return;
     appliedApps.end(syncedOf(apps, stable.stable, wanted, result));
@@ -336,6 +343,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     state.errors = errors;
     state.held = held;
     isRefused = failed.length > 0;
+    waited = result.isWaiting === true ? waited + 1 : 0;
     telemetry.syncFailures.set(errors.length);
     telemetry.pruneHeld.set(held === undefined ? 0 : 1);
     if (errors.length === 0) telemetry.syncedAt.set(Math.floor(clock.now() / 1000));
@@ -389,6 +397,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
           telemetry.syncFailing.set(0);
           // Objects that were refused are tried again at least this often.
           if (isRefused) waitMs = Math.min(waitMs, 15_000);
+          if (waited > 0) waitMs = Math.min(waitMs, 1_000 * 2 ** Math.min(waited, 4));
         } catch (error) {
           if (signal.aborted) return;
           const said = error instanceof AgentError ? error.message : stackOf(error);
