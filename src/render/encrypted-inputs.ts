@@ -1,4 +1,3 @@
-import { accessSync, constants } from 'node:fs';
 import { sha256Hex } from '../lib/hash.ts';
 import type { Steps } from '../lib/turns.ts';
 import { isList, isObject } from '../manifest/edit-value.ts';
@@ -125,16 +124,6 @@ export function unquoted(words: string, paths: Iterable<string>): string {
   const named = [...paths].filter((path) => path !== '' && words.includes(path)).slice(0, 3);
   const where = named.length === 0 ? '' : `it names ${named.join(', ')}; `;
   return `${where}its words are left out, because secrets take part in it`;
-}
-
-/** Where nothing is written to a disk, if there is such a folder. */
-export function memoryFolder(place: string): string {
-  try {
-    accessSync('/dev/shm', constants.W_OK);
-    return '/dev/shm';
-  } catch {
-    return place;
-  }
 }
 
 /** The same with none of its words: they may quote something secret. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { messageOf } from '../lib/errors.ts';
@@ -24,7 +24,8 @@ import { exactText, fileBytes } from './file-bytes.ts';
 import { readingPlain } from './plain.ts';
 import type { SourceTree } from './renderer.ts';
 import type { EncryptedFiles } from './encrypted-files.ts';
-import { memoryFolder, unquoted, untold } from './encrypted-inputs.ts';
+import { unquoted, untold } from './encrypted-inputs.ts';
+import { makeRunFolder, memoryFolder, type RunFolder } from './run-folder.ts';
 import { inFolder, type ToolLimits, type ToolResult } from './run-tool.ts';
 import { sourceBytes } from './source-bytes.ts';
 import type { GitFile } from './tree-files.ts';
@@ -302,9 +303,10 @@ export function createHelm({
   }
 
   const fetchNow = async ({ url, name, version }: RemoteChart): Promise<Chart | string> => {
-    let root: string | undefined;
+    let folder: RunFolder | undefined;
     try {
-      root = await mkdtemp(join(place, 'serin-chart-'));
+      folder = await makeRunFolder(place, 'serin-chart-');
+      const root = folder.path;
       const target = join(root, 'fetched');
       const of = url.startsWith('oci://') ? [`${url.replace(/\/+$/, '')}/${name}`] : [name, '--repo', url];
       const result = await tool.run(
@@ -317,9 +319,9 @@ export function createHelm({
       return await readChart(join(target, name.slice(name.lastIndexOf('/') + 1)), name);
     } catch (error) {
       signal.throwIfAborted();
-      return `its chart ${name} cannot be fetched (${shownReason(messageOf(error).replaceAll(root ?? place, ''))})`;
+      return `its chart ${name} cannot be fetched (${shownReason(messageOf(error).replaceAll(folder?.path ?? place, ''))})`;
     } finally {
-      if (root !== undefined) await rm(root, { recursive: true, force: true }).catch(() => undefined);
+      await folder?.remove();
     }
   };
   function* fetch(chart: RemoteChart): Steps<Chart | string> {

@@ -15,19 +15,12 @@ import { kustomizeOrigins, sourcePath, withoutOrigin } from './kustomize-origin.
 import { readSources, sourceProblems } from './kustomize-sources.ts';
 import { filledIn, withCommon } from './flux-output.ts';
 import { type EncryptedFiles } from './encrypted-files.ts';
-import {
-  holdsOpened,
-  memoryFolder,
-  openedInputs,
-  type OpenedInputs,
-  unguessableName,
-  unquoted,
-  untold,
-} from './encrypted-inputs.ts';
+import { holdsOpened, openedInputs, type OpenedInputs, unguessableName, unquoted, untold } from './encrypted-inputs.ts';
 import { isConfigMap } from './encrypted-plain.ts';
 import { kustomizationUnits } from './kustomize-units.ts';
 import { readingPlain } from './plain.ts';
 import type { Edit, EditGoal, Renderer, SourceTree, Unit } from './renderer.ts';
+import { memoryFolder } from './run-folder.ts';
 import { inFolder, type ToolLimits, type ToolResult } from './run-tool.ts';
 import { sourceBytes } from './source-bytes.ts';
 import { createToolProgram } from './tool-program.ts';

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { messageOf } from '../lib/errors.ts';
+import { type FolderPrefix, makeRunFolder, type RunFolder } from './run-folder.ts';
 
 /** What a program may take; it is killed where it takes more. */
 export interface ToolLimits {
@@ -119,21 +119,21 @@ const unstarted = (program: string, error: unknown): ToolResult => ({
  */
 export async function inFolder(
   place: string,
-  prefix: string,
+  prefix: FolderPrefix,
   work: (folder: string) => Promise<ToolResult>,
   signal: AbortSignal,
 ): Promise<ToolResult> {
-  let folder: string | undefined;
+  let folder: RunFolder | undefined;
   try {
-    folder = await mkdtemp(join(place, prefix));
-    return await work(folder);
+    folder = await makeRunFolder(place, prefix);
+    return await work(folder.path);
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof Error && 'syscall' in error)) throw error;
-    const reason = folder === undefined ? messageOf(error) : messageOf(error).replaceAll(folder, '');
+    const reason = folder === undefined ? messageOf(error) : messageOf(error).replaceAll(folder.path, '');
     return { kind: 'failed', reason: `its files cannot be written: ${reason}`, isFinal: false };
   } finally {
-    if (folder !== undefined) await rm(folder, { recursive: true, force: true }).catch(() => undefined);
+    await folder?.remove();
   }
 }
 

@@ -1,4 +1,5 @@
 import { runTool, type ToolLimits, type ToolResult, type ToolRun } from './run-tool.ts';
+import { memoryFolder, sweepRunFolders } from './run-folder.ts';
 import { unusable, type Version } from './tool-reason.ts';
 
 /** A program that renders, and the version of it that is used. */
@@ -32,6 +33,9 @@ const missingRetryMs = 60_000;
 
 export function createToolProgram(options: ToolProgramOptions): ToolProgram {
   const { program, name, major, environmentIn } = options;
+  // What a former process has left, plain text of secrets perhaps, stays no longer than until this one starts.
+  void sweepRunFolders(options.folder);
+  void sweepRunFolders(memoryFolder(options.folder));
   const ending = new AbortController();
   const { signal } = ending;
   const running = new Set<Promise<unknown>>();

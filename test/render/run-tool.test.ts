@@ -105,10 +105,15 @@ describe('a program', () => {
   });
 
   it('has no folder where none can be made, and that is told', async () => {
-    const made = await inFolder(join(tmpdir(), 'none'), 'x-', () => Promise.reject(new Error('unused')), never);
-    expect(made).toMatchObject({ kind: 'failed', isFinal: false });
-    await expect(inFolder(tmpdir(), 'x-', () => Promise.reject(new Error('a mistake')), never)).rejects.toThrow(
-      'a mistake',
+    const made = await inFolder(
+      join(tmpdir(), 'none'),
+      'serin-render-',
+      () => Promise.reject(new Error('unused')),
+      never,
     );
+    expect(made).toMatchObject({ kind: 'failed', isFinal: false });
+    await expect(
+      inFolder(tmpdir(), 'serin-render-', () => Promise.reject(new Error('a mistake')), never),
+    ).rejects.toThrow('a mistake');
   });
 });
