@@ -209,7 +209,14 @@ export interface Described {
 }
 
 /** Renders what objects of one area ask for, as HelmReleases do. `manifests`: the area's, in their namespaces. */
-export type RenderReleases = (manifests: readonly Manifest[], area: string) => Steps<RenderedReleases>;
+export interface RenderReleases {
+  render(manifests: readonly Manifest[], area: string): Steps<RenderedReleases>;
+  /**
+   * Once all areas were rendered: whether some have to be rendered again, because one that came first has more than its part of the room, and another
+   * one had none. It gives the rest of the room to those.
+   */
+  shareOut(): boolean;
+}
 
 /** What an encrypted file says once it is decrypted; or the file with what is wrong. */
 export type OpenEncrypted = (path: string, file: Rendering) => Steps<Rendering>;
@@ -262,14 +269,18 @@ export function* loadingTree(
     if (now) next.set(path, now);
   }
   const areas = new Map<string, LoadedArea>();
-  for (const [name, area] of begun)
-    areas.set(
-      name,
-      yield* loadingArea(area, next, settings, {
-        renderReleases: renderReleases && ((found) => renderReleases(found, name)),
-        open,
-      }),
-    );
+  const loadAll = function* (): Steps<void> {
+    for (const [name, area] of begun)
+      areas.set(
+        name,
+        yield* loadingArea(area, next, settings, {
+          renderReleases: renderReleases && ((found) => renderReleases.render(found, name)),
+          open,
+        }),
+      );
+  };
+  yield* loadAll();
+  if (renderReleases?.shareOut() === true) yield* loadAll();
   const all = [...areas.values()];
   const found = all.flatMap(({ manifests }) => manifests);
   // By path, whoever's they are.

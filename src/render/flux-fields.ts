@@ -216,8 +216,8 @@ const helmRepository: Fields = {
   ...access,
   url: followed,
   type: followed,
-  insecure: 'has no effect: a registry is asked by HTTPS',
-  passCredentials: controllers,
+  insecure: followed,
+  passCredentials: followed,
   accessFrom: controllers,
 };
 
@@ -230,7 +230,7 @@ const ociRepository: Fields = {
   'ref.semverFilter': '!versions of its chart are not filtered',
   layerSelector: controllers,
   ignore: controllers,
-  insecure: 'has no effect: a registry is asked by HTTPS',
+  insecure: followed,
   verify: notVerified,
 };
 

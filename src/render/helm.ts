@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { messageOf } from '../lib/errors.ts';
 import { sha256Hex } from '../lib/hash.ts';
+import { shownOrigin } from '../lib/http/shown-url.ts';
 import { LatestUsed } from '../lib/latest-used.ts';
 import { createLimit } from '../lib/limit.ts';
 import { answered, type Steps } from '../lib/turns.ts';
@@ -14,6 +15,8 @@ import { defaultLimits, type ManifestLimits } from '../manifest/limits.ts';
 import type { ParsedFiles } from '../manifest/parsed-files.ts';
 import { weighing } from '../manifest/tree-budget.ts';
 import { type HelmOrigin, type KubeObject, refOf, unitOfRelease } from '../manifest/types.ts';
+import { chartAccess } from './chart-access.ts';
+import type { ChartCredentials } from './chart-credentials.ts';
 import type { Chart } from './helm-chart.ts';
 import { changingWords, differing, lookingUp } from './helm-determinism.ts';
 import type { HelmRelease } from './helm-release.ts';
@@ -60,6 +63,8 @@ export interface Helm {
   readonly runs: number;
   /** Equal inputs give the same rendering, without any work. A text says why there is none. */
   render(tree: SourceTree, unit: ReleaseUnit, reading: HelmReading): Steps<Rendering | string>;
+  /** Whether charts are fetched at all. */
+  readonly fetchesCharts: boolean;
   /** The chart of an index, fetched where that may be. A text says why it is not. */
   fetch(chart: RemoteChart): Steps<Chart | string>;
   /** Ends the programs that run. */
@@ -73,6 +78,8 @@ export interface RemoteChart {
   readonly name: string;
   /** A version, or a range. */
   readonly version: string;
+  /** Absent: anybody may have it. */
+  readonly credentials?: ChartCredentials;
 }
 
 /** A HelmRelease with all that its objects are made from. */
@@ -302,20 +309,37 @@ export function createHelm({
       : `${changed} is another one each time that its chart is rendered: give it a value of its own`;
   }
 
-  const fetchNow = async ({ url, name, version }: RemoteChart): Promise<Chart | string> => {
+  const fetchNow = async ({ url, name, version, credentials }: RemoteChart): Promise<Chart | string> => {
     let folder: RunFolder | undefined;
     try {
-      folder = await makeRunFolder(place, 'serin-chart-');
+      folder = await makeRunFolder(credentials ? memoryFolder(place) : place, 'serin-chart-');
       const root = folder.path;
       const target = join(root, 'fetched');
-      const of = url.startsWith('oci://') ? [`${url.replace(/\/+$/, '')}/${name}`] : [name, '--repo', url];
-      const result = await tool.run(
-        root,
-        ['pull', ...of, '--version', version, '--untar', '--untardir', target],
-        fetchLimits,
-      );
-      if (result.kind !== 'done')
-        return `its chart ${name} cannot be fetched (${shownReason(result.reason.replaceAll(root, ''))})`;
+      const isRegistry = url.startsWith('oci://');
+      const access = credentials && (await chartAccess(root, url, credentials));
+      const of = isRegistry
+        ? [`${url.replace(/\/+$/, '')}/${name}`, ...(access?.args ?? [])]
+        : access
+          ? [`${access.repository}/${name}`]
+          : [name, '--repo', url];
+      const run = (args: readonly string[]): Promise<ToolResult> =>
+        tool.run(root, args, fetchLimits, access ? { environment: access.environment } : {});
+      // By what it is called in a file: on a command line credentials could be read.
+      const listed =
+        access && !isRegistry
+          ? await run(['repo', 'update', access.repository, '--fail-on-repo-update-fail'])
+          : undefined;
+      const result =
+        listed && listed.kind !== 'done'
+          ? listed
+          : await run(['pull', ...of, '--version', version, '--untar', '--untardir', target]);
+      // Why not, Helm says where it tells of indexes that it read.
+      if (listed?.kind === 'failed' && listed.isFinal)
+        return `its chart ${name} cannot be fetched (the index of ${shownOrigin(url)} cannot be read: look at its URL, and at the credentials)`;
+      if (result.kind !== 'done') {
+        const said = access ? access.hidden(result.reason) : result.reason;
+        return `its chart ${name} cannot be fetched (${shownReason(said.replaceAll(root, ''))})`;
+      }
       return await readChart(join(target, name.slice(name.lastIndexOf('/') + 1)), name);
     } catch (error) {
       signal.throwIfAborted();
@@ -331,7 +355,9 @@ export function createHelm({
     if (wrong !== undefined) return wrong;
     const { problem } = yield* answered(tool.version());
     if (problem !== undefined) return problem;
-    const key = JSON.stringify([chart.url, chart.name, chart.version]);
+    // Whoever has other credentials may not have what these bring.
+    const secret = chart.credentials ? [sha256Hex(JSON.stringify(chart.credentials))] : [];
+    const key = JSON.stringify([chart.url, chart.name, chart.version, ...secret]);
     const before = fetched.get(key);
     const now = performance.now();
     if (before && now < before.untilMs) return before.chart;
@@ -349,6 +375,7 @@ export function createHelm({
     get runs() {
       return runs;
     },
+    fetchesCharts,
     render,
     fetch,
     close: () => tool.close(),

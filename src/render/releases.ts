@@ -11,9 +11,11 @@ import { orReason, Unusable } from './described.ts';
 import { toldOf } from './flux-fields.ts';
 import { defaultLimits } from '../manifest/limits.ts';
 import { noRoom, type TreeBudget, weighing } from '../manifest/tree-budget.ts';
+import { chartCredentials } from './chart-credentials.ts';
 import type { Helm, HelmReading, ReleaseUnit, RemoteChart } from './helm.ts';
 import { type Chart, chartIn, pathIn } from './helm-chart.ts';
 import { chartAsked, type HelmRelease, isHelmRelease, readHelmRelease, type SourceRef } from './helm-release.ts';
+import { createReleaseRoom } from './release-room.ts';
 import { type ValueSources, valuesOf } from './helm-values.ts';
 import { withNamespaces } from './made-namespaces.ts';
 import type { SourceTree, Unit } from './renderer.ts';
@@ -35,7 +37,8 @@ export function renderingReleases(
   settings: LoadSettings,
   sources: Pick<ValueSources, 'encrypted' | 'live'>,
 ): RenderReleases {
-  return function* (manifests, area): Steps<RenderedReleases> {
+  const room = createReleaseRoom(budget);
+  const render = function* (manifests: readonly Manifest[], area: string): Steps<RenderedReleases> {
     const problems: Problem[] = [];
     const units = new Map<Manifest, ReleaseUnit>();
     const refused = new Map<Manifest, Stray>();
@@ -112,11 +115,10 @@ export function renderingReleases(
         continue;
       }
       const weight = yield* weighing(result);
-      if (weight > budget.left) {
+      if (!room.take(`${manifest.origin.path}\0${identityOf(manifest.object)}`, area, weight)) {
         refuse(manifest, `what it makes ${noRoom((reading.limits ?? defaultLimits).treeBytes)}`);
         continue;
       }
-      budget.add(`${manifest.origin.path}\0${identityOf(manifest.object)}`, weight);
       rendered.set(manifest, result);
     }
     for (const [manifest, needed] of missingNeeds(units, rendered)) {
@@ -136,6 +138,7 @@ export function renderingReleases(
     const chartSources = isForOthers ? [] : sourcesOf([...units.values()], manifests, settings);
     return { rendered, refused, charts, sources: new Set(chartSources), needs: needsOf(units, rendered), problems };
   };
+  return { render, shareOut: () => room.shareOut() };
 }
 
 /** Renders a chart for what is called `unit`; gives the files that it is made from as well. A text says why there is nothing. */
@@ -211,8 +214,6 @@ function withNamedChart(release: HelmRelease, manifests: readonly Manifest[]): H
   const shown = `the ${named.kind} ${namespacedName(named)} of its chart`.slice(0, 300);
   if (!isObject(spec)) throw new Unusable(`${shown} is not in Git`);
   if (named.kind === 'HelmChart') return { ...release, named, ...chartAsked(spec, named.namespace, 'spec') };
-  for (const field of ['secretRef', 'certSecretRef'])
-    if (spec[field] !== undefined) throw new Unusable(`${shown} has a ${field}, which is not followed`);
   const { url, ref } = spec;
   const [, folder, name] = typeof url === 'string' ? (/^(oci:\/\/.+)\/([^/]+)\/?$/.exec(url) ?? []) : [];
   if (folder === undefined || name === undefined) throw new Unusable(`${shown} has no url of a registry`);
@@ -243,7 +244,7 @@ function* unitOf(manifest: Manifest, tree: SourceTree, around: Around): Steps<Re
   if (typeof release === 'string') return release;
   let found: { readonly path: string; readonly chart: Chart | string };
   if (release.chart.kind === 'remote') {
-    const remote = remoteOf(release.chart, around);
+    const remote = yield* remoteOf(release.chart, release.named, around);
     if (typeof remote === 'string') return remote;
     if (release.valuesFiles.paths.length > 0)
       return 'values files of a chart that comes from elsewhere are not followed';
@@ -272,16 +273,27 @@ interface Around extends ValueSources {
 
 type ChartOf<Kind> = Extract<HelmRelease['chart'], { readonly kind: Kind }>;
 
-function remoteOf({ name, version, url, source }: ChartOf<'remote'>, around: Around): RemoteChart | string {
-  if (url !== undefined) return { url, name, version };
-  const spec = source && sourceIn(around.manifests, source)?.object['spec'];
-  if (!isObject(spec))
+/** `described`: the object in Git that says all of it. Undefined: none does. */
+function* remoteOf(
+  { name, version, url, source }: ChartOf<'remote'>,
+  described: SourceRef | undefined,
+  around: Around,
+): Steps<RemoteChart | string> {
+  const withCredentials = function* (repository: Manifest | undefined, at: string): Steps<RemoteChart | string> {
+    const isAsked = repository !== undefined && around.helm.fetchesCharts;
+    const credentials = isAsked ? yield* chartCredentials(repository, at, around) : undefined;
+    return typeof credentials === 'string'
+      ? credentials
+      : { url: at, name, version, ...(credentials ? { credentials } : {}) };
+  };
+  if (url !== undefined) return yield* withCredentials(described && sourceIn(around.manifests, described), url);
+  const repository = source && sourceIn(around.manifests, source);
+  const spec = repository?.object['spec'];
+  if (!repository || !isObject(spec))
     return `the HelmRepository ${namespacedName(source ?? { name: '' })} of its chart is not in Git`.slice(0, 300);
-  for (const field of ['secretRef', 'certSecretRef'])
-    if (spec[field] !== undefined) return `the HelmRepository of its chart has a ${field}, which is not followed`;
-  return typeof spec['url'] === 'string'
-    ? { url: spec['url'], name, version }
-    : 'the HelmRepository of its chart has no url';
+  const { url: named } = spec;
+  if (typeof named !== 'string') return 'the HelmRepository of its chart has no url';
+  return yield* withCredentials(repository, named);
 }
 
 const sourceIn = (manifests: readonly Manifest[], { kind, namespace, name }: SourceRef): Manifest | undefined =>

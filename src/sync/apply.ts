@@ -95,7 +95,7 @@ export async function applyWaves(
   }
   const idle = failures.filter(isIdle);
   const broken = failures.filter((failure) => !idle.includes(failure));
-  const refused = broken.map(({ action, error }) => [identityOf(action.object), messageOf(error)] as const);
+  const refused = broken.map(({ action, error }) => [identityOf(action.object), told(action.manifest, error)] as const);
   return {
     done,
     failed: broken.map(({ action, error }) => failureOf(action.manifest, error, deps.writers)),
@@ -319,8 +319,17 @@ const isNo = (error: unknown): boolean => {
 
 const isMissing = (error: unknown): boolean => error instanceof AgentError && error.details['status'] === 404;
 
-export function failureOf({ object, origin }: Manifest, error: unknown, writers: Writers): Problem {
-  const message = messageOf(error);
+/** An API server quotes what it refuses: of what is made with secrets only the kind of refusal is told. */
+function told({ object, sealed }: Manifest, error: unknown): string {
+  const status = error instanceof AgentError ? error.details['status'] : undefined;
+  return sealed !== undefined && (status === 400 || status === 422)
+    ? `${nameOf(refOf(object))}: the API server refuses it (${status}); its words are left out, because secrets take part in it`
+    : messageOf(error);
+}
+
+export function failureOf(manifest: Manifest, error: unknown, writers: Writers): Problem {
+  const { object, origin } = manifest;
+  const message = told(manifest, error);
   const hint = error instanceof AgentError ? hintOf(error, object, writers, origin.path) : undefined;
   return { severity: 'error', path: origin.path, line: origin.line, message, ...(hint === undefined ? {} : { hint }) };
 }

@@ -17,7 +17,6 @@ const readsWordsOf: Readonly<Record<string, string>> = {
   'git/push-verdict.ts': 'git, as servers pass it on',
   'git/ssh/conversation.ts': 'SSH servers',
   'git/ssh/key.ts': 'the SSH library',
-  'render/helm.ts': 'Helm, of what it refuses',
   'render/kustomize-origin.ts': 'kustomize, which writes origins as YAML',
   'render/tool-program.ts': 'programs, of their versions',
   'render/tool-reason.ts': 'programs, of what they refuse',

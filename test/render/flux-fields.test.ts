@@ -39,15 +39,15 @@ const fields: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     r: 'include[].fromPath include[].repository.name include[].toPath',
   },
   'source.toolkit.fluxcd.io/v1 HelmRepository': {
-    f: 'certSecretRef.name secretRef.name type url',
-    h: 'accessFrom.namespaceSelectors[].matchLabels interval passCredentials provider timeout',
-    t: 'insecure suspend',
+    f: 'certSecretRef.name insecure passCredentials secretRef.name type url',
+    h: 'accessFrom.namespaceSelectors[].matchLabels interval provider timeout',
+    t: 'suspend',
     r: '',
   },
   'source.toolkit.fluxcd.io/v1 OCIRepository': {
-    f: 'certSecretRef.name ref.digest ref.semver ref.tag secretRef.name url',
+    f: 'certSecretRef.name insecure ref.digest ref.semver ref.tag secretRef.name url',
     h: 'ignore interval layerSelector.mediaType layerSelector.operation provider timeout',
-    t: 'insecure proxySecretRef.name serviceAccountName suspend',
+    t: 'proxySecretRef.name serviceAccountName suspend',
     r: 'ref.semverFilter verify.matchOIDCIdentity[].issuer verify.provider',
   },
   'source.toolkit.fluxcd.io/v1 HelmChart': {

@@ -8,6 +8,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTurns } from '../../src/lib/turns.ts';
 import type { LoadedTree } from '../../src/manifest/load.ts';
 import { refKey, refOf } from '../../src/manifest/types.ts';
+import { createTenancy } from '../../src/manifest/tenancy.ts';
+import type { KubeObject } from '../../src/manifest/types.ts';
+import type { LiveConfigs } from '../../src/render/live-configs.ts';
 import { createHelm } from '../../src/render/helm.ts';
 import { createTreeRenderer } from '../../src/render/tree.ts';
 import { dockerRegistryPath, startDockerRegistry } from '../helpers/docker-registry.ts';
@@ -149,6 +152,128 @@ describe.skipIf(helmProgram === undefined)('a chart of an index', () => {
     );
   });
 
+  describe('with a password', () => {
+    const password = 'open-sesame-7';
+    const secret = (data: Readonly<Record<string, string>>): string =>
+      JSON.stringify({
+        apiVersion: 'v1',
+        kind: 'Secret',
+        metadata: { name: 'login', namespace: 'test' },
+        stringData: data,
+      });
+    const login = { username: 'reader', password };
+    let guarded: Server;
+    let stranger: Server;
+    const told_: string[] = [];
+    const addressOf = (one: Server): string => `http://127.0.0.1:${(one.address() as AddressInfo).port}`;
+    beforeAll(async () => {
+      stranger = createServer((request, response) => {
+        told_.push(request.headers.authorization ?? 'nothing');
+        response.end(readFileSync(join(folder, 'index', (request.url ?? '').slice(1))));
+      });
+      await new Promise<void>((resolve) => stranger.listen(0, '127.0.0.1', resolve));
+      guarded = createServer((request, response) => {
+        const right = `Basic ${Buffer.from(`reader:${password}`).toString('base64')}`;
+        const path = (request.url ?? '').replace('/private', '');
+        if (request.headers.authorization !== right)
+          return void response.writeHead(401).end(`who is ${request.headers.authorization}?`);
+        const content = readFileSync(join(folder, 'index', path.slice(1)), 'utf8');
+        if (!path.endsWith('index.yaml')) return void response.end(readFileSync(join(folder, 'index', path.slice(1))));
+        response.end(content.replaceAll(url, `${addressOf(guarded)}/private`));
+      });
+      await new Promise<void>((resolve) => guarded.listen(0, '127.0.0.1', resolve));
+    });
+    afterAll(() => {
+      guarded.close();
+      stranger.close();
+    });
+    const files = (data: Readonly<Record<string, string>>, version = '1.0.0'): Tree => ({
+      ...release(version),
+      'source.yaml': (release(version, ', secretRef: { name: login }')['source.yaml'] ?? '').replace(
+        url,
+        `${addressOf(guarded)}/private`,
+      ),
+      'login.json': secret(data),
+    });
+    const another = (): ReturnType<typeof createHelm> =>
+      createHelm({ program: helmProgram ?? '', folder: scratch, fetchesCharts: true });
+
+    it('is fetched, by whoever has it, and nobody is told of it', async () => {
+      const tree = await render(files(login));
+      expect(told(tree)).toEqual([]);
+      expect(versionIn(tree)).toBe('1.0.0');
+      const host = addressOf(guarded).replace('http://', '');
+      const docker = JSON.stringify({
+        auths: { [host]: { auth: Buffer.from(`reader:${password}`).toString('base64') } },
+      });
+      expect(versionIn(await render(files({ '.dockerconfigjson': docker }, '1.1.0')))).toBe('1.1.0');
+      // What one fetched with it another one does not get without.
+      const wrong = await render(files({ ...login, password: 'close-sesame-8' }));
+      expect(versionIn(wrong)).toBeUndefined();
+      expect(told(wrong).join()).toMatch(
+        /its chart web cannot be fetched \(the index of http:.* cannot be read: look at its URL, and at the credentials/,
+      );
+      for (const word of [password, 'close-sesame', Buffer.from('reader:close-sesame-8').toString('base64')])
+        expect(JSON.stringify(wrong.problems)).not.toContain(word);
+      expect(readdirSync(scratch)).toEqual([]);
+    });
+
+    it.skipIf(dockerRegistryPath === undefined)('is fetched from a registry', async () => {
+      const dir = join(folder, 'guarded-registry');
+      mkdirSync(dir);
+      const signIn = {
+        username: 'ana',
+        password: 'secret-of-the-test',
+        htpasswd: 'ana:$2a$04$abcdefghijklmnopqrstuualT.46tz0jeToGy/GIZyBarqV2mMWdi',
+      };
+      const registry = await startDockerRegistry({ dir, signIn });
+      try {
+        run('registry', 'login', registry.registry, '--username', 'ana', '--password', signIn.password, '--plain-http');
+        run('push', 'index/web-1.0.0.tgz', `oci://${registry.registry}/charts`, '--plain-http');
+        const of = (data: Readonly<Record<string, string>>): Tree => ({
+          ...files(data),
+          'source.yaml': (
+            release('1.0.0', ', type: oci, insecure: true, secretRef: { name: login }')['source.yaml'] ?? ''
+          ).replace(url, `oci://${registry.registry}/charts`),
+        });
+        const auth = Buffer.from(`ana:${signIn.password}`).toString('base64');
+        const docker = { '.dockerconfigjson': JSON.stringify({ auths: { [registry.registry]: { auth } } }) };
+        expect(told(await render(of(docker)))).toEqual([]);
+        expect(versionIn(await render(of(docker)))).toBe('1.0.0');
+        const wrong = await render(of({ username: 'ana', password: 'close-sesame-8' }));
+        expect(versionIn(wrong)).toBeUndefined();
+        expect(JSON.stringify(wrong.problems)).not.toContain('close-sesame');
+      } finally {
+        await registry.stop();
+      }
+    });
+
+    it('goes to no other server, wherever an index leads', async () => {
+      const helm_ = another();
+      const index = readFileSync(join(folder, 'index/index.yaml'), 'utf8');
+      guarded.removeAllListeners('request');
+      guarded.on('request', (_, response) => {
+        response.end(index.replaceAll(url, addressOf(stranger)));
+      });
+      await render(files(login), createTreeRenderer(settings, { helm: helm_ }));
+      expect(told_).toEqual(['nothing']);
+      await helm_.close();
+    });
+
+    it('is fetched where the cluster has the password, and not by another tenant', async () => {
+      const live: LiveConfigs = { read: () => Promise.resolve(JSON.parse(secret(login)) as KubeObject) };
+      const helm_ = another();
+      const { 'login.json': _login, ...rest } = files(login);
+      const tree = await render(rest, createTreeRenderer(settings, { helm: helm_, live }));
+      // The server of the test before says another index now.
+      expect(told(tree)).toEqual([]);
+      const tenancy = createTenancy([{ name: 'a', folder: '', namespaces: ['elsewhere'] }]);
+      const refused = await render(rest, createTreeRenderer({ ...settings, tenancy }, { helm: helm_, live }));
+      expect(versionIn(refused)).toBeUndefined();
+      await helm_.close();
+    });
+  });
+
   it('is fetched for HelmReleases of Flux 1 by its URL', async () => {
     const text = `apiVersion: flux.weave.works/v1beta1\nkind: HelmRelease\nmetadata: { name: web, namespace: test }\nspec:\n  releaseName: web\n  chart: { repository: "${url}", name: web, version: 1.0.0 }\n`;
     expect(versionIn(await render({ 'r.yaml': text }))).toBe('1.0.0');
@@ -169,10 +294,49 @@ describe.skipIf(helmProgram === undefined)('a chart of an index', () => {
   it.each<readonly [string, () => Tree, RegExp]>([
     ['there is no such version', () => release('3.x'), /its chart web cannot be fetched \(.*3\.x/],
     [
-      'its index needs a password',
+      'its password is nowhere',
       () => release('1.0.0', ', secretRef: { name: x }'),
-      /has a secretRef, which is not followed/,
+      /secretRef names the Secret test\/x, which is not in Git, and no cluster is asked here/,
     ],
+    [
+      'its password is for another server',
+      () => ({
+        ...release('1.0.0', ', secretRef: { name: x }'),
+        'x.yaml':
+          'apiVersion: v1\nkind: Secret\nmetadata: { name: x, namespace: test }\nstringData: { .dockerconfigjson: \'{"auths":{"ghcr.io":{"username":"u","password":"p"}}}\' }\n',
+      }),
+      /the Secret of its secretRef holds nothing for 127/,
+    ],
+    [
+      'its password would go where everybody can read it',
+      () => ({
+        ...release('1.0.0'),
+        'source.yaml': (release('1.0.0', ', secretRef: { name: x }')['source.yaml'] ?? '').replace(
+          url,
+          'http://charts.example.com',
+        ),
+        'x.yaml':
+          'apiVersion: v1\nkind: Secret\nmetadata: { name: x, namespace: test }\nstringData: { username: u, password: p }\n',
+      }),
+      /its URL is plain HTTP/,
+    ],
+    [
+      'its registry is spoken to in the open',
+      () => ({
+        ...release('1.0.0'),
+        'source.yaml': (release('1.0.0', ', type: oci, insecure: true')['source.yaml'] ?? '').replace(
+          url,
+          'oci://charts.example.com/x',
+        ),
+      }),
+      /insecure, which is followed of registries within the cluster only/,
+    ],
+    [
+      'a cloud is to give its password',
+      () => release('1.0.0', ', provider: aws'),
+      /has a provider, which is not followed/,
+    ],
+    ['its password is to go everywhere', () => release('1.0.0', ', passCredentials: true'), /passCredentials/],
     [
       'its index is not in Git',
       () => ({ ...release('1.0.0'), 'source.yaml': '' }),

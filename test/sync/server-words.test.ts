@@ -42,6 +42,22 @@ describe('what the API server says of an object', () => {
     expect(hintFor('ConfigMap', 'a', 404, 'namespaces "shop" not found')).toBe('commit a Namespace shop, or create it');
   });
 
+  it.each([
+    ['Service', 422, 'spec.ports[0].port: Invalid value: "hunter2": must be a number'],
+    ['Deployment', 400, 'strict decoding error: unknown field "spec.hunter2"'],
+    ['Secret', 422, 'data[hunter2]: Invalid value: "hunter2"'],
+  ])('is left out of what is made with secrets: of a %s', (kind, status, said) => {
+    const error = clusterFailure({ what: 'x' } as never, status, { message: said, reason: 'Invalid' });
+    const object: KubeObject = { apiVersion: 'v1', kind, metadata: { namespace: 'shop', name: 'a' } };
+    const origin = { renderer: 'plain', path: 'a.yaml', line: 1, document: 0 } as const;
+    const told = failureOf({ object, origin, sealed: '' }, error, writers);
+    expect(told.message).toBe(
+      `${kind} shop/a: the API server refuses it (${status}); its words are left out, because secrets take part in it`,
+    );
+    expect(JSON.stringify(told)).not.toContain('hunter2');
+    expect(failureOf({ object, origin }, error, writers).message).toContain('hunter2');
+  });
+
   it('is read in bounded time, whatever it quotes', () => {
     const error = clusterFailure({ what: 'x' } as never, 422, {
       message: `${'"'.repeat(200_001)}immutable`,

@@ -3,7 +3,9 @@ import type { WholeSettings } from '../../../src/agent/deps.ts';
 import { createSnapshots, type Snapshot } from '../../../src/agent/source/snapshots.ts';
 import { asRevision, type GitRepo } from '../../../src/git/repo.ts';
 import { createTenancy } from '../../../src/manifest/tenancy.ts';
+import { createHelm } from '../../../src/render/helm.ts';
 import { createKustomize } from '../../../src/render/kustomize.ts';
+import { helmProgram } from '../../helpers/helm.ts';
 import { kustomizeProgram } from '../../helpers/kustomize.ts';
 import { treeRepo } from '../../helpers/tree-repo.ts';
 
@@ -116,5 +118,46 @@ describe.skipIf(kustomizeProgram === undefined)('what kustomize makes, of all te
         /^large\/kustomization\.yaml: .* is too large \(0\.9 MiB as JSON, more than the 0\.5 MiB of --max-object-size\)/,
       ),
     ]);
+  });
+});
+
+describe.skipIf(helmProgram === undefined)('what Helm makes', () => {
+  const helm = createHelm({ program: helmProgram ?? '' });
+  afterAll(() => helm.close());
+
+  const chart = (folder: string): Tree => ({
+    [`${folder}/chart/Chart.yaml`]: 'apiVersion: v2\nname: app\nversion: 1.0.0\n',
+    [`${folder}/chart/templates/c.yaml`]:
+      'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: {{ .Release.Name }} }\ndata: { a: "{{ repeat (int .Values.size) "x" }}" }\n',
+  });
+  const release = (folder: string, name: string, size: number): Tree => ({
+    [`${folder}/${name}.yaml`]: `apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: { name: ${name}, namespace: test }\nspec:\n  chart: { spec: { chart: ./${folder}/chart, sourceRef: { kind: GitRepository, name: here } } }\n  values: { size: ${size} }\n`,
+  });
+  const seenOf = async (tree: Tree, treeBytes: number): Promise<readonly string[]> => {
+    const tenancy = createTenancy(['a', 'b', 'c'].map((name) => ({ name, folder: name, namespaces: ['test'] })));
+    const limits = { fileBytes: 1_000_000, objectLength: 1_000_000, treeBytes };
+    const settings = { path: '', ledgerDir: '.releases', defaultNamespace: 'test', tenancy, limits };
+    const repo = treeRepo(() => tree) as GitRepo;
+    const snapshots = createSnapshots(repo, settings as unknown as WholeSettings, undefined, { helm });
+    const { loaded } = await snapshots.at(asRevision('0'.repeat(40)), undefined, never);
+    return loaded.manifests.map(({ object }) => object.metadata.name).toSorted();
+  };
+
+  it.each([
+    ['the first of the tenants', 'a', 'b'],
+    ['the last', 'c', 'a'],
+    ['one in between', 'b', 'c'],
+  ])('leaves room for others, whichever tenant has the most: %s', async (_, greedy, small) => {
+    const many = Object.assign(
+      {},
+      ...Array.from({ length: 5 }, (__, at) => release(greedy, `${greedy}-${at}`, 200_000 + at)),
+    ) as Tree;
+    const tree = { ...chart(greedy), ...chart(small), ...many, ...release(small, 'small', 300_000) };
+    const names = await seenOf(tree, 1_048_576);
+    expect(names).toContain('small');
+    expect(names.length).toBeGreaterThan(2);
+    expect(names.length).toBeLessThan(6);
+    // With room for all, all are there.
+    expect(await seenOf(tree, 4_194_304)).toHaveLength(6);
   });
 });
