@@ -12,6 +12,7 @@ import { scalers } from '../../src/canary/scalers/registry.ts';
 import { targets } from '../../src/canary/targets/registry.ts';
 import type { ConfigKey, ConfigSeen, Effect, Seen, TrafficSplit } from '../../src/canary/types.ts';
 import { canonicalJson } from '../../src/lib/hash.ts';
+import { perObject } from '../../src/lib/memo.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
 import { mergePatch } from '../../src/sandbox/api/patch.ts';
 import { daemonSetWithStatus, deploymentWithStatus } from './workload-status.ts';
@@ -58,6 +59,7 @@ export interface ModelCluster {
   apply(effect: Effect): void;
 }
 
+const configSeen = perObject(configSeenOf);
 const key = (kind: string, name: string): string => `${kind}/${name}`;
 /** What the API server notes of `kubectl scale`. */
 const byHand = [{ manager: 'kubectl', subresource: 'scale', fieldsV1: { 'f:spec': { 'f:replicas': {} } } }];
@@ -77,6 +79,8 @@ export function createModelCluster({
   /** When a workload last changed, and how many pods of the version before still answer. */
   const changes = new Map<string, { atMs: number; stillServing: number }>();
   let generations = 0;
+  /** A workload with its status: the same object for as long as nothing changes, as in the views of the agent. */
+  const shown = new WeakMap<KubeObject, { readonly counts: string; readonly object: KubeObject }>();
 
   const put = (object: KubeObject): void => {
     const at = key(object.kind, object.metadata.name);
@@ -121,7 +125,13 @@ export function createModelCluster({
       ((deployment['spec'] as { progressDeadlineSeconds?: number }).progressDeadlineSeconds ?? 600) * 1_000;
     const isLate = !isNew && wanted > 0 && world.nowMs - change.atMs > deadlineMs;
     const pods = { wanted, old, available, sinceMs: change.atMs, isLate };
-    return workload === 'DaemonSet' ? daemonSetWithStatus(deployment, pods) : deploymentWithStatus(deployment, pods);
+    const counts = [wanted, old, available, change.atMs, isLate].join();
+    const last = shown.get(deployment);
+    if (last?.counts === counts) return last.object;
+    const object =
+      workload === 'DaemonSet' ? daemonSetWithStatus(deployment, pods) : deploymentWithStatus(deployment, pods);
+    shown.set(deployment, { counts, object });
+    return object;
   };
   const patchTarget = (change: (spec: Record<string, unknown>) => Record<string, unknown>, own = name): void => {
     const target = objects.get(key(workload, own));
@@ -151,7 +161,7 @@ export function createModelCluster({
     for (const wanted of [...sources, ...possibleCopies(sources, world.canary), ...ownCopies()]) {
       const { kind, name: own } = parseConfigKey(wanted);
       const config = objects.get(key(kind, own));
-      if (config) found.set(wanted, configSeenOf(config));
+      if (config) found.set(wanted, configSeen(config));
     }
     return found;
   };

@@ -28,6 +28,8 @@ import {
   seenOfMemory,
 } from '../../src/canary/tick-memory.ts';
 import { canonicalJson } from '../../src/lib/hash.ts';
+import { perObject } from '../../src/lib/memo.ts';
+import type { KubeObject } from '../../src/manifest/types.ts';
 import { ClusterFailure, type ModelCluster } from './model-cluster.ts';
 
 export const decideSettings: DecideSettings = {
@@ -69,12 +71,14 @@ export function createRollout({ world, answer, onEffect, settings = {} }: Rollou
   let dueMs = world.nowMs;
   let lastSeen = '';
   let lastText = '';
+  let lastShown: Shown = {};
   let memory = nothingRemembered;
   /** Also of a tick that came to its end. */
   let ledTo: number | undefined;
   let written: CanaryStatus | undefined;
   let evidence: readonly Evidence[] = [];
-  const spec = () => parseCanary(world.canary, { provider: 'traefik', minIntervalMs: 10_000 });
+  const parsed = perObject((canary: KubeObject) => parseCanary(canary, { provider: 'traefik', minIntervalMs: 10_000 }));
+  const spec = () => parsed(world.canary);
   const beginning = (): Beginning => beginningOf(memory, spec().analysis.intervalMs, world.nowMs);
   const seen = (answers: ReadonlyMap<string, Answer>, restMs: number | undefined): Seen => {
     // Whoever takes its status away tells of one that could not be written.
@@ -166,12 +170,16 @@ export function createRollout({ world, answer, onEffect, settings = {} }: Rollou
     run(untilMs) {
       for (; world.nowMs <= untilMs; world.nowMs += 1_000) {
         const { nowMs: _now, ...state } = world.see();
-        const shown = { ...state, configs: [...state.configs], readByOthers: [...(state.readByOthers ?? [])] };
-        // Most seconds change nothing, and then the text is the same without its keys being sorted.
-        const text = JSON.stringify(shown);
+        const shown: Shown = {
+          ...state,
+          configs: [...state.configs].flat(),
+          readByOthers: [...(state.readByOthers ?? [])],
+        };
+        // Most seconds change nothing, and then the objects are the same, or their text is without its keys being sorted.
+        const text = isSame(shown, lastShown) ? lastText : JSON.stringify(shown);
         const snapshot = text === lastText ? lastSeen : canonicalJson(shown);
         const changed = snapshot !== lastSeen;
-        [lastText, lastSeen] = [text, snapshot];
+        [lastShown, lastText, lastSeen] = [shown, text, snapshot];
         if (
           world.nowMs >= dueMs ||
           (changed && needsTickNow(spec(), parseStatus(world.canary), seen(new Map(), beginning().leftMs), applied))
@@ -183,6 +191,19 @@ export function createRollout({ world, answer, onEffect, settings = {} }: Rollou
     },
   };
   return rollout;
+}
+
+type Shown = Readonly<Record<string, unknown>>;
+
+/** All members are the same objects, or lists of the same. Nobody changes an object in its place. */
+function isSame(now: Shown, before: Shown): boolean {
+  const names = Object.keys(now);
+  return names.length === Object.keys(before).length && names.every((name) => isSameMember(now[name], before[name]));
+}
+
+function isSameMember(now: unknown, before: unknown): boolean {
+  if (!Array.isArray(now) || !Array.isArray(before)) return Object.is(now, before);
+  return now.length === before.length && now.every((item, index) => Object.is(item, before[index]));
 }
 
 function mergePatch(target: unknown, patch: Readonly<Record<string, unknown>>): Record<string, unknown> {
