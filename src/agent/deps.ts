@@ -120,6 +120,8 @@ export interface AgentSettings extends OutletSettings {
   readonly minIntervalMs: number;
   /** What routers declared as settings of theirs. */
   readonly routing: RouterSettings;
+  /** How long what an analysis promoted may be gone back to without another one. Absent: never. */
+  readonly rollbackWindowMs?: number;
   readonly selectorLabels: readonly string[];
   readonly includeLabelPrefix: readonly string[];
   readonly configTracking: boolean;

@@ -52,6 +52,7 @@ export function agentSettings(raw: Settings, { tenants, podNamespace: pod }: Sur
     provider: raw['mesh-provider'],
     metricsServer: raw['metrics-server'],
     minIntervalMs: raw['min-interval'],
+    ...(raw['rollback-window'] === 0 ? {} : { rollbackWindowMs: raw['rollback-window'] }),
     inconclusive: {
       noTraffic: raw['inconclusive-no-traffic'],
       noSeries: raw['inconclusive-no-series'],

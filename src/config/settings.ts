@@ -11,7 +11,7 @@ interface ValueOfKind {
   readonly choice: string;
   /** Undefined: none is open. */
   readonly port: number | undefined;
-  /** Milliseconds, more than none. */
+  /** Milliseconds, more than none; 0 where there is no default and none is set. */
   readonly duration: number;
   readonly flag: boolean;
   readonly list: readonly string[];
@@ -296,6 +296,13 @@ export const settings = [
   setting('Cluster', 'cluster-name', 'text', '', 'name of this cluster in commits and alerts'),
   setting('Analysis', 'mesh-provider', 'text', 'kubernetes', 'router of Canaries that name none (Flagger: istio)'),
   setting('Analysis', 'metrics-server', 'text', 'http://prometheus:9090', 'Prometheus of Canaries that name none'),
+  setting(
+    'Analysis',
+    'rollback-window',
+    'duration',
+    '',
+    'how long a version that an analysis promoted may be gone back to without another one, like 1h; never when empty. From the time on when it is set, ledgers say what was promoted so',
+  ),
   setting('Analysis', 'min-interval', 'duration', '10s', 'shorter analysis intervals are raised to this'),
   setting(
     'Analysis',
@@ -486,6 +493,7 @@ const wholeMebibytes: MebibyteBounds = { least: 1, most: 2_000, fraction: false 
 
 function problemOf({ kind, choices, bounds, default: fallback }: Setting, value: string): string | undefined {
   if (kind === 'duration') {
+    if (value === '' && fallback === '') return undefined;
     const ms = parseGoDuration(value);
     return ms === undefined || ms <= 0 ? `"${value}" is no duration; write it like 5s or 1m30s` : undefined;
   }

@@ -6,7 +6,14 @@ import type { Steps } from '../lib/turns.ts';
 import { plainData, plainText } from '../lib/plain-text.ts';
 import { fileBytes } from '../render/file-bytes.ts';
 import { editedFiles, type TreeFiles } from '../render/tree-files.ts';
-import { holdsRelease, type Ledger, ledgerPath, type QuarantineEntry, type StableEntry } from './ledger.ts';
+import {
+  holdsRelease,
+  type Ledger,
+  ledgerPath,
+  type ProvenEntry,
+  type QuarantineEntry,
+  type StableEntry,
+} from './ledger.ts';
 import { LedgerFile, withQuarantine, withRemoved, withStable, withWithdrawn } from './ledger-file.ts';
 import { adoptionMessage, closingMessage, type MessageSettings, outcomeMessage } from './message.ts';
 import { appIn, type Render } from './rendered.ts';
@@ -18,6 +25,8 @@ export interface ComposeSettings extends MessageSettings {
   readonly ledgerDir: string;
   readonly tagPrefix: string;
   readonly author: { readonly name: string; readonly email: string };
+  /** Whether ledgers say what an analysis promoted. Absent: they do not. */
+  readonly keepsProven?: boolean;
 }
 
 /** A tree at the tip and what is to be written on top of it. Later outcomes see what earlier ones wrote. */
@@ -102,10 +111,20 @@ export function composePromotion(
 
   const number = tagged !== undefined && tagged > last ? tagged : Math.max(last, ...tags.keys()) + 1;
   const message = outcomeMessage(outcome, contextOf(stable, number, 'only-recorded', settings));
-  const files = new Map([[path, withStable(outcome.app, file, stableEntry(outcome, number))]]);
+  const entry = stableEntry(outcome, number);
+  const files = new Map([
+    [path, withStable(outcome.app, file, entry, settings.keepsProven ? proofIn(outcome, entry) : undefined)],
+  ]);
   commit(draft, { files, message, outcomes: [outcome], number }, settings);
   if (number !== tagged && isOnBranch) draft.tags.push(tagOf(outcome, number, message, settings));
   return { kind: 'composed' };
+}
+
+/** What the ledger keeps of it as proven; undefined: no analysis has judged it. */
+function proofIn({ strategy }: Outcome, entry: StableEntry): ProvenEntry | undefined {
+  if (strategy === undefined || strategy === 'none') return undefined;
+  const { releaseId, at, templateHash, configs, content } = entry;
+  return { releaseId, at, templateHash, configs, content };
 }
 
 /** A server without atomic pushes took the branch and not the tag. */

@@ -10,6 +10,7 @@ import {
   ledgerOf,
   ledgerExcess,
   type LedgerText,
+  type ProvenEntry,
   type QuarantineEntry,
   type RemovedEntry,
   readLedgerText,
@@ -22,6 +23,7 @@ import type { AppId } from './types.ts';
 const maxQuarantine = 50;
 const maxWithdrawn = 10;
 const maxHolds = 10;
+const maxProven = 10;
 
 /** A ledger as it stands in Git, read when it is asked for the first time, and once. */
 export class LedgerFile {
@@ -60,9 +62,12 @@ export class LedgerFile {
   }
 }
 
-/** The ledger's text with a new stable state. What people wrote into it, comments and all, stays. */
-export function withStable(app: AppId, file: LedgerFile | undefined, entry: StableEntry): string {
-  if (!file) return newText(app, { stable: entry });
+/**
+ * The ledger's text with a new stable state. What people wrote into it, comments and all, stays. `proof`: it was promoted by an analysis, and that is
+ * kept for whoever goes back to it.
+ */
+export function withStable(app: AppId, file: LedgerFile | undefined, entry: StableEntry, proof?: ProvenEntry): string {
+  if (!file) return newText(app, { stable: entry, ...(proof ? { proven: [proof] } : {}) });
   const { document, value } = file.take();
   document.delete('removed');
   const before = isRecord(value) ? value['stable'] : undefined;
@@ -74,7 +79,12 @@ export function withStable(app: AppId, file: LedgerFile | undefined, entry: Stab
       document.setIn(['stable', field], isRecord(now) ? document.createNode(now) : now);
     }
   }
-  return written(document, file.text);
+  const text = written(document, file.text);
+  if (!proof) return text;
+  const others = (file.ledger.proven ?? []).filter(({ content }) => content !== proof.content);
+  document.set('proven', document.createNode([...others, proof].slice(-maxProven)));
+  const whole = written(document, file.text);
+  return ledgerExcess(whole) === undefined ? whole : text;
 }
 
 /** The ledger's text with one more release that was taken back. */
@@ -155,7 +165,7 @@ function written(document: Document, before: string): string {
 function newText(
   app: AppId,
   content:
-    | { readonly stable: StableEntry }
+    | { readonly stable: StableEntry; readonly proven?: readonly ProvenEntry[] }
     | { readonly quarantine: readonly QuarantineEntry[] }
     | { readonly holds: readonly HoldEntry[] },
 ): string {

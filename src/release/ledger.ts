@@ -59,6 +59,9 @@ export interface HoldEntry {
   readonly by: string;
 }
 
+/** A state that an analysis promoted; as in `StableEntry`. */
+export type ProvenEntry = Pick<StableEntry, 'releaseId' | 'at' | 'templateHash' | 'configs' | 'content'>;
+
 /** When an app left Git. */
 export interface RemovedEntry {
   readonly revision: Revision;
@@ -76,6 +79,8 @@ export interface Ledger {
   readonly withdrawn?: readonly WithdrawnEntry[];
   /** Absent: there are none. */
   readonly holds?: readonly HoldEntry[];
+  /** States that an analysis promoted, oldest first. Absent: there are none, or they are not kept. */
+  readonly proven?: readonly ProvenEntry[];
 }
 
 export const apiVersion = 'serin.dev/v1';
@@ -167,6 +172,7 @@ export function ledgerOf(path: string, value: unknown): Ledger {
     quarantine: entries.map((entry: Record<string, unknown>) => quarantineOf(entry)),
     ...(Array.isArray(value['withdrawn']) ? { withdrawn: value['withdrawn'].filter(isRecord).map(withdrawnOf) } : {}),
     ...(Array.isArray(value['holds']) ? { holds: value['holds'].filter(isRecord).map(holdOf) } : {}),
+    ...(Array.isArray(value['proven']) ? { proven: value['proven'].filter(isRecord).map(provenOf) } : {}),
     ...(isRecord(value['removed']) ? { removed: removedOf(value['removed']) } : {}),
   };
 }
@@ -212,6 +218,16 @@ function stableOf(value: Record<string, unknown>): StableEntry {
     templateHash: textOf(templateHash),
     configs: textsOf(value['configs']),
     content: String(value['content']),
+  };
+}
+
+function provenOf(value: Record<string, unknown>): ProvenEntry {
+  return {
+    releaseId: textOf(value['releaseId']),
+    at: textOf(value['at']),
+    templateHash: textOf(value['templateHash']),
+    configs: textsOf(value['configs']),
+    content: textOf(value['content']),
   };
 }
 

@@ -77,7 +77,7 @@ function bodyOf(outcome: Outcome, context: MessageContext): string {
 }
 
 function summaryOf(outcome: Outcome, { change, cluster, said, attributions }: MessageContext): string {
-  const { verdict, atMs, startedAtMs, state, failedCheck, strategy } = outcome;
+  const { verdict, atMs, startedAtMs, state, failedCheck, strategy, proven } = outcome;
   const seconds = Math.max(0, Math.round((atMs - startedAtMs) / 1000));
   const where = cluster.trim() === '' ? '' : ` on ${oneLine(cluster, 100)}`;
   const how = strategy === undefined || strategy === 'canary' ? 'Judged' : `Judged by ${strategyNames[strategy]}`;
@@ -86,7 +86,12 @@ function summaryOf(outcome: Outcome, { change, cluster, said, attributions }: Me
   const attribution = attributions?.get(outcome.releaseId);
   const pushes = pushedLines(attribution?.pushed, said);
   const before = supersededLines({ ...outcome, ...attribution }, said);
-  if (verdict === 'promoted') return [judged, ...pushes, ...before].join('\n');
+  const proof = proven
+    ? [
+        `Somebody went back to what release ${oneLine(proven.releaseId, 20)} promoted after its analysis at ${oneLine(proven.at, 30)}: within the rollback window.`,
+      ]
+    : [];
+  if (verdict === 'promoted') return [judged, ...proof, ...pushes, ...before].join('\n');
   if (verdict === 'withdrawn') {
     const back = attribution?.takenBackAt ?? outcome.takenBackAt;
     const when = back === undefined ? 'Taken back by hand' : `Taken back at ${shown(back, said?.get(back))}`;
@@ -195,6 +200,7 @@ function trailersOf(outcome: Outcome, context: MessageContext): string {
     trailer('Previous-Images', imagesText(previousImages)),
     trailer('Configs', configsText(state.configs)),
     trailer('Revision', state.revision),
+    ...(outcome.proven ? [trailer('Proven-By', outcome.proven.releaseId)] : []),
     ...(failedCheck ? [trailer('Failed-Check', namedText(failedCheck))] : []),
     ...(change === 'reverted' && verdict === 'rolled-back'
       ? (reverted.length === 0 ? [state.revision] : reverted.slice(-maxNamed)).map((at) => trailer('Reverts', at))

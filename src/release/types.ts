@@ -46,11 +46,19 @@ export interface ReleaseRecord {
   readonly changesTemplate?: true;
   /** What was found so far, written down whenever a check failed. Absent: nothing failed yet, or the outcome has it all. */
   readonly evidence?: readonly Evidence[];
+  /** The release by which the same state was promoted before, and when: it needs no analysis. Absent: none. */
+  readonly proven?: Proof;
   readonly outcome?: RecordedOutcome;
   /** Earlier releases whose outcomes are not in Git yet, oldest first. Absent: none. */
   readonly unwritten?: readonly ReleaseRecord[];
   /** How many of those were given up, because too many waited. Absent: none. */
   readonly dropped?: number;
+}
+
+/** The promotion that proves a state, as the ledger tells it. `at`: RFC 3339. */
+export interface Proof {
+  readonly releaseId: string;
+  readonly at: string;
 }
 
 /** How a release was judged; `none`: its Canary skips the analysis. */
@@ -91,4 +99,6 @@ export interface Outcome {
   readonly changes?: readonly string[];
   readonly changesTemplate?: true;
   readonly strategy?: ReleaseStrategy;
+  /** Why it was promoted without an analysis. Absent: it was judged, or its Canary skips the analysis. */
+  readonly proven?: Proof;
 }

@@ -10,6 +10,7 @@ import { AgentError, messageOf, stackOf } from '../../lib/errors.ts';
 import { alwaysHeld, isLeaseLost } from '../../lib/fence.ts';
 import { type AppKey, keyOf, partsOf, shownKey } from '../../lib/key.ts';
 import { createKeyedQueue } from '../../lib/keyed-queue.ts';
+import { perObject } from '../../lib/memo.ts';
 import { type KubeObject, refOf } from '../../manifest/types.ts';
 import type { ClusterKey } from '../views/cluster-key.ts';
 import type { Deps } from '../deps.ts';
@@ -89,6 +90,9 @@ export function createCanaryLoop({
   };
 
   const parsedCanaries = createParsedCanaries(settings, conflicts);
+  /** What the ledger proves needs no analysis. */
+  const asProven = (canary: KubeObject, spec: CanarySpec, status: CanaryStatus): CanarySpec =>
+    isUnderWay(status.phase) && releases.proven(canary, status) ? withoutAnalysis(spec) : spec;
   const memoryOf = (key: AppKey): Memory => {
     const known = memories.get(key);
     if (known) return known;
@@ -318,9 +322,10 @@ export function createCanaryLoop({
       return queue.addAt(key, clock.now() + (isDone ? complaintMs : stillRetryMs));
     }
     abandonedRoutes.note(key, understood);
-    const { spec, router } = understood;
+    const { router } = understood;
     const startedMs = clock.now();
     const status = clusterKey.statusOf(canary);
+    const spec = asProven(canary, understood.spec, status);
     begin(key, memory, spec, status);
     starts.underWay(key, isUnderWay(status.phase) ? spec.analysis.intervalMs : undefined);
     const again = (atMs: number): void => {
@@ -438,8 +443,9 @@ export function createCanaryLoop({
       if (!(error instanceof AgentError)) throw error;
       return queue.add(key);
     }
-    const { spec, router } = understood;
+    const { router } = understood;
     const status = clusterKey.statusOf(canary);
+    const spec = asProven(canary, understood.spec, status);
     const now = gatesOf(canary);
     memory.gateOpened ||= opensGate(spec, status, settings.gateHost, { before: memory.gates ?? now, now });
     if (begin(key, memory, spec, status)) queue.addAt(key, memory.dueAtMs);
@@ -499,6 +505,8 @@ export function createCanaryLoop({
     stop: () => queue.stop(),
   };
 }
+
+const withoutAnalysis = perObject((spec: CanarySpec): CanarySpec => ({ ...spec, skipAnalysis: true }));
 
 const leadsHome = (effect: Effect): boolean =>
   effect.kind === 'set-route' && effect.split.canaryWeight === 0 && !effect.split.mirror;

@@ -251,6 +251,19 @@ export function createEffects(deps: Deps, { releases, outlets, key }: EffectPart
       case 'begin-release': {
         const before = releases.failedBefore(keyOf(spec));
         await releases.begin(seen.canary, effect, seen.releaseId);
+        const { templateHash: lastAppliedSpec, configs: trackedConfigs } = effect;
+        const proven = releases.proven(seen.canary, { ...status, lastAppliedSpec, trackedConfigs });
+        if (proven)
+          tell(
+            seen.canary,
+            spec,
+            {
+              type: 'Normal',
+              level: 'info',
+              message: `What ${name} goes back to was promoted after its analysis at ${proven.at}, within the rollback window: it is promoted without another one`,
+            },
+            seen.releaseId,
+          );
         if (before !== undefined)
           tell(
             seen.canary,

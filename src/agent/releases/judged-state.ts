@@ -37,7 +37,7 @@ export function ended(record: ReleaseRecord, outcome: RecordedOutcome) {
 
 /** As it is handed over to whom writes to Git. Undefined: it has not ended. */
 export function outcomeOf(app: AppId, release: ReleaseRecord): Outcome | undefined {
-  const { id, base, startedAtMs, supersedes, supersededAt, changes, changesTemplate, outcome } = release;
+  const { id, base, startedAtMs, supersedes, supersededAt, changes, changesTemplate, proven, outcome } = release;
   if (!outcome) return undefined;
   const { verdict, atMs, state, evidence, failedCheck, strategy, takenBackAt } = outcome;
   return {
@@ -55,6 +55,7 @@ export function outcomeOf(app: AppId, release: ReleaseRecord): Outcome | undefin
     ...(changes ? { changes } : {}),
     ...(changesTemplate ? { changesTemplate } : {}),
     ...(strategy ? { strategy } : {}),
+    ...(proven && strategy === 'none' && verdict === 'promoted' ? { proven } : {}),
     ...(takenBackAt ? { takenBackAt } : {}),
   };
 }

@@ -2,10 +2,11 @@ import type { TreeFile } from '../../git/repo.ts';
 import { type AppKey, readKey } from '../../lib/key.ts';
 import { type Ledger, ledgerFolder, parseLedger, quarantineReason } from '../../release/ledger.ts';
 import { type RejectedImage, rejectedImage } from '../../release/rejected-image.ts';
-import type { AppState } from '../../release/types.ts';
+import type { AppState, Proof } from '../../release/types.ts';
 import { messageOf } from '../../lib/errors.ts';
 import { createTurns } from '../../lib/turns.ts';
 import type { SourceDeps } from '../deps.ts';
+import { isSameState, type Judged } from './judged-state.ts';
 import type { StableState } from './tracker.ts';
 
 export interface LedgerView {
@@ -13,6 +14,10 @@ export interface LedgerView {
   readonly stable: StableState | undefined;
   /** Why a state is in quarantine; undefined where it is not (any more). */
   readonly failed: (state: Pick<AppState, 'content' | 'images' | 'templateHash'>) => string | undefined;
+  /** The promotion by an analysis that this very state had within so long; undefined: none, or it was rejected since. */
+  readonly provenBy: (state: Judged & Pick<AppState, 'content' | 'images'>, withinMs: number) => Proof | undefined;
+  /** Whether such a promotion of the content is told, however long ago. */
+  readonly tells: (proof: Proof, content: string) => boolean;
   /** The image among these that was rejected in another version; undefined where none was. */
   readonly rejectedImage: (images: Readonly<Record<string, string>>) => RejectedImage | undefined;
 }
@@ -40,6 +45,12 @@ export function createLedgers({
       ? undefined
       : ledger.stable && { content: ledger.stable.content, revision: ledger.stable.revision },
     failed: (state) => quarantineReason(ledger, state, clock.now()),
+    provenBy: (state, withinMs) => provenBy(ledger, state, { nowMs: clock.now(), withinMs }),
+    tells: (proof, content) =>
+      ledger.removed === undefined &&
+      (ledger.proven ?? []).some(
+        (one) => one.releaseId === proof.releaseId && one.at === proof.at && one.content === content,
+      ),
     rejectedImage: (images) => rejectedImage(ledger, images, clock.now()),
   });
   let byKey = new Map<AppKey, { readonly oid: string; readonly view: LedgerView; readonly ledger: Ledger }>();
@@ -73,4 +84,21 @@ export function createLedgers({
     whole: (key) => byKey.get(key)?.ledger,
     entries: () => [...byKey].map(([key, { view }]) => [key, view] as const),
   };
+}
+
+function provenBy(
+  ledger: Ledger,
+  state: Judged & Pick<AppState, 'content' | 'images'>,
+  { nowMs, withinMs }: { readonly nowMs: number; readonly withinMs: number },
+): Proof | undefined {
+  // Of an app that was gone meanwhile nothing is known.
+  if (ledger.removed || quarantineReason(ledger, state, nowMs) !== undefined) return undefined;
+  if (rejectedImage(ledger, state.images, nowMs)) return undefined;
+  const found = (ledger.proven ?? []).findLast(({ content, at, templateHash, configs }) => {
+    const agoMs = nowMs - Date.parse(at);
+    // What a clock that ran ahead has written proves nothing.
+    const isWithin = agoMs >= 0 && agoMs <= withinMs;
+    return isWithin && content === state.content && isSameState({ templateHash, configs }, state);
+  });
+  return found && { releaseId: found.releaseId, at: found.at };
 }

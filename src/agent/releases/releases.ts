@@ -13,7 +13,7 @@ import type { KubeObject } from '../../manifest/types.ts';
 import { list, settle } from '../../release/outbox.ts';
 import { formerRecord } from '../../release/record.ts';
 import { releaseId } from '../../release/release-id.ts';
-import type { AppState, Outcome, ReleaseRecord, ReleaseStrategy } from '../../release/types.ts';
+import type { AppState, Outcome, Proof, ReleaseRecord, ReleaseStrategy } from '../../release/types.ts';
 import type { AppliedApps } from './applied-apps.ts';
 import type { Deps } from '../deps.ts';
 import { createFirstRead } from './first-read.ts';
@@ -82,6 +82,8 @@ export interface Releases {
    * being applied, too: what is there by then must not be taken for what was promoted.
    */
   isRejectedTip(canary: KubeObject, status: CanaryStatus): boolean;
+  /** The earlier promotion, told by the ledger, for which the release with this status needs no analysis; undefined: it needs one. */
+  proven(canary: KubeObject, status: CanaryStatus): Proof | undefined;
   end(canary: KubeObject, ended: EndedRelease): Promise<void>;
   /** The release under way was taken back in Git before it was judged to the end. Nothing where Git says something else. */
   withdraw(canary: KubeObject): Promise<void>;
@@ -119,6 +121,7 @@ export type JudgedReleases = Pick<
   | 'recorded'
   | 'isPushedAgain'
   | 'isRejectedTip'
+  | 'proven'
   | 'end'
   | 'withdraw'
   | 'resume'
@@ -139,6 +142,8 @@ export interface ReleasesOptions {
   /** What a person should know of an app's record. */
   readonly onTold?: (key: AppKey, message: string) => void;
   readonly submit: (outcome: Outcome) => void;
+  /** How long what an analysis promoted may be gone back to without another one. Absent: never. */
+  readonly rollbackWindowMs?: number | undefined;
   /** Stable states and quarantine as the ledgers tell them. */
   readonly ledger: (key: AppKey) => LedgerView | undefined;
   /** Which apps the sync has applied. Absent: all of them. */
@@ -157,7 +162,7 @@ const isKept = (record: ReleaseRecord, id: string): boolean => list(record).some
 
 export function createReleases(options: ReleasesOptions): Releases {
   const { deps, store, submit, ledger, applied, signal, isThere, onTold } = options;
-  const { isWriting = true, isProving = false } = options;
+  const { isWriting = true, isProving = false, rollbackWindowMs } = options;
   const { clock, log } = deps;
   const tracks = new Map<AppKey, AppTrack>();
   const apps = new Map<AppKey, App>();
@@ -405,6 +410,11 @@ export function createReleases(options: ReleasesOptions): Releases {
       if (!candidate) return;
       unrecorded.delete(key);
       const { id, revision, base, content, images } = candidate;
+      const proof =
+        judged && rollbackWindowMs !== undefined
+          ? ledger(key)?.provenBy({ ...judged, content, images }, rollbackWindowMs)
+          : undefined;
+      const proven = proof ? { proven: proof } : {};
       const release = {
         id,
         revision,
@@ -413,6 +423,7 @@ export function createReleases(options: ReleasesOptions): Releases {
         images,
         startedAtMs: clock.now(),
         ...(judged ? { judged: { templateHash: judged.templateHash, configs: judged.configs } } : {}),
+        ...proven,
       };
       let isFirstLoss = false;
       const change = (before: ReleaseRecord | undefined): ReleaseRecord | undefined => {
@@ -421,8 +432,8 @@ export function createReleases(options: ReleasesOptions): Releases {
           mustFollow(key, before, id);
           // The same content of Git runs as something else: a restart by hand, or a Secret that Git does not have, was renewed.
           evidence.delete(key);
-          const { evidence: _ofBefore, ...same } = before;
-          return { ...same, judged: release.judged ?? judged };
+          const { evidence: _ofBefore, proven: _former, ...same } = before;
+          return { ...same, ...proven, judged: release.judged ?? judged };
         }
         mustFollow(key, before, id);
         evidence.delete(key);
@@ -493,6 +504,14 @@ export function createReleases(options: ReleasesOptions): Releases {
       if (record?.outcome?.verdict === 'rolled-back' && record.content === content) return true;
       // Others may have been released since.
       return ledger(key)?.failed({ content, images, templateHash: '' }) !== undefined;
+    },
+    proven(canary, status) {
+      const record = recordOf(canary);
+      const { proven, judged, content } = record ?? {};
+      if (rollbackWindowMs === undefined || !record || !proven || !judged || !isOf(judged, status)) return undefined;
+      // Only what Git says counts.
+      const isTold = ledger(keyOf(canary.metadata))?.tells(proven, content ?? '') === true;
+      return isTold ? proven : undefined;
     },
     async end(canary, { verdict, failedCheck, strategy, templateHash, configs }) {
       const key = keyOf(canary.metadata);

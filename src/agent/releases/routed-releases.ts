@@ -15,6 +15,7 @@ export function createRoutedReleases(of: (key: AppKey) => JudgedReleases): Judge
     recorded: (canary, status) => ofCanary(canary).recorded(canary, status),
     isPushedAgain: (canary, status) => ofCanary(canary).isPushedAgain(canary, status),
     isRejectedTip: (canary, status) => ofCanary(canary).isRejectedTip(canary, status),
+    proven: (canary, status) => ofCanary(canary).proven(canary, status),
     begin: (canary, judged, seenId) => ofCanary(canary).begin(canary, judged, seenId),
     end: (canary, ended) => ofCanary(canary).end(canary, ended),
     withdraw: (canary) => ofCanary(canary).withdraw(canary),

@@ -163,6 +163,7 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
       agentVersion: settings.version,
       write: settings.write,
       tagPrefix: settings.tagPrefix,
+      keepsProven: settings.rollbackWindowMs !== undefined,
       defaultNamespace: settings.defaultNamespace,
       ...bounds,
     },
@@ -182,6 +183,7 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
     },
     store: createRecordStore(cluster, settings.namespace, isOwn),
     isWriting: settings.write !== 'none',
+    rollbackWindowMs: settings.write === 'none' ? undefined : settings.rollbackWindowMs,
     isProving: true,
     isThere: (key) => canaryOf(key) !== undefined,
     onTold: (key, message) => {

@@ -15,7 +15,7 @@ import { createRecordStore } from '../../../src/agent/releases/record-store.ts';
 import { releaseAnnotation } from '../../../src/release/record.ts';
 import { readRecordObject, recordObject, recordRef } from '../../../src/release/record-object.ts';
 import { releaseId } from '../../../src/release/release-id.ts';
-import type { Outcome, ReleaseRecord } from '../../../src/release/types.ts';
+import type { Outcome, Proof, ReleaseRecord } from '../../../src/release/types.ts';
 import { fastClock } from '../../helpers/fast-clock.ts';
 import { createMemoryCluster, type MemoryCluster } from '../../model/loop/memory-cluster.ts';
 import type { Clock } from '../../../src/lib/clock.ts';
@@ -32,7 +32,7 @@ interface Stage extends Left {
   readonly releases: Releases;
   readonly outcomes: Outcome[];
   /** The stable content that the ledger tells; absent: there is no ledger. */
-  readonly told: { content?: string; revision?: string; rejected?: LedgerView['rejectedImage'] };
+  readonly told: { content?: string; revision?: string; rejected?: LedgerView['rejectedImage']; proof?: Proof };
   /** The Canary as the cluster has it. */
   readonly canary: () => KubeObject;
   /** A commit is synced in which the app has this content; `landed` had landed before it was asked for. */
@@ -45,7 +45,12 @@ interface Left {
 }
 
 function stage(
-  before: Partial<Left> & { readonly status?: object; readonly isProving?: boolean; readonly clock?: Clock } = {},
+  before: Partial<Left> & {
+    readonly status?: object;
+    readonly isProving?: boolean;
+    readonly clock?: Clock;
+    readonly rollbackWindowMs?: number;
+  } = {},
   applied?: AppliedApps,
   isThere?: (key: string) => boolean,
   onTold?: (message: string) => void,
@@ -67,8 +72,11 @@ function stage(
         : {
             stable: stateOf(told.content),
             failed: () => undefined,
+            provenBy: () => told.proof,
+            tells: ({ releaseId }) => told.proof?.releaseId === releaseId,
             rejectedImage: (images) => told.rejected?.(images),
           },
+    ...(before.rollbackWindowMs === undefined ? {} : { rollbackWindowMs: before.rollbackWindowMs }),
     ...(applied ? { applied } : {}),
     ...(isThere ? { isThere } : {}),
     ...(before.isProving ? { isProving: true } : {}),
@@ -1120,5 +1128,68 @@ describe('a release that is taken back in Git', () => {
     again.sync('c', 'one');
     await again.releases.load([]);
     expect(again.outcomes).toMatchObject([{ verdict: 'withdrawn', takenBackAt: commit('c') }]);
+  });
+});
+
+describe('a release that goes back to what the ledger proves', () => {
+  const judged = { templateHash: 'hash-2', configs: {} };
+  const proof: Proof = { releaseId: 'r1', at: '2026-11-30T11:30:00Z' };
+  const status = { lastAppliedSpec: 'hash-2', phase: 'Progressing', trackedConfigs: {} } as unknown as CanaryStatus;
+  const back = async (rollbackWindowMs?: number): Promise<Stage> => {
+    const on = stage(rollbackWindowMs === undefined ? {} : { rollbackWindowMs });
+    await on.releases.load([]);
+    on.sync('a', 'one');
+    on.releases.adopt(on.canary(), 'hash', {});
+    on.sync('b', 'two');
+    on.told.content = 'one';
+    on.told.proof = proof;
+    await on.releases.begin(on.canary(), judged);
+    return on;
+  };
+
+  it('needs no analysis, and neither after a restart, and its outcome names the proof', async () => {
+    const on = await back(1);
+    expect(on.releases.proven(on.canary(), status)).toEqual(proof);
+    const again = stage({ cluster: on.cluster, rollbackWindowMs: 1 });
+    Object.assign(again.told, on.told);
+    await again.releases.load([]);
+    again.sync('b', 'two');
+    expect(again.releases.proven(again.canary(), status)).toEqual(proof);
+    await again.releases.end(again.canary(), {
+      verdict: 'promoted',
+      failedCheck: undefined,
+      strategy: 'none',
+      ...judged,
+    });
+    expect(again.outcomes.at(-1)).toMatchObject({ verdict: 'promoted', proven: proof });
+  });
+
+  it('needs one where nobody asked for that, where another state runs, or where the record alone says so', async () => {
+    const off = await back();
+    expect(off.releases.proven(off.canary(), status)).toBeUndefined();
+    expect(recordOf(off)).not.toHaveProperty('proven');
+    const on = await back(1);
+    expect(on.releases.proven(on.canary(), { ...status, lastAppliedSpec: 'hash-3' })).toBeUndefined();
+    delete on.told.proof;
+    expect(recordOf(on)).toMatchObject({ proven: proof });
+    expect(on.releases.proven(on.canary(), status)).toBeUndefined();
+  });
+
+  it('needs one once what is judged is another state of the same commit', async () => {
+    const on = await back(1);
+    delete on.told.proof;
+    await on.releases.begin(on.canary(), { ...judged, configs: { 'secret/a': 'x'.repeat(16) } });
+    expect(recordOf(on)).not.toHaveProperty('proven');
+  });
+
+  it('tells of no proof where it was judged after all', async () => {
+    const on = await back(1);
+    await on.releases.end(on.canary(), {
+      verdict: 'promoted',
+      failedCheck: undefined,
+      strategy: 'canary',
+      ...judged,
+    });
+    expect(on.outcomes.at(-1)).not.toHaveProperty('proven');
   });
 });

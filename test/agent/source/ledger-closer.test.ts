@@ -9,6 +9,8 @@ const revision = asRevision('a'.repeat(40));
 const view = (content?: string): LedgerView => ({
   stable: content === undefined ? undefined : { content, revision },
   failed: () => undefined,
+  provenBy: () => undefined,
+  tells: () => false,
   rejectedImage: () => undefined,
 });
 

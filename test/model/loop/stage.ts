@@ -340,6 +340,8 @@ export class Stage {
           stable: this.stable,
           failed: ({ content }) => (this.quarantine.has(content) ? 'it was rejected' : undefined),
           rejectedImage: () => undefined,
+          provenBy: () => undefined,
+          tells: () => false,
         },
       applied,
       store: createRecordStore(cluster, settings.namespace),
