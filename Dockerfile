@@ -35,6 +35,7 @@ COPY package.json LICENSE ./
 COPY manifests/crds ./manifests/crds
 COPY fixtures/crds ./fixtures/crds
 COPY fixtures/demo ./fixtures/demo
+COPY fixtures/helm/podinfo-repository ./fixtures/helm/podinfo-repository
 COPY fixtures/kubernetes ./fixtures/kubernetes
 USER 65532:65532
 EXPOSE 8080

@@ -25,7 +25,7 @@ const partsOf = (context: CommandContext, options: RenderingPrograms): readonly 
     title: 'From a push to the first step of a canary, with a poll and an analysis interval of 1 s',
     measure: (signal) =>
       Promise.all([import('../../bench/first-step.ts'), import('../demo/stage.ts')]).then(
-        ([{ firstStep }, { setStage }]) => firstStep(signal, setStage),
+        ([{ firstStep }, { quotes, setStage }]) => firstStep(signal, (stop) => setStage(quotes, stop)),
       ),
   },
   {

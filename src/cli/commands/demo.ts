@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AgentError } from '../../lib/errors.ts';
 import { type CommandContext, exitCodes } from '../context.ts';
-import { demoHost, setStage, type Stage } from '../demo/stage.ts';
+import { demoHost, quotes, setStage, type Stage } from '../demo/stage.ts';
+import { awaited, printGit, tellCanaries } from '../demo/told.ts';
 import { showCanary, type View } from '../demo/view.ts';
 
 const app = 'quotes/quotesbackend';
@@ -51,17 +52,16 @@ export async function demo(context: CommandContext, { keep }: { keep: boolean })
   const stopped = AbortSignal.any([signal, end.signal]);
   output.line(colour.bold('Serin: progressive delivery, written back to Git'));
   output.line('Starting a Git server, an embedded cluster, traffic and the agent ...');
-  const stage = await setStage(signal);
+  const stage = await setStage(quotes, signal);
   const startedMs = Date.now();
   const view = showCanary(stage.cluster, 'quotes', 'quotesbackend', output, () => stage.load.counts(), stopped);
   let asTold = true;
   try {
-    await until(
-      () => ['Initialized', 'Succeeded'].includes(view.canary().phase),
+    await awaited(() => ['Initialized', 'Succeeded'].includes(view.canary().phase), 'the first version runs', {
       startedMs,
-      'the first version runs',
+      deadlineMs,
       signal,
-    );
+    });
     await landed(stage, 1, startedMs, signal);
     for (const act of acts) asTold = (await play(context, stage, view, act, startedMs)) && asTold;
     view.close();
@@ -96,20 +96,18 @@ async function play(
   const revision = await stage.push(act.message, async (read) => ({ [act.path]: act.edit(await read(act.path)) }));
   output.line();
   output.line(colour.bold(`» ${act.title}: git push ${revision} "${act.message}"`));
-  await until(
-    async () => (await outcomes(stage)).length > before.length,
+  await awaited(async () => (await outcomes(stage)).length > before.length, `${act.title}: an outcome in Git`, {
     startedMs,
-    `${act.title}: an outcome in Git`,
+    deadlineMs,
     signal,
-  );
+  });
   const [latest = ''] = await outcomes(stage);
   const [verdict = '', subject = ''] = latest.split('\t');
-  await until(
-    () => ['Succeeded', 'Failed'].includes(view.canary().phase),
+  await awaited(() => ['Succeeded', 'Failed'].includes(view.canary().phase), `${act.title}: the end of the release`, {
     startedMs,
-    `${act.title}: the end of the release`,
+    deadlineMs,
     signal,
-  );
+  });
   const right = verdict === act.verdict;
   const pause = act.rest;
   output.line(
@@ -129,36 +127,15 @@ async function outcomes(stage: Stage): Promise<string[]> {
 }
 
 async function landed(stage: Stage, count: number, startedMs: number, signal: AbortSignal): Promise<void> {
-  await until(
+  await awaited(
     async () => Number(await stage.git('rev-list', '--count', 'main')) > count,
-    startedMs,
     'the first state in the ledger',
-    signal,
+    { startedMs, deadlineMs, signal },
   );
 }
 
-async function until(
-  reached: () => boolean | Promise<boolean>,
-  startedMs: number,
-  what: string,
-  signal: AbortSignal,
-): Promise<void> {
-  while (!(await reached())) {
-    if (Date.now() - startedMs > deadlineMs)
-      throw new AgentError('CLUSTER_UNREACHABLE', `Waited too long for this: ${what}.`);
-    await sleep(100, undefined, { signal });
-  }
-}
-
 async function epilogue({ output }: CommandContext, stage: Stage): Promise<void> {
-  const { colour } = output;
-  const heading = (text: string): void => {
-    output.line();
-    output.line(colour.bold(text));
-  };
-  const print = (text: string): void => {
-    for (const line of text.trimEnd().split('\n')) output.line(`  ${line}`);
-  };
+  const { heading, print } = printGit(output);
   heading('$ git log --oneline --decorate');
   print(await stage.git('log', '--oneline', '--decorate=short', 'main'));
   const rolledBack = (await stage.git('log', '--grep=^Verdict: rolled-back', '--format=%H', '-1', 'main')).trim();
@@ -168,25 +145,7 @@ async function epilogue({ output }: CommandContext, stage: Stage): Promise<void>
   }
   heading(`$ git show main:apps/.releases/${app}.yaml   # the ledger`);
   print(await stage.git('show', `main:apps/.releases/${app}.yaml`));
-  heading('$ kubectl get canaries --all-namespaces');
-  const canaries = await stage.cluster.list(
-    { apiVersion: 'flagger.app/v1beta1', kind: 'Canary' },
-    {},
-    AbortSignal.timeout(10_000),
-  );
-  const rows = canaries.map(({ metadata, ...object }) => {
-    const status = object['status'] as
-      | { phase?: string; canaryWeight?: number; lastTransitionTime?: string }
-      | undefined;
-    return [
-      `  ${metadata.namespace ?? ''}`,
-      metadata.name,
-      status?.phase ?? '',
-      String(status?.canaryWeight ?? ''),
-      status?.lastTransitionTime ?? '',
-    ];
-  });
-  output.table([['  NAMESPACE', 'NAME', 'STATUS', 'WEIGHT', 'LASTTRANSITIONTIME'], ...rows]);
+  await tellCanaries(output, stage);
   heading('Look further');
   output.line('  the repository stays: git clone of the path in the last line');
   output.line(`  the agent's log: ${stage.logPath}`);

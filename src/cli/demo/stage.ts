@@ -14,17 +14,34 @@ import { runGit } from '../../sandbox/git-command.ts';
 import { type Load, startLoad } from '../../sandbox/traffic/load.ts';
 import type { Sandbox } from '../../sandbox/types.ts';
 import { agentSettings } from '../agent-settings.ts';
+import { closeTools } from '../../render/tools.ts';
+import { findTools } from '../find-tools.ts';
+import { openRegistries } from '../registries.ts';
 import { layGround, projectRoot } from '../sandbox/ground.ts';
 import { version } from '../../lib/version.ts';
 
 export const demoHost = 'quotes.example.test';
 const repoName = 'config';
 
+/** What is played. */
+export interface StageSetup {
+  /** What the repository holds at first, by path. `repoUrl`: where it is served. */
+  readonly files: (repoUrl: string) => Promise<Readonly<Record<string, string>>>;
+  /** Where users come in. */
+  readonly host: string;
+  /** More settings of the agent, by name. */
+  readonly flags?: Readonly<Record<string, string>>;
+  /** PATH, where programs of the agent are looked for. Absent: it needs none. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+}
+
 /** Everything the demo plays on: a Git server, the embedded cluster, traffic, and the agent. */
 export interface Stage {
   readonly root: string;
   readonly repoPath: string;
   readonly repoUrl: string;
+  /** A checkout of a person's. */
+  readonly clone: string;
   readonly kubeconfigPath: string;
   readonly logPath: string;
   readonly sandbox: Sandbox;
@@ -49,13 +66,27 @@ const definitions = [
 ];
 const demoFiles = ['namespace.yaml', 'quotes.yaml', 'canary.yaml'];
 
-export async function setStage(stop: AbortSignal): Promise<Stage> {
+/** The quotes of the guides. */
+export const quotes: StageSetup = {
+  host: demoHost,
+  async files() {
+    const files: Record<string, string> = {};
+    for (const name of demoFiles) {
+      const text = await readFile(new URL(`fixtures/demo/${name}`, projectRoot), 'utf8');
+      // Nobody wants to watch steps of ten seconds.
+      files[`apps/${name}`] = text.replace(/^ {4}interval: 10s$/m, '    interval: 2s');
+    }
+    return files;
+  },
+};
+
+export async function setStage(setup: StageSetup, stop: AbortSignal): Promise<Stage> {
   const closing: (() => Promise<unknown>)[] = [];
   const close = async (): Promise<void> => {
     for (const step of closing.splice(0).reverse()) await step();
   };
   try {
-    return await build(stop, closing, close);
+    return await build(setup, stop, closing, close);
   } catch (error) {
     await close();
     throw error;
@@ -63,6 +94,7 @@ export async function setStage(stop: AbortSignal): Promise<Stage> {
 }
 
 async function build(
+  { files, host, flags: more = {}, environment }: StageSetup,
   stop: AbortSignal,
   closing: (() => Promise<unknown>)[],
   close: () => Promise<void>,
@@ -71,13 +103,7 @@ async function build(
   const ground = await layGround(root, { clock: systemClock, podStartMs: 400, definitions });
   closing.push(() => ground.stop());
   const { gitServer, sandbox, kubeconfigPath } = ground;
-  const files: Record<string, string> = {};
-  for (const name of demoFiles) {
-    const text = await readFile(new URL(`fixtures/demo/${name}`, projectRoot), 'utf8');
-    // Nobody wants to watch steps of ten seconds.
-    files[`apps/${name}`] = text.replace(/^ {4}interval: 10s$/m, '    interval: 2s');
-  }
-  const repoPath = await gitServer.createRepo(repoName, { files });
+  const repoPath = await gitServer.createRepo(repoName, { files: await files(gitServer.repoUrl(repoName)) });
   const repoUrl = gitServer.repoUrl(repoName);
   const clone = join(root, 'working-copy');
   await runGit(['clone', '--quiet', repoUrl, clone]);
@@ -99,8 +125,10 @@ async function build(
     'mesh-provider': 'gatewayapi:v1',
     'git-author-email': 'serin@example.test',
     'cluster-name': 'demo',
+    ...more,
   };
-  const settings = agentSettings(readSettings({ flags, environment: {}, file: {} }));
+  const raw = readSettings({ flags, environment: {}, file: {} });
+  const settings = agentSettings(raw);
   const cluster = await openCluster({ kind: 'text', text: sandbox.kubeconfig }, { clock: systemClock, log });
   closing.push(() => cluster.close());
   const viewer = await openCluster(
@@ -113,17 +141,22 @@ async function build(
   const repo = await openRepo({ url: repoUrl, branch: 'main', dir: join(root, 'mirror'), log });
   closing.push(() => repo.close());
   const telemetry = createTelemetry(version, settings.provider);
+  const registries = openRegistries(raw, { clock: systemClock });
+  closing.push(() => registries.close());
+  const tools = environment ? findTools(raw, environment) : undefined;
+  if (tools) closing.push(() => closeTools(tools));
   const agent = startAgent({
     clock: systemClock,
     log,
     http,
     cluster,
-    sources: [{ name: defaultSource, repo, settings }],
+    sources: [{ name: defaultSource, repo, settings, ...(tools ? { tools } : {}) }],
+    registry: registries.client,
     telemetry,
     settings,
   });
   closing.push(() => agent.stop());
-  const load = startLoad({ url: sandbox.gatewayUrl, host: demoHost, perSecond: 40, clock: systemClock });
+  const load = startLoad({ url: sandbox.gatewayUrl, host, perSecond: 40, clock: systemClock });
   closing.push(() => load.stop());
   stop.throwIfAborted();
 
@@ -131,6 +164,7 @@ async function build(
     root,
     repoPath,
     repoUrl,
+    clone,
     kubeconfigPath,
     logPath,
     sandbox,
