@@ -3,17 +3,20 @@ import { editingDocument } from '../manifest/edit-object.ts';
 import { writtenIn } from '../manifest/edit-tree.ts';
 import { isList, isObject } from '../manifest/edit-value.ts';
 import { identityKey } from '../manifest/identity.ts';
-import { closureOf } from './kustomize-units.ts';
+import { fluxOf, type WrittenFlux } from './flux-image.ts';
+import { closureOf, kustomizationIn } from './kustomize-units.ts';
 import { indexed } from './object-index.ts';
+import { settingField } from './plain-field.ts';
 import type { Edit, FieldGoal } from './renderer.ts';
 import { textAt } from './source-bytes.ts';
+import type { TreeFiles } from './tree-files.ts';
 
 /** Larger kustomizations are left to a person. */
 const mostLength = 256 * 1024;
 
 /**
- * Moves an image that an entry of `images` in a kustomization says, there: the outermost entry counts, as for kustomize. Undefined: no entry says it,
- * so it stands in a resource. Of what the entry says beside tag and digest nothing is changed.
+ * Moves an image that an entry of `images` in a kustomization says, there: the outermost entry counts, as for kustomize, and what Flux's own
+ * Kustomization says before that. Undefined: no entry says it, so it stands in a resource. Of what the entry says beside tag and digest nothing is changed.
  */
 export function* settingImage({ tip, object, field, value }: FieldGoal): Steps<Edit | undefined> {
   if (field.at(-1) !== 'image' || typeof value !== 'string') return undefined;
@@ -24,7 +27,13 @@ export function* settingImage({ tip, object, field, value }: FieldGoal): Steps<E
   const [before, after] = [partsOf(now), partsOf(value)];
   if (before.name !== after.name || after.tag === undefined) return undefined;
   const tree = { files: tip.files, said: new Map(), kustomizations: new Map(), isOwn: () => true };
-  const { kustomizations } = yield* closureOf(manifest.origin.unit, tree);
+  const { unit } = manifest.origin;
+  const flux = yield* fluxOf(unit, tip.files);
+  if (typeof flux === 'string') return { kind: 'refused', reason: flux, paths: [] };
+  const inFlux = flux && (yield* settingFluxImage(flux, before, { tag: after.tag, digest: after.digest }, tip.files));
+  if (inFlux) return inFlux;
+  const start = flux ? yield* kustomizationIn(flux.folder, tree) : unit;
+  const { kustomizations } = start === undefined ? { kustomizations: [] } : yield* closureOf(start, tree);
   for (const path of kustomizations) {
     const text = yield* textAt(path, tip);
     yield;
@@ -38,7 +47,34 @@ export function* settingImage({ tip, object, field, value }: FieldGoal): Steps<E
     if (edited.kind === 'refused') return { kind: 'refused', reason: edited.reason, paths: [path] };
     return { kind: 'edited', files: new Map([[path, edited.text]]) };
   }
+  const { path, document } = manifest.origin;
+  const written = flux && document !== undefined ? ((yield* textAt(path, tip)) ?? '') : '';
+  const filled = written.includes('${') ? valueAt(writtenIn(written)?.[document ?? 0]?.value, field) : undefined;
+  // Others who fill in the same variable would lose it.
+  if (typeof filled === 'string' && filled.includes('${'))
+    return {
+      kind: 'refused',
+      reason: `its image is written as ${filled.slice(0, 120)}, with a variable that is filled in`,
+      paths: [path],
+    };
   return undefined;
+}
+
+/** In `spec.images` of a Kustomization of Flux. Undefined: none of these says it. */
+function* settingFluxImage(
+  { path, object }: WrittenFlux,
+  before: ImageParts,
+  after: { readonly tag: string; readonly digest: string | undefined },
+  files: TreeFiles,
+): Steps<Edit | undefined> {
+  const { spec } = object;
+  const wanted = isObject(spec) ? withImage(spec, before, after) : undefined;
+  const text = wanted && (yield* textAt(path, { files }));
+  if (!wanted || text === undefined) return undefined;
+  if (text.length > mostLength) return { kind: 'refused', reason: `${path} is too large to be edited`, paths: [path] };
+  const value = wanted['images'];
+  const made = yield* settingField({ kind: 'field', placed: { object, path }, text, field: ['spec', 'images'], value });
+  return made.kind === 'edited' ? made : { kind: 'refused', reason: made.reason, paths: [path] };
 }
 
 interface ImageParts {
