@@ -104,6 +104,7 @@ interface Ran {
 }
 
 let folder: string | undefined;
+let environment: Readonly<Record<string, string>> = {};
 async function serin(...argv: readonly string[]): Promise<Ran> {
   let [out, errors] = ['', ''];
   const before = process.cwd();
@@ -120,11 +121,15 @@ async function serin(...argv: readonly string[]): Promise<Ran> {
               registry.registry,
               '--kustomize',
               kustomizeProgram ?? 'none',
-              '--helm',
-              helmProgram ?? 'none',
+              ...(argv.includes('--helm') ? [] : ['--helm', helmProgram ?? 'none']),
             ]),
       ],
-      environment: { PATH: process.env['PATH'], GIT_CONFIG_GLOBAL: '/dev/null', GIT_CONFIG_NOSYSTEM: '1' },
+      environment: {
+        PATH: process.env['PATH'],
+        GIT_CONFIG_GLOBAL: '/dev/null',
+        GIT_CONFIG_NOSYSTEM: '1',
+        ...environment,
+      },
       stdout: { write: (text) => (out += text) },
       stderr: { write: (text) => (errors += text) },
       signal: new AbortController().signal,
@@ -133,6 +138,7 @@ async function serin(...argv: readonly string[]): Promise<Ran> {
   } finally {
     process.chdir(before);
     folder = undefined;
+    environment = {};
   }
 }
 const rows = async (...argv: readonly string[]): Promise<Record<string, unknown>[]> => {
@@ -231,14 +237,82 @@ describe('serin images', () => {
     expect(down.out).toContain('podinfo: it answers 500');
   });
 
-  it.each([
-    ['podinof', 'there is no app podinof on origin/main; did you mean test/podinfo?'],
-    ['prod/podinfo', 'there is no app prod/podinfo on origin/main; did you mean test/podinfo?'],
-    ['nothing-like-it', 'there is no app nothing-like-it on origin/main: it has test/podinfo'],
-    ['relase podinfo podinfod 1.4.3', 'there is no command serin images relase; did you mean release?'],
-  ])('is told what a person meant who wrote %s', async (words, message) => {
+  it('tells a person who mistyped something what was meant', async () => {
     await repository();
-    expect(await serin(...words.split(' '))).toEqual({ code: 2, out: '', errors: `serin: ${message}\n` });
+    for (const [words, message] of [
+      ['podinof', 'there is no app podinof on origin/main; did you mean test/podinfo?'],
+      ['prod/podinfo', 'there is no app prod/podinfo on origin/main; did you mean test/podinfo?'],
+      ['nothing-like-it', 'there is no app nothing-like-it on origin/main: it has test/podinfo'],
+      ['relase podinfo podinfod 1.4.3', 'there is no command serin images relase; did you mean release?'],
+    ] as const)
+      expect(await serin(...words.split(' '))).toEqual({ code: 2, out: '', errors: `serin: ${message}\n` });
+  });
+});
+
+describe('the caller of serin images', () => {
+  it('is asked for by registries with the credentials of Docker, which are nowhere told', async () => {
+    await registry.close();
+    registry = await startRegistryDouble({ signIn: { kind: 'basic', username: 'ada', password: 's3cret-word' } });
+    for (const tag of ['1.4.0', '1.4.1']) await registry.push('podinfo', tag, { seed: tag });
+    await repository({ [appPath]: deployment('1.4.0') });
+    const anonymous = await serin();
+    expect(anonymous.code).toBe(3);
+    expect(anonymous.out).toMatch(/it asks for a password, and none is known for it/);
+    expect((await serin('release', 'podinfo', 'podinfod', '1.4.1')).errors).toMatch(
+      /it cannot be told whether the tag is there: .*it asks for a password/,
+    );
+
+    const auth = Buffer.from('ada:s3cret-word').toString('base64');
+    await mkdir(join(dir, 'docker'));
+    await writeFile(join(dir, 'docker/config.json'), JSON.stringify({ auths: { [registry.registry]: { auth } } }));
+    environment = { DOCKER_CONFIG: join(dir, 'docker') };
+    expect(await rows()).toMatchObject([{ now: '1.4.0', wanted: '1.4.1' }]);
+
+    await writeFile(join(dir, 'docker/config.json'), JSON.stringify({ credHelpers: { [registry.registry]: 'desk' } }));
+    const helper = '#!/bin/sh\necho \'{"ServerURL":"x","Username":"ada","Secret":"s3cret-word"}\'\n';
+    await writeFile(join(dir, 'docker-credential-desk'), helper, { mode: 0o755 });
+    environment = { DOCKER_CONFIG: join(dir, 'docker'), PATH: `${dir}:${process.env['PATH'] ?? ''}` };
+    const ran = await serin('release', 'podinfo', 'podinfod', '1.4.1');
+    expect(ran).toMatchObject({ code: 0, errors: '' });
+
+    await writeFile(join(dir, 'docker-credential-desk'), helper.replace('s3cret-word', 'wr0ng-word'), { mode: 0o755 });
+    environment = { DOCKER_CONFIG: join(dir, 'docker'), PATH: `${dir}:${process.env['PATH'] ?? ''}` };
+    const refused = await serin('release', 'podinfo', 'podinfod', '1.4.0');
+    expect(refused.code).toBe(3);
+    const all =
+      [anonymous, ran, refused].map((one) => JSON.stringify(one)).join('') + (await git('log', '-p', 'origin/main'));
+    expect(all).not.toMatch(/s3cret|wr0ng|YWRh/);
+  });
+
+  it('has to say which of several apps is meant', async () => {
+    const other = deployment('1.4.0').replace('namespace: test', 'namespace: prod');
+    await repository({ ...usual(), 'apps/prod.yaml': other });
+    // The one with a Canary goes before.
+    expect(await rows('podinfo')).toMatchObject([{ now: '1.4.1' }]);
+    expect(await rows('prod/podinfo')).toMatchObject([{ now: '1.4.0' }]);
+    await write({ 'apps/second.yaml': other.replaceAll('namespace: prod', 'namespace: dev') });
+    await git('rm', '--quiet', 'apps/podinfo/canary.yaml');
+    const ran = await serin('podinfo', '--local');
+    expect(ran).toMatchObject({ code: 2, out: '' });
+    expect(ran.errors).toBe(
+      'serin: podinfo may be each of these, name one: deployment/dev/podinfo, deployment/prod/podinfo, deployment/test/podinfo\n',
+    );
+    expect(await rows('Deployment/dev/podinfo', '--local')).toMatchObject([{ now: '1.4.0' }]);
+  });
+
+  it('is told that a chart cannot be rendered here, and nothing is released of it blindly', async () => {
+    const files = Object.fromEntries(
+      Object.entries(podinfoRepository).map(([file, text]) => [
+        file,
+        text.replaceAll('registry.test/podinfo', `${registry.registry}/podinfo`),
+      ]),
+    );
+    await repository(files);
+    const ran = await serin('release', 'frontend', 'chart-image', '1.4.0', '--helm', join(dir, 'nowhere'));
+    expect(ran.code).toBe(2);
+    expect(ran.errors).toMatch(/there is no app frontend on origin\/main/);
+    const told = await serin('--helm', join(dir, 'nowhere'));
+    expect(told.errors).toMatch(/HelmRelease test\/frontend is not rendered/);
   });
 });
 
@@ -292,23 +366,26 @@ describe('serin images release', () => {
     expect(await rows('podinfo')).toMatchObject([{ now: '1.5.0', state: 'held' }]);
   });
 
-  it.each([
-    [['podinfod', '1.4.9'], 3, /podinfo has no tag 1\.4\.9; did you mean 1\.4\.3\? The newest are 1\.5\.0, 1\.4\.3/],
-    [
-      ['podinfod', '1.4.2'],
-      3,
-      /^serin: 1\.4\.2 failed before \(success rate 0\.00% < 99%\) and is in quarantine: --retry/,
-    ],
-    [['podinfo', '1.4.3'], 2, /has no container podinfo; did you mean podinfod\?/],
-    [['podinfod', 'podinfo:1.4.3'], 2, /"podinfo:1\.4\.3" is no tag: name only what follows the ":"/],
-    [['podinfod', '1.4.3@sha256:12'], 2, /is no tag/],
-    [['podinfod', '-1'], 2, /unknown option|is no tag/],
-    [['podinfod', `1.4.3@sha256:${'0'.repeat(64)}`], 3, /is another image than sha256:0000/],
-  ])('is refused where %j cannot be meant', async (words, code, message) => {
+  it('is refused where what is asked for cannot be meant, and nothing is pushed', async () => {
     await repository();
-    const ran = await serin('release', 'podinfo', ...words);
-    expect(ran.errors).toMatch(message);
-    expect(ran).toMatchObject({ code, out: '' });
+    const cases: readonly (readonly [words: readonly string[], code: number, message: RegExp])[] = [
+      [['podinfod', '1.4.9'], 3, /podinfo has no tag 1\.4\.9; did you mean 1\.4\.3\? The newest are 1\.5\.0, 1\.4\.3/],
+      [
+        ['podinfod', '1.4.2'],
+        3,
+        /^serin: 1\.4\.2 failed before \(success rate 0\.00% < 99%\) and is in quarantine: --retry/,
+      ],
+      [['podinfo', '1.4.3'], 2, /has no container podinfo; did you mean podinfod\?/],
+      [['podinfod', 'podinfo:1.4.3'], 2, /"podinfo:1\.4\.3" is no tag: name only what follows the ":"/],
+      [['podinfod', '1.4.3@sha256:12'], 2, /is no tag/],
+      [['podinfod', '-1'], 2, /unknown option|is no tag/],
+      [['podinfod', `1.4.3@sha256:${'0'.repeat(64)}`], 3, /is another image than sha256:0000/],
+    ];
+    for (const [words, code, message] of cases) {
+      const ran = await serin('release', 'podinfo', ...words);
+      expect(ran.errors).toMatch(message);
+      expect(ran).toMatchObject({ code, out: '' });
+    }
     expect(await git('ls-remote', 'origin', 'main')).toContain((await git('rev-parse', 'HEAD')).trim());
   });
 

@@ -44,6 +44,8 @@ export function gitIn(
         if (said.length < mostSaid) said += chunk;
       });
       child.on('error', (cause: NodeJS.ErrnoException) => {
+        if (signal.aborted)
+          return fail(new AgentError('GIT_UNREACHABLE', 'git was stopped; whether it had pushed, git fetch tells'));
         if (cause.code !== 'ENOENT') return fail(cause);
         fail(new AgentError('CONFIG_INVALID', 'there is no program git here, by which this is done', { cause }));
       });

@@ -26,9 +26,10 @@ const maxDetails = 200;
 /** Each may need another answer to be decided. */
 const mostRounds = 20;
 
-export function askRegistries({ registries, credentials, nowMs }: Workbench, signal: AbortSignal): Asked {
+export function askRegistries({ registries, nowMs }: Workbench, signal: AbortSignal): Asked {
   const limit = createLimit(atOnce);
-  const asking = credentials ? { credentials } : {};
+  // The client knows the caller's credentials.
+  const asking = {};
   const lists = new Map<string, Promise<Known | string>>();
   const learnt = new Map<string, Known>();
   const troubles = new Map<string, string>();

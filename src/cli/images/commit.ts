@@ -70,7 +70,7 @@ async function attempts(
     if (obstacle !== undefined) throw new Refused(obstacle);
     const commit = await branch.commit(tip, built.draft);
     if (options.dryRun) {
-      stdout.write(`${await branch.shown(commit)}\n`);
+      for (const line of (await branch.shown(commit)).split('\n')) output.line(line);
       return exitCodes.done;
     }
     const pushed = await branch.push(tip, commit);

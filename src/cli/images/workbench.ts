@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AgentError, messageOf } from '../../lib/errors.ts';
+import { AgentError } from '../../lib/errors.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { createTurns, type Steps } from '../../lib/turns.ts';
 import { createLineFinder, type LineFinder } from '../../manifest/locate.ts';
@@ -17,7 +17,6 @@ import { textAt } from '../../render/source-bytes.ts';
 import { closeTools } from '../../render/tools.ts';
 import type { TreeFiles } from '../../render/tree-files.ts';
 import { readAuthorities } from '../../git/authorities.ts';
-import { type DockerConfig, readDockerConfig } from '../../registry/docker-config.ts';
 import type { RegistryClient } from '../../registry/client.ts';
 import type { Revision } from '../../git/repo.ts';
 import { openBranch, type RemoteBranch } from '../checkout/branch.ts';
@@ -56,7 +55,6 @@ export interface Workbench {
   /** Where ledgers stand, and what objects without a namespace are in. */
   readonly places: { readonly path: string; readonly ledgerDir: string; readonly defaultNamespace: string };
   readonly registries: RegistryClient;
-  readonly credentials: DockerConfig | undefined;
   readonly nowMs: () => number;
   read(at: Revision): Promise<Said>;
   /** The files of an edit, proven as the agent proves its own. */
@@ -80,13 +78,15 @@ export async function atWorkbench<Result>(
     isWritten,
   );
   const tools = findTools(values, environment);
-  const registries = openRegistries(values, {
-    clock: systemClock,
-    environment,
-    ...(values['registry-ca-file'] === ''
-      ? {}
-      : { ca: (await readAuthorities({ file: values['registry-ca-file'] })) ?? '' }),
-  });
+  const { 'registry-config-file': named, 'registry-ca-file': authorities } = values;
+  const registries = openRegistries(
+    { ...values, 'registry-config-file': named === '' ? await dockerConfigOf(environment) : named },
+    {
+      clock: systemClock,
+      environment,
+      ...(authorities === '' ? {} : { ca: (await readAuthorities({ file: authorities })) ?? '' }),
+    },
+  );
   try {
     const isFollowed = options.config !== undefined || options.gitPath !== undefined;
     const gitPath = isFollowed ? {} : { gitPath: await followedFolder(branch, values['ledger-dir']) };
@@ -103,7 +103,6 @@ export async function atWorkbench<Result>(
       branch,
       places,
       registries: registries.client,
-      credentials: await credentialsOf(values['registry-config-file'], environment),
       nowMs: () => systemClock.now(),
       read: (at) => readAt(at, { reader, render, branch, places, signal }),
       build: (said, plan) => buildOn(said, plan, render, places),
@@ -214,21 +213,8 @@ function buildOn(
   return createTurns().run(buildingEdit(edit, { files, render, tip, author }));
 }
 
-/** The caller's own: of the file that is named, else of Docker's configuration. Undefined: there are none. */
-async function credentialsOf(
-  named: string,
-  environment: CommandContext['environment'],
-): Promise<DockerConfig | undefined> {
-  const { DOCKER_CONFIG: folder, HOME: home } = environment;
-  const usual = folder ? join(folder, 'config.json') : home ? join(home, '.docker', 'config.json') : undefined;
-  const path = named === '' ? usual : named;
-  if (path === undefined) return undefined;
-  const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    if (named === '' && cause.code === 'ENOENT') return undefined;
-    throw new AgentError('CONFIG_INVALID', `${path}: ${messageOf(cause)}`);
-  });
-  if (text === undefined) return undefined;
-  const config = readDockerConfig(text);
-  if ('problem' in config) throw new AgentError('CONFIG_INVALID', `${path}: ${config.problem}`);
-  return config;
+/** The caller's own configuration of Docker; empty: there is none. */
+async function dockerConfigOf({ DOCKER_CONFIG: folder, HOME: home }: CommandContext['environment']): Promise<string> {
+  const path = folder ? join(folder, 'config.json') : home ? join(home, '.docker', 'config.json') : '';
+  return path !== '' && (await stat(path).catch(() => undefined))?.isFile() ? path : '';
 }
