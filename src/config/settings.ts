@@ -152,7 +152,7 @@ export const settings = [
     'image-interval',
     'duration',
     '5m',
-    'how often a registry is asked for tags that have just changed; others are asked more and more rarely, down to a sixth',
+    'how often a registry is asked for tags that have just changed; others are asked more and more rarely, down to an eighth',
   ),
   setting(
     'Images',

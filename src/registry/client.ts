@@ -81,14 +81,21 @@ const manifestTypes = [
   'application/vnd.docker.distribution.manifest.v2+json',
 ].join(', ');
 
+/** What every registry gives at once. More is asked for where it is taken: only of a list on one page it can be asked whether it has changed. */
+const usualPageSize = 1_000;
+const tooManyAsked = new Set([400, 405, 422]);
+const maxModest = 2_000;
+
 /** Names under which a registry is spoken to, where that is another one. */
 const servers: ReadonlyMap<string, string> = new Map([['docker.io', 'registry-1.docker.io']]);
 
 export function createRegistryClient(options: RegistryOptions): RegistryClient {
-  const { clock, maxAnswerBytes, plainHttp = new Set(), pageSize = 1_000, timeoutMs = 20_000 } = options;
+  const { clock, maxAnswerBytes, plainHttp = new Set(), pageSize = 10_000, timeoutMs = 20_000 } = options;
   const { onRequest = () => undefined } = options;
   const paceSettings = options.pace ?? { burst: 10, perSecond: 5 };
   const paces = new Map<string, Pace>();
+  /** Registries that give no pages of that size. */
+  const modest = new Set<string>();
   /** Requests of one registry, its token server and its store of blobs among them. */
   const counting = (registry: string): Http => ({
     async request(request, signal) {
@@ -224,41 +231,59 @@ export function createRegistryClient(options: RegistryOptions): RegistryClient {
     }
   };
 
+  const listOf = async (
+    image: ImageReference,
+    size: number,
+    asking: Asking,
+    signal: AbortSignal,
+  ): Promise<TagList | 'unchanged' | 'too many asked for'> => {
+    const first = new URL(`tags/list?n=${size}`, baseOf(image));
+    const tags = new Set<string>();
+    const seen = new Set<string>();
+    let bytes = 0;
+    let etag: string | undefined;
+    for (let page: URL | undefined = first; page; ) {
+      if (seen.has(page.href)) throw new Failed('strange', 'its pages lead round in a circle');
+      if (seen.size >= maxPages) throw new Failed('too-large', `the list has more than ${maxPages} pages`);
+      seen.add(page.href);
+      const conditional = seen.size === 1 && asking.etag !== undefined ? { 'if-none-match': asking.etag } : {};
+      const answer = await ask(
+        image,
+        { method: 'GET', url: page, headers: { accept: 'application/json', ...conditional } },
+        asking,
+        signal,
+      );
+      if (answer.status === 304 && seen.size === 1 && asking.etag !== undefined) return 'unchanged';
+      if (seen.size === 1 && size > usualPageSize && tooManyAsked.has(answer.status)) return 'too many asked for';
+      const { body, headers } = whole(expected(answer), 'a page of the list');
+      bytes += body.length;
+      if (bytes > maxListBytes)
+        throw new Failed('too-large', `the list is larger than ${maxListBytes / 1024 / 1024} MiB`);
+      const found = tagsIn(body);
+      const before = tags.size;
+      for (const tag of found) tags.add(tag);
+      if (tags.size > maxTags) throw new Failed('too-large', `the list has more than ${maxTags} tags`);
+      const next = nextPage(headers['link'], page);
+      if (next === 'strange') throw new Failed('strange', 'its next page is of another list or another server');
+      if (seen.size === 1 && !next) etag = headers['etag'];
+      page = next ?? following(page, found, size, tags.size > before);
+      if (page && !next) etag = undefined;
+    }
+    return { tags: [...tags], ...(etag === undefined || etag.length > 1_000 ? {} : { etag }) };
+  };
+
   return {
     tags: (image, asking, signal) =>
       answered(image, signal, async () => {
-        const first = new URL(`tags/list?n=${pageSize}`, baseOf(image));
-        const tags = new Set<string>();
-        const seen = new Set<string>();
-        let bytes = 0;
-        let etag: string | undefined;
-        for (let page: URL | undefined = first; page; ) {
-          if (seen.has(page.href)) throw new Failed('strange', 'its pages lead round in a circle');
-          if (seen.size >= maxPages) throw new Failed('too-large', `the list has more than ${maxPages} pages`);
-          seen.add(page.href);
-          const conditional = seen.size === 1 && asking.etag !== undefined ? { 'if-none-match': asking.etag } : {};
-          const answer = await ask(
-            image,
-            { method: 'GET', url: page, headers: { accept: 'application/json', ...conditional } },
-            asking,
-            signal,
-          );
-          if (answer.status === 304 && seen.size === 1 && asking.etag !== undefined) return 'unchanged';
-          const { body, headers } = whole(expected(answer), 'a page of the list');
-          bytes += body.length;
-          if (bytes > maxListBytes)
-            throw new Failed('too-large', `the list is larger than ${maxListBytes / 1024 / 1024} MiB`);
-          const found = tagsIn(body);
-          const before = tags.size;
-          for (const tag of found) tags.add(tag);
-          if (tags.size > maxTags) throw new Failed('too-large', `the list has more than ${maxTags} tags`);
-          const next = nextPage(headers['link'], page);
-          if (next === 'strange') throw new Failed('strange', 'its next page is of another list or another server');
-          if (seen.size === 1 && !next) etag = headers['etag'];
-          page = next ?? following(page, found, pageSize, tags.size > before);
-          if (page && !next) etag = undefined;
+        const { registry } = image;
+        if (!modest.has(registry)) {
+          const list = await listOf(image, pageSize, asking, signal);
+          if (list !== 'too many asked for') return list;
+          if (modest.size < maxModest) modest.add(registry);
         }
-        return { tags: [...tags], ...(etag === undefined || etag.length > 1_000 ? {} : { etag }) };
+        const list = await listOf(image, Math.min(pageSize, usualPageSize), asking, signal);
+        if (list === 'too many asked for') throw new Failed('strange', 'it takes no number of tags for a page');
+        return list;
       }),
 
     digest: (image, asking, signal) =>
@@ -333,10 +358,14 @@ function tagOf({ tag }: ImageReference): string {
   return tag;
 }
 
+/** Pages of registries that give fewer tags than they are asked for. */
+const usualPages = new Set([20, 50, 100, 200, 250, 500, 1_000]);
+
 /** Where a full page says nothing of a next one, what comes behind its last tag is asked for: some registries divide lists so. */
 function following(page: URL, found: readonly string[], pageSize: number, isNew: boolean): URL | undefined {
   const last = found.at(-1);
-  if (found.length !== pageSize || last === undefined || !isNew) return undefined;
+  const isFull = found.length === pageSize || usualPages.has(found.length);
+  if (!isFull || last === undefined || !isNew) return undefined;
   const next = new URL(page);
   next.searchParams.set('last', last);
   return next;

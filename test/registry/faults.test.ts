@@ -141,6 +141,39 @@ describe('A list of tags', () => {
     expect(answer.value.tags).toHaveLength(25);
   });
 
+  it('is asked for on one page where the registry gives so much, and else on pages of a thousand; that is remembered', async () => {
+    const tags = Array.from({ length: 2_345 }, (_, index) => `1.0.${index}`);
+    for (const [most, requests] of [
+      [10_000, [10_000, 10_000]],
+      [1_000, [10_000, 1_000, 1_000, 1_000, 1_000, 1_000, 1_000]],
+    ] as const) {
+      const { registry, requests: sent } = await serve((request, response) => {
+        const url = new URL(request.url ?? '', 'http://x');
+        const n = Number(url.searchParams.get('n'));
+        // As the distribution project's registry does.
+        if (n > most) return status(400, '{"errors":[{"code":"PAGINATION_NUMBER_INVALID"}]}')(request, response);
+        const from = tags.indexOf(url.searchParams.get('last') ?? '') + 1;
+        const page = tags.slice(from, from + n);
+        const link = `</v2/a/b/tags/list?n=${n}&last=${page.at(-1) ?? ''}>; rel="next"`;
+        return json(response, { tags: page }, from + n < tags.length ? { link } : {});
+      });
+      const client = clientOf({ plainHttp: new Set([registry]), pace: { burst: 100, perSecond: 100 } });
+      for (let time = 0; time < 2; time += 1)
+        expect(await client.tags(image(`${registry}/a/b`), {}, signal)).toMatchObject({ value: { tags } });
+      expect(sent.map(({ path }) => Number(new URL(path, 'http://x').searchParams.get('n')))).toEqual([...requests]);
+    }
+  });
+
+  it.each([100, 1_000])('of a registry that gives %d at most, and says nothing of more, is whole', async (most) => {
+    const tags = Array.from({ length: most * 2 }, (_, index) => `1.0.${index}`);
+    const { registry } = await serve((request, response) => {
+      const from = tags.indexOf(new URL(request.url ?? '', 'http://x').searchParams.get('last') ?? '') + 1;
+      json(response, { tags: tags.slice(from, from + most) }, { etag: '"x"' });
+    });
+    const answer = await clientOf({ plainHttp: new Set([registry]) }).tags(image(`${registry}/a/b`), {}, signal);
+    expect(answer).toEqual({ kind: 'answer', value: { tags } });
+  });
+
   it('of one page is asked for with its etag, and is then unchanged', async () => {
     const server = await double();
     await server.push('a/b', '1.0.0');

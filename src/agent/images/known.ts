@@ -62,7 +62,8 @@ export function withList(
 /** The list is as before. */
 export const unchanged = (former: Known, times: { readonly nowMs: number; readonly intervalMs: number }): Known => ({
   ...former,
-  memory: remembered(former.memory, former.tags, times.nowMs),
+  memory:
+    former.memory.shortSinceMs === undefined ? former.memory : remembered(former.memory, former.tags, times.nowMs),
   askedAtMs: times.nowMs,
   intervalMs: times.intervalMs,
   digests: fresh(former.digests, times.nowMs),

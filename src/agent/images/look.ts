@@ -1,7 +1,6 @@
 import { type Decision, isOlder, picking, type Quarantined, type Skip } from '../../images/pick.ts';
 import { readReference, repositoryOf, withTag } from '../../images/reference.ts';
 import type { Due } from '../../images/upgrade.ts';
-import { perObject } from '../../lib/memo.ts';
 import type { Steps } from '../../lib/turns.ts';
 import { heldBy, isLapsed, type Ledger } from '../../release/ledger.ts';
 import { candidatesOf, type Known } from './known.ts';
@@ -52,8 +51,6 @@ export interface Look {
   readonly due?: Due;
 }
 
-const candidates = perObject(candidatesOf);
-
 /** Looks at all containers of an app: a function of what is given. */
 export function* lookAt(
   app: WatchedApp,
@@ -91,7 +88,7 @@ function* lookAtContainer(
     policy,
     current: { ...(tag === undefined ? {} : { tag }), ...(digest === undefined ? {} : { digest }) },
     listing: {
-      candidates: candidates(known),
+      candidates: candidatesOf(known),
       // Of a list that is short for long, the memory has the new count.
       formerCount: memory.count,
     },

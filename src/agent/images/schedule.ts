@@ -12,7 +12,7 @@ const growth = 1.5;
 const jitter = 0.1;
 const maxFailures = 8;
 
-export const boundsOf = (intervalMs: number): IntervalBounds => ({ leastMs: intervalMs, mostMs: intervalMs * 6 });
+export const boundsOf = (intervalMs: number): IntervalBounds => ({ leastMs: intervalMs, mostMs: intervalMs * 8 });
 
 /** The interval after a list was had; `formerMs` absent: it was the first. */
 export function nextIntervalMs(formerMs: number | undefined, isChanged: boolean, bounds: IntervalBounds): number {

@@ -196,9 +196,11 @@ export function createUpgrades({
       (!isTimed || clock.now() - before.atMs < againMs);
     if (isSame) return before.looks;
     const atMs = clock.now();
-    const looks = await turns.run(
+    const looked = await turns.run(
       lookAt(app, { ledger: together(ledgers), busy: why, ...platformsIn(settings) }, listings, atMs),
     );
+    // Why each of thousands of tags is not taken is said in the commit; here it would only fill memory.
+    const looks = looked.map((one) => (one.decision ? { ...one, decision: { ...one.decision, rejected: [] } } : one));
     seen.set(name, { app, busy: why, known, atMs, looks });
     return looks;
   };

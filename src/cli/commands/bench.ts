@@ -40,6 +40,11 @@ const partsOf = (context: CommandContext, options: RenderingPrograms): readonly 
           await renderedUnits(signal, await renderingParts(context, options)),
       ),
   },
+  {
+    title:
+      '200 images with 2,000 tags each, nothing new; 5 s stand for the 5 min between two looks, an hour is a minute',
+    measure: (signal) => import('../../bench/registry-idle.ts').then(({ idleRegistries }) => idleRegistries(signal)),
+  },
 ];
 
 /** `serin bench`: what speed and memory are on this machine. A missed goal is told and is no failure. */
