@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { providerTables, refusedProviders } from '../../src/cli/provider-list.ts';
@@ -100,6 +100,29 @@ describe('the documents', () => {
     const { dependencies } = JSON.parse(read('package.json')) as { dependencies: Record<string, string> };
     const told = read('src/README.md');
     expect(Object.keys(dependencies).filter((name) => !told.includes(`| ${name} |`))).toEqual([]);
+  });
+
+  it('tell each decision under a title of its own, in five lines at most, and name only files that there are', () => {
+    const folder = join(root, 'src/decisions');
+    const index = read('src/README.md');
+    const sources = new Set(readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }));
+    const files = readdirSync(folder);
+    expect(files.filter((file) => !index.includes(`(decisions/${file})`))).toEqual([]);
+    const wrong = files.flatMap((file) => {
+      const [, ...decisions] = read(`src/decisions/${file}`).split(/^## /m);
+      expect(decisions.length).toBeGreaterThan(1);
+      return decisions.flatMap((decision) => {
+        const [title = '', ...lines] = decision.trim().split('\n');
+        const named = [...decision.matchAll(/`([a-z-]+\/[a-z/-]+\.ts)`/g)].map(([, path = '']) => path);
+        const missing = named.filter((path) => !sources.has(path) && !existsSync(join(root, path)));
+        const isLong = lines.length > 6 || lines.some((line) => line.length > 160);
+        return [
+          ...missing.map((path) => `${title}: no ${path}`),
+          ...(isLong ? [`${title}: ${lines.length - 1} lines`] : []),
+        ];
+      });
+    });
+    expect(wrong).toEqual([]);
   });
 
   it('promise no script that does not exist', () => {
