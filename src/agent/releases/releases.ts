@@ -1,6 +1,5 @@
 import type { OwnWrites } from '../../cluster/own-writes.ts';
 import type { App } from '../../canary/app.ts';
-import { changesBetween } from '../../canary/changes.ts';
 import { lastFailedCheckOf, withoutToldQueries } from '../../canary/evidence.ts';
 import { isUnderAnalysis } from '../../canary/phase.ts';
 import { isOf, recordedOf } from '../../canary/recorded.ts';
@@ -8,22 +7,21 @@ import { parseStatus } from '../../canary/status.ts';
 import type { CanaryStatus, Evidence, FailedCheck, Phase, Recorded } from '../../canary/types.ts';
 import type { Revision } from '../../git/repo.ts';
 import { AgentError, messageOf } from '../../lib/errors.ts';
-import { type AppKey, keyOf, partsOf, shownKey } from '../../lib/key.ts';
+import { type AppKey, keyOf, shownKey } from '../../lib/key.ts';
 import type { KubeObject } from '../../manifest/types.ts';
 import { list, settle } from '../../release/outbox.ts';
-import { formerRecord } from '../../release/record.ts';
 import { releaseId } from '../../release/release-id.ts';
 import type { AppState, Outcome, Proof, ReleaseRecord, ReleaseStrategy } from '../../release/types.ts';
 import type { AppliedApps } from './applied-apps.ts';
 import type { Deps } from '../deps.ts';
-import { createFirstRead } from './first-read.ts';
-import { ended, followed, isSameState, type Judged, outcomeOf } from './judged-state.ts';
+import { createHandOver } from './hand-over.ts';
+import { ended, followed, isSameState, type Judged } from './judged-state.ts';
+import { createKnownApps, type KnownApps } from './known-apps.ts';
 import type { LedgerView } from './ledgers.ts';
-import type { Prove, Unproven } from './proof.ts';
+import type { Prove } from './proof.ts';
 import type { RecordStore } from './record-store.ts';
 import { createRecords } from './records.ts';
-import { createSeenContents } from './seen-contents.ts';
-import { type AppTrack, overlayOf, type StableState, trackApp } from './tracker.ts';
+import type { StableState } from './tracker.ts';
 
 const evidenceLimit = 2_000;
 
@@ -151,12 +149,6 @@ export interface ReleasesOptions {
   readonly signal: AbortSignal;
 }
 
-/** Where a revert has gone by unseen, the version that it took back, if it is there again, was pushed once more: it is not the old one. */
-function afterRevert(track: AppTrack | undefined, landed: Outcome | undefined): AppTrack | undefined {
-  if (!track || landed?.verdict !== 'rolled-back' || landed.state.content !== track.content) return track;
-  return { ...track, content: '' };
-}
-
 /** A release that has ended and waits for Git. */
 const isKept = (record: ReleaseRecord, id: string): boolean => list(record).some((release) => release.id === id);
 
@@ -164,164 +156,39 @@ export function createReleases(options: ReleasesOptions): Releases {
   const { deps, store, submit, ledger, applied, signal, isThere, onTold } = options;
   const { isWriting = true, isProving = false, rollbackWindowMs } = options;
   const { clock, log } = deps;
-  const tracks = new Map<AppKey, AppTrack>();
-  const apps = new Map<AppKey, App>();
-  /** As Git last said them with their stable content; missing where it was not read since the start. */
-  const stableApps = new Map<AppKey, App>();
-  /** Stable states that are known here before their ledger entry has landed. */
-  const stables = new Map<AppKey, StableState>();
-  /** Records that were read and not held against Git yet. */
-  const unproven = new Map<AppKey, Unproven>();
-  const onTaken = (key: AppKey): void => {
-    evidence.delete(key);
-    if (isProving) unproven.set(key, {});
-    else begun(key);
-  };
-  const records = createRecords({ ...deps, own: options.own }, store, onTaken, signal);
-  let isLoaded: Promise<void> | undefined;
-  let whenLoaded: () => void = () => undefined;
-  const loaded = new Promise<void>((resolve) => (whenLoaded = resolve));
   const evidence = new Map<AppKey, Evidence[]>();
-  const submitted = new Set<string>();
-  /** Outcomes that have landed and that the sync may not have seen yet. */
-  const landing = new Map<AppKey, Outcome>();
-  const lastSeen = createSeenContents();
-
-  const stableOf = (key: AppKey): StableState | undefined => stables.get(key) ?? ledger(key)?.stable;
+  /** Apps of whose release under way Git says nothing; an older one may still be recorded. */
+  const unrecorded = new Set<AppKey>();
+  const records = createRecords({ ...deps, own: options.own }, store, (key) => handOver.taken(key), signal);
+  const known = createKnownApps({ ledger, recordOf: (key) => records.get(key), applied });
+  const stableOf: Releases['stableOf'] = (key) => known.stableOf(key);
+  const isApplied: Releases['isApplied'] = (key, phase) => known.isApplied(key, phase);
+  const candidateOf: KnownApps['candidateOf'] = (key, phase) => known.candidateOf(key, phase);
+  const handOver = createHandOver({
+    deps,
+    records,
+    store,
+    known,
+    evidence,
+    isWriting,
+    isProving,
+    onTold,
+    submit,
+    signal,
+  });
 
   const recordOf = (canary: KubeObject): ReleaseRecord | undefined => records.get(keyOf(canary.metadata));
-  /** An outcome that comes before Git was looked at: people are told why it is not written yet. */
-  const waitForGit = (key: AppKey, { outcome }: ReleaseRecord): void => {
-    if (!outcome || outcome.written !== undefined || outcome.blocked !== undefined) return;
-    const reason = 'Git was not reached since the agent was started';
-    const what = { promoted: 'Promotion', 'rolled-back': 'Rollback', withdrawn: 'Withdrawal' }[outcome.verdict];
-    onTold?.(key, `${what} of ${shownKey(key)} cannot be written to Git: ${reason}`);
-    log.warn({ canary: shownKey(key), verdict: outcome.verdict }, `The outcome is not in Git yet: ${reason}`);
-    const change = (now: ReleaseRecord | undefined): ReleaseRecord | undefined =>
-      now?.outcome && now.outcome.blocked === undefined
-        ? { ...now, outcome: { ...now.outcome, blocked: reason } }
-        : undefined;
-    records.change(key, change, true).catch((error: unknown) => {
-      log.warn({ canary: shownKey(key), reason: messageOf(error) }, 'the pending outcome could not be noted');
-    });
-  };
-  /** Hands over all outcomes that are not in Git yet, once Git was looked at. */
-  const send = (key: AppKey, record: ReleaseRecord): void => {
-    // What another agent wrote, or this one, whose answer got lost, waits for the next look at Git only.
-    if (unproven.has(key)) return isReady ? undefined : waitForGit(key, record);
-    const app = partsOf(key);
-    for (const release of list(record)) {
-      const outcome = outcomeOf(app, release);
-      if (!outcome || submitted.has(release.id)) continue;
-      submitted.add(release.id);
-      submit(outcome);
-    }
-  };
-
-  /** What was read is believed: what it promoted is stable, and what Git does not tell yet is handed over. */
-  const begun = (key: AppKey): void => {
-    const record = unproven.has(key) ? undefined : records.get(key);
-    if (!record) return;
-    for (const { content, revision, outcome } of list(record))
-      if (outcome?.verdict === 'promoted') stables.set(key, { content, revision });
-    if (isWriting) send(key, record);
-  };
+  /** After a restart what the record holds goes on. */
+  const evidenceOf = (key: AppKey): Evidence[] => evidence.get(key) ?? [...(records.get(key)?.evidence ?? [])];
   /** Nothing of an app that is neither in Git nor in the cluster is kept once all of it is told. */
   const clear = (key: AppKey): void => {
     const record = records.get(key);
-    if (tracks.has(key) || !isReady || (record && list(record).length > 0) || !isThere || isThere(key)) return;
+    const isLeft = known.isReady && !known.track(key) && isThere !== undefined && !isThere(key);
+    if (!isLeft || (record && list(record).length > 0)) return;
     records.remove(key).catch((error: unknown) => {
       if (!signal.aborted)
         log.warn({ canary: shownKey(key), reason: messageOf(error) }, 'the record of an app that is gone stays');
     });
-  };
-
-  /** After a restart what the record holds goes on. */
-  const evidenceOf = (key: AppKey): Evidence[] => evidence.get(key) ?? [...(records.get(key)?.evidence ?? [])];
-
-  /** Apps of whose release under way Git says nothing; an older one may still be recorded. */
-  const unrecorded = new Set<AppKey>();
-  let isReady = false;
-
-  const overlay = (key: AppKey, phase: Phase | undefined): Revision | undefined => {
-    const track = tracks.get(key);
-    const landed = landing.get(key);
-    // The tip at hand was asked for before the revert landed: it still says what was rejected.
-    if (landed?.verdict === 'rolled-back' && track?.content === landed.state.content) return landed.base;
-    return track && overlayOf({ track, stable: stableOf(key), record: records.get(key), phase });
-  };
-  /** Git says something of the app that a sync brings to the cluster. */
-  const isSynced = (key: AppKey): boolean => apps.get(key)?.target !== undefined && !applied?.isSuspended;
-  const isApplied = (key: AppKey, phase: Phase | undefined): boolean => {
-    const track = tracks.get(key);
-    if (!applied || !track || !isSynced(key)) return isReady;
-    return applied.isApplied(key, { content: track.content, held: overlay(key, phase) });
-  };
-  /** The release that what runs now belongs to. Undefined: none that Git knows of. */
-  const candidateOf = (key: AppKey, phase: Phase | undefined): Candidate | undefined => {
-    const [track, app, record] = [tracks.get(key), apps.get(key), records.get(key)];
-    // A Canary that is not in Git runs as with Flagger: there is nothing to write its outcome to.
-    if (!track || !app) return undefined;
-    if (applied && !isSynced(key)) {
-      // Nothing of Git has come to the cluster: what changes there belongs to the release under way, if there is one.
-      const isOpen = record && !record.outcome && (!app.target || record.content === track.content);
-      return isOpen ? { ...record, images: record.images ?? app.images } : undefined;
-    }
-    // What runs its canary is not what Git says now (it is held, or somebody changed the cluster by hand): nothing of Git is judged.
-    if (stableOf(key)?.content === track.content || (applied && overlay(key, phase) !== undefined)) return undefined;
-    const { content, firstSeen: revision, base } = track;
-    return { id: releaseId(app.id, content, revision), revision, base, content, images: app.images };
-  };
-
-  const proveOne = async (key: AppKey, what: Unproven, prove: Prove): Promise<void> => {
-    const before = records.get(key);
-    const { record, reasons } = before ? await prove(key, before, what) : { record: undefined, reasons: [] };
-    // A tick went on with it meanwhile.
-    if (records.get(key) !== before) return;
-    if (what.former && record) {
-      records.remember(key, () => record);
-      await records.change(key, (now) => now, true);
-    } else if (record) records.remember(key, () => record);
-    else records.distrust(key);
-    unproven.delete(key);
-    for (const reason of reasons) {
-      const message = `What is recorded of a release of ${shownKey(key)} is not believed: ${reason}`;
-      log.error({ canary: shownKey(key) }, message);
-      onTold?.(key, message);
-    }
-    begun(key);
-  };
-  let isNew = false;
-  const firstRead = createFirstRead({ clock, log, read: () => records.load() }, signal);
-  /** What would be noted in a record that is not read. */
-  const mustBeRead = (): void => {
-    const { trouble } = firstRead;
-    if (trouble !== undefined) throw new AgentError('CLUSTER_UNREACHABLE', `a release cannot end: ${trouble}`);
-  };
-  /** An agent that lacks the right to read records is no reason to leave users with what fails. */
-  const goOnUnread = (canaries: readonly KubeObject[], why: string): void => {
-    whenLoaded();
-    for (const canary of canaries) {
-      const key = keyOf(canary.metadata);
-      if (isUnderAnalysis(parseStatus(canary).phase))
-        onTold?.(key, `The release of ${shownKey(key)} is judged, but can neither be promoted nor told to Git: ${why}`);
-    }
-  };
-  const load = async (canaries: readonly KubeObject[]): Promise<void> => {
-    ({ isNew } = await firstRead.run((why) => goOnUnread(canaries, why)));
-    // Looks of the time before they were read come after those that were noted.
-    for (const [key, looks] of evidence) evidence.set(key, [...(records.get(key)?.evidence ?? []), ...looks]);
-    if (isNew && isProving)
-      for (const canary of canaries) {
-        const [key, former] = [keyOf(canary.metadata), formerRecord(canary)];
-        if (!former || records.get(key)) continue;
-        records.remember(key, () => former);
-        unproven.set(key, { former: parseStatus(canary) });
-      }
-    for (const key of records.keys()) {
-      if (isProving && !unproven.has(key)) unproven.set(key, {});
-      begun(key);
-    }
   };
   /**
    * Another agent that runs at once may have ended this very release, or have begun one of a commit that is not known here yet: begun once
@@ -329,7 +196,7 @@ export function createReleases(options: ReleasesOptions): Releases {
    */
   const mustFollow = (key: AppKey, before: ReleaseRecord | undefined, id: string): void => {
     const isEnded = before !== undefined && (before.id === id ? before.outcome !== undefined : isKept(before, id));
-    if (isEnded || unproven.has(key))
+    if (isEnded || handOver.isUnproven(key))
       throw new AgentError(
         'CLUSTER_CONFLICT',
         `another agent has written the record of ${shownKey(key)}: Git is looked at first`,
@@ -339,65 +206,26 @@ export function createReleases(options: ReleasesOptions): Releases {
   return {
     stableOf,
     isApplied,
-    overlay,
-    isReady: () => isReady,
+    overlay: (key, phase) => known.overlay(key, phase),
+    isReady: () => known.isReady,
     get trouble() {
-      return firstRead.trouble;
+      return handOver.trouble;
     },
     advance(tip, found, landed) {
-      isReady = true;
-      const present = new Set<AppKey>();
-      for (const app of found) {
-        const key = keyOf(app.id);
-        present.add(key);
-        apps.set(key, app);
-        const input = {
-          tip,
-          content: app.content,
-          previous: landed.has(key) ? afterRevert(tracks.get(key), landing.get(key)) : tracks.get(key),
-          stable: stableOf(key),
-          record: records.get(key),
-        };
-        tracks.set(key, trackApp(input));
-        if (input.stable === undefined || input.stable.content === app.content) stableApps.set(key, app);
-        lastSeen.note(key, app.content, tip);
-      }
-      for (const key of tracks.keys()) {
-        if (present.has(key)) continue;
-        for (const map of [tracks, apps, stableApps, stables, evidence, landing]) map.delete(key);
-        lastSeen.forget(key);
+      for (const key of known.advance(tip, found, landed)) {
+        evidence.delete(key);
         unrecorded.delete(key);
       }
       // Also of those that went while no agent ran.
-      for (const key of records.keys()) if (!present.has(key)) clear(key);
+      for (const key of records.keys()) if (!known.track(key)) clear(key);
     },
-    landedOutcomes: () => new Set(landing.keys()),
-    seen(landed) {
-      for (const key of landed) {
-        const outcome = landing.get(key);
-        landing.delete(key);
-        // From now on the ledger tells the stable state, also where a person changes it.
-        const isTold = outcome?.verdict !== 'rolled-back' && stables.get(key)?.content === outcome?.state.content;
-        if (isTold && ledger(key)?.stable) stables.delete(key);
-      }
-    },
-    failedBefore(key) {
-      const content = tracks.get(key)?.content;
-      if (content === undefined) return undefined;
-      const images = apps.get(key)?.images ?? {};
-      const view = ledger(key);
-      const reason = view?.failed({ content, images, templateHash: '' });
-      if (reason !== undefined) return `This version of ${shownKey(key)} failed before: ${reason}`;
-      const rejected = view?.rejectedImage(images);
-      if (!rejected) return undefined;
-      const { revision, reason: why } = rejected.entry;
-      const where = revision === '' ? '' : ` at ${revision.slice(0, 12)}`;
-      return `Image ${rejected.image} of ${shownKey(key)} failed before${where}, with other settings: ${why === '' ? 'in quarantine' : why}`;
-    },
+    landedOutcomes: () => known.landedOutcomes(),
+    seen: (landed) => known.seen(landed),
+    failedBefore: (key) => known.failedBefore(key),
     releaseId: (key, phase) => candidateOf(key, phase)?.id ?? '',
     async begin(canary, judged, seenId) {
       const key = keyOf(canary.metadata);
-      if (!isReady) throw new AgentError('GIT_UNREACHABLE', 'a new revision waits until Git was looked at');
+      if (!known.isReady) throw new AgentError('GIT_UNREACHABLE', 'a new revision waits until Git was looked at');
       const { phase } = parseStatus(canary);
       if (!isApplied(key, phase))
         throw new AgentError('CLUSTER_CONFLICT', `what Git says of ${shownKey(key)} is not applied yet`);
@@ -437,12 +265,7 @@ export function createReleases(options: ReleasesOptions): Releases {
         }
         mustFollow(key, before, id);
         evidence.delete(key);
-        const [stable, app] = [stableApps.get(key), apps.get(key)];
-        const next = followed(
-          before,
-          release,
-          stable && app?.content === content ? changesBetween(stable, app) : undefined,
-        );
+        const next = followed(before, release, known.changesTo(key, content));
         isFirstLoss = next.dropped !== undefined && before?.dropped === undefined;
         return next;
       };
@@ -515,10 +338,10 @@ export function createReleases(options: ReleasesOptions): Releases {
     },
     async end(canary, { verdict, failedCheck, strategy, templateHash, configs }) {
       const key = keyOf(canary.metadata);
-      mustBeRead();
+      handOver.mustBeRead();
       const record = recordOf(canary);
       if (!record) return;
-      if (record.outcome) return send(key, record);
+      if (record.outcome) return handOver.send(key, record);
       if (record.judged && !isOf(record.judged, { lastAppliedSpec: templateHash, trackedConfigs: configs })) {
         log.warn(
           { canary: shownKey(key), release: record.id },
@@ -529,7 +352,7 @@ export function createReleases(options: ReleasesOptions): Releases {
       const state: AppState = {
         revision: record.revision,
         // Git may say others by now, or have lost the app in a file that cannot be read.
-        images: record.images ?? apps.get(key)?.images ?? {},
+        images: record.images ?? known.app(key)?.images ?? {},
         templateHash,
         configs,
         content: record.content,
@@ -543,26 +366,13 @@ export function createReleases(options: ReleasesOptions): Releases {
         ...(strategy ? { strategy } : {}),
       };
       await records.change(key, ended(record, outcome), isWriting ? 'soon' : true);
-      if (verdict === 'promoted') {
-        const former = stableOf(key);
-        stables.set(key, { content: record.content, revision: record.revision });
-        const app = apps.get(key);
-        if (app?.content === record.content) stableApps.set(key, app);
-        else stableApps.delete(key);
-        const track = tracks.get(key);
-        // A newer push may be there already: what failed of it goes back to what has just been promoted.
-        const base = lastSeen.of(key, record.content) ?? record.revision;
-        // One that goes back to what was stable before is another release than the one that made it so.
-        const isBack = track?.content === former?.content && track?.firstSeen === former?.revision;
-        const again = track && isBack ? lastSeen.of(key, track.content) : undefined;
-        if (track) tracks.set(key, { ...track, base, firstSeen: again ?? track.firstSeen });
-      }
-      send(key, records.get(key) ?? { ...record, outcome });
+      if (verdict === 'promoted') known.promoted(key, record);
+      handOver.send(key, records.get(key) ?? { ...record, outcome });
     },
     async withdraw(canary) {
-      mustBeRead();
+      handOver.mustBeRead();
       const key = keyOf(canary.metadata);
-      const [record, track] = [recordOf(canary), tracks.get(key)];
+      const [record, track] = [recordOf(canary), known.track(key)];
       if (!record || record.outcome || !track || record.content === track.content) return;
       // What was put right in the cluster alone is no decision of anybody.
       if (stableOf(key)?.content !== track.content) return;
@@ -576,18 +386,16 @@ export function createReleases(options: ReleasesOptions): Releases {
         state: { revision, images, templateHash, configs, content },
       };
       await records.change(key, ended(record, outcome), isWriting ? 'soon' : true);
-      send(key, records.get(key) ?? { ...record, outcome });
+      handOver.send(key, records.get(key) ?? { ...record, outcome });
     },
     adopt(canary, templateHash, configs, content) {
       const key = keyOf(canary.metadata);
-      const track = tracks.get(key);
-      const app = apps.get(key);
+      const [track, app] = [known.track(key), known.app(key)];
       // A newer commit may have come while the cluster was looked at: then it is not this state that Git tells.
       if (applied && track && !applied.stands(key, { content: track.content, held: undefined })) return;
       if (!track || !app || stableOf(key) || app.target === undefined || (content ?? track.content) !== track.content)
         return;
-      stables.set(key, { content: track.content, revision: track.firstSeen });
-      tracks.set(key, { ...track, base: lastSeen.of(key, track.content) ?? track.firstSeen });
+      known.adopt(key);
       const now = clock.now();
       submit({
         app: app.id,
@@ -601,26 +409,17 @@ export function createReleases(options: ReleasesOptions): Releases {
         supersedes: [],
       });
     },
-    load(canaries) {
-      isLoaded ??= load(canaries).then(whenLoaded);
-      return isLoaded;
-    },
-    async prove(prove) {
-      while (unproven.size > 0) {
-        for (const [key, what] of unproven) await proveOne(key, what, prove);
-      }
-      if (isNew) await store.begin(signal);
-      isNew = false;
-    },
+    load: (canaries) => handOver.load(canaries),
+    prove: (prove) => handOver.prove(prove),
     async resume(canary) {
-      await loaded;
+      await handOver.loaded;
       await records.look(keyOf(canary.metadata), canary);
     },
     left: clear,
     async written(outcome, revision) {
       const key = keyOf(outcome.app);
-      submitted.delete(outcome.releaseId);
-      landing.set(key, outcome);
+      handOver.settled(outcome);
+      known.landed(outcome);
       const landed = (now: ReleaseRecord | undefined) => now && settle(now, outcome.releaseId, revision);
       await records.change(key, landed, true).catch((error: unknown) => {
         // Only a note to ourselves: after a restart the writer finds the outcome in Git and writes nothing.
@@ -641,5 +440,3 @@ export function createReleases(options: ReleasesOptions): Releases {
     },
   };
 }
-
-type Candidate = Pick<ReleaseRecord, 'id' | 'revision' | 'base' | 'content'> & Pick<Required<ReleaseRecord>, 'images'>;
