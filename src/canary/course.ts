@@ -9,8 +9,8 @@ import {
   lacksScaler,
   leaveFormerScalers,
   tellLackOfScaler,
-  wakePrimary,
-  wakeTarget,
+  resumePrimaryScaler,
+  resumeTargetScaler,
   writePrimaryScaler,
 } from './phases/scaling.ts';
 import { stageOf } from './phases/stage.ts';
@@ -87,7 +87,7 @@ function* lead(stage: Stage, part: Part): Asking<void> {
   const isInitialised = name !== 'Initializing';
   const doesRepair = part === 'all' || phase.repairsAtOnce?.(stage) === true;
   if (doesRepair) {
-    wakePrimary(stage);
+    resumePrimaryScaler(stage);
     followTarget(stage);
     writeService(stage, 'primary', 'primary');
     if (isInitialised) repair(stage, part);
@@ -112,7 +112,7 @@ function repair(stage: Stage, part: Part): void {
   leaveFormerScalers(stage);
   if (part === 'all') tellLackOfScaler(stage);
   if (!lacksScaler(stage)) writePrimaryScaler(stage, 'missing');
-  if (stage.weight > 0 && canaryServes(stage)) wakeTarget(stage);
+  if (stage.weight > 0 && canaryServes(stage)) resumeTargetScaler(stage);
   writeService(stage, 'apex', isPlain(stage.spec) && stage.judged === 100 ? 'canary' : 'primary');
   reconcileRoute(stage);
 }

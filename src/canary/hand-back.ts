@@ -13,14 +13,14 @@ export interface Leaver {
   readonly target: KubeObject | undefined;
   /** What serves the users now. Absent: there is none. */
   readonly primary: KubeObject | undefined;
-  /** As `sleepingScalerOf` names it. Absent: there is none. */
+  /** As `pausedScalerOf` names it. Absent: there is none. */
   readonly scaler: KubeObject | undefined;
   /** It gives the target as many pods as its primary has before it leads anybody there. */
   readonly doesHandBack: boolean;
 }
 
 /** The autoscaler that may keep its target without pods. Undefined: it names none of such a kind. */
-export function sleepingScalerOf(canary: KubeObject): ObjectRef | undefined {
+export function pausedScalerOf(canary: KubeObject): ObjectRef | undefined {
   const { autoscaler } = footprintOf(canary);
   return autoscaler && scalers[autoscaler.kind].paused ? autoscaler : undefined;
 }

@@ -1,6 +1,6 @@
 import { keysOfRoute } from '../canary/app.ts';
 import { finalizer, footprintOf, isCanary } from '../canary/footprint.ts';
-import { handBack, sizeInGit, sleepingScalerOf } from '../canary/hand-back.ts';
+import { handBack, sizeInGit, pausedScalerOf } from '../canary/hand-back.ts';
 import { primaryName } from '../canary/names.ts';
 import { parseCanary } from '../canary/parse.ts';
 import type { Cluster } from '../cluster/cluster.ts';
@@ -136,7 +136,7 @@ async function isUp({ canary, target, doesHandBack }: Leaver, cluster: Cluster, 
   const live = await cluster.get(refOf(target), signal);
   if (!live) return true;
   const primary = await primaryOf(live, cluster, signal);
-  const scalerRef = sleepingScalerOf(canary);
+  const scalerRef = pausedScalerOf(canary);
   const scaler = scalerRef && (await cluster.get(scalerRef, signal));
   const { isUp: isEnough, patches } = handBack({
     canary,

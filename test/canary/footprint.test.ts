@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { footprintOf, isTakenOver, writtenByCanaries } from '../../src/canary/footprint.ts';
-import { handBack, type Leaver, sizeInGit, sleepingScalerOf } from '../../src/canary/hand-back.ts';
+import { handBack, type Leaver, sizeInGit, pausedScalerOf } from '../../src/canary/hand-back.ts';
 import { sharedByCanary, wholeField, withShared } from '../../src/canary/shared-fields.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
 
@@ -181,9 +181,9 @@ describe('handing back', () => {
       ['ScaledObject', { metadata: { annotations: { 'autoscaling.keda.sh/paused-replicas': null } } }],
       ['Deployment', { spec: { replicas: 5 } }],
     ]);
-    expect(sleepingScalerOf(canaryOf(spec))?.name).toBe('sized');
+    expect(pausedScalerOf(canaryOf(spec))?.name).toBe('sized');
     const hpa = { autoscalerRef: { kind: 'HorizontalPodAutoscaler', name: 'sized' } };
-    expect(sleepingScalerOf(canaryOf(hpa))).toBeUndefined();
+    expect(pausedScalerOf(canaryOf(hpa))).toBeUndefined();
   });
 
   it('takes the mark from a DaemonSet, and waits for its pods on all nodes', () => {

@@ -5,7 +5,7 @@ import { copyConfigs, writePrimary } from './primary-write.ts';
 import type { Stage } from './tick.ts';
 
 /** Copies that somebody deleted are made again. To be called only while the target is what the primary was promoted with. */
-export function healCopies(stage: Stage): void {
+export function remakeCopies(stage: Stage): void {
   const { now, next } = stage.revision.copies;
   const lost = [...now].filter(([, copy]) => !stage.seen.configs.has(copy));
   if (lost.length === 0) return;

@@ -11,7 +11,7 @@ import { writePrimary } from './primary-write.ts';
 import { awaitsCopies } from './promote.ts';
 import { restartAnalysis } from './restart.ts';
 import { cancel, rollBack, rollBackAfterChecks, tellAndRollBack } from './rollback.ts';
-import { lacksScaler, scaleFromZero, wakeTarget, writePrimaryScaler } from './scaling.ts';
+import { lacksScaler, scaleFromZero, resumeTargetScaler, writePrimaryScaler } from './scaling.ts';
 import { alert, type Asking, normal, setMark, setRounds, type Stage, update, warn } from './tick.ts';
 import { leaveDeadCanary, routeHome } from './traffic.ts';
 
@@ -69,7 +69,7 @@ function* progress(stage: Stage): Asking<void> {
 function* isCanaryUp(stage: Stage): Asking<boolean> {
   const ready = overdue(stage, canaryReadiness(stage));
   // With pods that are about to go it is as one that has none yet.
-  if (ready.kind === 'ready') return !wakeTarget(stage);
+  if (ready.kind === 'ready') return !resumeTargetScaler(stage);
   const trouble = yield* tellNotReady(stage, 'canary', ready);
   if (ready.kind === 'stuck') {
     alert(stage, 'error', `Progress deadline exceeded ${ready.reason}${trouble ? `: ${trouble.text}` : ''}`);

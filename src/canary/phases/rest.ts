@@ -1,7 +1,7 @@
 import type { KubeObject } from '../../manifest/types.ts';
 import { foreignImages } from '../foreign-primary.ts';
 import { changedConfigs } from '../revision.ts';
-import { healCopies, leaveCopies } from './config-copies.ts';
+import { remakeCopies, leaveCopies } from './config-copies.ts';
 import { primaryReadiness, primaryServes } from './health.ts';
 import { refusedBy } from './hooks.ts';
 import type { Phase } from './phase.ts';
@@ -26,7 +26,7 @@ import { leaveDeadCanary, routeHome } from './traffic.ts';
 export const resting: Phase = {
   *urgent(stage) {
     if (leaveDeadCanary(stage)) {
-      putToSleep(stage);
+      scaleTargetDown(stage);
       return true;
     }
     if (stage.status.phase === 'Waiting' && stage.novelty === 'promoted') {
@@ -34,7 +34,7 @@ export const resting: Phase = {
       return true;
     }
     if (isNothingNew(stage)) {
-      if (stage.status.phase !== 'Waiting') healAtOnce(stage);
+      if (stage.status.phase !== 'Waiting') repairAtOnce(stage);
       return false;
     }
     if (!mayBegin(stage)) return false;
@@ -42,7 +42,7 @@ export const resting: Phase = {
     return true;
   },
   *scheduled(stage) {
-    if (stage.status.phase !== 'Waiting' && isNothingNew(stage)) heal(stage);
+    if (stage.status.phase !== 'Waiting' && isNothingNew(stage)) repair(stage);
     else yield* letIn(stage);
   },
   repairsAtOnce: (stage) => isNothingNew(stage) || mayBegin(stage),
@@ -116,20 +116,20 @@ function rebase(stage: Stage): void {
  * What Git says of the target's size is no revision, so no release brings it to the primary: it goes there while nothing is judged.
  * (With Flagger it waits for the next promotion.) Not while users depend on the target, whose size is its own then.
  */
-function keepUp(stage: Stage): void {
+function followGit(stage: Stage): void {
   const { weight, mirrored } = stage;
   if (weight > 0 || mirrored || !primaryServes(stage)) return;
   const resized = resizedPrimary(stage);
   if (resized) {
     // Its new pods read them.
-    healPromotedCopies(stage);
+    remakePromotedCopies(stage);
     followReplicas(stage, resized);
   }
   writePrimaryScaler(stage, 'behind');
 }
 
 /** A target whose users have gone home. Pods that somebody asked for by hand stay, unless an autoscaler would go on with them. */
-function putToSleep(stage: Stage): void {
+function scaleTargetDown(stage: Stage): void {
   if (stage.status.phase === 'Failed') scaleToZero(stage);
   else pauseScaler(stage, true);
 }
@@ -142,21 +142,21 @@ function noticeForeign({ names, target, draft }: Stage, primary: KubeObject): vo
 }
 
 /** Users who can go home, a primary that is gone, and what Git says of its size. */
-function healAtOnce(stage: Stage): void {
+function repairAtOnce(stage: Stage): void {
   const { seen, weight, novelty, status, revision } = stage;
   if (!seen.primary) remakePrimary(stage);
   else if (weight > 0 && canTakeUsers(stage)) takeHome(stage);
-  keepUp(stage);
+  followGit(stage);
   // The target went back to what runs anyway: its next change is a change again.
   if (novelty === 'promoted' && status.lastAppliedSpec !== revision.hash) rebase(stage);
 }
 
 /** What somebody took away while nothing was going on. */
-function heal(stage: Stage): void {
+function repair(stage: Stage): void {
   const { seen, status, revision, novelty, weight, names } = stage;
   const { primary } = seen;
   if (primary) {
-    healPromotedCopies(stage);
+    remakePromotedCopies(stage);
     if (isPromoted(stage)) noticeForeign(stage, primary);
     // They have gone home already, and the look at which they did came to no end.
     const isLeft = stage.mirrored || (status.phase === 'Failed' && status.canaryWeight > 0);
@@ -169,9 +169,9 @@ function heal(stage: Stage): void {
 }
 
 /** Copies that somebody deleted of what was promoted. */
-function healPromotedCopies(stage: Stage): void {
+function remakePromotedCopies(stage: Stage): void {
   const isDone = stage.draft.intents.some(({ effect }) => effect.kind === 'copy-config');
-  if (isPromoted(stage) && stage.novelty === 'same' && !isDone) healCopies(stage);
+  if (isPromoted(stage) && stage.novelty === 'same' && !isDone) remakeCopies(stage);
 }
 
 /** Only ever from the version that was promoted. */
@@ -195,7 +195,7 @@ function takeHome(stage: Stage): void {
   const { names } = stage;
   normal(stage, 'Routing all traffic to primary');
   routeHome(stage);
-  putToSleep(stage);
+  scaleTargetDown(stage);
   update(stage, { canaryWeight: 0 });
   log(stage, `${names.primary} is ready, ${names.target} gets no more traffic`);
 }

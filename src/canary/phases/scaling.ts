@@ -38,7 +38,7 @@ export function writePrimaryScaler(stage: Stage, when: 'missing' | 'behind' | 'a
   const { scaler, input } = scaled;
   const live = stage.seen.primaryScaler;
   // It is being written already: the next tick brings the rest.
-  if (isPrimaryAsleep(stage)) return;
+  if (isPrimaryAtZero(stage)) return;
   if ((when === 'missing') !== (live === undefined)) return;
   if (live && !mayWrite(live, input)) {
     const { kind, metadata } = live;
@@ -73,16 +73,16 @@ function mayWrite(live: KubeObject, { canary, target }: ScalerInput): boolean {
   return isControlledBy(live, canary) || at(live, 'spec', 'scaleTargetRef', 'name') === `${target}-primary`;
 }
 
-function isPrimaryAsleep({ spec, seen }: Stage): boolean {
+function isPrimaryAtZero({ spec, seen }: Stage): boolean {
   const { autoscaler } = spec;
   return (autoscaler && seen.primaryScaler && scalers[autoscaler.kind].isAtZero?.(seen.primaryScaler)) === true;
 }
 
 /** Nobody means the users of a primary to find no pods; whoever does may suspend the Canary. */
-export function wakePrimary(stage: Stage): void {
+export function resumePrimaryScaler(stage: Stage): void {
   const { spec, seen, names } = stage;
   const live = seen.primaryScaler;
-  if (!spec.autoscaler || !live || !isPrimaryAsleep(stage)) return;
+  if (!spec.autoscaler || !live || !isPrimaryAtZero(stage)) return;
   const scaler = scalers[spec.autoscaler.kind];
   const object = scaler.paused?.(live, false);
   if (!object) return;
@@ -91,7 +91,7 @@ export function wakePrimary(stage: Stage): void {
 }
 
 /** Lets a target go whose autoscaler is about to take its pods, and returns true. */
-export function wakeTarget(stage: Stage): boolean {
+export function resumeTargetScaler(stage: Stage): boolean {
   const scaled = scaledBy(stage);
   if (scaled?.scaler.isAtZero?.(scaled.input.source) !== true) return false;
   pauseScaler(stage, false);

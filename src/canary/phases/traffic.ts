@@ -10,7 +10,7 @@ import type { ServiceRole } from '../services.ts';
 import { usersUnderTest } from '../strategy.ts';
 import type { CanarySpec, Effect, Seen, SessionCookies, TrafficSplit } from '../types.ts';
 import { canaryServes, hasDeadCanary, isLedToFormer, primaryServes, type Served } from './health.ts';
-import { leaveScaler, wakeTarget } from './scaling.ts';
+import { leaveScaler, resumeTargetScaler } from './scaling.ts';
 import { normal, type Stage, type Tick, update, warn } from './tick.ts';
 
 /** Without a mesh or ingress the apex Service is the only switch: it leads to one of the two. */
@@ -40,7 +40,7 @@ function routeUsers(stage: Stage, split: TrafficSplit, everyone = false): void {
   if (!everyone && sameJson(draft.routed, split)) return;
   draft.routed = split;
   // Whoever gets users is not to lose its pods; without them an autoscaler that is paused stays so.
-  if (canaryWeight > 0) wakeTarget(stage);
+  if (canaryWeight > 0) resumeTargetScaler(stage);
   else leaveScaler(stage);
   if (isPlain(spec)) {
     leave(draft.intents, 'apex-service');
