@@ -9,7 +9,7 @@ export function mixed(base: unknown, judged: unknown, choose: Choose): unknown {
   if (isDeepStrictEqual(base, judged)) return judged;
   if (isObject(base) && isObject(judged)) return mixedMaps(base, judged, choose);
   if (isList(base) && isList(judged)) {
-    const [before, after] = [keysOf(base), keysOf(judged)];
+    const [before, after] = keysOfBoth(base, judged);
     if (before && after) return mixedLists([base, before], [judged, after], choose);
     // Each place for itself, where none came and none went.
     if (base.length === judged.length) return judged.map((item, at) => mixed(base[at], item, choose));
@@ -75,10 +75,21 @@ function mixedLists([base, before]: Keyed, [judged, after]: Keyed, choose: Choos
   return result;
 }
 
-/** What tells the items of a list apart. Undefined: nothing does. */
-function keysOf(list: readonly unknown[]): readonly string[] | undefined {
-  const keys = list.map(keyOfItem);
-  return new Set(keys).size === keys.length && !keys.includes('') ? keys : undefined;
+type Keys = readonly string[] | undefined;
+
+/** What tells the items of two lists apart. Undefined: nothing does. Where items of one name stand in one of them, which fields they have does so as well. */
+function keysOfBoth(base: readonly unknown[], judged: readonly unknown[]): readonly [Keys, Keys] {
+  for (const keyOf of [keyOfItem, keyWithFields]) {
+    const [before, after] = [base.map(keyOf), judged.map(keyOf)];
+    if ([before, after].every((keys) => new Set(keys).size === keys.length && !keys.includes('')))
+      return [before, after];
+  }
+  return [undefined, undefined];
+}
+
+function keyWithFields(item: unknown): string {
+  const key = keyOfItem(item);
+  return key === '' || !isObject(item) ? key : JSON.stringify([key, Object.keys(item).toSorted()]);
 }
 
 /** Of a variable and of an image its name, of an entry of a kustomization its name, file or target. The empty string: nothing. */

@@ -120,6 +120,16 @@ describe.skipIf(kustomizeProgram === undefined)('a release that kustomize render
     expect([meant['base/shop.env'], tree['base/shop.env']]).toContain(result['base/shop.env']);
   });
 
+  it.each([
+    ['before it', 'images:\n', 'images:\n- name: shop\n  newName: registry.test/shop\n'],
+    ['behind it', "# the shop's\n", "# the shop's\n- name: shop\n  newName: registry.test/shop\n"],
+    ['at the end', 'newTag: "1.1"\n', 'newTag: "1.1"\n- name: shop\n  newName: registry.test/shop\n'],
+  ])('is taken back where its image has got a second entry, and another app a new tag: %s', async (_, from, to) => {
+    const others = changed(tree, prod, ['newTag: "1.0"', 'newTag: "1.1"']);
+    const judged = changed(changed(others, prod, [from, to]), 'base/shop.env', ['GREETING=hello', 'GREETING=bye']);
+    expect({ ...judged, ...(await edited(judged)) }).toEqual(others);
+  });
+
   it('is not taken back where another app was changed by the same line', async () => {
     const both = changed(tree, base, ['name: shop-config\n  envs', 'name: shop-config\n  envs']);
     const shared = changed(both, 'base/cart.yaml', ['name: cart-config', 'name: shop-config']);
