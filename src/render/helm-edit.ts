@@ -206,11 +206,25 @@ function* changesOf(release: Release, goal: RestoreGoal): Steps<readonly Change[
         ? (before ?? null)
         : before === undefined || tried === undefined || now === undefined
           ? undefined
-          : mergeText(now, tried, before);
+          : (mergeText(now, tried, before) ?? (yield* withoutValues(path, { before, tried, now })));
     if (text === undefined) return unwritable;
     changes.push({ kind: 'file', path, text });
   }
   return changes;
+}
+
+/** A file of values with the change taken back where its lines cannot be: a comment was written beside. Undefined: it cannot be written so. */
+function* withoutValues(
+  path: string,
+  { before, tried, now }: Readonly<Record<'before' | 'tried' | 'now', string>>,
+): Steps<string | undefined> {
+  if (!/\.(?:ya?ml|json)$/i.test(path)) return undefined;
+  const [base, judged, tip] = [before, tried, now].map((text) => writtenIn(text));
+  const [was, is, written] = [base?.[0], judged?.[0], tip?.[0]];
+  if (!was || !is || !written || [base, judged, tip].some((documents) => documents?.length !== 1)) return undefined;
+  const wanted = undoChanges(was.value, is.value, written.value);
+  const edited = yield* editingDocument(now, 0, wanted, { base: was, judged: is });
+  return edited.kind === 'edited' ? edited.text : undefined;
 }
 
 /** ConfigMaps and Secrets in Git that values come from, as far as the release changed them. */
@@ -298,7 +312,11 @@ function* filesOf(changes: readonly Change[], goal: RestoreGoal, editing: HelmEd
   for (const change of changes) {
     if (change.kind === 'file') files.set(change.path, change.text);
     else if (change.kind === 'values') {
-      const edit = yield* editing.editSources({ ...goal, objects: new Map([[change.key, plainFacts]]) });
+      const edit = yield* editing.editSources({
+        ...goal,
+        objects: new Map([[change.key, plainFacts]]),
+        isOfCharts: true,
+      });
       if (edit.kind === 'refused') return edit.reason;
       for (const [path, text] of edit.files) files.set(path, text);
     } else if (change.kind === 'field')
@@ -375,5 +393,5 @@ function ofDescription(release: Release, goal: RestoreGoal): RestoreGoal {
     return { files: goal[side].files, manifests: origin ? [describing(release.ref, origin)] : [] };
   };
   const objects = new Map([[identityKey(release.ref), plainFacts]]);
-  return { ...goal, base: at('base'), judged: at('judged'), tip: at('tip'), objects };
+  return { ...goal, base: at('base'), judged: at('judged'), tip: at('tip'), objects, isOfCharts: true };
 }

@@ -86,6 +86,8 @@ export interface RestoreGoal {
   readonly tip: TreeState;
   /** Objects, by identity. */
   readonly objects: ReadonlyMap<string, ObjectFacts>;
+  /** Charts are made from them: what those make is looked at by whoever asks. Absent: everything else stays as at the tip. */
+  readonly isOfCharts?: true;
   /** Throws EditLate where that is not enough. Absent: as long as it may take. */
   readonly mostMs?: number;
 }

@@ -19,6 +19,8 @@ export interface RenderedFiles {
   readonly manifests: readonly Manifest[];
   readonly problems: readonly Problem[];
   readonly inputs: ReadonlySet<string>;
+  /** ConfigMaps and Secrets that variables of Kustomizations of Flux come from, by identity. */
+  readonly variables: ReadonlySet<string>;
 }
 
 type Edits = ReadonlyMap<string, string | null>;
@@ -45,6 +47,8 @@ interface ChangedFile {
 
 interface ChangedDocument {
   readonly at: number;
+  /** The ConfigMap or Secret that it is, by identity: variables may come from it. Undefined: it is no object. */
+  readonly source: string | undefined;
   readonly base: Written;
   readonly judged: Written;
   readonly parts: number;
@@ -74,11 +78,12 @@ export function* restoreRendered(
     if (known) return known;
     if (goal.mostMs !== undefined && performance.now() - began > goal.mostMs) throw new EditLate();
     const edits = yield* editsOf(parts, resources);
-    const outcome = edits ? yield* judged(edits) : unwritable;
+    const sources = new Set(parts.flatMap(sourceOf));
+    const outcome = edits ? { ...(yield* judged(edits, sources)), sources } : unwritable;
     tried.set(key, outcome);
     return outcome;
   }
-  function* judged(edits: Edits): Steps<Outcome> {
+  function* judged(edits: Edits, sources: ReadonlySet<string>): Steps<Omit<Outcome, 'sources'>> {
     const edited = yield* render(editedFiles(goal.tip.files, edits));
     const changed = yield* changedKeys(tip.manifests, edited.manifests);
     const left = new Map(
@@ -88,28 +93,32 @@ export function* restoreRendered(
       isDeepStrictEqual(left.get(one), wanted.get(one)?.object),
     );
     const isBroken = errorsIn(edited) > errorsIn(tip);
-    return { edits, isRestored, isBroken, changed, others: [...changed].filter(([one]) => !isOwn(one)) };
+    // What the objects are made from goes back as a whole, or not at all.
+    const isSource = ([one, object]: readonly [string, KubeObject | undefined]): boolean =>
+      sources.has(one) && isDeepStrictEqual(object, wanted.get(one)?.object);
+    const others = [...changed].filter(([one]) => !isOwn(one));
+    return { edits, isRestored, isBroken, changed, others: others.filter((one) => !isSource(one)) };
   }
   const isRight = ({ isRestored, isBroken, others }: Outcome): boolean =>
     isRestored && !isBroken && others.length === 0;
 
   const all = files.flatMap(partsOf);
   const none = yield* outcomeOf([]);
-  if (isRight(none)) return { kind: 'edited', files: none.edits };
+  if (isRight(none)) return asEdit(none);
   const whole = yield* outcomeOf(all);
   // Where it is a change of this app alone, parts without an effect are others' as well: only where there is nothing to choose it goes as one.
   const isOne = all.length <= 1;
-  if (isOne && isRight(whole)) return { kind: 'edited', files: whole.edits };
-  if (all.length > mostParts) return isRight(whole) ? { kind: 'edited', files: whole.edits } : refusal(whole, files);
+  if (isOne && isRight(whole)) return asEdit(whole);
+  if (all.length > mostParts) return isRight(whole) ? asEdit(whole) : refusal(whole, files);
   const sorted: Record<'own' | 'idle' | 'broken' | 'others', Part[]> = { own: [], idle: [], broken: [], others: [] };
   for (const part of isOne ? [] : all) {
     const alone = yield* outcomeOf([part]);
     const change = [...alone.changed].filter(([key, object]) => !isDeepStrictEqual(none.changed.get(key), object));
     const kind = alone.isBroken
       ? 'broken'
-      : change.some(([key]) => !isOwn(key))
+      : change.some(([key]) => !isOwn(key) && alone.others.some(([other]) => other === key))
         ? 'others'
-        : change.length > 0
+        : change.some(([key]) => isOwn(key))
           ? 'own'
           : 'idle';
     sorted[kind].push(part);
@@ -130,13 +139,17 @@ export function* restoreRendered(
     all,
   ]) {
     const outcome = yield* outcomeOf(parts);
-    if (isRight(outcome)) return { kind: 'edited', files: outcome.edits };
+    if (isRight(outcome)) return asEdit(outcome);
   }
   return refusal(whole, files);
 }
 
+const asEdit = ({ edits, sources }: Outcome): Edit => ({ kind: 'edited', files: edits, sources });
+
 interface Outcome {
   readonly edits: Edits;
+  /** ConfigMaps and Secrets that are taken back with it, by identity. */
+  readonly sources: ReadonlySet<string>;
   readonly isRestored: boolean;
   readonly isBroken: boolean;
   /** Objects that are not as at the tip, by identity; undefined: not there any more. */
@@ -145,7 +158,14 @@ interface Outcome {
   readonly others: readonly (readonly [key: string, object: KubeObject | undefined])[];
 }
 
-const unwritable: Outcome = { edits: new Map(), isRestored: false, isBroken: true, changed: new Map(), others: [] };
+const unwritable: Outcome = {
+  edits: new Map(),
+  sources: new Set(),
+  isRestored: false,
+  isBroken: true,
+  changed: new Map(),
+  others: [],
+};
 
 const errorsIn = ({ problems }: RenderedFiles): number =>
   problems.filter(({ severity }) => severity === 'error').length;
@@ -162,6 +182,13 @@ function refusal({ others, isBroken }: Outcome, files: readonly ChangedFile[]): 
 function isOneLine({ base = '', judged = '' }: ChangedFile['texts']): boolean {
   const [was, is] = [base.split('\n'), judged.split('\n')];
   return was.length === is.length && was.filter((line, at) => line !== is[at]).length === 1;
+}
+
+/** Of the document that a part stands in. */
+function sourceOf({ file: { documents = [] }, index }: Part): readonly string[] {
+  let left = index;
+  const found = documents.find(({ parts }) => (left -= parts) < 0);
+  return found?.source === undefined ? [] : [found.source];
 }
 
 const partsOf = (file: ChangedFile): Part[] => Array.from({ length: file.parts }, (_, index) => ({ file, index }));
@@ -210,9 +237,11 @@ function* changedFiles(
     if (texts.base === texts.judged || (texts.tip === undefined && texts.judged !== undefined)) continue;
     if (changed.length >= mostFiles) return `more than ${mostFiles} files have changed since`;
     if (Object.values(texts).some((text) => (text?.length ?? 0) > mostLength)) return `${path} is too large`;
-    const objects = new Set([...(yield* documentsAt(path, before)), ...(yield* documentsAt(path, after))]);
-    const documents = documentsOf(path, texts, objects);
-    const parts = documents?.reduce((sum, one) => sum + one.parts, 0) ?? (objects.size > 0 ? 0 : 1);
+    const objects = new Map([...(yield* documentsAt(path, before)), ...(yield* documentsAt(path, after))]);
+    const sources = new Map([...objects].filter(([, key]) => before.variables.has(key) && !goal.objects.has(key)));
+    for (const at of sources.keys()) objects.delete(at);
+    const documents = documentsOf(path, texts, objects, sources);
+    const parts = documents?.reduce((sum, one) => sum + one.parts, 0) ?? (objects.size + sources.size > 0 ? 0 : 1);
     if (parts > 0) changed.push({ path, texts, documents, parts });
   }
   return changed;
@@ -224,10 +253,12 @@ const isSame = (
 ): boolean =>
   typeof a === 'string' || typeof b === 'string' || b === undefined ? a === b : a.oid === b.oid && a.mode === b.mode;
 
-/** Which documents of a file are objects. */
-function* documentsAt(path: string, tree: RenderedFiles): Steps<readonly number[]> {
+/** Which documents of a file are objects, by identity. */
+function* documentsAt(path: string, tree: RenderedFiles): Steps<readonly (readonly [number, string])[]> {
   const { byPath } = yield* indexed(tree);
-  return (byPath.get(path) ?? []).flatMap(({ origin }) => origin.document ?? []);
+  return (byPath.get(path) ?? []).flatMap(({ object, origin }) =>
+    origin.document === undefined ? [] : [[origin.document, identityOf(object)] as const],
+  );
 }
 
 const isYaml = (path: string): boolean => /\.(?:ya?ml|json)$/i.test(path) || /(?:^|\/)Kustomization$/.test(path);
@@ -235,7 +266,8 @@ const isYaml = (path: string): boolean => /\.(?:ya?ml|json)$/i.test(path) || /(?
 function documentsOf(
   path: string,
   { base, judged, tip }: ChangedFile['texts'],
-  objects: ReadonlySet<number>,
+  objects: ReadonlyMap<number, string>,
+  sources: ReadonlyMap<number, string>,
 ): readonly ChangedDocument[] | undefined {
   // In parts its checksum would be wrong.
   if ([base, judged, tip].some((text) => text !== undefined && sopsFormatOf(path, Buffer.from(text)) !== undefined))
@@ -247,10 +279,10 @@ function documentsOf(
     const old = before[at];
     if (!old || objects.has(at)) return [];
     const parts = partsIn(old.value, written.value);
-    return parts === 0 ? [] : [{ at, base: old, judged: written, parts }];
+    return parts === 0 ? [] : [{ at, source: sources.get(at), base: old, judged: written, parts }];
   });
   // Only comments or the like: of a file that is content as it is written.
-  return documents.length === 0 && objects.size === 0 ? undefined : documents;
+  return documents.length === 0 && objects.size + sources.size === 0 ? undefined : documents;
 }
 
 /** The files with these parts taken back. Undefined: they cannot be written so. */

@@ -19,6 +19,7 @@ import { createTreeBudget, noRoom, type TreeBudget, weighing } from '../manifest
 import { describedName, fileOfUnit, type KubeObject, type ObjectRef, type Origin, refOf } from '../manifest/types.ts';
 import { createEncryptedFiles } from './encrypted-files.ts';
 import { openingPlain } from './encrypted-plain.ts';
+import { variableSources } from './flux-sources.ts';
 import { fluxRoots, hasStart, notNow } from './flux-roots.ts';
 import { indexed, type ObjectIndex } from './object-index.ts';
 import { restoreReleases } from './helm-edit.ts';
@@ -101,17 +102,13 @@ export function createTreeRenderer(settings: LoadSettings, options: TreeRenderer
     return yield* loading(known, files, known);
   }
   function* restoreKustomized(goal: RestoreGoal): Steps<Edit> {
-    // Of a HelmRelease nobody looks here at what its chart makes.
-    const isRelease = [...goal.objects.keys()].some((key) => /\/(?:HelmRelease|Application)\//.test(key));
     function* renderFiles(files: TreeFiles): Steps<RenderedFiles> {
-      const { manifests, releases = [], problems } = yield* render(files);
+      const { manifests, releases = [], problems, cache } = yield* render(files);
       const inputs = inputsOf.get(files) ?? new Set();
-      if (!isRelease) return { manifests, problems, inputs };
-      return {
-        manifests: [...manifests.filter(({ origin }) => origin.renderer !== 'helm'), ...releases],
-        problems,
-        inputs,
-      };
+      const all = goal.isOfCharts
+        ? [...manifests.filter(({ origin }) => origin.renderer !== 'helm'), ...releases]
+        : manifests;
+      return { manifests: all, problems, inputs, variables: variableSources(cache, settings) };
     }
     const written = yield* rendererOf('kustomize').edit(goal);
     return written.kind === 'refused' ? written : yield* restoreRendered(goal, written.files, renderFiles);
