@@ -442,7 +442,13 @@ function* loadingArea(
     used.push([path, file]);
     addAll(found, file.parsed.problems);
     if (file.parsed.stray) strays.set(path, file.parsed.stray);
-    else if (file.kustomization) strays.set(path, { line: 1, what: 'is a kustomization, which is not rendered' });
+    else if (file.kustomization)
+      strays.set(path, {
+        line: 1,
+        what: 'is a kustomization, which is not rendered',
+        // Then an error says why.
+        ...(file.kustomization.transforms.length > 0 || unrendered.has(path) ? { describedIn: path } : {}),
+      });
     if (file.parsed.unreadableText === '') return;
     broken.push(path);
     unreadable.push(file.parsed.unreadableText);

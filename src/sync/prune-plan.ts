@@ -233,7 +233,8 @@ function keptAt({ at: { path, line, what, isDeliberate, describedIn }, refs, pat
   const [stay, them] = refs.length === 1 ? ['stays', 'it'] : ['stay', 'them'];
   const others = paths.size === 1 ? '' : paths.size === 2 ? ', as is another' : `, as are ${paths.size - 1} others`;
   return {
-    severity: isDeliberate === true ? 'warning' : 'error',
+    // Of what is described and not applied an error tells already why.
+    severity: isDeliberate === true || describedIn !== undefined ? 'warning' : 'error',
     path,
     line,
     message: `the file ${what}${others}: ${shownNames(refs)} came from Git and ${stay} in the cluster`,
