@@ -111,6 +111,53 @@ describe.skipIf(kustomizeProgram === undefined)('serin render', () => {
     ).toEqual(['Namespace prod', 'ConfigMap prod', 'Deployment prod']);
   });
 
+  const application = (name: string, path: string, more = ''): string =>
+    `apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: { name: ${name}, namespace: argocd }\nspec:\n  destination: { server: https://kubernetes.default.svc, namespace: ${name} }\n  syncPolicy: { automated: { prune: true } }\n  source: { repoURL: "https://github.com/acme/fleet", path: ${path}${more} }\n`;
+  it.each(['argocd/shop.yaml', 'plain/b.yaml', 'argocd'])(
+    'renders what an Application of Argo CD describes: %s',
+    async (place) => {
+      await write({
+        'argocd/shop.yaml': application('shop', 'plain'),
+        'plain/b.yaml': 'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: b }\n',
+      });
+      const { code, out, errors } = await serin('render', join(dir, place), '--git-path', 'argocd', '--json');
+      expect({ code, errors }).toEqual({ code: 0, errors: [] });
+      expect(
+        out
+          .trim()
+          .split('\n')
+          .map((line) => JSON.parse(line) as unknown),
+      ).toEqual([
+        {
+          object: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'b', namespace: 'shop' } },
+          origin: {
+            renderer: 'kustomize',
+            path: 'plain/b.yaml',
+            line: 1,
+            document: 0,
+            unit: 'argocd/shop.yaml#Application/argocd/shop',
+          },
+        },
+      ]);
+    },
+  );
+
+  it('says at the file what of an Application is wrong, and prints the others', async () => {
+    await write({
+      'argocd/shop.yaml': application('shop', 'plain', ', plugin: { name: x }'),
+      'argocd/web.yaml': application('web', 'web'),
+      'argocd/lost.yaml': application('lost', 'lost'),
+      'plain/b.yaml': 'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: b }\n',
+      'web/c.yaml': 'apiVersion: v1\nkind: Service\nmetadata: { name: c }\nspec: { ports: 3 }\n',
+    });
+    const { code, out, errors } = await serin('render', join(dir, 'argocd'), '--git-path', 'argocd');
+    expect([code, ofProd(out)]).toEqual([3, ['Service c']]);
+    expect(errors.map((line) => line.split(' ')[0])).toEqual(['argocd/lost.yaml:1', 'argocd/shop.yaml:1']);
+    const validated = await serin('validate', join(dir, 'argocd'), '--git-path', 'argocd');
+    expect(validated.code).toBe(3);
+    expect(`${validated.out}${validated.errors.join('\n')}`).toMatch(/web\/c\.yaml:4 .*spec\.ports/);
+  });
+
   const flux = (name: string, path: string): string =>
     `apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: { name: ${name}, namespace: flux-system }\nspec:\n  path: ./${path}\n  prune: true\n  sourceRef: { kind: GitRepository, name: flux-system }\n`;
   const cluster: Tree = {

@@ -239,7 +239,7 @@ describe.skipIf(kustomizeProgram === undefined || helmProgram === undefined)('a 
   });
 
   it('waits for what it depends on, also for charts in it', async () => {
-    const { needs = new Map() } = await render(fluxExample, 'clusters/production');
+    const { needs = new Map<string, never>() } = await render(fluxExample, 'clusters/production');
     const root = 'clusters/production/flux-system/gotk-sync.yaml#flux-system/flux-system';
     expect([...needs.keys()].toSorted()).toEqual([`${root}#flux-system/apps`, `${root}#flux-system/infra-configs`]);
     expect(needs.get(`${root}#flux-system/infra-configs`)).toEqual([
