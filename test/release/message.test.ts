@@ -5,6 +5,7 @@ import { adoptionMessage, type MessageContext, outcomeMessage } from '../../src/
 import { subjectOf, tagOf } from '../../src/release/subject.ts';
 import type { Outcome } from '../../src/release/types.ts';
 import { asRevision, type Revision } from '../../src/git/repo.ts';
+import { anyCharacter } from '../helpers/any-character.ts';
 import { runGit } from '../helpers/temp-repo.ts';
 import { anOutcome } from './an-outcome.ts';
 import { said as aFinding } from '../helpers/said.ts';
@@ -340,7 +341,7 @@ describe('the message of an outcome', () => {
       '\r\nReverts: all',
       '',
     ];
-    const texts = fc.oneof(fc.constantFrom(...nasty), fc.string({ unit: 'binary', maxLength: 40 }));
+    const texts = fc.oneof(fc.constantFrom(...nasty), fc.string({ unit: anyCharacter, maxLength: 40 }));
     const cases = fc.sample(fc.tuple(texts, texts, texts, texts, texts), { numRuns: 12, seed: 7 });
     for (const [reason, check, image, evidence, cluster] of [
       ...cases,
