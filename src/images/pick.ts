@@ -335,8 +335,9 @@ function divided(
   for (const one of ranked) {
     const { tag, digest } = one.candidate;
     const compared = comparedBy(policy.selection, one.key, currentKey);
-    // A digest that is not known yet is asked for.
-    const isMoved = tag === current.tag && policy.digest === 'always' && digest !== null && digest !== current.digest;
+    // A digest that is not known yet is asked for, also where none is written.
+    const isOther = digest === undefined || (digest !== null && digest !== current.digest);
+    const isMoved = tag === current.tag && policy.digest === 'always' && isOther;
     if (compared > 0 || isMoved) newer.push(one);
     else if (tag === current.tag) older.push({ tag, reason: 'the current one' });
     else

@@ -368,6 +368,15 @@ describe('A digest', () => {
     });
     expect(decided({ policy: moving, current, tags: tags('b') }).pick).toBeUndefined();
     expect(decided({ policy: semver('~1.4', { digest: 'with-tag' }), current, tags: tags('c') }).pick).toBeUndefined();
+    // Where none is written yet it is asked for, and written.
+    expect(decided({ policy: moving, current: '1.4.1', tags: ['1.4.0', '1.4.1'] }).need).toEqual({
+      what: 'digest',
+      tags: ['1.4.1'],
+    });
+    expect(decided({ policy: moving, current: '1.4.1', tags: tags('c') })).toMatchObject({
+      pick: { tag: '1.4.1', digest: digestOf('c') },
+      reason: 'its digest is to be written',
+    });
     const failed = decided({ policy: moving, current, tags: tags('c'), quarantine: [{ digest: digestOf('c') }] });
     expect(failed.pick).toBeUndefined();
   });
