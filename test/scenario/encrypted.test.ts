@@ -98,6 +98,13 @@ it.skipIf(isWithout)(
       await stage.until('and promoted', () => image(stage, 'podinfo-primary').endsWith(':3.1.1'), 60_000);
       await stage.until('at rest', () => canary(stage).phase === 'Succeeded');
 
+      // Nothing in Git can be taken back: users stay where they are until somebody mends the value.
+      store.update('v1', 'ConfigMap', 'flux-system', 'vars', (draft) => {
+        draft['data'] = { TAG: '3.1.4' };
+      });
+      await stage.until('it is rejected', () => canary(stage).phase === 'Failed', 60_000);
+      expect(image(stage, 'podinfo-primary')).toMatch(/:3\.1\.1$/);
+
       const all = await outputs(stage, since);
       expect(all).not.toContain(password);
       expect(all).not.toContain(Buffer.from(password).toString('base64').slice(0, 24));

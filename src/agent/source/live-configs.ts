@@ -1,4 +1,5 @@
 import type { Cluster } from '../../cluster/cluster.ts';
+import { AgentError } from '../../lib/errors.ts';
 import { namespacedName } from '../../lib/key.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { ConfigRef, LiveConfigs } from '../../render/live-configs.ts';
@@ -67,7 +68,8 @@ export function createLiveConfigs(
         if (object && checksum === undefined) retry(ref, retryMs);
         return object;
       } catch (error) {
-        if (!signal.aborted) retry(ref, failedRetryMs);
+        const isForbidden = error instanceof AgentError && error.details['status'] === 403;
+        if (!signal.aborted) retry(ref, isForbidden ? retryMs : failedRetryMs);
         throw error;
       }
     },
