@@ -16,13 +16,13 @@ export interface Story {
   readonly told: readonly string[];
 }
 
-interface Chance {
+export interface Chance {
   upTo(most: number): number;
   flip(share?: number): boolean;
   one<Item>(items: readonly Item[]): Item;
 }
 
-function chanceOf(seed: number): Chance {
+export function chanceOf(seed: number): Chance {
   let state = (seed * 2_654_435_761 + 1) >>> 0;
   const next = (): number => {
     state = (state + 0x6d2b79f5) >>> 0;
