@@ -148,7 +148,9 @@ function* directoryOf(
     resources.push(`./${name}`);
     if (resources.length > mostListed) return `${folder} holds more than ${mostListed} files`;
   }
-  return resources.length === 0 ? { namespace: '_placeholder' } : { resources };
+  if (resources.length > 0) return { resources };
+  const others = [...found.keys()].find((path) => !tree.isOwn(path));
+  return others === undefined ? { namespace: '_placeholder' } : `${others} belongs to another tenant`;
 }
 
 /** What of `kustomize` has no effect. An empty text: it is followed. */

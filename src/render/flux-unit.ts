@@ -80,7 +80,9 @@ function* listedFolder(
     resources.add(`./${(topmost ?? path).slice(prefix.length).replace(/\/$/, '')}`);
     if (resources.size > mostListed) return `${folder} holds more than ${mostListed} files`;
   }
-  return resources.size === 0 ? { namespace: '_placeholder' } : { resources: [...resources] };
+  if (resources.size > 0) return { resources: [...resources] };
+  const foreign = [...paths].find((path) => !tree.isOwn(path));
+  return foreign === undefined ? { namespace: '_placeholder' } : `${foreign} belongs to another tenant`;
 }
 
 const base = { apiVersion: 'kustomize.config.k8s.io/v1beta1', kind: 'Kustomization' };

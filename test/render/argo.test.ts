@@ -2,6 +2,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { createTurns } from '../../src/lib/turns.ts';
 import { sha256Hex } from '../../src/lib/hash.ts';
 import { isManifestFile, type LoadedTree, type LoadSettings } from '../../src/manifest/load.ts';
+import { createTenancy } from '../../src/manifest/tenancy.ts';
 import { type KubeObject, refKey, refOf, unitOf } from '../../src/manifest/types.ts';
 import { readArgoGlob } from '../../src/render/argo-glob.ts';
 import { createHelm } from '../../src/render/helm.ts';
@@ -535,6 +536,46 @@ ${more}`,
       const tree = await render({ 'apps/a.yaml': application('a', 'path: apps'), 'shop/x.yaml': config('x') });
       expect(keysOf(tree)).toEqual([]);
       expect(errors(tree)).toEqual([]);
+    });
+
+    it('that a chart makes without end stop somewhere, with one error, and everything else goes on', async () => {
+      const tree = await render({
+        'root.yaml': application('root', 'path: loop'),
+        'loop/Chart.yaml': 'apiVersion: v2\nname: loop\nversion: 0.1.0\n',
+        'loop/templates/next.yaml': application('{{ .Release.Name }}x', 'path: loop'),
+        'fine.yaml': application('fine', 'path: fine'),
+        'fine/a.yaml': config('a'),
+      });
+      expect(keysOf(tree)).toEqual(['v1/ConfigMap/fine/a']);
+      expect(errors(tree)).toEqual([expect.stringMatching(/it comes of too many others, one of another/)]);
+    });
+
+    it('of a tenant reach no files and no namespaces of another one', async () => {
+      const tenancy = createTenancy([
+        { name: 'red', folder: 'red', namespaces: ['red', 'argocd'] },
+        { name: 'blue', folder: 'blue', namespaces: ['blue'] },
+      ]);
+      const of = (path: string, namespace: string): string =>
+        application('shop', `path: ${path}`, {
+          policy: '{ automated: {}, syncOptions: [CreateNamespace=true] }',
+        }).replace('namespace: shop }', `namespace: ${namespace} }`);
+      const files = {
+        'red/own/a.yaml': config('a'),
+        'blue/own/secret.yaml': config('secret'),
+        'blue/values.yaml': 'a: b\n',
+        ...chart('red/chart'),
+      };
+      const own = await render({ ...files, 'red/app.yaml': of('red/own', 'red') }, '', { tenancy });
+      expect(keysOf(own)).toContain('v1/ConfigMap/red/a');
+      for (const [path, namespace, words] of [
+        ['blue/own', 'red', /blue\/own\/secret\.yaml belongs to another tenant/],
+        ['red/own', 'blue', /blue/],
+        ['red/chart\nhelm: { valueFiles: [/blue/values.yaml] }', 'red', /blue\/values\.yaml belongs to another tenant/],
+      ] as const) {
+        const tree = await render({ ...files, 'red/app.yaml': of(path, namespace) }, '', { tenancy });
+        expect(errors(tree).join('\n')).toMatch(words);
+        expect(keysOf(tree).filter((key) => key !== 'v1/ConfigMap/default/secret')).toEqual([]);
+      }
     });
 
     describe('made by an ApplicationSet', () => {
