@@ -13,7 +13,7 @@ import {
   readManifestFile,
 } from '../manifest/load.ts';
 import { kustomizationNames } from '../manifest/rendering-tools.ts';
-import { createTreeBudget, crowdedOut, weightOf } from '../manifest/tree-budget.ts';
+import { createTreeBudget, crowdedOut, weighingFile } from '../manifest/tree-budget.ts';
 import type { Problem } from '../manifest/types.ts';
 import { type OtherFiles, withOthers } from '../render/tree-files.ts';
 import { closeTools } from '../render/tools.ts';
@@ -155,7 +155,9 @@ function othersBelow(
 function crowdedIn(read: LoadCache, contents: ReadonlyMap<string, Buffer>, settings: LoadSettings): readonly Problem[] {
   const { treeBytes } = settings.limits ?? defaultLimits;
   const budget = createTreeBudget(treeBytes, (path) => areaOf(path, settings));
-  const gone = [...read].flatMap(([path, file]) => budget.add(path, weightOf(contents.get(path)?.length ?? 0, file)));
+  const gone = [...read].flatMap(([path, file]) =>
+    budget.add(path, atOnce(weighingFile(contents.get(path)?.length ?? 0, file))),
+  );
   return gone.flatMap((path) => {
     const file = read.get(path);
     return file ? crowdedOut(path, file, file, treeBytes).parsed.problems : [];

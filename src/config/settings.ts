@@ -221,7 +221,7 @@ export const settings = [
     'max-tree-size',
     'mebibytes',
     '96',
-    'largest sum of all manifests in MiB, with half a KiB for each object; where there is more, the largest files of the tenant with the most are left out',
+    'largest sum of all manifests in MiB, with 2 KiB for each object and 64 bytes for each of its values beyond 64; where there is more, the largest files of the tenant with the most are left out',
   ),
   setting(
     'Sync',

@@ -2,7 +2,7 @@
 export interface ManifestLimits {
   /** `--max-file-size`. Larger files are not read, and left out of downloads where the Git server can do that. */
   readonly fileBytes: number;
-  /** `--max-tree-size`: of all manifests of one commit together, with half a KiB for each object. */
+  /** `--max-tree-size`: of all manifests of one commit together, with 2 KiB for each object and 64 bytes for each of its values beyond 64. */
   readonly treeBytes: number;
   /** `--max-object-size`: of an object as JSON, in characters. */
   readonly objectLength: number;

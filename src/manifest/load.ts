@@ -23,7 +23,7 @@ import type { Stray } from './stray.ts';
 import { leavingOutTaken, type Unknown } from './taken.ts';
 import type { Tenancy } from './tenancy.ts';
 import { type NoText, textIn, tooLarge } from './text.ts';
-import { joinedWords, unreadWords } from './unread-words.ts';
+import { anyWord, joinedWords, unreadWords } from './unread-words.ts';
 import {
   groupOf,
   holderOfRelease,
@@ -55,6 +55,8 @@ export interface Rendering {
   readonly madeFrom?: ReadonlySet<string>;
   /** It was not read to its end, and nobody else can: nothing is to be found out by trying again. Absent: it was. */
   readonly isGivenUp?: boolean;
+  /** It is being read, as others of its tenant are, of whom nothing is known until all of it is. Absent: it was read. */
+  readonly isAwaited?: true;
 }
 
 interface Placed {
@@ -261,14 +263,17 @@ export function* loadingTree(
     if (next.size % filesATurn === 0) yield;
   }
   const begun: (readonly [name: string, area: BegunArea])[] = [];
-  for (const [name, paths] of byArea)
-    begun.push([name, yield* beginning(paths, next, render && ((found, counted) => render(found, name, counted)))]);
+  const areas = new Map<string, LoadedArea>();
+  for (const [name, paths] of byArea) {
+    if (paths.some((path) => next.get(path)?.isAwaited)) areas.set(name, awaitedArea(paths));
+    else
+      begun.push([name, yield* beginning(paths, next, render && ((found, counted) => render(found, name, counted)))]);
+  }
   // What was rendered may have taken the room of files.
   for (const [path, blob] of render ? files : []) {
     const now = known(path, blob, cache);
     if (now) next.set(path, now);
   }
-  const areas = new Map<string, LoadedArea>();
   const loadAll = function* (): Steps<void> {
     for (const [name, area] of begun)
       areas.set(
@@ -348,6 +353,21 @@ interface LoadedArea extends AreaOfTree {
   readonly releases: readonly Manifest[];
   readonly madeFrom: ReadonlyMap<string, ReadonlySet<string>>;
 }
+
+/** Nothing is known of it yet, so nothing of it is applied, and nothing that came from it is deleted. */
+const awaitedArea = (paths: readonly string[]): LoadedArea => ({
+  manifests: [],
+  problems: [],
+  unreadablePaths: paths,
+  unreadableText: anyWord,
+  unknown: new Map(),
+  needs: new Map(),
+  strays: new Map(),
+  elsewhere: new Map(),
+  hasReleases: false,
+  releases: [],
+  madeFrom: new Map(),
+});
 
 const nothingRendered: RenderedKustomizations = { rendered: new Map(), refused: new Map() };
 const nothingReleased: RenderedReleases = {
@@ -660,10 +680,13 @@ export function* readManifestFile(
   return { ...file, parsed: yield* parsing(path, text, limits, isRendered) };
 }
 
+/** `now`: a revert waits for it. `soon`: it is of a tenant of whom little is to be read, so it goes before the much of others. */
+export type Haste = 'now' | 'soon' | 'later';
+
 /** Reads one file of a tree, and lets other work go on meanwhile. What cannot be read is told in the file. */
 export interface FileReader {
-  /** `isUrgent`: a revert waits for it, so it goes before what the sync asks for. Absent: it does not. */
-  read(path: string, content: string | Uint8Array, file: FileOfTree, isUrgent?: boolean): Promise<Rendering>;
+  /** `haste` absent: `later`. */
+  read(path: string, content: string | Uint8Array, file: FileOfTree, haste?: Haste): Promise<Rendering>;
   /** Breaks off what is being read: it and whatever is asked for later rejects. Absent: nothing lasts long. */
   close?(): Promise<void>;
 }
@@ -673,6 +696,17 @@ export function leftOutFile(path: string, { oid, mode }: FileOfTree, limits = de
   const parsed = withoutText(path, tooLarge(limits));
   return { oid, mode, parsed, ignores: undefined, kustomization: undefined, placed: undefined, isGivenUp: true };
 }
+
+/** A file of a tenant whose files are being read. */
+export const awaitedFile = ({ oid, mode }: FileOfTree): Rendering => ({
+  oid,
+  mode,
+  parsed: nothing,
+  ignores: undefined,
+  kustomization: undefined,
+  placed: undefined,
+  isAwaited: true,
+});
 
 /** A file that cannot be read for a reason that lies not in its text. What was applied of it stays. */
 export function unreadFile(path: string, content: string | Uint8Array, file: FileOfTree, reason: string): Rendering {

@@ -48,3 +48,11 @@ export function lengthOf(value: unknown): number {
   for (const [name, member] of Object.entries(value)) length += name.length + 3 + lengthOf(member);
   return length;
 }
+
+/** How many values there are in it, itself among them. */
+export function valuesIn(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 1;
+  let values = 1;
+  for (const member of Object.values(value)) values += valuesIn(member);
+  return values;
+}

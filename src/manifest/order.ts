@@ -21,6 +21,8 @@ const before: readonly (readonly string[])[] = [
   ['Service'],
   ['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'Pod', 'Job', 'CronJob', 'PodDisruptionBudget'],
 ];
+/** The last wave of what others need to be written at all: namespaces, definitions, accounts and their rights. */
+export const lastOfRights = 4;
 /** Custom resources, and the API server's own webhooks and services, which need running workloads. */
 const others = before.length;
 const autoscalers = others + 1;

@@ -1,7 +1,8 @@
 import type { Steps } from '../lib/turns.ts';
 import type { FileOfTree, Rendering } from './load.ts';
 import { inMiB } from './limits.ts';
-import { lengthOf } from './measure.ts';
+import { lengthOf, valuesIn } from './measure.ts';
+import type { KubeObject } from './types.ts';
 import { anyWord, unreadWords } from './unread-words.ts';
 
 /** What the manifests of one tree may take together, so that nobody fills the agent's memory for all. */
@@ -19,19 +20,33 @@ export interface TreeBudget {
   readonly left: number;
 }
 
-/** An object takes about so much beside its text. */
-const perObject = 512;
+/** An object takes about so much beside its text: with what is planned, noted and watched of it, as measured of 135,000 small ones. */
+const perObject = 2_048;
 /** When there is no room, so much is made that not each further file costs another look at all of them. */
 const keptShare = 0.9;
 
-export const weightOf = (length: number, { parsed }: Rendering): number =>
-  parsed.manifests.length === 0 ? parsed.unreadableText.length : length + perObject * parsed.manifests.length;
+/** Of the values of an object so many are counted with it; each further one takes about so much, however short it is written. */
+const fewValues = 64;
+const perValue = 64;
+
+const besideText = (object: KubeObject): number => perObject + perValue * Math.max(0, valuesIn(object) - fewValues);
+
+/** What a file takes that was read. `length`: of its text. Yields after each object. */
+export function* weighingFile(length: number, { parsed }: Rendering): Steps<number> {
+  if (parsed.manifests.length === 0) return parsed.unreadableText.length;
+  let weight = length;
+  for (const { object } of parsed.manifests) {
+    weight += besideText(object);
+    yield;
+  }
+  return weight;
+}
 
 /** What a renderer made, of whatever: its objects as JSON. Yields after each. */
 export function* weighing({ parsed }: Rendering): Steps<number> {
   let weight = parsed.unreadableText.length;
   for (const { object } of parsed.manifests) {
-    weight += lengthOf(object) + perObject;
+    weight += lengthOf(object) + besideText(object);
     yield;
   }
   return weight;

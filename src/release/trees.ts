@@ -5,7 +5,7 @@ import { atOnce, createTurns, type Steps } from '../lib/turns.ts';
 import { defaultLimits } from '../manifest/limits.ts';
 import { areaOf, isManifestFile, type LoadSettings, leftOutFile } from '../manifest/load.ts';
 import { ParsedFiles, pathsByBlob } from '../manifest/parsed-files.ts';
-import { createTreeBudget, crowdedOut, longFile, weightOf } from '../manifest/tree-budget.ts';
+import { createTreeBudget, crowdedOut, longFile, weighingFile } from '../manifest/tree-budget.ts';
 import { exactText, shownText } from '../render/file-bytes.ts';
 import { readingPlain } from '../render/plain.ts';
 import type { Edit, EditGoal } from '../render/renderer.ts';
@@ -90,9 +90,10 @@ export function createTreeReader(repo: TreeSource, settings: LoadSettings, parse
         file.parsed =
           text === undefined
             ? leftOutFile(path, file, settings.limits)
-            : await turns.run(readingPlain(parsed, path, text, file, settings.limits, 'urgent'));
+            : await turns.run(readingPlain(parsed, path, text, file, settings.limits, 'now'));
         parsed.keep(path, file.parsed);
-        for (const gone of budget.add(path, weightOf(content?.length ?? 0, file.parsed))) {
+        const weight = await turns.run(weighingFile(content?.length ?? 0, file.parsed));
+        for (const gone of budget.add(path, weight)) {
           const other = files.get(gone);
           if (!other?.parsed) continue;
           other.parsed = crowdedOut(gone, other, other.parsed, treeBytes);

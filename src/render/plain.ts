@@ -1,7 +1,7 @@
 import { sha256Hex } from '../lib/hash.ts';
 import { answered, type Steps } from '../lib/turns.ts';
 import { identityKey, identityOf, nameOf } from '../manifest/identity.ts';
-import { type FileOfTree, readManifestFile, type Rendering } from '../manifest/load.ts';
+import { type FileOfTree, type Haste, readManifestFile, type Rendering } from '../manifest/load.ts';
 import type { ManifestLimits } from '../manifest/limits.ts';
 import type { ParsedFiles } from '../manifest/parsed-files.ts';
 import type { KubeObject, Manifest } from '../manifest/types.ts';
@@ -47,7 +47,7 @@ export function createPlain({ parsed, limits, isManifest, editor, readTexts }: P
     if (known) return known;
     const text = typeof source === 'string' ? source : source.text;
     if (text === undefined) throw new Error(`${path} was not read`);
-    const read = yield* readingPlain(parsed, path, shownText(text), file, limits, 'urgent');
+    const read = yield* readingPlain(parsed, path, shownText(text), file, limits, 'now');
     parsed.keep(path, read);
     return read;
   }
@@ -103,18 +103,16 @@ export function createPlain({ parsed, limits, isManifest, editor, readTexts }: P
   };
 }
 
-/** What one file says; large ones are read by who reads files for `parsed`. `urgent`: a revert waits for it. */
+/** What one file says; large ones are read by who reads files for `parsed`. */
 export function readingPlain(
   { reader }: Pick<ParsedFiles, 'reader'>,
   path: string,
   content: string | Uint8Array,
   file: FileOfTree,
   limits?: ManifestLimits,
-  is?: 'urgent',
+  haste?: Haste,
 ): Steps<Rendering> {
-  return reader
-    ? answered(reader.read(path, content, file, is === 'urgent'))
-    : readManifestFile(path, content, file, limits);
+  return reader ? answered(reader.read(path, content, file, haste)) : readManifestFile(path, content, file, limits);
 }
 
 function* reading(readTexts: ReadTexts | undefined, files: TreeFiles, paths: Iterable<string>): Steps<void> {

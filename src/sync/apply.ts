@@ -1,6 +1,7 @@
 import { withShared } from '../canary/shared-fields.ts';
 import { type Cluster, serverReason } from '../cluster/cluster.ts';
 import type { Clock } from '../lib/clock.ts';
+import { addAll } from '../lib/add-all.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { isLeaseLost } from '../lib/fence.ts';
 import type { Logger } from '../lib/log.ts';
@@ -9,6 +10,7 @@ import { hintsOf } from '../manifest/hints.ts';
 import { groupOf, type KubeObject, type Manifest, type Problem, refOf } from '../manifest/types.ts';
 import { keptReplicas } from './annotations.ts';
 import type { DriftWatch } from './drift-watch.ts';
+import { createFairPlaces, type Lane, type Lanes } from './lanes.ts';
 import { canaryManager, handoverOf, syncManager } from './drift.ts';
 import type { ApplyAction } from './plan.ts';
 import { sharedFields } from './render.ts';
@@ -29,10 +31,14 @@ export interface ApplyDeps {
   readonly onApplied: (action: ApplyAction, live: KubeObject) => void;
   /** Asked before each object; once it is false, nothing more is applied. */
   readonly mayGoOn: () => Promise<boolean>;
+  /** How long tenants wait for each other. Undefined: some seconds. */
+  readonly patienceMs: number | undefined;
 }
 
 export interface Applied {
   readonly done: readonly ApplyAction[];
+  /** What there was no time for: others wait. */
+  readonly left: readonly ApplyAction[];
   readonly failed: readonly Problem[];
   /** Why an object of `failed` could not be applied, by identityKey. */
   readonly refused: ReadonlyMap<string, string>;
@@ -45,6 +51,9 @@ export interface Applied {
 /** Field manager of the one write of replicas when a canary's target is created. */
 const scaleManager = 'serin-scale';
 const concurrency = 8;
+/** Of these, so many are for the others, where there are several tenants: one may stand behind a webhook that does not answer. */
+const keptFree = 2;
+const usualPatienceMs = 4_000;
 const establishedWaitMs = 15_000;
 const pollMs = 100;
 /** For objects whose namespace or kind came in the same sync and is not served at once. */
@@ -56,48 +65,70 @@ interface Failure {
 }
 
 /**
- * Applies waves one after the other. An object that is refused, or that alone gets no answer, does not stop the others; a cluster that does
- * not answer at all does, by throwing.
+ * Applies waves one after the other, of several tenants side by side. An object that is refused, or that alone gets no answer, does not stop the
+ * others; a cluster that does not answer at all does, by throwing. Of several tenants whoever takes long is left with what is not done yet, so
+ * that what the others say meanwhile is looked at.
  */
-export async function applyWaves(
-  waves: readonly (readonly ApplyAction[])[],
-  deps: ApplyDeps,
-  signal: AbortSignal,
-): Promise<Applied> {
+export async function applyLanes({ first, lanes }: Lanes, deps: ApplyDeps, signal: AbortSignal): Promise<Applied> {
   const done: ApplyAction[] = [];
-  let failures: Failure[] = [];
-  const run = async (actions: readonly ApplyAction[]): Promise<void> => {
-    await inParallel(actions, concurrency, async (action) => {
-      if (!(await deps.mayGoOn())) return;
-      try {
-        const live = await applyOne(action, deps, signal);
-        done.push(action);
-        deps.onApplied(action, live);
-      } catch (error) {
-        if (signal.aborted || isLeaseLost(error) || (isUnreachable(error) && !(await answers(deps.cluster, signal))))
-          throw error;
-        failures.push({ action, error });
-      }
-    });
+  const left: ApplyAction[] = [];
+  const failures: Failure[] = [];
+  const places = createFairPlaces(concurrency);
+  const mostOfOne = lanes.length > 1 ? concurrency - keptFree : concurrency;
+  let endsAtMs = Infinity;
+  const isOver = (): boolean => performance.now() >= endsAtMs;
+  const run = async (area: string, actions: readonly ApplyAction[]): Promise<Failure[]> => {
+    const failed: Failure[] = [];
+    const isEnded = (rest: () => readonly ApplyAction[]): boolean => {
+      if (!isOver()) return false;
+      addAll(left, rest());
+      return true;
+    };
+    await inParallel(actions, { most: mostOfOne, isEnded }, (action) =>
+      places.run(area, async () => {
+        if (!(await deps.mayGoOn())) return;
+        try {
+          const live = await applyOne(action, deps, signal);
+          done.push(action);
+          deps.onApplied(action, live);
+        } catch (error) {
+          if (signal.aborted || isLeaseLost(error) || (isUnreachable(error) && !(await answers(deps.cluster, signal))))
+            throw error;
+          failed.push({ action, error });
+        }
+      }),
+    );
+    return failed;
   };
-  for (const wave of waves) {
-    await run(wave);
-    if (!(await deps.mayGoOn())) break;
-    await established(wave, deps, signal);
-  }
-  const bringsKinds = done.some(({ object: { kind } }) => kind === 'Namespace' || kind === 'CustomResourceDefinition');
-  for (const waitMs of bringsKinds ? repeatAfterMs : []) {
-    const early = failures.filter(({ error }) => isMissing(error));
-    if (early.length === 0) break;
-    await deps.clock.sleep(waitMs, signal);
-    failures = failures.filter(({ error }) => !isMissing(error));
-    await run(early.map(({ action }) => action));
-  }
+  const runWaves = async (area: string, waves: Lane['waves']): Promise<void> => {
+    let failed: Failure[] = [];
+    for (const wave of waves) {
+      failed.push(...(await run(area, wave)));
+      if (!(await deps.mayGoOn())) break;
+      if (!isOver()) await established(wave, deps, signal);
+    }
+    const bringsKinds = done.some(
+      ({ object: { kind } }) => kind === 'Namespace' || kind === 'CustomResourceDefinition',
+    );
+    for (const waitMs of bringsKinds ? repeatAfterMs : []) {
+      const early = failed.filter(({ error }) => isMissing(error));
+      if (early.length === 0 || isOver()) break;
+      await deps.clock.sleep(waitMs, signal);
+      failed = failed.filter(({ error }) => !isMissing(error));
+      const again = early.map(({ action }) => action);
+      failed.push(...(await run(area, again)));
+    }
+    failures.push(...failed);
+  };
+  await runWaves('', first);
+  if (lanes.length > 1) endsAtMs = performance.now() + (deps.patienceMs ?? usualPatienceMs);
+  await allOf(lanes.map(({ area, waves }) => runWaves(area, waves)));
   const idle = failures.filter(isIdle);
   const broken = failures.filter((failure) => !idle.includes(failure));
   const refused = broken.map(({ action, error }) => [identityOf(action.object), told(action.manifest, error)] as const);
   return {
     done,
+    left,
     failed: broken.map(({ action, error }) => failureOf(action.manifest, error, deps.writers)),
     refused: new Map(refused),
     idle: idle.map(({ action }) => idleAt(action.manifest)),
@@ -383,18 +414,33 @@ function recreationHint({ kind, metadata: { name, namespace = 'default' } }: Kub
   }
 }
 
-/** Ends when all work has ended, also where some of it throws; then nothing new is begun. */
-async function inParallel<T>(items: readonly T[], limit: number, work: (item: T) => Promise<void>): Promise<void> {
+/** Ends when all work has ended, also where some of it throws; then nothing new is begun. `isEnded`: nor of the rest, which it gets. */
+async function inParallel<T>(
+  items: readonly T[],
+  { most, isEnded }: { readonly most: number; readonly isEnded: (rest: () => readonly T[]) => boolean },
+  work: (item: T) => Promise<void>,
+): Promise<void> {
   let next = 0;
   const worker = async (): Promise<void> => {
     try {
-      for (let item = items[next++]; item !== undefined; item = items[next++]) await work(item);
+      for (let item = items[next]; item !== undefined; item = items[next]) {
+        if (isEnded(() => items.slice(next))) next = items.length;
+        else {
+          next += 1;
+          await work(item);
+        }
+      }
     } catch (error) {
       next = items.length;
       throw error;
     }
   };
-  const ends = await Promise.allSettled(Array.from({ length: Math.min(limit, items.length) }, worker));
+  await allOf(Array.from({ length: Math.min(most, items.length) }, worker));
+}
+
+/** Ends when all have ended; rejects where one does. */
+async function allOf(all: readonly Promise<void>[]): Promise<void> {
+  const ends = await Promise.allSettled(all);
   const broken = ends.find((end) => end.status === 'rejected');
   if (broken) throw broken.reason;
 }

@@ -23,13 +23,14 @@ import {
   refOf,
   unitOf,
 } from '../manifest/types.ts';
-import { applyWaves } from './apply.ts';
+import { applyLanes } from './apply.ts';
 import { ownedFields, syncManager } from './drift.ts';
 import { createDriftWatch } from './drift-watch.ts';
 import { fencedWrites } from './fenced-writes.ts';
 import { type Inventory, type InventoryEntry, inventoryName } from './inventory.ts';
 import { managerOf, ofInstallation, renameFormer } from './installation.ts';
 import { createInventoryStore, pruneAnnotation } from './inventory-store.ts';
+import { lanesOf } from './lanes.ts';
 import { leavingCanaries } from './leaving.ts';
 import { createLiveView } from './live-view.ts';
 import { type ApplyAction, planning, type SyncPlan } from './plan.ts';
@@ -51,6 +52,8 @@ export interface SyncSettings {
   readonly tenancy?: Tenancy;
   /** Absent: nothing of it is refused. */
   readonly own?: OwnObjects;
+  /** How long tenants wait for each other. Absent: some seconds. */
+  readonly tenantPatienceMs?: number;
 }
 
 /** What Git says, ready to be applied. */
@@ -96,8 +99,12 @@ export interface SyncResult {
   readonly warnings: readonly Problem[];
   /** Why nothing was deleted although something is gone from Git. */
   readonly held: string | undefined;
-  /** Tenants of whom something is held back; the empty string: nobody's. Absent: none. */
+  /** Tenants of whom something is held back, or not done yet; the empty string: nobody's. Absent: none. */
   readonly heldAreas?: readonly string[];
+  /** What is told of tenants who have so much to be applied that others waited: sync again at once. Among the warnings, too. Absent: all is done. */
+  readonly unfinished?: readonly Problem[];
+  /** What is still to be applied of theirs, by identityKey. */
+  readonly left?: ReadonlySet<string>;
   /** Where it was the guard against mass deletion: asked for with `mayPrune`. */
   readonly guarded: string | undefined;
   /** Canaries that Git does not name any more hand back what is theirs: sync again soon. Absent: none does. */
@@ -294,15 +301,21 @@ export function createSyncer({
         bare.set(identityOf(object), isBare ? uid : undefined);
         if (resourceVersion !== undefined) versions.set(identityOf(object), resourceVersion);
       };
-      const applyDeps = { cluster, writers, clock, log, drift, onApplied, mayGoOn };
-      const { done, notMade, idle, ...outcome } = await applyWaves(waves, applyDeps, signal);
+      const { tenantPatienceMs: patienceMs } = settings;
+      const applyDeps = { cluster, writers, clock, log, drift, onApplied, mayGoOn, patienceMs };
+      const lanes = lanesOf(waves, settings.tenancy);
+      const { done, left, notMade, idle, ...outcome } = await applyLanes(lanes, applyDeps, signal);
+      const leftKeys = new Set(left.map(({ object }) => identityOf(object)));
+      // Also where nothing of it has changed, as with a full comparison, it is still to be done.
+      for (const key of leftKeys) applied.delete(key);
       const failed = [...new Set(made.refused.values()), ...outcome.failed];
-      const isFailed = isAmong(new Set([...made.refused.keys(), ...outcome.refused.keys(), ...notMade]));
+      const isFailed = isAmong(new Set([...made.refused.keys(), ...outcome.refused.keys(), ...notMade, ...leftKeys]));
       waitingUnits.applied(desired.manifests, isFailed);
       if (!(await mayGoOn())) return outdated(done);
 
       // What replaces an object must stand before the old one goes.
-      const unsettled = new Set(failed.map(({ path }) => areaOfPath(path)));
+      const unfinished = unfinishedOf(left, areaOfPath);
+      const unsettled = new Set([...unfinished.keys(), ...failed.map(({ path }) => areaOfPath(path))]);
       const waits = prune.length > 0 ? desired.pruneWaitsFor?.() : undefined;
       const going = waits ? [] : prune.filter(({ path }) => !unsettled.has(areaOfPath(path)));
       const heldBack = waits ? 0 : prune.length - going.length;
@@ -313,7 +326,7 @@ export function createSyncer({
       const standing = withoutRefused(noted, before.entries, notMade);
       const entries = withRuns(withBare(withoutPruned(standing, going, removal.kept), bare), drift.ran());
       const problems = [...failed, ...removal.failed, ...waiting];
-      const isComplete = problems.length === 0 && held === undefined && waits === undefined;
+      const isComplete = problems.length + left.length === 0 && held === undefined && waits === undefined;
       await store.save({ ...before, revision: isComplete ? desired.revision : before.revision, entries }, signal);
       bare.clear();
       return {
@@ -321,9 +334,10 @@ export function createSyncer({
         unchanged,
         pruned: removal.pruned,
         failed: problems,
-        warnings: [...kept, ...removal.staying, ...idle, ...warnings],
+        warnings: [...kept, ...removal.staying, ...idle, ...warnings, ...unfinished.values()],
         held: waits?.held ?? bothOf(held, heldBack),
-        ...(made.heldAreas === undefined ? {} : { heldAreas: made.heldAreas }),
+        heldAreas: [...(made.heldAreas ?? []), ...unfinished.keys()],
+        ...(left.length === 0 ? {} : { unfinished: [...unfinished.values()], left: leftKeys }),
         guarded,
         isHandingBack: isHandingBack || waits !== undefined,
         ...(made.isWaiting ? { isWaiting: true } : {}),
@@ -351,6 +365,22 @@ function bothOf(held: string | undefined, heldBack: number): string | undefined 
   if (heldBack === 0) return held;
   const waiting = `${heldBack} gone from Git, to be deleted once everything else could be applied`;
   return held === undefined ? waiting : `${held}; ${waiting}`;
+}
+
+/** What is told of each area of which something is still to be applied. */
+function unfinishedOf(
+  left: readonly ApplyAction[],
+  areaOfPath: (path: string) => string,
+): ReadonlyMap<string, Problem> {
+  const told = new Map<string, Problem>();
+  for (const { manifest } of left) {
+    const { path, line } = manifest.origin;
+    const area = areaOfPath(path);
+    const whose = area === '' ? 'outside of all folders of tenants' : `of tenant ${area}`;
+    const message = `so many objects ${whose} are to be applied that it takes longer: the others go on`;
+    if (!told.has(area)) told.set(area, { severity: 'warning', path, line, message });
+  }
+  return told;
 }
 
 /** Whether Git still says the same; once it does not, what is under way is not taken up again. */

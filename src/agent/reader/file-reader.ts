@@ -5,7 +5,14 @@ import { addAll } from '../../lib/add-all.ts';
 import { timerMs } from '../../lib/clock.ts';
 import { messageOf } from '../../lib/errors.ts';
 import { createTurns } from '../../lib/turns.ts';
-import { type FileOfTree, type FileReader, readManifestFile, type Rendering, unreadFile } from '../../manifest/load.ts';
+import {
+  type FileOfTree,
+  type FileReader,
+  type Haste,
+  readManifestFile,
+  type Rendering,
+  unreadFile,
+} from '../../manifest/load.ts';
 import { defaultLimits, type ManifestLimits, MiB } from '../../manifest/limits.ts';
 import type { Manifest } from '../../manifest/types.ts';
 import {
@@ -143,8 +150,8 @@ export function createThreadedReader({
   const timeFor = (path: string, length: number): number =>
     slow.shareOf(path) * (deadlineMs + (deadlineMsPerMiB * length) / MiB);
   /** One after the other. */
-  const inTurn = <Result>(isUrgent: boolean, work: (broken: AbortSignal) => Promise<Result>): Promise<Result> =>
-    line.run(isUrgent, async (broken) => {
+  const inTurn = <Result>(haste: Haste, work: (broken: AbortSignal) => Promise<Result>): Promise<Result> =>
+    line.run(haste, async (broken) => {
       refuseWhenClosed();
       return work(broken);
     });
@@ -222,16 +229,16 @@ export function createThreadedReader({
   };
 
   return {
-    read(path, content, file, isUrgent = false) {
+    read(path, content, file, haste = 'later') {
       // What is too large is known without a look.
       if (isQuick([content]) || content.length > limits.fileBytes) return here.read(path, content, file);
-      return inTurn(isUrgent, (broken) => readThere(path, content, file, broken));
+      return inTurn(haste, (broken) => readThere(path, content, file, broken));
     },
     edit(edit, mostMs) {
       const texts = textsOf(edit);
       if (isQuick(texts)) return turns.run(editingTexts(edit));
       const length = texts.reduce((sum, text) => sum + text.length, 0);
-      return inTurn(true, (broken) => editThere(edit, length, broken, mostMs));
+      return inTurn('now', (broken) => editThere(edit, length, broken, mostMs));
     },
     async close() {
       isClosed = true;

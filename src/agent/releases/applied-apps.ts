@@ -28,8 +28,11 @@ export interface ObjectVersion {
  * only a part is applied nothing is judged.
  */
 export interface AppliedApps {
-  /** A sync begins: until it ends none of those that differ from what stands is whole. */
-  begin(wanted: ReadonlyMap<AppKey, Wanted>): void;
+  /**
+   * A sync begins: until it ends none of those that differ from what stands is whole. `isUnread`: of which it is not known yet what is wanted, so
+   * what stands is. Absent: of none.
+   */
+  begin(wanted: ReadonlyMap<AppKey, Wanted>, isUnread?: (key: AppKey) => boolean): void;
   end(synced: ReadonlyMap<AppKey, Synced>): void;
   /** Nothing is applied, so nothing of Git is waited for. */
   suspend(): void;
@@ -71,10 +74,11 @@ export function createAppliedApps({ clock, hasSeen }: AppliedAppsOptions): Appli
     clock.now() - atMs >= viewPatienceMs || [...versions.values()].every(({ ref, version }) => hasSeen(ref, version));
 
   return {
-    begin(wanted) {
+    begin(wanted, isUnread = () => false) {
       isSuspended = false;
       for (const key of standing.keys()) {
         const now = wanted.get(key);
+        if (!now && isUnread(key)) continue;
         if (!now || !isSame(standing.get(key), now)) standing.delete(key);
       }
     },

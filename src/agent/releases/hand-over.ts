@@ -23,7 +23,8 @@ export interface HandOver {
   load(canaries: readonly KubeObject[]): Promise<void>;
   /** Resolves when they were read, or could not be for a minute. */
   readonly loaded: Promise<void>;
-  prove(prove: Prove): Promise<void>;
+  /** See `Releases.prove`. */
+  prove(prove: Prove, isUnread?: (key: AppKey) => boolean): Promise<void>;
   /** Somebody else wrote this record. */
   taken(key: AppKey): void;
   /** Throws CLUSTER_UNREACHABLE while the records are not read: what ended would be noted in none. */
@@ -150,10 +151,13 @@ export function createHandOver(options: HandOverOptions): HandOver {
       isLoaded ??= load(canaries).then(whenLoaded);
       return isLoaded;
     },
-    async prove(prove) {
-      while (unproven.size > 0) {
-        for (const [key, what] of unproven) await proveOne(key, what, prove);
+    async prove(prove, isUnread = () => false) {
+      const left = (): readonly (readonly [AppKey, Unproven])[] => [...unproven].filter(([key]) => !isUnread(key));
+      for (let all = left(); all.length > 0; all = left()) {
+        for (const [key, what] of all) await proveOne(key, what, prove);
       }
+      // Until all is proven a restart begins with what there was before.
+      if (unproven.size > 0) return;
       if (isNew) await store.begin(signal);
       isNew = false;
     },

@@ -19,6 +19,8 @@ export type Candidate = Pick<ReleaseRecord, 'id' | 'revision' | 'base' | 'conten
 export interface KnownApps {
   /** Git was looked at since the start. */
   readonly isReady: boolean;
+  /** It is known what Git says of the app, or said last: also that it does not say it. */
+  isLookedAt(key: AppKey): boolean;
   /** As Git says the app at the tip; undefined: it does not. */
   app(key: AppKey): App | undefined;
   track(key: AppKey): AppTrack | undefined;
@@ -30,8 +32,13 @@ export interface KnownApps {
   isApplied(key: AppKey, phase: Phase | undefined): boolean;
   /** The release that what runs now belongs to. Undefined: none that Git knows of. */
   candidateOf(key: AppKey, phase: Phase | undefined): Candidate | undefined;
-  /** Takes over a fetched revision. Gives the apps that Git does not say any more. */
-  advance(tip: Revision, found: readonly App[], landed: ReadonlySet<AppKey>): readonly AppKey[];
+  /** Takes over a fetched revision; see `Releases.advance`. Gives the apps that Git does not say any more. */
+  advance(
+    tip: Revision,
+    found: readonly App[],
+    landed: ReadonlySet<AppKey>,
+    isUnread?: (key: AppKey) => boolean,
+  ): readonly AppKey[];
   /** An outcome has landed, and the sync may not have seen it yet. */
   landed(outcome: Outcome): void;
   landedOutcomes(): ReadonlySet<AppKey>;
@@ -74,6 +81,8 @@ export function createKnownApps({ ledger, recordOf, applied }: KnownAppsOptions)
   const landing = new Map<AppKey, Outcome>();
   const lastSeen = createSeenContents();
   let isReady = false;
+  let isUnknown: (key: AppKey) => boolean = () => false;
+  const isLookedAt = (key: AppKey): boolean => isReady && (tracks.has(key) || !isUnknown(key));
 
   const stableOf = (key: AppKey): StableState | undefined => stables.get(key) ?? ledger(key)?.stable;
   const overlay = (key: AppKey, phase: Phase | undefined): Revision | undefined => {
@@ -90,13 +99,14 @@ export function createKnownApps({ ledger, recordOf, applied }: KnownAppsOptions)
     get isReady() {
       return isReady;
     },
+    isLookedAt,
     app: (key) => apps.get(key),
     track: (key) => tracks.get(key),
     stableOf,
     overlay,
     isApplied(key, phase) {
       const track = tracks.get(key);
-      if (!applied || !track || !isSynced(key)) return isReady;
+      if (!applied || !track || !isSynced(key)) return isLookedAt(key);
       return applied.isApplied(key, { content: track.content, held: overlay(key, phase) });
     },
     candidateOf(key, phase) {
@@ -113,8 +123,9 @@ export function createKnownApps({ ledger, recordOf, applied }: KnownAppsOptions)
       const { content, firstSeen: revision, base } = track;
       return { id: releaseId(app.id, content, revision), revision, base, content, images: app.images };
     },
-    advance(tip, found, landed) {
+    advance(tip, found, landed, isUnread = () => false) {
       isReady = true;
+      isUnknown = isUnread;
       const present = new Set<AppKey>();
       for (const app of found) {
         const key = keyOf(app.id);
@@ -131,7 +142,7 @@ export function createKnownApps({ ledger, recordOf, applied }: KnownAppsOptions)
         if (input.stable === undefined || input.stable.content === app.content) stableApps.set(key, app);
         lastSeen.note(key, app.content, tip);
       }
-      const gone = [...tracks.keys()].filter((key) => !present.has(key));
+      const gone = [...tracks.keys()].filter((key) => !present.has(key) && !isUnread(key));
       for (const key of gone) {
         for (const map of [tracks, apps, stableApps, stables, landing]) map.delete(key);
         lastSeen.forget(key);

@@ -43,10 +43,16 @@ export interface Releases {
   load(canaries: readonly KubeObject[]): Promise<void>;
   /** Why the records are not read; undefined while nothing is in the way. */
   readonly trouble: string | undefined;
-  /** Holds what was read against Git, before `advance`: what Git does not prove is not believed. Rejects where Git cannot be asked. */
-  prove(prove: Prove): Promise<void>;
-  /** Takes over a newly fetched revision. Called before anything of it is applied. `landed` had landed before Git was asked for it. */
-  advance(tip: Revision, apps: readonly App[], landed: ReadonlySet<AppKey>): void;
+  /**
+   * Holds what was read against Git, before `advance`: what Git does not prove is not believed. Rejects where Git cannot be asked. `isUnread`:
+   * of which apps it is not known yet what Git says. Absent: of none.
+   */
+  prove(prove: Prove, isUnread?: (key: AppKey) => boolean): Promise<void>;
+  /**
+   * Takes over a newly fetched revision. Called before anything of it is applied. `landed` had landed before Git was asked for it. `isUnread`:
+   * as of `prove`; of such an app what was known of it stays.
+   */
+  advance(tip: Revision, apps: readonly App[], landed: ReadonlySet<AppKey>, isUnread?: (key: AppKey) => boolean): void;
   /** Apps whose outcome has landed at a commit that `seen` has not told of yet. Asked before Git is. */
   landedOutcomes(): ReadonlySet<AppKey>;
   /** What had landed before Git was asked is in the tip that was taken over since. */
@@ -183,7 +189,7 @@ export function createReleases(options: ReleasesOptions): Releases {
   /** Nothing of an app that is neither in Git nor in the cluster is kept once all of it is told. */
   const clear = (key: AppKey): void => {
     const record = records.get(key);
-    const isLeft = known.isReady && !known.track(key) && isThere !== undefined && !isThere(key);
+    const isLeft = known.isLookedAt(key) && !known.track(key) && isThere !== undefined && !isThere(key);
     if (!isLeft || (record && list(record).length > 0)) return;
     records.remove(key).catch((error: unknown) => {
       if (!signal.aborted)
@@ -207,12 +213,12 @@ export function createReleases(options: ReleasesOptions): Releases {
     stableOf,
     isApplied,
     overlay: (key, phase) => known.overlay(key, phase),
-    isReady: () => known.isReady,
+    isReady: (key) => known.isLookedAt(key),
     get trouble() {
       return handOver.trouble;
     },
-    advance(tip, found, landed) {
-      for (const key of known.advance(tip, found, landed)) {
+    advance(tip, found, landed, isUnread) {
+      for (const key of known.advance(tip, found, landed, isUnread)) {
         evidence.delete(key);
         unrecorded.delete(key);
       }
@@ -225,7 +231,8 @@ export function createReleases(options: ReleasesOptions): Releases {
     releaseId: (key, phase) => candidateOf(key, phase)?.id ?? '',
     async begin(canary, judged, seenId) {
       const key = keyOf(canary.metadata);
-      if (!known.isReady) throw new AgentError('GIT_UNREACHABLE', 'a new revision waits until Git was looked at');
+      if (!known.isLookedAt(key))
+        throw new AgentError('GIT_UNREACHABLE', 'a new revision waits until Git was looked at');
       const { phase } = parseStatus(canary);
       if (!isApplied(key, phase))
         throw new AgentError('CLUSTER_CONFLICT', `what Git says of ${shownKey(key)} is not applied yet`);
@@ -410,7 +417,7 @@ export function createReleases(options: ReleasesOptions): Releases {
       });
     },
     load: (canaries) => handOver.load(canaries),
-    prove: (prove) => handOver.prove(prove),
+    prove: (prove, isUnread) => handOver.prove(prove, isUnread),
     async resume(canary) {
       await handOver.loaded;
       await records.look(keyOf(canary.metadata), canary);

@@ -4,7 +4,6 @@ import { isUnanswered, type Revision } from '../../git/repo.ts';
 import { AgentError } from '../../lib/errors.ts';
 import { type AppKey, keyOf, shownKey } from '../../lib/key.ts';
 import type { Logger } from '../../lib/log.ts';
-import type { Snapshots } from './snapshots.ts';
 
 export interface StableApps {
   /** By key, as they were at the revision at which they are held. */
@@ -14,7 +13,8 @@ export interface StableApps {
 }
 
 export interface PinnedAppsOptions {
-  readonly snapshots: Pick<Snapshots, 'appsAt'>;
+  /** These apps, and perhaps others, as a commit says them. */
+  readonly appsAt: (revision: Revision, keys: readonly AppKey[], signal: AbortSignal) => Promise<readonly App[]>;
   readonly log: Logger;
   readonly phaseOf: (key: AppKey) => Phase | undefined;
 }
@@ -24,7 +24,7 @@ export interface PinnedAppsOptions {
  * one that is not in the cluster yet has nothing but the tip, so it cannot be lost.
  */
 export function createPinnedApps({
-  snapshots,
+  appsAt,
   log,
   phaseOf,
 }: PinnedAppsOptions): (held: ReadonlyMap<AppKey, Revision>, signal: AbortSignal) => Promise<StableApps> {
@@ -58,7 +58,7 @@ export function createPinnedApps({
     known = kept;
     for (const [revision, keys] of missing) {
       try {
-        const apps = new Map((await snapshots.appsAt(revision, signal)).map((app) => [keyOf(app.id), app]));
+        const apps = new Map((await appsAt(revision, keys, signal)).map((app) => [keyOf(app.id), app]));
         for (const key of keys) {
           const app = apps.get(key);
           known.set(slotOf(key, revision), app);

@@ -2,28 +2,17 @@ import { isDeepStrictEqual } from 'node:util';
 import { type App, findApps, tryPart } from '../../canary/app.ts';
 import { type GitRepo, isUnlistedFolder, type Revision, type TreeFile } from '../../git/repo.ts';
 import { createTurns } from '../../lib/turns.ts';
-import { defaultLimits } from '../../manifest/limits.ts';
-import {
-  areaOf,
-  isManifestFile,
-  type LoadCache,
-  type LoadedTree,
-  missingTexts,
-  type LoadSettings,
-  leftOutFile,
-  type Rendering,
-} from '../../manifest/load.ts';
-import { createTreeBudget, crowdedOut, longFile, type TreeBudget, weightOf } from '../../manifest/tree-budget.ts';
-import { ParsedFiles, pathsByBlob } from '../../manifest/parsed-files.ts';
+import { areaOf, isManifestFile, type LoadCache, type LoadedTree, type LoadSettings } from '../../manifest/load.ts';
+import { ParsedFiles } from '../../manifest/parsed-files.ts';
 import type { Problem } from '../../manifest/types.ts';
 import { ledgerFolder } from '../../release/ledger.ts';
-import { readingPlain } from '../../render/plain.ts';
 import { createTreeRenderer } from '../../render/tree.ts';
 import { withOthers } from '../../render/tree-files.ts';
 import { othersAt } from '../../release/trees.ts';
 import type { RenderTools } from '../../render/tools.ts';
 import { checking } from '../../checks/check.ts';
 import type { SourceDeps } from '../deps.ts';
+import { createTreeReader, type ReadFiles } from './tree-reader.ts';
 
 /** What Git says at a commit. Where a commit changes nothing of a member, it is the same object as before. */
 export interface Snapshot {
@@ -38,6 +27,11 @@ export interface Snapshot {
   /** What is wrong with the Canaries among them. */
   readonly checked: readonly Problem[];
   readonly apps: readonly App[];
+  /**
+   * The tenants whose files are still being read, so that nothing is known of what they say, with what is told of it. It is among the problems
+   * of `loaded`, too. Absent: all were read.
+   */
+  readonly unread?: ReadonlyMap<string, Problem>;
 }
 
 export interface Snapshots {
@@ -45,89 +39,46 @@ export interface Snapshots {
   at(revision: Revision, last: Snapshot | undefined, signal: AbortSignal): Promise<Snapshot>;
   /** What a commit says hangs on more than Git, and has changed: what was read last is made anew. */
   outdate(): void;
-  /** Only the apps, of a commit that is not followed. */
-  appsAt(revision: Revision, signal: AbortSignal): Promise<readonly App[]>;
+  /** Only the apps, of a commit that is not followed. `areas`: of these tenants only. Absent: of all. */
+  appsAt(revision: Revision, signal: AbortSignal, areas?: ReadonlySet<string>): Promise<readonly App[]>;
 }
 
-/** Reads commits. However much changed, other work gets its turn meanwhile; what did not change is not looked at again. */
+/** Reads commits. `onRead`: called when a tenant's files were read that were not waited for. However much changed, other work gets its turn meanwhile; what did not change is not looked at again. */
 export function createSnapshots(
   repo: GitRepo,
   agentSettings: SourceDeps['settings'] & Pick<LoadSettings, 'placeOf'>,
   parsed = new ParsedFiles(),
   tools: RenderTools = {},
+  onRead?: () => void,
+  times: { readonly patienceMs?: number } = {},
 ): Snapshots {
   const settings = { ...agentSettings, tryOut: tryPart };
   let cache: LoadCache = new Map();
   const turns = createTurns();
-  const weights = new WeakMap<Rendering, number>();
-  /** Files for which there was no room. */
-  const crowded = new Map<string, { readonly oid: string; readonly weight: number }>();
   const trees = createTreeRenderer(settings, { parsed, ...tools });
   let isOutdated = false;
+  const reader = createTreeReader({ repo, parsed, settings, renderedWeight: () => trees.weight, onRead, ...times });
   const ledgersAt = `${ledgerFolder(settings)}/`;
   const isLedger: Wanted = (path, file) =>
     path.startsWith(ledgersAt) && path.endsWith('.yaml') && !isUnlistedFolder(file);
   const isManifest: Wanted = (path, file) => isUnlistedFolder(file) || isManifestFile(path, settings);
 
-  const load = async (found: ReadonlyMap<string, TreeFile>, at: Revision): Promise<LoadedTree> => {
+  const load = async (
+    found: ReadonlyMap<string, TreeFile>,
+    at: Revision,
+    reading: (files: ReadonlyMap<string, TreeFile>) => Promise<ReadFiles>,
+  ): Promise<Pick<Snapshot, 'loaded' | 'unread'> & { readonly keep: (cache: LoadCache) => LoadCache }> => {
     const [unlisted, files] = apart(found);
-    const known = new Map(cache);
-    const { treeBytes } = settings.limits ?? defaultLimits;
-    const budget = createTreeBudget(treeBytes, (path) => areaOf(path, settings));
-    const make = (paths: readonly string[]): void => {
-      for (const path of paths) {
-        const [file, read] = [files.get(path), known.get(path)];
-        if (!file || !read) continue;
-        crowded.set(path, { oid: file.oid, weight: weights.get(read) ?? 0 });
-        known.set(path, crowdedOut(path, file, read, treeBytes));
-      }
+    const read = await reading(files);
+    const { known, budget, unread } = read;
+    const loaded = await turns.run(trees.renderKnown(withOthers(files, othersAt(repo, at)), known, budget));
+    const told = unread.size === 0 ? undefined : awaited(unread, files, settings);
+    const problems = [...unlisted.map(tooDeep), ...(told?.values() ?? [])];
+    return {
+      loaded: problems.length === 0 ? loaded : { ...loaded, problems: [...loaded.problems, ...problems] },
+      ...(told ? { unread: told } : {}),
+      keep: (cache) => read.keep(cache),
     };
-    for (const [path, read] of cache)
-      if (files.get(path)?.oid === read.oid) make(budget.add(path, weights.get(read) ?? 0));
-    let left = budget.left - trees.weight;
-    for (const [path, { oid, weight }] of crowded) {
-      if (files.get(path)?.oid === oid && weight > left) continue;
-      // There is room for it by now, or it is another one.
-      crowded.delete(path);
-      if (files.get(path)?.oid !== oid) continue;
-      left -= weight;
-      known.delete(path);
-    }
-    const missing = pathsByBlob(missingTexts(files, known), files);
-    /** The paths of a blob for which there may be room. */
-    const fitting = (oid: string, bytes: number): readonly string[] =>
-      (missing.get(oid) ?? []).filter((path) => {
-        if (bytes <= longFile || budget.mayFit(path, bytes)) return true;
-        crowded.set(path, { oid, weight: bytes });
-        known.set(path, crowdedOut(path, files.get(path) ?? { oid }, undefined, treeBytes));
-        return false;
-      });
-    const takeBlob = async (oid: string, content: Uint8Array | undefined): Promise<void> => {
-      for (const path of fitting(oid, content?.length ?? 0)) {
-        const file = files.get(path) ?? { oid };
-        const read = content
-          ? await turns.run(readingPlain(parsed, path, content, file, settings.limits))
-          : leftOutFile(path, file, settings.limits);
-        const weight = weightOf(content?.length ?? 0, read);
-        weights.set(read, weight);
-        known.set(path, read);
-        make(budget.add(path, weight));
-      }
-    };
-    await repo.blobs(missing.keys(), takeBlob, (oid, bytes) => fitting(oid, bytes).length > 0);
-    const shared: TreeBudget = {
-      get left() {
-        return budget.left;
-      },
-      mayFit: (path, length) => budget.mayFit(path, length),
-      add(path, weight) {
-        const gone = budget.add(path, weight);
-        make(gone);
-        return gone;
-      },
-    };
-    const loaded = await turns.run(trees.renderKnown(withOthers(files, othersAt(repo, at)), known, shared));
-    return unlisted.length === 0 ? loaded : { ...loaded, problems: [...loaded.problems, ...unlisted.map(tooDeep)] };
   };
 
   const read = async (
@@ -136,13 +87,14 @@ export function createSnapshots(
     ledgers: ReadonlyMap<string, TreeFile>,
     last: Snapshot | undefined,
   ): Promise<Snapshot> => {
-    const loaded = await load(files, revision);
-    cache = loaded.cache;
+    const { keep, ...said } = await load(files, revision, (all) => reader.follow(all, cache));
+    const { loaded } = said;
+    cache = keep(loaded.cache);
     parsed.followed = cache;
     const apps = await turns.run(findApps(loaded.manifests, settings.defaultNamespace, last?.apps));
     const checked = await turns.run(checking(loaded.manifests, apps, settings, () => undefined));
     await turns.breathe();
-    return { revision, since: revision, files, ledgers, loaded, checked, apps };
+    return { revision, since: revision, files, ledgers, checked, apps, ...said };
   };
 
   /** What a kustomization is made from may stand anywhere, and be called anything. */
@@ -156,7 +108,7 @@ export function createSnapshots(
     last: Snapshot | undefined,
     { isAnew, signal }: { readonly isAnew: boolean; readonly signal: AbortSignal },
   ): Promise<Snapshot> => {
-    if (last?.revision === revision && !isAnew) return last;
+    if (last?.revision === revision && !isAnew && !last.unread) return last;
     await repo.fetch(revision, signal);
     if (!last) {
       const tree = await repo.tree(revision, settings.path);
@@ -179,7 +131,7 @@ export function createSnapshots(
     };
     const files = after(last.files, isManifest);
     const ledgers = after(last.ledgers, isLedger);
-    if (files !== last.files) return read(revision, files, ledgers, last);
+    if (files !== last.files || last.unread) return read(revision, files, ledgers, last);
     const same = { ...last, revision, ledgers };
     if (!isAnew && (!isRendered(last.loaded, tools) || (await isOwn(last.revision, revision)))) return same;
     const next = await read(revision, files, ledgers, last);
@@ -200,11 +152,12 @@ export function createSnapshots(
         throw error;
       }
     },
-    async appsAt(revision, signal) {
+    async appsAt(revision, signal, areas) {
       await repo.fetch(revision, signal);
       const tree = await repo.tree(revision, settings.path);
-      const found = new Map([...tree].filter(([path, file]) => isManifest(path, file)));
-      const loaded = await load(found, revision);
+      const isAsked = (path: string): boolean => areas === undefined || areas.has(areaOf(path, settings));
+      const found = new Map([...tree].filter(([path, file]) => isManifest(path, file) && isAsked(path)));
+      const { loaded } = await load(found, revision, (files) => reader.read(files, cache));
       return turns.run(findApps(loaded.manifests, settings.defaultNamespace));
     },
   };
@@ -239,3 +192,20 @@ const tooDeep = (folder: string): Problem => ({
   message: 'the folder is nested too deeply to be read: nothing in it is applied, and what was applied from it stays',
   hint: 'move it up',
 });
+
+/** What is told of each tenant that is not waited for. */
+function awaited(
+  unread: ReadonlySet<string>,
+  files: ReadonlyMap<string, TreeFile>,
+  settings: Pick<LoadSettings, 'tenancy'>,
+): ReadonlyMap<string, Problem> {
+  const told = new Map<string, Problem>();
+  for (const path of [...files.keys()].sort()) {
+    const area = areaOf(path, settings);
+    if (!unread.has(area) || told.has(area)) continue;
+    const whose = area === '' ? 'outside of all folders of tenants' : `of tenant ${area}`;
+    const message = `the files ${whose} are being read: until all of them are, what came from them stays as it is`;
+    told.set(area, { severity: 'warning', path, line: 1, message });
+  }
+  return told;
+}

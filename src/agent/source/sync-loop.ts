@@ -4,7 +4,7 @@ import type { Phase } from '../../canary/types.ts';
 import type { Revision } from '../../git/repo.ts';
 import { backoffMs } from '../../lib/backoff.ts';
 import { AgentError, stackOf } from '../../lib/errors.ts';
-import { type AppKey, keyOf, namespacedName } from '../../lib/key.ts';
+import { type AppKey, keyOf, namespacedName, partsOf } from '../../lib/key.ts';
 import { identityOf, nameOf } from '../../manifest/identity.ts';
 import { areaOf, type LoadedTree } from '../../manifest/load.ts';
 import type { ParsedFiles } from '../../manifest/parsed-files.ts';
@@ -87,7 +87,15 @@ export interface SyncLoopOptions {
   readonly signal: AbortSignal;
 }
 
-const nothingToDo = { applied: [], pruned: [], failed: [], warnings: [], versions: new Map(), refused: new Map() };
+const nothingToDo = {
+  applied: [],
+  pruned: [],
+  failed: [],
+  warnings: [],
+  unfinished: [],
+  versions: new Map(),
+  refused: new Map(),
+};
 
 /** Somebody who pushes all the time must not keep everything from being read, or from being applied. */
 const tries = 3;
@@ -147,8 +155,11 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
   const driftedRefs = new Map<string, ObjectRef>();
 
   const placed = { ...settings, placeOf: (key: string) => syncer.placeOf(key) };
-  const snapshots = createSnapshots(repo, placed, options.parsed, deps.tools);
-  const stableApps = createPinnedApps({ snapshots: { appsAt: (at) => appsOn(at) }, log, phaseOf });
+  const snapshots = createSnapshots(repo, placed, options.parsed, deps.tools, () => {
+    woken = true;
+    wakeUp();
+  });
+  const stableApps = createPinnedApps({ appsAt: (at, keys) => appsOn(at, keys), log, phaseOf });
   const tip = createBranchTip({
     repo,
     clock,
@@ -181,26 +192,44 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
   };
 
   /** Only what stands on the branch is ever applied, whoever names the commit: a record, or a ledger. */
-  const appsOn = async (at: Revision): Promise<readonly App[]> => {
+  const appsOn = async (at: Revision, keys: readonly AppKey[]): Promise<readonly App[]> => {
     if (state.tip !== undefined && !(await repo.isAncestor(at, state.tip, signal)))
       throw new AgentError('GIT_NOT_FOUND', `commit ${at.slice(0, 12)} is not one of ${repo.branch}`, {
         details: { missing: 'commit' },
       });
-    return snapshots.appsAt(at, signal);
+    return appsAt(at, keys, snapshot?.apps ?? []);
+  };
+
+  /** Apps as a commit says them. Each is looked for where its tenant has it now; everywhere only where it is not there. */
+  const appsAt = async (at: Revision, keys: readonly AppKey[], now: readonly App[]): Promise<readonly App[]> => {
+    const { tenancy } = settings;
+    const wanted = new Set(keys);
+    const places = now.filter(({ id }) => wanted.has(keyOf(id))).map(({ canary }) => canary.origin.path);
+    if (!tenancy || places.length < wanted.size) return snapshots.appsAt(at, signal);
+    const found = await snapshots.appsAt(at, signal, new Set(places.map((path) => areaOf(path, { tenancy }))));
+    const there = byKey(found);
+    return keys.every((key) => there.has(key)) ? found : snapshots.appsAt(at, signal);
   };
 
   /** What was read of releases is held against this commit. */
-  const prove = async ({ revision, apps }: Snapshot): Promise<void> => {
+  const prove = async ({ revision, apps }: Snapshot, isUnread: (key: AppKey) => boolean): Promise<void> => {
     const read = new Map([[revision, byKey(apps)]]);
+    const asked = new Set<string>();
     const appAt = async (key: AppKey, at: Revision): Promise<App | undefined> => {
-      const known = read.get(at) ?? byKey(await snapshots.appsAt(at, signal));
-      read.set(at, known);
-      return known.get(key);
+      const known = read.get(at);
+      if (at === revision || known?.has(key) || asked.has(`${at} ${key}`)) return known?.get(key);
+      asked.add(`${at} ${key}`);
+      const found = new Map([...(known ?? []), ...byKey(await appsAt(at, [key], apps))]);
+      read.set(at, found);
+      return found.get(key);
     };
     const stable = (key: AppKey): StableState | undefined => ledgers.get(key)?.stable;
     const isAncestor = (at: Revision): Promise<boolean> => repo.isAncestor(at, revision, signal);
     const isWriting = settings.write !== 'none';
-    await releases.prove(createProve({ branch: repo.branch, tip: revision, appAt, isAncestor, stable, isWriting }));
+    await releases.prove(
+      createProve({ branch: repo.branch, tip: revision, appAt, isAncestor, stable, isWriting }),
+      isUnread,
+    );
   };
 
   /** What is wrong is told once, as long as it is. */
@@ -297,10 +326,11 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     const { revision, since, loaded, checked, apps } = next;
     if (since !== sinceSeen.revision) sinceSeen = { revision: since, atMs: clock.now() };
     if (revision !== snapshot?.revision) await ledgers.read(next.ledgers);
-    await prove(next);
-    if (revision !== snapshot?.revision || apps !== snapshot.apps) {
-      releases.advance(revision, apps, landed);
-      if (apps !== snapshot?.apps) replicas = replicasOf(apps);
+    const isUnread = isUnreadOf(next, settings.tenancy);
+    await prove(next, isUnread);
+    if (revision !== snapshot?.revision || apps !== snapshot.apps || next.unread !== snapshot.unread) {
+      releases.advance(revision, apps, landed, isUnread);
+      if (apps !== snapshot?.apps) replicas = new Map([...(next.unread ? replicas : []), ...replicasOf(apps)]);
       snapshot = next;
       state.tip = revision;
     }
@@ -326,17 +356,21 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       return;
     }
     const wanted = wantedOf(apps, pinnedApps);
-    appliedApps.begin(wanted);
+    appliedApps.begin(wanted, isUnread);
     const result =
       isDone && done
         ? { ...nothingToDo, isHandingBack: false, isWaiting: false, held: done.held, guarded: done.guarded }
         : await apply(next, stable);
     if (!result) return;
     appliedApps.end(syncedOf(apps, stable.stable, wanted, result));
-    const { applied, pruned, failed, warnings, held, guarded } = result;
-    const errors = isDone && done ? done.errors : errorsOf([...loaded.problems, ...failed, ...warnings], failed);
+    const { applied, pruned, failed, warnings, held, guarded, unfinished = [] } = result;
+    const isUnfinished = unfinished.length > 0;
+    if (isUnfinished) woken = true;
+    const late = [...(next.unread?.values() ?? []), ...unfinished];
+    const errors =
+      isDone && done ? done.errors : errorsOf([...loaded.problems, ...failed, ...warnings], [...failed, ...late]);
     if (!isDone) report(since, [...loaded.problems, ...checked, ...failed, ...warnings]);
-    done = { loaded, overlays, held, guarded, errors, isHandingBack: result.isHandingBack ?? false };
+    done = { loaded, overlays, held, guarded, errors, isHandingBack: (result.isHandingBack ?? false) || isUnfinished };
     const isNews = state.synced !== revision;
     state.synced = revision;
     if (isNews) state.syncedAtMs = clock.now();
@@ -418,6 +452,13 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
   };
 }
 
+/** Of which apps it is not known yet what Git says: a tenant's files are still being read. */
+function isUnreadOf({ unread }: Snapshot, tenancy: Tenancy | undefined): (key: AppKey) => boolean {
+  if (!unread || !tenancy) return () => false;
+  // What nobody's folder says may be of any namespace.
+  return (key) => unread.has('') || tenancy.tenantsOf(partsOf(key).namespace).some(({ name }) => unread.has(name));
+}
+
 /** Whether everything could be read and applied of what the tenants of a namespace say. */
 function wholeIn(
   tenancy: Tenancy,
@@ -456,7 +497,7 @@ function syncedOf(
   apps: readonly App[],
   stable: ReadonlyMap<AppKey, App>,
   wanted: ReadonlyMap<AppKey, Wanted>,
-  { versions, refused }: Pick<SyncResult, 'versions' | 'refused'>,
+  { versions, refused, left }: Pick<SyncResult, 'versions' | 'refused' | 'left'>,
 ): ReadonlyMap<AppKey, Synced> {
   const synced = new Map<AppKey, Synced>();
   for (const app of apps) {
@@ -464,6 +505,7 @@ function syncedOf(
     const one = wanted.get(key);
     if (!one) continue;
     const objects = judgedManifests(stable.get(key) ?? app).map(({ object }) => object);
+    if (left && objects.some((object) => left.has(identityOf(object)))) continue;
     const given = objects.flatMap((object) => {
       const version = versions.get(identityOf(object));
       return version === undefined ? [] : [{ ref: refOf(object), version }];

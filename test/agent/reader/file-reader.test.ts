@@ -140,7 +140,7 @@ describe('A file that is read by a thread', () => {
     const slow = bytes(config('a', `  a: [${'[],'.repeat(2 * MiB)}]`));
     await reader.read('a.yaml', slow, { oid: '1' });
     const startedMs = performance.now();
-    const again = await reader.read('b.yaml', slow, { oid: '1' }, true);
+    const again = await reader.read('b.yaml', slow, { oid: '1' }, 'now');
     expect(again.parsed.problems[0]?.message).toBe('the file takes too long to read');
     expect(performance.now() - startedMs).toBeLessThan(200);
   });
@@ -159,10 +159,10 @@ describe('A file that is read by a thread', () => {
     );
     const settled = Promise.allSettled(hostile);
     const startedMs = performance.now();
-    const before = await reader.read('b/a.yaml', bytes(config('a')), { oid: 'before' }, true);
+    const before = await reader.read('b/a.yaml', bytes(config('a')), { oid: 'before' }, 'now');
     const side = { texts: new Map([['b/a.yaml', config('a')]]), objects: new Map() };
     const edits = await reader.edit({ kind: 'restore', base: side, judged: side, tip: side, facts: new Map() });
-    const after = await reader.read('b/a.yaml', bytes(config('a', '  a: c\n')), { oid: 'after' }, true);
+    const after = await reader.read('b/a.yaml', bytes(config('a', '  a: c\n')), { oid: 'after' }, 'now');
     const tookMs = performance.now() - startedMs;
     expect([before, after].map(({ parsed }) => parsed.manifests.length)).toEqual([1, 1]);
     expect(edits).toEqual({ kind: 'edited', files: new Map() });

@@ -26,10 +26,10 @@ describe('The line of a thread', () => {
     const line = createThreadLine({ patienceMs: 10_000, quietMs: 0 });
     const { seen, piece, end } = pieces();
     const all = [
-      line.run(false, piece('a')),
-      line.run(false, piece('b')),
-      line.run(true, piece('first')),
-      line.run(true, piece('second')),
+      line.run('later', piece('a')),
+      line.run('later', piece('b')),
+      line.run('now', piece('first')),
+      line.run('now', piece('second')),
     ];
     for (const name of ['a', 'first', 'second', 'b']) {
       await expect.poll(() => seen.at(-1)).toBe(`${name} begins`);
@@ -41,15 +41,15 @@ describe('The line of a thread', () => {
   it('breaks off what is under way for what is urgent, and begins it anew when that has been done for a while', async () => {
     const line = createThreadLine({ patienceMs: 5, quietMs: 40 });
     const { seen, piece, end } = pieces();
-    const slow = line.run(false, piece('slow'));
-    const next = line.run(false, piece('next'));
-    const first = line.run(true, piece('first'));
+    const slow = line.run('later', piece('slow'));
+    const next = line.run('later', piece('next'));
+    const first = line.run('now', piece('first'));
     await expect.poll(() => seen).toEqual(['slow begins', 'slow is broken off', 'first begins']);
     end('first');
     await first;
     // The same revert asks again.
     await sleep(10);
-    const second = line.run(true, piece('second'));
+    const second = line.run('now', piece('second'));
     end('second');
     await second;
     expect(seen.slice(3)).toEqual(['first ends', 'second begins', 'second ends']);
@@ -63,16 +63,16 @@ describe('The line of a thread', () => {
   it('lets a piece come to its end that was broken off three times', async () => {
     const line = createThreadLine({ patienceMs: 1, quietMs: 0 });
     const { seen, piece, end } = pieces();
-    const slow = line.run(false, piece('slow'));
+    const slow = line.run('later', piece('slow'));
     for (let at = 0; at < 3; at += 1) {
       await expect.poll(() => seen.at(-1)).toBe('slow begins');
-      const urgent = line.run(true, piece('urgent'));
+      const urgent = line.run('now', piece('urgent'));
       await expect.poll(() => seen.at(-1)).toBe('urgent begins');
       end('urgent');
       await urgent;
     }
     await expect.poll(() => seen.at(-1)).toBe('slow begins');
-    const urgent = line.run(true, piece('urgent'));
+    const urgent = line.run('now', piece('urgent'));
     await sleep(30);
     expect(seen.at(-1)).toBe('slow begins');
     end('slow');
@@ -83,8 +83,8 @@ describe('The line of a thread', () => {
 
   it('gives what a piece throws, and goes on', async () => {
     const line = createThreadLine({ patienceMs: 1, quietMs: 0 });
-    const failed = line.run(false, () => Promise.reject(new Error('of its own')));
-    const after = line.run(true, () => Promise.resolve('after'));
+    const failed = line.run('later', () => Promise.reject(new Error('of its own')));
+    const after = line.run('now', () => Promise.resolve('after'));
     await expect(failed).rejects.toThrow('of its own');
     expect(await after).toBe('after');
   });

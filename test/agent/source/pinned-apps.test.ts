@@ -26,14 +26,12 @@ function stage(commits: ReadonlyMap<Revision, readonly App[]>, phases: Readonly<
   const read: Revision[] = [];
   const messages: string[] = [];
   const find = createPinnedApps({
-    snapshots: {
-      appsAt(revision) {
-        read.push(revision);
-        const apps = commits.get(revision);
-        return apps
-          ? Promise.resolve(apps)
-          : Promise.reject(new AgentError('GIT_NOT_FOUND', 'it is not there', { details: { missing: 'commit' } }));
-      },
+    appsAt(revision) {
+      read.push(revision);
+      const apps = commits.get(revision);
+      return apps
+        ? Promise.resolve(apps)
+        : Promise.reject(new AgentError('GIT_NOT_FOUND', 'it is not there', { details: { missing: 'commit' } }));
     },
     log: createLogger('info', (line) => messages.push((JSON.parse(line) as { msg: string }).msg)),
     phaseOf: (key) => phases[key],
