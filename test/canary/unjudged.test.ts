@@ -189,6 +189,33 @@ describe('a weight that somebody edits in the routes', () => {
     expect(home.weight).toBeLessThanOrEqual(10);
   });
 
+  it.each([
+    ['weights', stepped],
+    ['blue/green', { iterations: 2, threshold: 5 }],
+    ['an A/B test', { iterations: 2, threshold: 5, match: [{ headers: { x: { exact: 'y' } } }] }],
+  ])('is set back while the primary is made of a version whose analysis is skipped: with %s', (_what, analysis) => {
+    const story = createStory({ analysis, spec: { skipAnalysis: true } });
+    story.push('2.0.0');
+    story.until(({ status }) => status.phase === 'Promoting');
+    expect(story.weight).toBe(0);
+    // Its pods could not be started anew, so the phase lasts.
+    story.world.objects.delete('ConfigMap/app-config');
+    set(story, 35);
+    story.wait(15);
+    expect([story.status.phase, story.weight]).toEqual(['Promoting', 0]);
+    expect(story.events).toContain('The routes give app.demo weight 35, only 0 was judged: it is set back');
+  });
+
+  it('is all of it while the primary is made of a version that has passed its rounds', () => {
+    const story = createStory({ analysis: { iterations: 2, threshold: 5 } });
+    story.push('2.0.0');
+    story.until(({ status }) => status.phase === 'Promoting');
+    expect(story.weight).toBe(100);
+    story.world.objects.delete('ConfigMap/app-config');
+    story.wait(15);
+    expect([story.status.phase, story.weight]).toEqual(['Promoting', 100]);
+  });
+
   it('is that of a step whose status got lost, and stays', () => {
     const story = under();
     const before = story.world.canary['status'];

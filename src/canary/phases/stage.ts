@@ -79,11 +79,11 @@ function judgedWeight(
   switch (phase) {
     case 'Progressing':
     case 'WaitingPromotion':
+    // Without an analysis nobody was given to what is promoted.
+    case 'Promoting':
       if (isSteps) return canaryWeight;
       // Users of an A/B test come with its first round, those of blue/green after the last.
       return iterations > (strategy.kind === 'ab-testing' ? 0 : strategy.iterations) ? 100 : canaryWeight;
-    case 'Promoting':
-      return isSteps ? canaryWeight : 100;
     case 'Finalising':
       // All have gone home.
       return canaryWeight;
