@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runCommandLine } from '../../src/cli/command-line.ts';
 import { startSandbox } from '../../src/sandbox/sandbox.ts';
 import { kustomizeProgram } from '../helpers/kustomize.ts';
+import { ageKey, encrypted, sopsProgram } from '../helpers/sops.ts';
 import { removeDir, tempDir } from '../helpers/temp-repo.ts';
 
 type Tree = Readonly<Record<string, string>>;
@@ -64,6 +65,28 @@ describe.skipIf(kustomizeProgram === undefined)('serin render', () => {
     expect(out).toContain('image: shop:2');
     expect(out).not.toContain('config.kubernetes.io/origin');
   });
+
+  it.skipIf(sopsProgram === undefined)(
+    'prints of a Secret that is encrypted which keys it has, with the key that decrypts it',
+    async () => {
+      const text =
+        'apiVersion: v1\nkind: Secret\nmetadata: { name: login }\nstringData: { password: hunter2-hunter2 }\n';
+      await write({ 'login.yaml': encrypted(text), 'key.txt': ageKey.identity });
+      const flags = ['--sops', sopsProgram ?? ''];
+      const { code, out, errors } = await serin('render', dir, ...flags, '--sops-age-key-file', join(dir, 'key.txt'));
+      expect({ code, errors }).toEqual({ code: 0, errors: [] });
+      expect(documents(out)).toMatchObject([{ kind: 'Secret', stringData: { password: '***' } }]);
+      expect(await serin('render', dir, '--json', ...flags)).toMatchObject({
+        code: 3,
+        out: '',
+        errors: [
+          expect.stringMatching(
+            /login.yaml:1 error the file is encrypted with SOPS, and cannot be decrypted: no key is known/,
+          ),
+        ],
+      });
+    },
+  );
 
   it('runs a program that is named from where the command is run', async () => {
     await write(shop);
