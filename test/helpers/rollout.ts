@@ -28,6 +28,7 @@ import {
   seenOfMemory,
 } from '../../src/canary/tick-memory.ts';
 import { canonicalJson } from '../../src/lib/hash.ts';
+import { isRecord } from '../../src/lib/json.ts';
 import { perObject } from '../../src/lib/memo.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
 import { ClusterFailure, type ModelCluster } from './model-cluster.ts';
@@ -195,15 +196,19 @@ export function createRollout({ world, answer, onEffect, settings = {} }: Rollou
 
 type Shown = Readonly<Record<string, unknown>>;
 
-/** All members are the same objects, or lists of the same. Nobody changes an object in its place. */
+/** All members are the same objects, or hold the same ones. Nobody changes an object in its place. */
 function isSame(now: Shown, before: Shown): boolean {
   const names = Object.keys(now);
-  return names.length === Object.keys(before).length && names.every((name) => isSameMember(now[name], before[name]));
+  return names.length === Object.keys(before).length && names.every((name) => holdsSame(now[name], before[name]));
 }
 
-function isSameMember(now: unknown, before: unknown): boolean {
-  if (!Array.isArray(now) || !Array.isArray(before)) return Object.is(now, before);
-  return now.length === before.length && now.every((item, index) => Object.is(item, before[index]));
+function holdsSame(now: unknown, before: unknown): boolean {
+  if (Object.is(now, before)) return true;
+  if (Array.isArray(now) && Array.isArray(before))
+    return now.length === before.length && now.every((item, index) => Object.is(item, before[index]));
+  if (!isRecord(now) || !isRecord(before)) return false;
+  const names = Object.keys(now);
+  return names.length === Object.keys(before).length && names.every((name) => Object.is(now[name], before[name]));
 }
 
 function mergePatch(target: unknown, patch: Readonly<Record<string, unknown>>): Record<string, unknown> {

@@ -3,6 +3,7 @@ import { parseCanary } from '../../src/canary/parse.ts';
 import { parseStatus } from '../../src/canary/status.ts';
 import { forEveryone, isForEveryone } from '../../src/canary/strategy.ts';
 import type { CanarySpec, Effect } from '../../src/canary/types.ts';
+import { perObject } from '../../src/lib/memo.ts';
 import { type KubeObject, refKey, refOf } from '../../src/manifest/types.ts';
 import { planRestore, planRoutes, type PlannedRoute, routeDrift } from '../../src/routers/reconcile.ts';
 import { routerFor } from '../../src/routers/registry.ts';
@@ -38,7 +39,8 @@ export function createRoutedWorld({ canarySpec, name = 'app', objects, onWrite }
   }
   const see = world.see.bind(world);
   const apply = world.apply.bind(world);
-  const specOf = (): CanarySpec => parseCanary(world.canary, { provider: 'traefik', minIntervalMs: 10_000 });
+  const parsed = perObject((canary: KubeObject) => parseCanary(canary, { provider: 'traefik', minIntervalMs: 10_000 }));
+  const specOf = (): CanarySpec => parsed(world.canary);
   const liveOf = (context: RouteContext): LiveObjects =>
     routerFor(context.spec.provider)
       .refs(context)
