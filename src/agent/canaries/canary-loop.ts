@@ -1,6 +1,4 @@
-import { beginsRelease, needsTickNow } from '../../canary/decide.ts';
-import { gatesOf, opensGate } from '../../canary/gates.ts';
-import { canaryRef } from '../../canary/owner.ts';
+import { beginsRelease } from '../../canary/decide.ts';
 import { restMs } from '../../canary/cadence.ts';
 import { parseStatus } from '../../canary/status.ts';
 import { afterDecision, afterEffects, afterTick, beforeEffect } from '../../canary/tick-memory.ts';
@@ -23,7 +21,9 @@ import { emptyMemory, type Memory } from './memory.ts';
 import { createTickRunner, type TickResult } from './run-tick.ts';
 import { noteManager } from '../releases/records.ts';
 import type { JudgedReleases } from '../releases/releases.ts';
+import { createCanaryView } from './canary-view.ts';
 import { createConflicts } from './conflicts.ts';
+import { createConsider } from './consider.ts';
 import { lookedOf } from '../../outlets/happening.ts';
 import type { Outlets } from '../../outlets/outlet.ts';
 import { createParsedCanaries, type ParsedCanary } from './parsed-canaries.ts';
@@ -100,30 +100,8 @@ export function createCanaryLoop({
     memories.set(key, fresh);
     return fresh;
   };
-  const canaryOf = (key: AppKey): KubeObject | undefined => {
-    const { namespace, name } = partsOf(key);
-    return views.canaries.get(namespace, name);
-  };
+  const view = createCanaryView(views, cluster, signal);
   const { own } = views;
-  /** Whether the view of the Canary does not have our last status yet. */
-  const isBehind = (canary: KubeObject): boolean =>
-    own.isStillBehind(refOf(canary), canaryManager, canary.metadata.resourceVersion);
-  /** Whether what the view has is what our last status write made. */
-  const isAtOwnStatus = (key: AppKey): boolean => {
-    const canary = canaryOf(key);
-    return canary !== undefined && own.isOwn(refOf(canary), canaryManager, canary.metadata.resourceVersion);
-  };
-  /** The Canary as it is now: the view, or the server itself while the view does not have our last status. */
-  const current = async (key: AppKey): Promise<KubeObject | undefined> => {
-    const cached = canaryOf(key);
-    if (cached === undefined || !isBehind(cached)) return cached;
-    const live = await cluster.get(refOf(cached), signal);
-    // How far the view is behind is known now: what comes after this version is news.
-    const isSame = live?.metadata.resourceVersion === cached.metadata.resourceVersion;
-    if (live) own.noteVersion(refOf(cached), canaryManager, isSame ? undefined : live.metadata.resourceVersion);
-    return live;
-  };
-
   /** The release that what happens to it now is of. */
   const releaseOf = (canary: KubeObject): string =>
     releases.releaseId(keyOf(canary.metadata), parseStatus(canary).phase);
@@ -299,9 +277,9 @@ export function createCanaryLoop({
     }
     // All that it reads, and what it decides, belongs to this holding of the lease.
     memory.epoch = fence.epoch();
-    const canary = await current(key);
+    const canary = await view.current(key);
     if (!canary) {
-      own.forget(canaryRef(partsOf(key)), canaryManager);
+      view.forget(key);
       memories.delete(key);
       outlets.tell({ kind: 'gone', app: key });
       parsedCanaries.forget(key);
@@ -396,9 +374,9 @@ export function createCanaryLoop({
         memory.isRunning = false;
         starts.ended(key);
         if (memory.changesMeanwhile > 0) {
-          const isOwnStatus = memory.changesMeanwhile === 1 && isAtOwnStatus(key);
+          const isOwnStatus = memory.changesMeanwhile === 1 && view.isAtOwnStatus(key);
           memory.hasUnseen ||= !isOwnStatus;
-          look(key);
+          consider.look(key);
         }
       }
     },
@@ -410,85 +388,29 @@ export function createCanaryLoop({
         'a canary could not be looked at; it holds',
       );
       queue.addAt(key, clock.now() + 10_000);
-      const canary = canaryOf(key);
+      const canary = view.get(key);
       if (canary) complain(canary, memoryOf(key), `${key} cannot be looked at, it holds: ${messageOf(error)}`);
     },
   });
 
-  /** A change in the cluster: is there anything to do before the next tick? */
-  const consider = async (key: AppKey): Promise<void> => {
-    const canary = canaryOf(key);
-    if (!canary) return queue.add(key);
-    const isNew = !memories.has(key);
-    const memory = memoryOf(key);
-    memory.quiet = false;
-    if (memory.isRunning) {
-      memory.changesMeanwhile += 1;
-      if (memory.interrupt === undefined) return;
-    }
-    const isOwnStatus = !memory.isRunning && isAtOwnStatus(key);
-    // What the view still says of it is older than our own write, whose change comes next.
-    if (!isNew && isBehind(canary)) {
-      memory.hasUnseen = true;
-      return;
-    }
-    // Its own status tells a release under way nothing; at rest and at the start it may be the last thing that was waited for.
-    const tellsNothing = isOwnStatus && !memory.hasUnseen && !isNew && isUnderAnalysis(parseStatus(canary).phase);
-    memory.hasUnseen = false;
-    if (tellsNothing) return;
-    let understood: ParsedCanary;
-    try {
-      understood = parsedCanaries.of(key, canary);
-    } catch (error) {
-      if (!(error instanceof AgentError)) throw error;
-      return queue.add(key);
-    }
-    const { router } = understood;
-    const status = clusterKey.statusOf(canary);
-    const spec = asProven(canary, understood.spec, status);
-    const now = gatesOf(canary);
-    memory.gateOpened ||= opensGate(spec, status, settings.gateHost, { before: memory.gates ?? now, now });
-    if (begin(key, memory, spec, status)) queue.addAt(key, memory.dueAtMs);
-    if (memory.isLooking) {
-      // One more look, at all that changes until then.
-      memory.hasUnseen = true;
-      memory.looksAgain = true;
-      return;
-    }
-    memory.isLooking = true;
-    const { seen } = await lookAt({ canary, spec, status, router }, memory, clock.now()).finally(() => {
-      memory.isLooking = false;
-      if (!memory.looksAgain) return;
-      memory.looksAgain = false;
-      look(key);
-    });
-    const cannotWait = memory.gateOpened || needsTickNow(spec, status, seen, decideSettings);
-    if (memory.isRunning) {
-      // A rollback does not wait for a slow webhook or metric either.
-      if (cannotWait && isUnderAnalysis(status.phase)) memory.interrupt?.();
-      return;
-    }
-    // One that was refused has no schedule; now that it can be understood it goes on.
-    if (cannotWait || memory.complaint !== '') queue.add(key);
-  };
-
-  const look = (key: AppKey): void => {
-    consider(key).catch((error: unknown) => {
-      // The interval's tick sees the same and reports it.
-      log.debug({ canary: key, reason: messageOf(error) }, 'a change could not be looked at');
-    });
-  };
-  const isJudged = (key: AppKey): boolean => {
-    const canary = memories.has(key) ? canaryOf(key) : undefined;
-    return canary !== undefined && isUnderAnalysis(parseStatus(canary).phase);
-  };
-  const onChange = (kind: string, namespace: string, name: string, isOwn: boolean): void => {
-    const own = keyOf({ namespace, name });
-    const keys = kind === 'Canary' ? [own, ...conflicts.waitingFor(own)] : keysFor(kind, namespace, name);
-    // Its own step tells a release under way nothing; what the step made somebody else do is a change of its own.
-    if (isOwn && keys.length === 1 && keys.every(isJudged)) return;
-    for (const key of keys) look(key);
-  };
+  const consider = createConsider({
+    clock,
+    log,
+    view,
+    gateHost: settings.gateHost,
+    clusterKey,
+    memories,
+    memoryOf,
+    parsedCanaries,
+    conflicts,
+    keysFor,
+    asProven,
+    look: lookAt,
+    decideSettings,
+    begin,
+    add: (key) => queue.add(key),
+    addAt: (key, atMs) => queue.addAt(key, atMs),
+  });
 
   return {
     start() {
@@ -496,8 +418,8 @@ export function createCanaryLoop({
         memoryOf(app).quiet = false;
         queue.add(app);
       });
-      views.onChange(onChange);
-      for (const { metadata } of views.canaries.list()) look(keyOf(metadata));
+      views.onChange((...change) => consider.onChange(...change));
+      for (const { metadata } of views.canaries.list()) consider.look(keyOf(metadata));
     },
     get size() {
       return memories.size;
