@@ -127,6 +127,40 @@ const rolledBack = {
   configs: {},
 } as const;
 
+describe('an app of a tenant whose files are still being read', () => {
+  const isUnread = (): boolean => true;
+
+  it('stays as Git said it last, with its release and its record', async () => {
+    const { releases, canary: stored, sync, ...on } = await underWay();
+    const id = releases.releaseId(key, 'Progressing');
+    releases.advance(commit('c'), [], new Set(), isUnread);
+    expect(releases.isReady(key)).toBe(true);
+    expect(releases.releaseId(key, 'Progressing')).toBe(id);
+    expect(recordOf({ releases, canary: stored, sync, ...on })?.id).toBe(id);
+    // Read to the end, it is gone.
+    releases.advance(commit('c'), [], new Set());
+    expect(releases.releaseId(key, 'Progressing')).toBe('');
+  });
+
+  it('begins nothing where it was never seen, and is believed nothing that is recorded of it', async () => {
+    const before = await underWay();
+    const { releases, sync, canary: stored } = stage({ cluster: before.cluster, isProving: true });
+    await releases.load([]);
+    const proven: AppKey[] = [];
+    const prove: Parameters<Releases['prove']>[0] = (one, record) => {
+      proven.push(one);
+      return Promise.resolve({ record, reasons: [] });
+    };
+    await releases.prove(prove, isUnread);
+    releases.advance(commit('b'), [], new Set(), isUnread);
+    expect([proven, releases.isReady(key)]).toEqual([[], false]);
+    await expect(releases.begin(stored())).rejects.toThrow('waits until Git was looked at');
+    await releases.prove(prove);
+    sync('b', 'two');
+    expect([proven, releases.isReady(key)]).toEqual([[key], true]);
+  });
+});
+
 describe('a rejected app', () => {
   it('is held until a tip was asked for after its revert had landed', async () => {
     const { releases, outcomes, canary: stored, sync } = await underWay();
