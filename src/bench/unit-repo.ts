@@ -1,7 +1,7 @@
 /** A repository of units that are rendered: overlays on bases, and releases of charts. None of their Deployments has pods. */
-export const bases = 30;
+const bases = 30;
 export const overlays = 300;
-export const charts = 4;
+const charts = 4;
 export const releases = 200;
 export const unitNamespace = 'units';
 

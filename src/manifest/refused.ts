@@ -54,7 +54,7 @@ function refusalOf({ object, origin }: Manifest, { tenancy, own }: Bounds): Refu
 }
 
 /** `others`: of the same file and for the same reason. */
-export function problemOf({ origin }: Manifest, { message, hint }: Refusal, others = 0): Problem {
+function problemOf({ origin }: Manifest, { message, hint }: Refusal, others = 0): Problem {
   const more = others === 0 ? '' : `, nor ${others === 1 ? 'is another object' : `are ${others} others`} of this file`;
   return {
     severity: 'error',

@@ -36,7 +36,7 @@ export interface ArgoSource extends Description {
   readonly prunes: boolean;
 }
 
-export interface ArgoDirectory {
+interface ArgoDirectory {
   readonly isRecursive: boolean;
   /** Undefined: every file. */
   readonly include: string | undefined;

@@ -102,7 +102,7 @@ function opened(
 
 export const isConfigMap = ({ apiVersion, kind }: KubeObject): boolean => apiVersion === 'v1' && kind === 'ConfigMap';
 
-export function openConfigMap(object: KubeObject, path: string, line: number): Problem {
+function openConfigMap(object: KubeObject, path: string, line: number): Problem {
   const message = `${nameOf(refOf(object))} is encrypted with SOPS and not applied: whoever may read ConfigMaps could read it, and a checksum of it goes to Git`;
   return { severity: 'error', path, line, message, hint: 'make it a Secret' };
 }

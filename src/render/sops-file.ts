@@ -6,7 +6,7 @@ import { readYaml, valueOf } from '../manifest/read-yaml.ts';
 export type SopsFormat = 'yaml' | 'json' | 'dotenv' | 'ini' | 'binary';
 
 /** A part of a file that SOPS decrypts at once, or that is not encrypted. */
-export interface SopsPart {
+interface SopsPart {
   readonly text: string;
   readonly isEncrypted: boolean;
 }
@@ -19,7 +19,7 @@ export interface SopsFile {
 }
 
 /** Kinds of keys for which SOPS asks a server, by the names that it writes. */
-export const remoteKeys = ['kms', 'gcp_kms', 'azure_kv', 'hc_vault', 'hckms'] as const;
+const remoteKeys = ['kms', 'gcp_kms', 'azure_kv', 'hc_vault', 'hckms'] as const;
 export type RemoteKeys = (typeof remoteKeys)[number];
 
 /** More than a cluster stores in three objects. */

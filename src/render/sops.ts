@@ -24,7 +24,7 @@ export interface SopsOptions {
 }
 
 /** Age identities, a line each, or why there are none, for people. */
-export type AgeKeys = { readonly identities: string } | { readonly problem: string };
+type AgeKeys = { readonly identities: string } | { readonly problem: string };
 
 /** The program `sops`. What it decrypts is kept in memory, and only there. */
 export interface Sops {

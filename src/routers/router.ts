@@ -16,7 +16,7 @@ export interface RouteContext {
 export type RouterSettings = Readonly<Record<string, string>>;
 
 /** A kind of object that a router reads and writes, so the agent needs rights for it. */
-export interface RouteKind {
+interface RouteKind {
   readonly apiVersion: string;
   readonly kind: string;
   /** As rights and URLs name it, e.g. `httproutes`. */

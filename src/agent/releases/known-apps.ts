@@ -12,8 +12,7 @@ import { createSeenContents } from './seen-contents.ts';
 import { type AppTrack, overlayOf, type StableState, trackApp } from './tracker.ts';
 
 /** A release that would begin, or is under way. */
-export type Candidate = Pick<ReleaseRecord, 'id' | 'revision' | 'base' | 'content'> &
-  Pick<Required<ReleaseRecord>, 'images'>;
+type Candidate = Pick<ReleaseRecord, 'id' | 'revision' | 'base' | 'content'> & Pick<Required<ReleaseRecord>, 'images'>;
 
 /** What Git says of apps, commit by commit, and which of it is stable, applied, or to be judged. */
 export interface KnownApps {
