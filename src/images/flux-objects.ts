@@ -153,11 +153,14 @@ function policyIn(spec: Fields): ImagePolicy {
   return { ...plainly, digest, text, selection, ...(filter ? { filter } : {}) };
 }
 
-/** The policy that the spec of an ImagePolicy, or its part `policy` alone, says; or what is wrong with it. */
+/** The policy that an ImagePolicy, its spec, or the part `policy` of that alone says; or what is wrong with it. */
 export function policyOfSpec(value: unknown): ImagePolicy | { readonly problem: string } {
   if (!isFields(value)) return { problem: 'is no map' };
+  const { kind } = value;
+  if (kind !== undefined && kind !== 'ImagePolicy') return { problem: 'the object is no ImagePolicy' };
+  const spec = kind === undefined ? value : fieldsOf(value, 'spec');
   try {
-    return policyIn(isFields(value['policy']) ? value : { policy: value });
+    return policyIn(isFields(spec['policy']) ? spec : { policy: spec });
   } catch (error) {
     if (error instanceof Unfit) return { problem: `${error.field}: ${error.message}` };
     throw error;

@@ -95,6 +95,62 @@ describe('serin images test', () => {
     expect(await picked(policy, current, tags)).toBe(expected);
   });
 
+  it('takes an ImagePolicy as it stands in Git, and no other object', async () => {
+    const object = (kind: string): string =>
+      `apiVersion: image.toolkit.fluxcd.io/v1\nkind: ${kind}\nmetadata: { name: podinfo }\nspec:\n  imageRepositoryRef: { name: podinfo }\n  policy:\n    semver: { range: 3.1.x }\n`;
+    expect(await picked(object('ImagePolicy'), '3.1.0', 'tags')).toBe('3.1.4');
+    const { code, errors } = await run(
+      '--policy',
+      object('ImageRepository'),
+      '--current',
+      '3.1.0',
+      '--tags',
+      join(dir, 'tags'),
+    );
+    expect(code).toBe(2);
+    expect(errors).toContain('--policy: the object is no ImagePolicy');
+  });
+
+  it.each(['semver:~x.1.y', 'regex:^(?!rc)', '{semver: ', '{numerical: {order: up}}'])(
+    'picks nothing by %s, which cannot be read, and says so as JSON, too',
+    async (policy) => {
+      const { code, out, errors } = await run(
+        '--policy',
+        policy,
+        '--current',
+        '3.1.0',
+        '--tags',
+        join(dir, 'tags'),
+        '--json',
+      );
+      expect(code).toBe(2);
+      expect(errors).toContain('--policy: ');
+      const answer = JSON.parse(out) as { pick: unknown; reason: string; rejected: { tag: string; reason: string }[] };
+      expect(answer.pick).toBeNull();
+      expect(errors).toContain(answer.reason);
+      expect(answer.rejected.map(({ tag }) => tag)).toEqual(['3.1.0', '3.1.1', '3.1.4', '3.2.0', 'latest']);
+    },
+  );
+
+  it.each(['registry.test/podinfo:3.1.4', '3.1.4,3.1.1', 'podinfo@sha256:abc'])(
+    'does not pass over %s in silence where a tag in quarantine is asked for',
+    async (quarantined) => {
+      const { code, out, errors } = await run(
+        '--policy',
+        'semver:~3.1',
+        '--current',
+        '3.1.0',
+        '--tags',
+        join(dir, 'tags'),
+        '--quarantined',
+        quarantined,
+      );
+      expect(code).toBe(2);
+      expect(out).toBe('');
+      expect(errors).toContain(`--quarantined: "${quarantined}" is no tag`);
+    },
+  );
+
   it.each([
     ['a range', ['--policy', 'semver:~x.1.y'], '--policy: the range "~x.1.y" cannot be read'],
     ['a misspelt word', ['--policy', 'semvre:1'], '--policy: "semvre:1" begins with none of'],

@@ -176,6 +176,30 @@ describe('serin images', () => {
     expect((await rows('--all')).map(({ now }) => now)).toEqual(['1.4.1', '1.4.0']);
   });
 
+  it('says the same of all apps of one image, and asks for each tag once', async () => {
+    const asked: string[] = [];
+    await registry.close();
+    registry = await startRegistryDouble({
+      before: ({ method = '', url = '' }) => {
+        if (method === 'HEAD') asked.push(url);
+        return false;
+      },
+    });
+    for (const tag of ['1.4.1', '1.4.3']) await registry.push('podinfo', tag, { seed: tag });
+    const names = ['one', 'two', 'three', 'four', 'five'];
+    const digest =
+      '    fluxcd.io/automated: "true"\n    fluxcd.io/tag.podinfod: semver:~1.4\n    serin.dev/image-digest: with-tag\n';
+    await repository(
+      Object.fromEntries(
+        names.map((name) => [`apps/${name}.yaml`, deployment('1.4.1', digest).replaceAll(/podinfo$/gm, name)]),
+      ),
+    );
+    const found = await rows();
+    expect(found.map(({ wanted, state }) => [wanted, state])).toEqual(names.map(() => ['1.4.3', 'due']));
+    expect(asked.length).toBe(new Set(asked).size);
+    expect(asked.some((url) => url.endsWith('/1.4.3'))).toBe(true);
+  });
+
   it('prints one JSON object of a shape that scripts can rely on', async () => {
     await repository();
     const { out } = await serin('--json');
@@ -369,6 +393,7 @@ describe('serin images release', () => {
   it('is refused where what is asked for cannot be meant, and nothing is pushed', async () => {
     await repository();
     const cases: readonly (readonly [words: readonly string[], code: number, message: RegExp])[] = [
+      [['podinfod', 'other'], 3, /podinfo has no tag other\. The newest are 1\.5\.0, 1\.4\.3/],
       [['podinfod', '1.4.9'], 3, /podinfo has no tag 1\.4\.9; did you mean 1\.4\.3\? The newest are 1\.5\.0, 1\.4\.3/],
       [
         ['podinfod', '1.4.2'],

@@ -138,7 +138,7 @@ async function digestIn(asked: Asked, { reference }: FoundContainer, tag: string
   const meant = nearest(tag, tags.slice(0, 500));
   const others = tags.slice(0, 5).join(', ');
   throw new Refused(
-    `${where} has no tag ${tag}${meant === undefined ? '' : `; did you mean ${meant}?`}${others === '' ? '' : ` The newest are ${others}`}`,
+    `${where} has no tag ${tag}${meant === undefined ? '' : `; did you mean ${meant}?`}${others === '' ? '' : `${meant === undefined ? '. ' : ' '}The newest are ${others}`}`,
   );
 }
 

@@ -29,8 +29,17 @@ const maxBytes = 16 * 1024 * 1024;
 export async function imagesTest({ output, stdout }: CommandContext, options: ImagesTestOptions): Promise<number> {
   const { current, quarantined = [], json = false } = options;
   const nowMs = options.now === undefined ? Date.now() : timeOf(options.now, '--now');
+  const [wrong] = quarantined.filter((tag) => /[\s/:,@]/.test(tag));
+  if (wrong !== undefined)
+    throw usage(`--quarantined: "${wrong.slice(0, 80)}" is no tag; write the tag alone, and the option once for each`);
   const policy = policyOf(options);
   const candidates = candidatesIn(await tagsText(options.tags), options.tags);
+  if ('problem' in policy) {
+    const nothing = { pick: null, reason: policy.problem };
+    const rejected = candidates.map(({ tag }) => ({ tag, reason: policy.problem }));
+    if (json) stdout.write(`${JSON.stringify({ ...nothing, rejected })}\n`);
+    throw usage(policy.problem);
+  }
   const {
     pick: picked,
     reason,
@@ -51,9 +60,14 @@ export async function imagesTest({ output, stdout }: CommandContext, options: Im
   return exitCodes.done;
 }
 
-function policyOf({ policy: text, minAge, windows, prereleases }: ImagesTestOptions): ImagePolicy {
+function policyOf({
+  policy: text,
+  minAge,
+  windows,
+  prereleases,
+}: ImagesTestOptions): ImagePolicy | { readonly problem: string } {
   const read = readPolicy(text);
-  if ('problem' in read) throw usage(`--policy: ${read.problem}`);
+  if ('problem' in read) return { problem: `--policy: ${read.problem}` };
   const asked = { 'min-age': minAge, windows, prereleases };
   const wishes = readWishes(
     Object.fromEntries(
@@ -71,6 +85,7 @@ function readPolicy(text: string): ImagePolicy | { readonly problem: string } {
   // `semver: {range: 1.x}` is a map, `semver:1.x` is a text.
   const value = yamlIn(text);
   if (typeof value === 'object' && value !== null) return policyOfSpec(value);
+  if (/^\s*\{/.test(text)) return { problem: 'begins with "{", and is neither YAML nor JSON' };
   const selection = readPattern(text);
   return 'problem' in selection ? selection : { ...plainly, text, selection };
 }

@@ -181,7 +181,7 @@ function standing(
   if (hold)
     return {
       state: 'held',
-      reason: `picked by ${hold.by === '' ? 'hand' : hold.by} instead of ${hold.instead}: serin images resume lets it`,
+      reason: `picked by ${hold.by === '' ? 'hand' : hold.by} instead of ${hold.instead}: serin images resume lets policies move it on`,
     };
   return { state: look.stay, reason: look.reason };
 }

@@ -26,6 +26,13 @@ const maxDetails = 200;
 /** Each may need another answer to be decided. */
 const mostRounds = 20;
 
+/** What has to be known of a tag. */
+interface TagNeed {
+  readonly reference: ImageReference;
+  readonly what: Need['what'];
+  readonly tag: string;
+}
+
 export function askRegistries({ registries, nowMs }: Workbench, signal: AbortSignal): Asked {
   const limit = createLimit(atOnce);
   // The client knows the caller's credentials.
@@ -33,7 +40,7 @@ export function askRegistries({ registries, nowMs }: Workbench, signal: AbortSig
   const lists = new Map<string, Promise<Known | string>>();
   const learnt = new Map<string, Known>();
   const troubles = new Map<string, string>();
-  const asked = new Set<string>();
+  const learning = new Map<string, Promise<void>>();
   const nameOf = ({ registry, repository }: ImageReference): string => repositoryOf({ registry, repository });
   const tags: Asked['tags'] = (reference) => {
     const key = nameOf(reference);
@@ -53,11 +60,8 @@ export function askRegistries({ registries, nowMs }: Workbench, signal: AbortSig
     const answer = await limit(() => registries.digest({ ...reference, tag }, asking, signal));
     return answer.kind === 'failed' ? answer : { digest: answer.value };
   };
-  const learn = async (reference: ImageReference, what: Need['what'], tag: string): Promise<void> => {
+  const ask = async ({ reference, what, tag }: TagNeed): Promise<void> => {
     const key = nameOf(reference);
-    const id = `${key} ${what} ${tag}`;
-    if (asked.has(id)) return;
-    asked.add(id);
     if (what === 'digest') {
       const answer = await digest(reference, tag);
       const known = learnt.get(key);
@@ -81,6 +85,14 @@ export function askRegistries({ registries, nowMs }: Workbench, signal: AbortSig
       learnt.set(key, withCreated(known, tag, null));
     else if (answer.kind === 'failed') troubles.set(key, answer.reason);
   };
+  const idOf = ({ reference, what, tag }: TagNeed): string => `${nameOf(reference)} ${what} ${tag}`;
+  // Apps are looked at side by side: who wants what another has asked for waits for the same answer.
+  const learn = (need: TagNeed): Promise<void> => {
+    const id = idOf(need);
+    const answer = learning.get(id) ?? ask(need);
+    learning.set(id, answer);
+    return answer;
+  };
   return {
     tags,
     digest,
@@ -100,18 +112,22 @@ export function askRegistries({ registries, nowMs }: Workbench, signal: AbortSig
         known: (key: string) => learnt.get(keyOf(references, key)),
         trouble: (key: string) => troubles.get(keyOf(references, key)),
       };
+      const told = new Set<string>();
       for (let round = 0; ; round += 1) {
         const looks = await turns.run(lookAt({ ...app, containers }, state, repositories, nowMs()));
         const needs = looks.flatMap(({ container, decision }) =>
-          (decision?.need?.tags ?? []).slice(0, maxDetails).map((tag) => ({
-            reference: container.wanted.reference,
-            what: decision?.need?.what ?? 'digest',
-            tag,
-          })),
+          (decision?.need?.tags ?? []).slice(0, maxDetails).map(
+            (tag): TagNeed => ({
+              reference: container.wanted.reference,
+              what: decision?.need?.what ?? 'digest',
+              tag,
+            }),
+          ),
         );
-        const open = needs.filter(({ reference, what, tag }) => !asked.has(`${nameOf(reference)} ${what} ${tag}`));
+        const open = needs.filter((need) => !told.has(idOf(need)));
         if (open.length === 0 || round === mostRounds) return looks;
-        await Promise.all(open.map(({ reference, what, tag }) => learn(reference, what, tag)));
+        await Promise.all(open.map(learn));
+        for (const need of open) told.add(idOf(need));
       }
     },
   };
