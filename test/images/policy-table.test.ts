@@ -269,14 +269,16 @@ describe('Whatever kind of policy, and whatever list', () => {
           `sha256:${Buffer.from(tag).toString('hex').padEnd(64, '0').slice(0, 64)}`;
         const known = (one: Candidate): Candidate => ({ ...one, digest: digestOf(one.tag) });
         const quarantine = banned.map((tag) => (byDigest ? { digest: digestOf(tag) } : { tag }));
-        const order = again.filter(({ tag }) => list.some((one) => one.tag === tag));
+        const shuffled = again.filter(({ tag }) => list.some((one) => one.tag === tag));
         const decision = decided(policy, current, list.map(known), quarantine);
-        expect(decided(policy, current, order.map(known), quarantine)).toEqual(decision);
+        expect(decided(policy, current, shuffled.map(known), quarantine)).toEqual(decision);
         const { pick: picked } = decision;
         expect(decision.rejected).toHaveLength(list.length - (picked ? 1 : 0));
         if (!picked) return;
         picks += 1;
-        const place = (tag: string): number => group.ordered.indexOf(tag);
+        // By time the others are the oldest, in their order; else no policy takes them.
+        const order = [...(group.isByTime ? group.others : []), ...group.ordered];
+        const place = (tag: string): number => order.indexOf(tag);
         expect(list.map(({ tag }) => tag)).toContain(current);
         expect(place(picked.tag)).toBeGreaterThan(place(current));
         const newest = group.newest.find(([one]) => one === written)?.[1] ?? '';
