@@ -240,7 +240,7 @@ function readAutomation(manifest: Manifest): Automation {
   if (pushed !== undefined && pushed !== fieldsOf(fieldsOf(git, 'checkout'), 'ref')['branch'])
     throw new Unfit(
       'spec.git.push.branch',
-      'is another branch than is checked out, and only that one is written to here',
+      'is not what spec.git.checkout.ref.branch says, and only the branch that is checked out is written to here',
     );
   const update = fieldsOf(spec, 'update');
   const { strategy = 'Setters' } = update;

@@ -688,4 +688,17 @@ describe('what is written elsewhere than in its object', () => {
     expect(await git('show', `origin/main:${appPath}`)).toBe(text.replace('podinfo:1.4.1', 'podinfo:1.4.0'));
     expect(await rows()).toMatchObject([{ state: 'held' }]);
   });
+
+  it('is not moved on by an object of Flux v2 that cannot be read, and the line is told', async () => {
+    await repository({
+      ...usual(),
+      [appPath]: deployment('1.4.1', '').replace('# moved by releases', '# {"$imagepolicy": "test:podinfo"}'),
+      'apps/flux.yaml':
+        'apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageUpdateAutomation\nmetadata: { name: all, namespace: test, annotations: { serin.dev/image-updates: "true" } }\nspec:\n  git:\n    push: { branch: other }\n',
+    });
+    expect(await rows()).toMatchObject([{ now: '1.4.1', wanted: null }]);
+    const { code, errors } = await serin();
+    expect(code).toBe(3);
+    expect(errors).toMatch(/^apps\/flux\.yaml:6 error .*spec\.git\.push\.branch: is not what spec\.git\.checkout/m);
+  });
 });

@@ -5,6 +5,7 @@ import { assignSetters, readSetters, type Setter, settled, withSetters } from '.
 import type { Due } from '../../images/upgrade.ts';
 import type { Steps } from '../../lib/turns.ts';
 import { identityKey, identityOf } from '../../manifest/identity.ts';
+import type { LineFinder } from '../../manifest/locate.ts';
 import { groupOf, isOfPlace, type Manifest } from '../../manifest/types.ts';
 import { wantedKey } from './listings.ts';
 import { accessOf } from './pull-secrets.ts';
@@ -17,15 +18,15 @@ import {
   watchedName,
 } from './watched.ts';
 
-const noLines = (): undefined => undefined;
+const noLines: LineFinder = () => undefined;
 
 const group = 'image.toolkit.fluxcd.io';
 
-/** What Flux v2's objects say of images, as far as their automations are this agent's; undefined: nothing is upgraded by them. */
-export function fluxIn(manifests: readonly Manifest[]): FluxObjects | undefined {
+/** What Flux v2's objects say of images, as far as their automations are this agent's; undefined: nothing is upgraded by them. `lineOf`: for their problems. */
+export function fluxIn(manifests: readonly Manifest[], lineOf: LineFinder = noLines): FluxObjects | undefined {
   const objects = manifests.filter(({ object }) => groupOf(object.apiVersion) === group);
   if (!objects.some(isTakenOver)) return undefined;
-  const { policies, automations, problems } = readFluxObjects(objects, noLines);
+  const { policies, automations, problems } = readFluxObjects(objects, lineOf);
   return { policies, automations: automations.filter(({ manifest }) => isTakenOver(manifest)), problems };
 }
 

@@ -1,6 +1,7 @@
 import { busyOf, together } from '../../agent/images/edits.ts';
 import type { FoundApp, FoundContainer } from '../../agent/images/found.ts';
 import type { Look } from '../../agent/images/look.ts';
+import { fluxIn } from '../../agent/images/marked.ts';
 import { readAnnotations } from '../../images/annotations.ts';
 import { formatGoDuration } from '../../lib/duration.ts';
 import type { Problem } from '../../manifest/types.ts';
@@ -67,7 +68,10 @@ export function images(context: CommandContext, name: string | undefined, option
     const apps = name === undefined ? said.apps.filter(isShown) : [namedApp(said.apps, name, where)];
     const asked = askRegistries(bench, context.signal);
     const shown = await Promise.all(apps.map((app) => lookedAt(app, said, asked)));
-    const problems = apps.flatMap(({ manifest }) => readAnnotations(manifest, said.lineOf).problems);
+    const problems = [
+      ...apps.flatMap(({ manifest }) => readAnnotations(manifest, said.lineOf).problems),
+      ...(fluxIn(said.tree.manifests, said.lineOf)?.problems ?? []),
+    ];
     const rows = { branch: branch.name, revision, apps: shown.toSorted(byName).map(asJson) };
     if (options.json) context.stdout.write(`${JSON.stringify(rows)}\n`);
     else if (name === undefined) tellAll(context, shown.toSorted(byName), said.apps.length);

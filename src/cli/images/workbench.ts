@@ -148,7 +148,8 @@ async function readAt(revision: Revision, { reader, render, branch, places, sign
   const turns = createTurns();
   const files = await reader.read(revision, signal);
   const tree = await turns.run(render.inTurns(files));
-  const marked = fluxIn([...tree.manifests, ...(tree.releases ?? [])]) ? await markedTexts(files, branch) : new Map();
+  const flux = fluxIn([...tree.manifests, ...(tree.releases ?? [])]);
+  const marked = flux ? await markedTexts(files, branch) : new Map();
   const ledgerAt = async (app: AppId): Promise<Ledger | undefined> => {
     const path = ledgerPath(places, app);
     const text = await turns.run(textAt(path, { files }));
@@ -157,7 +158,11 @@ async function readAt(revision: Revision, { reader, render, branch, places, sign
   const apps = foundIn(tree, marked, places.defaultNamespace);
   // For the lines of problems.
   const shown = new Map<string, string>();
-  for (const path of new Set(apps.map(({ manifest }) => manifest.origin.path))) {
+  const named = [
+    ...apps.map(({ manifest }) => manifest.origin.path),
+    ...(flux?.problems ?? []).map(({ path }) => path),
+  ];
+  for (const path of new Set(named)) {
     const text = await turns.run(textAt(path, { files }));
     if (text !== undefined) shown.set(path, text);
   }
