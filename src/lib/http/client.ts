@@ -203,6 +203,9 @@ const tlsErrors: Readonly<Record<string, string>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'unable to verify the first certificate',
   UNABLE_TO_GET_ISSUER_CERT: 'unable to get issuer certificate',
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'unable to get local issuer certificate',
+  // OpenSSL says either of an answer in plain HTTP, by its version.
+  ERR_SSL_WRONG_VERSION_NUMBER: 'the server answers without it',
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'the server answers without it',
 };
 
 /** One line that names the failure, in our words: vendors put addresses, headers or what the server said into theirs. */
