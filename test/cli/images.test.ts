@@ -390,6 +390,17 @@ describe('serin images release', () => {
     expect(await rows('podinfo')).toMatchObject([{ now: '1.5.0', state: 'held' }]);
   });
 
+  it('says where no ledger tells which folder the agent follows, and nobody names it', async () => {
+    const { [ledgerFile]: _ledger, ...files } = usual();
+    await repository(files);
+    const unsure = /No ledger stands in this branch yet\. .* name its folder with --git-path\./;
+    expect((await serin('release', 'podinfo', 'podinfod', '1.4.0')).out).toMatch(unsure);
+    expect((await serin('release', 'podinfo', 'podinfod', '1.5.0')).out).not.toMatch(unsure);
+    const named = await serin('release', 'podinfo', 'podinfod', '1.4.0', '--git-path', 'apps');
+    expect(named).toMatchObject({ code: 0, out: expect.not.stringMatching(unsure) as string });
+    expect(named.out).toContain('It is held there');
+  });
+
   it('is refused where what is asked for cannot be meant, and nothing is pushed', async () => {
     await repository();
     const cases: readonly (readonly [words: readonly string[], code: number, message: RegExp])[] = [

@@ -112,6 +112,11 @@ async function releaseOf(
       ? ['What is released of it now has not ended: this takes its place.']
       : []),
     ...(hold ? [`It is held there: no policy moves it on until serin images resume ${name}.`] : []),
+    ...(hold && bench.isFolderUnsure
+      ? [
+          `No ledger stands in this branch yet. An agent that follows another folder than "${bench.places.path}" does not see the hold: name its folder with --git-path.`,
+        ]
+      : []),
   ];
   return {
     *plan(tip) {

@@ -54,6 +54,8 @@ export interface Workbench {
   readonly branch: RemoteBranch;
   /** Where ledgers stand, and what objects without a namespace are in. */
   readonly places: { readonly path: string; readonly ledgerDir: string; readonly defaultNamespace: string };
+  /** Nobody named the folder of the agent, and no ledger tells it. */
+  readonly isFolderUnsure: boolean;
   readonly registries: RegistryClient;
   readonly nowMs: () => number;
   read(at: Revision): Promise<Said>;
@@ -89,8 +91,8 @@ export async function atWorkbench<Result>(
   );
   try {
     const isFollowed = options.config !== undefined || options.gitPath !== undefined;
-    const gitPath = isFollowed ? {} : { gitPath: await followedFolder(branch, values['ledger-dir']) };
-    const { settings } = await localSettings({ ...options, ...gitPath });
+    const followed = isFollowed ? undefined : await followedFolder(branch, values['ledger-dir']);
+    const { settings } = await localSettings({ ...options, ...(followed ? { gitPath: followed.folder } : {}) });
     const { own, ...rest } = settings;
     // Without the agent's settings nobody knows what is its own.
     const bounds = { ...rest, ...(own && options.config !== undefined ? { own } : {}) };
@@ -102,6 +104,7 @@ export async function atWorkbench<Result>(
     return await work({
       branch,
       places,
+      isFolderUnsure: followed?.isUnsure === true,
       registries: registries.client,
       nowMs: () => systemClock.now(),
       read: (at) => readAt(at, { reader, render, branch, places, signal }),
@@ -116,7 +119,10 @@ export async function atWorkbench<Result>(
  * The folder that the agent follows, where nobody names it: the one in which its ledgers stand; where there are none yet the one in which the command
  * is run. Throws CONFIG_INVALID where there are several, and the command is run in none of them.
  */
-async function followedFolder(branch: RemoteBranch, ledgerDir: string): Promise<string> {
+async function followedFolder(
+  branch: RemoteBranch,
+  ledgerDir: string,
+): Promise<{ readonly folder: string; readonly isUnsure?: true }> {
   const { here = '' } = branch;
   const folders = new Set<string>();
   for (const path of (await branch.objects.tree(await branch.tip(), '')).keys()) {
@@ -124,12 +130,12 @@ async function followedFolder(branch: RemoteBranch, ledgerDir: string): Promise<
     const at = parts.indexOf(ledgerDir);
     if (at >= 0 && at === parts.length - 3 && path.endsWith('.yaml')) folders.add(parts.slice(0, at).join('/'));
   }
-  if (folders.size === 0) return here;
+  if (folders.size === 0) return { folder: here, isUnsure: true };
   const [only = ''] = folders;
-  if (folders.size === 1) return only;
+  if (folders.size === 1) return { folder: only };
   const around = [...folders].filter((folder) => folder === '' || here === folder || here.startsWith(`${folder}/`));
   const [nearest] = around.toSorted((a, b) => b.length - a.length);
-  if (nearest !== undefined) return nearest;
+  if (nearest !== undefined) return { folder: nearest };
   throw new AgentError(
     'CONFIG_INVALID',
     `agents follow several folders of this repository: name one with --git-path (${[...folders].toSorted().join(', ')})`,
