@@ -278,7 +278,7 @@ describe('metrics with a template', () => {
     [
       'another provider',
       { template: template({ provider: { type: 'splunk' }, query: 'x' }) },
-      'Metric template lost-percentage.tpl provider splunk error: spec.provider.type: splunk is not supported in this release; supported are prometheus, datadog, dynatrace, graphite, newrelic',
+      'Metric template lost-percentage.tpl provider splunk error: spec.provider.type: splunk is not supported in this release; supported are prometheus, datadog, dynatrace, graphite, influxdb, newrelic, opensearch, web',
     ],
     [
       'no secret where one is needed',

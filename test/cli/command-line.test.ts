@@ -111,7 +111,7 @@ describe('starting', () => {
     ['an unknown provider', { 'mesh-provider': 'trafik' }, /--mesh-provider .*did you mean "traefik"\?/],
     [
       'a provider that is not there yet',
-      { 'mesh-provider': 'gloo' },
+      { 'mesh-provider': 'appmesh' },
       /--mesh-provider .*not supported in this release/,
     ],
     ['no provider', { 'mesh-provider': '' }, /--mesh-provider /],

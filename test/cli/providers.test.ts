@@ -36,7 +36,17 @@ describe('serin providers', () => {
       series: true,
     });
     expect(metrics.find(({ name }) => name === 'prometheus')).toMatchObject({ address: null, secretKeys: [] });
-    expect(notifiers.map(({ name }) => name)).toEqual(['slack', 'msteams', 'discord', 'rocket', 'gchat', 'webhook']);
+    expect(notifiers.map(({ name }) => name)).toEqual([
+      'slack',
+      'msteams',
+      'discord',
+      'rocket',
+      'gchat',
+      'webhook',
+      'alertmanager',
+      'opsgenie',
+      'pagerduty',
+    ]);
   });
 
   it('prints them for people, a table of each sort', async () => {
@@ -47,6 +57,6 @@ describe('serin providers', () => {
       /^traefik +Traefik +yes +yes +– +– +headers and cookies where spec\.ingressRef names an IngressRoute$/m,
     );
     expect(said).toMatch(/^graphite +Graphite +to be written$/m);
-    expect(said).toMatch(/^webhook +Webhook +JSON to any URL$/m);
+    expect(said).toMatch(/^webhook +Webhook +JSON to any URL; signed where the Secret has a signingKey$/m);
   });
 });
