@@ -29,7 +29,7 @@ const fields = {
 /** Said outside of `sources` they would be of all of them: a token for one server would go to another one. */
 const onlyInSources: readonly (keyof typeof fields)[] = ['url', 'path', 'username', 'password-file', 'ssh-key-file'];
 
-const names = ['name', ...Object.keys(fields), 'tenants'];
+const names = ['name', ...Object.keys(fields), 'paths', 'tenants'];
 /** It stands in names of objects and folders, before a dot. */
 const label = /^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$/;
 
@@ -64,18 +64,49 @@ export function readSources(value: unknown, common: Settings): readonly SourceCo
     if (common[name] !== fallback)
       problems.push(`--${name} is set beside sources: write ${field} into the source that it is of`);
   }
-  const sources = value.map((entry: unknown, index) => readSource(entry, common, `sources[${index}]`, problems));
-  sources.forEach(({ name, values }, index) => {
-    for (const [at, other] of sources.slice(0, index).entries()) {
-      if (name !== '' && other.name === name) problems.push(`sources[${index}].name: "${name}" is there twice`);
+  const written = value.flatMap((entry: unknown, index) => perPath(entry, `sources[${index}]`, problems));
+  const sources = written.map(({ entry, place }) => ({ place, ...readSource(entry, common, place, problems) }));
+  sources.forEach(({ name, values, place }, index) => {
+    for (const other of sources.slice(0, index)) {
+      if (name !== '' && other.name === name) problems.push(`${place}.name: "${name}" is there twice`);
       if (overlap(values, other.values))
         problems.push(
-          `sources[${index}].path: it overlaps with that of sources[${at}], of the same repository and branch; each file is of one source`,
+          `${place}.path: it overlaps with that of ${other.place}, of the same repository and branch; each file is of one source`,
         );
     }
   });
-  if (problems.length > 0) throw new AgentError('CONFIG_INVALID', problems.join('\n'));
-  return sources;
+  if (problems.length > 0) throw new AgentError('CONFIG_INVALID', [...new Set(problems)].join('\n'));
+  return sources.map(({ place: _place, ...source }) => source);
+}
+
+interface Entry {
+  readonly entry: unknown;
+  /** How it is told where it stands. */
+  readonly place: string;
+}
+
+/** An entry with `paths` stands for one source for each of them, which has the folder in its name. */
+function perPath(entry: unknown, place: string, problems: string[]): readonly Entry[] {
+  if (typeof entry !== 'object' || entry === null || !('paths' in entry)) return [{ entry, place }];
+  const { paths, ...rest } = entry as { readonly paths: unknown; readonly name?: unknown; readonly path?: unknown };
+  if (rest.path !== undefined) problems.push(`${place}.paths: write path or paths, not both`);
+  if (!Array.isArray(paths) || paths.length === 0 || paths.some((path) => typeof path !== 'string' || path === '')) {
+    problems.push(`${place}.paths: write a list of folders`);
+    return [{ entry: rest, place }];
+  }
+  return (paths as readonly string[]).map((path, index) => ({
+    entry: { ...rest, path, name: typeof rest.name === 'string' ? `${rest.name}-${labelOf(path)}` : rest.name },
+    place: `${place}.paths[${index}]`,
+  }));
+}
+
+/** `clusters/Prod_1/apps` as a part of a name: `clusters-prod-1-apps`. */
+function labelOf(path: string): string {
+  const words = path
+    .toLowerCase()
+    .split(/[^a-z0-9]+/)
+    .filter((word) => word !== '');
+  return words.length === 0 ? 'root' : words.join('-');
 }
 
 function readSource(entry: unknown, common: Settings, place: string, problems: string[]): SourceConfig {

@@ -55,6 +55,37 @@ describe('sources of the settings file', () => {
     expect(refused(value)).toContain(message);
   });
 
+  it('with several paths are one for each of them, which has the folder in its name', () => {
+    const written = [
+      { ...a, paths: ['clusters/Prod_1', 'apps'], write: 'none' },
+      { ...b, path: 'x' },
+    ];
+    const read = readSources(written, common()).map(({ name, values }) => [name, values['git-path'], values.write]);
+    expect(read).toEqual([
+      ['a-clusters-prod-1', 'clusters/Prod_1', 'none'],
+      ['a-apps', 'apps', 'none'],
+      ['b', 'x', 'direct'],
+    ]);
+    // One more or one fewer gives none another name.
+    expect(readSources([{ ...a, paths: ['apps'] }], common())[0]?.name).toBe('a-apps');
+  });
+
+  it.each([
+    [{ ...a, path: 'x', paths: ['y'] }, 'sources[0].paths: write path or paths, not both'],
+    [{ ...a, paths: [] }, 'sources[0].paths: write a list of folders'],
+    [{ ...a, paths: 'apps' }, 'sources[0].paths: write a list of folders'],
+    [{ ...a, paths: ['x', 3] }, 'sources[0].paths: write a list of folders'],
+    [{ ...a, paths: ['apps', 'apps/shop'] }, 'sources[0].paths[1].path: it overlaps with that of sources[0].paths[0]'],
+    [{ ...a, paths: ['a/b', 'a_b'] }, 'sources[0].paths[1].name: "a-a-b" is there twice'],
+    [{ ...a, paths: ['x'.repeat(50)] }, 'sources[0].paths[0].name: write at most 40 small letters'],
+    [
+      { ...a, paths: ['x', 'y'], brnach: 'x' },
+      'sources[0].paths[0]: "brnach" is no field of a source; did you mean branch?',
+    ],
+  ])('with paths that cannot be used are refused: %j', (source, message) => {
+    expect(refused([source])).toContain(message);
+  });
+
   it('are refused where two of them have the same files, however the repository is spelt', () => {
     for (const [one, two] of [
       [a, { ...a, name: 'b' }],
