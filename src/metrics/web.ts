@@ -41,7 +41,7 @@ export const web: MetricProvider = {
   }),
   queryProblem(query) {
     // What a template fills in is not known yet.
-    const written = query.replaceAll(/{{.*?}}/gs, 'x');
+    const written = withoutActions(query);
     try {
       questionOf(written);
       return undefined;
@@ -70,7 +70,10 @@ function headersFor({ credentials, headers = {} }: MetricTarget): Record<string,
 
 /** Throws AgentError CANARY_INVALID of what is no question. */
 function questionOf(text: string): Question {
-  const [where = '', pointer = '', ...rest] = text.trim().split(/\s*\n\s*/);
+  const [where = '', pointer = '', ...rest] = text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
   const steps = stepsOf(pointer);
   if (!where.startsWith('/') || !steps || rest.length > 0)
     throw new AgentError('CANARY_INVALID', `the query of a web provider is ${form}`);
@@ -106,4 +109,10 @@ function readingAt(response: HttpResponse, steps: readonly (string | number)[]):
   if (found === undefined) return refused('the answer has nothing where the query says', true);
   if (found === null) return noValues;
   return numberReading(typeof found === 'boolean' ? Number(found) : found);
+}
+
+/** With a letter where each action of the template stands; one that does not end is told elsewhere. */
+function withoutActions(query: string): string {
+  const [first = '', ...others] = query.split('{{');
+  return first + others.map((part) => `x${part.slice(part.indexOf('}}') + 1).replace(/^\}/, '')}`).join('');
 }

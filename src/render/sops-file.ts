@@ -58,7 +58,8 @@ export function sopsFile(format: SopsFormat, content: Uint8Array, asked: Readonl
   return typeof stripped === 'string' ? stripped : { format, parts: [{ text: stripped.text, isEncrypted: true }] };
 }
 
-const isYaml = (text: string): boolean => /^sops:/m.test(text) && /^\s+(?:mac|lastmodified):/m.test(text);
+// Of one line each: what reaches over lines would look at every blank one again from each of them.
+const isYaml = (text: string): boolean => /^sops:/m.test(text) && /^[ \t]+(?:mac|lastmodified):/m.test(text);
 
 function isJson(text: string): boolean {
   if (!text.includes('"sops"') || !/^\s*\{/.test(text)) return false;
@@ -91,10 +92,15 @@ function yamlFile(text: string, asked: ReadonlySet<RemoteKeys>): SopsFile | stri
     parts.push({ text: part.text, isEncrypted: true });
     if (parts.length > mostParts) return `it holds more than ${mostParts} encrypted documents`;
   }
-  const isBlank = ({ text: part }: SopsPart): boolean => /^(?:---)?(?:\s*(?:#[^\n]*)?\n?)*$/.test(part);
   if (macs.size === 1 && parts.every((part) => part.isEncrypted || isBlank(part)))
     return { format: 'yaml', parts: [{ text: parts.map((part) => part.text).join(''), isEncrypted: true }] };
   return { format: 'yaml', parts };
+}
+
+/** Nothing but comments. */
+function isBlank({ text }: SopsPart): boolean {
+  const content = text.startsWith('---') ? text.slice(3) : text;
+  return content.split('\n').every((line) => /^(?:#|$)/.test(line.trim()));
 }
 
 /** With what stands in its metadata, without keys for which nobody may be asked. */
@@ -194,6 +200,16 @@ function wrongIn(sops: Readonly<Record<string, unknown>>, asked: ReadonlySet<Rem
 export function namedRemoteKeys(content: Uint8Array): readonly RemoteKeys[] {
   const text = Buffer.from(content.buffer, content.byteOffset, Math.min(content.length, mostBytes)).toString('utf8');
   return remoteKeys.filter((field) =>
-    new RegExp(String.raw`^\s*"?(?:sops_)?${field}"?(?:__|:\s*(?:\[\s*)?(?:\n\s*-|\n\s*\{|\{))`, 'm').test(text),
+    [...text.matchAll(new RegExp(String.raw`^[ \t]*"?(?:sops_)?${field}"?(__|:)`, 'gm'))].some(
+      ({ 0: found, 1: end, index }) => end === '__' || holdsKeys(text, index + found.length),
+    ),
   );
+}
+
+/** Whether a list that is not empty stands here. */
+function holdsKeys(text: string, at: number): boolean {
+  const blank = /\s*\[?\s*/y;
+  blank.lastIndex = at;
+  blank.test(text);
+  return text[blank.lastIndex] === '-' || text[blank.lastIndex] === '{';
 }

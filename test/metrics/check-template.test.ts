@@ -34,6 +34,15 @@ describe('metricTemplateProblems', () => {
     for (const { message } of found) expect(message).toContain('a path on its first line');
   });
 
+  it.each([`/a${' '.repeat(500_000)}b\n$.a`, '{{'.repeat(200_000), `/a\n${'\n'.repeat(500_000)}$.a`])(
+    'judges a long query of a web provider with linear work',
+    (query) => {
+      const cpu = process.cpuUsage();
+      problems({ provider: { type: 'web', address: 'https://stats' }, query });
+      expect(process.cpuUsage(cpu).user).toBeLessThan(2_000_000);
+    },
+  );
+
   it('names the field and the fault', () => {
     expect(problems({ provider, query: 'x{a="{{ targte }}"}' })).toEqual([
       { field: 'spec.query', message: 'template line 1: function "targte" not defined' },
