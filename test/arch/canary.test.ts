@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 const root = join(import.meta.dirname, '../../src');
 const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
   .map((path) => path.replaceAll('\\', '/'))
-  .filter((path) => path.endsWith('.ts') && !/^(?:sandbox|bench|cli)\//.test(path))
+  .filter((path) => /\.tsx?$/.test(path) && !/^(?:sandbox|bench|cli)\//.test(path))
   .map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }));
 const code = (text: string): string => text.replaceAll(/\/\*[^]*?\*\/|\/\/.*/g, '');
 

@@ -28,7 +28,7 @@ describe('the documents', () => {
   it('explain every error code that a log line may carry, and none that nothing raises', () => {
     const told = [...read('README.md').matchAll(/`((?:GIT|CLUSTER)_[A-Z_]+)`/g)].map(([, code]) => code);
     const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
-      .filter((path) => path.endsWith('.ts') && !path.endsWith('errors.ts'))
+      .filter((path) => /\.tsx?$/.test(path) && !path.endsWith('errors.ts'))
       .map((path) => read(join('src', path)));
     const codes = Object.keys(errorCatalogue);
     expect(codes.filter((code) => !sources.some((text) => text.includes(`'${code}'`)))).toEqual([]);

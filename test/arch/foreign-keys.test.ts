@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
  * of our own is a Map, or it is asked with `own` or `Object.hasOwn`.
  */
 const root = join(import.meta.dirname, '../../src');
-const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
+const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((file) => /\.tsx?$/.test(file));
 const table = /^(?:export )?const (\w+)[^=\n]*: *(?:Readonly<|Partial<)*Record<string,/gm;
 
 const lookups = (text: string, name: string): readonly string[] =>

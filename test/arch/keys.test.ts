@@ -7,7 +7,7 @@ const root = join(import.meta.dirname, '../../src');
 /** The sandbox is an API server, with keys of its own. */
 const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
   .map((path) => path.replaceAll('\\', '/'))
-  .filter((path) => path.endsWith('.ts') && !path.startsWith('sandbox/') && path !== 'lib/key.ts');
+  .filter((path) => /\.tsx?$/.test(path) && !path.startsWith('sandbox/') && path !== 'lib/key.ts');
 
 /** A namespace and, behind a slash, what ends as a name: not what has a kind before it, as keys of objects. */
 const made = /(?<!\})(?<!\}\/)\$\{[^{}()]*namespace[^{}()]*\}\/\$\{[^{}]*name[^{}]*\}/i;

@@ -82,7 +82,7 @@ const root = join(import.meta.dirname, '../..');
 const sources = ['agent', 'checks', 'sync', 'canary', 'release', 'analysis', 'metrics', 'notifiers', 'routers'].flatMap(
   (folder) =>
     readdirSync(join(root, 'src', folder), { recursive: true, encoding: 'utf8' })
-      .filter((path) => path.endsWith('.ts'))
+      .filter((path) => /\.tsx?$/.test(path))
       .map((path) => readFileSync(join(root, 'src', folder, path), 'utf8')),
 );
 

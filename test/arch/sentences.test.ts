@@ -51,7 +51,7 @@ const reads = [
 const root = join(import.meta.dirname, '../../src');
 const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
   .map((path) => path.replaceAll('\\', '/'))
-  .filter((path) => path.endsWith('.ts') && !/^(?:sandbox|bench|cli\/demo)\//.test(path));
+  .filter((path) => /\.tsx?$/.test(path) && !/^(?:sandbox|bench|cli\/demo)\//.test(path));
 
 it('reads nothing back out of its own sentences', () => {
   const found = files.flatMap((path) =>
