@@ -1,15 +1,18 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { uniqueName } from '../contract/cluster-under-test.ts';
 import { until } from './command.ts';
-import type { AppOptions, Provider } from './podinfo-app.ts';
+import type { AppOptions } from './podinfo-app.ts';
 import { setStage, type Stage } from './stage.ts';
 import { tellAbTest, tellBlueGreen, tellConfigByHand, tellWeighted } from './story.ts';
 import { tellTrouble } from './trouble.ts';
+import { tellAffinity, tellMirror } from './users.ts';
+import { openWays, traefik, traefikGateway, type Way, ways } from './ways.ts';
 
 const { env } = process;
-/** Needs Traefik, Prometheus and the demo images, so it runs only where our own script has started the cluster. */
+/** Needs Traefik, Contour, Prometheus and the demo images, so it runs only where our own script has started the cluster. */
 const kubeconfigPath = env.SERIN_TEST_INSIDE === '1' ? env.KUBECONFIG : undefined;
-const why = kubeconfigPath === undefined ? ' (left out: not inside a cluster with Traefik and Prometheus)' : '';
+const why =
+  kubeconfigPath === undefined ? ' (left out: not inside a cluster with Traefik, Contour and Prometheus)' : '';
 
 /** Verb, then resource with its group. */
 const notNeeded = [
@@ -32,19 +35,22 @@ const notNeeded = [
 describe.skipIf(kubeconfigPath === undefined)(`the agent on a real cluster, as its service account${why}`, () => {
   let stage: Stage;
   const namespaces: string[] = [];
-  const appWith = (provider: Provider): AppOptions => {
+  let proxies: { close(): Promise<void> } | undefined;
+  const appWith = (way: Way): AppOptions => {
     const namespace = uniqueName('test');
     namespaces.push(namespace);
-    return { namespace, host: `${namespace}.example.test`, provider };
+    return { namespace, host: `${namespace}.example.test`, way };
   };
 
   beforeAll(async () => {
     stage = await setStage(kubeconfigPath ?? '');
+    proxies = await openWays(stage.admin);
   });
   afterAll(async () => {
     if (!stage) return;
     if (namespaces.length > 0)
       await stage.admin(['delete', 'namespace', ...namespaces, '--ignore-not-found', '--timeout=80s']);
+    await proxies?.close();
     await stage.close();
   });
   afterEach(({ task }) => {
@@ -70,16 +76,19 @@ describe.skipIf(kubeconfigPath === undefined)(`the agent on a real cluster, as i
     expect(await stage.mayAgent('get secrets')).toBe(true);
   });
 
-  describe.each<[string, Provider]>([
-    ["Traefik's own resources", 'traefik'],
-    ['the Gateway API', 'gatewayapi:v1'],
-  ])('with %s', { concurrent: true }, (_name, provider) => {
+  describe.each(ways)('with $title', { concurrent: true }, (way) => {
     it('keeps to its weights, loses no request of a promotion, and rolls a failing version back, in Git too', () =>
-      tellWeighted(stage, appWith(provider)));
-    it('shows a new version to those under test only', () => tellAbTest(stage, appWith(provider)));
-    it('turns from blue to green', () => tellBlueGreen(stage, appWith(provider)));
-    it('releases a changed ConfigMap, let in and let through by hand', () =>
-      tellConfigByHand(stage, appWith(provider)));
+      tellWeighted(stage, appWith(way)));
+    it('shows a new version to those under test only, by header and by cookie', () => tellAbTest(stage, appWith(way)));
+    it('turns from blue to green', () => tellBlueGreen(stage, appWith(way)));
+    if (way.canKeepUsers)
+      it('keeps users with the version that they have met', () => tellAffinity(stage, appWith(way)));
+    if (way.canMirror)
+      it('gives a copy of each request to the canary, and no answer of it to users', () =>
+        tellMirror(stage, appWith(way)));
+    // Nothing of it depends on the proxy.
+    if (way === traefik || way === traefikGateway)
+      it('releases a changed ConfigMap, let in and let through by hand', () => tellConfigByHand(stage, appWith(way)));
   });
 
   it('was refused nothing, and found no fault with itself', () => {
@@ -87,7 +96,7 @@ describe.skipIf(kubeconfigPath === undefined)(`the agent on a real cluster, as i
   });
 
   it('holds and says so while its metrics or the API server are away, goes on after that, and loses no request', () =>
-    tellTrouble(stage, [appWith('traefik'), appWith('gatewayapi:v1')], env.CLUSTER_RUN ?? ''));
+    tellTrouble(stage, [appWith(traefik), appWith(traefikGateway)], env.CLUSTER_RUN ?? ''));
 
   it('ends cleanly when it is asked to, and leaves a sound history', async () => {
     expect(await stage.agent.stop()).toBe(0);

@@ -10,6 +10,8 @@ export interface Answer {
   readonly version: string;
   /** `200`, or a code such as `ECONNRESET` where nobody answered. */
   readonly status: string;
+  /** What it is to carry from now on, e.g. `name=value; Max-Age=60`. Absent: nothing. */
+  readonly cookies?: readonly string[];
 }
 
 export interface Door {
@@ -42,6 +44,7 @@ function ask({ address, port, host }: Door, headers: Headers, agent: Agent | und
             tookMs: Date.now() - atMs,
             version: String(answer.headers['x-version'] ?? ''),
             status: String(answer.statusCode),
+            ...(answer.headers['set-cookie'] ? { cookies: answer.headers['set-cookie'] } : {}),
           }),
         );
       },

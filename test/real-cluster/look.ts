@@ -85,24 +85,44 @@ export async function podsOf(stage: Stage, namespace: string): Promise<number> {
   return (await stage.cluster.list({ apiVersion: 'v1', kind: 'Pod' }, options, never)).length;
 }
 
+/** Of those that run. */
+export async function podAddresses(stage: Stage, namespace: string, app: string): Promise<readonly string[]> {
+  const options = { namespace, labelSelector: `app=${app}` };
+  const pods = await stage.cluster.list({ apiVersion: 'v1', kind: 'Pod' }, options, never);
+  return pods.flatMap(({ status: now }) => {
+    const { podIP, phase: state } = (now ?? {}) as { podIP?: string; phase?: string };
+    return podIP !== undefined && state === 'Running' ? [podIP] : [];
+  });
+}
+
 interface Backend {
   readonly name: string;
   readonly weight?: number;
 }
 
+const routeKinds = {
+  traefik: { apiVersion: 'traefik.io/v1alpha1', kind: 'TraefikService' },
+  contour: { apiVersion: 'projectcontour.io/v1', kind: 'HTTPProxy' },
+  'gatewayapi:v1': { apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute' },
+};
+
 /** The split as it stands in the cluster: `podinfo-primary=75 podinfo-canary=25`. */
-export async function weightsOf(stage: Stage, { namespace, provider }: AppOptions): Promise<string> {
-  const ref =
-    provider === 'traefik'
-      ? { apiVersion: 'traefik.io/v1alpha1', kind: 'TraefikService' }
-      : { apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute' };
-  const route = await stage.cluster.get({ ...ref, namespace, name: 'podinfo' }, never);
-  const { weighted, rules = [] } = (route?.['spec'] ?? {}) as {
+export async function weightsOf(stage: Stage, { namespace, way }: AppOptions): Promise<string> {
+  const route = await stage.cluster.get({ ...routeKinds[way.provider], namespace, name: 'podinfo' }, never);
+  const {
+    weighted,
+    rules = [],
+    routes = [],
+  } = (route?.['spec'] ?? {}) as {
     weighted?: { services: readonly Backend[] };
     rules?: readonly { backendRefs: readonly Backend[] }[];
+    routes?: readonly { services: readonly Backend[] }[];
   };
-  const backends = weighted?.services ?? rules.flatMap(({ backendRefs }) => backendRefs);
-  return backends.map(({ name, weight = 1 }) => `${name}=${weight}`).join(' ');
+  const backends =
+    weighted?.services ??
+    [...rules.map(({ backendRefs }) => backendRefs), ...routes.map(({ services }) => services)].flat();
+  // Contour takes a weight that is not written for none beside one that is, the others for one.
+  return backends.map(({ name, weight = way.provider === 'contour' ? 0 : 1 }) => `${name}=${weight}`).join(' ');
 }
 
 export async function pushVersion(stage: Stage, { namespace }: AppOptions, from: string, to: string): Promise<string> {

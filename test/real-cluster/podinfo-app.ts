@@ -1,10 +1,10 @@
-/** Which way the traffic of the app goes: Traefik's own resources, or the Gateway API. */
-export type Provider = 'traefik' | 'gatewayapi:v1';
+import type { Way } from './ways.ts';
 
 export interface AppOptions {
   readonly namespace: string;
   readonly host: string;
-  readonly provider: Provider;
+  /** By which users come in. */
+  readonly way: Way;
   /** What the Canary is to do after `interval: 3s`, at the depth of `analysis`. Absent: two steps, judged by metrics. */
   readonly analysis?: string;
   /** It greets from a ConfigMap. Absent: no. */
@@ -46,7 +46,7 @@ export const image = (version: string): string => `registry.test:5000/podinfo:${
 export function podinfoApp({
   namespace,
   host,
-  provider,
+  way,
   analysis = twoSteps,
   hasConfig = false,
   isTestedByUsers = false,
@@ -92,24 +92,24 @@ spec:
             preStop: { sleep: { seconds: 8 } }
 `,
     ...(hasConfig ? { 'config.yaml': configYaml(namespace, 'hello') } : {}),
-    ...(provider === 'traefik' ? { 'route.yaml': ingressRoute(namespace, host) } : {}),
+    ...routeOf(way, namespace, host),
     'canary.yaml': `apiVersion: flagger.app/v1beta1
 kind: Canary
 metadata:
   name: podinfo
   namespace: ${namespace}
 spec:
-  provider: ${provider}
+  provider: ${way.provider}
   metricsServer: http://prometheus.monitoring:9090
   targetRef:
     apiVersion: apps/v1
     kind: Deployment
     name: podinfo
-${isTestedByUsers && provider === 'traefik' ? ingressRef : ''}  progressDeadlineSeconds: 60
+${isTestedByUsers && way.provider === 'traefik' ? ingressRef : ''}  progressDeadlineSeconds: 60
   service:
     port: 80
     targetPort: 9898
-${provider === 'traefik' ? '' : gatewayService(host)}  analysis:
+${way.gateway ? gatewayService(host, way.gateway) : ''}  analysis:
     interval: 3s
 ${analysis}`,
   };
@@ -137,8 +137,28 @@ spec:
           port: 80
 `;
 
-const gatewayService = (host: string): string => `    hosts: [${host}]
+/** Contour's object of the app is included by one that its owners keep. */
+const rootProxy = (namespace: string, host: string): string => `apiVersion: projectcontour.io/v1
+kind: HTTPProxy
+metadata:
+  name: podinfo-entrance
+  namespace: ${namespace}
+spec:
+  ingressClassName: contour
+  virtualhost:
+    fqdn: ${host}
+  includes:
+    - name: podinfo
+`;
+
+/** What users come in by, where the app's owners make it themselves. */
+function routeOf({ provider }: Way, namespace: string, host: string): Readonly<Record<string, string>> {
+  if (provider === 'traefik') return { 'route.yaml': ingressRoute(namespace, host) };
+  return provider === 'contour' ? { 'route.yaml': rootProxy(namespace, host) } : {};
+}
+
+const gatewayService = (host: string, gateway: NonNullable<Way['gateway']>): string => `    hosts: [${host}]
     gatewayRefs:
-      - name: traefik
-        namespace: traefik
+      - name: ${gateway.name}
+        namespace: ${gateway.namespace}
 `;

@@ -66,6 +66,8 @@ export async function setStage(kubeconfigPath: string): Promise<Stage> {
         'git-path': folder,
         'git-poll-interval': '1s',
         'min-interval': '1s',
+        // Contour of the cluster looks at nothing else.
+        'ingress-class': 'contour',
         port: '0',
       },
       root,

@@ -17,9 +17,8 @@ import {
 import { type AppOptions, configYaml, image, podinfoApp, requestMetrics } from './podinfo-app.ts';
 import type { Stage } from './stage.ts';
 
-const frontDoor = 'http://traefik.traefik/';
 /** Pods of a busy machine take their time. */
-const patienceMs = 120_000;
+export const patienceMs = 120_000;
 /** Traefik takes up a new route after half a second. */
 const routedMs = 1_000;
 
@@ -27,7 +26,7 @@ const routedMs = 1_000;
 const allHome = /^podinfo-primary=100( podinfo-(canary=0|primary=100))*$/;
 
 /** A hook that lets steps pass one by one, so that what stands between them can be looked at. */
-const stepGate = (stage: Stage, { namespace }: AppOptions, type: string): string => `    webhooks:
+export const stepGate = (stage: Stage, { namespace }: AppOptions, type: string): string => `    webhooks:
       - name: step
         type: ${type}
         url: ${stage.hooks.url(namespace)}
@@ -52,22 +51,26 @@ export async function open(
     stage.file(`.releases/${namespace}/podinfo.yaml`),
   );
   expect(ledger).toContain('podinfo:3.1.0');
-  const door = await doorOf(frontDoor, app.host);
+  const door = await doorOf(app.way.url, app.host);
   await until('the front door leads to the app', 30_000, async () => failedOf(await burst(door, 32)).length === 0);
   return { door, load: startLoad(door, users) };
 }
 
+const weights = [5, 25, 50, 80];
+/** Envoy draws by lot: of so many, three points are four times what half of them deviate by. */
+const manyAnswers = 4_000;
+
 /** Weights that are what they say, a promotion without a lost request, and a rollback. */
 export async function tellWeighted(stage: Stage, plain: AppOptions): Promise<void> {
   const { namespace } = plain;
-  const analysis = `    threshold: 5\n    stepWeight: 25\n    maxWeight: 50\n${requestMetrics}${stepGate(stage, plain, 'confirm-traffic-increase')}`;
+  const analysis = `    threshold: 5\n    stepWeights: [${weights.join(', ')}]\n${requestMetrics}${stepGate(stage, plain, 'confirm-traffic-increase')}`;
   const app = { ...plain, analysis };
   const { door, load } = await open(stage, app);
   try {
     const startedMs = Date.now();
     const pushed = await pushVersion(stage, app, '3.1.0', '3.1.1');
     const answers: Answer[] = [];
-    for (const weight of [25, 50]) {
+    for (const weight of weights) {
       stage.hooks.allow(namespace, 1);
       await status(
         stage,
@@ -77,7 +80,7 @@ export async function tellWeighted(stage: Stage, plain: AppOptions): Promise<voi
         ({ canaryWeight }) => canaryWeight === weight,
       );
       await routed(door, (met) => Math.abs(shareOf(met, '3.1.1') - weight) <= 10);
-      const met = await burst(door, 2_000);
+      const met = await burst(door, manyAnswers);
       expect(Math.abs(shareOf(met, '3.1.1') - weight), `share at ${weight}%`).toBeLessThanOrEqual(3);
       answers.push(...met);
     }
@@ -126,19 +129,30 @@ async function tellRollback(stage: Stage, app: AppOptions, load: Load): Promise<
 }
 
 const insider = { 'x-user': 'insider' };
+const cookieHolder = { cookie: 'theme=dark; canary=always' };
 
 /** Only those under test meet the new version, and they meet nothing else. */
 export async function tellAbTest(stage: Stage, plain: AppOptions): Promise<void> {
-  const match = `    match:\n      - headers:\n          x-user:\n            exact: insider\n`;
+  const match = `    match:
+      - headers:
+          x-user:
+            exact: insider
+      - headers:
+          cookie:
+            regex: "^(.*?;)?\\\\s*(canary=always)(;.*)?$"
+`;
   const analysis = `    threshold: 5\n    iterations: 3\n${match}${requestMetrics}${stepGate(stage, plain, 'confirm-promotion')}`;
   const app = { ...plain, analysis, isTestedByUsers: true };
-  const { door, load } = await open(stage, app, [{}, insider]);
+  const { door, load } = await open(stage, app, [{}, insider, cookieHolder]);
   try {
     const pushed = await pushVersion(stage, app, '3.1.0', '3.1.1');
     await phase(stage, app, 'WaitingPromotion', patienceMs);
     await routed(door, (met) => shareOf(met, '3.1.1') === 100, insider);
-    const tested = await burst(door, 1_000, insider);
-    const others = await burst(door, 1_000);
+    const tested = [...(await burst(door, 1_000, insider)), ...(await burst(door, 1_000, cookieHolder))];
+    const others = [
+      ...(await burst(door, 1_000)),
+      ...(await burst(door, 1_000, { cookie: 'theme=dark; canary=never' })),
+    ];
     expect(shareOf(tested, '3.1.1')).toBe(100);
     expect(shareOf(others, '3.1.0')).toBe(100);
     stage.hooks.allow(app.namespace, 1);
@@ -242,7 +256,7 @@ async function expectSameApp(stage: Stage, namespace: string, pushed: string, ju
 }
 
 /** The object says it before the proxy does it, and a busy one takes its time. */
-async function routed(
+export async function routed(
   door: Door,
   isSo: (met: readonly Answer[]) => boolean,
   headers: Readonly<Record<string, string>> = {},
