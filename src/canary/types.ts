@@ -117,6 +117,8 @@ export interface Seen {
   readonly routeTrouble: string | undefined;
   /** The routing objects differ from what they should be apart from weights. */
   readonly routeDrift: boolean;
+  /** Routing objects that must stand before pods of the primary are made do not, or differ. Absent: they stand, or there are none. */
+  readonly lacksBeforePods?: true;
   /** ConfigMaps and Secrets that the target's template refers to, and what may be the primary's copies of them under their own names. Missing ones have no entry. */
   readonly configs: ReadonlyMap<ConfigKey, ConfigSeen>;
   /** ConfigMaps and Secrets that this Canary owns, alone or with others: copies of now and of before. Absent: none. */
@@ -234,6 +236,8 @@ export type Effect =
   | { readonly kind: 'remove-scaler'; readonly object: KubeObject }
   /** 0: no pods at all. Kinds that have no number of their own take any other for all of them. */
   | { readonly kind: 'scale-target'; readonly replicas: number }
+  /** Create or repair the routing objects by which pods are made; they lead nobody anywhere. */
+  | { readonly kind: 'prepare-route' }
   /** Create the routing objects or repair them without changing running weights. */
   | { readonly kind: 'reconcile-route' }
   | {

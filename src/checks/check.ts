@@ -182,7 +182,11 @@ function judge(object: KubeObject, settings: CheckSettings): Judged {
     const findings = error.details['findings'] as readonly Finding[] | undefined;
     return { errors: [...errors, ...(findings ?? [{ field: 'spec', message: error.message }])] };
   }
-  const warnings = [...warningsOf(object, settings.minIntervalMs), ...fieldsOfOthers(object, settings.provider)];
+  const warnings = [
+    ...warningsOf(object, settings.minIntervalMs),
+    ...fieldsOfOthers(object, settings.provider),
+    ...endedProvider(spec),
+  ];
   const { serviceName } = footprintOf(object);
   const canary = {
     spec,
@@ -201,6 +205,15 @@ function missingAnalysis(spec: Readonly<Record<string, unknown>>): readonly Find
   if ((analysis ?? canaryAnalysis ?? undefined) !== undefined || skipAnalysis === true) return [];
   const hint = 'write one, or skipAnalysis: true where every version that starts is to be promoted';
   return [{ field: 'spec.analysis', message: 'is missing', hint }];
+}
+
+function endedProvider(spec: CanarySpec): readonly Finding[] {
+  if (providerProblem(spec.provider) !== undefined) return [];
+  const { endOfLife } = routerFor(spec.provider);
+  if (endOfLife === undefined) return [];
+  return [
+    { field: 'spec.provider', message: endOfLife, hint: 'it goes on working here; move to a provider that is kept' },
+  ];
 }
 
 /** Objects of the whole cluster are owned by no Canary: users would be led to a primary that is gone. */

@@ -4,7 +4,7 @@ import { later as laterMetrics, metricProviders } from '../metrics/registry.ts';
 import type { MetricProvider } from '../metrics/provider.ts';
 import type { Notifier } from '../notifiers/notifier.ts';
 import { notifiers } from '../notifiers/registry.ts';
-import { later as laterRouters, routers } from '../routers/registry.ts';
+import { routers } from '../routers/registry.ts';
 import type { Router } from '../routers/router.ts';
 
 interface Listed extends About {
@@ -66,7 +66,7 @@ export function providerList(): ProviderList {
 }
 
 /** Flagger's that are refused by name, because they come later. */
-export const refusedProviders = { routers: laterRouters.names, metrics: laterMetrics };
+export const refusedProviders = { metrics: laterMetrics };
 
 /** The same for people: a table of each sort, the first row its head. */
 export function providerTables(): Readonly<Record<keyof ProviderList, readonly (readonly string[])[]>> {

@@ -1,4 +1,5 @@
 import { AgentError } from '../lib/errors.ts';
+import { sameJson } from '../lib/same-json.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { routeDrift } from './reconcile.ts';
 import type { LiveObjects, RouteContext, Router } from './router.ts';
@@ -30,7 +31,7 @@ export function hasDrifted(router: Router, context: RouteContext, live: LiveObje
 function isSame(
   before: Found,
   router: Router,
-  { spec, owner, settings, cookies }: RouteContext,
+  { spec, owner, settings, cookies, pods }: RouteContext,
   live: LiveObjects,
 ): boolean {
   const { context } = before;
@@ -40,6 +41,7 @@ function isSame(
     context.spec === spec &&
     context.owner.uid === owner.uid &&
     context.settings === settings &&
+    sameJson(context.pods, pods) &&
     before.live.length === live.length &&
     before.live.every((object, at) => object === live[at])
   );

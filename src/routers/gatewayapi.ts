@@ -39,7 +39,7 @@ const OWNED = ['matches', 'filters', 'timeouts', 'backendRefs'];
  * Gateway API: one HTTPRoute named after the apex service.
  * Timeouts and CORS exist in v1 only. A controller that has not yet accepted the newest generation still routes by the old one.
  */
-export function gatewayapi(version: 'v1' | 'v1beta1'): Router {
+export function gatewayapi(version: 'v1' | 'v1beta1', name = `gatewayapi:${version}`): Router {
   const apiVersion = `${GROUP}/${version}`;
   const kind = 'HTTPRoute';
   const own = {
@@ -97,8 +97,12 @@ export function gatewayapi(version: 'v1' | 'v1beta1'): Router {
   const supports = { weights: true, mirror: true, headers: true, affinity: true };
   const of = ({ spec }: RouteContext): typeof own | typeof adoptedRoute => (spec.service.routeRef ? adoptedRoute : own);
   return {
-    name: `gatewayapi:${version}`,
-    about: { title: `Gateway API ${version}`, url: 'https://gateway-api.sigs.k8s.io/' },
+    name,
+    about: {
+      title: `Gateway API ${version}`,
+      url: 'https://gateway-api.sigs.k8s.io/',
+      ...(name === 'gatewayapi' ? { notes: 'the same as gatewayapi:v1' } : {}),
+    },
     supports,
     kinds: [{ apiVersion, kind, plural: 'httproutes' }, ...otherRoutes],
     fields: [

@@ -33,15 +33,30 @@ export function planRoutes(
   }
   const supports = supportsOf(router, context.spec);
   const possible = { ...wanted, mirror: wanted.mirror && supports.mirror };
+  const objects = renderFor(router, context, possible, live, split !== 'keep' && running !== undefined);
+  return remembering(router, context, live, { objects, isRouted: running !== undefined });
+}
+
+/** What must be written before pods are made, see `Router.beforePods`. Throws AgentError CANARY_INVALID. */
+export function planBeforePods(router: Router, context: RouteContext, live: LiveObjects): readonly PlannedRoute[] {
+  const objects = router.beforePods?.(context, live) ?? [];
+  return remembering(router, context, live, { objects, isRouted: router.read(context, live) !== undefined });
+}
+
+/** What differs from what stands, and keeps what it was where users made it. */
+function remembering(
+  router: Router,
+  context: RouteContext,
+  live: LiveObjects,
+  { objects, isRouted }: { readonly objects: readonly KubeObject[]; readonly isRouted: boolean },
+): readonly PlannedRoute[] {
   const keys = router.refs(context).map(refKey);
   const isUsersOwn = router.isUsersOwn?.(context.spec) === true;
-  const planned = renderFor(router, context, possible, live, split !== 'keep' && running !== undefined).map(
-    (object) => {
-      const over = live[keys.indexOf(refKey(refOf(object)))];
-      const isMade = !over || router.isClusterScoped === true || isUsersOwn || isTarget(context, refOf(object));
-      return { object: isMade ? object : rememberOriginal(object, over, running !== undefined), over };
-    },
-  );
+  const planned = objects.map((object) => {
+    const over = live[keys.indexOf(refKey(refOf(object)))];
+    const isMade = !over || router.isClusterScoped === true || isUsersOwn || isTarget(context, refOf(object));
+    return { object: isMade ? object : rememberOriginal(object, over, isRouted), over };
+  });
   return planned.filter(({ object, over }) => !sameJson(object, over));
 }
 
@@ -126,6 +141,17 @@ function handedOver(
 /** The routing objects exist and differ from what they should be, apart from the weights. */
 export function routeDrift(router: Router, context: RouteContext, live: LiveObjects): boolean {
   return planRoutes(router, context, live, 'keep').some(({ over }) => over !== undefined);
+}
+
+/** Pods of the primary are not to be made yet: what they need when they are made is missing, or differs. */
+export function lacksBeforePods(router: Router, context: RouteContext, live: LiveObjects): boolean {
+  try {
+    return planBeforePods(router, context, live).length > 0;
+  } catch (error) {
+    // Whoever writes them says what is wrong.
+    if (error instanceof AgentError) return true;
+    throw error;
+  }
 }
 
 /** What this router can do for this Canary. */

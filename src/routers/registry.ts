@@ -1,6 +1,8 @@
 import { AgentError } from '../lib/errors.ts';
 import { nearest } from '../lib/nearest.ts';
 import { apisix } from './apisix.ts';
+import { appmesh } from './appmesh.ts';
+import { appmeshV1beta1 } from './appmesh-v1beta1.ts';
 import { contour } from './contour.ts';
 import { gatewayapi } from './gatewayapi.ts';
 import { gloo } from './gloo.ts';
@@ -17,7 +19,11 @@ import { traefik } from './traefik.ts';
 /** All routing providers, by the value of `spec.provider`. */
 export const routers = {
   apisix,
+  appmesh: appmeshV1beta1('appmesh'),
+  'appmesh:v1beta1': appmeshV1beta1('appmesh:v1beta1'),
+  'appmesh:v1beta2': appmesh,
   contour,
+  gatewayapi: gatewayapi('v1', 'gatewayapi'),
   'gatewayapi:v1': gatewayapi('v1'),
   'gatewayapi:v1beta1': gatewayapi('v1beta1'),
   gloo,
@@ -36,12 +42,6 @@ export const routers = {
 } as const satisfies Record<string, Router>;
 
 type RouterName = keyof typeof routers;
-
-/** What belongs to Flagger's other providers: AWS ended App Mesh in September 2026. */
-export const later = {
-  names: ['appmesh', 'appmesh:v1beta2'],
-  fields: ['spec.service.meshName', 'spec.service.backends'],
-} as const satisfies Readonly<Record<string, readonly string[]>>;
 
 /** Each once, in this order. */
 const allRouters: readonly Router[] = Object.values(routers);
@@ -62,11 +62,7 @@ export function routerFor(provider: string): Router {
 export function providerProblem(provider: string): string | undefined {
   if (find(provider)) return undefined;
   const supported = Object.keys(routers);
-  const known: readonly string[] = later.names;
-  if (known.includes(provider)) {
-    return `spec.provider: ${provider} is not supported in this release; supported are ${supported.join(', ')}`;
-  }
-  const near = nearestProvider(provider, [...supported, ...known]);
+  const near = nearestProvider(provider, supported);
   const hint = near === undefined ? `supported are ${supported.join(', ')}` : `did you mean "${near}"?`;
   const shown = provider.length > longestWord ? `${provider.slice(0, longestWord)}…` : provider;
   return `spec.provider: unknown provider "${shown}"; ${hint}`;

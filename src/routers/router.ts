@@ -10,6 +10,13 @@ export interface RouteContext {
   readonly settings: RouterSettings;
   /** What users carry at the split that is rendered. Absent: the Canary asks for no session affinity. */
   readonly cookies?: SessionCookies;
+  /** Labels by which the pods of both versions are selected. Absent: the target is not there, or others make its pods. */
+  readonly pods?: PodLabels;
+}
+
+export interface PodLabels {
+  readonly primary: Readonly<Record<string, string>>;
+  readonly canary: Readonly<Record<string, string>>;
 }
 
 /** Settings of the agent that routers declare, by their names. One object for as long as the agent runs. */
@@ -58,6 +65,8 @@ export interface Router {
   /** What people call it, and where its own documentation is. */
   readonly about: About;
   readonly supports: Supports;
+  /** Said of every Canary that uses it: its makers have ended it. Absent: they have not. */
+  readonly endOfLife?: string;
   /** Kinds of all objects that `refs` names for any Canary. */
   readonly kinds: readonly RouteKind[];
   /** Fields of a Canary that it looks at and not every router does, e.g. `spec.service.hosts`; where it is not used, they are warned of. */
@@ -78,6 +87,11 @@ export interface Router {
   refs(context: RouteContext): readonly ObjectRef[];
   /** The routing objects for a split. Fields of live objects that the router does not own stay. Throws AgentError CANARY_INVALID where the Canary lacks something. */
   render(context: RouteContext, split: TrafficSplit, live: LiveObjects): readonly KubeObject[];
+  /**
+   * Those of the routing objects that must stand before the first pod of the primary is made, because pods are made by them (a sidecar
+   * that is told who it is). They lead nobody anywhere. Absent: none must.
+   */
+  beforePods?(context: RouteContext, live: LiveObjects): readonly KubeObject[];
   /** Everybody to the primary and nothing else changed: for a Canary that cannot be rendered any more. Absent: `render` can always do that. */
   home?(context: RouteContext, live: LiveObjects): readonly KubeObject[];
   /** Its objects stay their users' own, who go on writing them: only weights are written. Absent: none do. */

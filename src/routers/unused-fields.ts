@@ -2,12 +2,12 @@ import { analysisFieldOf } from '../canary/analysis-field.ts';
 import { isNothing } from '../canary/unused-fields.ts';
 import { at, jsonOf, textOf } from '../lib/json.ts';
 import type { KubeObject } from '../manifest/types.ts';
-import { later, routers } from './registry.ts';
+import { routers } from './registry.ts';
 import type { Router } from './router.ts';
 
-/** Which families of providers look at a field that not all do; none: only those that come later. `gatewayapi:v1` is of the family `gatewayapi`. */
+/** Which families of providers look at a field that not all do. `gatewayapi:v1` is of the family `gatewayapi`. */
 const users: ReadonlyMap<string, ReadonlySet<string>> = (() => {
-  const found = new Map<string, Set<string>>(later.fields.map((field) => [field, new Set()]));
+  const found = new Map<string, Set<string>>();
   for (const { name, fields = [] } of Object.values(routers) as readonly Router[])
     for (const field of fields) found.set(field, (found.get(field) ?? new Set()).add(familyOf(name)));
   return found;
@@ -28,11 +28,9 @@ export function fieldsOfOthers(object: KubeObject, provider: string): readonly F
     if (families.has(familyOf(used))) return [];
     const shown = path.replace(/^spec\.analysis\./, `spec.${analysis}.`);
     if (isNothing(at({ spec }, ...shown.split('.')))) return [];
-    const hint =
-      families.size === 0
-        ? 'only providers that are not supported yet use it'
-        : `only ${[...families].join(', ')} use it`;
-    return [{ field: shown, message: `has no effect with provider ${used}`, hint }];
+    return [
+      { field: shown, message: `has no effect with provider ${used}`, hint: `only ${[...families].join(', ')} use it` },
+    ];
   });
 }
 

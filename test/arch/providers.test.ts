@@ -9,7 +9,7 @@ import { later as laterMetrics, metricProviders } from '../../src/metrics/regist
 import type { MetricProvider } from '../../src/metrics/provider.ts';
 import { notifiers } from '../../src/notifiers/registry.ts';
 import type { Notifier } from '../../src/notifiers/notifier.ts';
-import { defaultRouterSettings, later, routers } from '../../src/routers/registry.ts';
+import { defaultRouterSettings, routers } from '../../src/routers/registry.ts';
 import type { Router } from '../../src/routers/router.ts';
 import { aRouteContext, aSpec } from '../helpers/a-route-context.ts';
 
@@ -57,7 +57,7 @@ describe('providers', () => {
   it('are taken by the definitions, and so are those that come later, because the agent says more than the API server', () => {
     const enumOf = (definition: string, path: string): readonly string[] =>
       [...(fieldOf(definition, path)?.enum ?? [])].sort();
-    expect(enumOf('canaries', 'spec.provider')).toEqual(['', ...Object.keys(routers), ...later.names].sort());
+    expect(enumOf('canaries', 'spec.provider')).toEqual(['', ...Object.keys(routers)].sort());
     expect(enumOf('metrictemplates', 'spec.provider.type')).toEqual(
       [...Object.keys(metricProviders), ...laterMetrics].sort(),
     );
@@ -79,10 +79,7 @@ describe('providers', () => {
   });
 
   it('are listed as coming later only while they are not there', () => {
-    expect(later.names.filter((name) => Object.hasOwn(routers, name))).toEqual([]);
     expect(laterMetrics.filter((name) => Object.hasOwn(metricProviders, name))).toEqual([]);
-    const used = new Set(allRouters.flatMap(([, { fields = [] }]) => fields));
-    expect(later.fields.filter((field) => used.has(field))).toEqual([]);
   });
 });
 

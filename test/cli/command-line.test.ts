@@ -109,11 +109,7 @@ describe('starting', () => {
     ],
     ['no host in the metrics server', { 'metrics-server': 'http://' }, /--metrics-server .*is no URL/],
     ['an unknown provider', { 'mesh-provider': 'trafik' }, /--mesh-provider .*did you mean "traefik"\?/],
-    [
-      'a provider that is not there yet',
-      { 'mesh-provider': 'appmesh' },
-      /--mesh-provider .*not supported in this release/,
-    ],
+    ['a provider like none', { 'mesh-provider': 'haproxy' }, /--mesh-provider .*unknown provider .*supported are /],
     ['no provider', { 'mesh-provider': '' }, /--mesh-provider /],
     ['a password for SSH', { 'git-url': 'ssh://git:topsecret@host/x.git' }, /--git-url .*SSH takes no password/],
     ['no repository for SSH', { 'git-url': 'git@github.com:' }, /--git-url .*names no repository/],

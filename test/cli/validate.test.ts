@@ -116,6 +116,25 @@ describe('serin validate', () => {
     ]);
   });
 
+  it('warns of a provider that its makers have ended, and of none that is kept', async () => {
+    const canary = await demo('canary.yaml');
+    await writeFile(join(dir, 'quotes.yaml'), await demo('quotes.yaml'));
+    const mesh = (provider: string): string =>
+      canary
+        .replace(/provider: \S+/, `provider: ${provider}`)
+        .replace(/^ {4}port:/m, '    meshName: global\n    port:');
+    for (const provider of ['appmesh', 'appmesh:v1beta1', 'appmesh:v1beta2']) {
+      await writeFile(join(dir, 'canary.yaml'), mesh(provider));
+      const { code, lines } = await validate();
+      expect(code).toBe(0);
+      expect(lines.join('\n')).toMatch(
+        /canary\.yaml:\d+ warning Canary quotes\/quotesbackend spec\.provider: AWS ended App Mesh on 30 September 2026 \(/,
+      );
+    }
+    await writeFile(join(dir, 'canary.yaml'), mesh('linkerd'));
+    expect((await validate()).lines.join('\n')).not.toContain('spec.provider:');
+  });
+
   it('takes files one by one, and several folders, and reads the same file once', async () => {
     await mkdir(join(dir, 'a'));
     await writeFile(join(dir, 'a', 'quotes.yaml'), await demo('quotes.yaml'));

@@ -231,7 +231,7 @@ export function describeRouter(
         // The API server takes an object of the whole cluster away that something of a namespace owns.
         expect(object.metadata.ownerReferences).toEqual(isClusterScoped ? undefined : [context.owner]);
         expect(object.metadata.namespace).toBe(isClusterScoped ? undefined : namespace);
-        expect(object.metadata.name).toMatch(/^(prod-)?(shop|web)(-shop)?(-primary|-canary)?(upstream-\d+)?$/);
+        expect(object.metadata.name).toMatch(/^(prod-)?(shop|web)(-shop)?(-primary|-canary)?(upstream-\d+|\.prod)?$/);
       }
     });
 
@@ -285,9 +285,12 @@ function withRaw(spec: CanarySpec, change: Readonly<Record<string, unknown>>): C
 /** Every place in which the primary has a share, whatever the router calls things. */
 function primaryShares(value: unknown): readonly unknown[] {
   if (typeof value !== 'object' || value === null) return [];
-  const { name, service, destination, weight } = value as Readonly<Record<string, unknown>>;
+  const { name, service, destination, weight, virtualNodeName, virtualNodeRef } = value as Readonly<
+    Record<string, unknown>
+  >;
   const host = (destination as { host?: unknown } | undefined)?.host;
-  const isPrimarys = [name, service, host].includes('shop-primary') && Number(weight) > 0;
+  const node = (virtualNodeRef as { name?: unknown } | undefined)?.name ?? virtualNodeName;
+  const isPrimarys = [name, service, host, node].includes('shop-primary') && Number(weight) > 0;
   return [...(isPrimarys ? [value] : []), ...Object.values(value).flatMap(primaryShares)];
 }
 

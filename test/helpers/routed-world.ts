@@ -1,11 +1,19 @@
 import { cookiesAt } from '../../src/canary/affinity.ts';
+import { defaultSelectorLabels, podLabels, selectorLabelOf } from '../../src/canary/labels.ts';
 import { parseCanary } from '../../src/canary/parse.ts';
 import { parseStatus } from '../../src/canary/status.ts';
 import { forEveryone, isForEveryone } from '../../src/canary/strategy.ts';
 import type { CanarySpec, Effect } from '../../src/canary/types.ts';
 import { perObject } from '../../src/lib/memo.ts';
 import { type KubeObject, refKey, refOf } from '../../src/manifest/types.ts';
-import { planRestore, planRoutes, type PlannedRoute, routeDrift } from '../../src/routers/reconcile.ts';
+import {
+  lacksBeforePods,
+  planBeforePods,
+  planRestore,
+  planRoutes,
+  type PlannedRoute,
+  routeDrift,
+} from '../../src/routers/reconcile.ts';
 import { routerFor } from '../../src/routers/registry.ts';
 import type { LiveObjects, RouteContext } from '../../src/routers/router.ts';
 import { aRouteContext } from './a-route-context.ts';
@@ -53,7 +61,13 @@ export function createRoutedWorld({ canarySpec, name = 'app', objects, onWrite }
     const plain = aRouteContext(isForEveryone({ spec, status }) ? forEveryone(spec) : spec);
     const weight = routerFor(spec.provider).read(plain, liveOf(plain))?.canaryWeight ?? 0;
     const cookies = cookiesAt({ spec, status, uid: plain.owner.uid }, weight);
-    return { ...plain, ...(cookies ? { cookies } : {}) };
+    const target = world.objects.get(`${spec.target.kind}/${spec.target.name}`);
+    const selector = target && selectorLabelOf(target, defaultSelectorLabels);
+    const pods = selector && {
+      primary: podLabels({ selector, leadsTo: 'primary', primary: undefined, service: undefined }),
+      canary: podLabels({ selector, leadsTo: 'canary', primary: undefined, service: undefined }),
+    };
+    return { ...plain, ...(cookies ? { cookies } : {}), ...(pods ? { pods } : {}) };
   };
   const write = (planned: readonly PlannedRoute[]): void => {
     for (const { object, over } of planned) {
@@ -66,7 +80,12 @@ export function createRoutedWorld({ canarySpec, name = 'app', objects, onWrite }
     const context = contextOf(specOf());
     const router = routerFor(context.spec.provider);
     const live = liveOf(context);
-    return { ...see(), split: router.read(context, live), routeDrift: routeDrift(router, context, live) };
+    return {
+      ...see(),
+      split: router.read(context, live),
+      routeDrift: routeDrift(router, context, live),
+      ...(lacksBeforePods(router, context, live) ? { lacksBeforePods: true } : {}),
+    };
   };
   world.apply = (effect: Effect) => {
     const context = contextOf(specOf());
@@ -77,6 +96,8 @@ export function createRoutedWorld({ canarySpec, name = 'app', objects, onWrite }
         const spec = everyone ? forEveryone(specOf()) : specOf();
         return write(planRoutes(router, { ...context, spec, ...(cookies ? { cookies } : {}) }, liveOf(context), split));
       }
+      case 'prepare-route':
+        return write(planBeforePods(router, context, liveOf(context)));
       case 'reconcile-route':
         return write(planRoutes(router, context, liveOf(context), 'keep'));
       case 'restore-route':

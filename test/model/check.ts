@@ -94,6 +94,7 @@ function describeEffect(effect: Line['told']['done'][number]): string {
     case 'remove-scaler':
     case 'begin-release':
     case 'withdraw-release':
+    case 'prepare-route':
     case 'reconcile-route':
     case 'restore-route':
       return effect.kind;

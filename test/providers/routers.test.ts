@@ -109,11 +109,22 @@ function contextOf(router: Router, analysis: Partial<AnalysisSpec>): RouteContex
     upstreamRef: { apiVersion: 'gloo.solo.io/v1', kind: 'Upstream', namespace: 'prod', name: 'web' },
     service: {
       apex: { labels: { tier: 'front' }, annotations: { 'example.org/owner': 'shop' } },
-      raw: { hosts: ['shop.example.com'], gatewayRefs: [{ name: 'gw', namespace: 'infra' }], timeout: '5s' },
+      raw: {
+        hosts: ['shop.example.com'],
+        gatewayRefs: [{ name: 'gw', namespace: 'infra' }],
+        meshName: 'global',
+        backends: ['audit.prod'],
+        timeout: '5s',
+      },
     },
     analysis,
   });
-  return { ...aRouteContext(spec), ...(analysis.sessionAffinity ? { cookies } : {}) };
+  const pods = { primary: { app: 'shop-primary' }, canary: { app: 'shop' } };
+  return {
+    ...aRouteContext(spec),
+    ...(analysis.sessionAffinity ? { cookies } : {}),
+    ...(router.beforePods ? { pods } : {}),
+  };
 }
 
 for (const router of Object.values(routers) as readonly Router[]) {

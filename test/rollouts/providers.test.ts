@@ -479,3 +479,30 @@ describe('apisix', () => {
     });
   });
 });
+
+describe('appmesh', () => {
+  it.each(['appmesh', 'appmesh:v1beta1', 'appmesh:v1beta2'])(
+    'has its nodes before pods of the primary are made, and leads users only when they answer: %s',
+    (provider) => {
+      const story = podinfo({ provider, service: { meshName: 'global' }, analysis: steps, answer: answering() });
+      story.step();
+      const kinds = story.rollout.ticks[0]?.effects.map((effect) =>
+        effect.kind === 'write' ? `${effect.object.kind} ${effect.object.metadata.name}` : effect.kind,
+      );
+      expect(kinds?.indexOf('prepare-route')).toBeGreaterThanOrEqual(0);
+      expect(kinds?.indexOf('prepare-route')).toBeLessThan(kinds?.indexOf('Deployment podinfo-primary') ?? 0);
+      expect(story.route('VirtualNode', 'podinfo-primary')).toBeDefined();
+      expect(story.route('VirtualService')).toBeUndefined();
+      story.until('Initialized');
+      expect(story.route('VirtualService')).toBeDefined();
+      promoted(story);
+      expect(sharesOf(story)).toEqual([10, 20, 30, 40, 50, 0]);
+    },
+  );
+
+  it('is rolled back when it is slow', () => {
+    const metrics = [{ name: 'request-duration', thresholdRange: { max: 500 } }];
+    const analysis = { ...steps, threshold: 2, metrics };
+    rolledBack(initialised({ provider: 'appmesh:v1beta2', analysis, answer: answering({ durationMs: 900 }) }));
+  });
+});

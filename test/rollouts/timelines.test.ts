@@ -162,6 +162,7 @@ function textOf(effect: Effect): string {
       return `scale target to ${effect.replicas}`;
     case 'restore-route':
       return 'restore route';
+    case 'prepare-route':
     case 'reconcile-route':
       return 'reconcile route';
     case 'set-route':

@@ -219,7 +219,16 @@ describe('the way in that a Canary made is given away when it goes [R6]', () => 
     const entrances = (Object.values(routers) as readonly Router[]).flatMap(({ name, entrance }) =>
       entrance ? [name] : [],
     );
-    expect(entrances).toEqual(['contour', 'gatewayapi:v1', 'gatewayapi:v1beta1', 'gloo', 'istio', 'kuma', 'traefik']);
+    expect(entrances).toEqual([
+      'contour',
+      'gatewayapi',
+      'gatewayapi:v1',
+      'gatewayapi:v1beta1',
+      'gloo',
+      'istio',
+      'kuma',
+      'traefik',
+    ]);
     const live = routers.linkerd.render(aRouteContext(aSpec({ ingressRef })), { canaryWeight: 30, mirror: false }, [
       undefined,
     ]);

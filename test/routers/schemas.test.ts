@@ -15,18 +15,20 @@ import { aRouteContext, aSpec } from '../helpers/a-route-context.ts';
 
 /** `spec` of every kind that the systems' own definitions describe, by `apiVersion/kind`. */
 const schemas = new Map(
-  ['apisix', 'contour', 'gateway-api', 'gloo', 'istio', 'kuma', 'smi', 'traefik'].flatMap((name) => {
-    const text = readFileSync(new URL(`../../fixtures/crds/${name}.yaml`, import.meta.url), 'utf8');
-    return parseAllDocuments(text).flatMap((document) => {
-      const spec = jsonOf(jsonOf(document.toJS())['spec']);
-      const kind = String(jsonOf(spec['names'])['kind']);
-      return listOf(spec['versions']).map((version) => {
-        const { openAPIV3Schema } = jsonOf(version['schema']);
-        const schema = jsonOf(jsonOf(openAPIV3Schema)['properties'])['spec'] as Schema;
-        return [[spec['group'], version['name'], kind].join('/'), schema] as const;
+  ['apisix', 'appmesh', 'appmesh-v1beta1', 'contour', 'gateway-api', 'gloo', 'istio', 'kuma', 'smi', 'traefik'].flatMap(
+    (name) => {
+      const text = readFileSync(new URL(`../../fixtures/crds/${name}.yaml`, import.meta.url), 'utf8');
+      return parseAllDocuments(text).flatMap((document) => {
+        const spec = jsonOf(jsonOf(document.toJS())['spec']);
+        const kind = String(jsonOf(spec['names'])['kind']);
+        return listOf(spec['versions']).map((version) => {
+          const { openAPIV3Schema } = jsonOf(version['schema']);
+          const schema = jsonOf(jsonOf(openAPIV3Schema)['properties'])['spec'] as Schema;
+          return [[spec['group'], version['name'], kind].join('/'), schema] as const;
+        });
       });
-    });
-  }),
+    },
+  ),
 );
 const resolve = (schema: Schema | undefined): Schema | undefined => schema;
 
@@ -82,6 +84,8 @@ const pattern: KubeObject = {
 const raw = {
   hosts: ['shop.example.com'],
   gateways: ['edge/public'],
+  meshName: 'global',
+  backends: ['audit.prod', 'arn:aws:appmesh:eu-west-1:1:mesh/a/virtualService/b'],
   gatewayRefs: [{ name: 'gw', namespace: 'infra', sectionName: 'https' }],
   match: [
     { uri: { prefix: '/a' }, method: { exact: 'GET' }, headers: { tenant: { regex: 'a|b' } } },

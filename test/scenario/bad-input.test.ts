@@ -13,7 +13,7 @@ describe('bad input', patient, () => {
     const broken = {
       'apps/broken.yaml': 'apiVersion: v1\nkind: ConfigMap\nmetadata: [\n',
       'apps/strange/app.yaml': [deploymentYaml({ name: 'strange' }), configYaml({ name: 'strange' })].join('---\n'),
-      'apps/strange/canary.yaml': canaryYaml({ name: 'strange', provider: 'appmesh' }),
+      'apps/strange/canary.yaml': canaryYaml({ name: 'strange', provider: 'knative' }),
       'apps/lonely.yaml': canaryYaml({ name: 'lonely' }),
       'apps/nowhere.yaml': configYaml({ name: 'nowhere', namespace: 'not-there' }),
     };
@@ -24,7 +24,7 @@ describe('bad input', patient, () => {
       const complaints = stage.log.filter(({ level }) => level === 'error' || level === 'warn').map(({ msg }) => msg);
       for (const [place, what] of [
         [/^apps\/broken\.yaml:\d+ /, /flow|bracket|expected|\]/i],
-        [/^apps\/strange\/canary\.yaml:\d+ /, /spec\.provider.*appmesh/],
+        [/^apps\/strange\/canary\.yaml:\d+ /, /spec\.targetRef.*knative/],
         [/^apps\/lonely\.yaml:\d+ /, /no Deployment test\/lonely/],
         [/^apps\/nowhere\.yaml:\d+ /, /not-there/],
       ] as const)
@@ -64,7 +64,7 @@ describe('bad input', patient, () => {
       await stage.edit('podinfo 3.1.1', appPath(), toTag('3.1.1'));
       await stage.until('the first step', () => canary(stage).weight === 20);
       await stage.push('a newer one, and a slip of the hand', {
-        [canaryPath]: good.replace('gatewayapi:v1', 'appmesh'),
+        [canaryPath]: good.replace('gatewayapi:v1', 'knative'),
         [appPath()]: toTag('3.1.2')((await stage.file(appPath())) ?? ''),
       });
       await stage.said(/^podinfo\.test has changed: the users of podinfo\.test go to the primary/);

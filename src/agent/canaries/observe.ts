@@ -1,6 +1,7 @@
 import { cookiesAt } from '../../canary/affinity.ts';
 import { possibleCopies } from '../../canary/config-copies.ts';
 import { configRefsOf } from '../../canary/configs.ts';
+import { podLabels, type SelectorLabel } from '../../canary/labels.ts';
 import { overlapOf, type Workload } from '../../canary/overlap.ts';
 import { at, textOf } from '../../lib/json.ts';
 import { baseName, canaryName, isPrimaryName, primaryName } from '../../canary/names.ts';
@@ -14,7 +15,8 @@ import type { CanarySpec, ConfigKey, ConfigSeen, FormerScaler, Seen } from '../.
 import { perObject } from '../../lib/memo.ts';
 import type { KubeObject, ObjectRef } from '../../manifest/types.ts';
 import { hasDrifted } from '../../routers/drift.ts';
-import type { LiveObjects, RouteContext, Router } from '../../routers/router.ts';
+import { lacksBeforePods } from '../../routers/reconcile.ts';
+import type { LiveObjects, PodLabels, RouteContext, Router } from '../../routers/router.ts';
 import type { AgentSettings } from '../deps.ts';
 import type { Views } from '../views/views.ts';
 
@@ -78,7 +80,6 @@ export async function observe(input: ObserveInput): Promise<Observed> {
   const split = router.read(named, liveRoutes);
   const cookieSource = { spec, status, uid: owner.uid };
   const cookies = cookiesAt(cookieSource, split?.canaryWeight ?? 0);
-  const route: RouteContext = { ...named, ...(cookies ? { cookies } : {}) };
   const scalerRef = spec.autoscaler?.ref;
   const [primary, candidate, scaler, primaryScaler, apexService, primaryService, canaryService] = await views.objects([
     primaryRef,
@@ -89,6 +90,9 @@ export async function observe(input: ObserveInput): Promise<Observed> {
     serviceRef(primaryName(service.name)),
     serviceRef(canaryName(service.name)),
   ]);
+  const selector = targetObject && kind.selectorOf(targetObject, settings.selectorLabels);
+  const pods = podsOf(selector, primary, primaryService);
+  const route: RouteContext = { ...named, ...(cookies ? { cookies } : {}), ...(pods ? { pods } : {}) };
   const formers = formerScalers(views.scalersOf(canary), primaryRef?.name, spec.autoscaler?.ref);
   const formerSources = await views.objects(
     formers.map(({ metadata, apiVersion, kind: scalerKind }) => ({
@@ -127,6 +131,7 @@ export async function observe(input: ObserveInput): Promise<Observed> {
     split,
     routeTrouble: router.trouble?.(route, liveRoutes),
     routeDrift: hasDrifted(router, route, liveRoutes),
+    ...(!isInitialized(status.phase) && lacksBeforePods(router, route, liveRoutes) ? { lacksBeforePods: true } : {}),
     configs,
     ownCopies,
     readByOthers,
@@ -139,6 +144,19 @@ export async function observe(input: ObserveInput): Promise<Observed> {
 const withSeveralPorts = perObject(
   (spec: CanarySpec): CanarySpec => ({ ...spec, service: { ...spec.service, portDiscovery: true } }),
 );
+
+/** By which labels routers that know pods tell those of the two versions. Undefined: others make them. */
+function podsOf(
+  selector: SelectorLabel | undefined,
+  primary: KubeObject | undefined,
+  service: KubeObject | undefined,
+): PodLabels | undefined {
+  if (!selector || selector.label === '') return undefined;
+  return {
+    primary: podLabels({ selector, leadsTo: 'primary', primary, service }),
+    canary: podLabels({ selector, leadsTo: 'canary', primary, service: undefined }),
+  };
+}
 
 /** Only before the first Service is written: of a Canary that has its users it would be too late. */
 function overlapIn(

@@ -7,7 +7,7 @@ import { AgentError, assertNever } from '../../lib/errors.ts';
 import { type AppKey, keyOf } from '../../lib/key.ts';
 import { alwaysHeld, type Epoch } from '../../lib/fence.ts';
 import { type KubeObject, refOf } from '../../manifest/types.ts';
-import { planHome, planRestore, planRoutes } from '../../routers/reconcile.ts';
+import { planBeforePods, planHome, planRestore, planRoutes } from '../../routers/reconcile.ts';
 import type { LiveObjects, RouteContext, Router } from '../../routers/router.ts';
 import { checkSources, copyConfig, isCopied, joinCopy, leaveCopy } from './copy-config.ts';
 import type { ClusterKey } from '../views/cluster-key.ts';
@@ -208,6 +208,11 @@ export function createEffects(deps: Deps, { releases, outlets, key }: EffectPart
       }
       case 'scale-target':
         return scale(spec, effect.replicas, signal);
+      case 'prepare-route': {
+        for (const { object, over } of planBeforePods(context.router, context.route, context.liveRoutes))
+          await writeObject(cluster, object, over, signal);
+        return;
+      }
       case 'reconcile-route':
         return repairRoutes(context, signal);
       case 'set-route':

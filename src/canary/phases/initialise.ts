@@ -5,7 +5,7 @@ import { tellNotReady } from './pods.ts';
 import { cannotBeCopied, writePrimary } from './primary-write.ts';
 import { lacksScaler, scaleToZero, tellLackOfScaler, writePrimaryScaler } from './scaling.ts';
 import { type Asking, alert, fail, log, normal, restartAs, type Stage, update, warn } from './tick.ts';
-import { reconcileRoute, route, writeService } from './traffic.ts';
+import { prepareRoute, reconcileRoute, route, writeService } from './traffic.ts';
 
 /**
  * From a plain Deployment to primary and canary. Users stay on the target until the primary answers: only then the apex Service
@@ -16,6 +16,7 @@ function* initialise(stage: Stage): Asking<void> {
   if (!spec.skipAnalysis) yield* checkProviders(stage);
   const { primary } = seen;
   if (cannotBeCopied(stage)) return;
+  prepareRoute(stage);
   if (!primary) {
     writePrimary(stage);
     // What the API server would say of an object that has just been made.

@@ -210,6 +210,12 @@ function purposeOf(role: ServiceRole, live: KubeObject | undefined): Purpose {
   return role === 'primary' ? { isDestination: true } : {};
 }
 
+/** By which pods of the primary are made: they come after it. */
+export function prepareRoute({ spec, seen, draft }: Stage): void {
+  if (isPlain(spec) || seen.lacksBeforePods !== true) return;
+  want(draft.intents, 'route', { kind: 'prepare-route' });
+}
+
 /** Routing objects that are not there are made, those that somebody changed are repaired; running weights stay. */
 export function reconcileRoute(stage: Stage): void {
   const { spec, seen, draft } = stage;

@@ -28,7 +28,7 @@ const definitions = [
   'manifests/crds/canaries.flagger.app.yaml',
   'manifests/crds/metrictemplates.flagger.app.yaml',
   'manifests/crds/alertproviders.flagger.app.yaml',
-  ...['gateway-api', 'traefik', 'istio', 'contour', 'apisix', 'gloo', 'kuma', 'smi', 'keda'].map(
+  ...['gateway-api', 'traefik', 'istio', 'contour', 'apisix', 'appmesh', 'gloo', 'kuma', 'smi', 'keda'].map(
     (name) => `fixtures/crds/${name}.yaml`,
   ),
 ];
