@@ -1,9 +1,7 @@
 import { beginsRelease } from '../../canary/decide.ts';
 import { restMs } from '../../canary/cadence.ts';
-import { parseStatus } from '../../canary/status.ts';
-import { afterDecision, afterEffects, afterTick, beforeEffect } from '../../canary/tick-memory.ts';
 import { isAtRest, isUnderAnalysis, isUnderWay } from '../../canary/phase.ts';
-import type { CanarySpec, CanaryStatus, Decision, Effect } from '../../canary/types.ts';
+import type { CanarySpec, CanaryStatus, Decision } from '../../canary/types.ts';
 import { AgentError, messageOf, stackOf } from '../../lib/errors.ts';
 import { alwaysHeld, isLeaseLost } from '../../lib/fence.ts';
 import { type AppKey, keyOf, partsOf, shownKey } from '../../lib/key.ts';
@@ -12,21 +10,21 @@ import { perObject } from '../../lib/memo.ts';
 import { type KubeObject, refOf } from '../../manifest/types.ts';
 import type { ClusterKey } from '../views/cluster-key.ts';
 import type { Deps } from '../deps.ts';
-import { createInOrder } from '../effects/order.ts';
 import type { Effects } from '../effects/execute.ts';
 import { canaryManager } from '../effects/writes.ts';
 import { createAbandonedRoutes } from './abandoned-routes.ts';
 import { createLook, type Subject } from './look.ts';
 import { emptyMemory, type Memory } from './memory.ts';
-import { createTickRunner, type TickResult } from './run-tick.ts';
-import { noteManager } from '../releases/records.ts';
+import { createTickRunner } from './run-tick.ts';
 import type { JudgedReleases } from '../releases/releases.ts';
 import { createCanaryView } from './canary-view.ts';
+import { complaintMs, createComplaints } from './complaints.ts';
 import { createConflicts } from './conflicts.ts';
 import { createConsider } from './consider.ts';
-import { lookedOf } from '../../outlets/happening.ts';
 import type { Outlets } from '../../outlets/outlet.ts';
 import { createParsedCanaries, type ParsedCanary } from './parsed-canaries.ts';
+import { createPerform, namesOf } from './perform.ts';
+import { createStandStill } from './stand-still.ts';
 import { createStartLimit } from './start-limit.ts';
 import type { GitView } from '../views/git-view.ts';
 import type { Views } from '../views/views.ts';
@@ -54,10 +52,6 @@ export interface CanaryLoop {
   stop(): Promise<void>;
 }
 
-/** What a canary is held for is said again after this: the API server forgets events. */
-const complaintMs = 3_600_000;
-/** Longer than any look is late. */
-const homeFirstMs = 3_600_000;
 const conflictRetryMs = 250;
 const notReadyRetryMs = 500;
 const stillRetryMs = 2_000;
@@ -102,25 +96,7 @@ export function createCanaryLoop({
   };
   const view = createCanaryView(views, cluster, signal);
   const { own } = views;
-  /** The release that what happens to it now is of. */
-  const releaseOf = (canary: KubeObject): string =>
-    releases.releaseId(keyOf(canary.metadata), parseStatus(canary).phase);
-
-  const complain = (canary: KubeObject, memory: Memory, message: string): void => {
-    if (memory.complaint === message && clock.now() - memory.complainedAtMs < complaintMs) return;
-    memory.complaint = message;
-    memory.complainedAtMs = clock.now();
-    const { name, namespace = '' } = canary.metadata;
-    effects.tell(canary, { name, namespace }, { type: 'Warning', level: 'error', message }, releaseOf(canary));
-  };
-
-  /** The same refusal of the API server comes at every look. */
-  const refuse = (canary: KubeObject, spec: CanarySpec, memory: Memory, message: string): void => {
-    const { refusal } = memory;
-    if (refusal?.message === message && clock.now() - refusal.atMs < complaintMs) return;
-    memory.refusal = { message, atMs: clock.now() };
-    effects.tell(canary, spec, { type: 'Warning', level: 'info', message }, releaseOf(canary));
-  };
+  const complaints = createComplaints(clock, effects, releases);
 
   const lookAt = createLook({
     views,
@@ -132,7 +108,6 @@ export function createCanaryLoop({
   const runTick = createTickRunner({ deps, views, outlets, look: lookAt, git, decideSettings, signal });
 
   const abandonedRoutes = createAbandonedRoutes({ look: lookAt, effects, nowMs: () => clock.now(), signal });
-  const runAll = createInOrder({ clock, effects, signal });
   const starts = createStartLimit({
     clock,
     log,
@@ -146,8 +121,7 @@ export function createCanaryLoop({
       const { namespace, name } = partsOf(key);
       const canary = views.canaries.get(namespace, name);
       const message = `The new revision of ${shownKey(key)} waits for its turn: the cluster does not keep pace with the releases that are under way`;
-      if (canary)
-        effects.tell(canary, { namespace, name }, { type: 'Warning', level: 'info', message }, releaseOf(canary));
+      if (canary) complaints.warn(canary, { namespace, name }, message);
     },
     signal,
   });
@@ -159,96 +133,8 @@ export function createCanaryLoop({
     return !beginsRelease(spec, status, seen, decideSettings) || starts.mayBegin(key);
   };
 
-  const perform = async (
-    key: AppKey,
-    canary: KubeObject,
-    memory: Memory,
-    { decision, tick, judging, isRepeated }: TickResult,
-  ): Promise<void> => {
-    const { spec, status } = tick;
-    starts.writing(key);
-    Object.assign(memory, afterDecision(memory, decision, clock.elapsed(), { judging, isRepeated }));
-    const ref = refOf(canary);
-    const notedBefore = own.versionOf(ref, noteManager);
-    if (decision.evidence && !isRepeated) await effects.note(key, decision.evidence, tick.epoch);
-    await runAll(decision.effects, tick, (effect) => Object.assign(memory, beforeEffect(memory, effect)));
-    // Users are judged where they are led to now, not where they were.
-    const endedMs = clock.elapsed();
-    Object.assign(memory, afterEffects(memory, spec));
-    const next = decision.status ?? status;
-    // Plain checksums of Secrets are written over as soon as they are seen.
-    if (decision.status || status !== parseStatus(canary)) {
-      // Effects may have annotated the Canary; only its own spec and status decide, so the version of before them is not held against us.
-      const noted = own.versionOf(ref, noteManager);
-      const isNoted = noted !== undefined && noted !== notedBefore;
-      const base = isNoted ? { ...canary, metadata: { ...canary.metadata, resourceVersion: noted } } : canary;
-      own.noteVersion(ref, canaryManager, await effects.status(base, next, tick.epoch, signal));
-    }
-    starts.written(key);
-    Object.assign(memory, afterTick(memory, decision, endedMs));
-    outlets.tell(lookedOf(spec, next, tick.seen, decision, (clock.now() - tick.seen.nowMs) / 1000));
-    const { notice = '' } = decision;
-    if (notice !== '' && notice !== memory.notice)
-      effects.tell(canary, spec, { type: 'Warning', level: 'info', message: notice }, tick.seen.releaseId);
-    memory.notice = notice;
-    if (next.phase !== memory.phase) {
-      memory.phase = next.phase;
-      starts.underWay(key, isUnderWay(next.phase) ? spec.analysis.intervalMs : undefined);
-      bus.tell('phase-changed', { app: key, status: next });
-    }
-    for (const effect of decision.afterwards) {
-      await effects.run(effect, tick, signal).catch((error: unknown) => {
-        if (!signal.aborted)
-          log.warn(
-            { canary: `${spec.name}.${spec.namespace}`, reason: messageOf(error) },
-            'a step after the release failed',
-          );
-      });
-    }
-  };
-
-  /** As `perform`; users who leave a canary wait for none that is led on where the API server is slow. */
-  const performInTurn = async (key: AppKey, canary: KubeObject, memory: Memory, reached: TickResult): Promise<void> => {
-    const { spec } = reached.tick;
-    const isUrgent = reached.decision.effects.some(leadsHome);
-    const end = isUrgent ? cluster.late(spec.namespace, namesOf(spec), homeFirstMs) : undefined;
-    try {
-      await perform(key, canary, memory, reached);
-    } finally {
-      end?.();
-    }
-  };
-
-  /** Its users leave what nobody judges even so. False: they could not. */
-  const standStill = async (key: AppKey, canary: KubeObject, memory: Memory): Promise<boolean> => {
-    const status = clusterKey.statusOf(canary);
-    // One that was never looked at has led nobody anywhere.
-    if (status.phase === '') return true;
-    const understood = parsedCanaries.still(key, canary);
-    if (!understood) return true;
-    try {
-      // Why it stands still has been said.
-      memory.suspensionTold = true;
-      const reached = await runTick({ ...understood, status, canary }, memory);
-      if (reached) await performInTurn(key, canary, memory, reached);
-      return true;
-    } catch (error) {
-      if (signal.aborted) return false;
-      if (!(error instanceof AgentError)) throw error;
-      if (isLeaseLost(error)) return false;
-      if (error.code === 'CLUSTER_CONFLICT') own.doubt(refOf(canary), canaryManager);
-      else
-        effects.tell(
-          canary,
-          understood.spec,
-          { type: 'Warning', level: 'info', message: error.message },
-          releaseOf(canary),
-        );
-      return false;
-    } finally {
-      memory.suspensionTold = false;
-    }
-  };
+  const perform = createPerform({ deps, effects, own, outlets, bus, starts, signal });
+  const standStill = createStandStill({ key: clusterKey, own, parsedCanaries, runTick, perform, complaints, signal });
 
   /** When one that was not known is looked at first. False: it was known. */
   const begin = (
@@ -295,7 +181,7 @@ export function createCanaryLoop({
     } catch (error) {
       if (!(error instanceof AgentError)) throw error;
       // It stays where it is: nothing goes on with a Canary that cannot be understood.
-      complain(canary, memory, `invalid canary spec: ${error.message}`);
+      complaints.holds(canary, memory, `invalid canary spec: ${error.message}`);
       const isDone = await standStill(key, canary, memory);
       return queue.addAt(key, clock.now() + (isDone ? complaintMs : stillRetryMs));
     }
@@ -333,7 +219,7 @@ export function createCanaryLoop({
       again(startedMs + decision.nextTickMs);
       // A view that never gets what was applied tells of no change.
       if (!isQuiet(decision, status) || reached.tick.seen.isUnapplied) memory.quiet = false;
-      await performInTurn(key, canary, memory, reached);
+      await perform(key, canary, memory, reached);
       memory.complaint = '';
       memory.refusal = undefined;
       // Of a check that would be shorter than the interval, and one stall of a server would count twice.
@@ -352,7 +238,7 @@ export function createCanaryLoop({
         own.doubt(refOf(canary), canaryManager);
         again(clock.now() + conflictRetryMs);
       } else {
-        refuse(canary, spec, memory, error.message);
+        complaints.refused(canary, spec, memory, error.message);
         again(clock.now() + Math.min(spec.analysis.intervalMs, 10_000));
       }
     } finally {
@@ -389,7 +275,7 @@ export function createCanaryLoop({
       );
       queue.addAt(key, clock.now() + 10_000);
       const canary = view.get(key);
-      if (canary) complain(canary, memoryOf(key), `${key} cannot be looked at, it holds: ${messageOf(error)}`);
+      if (canary) complaints.holds(canary, memoryOf(key), `${key} cannot be looked at, it holds: ${messageOf(error)}`);
     },
   });
 
@@ -429,12 +315,6 @@ export function createCanaryLoop({
 }
 
 const withoutAnalysis = perObject((spec: CanarySpec): CanarySpec => ({ ...spec, skipAnalysis: true }));
-
-const leadsHome = (effect: Effect): boolean =>
-  effect.kind === 'set-route' && effect.split.canaryWeight === 0 && !effect.split.mirror;
-
-/** Of what it writes: its own, its target's and its Services'; others are like the first two but for an ending. */
-const namesOf = ({ name, target, service }: CanarySpec): readonly string[] => [name, target.name, service.name];
 
 /** A canary at rest for which a tick found nothing to do: until something changes, the next one would find the same. */
 function isQuiet({ effects, afterwards, status: next }: Decision, { phase }: CanaryStatus): boolean {
