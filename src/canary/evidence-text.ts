@@ -1,5 +1,6 @@
 import { formatGoDuration, formatGoFloat, toFixed2 } from '../lib/duration.ts';
-import type { CheckResult, FailedCheck, Finding, Measurement, MetricKind, Unit } from './evidence.ts';
+import { toldRequest } from './requests.ts';
+import type { AskedAct, CheckResult, FailedCheck, Finding, Measurement, MetricKind, Unit } from './evidence.ts';
 import type { AlertSeverity, CanaryEvent, InconclusiveAction } from './types.ts';
 
 /*
@@ -40,6 +41,8 @@ export function textOf({ name, found }: Pick<CheckResult | FailedCheck, 'name' |
       return `${found.count} failed checks`;
     case 'called-back':
       return `rollback asked for by ${name}`;
+    case 'asked':
+      return `${askedWords[found.act]} ${toldRequest(found)}`;
     case 'metrics-lost':
       return `metrics unreachable for ${formatGoDuration(Math.round(found.forMs / 1_000) * 1_000)}`;
     case 'unpromotable':
@@ -48,6 +51,14 @@ export function textOf({ name, found }: Pick<CheckResult | FailedCheck, 'name' |
       return 'rolled back before';
   }
 }
+
+const askedWords: Readonly<Record<AskedAct, string>> = {
+  approve: 'approved',
+  hold: 'held',
+  resume: 'resumed',
+  promote: 'promoted before the end of its analysis',
+  abort: 'rollback asked for',
+};
 
 /** More about it, line by line. */
 export function linesOf(found: Finding): readonly string[] {
@@ -109,6 +120,8 @@ export function rollbackText(check: FailedCheck, canary: string): RollbackText {
         alert: 'Rolling back manual webhook invoked',
         severity: 'warn',
       };
+    case 'asked':
+      return { event: `Rolling back ${canary} ${text}`, alert: `Rolling back, ${text}`, severity: 'warn' };
     case 'unpromotable': {
       const why = `it cannot be promoted: ${text}`;
       return { event: `Rolling back ${canary} ${why}`, alert: `Rolling back, ${why}`, severity: 'error' };

@@ -30,6 +30,9 @@ export interface FailedCheck {
 /** Which words a metric is told in: the built-in ones by their own, others by their name. */
 export type MetricKind = 'success-rate' | 'duration' | 'query' | 'template';
 
+/** What people ask of a release under way. */
+export type AskedAct = 'approve' | 'hold' | 'resume' | 'promote' | 'abort';
+
 export type Finding =
   | { readonly kind: 'measured'; readonly metric: MetricKind; readonly measurement: Measurement }
   /** The provider answers and has no value. `reason`: its own, in words of ours. */
@@ -62,6 +65,8 @@ export type Finding =
   | { readonly kind: 'failed-checks'; readonly count: number }
   /** A rollback webhook asked for it. */
   | { readonly kind: 'called-back' }
+  /** A person asked for it (see requests.ts); `by` as he calls himself. `reason`: empty where he gave none. */
+  | { readonly kind: 'asked'; readonly act: AskedAct; readonly by: string; readonly reason: string }
   /** For so long no provider answered. */
   | { readonly kind: 'metrics-lost'; readonly forMs: number }
   /** It has passed, and the primary cannot get it. */

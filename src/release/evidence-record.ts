@@ -72,6 +72,7 @@ const actions = ['fail', 'hold', 'pass'] as const;
 function cut(found: Finding, max: number): Finding {
   switch (found.kind) {
     case 'no-data':
+    case 'asked':
       return { ...found, reason: found.reason.slice(0, max) };
     case 'unanswered':
       return { ...found, text: found.text.slice(0, max) };
@@ -129,6 +130,13 @@ function readFinding(value: unknown): Finding | undefined {
       return typeof count === 'number' ? { kind, count } : undefined;
     case 'metrics-lost':
       return typeof forMs === 'number' ? { kind, forMs } : undefined;
+    case 'asked': {
+      const { act, by, reason: why } = value;
+      const known = askedActs.find((one) => one === act);
+      return known && typeof by === 'string' && typeof why === 'string'
+        ? { kind, act: known, by, reason: why }
+        : undefined;
+    }
     case 'unknown-metric':
     case 'approved':
     case 'called-back':
@@ -139,6 +147,7 @@ function readFinding(value: unknown): Finding | undefined {
   }
 }
 
+const askedActs = ['approve', 'hold', 'resume', 'promote', 'abort'] as const;
 const metrics = ['success-rate', 'duration', 'query', 'template'] as const;
 const roles = ['primary', 'canary'] as const;
 const units = ['percent', 'milliseconds', 'own'] as const;

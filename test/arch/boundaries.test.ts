@@ -20,6 +20,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   registry: ['lib', 'images'],
   render: ['lib', 'manifest'],
   release: ['lib', 'manifest', 'canary', 'render', 'git/repo.ts'],
+  report: ['lib', 'manifest', 'canary', 'release'],
+  acts: ['lib', 'manifest', 'canary', 'render', 'release', 'report'],
   sync: ['lib', 'manifest', 'canary', 'cluster/cluster.ts'],
   checks: ['lib', 'manifest', 'canary', 'routers', 'metrics', 'notifiers', 'images'],
   outlets: [
@@ -111,7 +113,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Data in, data out: no waiting, no clock, no chance, no machine. */
-const pure = ['canary', 'routers', 'manifest', 'images', 'checks'];
+const pure = ['canary', 'routers', 'manifest', 'images', 'checks', 'report', 'acts'];
 const impure =
   /\bawait\b|\basync\b|Date\.now|new Date\(\)|Math\.random|setTimeout|setInterval|process\.|from 'node:(?!util')/;
 

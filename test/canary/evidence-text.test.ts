@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { metricEvent, rollbackText, textOf } from '../../src/canary/evidence-text.ts';
 import { withoutToldQueries } from '../../src/canary/evidence.ts';
-import { judge, metricKind } from '../../src/canary/phases/judge.ts';
+import { metricKind } from '../../src/canary/metric-kind.ts';
+import { judge } from '../../src/canary/phases/judge.ts';
 import type { Evidence, Finding, MetricSpec, Sample } from '../../src/canary/types.ts';
 
 const names = { canary: 'app.demo', target: 'app.demo', metricsProvider: 'istio' };

@@ -357,6 +357,8 @@ describe('serin images release', () => {
         `podinfod: ${image('1.4.1')} -> ${image('1.4.3')}`,
         'the fix',
         '',
+        'App: test/podinfo',
+        'Act: release',
         `Images: podinfod=${image('1.4.3')}`,
         `Previous-Images: podinfod=${image('1.4.1')}`,
         '',

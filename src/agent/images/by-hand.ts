@@ -62,6 +62,8 @@ export function* releasePlan(app: FoundApp, picked: PickedByHand, tip: EditTip, 
       : []),
   ];
   const trailers = [
+    `App: ${keyOf(app.id)}`,
+    'Act: release',
     `Images: ${place.container}=${to}`,
     `Previous-Images: ${place.container}=${from}`,
     ...(hold ? [`Hold: ${place.container}=${to}`] : []),

@@ -5,7 +5,8 @@ import { defaultInconclusive } from '../inconclusive.ts';
 import { say } from '../intents.ts';
 import type { InconclusiveAction, InconclusiveCause, MetricSpec, Sample } from '../types.ts';
 import { askHook, hooksOf } from './hooks.ts';
-import { judge, metricKind } from './judge.ts';
+import { metricKind } from '../metric-kind.ts';
+import { judge } from './judge.ts';
 import { type Asking, countFailure, normal, type Stage, warn } from './tick.ts';
 
 /** What a tick's checks came to. `held`: too little is known, so nothing moves and nothing counts; `lost`: and a provider did not answer. */

@@ -1,4 +1,5 @@
-import type { Finding, Measurement, MetricKind, Unit } from '../evidence.ts';
+import type { Finding, Measurement, MetricKind } from '../evidence.ts';
+import { units } from '../metric-kind.ts';
 import type { InconclusiveAction, InconclusiveCause, MetricSpec, Sample } from '../types.ts';
 
 /** What a metric's check came to. */
@@ -7,13 +8,6 @@ export type Verdict = { readonly found: Finding } & (
   /** Nothing was found out; `action` is what that does. */
   | { readonly kind: 'inconclusive'; readonly cause: InconclusiveCause; readonly action: InconclusiveAction }
 );
-
-export function metricKind({ name, query, templateRef }: MetricSpec): MetricKind | undefined {
-  if (templateRef) return 'template';
-  if (query) return 'query';
-  if (name === 'request-success-rate') return 'success-rate';
-  return name === 'request-duration' ? 'duration' : undefined;
-}
 
 /** Judgement of one metric, as Flagger judges where it judges so too. `actionOf` is the policy for what is inconclusive. */
 export function judge(
@@ -40,13 +34,6 @@ export function judge(
     }
   }
 }
-
-const units: Readonly<Record<MetricKind, Unit>> = {
-  'success-rate': 'percent',
-  duration: 'milliseconds',
-  query: 'own',
-  template: 'own',
-};
 
 function measurementOf(
   { range }: MetricSpec,
