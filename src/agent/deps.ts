@@ -9,6 +9,7 @@ import type { FileReader } from '../manifest/load.ts';
 import type { ManifestLimits } from '../manifest/limits.ts';
 import type { OwnObjects } from '../manifest/own-objects.ts';
 import type { Tenancy } from '../manifest/tenancy.ts';
+import type { CloudIdentity } from '../metrics/provider.ts';
 import type { RenderTools } from '../render/tools.ts';
 import type { TextEditor } from '../render/text-edit.ts';
 import type { WriterDeps } from '../release/writer.ts';
@@ -29,6 +30,8 @@ export interface Deps {
   readonly telemetry: Telemetry;
   /** Registries of images. Absent: no image is upgraded. */
   readonly registry?: RegistryClient;
+  /** Who the agent is to clouds, for their metrics. Absent: nobody. */
+  readonly clouds?: CloudIdentity;
   readonly settings: AgentSettings;
   /** Whether this process may write. Absent: there is one replica. */
   readonly fence?: Fence;

@@ -1,19 +1,16 @@
 import type { CanarySpec, MetricSource, MetricSpec, Sample } from '../canary/types.ts';
-import type { Clock } from '../lib/clock.ts';
 import { parseGoDuration } from '../lib/duration.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
-import { type Http, TargetRefused } from '../lib/http/http.ts';
+import { TargetRefused } from '../lib/http/http.ts';
 import { renderTemplate } from '../lib/template.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { builtinQuery, isBuiltin, proxyOf, type QuerySubject } from '../metrics/builtin-queries.ts';
 import { prometheus } from '../metrics/prometheus.ts';
-import type { MetricProvider, MetricQuery, MetricTarget, Reading } from '../metrics/provider.ts';
+import type { MetricProvider, MetricQuery, MetricTarget, ProviderIo, Reading } from '../metrics/provider.ts';
 import { metricProviderFor } from '../metrics/registry.ts';
 import { toldQuery } from './told-query.ts';
 
-export interface MetricIo {
-  readonly http: Http;
-  readonly clock: Pick<Clock, 'now'>;
+export interface MetricIo extends ProviderIo {
   /** Prometheus base URL for canaries that name none. */
   readonly metricsServer: string;
   /** The agent's own provider; a Linkerd mesh decides over all canaries' queries. */
@@ -155,6 +152,7 @@ async function findTemplate(
       ...(wanted.headers ? { headers: wanted.headers } : {}),
       ...(credentials ? { credentials } : {}),
       insecureSkipVerify: wanted.insecureSkipVerify ?? false,
+      ...(wanted.region ? { region: wanted.region } : {}),
     };
     // Address and credentials are looked at here, so that their fault is told as the template's.
     if (provider.secretKeys && !credentials)
@@ -173,6 +171,7 @@ interface TemplateSpec {
     readonly headers?: Readonly<Record<string, readonly string[]>>;
     readonly secretRef?: { readonly name?: string };
     readonly insecureSkipVerify?: boolean;
+    readonly region?: string;
   };
   readonly query?: string;
 }

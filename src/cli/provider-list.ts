@@ -1,6 +1,6 @@
 import type { About } from '../lib/about.ts';
 import { groupOf } from '../manifest/types.ts';
-import { later as laterMetrics, metricProviders } from '../metrics/registry.ts';
+import { metricProviders } from '../metrics/registry.ts';
 import type { MetricProvider } from '../metrics/provider.ts';
 import type { Notifier } from '../notifiers/notifier.ts';
 import { notifiers } from '../notifiers/registry.ts';
@@ -30,7 +30,7 @@ export interface ProviderList {
   })[];
   /** By `spec.provider.type` of a MetricTemplate. */
   readonly metrics: readonly (Listed & {
-    /** Where none is written; null: it must be. */
+    /** Where none is written; null: it must be, and the empty string: the provider knows where to ask. */
     readonly address: string | null;
     /** Keys that the Secret must have; empty: none is needed. */
     readonly secretKeys: readonly string[];
@@ -57,16 +57,13 @@ export function providerList(): ProviderList {
     metrics: Object.entries<MetricProvider>(metricProviders).map(([name, provider]) => ({
       name,
       ...provider.about,
-      address: provider.address ?? null,
+      address: provider.address ?? (provider.hasOwnAddress ? '' : null),
       secretKeys: provider.secretKeys ?? [],
       series: 'series' in provider,
     })),
     notifiers: Object.entries<Notifier>(notifiers).map(([name, { about }]) => ({ name, ...about })),
   };
 }
-
-/** Flagger's that are refused by name, because they come later. */
-export const refusedProviders = { metrics: laterMetrics };
 
 /** The same for people: a table of each sort, the first row its head. */
 export function providerTables(): Readonly<Record<keyof ProviderList, readonly (readonly string[])[]>> {
@@ -83,12 +80,13 @@ export function providerTables(): Readonly<Record<keyof ProviderList, readonly (
       ]),
     ],
     metrics: [
-      ['spec.provider.type', 'what it is', 'keys of its Secret', 'address'],
-      ...list.metrics.map(({ name, title, secretKeys, address }) => [
+      ['spec.provider.type', 'what it is', 'keys of its Secret', 'address', 'notes'],
+      ...list.metrics.map(({ name, title, secretKeys, address, notes = '' }) => [
         name,
         title,
         secretKeys.join(', '),
-        address ?? 'to be written',
+        address === '' ? 'its own' : (address ?? 'to be written'),
+        notes,
       ]),
     ],
     notifiers: [

@@ -3,7 +3,9 @@ import type { Settings } from '../config/settings.ts';
 import type { AddressRules } from '../lib/http/addresses.ts';
 import type { Clock } from '../lib/clock.ts';
 import { createHttp, type HttpOptions } from '../lib/http/client.ts';
+import type { CloudDeps } from '../registry/clouds/cloud.ts';
 import { createClouds } from '../registry/clouds/clouds.ts';
+import { createIdentity, type Identity } from '../registry/clouds/identity.ts';
 import { createCredentialHelpers } from '../registry/credential-helper.ts';
 import { firstOf } from '../registry/keychain.ts';
 import { createOwnKeys } from '../registry/own-keys.ts';
@@ -28,7 +30,7 @@ export function openRegistries(
     /** What credential helpers get, and where clouds say who the agent is. Absent: nothing. */
     readonly environment?: Readonly<Record<string, string | undefined>>;
   },
-): { readonly client: RegistryClient; close(): Promise<void> } {
+): { readonly client: RegistryClient; readonly identity: Identity; close(): Promise<void> } {
   const { clock, addresses, proxy, onRequest, ca, environment = {} } = options;
   const plainHttp = new Set(raw['registry-plain-http']);
   const http = createHttp({
@@ -46,15 +48,18 @@ export function openRegistries(
     maxBytes: maxTokenBytes,
     addresses: { mayLoopback: true, allowed: ['0.0.0.0/0', '::/0'] },
   });
-  const clouds = createClouds({
-    names: new Set(raw['registry-clouds']),
-    baseOf: (registry) => `${plainHttp.has(registry) ? 'http' : 'https'}://${registry}`,
+  const cloudDeps: CloudDeps = {
     clock,
     http,
     local,
     environment,
     readFile: (path) => readFile(path, 'utf8'),
     timeoutMs: cloudTimeoutMs,
+  };
+  const clouds = createClouds({
+    names: new Set(raw['registry-clouds']),
+    baseOf: (registry) => `${plainHttp.has(registry) ? 'http' : 'https'}://${registry}`,
+    ...cloudDeps,
   });
   const file = raw['registry-config-file'] ?? '';
   const helpers = createCredentialHelpers({ clock, environment: withoutOwn(environment) });
@@ -69,6 +74,7 @@ export function openRegistries(
   });
   return {
     client,
+    identity: createIdentity(cloudDeps),
     async close() {
       await Promise.all([http.close(), local.close()]);
     },

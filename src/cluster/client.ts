@@ -271,6 +271,20 @@ export async function openCluster(
         throw error;
       }
     },
+    async externalMetric({ namespace, name, labelSelector }, signal) {
+      const asked = labelSelector === '' ? '' : query({ labelSelector });
+      const [place, metric] = [namespace, name].map((part) => encodeURIComponent(part));
+      const path = `/apis/external.metrics.k8s.io/v1beta1/namespaces/${place}/${metric}${asked}`;
+      try {
+        return await call(
+          { method: 'GET', path, what: `read external metric ${namespacedName({ namespace, name })}` },
+          signal,
+        );
+      } catch (error) {
+        if (error instanceof AgentError && error.details['status'] === 404) return undefined;
+        throw error;
+      }
+    },
     reflect,
     late: (namespace, names, lateMs) => flow.late([...new Set(names.map((name) => flowOf(namespace, name)))], lateMs),
     async version(signal) {

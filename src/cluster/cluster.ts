@@ -69,6 +69,11 @@ export interface Cluster {
     options: PodLogOptions,
     signal: AbortSignal,
   ): Promise<string | undefined>;
+  /** The values of an external metric, as its adapter lists them (`ExternalMetricValueList`). Undefined: there is no such metric, or no adapter. */
+  externalMetric(
+    metric: { readonly namespace: string; readonly name: string; readonly labelSelector: string },
+    signal: AbortSignal,
+  ): Promise<unknown>;
   /** What discovery knows; refreshed when an unknown kind is asked for. Undefined: the cluster does not serve it. */
   resource(kind: KindRef, signal: AbortSignal): Promise<Resource | undefined>;
   /** Lists, then watches for ever: survives resets, 410, 429, restarts. Stops when the signal aborts. */

@@ -29,7 +29,12 @@ export function queryProblem(query: string): string | undefined {
 /** What is wrong with a MetricTemplate, as far as it can be told without asking anybody. */
 export function metricTemplateProblems(template: KubeObject): readonly TemplateProblem[] {
   const { provider = {}, query } = (template['spec'] ?? {}) as {
-    readonly provider?: { readonly type?: unknown; readonly address?: unknown; readonly secretRef?: unknown };
+    readonly provider?: {
+      readonly type?: unknown;
+      readonly address?: unknown;
+      readonly secretRef?: unknown;
+      readonly region?: unknown;
+    };
     readonly query?: unknown;
   };
   const problems: TemplateProblem[] = [];
@@ -38,7 +43,10 @@ export function metricTemplateProblems(template: KubeObject): readonly TemplateP
   const secretRef = provider.secretRef ?? undefined;
   try {
     const found = metricProviderFor(type);
-    found.check({ address: address || (found.address ?? '') });
+    found.check({
+      address: address || (found.address ?? ''),
+      ...(typeof provider.region === 'string' ? { region: provider.region } : {}),
+    });
     if (found.secretKeys && secretRef === undefined) {
       const message = `is missing: ${type} needs a Secret with ${found.secretKeys.join(' and ')}`;
       problems.push({ field: 'spec.provider.secretRef', message });

@@ -18,42 +18,64 @@ export type Refused = Extract<Reading, { readonly kind: 'refused' }>;
 
 /** Of one exchange. */
 interface Exchange<Asked, Read = Reading> {
+  /** Throws AgentError CANARY_INVALID of what cannot be asked. */
   readonly request: (asked: Asked) => Omit<HttpRequest, 'method' | 'timeoutMs'> & Partial<Pick<HttpRequest, 'method'>>;
   readonly parse: (response: HttpResponse, asked: Asked) => Read;
 }
 
-export interface HttpProviderOptions extends Pick<MetricProvider, 'name' | 'about' | 'address' | 'secretKeys'> {
+export interface HttpProviderOptions
+  extends Pick<MetricProvider, 'name' | 'about' | 'address' | 'hasOwnAddress' | 'secretKeys'> {
+  /** Base URL for an address as it is written. Absent: it is one. */
+  readonly baseOf?: (address: string) => string;
   /** Undefined: 5 s, as Flagger's. */
   readonly timeoutMs?: number;
   readonly measure: Exchange<MetricQuery>;
   /** Absent: it tells no series. */
   readonly series?: Exchange<SeriesQuery, SeriesReading>;
   readonly probe: Exchange<MetricTarget>;
+  /** What a request needs beside that has to be waited for: a signature, a token. Rejects as `measure` does. Absent: nothing. */
+  readonly sign?: (
+    request: HttpRequest,
+    target: MetricTarget,
+    io: ProviderIo,
+    signal: AbortSignal,
+  ) => Promise<HttpRequest>;
 }
 
 /** A provider that is asked by one request and answers all at once. */
 export function httpProvider(options: HttpProviderOptions): MetricProvider {
-  const { name, about, address, secretKeys, timeoutMs = 5_000, measure, series, probe } = options;
-  const check = (target: MetricTarget): void => {
+  const { name, about, address, secretKeys, hasOwnAddress = false, baseOf, timeoutMs = 5_000 } = options;
+  const { measure, series, probe, sign } = options;
+  const based = <Asked extends MetricTarget>(asked: Asked): Asked =>
+    baseOf ? { ...asked, address: baseOf(asked.address) } : asked;
+  const check = (given: MetricTarget): void => {
+    const target = based(given);
     const { credentials } = target;
-    baseUrl(target.address);
-    if (credentials === undefined) return;
-    const missing = secretKeys?.find((key) => !Object.hasOwn(credentials, key));
+    if (!hasOwnAddress || target.address !== '') baseUrl(target.address);
+    // What a Secret has to have is told first.
+    if (credentials === undefined && secretKeys) return;
+    const missing = credentials && secretKeys?.find((key) => !Object.hasOwn(credentials, key));
     if (missing !== undefined) throw invalid(`the secret needs the key ${missing}`);
     probe.request(target);
   };
   const exchange =
     <Asked extends MetricTarget, Read>({ request, parse }: Exchange<Asked, Read>) =>
-    async (asked: Asked, { http }: ProviderIo, signal: AbortSignal): Promise<Read> => {
-      check(asked);
-      const sent = { method: 'GET' as const, timeoutMs, ...request(asked) };
-      const response = await http.request(asked.insecureSkipVerify ? { ...sent, insecure: true } : sent, signal);
-      return parse(response, asked);
+    async (given: Asked, io: ProviderIo, signal: AbortSignal): Promise<Read> => {
+      check(given);
+      const asked = based(given);
+      const sent = {
+        method: 'GET' as const,
+        timeoutMs,
+        ...request(asked),
+        ...(asked.insecureSkipVerify ? { insecure: true } : {}),
+      };
+      return parse(await io.http.request(sign ? await sign(sent, asked, io, signal) : sent, signal), asked);
     };
   return {
     name,
     about,
     ...(address === undefined ? {} : { address }),
+    ...(hasOwnAddress ? { hasOwnAddress } : {}),
     ...(secretKeys ? { secretKeys } : {}),
     check,
     measure: exchange(measure),
@@ -178,6 +200,6 @@ export function basicAuthorization(
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
 }
 
-function invalid(message: string): AgentError {
+export function invalid(message: string): AgentError {
   return new AgentError('CANARY_INVALID', message);
 }

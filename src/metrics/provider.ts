@@ -1,5 +1,7 @@
 import type { About } from '../lib/about.ts';
+import type { Clock } from '../lib/clock.ts';
 import type { Http } from '../lib/http/http.ts';
+import type { KubeObject, ObjectRef } from '../manifest/types.ts';
 
 /** Whom a metric is asked of. */
 export interface MetricTarget {
@@ -9,6 +11,8 @@ export interface MetricTarget {
   /** Decoded data of the Secret that the MetricTemplate names; undefined where it names none, or nobody has read it. */
   readonly credentials?: Readonly<Record<string, string>>;
   readonly insecureSkipVerify?: boolean;
+  /** Of a cloud. Absent: none is written. */
+  readonly region?: string;
 }
 
 /** One question, its template already rendered. */
@@ -52,12 +56,44 @@ export type SeriesReading =
 /** All that a provider may touch. */
 export interface ProviderIo {
   readonly http: Http;
+  readonly clock: Pick<Clock, 'now'>;
+  /** Who the agent is to clouds. Absent: nobody. */
+  readonly clouds?: CloudIdentity;
+  /** The cluster that the agent looks after. Absent: it is not asked. */
+  readonly cluster?: MetricsOfCluster;
+}
+
+/** Who the agent is to clouds, by what the platform gives its pod. All reject with AgentError CANARY_INVALID where it is nobody, and with another error where it may be told later. */
+export interface CloudIdentity {
+  aws(region: string, signal: AbortSignal): Promise<AwsSession>;
+  /** An access token: of the service account whose key (JSON) is given, else of the agent's own. */
+  google(scope: string, key: string | undefined, signal: AbortSignal): Promise<string>;
+}
+
+export interface AwsSession {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+  /** Base URL that the operator names in the place of the service's own. Absent: none. */
+  readonly endpoint?: string;
+}
+
+/** What is read of the cluster, with the agent's own rights. Rejects as `Cluster` does. */
+export interface MetricsOfCluster {
+  /** Of the Canary that is judged. */
+  readonly namespace: string;
+  get(ref: ObjectRef, signal: AbortSignal): Promise<KubeObject | undefined>;
+  /** The list of values (`ExternalMetricValueList`); undefined where the metric is not known, or nobody serves such metrics. */
+  externalMetric(
+    metric: { readonly namespace: string; readonly name: string; readonly labelSelector: string },
+    signal: AbortSignal,
+  ): Promise<unknown>;
 }
 
 /**
  * One kind of metrics provider. What its server says is told in words of ours: whoever writes a MetricTemplate may name any server.
  *
- * How to add one: write its file (most are an `httpProvider`), add its line to `registry.ts` (and take it out of `later` there), and its answers to
+ * How to add one: write its file (most are an `httpProvider`), add its line to `registry.ts`, and its answers to
  * `test/metrics/providers.test.ts`, which fails until they are there. `npx vitest run test/arch --update` writes its line of the README; the same tests
  * say where `manifests/crds/metrictemplates.flagger.app.yaml` lacks it, if Flagger does not know it either.
  */
@@ -68,6 +104,8 @@ export interface MetricProvider {
   readonly about: About;
   /** Base URL where a MetricTemplate names none. Undefined: it has to. */
   readonly address?: string;
+  /** It knows where to ask, also where a MetricTemplate names no address. Absent: it does not, but for `address`. */
+  readonly hasOwnAddress?: boolean;
   /** Keys that the Secret must have. Undefined: a Secret is not needed. */
   readonly secretKeys?: readonly string[];
   /** Sends nothing. Throws AgentError CANARY_INVALID where the address or what is known of the credentials cannot be used. */

@@ -276,9 +276,14 @@ describe('metrics with a template', () => {
       'Metric template lost-percentage.tpl provider prometheus error: the secret needs the key token, or both username and password',
     ],
     [
-      'another provider',
-      { template: template({ provider: { type: 'splunk' }, query: 'x' }) },
-      'Metric template lost-percentage.tpl provider splunk error: spec.provider.type: splunk is not supported in this release; supported are prometheus, datadog, dynatrace, graphite, influxdb, newrelic, opensearch, web',
+      'an unknown provider',
+      { template: template({ provider: { type: 'skywalking' }, query: 'x' }) },
+      'Metric template lost-percentage.tpl provider skywalking error: spec.provider.type: unknown provider "skywalking"; supported are prometheus, cloudwatch, datadog, dynatrace, externalmetrics, graphite, influxdb, keptn, newrelic, opensearch, splunk, stackdriver, web',
+    ],
+    [
+      'no region where one is needed',
+      { template: template({ provider: { type: 'cloudwatch' }, query: '[]' }) },
+      'Metric template lost-percentage.tpl provider cloudwatch error: region is missing: CloudWatch is asked in one, as eu-west-1',
     ],
     [
       'no secret where one is needed',

@@ -101,7 +101,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   '@kubernetes/client-node': ['cluster'],
   'node-cron': ['agent'],
   semver: ['images', 'release', 'sandbox'],
-  aws4fetch: ['registry'],
+  aws4fetch: ['registry', 'metrics'],
   'node-diff3': ['manifest', 'release'],
   'prom-client': ['outlets', 'server'],
   hono: ['server', 'ui'],

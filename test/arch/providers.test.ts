@@ -5,7 +5,7 @@ import { parse } from 'yaml';
 import { settings } from '../../src/config/settings.ts';
 import { waveOf } from '../../src/manifest/order.ts';
 import { refKey } from '../../src/manifest/types.ts';
-import { later as laterMetrics, metricProviders } from '../../src/metrics/registry.ts';
+import { metricProviders } from '../../src/metrics/registry.ts';
 import type { MetricProvider } from '../../src/metrics/provider.ts';
 import { notifiers } from '../../src/notifiers/registry.ts';
 import type { Notifier } from '../../src/notifiers/notifier.ts';
@@ -54,13 +54,11 @@ const usersRoutes = [
 ];
 
 describe('providers', () => {
-  it('are taken by the definitions, and so are those that come later, because the agent says more than the API server', () => {
+  it('are those that the definitions take', () => {
     const enumOf = (definition: string, path: string): readonly string[] =>
       [...(fieldOf(definition, path)?.enum ?? [])].sort();
     expect(enumOf('canaries', 'spec.provider')).toEqual(['', ...Object.keys(routers)].sort());
-    expect(enumOf('metrictemplates', 'spec.provider.type')).toEqual(
-      [...Object.keys(metricProviders), ...laterMetrics].sort(),
-    );
+    expect(enumOf('metrictemplates', 'spec.provider.type')).toEqual(Object.keys(metricProviders).sort());
     expect(enumOf('alertproviders', 'spec.type')).toEqual(Object.keys(notifiers).sort());
   });
 
@@ -76,10 +74,6 @@ describe('providers', () => {
       expect(about.title).not.toBe('');
       expect(about.url).toMatch(/^https:\/\/[^ ]+$/);
     }
-  });
-
-  it('are listed as coming later only while they are not there', () => {
-    expect(laterMetrics.filter((name) => Object.hasOwn(metricProviders, name))).toEqual([]);
   });
 });
 

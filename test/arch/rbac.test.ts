@@ -45,6 +45,7 @@ const kindsInCode: Readonly<Record<string, { readonly resource: string; readonly
   Pod: { resource: 'pods', verbs: ['list'] },
   'Pod/log': { resource: 'pods/log', verbs: ['get'] },
   ReplicaSet: { resource: 'replicasets.apps', verbs: ['list'] },
+  KeptnMetric: { resource: 'keptnmetrics.metrics.keptn.sh', verbs: ['get'] },
   // Whose imagePullSecrets count for an image with a policy; and what Git says.
   ServiceAccount: { resource: 'serviceaccounts', verbs: ['get'] },
   // The agent's own, where nobody has made it; and what Git says. Never deleted.
@@ -69,6 +70,8 @@ const verbsOf: Readonly<Record<string, readonly string[]>> = {
   mergePatch: ['patch'],
   remove: ['delete'],
   podLog: ['get'],
+  // Granted by manifests/external-metrics.yaml, which not everybody needs.
+  externalMetric: [],
   // Granted for one service account of one tenant: manifests/tenants.
   as: [],
   // Discovery, open to everybody who is known.
@@ -171,9 +174,15 @@ describe('the rights of the service account', () => {
 
   it('go no further than the code where Git has no say', () => {
     const all = ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'];
-    for (const { resource, verbs } of ['Canary/status', 'Revision', 'Event', 'Pod', 'Pod/log', 'ReplicaSet'].flatMap(
-      (kind) => kindsInCode[kind] ?? [],
-    ))
+    for (const { resource, verbs } of [
+      'Canary/status',
+      'Revision',
+      'Event',
+      'Pod',
+      'Pod/log',
+      'ReplicaSet',
+      'KeptnMetric',
+    ].flatMap((kind) => kindsInCode[kind] ?? []))
       for (const granted of [rules, ofNamespace.flatMap((document) => document.rules ?? [])])
         expect(all.filter((verb) => isGranted(verb, resource, granted))).toEqual([...verbs].sort());
   });

@@ -6,6 +6,7 @@ import {
   type MetricProvider,
   type MetricQuery,
   type MetricTarget,
+  type ProviderIo,
   type Reading,
   type SeriesQuery,
   type SeriesReading,
@@ -13,6 +14,8 @@ import {
 import { type Answer, deadUrl, startServer, type TestServer } from '../helpers/http-server.ts';
 
 const never = new AbortController().signal;
+/** Whatever is signed is signed at this time. */
+const clock = { now: () => 1e12 };
 
 /** What a provider of one request sends. */
 export async function requestOf(provider: MetricProvider, query: MetricQuery): Promise<HttpRequest> {
@@ -21,7 +24,7 @@ export async function requestOf(provider: MetricProvider, query: MetricQuery): P
     sent.push(one);
     return { status: 500, headers: {}, body: '' };
   };
-  await provider.measure(query, { http: { request } }, never);
+  await provider.measure(query, { http: { request }, clock }, never);
   const [first] = sent;
   if (!first || sent.length > 1) throw new Error(`${sent.length} requests`);
   return first;
@@ -35,7 +38,7 @@ export function readingOf(
   const address = provider.address ?? 'http://metrics:1';
   const credentials = Object.fromEntries((provider.secretKeys ?? []).map((key) => [key, 'x']));
   const query = { query: 'q', address, nowMs: 0, windowMs: 60_000, ...(provider.secretKeys ? { credentials } : {}) };
-  return provider.measure(query, { http: { request: async () => ({ status, headers, body }) } }, never);
+  return provider.measure(query, { http: { request: async () => ({ status, headers, body }) }, clock }, never);
 }
 
 export interface ProviderCase {
@@ -62,6 +65,12 @@ export interface ProviderCase {
   };
   /** `METHOD path` of the probe, and an answer that says that it is online. */
   readonly probe: { readonly asks: string; readonly answer: unknown };
+  /** What else its target says. */
+  readonly more?: Partial<MetricTarget>;
+  /** Of the world, beside HTTP. */
+  readonly io?: Partial<ProviderIo>;
+  /** The body of the question. Absent: none, or it is not looked at. */
+  readonly body?: string;
   /** Headers that have to go along. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -71,7 +80,7 @@ const word = 'topsecret';
 /** What every metrics provider must do, whatever its server is like; against a real server. */
 export function describeMetricProvider(given: ProviderCase): void {
   const { provider, query, credentials } = given;
-  const http = createHttp({ maxBytes: 200_000, userAgent: 'test' });
+  const io = { http: createHttp({ maxBytes: 200_000, userAgent: 'test' }), clock, ...given.io };
   const opened: TestServer[] = [];
   afterEach(async () => {
     await Promise.all(opened.splice(0).map((server) => server.close()));
@@ -81,7 +90,7 @@ export function describeMetricProvider(given: ProviderCase): void {
     opened.push(server);
     return server;
   };
-  const target = (address: string): MetricTarget => ({ address, credentials });
+  const target = (address: string): MetricTarget => ({ ...given.more, address, credentials });
   const questionTo = (address: string): MetricQuery => ({
     ...target(address),
     query,
@@ -89,7 +98,7 @@ export function describeMetricProvider(given: ProviderCase): void {
     windowMs: 60_000,
   });
   const measured = async (answer: Answer): Promise<Reading> =>
-    provider.measure(questionTo((await serve(answer)).url), { http }, never);
+    provider.measure(questionTo((await serve(answer)).url), io, never);
   const overTime = (address: string, more: Partial<SeriesQuery> = {}): SeriesQuery => ({
     ...questionTo(address),
     fromMs: 1e12 - 600_000,
@@ -98,10 +107,10 @@ export function describeMetricProvider(given: ProviderCase): void {
   });
   const seriesOf = async (answer: Answer): Promise<SeriesReading> => {
     if (!provider.series) throw new Error('it tells no series');
-    return provider.series(overTime((await serve(answer)).url), { http }, never);
+    return provider.series(overTime((await serve(answer)).url), io, never);
   };
   const probed = async (answer: Answer): Promise<Reading> =>
-    provider.probe(target((await serve(answer)).url), { http }, never);
+    provider.probe(target((await serve(answer)).url), io, never);
   const isQuiet = (reading: Reading | SeriesReading): void => {
     const text = JSON.stringify(reading);
     for (const secret of [word, ...Object.values(credentials)]) expect(text).not.toContain(secret);
@@ -111,16 +120,20 @@ export function describeMetricProvider(given: ProviderCase): void {
   describe(`metrics provider ${given.title}`, () => {
     it('asks once, with its credentials in headers alone', async () => {
       const server = await serve((_, response) => response.writeHead(500).end());
-      await provider.measure(questionTo(`${server.url}/prefix/?x=1`), { http }, never);
+      await provider.measure(questionTo(`${server.url}/prefix/?x=1`), io, never);
       const [asked, ...rest] = server.requests;
       expect(rest).toEqual([]);
       expect(`${asked?.method} ${asked?.path}`).toBe(given.asks.replace(' /', ' /prefix/'));
       expect(asked?.headers).toMatchObject(given.headers ?? {});
+      if (given.body !== undefined) expect(asked?.body).toBe(given.body);
     });
 
     it('is online where it answers its probe', async () => {
-      const server = await serve((_, response) => response.end(JSON.stringify(given.probe.answer)));
-      const reading = await provider.probe(target(server.url), { http }, never);
+      const { answer } = given.probe;
+      const server = await serve((_, response) =>
+        response.end(typeof answer === 'string' ? answer : JSON.stringify(answer)),
+      );
+      const reading = await provider.probe(target(server.url), io, never);
       expect(reading).toEqual({ kind: 'value', value: 1 });
       expect(server.requests.map(({ method, path }) => `${method} ${path}`)).toEqual([given.probe.asks]);
       expect(server.requests[0]?.headers).toMatchObject(given.headers ?? {});
@@ -142,8 +155,8 @@ export function describeMetricProvider(given: ProviderCase): void {
     if (series) {
       it('asks once for values over a time, with its credentials in headers alone', async () => {
         const server = await serve((_, response) => response.writeHead(500).end());
-        await provider.series?.(overTime(`${server.url}/prefix/?x=1`), { http }, never);
-        await provider.series?.(overTime(server.url, { fromMs: 1e12 - 3.1536e10, stepMs: 1_000 }), { http }, never);
+        await provider.series?.(overTime(`${server.url}/prefix/?x=1`), io, never);
+        await provider.series?.(overTime(server.url, { fromMs: 1e12 - 3.1536e10, stepMs: 1_000 }), io, never);
         const [asked, ofAYear, ...rest] = server.requests;
         expect(rest).toEqual([]);
         expect(`${asked?.method} ${asked?.path}`).toBe(series.asks.replace(' /', ' /prefix/'));
@@ -183,10 +196,10 @@ export function describeMetricProvider(given: ProviderCase): void {
       });
 
       it('rejects a question over a time where nobody answers, and ends with its signal', async () => {
-        await expect(provider.series?.(overTime(await deadUrl()), { http }, never)).rejects.toThrow();
+        await expect(provider.series?.(overTime(await deadUrl()), io, never)).rejects.toThrow();
         const stop = new AbortController();
         const server = await serve(() => stop.abort(new Error('stopped')));
-        await expect(provider.series?.(overTime(server.url), { http }, stop.signal)).rejects.toThrow();
+        await expect(provider.series?.(overTime(server.url), io, stop.signal)).rejects.toThrow();
       });
     }
 
@@ -228,18 +241,23 @@ export function describeMetricProvider(given: ProviderCase): void {
 
     it('rejects where nobody answers', async () => {
       const dead = await deadUrl();
-      await expect(provider.measure(questionTo(dead), { http }, never)).rejects.toThrow();
-      await expect(provider.probe(target(dead), { http }, never)).rejects.toThrow();
+      await expect(provider.measure(questionTo(dead), io, never)).rejects.toThrow();
+      await expect(provider.probe(target(dead), io, never)).rejects.toThrow();
     });
 
     it('ends with its signal', async () => {
       const stop = new AbortController();
       const server = await serve(() => stop.abort(new Error('stopped')));
-      await expect(provider.measure(questionTo(server.url), { http }, stop.signal)).rejects.toThrow();
+      await expect(provider.measure(questionTo(server.url), io, stop.signal)).rejects.toThrow();
     });
 
     it('refuses what it cannot use, without showing it', () => {
-      for (const address of ['', 'metrics:9090', `ftp://${word}`, `http://${word}:port`]) {
+      for (const address of [
+        ...(provider.hasOwnAddress ? [] : ['']),
+        'metrics:9090',
+        `ftp://${word}`,
+        `http://${word}:port`,
+      ]) {
         const check = (): void => provider.check(target(address));
         expect(check).toThrow('no http or https URL');
         expect(check).not.toThrow(word);

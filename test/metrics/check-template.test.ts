@@ -48,7 +48,7 @@ describe('metricTemplateProblems', () => {
       { field: 'spec.query', message: 'template line 1: function "targte" not defined' },
     ]);
     expect(problems({ provider: { type: 'cloudwatch' } })).toEqual([
-      { field: 'spec.provider', message: expect.stringContaining('cloudwatch is not supported in this release') },
+      { field: 'spec.provider', message: 'region is missing: CloudWatch is asked in one, as eu-west-1' },
       { field: 'spec.query', message: 'the query is missing' },
     ]);
     expect(problems({ provider: { type: 'datadog' }, query: 'avg:x{*}' })).toEqual([

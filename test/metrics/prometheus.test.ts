@@ -168,11 +168,11 @@ describe('prometheus answers', () => {
 });
 
 describe('metricProviderFor', () => {
-  it('knows what comes later and what does not exist', () => {
+  it('knows what does not exist', () => {
     expect(metricProviderFor('prometheus')).toBe(prometheus);
     expect(metricProviderProblem('prometheus')).toBeUndefined();
-    expect(() => metricProviderFor('cloudwatch')).toThrow(
-      'cloudwatch is not supported in this release; supported are prometheus, datadog, ',
+    expect(() => metricProviderFor('cloud-watch')).toThrow(
+      'unknown provider "cloud-watch"; supported are prometheus, ',
     );
     expect(metricProviderProblem('promteheus')).toBe(
       'spec.provider.type: unknown provider "promteheus"; supported are ' + Object.keys(metricProviders).join(', '),

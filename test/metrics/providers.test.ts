@@ -1,13 +1,18 @@
 import { describe, expect, it } from 'vitest';
+import { cloudwatch } from '../../src/metrics/cloudwatch.ts';
 import { datadog } from '../../src/metrics/datadog.ts';
 import { dynatrace } from '../../src/metrics/dynatrace.ts';
+import { externalmetrics } from '../../src/metrics/externalmetrics.ts';
 import { graphite } from '../../src/metrics/graphite.ts';
 import { influxdb } from '../../src/metrics/influxdb.ts';
+import { keptn } from '../../src/metrics/keptn.ts';
 import { newrelic } from '../../src/metrics/newrelic.ts';
 import { opensearch } from '../../src/metrics/opensearch.ts';
 import { prometheus } from '../../src/metrics/prometheus.ts';
 import type { Reading, SeriesReading } from '../../src/metrics/provider.ts';
 import { metricProviders } from '../../src/metrics/registry.ts';
+import { splunk } from '../../src/metrics/splunk.ts';
+import { stackdriver } from '../../src/metrics/stackdriver.ts';
 import { web } from '../../src/metrics/web.ts';
 import {
   describeMetricProvider,
@@ -38,7 +43,164 @@ const csv = (...rows: readonly string[]): string =>
     '',
   ].join('\r\n');
 
+/** As CloudWatch answers, with the values of each series, newest first. */
+const xml = (...series: readonly (readonly [id: string, values: readonly (number | string)[], status?: string])[]) =>
+  [
+    '<GetMetricDataResponse xmlns="http://monitoring.amazonaws.com/doc/2010-08-01/"><GetMetricDataResult><Messages/><MetricDataResults>',
+    ...series.map(([id, values, status = 'Complete']) => {
+      const members = (all: readonly unknown[]): string => all.map((one) => `<member>${String(one)}</member>`).join('');
+      const times = members(values.map(() => '2001-09-09T01:46:00Z'));
+      return `<member><Id>${id}</Id><Label>a &lt;label&gt;</Label><Timestamps>${times}</Timestamps><Values>${members(values)}</Values><StatusCode>${status}</StatusCode></member>`;
+    }),
+    '</MetricDataResults></GetMetricDataResult><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></GetMetricDataResponse>',
+  ].join('\n');
+
+/** As SignalFlow answers over HTTP: server-sent events, the newest values last. */
+const events = (...told: readonly (readonly [event: string, data: unknown])[]): string =>
+  [['control-message', { event: 'STREAM_START' }] as const, ...told]
+    .map(([event, data]) => {
+      const lines = JSON.stringify(data, null, 1)
+        .split('\n')
+        .map((line) => `data: ${line}`);
+      return [`event: ${event}`, ...lines, ''].join('\n');
+    })
+    .join('\n');
+const point = (...data: readonly (readonly [tsId: string, value: unknown])[]) =>
+  ['data', { data: data.map(([tsId, value]) => ({ tsId, value })), logicalTimestampMs: 1e12 }] as const;
+const ended = ['control-message', { event: 'END_OF_CHANNEL' }] as const;
+
+const monitored = (...values: readonly unknown[]) => ({
+  timeSeriesDescriptor: { pointDescriptors: [{ key: 'value', valueType: 'DOUBLE', metricKind: 'GAUGE' }] },
+  timeSeriesData: values.map((value) => ({ labelValues: [], pointData: [{ values: [value], timeInterval: {} }] })),
+});
+const external = (...values: readonly unknown[]) => ({
+  kind: 'ExternalMetricValueList',
+  apiVersion: 'external.metrics.k8s.io/v1beta1',
+  metadata: {},
+  items: values.map((value) => ({ metricName: 'queue', metricLabels: { app: 'shop' }, timestamp: null, value })),
+});
+
 const cases: readonly ProviderCase[] = [
+  {
+    title: 'cloudwatch [PV10] [PV11]',
+    provider: cloudwatch,
+    more: { region: 'eu-west-1' },
+    contentType: 'text/xml',
+    probe: { asks: 'POST /', answer: xml() },
+    query: JSON.stringify([
+      { Id: 'e1', Expression: 'm1 / 2', Label: 'rate' },
+      {
+        id: 'm1',
+        MetricStat: {
+          Metric: { Namespace: 'shop', MetricName: 'errors', Dimensions: [{ Name: 'app', Value: 'a b' }] },
+          Period: 60,
+          Stat: 'Sum',
+        },
+        ReturnData: false,
+        Unknown: 1,
+      },
+    ]),
+    credentials: {
+      aws_access_key_id: 'AKIDEXAMPLE',
+      aws_secret_access_key: 'secret-key',
+      aws_session_token: 'sess-ion',
+    },
+    asks: 'POST /',
+    body: [
+      'Action=GetMetricData&Version=2010-08-01&StartTime=2001-09-09T01%3A36%3A40Z&EndTime=2001-09-09T01%3A46%3A40Z&MaxDatapoints=20',
+      'MetricDataQueries.member.1.Id=e1&MetricDataQueries.member.1.Expression=m1+%2F+2&MetricDataQueries.member.1.Label=rate',
+      'MetricDataQueries.member.2.Id=m1&MetricDataQueries.member.2.MetricStat.Metric.Namespace=shop',
+      'MetricDataQueries.member.2.MetricStat.Metric.MetricName=errors',
+      'MetricDataQueries.member.2.MetricStat.Metric.Dimensions.member.1.Name=app',
+      'MetricDataQueries.member.2.MetricStat.Metric.Dimensions.member.1.Value=a+b',
+      'MetricDataQueries.member.2.MetricStat.Period=60&MetricDataQueries.member.2.MetricStat.Stat=Sum',
+      'MetricDataQueries.member.2.ReturnData=false',
+    ].join('&'),
+    headers: { 'x-amz-date': '20010909T014640Z', 'x-amz-security-token': 'sess-ion' },
+    answers: [
+      ['the newest value [PV12]', xml(['e1', [1.5, 9]]), value(1.5)],
+      ['the series of the first query among those of its steps', xml(['m1', [7]], ['e1', [2]]), value(2)],
+      ['a series under a name that is not asked for', xml(['other', [3]]), value(3)],
+      ['an exponent', xml(['e1', ['1.2E-4']]), value(0.00012)],
+      ['no series', xml(), nothing],
+      ['a series without values', xml(['e1', []]), nothing],
+      ['lists that are empty', xml().replace(/<MetricDataResults>.*/s, '<MetricDataResults/>'), nothing],
+      ['two series of one search', xml(['e1', [1]], ['e1', [2]]), several],
+      ['a series that may not be read', xml(['e1', [], 'Forbidden']), { kind: 'refused', passing: false }],
+      ['a series that failed within', xml(['e1', [], 'InternalError']), { kind: 'refused', passing: true }],
+      ['a word', xml(['e1', ['topsecret']]), noNumber],
+    ],
+  },
+  {
+    title: 'stackdriver [PV19] [PV20] [PV21]',
+    provider: stackdriver,
+    io: { clouds: { google: async () => 'ya29.token', aws: () => Promise.reject(new Error('not asked')) } },
+    probe: { asks: 'POST /v3/projects/our-project/timeSeries:query', answer: {} },
+    query: 'fetch k8s_container\n| within 1m\n',
+    credentials: { project: 'our-project\n', serviceAccountKey: '{"private_key":"k"}' },
+    asks: 'POST /v3/projects/our-project/timeSeries:query',
+    body: '{"query":"fetch k8s_container\\n| within 1m"}',
+    headers: { authorization: 'Bearer ya29.token', 'content-type': 'application/json' },
+    answers: [
+      ['a double', monitored({ doubleValue: 0.5 }), value(0.5)],
+      ['a whole number, which Flagger takes for 0', monitored({ int64Value: '12' }), value(12)],
+      ['no series', monitored(), nothing],
+      ['nothing at all', {}, nothing],
+      ['a series without points', { timeSeriesData: [{ pointData: [] }] }, nothing],
+      ['a point without values', { timeSeriesData: [{ pointData: [{ values: [] }] }] }, nothing],
+      ['two series', monitored({ doubleValue: 1 }, { doubleValue: 2 }), several],
+      ['a distribution', monitored({ distributionValue: { count: '1' } }), noNumber],
+      ['a word', monitored({ stringValue: 'topsecret' }), noNumber],
+    ],
+  },
+  {
+    title: 'splunk [PV33] [PV34]',
+    provider: splunk,
+    contentType: 'text/event-stream;charset=utf-8',
+    probe: { asks: 'GET /v2/metric?limit=1', answer: { results: [] } },
+    query: "data('errors').sum().publish()\n",
+    credentials: { sf_token_key: 'sf-token\n' },
+    asks: 'POST /v2/signalflow/execute?start=999999400000&stop=1000000000000&immediate=true',
+    body: "data('errors').sum().publish()",
+    headers: { 'x-sf-token': 'sf-token' },
+    answers: [
+      ['the newest value', events(point(['A', 1]), point(['A', 2.5]), ended), value(2.5)],
+      ['the newest that there is', events(point(['A', 4]), point(['A', null]), ended), value(4)],
+      ['no values', events(ended), nothing],
+      ['series that are silent', events(point(['A', null], ['B', null]), ended), nothing],
+      ['two series', events(point(['A', 1], ['B', 2]), ended), several],
+      ['two series, one after the other', events(point(['A', 1]), point(['B', 2]), ended), several],
+      ['a program that is wrong', events(['error', { message: 'topsecret' }]), { kind: 'refused', passing: false }],
+      [
+        'a program that the server ended',
+        events(point(['A', 1]), ['control-message', { event: 'CHANNEL_ABORT', abortInfo: 'topsecret' }]),
+        { kind: 'refused', passing: true },
+      ],
+      ['NaN', events(point(['A', 'NaN']), ended), { kind: 'no-data', cause: 'noTraffic' }],
+      ['a word', events(point(['A', 'topsecret']), ended), noNumber],
+    ],
+  },
+  {
+    title: 'externalmetrics [PV36] [PV38] [PV39]',
+    provider: externalmetrics,
+    probe: {
+      asks: 'GET /apis/external.metrics.k8s.io/v1beta1/namespaces/kube-system/dummy-metric',
+      answer: external(),
+    },
+    query: 'prod/queue|depth?labelSelector=app%3Dshop\n',
+    credentials: { token: 'tok-en' },
+    asks: 'GET /apis/external.metrics.k8s.io/v1beta1/namespaces/prod/queue%7Cdepth?labelSelector=app%3Dshop',
+    headers: { authorization: 'Bearer tok-en' },
+    answers: [
+      ['a number', external('12'), value(12)],
+      ['thousandths', external('1500m'), value(1.5)],
+      ['binary thousands', external('2Ki'), value(2048)],
+      ['no values', external(), nothing],
+      ['two values', external('1', '2'), several],
+      ['a word', external('topsecret'), noNumber],
+      ['another list', { kind: 'Status', items: [] }, { kind: 'refused', passing: true }],
+    ],
+  },
   {
     title: 'opensearch, by SQL',
     provider: opensearch,
@@ -419,7 +581,8 @@ it('says of a query that OpenSearch refuses what is wrong with it, and nothing e
 
 describe('metrics providers', () => {
   it('are all held to the same rules', () => {
-    expect([...new Set(cases.map(({ provider }) => provider.name))].toSorted()).toEqual(
+    // Keptn is asked by the cluster alone.
+    expect([...new Set([keptn, ...cases.map(({ provider }) => provider)].map(({ name }) => name))].toSorted()).toEqual(
       Object.keys(metricProviders).toSorted(),
     );
     for (const [type, { name }] of Object.entries(metricProviders)) expect(name).toBe(type);

@@ -1,11 +1,4 @@
-import {
-  createHash,
-  createHmac,
-  createPublicKey,
-  createVerify,
-  generateKeyPairSync,
-  type KeyObject,
-} from 'node:crypto';
+import { createPublicKey, createVerify, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { readReference } from '../../src/images/reference.ts';
@@ -13,6 +6,7 @@ import { createHttp } from '../../src/lib/http/client.ts';
 import type { Http } from '../../src/lib/http/http.ts';
 import { createRegistryClient } from '../../src/registry/client.ts';
 import { createClouds } from '../../src/registry/clouds/clouds.ts';
+import { type Call, signatureProblem } from '../helpers/aws-signature.ts';
 import { startServer, type TestServer } from '../helpers/http-server.ts';
 import { type ManualClock, manualClock } from '../helpers/manual-clock.ts';
 import { type DoubleOptions, type RegistryDouble, startRegistryDouble } from '../helpers/registry-double.ts';
@@ -26,12 +20,6 @@ afterEach(async () => {
 const startMs = Date.parse('2026-11-30T12:00:00Z');
 const hourMs = 3_600_000;
 
-interface Call {
-  readonly method: string;
-  readonly path: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
-}
 /** A server of a cloud: what it was asked, and what it answers. */
 async function cloudServer(
   answer: (call: Call) => { readonly status?: number; readonly body: unknown },
@@ -101,43 +89,6 @@ async function worldOf({ host, cloud, environment, files = {}, signIn }: World):
   const reference = readReference(`${host}/team/app`);
   if ('problem' in reference) throw new Error(reference.problem);
   return { clock, double, environment, files, list: () => client.tags(reference, {}, signal) };
-}
-
-/** Checks a signature of AWS, version 4, as its documentation says, and without the code that made it. */
-function signatureProblem(
-  { method, path, headers, body }: Call,
-  keys: { readonly id: string; readonly secret: string; readonly token?: string },
-  { service, region, nowMs }: { readonly service: string; readonly region: string; readonly nowMs: number },
-): string | undefined {
-  const match =
-    /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8})\/([^/]+)\/([^/]+)\/aws4_request, ?SignedHeaders=([^,]+), ?Signature=([0-9a-f]{64})$/.exec(
-      headers['authorization'] ?? '',
-    );
-  if (!match) return 'no signature';
-  const [, id = '', day = '', signedRegion = '', signedService = '', names = '', signature = ''] = match;
-  if (id !== keys.id || signedRegion !== region || signedService !== service) return 'another scope';
-  const date = headers['x-amz-date'] ?? '';
-  const sentMs = Date.parse(date.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6Z'));
-  if (!date.startsWith(day) || !(Math.abs(sentMs - nowMs) < 5 * 60_000)) return 'another time';
-  const signed = names.split(';');
-  for (const name of ['host', 'x-amz-date', 'x-amz-target', ...(keys.token ? ['x-amz-security-token'] : [])])
-    if (headers[name] !== undefined && !signed.includes(name)) return `${name} is not signed`;
-  if (headers['x-amz-security-token'] !== keys.token) return 'another session';
-  const hash = (text: string): string => createHash('sha256').update(text).digest('hex');
-  const canonical = [
-    method,
-    path,
-    '',
-    ...signed.map((name) => `${name}:${(headers[name] ?? '').trim().replaceAll(/ +/g, ' ')}`),
-    '',
-    names,
-    hash(body),
-  ].join('\n');
-  const scope = `${day}/${region}/${service}/aws4_request`;
-  const hmac = (key: string | Buffer, text: string): Buffer => createHmac('sha256', key).update(text).digest();
-  const key = [region, service, 'aws4_request'].reduce(hmac, hmac(`AWS4${keys.secret}`, day));
-  const expected = hmac(key, ['AWS4-HMAC-SHA256', date, scope, hash(canonical)].join('\n')).toString('hex');
-  return expected === signature ? undefined : 'another signature';
 }
 
 describe('ECR', () => {

@@ -2,9 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { measure, metricsOnline } from '../../analysis/measure.ts';
 import { callWebhook, webhookPayload } from '../../analysis/webhook.ts';
 import { gateAnswer } from '../../canary/gates.ts';
+import { referenceProblem } from '../../canary/references.ts';
 import { targets } from '../../canary/targets/registry.ts';
 import type { Answer, CanarySpec, CanaryStatus, Question } from '../../canary/types.ts';
+import { AgentError } from '../../lib/errors.ts';
 import type { KubeObject } from '../../manifest/types.ts';
+import type { MetricsOfCluster } from '../../metrics/provider.ts';
 import type { Deps } from '../deps.ts';
 import { readSecret } from '../views/secrets.ts';
 import type { Outlets } from '../../outlets/outlet.ts';
@@ -21,9 +24,32 @@ interface Asker {
 
 export type Ask = (question: Question, asker: Asker, signal: AbortSignal) => Promise<Answer>;
 
+/** Metrics of the cluster for a Canary of this namespace: the agent's rights reach farther than it may look. */
+function metricsOfCluster(
+  cluster: Deps['cluster'],
+  from: string,
+  settings: Pick<Deps['settings'], 'noCrossNamespaceRefs' | 'tenancy'>,
+): MetricsOfCluster {
+  const check = (to: string | undefined): void => {
+    const problem = referenceProblem(from, to ?? '', settings);
+    if (problem !== undefined) throw new AgentError('CANARY_INVALID', problem);
+  };
+  return {
+    namespace: from,
+    async get(ref, signal) {
+      check(ref.namespace);
+      return cluster.get(ref, signal);
+    },
+    async externalMetric(metric, signal) {
+      check(metric.namespace);
+      return cluster.externalMetric(metric, signal);
+    },
+  };
+}
+
 /** Puts what `decide` asks to metrics providers and webhooks. */
 export function createAnswerer(deps: Deps, views: Views, outlets: Pick<Outlets, 'tell'>): Ask {
-  const { clock, cluster, http, settings } = deps;
+  const { clock, cluster, http, clouds, settings } = deps;
   const readPods = createPodReader(deps, views);
 
   const revisionOf = async ({ target, targetKind }: CanarySpec): Promise<{ readonly revision?: string }> => {
@@ -48,6 +74,8 @@ export function createAnswerer(deps: Deps, views: Views, outlets: Pick<Outlets, 
     const io = {
       http,
       clock,
+      ...(clouds ? { clouds } : {}),
+      cluster: metricsOfCluster(cluster, spec.namespace, settings),
       metricsServer: spec.metricsServer ?? settings.metricsServer,
       meshProvider: settings.provider,
       template: (namespace: string, name: string) => views.templates.get(namespace, name),

@@ -137,7 +137,8 @@ export async function runAgent(
       });
     }
     const registry = registries.client;
-    const deps: Deps = { clock, log, http, cluster, registry, sources: opened, telemetry, settings };
+    const clouds = registries.identity;
+    const deps: Deps = { clock, log, http, cluster, registry, clouds, sources: opened, telemetry, settings };
     let agent: Agent | undefined;
     // First, so that an agent that is not wanted here has done nothing yet.
     const server = await startServer({

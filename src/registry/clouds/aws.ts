@@ -4,7 +4,7 @@ import { createRenewed, type Lasting } from '../renewed.ts';
 import { type Cloud, type CloudDeps, fileText, jsonAnswer, lifeUntil, needed, wordIn } from './cloud.ts';
 
 /** Who the agent is to AWS, for a while. */
-interface Session {
+export interface Session {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly sessionToken?: string;
@@ -96,7 +96,7 @@ async function tokenOf(
   };
 }
 
-async function sessionFor(deps: CloudDeps, region: string, signal: AbortSignal): Promise<Lasting<Session>> {
+export async function sessionFor(deps: CloudDeps, region: string, signal: AbortSignal): Promise<Lasting<Session>> {
   const { environment } = deps;
   const { AWS_ACCESS_KEY_ID: accessKeyId = '', AWS_SESSION_TOKEN: sessionToken = '' } = environment;
   if (accessKeyId !== '') {

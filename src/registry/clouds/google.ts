@@ -1,10 +1,12 @@
 import { createSign } from 'node:crypto';
 import { jsonOf } from '../../lib/json.ts';
 import { Failed } from '../failure.ts';
+import type { Lasting } from '../renewed.ts';
 import { type Cloud, type CloudDeps, fileText, jsonAnswer, wordIn } from './cloud.ts';
 
 const scope = 'https://www.googleapis.com/auth/cloud-platform';
 const usualLifeS = 300;
+const keyFile = 'GOOGLE_APPLICATION_CREDENTIALS';
 
 /**
  * Google's Artifact Registry and Container Registry by an access token: of the service account that the metadata server gives the pod (also by workload
@@ -15,16 +17,37 @@ export function createGoogle(deps: CloudDeps): Cloud {
     keyOf: (registry) =>
       /^(?:[a-z0-9-]{1,40}\.)?gcr\.io$|^[a-z0-9-]{1,60}-docker\.pkg\.dev$/.test(registry) ? 'google' : undefined,
     async fetch(_registry, signal) {
-      const file = deps.environment['GOOGLE_APPLICATION_CREDENTIALS'] ?? '';
-      const [name, answer] = file === '' ? await byMetadata(deps, signal) : await byKey(deps, file, signal);
-      const { access_token: token, expires_in: seconds } = answer;
-      const lifeS = typeof seconds === 'number' && seconds > 0 ? seconds : usualLifeS;
-      return {
-        value: { kind: 'basic', username: 'oauth2accesstoken', password: wordIn(token, name) },
-        lifeMs: lifeS * 1_000,
-      };
+      const { value: password, lifeMs } = await ownToken(deps, scope, signal);
+      return { value: { kind: 'basic', username: 'oauth2accesstoken', password }, lifeMs };
     },
   };
+}
+
+/** An access token of the agent's own service account. */
+export async function ownToken(deps: CloudDeps, wanted: string, signal: AbortSignal): Promise<Lasting<string>> {
+  const file = deps.environment[keyFile] ?? '';
+  if (file === '') return lasting(await byMetadata(deps, signal));
+  return tokenOfKey(
+    deps,
+    await fileText(deps, file, keyFile),
+    { what: `the file that ${keyFile} names`, scope: wanted },
+    signal,
+  );
+}
+
+/** An access token of the service account whose key this is. `what`: how the key is called for people. */
+export async function tokenOfKey(
+  deps: CloudDeps,
+  key: string,
+  of: { readonly what: string; readonly scope: string },
+  signal: AbortSignal,
+): Promise<Lasting<string>> {
+  return lasting(await byKey(deps, key, of, signal));
+}
+
+function lasting([name, { access_token: token, expires_in: seconds }]: Named): Lasting<string> {
+  const lifeS = typeof seconds === 'number' && seconds > 0 ? seconds : usualLifeS;
+  return { value: wordIn(token, name), lifeMs: lifeS * 1_000 };
 }
 
 type Named = readonly [name: string, answer: Readonly<Record<string, unknown>>];
@@ -44,33 +67,35 @@ async function byMetadata({ local, environment, timeoutMs }: CloudDeps, signal: 
   return [name, jsonAnswer(answer, name, 'the pod has no service account of Google')];
 }
 
-async function byKey(deps: CloudDeps, file: string, signal: AbortSignal): Promise<Named> {
-  const { clock, http, timeoutMs } = deps;
-  const variable = 'GOOGLE_APPLICATION_CREDENTIALS';
+async function byKey(
+  { clock, http, timeoutMs }: CloudDeps,
+  text: string,
+  { what, scope: wanted }: { readonly what: string; readonly scope: string },
+  signal: AbortSignal,
+): Promise<Named> {
   const name = 'the token server of Google';
-  const text = await fileText(deps, file, variable);
   let key: Readonly<Record<string, unknown>>;
   try {
     key = jsonOf(JSON.parse(text));
   } catch {
-    throw new Failed('sign-in', `the file that ${variable} names is no JSON`);
+    throw new Failed('sign-in', `${what} is no JSON`);
   }
   const { type, client_email: email, private_key: privateKey, private_key_id: kid } = key;
   if (type !== 'service_account' || typeof email !== 'string' || typeof privateKey !== 'string')
     throw new Failed(
       'sign-in',
-      `the file that ${variable} names holds no key of a service account; others are not read here: use workload identity of GKE`,
+      `${what} holds no key of a service account; others are not read here: use workload identity of GKE`,
     );
-  const audience = tokenServer(key['token_uri'], variable);
+  const audience = tokenServer(key['token_uri'], what);
   const nowS = Math.floor(clock.now() / 1_000);
   const encoded = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
   const head = encoded({ alg: 'RS256', typ: 'JWT', ...(typeof kid === 'string' ? { kid } : {}) });
-  const claims = encoded({ iss: email, scope, aud: audience, iat: nowS, exp: nowS + 3_600 });
+  const claims = encoded({ iss: email, scope: wanted, aud: audience, iat: nowS, exp: nowS + 3_600 });
   let signature: string;
   try {
     signature = createSign('RSA-SHA256').update(`${head}.${claims}`).sign(privateKey, 'base64url');
   } catch {
-    throw new Failed('sign-in', `the private key in the file that ${variable} names is none`);
+    throw new Failed('sign-in', `the private key in ${what} is none`);
   }
   const form = new URLSearchParams({
     grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer',
@@ -85,9 +110,9 @@ async function byKey(deps: CloudDeps, file: string, signal: AbortSignal): Promis
 }
 
 /** Signed tokens go over TLS, or stay on the machine. */
-function tokenServer(value: unknown, variable: string): string {
+function tokenServer(value: unknown, what: string): string {
   const text = value ?? 'https://oauth2.googleapis.com/token';
   const url = typeof text === 'string' && URL.canParse(text) ? new URL(text) : undefined;
   if (url?.protocol === 'https:' || (url?.protocol === 'http:' && url.hostname === '127.0.0.1')) return url.href;
-  throw new Failed('sign-in', `the token_uri in the file that ${variable} names is none that is asked`);
+  throw new Failed('sign-in', `the token_uri in ${what} is none that is asked`);
 }

@@ -217,6 +217,7 @@ export function createMemoryCluster(nowMs: () => number): MemoryCluster {
       remove(live, 'remove');
     },
     podLog: async () => undefined,
+    externalMetric: async () => undefined,
     resource: async (kind) => ({ ...kind, plural: `${kind.kind.toLowerCase()}s`, namespaced: true, verbs: [] }),
     reflect(kind, options, signal): Reflection {
       const view: View = { kind: kindOf(kind), options, objects: new Map(), listeners: new Set() };
