@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http';
+import { type Load, readLoad } from '../canary/evidence.ts';
 import type { CanarySpec, CanaryStatus, HookAnswer, WebhookSpec } from '../canary/types.ts';
 import type { Clock } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
@@ -68,6 +69,20 @@ export async function callWebhook(
   return { kind: 'rejected', reason };
 }
 
+/** How our load tester tells what it has sent. */
+const loadHeader = 'serin-load';
+const maxHeader = 1_000;
+
+/** Numbers only, whoever answers. */
+function loadOf(header: string | undefined): Load | undefined {
+  if (header === undefined || header.length > maxHeader) return undefined;
+  try {
+    return readLoad(JSON.parse(header));
+  } catch {
+    return undefined;
+  }
+}
+
 async function post(
   hook: WebhookSpec,
   { body, headers }: { readonly body: string; readonly headers: Readonly<Record<string, string>> },
@@ -92,7 +107,10 @@ async function post(
     return { reason: messageOf(error), mayPass: !(error instanceof LastingHttpFailure) };
   }
   const { status, headers: answered } = response;
-  if (status >= 200 && status < 300) return { value: { kind: 'passed' } };
+  if (status >= 200 && status < 300) {
+    const load = loadOf(answered[loadHeader]);
+    return { value: { kind: 'passed', ...(load ? { load } : {}) } };
+  }
   const reason = `status ${status} ${STATUS_CODES[status] ?? ''}`.trim();
   // An answer that stays the same is the hook's verdict.
   if (!mayPassLater(status)) return { value: { kind: 'rejected', reason } };

@@ -1,6 +1,6 @@
 import { formatGoDuration, formatGoFloat, toFixed2 } from '../lib/duration.ts';
 import { toldRequest } from './requests.ts';
-import type { AskedAct, CheckResult, FailedCheck, Finding, Measurement, MetricKind, Unit } from './evidence.ts';
+import type { AskedAct, CheckResult, FailedCheck, Finding, Load, Measurement, MetricKind, Unit } from './evidence.ts';
 import type { AlertSeverity, CanaryEvent, InconclusiveAction } from './types.ts';
 
 /*
@@ -30,7 +30,9 @@ export function textOf({ name, found }: Pick<CheckResult | FailedCheck, 'name' |
     case 'unknown-metric':
       return `metric ${name} is unknown`;
     case 'hook':
-      return found.refusal === undefined ? `check ${name} passed` : `check ${name} failed: ${found.refusal}`;
+      return found.refusal === undefined
+        ? `check ${name} passed${loadText(found.load)}`
+        : `check ${name} failed: ${found.refusal}`;
     case 'approved':
       return 'promotion approved';
     case 'pods':
@@ -59,6 +61,18 @@ const askedWords: Readonly<Record<AskedAct, string>> = {
   promote: 'promoted before the end of its analysis',
   abort: 'rollback asked for',
 };
+
+/** ` (600 requests, 3 failed, p99 12.4ms)`, or with two sides each by its name; empty where nothing is known. */
+function loadText(load: Load = {}): string {
+  const sides = (['canary', 'primary'] as const).flatMap((side) => {
+    const figures = load[side];
+    if (!figures) return [];
+    const { requests, failed, p99Ms } = figures;
+    const text = `${requests} requests, ${failed} failed, p99 ${formatGoFloat(Math.round(p99Ms * 10) / 10)}ms`;
+    return [load.primary ? `${side} ${text}` : text];
+  });
+  return sides.length === 0 ? '' : ` (${sides.join('; ')})`;
+}
 
 /** More about it, line by line. */
 export function linesOf(found: Finding): readonly string[] {

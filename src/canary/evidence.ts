@@ -1,3 +1,4 @@
+import { isRecord } from '../lib/json.ts';
 import type { InconclusiveAction, InconclusiveCause } from './spec.ts';
 
 /*
@@ -48,8 +49,8 @@ export type Finding =
   | { readonly kind: 'unanswered'; readonly text: string }
   /** A metric that is neither built in nor has a query. */
   | { readonly kind: 'unknown-metric' }
-  /** A webhook. `refusal`: why it did not agree. Absent: it did. */
-  | { readonly kind: 'hook'; readonly refusal?: string }
+  /** A webhook. `refusal`: why it did not agree. Absent: it did. `load`: what it has sent so far. Absent: it sends none, or does not tell. */
+  | { readonly kind: 'hook'; readonly refusal?: string; readonly load?: Load }
   /** A gate before the promotion was opened. */
   | { readonly kind: 'approved' }
   /** The pods of a workload do not start, and tell why. Redacted. */
@@ -75,6 +76,35 @@ export type Finding =
   | { readonly kind: 'ended-before' }
   /** Only a text is known, as in records of former agents. */
   | { readonly kind: 'said'; readonly text: string; readonly lines?: readonly string[] };
+
+/** What a load tester has sent in this release, by whom it went to. */
+export type Load = Readonly<Partial<Record<'canary' | 'primary', LoadFigures>>>;
+
+interface LoadFigures {
+  readonly requests: number;
+  /** Without an answer, or with one of 500 and above. */
+  readonly failed: number;
+  readonly p50Ms: number;
+  readonly p95Ms: number;
+  readonly p99Ms: number;
+}
+
+const loadFields = ['requests', 'failed', 'p50Ms', 'p95Ms', 'p99Ms'] as const;
+
+/** Of what a server, or a record, says: numbers only. Undefined: it is no load. */
+export function readLoad(value: unknown): Load | undefined {
+  if (!isRecord(value)) return undefined;
+  const read = (side: 'canary' | 'primary'): Load => {
+    const given = Object.hasOwn(value, side) ? value[side] : undefined;
+    if (!isRecord(given) || !loadFields.every((field) => isCount(given[field]))) return {};
+    const [requests = 0, failed = 0, p50Ms = 0, p95Ms = 0, p99Ms = 0] = loadFields.map((field) => Number(given[field]));
+    return { [side]: { requests, failed, p50Ms, p95Ms, p99Ms } };
+  };
+  const load = { ...read('canary'), ...read('primary') };
+  return Object.keys(load).length === 0 ? undefined : load;
+}
+
+const isCount = (value: unknown): boolean => typeof value === 'number' && value >= 0 && value <= 1e12;
 
 /** One value that a metrics provider gave, and what it was compared with. */
 export interface Measurement extends Partial<MetricSource> {

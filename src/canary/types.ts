@@ -2,7 +2,7 @@ import { canonicalJson, shortHash } from '../lib/hash.ts';
 import { perObject } from '../lib/memo.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import type { AnalysisState } from './analysis-state.ts';
-import type { Evidence, FailedCheck, MetricSource } from './evidence.ts';
+import type { Evidence, FailedCheck, Load, MetricSource } from './evidence.ts';
 import type { AlertSeverity, InconclusivePolicy, MetricSpec, SessionCookies, WebhookSpec } from './spec.ts';
 import type { ToldTrouble } from './trouble/trouble.ts';
 
@@ -170,7 +170,9 @@ export type Question =
   /** Why the pods of a workload are not ready. `isLast`: the release ends with it, so all that is known is wanted. */
   | { readonly kind: 'pods'; readonly role: 'primary' | 'canary'; readonly isLast: boolean };
 
-export type HookAnswer = { readonly kind: 'passed' } | { readonly kind: 'rejected'; readonly reason: string };
+export type HookAnswer =
+  | { readonly kind: 'passed'; readonly load?: Load }
+  | { readonly kind: 'rejected'; readonly reason: string };
 
 /** "No data" is an answer, not an error. */
 export type Sample =

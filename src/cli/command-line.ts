@@ -6,6 +6,7 @@ import type { BenchClusterOptions } from './commands/bench-cluster.ts';
 import type { DiffOptions } from './commands/diff.ts';
 import type { GateOptions } from './commands/gate.ts';
 import type { IdentityOptions } from './commands/identity.ts';
+import type { LoadtesterOptions } from './commands/loadtester.ts';
 import type { RenderOptions } from './commands/render.ts';
 import type { SandboxCommandOptions } from './commands/sandbox.ts';
 import type { ValidateOptions } from './commands/validate.ts';
@@ -132,6 +133,29 @@ async function runNamedCommand(context: CommandContext): Promise<number> {
     .description('print the public key by which the agent signs in to Git over SSH, as far as you may read its Secret')
     .action((options: IdentityOptions) =>
       finish(import('./commands/identity.ts').then(({ identity }) => identity(context, options))),
+    );
+
+  program
+    .command('loadtester')
+    .option('--port <n>', 'port to listen on', '8080')
+    .option('--host <address>', 'address to listen on; all of them when absent')
+    .option('--timeout <duration>', 'after which a task is ended', '1h')
+    .option('--namespace-regexp <expression>', 'whole names of namespaces whose Canaries may ask; all when absent')
+    .option('--allow-shell <programs>', 'programs of this machine that tasks may run, as bash,helm; none when absent')
+    .option(
+      '--allow-addresses <list>',
+      'addresses and networks that may be asked although they are loopback or link-local',
+    )
+    .option('--max-tasks <n>', 'tasks that run at once; more are answered by 429', '50')
+    .option('--max-workers <n>', 'workers of one load (hey -c); more are refused', '500')
+    .addOption(
+      new Option('--log-level <level>', 'least severe log lines')
+        .choices(['debug', 'info', 'warn', 'error'])
+        .default('info'),
+    )
+    .description("answer webhooks as Flagger's load tester does: gates, loads by hey, tests by curl")
+    .action((options: LoadtesterOptions) =>
+      finish(import('./commands/loadtester.ts').then(({ loadtester }) => loadtester(context, options))),
     );
 
   addImages(program, context, finish);

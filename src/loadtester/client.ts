@@ -1,17 +1,23 @@
-import { Agent, request } from 'node:http';
-import type { Address } from './program.ts';
-
-interface Call {
+/** What is sent. */
+export interface Call {
   readonly method: string;
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | undefined;
   readonly timeoutMs: number;
+  /** Certificates are not looked at. Absent: they are. */
+  readonly insecure?: boolean;
+  readonly http2?: boolean;
+  /** Redirects are followed. Absent: they are the answer. */
+  readonly follow?: boolean;
+  /** Each call has a connection of its own. Absent: they are kept. */
+  readonly fresh?: boolean;
 }
 
-interface Answer {
+export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** Cut where it is longer than the client reads. */
   readonly body: string;
 }
 
@@ -28,46 +34,4 @@ export interface Client {
   /** Rejects with NoAnswer. Timeouts are real time. */
   readonly send: (call: Call, signal: AbortSignal) => Promise<Answer>;
   readonly close: () => void;
-}
-
-/** HTTP inside the cluster: names lead where the cluster's own names lead, and nowhere else. */
-export function createClient(lookUp: (host: string, port: number) => Address | undefined): Client {
-  const agent = new Agent({ keepAlive: true, maxSockets: 64 });
-  return {
-    close: () => agent.destroy(),
-    send: ({ method, url, headers, body, timeoutMs }, signal) => {
-      if (url.protocol !== 'http:') throw new NoAnswer(1, `Protocol "${url.protocol.slice(0, -1)}" not supported`);
-      const port = Number(url.port || '80');
-      const address = lookUp(url.hostname, port);
-      if (!address) throw new NoAnswer(6, `Could not resolve host: ${url.hostname} (no ready pod behind port ${port})`);
-      const own = { host: url.host, 'user-agent': 'flagger-loadtester', ...headers };
-      return new Promise<Answer>((resolve, reject) => {
-        const path = `${url.pathname}${url.search}`;
-        const timeout = AbortSignal.timeout(timeoutMs);
-        const sending = request(
-          { ...address, method, path, agent, headers: own, signal: AbortSignal.any([signal, timeout]) },
-          (response) => {
-            const chunks: Buffer[] = [];
-            response.on('data', (chunk: Buffer) => chunks.push(chunk));
-            response.once('error', (error) => reject(new NoAnswer(56, error.message)));
-            response.once('end', () =>
-              resolve({
-                status: response.statusCode ?? 0,
-                headers: response.headers,
-                body: Buffer.concat(chunks).toString('utf8'),
-              }),
-            );
-          },
-        );
-        sending.once('error', (error) =>
-          reject(
-            timeout.aborted
-              ? new NoAnswer(28, `Operation timed out after ${timeoutMs} milliseconds`)
-              : new NoAnswer(7, `Failed to connect to ${url.hostname} port ${port}: ${error.message}`),
-          ),
-        );
-        sending.end(body);
-      });
-    },
-  };
 }

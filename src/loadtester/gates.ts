@@ -6,6 +6,9 @@ export interface Gates {
   readonly answer: (path: string, canary: string) => Reply | undefined;
 }
 
+/** Whoever calls could open gates of any name. */
+const maxOpen = 10_000;
+
 export function createGates(log: (line: string) => void): Gates {
   const open = new Set<string>();
   return {
@@ -17,6 +20,8 @@ export function createGates(log: (line: string) => void): Gates {
         log(`${key} ${kind} check: approved ${open.has(key)}`);
         return open.has(key) ? { status: 200, body: 'Approved' } : { status: 403, body: 'Forbidden' };
       }
+      if (verb === 'open' && !open.has(key) && open.size >= maxOpen)
+        return { status: 429, body: `${maxOpen} gates are open already` };
       if (verb === 'open') open.add(key);
       else open.delete(key);
       log(`${key} ${kind} ${verb === 'open' ? 'opened' : 'closed'}`);

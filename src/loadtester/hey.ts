@@ -2,6 +2,7 @@ import type { Clock } from '../lib/clock.ts';
 import { parseGoDuration } from '../lib/duration.ts';
 import { own } from '../lib/own.ts';
 import type { Client } from './client.ts';
+import { createTally, type Side, type Tally } from './figures.ts';
 import { parseOptions } from './shell.ts';
 
 /** An order to the load generator `hey` (https://github.com/rakyll/hey). */
@@ -17,9 +18,13 @@ export interface Load {
   /** Of each worker, a second; 0: as fast as it can. */
   readonly rate: number;
   readonly timeoutMs: number;
+  readonly http2: boolean;
+  readonly follow: boolean;
+  /** Each request has a connection of its own. */
+  readonly fresh: boolean;
 }
 
-const valued = ['z', 'n', 'q', 'c', 'm', 'H', 'd', 'T', 'A', 'host', 't', 'o', 'cpus', 'U'];
+const valued = ['z', 'n', 'q', 'c', 'm', 'H', 'd', 'T', 'A', 'a', 'host', 't', 'cpus', 'U'];
 const plain = ['disable-keepalive', 'disable-compression', 'disable-redirects', 'h2'];
 
 /** The order, or why it cannot be followed. */
@@ -35,6 +40,7 @@ export function parseHey(words: readonly string[]): Load | string {
   const [requests, workers, rate, timeout] = ['n', 'c', 'q', 't'].map((name) =>
     Number(last(name) ?? own(defaults, name)),
   );
+  const [user] = named.get('a') ?? [];
   const numbers = [requests, workers, rate, timeout];
   if (numbers.some((number) => number === undefined || !(number >= 0))) return 'a number of hey is not a number';
   return {
@@ -44,22 +50,23 @@ export function parseHey(words: readonly string[]): Load | string {
       ...headersOf(named.get('H') ?? []),
       ...(last('T') === undefined ? {} : { 'content-type': last('T') ?? '' }),
       ...(last('A') === undefined ? {} : { accept: last('A') ?? '' }),
+      ...(last('U') === undefined ? {} : { 'user-agent': last('U') ?? '' }),
+      ...(user === undefined ? {} : { authorization: `Basic ${Buffer.from(user).toString('base64')}` }),
       ...(last('host') === undefined ? {} : { host: last('host') ?? '' }),
     },
     body: last('d'),
-    workers: Math.max(1, Math.min(workers ?? 1, maxWorkers)),
+    workers: Math.max(1, Math.floor(workers ?? 1)),
     ...(durationMs === undefined ? {} : { durationMs }),
     requests: requests ?? 0,
     rate: rate ?? 0,
     timeoutMs: (timeout ?? 20) * 1_000 || 3_600_000,
+    http2: named.has('h2'),
+    follow: !named.has('disable-redirects'),
+    fresh: named.has('disable-keepalive'),
   };
 }
 
 const defaults: Readonly<Record<string, string>> = { n: '200', c: '50', q: '0', t: '20' };
-const maxWorkers = 64;
-// Real time: a fast clock must not turn a gentle load into one that takes the whole machine.
-const minGapMs = 10;
-
 export function toUrl(text: string): URL | undefined {
   const url = /^[a-z]+:\/\//i.test(text) ? text : `http://${text}`;
   return URL.canParse(url) ? new URL(url) : undefined;
@@ -71,34 +78,94 @@ export function headersOf(lines: readonly string[]): Record<string, string> {
   );
 }
 
-/** Sends the load and tells how it went, as hey's summary does. */
-export async function runHey(load: Load, client: Client, clock: Clock, signal: AbortSignal): Promise<string> {
-  const statuses = new Map<string, number>();
+/** What a load is sent with. */
+export interface Sending {
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly pace: Pace;
+  /** Hears of each request. */
+  readonly onRequest: (side: Side, outcome: string, durationMs: number) => void;
+}
+
+export interface Pace {
+  /** More are not begun, whatever is ordered. */
+  readonly maxWorkers: number;
+  /** Between two requests of a worker, in real time. */
+  readonly minGapMs: number;
+}
+
+/** One load to one or two URLs: with two, each request to the first has one to the second, sent at the same time. */
+export type Targets = readonly Target[];
+
+interface Target {
+  readonly side: Side;
+  readonly url: URL;
+}
+
+/** Sends the load and tells how it went, as hey's summary does. Certificates are not looked at, as hey does not. */
+export async function runHey(load: Load, to: Targets, sending: Sending): Promise<string> {
+  const targets = to.map((target) => ({ ...target, tally: createTally() }));
+  const { client, clock, signal, pace, onRequest } = sending;
   const startedMs = clock.now();
   const endMs = load.durationMs === undefined ? Number.POSITIVE_INFINITY : startedMs + load.durationMs;
   let left = load.durationMs === undefined ? load.requests : Number.POSITIVE_INFINITY;
-
+  const send = async ({ side, url, tally }: Tallied): Promise<void> => {
+    const sentMs = performance.now();
+    const outcome = await client.send({ ...load, url, insecure: true }, signal).then(
+      ({ status }) => String(status),
+      (error: Error) => error.message,
+    );
+    if (signal.aborted) return;
+    const durationMs = performance.now() - sentMs;
+    tally.note(outcome, durationMs);
+    onRequest(side, outcome, durationMs);
+  };
   const worker = async (): Promise<void> => {
     while (!signal.aborted && clock.now() < endMs && left > 0) {
       left -= 1;
       const sentMs = clock.now();
       const realMs = performance.now();
-      const outcome = await client.send(load, signal).then(
-        ({ status }) => String(status),
-        (error: Error) => error.message,
-      );
+      await Promise.all(targets.map(send));
       if (signal.aborted) return;
-      statuses.set(outcome, (statuses.get(outcome) ?? 0) + 1);
-      const realGapMs = minGapMs - (performance.now() - realMs);
+      const realGapMs = pace.minGapMs - (performance.now() - realMs);
       if (load.durationMs !== undefined && realGapMs > 0) await new Promise((done) => setTimeout(done, realGapMs));
       const wait = load.rate > 0 ? sentMs + 1_000 / load.rate - clock.now() : 0;
       if (wait > 0) await clock.sleep(Math.min(wait, endMs - clock.now()), signal);
     }
   };
-  await Promise.all(Array.from({ length: load.workers }, () => worker().catch(() => undefined)));
-  const seconds = ((clock.now() - startedMs) / 1_000).toFixed(4);
-  const lines = [...statuses].map(([outcome, count]) =>
-    /^\d+$/.test(outcome) ? `  [${outcome}]\t${count} responses` : `  [${count}]\t${outcome}`,
-  );
-  return `Summary:\n  Total:\t${seconds} secs\n\nStatus code distribution:\n${lines.join('\n')}\n`;
+  const workers = Math.min(load.workers, pace.maxWorkers);
+  await Promise.all(Array.from({ length: workers }, () => worker().catch(() => undefined)));
+  const tookMs = clock.now() - startedMs;
+  return targets.map((target) => summary(target, tookMs, targets.length > 1)).join('\n');
+}
+
+type Tallied = Target & { readonly tally: Tally };
+
+function summary({ side, url, tally }: Tallied, tookMs: number, isPaired: boolean): string {
+  const seconds = tookMs / 1_000;
+  const { requests } = tally.figures();
+  const inSeconds = (ms: number): string => (ms / 1_000).toFixed(4);
+  const lines = [
+    ...(isPaired ? [`${side}: ${url.host}`, ''] : []),
+    'Summary:',
+    `  Total:\t${seconds.toFixed(4)} secs`,
+    `  Slowest:\t${inSeconds(tally.slowestMs())} secs`,
+    `  Fastest:\t${inSeconds(tally.fastestMs())} secs`,
+    `  Average:\t${inSeconds(tally.meanMs())} secs`,
+    `  Requests/sec:\t${(seconds > 0 ? requests / seconds : 0).toFixed(4)}`,
+    '',
+    'Latency distribution:',
+    ...[50, 90, 95, 99].map((percentile) => `  ${percentile}% in ${inSeconds(tally.latencyMs(percentile))} secs`),
+    '',
+    'Status code distribution:',
+  ];
+  const isStatus = (outcome: string): boolean => /^\d+$/.test(outcome);
+  const outcomes = [...tally.outcomes];
+  const answered = outcomes.filter(([outcome]) => isStatus(outcome));
+  const errors = outcomes.filter(([outcome]) => !isStatus(outcome));
+  for (const [status, count] of answered) lines.push(`  [${status}]\t${count} responses`);
+  if (errors.length > 0) lines.push('', 'Error distribution:');
+  for (const [reason, count] of errors) lines.push(`  [${count}]\t${reason}`);
+  return `${lines.join('\n')}\n`;
 }

@@ -1,4 +1,5 @@
 import { isRecord } from '../lib/json.ts';
+import { readLoad } from '../canary/evidence.ts';
 import { linesOf, textOf } from '../canary/evidence-text.ts';
 import type { CheckResult, Evidence, FailedCheck, Finding, Measurement, MetricSource } from '../canary/types.ts';
 
@@ -116,7 +117,10 @@ function readFinding(value: unknown): Finding | undefined {
     case 'said':
       return typeof text === 'string' ? { kind, text, ...(areTexts(lines) ? { lines } : {}) } : undefined;
     case 'hook':
-      if (refusal === undefined) return { kind };
+      if (refusal === undefined) {
+        const load = readLoad(value['load']);
+        return load ? { kind, load } : { kind };
+      }
       return typeof refusal === 'string' ? { kind, refusal } : undefined;
     case 'pods':
       return whose && typeof summary === 'string' && areTexts(lines)

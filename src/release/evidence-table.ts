@@ -9,6 +9,8 @@ interface Row {
   readonly result: string;
   readonly check: string;
   readonly value: string;
+  /** What makes it the same as another: the value, but for a load, which grows. */
+  readonly gist: string;
 }
 
 interface Folded extends Row {
@@ -33,6 +35,7 @@ function rowsOf({ atMs, canaryWeight, iterations, checks }: Evidence): Row[] {
     result: check.inconclusive ? 'inconclusive' : check.passed ? 'passed' : 'FAILED',
     check: check.name,
     value: textOf(check),
+    gist: check.found.kind === 'hook' ? (check.found.refusal ?? '') : textOf(check),
   }));
 }
 
@@ -48,9 +51,9 @@ function folded(rows: readonly Row[]): Folded[] {
   for (const row of rows) {
     const index = last.get(row.check);
     const before = index === undefined ? undefined : all[index];
-    const isSame = before?.result === row.result && before.value === row.value && isSameStep(before.lastStep, row.step);
+    const isSame = before?.result === row.result && before.gist === row.gist && isSameStep(before.lastStep, row.step);
     if (index !== undefined && before && isSame) {
-      all[index] = { ...before, count: before.count + 1, untilMs: row.atMs, lastStep: row.step };
+      all[index] = { ...before, value: row.value, count: before.count + 1, untilMs: row.atMs, lastStep: row.step };
     } else {
       last.set(row.check, all.length);
       all.push({ ...row, count: 1, untilMs: row.atMs, lastStep: row.step });

@@ -20,6 +20,8 @@ async function serve(answer: Answer): Promise<TestServer> {
   return server;
 }
 
+const figures = { requests: 600, failed: 3, p50Ms: 3.1, p95Ms: 9.4, p99Ms: 12.4 };
+
 const hookTo = (url: string, more: Partial<WebhookSpec> = {}): WebhookSpec => ({
   name: 'gate',
   type: 'confirm-rollout',
@@ -92,6 +94,23 @@ describe('callWebhook', () => {
     });
     expect(result).toEqual({ kind: 'rejected', reason: expect.stringMatching(/^status \d{3} [A-Za-z ]+$/) });
     expect(server.requests).toHaveLength(1);
+  });
+
+  it.each([
+    ['{"canary":{"requests":600,"failed":3,"p50Ms":3.1,"p95Ms":9.4,"p99Ms":12.4,"more":"x"}}', { canary: figures }],
+    [
+      `{"primary":${JSON.stringify(figures)},"canary":${JSON.stringify(figures)}}`,
+      { canary: figures, primary: figures },
+    ],
+    ['{"canary":{"requests":"600","failed":3,"p50Ms":3.1,"p95Ms":9.4,"p99Ms":12.4}}', undefined],
+    ['{"canary":{"requests":-1,"failed":3,"p50Ms":3.1,"p95Ms":9.4,"p99Ms":12.4}}', undefined],
+    ['{"canary":{"requests":1e99,"failed":3,"p50Ms":3.1,"p95Ms":9.4,"p99Ms":12.4}}', undefined],
+    ['{"__proto__":{"requests":600}}', undefined],
+    [`{"canary":"${'x'.repeat(2_000)}"}`, undefined],
+    ['requests=600', undefined],
+  ])('takes of a load tester’s header %s numbers only', async (header, load) => {
+    const { result } = await call((_, response) => response.setHeader('serin-load', header).end());
+    expect(result).toEqual({ kind: 'passed', ...(load ? { load } : {}) });
   });
 
   it('names the status where the hook says nothing', async () => {

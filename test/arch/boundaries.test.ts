@@ -56,7 +56,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   server: ['lib'],
   ui: ['lib', 'manifest', 'canary', 'images', 'release', 'server'],
   config: ['lib', 'manifest'],
-  loadtester: ['lib'],
+  loadtester: ['lib', 'images/regex/regex.ts'],
   sandbox: ['lib', 'manifest', 'loadtester'],
   bench: ['lib', 'manifest', 'cluster', 'git', 'release', 'sync', 'sandbox'],
   cli: ['*'],

@@ -143,6 +143,22 @@ describe('the load tester', () => {
     });
   });
 
+  it('sends the same to canary and primary where metadata says paired, and tells of both', async () => {
+    for (const role of ['canary', 'primary']) {
+      world.store.create(aDeployment({ name: `podinfo-${role}` }));
+      world.store.create(aService(`podinfo-${role}`));
+      await world.until(role, () => isRolledOut(world.deployment(`podinfo-${role}`)));
+    }
+    const of = (role: string) => world.seen.filter(({ workload }) => workload === `podinfo-${role}`).length;
+    const cmd = 'hey -n 12 -c 3 http://podinfo-canary.test:9898/status/500';
+    expect(await post('/', { type: 'bash', cmd, paired: 'true' })).toMatchObject({ status: 200 });
+    expect([of('canary'), of('primary')]).toEqual([12, 12]);
+    const { text } = await post('/', { type: 'bash', cmd, paired: 'true', returnCmdOutput: 'true' });
+    expect(text).toMatch(
+      /^canary: podinfo-canary\.test:9898[^]*\[500\]\t12 responses[^]*primary: podinfo-primary\.test:9898/,
+    );
+  });
+
   it('sends as many requests as hey -n says', async () => {
     expect((await bash('hey -n 20 -c 4 http://podinfo:9898/status/418')).text).toContain('[418]\t20 responses');
     expect(hits()).toBe(20);

@@ -29,6 +29,7 @@ const findings: readonly Finding[] = [
   { kind: 'unknown-metric' },
   { kind: 'hook' },
   { kind: 'hook', refusal: 'status 500' },
+  { kind: 'hook', load: { canary: { requests: 600, failed: 3, p50Ms: 3, p95Ms: 9, p99Ms: 12.4 } } },
   { kind: 'approved' },
   { kind: 'pods', role: 'canary', summary: 'container crashes (exit 1)', lines: ['pod app-1', '  panic'] },
   { kind: 'not-ready', role: 'primary', why: 'exceeded its progressDeadlineSeconds: 60' },

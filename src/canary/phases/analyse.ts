@@ -1,5 +1,5 @@
 import { formatGoDuration } from '../../lib/duration.ts';
-import type { Finding } from '../evidence.ts';
+import type { Finding, Load } from '../evidence.ts';
 import { hookEvent, metricEvent } from '../evidence-text.ts';
 import { defaultInconclusive } from '../inconclusive.ts';
 import { say } from '../intents.ts';
@@ -11,6 +11,8 @@ import { type Asking, countFailure, normal, type Stage, warn } from './tick.ts';
 
 /** What a tick's checks came to. `held`: too little is known, so nothing moves and nothing counts; `lost`: and a provider did not answer. */
 export type Judgement = 'passed' | 'failed' | 'held' | 'lost';
+
+const loadOf = ({ load }: { readonly load?: Load }): { readonly load?: Load } => (load ? { load } : {});
 
 /** Tests before the canary gets its first traffic. */
 export function* runPreRollout(stage: Stage): Asking<Judgement> {
@@ -24,7 +26,7 @@ export function* runPreRollout(stage: Stage): Asking<Judgement> {
       return 'failed';
     }
     normal(stage, `Pre-rollout check ${hook.name} passed`);
-    note(stage, hook.name, true, { kind: 'hook' });
+    note(stage, hook.name, true, { kind: 'hook', ...loadOf(answer) });
   }
   return 'passed';
 }
@@ -40,7 +42,7 @@ export function* analyse(stage: Stage): Asking<Judgement> {
       countFailure(stage);
       return 'failed';
     }
-    note(stage, hook.name, true, { kind: 'hook' });
+    note(stage, hook.name, true, { kind: 'hook', ...loadOf(answer) });
   }
   let reached: Judgement = 'passed';
   for (const metric of inOrder(stage.spec.analysis.metrics)) {

@@ -81,7 +81,7 @@ export function createHttp(options: HttpOptions): Http & { close(): Promise<void
 }
 
 /** Resolves as the system does, and leaves out what may not be asked: these are the addresses that are connected to. */
-function guardedLookup(check: (address: string) => AddressRefusal | undefined): LookupFunction {
+export function guardedLookup(check: (address: string) => AddressRefusal | undefined): LookupFunction {
   return (hostname, options, done) => {
     lookup(hostname, { ...options, all: true }, (error, found) => {
       if (error) return done(error, '');

@@ -29,12 +29,16 @@ export interface DispatcherOptions {
   readonly keepAliveMs?: number;
   /** How many connections to one server. Absent: any number. */
   readonly connections?: number;
+  /** HTTP/2 with servers that offer it over TLS. Absent: HTTP/1.1. */
+  readonly http2?: boolean;
+  /** A connection of its own for each request. Absent: they are kept. */
+  readonly fresh?: boolean;
 }
 
 /** Kept connections. The only place that knows how undici is told of certificates, proxies and times. */
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const { tls = {}, lookup, proxy, proxyLookup, connectTimeoutMs, headersTimeoutMs = 0, idleTimeoutMs = 0 } = options;
-  const { keepAliveMs, connections } = options;
+  const { keepAliveMs, connections, http2 = false, fresh = false } = options;
   const given = {
     ...tls,
     ...(lookup === undefined ? {} : { lookup }),
@@ -48,6 +52,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     bodyTimeout: idleTimeoutMs,
     ...(keepAliveMs === undefined ? {} : { keepAliveTimeout: keepAliveMs }),
     ...(connections === undefined ? {} : { connections, pipelining: 1 }),
+    ...(http2 ? { allowH2: true } : {}),
+    ...(fresh ? { pipelining: 0 } : {}),
   };
   if (!proxy?.http && !proxy?.https) return new Agent(common);
   return new EnvHttpProxyAgent({

@@ -2,8 +2,9 @@ import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import type { Address, ExecResult, ExecStreams } from '../../types.ts';
 import type { Surroundings } from '../images/image.ts';
-import { createClient } from '../../../loadtester/client.ts';
 import { understand } from '../../../loadtester/commands.ts';
+import { createClusterClient } from '../images/cluster-client.ts';
+import { gentlePace } from '../images/loadtester.ts';
 import { programs } from './programs.ts';
 import { splitScript } from './script.ts';
 
@@ -145,15 +146,22 @@ async function asLoadTester({ room, streams, signal }: Console, words: readonly 
   const quoted = words.map((word) => `'${word.replaceAll("'", String.raw`'\''`)}'`).join(' ');
   let given = '';
   if (words[0] === 'grep') for await (const chunk of streams.input ?? []) given += chunk.toString('utf8');
-  const ready = understand(quoted, given);
+  const ready = understand(quoted, { given });
   if (typeof ready !== 'function') {
     streams.err(`${ready.refused}\n`);
     return 2;
   }
   const own = ['localhost', '127.0.0.1', pod.name];
-  const client = createClient((host, port) => (own.includes(host) ? room.address(port) : lookUp(host, port)));
+  const client = createClusterClient((host, port) => (own.includes(host) ? room.address(port) : lookUp(host, port)));
   try {
-    const { exitCode, output } = await ready({ client, clock, signal });
+    const { exitCode, output } = await ready({
+      client,
+      clock,
+      signal,
+      pace: gentlePace,
+      onRequest: () => undefined,
+      spawn: () => Promise.reject(new Error('there are no programs')),
+    });
     (exitCode === 0 ? streams.out : streams.err)(output);
     return exitCode;
   } finally {
