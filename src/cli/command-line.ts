@@ -74,6 +74,8 @@ async function runNamedCommand(context: CommandContext): Promise<number> {
     .option('--min-interval <duration>', 'shorter analysis intervals are raised to this (default: "10s")')
     .option('--kustomize <program>', 'program kustomize of version 5 (default: "kustomize")')
     .option('--helm <program>', 'program helm of version 3 (default: "helm")')
+    .option('--enable-helm', 'render helmCharts of kustomizations')
+    .option('--remote-charts', 'fetch charts from the indexes and registries that are named')
     .option('--sops <program>', 'program sops of version 3 (default: "sops")')
     .option(
       '--sops-age-key-file <file>',
@@ -93,6 +95,8 @@ async function runNamedCommand(context: CommandContext): Promise<number> {
       .option('--default-namespace <name>', 'namespace of objects that name none (default: "default")')
       .option('--kustomize <program>', 'program kustomize of version 5 (default: "kustomize")')
       .option('--helm <program>', 'program helm of version 3 (default: "helm")')
+      .option('--enable-helm', 'render helmCharts of kustomizations')
+      .option('--remote-charts', 'fetch charts from the indexes and registries that are named')
       .option('--sops <program>', 'program sops of version 3 (default: "sops")')
       .option('--sops-age-key-file <file>', 'file with age keys for what SOPS encrypted');
   localOptions(program.command('render').argument('[place]', 'a folder, or a file such as a kustomization', '.'))

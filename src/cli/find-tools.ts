@@ -17,6 +17,7 @@ export function findTools(
     Settings,
     | 'kustomize'
     | 'helm'
+    | 'enable-helm'
     | 'remote-charts'
     | 'sops'
     | 'sops-age-key-file'
@@ -30,7 +31,11 @@ export function findTools(
   const [kustomize, helm, sops] = [values.kustomize, values.helm, values.sops].map((setting) =>
     programOf(setting, environment),
   );
-  const tool = kustomize === undefined ? undefined : createKustomize({ program: kustomize });
+  const charts =
+    values['enable-helm'] && helm !== undefined
+      ? { program: helm, ...(capabilities ? { capabilities } : {}) }
+      : undefined;
+  const tool = kustomize === undefined ? undefined : createKustomize({ program: kustomize, helm: charts });
   return {
     ...(tool ? { kustomize: tool } : {}),
     ...(sops === undefined

@@ -22,6 +22,8 @@ export interface LocalOptions {
   readonly helm?: string;
   readonly sops?: string;
   readonly sopsAgeKeyFile?: string;
+  readonly enableHelm?: boolean;
+  readonly remoteCharts?: boolean;
   readonly gitPath?: string;
   readonly registryConfigFile?: string;
   readonly registryPlainHttp?: string;
@@ -41,6 +43,8 @@ export async function localSettings(
     helm: options.helm,
     sops: options.sops,
     'sops-age-key-file': options.sopsAgeKeyFile,
+    'enable-helm': options.enableHelm ? 'true' : undefined,
+    'remote-charts': options.remoteCharts ? 'true' : undefined,
     'git-path': options.gitPath,
     'registry-config-file': options.registryConfigFile,
     'registry-plain-http': options.registryPlainHttp,

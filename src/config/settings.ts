@@ -281,6 +281,7 @@ export const settings = [
     'false',
     'fetch the charts of HelmReleases from the indexes and registries that they name',
   ),
+  setting('Sync', 'enable-helm', 'flag', 'false', 'render helmCharts of kustomizations, by the program helm'),
   setting('Sync', 'suspend', 'flag', 'false', 'apply nothing; canaries under way go on'),
   setting('Sync', 'resync-schedule', 'text', '17 * * * *', 'cron schedule of a full comparison with the cluster'),
   setting(

@@ -1,4 +1,5 @@
 import { isRecord } from '../lib/json.ts';
+import { type KustomizedChart, kustomizedCharts } from './kustomized-charts.ts';
 import { readYaml, valueOf } from './read-yaml.ts';
 import type { Problem } from './types.ts';
 
@@ -22,6 +23,10 @@ interface KustomizationInputs {
   readonly resources: readonly string[];
   /** Files that generators read. */
   readonly files: readonly string[];
+  /** Charts of `helmCharts`. */
+  readonly charts: readonly KustomizedChart[];
+  /** Objects say what is generated. */
+  readonly hasGenerators: boolean;
 }
 
 /** The first of them that a folder has counts. */
@@ -69,7 +74,12 @@ export function readKustomization(path: string, text: string): Kustomization | u
     return undefined;
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    return { transforms: [], isComponent: false, names: [], inputs: { resources: [], files: [] } };
+    return {
+      transforms: [],
+      isComponent: false,
+      names: [],
+      inputs: { resources: [], files: [], charts: [], hasGenerators: false },
+    };
   const fields = value as Record<string, unknown>;
   const { apiVersion } = fields;
   if (typeof apiVersion === 'string' && !apiVersion.startsWith('kustomize.config.k8s.io/')) return undefined;
@@ -99,6 +109,8 @@ const rendered = new Set([
   'bases',
   'generatorOptions',
   'generators',
+  'helmCharts',
+  'helmGlobals',
   'images',
   'labels',
   'namePrefix',
@@ -131,7 +143,14 @@ export function inputsOf(path: string, fields: Readonly<Record<string, unknown>>
   const refused = (obstacle: string): Inputs => ({ inputs: undefined, obstacle });
   const unknown = Object.keys(fields).filter((field) => !rendered.has(field) && !isEmpty(fields[field]));
   if (unknown.length > 0) return refused(unknown.map((field) => field.slice(0, 60)).join(', '));
-  const inputs = { resources: [] as string[], files: [] as string[] };
+  const charted = kustomizedCharts(fields, (name) => resolved(folderOf(path), name));
+  if (typeof charted === 'string') return refused(charted);
+  const inputs = {
+    resources: [] as string[],
+    files: [] as string[],
+    charts: charted.charts,
+    hasGenerators: !isEmpty(fields['generators'] ?? null),
+  };
   let wrong: string | undefined;
   const take = (into: string[], name: unknown): void => {
     wrong ??= takenInto(into, folderOf(path), name);
@@ -155,6 +174,7 @@ export function inputsOf(path: string, fields: Readonly<Record<string, unknown>>
       for (const name of generatorFiles(generator)) take(inputs.files, name);
     }
   }
+  for (const name of charted.valuesFiles) take(inputs.files, name);
   return wrong === undefined ? { inputs } : refused(wrong);
 }
 

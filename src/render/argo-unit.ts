@@ -76,7 +76,9 @@ export function* argoUnit(
     annotations: keeping(source),
     namespace: source.destination.namespace,
   };
-  const unit = { path: surroundings.path, inputs: new Map([...closure.inputs, ...inputs]), root };
+  const { charts } = closure;
+  const all = new Map([...closure.inputs, ...inputs]);
+  const unit = { path: surroundings.path, inputs: all, root, ...(charts ? { charts } : {}) };
   return { kind: 'kustomize', unit, told: made.told };
 }
 

@@ -38,8 +38,9 @@ export function* openedInputs(
     if (typeof plain === 'string') return `${path} ${plain}`;
     opened.set(path, plain);
   }
-  const isWide =
-    opened.size > 0 && (said?.copies === true || [...opened.keys()].some((path) => said?.ofPatches.has(path)));
+  // A template may put a value anywhere.
+  const isEverywhere = said?.copies === true || unit.charts !== undefined;
+  const isWide = opened.size > 0 && (isEverywhere || [...opened.keys()].some((path) => said?.ofPatches.has(path)));
   return { contents: opened.size === 0 ? contents : new Map([...contents, ...opened]), opened, isWide };
 }
 

@@ -32,7 +32,7 @@ export function* fluxUnit(
   if (typeof written === 'string') return written;
   const fields = changed(written, changes);
   const kustomization: Kustomization = { transforms: [], names: [], isComponent: false, ...inputsOf(path, fields) };
-  const { inputs, obstacle } = yield* closureOf(path, tree, kustomization);
+  const { inputs, charts, obstacle } = yield* closureOf(path, tree, kustomization);
   if (obstacle !== undefined) return obstacle;
   const root: UnitRoot = {
     folder,
@@ -45,7 +45,7 @@ export function* fluxUnit(
     // It says on the object itself that it stays when it leaves Git.
     annotations: { ...flux.annotations, ...(flux.prune ? {} : { 'kustomize.toolkit.fluxcd.io/prune': 'disabled' }) },
   };
-  return { path: `${unitOf(flux.manifest.origin)}#${flux.key}`, inputs, root };
+  return { path: `${unitOf(flux.manifest.origin)}#${flux.key}`, inputs, root, ...(charts ? { charts } : {}) };
 }
 
 export function* fieldsAt(path: string, tree: SourceTree): Steps<Readonly<Record<string, unknown>> | string> {

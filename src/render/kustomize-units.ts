@@ -5,8 +5,9 @@ import {
   kustomizationNames,
   readKustomization,
 } from '../manifest/rendering-tools.ts';
+import type { KustomizedChart } from '../manifest/kustomized-charts.ts';
 import { textIn } from '../manifest/text.ts';
-import { fileAt, sourceBytes } from './source-bytes.ts';
+import { fileAt, filesUnder, sourceBytes } from './source-bytes.ts';
 import type { Detected, SourceTree, Unit } from './renderer.ts';
 import type { GitFile } from './tree-files.ts';
 
@@ -14,12 +15,15 @@ const mostInputs = 2_000;
 /** Of a kustomization beside those that are synced, which is read here. */
 const mostKustomizationBytes = 64 * 1024;
 const linkMode = '120000';
+const unlistedMode = '40000';
 
 type Input = string | GitFile;
 
 /** What a kustomization is made from, as far as it was found; `obstacle`: why it is not rendered. */
 interface Closure {
   readonly inputs: ReadonlyMap<string, Input>;
+  /** What `Unit.charts` is. */
+  readonly charts: Unit['charts'];
   /** Kustomizations among them, and those that it names although it is not rendered. */
   readonly kustomizations: ReadonlySet<string>;
   readonly obstacle: string | undefined;
@@ -41,9 +45,10 @@ export function* kustomizationUnits(tree: SourceTree): Steps<Detected> {
     for (const other of kustomizations) if (other !== path) isBase.add(other);
   const units: Unit[] = [];
   const refused = new Map<string, string>();
-  for (const [path, { inputs, obstacle }] of closures) {
+  for (const [path, { inputs, charts, obstacle }] of closures) {
     if (obstacle !== undefined) refused.set(path, `kustomize is not rendered here (${obstacle})`);
-    else if (!isBase.has(path) && tree.kustomizations.get(path)?.isComponent !== true) units.push({ path, inputs });
+    else if (!isBase.has(path) && tree.kustomizations.get(path)?.isComponent !== true)
+      units.push({ path, inputs, ...(charts ? { charts } : {}) });
   }
   // Whoever has a base that is rendered for others, and is not rendered itself, is told of its own obstacle.
   return { units, refused };
@@ -73,6 +78,22 @@ export function* closureOf(root: string, tree: SourceTree, written?: Kustomizati
     inputs.set(path, file);
     if (inputs.size > mostInputs) refuse(`it is made from more than ${mostInputs} files`);
   };
+  /** Files of charts, to be put where kustomize looks for one. */
+  const takeChart = function* (chart: KustomizedChart): Steps<void> {
+    if (!tree.charts) return refuse('helmCharts: they are rendered with --enable-helm only');
+    const found = yield* filesUnder(chart.folder, tree.files);
+    for (const [path, file] of found) {
+      if (typeof file === 'object' && file.mode === unlistedMode) return refuse(`${path} is nested too deeply`);
+      take(path, file);
+    }
+    if (found.size > 0) return undefined;
+    if (chart.repo === undefined) return refuse(`there is no chart in ${chart.folder}`);
+    const fetched = yield* tree.charts.fetch({ url: chart.repo, name: chart.name, version: chart.version ?? '*' });
+    if (typeof fetched === 'string') return refuse(fetched);
+    for (const [path, file] of fetched.files) take(`${chart.folder}/${path}`, file);
+  };
+  let saysCapabilities: boolean | undefined;
+  let hasGenerators = false;
   const open: string[] = [root];
   const bases = new Map<string, string[]>();
   for (let path = open.pop(); path !== undefined && inputs.size <= mostInputs; path = open.pop()) {
@@ -105,7 +126,14 @@ export function* closureOf(root: string, tree: SourceTree, written?: Kustomizati
         open.push(base);
       }
     }
+    for (const chart of wanted?.charts ?? []) {
+      saysCapabilities = saysCapabilities === true || chart.saysCapabilities;
+      yield* takeChart(chart);
+    }
+    hasGenerators ||= wanted?.hasGenerators === true;
     for (const name of wanted?.files ?? []) {
+      // Of a chart that was fetched.
+      if (inputs.has(name)) continue;
       const found = yield* fileAt(name, tree.files);
       if (found === undefined) refuse(`there is no file ${name}`);
       else take(name, found);
@@ -114,7 +142,14 @@ export function* closureOf(root: string, tree: SourceTree, written?: Kustomizati
   // A folder may be a base twice, of different overlays; one that is its own base never ends.
   const endless = endlessIn(bases);
   if (endless !== undefined) refuse(`${endless} is a base of itself`);
-  return { inputs, kustomizations, obstacle };
+  // One of those could be a generator of charts that nobody has looked at.
+  if (saysCapabilities !== undefined && hasGenerators) refuse('generators beside helmCharts');
+  return {
+    inputs,
+    charts: saysCapabilities === undefined ? undefined : { saysCapabilities },
+    kustomizations,
+    obstacle,
+  };
 }
 
 /** A kustomization that, directly or not, is its own base; undefined: there is none. */

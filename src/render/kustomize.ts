@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { sha256Hex } from '../lib/hash.ts';
 import { LatestUsed } from '../lib/latest-used.ts';
 import { createLimit } from '../lib/limit.ts';
 import { answered, type Steps } from '../lib/turns.ts';
@@ -17,6 +18,9 @@ import { filledIn, withCommon } from './flux-output.ts';
 import { type EncryptedFiles } from './encrypted-files.ts';
 import { holdsOpened, openedInputs, type OpenedInputs, unguessableName, unquoted, untold } from './encrypted-inputs.ts';
 import { isConfigMap } from './encrypted-plain.ts';
+import type { Capabilities, HelmOptions } from './helm.ts';
+import { changingWords, lookingUp } from './helm-determinism.ts';
+import { bounds, changedLine, chartAccessories, lookedUp, noCharts } from './kustomize-charts.ts';
 import { kustomizationUnits } from './kustomize-units.ts';
 import { readingPlain } from './plain.ts';
 import type { Edit, EditGoal, Renderer, SourceTree, Unit } from './renderer.ts';
@@ -34,12 +38,16 @@ export interface KustomizeOptions {
   readonly limits?: ToolLimits;
   /** Where folders are made in which it is run, each for a moment. Absent: the machine's for such. */
   readonly folder?: string;
+  /** Renders `helmCharts`. Absent: they are refused. */
+  readonly helm?: Pick<HelmOptions, 'program' | 'capabilities'> | undefined;
 }
 
 /** The program `kustomize`. One for all who render trees of a repository: what was rendered for one is not rendered for the next. */
 export interface Kustomize {
   /** How often the program was asked to render. */
   readonly runs: number;
+  /** Whether kustomizations may have charts. */
+  readonly rendersCharts: boolean;
   /** Changes objects, a stream of YAML, as a kustomization of nothing else says. It names no files. */
   transform(objects: Uint8Array, kustomization: Readonly<Record<string, unknown>>): Promise<ToolResult>;
   renderer(reading: KustomizeReading, edit: (goal: EditGoal) => Steps<Edit>): Renderer;
@@ -72,12 +80,18 @@ const retryMs = 300_000;
 /** So many of those are remembered. */
 const mostFailed = 500;
 
+/** So long after the first time is rendered again what may change with time. */
+const apartMs = 1_100;
+const untoldChange =
+  'kustomize is not rendered here: what its charts make is something else each time: give it a value of its own';
+
 type Rendered = Rendering | string;
 
 export function createKustomize({
   program,
   limits = defaultToolLimits,
   folder: place = tmpdir(),
+  helm,
 }: KustomizeOptions): Kustomize {
   const known = new LatestUsed<Rendered>(mostKept);
   const failed = new LatestUsed<{ readonly reason: string; readonly untilMs: number }>(mostFailed);
@@ -90,10 +104,14 @@ export function createKustomize({
     major: 5,
     versionArgs: ['version'],
     folder: place,
-    environmentIn: () => ({ GOMAXPROCS: '1', GOMEMLIMIT: '256MiB' }),
+    environmentIn: () => bounds,
   });
 
-  const build = async (unit: Unit, { contents, opened }: OpenedInputs): Promise<ToolResult> => {
+  const build = async (
+    unit: Unit,
+    { contents, opened }: OpenedInputs,
+    cluster: Partial<Capabilities>,
+  ): Promise<ToolResult> => {
     const hasSecrets = opened.size > 0 || unit.root?.hasSecretValues === true;
     const work = async (root: string): Promise<ToolResult> => {
       const tree = join(root, treeFolder);
@@ -114,12 +132,9 @@ export function createKustomize({
       await mkdir(join(root, 'unit'));
       await writeFile(join(root, 'unit', 'kustomization.yaml'), JSON.stringify(wrapper));
       runs += 1;
-      const result = await tool.run(join(root, 'unit'), [
-        'build',
-        '--load-restrictor',
-        'LoadRestrictionsRootOnly',
-        '.',
-      ]);
+      const charts = unit.charts && helm ? await chartAccessories(root, helm.program, cluster) : noCharts;
+      const args = ['build', '--load-restrictor', 'LoadRestrictionsRootOnly', ...charts.args, '.'];
+      const result = await tool.run(join(root, 'unit'), args, limits, charts);
       if (result.kind !== 'failed') return result;
       // What it takes too long or too much for is not its own word.
       if (hasSecrets && result.isFinal) return { ...result, reason: unquoted(result.reason, contents.keys()) };
@@ -150,7 +165,13 @@ export function createKustomize({
   ): Steps<Rendered> {
     const version = yield* answered(tool.version());
     if (version.problem !== undefined) return `kustomize is not rendered here (${version.problem})`;
-    const key = keyOf(version.said, unit);
+    let cluster: Partial<Capabilities> = {};
+    try {
+      if (unit.charts?.saysCapabilities === false && helm?.capabilities) cluster = yield* answered(helm.capabilities());
+    } catch {
+      return 'kustomize is not rendered here: the cluster has not told its version yet';
+    }
+    const key = keyOf(version.said, unit, cluster);
     const before = known.get(key);
     if (before !== undefined) return before;
     const fault = failed.get(key);
@@ -165,7 +186,7 @@ export function createKustomize({
     }
     const opened = yield* openedInputs(unit, contents, encrypted);
     if (typeof opened === 'string') return `kustomize is not rendered here: ${opened}`;
-    const result = yield* answered(limit(() => build(unit, opened)));
+    const result = yield* answered(limit(() => build(unit, opened, cluster)));
     if (result.kind !== 'done') {
       const reason = `kustomize cannot render this (${result.reason})`;
       if (result.kind === 'failed' && result.isFinal) known.set(key, reason);
@@ -173,6 +194,15 @@ export function createKustomize({
       return reason;
     }
     failed.delete(key);
+    if (unit.charts && changingWords(opened.contents.values())) {
+      yield* answered(new Promise((resolve) => setTimeout(resolve, apartMs)));
+      const again = yield* answered(limit(() => build(unit, opened, cluster)));
+      if (again.kind === 'done' && !Buffer.from(again.output).equals(result.output)) {
+        const why = `kustomize is not rendered here: what its charts make is something else each time (${changedLine(result.output, again.output)}): give it a value of its own`;
+        known.set(key, opened.opened.size > 0 ? untoldChange : why);
+        return known.get(key) ?? why;
+      }
+    }
     const filled = filledIn(result.output, unit.root?.values);
     if (typeof filled === 'string') {
       const hasSecrets = opened.opened.size > 0 || unit.root?.hasSecretValues === true;
@@ -194,14 +224,17 @@ export function createKustomize({
       return why;
     }
     const { treeBytes } = manifestLimits ?? defaultLimits;
-    known.set(key, rendering, yield* weighing(rendering), keptShare * treeBytes);
-    return rendering;
+    const looking = unit.charts && lookingUp(opened.contents);
+    const told = looking === undefined ? rendering : lookedUp(rendering, looking);
+    known.set(key, told, yield* weighing(told), keptShare * treeBytes);
+    return told;
   }
 
   return {
     get runs() {
       return runs;
     },
+    rendersCharts: helm !== undefined,
     transform: (objects, kustomization) => limit(() => transform(objects, kustomization)),
     renderer: (reading, edit) => ({
       name: 'kustomize',
@@ -296,6 +329,10 @@ const withoutFolders = (reason: string, root: string): string =>
     .replaceAll(`${root}/${treeFolder}/`, '')
     .replaceAll(root, '')
     .replaceAll(/^.*must resolve to a file': /gm, '')
-    .replaceAll(`../${treeFolder}/`, '');
+    .replaceAll(`../${treeFolder}/`, '')
+    // The whole command line of Helm.
+    .replace(/: unable to run: '[^]*$/, '');
 
-const keyOf = (version: string, unit: Unit): string => `${version} ${contentOf(unit)}`;
+const keyOf = (version: string, unit: Unit, cluster: Partial<Capabilities>): string =>
+  // It ends so: see `forget`.
+  `${version} ${unit.charts ? sha256Hex(JSON.stringify([cluster.kubeVersion, cluster.apiVersions?.toSorted()])) : ''} ${contentOf(unit)}`;

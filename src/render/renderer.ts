@@ -2,6 +2,8 @@ import type { Steps } from '../lib/turns.ts';
 import type { Rendering } from '../manifest/load.ts';
 import type { Kustomization } from '../manifest/rendering-tools.ts';
 import type { Manifest, ObjectRef, Origin } from '../manifest/types.ts';
+import type { RemoteChart } from './helm.ts';
+import type { Chart } from './helm-chart.ts';
 import type { GitFile, TreeFiles } from './tree-files.ts';
 
 /**
@@ -33,6 +35,8 @@ export interface SourceTree {
   readonly kustomizations: ReadonlyMap<string, Kustomization>;
   /** Whether a file of the repository may take part. */
   readonly isOwn: (path: string) => boolean;
+  /** Whence charts of kustomizations come that are not in the tree. Absent: no kustomization may have charts. */
+  readonly charts?: { fetch(chart: RemoteChart): Steps<Chart | string> } | undefined;
 }
 
 /** What is rendered at once, named by the file that it begins at. */
@@ -40,6 +44,8 @@ export interface Unit {
   readonly path: string;
   /** The files that it is made from. */
   readonly inputs: ReadonlyMap<string, string | GitFile>;
+  /** It has charts. Absent: it has none. `saysCapabilities`: it says itself for which cluster they are rendered. */
+  readonly charts?: { readonly saysCapabilities: boolean } | undefined;
   /** Of what an object of another tool describes. Absent: what stands at the path says all. */
   readonly root?: UnitRoot;
 }

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { messageOf } from '../lib/errors.ts';
 import { type FolderPrefix, makeRunFolder, type RunFolder } from './run-folder.ts';
 
@@ -20,6 +20,8 @@ export interface ToolRun {
   readonly limits: ToolLimits;
   /** What it reads from its standard input. Absent: nothing. */
   readonly input?: Uint8Array | undefined;
+  /** It starts others, whose memory counts as well. Absent: it starts none. */
+  readonly startsOthers?: boolean | undefined;
 }
 
 export type ToolResult =
@@ -31,11 +33,12 @@ export type ToolResult =
 
 const errorBytes = 64 * 1024;
 const lookEveryMs = 50;
+const mostProcesses = 20;
 const inMiB = (bytes: number): string => `${Math.round(bytes / 1024 / 1024)} MiB`;
 
 /** Runs a program without a shell, and gives what it writes. Rejects only when aborted; the program is gone then. */
 export async function runTool(
-  { program, args, folder, environment, limits, input }: ToolRun,
+  { program, args, folder, environment, limits, input, startsOthers = false }: ToolRun,
   signal: AbortSignal,
 ): Promise<ToolResult> {
   signal.throwIfAborted();
@@ -70,7 +73,7 @@ export async function runTool(
     signal.addEventListener('abort', onAbort, { once: true });
     const late = setTimeout(() => kill(`takes longer than ${limits.timeMs / 1000} s`), limits.timeMs);
     const look = setInterval(() => {
-      void residentBytes(child.pid).then((bytes) => {
+      void residentBytes(child.pid, startsOthers).then((bytes) => {
         if (bytes > limits.memoryBytes) kill(`takes more than ${inMiB(limits.memoryBytes)} of memory`);
       });
     }, lookEveryMs);
@@ -137,12 +140,22 @@ export async function inFolder(
   }
 }
 
-/** 0 where it cannot be told: elsewhere than on Linux, or the process is gone. */
-async function residentBytes(pid: number | undefined): Promise<number> {
-  try {
-    const status = await readFile(`/proc/${String(pid)}/status`, 'utf8');
-    return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024;
-  } catch {
-    return 0;
+/** `withOthers`: and of what it has started. 0 where it cannot be told: elsewhere than on Linux, or the process is gone. */
+async function residentBytes(pid: number | undefined, withOthers: boolean): Promise<number> {
+  let bytes = 0;
+  const open = pid === undefined ? [] : [pid];
+  for (const [at, one] of open.entries()) {
+    if (at >= mostProcesses) break;
+    try {
+      const status = await readFile(`/proc/${one}/status`, 'utf8');
+      bytes += Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024;
+      for (const thread of withOthers ? await readdir(`/proc/${one}/task`) : []) {
+        const children = await readFile(`/proc/${one}/task/${thread}/children`, 'utf8');
+        for (const child of children.split(' ')) if (child.trim() !== '') open.push(Number(child));
+      }
+    } catch {
+      // It has just ended.
+    }
   }
+  return bytes;
 }

@@ -11,7 +11,7 @@ export interface ToolProgram {
     folder: string,
     args: readonly string[],
     limits?: ToolLimits,
-    more?: Partial<Pick<ToolRun, 'environment' | 'input'>>,
+    more?: Partial<Pick<ToolRun, 'environment' | 'input' | 'startsOthers'>>,
   ): Promise<ToolResult>;
   /** Asked once; where there is none, again after a minute. */
   version(): Promise<Version>;
@@ -43,9 +43,14 @@ export function createToolProgram(options: ToolProgramOptions): ToolProgram {
   const pattern = new RegExp(String.raw`^(?:${name} )?v?${major}\.\d+(?:\.\d+)?(?:[-+].*)?$`);
   let known: { readonly version: Promise<Version>; readonly untilMs: number } | undefined;
 
-  const run: ToolProgram['run'] = (folder, args, limits = options.limits, { environment, input } = {}) => {
+  const run: ToolProgram['run'] = (
+    folder,
+    args,
+    limits = options.limits,
+    { environment, input, startsOthers } = {},
+  ) => {
     const whole = { ...environmentIn(folder), ...environment };
-    const result = runTool({ program, args, folder, environment: whole, limits, input }, signal);
+    const result = runTool({ program, args, folder, environment: whole, limits, input, startsOthers }, signal);
     running.add(result);
     // Whoever asked for it is told of its failure.
     void result.catch(() => undefined).finally(() => running.delete(result));

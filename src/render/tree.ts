@@ -79,12 +79,14 @@ export function createTreeRenderer(settings: LoadSettings, options: TreeRenderer
       said,
       inputs,
       live,
+      charts: kustomize?.rendersCharts ? helm : undefined,
       room: rooms.of(budget, (path) => files.has(fileOfUnit(path))),
       treeBytes,
     };
     const sources = { encrypted, live, settings };
-    const charts = helm && ((area: SourceTree) => renderingCharts(helm, area, { parsed, limits, encrypted }, sources));
-    const render = kustomized && renderingKustomizations(kustomized, { ...tree, charts }, settings);
+    const ofCharts =
+      helm && ((area: SourceTree) => renderingCharts(helm, area, { parsed, limits, encrypted }, sources));
+    const render = kustomized && renderingKustomizations(kustomized, { ...tree, ofCharts }, settings);
     const reading = { parsed, limits, budget, encrypted };
     const renderReleases =
       helm && renderingReleases(helm, (area) => areaTree(tree, area, settings), reading, settings, { encrypted, live });
@@ -178,26 +180,26 @@ function* makersOf(goal: EditGoal): Steps<(key: string) => Origin['renderer'] | 
 
 /** What may take part in what one area says. */
 function areaTree(
-  { files, said }: Pick<SourceTree, 'files' | 'said'>,
+  { files, said, charts }: Pick<SourceTree, 'files' | 'said' | 'charts'>,
   area: string,
   settings: LoadSettings,
 ): SourceTree {
-  return { files, said, kustomizations: new Map(), isOwn: (path) => areaOf(path, settings) === area };
+  return { files, said, charts, kustomizations: new Map(), isOwn: (path) => areaOf(path, settings) === area };
 }
 
-interface TreeToRender extends Pick<SourceTree, 'files' | 'said'> {
+interface TreeToRender extends Pick<SourceTree, 'files' | 'said' | 'charts'> {
   readonly room: Room;
   readonly treeBytes: number;
   readonly live: LiveConfigs | undefined;
   /** Files that units are made from are added to it. */
   readonly inputs: Set<string>;
   /** Undefined: there is no program for charts. */
-  readonly charts: ((area: SourceTree) => RenderChart) | undefined;
+  readonly ofCharts: ((area: SourceTree) => RenderChart) | undefined;
 }
 
 function renderingKustomizations(
   renderer: Renderer,
-  { files, said, room, treeBytes, inputs, live, charts }: TreeToRender,
+  { files, said, room, treeBytes, inputs, live, charts, ofCharts }: TreeToRender,
   settings: LoadSettings,
 ): RenderKustomizations {
   const turns = createTurns();
@@ -211,7 +213,7 @@ function renderingKustomizations(
     renderer.forget?.(made.unit);
   };
   return function* (kustomizations, area, counted) {
-    const tree = { ...areaTree({ files, said }, area, settings), kustomizations };
+    const tree = { ...areaTree({ files, said, charts }, area, settings), kustomizations };
     const isStarted = hasStart(tree, counted, settings);
     // Where Flux has a root, all that counts is reached from there.
     const { units, refused } = isStarted ? { units: [], refused: new Map() } : yield* renderer.detect(tree);
@@ -257,8 +259,9 @@ function renderingKustomizations(
           return made.rendered.get(unit.path) ?? made.refused.get(unit.path) ?? '';
         },
         *renderChart(release, path) {
-          if (!charts) return { inputs: new Map(), rendering: 'there is no program for charts: name one with --helm' };
-          const { inputs: from, rendering: result } = yield* charts(tree)(release, path);
+          if (!ofCharts)
+            return { inputs: new Map(), rendering: 'there is no program for charts: name one with --helm' };
+          const { inputs: from, rendering: result } = yield* ofCharts(tree)(release, path);
           // Its values count as well for whether there may be room by now.
           const unit = {
             path,

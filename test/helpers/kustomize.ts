@@ -11,14 +11,18 @@ const program = join(import.meta.dirname, '../../node_modules/.cache/serin-tools
 export const kustomizeProgram: string | undefined = existsSync(program) ? program : undefined;
 
 /** What the program prints for a folder of these files when it is called by hand. */
-export function kustomizeByHand(files: Readonly<Record<string, string>>, folder: string): readonly KubeObject[] {
+export function kustomizeByHand(
+  files: Readonly<Record<string, string>>,
+  folder: string,
+  options: readonly string[] = [],
+): readonly KubeObject[] {
   const root = mkdtempSync(join(tmpdir(), 'by-hand-'));
   try {
     for (const [path, text] of Object.entries(files)) {
       mkdirSync(dirname(join(root, path)), { recursive: true });
       writeFileSync(join(root, path), text);
     }
-    const text = execFileSync(kustomizeProgram ?? '', ['build', join(root, folder)], {
+    const text = execFileSync(kustomizeProgram ?? '', ['build', ...options, join(root, folder)], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'ignore'],
     });

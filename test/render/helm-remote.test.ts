@@ -12,9 +12,11 @@ import { createTenancy } from '../../src/manifest/tenancy.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
 import type { LiveConfigs } from '../../src/render/live-configs.ts';
 import { createHelm } from '../../src/render/helm.ts';
+import { createKustomize } from '../../src/render/kustomize.ts';
 import { createTreeRenderer } from '../../src/render/tree.ts';
 import { dockerRegistryPath, startDockerRegistry } from '../helpers/docker-registry.ts';
 import { helmProgram, type Tree } from '../helpers/helm.ts';
+import { kustomizeProgram } from '../helpers/kustomize.ts';
 
 const turns = createTurns();
 const settings = { path: '', ledgerDir: '.releases', defaultNamespace: 'default' };
@@ -101,6 +103,28 @@ describe.skipIf(helmProgram === undefined)('a chart of an index', () => {
     await render(release('1.x'));
     expect(asked.length).toBe(before);
     expect(readdirSync(scratch)).toEqual([]);
+  });
+
+  it.skipIf(kustomizeProgram === undefined)('is fetched for a kustomization, which cannot do so itself', async () => {
+    const program = helmProgram ?? '';
+    const kustomize = createKustomize({ program: kustomizeProgram ?? '', folder: scratch, helm: { program } });
+    const kustomized = createTreeRenderer(settings, { kustomize, helm });
+    const files = (version: string, more = ''): Tree => ({
+      'app/kustomization.yaml': `helmCharts:\n- { name: web, version: "${version}", repo: "${url}", releaseName: web, namespace: test, valuesInline: { colour: red }${more} }\n`,
+    });
+    const found = await render(files('1.0.0'), kustomized);
+    expect(told(found)).toEqual([]);
+    expect(found.manifests.map(({ object }) => object['data'])).toEqual([{ version: '1.0.0', colour: 'red' }]);
+    expect(versionIn(await render(files('1.x'), kustomized))).toBe('1.1.0');
+    // Its own values, by the way that kustomize takes when it has fetched it.
+    const own = await render(files('2.0.0', ', valuesFile: charts/web-2.0.0/web/values.yaml'), kustomized);
+    expect([told(own), versionIn(own)]).toEqual([[], '2.0.0']);
+    expect(told(await render(files('9.0.0'), kustomized))).toEqual([
+      expect.stringMatching(
+        /^app\/kustomization.yaml: kustomize is not rendered here \(its chart web cannot be fetched/,
+      ),
+    ]);
+    await kustomize.close();
   });
 
   it.skipIf(dockerRegistryPath === undefined)('is fetched from a registry', async () => {
@@ -216,6 +240,28 @@ describe.skipIf(helmProgram === undefined)('a chart of an index', () => {
       for (const word of [password, 'close-sesame', Buffer.from('reader:close-sesame-8').toString('base64')])
         expect(JSON.stringify(wrong.problems)).not.toContain(word);
       expect(readdirSync(scratch)).toEqual([]);
+    });
+
+    it.skipIf(kustomizeProgram === undefined)('is fetched for a kustomization, which cannot do so itself', async () => {
+      const program = helmProgram ?? '';
+      const kustomize = createKustomize({ program: kustomizeProgram ?? '', folder: scratch, helm: { program } });
+      const kustomized = createTreeRenderer(settings, { kustomize, helm });
+      const files = (version: string, more = ''): Tree => ({
+        'app/kustomization.yaml': `helmCharts:\n- { name: web, version: "${version}", repo: "${url}", releaseName: web, namespace: test, valuesInline: { colour: red }${more} }\n`,
+      });
+      const found = await render(files('1.0.0'), kustomized);
+      expect(told(found)).toEqual([]);
+      expect(found.manifests.map(({ object }) => object['data'])).toEqual([{ version: '1.0.0', colour: 'red' }]);
+      expect(versionIn(await render(files('1.x'), kustomized))).toBe('1.1.0');
+      // Its own values, by the way that kustomize takes when it has fetched it.
+      const own = await render(files('2.0.0', ', valuesFile: charts/web-2.0.0/web/values.yaml'), kustomized);
+      expect([told(own), versionIn(own)]).toEqual([[], '2.0.0']);
+      expect(told(await render(files('9.0.0'), kustomized))).toEqual([
+        expect.stringMatching(
+          /^app\/kustomization.yaml: kustomize is not rendered here \(its chart web cannot be fetched/,
+        ),
+      ]);
+      await kustomize.close();
     });
 
     it.skipIf(dockerRegistryPath === undefined)('is fetched from a registry', async () => {
