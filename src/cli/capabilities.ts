@@ -1,5 +1,5 @@
 import type { ClusterClient } from '../cluster/client.ts';
-import type { Capabilities } from '../render/helm.ts';
+import type { Capabilities } from '../render/chart.ts';
 
 /** So long it counts as known what a cluster serves. */
 const freshMs = 600_000;

@@ -79,8 +79,9 @@ async function runNamedCommand(context: CommandContext): Promise<number> {
     .option('--sops <program>', 'program sops of version 3 (default: "sops")')
     .option(
       '--sops-age-key-file <file>',
-      'file with age keys for what SOPS encrypted; without it, that is not looked at',
+      'file with age keys for what SOPS encrypted; without it, all but that is looked at',
     )
+    .option('--require-keys', 'what cannot be looked at without a key is an error')
     .description('say everything that is wrong with manifests, without a cluster; exit code 3 when there are errors')
     .action((paths: string[], options: ValidateOptions) =>
       finish(import('./commands/validate.ts').then(({ validate }) => validate(context, paths, options))),

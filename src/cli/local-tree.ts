@@ -16,6 +16,7 @@ import { kustomizationNames } from '../manifest/rendering-tools.ts';
 import { createTreeBudget, crowdedOut, weighingFile } from '../manifest/tree-budget.ts';
 import type { Problem } from '../manifest/types.ts';
 import { type OtherFiles, withOthers } from '../render/tree-files.ts';
+import type { Unlooked } from '../render/encrypted-files.ts';
 import { closeTools } from '../render/tools.ts';
 import { createTreeRenderer } from '../render/tree.ts';
 import type { CommandContext } from './context.ts';
@@ -71,9 +72,18 @@ export async function readLocalTree(
 export async function renderLocalTree(
   { files, known }: LocalTree,
   settings: LoadSettings,
-  { values, environment }: { readonly values: Settings; readonly environment: CommandContext['environment'] },
+  {
+    values,
+    environment,
+    unlooked,
+  }: {
+    readonly values: Settings;
+    readonly environment: CommandContext['environment'];
+    /** See `RenderTools`. */
+    readonly unlooked?: Unlooked;
+  },
 ): Promise<LoadedTree> {
-  const tools = findTools(values, environment);
+  const tools = { ...findTools(values, environment), ...(unlooked ? { unlooked } : {}) };
   try {
     return await createTurns().run(createTreeRenderer(settings, tools).renderKnown(files, known));
   } finally {

@@ -1,4 +1,5 @@
 import { isRecord } from '../lib/json.ts';
+import { own } from '../lib/own.ts';
 
 /** A chart that a kustomization names in `helmCharts`. */
 export interface KustomizedChart {
@@ -22,7 +23,7 @@ export interface KustomizedCharts {
 type Fields = Readonly<Record<string, unknown>>;
 
 /** By name, what the value has to be. All of it becomes an argument of Helm, so nothing else is let through. */
-const checks: Readonly<Record<string, (value: unknown) => boolean>> = {
+const forms: Readonly<Record<string, (value: unknown) => boolean>> = {
   name: (value) => isText(value) && /^[A-Za-z0-9][\w./-]*$/.test(value) && !value.includes('..'),
   version: (value) => isText(value) && /^[\w.*<>=~^][\w.*+<>=~^|, -]*$/.test(value),
   repo: (value) => isText(value) && /^(?:https?|oci):\/\/[^\s@]+$/.test(value),
@@ -70,7 +71,7 @@ export function kustomizedCharts(
 
 function chartOf(entry: Fields, home: string, place: string): KustomizedChart | string {
   for (const [field, value] of Object.entries(entry)) {
-    const check = Object.hasOwn(checks, field) ? checks[field] : undefined;
+    const check = own(forms, field);
     if (!check) return `${place}.${field.slice(0, 60)}`;
     if (!check(value)) return `${place}.${field}, which cannot be read`;
   }

@@ -307,6 +307,7 @@ export function heldFiles(
       hint: isOff
         ? 'name the program with --kustomize, or commit the output of "kubectl kustomize" instead'
         : 'what the cluster has of it stays as it is',
+      unit: path,
     });
   }
   return { paths: held, named, problems };

@@ -144,6 +144,8 @@ export interface Problem {
   readonly place?: { readonly object: string; readonly field: string };
   /** The Canary that does something else than meant because of it, and whose events tell of it too. Absent: none. */
   readonly canary?: { readonly namespace: string; readonly name: string };
+  /** What is not made because of it, as `unitOf` names it. Absent: not known. */
+  readonly unit?: string;
 }
 
 export function refOf(object: KubeObject): ObjectRef {

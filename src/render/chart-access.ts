@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ChartCredentials } from './chart-credentials.ts';
+import type { ChartCredentials } from './chart.ts';
 
 /** How Helm is told of credentials: by files in its private folder. */
 interface ChartAccess {

@@ -2,21 +2,9 @@ import { namespacedName } from '../lib/key.ts';
 import type { Steps } from '../lib/turns.ts';
 import { isObject } from '../manifest/edit-value.ts';
 import type { Manifest } from '../manifest/types.ts';
+import type { ChartCredentials } from './chart.ts';
 import type { ValueSources } from './helm-values.ts';
 import { liveConfig, textsOf } from './live-configs.ts';
-
-/** What a server of charts is told, and only the one that it is for. */
-export interface ChartCredentials {
-  readonly username?: string;
-  readonly password?: string;
-  /** PEM: authorities of the server. */
-  readonly ca?: string;
-  /** PEM: what the client is known by. */
-  readonly cert?: string;
-  readonly key?: string;
-  /** A registry is spoken to by plain HTTP. Absent: by TLS. */
-  readonly isPlain?: true;
-}
 
 /** Of a HelmRepository or an OCIRepository. Undefined: it names none; a text says why they cannot be had. */
 export function* chartCredentials(

@@ -3,6 +3,7 @@ import { areaOf, type LoadSettings } from '../manifest/load.ts';
 import { type ConfigRef, type LiveConfigs, readingRefused } from './live-configs.ts';
 import type { Sops } from './sops.ts';
 import { sopsFormatOf } from './sops-file.ts';
+import { standInFor } from './sops-stand-in.ts';
 
 /** Opens what SOPS has encrypted. */
 export interface EncryptedFiles {
@@ -16,6 +17,16 @@ export interface EncryptedFiles {
    * leaves the process.
    */
   salt(): Steps<string>;
+  /** Nothing is decrypted: see `EncryptedFilesOptions`. Absent: it is. */
+  readonly unlooked?: Unlooked | undefined;
+}
+
+/** What nobody could look at who has no keys and no cluster. */
+export interface Unlooked {
+  /** Paths of files that are encrypted: stand-ins took their place. */
+  readonly files: Set<string>;
+  /** What could not be made, as `unitOf` names it. */
+  readonly units: Set<string>;
 }
 
 export interface EncryptedFilesOptions {
@@ -25,18 +36,22 @@ export interface EncryptedFilesOptions {
   readonly live?: LiveConfigs | undefined;
   /** Rejects where it is not known yet. Absent: no hash leaves the process. */
   readonly salt?: (() => Promise<string>) | undefined;
+  /** Stand-ins take the place of what is encrypted, and it is put here. Absent: it is decrypted. */
+  readonly unlooked?: Unlooked | undefined;
 }
 
 export function createEncryptedFiles(
-  { sops, live, salt }: EncryptedFilesOptions,
+  { sops, live, salt, unlooked }: EncryptedFilesOptions,
   settings: LoadSettings,
 ): EncryptedFiles {
+  const stoodIn = new WeakMap<Uint8Array, Uint8Array>();
   return {
+    unlooked,
     *open(path, content, secret) {
       const format = sopsFormatOf(path, content);
       if (format === undefined) return undefined;
       const refused = (why: string): string => `is encrypted with SOPS, and cannot be decrypted: ${why}`;
-      if (!sops) return refused('no program for it is named (--sops)');
+      if (!sops && !unlooked) return refused('no program for it is named (--sops)');
       const area = areaOf(path, settings);
       // What one tenant encrypted another could copy, and have it decrypted for himself.
       if (secret === undefined && area !== '')
@@ -47,6 +62,13 @@ export function createEncryptedFiles(
         const why = readingRefused({ kind: 'Secret', ...secret }, path, settings);
         if (why !== undefined) return refused(why);
       }
+      if (unlooked) {
+        unlooked.files.add(path);
+        const known = stoodIn.get(content) ?? standInFor(format, content);
+        stoodIn.set(content, known);
+        return known;
+      }
+      if (!sops) return undefined;
       const keys = yield* answered(secret ? sops.keysOf(secret, live) : sops.agentKeys(live));
       const plain = yield* answered(sops.decrypt(format, content, keys));
       return typeof plain === 'string' ? refused(plain) : plain;

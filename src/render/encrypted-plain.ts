@@ -37,6 +37,7 @@ export function openingPlain(files: TreeFiles, encrypted: EncryptedFiles, readin
     const text = Buffer.from(content).toString('utf8');
     if (typeof plain === 'string')
       return remembered(lockedFiles, file, plain, () => locked(path, file, text, { plain, salt }));
+    const isStoodIn = encrypted.unlooked !== undefined;
     const key = `${salt} ${path}`;
     const known = readings.get(plain)?.get(key);
     if (known) return known;
@@ -47,7 +48,7 @@ export function openingPlain(files: TreeFiles, encrypted: EncryptedFiles, readin
       { oid: `${file.oid} decrypted`, mode: file.mode, isRendered: true },
       reading.limits,
     );
-    return remembered(readings, plain, key, () => opened(path, file, read, { text, salt }));
+    return remembered(readings, plain, key, () => opened(path, file, read, { text, salt, isStoodIn }));
   };
 }
 
@@ -69,7 +70,7 @@ function opened(
   path: string,
   file: Rendering,
   { parsed }: Rendering,
-  { text, salt }: { readonly text: string; readonly salt: string },
+  { text, salt, isStoodIn }: { readonly text: string; readonly salt: string; readonly isStoodIn: boolean },
 ): Rendering {
   const documents = splitDocuments(text);
   const isEncrypted = (at: number): boolean => documents.length <= 1 || /^sops:/m.test(documents[at]?.text ?? '');
@@ -85,7 +86,7 @@ function opened(
     else manifests.push({ object, origin: place, sealed: salt });
   }
   const isWrong = parsed.problems.some(({ severity }) => severity === 'error');
-  if (isWrong) problems.push(unusable(path));
+  if (isWrong && !isStoodIn) problems.push(unusable(path));
   const stray = parsed.stray && { line: 1, what: 'holds something encrypted that is no object' };
   return {
     ...file,

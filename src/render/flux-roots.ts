@@ -49,6 +49,8 @@ export interface FluxTree {
   readonly renderChart: RenderChart;
   /** Absent: no cluster is there. */
   readonly live?: LiveConfigs | undefined;
+  /** See `Unlooked`. Absent: all can be looked at. */
+  readonly unlooked?: Set<string> | undefined;
 }
 
 /** With it, such an object is applied for its own controller, or, where it was before, followed from now on. */
@@ -89,7 +91,7 @@ const isRoot = ({ object }: Manifest): boolean => isFluxKustomization(object) ||
  * the repository itself.
  */
 export function* fluxRoots(
-  { tree, counted, claimed, made, render, renderChart, live }: FluxTree,
+  { tree, counted, claimed, made, render, renderChart, live, unlooked }: FluxTree,
   settings: LoadSettings,
 ): Steps<FluxRoots | undefined> {
   const problems: Problem[] = [];
@@ -142,7 +144,8 @@ export function* fluxRoots(
       ...(isDeliberate ? { isDeliberate } : {}),
     });
     const severity = isDeliberate ? 'warning' : 'error';
-    refusals.set(path, told(manifest, severity, why, 'what the cluster has of it stays as it is'));
+    const refusal = told(manifest, severity, why, 'what the cluster has of it stays as it is');
+    refusals.set(path, isDeliberate ? refusal : { ...refusal, unit: path });
   };
   /** What `flux bootstrap` has written: all else is reached from there. */
   const starts = open.filter(({ object, origin }) => origin.renderer === 'plain' && isStart(object, origin.path));
@@ -268,7 +271,7 @@ export function* fluxRoots(
   /** Gives what is made, or why nothing is. */
   const make = function* ({ described: one, path }: Root): Steps<Rendering | string> {
     if (isFlux(one)) {
-      const values = yield* valuesOf(one, objects, { live, settings });
+      const values = yield* valuesOf(one, objects, { live, settings, missed: () => unlooked?.add(path) });
       const unit =
         typeof values === 'string' ? values : yield* fluxUnit(one, tree, { isLeftOut: isNoManifest, values });
       if (typeof unit === 'string') return unit;
@@ -341,8 +344,10 @@ export function* fluxRoots(
     )
       drop(root, 'is not applied: another one of its sources is not rendered');
   }
-  for (const { needs, ...root } of missingNeeds(found, rendered))
+  for (const { needs, ...root } of missingNeeds(found, rendered)) {
+    if (unlooked && unlooked.size > 0) unlooked.add(root.path);
     drop(root, `is not applied: it depends on ${needs}, which is not`);
+  }
   const asked = [...found.values()].flatMap(({ path, described: one }) => {
     const rendering = rendered.get(path);
     if (isFlux(one) || !rendering) return [];

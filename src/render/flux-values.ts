@@ -23,7 +23,11 @@ export const areInGit = ({ variables }: FluxKustomization, objects: readonly Man
 export function* valuesOf(
   { variables, manifest }: FluxKustomization,
   objects: readonly Manifest[],
-  { live, settings }: { readonly live: LiveConfigs | undefined; readonly settings: LoadSettings },
+  {
+    live,
+    settings,
+    missed,
+  }: { readonly live: LiveConfigs | undefined; readonly settings: LoadSettings; readonly missed?: () => unknown },
 ): Steps<FluxValues | undefined | string> {
   if (!variables) return undefined;
   const values = new Map<string, string>();
@@ -33,7 +37,9 @@ export function* valuesOf(
     const written = inGit(from, objects);
     const shown = `spec.postBuild.substituteFrom names the ${from.kind} ${namespacedName({ namespace: from.namespace, name: from.name.slice(0, 100) })}`;
     if (written?.locked) return `${shown}, which cannot be decrypted`;
-    const found = written?.object ?? (yield* liveConfig(from, manifest.origin.path, { live, settings }));
+    const found =
+      written?.object ??
+      (yield* liveConfig(from, manifest.origin.path, { live, settings, ...(missed ? { missed } : {}) }));
     // Where it is not known whether there is one, an optional one is missed as well.
     if (typeof found === 'string') return `${shown}, ${found}`;
     if (found === undefined) {

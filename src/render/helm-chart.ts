@@ -2,21 +2,12 @@ import type { Steps } from '../lib/turns.ts';
 import { isList, isObject } from '../manifest/edit-value.ts';
 import { readYaml, valueOf } from '../manifest/read-yaml.ts';
 import { textIn } from '../manifest/text.ts';
+import type { Chart } from './chart.ts';
 import type { SourceTree } from './renderer.ts';
 import { filesUnder, sourceBytes } from './source-bytes.ts';
 import type { GitFile } from './tree-files.ts';
 
 type Input = string | GitFile;
-
-/** A chart in the repository, with the charts beside it that it depends on. */
-export interface Chart {
-  /** By the path in the folder that Helm is given. */
-  readonly files: ReadonlyMap<string, Input>;
-  /** The same, by path from the repository's root. */
-  readonly inputs: ReadonlyMap<string, Input>;
-  /** As it calls itself. */
-  readonly name: string;
-}
 
 const mostFiles = 2_000;
 const mostDepth = 8;

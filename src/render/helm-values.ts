@@ -2,8 +2,8 @@ import type { Steps } from '../lib/turns.ts';
 import { isObject } from '../manifest/edit-value.ts';
 import { nameOf } from '../manifest/identity.ts';
 import type { LoadSettings } from '../manifest/load.ts';
-import type { KubeObject, Manifest } from '../manifest/types.ts';
-import type { Chart } from './helm-chart.ts';
+import { type KubeObject, type Manifest, refOf, unitOfRelease } from '../manifest/types.ts';
+import type { Chart } from './chart.ts';
 import type { EncryptedFiles } from './encrypted-files.ts';
 import { pathIn } from './helm-chart.ts';
 import type { HelmRelease, ValuesFrom } from './helm-release.ts';
@@ -50,6 +50,8 @@ export function* valuesOf(
   const files: ValuesFile[] = [];
   const paths: string[] = [];
   const objects: Manifest[] = [];
+  const { object: asking, origin } = release.manifest;
+  const missed = (): unknown => sources.encrypted.unlooked?.units.add(unitOfRelease(origin, refOf(asking)));
   let bytes = 0;
   let isSealed = false;
   const take = (content: Uint8Array, isSecret = false): void => {
@@ -85,7 +87,7 @@ export function* valuesOf(
     const written = sources.manifests.find(({ object }) => isNamed(object, from));
     if (written) objects.push(written);
     if (written?.locked) return `${named(from)}, which its values come from, cannot be decrypted`;
-    const found = written?.object ?? (yield* liveConfig(from, release.manifest.origin.path, sources));
+    const found = written?.object ?? (yield* liveConfig(from, origin.path, { ...sources, missed }));
     if (typeof found === 'string') {
       if (from.isOptional && !sources.live) continue;
       return `its values come from ${named(from)}, ${found}`;

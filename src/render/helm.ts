@@ -16,8 +16,7 @@ import type { ParsedFiles } from '../manifest/parsed-files.ts';
 import { weighing } from '../manifest/tree-budget.ts';
 import { type HelmOrigin, type KubeObject, refOf, unitOfRelease } from '../manifest/types.ts';
 import { chartAccess } from './chart-access.ts';
-import type { ChartCredentials } from './chart-credentials.ts';
-import type { Chart } from './helm-chart.ts';
+import type { Capabilities, Chart, RemoteChart } from './chart.ts';
 import { changingWords, differing, lookingUp } from './helm-determinism.ts';
 import type { HelmRelease } from './helm-release.ts';
 import type { ReleaseValues } from './helm-values.ts';
@@ -50,13 +49,6 @@ export interface HelmOptions {
   readonly capabilities?: () => Promise<Capabilities>;
 }
 
-export interface Capabilities {
-  /** `v1.34.4`. */
-  readonly kubeVersion: string;
-  /** `apps/v1` and `apps/v1/Deployment`, in any order. */
-  readonly apiVersions: readonly string[];
-}
-
 /** The program `helm`. One for all who render trees of a repository: what was rendered for one is not rendered for the next. */
 export interface Helm {
   /** How often the program was asked to render. */
@@ -69,17 +61,6 @@ export interface Helm {
   fetch(chart: RemoteChart): Steps<Chart | string>;
   /** Ends the programs that run. */
   close(): Promise<void>;
-}
-
-/** A chart of an index or a registry. */
-export interface RemoteChart {
-  /** Of the index; `oci://…`: of the folder of the registry. */
-  readonly url: string;
-  readonly name: string;
-  /** A version, or a range. */
-  readonly version: string;
-  /** Absent: anybody may have it. */
-  readonly credentials?: ChartCredentials;
 }
 
 /** A HelmRelease with all that its objects are made from. */

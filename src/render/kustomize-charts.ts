@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Rendering } from '../manifest/load.ts';
-import type { Capabilities } from './helm.ts';
+import type { Capabilities } from './chart.ts';
 
 /** What a run of kustomize gets whose kustomizations have charts. */
 interface ChartAccessories {

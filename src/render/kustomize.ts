@@ -18,7 +18,7 @@ import { filledIn, withCommon } from './flux-output.ts';
 import { type EncryptedFiles } from './encrypted-files.ts';
 import { holdsOpened, openedInputs, type OpenedInputs, unguessableName, unquoted, untold } from './encrypted-inputs.ts';
 import { isConfigMap } from './encrypted-plain.ts';
-import type { Capabilities, HelmOptions } from './helm.ts';
+import type { Capabilities } from './chart.ts';
 import { changingWords, lookingUp } from './helm-determinism.ts';
 import { bounds, changedLine, chartAccessories, lookedUp, noCharts } from './kustomize-charts.ts';
 import { kustomizationUnits } from './kustomize-units.ts';
@@ -26,6 +26,7 @@ import { readingPlain } from './plain.ts';
 import type { Edit, EditGoal, Renderer, SourceTree, Unit } from './renderer.ts';
 import { memoryFolder } from './run-folder.ts';
 import { inFolder, type ToolLimits, type ToolResult } from './run-tool.ts';
+import { withoutKeys } from './sops-stand-in.ts';
 import { sourceBytes } from './source-bytes.ts';
 import { createToolProgram } from './tool-program.ts';
 import { masked, shownReason } from './tool-reason.ts';
@@ -39,7 +40,14 @@ export interface KustomizeOptions {
   /** Where folders are made in which it is run, each for a moment. Absent: the machine's for such. */
   readonly folder?: string;
   /** Renders `helmCharts`. Absent: they are refused. */
-  readonly helm?: Pick<HelmOptions, 'program' | 'capabilities'> | undefined;
+  readonly helm?: ChartProgram | undefined;
+}
+
+/** Helm, as kustomize calls it. */
+interface ChartProgram {
+  readonly program: string;
+  /** What the cluster is. Rejects where it is not known yet. Absent: what Helm takes for granted. */
+  readonly capabilities?: () => Promise<Capabilities>;
 }
 
 /** The program `kustomize`. One for all who render trees of a repository: what was rendered for one is not rendered for the next. */
@@ -188,7 +196,9 @@ export function createKustomize({
     if (typeof opened === 'string') return `kustomize is not rendered here: ${opened}`;
     const result = yield* answered(limit(() => build(unit, opened, cluster)));
     if (result.kind !== 'done') {
-      const reason = `kustomize cannot render this (${result.reason})`;
+      const unlooked = opened.opened.size > 0 ? encrypted?.unlooked : undefined;
+      unlooked?.units.add(unit.path);
+      const reason = unlooked ? withoutKeys : `kustomize cannot render this (${result.reason})`;
       if (result.kind === 'failed' && result.isFinal) known.set(key, reason);
       else failed.set(key, { reason, untilMs: performance.now() + retryMs });
       return reason;

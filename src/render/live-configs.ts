@@ -48,13 +48,23 @@ export function readingRefused(
 export function* liveConfig(
   { kind, namespace, name }: ConfigRef,
   path: string,
-  { live, settings }: { readonly live: LiveConfigs | undefined; readonly settings: LoadSettings },
+  {
+    live,
+    settings,
+    missed,
+  }: {
+    readonly live: LiveConfigs | undefined;
+    readonly settings: LoadSettings;
+    /** Called where a cluster would know. Absent: nobody asks. */
+    readonly missed?: () => unknown;
+  },
 ): Steps<KubeObject | undefined | string> {
   const ref = { kind, namespace, name };
   const isOwn = settings.own && ownRefusal({ apiVersion: 'v1', kind, metadata: { name, namespace } }, settings.own);
   if (isOwn) return "which is not in Git, and in the cluster the agent's own: put it into another namespace";
   const refused = readingRefused(ref, path, settings);
   if (refused !== undefined) return `which is not in Git, and in the cluster belongs to another tenant`;
+  if (!live) missed?.();
   if (!live) return 'which is not in Git, and no cluster is asked here';
   try {
     return yield* answered(live.read(ref));

@@ -12,11 +12,13 @@ import { toldOf } from './flux-fields.ts';
 import { defaultLimits } from '../manifest/limits.ts';
 import { noRoom, type TreeBudget, weighing } from '../manifest/tree-budget.ts';
 import { chartCredentials } from './chart-credentials.ts';
-import type { Helm, HelmReading, ReleaseUnit, RemoteChart } from './helm.ts';
-import { type Chart, chartIn, pathIn } from './helm-chart.ts';
+import type { Chart, RemoteChart } from './chart.ts';
+import type { Helm, HelmReading, ReleaseUnit } from './helm.ts';
+import { chartIn, pathIn } from './helm-chart.ts';
 import { chartAsked, type HelmRelease, isHelmRelease, readHelmRelease, type SourceRef } from './helm-release.ts';
 import { createReleaseRoom } from './release-room.ts';
 import { type ValueSources, valuesOf } from './helm-values.ts';
+import { withoutKeys } from './sops-stand-in.ts';
 import { withNamespaces } from './made-namespaces.ts';
 import type { SourceTree, Unit } from './renderer.ts';
 import { isSameRepositoryUrl } from './same-url.ts';
@@ -40,13 +42,15 @@ export function renderingReleases(
   const room = createReleaseRoom(budget);
   const render = function* (manifests: readonly Manifest[], area: string): Steps<RenderedReleases> {
     const problems: Problem[] = [];
+    const unlooked = sources.encrypted.unlooked?.units;
     const units = new Map<Manifest, ReleaseUnit>();
     const refused = new Map<Manifest, Stray>();
     const charts = new Set<string>();
     const tell = (manifest: Manifest, severity: Problem['severity'], message: string, hint?: string): void => {
       const { path, line } = manifest.origin;
       const shown = `${nameOf(refOf(manifest.object))} ${message}`;
-      problems.push({ severity, path, line, message: shown, ...(hint === undefined ? {} : { hint }) });
+      const unit = severity === 'error' ? { unit: unitNamed(manifest) } : {};
+      problems.push({ severity, path, line, message: shown, ...(hint === undefined ? {} : { hint }), ...unit });
     };
     const refuse = (manifest: Manifest, reason: string): void => {
       units.delete(manifest);
@@ -111,7 +115,9 @@ export function renderingReleases(
       }
       const result = yield* answered(asked.get(manifest) ?? Promise.resolve(''));
       if (typeof result === 'string') {
-        refuse(manifest, result);
+        const isStoodIn = units.get(manifest)?.values.isSealed === true && unlooked !== undefined;
+        if (isStoodIn) unlooked.add(unitNamed(manifest));
+        refuse(manifest, isStoodIn ? withoutKeys : result);
         continue;
       }
       const weight = yield* weighing(result);
@@ -123,6 +129,7 @@ export function renderingReleases(
     }
     for (const [manifest, needed] of missingNeeds(units, rendered)) {
       rendered.delete(manifest);
+      if (unlooked && unlooked.size > 0) unlooked.add(unitNamed(manifest));
       refuse(manifest, `it depends on ${needed}, which is not rendered`);
     }
     const inNamespaces = [...rendered].flatMap(([manifest, rendering]) => {
@@ -182,6 +189,8 @@ function otherBranchOf({ chart }: HelmRelease, { repositoryBranch }: LoadSetting
   const revision = chart.kind === 'folder' ? chart.revision : undefined;
   return repositoryBranch === undefined || revision === repositoryBranch ? undefined : revision?.slice(0, 100);
 }
+
+const unitNamed = ({ object, origin }: Manifest): string => unitOfRelease(origin, refOf(object));
 
 function isSuspended({ object }: Manifest): boolean {
   const spec = object['spec'];
@@ -337,7 +346,6 @@ function isAppliedForOthers({ object }: Manifest, { placeOf }: LoadSettings): bo
 
 /** As Helm waits for what it installs, unless it is told not to. */
 function needsOf(units: ReadonlyMap<Manifest, ReleaseUnit>, rendered: ReadonlyMap<Manifest, Rendering>): UnitNeeds {
-  const unitOfManifest = ({ object, origin }: Manifest): string => unitOfRelease(origin, refOf(object));
   const byKey = new Map([...rendered.keys()].map((manifest) => [namespacedName(manifest.object.metadata), manifest]));
   const needs = new Map<string, readonly UnitNeed[]>();
   for (const manifest of rendered.keys()) {
@@ -347,14 +355,14 @@ function needsOf(units: ReadonlyMap<Manifest, ReleaseUnit>, rendered: ReadonlyMa
       return release
         ? [
             {
-              unit: unitOfManifest(needed),
+              unit: unitNamed(needed),
               name: `HelmRelease ${key}`,
               checks: release.isWaitedFor === false ? [] : 'all',
             },
           ]
         : [];
     });
-    if (own.length > 0) needs.set(unitOfManifest(manifest), own);
+    if (own.length > 0) needs.set(unitNamed(manifest), own);
   }
   return needs;
 }

@@ -2,8 +2,7 @@ import type { Steps } from '../lib/turns.ts';
 import type { Rendering } from '../manifest/load.ts';
 import type { Kustomization } from '../manifest/rendering-tools.ts';
 import type { Manifest, ObjectRef, Origin } from '../manifest/types.ts';
-import type { RemoteChart } from './helm.ts';
-import type { Chart } from './helm-chart.ts';
+import type { Chart, RemoteChart } from './chart.ts';
 import type { GitFile, TreeFiles } from './tree-files.ts';
 
 /**

@@ -1,3 +1,4 @@
+import type { Unlooked } from './encrypted-files.ts';
 import type { Helm } from './helm.ts';
 import type { Kustomize } from './kustomize.ts';
 import type { LiveConfigs } from './live-configs.ts';
@@ -15,6 +16,8 @@ export interface RenderTools {
   readonly live?: LiveConfigs | undefined;
   /** See `Manifest.sealed`. Rejects where it is not known. Absent: no hash leaves the process. */
   readonly salt?: (() => Promise<string>) | undefined;
+  /** See `EncryptedFilesOptions`. */
+  readonly unlooked?: Unlooked | undefined;
 }
 
 export async function closeTools({ kustomize, helm, sops }: RenderTools): Promise<void> {

@@ -17,7 +17,7 @@ import {
 import { ParsedFiles } from '../manifest/parsed-files.ts';
 import { createTreeBudget, noRoom, type TreeBudget, weighing } from '../manifest/tree-budget.ts';
 import { describedName, fileOfUnit, type KubeObject, type ObjectRef, type Origin, refOf } from '../manifest/types.ts';
-import { createEncryptedFiles } from './encrypted-files.ts';
+import { createEncryptedFiles, type Unlooked } from './encrypted-files.ts';
 import { openingPlain } from './encrypted-plain.ts';
 import { variableSources } from './flux-sources.ts';
 import { fluxRoots, hasStart, notNow } from './flux-roots.ts';
@@ -56,11 +56,11 @@ const filesATurn = 256;
 const mostAtATime = 2;
 
 export function createTreeRenderer(settings: LoadSettings, options: TreeRendererOptions = {}): TreeRenderer {
-  const { kustomize, helm, sops, live, salt, parsed = new ParsedFiles(), ...reading } = options;
+  const { kustomize, helm, sops, live, salt, unlooked, parsed = new ParsedFiles(), ...reading } = options;
   const { limits } = settings;
   const isManifest = (path: string): boolean => isManifestFile(path, settings);
   const plain: Renderer = createPlain({ parsed, limits, isManifest, ...reading });
-  const encrypted = createEncryptedFiles({ sops, live, salt }, settings);
+  const encrypted = createEncryptedFiles({ sops, live, salt, unlooked }, settings);
   const kustomized = kustomize?.renderer({ parsed, limits, encrypted }, (goal) => plain.edit(goal));
   const { treeBytes } = limits ?? defaultLimits;
   const rooms = createRooms();
@@ -86,7 +86,7 @@ export function createTreeRenderer(settings: LoadSettings, options: TreeRenderer
     const sources = { encrypted, live, settings };
     const ofCharts =
       helm && ((area: SourceTree) => renderingCharts(helm, area, { parsed, limits, encrypted }, sources));
-    const render = kustomized && renderingKustomizations(kustomized, { ...tree, ofCharts }, settings);
+    const render = kustomized && renderingKustomizations(kustomized, { ...tree, ofCharts, unlooked }, settings);
     const reading = { parsed, limits, budget, encrypted };
     const renderReleases =
       helm && renderingReleases(helm, (area) => areaTree(tree, area, settings), reading, settings, { encrypted, live });
@@ -194,12 +194,13 @@ interface TreeToRender extends Pick<SourceTree, 'files' | 'said' | 'charts'> {
   /** Files that units are made from are added to it. */
   readonly inputs: Set<string>;
   /** Undefined: there is no program for charts. */
+  readonly unlooked: Unlooked | undefined;
   readonly ofCharts: ((area: SourceTree) => RenderChart) | undefined;
 }
 
 function renderingKustomizations(
   renderer: Renderer,
-  { files, said, room, treeBytes, inputs, live, charts, ofCharts }: TreeToRender,
+  { files, said, room, treeBytes, inputs, live, charts, ofCharts, unlooked }: TreeToRender,
   settings: LoadSettings,
 ): RenderKustomizations {
   const turns = createTurns();
@@ -252,6 +253,7 @@ function renderingKustomizations(
         claimed,
         made: ofUnits,
         live,
+        unlooked: unlooked?.units,
         *render(unit) {
           const result = isExcess(unit) ? undefined : yield* renderer.render(tree, unit);
           if (typeof result === 'string') return result;

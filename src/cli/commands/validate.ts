@@ -17,9 +17,12 @@ import { isIn, nothingOf, partOf, type Place } from '../part-of-place.ts';
 import { concerns } from '../problems-of-place.ts';
 import { placeIn, repositoryRoot } from '../repository-root.ts';
 import { shownProblem } from '../shown-problem.ts';
+import { toldWithoutKeys, withoutStandIns } from '../without-keys.ts';
 
 export interface ValidateOptions extends LocalOptions {
   readonly json?: boolean;
+  /** Whatever cannot be looked at without a key is an error. */
+  readonly requireKeys?: boolean;
 }
 
 /**
@@ -41,7 +44,21 @@ export async function validate(
   });
   const bounds = { ...settings, ...(own ? { own } : {}) };
   // Without the agent's settings nobody knows where it lives: what is its own where it is installed as we say is only a warning.
-  const loaded = await renderLocalTree(tree, options.config === undefined ? settings : bounds, { values, environment });
+  const hasKeys = values['sops-age-key-file'] !== '' || values['sops-environment'].length > 0;
+  const unlooked =
+    hasKeys || options.requireKeys === true ? undefined : { files: new Set<string>(), units: new Set<string>() };
+  const rendered = await renderLocalTree(tree, options.config === undefined ? settings : bounds, {
+    values,
+    environment,
+    ...(unlooked ? { unlooked } : {}),
+  });
+  const loaded = unlooked
+    ? {
+        ...rendered,
+        manifests: withoutStandIns(rendered.manifests),
+        problems: toldWithoutKeys(rendered, unlooked),
+      }
+    : rendered;
   const textOf = (path: string): string | undefined => tree.textOf(path);
   const scoped = scopedAsDefined(loaded.manifests);
   const within = bounded(scoped, bounds);
