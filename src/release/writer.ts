@@ -1,5 +1,4 @@
 import type { GitRepo, PushRequest, PushResult, Revision } from '../git/repo.ts';
-import { backoffMs } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { keyOf, shownKey } from '../lib/key.ts';
@@ -13,10 +12,13 @@ import type { BranchEdit } from './branch-edit.ts';
 import { buildOutcomes } from './build.ts';
 import type { ComposeSettings, Draft } from './compose.ts';
 import { EditQueue, type EditListeners } from './edit-writer.ts';
+import { type OnBlocked, type OnNeedless, type OnWritten, OutcomeNews } from './outcome-news.ts';
+import { PushPace } from './push-pace.ts';
+import { rememberedRefs } from './remembered-refs.ts';
 import { createToldReleases } from './told.ts';
 import { createRender, createTreeReader } from './trees.ts';
 import type { Outcome } from './types.ts';
-import { causeOf, WaitingOutcomes } from './waiting.ts';
+import { WaitingOutcomes } from './waiting.ts';
 
 export interface WriterSettings extends ComposeSettings, LoadSettings {
   /** `none`: outcomes stay in the cluster. */
@@ -38,11 +40,11 @@ export interface OutcomeWriter {
   /** Writes until the signal aborts. */
   run(signal: AbortSignal): Promise<void>;
   /** There is nothing that Git could be told of it: `reason` says why, `tip` where that was seen. */
-  onNeedless(listener: (outcome: Outcome, tip: Revision, reason: string) => void): void;
+  onNeedless(listener: OnNeedless): void;
   /** `revision` is the commit that tells it; `number` the release's, undefined for rollbacks. */
-  onWritten(listener: (outcome: Outcome, revision: Revision, number: number | undefined) => void): void;
+  onWritten(listener: OnWritten): void;
   /** Something stands in the way: said once for each reason, tried again all the same. */
-  onBlocked(listener: (outcome: Outcome, reason: string) => void): void;
+  onBlocked(listener: OnBlocked): void;
 }
 
 export interface WriterDeps {
@@ -69,23 +71,14 @@ export interface WriterDeps {
 
 /** Outcomes that come together are written together: they are waited for so long. */
 const gatherMs = 250;
-/** The pause after a lost race in which nothing new was built on. None while the tip moves: each race is another's turn taken then. */
-const raceBackoff = { baseMs: 25, capMs: 200 };
 /** After so many lost races it is told. */
 const toldAfterRaces = 10;
-/** What is asked of the server's tags is asked again after so long, also between races. A push finds out itself which tags are there. */
-const refsAreFreshMs = 60_000;
-const outageBackoff = { baseMs: 500, capMs: 30_000 };
 /** While all that waits is held, the tip is looked at that often. */
 const heldPollMs = 10_000;
 /** Pushes without an answer that can be relied on, one after the other, before those in them are told and go alone. */
 const doubtsAllowed = 3;
 /** The pause after one of them while others have not been tried alone. */
 const doubtPauseMs = 1_000;
-/** Whatever stands in the way of an outcome is told after so long. */
-const toldAfterMs = 60_000;
-const toldCheckMs = 10_000;
-
 /**
  * The only writer to the branch. An outcome is built as a function of the tip and what is to be said, pushed with the tip as expected
  * value, and built anew from the start on every race. What Git already tells (by Release-Id) is not written again. It never gives
@@ -106,9 +99,6 @@ export function createOutcomeWriter({
 }: WriterDeps): OutcomeWriter {
   const elapsedMs = (): number => clock.elapsed?.() ?? clock.now();
   const waiting = new WaitingOutcomes();
-  const writtenListeners = new Set<(outcome: Outcome, revision: Revision, number: number | undefined) => void>();
-  const needlessListeners = new Set<(outcome: Outcome, tip: Revision, reason: string) => void>();
-  const blockedListeners = new Set<(outcome: Outcome, reason: string) => void>();
   let wakeUp: () => void = () => undefined;
   let woken = false;
   const reader = createTreeReader(repo, settings, parsed);
@@ -132,59 +122,14 @@ export function createOutcomeWriter({
     editListeners,
   );
   const refs = rememberedRefs(repo, elapsedMs);
-  let races = 0;
-  let outages = 0;
-  /** The tip that the last race was lost on. */
-  let racedOn: Revision | undefined;
+  const pace = new PushPace(random);
   /** Where a refusal said that the branch is. */
   let seenTip: Revision | undefined;
   /** Pushes in a row of which it is not known what came of them, or that were refused for no reason that can be seen. */
   let doubts = 0;
   /** What stood in the way last. */
   let trouble: string | undefined;
-  let stopTelling: () => void = () => undefined;
-
-  const written = (outcome: Outcome, revision: Revision, number: number | undefined): void => {
-    if (!waiting.settle(outcome)) return;
-    log.info(
-      { canary: shownKey(keyOf(outcome.app)), revision, verdict: outcome.verdict },
-      `Outcome written to Git: ${outcome.verdict} ${keyOf(outcome.app)}`,
-    );
-    for (const listener of writtenListeners) listener(outcome, revision, number);
-  };
-  const passOver = (outcome: Outcome, tip: Revision, reason: string): void => {
-    if (!waiting.settle(outcome)) return;
-    log.info(
-      { canary: shownKey(keyOf(outcome.app)), revision: tip, verdict: outcome.verdict },
-      `Outcome not written to Git: ${outcome.verdict} ${keyOf(outcome.app)}: ${reason}`,
-    );
-    for (const listener of needlessListeners) listener(outcome, tip, reason);
-  };
-  const block = (outcome: Outcome, reason: string): void => {
-    const entry = waiting.get(outcome);
-    if (!entry) return;
-    const isTold = entry.blocked !== undefined && causeOf(entry.blocked) === causeOf(reason);
-    if (isTold) return;
-    entry.blocked = reason;
-    log.warn(
-      { canary: shownKey(keyOf(outcome.app)), verdict: outcome.verdict },
-      `The outcome is not in Git yet: ${reason}`,
-    );
-    for (const listener of blockedListeners) listener(outcome, reason);
-  };
-  /** Nothing waits for long without a word, whatever the writer does meanwhile. */
-  const tellWhy = (): void => {
-    stopTelling = () => undefined;
-    // Without trouble it only waits for its turn.
-    if (trouble !== undefined)
-      for (const { outcome } of waiting.untold(toldAfterMs, elapsedMs())) block(outcome, trouble);
-    if (waiting.size > 0) stopTelling = clock.after(toldCheckMs, tellWhy);
-  };
-
-  const outageWaitMs = (): number => {
-    outages += 1;
-    return backoffMs(outages - 1, outageBackoff, random());
-  };
+  const news = new OutcomeNews({ waiting, clock, elapsedMs, log, trouble: () => trouble });
 
   /** The tip that a refusal has named need not be asked for: what is built on it is late no sooner. */
   const lookAtTip = async (signal: AbortSignal): Promise<Revision> => {
@@ -218,10 +163,10 @@ export function createOutcomeWriter({
       late,
       needless,
     } = await buildOutcomes({ repo, refs, log, settings, told: toldReleases, ...trees }, tip, outcomes, signal);
-    for (const { outcome, revision, number } of told) written(outcome, revision, number);
-    for (const { outcome, reason } of needless) passOver(outcome, tip, reason);
+    for (const { outcome, revision, number } of told) news.written(outcome, revision, number);
+    for (const { outcome, reason } of needless) news.needless(outcome, tip, reason);
     for (const { outcome, reason, isPassing, isShared } of blocked) {
-      block(outcome, reason);
+      news.blocked(outcome, reason);
       if (!isPassing) waiting.notBuilt(outcome, tip, elapsedMs());
       const entry = waiting.get(outcome);
       if (entry && isShared) entry.alone = false;
@@ -231,14 +176,14 @@ export function createOutcomeWriter({
       if (entry) entry.isSlow = true;
     }
     if (draft.commits.length + draft.tags.length === 0)
-      return blocked.some(({ isPassing }) => isPassing) ? outageWaitMs() : 0;
+      return blocked.some(({ isPassing }) => isPassing) ? pace.afterOutage() : 0;
     const result = await push(draft, tip, draft.tags, signal);
     const [outcome] = outcomes;
     // Somebody rewrote history.
     if (outcome && outcomes.length === 1 && result.kind === 'refused' && result.lacksObjects) {
       log.warn({ revision: outcome.state.revision }, 'what was promoted is not in Git any more and gets no tag');
       if (draft.commits.length > 0) return settle(await push(draft, tip, [], signal), draft, tip);
-      for (const { number } of draft.lateTags) written(outcome, tip, number);
+      for (const { number } of draft.lateTags) news.written(outcome, tip, number);
       return 0;
     }
     return settle(result, draft, tip);
@@ -247,26 +192,18 @@ export function createOutcomeWriter({
   /** No outcome can be tried now. */
   const afterOutcomes = async (tip: Revision, signal: AbortSignal): Promise<number | undefined> => {
     const { kind, tip: seen } = await edits.attempt(tip, signal);
-    if (kind === 'late') return outageWaitMs();
-    outages = 0;
+    if (kind === 'late') return pace.afterOutage();
+    pace.answered();
     if (kind === 'raced') {
       seenTip = seen;
-      return lost(tip);
+      return pace.afterRace(tip);
     }
     if (kind === 'landed') {
-      races = 0;
+      pace.landed();
       return 0;
     }
     trees.reader.rest();
     return waiting.size + edits.size === 0 ? undefined : heldPollMs;
-  };
-
-  /** How long to wait after a lost race. */
-  const lost = (tip: Revision): number => {
-    races += 1;
-    const hasMoved = tip !== racedOn;
-    racedOn = tip;
-    return hasMoved ? 0 : backoffMs(Math.floor(races / 4), raceBackoff, random());
   };
 
   /** Of the attempt under way: what was built in an earlier one is not pushed any more. */
@@ -290,7 +227,7 @@ export function createOutcomeWriter({
   /** A push that came to nothing: those in it go alone, and one that was alone is told. Others go on. */
   const notPushed = (pushed: readonly Outcome[], reason: string): number => {
     const [only] = pushed;
-    if (only && pushed.length === 1) block(only, reason);
+    if (only && pushed.length === 1) news.blocked(only, reason);
     waiting.notPushed(pushed, reason, elapsedMs());
     return 0;
   };
@@ -299,10 +236,10 @@ export function createOutcomeWriter({
     doubts += 1;
     const isAlone = pushed.length === 1 && pushed.some((outcome) => waiting.get(outcome)?.alone);
     if (!isAlone) trouble = reason;
-    if (doubts < doubtsAllowed && !isAlone) return outageWaitMs();
+    if (doubts < doubtsAllowed && !isAlone) return pace.afterOutage();
     doubts = isAlone ? doubts : 0;
     notPushed(pushed, reason);
-    return waiting.all.some(({ alone, failures }) => alone && failures === 0) ? doubtPauseMs : outageWaitMs();
+    return waiting.all.some(({ alone, failures }) => alone && failures === 0) ? doubtPauseMs : pace.afterOutage();
   };
 
   const settle = (result: PushResult, draft: Draft, tip: Revision): number => {
@@ -313,21 +250,24 @@ export function createOutcomeWriter({
     ];
     switch (result.kind) {
       case 'landed':
-        races = 0;
-        outages = 0;
+        pace.landed();
+        pace.answered();
         doubts = 0;
         trouble = undefined;
         waiting.landed(pushed);
         draft.commits.forEach(({ outcomes, number }, index) => {
-          for (const outcome of outcomes) written(outcome, result.commits[index] ?? result.tip, number);
+          for (const outcome of outcomes) news.written(outcome, result.commits[index] ?? result.tip, number);
         });
-        for (const { outcome, number } of draft.lateTags) written(outcome, result.tip, number);
+        for (const { outcome, number } of draft.lateTags) news.written(outcome, result.tip, number);
         return 0;
       case 'raced': {
-        const waitMs = lost(tip);
-        log.debug({ reason: result.reason, races }, 'somebody else pushed first, the outcome is built anew');
+        const waitMs = pace.afterRace(tip);
+        log.debug(
+          { reason: result.reason, races: pace.races },
+          'somebody else pushed first, the outcome is built anew',
+        );
         trouble = `others push to ${repo.branch} all the time, and what is built is late each time; it is tried again`;
-        if (races > toldAfterRaces) for (const outcome of pushed) block(outcome, trouble);
+        if (pace.races > toldAfterRaces) for (const outcome of pushed) news.blocked(outcome, trouble);
         seenTip = result.tip;
         return waitMs;
       }
@@ -346,10 +286,10 @@ export function createOutcomeWriter({
       log.error({ error: stackOf(error) }, 'outcomes could not be written');
     }
     // Whoever has the lease finds the same in the records, and writes it.
-    if (isLeaseLost(error)) return outageWaitMs();
+    if (isLeaseLost(error)) return pace.afterOutage();
     trouble = messageOf(error);
-    for (const { outcome } of waiting.all) block(outcome, trouble);
-    return outageWaitMs();
+    for (const { outcome } of waiting.all) news.blocked(outcome, trouble);
+    return pace.afterOutage();
   };
 
   /** `waitMs` undefined: until something is submitted. */
@@ -375,10 +315,7 @@ export function createOutcomeWriter({
         return;
       }
       if (!waiting.add(outcome, elapsedMs())) return;
-      if (waiting.size === 1) {
-        stopTelling();
-        stopTelling = clock.after(toldAfterMs, tellWhy);
-      }
+      if (waiting.size === 1) news.watch();
       woken = true;
       wakeUp();
     },
@@ -389,11 +326,11 @@ export function createOutcomeWriter({
       wakeUp();
     },
     pending: () => waiting.all.map(({ outcome, blocked }) => ({ outcome, blocked })),
-    onWritten: (listener) => void writtenListeners.add(listener),
-    onNeedless: (listener) => void needlessListeners.add(listener),
-    onBlocked: (listener) => void blockedListeners.add(listener),
+    onWritten: (listener) => void news.onWritten.add(listener),
+    onNeedless: (listener) => void news.onNeedless.add(listener),
+    onBlocked: (listener) => void news.onBlocked.add(listener),
     async run(signal) {
-      signal.addEventListener('abort', () => stopTelling(), { once: true });
+      signal.addEventListener('abort', () => news.stop(), { once: true });
       while (!signal.aborted) {
         if (waiting.size + edits.size === 0) {
           trees.reader.rest();
@@ -411,25 +348,6 @@ export function createOutcomeWriter({
         }
         if (waitMs !== undefined && waitMs > 0) await pause(waitMs, signal);
       }
-    },
-  };
-}
-
-/** What the server answered a moment ago: between races nothing is asked that the push itself finds out. */
-function rememberedRefs(
-  repo: Pick<GitRepo, 'refs'>,
-  elapsedMs: () => number,
-): Pick<GitRepo, 'refs'> & { forget(): void } {
-  const known = new Map<string, { readonly refs: ReadonlyMap<string, Revision>; readonly atMs: number }>();
-  return {
-    forget: () => known.clear(),
-    async refs(prefixes, signal) {
-      const key = JSON.stringify(prefixes);
-      const before = known.get(key);
-      if (before && elapsedMs() - before.atMs < refsAreFreshMs) return before.refs;
-      const refs = await repo.refs(prefixes, signal);
-      known.set(key, { refs, atMs: elapsedMs() });
-      return refs;
     },
   };
 }

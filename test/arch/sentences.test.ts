@@ -29,9 +29,10 @@ const readsWordsOf: Readonly<Record<string, string>> = {
 
 /** Shapes a text for people, or compares two of them. */
 const shapes: Readonly<Record<string, string>> = {
+  'agent/source/own-part.ts': 'its first line',
+  'agent/source/pass-result.ts': 'two problems of one file line, of which the later tells more',
   'agent/source/pipeline.ts': 'its first line',
   'agent/source/status-object.ts': 'on one line',
-  'agent/source/sync-loop.ts': 'two problems of one file line, of which the later tells more',
   'cli/context.ts': 'line by line',
   'cli/images/commit.ts': 'line by line, and the subject of a commit message',
   'cli/sources.ts': 'flags by the names that they have in a source',

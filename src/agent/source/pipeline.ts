@@ -1,26 +1,24 @@
 import { footprintOf, isTakenOver } from '../../canary/footprint.ts';
-import { type App, findApps } from '../../canary/app.ts';
-import { targets } from '../../canary/targets/registry.ts';
-import { templateHash } from '../../canary/template-hash.ts';
-import type { CanaryStatus, ConfigKey, Phase } from '../../canary/types.ts';
+import type { App } from '../../canary/app.ts';
+import type { Phase } from '../../canary/types.ts';
 import type { Reflection } from '../../cluster/cluster.ts';
-import type { Revision } from '../../git/repo.ts';
-import { messageOf } from '../../lib/errors.ts';
 import { type AppKey, keyOf, partsOf, shownKey } from '../../lib/key.ts';
-import { createTurns } from '../../lib/turns.ts';
 import { ParsedFiles } from '../../manifest/parsed-files.ts';
-import { type KubeObject, type Manifest, refKey, refOf } from '../../manifest/types.ts';
-import type { Outcome } from '../../release/types.ts';
+import { type KubeObject, type Manifest, refKey } from '../../manifest/types.ts';
 import { agentTrailers } from '../../release/message.ts';
 import { createOutcomeWriter } from '../../release/writer.ts';
 import { createSyncer } from '../../sync/syncer.ts';
 import { createAppliedApps } from '../releases/applied-apps.ts';
 import type { Claims } from './claims.ts';
+import { createFirstStates } from './first-states.ts';
 import { createLedgerCloser } from './ledger-closer.ts';
 import { createLiveConfigs } from './live-configs.ts';
 import type { ClusterKey } from '../views/cluster-key.ts';
 import type { SourceDeps } from '../deps.ts';
+import { blockedOutcomes, reportOutcomes } from './outcome-reports.ts';
 import { rescaled } from './overlays.ts';
+import { createOwnPart } from './own-part.ts';
+import { createRefusals } from './refusals.ts';
 import type { EventRecorder } from '../../outlets/event-recorder.ts';
 import type { Tell } from '../../outlets/tell.ts';
 import { createLedgers } from '../releases/ledgers.ts';
@@ -81,17 +79,6 @@ export interface Pipeline {
   notes(): readonly string[];
   stop(): Promise<void>;
 }
-
-const outcomeNames = {
-  promoted: 'Promotion',
-  'rolled-back': 'Rollback',
-  adopted: 'First state',
-  removed: 'Closing',
-  withdrawn: 'Withdrawal',
-} as const;
-
-const titleOf = ({ verdict, app: { namespace, name } }: Outcome): string =>
-  `${outcomeNames[verdict]} of ${name}.${namespace}`;
 
 /** Polls that fail for so long make the source not ready. */
 const gitSilenceMs = 300_000;
@@ -198,10 +185,6 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
     { cluster, clock, log, recorder, namespace: settings.namespace, ...named },
     signal,
   );
-  const blockedOutcomes = (): readonly string[] =>
-    writer
-      .pending()
-      .flatMap(({ outcome, blocked }) => (blocked === undefined ? [] : [`${titleOf(outcome)}: ${blocked}`]));
   const showStatus = (): void => {
     const { tip, synced, syncedAtMs, errors, held, trouble } = syncLoop.state;
     const { path } = settings;
@@ -216,50 +199,12 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
       held,
       trouble,
       pendingOutcomes: writer.pending().length,
-      blocked: blockedOutcomes(),
+      blocked: blockedOutcomes(writer),
     });
   };
-  /**
-   * An app at rest without a ledger entry is recorded. `written` is its status where the view is still behind it. Only what the primary
-   * was made from: a newer push that stands in Git and in the target already has not been judged.
-   */
-  const adopt = async (app: App, written?: CanaryStatus): Promise<void> => {
-    const { id, target } = app;
-    const canary = views.canaries.get(id.namespace, id.name);
-    if (!canary || !target || releases.stableOf(keyOf(id))) return;
-    const status = written ?? key.statusOf(canary);
-    if (status.phase !== 'Initialized' && status.phase !== 'Succeeded') return;
-    const live = await cluster.get(refOf(target.object), signal);
-    const revised = live && targets[app.targetKind].revised(live);
-    if (revised === undefined || templateHash(revised) !== status.lastPromotedSpec) return;
-    for (const [config, checksum] of Object.entries(status.trackedConfigs ?? {})) {
-      if ((await views.config(id.namespace, config as ConfigKey))?.checksum !== checksum) return;
-    }
-    releases.adopt(canary, status.lastPromotedSpec, status.trackedConfigs ?? {}, app.content);
-  };
-  const adoptAll = (found: readonly App[], written?: CanaryStatus): void => {
-    for (const app of found) {
-      adopt(app, written).catch((error: unknown) => {
-        if (!signal.aborted)
-          log.warn({ reason: messageOf(error) }, 'a first state could not be looked at; the next sync does');
-      });
-    }
-  };
-  /** What was last told of each app that could not be applied as a whole. */
-  const toldRefusals = new Map<AppKey, string>();
-  const tellRefusals = (synced: readonly App[]): void => {
-    for (const { id } of synced) {
-      const { namespace, name } = id;
-      const key = keyOf(id);
-      const why = applied.refusal(key);
-      const canary = views.canaries.get(namespace, name);
-      if (why === undefined) toldRefusals.delete(key);
-      if (why === undefined || why === toldRefusals.get(key) || !canary) continue;
-      toldRefusals.set(key, why);
-      const message = `No release of ${name}.${namespace} begins until all of what Git says is applied: ${why}`;
-      tell(canary, id, { type: 'Warning', level: 'error', message }, releases.releaseId(key, phaseOf(key)));
-    }
-  };
+  const recordFirstStates = createFirstStates({ cluster, views, key, releases, log, signal });
+  const releaseOf = (app: AppKey): string => releases.releaseId(app, phaseOf(app));
+  const tellRefusals = createRefusals({ applied, canaryOf, releaseOf, tell });
   const notices = createNotices(canaryOf, tell);
   const closing = createLedgerCloser({
     ledgers,
@@ -267,30 +212,7 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
     clock,
     submit: (outcome) => writer.submit(outcome),
   });
-  const turns = createTurns();
-  let bounded: { readonly whole: Snapshot; readonly own: Snapshot } | undefined;
-  /** What of a commit is this source's: others may have some of its objects already. */
-  const within = async (whole: Snapshot, lookedAtMs: number): Promise<Snapshot> => {
-    if (!claims) return whole;
-    const { loaded } = whole;
-    const { manifests, refused } = claims.take(source, loaded.manifests, lookedAtMs);
-    if (refused.length === 0) return whole;
-    const before = bounded?.whole.loaded === loaded ? bounded.own : undefined;
-    if (before && before.loaded.manifests.length === manifests.length && isEach(before.loaded.manifests, manifests))
-      return { ...whole, loaded: before.loaded, apps: before.apps };
-    const apps = await turns.run(findApps(manifests, settings.defaultNamespace, bounded?.own.apps));
-    const own = { ...whole, loaded: { ...loaded, manifests, problems: [...loaded.problems, ...refused] }, apps };
-    bounded = { whole, own };
-    return own;
-  };
-  const waitsFor = (all: Claims, sinceMs: number): { readonly held: string | undefined } | undefined => {
-    const late = all.behind(source, sinceMs);
-    if (late === undefined) return undefined;
-    const trouble = troubleOf(late);
-    if (trouble === undefined) return { held: undefined };
-    const why = `what is gone from Git may stand in the source ${late} by now, which cannot be read`;
-    return { held: `nothing is deleted: ${why} (${trouble.split('\n', 1)[0] ?? ''})` };
-  };
+  const ownPart = claims && createOwnPart({ source, claims, troubleOf, defaultNamespace: settings.defaultNamespace });
   let apps: readonly App[] = [];
   let appByKey: ReadonlyMap<AppKey, App> = new Map();
   const syncLoop = createSyncLoop({
@@ -302,7 +224,7 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
     parsed,
     phaseOf,
     takenOver: (synced) => new Set(synced.flatMap((app) => apexOf(app, views.services))),
-    ...(claims ? { shared: { within, pruneWaitsFor: (sinceMs: number) => waitsFor(claims, sinceMs) } } : {}),
+    ...(ownPart ? { shared: ownPart } : {}),
     ...(upgrades
       ? {
           onRead: (snapshot: Snapshot) => upgrades.know(snapshot),
@@ -319,69 +241,21 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
       apps = synced;
       for (const app of applied.takeAwaited()) bus.tell('app-synced', { app });
       tellRefusals(synced);
-      adoptAll(synced);
+      recordFirstStates(synced);
       closing.note(tree);
       closing.look();
       claims?.settle(source, syncer.known());
     },
     signal,
   });
-  const countPending = (): void => {
-    const pending = writer.pending();
-    telemetry.outcomesPending.set(pending.length);
-    telemetry.outcomesBlocked.set(pending.filter(({ blocked }) => blocked !== undefined).length);
-  };
-  const noteSettled = (outcome: Outcome, revision: Revision): void => {
-    releases.written(outcome, revision).then(
-      () => bus.tell('outcome-landed', { source }),
-      (error: unknown) => log.error({ reason: messageOf(error) }, 'a landed outcome could not be noted'),
-    );
-  };
-  writer.onWritten((outcome, revision) => {
-    telemetry.outcomes.inc({ verdict: outcome.verdict, result: 'written' });
-    countPending();
-    showStatus();
-    noteSettled(outcome, revision);
-  });
-  writer.onNeedless((outcome, tip, reason) => {
-    telemetry.outcomes.inc({ verdict: outcome.verdict, result: 'needless' });
-    countPending();
-    showStatus();
-    const { namespace, name } = outcome.app;
-    const canary = views.canaries.get(namespace, name);
-    const message = `${titleOf(outcome)} is not written to Git: ${reason}`;
-    if (canary && outcome.verdict === 'promoted')
-      tell(canary, { namespace, name }, { type: 'Warning', level: 'info', message }, outcome.releaseId);
-    noteSettled(outcome, tip);
-  });
-  writer.onBlocked((outcome, reason) => {
-    telemetry.outcomes.inc({ verdict: outcome.verdict, result: 'blocked' });
-    countPending();
-    showStatus();
-    const { namespace, name } = outcome.app;
-    const canary = views.canaries.get(namespace, name);
-    if (canary)
-      tell(
-        canary,
-        { namespace, name },
-        {
-          type: 'Warning',
-          level: 'error',
-          message: `${titleOf(outcome)} cannot be written to Git: ${reason}`,
-        },
-        outcome.releaseId,
-      );
-    releases
-      .blocked(outcome, reason)
-      .catch((error: unknown) => log.error({ reason: messageOf(error) }, 'a pending outcome could not be noted'));
-  });
+  reportOutcomes({ source, writer, releases, canaryOf, tell, bus, log, telemetry, onChange: showStatus });
   syncer.onDrift((refs) => syncLoop.drifted(refs));
   git.add(syncLoop);
   // The sync may have waited for it.
   bus.on('phase-changed', ({ app, status }) => {
     notices.tell(app);
     const known = appByKey.get(app);
-    if (known && status.phase === 'Initialized') adoptAll([known], status);
+    if (known && status.phase === 'Initialized') recordFirstStates([known], status);
     if (['Initialized', 'Failed', 'Succeeded'].includes(status.phase)) syncLoop.wake(status.phase);
   });
   // Its Canary may have taken its time to hand everything back.
@@ -429,7 +303,7 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
     },
     notes() {
       const { errors, held } = syncLoop.state;
-      return notesOf({ errors, held, blocked: blockedOutcomes() }, settings.namespace, suffix);
+      return notesOf({ errors, held, blocked: blockedOutcomes(writer) }, settings.namespace, suffix);
     },
     async stop() {
       syncer.stop();
@@ -437,9 +311,6 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
     },
   };
 }
-
-const isEach = <Item>(one: readonly Item[], other: readonly Item[]): boolean =>
-  one.every((item, at) => item === other[at]);
 
 /** The key of the Service that the Canary takes over, once it leads to a primary. */
 function apexOf({ id: { namespace }, canary, target }: App, services: Reflection): readonly string[] {

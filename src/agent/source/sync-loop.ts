@@ -4,25 +4,24 @@ import type { Phase } from '../../canary/types.ts';
 import type { Revision } from '../../git/repo.ts';
 import { backoffMs } from '../../lib/backoff.ts';
 import { AgentError, stackOf } from '../../lib/errors.ts';
-import { type AppKey, keyOf, namespacedName, partsOf } from '../../lib/key.ts';
-import { identityOf, nameOf } from '../../manifest/identity.ts';
-import { areaOf, type LoadedTree } from '../../manifest/load.ts';
+import { type AppKey, keyOf, namespacedName } from '../../lib/key.ts';
+import type { LoadedTree } from '../../manifest/load.ts';
 import type { ParsedFiles } from '../../manifest/parsed-files.ts';
-import type { Stray } from '../../manifest/stray.ts';
-import type { Tenancy } from '../../manifest/tenancy.ts';
-import { type Manifest, type ObjectRef, type Problem, refKey, refOf } from '../../manifest/types.ts';
+import { type Manifest, type ObjectRef, type Problem, refKey } from '../../manifest/types.ts';
 import type { Desired, Syncer, SyncResult } from '../../sync/syncer.ts';
-import type { AppliedApps, Synced, Wanted } from '../releases/applied-apps.ts';
+import type { AppliedApps } from '../releases/applied-apps.ts';
 import type { SyncedTree } from './ledger-closer.ts';
 import type { SourceDeps } from '../deps.ts';
-import { judgedManifests, replicasOf, withLeftAlone, withOverlays } from './overlays.ts';
+import { replicasOf, withLeftAlone, withOverlays } from './overlays.ts';
 import { createPinnedApps, type StableApps } from './pinned-apps.ts';
 import type { Ledgers } from '../releases/ledgers.ts';
-import { createProve } from '../releases/proof.ts';
 import type { Releases } from '../releases/releases.ts';
 import { createSnapshots, type Snapshot } from './snapshots.ts';
 import { createBranchTip } from './branch-tip.ts';
-import type { StableState } from '../releases/tracker.ts';
+import { errorsOf, isUnreadOf, syncedOf, wantedOf, wholeIn } from './pass-result.ts';
+import { createPastApps } from './past-apps.ts';
+import { createProblemLog } from './problem-log.ts';
+import { strayAt } from './stray-at.ts';
 import { workloadsOf } from '../../checks/workloads.ts';
 
 export interface SyncLoop {
@@ -138,7 +137,6 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
   let woken = false;
   let wakeUp: () => void = () => undefined;
   let everything = true;
-  let toldProblems: ReadonlySet<string> = new Set();
   /** What was applied last, to its end. */
   let done:
     | {
@@ -159,7 +157,15 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     woken = true;
     wakeUp();
   });
-  const stableApps = createPinnedApps({ appsAt: (at, keys) => appsOn(at, keys), log, phaseOf });
+  const pastApps = createPastApps({
+    repo,
+    snapshots,
+    tenancy: settings.tenancy,
+    isWriting: settings.write !== 'none',
+    stable: (key) => ledgers.get(key)?.stable,
+    signal,
+  });
+  const stableApps = createPinnedApps({ appsAt: (at, keys) => pastApps.on(at, keys, snapshot), log, phaseOf });
   const tip = createBranchTip({
     repo,
     clock,
@@ -191,62 +197,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     return held;
   };
 
-  /** Only what stands on the branch is ever applied, whoever names the commit: a record, or a ledger. */
-  const appsOn = async (at: Revision, keys: readonly AppKey[]): Promise<readonly App[]> => {
-    if (state.tip !== undefined && !(await repo.isAncestor(at, state.tip, signal)))
-      throw new AgentError('GIT_NOT_FOUND', `commit ${at.slice(0, 12)} is not one of ${repo.branch}`, {
-        details: { missing: 'commit' },
-      });
-    return appsAt(at, keys, snapshot?.apps ?? []);
-  };
-
-  /** Apps as a commit says them. Each is looked for where its tenant has it now; everywhere only where it is not there. */
-  const appsAt = async (at: Revision, keys: readonly AppKey[], now: readonly App[]): Promise<readonly App[]> => {
-    const { tenancy } = settings;
-    const wanted = new Set(keys);
-    const places = now.filter(({ id }) => wanted.has(keyOf(id))).map(({ canary }) => canary.origin.path);
-    if (!tenancy || places.length < wanted.size) return snapshots.appsAt(at, signal);
-    const found = await snapshots.appsAt(at, signal, new Set(places.map((path) => areaOf(path, { tenancy }))));
-    const there = byKey(found);
-    return keys.every((key) => there.has(key)) ? found : snapshots.appsAt(at, signal);
-  };
-
-  /** What was read of releases is held against this commit. */
-  const prove = async ({ revision, apps }: Snapshot, isUnread: (key: AppKey) => boolean): Promise<void> => {
-    const read = new Map([[revision, byKey(apps)]]);
-    const asked = new Set<string>();
-    const appAt = async (key: AppKey, at: Revision): Promise<App | undefined> => {
-      const known = read.get(at);
-      if (at === revision || known?.has(key) || asked.has(`${at} ${key}`)) return known?.get(key);
-      asked.add(`${at} ${key}`);
-      const found = new Map([...(known ?? []), ...byKey(await appsAt(at, [key], apps))]);
-      read.set(at, found);
-      return found.get(key);
-    };
-    const stable = (key: AppKey): StableState | undefined => ledgers.get(key)?.stable;
-    const isAncestor = (at: Revision): Promise<boolean> => repo.isAncestor(at, revision, signal);
-    const isWriting = settings.write !== 'none';
-    await releases.prove(
-      createProve({ branch: repo.branch, tip: revision, appAt, isAncestor, stable, isWriting }),
-      isUnread,
-    );
-  };
-
-  /** What is wrong is told once, as long as it is. */
-  const report = (revision: Revision, problems: readonly Problem[]): void => {
-    const standing = new Set<string>();
-    for (const { severity, path, line, message, hint } of problems) {
-      // Without the line: every edit above it would make it news.
-      const key = JSON.stringify([severity, path, message]);
-      standing.add(key);
-      if (toldProblems.has(key)) continue;
-      log[severity === 'error' ? 'error' : 'warn'](
-        { revision, path, line },
-        `${path}:${line} ${message}${hint ? `; ${hint}` : ''}`,
-      );
-    }
-    toldProblems = standing;
-  };
+  const report = createProblemLog(log);
 
   /** Undefined: Git has moved on, and what is left of it is not applied. */
   const apply = async (next: Snapshot, { stable, lost }: StableApps): Promise<SyncResult | undefined> => {
@@ -269,7 +220,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       unreadablePaths: loaded.unreadablePaths,
       strays: loaded.strays,
       areas: loaded.areas,
-      standing: (path) => strayAt(path, next),
+      standing: (path) => strayAt(repo, path, next),
       takenOver: takenOver(apps),
       canaryTargets: writtenInto(apps),
       everything: all,
@@ -298,24 +249,6 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     return undefined;
   };
 
-  /** Of a path at which no manifest was looked for. */
-  const strayAt = async (path: string, { revision, loaded }: Snapshot): Promise<Stray | undefined> => {
-    if (loaded.cache.has(path)) return undefined;
-    const found = await repo.standing(revision, path);
-    if (!found) return undefined;
-    const what = {
-      file: 'is not among what is synced',
-      folder: 'is a folder',
-      link: 'is a symbolic link',
-      submodule: 'is a submodule',
-    };
-    const where = found.path === path ? '' : `is below ${found.path}, which `;
-    return {
-      line: 1,
-      what: found.kind === 'file' && where !== '' ? `${where}is a file` : `${where}${what[found.kind]}`,
-    };
-  };
-
   const pass = async (): Promise<void> => {
     const landed = releases.landedOutcomes();
     const startedMs = clock.now();
@@ -327,7 +260,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     if (since !== sinceSeen.revision) sinceSeen = { revision: since, atMs: clock.now() };
     if (revision !== snapshot?.revision) await ledgers.read(next.ledgers);
     const isUnread = isUnreadOf(next, settings.tenancy);
-    await prove(next, isUnread);
+    await releases.prove(pastApps.proveBy(next), isUnread);
     if (revision !== snapshot?.revision || apps !== snapshot.apps || next.unread !== snapshot.unread) {
       releases.advance(revision, apps, landed, isUnread);
       if (apps !== snapshot?.apps) replicas = new Map([...(next.unread ? replicas : []), ...replicasOf(apps)]);
@@ -450,71 +383,4 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       }
     },
   };
-}
-
-/** Of which apps it is not known yet what Git says: a tenant's files are still being read. */
-function isUnreadOf({ unread }: Snapshot, tenancy: Tenancy | undefined): (key: AppKey) => boolean {
-  if (!unread || !tenancy) return () => false;
-  // What nobody's folder says may be of any namespace.
-  return (key) => unread.has('') || tenancy.tenantsOf(partsOf(key).namespace).some(({ name }) => unread.has(name));
-}
-
-/** Whether everything could be read and applied of what the tenants of a namespace say. */
-function wholeIn(
-  tenancy: Tenancy,
-  { problems, unreadablePaths }: LoadedTree,
-  { failed, heldAreas = [] }: Pick<SyncResult, 'failed' | 'heldAreas'>,
-): (namespace: string) => boolean {
-  const errors = [...problems.filter(({ severity }) => severity === 'error'), ...failed];
-  const paths = new Set([...unreadablePaths, ...errors.map(({ path }) => path)]);
-  const unsettled = new Set([...heldAreas, ...[...paths].map((path) => areaOf(path, { tenancy }))]);
-  return (namespace) => !tenancy.tenantsOf(namespace).some(({ name }) => unsettled.has(name));
-}
-
-/** What is an error, and what was refused however it is called; each once. */
-function errorsOf(problems: readonly Problem[], refused: readonly Problem[] = []): readonly Problem[] {
-  const isRefused = new Set(refused);
-  const found = new Map<string, Problem>();
-  for (const problem of problems) {
-    if (problem.severity !== 'error' && !isRefused.has(problem)) continue;
-    const { path, line, message } = problem;
-    // Of a file that holds no manifest any more the second knows more: what of it stays in the cluster.
-    found.set(`${path}:${line} ${message.split(':', 1)[0] ?? ''}`, problem);
-  }
-  return [...found.values()];
-}
-
-const byKey = (apps: readonly App[]): ReadonlyMap<AppKey, App> => new Map(apps.map((app) => [keyOf(app.id), app]));
-
-/** Apps of which Git has a target: of others nothing is applied. */
-function wantedOf(apps: readonly App[], held: ReadonlyMap<AppKey, Revision>): ReadonlyMap<AppKey, Wanted> {
-  const there = apps.filter(({ target }) => target !== undefined);
-  return new Map(there.map((app) => [keyOf(app.id), { content: app.content, held: held.get(keyOf(app.id)) }]));
-}
-
-/** What has become of them. */
-function syncedOf(
-  apps: readonly App[],
-  stable: ReadonlyMap<AppKey, App>,
-  wanted: ReadonlyMap<AppKey, Wanted>,
-  { versions, refused, left }: Pick<SyncResult, 'versions' | 'refused' | 'left'>,
-): ReadonlyMap<AppKey, Synced> {
-  const synced = new Map<AppKey, Synced>();
-  for (const app of apps) {
-    const key = keyOf(app.id);
-    const one = wanted.get(key);
-    if (!one) continue;
-    const objects = judgedManifests(stable.get(key) ?? app).map(({ object }) => object);
-    if (left && objects.some((object) => left.has(identityOf(object)))) continue;
-    const given = objects.flatMap((object) => {
-      const version = versions.get(identityOf(object));
-      return version === undefined ? [] : [{ ref: refOf(object), version }];
-    });
-    const reasons = objects.flatMap((object) => {
-      const reason = refused.get(identityOf(object));
-      return reason === undefined ? [] : [`${nameOf(refOf(object))}: ${reason}`];
-    });
-    synced.set(key, { ...one, versions: given, refused: reasons.length === 0 ? undefined : reasons.join('; ') });
-  }
-  return synced;
 }
