@@ -1,3 +1,5 @@
+import { decideAppMesh } from './appmesh.ts';
+import { parseClusterHost } from './cluster-host.ts';
 import { decideMeshRoute } from './http-route.ts';
 import { fieldsOf, listOf, numberOf, textOf } from './read.ts';
 import type { ServicePort } from './service-port.ts';
@@ -5,18 +7,9 @@ import { type Decision, noEdits, type RouteRequest, type Surroundings } from './
 import { nearestPort } from './routing-objects.ts';
 import { decideTraefikService } from './traefik.ts';
 
-const ZONES = ['', 'svc', 'svc.cluster.local', 'traefik'];
-
-/** `name.namespace`, `name.namespace.svc[.cluster.local]`, and `name.namespace.traefik` for a TraefikService. */
-export function parseClusterName(host: string): { name: string; namespace: string; zone: string } | undefined {
-  const [name = '', namespace = '', ...rest] = host.replace(/\.$/, '').split('.');
-  const zone = rest.join('.');
-  return name !== '' && namespace !== '' && ZONES.includes(zone) ? { name, namespace, zone } : undefined;
-}
-
 /** Names inside the cluster: what the mesh says of the Service, a TraefikService of that name, the Service itself. */
 export function decideClusterName(request: RouteRequest, around: Surroundings): Decision | undefined {
-  const parsed = parseClusterName(request.host);
+  const parsed = parseClusterHost(request.host);
   if (!parsed) return undefined;
   const { name, namespace, zone } = parsed;
   if (zone === 'traefik') return decideTraefikService(namespace, name, around);
@@ -37,7 +30,12 @@ export function decideMesh(
   const port = nearestPort(around.objects, namespace, name, request.port);
   if (port === undefined) return undefined;
   const apex = { namespace, service: name, port };
-  return decideMeshRoute(request, apex, around) ?? decideTrafficSplit(apex, around) ?? decideTrafficRoute(apex, around);
+  return (
+    decideMeshRoute(request, apex, around) ??
+    decideTrafficSplit(apex, around) ??
+    decideTrafficRoute(apex, around) ??
+    decideAppMesh(request, apex, around)
+  );
 }
 
 /** The weights of v1alpha1 are quantities, later ones integers. TrafficSplits with `matches` are not understood and left out. */

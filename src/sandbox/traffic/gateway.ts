@@ -3,7 +3,8 @@ import type { Clock } from '../../lib/clock.ts';
 import { close, listen } from '../metrics/loopback.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Backend, SandboxStore, World } from '../types.ts';
-import { parseClusterName, decideMesh } from './cluster-name.ts';
+import { parseClusterHost } from './cluster-host.ts';
+import { decideMesh } from './cluster-name.ts';
 import { decide, decideByHost } from './decide.ts';
 import { answerPlainly, forward, mirror, type Outcome } from './forward.ts';
 import { toldDurationMs } from './headers.ts';
@@ -112,7 +113,7 @@ function speaksOf(objects: Surroundings['objects'], name: string, port: number, 
   const request = { method: 'GET', host, port, path: '/', query: new URLSearchParams(), headers: {} };
   if (['exact', 'wildcard'].some((rank) => decideByHost(request, rank === 'exact' ? 'exact' : 'wildcard', around)))
     return true;
-  const parsed = parseClusterName(host.includes('.') ? host : `${host}.${from}`);
+  const parsed = parseClusterHost(host.includes('.') ? host : `${host}.${from}`);
   if (!parsed) return false;
   const { name: service, namespace } = parsed;
   if (objects.services.has(`${namespace}/${service}`))

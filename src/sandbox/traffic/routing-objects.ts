@@ -14,11 +14,16 @@ export interface RoutingObjects {
   readonly glooVirtualServices: readonly StoredObject[];
   readonly routeTables: readonly StoredObject[];
   readonly upstreams: readonly StoredObject[];
+  /** Of App Mesh. */
+  readonly meshServices: readonly StoredObject[];
+  readonly meshRouters: readonly StoredObject[];
+  readonly meshNodes: readonly StoredObject[];
   readonly services: ReadonlyMap<string, StoredObject>;
 }
 
 export const GATEWAY_API: readonly string[] = ['gateway.networking.k8s.io/v1', 'gateway.networking.k8s.io/v1beta1'];
 const TRAEFIK = ['traefik.io/v1alpha1'];
+const APP_MESH = ['appmesh.k8s.aws/v1beta2', 'appmesh.k8s.aws/v1beta1'];
 const SMI = ['split.smi-spec.io/v1alpha3', 'split.smi-spec.io/v1alpha2', 'split.smi-spec.io/v1alpha1'];
 
 const KINDS: ReadonlySet<string> = new Set([
@@ -32,6 +37,8 @@ const KINDS: ReadonlySet<string> = new Set([
   'VirtualService',
   'RouteTable',
   'Upstream',
+  'VirtualRouter',
+  'VirtualNode',
   'Service',
 ]);
 
@@ -57,6 +64,9 @@ function readRoutingObjects(store: SandboxStore): RoutingObjects {
     glooVirtualServices: listVersions(store, ['gateway.solo.io/v1'], 'VirtualService'),
     routeTables: listVersions(store, ['gateway.solo.io/v1'], 'RouteTable'),
     upstreams: listVersions(store, ['gloo.solo.io/v1'], 'Upstream'),
+    meshServices: listVersions(store, APP_MESH, 'VirtualService'),
+    meshRouters: listVersions(store, APP_MESH, 'VirtualRouter'),
+    meshNodes: listVersions(store, APP_MESH, 'VirtualNode'),
     services: new Map(services.map((service) => [nameKey(service.metadata.namespace, service.metadata.name), service])),
   };
 }

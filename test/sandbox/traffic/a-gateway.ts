@@ -208,5 +208,8 @@ export const definitions = [
   definition('gateway.solo.io', ['v1'], 'RouteTable', 'routetables'),
   definition('gloo.solo.io', ['v1'], 'Upstream', 'upstreams'),
   definition('kuma.io', ['v1alpha1'], 'TrafficRoute', 'trafficroutes', 'Cluster'),
+  definition('appmesh.k8s.aws', ['v1beta2', 'v1beta1'], 'VirtualService', 'virtualservices'),
+  definition('appmesh.k8s.aws', ['v1beta2', 'v1beta1'], 'VirtualNode', 'virtualnodes'),
+  definition('appmesh.k8s.aws', ['v1beta2'], 'VirtualRouter', 'virtualrouters'),
   definition('split.smi-spec.io', ['v1alpha1', 'v1alpha2', 'v1alpha3'], 'TrafficSplit', 'trafficsplits'),
 ];

@@ -52,6 +52,8 @@ const cases: readonly (readonly [string, Partial<CanarySpec>, string, readonly R
   ['gloo', {}, host, [delegating]],
   ['kuma', {}, inMesh, []],
   ['osm', {}, inMesh, []],
+  ['appmesh:v1beta2', {}, inMesh, []],
+  ['appmesh', { service: aSpec({ service: { raw: { meshName: 'global' } } }).service }, inMesh, []],
   [
     'gatewayapi:v1',
     { service: aSpec({ service: { routeRef: httpRoute, raw: { routeRef: httpRoute } } }).service },
@@ -101,9 +103,12 @@ describe.each(cases)('what the router %s writes', (provider, more, asked, before
   });
 });
 
-it('what the router gloo writes of some users leads them alone to the canary', async () => {
+it.each([
+  ['gloo', host],
+  ['appmesh:v1beta2', inMesh],
+])('what the router %s writes of some users leads them alone to the canary', async (provider, asked) => {
   gateway.apply(delegating);
-  put(aSpec({ provider: 'gloo', namespace: 'test', target, analysis }), 100);
-  expect(await gateway.spread(host, 5)).toEqual({ 'shop-primary': 5 });
-  expect(await gateway.spread(host, 5, '/', { headers: { 'x-beta': '1' } })).toEqual({ 'shop-canary': 5 });
+  put(aSpec({ provider, namespace: 'test', target, analysis }), 100);
+  expect(await gateway.spread(asked, 5)).toEqual({ 'shop-primary': 5 });
+  expect(await gateway.spread(asked, 5, '/', { headers: { 'x-beta': '1' } })).toEqual({ 'shop-canary': 5 });
 });
