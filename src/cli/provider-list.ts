@@ -21,6 +21,8 @@ export interface ProviderList {
     readonly headers: boolean;
     readonly mirror: boolean;
     readonly affinity: boolean;
+    /** Its controller says which routes it does not take, and such a route holds the release. */
+    readonly reports: boolean;
     /** Kinds that it reads and writes, as `httproutes.gateway.networking.k8s.io`. */
     readonly resources: readonly string[];
     /** Fields of a Canary that it looks at and not every router does. */
@@ -43,17 +45,20 @@ export interface ProviderList {
 
 export function providerList(): ProviderList {
   return {
-    routers: Object.entries<Router>(routers).map(([name, { about, supports, usersHint, kinds, fields, settings }]) => ({
-      name,
-      ...about,
-      weights: supports.weights,
-      headers: supports.headers || usersHint !== undefined,
-      mirror: supports.mirror,
-      affinity: supports.affinity,
-      resources: kinds.map(({ apiVersion, plural }) => [plural, groupOf(apiVersion)].filter(Boolean).join('.')),
-      fields: fields ?? [],
-      settings: Object.keys(settings ?? {}),
-    })),
+    routers: Object.entries<Router>(routers).map(
+      ([name, { about, supports, usersHint, kinds, fields, settings, ...router }]) => ({
+        name,
+        ...about,
+        weights: supports.weights,
+        headers: supports.headers || usersHint !== undefined,
+        mirror: supports.mirror,
+        affinity: supports.affinity,
+        reports: 'trouble' in router,
+        resources: kinds.map(({ apiVersion, plural }) => [plural, groupOf(apiVersion)].filter(Boolean).join('.')),
+        fields: fields ?? [],
+        settings: Object.keys(settings ?? {}),
+      }),
+    ),
     metrics: Object.entries<MetricProvider>(metricProviders).map(([name, provider]) => ({
       name,
       ...provider.about,
@@ -71,11 +76,11 @@ export function providerTables(): Readonly<Record<keyof ProviderList, readonly (
   const shown = (can: boolean): string => (can ? 'yes' : '–');
   return {
     routers: [
-      ['spec.provider', 'what it is', 'weights', 'headers, cookies', 'mirror', 'affinity', 'notes'],
-      ...list.routers.map(({ name, title, weights, headers, mirror, affinity, notes = '' }) => [
+      ['spec.provider', 'what it is', 'weights', 'headers, cookies', 'mirror', 'affinity', 'refusal known', 'notes'],
+      ...list.routers.map(({ name, title, weights, headers, mirror, affinity, reports, notes = '' }) => [
         name,
         title,
-        ...[weights, headers, mirror, affinity].map(shown),
+        ...[weights, headers, mirror, affinity, reports].map(shown),
         notes,
       ]),
     ],

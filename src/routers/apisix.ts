@@ -12,6 +12,7 @@ import {
   weightOf,
   type Json,
 } from './objects.ts';
+import { falseCondition, reasonOf } from './refusal.ts';
 import type { Router } from './router.ts';
 
 const API = 'apisix.apache.org/v2';
@@ -91,17 +92,8 @@ export const apisix: Router = {
     );
   },
   trouble(_context, [, live]) {
-    const { conditions } = jsonOf(live?.['status']);
-    const { generation } = live?.metadata ?? {};
-    const refusal = listOf(conditions).find(
-      ({ type, status, observedGeneration }) =>
-        (type === 'ResourcesAvailable' || type === 'Accepted') &&
-        status === 'False' &&
-        (observedGeneration === undefined || generation === undefined || observedGeneration === generation),
-    );
-    if (!refusal) return undefined;
-    const { reason, message } = refusal;
-    return `${KIND} ${live?.metadata.name ?? ''} is not accepted: ${textOf(message) ?? textOf(reason) ?? 'no reason given'}`;
+    const refusal = falseCondition(live, ['ResourcesAvailable', 'Accepted']);
+    return refusal && `${KIND} ${live?.metadata.name ?? ''} is not accepted: ${reasonOf(refusal)}`;
   },
 };
 

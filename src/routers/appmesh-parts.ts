@@ -3,6 +3,8 @@ import type { CanarySpec } from '../canary/types.ts';
 import { parseGoDuration } from '../lib/duration.ts';
 import { jsonOf } from '../lib/json.ts';
 import { invalid, type Json, listOf } from './objects.ts';
+import { falseCondition, reasonOf, whatOf } from './refusal.ts';
+import type { LiveObjects } from './router.ts';
 
 /** What the two versions of App Mesh's objects have in common. */
 
@@ -146,4 +148,13 @@ export function firstOf(live: unknown, owned: readonly string[], wanted: Json): 
 
 export function without(value: Json, fields: readonly string[]): Json {
   return Object.fromEntries(Object.entries(value).filter(([field]) => !fields.includes(field)));
+}
+
+/** What App Mesh says of an object that it does not take; undefined where it says nothing against one. */
+export function notActive(live: LiveObjects): string | undefined {
+  for (const object of live) {
+    const refusal = falseCondition(object, [`${object?.kind ?? ''}Active`, 'VirtualRouterActive', 'RoutesActive']);
+    if (object && refusal) return `${whatOf(object)} is not active in App Mesh: ${reasonOf(refusal)}`;
+  }
+  return undefined;
 }

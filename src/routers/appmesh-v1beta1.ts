@@ -2,13 +2,13 @@ import { usersUnderTest } from '../canary/strategy.ts';
 import type { CanarySpec } from '../canary/types.ts';
 import { jsonOf } from '../lib/json.ts';
 import type { KubeObject, ObjectRef } from '../manifest/types.ts';
-import { notActive } from './appmesh.ts';
 import {
   about,
   backendsOf,
   endOfLife,
   firstOf,
   gatewayAnnotations,
+  notActive,
   prefixOf,
   protocolOf,
   retriesOf,
@@ -28,7 +28,7 @@ const field = 'spec.service.meshName';
  * for the canary's. `name` is the provider: Flagger says `appmesh` for it.
  */
 export function appmeshV1beta1(name: 'appmesh' | 'appmesh:v1beta1'): Router {
-  const router: Router = {
+  return {
     name,
     about: { ...about, title: `${about.title} v1beta1`, notes: 'ended by AWS in September 2026' },
     endOfLife,
@@ -106,9 +106,8 @@ export function appmeshV1beta1(name: 'appmesh' | 'appmesh:v1beta1'): Router {
           .reduce((sum, { weight: share }) => sum + Math.max(0, Number(share) || 0), 0);
       return splitOf(weight(primaryName(spec)), weight(canaryName(spec)));
     },
-    trouble: (context, live) => notActive(router.refs(context), live),
+    trouble: (_context, live) => notActive(live),
   };
-  return router;
 }
 
 function nodes(context: RouteContext, [apex, primary, canary]: LiveObjects): readonly KubeObject[] {

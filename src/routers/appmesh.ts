@@ -1,6 +1,6 @@
 import { usersUnderTest } from '../canary/strategy.ts';
 import type { CanarySpec } from '../canary/types.ts';
-import { jsonOf, textOf } from '../lib/json.ts';
+import { jsonOf } from '../lib/json.ts';
 import type { KubeObject, ObjectRef } from '../manifest/types.ts';
 import {
   about,
@@ -9,6 +9,7 @@ import {
   firstOf,
   gatewayAnnotations,
   millisecondsOf,
+  notActive,
   prefixOf,
   protocolOf,
   retriesOf,
@@ -98,25 +99,8 @@ export const appmesh: Router = {
         .reduce((sum, { weight: share }) => sum + Math.max(0, Number(share) || 0), 0);
     return splitOf(weight(primaryName(spec)), weight(canaryName(spec)));
   },
-  trouble: (context, live) => notActive(appmesh.refs(context), live),
+  trouble: (_context, live) => notActive(live),
 };
-
-/** What App Mesh says of an object that it does not take; undefined where it says nothing against one. */
-export function notActive(refs: readonly ObjectRef[], live: LiveObjects): string | undefined {
-  for (const [at, { kind, name, namespace = '' }] of refs.entries()) {
-    const status = jsonOf(live[at]?.['status']);
-    const observed = status['observedGeneration'];
-    const generation = live[at]?.metadata.generation;
-    if (typeof observed === 'number' && generation !== undefined && observed < generation) continue;
-    const refusal = listOf(status['conditions']).find(
-      ({ type, status: state }) => type === `${kind}Active` && state === 'False',
-    );
-    if (!refusal) continue;
-    const why = textOf(refusal['message']) ?? textOf(refusal['reason']) ?? 'no reason given';
-    return `${kind} ${name}.${namespace} is not active in App Mesh: ${why}`;
-  }
-  return undefined;
-}
 
 function nodes(context: RouteContext, [primary, canary]: LiveObjects): readonly KubeObject[] {
   const { spec, pods } = context;

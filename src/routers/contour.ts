@@ -13,6 +13,7 @@ import {
   weightOf,
   type Json,
 } from './objects.ts';
+import { isStale, reasonOf, whatOf } from './refusal.ts';
 import type { Router } from './router.ts';
 
 const API = 'projectcontour.io/v1';
@@ -81,6 +82,16 @@ export const contour: Router = {
     if (!names.includes(primaryName(spec)) || !names.includes(canaryName(spec))) return undefined;
     // A weight that is not written counts as none as soon as another one is.
     return splitOf(weightOf(services, 'name', primaryName(spec), 0), weightOf(services, 'name', canaryName(spec), 0));
+  },
+  trouble(_context, [live]) {
+    if (!live) return undefined;
+    const { conditions, currentStatus, description } = jsonOf(live['status']);
+    const valid = listOf(conditions).find(({ type }) => type === 'Valid');
+    if (valid && isStale(live, valid['observedGeneration'])) return `${whatOf(live)} is not yet taken over by Contour`;
+    if (valid ? valid['status'] !== 'False' : currentStatus !== 'invalid' && currentStatus !== 'orphaned')
+      return undefined;
+    const said = listOf(valid?.['errors'])[0] ?? valid ?? { message: description };
+    return `${whatOf(live)} is not taken by Contour: ${reasonOf(said)}`;
   },
 };
 

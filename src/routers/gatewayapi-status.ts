@@ -28,6 +28,11 @@ export function notAccepted(
       const why = `${text(resolved['reason'])} ${text(resolved['message'])}`.trim();
       return `${who}: ${gateway} does not find what it leads to: ${why}`;
     }
+    const partly = conditions.find(({ type, status }) => type === 'PartiallyInvalid' && status === 'True');
+    if (partly && (partly['observedGeneration'] ?? generation) === generation) {
+      const why = `${text(partly['reason'])} ${text(partly['message'])}`.trim();
+      return `${who} is taken by ${gateway} in part only: ${why}`;
+    }
     const observed = accepted['observedGeneration'];
     if (typeof observed === 'number' && observed < generation) return `${who} is not yet taken over by ${gateway}`;
   }

@@ -5,11 +5,14 @@ import type { KubeObject, ObjectRef } from '../manifest/types.ts';
 import { givenAway } from './adoption.ts';
 import { escapeRegex } from './affinity.ts';
 import { apexMetadata, canaryName, invalid, listOf, metadataOf, primaryName, splitOf, type Json } from './objects.ts';
+import { reasonOf, whatOf } from './refusal.ts';
 import type { RouteContext, Router } from './router.ts';
 
 const ROUTES = 'gateway.solo.io/v1';
 const UPSTREAMS = 'gloo.solo.io/v1';
 const TABLE = 'RouteTable';
+/** Of a state that is written as a number. */
+const rejected = 2;
 /** What an Upstream of ours takes over from the user's. */
 const COPIED = [
   'sslConfig',
@@ -112,6 +115,16 @@ export const gloo: Router = {
     };
     const [primary, canary] = [weight(primaryName(spec)), weight(canaryName(spec))];
     return primary === undefined || canary === undefined ? undefined : splitOf(primary, canary);
+  },
+  trouble(_context, live) {
+    for (const object of live.slice(0, 3)) {
+      const { statuses, ...one } = jsonOf(object?.['status']);
+      const found = [...Object.values(jsonOf(statuses)).map(jsonOf), one].find(
+        ({ state }) => state === 'Rejected' || state === rejected,
+      );
+      if (object && found) return `${whatOf(object)} is rejected by Gloo: ${reasonOf(found)}`;
+    }
+    return undefined;
   },
 };
 

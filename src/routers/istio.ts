@@ -5,6 +5,7 @@ import type { KubeObject } from '../manifest/types.ts';
 import { httpRules, isTcp, tcpRules } from './istio-rules.ts';
 import { jsonOf } from '../lib/json.ts';
 import { apexMetadata, canaryName, invalid, listOf, metadataOf, primaryName, splitOf, type Json } from './objects.ts';
+import { isStale, whatOf } from './refusal.ts';
 import type { Entrance, RouteContext, Router } from './router.ts';
 
 const API = 'networking.istio.io/v1beta1';
@@ -107,6 +108,17 @@ export const istio: Router = {
         .filter(({ host }) => host === name)
         .reduce((sum, { weight }) => sum + Math.max(0, weight), 0);
     return splitOf(weightOf(primary), weightOf(canary), jsonOf(rule?.['mirror'])['host'] === canary);
+  },
+  trouble(_context, live) {
+    for (const object of live) {
+      const { validationMessages, observedGeneration } = jsonOf(object?.['status']);
+      const error = listOf(validationMessages).find(({ level }) => level === 'ERROR');
+      if (!object || !error || isStale(object, observedGeneration)) continue;
+      const { code, name } = jsonOf(error['type']);
+      const said = [code, name, error['documentationUrl']].filter((part) => typeof part === 'string');
+      return `${whatOf(object)} is refused by Istio: ${said.join(' ')}`;
+    }
+    return undefined;
   },
 };
 

@@ -2,6 +2,7 @@ import { primaryRevisionAnnotation } from '../canary/targets/knative.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { jsonOf } from '../lib/json.ts';
 import { invalid, type Json, listOf, splitOf } from './objects.ts';
+import { falseCondition, reasonOf, whatOf } from './refusal.ts';
 import type { Router } from './router.ts';
 
 /**
@@ -44,12 +45,8 @@ export const knative: Router = {
     return splitOf(sharesOf(others), sharesOf(latest));
   },
   trouble(_context, [live]) {
-    const routes = listOf(jsonOf(live?.['status'])['conditions']).find(({ type }) => type === 'RoutesReady');
-    if (!live || routes?.['status'] !== 'False') return undefined;
-    const { name, namespace = '' } = live.metadata;
-    const { message, reason } = routes;
-    const why = typeof message === 'string' ? message : typeof reason === 'string' ? reason : 'no reason is given';
-    return `Knative Service ${name}.${namespace} cannot route: ${why}`;
+    const refusal = falseCondition(live, ['RoutesReady']);
+    return live && refusal && `Knative ${whatOf(live)} cannot route: ${reasonOf(refusal)}`;
   },
 };
 

@@ -54,7 +54,7 @@ describe('serin providers', () => {
     expect(code).toBe(0);
     expect(said).toMatch(/^Routing providers of Canaries\nspec\.provider +what it is +weights/);
     expect(said).toMatch(
-      /^traefik +Traefik +yes +yes +– +– +headers and cookies where spec\.ingressRef names an IngressRoute$/m,
+      /^traefik +Traefik +yes +yes +– +– +– +headers and cookies where spec\.ingressRef names an IngressRoute$/m,
     );
     expect(said).toMatch(/^graphite +Graphite +to be written$/m);
     expect(said).toMatch(/^webhook +Webhook +JSON to any URL; signed where the Secret has a signingKey$/m);

@@ -54,10 +54,11 @@ function* progress(stage: Stage): Asking<void> {
   }
   // A rollback waits for nothing: a restart amid one may have left the canary without pods.
   if (isOver) return rollBackAfterChecks(stage);
-  if (seen.routeTrouble !== undefined) return warn(stage, seen.routeTrouble);
   if (!(yield* isCanaryUp(stage))) return;
+  if (!spec.skipAnalysis && (yield* isCalledBack(stage))) return;
+  // It keeps the users whom it has: nothing is known of those whom it would get.
+  if (seen.routeTrouble !== undefined) return warn(stage, seen.routeTrouble);
   if (spec.skipAnalysis) return skip(stage);
-  if (yield* isCalledBack(stage)) return;
   if (isJustUp(stage) || isTooSoon(stage)) return;
   stage.draft.isHeld = false;
   const judgement = yield* checkInTime(stage);
