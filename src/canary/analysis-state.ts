@@ -13,6 +13,8 @@ export interface AnalysisState {
   readonly version: 1;
   /** Checks that failed: `status.failedChecks`. */
   readonly failedChecks: number;
+  /** The last of them in a row, since a check passed; at least 1. Absent: none, or the Canary sets no bound to them. */
+  readonly consecutive?: number;
   /** Rounds that were passed, of an A/B test or a blue/green release: `status.iterations`. Never negative. */
   readonly iterations: number;
   /** Looks that changed something of it: a step, a round, a failed check. */
@@ -50,6 +52,22 @@ export function analysisOf(status: CanaryStatus): AnalysisState {
 export function freshAnalysis(spec: CanarySpec, version: string, nowMs: number): AnalysisState {
   const measured = { version, metrics: metricsOf(spec.analysis) };
   return { version: 1, failedChecks: 0, iterations: 0, looks: 0, sinceMs: wholeSeconds(nowMs), measured };
+}
+
+/** Whether a release is rolled back for the checks that failed, and for which of them. */
+export function failedEnough(
+  { failedChecks, consecutive = 0 }: Pick<AnalysisState, 'failedChecks' | 'consecutive'>,
+  spec: CanarySpec,
+): 'in all' | 'in a row' | undefined {
+  const bounds = spec.analysis;
+  if (failedChecks >= bounds.threshold) return 'in all';
+  return bounds.consecutive !== undefined && consecutive >= bounds.consecutive ? 'in a row' : undefined;
+}
+
+/** As `state`, with so many failed checks in a row. */
+export function withConsecutive(state: AnalysisState, count: number | undefined): AnalysisState {
+  const { consecutive: _before, ...others } = state;
+  return count === undefined || count === 0 ? others : { ...others, consecutive: count };
 }
 
 /** Looks at one version by one set of metrics are counted; where either has changed, the count begins anew. */
@@ -108,7 +126,7 @@ export function parseAnalysis(text: string, columns: Columns): AnalysisState | u
   } catch {
     return undefined;
   }
-  const { version, failedChecks, iterations, looks, since, mark } = given;
+  const { version, failedChecks, consecutive, iterations, looks, since, mark } = given;
   const { version: judged, metrics } = jsonOf(given['measured']);
   const sinceMs = timeOf(since);
   const held = holdOf(given['held']);
@@ -118,6 +136,7 @@ export function parseAnalysis(text: string, columns: Columns): AnalysisState | u
     Number.isFinite(sinceMs) &&
     typeof metrics === 'string' &&
     (mark === undefined || mark === 'prepared' || mark === 'halted') &&
+    (consecutive === undefined || isCount(consecutive)) &&
     (given['held'] === undefined || held !== undefined);
   const isOfThese =
     failedChecks === columns.failedChecks && iterations === columns.iterations && judged === columns.lastAppliedSpec;
@@ -125,6 +144,7 @@ export function parseAnalysis(text: string, columns: Columns): AnalysisState | u
   return {
     version,
     failedChecks: columns.failedChecks,
+    ...(consecutive === undefined || consecutive === 0 ? {} : { consecutive }),
     iterations: columns.iterations,
     looks,
     sinceMs,

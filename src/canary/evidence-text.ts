@@ -40,7 +40,9 @@ export function textOf({ name, found }: Pick<CheckResult | FailedCheck, 'name' |
     case 'not-ready':
       return `${found.role} not ready: ${found.why}`;
     case 'failed-checks':
-      return `${found.count} failed checks`;
+      return found.consecutive === undefined
+        ? `${found.count} failed checks`
+        : `${found.consecutive} failed checks in a row`;
     case 'called-back':
       return `rollback asked for by ${name}`;
     case 'asked':
@@ -121,10 +123,11 @@ export function rollbackText(check: FailedCheck, canary: string): RollbackText {
   const text = textOf(check);
   switch (found.kind) {
     case 'failed-checks': {
-      const reached = `failed checks threshold reached ${found.count}`;
+      const { count, consecutive } = found;
+      const reached = consecutive === undefined ? `threshold reached ${count}` : `in a row reached ${consecutive}`;
       return {
-        event: `Rolling back ${canary} ${reached}`,
-        alert: `Failed checks threshold reached ${found.count}`,
+        event: `Rolling back ${canary} failed checks ${reached}`,
+        alert: `Failed checks ${reached}`,
         severity: 'error',
       };
     }

@@ -63,7 +63,8 @@ export type Finding =
     }
   /** A workload that is not ready in time; `why` without its name. */
   | { readonly kind: 'not-ready'; readonly role: 'primary' | 'canary'; readonly why: string }
-  | { readonly kind: 'failed-checks'; readonly count: number }
+  /** So many in all. `consecutive`: it ends for so many in a row. */
+  | { readonly kind: 'failed-checks'; readonly count: number; readonly consecutive?: number }
   /** A rollback webhook asked for it. */
   | { readonly kind: 'called-back' }
   /** A person asked for it (see requests.ts); `by` as he calls himself. `reason`: empty where he gave none. */

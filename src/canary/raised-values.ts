@@ -25,6 +25,13 @@ export function raisedValues(analysis: Json, field: string, minIntervalMs: numbe
       message: `${threshold} counts as 1: the first failed check rolls back`,
       hint: 'write 1 or more',
     });
+  const consecutive = numberOf(analysis['consecutive']);
+  if (consecutive !== undefined && consecutive >= Math.max(threshold ?? 1, 1))
+    findings.push({
+      field: `${field}.consecutive`,
+      message: `${consecutive} has no effect: as many failed checks in all (threshold) roll back already`,
+      hint: 'raise threshold, or lower consecutive',
+    });
   const step = numberOf(analysis['stepWeight']) ?? 0;
   if (step > 100) findings.push({ field: `${field}.stepWeight`, message: `${step} counts as 100: there is one step` });
   listOf(analysis['webhooks']).forEach((hook, index) =>

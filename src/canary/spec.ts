@@ -105,6 +105,8 @@ export interface AnalysisSpec {
   readonly intervalMs: number;
   /** Failed checks at which the canary is rolled back; at least 1. */
   readonly threshold: number;
+  /** Failed checks in a row at which it is rolled back, too; at least 1. Absent: only their sum counts. */
+  readonly consecutive?: number;
   readonly strategy: Strategy;
   /** Absent: all traffic goes to the primary at once. */
   readonly stepWeightPromotion?: number;

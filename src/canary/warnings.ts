@@ -14,7 +14,7 @@ const knownFields: Readonly<Record<string, readonly string[]>> = {
     'progressDeadlineSeconds skipAnalysis revertOnDeletion suspend'
   ).split(' '),
   analysis: (
-    'interval threshold iterations stepWeight stepWeights maxWeight stepWeightPromotion mirror mirrorWeight ' +
+    'interval threshold consecutive iterations stepWeight stepWeights maxWeight stepWeightPromotion mirror mirrorWeight ' +
     'primaryReadyThreshold canaryReadyThreshold match metrics alerts webhooks sessionAffinity inconclusive'
   ).split(' '),
   service: (

@@ -16,6 +16,9 @@ export function alertFields(
     ...cluster,
     { name: 'Target', value: `${target.kind}/${target.name}.${namespace}` },
     { name: 'Failed checks threshold', value: String(analysis.threshold) },
+    ...(analysis.consecutive === undefined
+      ? []
+      : [{ name: 'Failed checks in a row', value: String(analysis.consecutive) }]),
     { name: 'Progress deadline', value: `${progressDeadlineSeconds}s` },
     ...(routing === undefined ? [] : [{ name: 'Traffic routing', value: routing }]),
   ];

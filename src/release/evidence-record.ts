@@ -99,7 +99,7 @@ const cutLines = (lines: readonly string[]): readonly string[] =>
 /** Undefined where it is none that is known here. */
 function readFinding(value: unknown): Finding | undefined {
   if (!isRecord(value)) return undefined;
-  const { kind, metric, cause, reason, text, refusal, role, summary, lines, why, count, forMs } = value;
+  const { kind, metric, cause, reason, text, refusal, role, summary, lines, why, count, consecutive, forMs } = value;
   const known = metrics.find((one) => one === metric);
   const whose = roles.find((one) => one === role);
   switch (kind) {
@@ -131,7 +131,8 @@ function readFinding(value: unknown): Finding | undefined {
     case 'unpromotable':
       return typeof why === 'string' ? { kind, why } : undefined;
     case 'failed-checks':
-      return typeof count === 'number' ? { kind, count } : undefined;
+      if (typeof count !== 'number') return undefined;
+      return { kind, count, ...(typeof consecutive === 'number' ? { consecutive } : {}) };
     case 'metrics-lost':
       return typeof forMs === 'number' ? { kind, forMs } : undefined;
     case 'asked': {

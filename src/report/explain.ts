@@ -1,3 +1,4 @@
+import { analysisOf } from '../canary/analysis-state.ts';
 import { isUnderAnalysis } from '../canary/phase.ts';
 import { parseStatus } from '../canary/status.ts';
 import { nextWeight } from '../canary/strategy.ts';
@@ -76,7 +77,11 @@ function movesOf(status: AppStatus, canary: CanaryStatus, spec: CanarySpec): rea
   if (held && held.cause !== 'person')
     moves.push({ if: 'nothing of that happens', outcome: 'it is rolled back', ...at });
   if (isJudged) {
-    const left = Math.max(analysis.threshold - canary.failedChecks, 0);
+    const inARow = analysis.consecutive ?? Infinity;
+    const left = Math.max(
+      Math.min(analysis.threshold - canary.failedChecks, inARow - (analysisOf(canary).consecutive ?? 0)),
+      0,
+    );
     const every = formatGoDuration(analysis.intervalMs);
     moves.push({
       if: `${left} more ${left === 1 ? 'check fails' : 'checks fail'} (one look each ${every})`,

@@ -18,12 +18,15 @@ function release(
   samples: (name: string, second: number) => Sample,
   {
     policy,
+    more,
     defaults,
     seconds = 60,
     isDown = () => false,
     restarts = () => false,
   }: {
     policy?: Members;
+    /** More of `spec.analysis`. */
+    more?: Members;
     defaults?: InconclusivePolicy;
     seconds?: number;
     /** Whether the primary's new pods do not answer. */
@@ -42,6 +45,7 @@ function release(
     stepWeight: 10,
     metrics,
     ...(policy ? { inconclusive: policy } : {}),
+    ...more,
   };
   const world = createModelCluster({
     canarySpec: {
@@ -123,6 +127,18 @@ describe('a check that finds nothing out [R73]', () => {
     expect(after(unreachable)).toMatchObject({ failedChecks: 2, canaryWeight: 10 });
     expect(after(noSeries, { noSeries: 'fail' })).toMatchObject({ failedChecks: 2 });
     expect(after(noTraffic, { noSeries: 'fail' })).toMatchObject({ failedChecks: 0, canaryWeight: 10 });
+  });
+
+  it('neither counts among failed checks in a row nor begins them anew, while it is held', () => {
+    const run = (at: (second: number) => Sample, more: Members) =>
+      release((name, second) => (name === 'errors' ? value(0) : at(second)), { more, policy: { noSeries: 'hold' } });
+    const failed = value(42);
+    const held = (second: number): Sample => (second < 25 || second > 35 ? failed : noSeries);
+    expect(run(held, { threshold: 9, consecutive: 2 }).said).toContainEqual(
+      expect.stringContaining('failed checks in a row reached 2'),
+    );
+    const passed = (second: number): Sample => (Math.floor(second / 10) % 2 === 0 ? failed : value(100));
+    expect(run(passed, { threshold: 9, consecutive: 2 }).rollout.status.phase).toBe('Progressing');
   });
 
   it('does not hide another one that fails', () => {

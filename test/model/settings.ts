@@ -73,6 +73,9 @@ export function randomSetting(random: Random): Setting {
       ? { iterations: 1 + random.below(3) }
       : unmirrored(random.pick(isWeighted ? weighted : rounds), isKnative);
   const replicas = 1 + random.below(3);
+  const skipped = random.chance(0.1) ? { skipAnalysis: true } : {};
+  const reverted = random.chance(0.15) ? { revertOnDeletion: true } : {};
+  const threshold = 1 + random.below(3);
   return {
     spec: {
       provider,
@@ -80,11 +83,13 @@ export function randomSetting(random: Random): Setting {
       targetRef: { apiVersion: apiVersions[kind], kind: isKnative ? 'Service' : kind, name: 'app' },
       ...(scaler ? { autoscalerRef: autoscalerRef(scaler) } : {}),
       service: { port: 80 },
-      ...(random.chance(0.1) ? { skipAnalysis: true } : {}),
-      ...(random.chance(0.15) ? { revertOnDeletion: true } : {}),
+      ...skipped,
+      ...reverted,
       analysis: {
         interval: '10s',
-        threshold: 1 + random.below(3),
+        threshold,
+        // Of some, without a draw of its own: seeds stay what they are.
+        ...(threshold === 3 && replicas !== 2 ? { consecutive: 2 } : {}),
         ...strategy,
         ...(isWeighted && !isKnative && random.chance(0.2)
           ? { sessionAffinity: { cookieName: 'side', ...(random.chance(0.5) ? { primaryCookieName: 'home' } : {}) } }

@@ -1,3 +1,4 @@
+import { analysisOf, failedEnough } from '../../src/canary/analysis-state.ts';
 import { nextWeight } from '../../src/canary/strategy.ts';
 import type { CanarySpec, CanaryStatus, Effect, Phase } from '../../src/canary/types.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
@@ -114,9 +115,10 @@ export class Watch {
     hold(
       'failed checks end it',
       status.failedChecks <= before.failedChecks + 1 &&
-        (status.failedChecks <= before.failedChecks || before.failedChecks < spec.analysis.threshold),
+        (status.failedChecks <= before.failedChecks || failedEnough(analysisOf(before), spec) === undefined),
       () => `${status.failedChecks} failed checks of ${spec.analysis.threshold}`,
     );
+    this.inARow(status, tick);
     if (status.failedChecks > before.failedChecks) {
       const { elapsedMs } = this.world;
       const sinceMs = elapsedMs - this.countedMs;
@@ -348,10 +350,23 @@ export class Watch {
     }
   }
 
+  /** Failed checks in a row are never more than all, and one more only where there is one more. */
+  private inARow(status: CanaryStatus, { before, spec }: Watched): void {
+    const [now, then] = [status, before].map((one) => analysisOf(one).consecutive ?? 0) as [number, number];
+    const counted = status.failedChecks - before.failedChecks;
+    const isOfTheSame = status.lastAppliedSpec === before.lastAppliedSpec && counted >= 0;
+    hold(
+      'failed checks end it',
+      now <= status.failedChecks &&
+        (!isOfTheSame || now === 0 || now === then + (spec.analysis.consecutive === undefined ? 0 : counted)),
+      () => `${now} failed checks in a row, ${then} before, ${counted} counted`,
+    );
+  }
+
   /** Threshold reached: whatever gates, metrics and notifiers say, it goes home in this tick. */
   private overdue({ phase, failedChecks }: CanaryStatus, { spec, before, content }: Watched): void {
     if (spec.suspend || (before.phase !== 'Progressing' && before.phase !== 'WaitingPromotion')) return;
-    if (before.failedChecks < spec.analysis.threshold || failedChecks < before.failedChecks) return;
+    if (failedEnough(analysisOf(before), spec) === undefined || failedChecks < before.failedChecks) return;
     hold(
       'rollback is not blocked',
       // Who is deleted hands everything back instead.

@@ -28,12 +28,14 @@ export function parseAnalysis(analysis: Json, context: AnalysisContext): Analysi
   const intervalMs = check.durationMs(analysis['interval'], `${field}.interval`) || defaultIntervalMs;
   const stepWeightPromotion = check.whole(analysis['stepWeightPromotion'], `${field}.stepWeightPromotion`, 0);
   const mirrorWeight = percentOf(analysis['mirrorWeight'], `${field}.mirrorWeight`, check);
+  const consecutive = check.whole(analysis['consecutive'], `${field}.consecutive`, 1);
   const strategy = strategyOf(analysis, context);
   const inconclusive = parseInconclusive(analysis['inconclusive'], `${field}.inconclusive`, check);
   const affinity = parseSessionAffinity(analysis['sessionAffinity'], `${field}.sessionAffinity`, check);
   return {
     intervalMs: Math.max(intervalMs, minIntervalMs),
     threshold: Math.max(check.whole(analysis['threshold'], `${field}.threshold`, Number.MIN_SAFE_INTEGER) ?? 1, 1),
+    ...(consecutive === undefined ? {} : { consecutive }),
     strategy,
     ...(stepWeightPromotion ? { stepWeightPromotion: Math.min(stepWeightPromotion, 100) } : {}),
     mirror: check.flag(analysis['mirror'], `${field}.mirror`) && !context.isPlain,

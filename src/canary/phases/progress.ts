@@ -1,3 +1,4 @@
+import { failedEnough, withConsecutive } from '../analysis-state.ts';
 import { settleMs } from '../intents.ts';
 import { at, listOf, numberOf } from '../../lib/json.ts';
 import type { Readiness } from '../types.ts';
@@ -42,7 +43,7 @@ function hasNothingToJudge(stage: Stage): boolean {
 /** Checks, then the next step, one a tick. */
 function* progress(stage: Stage): Asking<void> {
   const { spec, seen } = stage;
-  const isOver = stage.analysis.failedChecks >= spec.analysis.threshold;
+  const isOver = failedEnough(stage.analysis, spec) !== undefined;
   const primary = primaryReadiness(stage);
   if (primary.kind !== 'ready') {
     yield* tellNotReady(stage, 'primary', primary);
@@ -127,9 +128,11 @@ function* checkInTime(stage: Stage): Asking<Judgement> {
   const { seen, draft, analysis } = stage;
   const judgement = yield* check(stage);
   draft.isJudged = seen.restMs === undefined || judgement === 'passed';
+  if (judgement === 'passed') draft.analysis = withConsecutive(draft.analysis, 0);
   if (draft.isJudged) return judgement;
   draft.nextTickMs = seen.restMs ?? draft.nextTickMs;
-  draft.analysis = { ...draft.analysis, failedChecks: analysis.failedChecks };
+  const { failedChecks, consecutive } = analysis;
+  draft.analysis = withConsecutive({ ...draft.analysis, failedChecks }, consecutive);
   return judgement;
 }
 

@@ -1,4 +1,4 @@
-import { freshAnalysis } from '../analysis-state.ts';
+import { failedEnough, freshAnalysis } from '../analysis-state.ts';
 import { rollbackText } from '../evidence-text.ts';
 import { want } from '../intents.ts';
 import type { ToldTrouble } from '../trouble/trouble.ts';
@@ -41,7 +41,10 @@ export function tellAndRollBack(stage: Stage, failedCheck: FailedCheck): void {
 
 export function rollBackAfterChecks(stage: Stage): void {
   const { analysis, seen } = stage;
-  const counted: FailedCheck = { name: 'analysis', found: { kind: 'failed-checks', count: analysis.failedChecks } };
+  const { failedChecks: count, consecutive } = analysis;
+  const isInARow = failedEnough(analysis, stage.spec) === 'in a row';
+  const found = { kind: 'failed-checks', count, ...(isInARow && consecutive ? { consecutive } : {}) } as const;
+  const counted: FailedCheck = { name: 'analysis', found };
   tellRollback(stage, counted);
   rollBack(stage, seen.lastFailedCheck ?? counted);
 }

@@ -4,7 +4,7 @@ import type { PrimarySource } from '../primary.ts';
 import type { Novelty, Revision } from '../revision.ts';
 import { type Intents, say } from '../intents.ts';
 import type { Target } from '../targets/target.ts';
-import { freshAnalysis } from '../analysis-state.ts';
+import { freshAnalysis, withConsecutive } from '../analysis-state.ts';
 import type {
   AlertSeverity,
   AnalysisState,
@@ -108,8 +108,10 @@ export function update(
   draft.status = { ...draft.status, ...change };
 }
 
-export function countFailure({ draft, analysis }: Tick): void {
-  draft.analysis = { ...draft.analysis, failedChecks: analysis.failedChecks + 1 };
+export function countFailure({ draft, analysis, spec }: Stage): void {
+  const counted = { ...draft.analysis, failedChecks: analysis.failedChecks + 1 };
+  const isCounted = spec.analysis.consecutive !== undefined;
+  draft.analysis = isCounted ? withConsecutive(counted, (analysis.consecutive ?? 0) + 1) : counted;
 }
 
 /** So many rounds are passed; of a weighted canary that it goes on. No mark stays. */
