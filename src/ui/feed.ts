@@ -1,10 +1,5 @@
 import type { AppKey } from '../lib/key.ts';
-import type { KubeObject } from '../manifest/types.ts';
-
-/** All that is known of one app, as plain data. */
-export interface AppFacts {
-  readonly canary: KubeObject;
-}
+import type { AppFacts } from '../report/types.ts';
 
 /** What the agent tells the dashboard. Never changed after it was told. */
 export type Change =
@@ -39,6 +34,8 @@ export interface Measured extends OfApp {
   readonly kind: 'measured';
   readonly metric: string;
   readonly value: number;
+  /** The old version's, at the same time. Undefined: not measured. */
+  readonly baseline?: number;
 }
 
 /** A look at the app came to its end with another phase or weight than the one before. */

@@ -35,6 +35,8 @@ export interface Flash {
 export interface Page {
   readonly title: string;
   readonly body: Child;
+  /** The path of its stream of changes. Absent: it has none. */
+  readonly live?: string;
   /** Absent: 200. */
   readonly status?: number;
 }

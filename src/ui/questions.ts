@@ -1,4 +1,6 @@
+import type { Act } from '../acts/acts.ts';
 import type { AppKey } from '../lib/key.ts';
+import type { HistoryEntry } from '../report/types.ts';
 
 /** What pages ask the agent. Each answer is bounded, plain data, and comes within seconds or not at all. */
 export interface Ask {
@@ -8,7 +10,48 @@ export interface Ask {
   podLog(app: AppKey, pod: string): Promise<readonly string[]>;
   /** The Canary as it stands in Git, and as it is in the cluster. */
   yaml(app: AppKey): Promise<CanaryText>;
+  /** What Git tells of it, newest first. `before`: older than this commit. */
+  history(app: AppKey, options: { readonly limit: number; readonly before?: string }): Promise<readonly HistoryEntry[]>;
+  diff(app: AppKey, revision: string): Promise<CommitDiff>;
+  /** Of each container of its workload. */
+  images(app: AppKey): Promise<readonly ImageFacts[]>;
+  /** What an act would write, or why it cannot. */
+  preview(act: Act): Promise<Preview>;
 }
+
+export interface CommitDiff {
+  /** Unified diffs. */
+  readonly files: readonly { readonly path: string; readonly patch: string }[];
+  readonly truncated: boolean;
+}
+
+export interface ImageFacts {
+  readonly container: string;
+  /** As it stands in Git. */
+  readonly image: string;
+  readonly now: string | undefined;
+  readonly policy: string | undefined;
+  /** What the policy picks. Undefined: nothing newer. */
+  readonly wanted: string | undefined;
+  readonly state: string;
+  readonly reason: string;
+  /** Undefined: nobody holds it. */
+  readonly hold: { readonly by: string; readonly instead: string; readonly at: string } | undefined;
+  /** Why the registry does not tell its versions. Undefined: it does. */
+  readonly problem: string | undefined;
+  /** Newest first, at most 200. `reason`: why it is not picked; empty: there is nothing to say. */
+  readonly tags: readonly { readonly tag: string; readonly reason: string; readonly madeAtMs?: number }[];
+}
+
+export type Preview =
+  | { readonly kind: 'commit'; readonly message: string; readonly files: CommitDiff['files'] }
+  | {
+      readonly kind: 'annotations';
+      /** null: is taken away. */
+      readonly annotations: Readonly<Record<string, string | null>>;
+      readonly said: string;
+    }
+  | { readonly kind: 'refused'; readonly text: string };
 
 export interface PodFacts {
   readonly name: string;

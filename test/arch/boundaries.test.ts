@@ -54,7 +54,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'git/repo.ts',
   ],
   server: ['lib'],
-  ui: ['lib', 'manifest', 'canary', 'images', 'release', 'server'],
+  ui: ['lib', 'manifest', 'canary', 'images', 'release', 'report', 'acts', 'server'],
   config: ['lib', 'manifest'],
   loadtester: ['lib', 'images/regex/regex.ts'],
   sandbox: ['lib', 'manifest', 'loadtester'],
