@@ -7,7 +7,7 @@ import { type Ignored, type IgnoreFile, ignoredPaths, isIgnoreFile, readIgnoreFi
 import { isClusterScoped } from './kinds.ts';
 import { defaultLimits, type ManifestLimits } from './limits.ts';
 import { normalised } from './normalise.ts';
-import type { UnitNeeds } from './needs.ts';
+import type { UnitHealths, UnitNeeds } from './needs.ts';
 import type { OwnObjects } from './own-objects.ts';
 import { type ParsedFile, parsing } from './parse.ts';
 import { leavingOutRefused, refusedAt } from './refused.ts';
@@ -106,6 +106,8 @@ export interface LoadedTree {
   readonly hasReleases?: boolean;
   /** What units wait for. Absent: for nothing. */
   readonly needs?: UnitNeeds;
+  /** Of which units it is told where they are not ready in time. Absent: of none. */
+  readonly health?: UnitHealths;
   /** What was rendered here and is not applied itself, as HelmReleases are. Absent: nothing was. */
   readonly releases?: readonly Manifest[];
   /** The files that what is rendered is made from: by its unit, or by the identity of its HelmRelease. Absent: nothing was. */
@@ -200,6 +202,8 @@ export interface Described {
   readonly problems: readonly Problem[];
   /** See `LoadedTree`. Absent: none. */
   readonly needs?: UnitNeeds;
+  /** Likewise. */
+  readonly health?: UnitHealths;
   /** What asks for charts among what is described. Absent: nothing does. */
   readonly releases?: readonly Manifest[];
   /** Of what is described and not rendered now what the cluster has stays. */
@@ -234,6 +238,8 @@ export interface RenderedReleases {
   readonly sources: ReadonlySet<Manifest>;
   /** See `LoadedTree`. Absent: none. */
   readonly needs?: UnitNeeds;
+  /** Likewise. */
+  readonly health?: UnitHealths;
   readonly problems: readonly Problem[];
 }
 
@@ -315,6 +321,7 @@ export function* loadingTree(
     hasReleases: all.some(({ hasReleases }) => hasReleases),
     releases: all.flatMap(({ releases }) => releases),
     needs: new Map(all.flatMap(({ needs }) => [...needs])),
+    health: new Map(all.flatMap(({ health }) => [...health])),
     madeFrom: new Map(all.flatMap(({ madeFrom }) => [...madeFrom])),
   };
 }
@@ -350,6 +357,7 @@ interface LoadedArea extends AreaOfTree {
   readonly strays: ReadonlyMap<string, Stray>;
   readonly hasReleases: boolean;
   readonly needs: UnitNeeds;
+  readonly health: UnitHealths;
   readonly releases: readonly Manifest[];
   readonly madeFrom: ReadonlyMap<string, ReadonlySet<string>>;
 }
@@ -362,6 +370,7 @@ const awaitedArea = (paths: readonly string[]): LoadedArea => ({
   unreadableText: anyWord,
   unknown: new Map(),
   needs: new Map(),
+  health: new Map(),
   strays: new Map(),
   elsewhere: new Map(),
   hasReleases: false,
@@ -585,6 +594,7 @@ function* loadingArea(
     strays,
     elsewhere,
     needs: new Map([...(described?.needs ?? []), ...(releases.needs ?? [])]),
+    health: new Map([...(described?.health ?? []), ...(releases.health ?? [])]),
     releases: [...(described?.releases ?? []), ...releases.rendered.keys()],
     madeFrom: new Map(
       [

@@ -1,3 +1,4 @@
+import { parseGoDuration } from '../lib/duration.ts';
 import { isList, isObject } from '../manifest/edit-value.ts';
 import { type Fields, Unusable } from './described.ts';
 
@@ -47,4 +48,10 @@ export function folderIn(path: string, field: string): string {
   const parts = path.split('/').filter((part) => part !== '' && part !== '.');
   if (parts.includes('..')) throw new Unusable(`${field} ${path.slice(0, 200)} is not in the repository`);
   return parts.join('/');
+}
+
+/** `5m`, in milliseconds. Undefined: nothing that can be read. */
+export function durationOf(value: unknown): number | undefined {
+  const ms = typeof value === 'string' ? parseGoDuration(value) : undefined;
+  return ms !== undefined && ms > 0 ? ms : undefined;
 }

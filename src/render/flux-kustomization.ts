@@ -2,7 +2,7 @@ import { namespacedName } from '../lib/key.ts';
 import { groupOf, type KubeObject, type Manifest, type ObjectRef } from '../manifest/types.ts';
 import type { UnitNeed } from '../manifest/needs.ts';
 import { type Description, type Fields, orReason, Unusable } from './described.ts';
-import { folderIn, isNothing, listOf, mapOf, mapsOf, textOf, textsOf } from './described-fields.ts';
+import { durationOf, folderIn, isNothing, listOf, mapOf, mapsOf, textOf, textsOf } from './described-fields.ts';
 import { toldOf } from './flux-fields.ts';
 
 /** What a Kustomization of Flux says is to be applied. */
@@ -20,6 +20,8 @@ export interface FluxKustomization extends Description {
   readonly prune: boolean;
   /** Of which objects those that depend on it wait until they are ready. */
   readonly checks: UnitNeed['checks'];
+  /** So long what is checked may take to be ready. */
+  readonly timeoutMs: number;
   readonly isSuspended: boolean;
 }
 
@@ -49,6 +51,8 @@ export interface FluxSubstitutes {
 }
 
 const group = 'kustomize.toolkit.fluxcd.io';
+/** Where neither `timeout` nor `interval` can be read. */
+const defaultTimeoutMs = 300_000;
 
 export const isFluxKustomization = ({ apiVersion, kind }: Pick<KubeObject, 'apiVersion' | 'kind'>): boolean =>
   kind === 'Kustomization' && groupOf(apiVersion) === group;
@@ -108,6 +112,7 @@ function read(manifest: Manifest): FluxKustomization {
               ...(of === undefined ? {} : { namespace: of }),
             };
           }),
+    timeoutMs: durationOf(spec['timeout']) ?? durationOf(spec['interval']) ?? defaultTimeoutMs,
     isSuspended: spec['suspend'] === true,
     dependsOn: mapsOf(spec['dependsOn'], 'spec.dependsOn').map((entry) =>
       namespacedName({

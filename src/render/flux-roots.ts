@@ -5,7 +5,7 @@ import { isList, isObject } from '../manifest/edit-value.ts';
 import { identityOf, nameOf } from '../manifest/identity.ts';
 import { type Described, isManifestFile, type LoadSettings, type Rendering } from '../manifest/load.ts';
 import { heldCharts } from '../manifest/rendering-tools.ts';
-import type { UnitNeed, UnitNeeds } from '../manifest/needs.ts';
+import type { UnitHealth, UnitHealths, UnitNeed, UnitNeeds } from '../manifest/needs.ts';
 import type { Stray } from '../manifest/stray.ts';
 import { groupOf, type KubeObject, type Manifest, placesOf, type Problem, refOf, unitOf } from '../manifest/types.ts';
 import { shownOrigin } from '../lib/http/shown-url.ts';
@@ -371,6 +371,7 @@ export function* fluxRoots(
     strays,
     problems: [...problems, ...refusals.values()],
     needs: needsOf([...found.values()].filter(({ path }) => rendered.has(path))),
+    health: healthOf([...found.values()].filter(({ path }) => rendered.has(path))),
     releases: [...charted].flatMap(([path, manifest]) => (rendered.has(path) ? [manifest] : [])),
     leftOut(path) {
       if (heldInputs.has(path) || held.some((folder) => folder === '' || path.startsWith(`${folder}/`))) return notNow;
@@ -518,6 +519,16 @@ function needsOf(roots: readonly Root[]): UnitNeeds {
     if (own.length > 0) needs.set(path, own);
   }
   return needs;
+}
+
+function healthOf(roots: readonly Root[]): UnitHealths {
+  const health = new Map<string, UnitHealth>();
+  for (const { path, described } of roots) {
+    if (!isFlux(described) || described.checks.length === 0) continue;
+    const { key, checks, timeoutMs } = described;
+    health.set(path, { name: `Kustomization ${key}`, checks, timeoutMs });
+  }
+  return health;
 }
 
 /** Those that depend, directly or not, on one that is not rendered or on themselves. */

@@ -2,7 +2,7 @@ import { isList, isObject } from '../manifest/edit-value.ts';
 import { groupOf, type KubeObject, type Manifest } from '../manifest/types.ts';
 import { sha256Hex } from '../lib/hash.ts';
 import { orReason, Unusable } from './described.ts';
-import { textsOf } from './described-fields.ts';
+import { durationOf, textsOf } from './described-fields.ts';
 import { toldOf } from './flux-fields.ts';
 
 /** What a HelmRelease asks for, whichever of its three API groups it is of. */
@@ -30,6 +30,8 @@ export interface HelmRelease {
   readonly named?: SourceRef;
   /** What depends on it waits until its objects are ready. Absent: so it does. */
   readonly isWaitedFor?: boolean;
+  /** So long its objects may take to be ready. Absent: nobody asks. */
+  readonly timeoutMs?: number;
   /** Its namespace is made where nothing in Git makes it. Absent: it has to be there. */
   readonly makesNamespace?: boolean;
   /** What becomes of the definitions in the chart's folder `crds`. */
@@ -101,6 +103,9 @@ export function readHelmRelease(manifest: Manifest): HelmRelease | string {
   );
 }
 
+/** Flux's own. */
+const defaultTimeoutMs = 300_000;
+
 const refuse = (reason: string): never => {
   throw new Unusable(reason);
 };
@@ -123,6 +128,10 @@ function ofToolkit(manifest: Manifest, spec: Fields): HelmRelease {
     Fields,
     Fields,
   ];
+  // Whether it is installed or upgraded is one here.
+  const timeoutOf = (moment: Fields): number =>
+    durationOf(moment['timeout']) ?? durationOf(spec['timeout']) ?? defaultTimeoutMs;
+  const isWaitedFor = !(install['disableWait'] === true && upgrade['disableWait'] === true);
   return {
     manifest,
     name: releaseName(name),
@@ -149,7 +158,8 @@ function ofToolkit(manifest: Manifest, spec: Fields): HelmRelease {
         : crdsOf(install['crds'] ?? (install['skipCRDs'] === true ? 'Skip' : undefined)),
     ...commonOf(spec),
     makesNamespace: install['createNamespace'] === true,
-    isWaitedFor: !(install['disableWait'] === true && upgrade['disableWait'] === true),
+    isWaitedFor,
+    ...(isWaitedFor ? { timeoutMs: Math.max(...[install, upgrade].map(timeoutOf)) } : {}),
     hasHooks: !(install['disableHooks'] === true && upgrade['disableHooks'] === true),
     checksSchema: install['disableSchemaValidation'] !== true && upgrade['disableSchemaValidation'] !== true,
     dependsOn: listIn(spec, 'dependsOn').map((entry, at) => {

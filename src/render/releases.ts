@@ -1,7 +1,7 @@
 import { answered, createTurns, type Steps } from '../lib/turns.ts';
 import { identityOf, nameOf } from '../manifest/identity.ts';
 import type { LoadSettings, RenderedReleases, RenderReleases, Rendering } from '../manifest/load.ts';
-import type { UnitNeed, UnitNeeds } from '../manifest/needs.ts';
+import type { UnitHealth, UnitHealths, UnitNeed, UnitNeeds } from '../manifest/needs.ts';
 import type { Stray } from '../manifest/stray.ts';
 import { type Manifest, type Problem, refOf, unitOfRelease } from '../manifest/types.ts';
 import { namespacedName } from '../lib/key.ts';
@@ -143,7 +143,15 @@ export function renderingReleases(
     for (const [manifest, rendering] of withNamespaces(inNamespaces, [...manifests, ...made]))
       rendered.set(manifest, rendering);
     const chartSources = isForOthers ? [] : sourcesOf([...units.values()], manifests, settings);
-    return { rendered, refused, charts, sources: new Set(chartSources), needs: needsOf(units, rendered), problems };
+    return {
+      rendered,
+      refused,
+      charts,
+      sources: new Set(chartSources),
+      needs: needsOf(units, rendered),
+      health: healthOf(units, rendered),
+      problems,
+    };
   };
   return { render, shareOut: () => room.shareOut() };
 }
@@ -342,6 +350,18 @@ function otherRepository(
 function isAppliedForOthers({ object }: Manifest, { placeOf }: LoadSettings): boolean {
   const said = object.metadata.annotations?.[choice];
   return said === 'false' || (said !== 'true' && placeOf?.(identityOf(object)) !== undefined);
+}
+
+/** As Flux has Helm wait, unless it is told not to. */
+function healthOf(units: ReadonlyMap<Manifest, ReleaseUnit>, rendered: ReadonlyMap<Manifest, Rendering>): UnitHealths {
+  const health = new Map<string, UnitHealth>();
+  for (const manifest of rendered.keys()) {
+    const timeoutMs = units.get(manifest)?.release.timeoutMs;
+    if (timeoutMs === undefined) continue;
+    const name = `HelmRelease ${namespacedName(manifest.object.metadata)}`;
+    health.set(unitNamed(manifest), { name, checks: 'all', timeoutMs });
+  }
+  return health;
 }
 
 /** As Helm waits for what it installs, unless it is told not to. */

@@ -27,6 +27,8 @@ import { canRun } from './runs.ts';
 export interface PlanInput extends PruneInput {
   /** Hash of what was last applied successfully, by identityKey. */
   readonly applied: ReadonlyMap<string, string>;
+  /** The same, also of what somebody has changed since; nothing of it was applied by a former process. Absent: as `applied`. */
+  readonly lastApplied?: ReadonlyMap<string, string>;
   /** Hash of what others keep changing back, by identityKey: not applied again. Absent: nothing. */
   readonly fought?: ReadonlyMap<string, string>;
   /** Hash of the Jobs and Pods that have run since the inventory was written, by identityKey. Absent: none. */
@@ -83,6 +85,8 @@ export interface SyncPlan {
   readonly warnings: readonly Problem[];
   /** What is wrong with objects that are not sent, by identityKey: an API server would answer with the values of a Secret. */
   readonly refused: ReadonlyMap<string, Problem>;
+  /** Why units wait of which these objects are, by identityKey, where nobody knows whether they are as they were applied. */
+  readonly unsure: ReadonlyMap<string, Problem>;
 }
 
 /** What is to be done to bring the cluster to `desired`. Pure: the same input gives the same plan. */
@@ -108,6 +112,8 @@ export function* planning(input: PlanInput): Generator<void, SyncPlan> {
   const ignored: ObjectRef[] = [];
   const warnings: Problem[] = [];
   const refused = new Map<string, Problem>();
+  const unsure = new Map<string, Problem>();
+  const former = input.lastApplied ?? applied;
   let unchanged = 0;
   const planOne = (manifest: Manifest): void => {
     const ref = refOf(manifest.object);
@@ -156,8 +162,7 @@ export function* planning(input: PlanInput): Generator<void, SyncPlan> {
     }
     const isUntouched = !everything && applied.get(key) === hash && !drifted.has(key);
     const wait = waitOf(manifest);
-    // What is not known any more was applied before a restart: it does not go back to waiting.
-    if (wait && (applied.has(key) ? applied.get(key) !== hash : !inventory.entries.has(key))) {
+    if (wait && (former.has(key) ? former.get(key) !== hash : !inventory.entries.has(key))) {
       refused.set(key, wait);
       return;
     }
@@ -169,6 +174,8 @@ export function* planning(input: PlanInput): Generator<void, SyncPlan> {
     const replicas = (manifest.object['spec'] as { replicas?: unknown } | undefined)?.replicas;
     const initialReplicas = shared === 'replicas' && typeof replicas === 'number' ? replicas : undefined;
     const wave = byWave.get(waveOf(object)) ?? [];
+    // It was applied before a restart.
+    if (wait && !former.has(key)) unsure.set(key, wait);
     const endsKeptSize = size === 'over' && shared === 'nothing';
     wave.push({ object, manifest, hash, shared, isCanarys: isCanarys(object), initialReplicas, endsKeptSize });
     byWave.set(waveOf(object), wave);
@@ -179,7 +186,7 @@ export function* planning(input: PlanInput): Generator<void, SyncPlan> {
     yield;
   }
   const waves = [...byWave].sort(([a], [b]) => a - b).map(([, actions]) => actions);
-  return { waves, unchanged, ignored, warnings, refused, ...planPrune(input) };
+  return { waves, unchanged, ignored, warnings, refused, unsure, ...planPrune(input) };
 }
 
 function refusal({ object, origin }: Manifest, { field, message, hint }: Finding): Problem {

@@ -11,7 +11,7 @@ import { hintsOf } from '../manifest/hints.ts';
 import { type AreaOfTree, areaOf, type Elsewhere } from '../manifest/load.ts';
 import type { OwnObjects } from '../manifest/own-objects.ts';
 import { leavingOutRefused, refusedAt } from '../manifest/refused.ts';
-import type { UnitNeeds } from '../manifest/needs.ts';
+import type { UnitHealths, UnitNeeds } from '../manifest/needs.ts';
 import type { Stray } from '../manifest/stray.ts';
 import type { Tenancy } from '../manifest/tenancy.ts';
 import {
@@ -38,8 +38,13 @@ import { planPrune } from './prune-plan.ts';
 import { pruneEntries } from './prune.ts';
 import { createRender } from './render.ts';
 import { createScopes } from './scopes.ts';
+import { createUnitHealth } from './unit-health.ts';
+import { isAsApplied } from './as-applied.ts';
 import { createWaitingUnits, isAmong } from './waiting-units.ts';
 import { createWriters } from './writers.ts';
+
+/** Dry runs side by side. */
+const mostAsked = 8;
 
 export interface SyncSettings {
   /** Namespace of the inventory. */
@@ -68,6 +73,8 @@ export interface Desired {
   readonly areas?: ReadonlyMap<string, AreaOfTree>;
   /** What units wait for. Absent: for nothing. */
   readonly needs?: UnitNeeds;
+  /** See `LoadedTree`. Absent: of none. */
+  readonly health?: UnitHealths;
   /** Objects that are applied whatever their unit waits for. Absent: none. */
   readonly waitsForNobody?: (manifest: Manifest) => boolean;
   /** What stands at a path that was not read, or above it; undefined: nothing. Absent: nothing anywhere. */
@@ -109,7 +116,7 @@ export interface SyncResult {
   readonly guarded: string | undefined;
   /** Canaries that Git does not name any more hand back what is theirs: sync again soon. Absent: none does. */
   readonly isHandingBack?: boolean;
-  /** Units wait for others: sync again soon. Absent: none does. */
+  /** Units wait for others, or are not ready: sync again soon. Absent: none does. */
   readonly isWaiting?: boolean;
   /** Git says something else by now: the rest was not done. */
   readonly isOutdated: boolean;
@@ -184,7 +191,10 @@ export function createSyncer({
   const render = createRender();
   const turns = createTurns();
   const waitingUnits = createWaitingUnits(cluster);
+  const unitHealth = createUnitHealth({ cluster, clock, log });
   const applied = new Map<string, string>();
+  /** The same, also of what somebody has changed since. */
+  const lastApplied = new Map<string, string>();
   /** Uids of objects without a field that our apply could own, by identityKey; undefined: it has one. */
   const bare = new Map<string, string | undefined>();
   drift.onDrift((ref) => applied.delete(identityKey(ref)));
@@ -237,6 +247,7 @@ export function createSyncer({
       ...base,
       allowed,
       applied,
+      lastApplied,
       fought: drift.fought(),
       ran: drift.ran(),
       live: (ref: ObjectRef) => live.get(ref),
@@ -249,7 +260,16 @@ export function createSyncer({
       everything: desired.everything,
       render,
     };
-    const made = await turns.run(planning(input));
+    const planned = await turns.run(planning(input));
+    const changed = await changedOf(planned, signal);
+    const made = {
+      ...planned,
+      waves:
+        changed.size === 0
+          ? planned.waves
+          : planned.waves.map((wave) => wave.filter(({ object }) => !changed.has(identityOf(object)))),
+      refused: changed.size === 0 ? planned.refused : new Map([...planned.refused, ...changed]),
+    };
     const held =
       made.guarded === undefined
         ? made.held
@@ -259,6 +279,25 @@ export function createSyncer({
     const warnings = [...made.warnings, ...outside];
     const isWaiting = waitingFor.size > 0;
     return { ...made, prune, held, warnings, waiting, staying, isHandingBack, isWaiting };
+  };
+
+  /** What a former process applied of units that wait, and Git says otherwise by now: it waits as well. */
+  const changedOf = async (
+    { waves, unsure }: Pick<SyncPlan, 'waves' | 'unsure'>,
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, Problem>> => {
+    const changed = new Map<string, Problem>();
+    if (unsure.size === 0) return changed;
+    const left = waves.flat().values();
+    const work = async (): Promise<void> => {
+      for (const action of left) {
+        const key = identityOf(action.object);
+        const wait = unsure.get(key);
+        if (wait && !(await isAsApplied(cluster, action, signal))) changed.set(key, wait);
+      }
+    };
+    await Promise.all(Array.from({ length: mostAsked }, work));
+    return changed;
   };
 
   /** What another source says as well, and this one not any more, is that one's: it is neither deleted nor corrected from here. */
@@ -271,6 +310,7 @@ export function createSyncer({
     for (const [key, { ref }] of going) {
       entries.delete(key);
       applied.delete(key);
+      lastApplied.delete(key);
       drift.forget(ref);
       log.info({ kind: ref.kind, namespace: ref.namespace, name: ref.name }, `${nameOf(ref)} is another source's now`);
     }
@@ -294,10 +334,13 @@ export function createSyncer({
       await store.save({ ...before, entries: noted }, signal);
 
       const versions = new Map<string, string>();
-      const onApplied = ({ object, hash }: ApplyAction, live: KubeObject): void => {
-        const { resourceVersion, uid } = live.metadata;
+      const onApplied = ({ object, hash, manifest }: ApplyAction, made: KubeObject): void => {
+        const { resourceVersion, uid } = made.metadata;
         applied.set(identityOf(object), hash);
-        const isBare = ownedFields(live) === undefined && !hintsOf(object).onlyIfAbsent;
+        lastApplied.set(identityOf(object), hash);
+        if (resourceVersion === undefined || live.get(refOf(object))?.metadata.resourceVersion !== resourceVersion)
+          unitHealth.changed(manifest);
+        const isBare = ownedFields(made) === undefined && !hintsOf(object).onlyIfAbsent;
         bare.set(identityOf(object), isBare ? uid : undefined);
         if (resourceVersion !== undefined) versions.set(identityOf(object), resourceVersion);
       };
@@ -322,25 +365,29 @@ export function createSyncer({
       const isGoverned = governedBy(desired.manifests, staying);
       const pruneDeps = { cluster, writers, log, drift, isGoverned, ...(settings.own ? { own: settings.own } : {}) };
       const removal = await pruneEntries(going, identitiesOf(desired.manifests), pruneDeps, signal);
-      for (const { ref } of going) applied.delete(identityKey(ref));
+      for (const { ref } of going) {
+        applied.delete(identityKey(ref));
+        lastApplied.delete(identityKey(ref));
+      }
       const standing = withoutRefused(noted, before.entries, notMade);
       const entries = withRuns(withBare(withoutPruned(standing, going, removal.kept), bare), drift.ran());
       const problems = [...failed, ...removal.failed, ...waiting];
       const isComplete = problems.length + left.length === 0 && held === undefined && waits === undefined;
       await store.save({ ...before, revision: isComplete ? desired.revision : before.revision, entries }, signal);
       bare.clear();
+      const health = await unitHealth.look(desired.manifests, desired.health, signal);
       return {
         applied: done.map(({ object }) => refOf(object)),
         unchanged,
         pruned: removal.pruned,
         failed: problems,
-        warnings: [...kept, ...removal.staying, ...idle, ...warnings, ...unfinished.values()],
+        warnings: [...kept, ...removal.staying, ...idle, ...warnings, ...unfinished.values(), ...health.problems],
         held: waits?.held ?? bothOf(held, heldBack),
         heldAreas: [...(made.heldAreas ?? []), ...unfinished.keys()],
         ...(left.length === 0 ? {} : { unfinished: [...unfinished.values()], left: leftKeys }),
         guarded,
         isHandingBack: isHandingBack || waits !== undefined,
-        ...(made.isWaiting ? { isWaiting: true } : {}),
+        ...(made.isWaiting || health.isOpen ? { isWaiting: true } : {}),
         isOutdated: false,
         versions,
         refused: new Map([

@@ -1,23 +1,17 @@
 import type { Cluster } from '../cluster/cluster.ts';
-import { AgentError } from '../lib/errors.ts';
-import { identityOf, nameOf } from '../manifest/identity.ts';
+import { identityOf } from '../manifest/identity.ts';
 import type { UnitNeed, UnitNeeds } from '../manifest/needs.ts';
 import {
   describedName,
   fileOfUnit,
   type KubeObject,
   type Manifest,
-  type ObjectRef,
   placesOf,
   type Problem,
   refOf,
   unitOf,
 } from '../manifest/types.ts';
-import { unreadyReason } from './readiness.ts';
-
-/** Objects that are asked for at once, and of one unit. */
-const mostAtOnce = 8;
-const mostAsked = 500;
+import { firstUnready, madeBy } from './unready.ts';
 
 export interface WaitingUnits {
   /**
@@ -45,34 +39,10 @@ export function createWaitingUnits(cluster: Pick<Cluster, 'get' | 'resource'>): 
     manifests: readonly Manifest[],
     signal: AbortSignal,
   ): Promise<string | undefined> => {
-    const isOwn = (place: string): boolean =>
-      place === need.unit ||
-      (need.checks === 'all' && place.startsWith(`${need.unit}#`) && !placesOf(place).includes(unit));
-    const own = manifests.filter(({ origin }) => isOwn(unitOf(origin)));
+    const own = madeBy(need, manifests, unit);
     if (own.some(({ object }) => !settled.has(object))) return `${need.name}, which is not applied yet`;
-    const refs = need.checks === 'all' ? own.map(({ object }) => refOf(object)) : need.checks;
-    const reasons: string[] = [];
-    const left = refs.slice(0, mostAsked).values();
-    const work = async (): Promise<void> => {
-      for (const ref of left) {
-        if (reasons.length > 0) return;
-        const why = await unready(ref, signal);
-        if (why !== undefined) reasons.push(`${need.name}, whose ${nameOf(ref)} ${why}`);
-      }
-    };
-    await Promise.all(Array.from({ length: mostAtOnce }, work));
-    return reasons[0];
-  };
-
-  const unready = async (ref: ObjectRef, signal: AbortSignal): Promise<string | undefined> => {
-    try {
-      const live = (await cluster.resource(ref, signal)) ? await cluster.get(ref, signal) : undefined;
-      return live ? unreadyReason(live) : 'is not there';
-    } catch (error) {
-      // What may not be read may be ready: nothing waits for it.
-      if (error instanceof AgentError && error.code === 'CLUSTER_REFUSED') return undefined;
-      throw error;
-    }
+    const found = await firstUnready(cluster, { checks: need.checks, made: own }, signal);
+    return found && `${need.name}, whose ${found.reason}`;
   };
 
   return {

@@ -413,6 +413,25 @@ commonMetadata: { labels: { team: a }, annotations: { note: b } }`,
     ]);
   });
 
+  it('say how long what they check may take to be ready', async () => {
+    const check = { apiVersion: 'apps/v1', kind: 'Deployment', name: 'shop', namespace: 'x' };
+    const tree = await render(
+      {
+        ...one(`healthChecks: [${JSON.stringify(check)}]\ntimeout: 2m30s`),
+        'cluster/b.yaml': flux('b', 'path: ./b\nwait: true'),
+        'cluster/c.yaml': flux('c', 'path: ./c\nwait: true\ntimeout: soon').replace('interval: 10m', 'interval: -1m'),
+        'cluster/d.yaml': flux('d', 'path: ./d\ntimeout: 1m'),
+        ...Object.fromEntries(['b', 'c', 'd'].map((name) => [`${name}/x.yaml`, deployment(name)])),
+      },
+      'cluster',
+    );
+    expect([...(tree.health ?? [])].map(([, { name, checks, timeoutMs }]) => [name, checks, timeoutMs])).toEqual([
+      ['Kustomization flux-system/b', 'all', 600_000],
+      ['Kustomization flux-system/c', 'all', 300_000],
+      ['Kustomization flux-system/shop', [check], 150_000],
+    ]);
+  });
+
   it('are applied as objects where an agent did so before, until somebody lets it follow them', async () => {
     const isBefore = {
       placeOf: (key: string) => (key.startsWith('kustomize.toolkit.fluxcd.io/') ? 'cluster/shop.yaml' : undefined),

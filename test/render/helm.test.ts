@@ -51,6 +51,20 @@ describe.skipIf(helmProgram === undefined)('a HelmRelease', () => {
     rmSync(folder, { recursive: true });
   });
 
+  it.each([
+    ['', 300_000],
+    ['timeout: 1m', 60_000],
+    ['timeout: 1m\ninstall: { timeout: 3m }', 180_000],
+    ['upgrade: { timeout: 10m }', 600_000],
+    ['timeout: 1m\nupgrade: { disableWait: true }', 60_000],
+    ['install: { disableWait: true }\nupgrade: { disableWait: true }', undefined],
+  ])('may take so long to be ready: %s', async (more, timeoutMs) => {
+    const spec = `\nspec:\n${more.replaceAll(/^(?=.)/gm, '  ')}\n`;
+    const release = `apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: { name: web, namespace: test }${spec}  chart: { spec: { chart: ./charts/podinfo, sourceRef: { kind: GitRepository, name: x } } }\n`;
+    const { health } = await render({ ...podinfoRepository, 'web.yaml': release });
+    expect(health?.get('web.yaml#HelmRelease/test/web')?.timeoutMs).toBe(timeoutMs);
+  });
+
   it('is rendered with the chart that stands in the repository, and each object says where it comes from', async () => {
     const tree = await render(podinfoRepository);
     expect(told(tree)).toEqual([]);

@@ -1,5 +1,5 @@
 import { type ClusterClient, openCluster } from '../../src/cluster/client.ts';
-import { systemClock } from '../../src/lib/clock.ts';
+import { type Clock, systemClock } from '../../src/lib/clock.ts';
 import type { Fence } from '../../src/lib/fence.ts';
 import { sha256Hex } from '../../src/lib/hash.ts';
 import { createLogger, type Logger, silentLogger } from '../../src/lib/log.ts';
@@ -15,7 +15,7 @@ export interface SyncStage {
   readonly cluster: ClusterClient;
   /** Messages of log lines, `level: msg`. */
   readonly lines: string[];
-  syncer(settings?: Partial<SyncSettings>, fence?: Fence): Syncer;
+  syncer(settings?: Partial<SyncSettings>, fence?: Fence, clock?: Clock): Syncer;
   close(): Promise<void>;
 }
 
@@ -39,10 +39,10 @@ export async function startStage(mayWrite?: MayWrite): Promise<SyncStage> {
     sandbox,
     cluster,
     lines,
-    syncer(settings = {}, fence?: Fence) {
+    syncer(settings = {}, fence?: Fence, clock = systemClock) {
       const syncer = createSyncer({
         cluster,
-        clock: systemClock,
+        clock,
         log,
         fence,
         settings: { namespace: 'serin', prune: true, pruneAnything: false, ...settings },

@@ -27,6 +27,7 @@ const nothing: SyncPlan = {
   ignored: [],
   warnings: [],
   refused: new Map(),
+  unsure: new Map(),
 };
 const configMaps = (count: number, path?: string): Manifest[] =>
   Array.from({ length: count }, (_, index) => aConfigMap(`c${index}`, { a: '1' }, path));

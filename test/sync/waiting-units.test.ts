@@ -1,4 +1,6 @@
+import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/lib/clock.ts';
 import type { UnitNeeds } from '../../src/manifest/needs.ts';
 import type { KubeObject, Manifest } from '../../src/manifest/types.ts';
 import { unreadyReason } from '../../src/sync/readiness.ts';
@@ -93,18 +95,77 @@ describe('what depends on other units', () => {
     syncer.stop();
   });
 
-  it('goes on after a restart with what it had, and what is new waits', async () => {
+  it('goes on after a restart with what it had, and what is new or another one waits', async () => {
     const before = stage.syncer();
-    await before.sync(desired({ 'a.yaml': config('base'), 'b.yaml': config('user') }), never);
+    const had = { 'a.yaml': config('base'), 'b.yaml': [config('user'), config('same'), config('gone')].join('---\n') };
+    await before.sync(desired(had), never);
     before.stop();
+    await stage.cluster.remove({ ...later, name: 'gone' }, {}, never);
     const after = stage.syncer();
-    const files = { 'a.yaml': config('base'), 'b.yaml': [config('user', '4'), config('new')].join('---\n') };
+    const documents = [config('user', '4'), config('same'), config('gone'), config('new')];
+    const files = { 'a.yaml': config('base'), 'b.yaml': documents.join('---\n') };
     const needs = on([{ ...later, name: 'never' }]);
-    await after.sync(withNeeds(files, needs), never);
-    const result = await after.sync(withNeeds(files, needs), never);
-    expect(said(result)).toHaveLength(1);
-    expect([await valueOf('user'), await valueOf('new')]).toEqual([{ a: '4' }, undefined]);
+    for (let turn = 0; turn < 3; turn += 1) {
+      const result = await after.sync(withNeeds(files, needs), never);
+      expect(said(result)).toHaveLength(1);
+      expect(result.pruned).toEqual([]);
+      expect(['user', 'new', 'same'].map((name) => result.refused.has(`/ConfigMap/wait/${name}`))).toEqual([
+        true,
+        true,
+        false,
+      ]);
+      expect([await valueOf('user'), await valueOf('new'), await valueOf('gone')]).toEqual([
+        { a: '1' },
+        undefined,
+        { a: '1' },
+      ]);
+    }
+    // What somebody changes meanwhile is put back, and waits for nobody.
+    const drifted = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'same', namespace: 'wait' } };
+    await stage.cluster.apply({ ...drifted, data: { a: 'theirs' } }, { manager: 'a-person', force: true }, never);
+    await eventually(
+      async () => {
+        await after.sync(withNeeds(files, needs), never);
+        return await valueOf('same');
+      },
+      (value) => isDeepStrictEqual(value, { a: '1' }),
+    );
+    expect(await valueOf('user')).toEqual({ a: '1' });
     after.stop();
+  });
+
+  it('is told once where it is not ready in time, and what depends on it waits until it is', async () => {
+    let aheadMs = 0;
+    const clock = { ...systemClock, now: () => systemClock.now() + aheadMs };
+    const syncer = stage.syncer({}, undefined, clock);
+    const health = new Map([['a.yaml', { name: 'Kustomization x/a', checks: 'all', timeoutMs: 60_000 } as const]]);
+    const files = { 'a.yaml': deployment('slow', 'ghcr.io/none/none:1.0.0'), 'b.yaml': config('behind') };
+    const one = withNeeds(files, on('all'), { health });
+    const toldIn = ({ warnings }: SyncResult): string[] =>
+      warnings.filter(({ severity }) => severity === 'error').map(({ path, message }) => `${path}: ${message}`);
+    const first = await syncer.sync(one, never);
+    expect([toldIn(first), first.isWaiting]).toEqual([[], true]);
+    aheadMs += 50_000;
+    expect(toldIn(await syncer.sync(one, never))).toEqual([]);
+    aheadMs += 10_001;
+    const told = toldIn(await syncer.sync(one, never));
+    expect(told).toEqual([
+      expect.stringMatching(
+        /^a.yaml: Kustomization x\/a is not ready after 1m0s \(timeout\): Deployment wait\/slow has/,
+      ),
+    ]);
+    aheadMs += 600_000;
+    const later_ = await syncer.sync(one, never);
+    expect([toldIn(later_), later_.isWaiting, await valueOf('behind')]).toEqual([told, true, undefined]);
+    // A newer one has the whole time again.
+    const mended = withNeeds({ ...files, 'a.yaml': deployment('slow') }, on('all'), { health });
+    expect(toldIn(await syncer.sync(mended, never))).toEqual([]);
+    await eventually(
+      () => syncer.sync(mended, never),
+      (result) => result.isWaiting === undefined,
+    );
+    expect([toldIn(await syncer.sync(mended, never)), await valueOf('behind')]).toEqual([[], { a: '1' }]);
+    syncer.stop();
   });
 
   it('asks nobody where nothing is new', async () => {

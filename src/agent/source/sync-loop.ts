@@ -145,7 +145,8 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
         readonly held: string | undefined;
         readonly guarded: string | undefined;
         readonly errors: readonly Problem[];
-        readonly isHandingBack: boolean;
+        /** It is not brought to its end: somebody hands back, waits, or is not ready. */
+        readonly isOpen: boolean;
       }
     | undefined;
   /** Syncs in a row that were not brought to their end, because the tip had moved. */
@@ -225,6 +226,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       canaryTargets: writtenInto(apps),
       everything: all,
       drifted,
+      ...(loaded.health ? { health: loaded.health } : {}),
       ...(loaded.needs && loaded.needs.size > 0
         ? { needs: loaded.needs, waitsForNobody: ({ origin }: Manifest) => !ofTip.has(origin) }
         : {}),
@@ -275,7 +277,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     // A commit that changes other files only, as our own outcomes do, leaves nothing to plan.
     const isDone =
       done?.loaded === loaded &&
-      !done.isHandingBack &&
+      !done.isOpen &&
       done.overlays === overlays &&
       !everything &&
       driftedRefs.size === 0 &&
@@ -303,7 +305,8 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     const errors =
       isDone && done ? done.errors : errorsOf([...loaded.problems, ...failed, ...warnings], [...failed, ...late]);
     if (!isDone) report(since, [...loaded.problems, ...checked, ...failed, ...warnings]);
-    done = { loaded, overlays, held, guarded, errors, isHandingBack: (result.isHandingBack ?? false) || isUnfinished };
+    const isOpen = (result.isHandingBack ?? false) || isUnfinished || result.isWaiting === true;
+    done = { loaded, overlays, held, guarded, errors, isOpen };
     const isNews = state.synced !== revision;
     state.synced = revision;
     if (isNews) state.syncedAtMs = clock.now();
