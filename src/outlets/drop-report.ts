@@ -13,6 +13,6 @@ export function createDropReport({ clock, log, telemetry }: Pick<OutletDeps, 'cl
     if (toldAtMs.size >= rememberLimit) toldAtMs.clear();
     toldAtMs.set(receiver, clock.now());
     const shown = receiver.replace(/https?:\S+/g, (url) => (URL.canParse(url) ? new URL(url).host : '...'));
-    log.warn({ receiver: shown }, 'a receiver does not keep pace: messages to it are given up, the oldest first');
+    log.warn({ receiver: shown }, 'a receiver is too slow: its oldest messages are dropped');
   };
 }

@@ -151,7 +151,7 @@ export function createEventRecorder(
     onDropped(oldest.recorded.count);
     if (toldMs !== undefined && clock.now() - toldMs < toldAgainMs) return;
     toldMs = clock.now();
-    log.warn({}, 'the API server does not keep pace: Kubernetes events are given up, the oldest first');
+    log.warn({}, 'the API server is too slow: the oldest Kubernetes events are dropped');
   };
 
   return {

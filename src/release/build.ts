@@ -27,7 +27,7 @@ import { isOlder } from './order.ts';
 import type { RevertInput } from './revert.ts';
 import { type Attribution, attributionOf, createPushedCommits } from './pushed.ts';
 import { createReleaseTags } from './release-tags.ts';
-import { isToldIn, type ToldReleases } from './told.ts';
+import { isToldIn, type ReportedReleases } from './reported-releases.ts';
 import type { TreeReader } from './trees.ts';
 import type { AppId, Outcome } from './types.ts';
 
@@ -39,7 +39,7 @@ export interface BuildDeps {
   readonly settings: ComposeSettings & LoadSettings;
   readonly reader: TreeReader;
   readonly render: Render;
-  readonly told: ToldReleases;
+  readonly told: ReportedReleases;
 }
 
 /** What is to be pushed on top of a tip, and what needs no push. */

@@ -15,7 +15,7 @@ import { EditQueue, type EditListeners } from './edit-writer.ts';
 import { type OnBlocked, type OnNeedless, type OnWritten, OutcomeNews } from './outcome-news.ts';
 import { PushPace } from './push-pace.ts';
 import { rememberedRefs } from './remembered-refs.ts';
-import { createToldReleases } from './told.ts';
+import { createReportedReleases } from './reported-releases.ts';
 import { createRender, createTreeReader } from './trees.ts';
 import type { Outcome } from './types.ts';
 import { WaitingOutcomes } from './waiting.ts';
@@ -108,7 +108,7 @@ export function createOutcomeWriter({
     readTexts: (files, paths) => reader.readTexts(files, paths),
   });
   const trees = { reader, render };
-  const toldReleases = createToldReleases(repo);
+  const reportedReleases = createReportedReleases(repo);
   const edits = new EditQueue(
     {
       repo,
@@ -162,7 +162,7 @@ export function createOutcomeWriter({
       blocked,
       late,
       needless,
-    } = await buildOutcomes({ repo, refs, log, settings, told: toldReleases, ...trees }, tip, outcomes, signal);
+    } = await buildOutcomes({ repo, refs, log, settings, told: reportedReleases, ...trees }, tip, outcomes, signal);
     for (const { outcome, revision, number } of told) news.written(outcome, revision, number);
     for (const { outcome, reason } of needless) news.needless(outcome, tip, reason);
     for (const { outcome, reason, isPassing, isShared } of blocked) {
@@ -276,7 +276,7 @@ export function createOutcomeWriter({
       case 'stuck':
         return inDoubt(pushed, `the Git server refuses the push, and no ref has moved: ${result.reason}`);
       case 'unknown':
-        log.warn({ reason: result.reason }, 'it is not known whether the push has landed, looking');
+        log.warn({ reason: result.reason }, 'push result unknown, checking the branch');
         return inDoubt(pushed, `the push has no answer, and nothing of it is in Git: ${result.reason}`);
     }
   };

@@ -31,7 +31,7 @@ import { type Inventory, type InventoryEntry, inventoryName } from './inventory.
 import { managerOf, ofInstallation, renameFormer } from './installation.ts';
 import { createInventoryStore, pruneAnnotation } from './inventory-store.ts';
 import { lanesOf } from './lanes.ts';
-import { leavingCanaries } from './leaving.ts';
+import { leavingCanaries } from './canary-removal.ts';
 import { createLiveView } from './live-view.ts';
 import { type ApplyAction, planning, type SyncPlan } from './plan.ts';
 import { planPrune } from './prune-plan.ts';

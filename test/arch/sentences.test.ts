@@ -20,7 +20,7 @@ const readsWordsOf: Readonly<Record<string, string>> = {
   'render/kustomize-origin.ts': 'kustomize, which writes origins as YAML',
   'render/tool-program.ts': 'programs, of their versions',
   'render/tool-reason.ts': 'programs, of what they refuse',
-  'release/told.ts': 'commits: trailers are made to be read',
+  'release/reported-releases.ts': 'commits: trailers are made to be read',
   'report/history.ts': 'commits: trailers are made to be read, and the table and the first line are shown as they are',
   'sync/apply.ts': 'the API server, of conflicts and refusals',
   'sync/installation.ts': 'the API server, of conflicts',

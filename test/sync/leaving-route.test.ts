@@ -3,7 +3,7 @@ import type { Cluster } from '../../src/cluster/cluster.ts';
 import { identityKey } from '../../src/manifest/identity.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
 import { emptyInventory, type Inventory } from '../../src/sync/inventory.ts';
-import { leavingCanaries } from '../../src/sync/leaving.ts';
+import { leavingCanaries } from '../../src/sync/canary-removal.ts';
 
 it('a Canary that stays although Git does not name it keeps its weights in the route of its users', async () => {
   const ref = { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', namespace: 'prod', name: 'shop' };

@@ -352,7 +352,7 @@ export function createReleases(options: ReleasesOptions): Releases {
       if (record.judged && !isOf(record.judged, { lastAppliedSpec: templateHash, trackedConfigs: configs })) {
         log.warn(
           { canary: shownKey(key), release: record.id },
-          'what has ended is not the release that is recorded, so Git is told nothing',
+          'a release ended that is not the recorded one: nothing is written to Git',
         );
         return;
       }

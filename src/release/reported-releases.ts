@@ -5,7 +5,7 @@ import type { Outcome } from './types.ts';
 const searchedCommits = 500;
 
 /** Release ids that the commits up to `tip` tell of, with those that do, newest first; as far as history is here. */
-export type ToldReleases = (tip: Revision) => Promise<ReadonlyMap<string, readonly Revision[]>>;
+export type ReportedReleases = (tip: Revision) => Promise<ReadonlyMap<string, readonly Revision[]>>;
 
 interface Told {
   readonly parent: Revision | undefined;
@@ -13,7 +13,7 @@ interface Told {
 }
 
 /** Remembers what it has read: the next tip has nearly the same history. */
-export function createToldReleases(repo: Pick<GitRepo, 'has' | 'commit'>): ToldReleases {
+export function createReportedReleases(repo: Pick<GitRepo, 'has' | 'commit'>): ReportedReleases {
   let known: ReadonlyMap<Revision, Told> = new Map();
   const read = async (at: Revision): Promise<Told | undefined> => {
     if (!(await repo.has(at))) return undefined;

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { asRevision, type CommitInfo, type GitRepo, type Revision } from '../../src/git/repo.ts';
 import { createReleaseTags } from '../../src/release/release-tags.ts';
-import { createToldReleases } from '../../src/release/told.ts';
+import { createReportedReleases } from '../../src/release/reported-releases.ts';
 import { aRevision } from './an-outcome.ts';
 
 const never = new AbortController().signal;
@@ -40,7 +40,7 @@ function history(also: Readonly<Record<number, string>> = {}): {
 
 it('releases are told by the newest commit first, and each commit is read once', async () => {
   const { repo, read } = history({ 20: 'r3' });
-  const told = createToldReleases(repo);
+  const told = createReportedReleases(repo);
   expect((await told(revision(25))).get('r3')).toEqual([revision(20), revision(3)]);
   expect(read).toHaveLength(26);
   expect((await told(revision(27))).get('r27')).toEqual([revision(27)]);
@@ -50,7 +50,7 @@ it('releases are told by the newest commit first, and each commit is read once',
 
 it('releases are told as far back as history is here, as soon as it is, and no farther than 500 commits', async () => {
   const { repo, forget, read } = history();
-  const told = createToldReleases(repo);
+  const told = createReportedReleases(repo);
   forget(990);
   expect((await told(revision(1_000))).size).toBe(11);
   forget(0);
