@@ -13,6 +13,8 @@ interface BusEvents {
   readonly 'canary-gone': { readonly app: AppKey };
   /** Git tells an outcome of a source, and the release's record says so. From its writer, for its sync. */
   readonly 'outcome-landed': { readonly source: string };
+  /** The ledger of an app was read anew. From a source, for those who look. */
+  readonly 'ledger-read': { readonly app: AppKey };
   /** What a source waits for may be free by now. From the claims of all sources, for that source. */
   readonly 'claim-freed': { readonly source: string };
 }

@@ -35,6 +35,8 @@ export interface Publish extends Runnable {
   /** What is known of the releases of all sources. */
   readonly releases: JudgedReleases;
   readonly pipelines: readonly Pipeline[];
+  /** The one that has an app, or looks after it where none has. */
+  pipelineOf(app: AppKey): Pipeline;
   /** Of the first source. */
   readonly first: Pipeline;
   /** What registries have; undefined: no source upgrades images. */
@@ -105,12 +107,9 @@ export function createPublish(deps: Deps, { observe, recorder, outlets, bus, onE
   const [first] = pipelines;
   if (!first) throw new AgentError('CONFIG_INVALID', 'there is no source to watch');
   /** Of an app that no source has, one that knows Git says so. */
-  const releases = isShared
-    ? createRoutedReleases((app) => {
-        const known = pipelineOf(ownerOf(app)) ?? pipelines.find((one) => one.releases.isReady(app)) ?? first;
-        return known.releases;
-      })
-    : first.releases;
+  const knowing = (app: AppKey): Pipeline =>
+    isShared ? (pipelineOf(ownerOf(app)) ?? pipelines.find((one) => one.releases.isReady(app)) ?? first) : first;
+  const releases = isShared ? createRoutedReleases((app) => knowing(app).releases) : first.releases;
 
   const sync = async (): Promise<void> => {
     await Promise.race([seen, aborted(signal)]);
@@ -136,6 +135,7 @@ export function createPublish(deps: Deps, { observe, recorder, outlets, bus, onE
   return {
     releases,
     pipelines,
+    pipelineOf: knowing,
     first,
     listings,
     async start(until) {

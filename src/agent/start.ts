@@ -4,8 +4,11 @@ import { AgentError, messageOf, stackOf } from '../lib/errors.ts';
 import { readReference, repositoryOf } from '../images/reference.ts';
 import { createBus } from './bus.ts';
 import type { Gates } from './canaries/gates.ts';
+import { createDashboard } from './dashboard/dashboard.ts';
+import { createTidings } from './dashboard/tidings.ts';
 import { createDeliver } from './deliver.ts';
 import type { Deps } from './deps.ts';
+import type { UiAgent } from '../ui/feed.ts';
 import { createObserve } from './observe.ts';
 import { createEventRecorder } from '../outlets/event-recorder.ts';
 import { openOutlets } from '../outlets/open-outlets.ts';
@@ -29,6 +32,8 @@ export interface Agent {
   readonly pendingOutcomes: number;
   /** Looks at an image's registry now: `HOST/NAME`. Gives how many repositories are looked at; none, where no policy wants it. */
   imagePushed(image: string): number;
+  /** As the dashboard sees it. */
+  readonly dashboard: UiAgent;
   /** Ends all work at the next safe point and waits for it. */
   stop(): Promise<void>;
 }
@@ -65,7 +70,8 @@ export function startAgent(deps: Deps): Agent {
     { cluster, clock, log, component: settings.eventSource, onDropped: (count) => telemetry.eventsDropped.inc(count) },
     signal,
   );
-  const outlets = openOutlets(deps, recorder);
+  const tidings = createTidings(clock);
+  const outlets = openOutlets(deps, recorder, [tidings.outlet]);
   const observe = createObserve(deps, bus);
   const publish = createPublish(deps, { observe, recorder, outlets, bus, onEnded });
   const deliver = createDeliver(deps, { observe, outlets, releases: publish.releases, bus });
@@ -79,7 +85,15 @@ export function startAgent(deps: Deps): Agent {
   const named = (said: (one: Pipeline) => readonly string[]): readonly string[] =>
     pipelines.flatMap((one) => said(one).map((text) => (isShared ? `source ${one.source}: ${text}` : text)));
 
+  const notes = (): readonly string[] => {
+    const isAnyReady = pipelines.some((one) => one.notReady().length === 0);
+    return named((one) => [...(isAnyReady ? one.notReady() : []), ...one.notes()]);
+  };
+  const { views } = observe;
+  const dashboard = createDashboard(deps, { ...publish, views, bus, tidings, notes }, signal);
+
   return {
+    dashboard,
     get synced() {
       return first.state.synced;
     },
@@ -97,10 +111,7 @@ export function startAgent(deps: Deps): Agent {
       const isAnyReady = pipelines.some((one) => one.notReady().length === 0);
       return isAnyReady ? own : [...own, ...named((one) => one.notReady())];
     },
-    notes() {
-      const isAnyReady = pipelines.some((one) => one.notReady().length === 0);
-      return named((one) => [...(isAnyReady ? one.notReady() : []), ...one.notes()]);
-    },
+    notes,
     imagePushed(image) {
       const named = readReference(image);
       if ('problem' in named || !listings) return 0;

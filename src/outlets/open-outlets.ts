@@ -30,8 +30,9 @@ export function allOutlets(deps: OutletDeps, recorder: EventRecorder): readonly 
   ];
 }
 
-export const openOutlets = (deps: OutletDeps, recorder: EventRecorder): Outlets =>
-  createOutlets(allOutlets(deps, recorder), deps.log);
+/** `more`: told after all others. */
+export const openOutlets = (deps: OutletDeps, recorder: EventRecorder, more: readonly Outlet[] = []): Outlets =>
+  createOutlets([...allOutlets(deps, recorder), ...more], deps.log);
 
 /** Kubernetes events. */
 const eventOutlet = (recorder: EventRecorder): Outlet => ({

@@ -1,4 +1,4 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
@@ -35,7 +35,8 @@ export function createLimitedServer(answer: RequestListener, limits: Partial<Cal
     },
     (request, response) => {
       // Whoever takes an answer byte by byte makes us keep the rest of it.
-      const timer = setTimeout(() => request.socket.destroy(), answerMs).unref();
+      const ms = typeof answerMs === 'number' ? answerMs : answerMs(request);
+      const timer = setTimeout(() => request.socket.destroy(), ms).unref();
       response.once('close', () => clearTimeout(timer));
       answer(request, response);
     },
@@ -62,20 +63,20 @@ export interface CallerLimits {
   readonly headersMs: number;
   /** Likewise to the last byte of the body. */
   readonly requestMs: number;
-  /** From the headers to the last byte of the answer. */
-  readonly answerMs: number;
+  /** From the headers to the last byte of the answer; a function where some answers are streams. */
+  readonly answerMs: number | ((request: IncomingMessage) => number);
   readonly connections: number;
   /** From one address. */
   readonly connectionsOfOne: number;
 }
 
-export const callerLimits: CallerLimits = {
+export const callerLimits = {
   headersMs: 5_000,
   requestMs: 10_000,
   answerMs: 60_000,
   connections: 1_024,
   connectionsOfOne: 64,
-};
+} as const satisfies CallerLimits;
 
 /** An app that says `failed` where an answer could not be made. Without it hono writes the error to the console, which is not ours. */
 export function createApp(failed: (error: Error, path: string) => Response): Hono {
@@ -85,7 +86,7 @@ export function createApp(failed: (error: Error, path: string) => Response): Hon
 }
 
 /** What an app answers, for a server of Node's. Callers that name no host, as those of HTTP/1.0, are answered, too. */
-export const listenerOf = (app: Hono): RequestListener =>
+export const listenerOf = (app: { readonly fetch: Parameters<typeof getRequestListener>[0] }): RequestListener =>
   // Everybody else's Request and Response stay those of Node.
   getRequestListener(app.fetch, { hostname: 'localhost', overrideGlobalObjects: false });
 

@@ -1,5 +1,6 @@
 import type { AppKey } from '../lib/key.ts';
 import type { AppFacts } from '../report/types.ts';
+import type { AgentDoor } from './questions.ts';
 
 /** What the agent tells the dashboard. Never changed after it was told. */
 export type Change =
@@ -61,4 +62,21 @@ export interface AgentAbout {
   }[];
   /** What a person should know: what is not ready, what waits for Git. */
   readonly notes: readonly string[];
+}
+
+/** The agent, as the dashboard sees it. */
+export interface UiAgent {
+  apps(): Iterable<AppKey>;
+  /** Undefined: there is no such app. */
+  facts(app: AppKey): AppFacts | undefined;
+  about(): AgentAbout;
+  /** Tells of what changes from now on. Gives how to stop it. */
+  follow(listener: UiListener): () => void;
+  readonly door: AgentDoor;
+}
+
+export interface UiListener {
+  /** Also where the app has gone. */
+  changed(app: AppKey): void;
+  happened(change: Said | Measured | Looked): void;
 }

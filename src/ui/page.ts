@@ -2,7 +2,10 @@ import type { Child } from 'hono/jsx';
 import type { AppKey } from '../lib/key.ts';
 import type { FleetModel } from './model/model.ts';
 import type { Ask } from './questions.ts';
+import type { Flash } from './told.ts';
 import type { Viewer } from './viewer.ts';
+
+export { type Flash, UiError } from './told.ts';
 
 /** What a page is made from. */
 export interface PageContext {
@@ -27,11 +30,6 @@ export interface PageContext {
 /** Where an app is shown; for `href`. `part`: `history`, `acts/hold`. */
 export const appPath = (app: AppKey, part?: string): string => `/apps/${app}${part === undefined ? '' : `/${part}`}`;
 
-export interface Flash {
-  readonly kind: 'done' | 'waiting' | 'refused';
-  readonly text: string;
-}
-
 export interface Page {
   readonly title: string;
   readonly body: Child;
@@ -49,15 +47,4 @@ export interface PageRoute {
   readonly path: string;
   readonly needs: 'read' | 'read-any';
   page(context: PageContext): Page | Promise<Page>;
-}
-
-/** What a person is told; its message is for people and holds no secret. */
-export class UiError extends Error {
-  override readonly name = 'UiError';
-  readonly status: 400 | 403 | 404 | 409 | 503;
-
-  constructor(status: UiError['status'], message: string) {
-    super(message);
-    this.status = status;
-  }
 }

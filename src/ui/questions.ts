@@ -1,6 +1,9 @@
 import type { Act } from '../acts/acts.ts';
 import type { AppKey } from '../lib/key.ts';
 import type { HistoryEntry } from '../report/types.ts';
+import type { KubernetesUser } from './auth/identity.ts';
+import type { Flash } from './told.ts';
+import type { Right } from './viewer.ts';
 
 /** What pages ask the agent. Each answer is bounded, plain data, and comes within seconds or not at all. */
 export interface Ask {
@@ -17,6 +20,24 @@ export interface Ask {
   images(app: AppKey): Promise<readonly ImageFacts[]>;
   /** What an act would write, or why it cannot. */
   preview(act: Act): Promise<Preview>;
+}
+
+/** All that the dashboard's thread asks of the agent. Each function is asked by its name, with plain data. */
+export interface AgentDoor extends Omit<Ask, 'yaml'> {
+  /** The Canary as it stands in Git. Undefined: no file of a source has it. */
+  textInGit(app: AppKey): Promise<CanaryText['inGit']>;
+  /** Does what a person asked for, who was found to have the right. The answer is for him. */
+  perform(act: Act, by: string): Promise<Flash>;
+  /** Whose token of Kubernetes this is; undefined: nobody's. */
+  reviewToken(token: string): Promise<KubernetesUser | undefined>;
+  /** Whether somebody may get (`read`) or patch (`operate`) Canaries of a namespace; the empty name is all of them. */
+  reviewAccess(asked: AccessAsked): Promise<boolean>;
+}
+
+export interface AccessAsked {
+  readonly user: KubernetesUser;
+  readonly right: Right;
+  readonly namespace: string;
 }
 
 export interface CommitDiff {

@@ -32,12 +32,11 @@ export interface Ledgers {
   entries(): Iterable<readonly [key: AppKey, view: LedgerView]>;
 }
 
-export function createLedgers({
-  repo,
-  settings,
-  log,
-  clock,
-}: Pick<SourceDeps, 'repo' | 'settings' | 'log' | 'clock'>): Ledgers {
+/** `onChange`: told of each app whose ledger says something else by now. */
+export function createLedgers(
+  { repo, settings, log, clock }: Pick<SourceDeps, 'repo' | 'settings' | 'log' | 'clock'>,
+  onChange: (app: AppKey) => void = () => undefined,
+): Ledgers {
   const folder = ledgerFolder(settings);
   const viewOf = (ledger: Ledger): LedgerView => ({
     // Of an app that comes back what was there before it left is history.
@@ -78,7 +77,9 @@ export function createLedgers({
           if (known) next.set(key, known);
         }
       }
+      const before = byKey;
       byKey = next;
+      for (const [key, { oid }] of next) if (before.get(key)?.oid !== oid) onChange(key);
     },
     get: (key) => byKey.get(key)?.view,
     whole: (key) => byKey.get(key)?.ledger,

@@ -111,6 +111,8 @@ export interface Releases {
   stableOf(key: AppKey): StableState | undefined;
   /** What a person is told when a version that failed before is tried again. */
   failedBefore(key: AppKey): string | undefined;
+  /** For people: the record as it is, and all looks of the release under way. Undefined: nothing is recorded. */
+  told(key: AppKey): { readonly record: ReleaseRecord; readonly evidence: readonly Evidence[] } | undefined;
 }
 
 /** What a canary and its effects ask and tell of releases. */
@@ -130,6 +132,7 @@ export type JudgedReleases = Pick<
   | 'withdraw'
   | 'resume'
   | 'failedBefore'
+  | 'told'
 >;
 
 export interface ReleasesOptions {
@@ -228,6 +231,10 @@ export function createReleases(options: ReleasesOptions): Releases {
     landedOutcomes: () => known.landedOutcomes(),
     seen: (landed) => known.seen(landed),
     failedBefore: (key) => known.failedBefore(key),
+    told(key) {
+      const record = records.get(key);
+      return record && { record, evidence: evidenceOf(key) };
+    },
     releaseId: (key, phase) => candidateOf(key, phase)?.id ?? '',
     async begin(canary, judged, seenId) {
       const key = keyOf(canary.metadata);

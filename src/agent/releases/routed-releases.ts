@@ -12,6 +12,7 @@ export function createRoutedReleases(of: (key: AppKey) => JudgedReleases): Judge
     note: (key, evidence) => of(key).note(key, evidence),
     lastFailedCheck: (key) => of(key).lastFailedCheck(key),
     failedBefore: (key) => of(key).failedBefore(key),
+    told: (key) => of(key).told(key),
     recorded: (canary, status) => ofCanary(canary).recorded(canary, status),
     isPushedAgain: (canary, status) => ofCanary(canary).isPushedAgain(canary, status),
     isRejectedTip: (canary, status) => ofCanary(canary).isRejectedTip(canary, status),

@@ -5,6 +5,7 @@ import type { Reflection } from '../../cluster/cluster.ts';
 import { type AppKey, keyOf, partsOf, shownKey } from '../../lib/key.ts';
 import { ParsedFiles } from '../../manifest/parsed-files.ts';
 import { type KubeObject, type Manifest, refKey } from '../../manifest/types.ts';
+import type { Ledger } from '../../release/ledger.ts';
 import { agentTrailers } from '../../release/message.ts';
 import { createOutcomeWriter } from '../../release/writer.ts';
 import { createSyncer } from '../../sync/syncer.ts';
@@ -63,6 +64,8 @@ export interface Pipeline {
   readonly state: SyncState;
   readonly releases: JudgedReleases;
   readonly pendingOutcomes: number;
+  /** The ledger of an app as Git last told it. Undefined: it has none that was read. */
+  ledger(key: AppKey): Ledger | undefined;
   /** Reads what was applied before and claims it. Throws CLUSTER_UNREACHABLE. */
   open(): Promise<void>;
   /** Reads the records of releases, once the world was seen. */
@@ -87,7 +90,7 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
   const { clock, cluster, log, repo, settings, source, telemetry } = deps;
   const { views, key, git, bus, recorder, tell, phaseOf, claims, isOwn, troubleOf, suffix, listings } = shared;
   const named = suffix === undefined ? {} : { source: suffix };
-  const ledgers = createLedgers(deps);
+  const ledgers = createLedgers(deps, (app) => bus.tell('ledger-read', { app }));
   const parsed = new ParsedFiles(deps.fileReader);
   const live = createLiveConfigs(
     { cluster, views, clock, onChange: (what) => syncLoop.outdated(`${what} changed`) },
@@ -276,6 +279,7 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
       return syncLoop.state;
     },
     releases,
+    ledger: (key) => ledgers.whole(key),
     get pendingOutcomes() {
       return writer.pending().length;
     },

@@ -28,7 +28,9 @@ import { temporaryFolder } from '../settings-check.ts';
 import { checkSourceFiles, configuredSources, mirrorFolder } from '../sources.ts';
 import { openRegistries } from '../registries.ts';
 import { readAuthorities } from '../../git/authorities.ts';
+import { uiSettings } from '../ui-settings.ts';
 import { sshAccess } from '../ssh-access.ts';
+import { openUi } from '../../ui/open-ui.ts';
 import { version } from '../../lib/version.ts';
 
 export interface RunOptions {
@@ -51,6 +53,7 @@ export async function runAgent(
   const source = clusterSource(raw, context.environment);
   const pod = source.kind === 'service-account' ? { podNamespace: await podNamespace() } : {};
   const { settings, sources } = configuredSources(raw, file, pod);
+  const ui = await uiSettings(raw, settings.namespace);
   const log = createLogger(raw['log-level']);
   let known: ClusterClient | undefined;
   const telemetry = createTelemetry(version, settings.provider, () => known?.load);
@@ -179,6 +182,12 @@ export async function runAgent(
       });
       log.info({ port: hookServer.port }, `Registries can tell of new images on port ${hookServer.port}`);
       closing.push(() => hookServer.close());
+    }
+    if (ui) {
+      const entry = new URL('../../ui/thread.js', import.meta.url);
+      const dashboard = await openUi({ agent: running.dashboard, settings: ui, entry, clock, log });
+      log.info({ port: dashboard.port }, `The dashboard is open on port ${dashboard.port ?? ''}`);
+      closing.push(() => dashboard.close());
     }
     await new Promise<void>((resolve) => {
       if (context.signal.aborted) resolve();

@@ -1,15 +1,15 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../../lib/clock.ts';
 import { LatestUsed } from '../../lib/latest-used.ts';
-import type { Flash } from '../page.ts';
+import type { Flash } from '../told.ts';
 import type { Identity } from './identity.ts';
 
 /** Who comes by a cookie. */
 export interface Visit {
   /** What the cookie says, signed. */
   readonly cookie: string;
-  /** What forms of this visit have to say. */
-  readonly csrf: string;
+  /** What forms of this visit have to say. Another text each time: what is compressed with a guess must not tell whether it was right. */
+  csrf(): string;
   /** Undefined: nobody has signed in by it. */
   readonly identity: Identity | undefined;
 }
@@ -63,7 +63,7 @@ export function createSessions(clock: Pick<Clock, 'elapsed'>, { wholeMs, idleMs 
   const flashes = new LatestUsed<Flash>(mostFlashes);
   const visitOf = (id: string, identity: Identity | undefined): Visit => ({
     cookie: `${id}.${signed('session', id)}`,
-    csrf: signed('csrf', id),
+    csrf: () => masked(Buffer.from(signed('csrf', id), 'base64url')),
     identity,
   });
   const idOf = ({ cookie }: Visit): string => cookie.split('.', 1)[0] ?? '';
@@ -97,7 +97,7 @@ export function createSessions(clock: Pick<Clock, 'elapsed'>, { wholeMs, idleMs 
       kept.delete(idOf(visit));
       flashes.delete(idOf(visit));
     },
-    isCsrf: (visit, told) => isSame(told ?? '', visit.csrf),
+    isCsrf: (visit, told) => isSame(unmasked(told ?? ''), signed('csrf', idOf(visit))),
     leave: (visit, flash) => flashes.set(idOf(visit), flash),
     takeFlash(visit) {
       const flash = flashes.get(idOf(visit));
@@ -105,4 +105,18 @@ export function createSessions(clock: Pick<Clock, 'elapsed'>, { wholeMs, idleMs 
       return flash;
     },
   };
+}
+
+const xor = (one: Buffer, other: Buffer): Buffer => Buffer.from(one.map((byte, at) => byte ^ (other[at] ?? 0)));
+
+function masked(secret: Buffer): string {
+  const mask = randomBytes(secret.length);
+  return Buffer.concat([mask, xor(secret, mask)]).toString('base64url');
+}
+
+function unmasked(text: string): string {
+  if (text.length > 200) return '';
+  const both = Buffer.from(text, 'base64url');
+  const half = both.length / 2;
+  return Number.isInteger(half) ? xor(both.subarray(half), both.subarray(0, half)).toString('base64url') : '';
 }

@@ -1,0 +1,31 @@
+import { stringify } from 'yaml';
+import { type AppKey, partsOf } from '../../lib/key.ts';
+import type { FleetModel } from '../model/model.ts';
+import { UiError } from '../told.ts';
+import type { AgentDoor, Ask } from '../questions.ts';
+import type { Viewer } from '../viewer.ts';
+
+/** The questions of one viewer: of an app that he may not see none gets an answer, whatever a page asks. */
+export function askOf(door: AgentDoor, model: Pick<FleetModel, 'apps'>, viewer: Viewer): Ask {
+  const seen = (app: AppKey): AppKey => {
+    if (viewer.may('read', partsOf(app).namespace)) return app;
+    throw new UiError(404, 'There is no such app, or you may not see it.');
+  };
+  return {
+    pods: async (app) => door.pods(seen(app)),
+    podLog: async (app, pod) => door.podLog(seen(app), pod),
+    yaml: async (app) => ({ inGit: await door.textInGit(seen(app)), live: liveText(model, app) }),
+    history: async (app, options) => door.history(seen(app), options),
+    diff: async (app, revision) => door.diff(seen(app), revision),
+    images: async (app) => door.images(seen(app)),
+    preview: async (act) => door.preview({ ...act, app: seen(act.app) }),
+  };
+}
+
+/** As `kubectl get --output yaml` shows it, without what the server notes about its fields. */
+function liveText(model: Pick<FleetModel, 'apps'>, app: AppKey): string {
+  const canary = model.apps().get(app)?.canary;
+  if (!canary) return '';
+  const { managedFields: _, ...metadata } = canary.metadata;
+  return stringify({ ...canary, metadata }, { lineWidth: 0 });
+}

@@ -1,0 +1,62 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { gzipSync } from 'node:zlib';
+
+export interface Asset {
+  readonly type: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly zipped: Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * Files that browsers get as they are, read once. An address has the hash of all of them, so browsers may keep what it gives for ever, and a file
+ * finds those that it imports beside itself.
+ */
+export interface Assets {
+  /** `/assets/HASH/style.css`. Throws where there is no such file. */
+  path(name: string): string;
+  /** Undefined: there is no such file, or it is another one by now. */
+  find(hash: string, name: string): Asset | undefined;
+}
+
+const types: ReadonlyMap<string, string> = new Map([
+  ['css', 'text/css; charset=utf-8'],
+  ['js', 'text/javascript; charset=utf-8'],
+  ['svg', 'image/svg+xml'],
+]);
+
+/** Our own, beside the programs, and those of packages: name to place. */
+export function loadAssets(packaged: ReadonlyMap<string, string> = packagedAssets): Assets {
+  const folder = new URL('../assets/', import.meta.url);
+  const resolve = createRequire(import.meta.url).resolve;
+  const contents = new Map([
+    ...readdirSync(folder).map((name) => [name, readFileSync(new URL(name, folder))] as const),
+    ...[...packaged].map(([name, place]) => [name, readFileSync(resolve(place))] as const),
+  ]);
+  const whole = createHash('sha256');
+  const files = new Map<string, Asset>();
+  for (const [name, content] of [...contents].sort(([one], [other]) => (one < other ? -1 : 1))) {
+    const type = types.get(name.split('.').at(-1) ?? '');
+    if (type === undefined) continue;
+    whole.update(`${name} ${content.length}\n`).update(content);
+    files.set(name, {
+      type,
+      bytes: new Uint8Array(content),
+      zipped: new Uint8Array(gzipSync(content, { level: 9 })),
+    });
+  }
+  const own = whole.digest('hex').slice(0, 16);
+  return {
+    path(name) {
+      if (!files.has(name)) throw new Error(`there is no file ${name} among the assets`);
+      return `/assets/${own}/${name}`;
+    },
+    find: (hash, name) => (hash === own ? files.get(name) : undefined),
+  };
+}
+
+const packagedAssets: ReadonlyMap<string, string> = new Map([
+  ['uplot.js', 'uplot/dist/uPlot.iife.min.js'],
+  ['uplot.css', 'uplot/dist/uPlot.min.css'],
+]);
