@@ -1,4 +1,5 @@
 import type { PageContext } from './page.ts';
+import type { Viewer } from './viewer.ts';
 import type { Visit } from './auth/sessions.ts';
 
 /** A request that was let in. */
@@ -13,7 +14,8 @@ export interface Asked {
   readonly address: string;
   /** Whether the browser takes an encoding. */
   readonly accepts: (encoding: string) => boolean;
-  readonly signal: AbortSignal;
+  /** Who asks by now: his session and his rights are looked at once more. Undefined: he has none any more. */
+  readonly again: () => Promise<Viewer | undefined>;
 }
 
 /**

@@ -9,7 +9,8 @@ import type { AgentDoor } from './questions.ts';
 import { createUiApp } from './server/app.ts';
 import { loadAssets } from './server/assets.ts';
 import { redirectUriOf, tableOf } from './server/table.ts';
-import type { UiSettings } from './settings.ts';
+import { createLive } from './server/live.ts';
+import { prefixOf, type UiSettings } from './settings.ts';
 
 export interface ServeOptions {
   readonly settings: UiSettings;
@@ -38,6 +39,7 @@ export async function serveUi({ settings, model, door, clock, log }: ServeOption
     sessions: createSessions(clock),
     oidc: oidc && createOidc({ settings: oidc, redirectUri: redirectUriOf(settings), clock, log }),
     assets: loadAssets(),
+    live: createLive({ model, href: (path) => `${prefixOf(settings)}${path}`, clock, log }),
     clock,
     log,
   };
@@ -47,5 +49,12 @@ export async function serveUi({ settings, model, door, clock, log }: ServeOption
     answerMs: (request) => (isStream(request) ? streamMs : callerLimits.answerMs),
   });
   const { port, host } = settings;
-  return listen(server, { port, ...(host === undefined ? {} : { host }), setting: '--ui', log });
+  const running = await listen(server, { port, ...(host === undefined ? {} : { host }), setting: '--ui', log });
+  return {
+    port: running.port,
+    close() {
+      parts.live.close();
+      return running.close();
+    },
+  };
 }

@@ -23,6 +23,7 @@ import { askOf } from './ask-of.ts';
 import type { Assets } from './assets.ts';
 import { mostFormBytes, readForm } from './form.ts';
 import { securityHeaders } from './headers.ts';
+import type { Live } from './live.ts';
 import { isOwnHost, isOwnOrigin } from './hosts.ts';
 
 /** What the server stands on. */
@@ -35,6 +36,7 @@ export interface UiParts {
   /** Undefined: nobody signs in so. */
   readonly oidc: Oidc | undefined;
   readonly assets: Assets;
+  readonly live: Live;
   readonly clock: Clock;
   readonly log: Pick<Logger, 'error' | 'warn' | 'info'>;
 }
@@ -145,7 +147,12 @@ export function createUiApp(parts: UiParts, tableOf: (answers: Answers) => reado
     // What everybody may have asks nobody for rights.
     const viewer = identity && route.needs !== 'nothing' ? await judge.viewer(identity, namespaces) : undefined;
     if (identity && route.needs !== 'nothing' && !viewer) sessions.signOut(rest.visit);
-    return { ...rest, viewer: viewer ?? judge.anonymous };
+    const again = async (): Promise<Viewer | undefined> => {
+      if (!identity) return judge.anonymous;
+      if (!rest.isBearer && !sessions.visit(rest.visit.cookie)?.identity) return undefined;
+      return judge.viewer(identity, namespaces);
+    };
+    return { ...rest, viewer: viewer ?? judge.anonymous, again };
   };
 
   const isLetIn = ({ needs }: Route, viewer: Viewer, namespace: string): boolean => {
@@ -213,7 +220,7 @@ export function createUiApp(parts: UiParts, tableOf: (answers: Answers) => reado
         form,
         address: addressOf(c),
         accepts: (encoding) => encodingsOf(c).includes(encoding),
-        signal: c.req.raw.signal,
+        again: who.again,
       };
       const response = await route.answer(asked);
       const isHtml = response.headers.get('content-type')?.startsWith('text/html') === true;
@@ -275,6 +282,7 @@ interface Come {
   readonly isBearer: boolean;
   /** The browser has no cookie of ours yet. */
   readonly isNew: boolean;
+  readonly again: () => Promise<Viewer | undefined>;
 }
 
 class Unknown extends Error {}

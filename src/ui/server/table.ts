@@ -37,6 +37,21 @@ export function tableOf(parts: UiParts, answers: Answers): readonly Route[] {
         return answers.redirect(appPath(app));
       },
     },
+    {
+      method: 'GET',
+      path: '/live',
+      needs: 'read-any',
+      answer: ({ context, again }) => parts.live.stream(undefined, context.viewer, again),
+    },
+    {
+      method: 'GET',
+      path: '/apps/:namespace/:name/live',
+      needs: 'read',
+      answer({ context: { params, viewer }, again }) {
+        const { namespace = '', name = '' } = params;
+        return parts.live.stream(keyOf({ namespace, name }), viewer, again);
+      },
+    },
     ...signingIn(parts, answers),
     {
       method: 'GET',
