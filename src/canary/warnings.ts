@@ -7,7 +7,7 @@ import { analysisFieldOf } from './analysis-field.ts';
 import { raisedValues } from './raised-values.ts';
 import { unusedFields } from './unused-fields.ts';
 
-/** Fields that Flagger's schema knows; the API server silently drops all others. */
+/** Fields that the definition of Canaries knows; the API server silently drops all others. */
 const knownFields: Readonly<Record<string, readonly string[]>> = {
   spec: (
     'provider metricsServer targetRef autoscalerRef ingressRef routeRef upstreamRef service analysis canaryAnalysis ' +
@@ -19,7 +19,7 @@ const knownFields: Readonly<Record<string, readonly string[]>> = {
   ).split(' '),
   service: (
     'name port portName targetPort appProtocol trafficDistribution portDiscovery headless timeout backendTimeout gateways ' +
-    'gatewayRefs hosts delegation trafficPolicy match rewrite retries headers mirror corsPolicy meshName backends apex ' +
+    'gatewayRefs routeRef hosts delegation trafficPolicy match rewrite retries headers mirror corsPolicy meshName backends apex ' +
     'primary canary unmanagedMetadata'
   ).split(' '),
   metric: 'name interval threshold thresholdRange query templateRef templateVariables'.split(' '),

@@ -4,6 +4,7 @@ import { namespacedName } from '../lib/key.ts';
 import { faultOf } from '../manifest/contained.ts';
 import type { App } from '../canary/app.ts';
 import { defaultSelectorLabels } from '../canary/labels.ts';
+import { routeFinder } from '../canary/found-route.ts';
 import { parseCanary, warningsOf } from '../canary/parse.ts';
 import { targetWarnings } from '../canary/target-warnings.ts';
 import type { CanarySpec } from '../canary/types.ts';
@@ -113,6 +114,14 @@ export function* checking(
     }
   };
   const appOf = new Map(apps.map((app) => [app.canary, app]));
+  const routesLeadingTo = routeFinder(manifests, settings);
+  const unclear = (canary: KubeObject): readonly Finding[] => {
+    const routes = routesLeadingTo(canary) ?? [];
+    if (routes.length === 0) return [];
+    const named = routes.map(({ kind, metadata }) => `${kind} ${metadata.name}`).join(', ');
+    const message = `is missing, and several routes lead to the app: ${named}`;
+    return [{ field: 'spec.service.routeRef', message, hint: 'name the one by which users come in' }];
+  };
   const targets = new Map<string, Manifest>();
   const services = new Map<string, Manifest>();
   const checkOne = (manifest: Manifest): void => {
@@ -124,7 +133,7 @@ export function* checking(
       ...warnings,
       ...(appOf.get(manifest)?.target ? [] : [missingTarget(target)]),
       ...strategy,
-      ...(strategy.length > 0 ? [] : routesOf(canary.spec, objectOf)),
+      ...(strategy.length > 0 ? [] : orElse(unclear(manifest.object), () => routesOf(canary.spec, objectOf))),
       ...references.filter(({ ref }) => !objectOf(ref)).map(({ finding }) => finding),
     ]);
     const app = appOf.get(manifest);
@@ -167,6 +176,11 @@ export function* checking(
     yield;
   }
   return problems;
+}
+
+/** The second where the first says nothing. */
+function orElse(first: readonly Finding[], second: () => readonly Finding[]): readonly Finding[] {
+  return first.length > 0 ? first : second();
 }
 
 function judge(object: KubeObject, settings: CheckSettings): Judged {
@@ -246,7 +260,7 @@ function routesOf(spec: CanarySpec, objectOf: (ref: ObjectRef) => KubeObject | u
     // A target that routes by itself says where to only in the cluster.
     if (router.refs(context).some((ref) => refKey(ref) === refKey(spec.target))) return [];
     router.render(context, { canaryWeight: 0, mirror: false }, live);
-    return [];
+    return (router.warnings?.(context, live) ?? []).map((warning) => ({ ...warning, severity: 'warning' as const }));
   } catch (error) {
     if (!(error instanceof AgentError) || error.code !== 'CANARY_INVALID') throw error;
     const { field, message } = saidOf(error);

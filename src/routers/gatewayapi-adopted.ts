@@ -4,7 +4,7 @@ import { jsonOf } from '../lib/json.ts';
 import type { KubeObject, ObjectRef } from '../manifest/types.ts';
 import { notAccepted } from './gatewayapi-status.ts';
 import { invalid, listOf, splitOf } from './objects.ts';
-import type { Router } from './router.ts';
+import type { RouteWarning, Router } from './router.ts';
 
 const field = 'spec.service.routeRef';
 /** Of a backend, as Gateway API has it. */
@@ -58,4 +58,15 @@ function serviceOf({ namespace, service: { name } }: CanarySpec): RouteService {
 
 function parentsOf(live: KubeObject): ReturnType<typeof listOf> {
   return listOf(jsonOf(live['spec'])['parentRefs']);
+}
+
+/** A second try of the Gateway makes good what the canary did badly, and what it counts does not show that. */
+export function retryWarnings(spec: CanarySpec, live: KubeObject): readonly RouteWarning[] {
+  const retrying = rulesOf(live).flatMap((rule, index) =>
+    (rule['retry'] ?? undefined) !== undefined && leadsTo([rule], serviceOf(spec)) ? [index] : [],
+  );
+  if (retrying.length === 0) return [];
+  const rules = retrying.map((index) => `spec.rules[${index}]`).join(', ');
+  const message = `${live.kind} ${live.metadata.name} tries requests again (${rules}): errors of the canary that a second try makes good are not counted by its Gateway`;
+  return [{ field, message, hint: 'judge by metrics of the app itself' }];
 }

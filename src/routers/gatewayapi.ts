@@ -11,7 +11,7 @@ import {
   setsCookie,
   withoutMirror,
 } from './gatewayapi-rules.ts';
-import { adoptedRoute } from './gatewayapi-adopted.ts';
+import { adoptedRoute, retryWarnings } from './gatewayapi-adopted.ts';
 import { GROUP, notAccepted } from './gatewayapi-status.ts';
 import { jsonOf } from '../lib/json.ts';
 import {
@@ -72,10 +72,9 @@ export function gatewayapi(version: 'v1' | 'v1beta1', name = `gatewayapi:${versi
       const homeward = listOf(old['rules']).map((rule) => ({
         ...rule,
         ...(rule['filters'] === undefined ? {} : { filters: withoutMirror(rule, canaryName(spec)) }),
-        backendRefs: listOf(rule['backendRefs']).map((backend) => ({
-          ...backend,
-          weight: shares.get(String(backend['name'])) ?? backend['weight'],
-        })),
+        backendRefs: listOf(rule['backendRefs'])
+          .filter(({ name }) => !isKept(rule) || name !== canaryName(spec))
+          .map((backend) => ({ ...backend, weight: shares.get(String(backend['name'])) ?? backend['weight'] })),
       }));
       return live ? [{ ...live, spec: { ...old, rules: homeward } }] : [];
     },
@@ -127,6 +126,7 @@ export function gatewayapi(version: 'v1' | 'v1beta1', name = `gatewayapi:${versi
     refs: (context) => of(context).refs(context),
     render: (context, split, live) => of(context).render(context, split, live),
     home: (context, live) => of(context).home(context, live),
+    warnings: ({ spec }, [live]) => (spec.service.routeRef && live ? retryWarnings(spec, live) : []),
     leave: (context, live) => (context.spec.service.routeRef ? adoptedRoute.leave(context, live) : undefined),
     read: (context, live) => of(context).read(context, live),
     trouble: (context, live) => of(context).trouble(context, live),
@@ -186,18 +186,21 @@ function rules(
         matches,
         ...(filters.length > 0 ? { filters } : {}),
         ...(Object.keys(timeouts).length > 0 ? { timeouts } : {}),
-        backendRefs: backends.map(({ name, weight, setCookie }) => {
-          const { filters: _filters, ...kept } = oldBackends.find((backend) => backend['name'] === name) ?? {};
-          return {
-            ...kept,
-            group: '',
-            kind: 'Service',
-            name,
-            port: spec.service.port,
-            weight,
-            ...(setCookie === undefined ? {} : { filters: [setsCookie(setCookie)] }),
-          };
-        }),
+        // Users who are kept on a backend come back to it although it has no weight (GEP-1619).
+        backendRefs: backends
+          .filter(({ name, weight }) => weight > 0 || name !== canaryName(spec) || !isKept(before))
+          .map(({ name, weight, setCookie }) => {
+            const { filters: _filters, ...kept } = oldBackends.find((backend) => backend['name'] === name) ?? {};
+            return {
+              ...kept,
+              group: '',
+              kind: 'Service',
+              name,
+              port: spec.service.port,
+              weight,
+              ...(setCookie === undefined ? {} : { filters: [setsCookie(setCookie)] }),
+            };
+          }),
       };
     });
 }
@@ -272,6 +275,11 @@ function userRules(
   ];
 }
 
+/** Somebody has asked Gateway API to keep users of this rule on the backend that they met first. */
+function isKept(rule: Json | undefined): boolean {
+  return (rule?.['sessionPersistence'] ?? undefined) !== undefined;
+}
+
 function bothOf(spec: CanarySpec, canaryWeight: number): readonly [Backend, Backend] {
   return [
     { name: primaryName(spec), weight: 100 - canaryWeight },
@@ -285,7 +293,9 @@ function ruleOf(spec: CanarySpec, rules: readonly Json[], which: 'split' | 'othe
     listOf(rule['backendRefs']).some((backend) => backend['name'] === name);
   const [primary, canary] = [primaryName(spec), canaryName(spec)];
   return which === 'split'
-    ? rules.findLast((rule) => knows(rule, canary) && knows(rule, primary))
+    ? (rules.findLast((rule) => knows(rule, canary) && knows(rule, primary)) ??
+        // The canary had to go from it.
+        rules.find((rule) => knows(rule, primary) && isKept(rule)))
     : rules.findLast((rule) => knows(rule, primary) && !knows(rule, canary));
 }
 

@@ -49,6 +49,13 @@ export interface Supports {
   readonly affinity: boolean;
 }
 
+export interface RouteWarning {
+  /** Of the Canary. */
+  readonly field: string;
+  readonly message: string;
+  readonly hint: string;
+}
+
 /** The objects named by `refs`, in the same order; undefined where there is none. */
 export type LiveObjects = readonly (KubeObject | undefined)[];
 
@@ -100,6 +107,8 @@ export interface Router {
   leave?(context: RouteContext, live: LiveObjects): KubeObject | undefined;
   /** Inverse of `render`; undefined before the objects exist. */
   read(context: RouteContext, live: LiveObjects): TrafficSplit | undefined;
+  /** What is possible with these objects but most likely not meant; told with what is wrong in Git. */
+  warnings?(context: RouteContext, live: LiveObjects): readonly RouteWarning[];
   /** Why the objects have no effect yet; undefined when they have. */
   trouble?(context: RouteContext, live: LiveObjects): string | undefined;
 }

@@ -92,6 +92,16 @@ describe('a Canary that may only speak of its own namespace', () => {
 });
 
 describe('a Canary', () => {
+  it.each(['HTTPRoute', 'GRPCRoute', undefined])('names a route of its own namespace only: %s', (kind) => {
+    const naming = (namespace?: string): KubeObject =>
+      canary({ provider: 'gatewayapi:v1', service: { port: 80, routeRef: { kind, name: 'edge', namespace } } });
+    expect(problems(naming('edge'))).toContain(
+      "spec.service.routeRef.namespace: is another namespace than the Canary's: Gateway API leads a route",
+    );
+    expect(problems(naming('test'))).toBe('');
+    expect(problems(naming())).toBe('');
+  });
+
   it('without an analysis harms nobody: it is released without one [R83]', () => {
     const { skipAnalysis } = parseCanary(canary({ analysis: undefined }), { provider: 'istio', minIntervalMs: 1 });
     expect(skipAnalysis).toBe(true);

@@ -135,6 +135,38 @@ describe('serin validate', () => {
     expect((await validate()).lines.join('\n')).not.toContain('spec.provider:');
   });
 
+  it('finds the route that leads to an app of Gateway API, and wants to be told which of several', async () => {
+    const canary = (await demo('canary.yaml'))
+      .replace(/provider: \S+/, 'provider: gatewayapi')
+      .replace(/^ {4}(hosts|gatewayRefs):.*\n(?: {6}.*\n)*/gm, '');
+    const route = (name: string, more = ''): string => `apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: ${name}, namespace: quotes }
+spec:
+  rules:
+    - backendRefs: [{ name: quotesbackend, port: 80 }]${more}
+`;
+    const told = async (...routes: readonly string[]): Promise<string[]> => {
+      await writeFile(join(dir, 'canary.yaml'), [canary, ...routes].join('---\n'));
+      return (await validate()).lines.filter((line) => /spec\.service|GatewayRefs/.test(line));
+    };
+    await writeFile(join(dir, 'quotes.yaml'), await demo('quotes.yaml'));
+    expect(await told(route('edge'))).toEqual([]);
+    expect(await told()).toEqual([
+      expect.stringContaining('GatewayRefs must be specified when using Gateway API as a provider.'),
+    ]);
+    expect(await told(route('edge'), route('inner'))).toEqual([
+      expect.stringContaining(
+        'spec.service.routeRef: is missing, and several routes lead to the app: HTTPRoute edge, HTTPRoute inner (name the one by which users come in)',
+      ),
+    ]);
+    expect(await told(route('edge', '\n      retry: { attempts: 2 }'))).toEqual([
+      expect.stringMatching(
+        /warning Canary quotes\/quotesbackend spec\.service\.routeRef: HTTPRoute edge tries requests again \(spec\.rules\[0\]\)/,
+      ),
+    ]);
+  });
+
   it('takes files one by one, and several folders, and reads the same file once', async () => {
     await mkdir(join(dir, 'a'));
     await writeFile(join(dir, 'a', 'quotes.yaml'), await demo('quotes.yaml'));

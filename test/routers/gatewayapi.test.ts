@@ -307,3 +307,98 @@ describe('gatewayapi', () => {
     expect(trouble(route(refused, { name: 'other' }))).toBeUndefined();
   });
 });
+
+describe('users whom Gateway API keeps where they were', () => {
+  const kept = { sessionPersistence: { sessionName: 'shop', type: 'Cookie' } };
+  const backendsOf = (object: KubeObject | undefined): unknown[] =>
+    rulesOf(object).map((rule) =>
+      listOf(rule['backendRefs']).map(({ name, weight }) => `${String(name)} ${String(weight)}`),
+    );
+  const withKept = (object: KubeObject | undefined): KubeObject =>
+    ({
+      ...object,
+      spec: { ...jsonOf(object?.['spec']), rules: rulesOf(object).map((rule) => ({ ...rule, ...kept })) },
+    }) as KubeObject;
+  const planned = (spec: CanarySpec, live: KubeObject, canaryWeight: number): KubeObject =>
+    planRoutes(v1, aRouteContext(spec), [live], { canaryWeight, mirror: false })[0]?.object ?? live;
+  const all = { canaryWeight: 0, mirror: false };
+
+  it('leave the canary with its backend, because a weight of 0 would not send them away, and come back by a new step', () => {
+    const spec = withRaw({});
+    const context = aRouteContext(spec);
+    const [made] = v1.render(context, { canaryWeight: 30, mirror: false }, [undefined]);
+    const sticky = withKept(made);
+    expect(planRoutes(v1, context, [sticky], 'keep')).toEqual([]);
+    const home = planned(spec, sticky, 0);
+    expect(backendsOf(home)).toEqual([['shop-primary 100']]);
+    expect(rulesOf(home)[0]).toMatchObject(kept);
+    expect(v1.read(context, [home])).toEqual(all);
+    expect(planRoutes(v1, context, [home], 'keep')).toEqual([]);
+    expect(v1.home?.(context, [sticky]).map(backendsOf)).toEqual([[['shop-primary 100']]]);
+    const again = planned(spec, home, 20);
+    expect(backendsOf(again)).toEqual([['shop-primary 80', 'shop-canary 20']]);
+    expect(rulesOf(again)[0]).toMatchObject(kept);
+    expect(backendsOf(planned(spec, again, 100))).toEqual([['shop-primary 0', 'shop-canary 100']]);
+  });
+
+  it('leave it likewise where only some users are under test', () => {
+    const spec = withRaw({}, abTesting([{ headers: { 'x-beta': { exact: '1' } } }]));
+    const context = aRouteContext(spec);
+    const [made] = v1.render(context, { canaryWeight: 100, mirror: false }, [undefined]);
+    const home = planned(spec, withKept(made), 0);
+    expect(backendsOf(home)).toEqual([['shop-primary 100'], ['shop-primary 100']]);
+    expect(v1.read(context, [home])).toEqual(all);
+    const again = planned(spec, home, 100);
+    expect(backendsOf(again)).toEqual([['shop-primary 0', 'shop-canary 100'], ['shop-primary 100']]);
+    expect(rulesOf(again).every((rule) => rule['sessionPersistence'] !== undefined)).toBe(true);
+  });
+
+  it('keep the backend of a canary without weight where nobody keeps them', () => {
+    const spec = withRaw({});
+    const [made] = v1.render(aRouteContext(spec), all, [undefined]);
+    expect(backendsOf(made)).toEqual([['shop-primary 100', 'shop-canary 0']]);
+    const none = {
+      ...made,
+      spec: { ...jsonOf(made?.['spec']), rules: rulesOf(made).map((rule) => ({ ...rule, sessionPersistence: null })) },
+    };
+    expect(backendsOf(planned(spec, none as KubeObject, 0))).toEqual([['shop-primary 100', 'shop-canary 0']]);
+  });
+});
+
+describe('what Gateway API 1.7 has beside what a Canary says', () => {
+  it('stays in the rules, their backends and the route at every step', () => {
+    const spec = withRaw({ hosts: ['a.example'] });
+    const context = aRouteContext(spec);
+    const more = { name: 'main', retry: { codes: [503], attempts: 2 } };
+    const [made] = v1.render(context, { canaryWeight: 10, mirror: false }, [undefined]);
+    const live = {
+      ...made,
+      spec: {
+        ...jsonOf(made?.['spec']),
+        useDefaultGateways: 'All',
+        rules: rulesOf(made).map((rule) => ({
+          ...rule,
+          ...more,
+          backendRefs: listOf(rule['backendRefs']).map((ref) => ({ ...ref, namespace: 'prod' })),
+        })),
+      },
+    } as KubeObject;
+    expect(planRoutes(v1, context, [live], 'keep')).toEqual([]);
+    for (const canaryWeight of [0, 40, 100]) {
+      const [plan] = planRoutes(v1, context, [live], { canaryWeight, mirror: false });
+      expect(plan?.object['spec']).toMatchObject({ useDefaultGateways: 'All', rules: [more] });
+      expect(JSON.stringify(plan?.object)).toContain('"namespace":"prod"');
+    }
+  });
+
+  it('hangs a route on several parents, each as it is named', () => {
+    const refs = [
+      { name: 'public', namespace: 'infra', sectionName: 'https', port: 443 },
+      { group: 'core', kind: 'Service', name: 'shop', port: 80 },
+    ];
+    expect(specOf(withRaw({ gatewayRefs: refs })).parentRefs).toEqual([
+      { group: 'gateway.networking.k8s.io', kind: 'Gateway', ...refs[0] },
+      refs[1],
+    ]);
+  });
+});

@@ -113,3 +113,22 @@ it(
     });
   },
 );
+
+it('a route that leads to the app is found where its Canary names none, and given back', onceMore, async () => {
+  const seeking = adopting.replace('    routeRef: { name: edge }\n', '').replace('  revertOnDeletion: true\n', '');
+  expect(seeking).not.toMatch(/routeRef|gatewayRefs/);
+  const files = { ...appFiles(), ...old, 'apps/podinfo/canary.yaml': seeking, [routePath]: route };
+  await onStage({ files, hosts: [host] }, async (stage) => {
+    await stage.until('the first version runs', () => canary(stage).phase === 'Initialized');
+    expect(backendsOf(stage)).toEqual(at(0));
+    expect(object(stage, 'Canary', 'podinfo')?.['spec']).toMatchObject({
+      service: { routeRef: { kind: 'HTTPRoute', name: 'edge' } },
+    });
+    const other = route.replace('name: edge', 'name: inner').replace(host, 'inner.example');
+    await stage.push('another route to the app', { 'apps/inner.yaml': other });
+    await stage.until('the other route', () => object(stage, 'HTTPRoute', 'inner') !== undefined);
+    await stage.push('no canary any more', { 'apps/podinfo/canary.yaml': null });
+    await stage.until('the Canary is gone', () => object(stage, 'Canary', 'podinfo') === undefined);
+    expect(JSON.stringify(backendsOf(stage))).toBe('[["podinfo 3","old 1"],["podinfo 1"]]');
+  });
+});

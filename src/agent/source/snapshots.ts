@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type App, findApps, tryPart } from '../../canary/app.ts';
+import { withFoundRoutes } from '../../canary/found-route.ts';
 import { type GitRepo, isUnlistedFolder, type Revision, type TreeFile } from '../../git/repo.ts';
 import { createTurns } from '../../lib/turns.ts';
 import { areaOf, isManifestFile, type LoadCache, type LoadedTree, type LoadSettings } from '../../manifest/load.ts';
@@ -87,10 +88,12 @@ export function createSnapshots(
     ledgers: ReadonlyMap<string, TreeFile>,
     last: Snapshot | undefined,
   ): Promise<Snapshot> => {
-    const { keep, ...said } = await load(files, revision, (all) => reader.follow(all, cache));
-    const { loaded } = said;
-    cache = keep(loaded.cache);
+    const { keep, ...read } = await load(files, revision, (all) => reader.follow(all, cache));
+    cache = keep(read.loaded.cache);
     parsed.followed = cache;
+    const manifests = withFoundRoutes(read.loaded.manifests, settings, last?.loaded.manifests);
+    const loaded = manifests === read.loaded.manifests ? read.loaded : { ...read.loaded, manifests };
+    const said = { ...read, loaded };
     const apps = await turns.run(findApps(loaded.manifests, settings.defaultNamespace, last?.apps));
     const checked = await turns.run(checking(loaded.manifests, apps, settings, () => undefined));
     await turns.breathe();

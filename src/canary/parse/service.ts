@@ -59,6 +59,16 @@ function routeRefOf(
     check.note(`${field}.name`, 'is required', 'name the HTTPRoute by which users come in');
     return {};
   }
+  const other = check.text(ref['namespace'], `${field}.namespace`);
+  if (other !== undefined && other !== namespace) {
+    const why =
+      "Gateway API leads a route to another namespace's Services only where a ReferenceGrant there allows each by name";
+    check.note(
+      `${field}.namespace`,
+      `is another namespace than the Canary's: ${why}`,
+      'move the route beside its Services',
+    );
+  }
   const kind = check.oneOf(ref['kind'], `${field}.kind`, Object.keys(routeVersions) as RouteKind[]) ?? 'HTTPRoute';
   const apiVersion = check.text(ref['apiVersion'], `${field}.apiVersion`) ?? `${routeGroup}/${routeVersions[kind]}`;
   return { routeRef: { apiVersion, kind, ...(namespace === undefined ? {} : { namespace }), name } };

@@ -1,4 +1,5 @@
 import { appsOf, writtenInto } from '../../canary/app.ts';
+import { withFoundRoutes } from '../../canary/found-route.ts';
 import { withShared } from '../../canary/shared-fields.ts';
 import { openCluster } from '../../cluster/client.ts';
 import type { Cluster } from '../../cluster/cluster.ts';
@@ -40,7 +41,8 @@ const noEntries = { revision: '', entries: new Map() };
 export async function diff(context: CommandContext, place: string, options: DiffOptions): Promise<number> {
   const { kubeconfig = '', context: named = '' } = options;
   const source = clusterSource({ kubeconfig, context: named }, context.environment);
-  const { settings, manifests, problems } = await renderedPlace(context, place, options);
+  const { settings, manifests: written, problems } = await renderedPlace(context, place, options);
+  const manifests = withFoundRoutes(written, settings);
   const cluster = await openCluster(source, { clock: systemClock, log: silentLogger });
   try {
     const lives = new Map<string, KubeObject>();

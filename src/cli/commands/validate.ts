@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { lstat, realpath } from 'node:fs/promises';
 import { checkManifests } from '../../checks/check.ts';
 import { appsOf } from '../../canary/app.ts';
+import { withFoundRoutes } from '../../canary/found-route.ts';
 import { atOnce } from '../../lib/turns.ts';
 import type { KnownFields } from '../../manifest/checks/fields.ts';
 import { createLineFinder } from '../../manifest/locate.ts';
@@ -60,7 +61,7 @@ export async function validate(
       }
     : rendered;
   const textOf = (path: string): string | undefined => tree.textOf(path);
-  const scoped = scopedAsDefined(loaded.manifests);
+  const scoped = withFoundRoutes(scopedAsDefined(loaded.manifests), settings);
   const within = bounded(scoped, bounds);
   const [manifests, refusals] =
     options.config === undefined ? [scoped, within.problems.map(asAssumed)] : [within.manifests, within.problems];
