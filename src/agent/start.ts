@@ -12,6 +12,7 @@ import type { UiAgent } from '../ui/feed.ts';
 import { createObserve } from './observe.ts';
 import { createEventRecorder } from '../outlets/event-recorder.ts';
 import { openOutlets } from '../outlets/open-outlets.ts';
+import { createTell } from '../outlets/tell.ts';
 import { createPublish } from './publish.ts';
 import type { Pipeline } from './source/pipeline.ts';
 
@@ -90,7 +91,11 @@ export function startAgent(deps: Deps): Agent {
     return named((one) => [...(isAnyReady ? one.notReady() : []), ...one.notes()]);
   };
   const { views } = observe;
-  const dashboard = createDashboard(deps, { ...publish, views, bus, tidings, notes }, signal);
+  const dashboard = createDashboard(
+    deps,
+    { ...publish, views, bus, tidings, tell: createTell(outlets), notes },
+    signal,
+  );
 
   return {
     dashboard,

@@ -55,3 +55,14 @@ function compareNaturally(a: string, b: string): number {
 
 const partsOf = (text: string): readonly string[] =>
   (text.match(/\d+|[^\d]+/g) ?? []).map((part) => part.replace(/^0+(?=\d)/, ''));
+
+/** The newest first: versions, then all else by its name. */
+export function newestFirst(tags: readonly string[]): readonly string[] {
+  const versions = new Map(tags.map((tag) => [tag, readVersion(tag, 'loose')]));
+  return tags.toSorted((a, b) => {
+    const [one, other] = [versions.get(a), versions.get(b)];
+    if (one && other) return compareVersions(other, one, 'semver') || (a < b ? 1 : -1);
+    if (one || other) return one ? -1 : 1;
+    return a < b ? 1 : -1;
+  });
+}

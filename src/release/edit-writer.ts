@@ -38,6 +38,18 @@ export interface EditQueueDeps {
   readonly push: (tip: Revision, commits: readonly CommitDraft[], signal: AbortSignal) => Promise<PushResult>;
 }
 
+/** Undefined: there is no such file. */
+export interface PreviewedFile {
+  readonly path: string;
+  readonly before: string | undefined;
+  readonly after: string | undefined;
+}
+
+export type PreviewedEdit =
+  | { readonly kind: 'built'; readonly message: string; readonly files: readonly PreviewedFile[] }
+  | { readonly kind: 'needless'; readonly reason: string }
+  | { readonly kind: 'refused'; readonly reason: string };
+
 /** What came of one attempt. */
 export interface EditAttempt {
   /** `landed` may have left others waiting; `nothing`: none was due; `raced`: build anew; `late`: Git does not answer as it should. */
@@ -118,6 +130,21 @@ export class EditQueue {
         log.warn({ reason: result.reason }, `it is not known whether a push has landed on ${repo.branch}, looking`);
         return { kind: 'late' };
     }
+  }
+
+  /** What an edit would come to on a tip that is here. Nothing is written. */
+  async preview(edit: BranchEdit, tip: Revision, signal: AbortSignal): Promise<PreviewedEdit> {
+    const { repo, reader, settings } = this.#deps;
+    const files = await reader.read(tip, signal, 'tip');
+    const parts = { ...this.#deps, files, tip: this.#tipAt(tip, files), author: settings.author };
+    const built = await this.#turns.run(buildingEdit(edit, parts));
+    if (built.kind !== 'built') return built;
+    const changed: PreviewedFile[] = [];
+    for (const [path, after] of built.files) {
+      const bytes = await repo.file(tip, path);
+      changed.push({ path, before: bytes && Buffer.from(bytes).toString('utf8'), after: after ?? undefined });
+    }
+    return { kind: 'built', message: built.draft.message, files: changed };
   }
 
   #due(tip: Revision): readonly Waiting[] {

@@ -11,7 +11,7 @@ import type { TextEditor } from '../render/text-edit.ts';
 import type { BranchEdit } from './branch-edit.ts';
 import { buildOutcomes } from './build.ts';
 import type { ComposeSettings, Draft } from './compose.ts';
-import { EditQueue, type EditListeners } from './edit-writer.ts';
+import { EditQueue, type EditListeners, type PreviewedEdit } from './edit-writer.ts';
 import { type OnBlocked, type OnNeedless, type OnWritten, OutcomeNews } from './outcome-news.ts';
 import { PushPace } from './push-pace.ts';
 import { rememberedRefs } from './remembered-refs.ts';
@@ -36,6 +36,8 @@ export interface OutcomeWriter {
   submit(outcome: Outcome): void;
   /** Takes a change that is no outcome. It goes after outcomes, in a push of its own. Returns at once. */
   submitEdit(edit: BranchEdit): void;
+  /** What an edit would come to on the tip. Undefined: there is no branch. Nothing is written. */
+  previewEdit(edit: BranchEdit, signal: AbortSignal): Promise<PreviewedEdit | undefined>;
   pending(): readonly PendingOutcome[];
   /** Writes until the signal aborts. */
   run(signal: AbortSignal): Promise<void>;
@@ -324,6 +326,12 @@ export function createOutcomeWriter({
       edits.add(edit);
       woken = true;
       wakeUp();
+    },
+    async previewEdit(edit, signal) {
+      const tip = await repo.poll(signal);
+      if (tip === undefined) return undefined;
+      if (!(await repo.has(tip))) await repo.fetch(tip, signal);
+      return edits.preview(edit, tip, signal);
     },
     pending: () => waiting.all.map(({ outcome, blocked }) => ({ outcome, blocked })),
     onWritten: (listener) => void news.onWritten.add(listener),

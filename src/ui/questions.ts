@@ -23,9 +23,15 @@ export interface Ask {
 }
 
 /** All that the dashboard's thread asks of the agent. Each function is asked by its name, with plain data. */
-export interface AgentDoor extends Omit<Ask, 'yaml'> {
+export interface AgentDoor extends Omit<Ask, 'yaml' | 'diff' | 'preview'> {
   /** The Canary as it stands in Git. Undefined: no file of a source has it. */
   textInGit(app: AppKey): Promise<CanaryText['inGit']>;
+  /** What a commit changed of the files that an app is made of. */
+  changedBy(
+    app: AppKey,
+    revision: string,
+  ): Promise<{ readonly files: readonly ChangedFile[]; readonly truncated: boolean }>;
+  planned(act: Act, by: string): Promise<Planned>;
   /** Does what a person asked for, who was found to have the right. The answer is for him. */
   perform(act: Act, by: string): Promise<Flash>;
   /** Whose token of Kubernetes this is; undefined: nobody's. */
@@ -33,6 +39,16 @@ export interface AgentDoor extends Omit<Ask, 'yaml'> {
   /** Whether somebody may get (`read`) or patch (`operate`) Canaries of a namespace; the empty name is all of them. */
   reviewAccess(asked: AccessAsked): Promise<boolean>;
 }
+
+/** Texts before and after; undefined: there is no such file. A text in place of both: why it is not shown. */
+export interface ChangedFile {
+  readonly path: string;
+  readonly texts: { readonly before: string | undefined; readonly after: string | undefined } | string;
+}
+
+export type Planned =
+  | { readonly kind: 'commit'; readonly message: string; readonly files: readonly ChangedFile[] }
+  | Exclude<Preview, { readonly kind: 'commit' }>;
 
 export interface AccessAsked {
   readonly user: KubernetesUser;

@@ -61,9 +61,9 @@ export async function aDashboard(
     podLog: () => Promise.resolve([]),
     textInGit: () => Promise.resolve(undefined),
     history: () => Promise.resolve([]),
-    diff: () => Promise.resolve({ files: [], truncated: false }),
+    changedBy: () => Promise.resolve({ files: [], truncated: false }),
     images: () => Promise.resolve([]),
-    preview: () => Promise.resolve({ kind: 'refused', text: 'nothing is previewed here' }),
+    planned: () => Promise.resolve({ kind: 'refused', text: 'nothing is previewed here' }),
     perform: (act, by) => {
       acts.push({ kind: act.kind, by });
       return Promise.resolve({ kind: 'done', text: 'it is done' });

@@ -5,6 +5,13 @@ import type { Bus } from '../bus.ts';
 import type { Deps } from '../deps.ts';
 import type { Pipeline } from '../source/pipeline.ts';
 import type { Views } from '../views/views.ts';
+import type { Tell } from '../../outlets/tell.ts';
+import { UiError } from '../../ui/told.ts';
+import { createPullSecrets } from '../images/pull-secrets.ts';
+import { type AppSource, createFromGit } from './from-git.ts';
+import { createImages } from './images.ts';
+import { createPerform } from './perform.ts';
+import { createPods } from './pods.ts';
 import { createReviews } from './reviews.ts';
 import type { Tidings } from './tidings.ts';
 
@@ -14,6 +21,7 @@ export interface DashboardParts {
   readonly tidings: Tidings;
   readonly pipelines: readonly Pipeline[];
   readonly pipelineOf: (app: AppKey) => Pipeline;
+  readonly tell: Tell;
   /** What a person should know of the agent as a whole. */
   readonly notes: () => readonly string[];
 }
@@ -23,7 +31,7 @@ const mostLooks = 300;
 
 /** The agent as the dashboard sees it: all that changes nothing is answered of what is known here already. */
 export function createDashboard(deps: Deps, parts: DashboardParts, signal: AbortSignal): UiAgent {
-  const { cluster, settings, sources } = deps;
+  const { clock, cluster, log, registry, settings, sources } = deps;
   const { views, bus, tidings, pipelines, pipelineOf, notes } = parts;
   const listeners = new Set<(app: AppKey) => void>();
   const changed = (app: AppKey): void => {
@@ -49,6 +57,28 @@ export function createDashboard(deps: Deps, parts: DashboardParts, signal: Abort
       ...(ledger ? { ledger } : {}),
     };
   };
+
+  const placesOf = (app: AppKey) => {
+    const { source } = pipelineOf(app);
+    const own = sources.find(({ name }) => name === source) ?? sources[0];
+    if (!own) throw new UiError(503, 'Nothing is followed.');
+    const { path, ledgerDir, defaultNamespace } = own.settings;
+    return { repo: own.repo, path, ledgerDir, defaultNamespace };
+  };
+  const sourceOf = (app: AppKey): AppSource => {
+    const { repo, path, ledgerDir } = placesOf(app);
+    const pipeline = pipelineOf(app);
+    return { repo, app: pipeline.app(app), synced: pipeline.state.synced, places: { path, ledgerDir } };
+  };
+  const images = createImages(
+    {
+      registry,
+      pullSecrets: createPullSecrets({ cluster, log }),
+      pipelineOf,
+      elapsedMs: () => clock.elapsed(),
+    },
+    signal,
+  );
 
   return {
     apps: () => views.canaries.list().map(({ metadata }) => keyOf(metadata)),
@@ -81,14 +111,13 @@ export function createDashboard(deps: Deps, parts: DashboardParts, signal: Abort
     },
     door: {
       ...createReviews(cluster, signal),
-      pods: () => Promise.resolve([]),
-      podLog: () => Promise.resolve([]),
-      textInGit: () => Promise.resolve(undefined),
-      history: () => Promise.resolve([]),
-      diff: () => Promise.resolve({ files: [], truncated: false }),
-      images: () => Promise.resolve([]),
-      preview: () => Promise.resolve({ kind: 'refused', text: 'not yet' }),
-      perform: () => Promise.resolve({ kind: 'refused', text: 'not yet' }),
+      ...createPods({ cluster, views, facts, mayTellLogs: settings.podLogs !== false }, signal),
+      ...createFromGit(sourceOf),
+      ...createPerform(
+        { cluster, clock, facts, pipelineOf, placesOf: (app) => placesOf(app), images, tell: parts.tell },
+        signal,
+      ),
+      images: (app) => images.images(app),
     },
   };
 }

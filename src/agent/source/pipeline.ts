@@ -5,6 +5,8 @@ import type { Reflection } from '../../cluster/cluster.ts';
 import { type AppKey, keyOf, partsOf, shownKey } from '../../lib/key.ts';
 import { ParsedFiles } from '../../manifest/parsed-files.ts';
 import { type KubeObject, type Manifest, refKey } from '../../manifest/types.ts';
+import type { BranchEdit } from '../../release/branch-edit.ts';
+import type { PreviewedEdit } from '../../release/edit-writer.ts';
 import type { Ledger } from '../../release/ledger.ts';
 import { agentTrailers } from '../../release/message.ts';
 import { createOutcomeWriter } from '../../release/writer.ts';
@@ -23,6 +25,7 @@ import { createRefusals } from './refusals.ts';
 import type { EventRecorder } from '../../outlets/event-recorder.ts';
 import type { Tell } from '../../outlets/tell.ts';
 import { createLedgers } from '../releases/ledgers.ts';
+import { createPeopleEdits, type EditResult } from './people-edits.ts';
 import { createNotices } from './notices.ts';
 import { createRecordStore } from '../releases/record-store.ts';
 import { createReleases, type JudgedReleases } from '../releases/releases.ts';
@@ -30,6 +33,7 @@ import type { Snapshot } from './snapshots.ts';
 import { createStatusObject, notesOf } from './status-object.ts';
 import { createSyncLoop, type SyncState } from './sync-loop.ts';
 import type { Listings } from '../images/listings.ts';
+import type { Look } from '../images/look.ts';
 import { withoutUnserved } from '../images/marked.ts';
 import { createUpgrades } from '../images/upgrades.ts';
 import type { GitView } from '../views/git-view.ts';
@@ -64,6 +68,14 @@ export interface Pipeline {
   readonly state: SyncState;
   readonly releases: JudgedReleases;
   readonly pendingOutcomes: number;
+  /** An app as the last synced commit has it. Undefined: it has none. */
+  app(key: AppKey): App | undefined;
+  /** How policies look at an app's images; of what has none there is nothing. */
+  looks(key: AppKey): readonly Look[];
+  /** Makes a commit for a person. Undefined: commits are not written here. */
+  readonly edit: ((edit: Omit<BranchEdit, 'key'>) => Promise<EditResult>) | undefined;
+  /** What such a commit would be. Undefined: there is no branch. Rejects where Git does not answer. */
+  preview(edit: Omit<BranchEdit, 'key'>, signal: AbortSignal): Promise<PreviewedEdit | undefined>;
   /** The ledger of an app as Git last told it. Undefined: it has none that was read. */
   ledger(key: AppKey): Ledger | undefined;
   /** Reads what was applied before and claims it. Throws CLUSTER_UNREACHABLE. */
@@ -85,6 +97,8 @@ export interface Pipeline {
 
 /** Polls that fail for so long make the source not ready. */
 const gitSilenceMs = 300_000;
+
+const noEdits = { onWritten: () => undefined, onNeedless: () => undefined, onBlocked: () => undefined };
 
 export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal: AbortSignal): Pipeline {
   const { clock, cluster, log, repo, settings, source, telemetry } = deps;
@@ -135,6 +149,7 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
           telemetry,
         })
       : undefined;
+  const people = createPeopleEdits((edit) => writer.submitEdit(edit), upgrades?.edits ?? noEdits);
   const writer = createOutcomeWriter({
     repo,
     clock,
@@ -143,7 +158,7 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
     tools,
     fence: deps.fence,
     ...(deps.inTurn ? { inTurn: deps.inTurn } : {}),
-    ...(upgrades ? { edits: upgrades.edits } : {}),
+    edits: people.listeners,
     editor: deps.fileReader?.edit ? { edit: deps.fileReader.edit } : undefined,
     settings: {
       path: settings.path,
@@ -280,6 +295,20 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
     },
     releases,
     ledger: (key) => ledgers.whole(key),
+    app: (key) => appByKey.get(key),
+    looks: (key) =>
+      (upgrades?.looks() ?? []).flatMap(([{ canaries }, look]) =>
+        canaries.some((id) => keyOf(id) === key) ? [look] : [],
+      ),
+    edit:
+      settings.write === 'none'
+        ? undefined
+        : async (edit) => {
+            const result = await people.make(edit);
+            if (result.kind === 'landed') syncLoop.wake('a person has made a commit');
+            return result;
+          },
+    preview: (edit, until) => writer.previewEdit({ ...edit, key: 'preview' }, until),
     get pendingOutcomes() {
       return writer.pending().length;
     },

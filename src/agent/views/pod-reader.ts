@@ -87,7 +87,7 @@ export function createPodReader({ cluster, clock, log, settings }: Deps, views: 
   const said = async (workload: KubeObject, trouble: PodTrouble, signal: AbortSignal): Promise<readonly string[]> => {
     const { namespace = '' } = workload.metadata;
     if (settings.podLogs === false || (trouble.log === undefined && trouble.output === undefined)) return [];
-    const secrets = await secretsOf(workload, signal);
+    const secrets = await secretTexts(cluster, workload, signal);
     if (secrets === undefined) return ['(not shown: its Secrets are too many to take their values out)'];
     const { log: source, output = '' } = trouble;
     const read = async (previous: boolean): Promise<string | undefined> =>
@@ -99,15 +99,6 @@ export function createPodReader({ cluster, clock, log, settings }: Deps, views: 
       .split('\n')
       .filter((line) => line.trim() !== '')
       .slice(-logLimits.tailLines);
-  };
-
-  const secretsOf = async (workload: KubeObject, signal: AbortSignal): Promise<readonly string[] | undefined> => {
-    const { namespace = '' } = workload.metadata;
-    const refs = configRefsOf(workload).filter(({ kind }) => kind === 'Secret');
-    if (refs.length > secretLimit) return undefined;
-    const values = await Promise.all(refs.map(({ name }) => readSecret(cluster, namespace, name, signal)));
-    const texts = [...values.flatMap((value) => Object.values(value ?? {})), ...plainSecrets(workload)];
-    return texts.reduce((sum, { length }) => sum + length, 0) > secretCharacters ? undefined : texts;
   };
 
   const read = async (
@@ -183,6 +174,20 @@ function wholeLines(text: string): string {
   return text.slice(0, Math.max(0, text.lastIndexOf('\n')));
 }
 
+/** What is taken out of what a workload's pods wrote. Undefined: it is too much to be taken out. */
+export async function secretTexts(
+  cluster: Deps['cluster'],
+  workload: KubeObject,
+  signal: AbortSignal,
+): Promise<readonly string[] | undefined> {
+  const { namespace = '' } = workload.metadata;
+  const refs = configRefsOf(workload).filter(({ kind }) => kind === 'Secret');
+  if (refs.length > secretLimit) return undefined;
+  const values = await Promise.all(refs.map(({ name }) => readSecret(cluster, namespace, name, signal)));
+  const texts = [...values.flatMap((value) => Object.values(value ?? {})), ...plainSecrets(workload)];
+  return texts.reduce((sum, { length }) => sum + length, 0) > secretCharacters ? undefined : texts;
+}
+
 /** Values of variables whose names say that they are secret, though they stand in the template. */
 function plainSecrets(workload: KubeObject): readonly string[] {
   const spec = jsonOf(at(workload, 'spec', 'template', 'spec'));
@@ -196,7 +201,7 @@ function plainSecrets(workload: KubeObject): readonly string[] {
 }
 
 /** As in a query; empty where the selector says nothing. */
-function selectorText(selector: unknown): string {
+export function selectorText(selector: unknown): string {
   const labels = Object.entries(textsOf(at(selector, 'matchLabels'))).map(([key, value]) => `${key}=${value}`);
   const expressions = listOf(at(selector, 'matchExpressions')).map(({ key, operator, values }) => {
     const list = (Array.isArray(values) ? values : []).join(',');

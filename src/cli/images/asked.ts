@@ -1,5 +1,4 @@
 import type { Need } from '../../images/pick.ts';
-import { readVersion, compareVersions } from '../../images/version.ts';
 import type { WatchedApp } from '../../agent/images/watched.ts';
 import { type Known, withCreated, withList, withPlatforms, withTagDigest } from '../../agent/images/known.ts';
 import { type AppState, type Look, lookAt } from '../../agent/images/look.ts';
@@ -137,14 +136,3 @@ const keyOf = (references: ReadonlyMap<string, ImageReference>, key: string): st
   const reference = references.get(key);
   return reference ? repositoryOf(reference) : key;
 };
-
-/** The newest first: versions, then all else by its name. */
-export function newestFirst(tags: readonly string[]): readonly string[] {
-  const versions = new Map(tags.map((tag) => [tag, readVersion(tag, 'loose')]));
-  return tags.toSorted((a, b) => {
-    const [one, other] = [versions.get(a), versions.get(b)];
-    if (one && other) return compareVersions(other, one, 'semver') || (a < b ? 1 : -1);
-    if (one || other) return one ? -1 : 1;
-    return a < b ? 1 : -1;
-  });
-}
