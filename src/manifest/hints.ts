@@ -22,6 +22,8 @@ type Annotated = Pick<KubeObject, 'metadata'>;
 
 const helmHook = 'helm.sh/hook';
 const argoHook = 'argocd.argoproj.io/hook';
+const helmWeight = 'helm.sh/hook-weight';
+const argoWave = 'argocd.argoproj.io/sync-wave';
 const helmPolicy = 'helm.sh/resource-policy';
 const argoOptions = 'argocd.argoproj.io/sync-options';
 const fluxApply = 'kustomize.toolkit.fluxcd.io/ssa';
@@ -61,6 +63,29 @@ const fluxPolicies = new Set(['Override', 'Merge', 'IfNotPresent', 'Ignore']);
 
 export const hintsOf: (object: KubeObject) => Hints = perObject((object: KubeObject) => read(object));
 
+/** When a hook is applied that is one of those which come here, and its weight: the lighter first. Undefined: with others of its kind. */
+export function hookMoment({
+  metadata: { annotations = {} },
+}: Annotated): { readonly when: 'before' | 'after'; readonly weight: number } | undefined {
+  const [helm, argo] = [helmHook, argoHook].map((key) =>
+    Object.hasOwn(annotations, key) ? String(annotations[key]).slice(0, 200).toLowerCase() : '',
+  ) as [string, string];
+  if (helm === '' && argo === '') return undefined;
+  const when =
+    /\bpre-(?:install|upgrade)\b/.test(helm) || /\bpresync\b/.test(argo)
+      ? 'before'
+      : /\bpost-(?:install|upgrade)\b/.test(helm) || /\bpostsync\b/.test(argo)
+        ? 'after'
+        : undefined;
+  const weight = Number(annotations[helm === '' ? argoWave : helmWeight] ?? 0);
+  return when && { when, weight: Number.isFinite(weight) ? weight : 0 };
+}
+
+const applied = (when: 'before' | 'after' | undefined): string =>
+  when === undefined
+    ? 'it is applied like any other object, at no moment of its own'
+    : `it is applied ${when} all else, whenever it changes, and nothing waits until it is done`;
+
 /** As `hintsOf` of an object of the cluster. */
 export function readHints({ metadata }: Annotated): Hints {
   return read({ metadata });
@@ -81,7 +106,7 @@ function read({ metadata }: Annotated): Hints {
     const what = `is a hook of ${own(tools, key) ?? ''} (${shown(moments.join(', '))})`;
     if (moments.every((moment) => own(neverHere, key)?.has(moment.toLowerCase())))
       skip ??= `${what}: it is not applied`;
-    else told.push(`${what}: it is applied like any other object, at no moment of its own`);
+    else told.push(`${what}: ${applied(hookMoment({ metadata })?.when)}`);
   }
   const local = valuesOf(localConfig);
   if (local.length > 0 && local[0] !== 'false') skip ??= `is for tools only (${localConfig}): it is not applied`;

@@ -1,4 +1,5 @@
 import { own } from '../lib/own.ts';
+import { hookMoment } from './hints.ts';
 import { groupOf, type KubeObject } from './types.ts';
 
 /** Waves in which objects are applied; what stands in the same wave may go at once. Pruning takes them backwards. */
@@ -30,6 +31,9 @@ const routing = others + 2;
 const analysis = others + 3;
 const canaries = others + 4;
 
+/** Heavier hooks are not told apart. */
+const mostWeight = 1_000;
+
 const builtInWaves = new Map(before.flatMap((kinds, wave) => kinds.map((kind) => [kind, wave] as const)));
 
 /** Kinds whose names alone would not tell, as `group/Kind`; `group/*` is the whole group. */
@@ -54,7 +58,19 @@ const special: Readonly<Record<string, number>> = {
   'flagger.app/Canary': canaries,
 };
 
-export function waveOf({ apiVersion, kind }: Pick<KubeObject, 'apiVersion' | 'kind'>): number {
+/** A reference tells no hook: what it names goes with others of its kind. */
+export function waveOf(
+  object: Pick<KubeObject, 'apiVersion' | 'kind'> & Partial<Pick<KubeObject, 'metadata'>>,
+): number {
+  const wave = waveOfKind(object);
+  const moment = object.metadata && hookMoment({ metadata: object.metadata });
+  if (!moment || wave <= lastOfRights) return wave;
+  // Between two waves, the lighter first.
+  const between = Math.max(-mostWeight, Math.min(mostWeight, moment.weight)) / (mostWeight * 10);
+  return between + (moment.when === 'before' ? lastOfRights + 0.5 : canaries + 1);
+}
+
+function waveOfKind({ apiVersion, kind }: Pick<KubeObject, 'apiVersion' | 'kind'>): number {
   const group = groupOf(apiVersion);
   const isBuiltIn = !group.includes('.') || group.endsWith('.k8s.io');
   const builtIn = isBuiltIn ? builtInWaves.get(kind) : undefined;

@@ -6,6 +6,8 @@ import { systemClock } from '../../src/lib/clock.ts';
 import { silentLogger } from '../../src/lib/log.ts';
 import { runGit } from '../../src/sandbox/git-command.ts';
 import { type GitServer, startGitServer } from '../../src/sandbox/git-server.ts';
+import { helmProgram } from '../helpers/helm.ts';
+import { kustomizeProgram } from '../helpers/kustomize.ts';
 import { type AgentProcess, startAgentProcess } from './agent-process.ts';
 import { type Kubectl, kubectlAs } from './command.ts';
 import { type HookServer, startHookServer } from './hook-server.ts';
@@ -68,6 +70,9 @@ export async function setStage(kubeconfigPath: string): Promise<Stage> {
         'min-interval': '1s',
         // Contour of the cluster looks at nothing else.
         'ingress-class': 'contour',
+        ...(helmProgram === undefined ? {} : { helm: helmProgram }),
+        ...(kustomizeProgram === undefined ? {} : { kustomize: kustomizeProgram }),
+        'enable-helm': 'true',
         port: '0',
       },
       root,

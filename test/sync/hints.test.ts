@@ -56,7 +56,7 @@ describe('hooks', () => {
     expect(failed).toEqual([]);
     expect(warnings.map(({ path, line, message }) => `${path}:${line} ${message}`)).toEqual([
       'hooks.yaml:1 Job shop/uninstall is a hook of Helm (pre-delete): it is not applied',
-      'hooks.yaml:6 Job shop/migrate is a hook of Argo CD (PreSync): it is applied like any other object, at no moment of its own',
+      'hooks.yaml:6 Job shop/migrate is a hook of Argo CD (PreSync): it is applied before all else, whenever it changes, and nothing waits until it is done',
     ]);
     expect(await live('Job', 'uninstall')).toBeUndefined();
   });
