@@ -7,6 +7,7 @@ import type { DiffOptions } from './commands/diff.ts';
 import type { GateOptions } from './commands/gate.ts';
 import type { IdentityOptions } from './commands/identity.ts';
 import type { LoadtesterOptions } from './commands/loadtester.ts';
+import type { MigrateOptions } from './commands/migrate.ts';
 import type { RenderOptions } from './commands/render.ts';
 import type { SandboxCommandOptions } from './commands/sandbox.ts';
 import type { ValidateOptions } from './commands/validate.ts';
@@ -138,6 +139,22 @@ async function runNamedCommand(context: CommandContext): Promise<number> {
     .description('print the public key by which the agent signs in to Git over SSH, as far as you may read its Secret')
     .action((options: IdentityOptions) =>
       finish(import('./commands/identity.ts').then(({ identity }) => identity(context, options))),
+    );
+
+  program
+    .command('migrate')
+    .argument('[dir]', 'a folder of the repository', '.')
+    .option(
+      '--json',
+      'one JSON object a line: objects, notes, files with their diffs, and at last what to do before and after',
+    )
+    .option('--write', 'change the files as the diff says')
+    .option('--all', 'name also what is applied as it is')
+    .description(
+      'say what comes of each object that Flagger, Flux or Argo Rollouts use, with the diff; exit code 3 when something is to be done by hand',
+    )
+    .action((dir: string, options: MigrateOptions) =>
+      finish(import('./commands/migrate.ts').then(({ migrateFolder }) => migrateFolder(context, dir, options))),
     );
 
   program

@@ -61,6 +61,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   server: ['lib'],
   ui: ['lib', 'manifest', 'canary', 'images', 'release', 'report', 'acts', 'server'],
   config: ['lib', 'manifest'],
+  migrate: ['lib', 'manifest'],
   loadtester: ['lib', 'images/regex/regex.ts'],
   sandbox: ['lib', 'manifest', 'loadtester'],
   bench: ['lib', 'manifest', 'cluster', 'git', 'release', 'sync', 'sandbox'],
@@ -103,13 +104,13 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   pino: ['lib/log.ts'],
   undici: ['lib/http/dispatcher.ts', 'lib/http/fetch.ts', 'lib/http/stream.ts', 'sandbox'],
   ssh2: ['git'],
-  yaml: ['manifest', 'cluster', 'release', 'ui', 'cli', 'sandbox', 'bench'],
+  yaml: ['manifest', 'cluster', 'release', 'migrate', 'ui', 'cli', 'sandbox', 'bench'],
   'fast-json-patch': ['agent', 'cluster', 'sandbox'],
   '@kubernetes/client-node': ['cluster'],
   'node-cron': ['agent'],
   semver: ['images', 'release', 'sandbox'],
   aws4fetch: ['registry', 'metrics'],
-  'node-diff3': ['manifest', 'release'],
+  'node-diff3': ['manifest', 'release', 'migrate'],
   'prom-client': ['outlets', 'server'],
   hono: ['server', 'ui'],
   '@hono/node-server': ['server'],
@@ -119,7 +120,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Data in, data out: no waiting, no clock, no chance, no machine. */
-const pure = ['canary', 'routers', 'manifest', 'images', 'checks', 'report', 'acts'];
+const pure = ['canary', 'routers', 'manifest', 'images', 'checks', 'migrate', 'report', 'acts'];
 const impure =
   /\bawait\b|\basync\b|Date\.now|new Date\(\)|Math\.random|setTimeout|setInterval|process\.|from 'node:(?!util')/;
 

@@ -253,3 +253,35 @@ describe('the examples of Flagger’s manual', () => {
     expect(await post('/', metadata)).toMatchObject({ status: answer, text: expect.stringContaining(says) });
   });
 });
+
+interface Call {
+  readonly method: string;
+  readonly path: string;
+  readonly body: { readonly metadata?: Readonly<Record<string, string>> };
+  readonly status: number;
+  readonly text: string;
+}
+
+describe('the calls of a real Flagger (1.36.1), in a release of a pod on a real cluster', () => {
+  const calls = JSON.parse(
+    readFileSync(join(import.meta.dirname, '../../fixtures/loadtester/flagger-1.36.1.json'), 'utf8'),
+  ) as readonly Call[];
+
+  it('are answered as they were when Flagger promoted by the answers', async () => {
+    const { app, url, lines } = await aLoadtester({
+      answer: (_request, response) => response.end('VERSION=3.1.1'),
+    });
+    const here = (text: string): string => text.replaceAll('http://podinfo-canary.test:9898', app.url);
+    for (const { method, path, body, status, text } of calls) {
+      const response = await fetch(`${url}${path}`, { method, body: here(JSON.stringify(body)) });
+      expect({ path, body, status: response.status, text: await response.text() }).toEqual({
+        path,
+        body,
+        status,
+        text,
+      });
+    }
+    // Ordered at each look, and begun once.
+    expect(lines.filter((line) => line.startsWith('task starting hey'))).toHaveLength(1);
+  });
+});
