@@ -5,6 +5,7 @@ import { joinCopies } from './phases/config-copies.ts';
 import { canaryServes } from './phases/health.ts';
 import { unmarkPrimary } from './phases/primary-write.ts';
 import { phases } from './phases/registry.ts';
+import { noteHold } from './phases/requests.ts';
 import {
   lacksScaler,
   leaveFormerScalers,
@@ -97,6 +98,7 @@ function* lead(stage: Stage, part: Part): Asking<void> {
     noteWeight(stage);
     stage.draft.isHeld &&= isUnderAnalysis(name);
   }
+  if (isInitialised) noteHold(stage);
   const urgent = phase.urgent(stage);
   const isAll = typeof urgent === 'boolean' ? urgent : yield* urgent;
   if (part === 'all' && !isAll) yield* phase.scheduled(stage);

@@ -1,6 +1,7 @@
 import { course } from './course.ts';
 import { effectsOf } from './intents.ts';
 import { beginTick, stageOf } from './phases/stage.ts';
+import { mayBeAsked } from './phases/requests.ts';
 import { isDeleted } from './phases/terminate.ts';
 import type { Tick } from './phases/tick.ts';
 import { stamped } from './status.ts';
@@ -88,7 +89,9 @@ function withAnalysis(before: AnalysisState, draft: Tick['draft'], nowMs: number
   // Of a release that has ended or begun in this tick nothing is counted.
   const looks = draft.isJudged && isSame ? state.looks + 1 : state.looks;
   const analysis = { ...state, looks, ...(held ? { held } : {}) };
-  return { ...draft.status, failedChecks: state.failedChecks, iterations: state.iterations, analysis };
+  const { onHold, ...rest } = draft.status;
+  const status = onHold && mayBeAsked(rest) ? draft.status : rest;
+  return { ...status, failedChecks: state.failedChecks, iterations: state.iterations, analysis };
 }
 
 /** Since when it is held stands in the status, in whole seconds: an agent that starts anew makes no outage longer. */

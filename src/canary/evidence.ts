@@ -166,6 +166,16 @@ function withoutQuery(check: CheckResult): CheckResult {
   return { ...check, found: { ...found, source } };
 }
 
+/** What people asked for in a look, which is told also where the look itself has been told before. Undefined: nothing. */
+export function askedOf(look: Evidence): Evidence | undefined {
+  const checks = look.checks.filter(({ found }) => found.kind === 'asked');
+  return checks.length === 0 ? undefined : { ...look, checks };
+}
+
+/** Whether a person had the rest of the analysis skipped: what was promoted so was not judged to the end. */
+export const isSkipped = (looks: readonly Evidence[]): boolean =>
+  looks.some(({ checks }) => checks.some(({ found }) => found.kind === 'asked' && found.act === 'promote'));
+
 /** Why a release is about to be rolled back: the last check of its evidence that failed. */
 export function lastFailedCheckOf(evidence: readonly Evidence[]): FailedCheck | undefined {
   const failed = evidence

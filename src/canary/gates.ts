@@ -1,5 +1,6 @@
 import type { KubeObject } from '../manifest/types.ts';
 import { analysisOf } from './analysis-state.ts';
+import { requestAnnotations } from './requests.ts';
 import type { CanarySpec, CanaryStatus, HookAnswer, WebhookType } from './types.ts';
 
 /** What the agent keeps open or closed for a Canary: its approval gate and its rollback switch. */
@@ -60,6 +61,21 @@ export function opensGate(
     const name = ownGate(url, host);
     return (name === 'gate' || name === 'rollback') && before[name] === 'closed' && now[name] === 'open';
   });
+}
+
+/** What is approved on a Canary, as it stands there; empty: nothing is. */
+export const approvalTextOf = ({ metadata }: KubeObject): string =>
+  metadata.annotations?.[requestAnnotations.approve] ?? '';
+
+/** A person has just approved what a canary may wait for: it goes on now, not at the next interval. Whether it is meant is seen then. */
+export function opensByApproval(
+  { analysis }: CanarySpec,
+  status: CanaryStatus,
+  { before, now }: { readonly before: string; readonly now: string },
+): boolean {
+  if (now === '' || now === before) return false;
+  const asks = awaited(status, analysis.strategy.kind === 'canary');
+  return analysis.webhooks.some(({ type }) => type !== 'rollback' && asks.includes(type));
 }
 
 /** Types of the hooks whose answer a canary waits for. Somebody who wants it back never waits. */

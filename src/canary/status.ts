@@ -49,6 +49,7 @@ export const parseStatus: (object: KubeObject) => CanaryStatus = perObject((obje
     ...(lastTransitionTime === undefined ? {} : { lastTransitionTime }),
     ...(conditions.length === 0 ? {} : { conditions }),
     analysis,
+    ...readOnHold(given),
     ...Object.fromEntries(cookieFields.flatMap((field) => (textOf(status[field]) ? [[field, status[field]]] : []))),
   };
 });
@@ -72,7 +73,14 @@ export function renderStatus(status: CanaryStatus, before?: CanaryStatus): Recor
     ...(status.lastTransitionTime === undefined ? {} : { lastTransitionTime: status.lastTransitionTime }),
     ...(status.conditions === undefined
       ? {}
-      : { conditions: [...status.conditions, ...heldCondition(status), ...analysisCondition(status)] }),
+      : {
+          conditions: [
+            ...status.conditions,
+            ...heldCondition(status),
+            ...onHoldCondition(status),
+            ...analysisCondition(status),
+          ],
+        }),
     ...renderCookies(status, before),
   };
 }
@@ -105,6 +113,8 @@ function sameStatus(a: CanaryStatus, b: CanaryStatus): boolean {
     a.phase === b.phase &&
     a.canaryWeight === b.canaryWeight &&
     sameAnalysis(analysisOf(a), analysisOf(b)) &&
+    a.onHold?.release === b.onHold?.release &&
+    a.onHold?.told === b.onHold?.told &&
     a.lastAppliedSpec === b.lastAppliedSpec &&
     a.lastPromotedSpec === b.lastPromotedSpec &&
     cookieFields.every((field) => a[field] === b[field]) &&
@@ -177,6 +187,32 @@ function heldCondition({ analysis }: CanaryStatus): readonly object[] {
   const { sinceMs, cause } = analysis.held;
   const since = rfc3339(sinceMs);
   return [{ type: 'Held', status: 'True', ...holds[cause], lastUpdateTime: since, lastTransitionTime: since }];
+}
+
+/** Stands only while a person holds it. */
+function onHoldCondition({ onHold }: CanaryStatus): readonly object[] {
+  if (!onHold) return [];
+  const { release, told, sinceMs } = onHold;
+  const since = rfc3339(sinceMs);
+  const message = `${onHoldWords[0]}${release}${onHoldWords[1]}${told}`;
+  return [
+    { type: 'OnHold', status: 'True', reason: 'AskedFor', message, lastUpdateTime: since, lastTransitionTime: since },
+  ];
+}
+
+const onHoldWords = ['Release ', ' is held '] as const;
+
+/** What the condition says: an agent that cannot read the release's record knows by it whom the hold is meant for. */
+function readOnHold(conditions: readonly Readonly<Record<string, unknown>>[]): Pick<CanaryStatus, 'onHold'> {
+  const condition = conditions.find(({ type, status }) => type === 'OnHold' && status === 'True');
+  const said = textOf(condition?.['message']) ?? '';
+  const sinceMs = Date.parse(textOf(condition?.['lastTransitionTime']) ?? '');
+  const [head, middle] = onHoldWords;
+  if (said.length > 600 || said.slice(0, head.length) !== head || !Number.isFinite(sinceMs)) return {};
+  const rest = said.slice(head.length);
+  const end = rest.indexOf(middle);
+  if (end <= 0) return {};
+  return { onHold: { release: rest.slice(0, end), told: rest.slice(end + middle.length), sinceMs } };
 }
 
 /** Stands only while a release is under way, so that a status at rest is Flagger's. */

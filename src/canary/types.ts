@@ -64,11 +64,22 @@ export interface CanaryStatus {
   readonly conditions?: readonly CanaryCondition[];
   /** How far the analysis has come; a condition of its own keeps it. Absent: only what the columns say is known (see analysis-state.ts). */
   readonly analysis?: AnalysisState;
+  /** A person holds it; a condition of its own says so. Absent: nobody does. */
+  readonly onHold?: PersonHold;
   /** `<cookie>=<value>` that keeps users on the canary now. */
   readonly sessionAffinityCookie?: string;
   /** The one before, which browsers are told to forget. */
   readonly previousSessionAffinityCookie?: string;
   readonly primarySessionAffinityCookie?: string;
+}
+
+export interface PersonHold {
+  /** As the request names it (see requests.ts). */
+  readonly release: string;
+  /** `by alice: reason` */
+  readonly told: string;
+  /** Whole seconds. */
+  readonly sinceMs: number;
 }
 
 /** `configmap/<name>` or `secret/<name>`. */
@@ -148,6 +159,8 @@ export interface Seen {
   readonly isPushedAgain?: boolean;
   /** Id of the release that what Git says is, as the cluster is now; empty where it is none. Absent: not known. */
   readonly releaseId?: string;
+  /** Id of the release that the status is of, as its record says; empty: it has none, or it cannot be read. Absent: not known. */
+  readonly underWay?: string;
   /**
    * What Git says and the target is was rejected and has been pushed once more. A promotion that failed leaves it with the primary, and it
    * is judged even so. Absent: no.

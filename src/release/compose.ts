@@ -1,3 +1,4 @@
+import { isSkipped } from '../canary/evidence.ts';
 import { textOf } from '../canary/evidence-text.ts';
 import { withoutGuessable } from '../canary/secret-checksums.ts';
 import type { CommitDraft, Revision, Signature, TagDraft } from '../git/repo.ts';
@@ -121,8 +122,8 @@ export function composePromotion(
 }
 
 /** What the ledger keeps of it as proven; undefined: no analysis has judged it. */
-function proofIn({ strategy }: Outcome, entry: StableEntry): ProvenEntry | undefined {
-  if (strategy === undefined || strategy === 'none') return undefined;
+function proofIn({ strategy, evidence }: Outcome, entry: StableEntry): ProvenEntry | undefined {
+  if (strategy === undefined || strategy === 'none' || isSkipped(evidence)) return undefined;
   const { releaseId, at, templateHash, configs, content } = entry;
   return { releaseId, at, templateHash, configs, content };
 }

@@ -91,7 +91,14 @@ function summaryOf(outcome: Outcome, { change, cluster, said, attributions }: Me
         `Somebody went back to what release ${oneLine(proven.releaseId, 20)} promoted after its analysis at ${oneLine(proven.at, 30)}: within the rollback window.`,
       ]
     : [];
-  if (verdict === 'promoted') return [judged, ...proof, ...pushes, ...before].join('\n');
+  if (verdict === 'promoted')
+    return [
+      judged,
+      ...askedTexts(outcome).map((text) => `${oneLine(text, 300).replace(/^./, (first) => first.toUpperCase())}.`),
+      ...proof,
+      ...pushes,
+      ...before,
+    ].join('\n');
   if (verdict === 'withdrawn') {
     const back = attribution?.takenBackAt ?? outcome.takenBackAt;
     const when = back === undefined ? 'Taken back by hand' : `Taken back at ${shown(back, said?.get(back))}`;
@@ -202,6 +209,7 @@ function trailersOf(outcome: Outcome, context: MessageContext): string {
     trailer('Revision', state.revision),
     ...(outcome.proven ? [trailer('Proven-By', outcome.proven.releaseId)] : []),
     ...(failedCheck ? [trailer('Failed-Check', namedText(failedCheck))] : []),
+    ...askedTexts(outcome).map((text) => trailer('Asked', text)),
     ...(change === 'reverted' && verdict === 'rolled-back'
       ? (reverted.length === 0 ? [state.revision] : reverted.slice(-maxNamed)).map((at) => trailer('Reverts', at))
       : []),
@@ -209,6 +217,15 @@ function trailersOf(outcome: Outcome, context: MessageContext): string {
     ...common(context),
   ];
   return lines.flat().join('\n');
+}
+
+/** More than this nobody reads. */
+const maxAsked = 10;
+
+/** What people asked for of it, each once, in order. */
+function askedTexts({ evidence }: Outcome): readonly string[] {
+  const checks = evidence.flatMap((look) => look.checks.filter(({ found }) => found.kind === 'asked'));
+  return [...new Set(checks.map(textOf))].slice(-maxAsked);
 }
 
 /** The lines with which the agent's own commits end. */

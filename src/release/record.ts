@@ -1,4 +1,5 @@
 import { isRecord } from '../lib/json.ts';
+import { askedOf } from '../canary/evidence.ts';
 import type { Evidence } from '../canary/types.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { keptEvidence, keptFailedCheck, readEvidence, readFailedCheck } from './evidence-record.ts';
@@ -6,6 +7,8 @@ import type { RecordedOutcome, ReleaseRecord, ReleaseStrategy } from './types.ts
 
 /** Looks of a release that its record keeps, the first and the last. */
 const maxLooks = 60;
+/** Of what people asked for, beside these. */
+const maxAsked = 10;
 const maxText = 300;
 const maxSupersedes = 50;
 const maxChanges = 21;
@@ -57,10 +60,13 @@ function cutOutcome(outcome: RecordedOutcome, limit: number): RecordedOutcome {
   };
 }
 
-/** The first and the last. */
+/** The first and the last, and what people asked for in between. */
 function some(all: readonly Evidence[], limit: number): readonly Evidence[] {
+  if (all.length <= limit) return keptEvidence(all);
   const half = Math.floor(limit / 2);
-  return keptEvidence(all.length <= limit ? all : half === 0 ? [] : [...all.slice(0, half), ...all.slice(-half)]);
+  const last = half === 0 ? [] : all.slice(-half);
+  const between = all.slice(half, half === 0 ? undefined : -half).flatMap((look) => askedOf(look) ?? []);
+  return keptEvidence([...all.slice(0, half), ...between.slice(-maxAsked), ...last]);
 }
 
 /** Undefined where it is not one of ours: then the release is simply not known. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { decide } from '../../src/canary/decide.ts';
+import { type RequestName, requestAnnotations } from '../../src/canary/requests.ts';
 import type { Decision, Effect } from '../../src/canary/types.ts';
 import { brokenBy, check, shrink, timelineOf } from '../model/check.ts';
 import { planOf } from '../model/history.ts';
@@ -35,6 +36,18 @@ const deceived =
   (change: (...input: Parameters<Decide>) => Parameters<Decide>): Decide =>
   (...input) =>
     decide(...change(...input));
+/** A core that does not see what people ask for. */
+const deafTo = (name: RequestName): Decide =>
+  deceived((spec, status, seen, settings) => {
+    const { annotations = {}, ...metadata } = seen.canary.metadata;
+    const { [requestAnnotations[name]]: _unseen, ...others } = annotations;
+    return [
+      spec,
+      status,
+      { ...seen, canary: { ...seen.canary, metadata: { ...metadata, annotations: others } } },
+      settings,
+    ];
+  });
 const faults: readonly (readonly [string, Decide, Invariant])[] = [
   ['takes pods before their users have left', first('scale-target'), 'pods with users'],
   ['forgets to record an outcome', without('end-release'), 'one outcome'],
@@ -72,6 +85,8 @@ const faults: readonly (readonly [string, Decide, Invariant])[] = [
     deceived((spec, status, { restMs: _rest, ...seen }, settings) => [spec, status, seen, settings]),
     'once an interval',
   ],
+  ['goes on with what a person holds', deafTo('hold'), 'held'],
+  ['does not hear who wants a release back', deafTo('abort'), 'aborted'],
   [
     'writes a status at rest',
     spoiled((decision) =>

@@ -1,3 +1,4 @@
+import type { RequestName } from '../../src/canary/requests.ts';
 import type { Json } from '../../src/lib/json.ts';
 import type { Random } from './random.ts';
 import { type Range, randomRange } from './scalers.ts';
@@ -14,6 +15,8 @@ export type HookType =
   | 'rollback'
   | 'post-rollout';
 export type Side = 'target' | 'primary';
+
+export type Asked = RequestName | 'resume';
 
 /** What happens around a Canary between two ticks. */
 export type Happening =
@@ -43,6 +46,8 @@ export type Happening =
   | { readonly kind: 'clock'; readonly jumpsMs: number }
   /** Something wakes the agent before its time. */
   | { readonly kind: 'woken'; readonly afterMs: number }
+  /** Somebody asks for something on the Canary: of the release under way, or of one that is over. */
+  | { readonly kind: 'asked'; readonly act: Asked; readonly isOld: boolean }
   | { readonly kind: 'delete' };
 
 /** How the tick after a happening goes wrong. */
@@ -114,6 +119,16 @@ const makers: readonly Maker[] = [
     is: random.pick(['deleted', 'turned']),
   }),
   (random) => ({ kind: 'lost', what: random.pick(['primary', 'copy of the config', 'target']) }),
+  (random) => ({
+    kind: 'asked',
+    act: random.pick(['hold', 'hold', 'resume', 'promote', 'abort', 'approve']),
+    isOld: false,
+  }),
+  (random) => ({
+    kind: 'asked',
+    act: random.pick(['hold', 'resume', 'promote', 'approve', 'abort']),
+    isOld: random.chance(0.5),
+  }),
   (random) => ({ kind: 'woken', afterMs: (1 + random.below(9)) * 1_000 }),
   (random) => ({ kind: 'clock', jumpsMs: (random.below(41) - 20) * 10_000 }),
 ];

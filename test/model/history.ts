@@ -91,6 +91,7 @@ class History {
   private happen({ happening }: Moment): void {
     const { world } = this;
     if (happening.kind === 'metrics') this.metrics = happening.are;
+    else if (happening.kind === 'asked') world.ask(happening.act, happening.isOld ? 'release-0' : this.shell.underWay);
     else if (happening.kind === 'hook') this.hooks[happening.type] = happening.passes;
     else {
       if (['push', 'config', 'lost'].includes(happening.kind)) this.watch.changed();
@@ -133,6 +134,7 @@ class History {
     for (const type of Object.keys(this.hooks) as HookType[]) this.hooks[type] = type !== 'rollback';
     this.metrics = plan.atLast;
     world.calm(plan.staysBroken);
+    world.ask(undefined, '');
     this.isCalm = true;
     this.watch.changed();
     let quiet = 0;

@@ -27,6 +27,8 @@ export const invariants = {
   'size is kept': 'what is promoted does not change the number of pods that an autoscaler has given the primary',
   'large enough': 'a canary begins with the least that its autoscaler allows',
   'no step unscaled': 'users come to a canary only while the autoscaler that it names is there',
+  held: 'a person who holds a release keeps it where it is, for as long as the primary answers',
+  aborted: 'a person who wants a release back gets it back at once',
   'it ends': 'when the world is calm a release ends, and everybody is served',
   'right end': 'when all is well, the primary runs what Git asks for and nobody is on the canary',
   'silence at rest': 'at rest nothing is written and nothing is told',

@@ -13,7 +13,8 @@ import {
 } from '../../src/canary/types.ts';
 import { isJudging } from '../../src/canary/cadence.ts';
 import { lastFailedCheckOf } from '../../src/canary/evidence.ts';
-import { type LastRelease, recordedOf } from '../../src/canary/recorded.ts';
+import { type RequestName, requestsOf } from '../../src/canary/requests.ts';
+import { isOf, type LastRelease, recordedOf } from '../../src/canary/recorded.ts';
 import {
   afterAnswer,
   afterDecision,
@@ -102,6 +103,7 @@ export class Shell {
   /** The record, and the evidence in it. */
   private release: LastRelease | undefined;
   private evidence: readonly Evidence[] = [];
+  private releases = 0;
   private lastSeen: Objects;
   private understood: ParsedCanary = { from: undefined, spec: undefined, questions: new Map() };
   private readonly core: Decide;
@@ -115,6 +117,12 @@ export class Shell {
     this.watch = watch;
     this.answer = answer;
     this.lastSeen = world.objects;
+  }
+
+  /** Id of the release that the status is of; empty: there is none. */
+  get underWay(): string {
+    const { judged, outcome } = this.release ?? {};
+    return judged !== undefined && outcome === undefined && isOf(judged, this.status) ? `release-${this.releases}` : '';
   }
 
   tick(trouble: Trouble): Told {
@@ -142,6 +150,7 @@ export class Shell {
       isFirst: !this.memory.hasEnded,
       content: world.content('target', objects),
       isGood,
+      asks: this.asks(),
       done,
     };
     if (decision.evidence && !isRepeated) this.evidence = [...this.evidence, decision.evidence];
@@ -159,6 +168,16 @@ export class Shell {
       this.lastSeen = world.objects;
     }
     return { decision, done, asked };
+  }
+
+  /** What is asked of the release that the status is of. */
+  private asks(): ReadonlySet<RequestName> {
+    const { phase } = this.status;
+    const isJudged = phase === 'Progressing' || phase === 'WaitingPromotion' || phase === 'Waiting';
+    const meant = [...requestsOf(this.world.canary)].filter(
+      ([, { release, isOver }]) => isJudged && release === this.underWay && !isOver,
+    );
+    return new Set(meant.map(([name]) => name));
   }
 
   private isGood(asked: readonly Question[], judging: ReadonlyMap<string, Answer>): boolean {
@@ -194,6 +213,7 @@ export class Shell {
       const { templateHash, configs } = effect;
       this.evidence = [];
       this.release = { judged: { templateHash, configs } };
+      this.releases += 1;
     }
     if (effect.kind !== 'end-release' || this.release?.outcome) return;
     const { lastAppliedSpec, trackedConfigs = {} } = this.status;
@@ -210,6 +230,7 @@ export class Shell {
       ...seenOfMemory(this.memory),
       ...(restMs === undefined ? {} : { restMs }),
       answers,
+      underWay: this.underWay,
       ...(lastFailedCheck === undefined ? {} : { lastFailedCheck }),
       ...(recorded === undefined ? {} : { recorded }),
     };

@@ -1,6 +1,7 @@
 import { analysisOf, failedEnough } from '../../src/canary/analysis-state.ts';
 import { nextWeight } from '../../src/canary/strategy.ts';
 import type { CanarySpec, CanaryStatus, Effect, Phase } from '../../src/canary/types.ts';
+import type { RequestName } from '../../src/canary/requests.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
 import { Broken, hold } from './invariants.ts';
 import { isKnative, pinnedVersion } from './knative.ts';
@@ -23,6 +24,8 @@ export interface Watched {
   readonly content: string | undefined;
   /** A metric was asked, and every answer was good. */
   readonly isGood: boolean;
+  /** By a person, of the release that the status is of. */
+  readonly asks: ReadonlySet<RequestName>;
   readonly done: Effect[];
 }
 
@@ -137,6 +140,7 @@ export class Watch {
     if (isFresh && isWhole) {
       this.deadCanary(status, tick);
       this.overdue(status, tick);
+      this.aborted(status, tick);
       this.judgedUsers(status, tick);
       if (!spec.suspend) holdAwake(status, this.world);
       const isSteps = spec.analysis.strategy.kind === 'canary' && running.includes(status.phase);
@@ -184,8 +188,12 @@ export class Watch {
     );
   }
 
-  private step(canaryWeight: number, { spec, before }: Watched): void {
+  private step(canaryWeight: number, { spec, before, asks, content }: Watched): void {
     const { strategy } = spec.analysis;
+    const isJudged = before.phase === 'Progressing' || before.phase === 'WaitingPromotion';
+    const isHeld = isJudged && asks.has('hold') && content === this.release?.content && this.world.serves('primary');
+    hold('held', !isHeld, () => `from ${this.world.weight} to ${canaryWeight} although somebody holds it`);
+    if (asks.has('promote') && canaryWeight === 100) return;
     if (strategy.kind !== 'canary' || before.phase === 'Promoting' || before.phase === 'Finalising') return;
     if (canaryWeight === 100 && !this.world.serves('primary')) return;
     const { weight } = this.world;
@@ -236,7 +244,10 @@ export class Watch {
     if (content !== undefined && content !== this.world.content('primary')) this.primary(content, tick);
   }
 
-  private primary(content: string | undefined, { before: { phase, failedChecks }, spec, isGood }: Watched): void {
+  private primary(
+    content: string | undefined,
+    { before: { phase, failedChecks }, spec, isGood, asks, done }: Watched,
+  ): void {
     if (phase === '' || phase === 'Initializing')
       return hold('judged first', !this.world.serves('primary'), () => 'a primary that serves is overwritten at first');
     if (!running.includes(phase))
@@ -249,8 +260,15 @@ export class Watch {
     const judged = [release?.content, release?.before?.content];
     hold('judged first', judged.includes(content), () => `${content} is written, ${release?.content} was judged`);
     hold('judged first', release?.verdict !== 'rolled-back', () => `${content} was rolled back`);
-    if (spec.skipAnalysis || phase === 'Promoting' || phase === 'Finalising') return;
-    hold('judged first', isGood, () => `${content} is promoted in a tick that did not find it good`);
+    if (phase === 'Promoting' || phase === 'Finalising') return;
+    const isBegun = done.some(({ kind }) => kind === 'begin-release');
+    hold('held', isBegun || !asks.has('hold'), () => `${content} is promoted although somebody holds it`);
+    if (spec.skipAnalysis) return;
+    hold(
+      'judged first',
+      isGood || asks.has('promote'),
+      () => `${content} is promoted in a tick that did not find it good`,
+    );
     hold('judged first', failedChecks < spec.analysis.threshold, () => `${content} has failed ${failedChecks} checks`);
   }
 
@@ -361,6 +379,15 @@ export class Watch {
         (!isOfTheSame || now === 0 || now === then + (spec.analysis.consecutive === undefined ? 0 : counted)),
       () => `${now} failed checks in a row, ${then} before, ${counted} counted`,
     );
+  }
+
+  /** Whoever wants it back gets it back in this tick. */
+  private aborted({ phase }: CanaryStatus, { spec, asks, content, before, done }: Watched): void {
+    // A newer version has taken its place in this tick.
+    if (done.some(({ kind }) => kind === 'begin-release')) return;
+    if (spec.suspend || !asks.has('abort') || content !== this.release?.content) return;
+    const isEnded = phase === 'Failed' || phase === 'Terminating' || phase === 'Initialized';
+    hold('aborted', isEnded, () => `it goes from ${before.phase} to ${phase} although somebody wants it back`);
   }
 
   /** Threshold reached: whatever gates, metrics and notifiers say, it goes home in this tick. */

@@ -1,9 +1,10 @@
 import { type Json, jsonOf } from '../../src/lib/json.ts';
+import { renderRequest, requestAnnotations } from '../../src/canary/requests.ts';
 import { targetKindOf, targets } from '../../src/canary/targets/registry.ts';
 import type { Effect, Seen, TargetKind, TrafficSplit } from '../../src/canary/types.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
 import { checksumOf, seenConfigs } from './configs.ts';
-import type { Happening, Side } from './happenings.ts';
+import type { Asked, Happening, Side } from './happenings.ts';
 import {
   isKnative,
   isPinned,
@@ -213,6 +214,7 @@ export class World {
         return this.delete();
       case 'metrics':
       case 'hook':
+      case 'asked':
       case 'woken':
       case 'nothing':
     }
@@ -231,6 +233,25 @@ export class World {
     const { primary } = this.objects;
     if (primary && wantedOf(primary) === 0) this.scale('primary', 1);
     this.edit({ ...jsonOf(this.canary['spec']), suspend: false, skipAnalysis: false });
+  }
+
+  /** Undefined: nothing is asked any more. */
+  ask(act: Asked | undefined, release: string): void {
+    const { annotations = {}, ...metadata } = this.canary.metadata;
+    const given = {
+      ...annotations,
+      ...(act === undefined
+        ? {}
+        : {
+            [requestAnnotations[act === 'resume' ? 'hold' : act]]: renderRequest({
+              release,
+              by: 'jane',
+              reason: '',
+              ...(act === 'resume' ? { isOver: true } : {}),
+            }),
+          }),
+    };
+    this.canary = { ...this.canary, metadata: { ...metadata, annotations: act === undefined ? {} : given } };
   }
 
   pass(ms: number): void {

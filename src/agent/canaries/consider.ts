@@ -1,5 +1,5 @@
 import { needsTickNow } from '../../canary/decide.ts';
-import { gatesOf, opensGate } from '../../canary/gates.ts';
+import { approvalTextOf, gatesOf, opensByApproval, opensGate } from '../../canary/gates.ts';
 import { isUnderAnalysis } from '../../canary/phase.ts';
 import { parseStatus } from '../../canary/status.ts';
 import type { CanarySpec, CanaryStatus, DecideSettings } from '../../canary/types.ts';
@@ -97,6 +97,8 @@ export function createConsider({
     const status = clusterKey.statusOf(canary);
     const spec = asProven(canary, understood.spec, status);
     const now = gatesOf(canary);
+    const approval = approvalTextOf(canary);
+    memory.gateOpened ||= opensByApproval(spec, status, { before: memory.approval ?? approval, now: approval });
     memory.gateOpened ||= opensGate(spec, status, gateHost, { before: memory.gates ?? now, now });
     if (begin(key, memory, spec, status)) addAt(key, memory.dueAtMs);
     if (memory.isLooking) {

@@ -56,6 +56,7 @@ export function createLook({ views, settings, releases, keysFor, workloadsInGit 
       isRejectedTip: releases.isRejectedTip(canary, status),
       isUnapplied: !releases.isApplied(key, status.phase),
       releaseId: releases.releaseId(key, status.phase),
+      underWay: releases.underWay(canary, status),
     };
     const noteConfigs = (configs: readonly ConfigKey[]): void => keysFor.noteConfigs(key, configs);
     return observe({ views, settings, router, spec, known, workloadsInGit, noteConfigs });

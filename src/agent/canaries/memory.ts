@@ -40,6 +40,8 @@ export interface Memory extends Writable<TickMemory> {
   phase: string;
   /** As the last tick found them. One that opens between two agents is found open at the next tick by schedule. */
   gates: GateState | undefined;
+  /** What a person has approved, likewise. */
+  approval: string | undefined;
   /** A gate that it waits for has opened: the next tick comes before its time. */
   gateOpened: boolean;
   /** The last notice of a decision that was said; empty: there was none the last time. A new agent says it once more. */
@@ -65,6 +67,7 @@ export function emptyMemory(): Memory {
     refusal: undefined,
     phase: '',
     gates: undefined,
+    approval: undefined,
     gateOpened: false,
     notice: '',
   };

@@ -43,6 +43,7 @@ export type Known = Pick<
   | 'isRejectedTip'
   | 'isUnapplied'
   | 'releaseId'
+  | 'underWay'
   | 'isSuspensionTold'
 >;
 

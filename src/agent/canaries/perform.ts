@@ -1,3 +1,4 @@
+import { askedOf } from '../../canary/evidence.ts';
 import { isUnderWay } from '../../canary/phase.ts';
 import { parseStatus } from '../../canary/status.ts';
 import { afterDecision, afterEffects, afterTick, beforeEffect } from '../../canary/tick-memory.ts';
@@ -79,7 +80,8 @@ export function createPerform({ deps, effects, own, outlets, bus, starts, signal
     Object.assign(memory, afterDecision(memory, decision, clock.elapsed(), { judging, isRepeated }));
     const ref = refOf(canary);
     const notedBefore = own.versionOf(ref, noteManager);
-    if (decision.evidence && !isRepeated) await effects.note(key, decision.evidence, tick.epoch);
+    const news = isRepeated && decision.evidence ? askedOf(decision.evidence) : decision.evidence;
+    if (news) await effects.note(key, news, tick.epoch);
     await runAll(decision.effects, tick, (effect) => Object.assign(memory, beforeEffect(memory, effect)));
     // Users are judged where they are led to now, not where they were.
     const endedMs = clock.elapsed();

@@ -1,5 +1,5 @@
 import { deciding, needsTickNow } from '../../canary/decide.ts';
-import { gatesOf } from '../../canary/gates.ts';
+import { approvalTextOf, gatesOf } from '../../canary/gates.ts';
 import { type Answer, type DecideSettings, type Decision, questionKey, type Step } from '../../canary/types.ts';
 import type { Outlets } from '../../outlets/outlet.ts';
 import { createAnswerer } from './answer.ts';
@@ -95,6 +95,7 @@ export function createTickRunner({
       if (round === 0) {
         if (isEarly && !needsTickNow(spec, status, seen, decideSettings)) return undefined;
         memory.gates = gatesOf(canary);
+        memory.approval = approvalTextOf(canary);
         memory.gateOpened = false;
       }
       const step = last.goOn();

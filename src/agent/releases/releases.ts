@@ -24,6 +24,7 @@ import { createRecords } from './records.ts';
 import type { StableState } from './tracker.ts';
 
 const evidenceLimit = 2_000;
+const askedLimit = 200;
 
 interface EndedRelease {
   readonly verdict: 'promoted' | 'rolled-back';
@@ -68,6 +69,8 @@ export interface Releases {
   isApplied(key: AppKey, phase: Phase | undefined): boolean;
   /** Id of the release that a canary in this phase would begin now; empty: one that Git knows nothing of. */
   releaseId(key: AppKey, phase: Phase | undefined): string;
+  /** Id of the release that is recorded, where it is under way and this status is of it; empty: there is none such, or it is not known. */
+  underWay(canary: KubeObject, status: CanaryStatus): string;
   /**
    * What is judged is `judged` from now on, also where the release is the one that is under way already. Rejects with CLUSTER_CONFLICT where
    * it would be another release than the one that was seen, by `seenId`; absent: whatever it is.
@@ -121,6 +124,7 @@ export type JudgedReleases = Pick<
   | 'isReady'
   | 'isApplied'
   | 'releaseId'
+  | 'underWay'
   | 'begin'
   | 'note'
   | 'lastFailedCheck'
@@ -236,6 +240,10 @@ export function createReleases(options: ReleasesOptions): Releases {
       return record && { record, evidence: evidenceOf(key) };
     },
     releaseId: (key, phase) => candidateOf(key, phase)?.id ?? '',
+    underWay(canary, status) {
+      const { id = '', judged, outcome } = recordOf(canary) ?? {};
+      return judged !== undefined && outcome === undefined && isOf(judged, status) ? id : '';
+    },
     async begin(canary, judged, seenId) {
       const key = keyOf(canary.metadata);
       if (!known.isLookedAt(key))
@@ -292,10 +300,12 @@ export function createReleases(options: ReleasesOptions): Releases {
     },
     async note(key, entry) {
       const looks = evidenceOf(key);
-      if (looks.length < evidenceLimit) looks.push(withoutToldQueries(entry, looks));
+      const isAsked = entry.checks.some(({ found }) => found.kind === 'asked');
+      // What people ask for is told whatever came before it.
+      if (looks.length < evidenceLimit + (isAsked ? askedLimit : 0)) looks.push(withoutToldQueries(entry, looks));
       evidence.set(key, looks);
       // A canary that is held may be so for long, and loses nothing that its next check would not find again.
-      if (entry.checks.every(({ passed, inconclusive }) => passed || inconclusive === 'hold')) return false;
+      if (!isAsked && entry.checks.every(({ passed, inconclusive }) => passed || inconclusive === 'hold')) return false;
       try {
         const change = (now: ReleaseRecord | undefined): ReleaseRecord | undefined =>
           now && !now.outcome ? { ...now, evidence: [...looks] } : undefined;

@@ -9,6 +9,7 @@ export function createRoutedReleases(of: (key: AppKey) => JudgedReleases): Judge
     isReady: (key) => of(key).isReady(key),
     isApplied: (key, phase) => of(key).isApplied(key, phase),
     releaseId: (key, phase) => of(key).releaseId(key, phase),
+    underWay: (canary, status) => ofCanary(canary).underWay(canary, status),
     note: (key, evidence) => of(key).note(key, evidence),
     lastFailedCheck: (key) => of(key).lastFailedCheck(key),
     failedBefore: (key) => of(key).failedBefore(key),

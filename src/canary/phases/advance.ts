@@ -50,7 +50,7 @@ function* advanceWeight(stage: Stage, strategy: Steps): Asking<void> {
 }
 
 /** Where the primary's rollout may end all its pods at once, its users are with the canary before it begins. */
-function promoteFrom(stage: Stage): void {
+export function promoteFrom(stage: Stage): void {
   const { kind, seen, source, weight, judged } = stage;
   const { primary } = seen;
   const isInPeril =

@@ -1,5 +1,7 @@
 import type { HookAnswer, Phase, WebhookSpec, WebhookType } from '../types.ts';
-import type { Asking, Tick } from './tick.ts';
+import { toldRequest } from '../requests.ts';
+import { approvalOf, note } from './requests.ts';
+import { type Asking, normal, type Stage, type Tick } from './tick.ts';
 
 export function hooksOf({ spec }: Tick, type: WebhookType): readonly WebhookSpec[] {
   return spec.analysis.webhooks.filter((hook) => hook.type === type);
@@ -15,13 +17,20 @@ export interface GateOptions {
   readonly onPass: (hook: WebhookSpec) => void;
 }
 
-/** Asks the hooks of a type in order and stops at the first that refuses. Undefined: all agreed. */
+/** Asks the hooks of a type in order and stops at the first that refuses. Undefined: all agreed, or a person has instead of them. */
 export function* refusedBy(
-  tick: Tick,
+  stage: Stage,
   type: WebhookType,
   { phase, onPass }: GateOptions,
 ): Asking<{ readonly hook: WebhookSpec; readonly reason: string } | undefined> {
-  for (const hook of hooksOf(tick, type)) {
+  const hooks = hooksOf(stage, type);
+  const approval = hooks.length === 0 ? undefined : approvalOf(stage, type);
+  if (approval) {
+    normal(stage, `${type.charAt(0).toUpperCase()}${type.slice(1)} approved ${toldRequest(approval)}`);
+    note(stage, 'approve', approval);
+    return undefined;
+  }
+  for (const hook of hooks) {
     const answer = yield* askHook(hook, phase);
     if (answer.kind === 'rejected') return { hook, reason: answer.reason };
     onPass(hook);

@@ -2,7 +2,7 @@ import { failedEnough, withConsecutive } from '../analysis-state.ts';
 import { settleMs } from '../intents.ts';
 import { at, listOf, numberOf } from '../../lib/json.ts';
 import type { Readiness } from '../types.ts';
-import { advance, tellPlain } from './advance.ts';
+import { advance, promoteFrom, tellPlain } from './advance.ts';
 import { analyse, heldMs, isHeldTooLong, type Judgement, runPreRollout } from './analyse.ts';
 import { canaryReadiness, canaryServes, primaryReadiness, primaryServes } from './health.ts';
 import type { Phase } from './phase.ts';
@@ -11,17 +11,22 @@ import { askHook, hooksOf } from './hooks.ts';
 import { writePrimary } from './primary-write.ts';
 import { awaitsCopies } from './promote.ts';
 import { restartAnalysis } from './restart.ts';
-import { cancel, rollBack, rollBackAfterChecks, tellAndRollBack } from './rollback.ts';
+import { isOnHold, isPromotionDue, promotionAsked, tellPromotion } from './requests.ts';
+import { abortAsAsked, cancel, rollBack, rollBackAfterChecks, tellAndRollBack } from './rollback.ts';
 import { lacksScaler, scaleFromZero, resumeTargetScaler, writePrimaryScaler } from './scaling.ts';
 import { alert, type Asking, normal, setMark, setRounds, type Stage, update, warn } from './tick.ts';
-import { leaveDeadCanary, routeHome } from './traffic.ts';
+import { leaveDeadCanary, routeEveryone, routeHome } from './traffic.ts';
 
 /** A release under analysis (Progressing, WaitingPromotion). */
 export const progressing: Phase = {
-  urgent(stage) {
-    if (hasNothingToJudge(stage)) return true;
+  *urgent(stage) {
+    if (hasNothingToJudge(stage) || abortAsAsked(stage)) return true;
     // The steps begin again when there are pods.
     if (leaveDeadCanary(stage)) stepBack(stage);
+    else if (isPromotionDue(stage) && !isJustUp(stage)) {
+      if (!(yield* isCalledBack(stage))) promoteAsAsked(stage);
+      return true;
+    }
     return false;
   },
   scheduled: progress,
@@ -59,12 +64,39 @@ function* progress(stage: Stage): Asking<void> {
   if (!spec.skipAnalysis && (yield* isCalledBack(stage))) return;
   // It keeps the users whom it has: nothing is known of those whom it would get.
   if (seen.routeTrouble !== undefined) return warn(stage, seen.routeTrouble);
-  if (spec.skipAnalysis) return skip(stage);
-  if (isJustUp(stage) || isTooSoon(stage)) return;
+  if (spec.skipAnalysis) return isOnHold(stage) ? undefined : skip(stage);
+  if (isJustUp(stage)) return;
+  // What kept it from being done at once is told.
+  if (!lacksScaler(stage) && promoteAsAsked(stage)) return;
+  if (isTooSoon(stage)) return;
   stage.draft.isHeld = false;
   const judgement = yield* checkInTime(stage);
   if (judgement === 'lost') return holdThroughOutage(stage);
-  if (judgement === 'passed' && !lacksScaler(stage)) yield* advance(stage);
+  if (judgement !== 'passed' || lacksScaler(stage)) return;
+  if (isOnHold(stage)) stay(stage);
+  else yield* advance(stage);
+}
+
+/** Held by a person: its checks have passed, and nothing comes of it. */
+function stay(stage: Stage): void {
+  const { spec, judged, mirrored, analysis } = stage;
+  const isWeighted = spec.analysis.strategy.kind === 'canary';
+  // A primary that does not answer keeps nobody.
+  if (isWeighted && judged < 100 && !primaryServes(stage)) {
+    routeEveryone(stage);
+    return update(stage, { phase: 'Progressing', canaryWeight: 100 });
+  }
+  // Its tests before the first traffic are behind it.
+  if (judged === 0 && !mirrored && analysis.iterations === 0 && analysis.mark === undefined) setMark(stage, 'prepared');
+}
+
+/** Skips the rest of the analysis. True: somebody asked for it. */
+function promoteAsAsked(stage: Stage): boolean {
+  const request = promotionAsked(stage);
+  if (!request) return false;
+  tellPromotion(stage, request);
+  promoteFrom(stage);
+  return true;
 }
 
 /** Deals with a canary that is not ready. */

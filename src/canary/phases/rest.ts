@@ -8,8 +8,9 @@ import type { Phase } from './phase.ts';
 import { tellNotReady } from './pods.ts';
 import { cannotBeCopied, writePrimary } from './primary-write.ts';
 import { isCalledBack } from './progress.ts';
+import { isOnHold, promotionAsked } from './requests.ts';
 import { beginRelease } from './restart.ts';
-import { cancel } from './rollback.ts';
+import { abortAsAsked, cancel } from './rollback.ts';
 import {
   resizedPrimary,
   followReplicas,
@@ -33,6 +34,8 @@ export const resting: Phase = {
       cancel(stage);
       return true;
     }
+    const isKnown = stage.status.phase === 'Waiting' && stage.seen.recorded !== 'replaced';
+    if (isKnown && abortAsAsked(stage)) return true;
     if (isNothingNew(stage)) {
       if (stage.status.phase !== 'Waiting') repairAtOnce(stage);
       return false;
@@ -77,7 +80,9 @@ function* letIn(stage: Stage): Asking<void> {
   }
   // One that has only just begun is called back at the next look, when its status names it.
   if (isKnown && (yield* isCalledBack(stage))) return;
-  if (lacksScaler(stage)) return;
+  if (lacksScaler(stage) || (isKnown && isOnHold(stage))) return;
+  // Who wants the rest skipped does not wait for the gate before it either.
+  if (isKnown && promotionAsked(stage)) return start(stage);
   const refusal = yield* refusedBy(stage, 'confirm-rollout', {
     phase: status.phase,
     onPass: (hook) => normal(stage, `Confirm-rollout check ${hook.name} passed`),

@@ -6,6 +6,7 @@ import type { FailedCheck, Readiness } from '../types.ts';
 import { canaryReadiness, canaryServes, primaryServes } from './health.ts';
 import { callPostRollout } from './hooks.ts';
 import { notReadyFinding } from './pods.ts';
+import { asked } from './requests.ts';
 import { scaleToZero } from './scaling.ts';
 import { alert, normal, restartAs, type Stage, update, warn } from './tick.ts';
 import { canGoHome, leaveDeadCanary, routeEveryone, routeHome } from './traffic.ts';
@@ -37,6 +38,17 @@ export function rollBack(stage: Stage, failedCheck: FailedCheck): void {
 export function tellAndRollBack(stage: Stage, failedCheck: FailedCheck): void {
   tellRollback(stage, failedCheck);
   rollBack(stage, failedCheck);
+}
+
+/** Somebody wants it back. True: it goes. */
+export function abortAsAsked(stage: Stage): boolean {
+  const request = stage.novelty === 'same' ? asked(stage, 'abort') : undefined;
+  if (!request) return false;
+  tellAndRollBack(stage, {
+    name: 'abort',
+    found: { kind: 'asked', act: 'abort', by: request.by, reason: request.reason },
+  });
+  return true;
 }
 
 export function rollBackAfterChecks(stage: Stage): void {

@@ -127,7 +127,7 @@ export function setMark({ draft }: Tick, mark: Mark): void {
 
 /** Flagger's full sync: the phase with the target's present revision, all counters back. */
 export function restartAs(stage: Stage, phase: CanaryStatus['phase'], canaryWeight: number): void {
-  const { trackedConfigs: _before, ...status } = stage.draft.status;
+  const { trackedConfigs: _before, onHold: _over, ...status } = stage.draft.status;
   const { hash, configs } = stage.revision;
   stage.draft.isHeld = false;
   stage.draft.analysis = freshAnalysis(stage.spec, hash, stage.seen.nowMs);
