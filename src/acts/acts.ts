@@ -1,5 +1,7 @@
 import { type ConfirmType, renderRequest, requestAnnotations } from '../canary/requests.ts';
 import { type AppKey, namespacedName } from '../lib/key.ts';
+import type { SettingChange } from './setting-change.ts';
+import { settingNames } from './source-edits.ts';
 import { oneLine } from '../release/plain-text.ts';
 import type { ActName, AppStatus } from '../report/types.ts';
 
@@ -31,13 +33,6 @@ export type Act =
       readonly reason: string;
     }
   | { readonly kind: 'set'; readonly app: AppKey; readonly changes: readonly SettingChange[]; readonly reason: string };
-
-export interface SettingChange {
-  /** Below `spec` of the Canary, as `analysis.threshold`. */
-  readonly field: string;
-  /** As YAML reads it: a number, a text, true, a list. Empty: it goes. */
-  readonly value: string;
-}
 
 /** How an act is offered. */
 export interface OfferedAct {
@@ -172,7 +167,11 @@ export function readAct(kind: string, app: AppKey, fields: ReadonlyMap<string, s
     }
     case 'set': {
       const changes = [...fields].flatMap(([field, value]): SettingChange[] =>
-        field.startsWith('set.') ? [{ field: field.slice(4), value }] : [],
+        field.startsWith('set.')
+          ? [{ field: field.slice(4), value }]
+          : settingNames.includes(field)
+            ? [{ field, value }]
+            : [],
       );
       if (changes.length === 0) return 'nothing is changed';
       if (changes.length > maxChanges) return `more than ${maxChanges} changes at once`;

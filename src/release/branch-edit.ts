@@ -17,6 +17,8 @@ import type { AppId } from './types.ts';
 /** The tree that an edit is made on, and what Git tells of apps there. */
 export interface EditTip {
   readonly tree: RenderedTree;
+  /** What it was made of. */
+  readonly files: TreeFiles;
   /** Undefined: the app has none. Throws MANIFEST_INVALID where it cannot be read. */
   ledger(app: AppId): Steps<Ledger | undefined>;
   /** The text of a file; undefined where there is none. */
@@ -28,7 +30,7 @@ export interface FieldChange {
   readonly object: ObjectRef;
   readonly field: readonly (string | number)[];
   /** Undefined: it goes. */
-  readonly value: string | undefined;
+  readonly value: unknown;
 }
 
 /** What an edit comes to on a tip. */
@@ -36,8 +38,8 @@ export type EditPlan =
   | {
       readonly kind: 'change';
       readonly fields: readonly FieldChange[];
-      /** Whole files, as ledgers are, or where what is to change is marked in the text. Absent: none. */
-      readonly files?: ReadonlyMap<string, string>;
+      /** Whole files, as ledgers are, or where what is to change is marked in the text. Null removes one. Absent: none. */
+      readonly files?: ReadonlyMap<string, string | null>;
       /** Objects that may change with these files, by identity. Absent: none. */
       readonly touches?: ReadonlySet<string>;
       readonly message: string;
@@ -65,7 +67,7 @@ export type BuiltEdit =
 export interface EditParts {
   readonly files: TreeFiles;
   readonly render: Render;
-  readonly tip: Omit<EditTip, 'tree'>;
+  readonly tip: Omit<EditTip, 'tree' | 'files'>;
   readonly author: Omit<Signature, 'atMs'>;
 }
 
@@ -77,7 +79,7 @@ export function* buildingEdit(edit: BranchEdit, { files, render, tip, author }: 
   const tree = yield* render.inTurns(files);
   const refused = (reason: string): BuiltEdit => ({ kind: 'refused', reason });
   try {
-    const plan = yield* edit.plan({ ...tip, tree });
+    const plan = yield* edit.plan({ ...tip, tree, files });
     if (plan.kind === 'needless') return plan;
     const edits = new Map<string, string | null>(plan.files);
     for (const { object, field, value } of plan.fields) {
@@ -136,7 +138,7 @@ function* disproofOf(
   return changed === undefined ? undefined : `${changed} would change as well`;
 }
 
-function withField(whole: unknown, [name, ...rest]: readonly (string | number)[], value: string | undefined): unknown {
+function withField(whole: unknown, [name, ...rest]: readonly (string | number)[], value: unknown): unknown {
   if (name === undefined) return value;
   if (Array.isArray(whole))
     return whole.map((item, at) => (at === name ? withField(item, rest, value) : (item as unknown)));

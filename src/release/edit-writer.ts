@@ -171,7 +171,7 @@ export class EditQueue {
     this.#listeners.onBlocked(entry.edit, reason);
   }
 
-  #tipAt(tip: Revision, files: TreeFiles): Omit<EditTip, 'tree'> {
+  #tipAt(tip: Revision, files: TreeFiles): Omit<EditTip, 'tree' | 'files'> {
     const { repo, reader, settings } = this.#deps;
     return {
       *ledger(app) {

@@ -167,7 +167,7 @@ export function annotationsPlan(
   if (fields.length === 0) return { kind: 'needless', reason: 'Git says it already' };
   const told = fields.map(({ field, value }) => {
     const name = String(field.at(-1));
-    return value === undefined ? `${name} is removed` : `${name}: ${value}`;
+    return typeof value === 'string' ? `${name}: ${value}` : `${name} is removed`;
   });
   return { kind: 'change', fields, message: messageOf(`${verb} ${keyOf(id)}`, [...lines, ...told], []) };
 }

@@ -207,7 +207,7 @@ function buildOn(
   render: Render,
   places: Workbench['places'],
 ): Promise<BuiltEdit> {
-  const tip: Omit<EditTip, 'tree'> = {
+  const tip: Omit<EditTip, 'tree' | 'files'> = {
     *ledger(app) {
       const path = ledgerPath(places, app);
       const text = yield* textAt(path, { files });
