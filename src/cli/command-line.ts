@@ -192,7 +192,7 @@ async function runNamedCommand(context: CommandContext): Promise<number> {
 
   program
     .command('demo')
-    .option('--keep', 'leave everything running, with a kubeconfig and a Git URL to push to')
+    .option('--keep', 'leave everything running, with the dashboard, a kubeconfig and a Git URL to push to')
     .option('--images', 'see new tags of an image become commits and releases, with a registry')
     .option('--helm <program>', 'with --images: program helm of version 3, which renders the chart', 'helm')
     .description('see a release promoted and another rolled back in Git, on a cluster that needs nothing')

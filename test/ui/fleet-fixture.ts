@@ -5,7 +5,8 @@ import type { KubeObject } from '../../src/manifest/types.ts';
 import type { AppFacts, ToldEvent } from '../../src/report/types.ts';
 import type { RecordedOutcome, ReleaseRecord } from '../../src/release/types.ts';
 
-export const nowMs = Date.parse('2026-11-30T20:15:00Z');
+/** For browsers, too, whose clock is the machine's. */
+export const nowMs = Math.floor(Date.now() / 1_000) * 1_000;
 const revision = (letter: string): ReturnType<typeof asRevision> => asRevision(letter.repeat(40));
 const iso = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 
@@ -155,13 +156,15 @@ export function looksOf({
   count,
   missing = [],
   bad = [],
+  endMs = nowMs,
 }: {
   readonly count: number;
   readonly missing?: readonly number[];
   readonly bad?: readonly number[];
+  readonly endMs?: number;
 }): Evidence[] {
   return Array.from({ length: count }, (_, index): Evidence => {
-    const atMs = nowMs - (count - index) * 10_000;
+    const atMs = endMs - (count - index) * 10_000;
     const source = {
       provider: 'prometheus',
       windowMs: 60_000,

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AgentError } from '../../lib/errors.ts';
 import { type CommandContext, exitCodes } from '../context.ts';
+import { setDeployDemo } from '../demo/deploy.ts';
 import { demoHost, quotes, setStage, type Stage } from '../demo/stage.ts';
 import { awaited, printGit, tellCanaries } from '../demo/told.ts';
 import { showCanary, type View } from '../demo/view.ts';
@@ -52,7 +53,10 @@ export async function demo(context: CommandContext, { keep }: { keep: boolean })
   const stopped = AbortSignal.any([signal, end.signal]);
   output.line(colour.bold('Serin: progressive delivery, written back to Git'));
   output.line('Starting a Git server, an embedded cluster, traffic and the agent ...');
-  const stage = await setStage(quotes, signal);
+  const entry = new URL('../../ui/thread.js', import.meta.url);
+  const deploy = keep ? await setDeployDemo({ entry, withQuotes: true }, signal) : undefined;
+  const stage = deploy?.stage ?? (await setStage(quotes, signal));
+  if (deploy) output.line(`The dashboard: ${colour.bold(deploy.dashboardUrl)}`);
   const startedMs = Date.now();
   const view = showCanary(stage.cluster, 'quotes', 'quotesbackend', output, () => stage.load.counts(), stopped);
   let asTold = true;
@@ -77,7 +81,7 @@ export async function demo(context: CommandContext, { keep }: { keep: boolean })
   } finally {
     view.close();
     end.abort(new Error('the demo is over'));
-    await stage.stop();
+    await (deploy ?? stage).stop();
   }
   if (!asTold) output.line(colour.red('Not everything ended as told.'));
   output.line(stage.repoPath);
@@ -155,6 +159,7 @@ async function epilogue({ output }: CommandContext, stage: Stage): Promise<void>
 
 async function keepRunning({ output, signal }: CommandContext, stage: Stage): Promise<void> {
   output.line('Everything keeps running until Ctrl-C:');
+  output.line(`  ${stage.dashboardUrl ?? ''}   the dashboard: test/podinfo has versions to pick`);
   output.line(`  export KUBECONFIG=${stage.kubeconfigPath}`);
   output.line(`  git clone ${stage.repoUrl}`);
   output.line(`  curl -H 'Host: ${demoHost}' ${stage.sandbox.gatewayUrl}/quotes`);

@@ -19,6 +19,8 @@ import { findTools } from '../find-tools.ts';
 import { openRegistries } from '../registries.ts';
 import { layGround, projectRoot } from '../sandbox/ground.ts';
 import { version } from '../../lib/version.ts';
+import { openUi } from '../../ui/open-ui.ts';
+import type { UiSettings } from '../../ui/settings.ts';
 
 export const demoHost = 'quotes.example.test';
 const repoName = 'config';
@@ -31,6 +33,8 @@ export interface StageSetup {
   readonly host: string;
   /** More settings of the agent, by name. */
   readonly flags?: Readonly<Record<string, string>>;
+  /** Its thread, as JavaScript. Absent: no dashboard. */
+  readonly dashboard?: { readonly entry: URL };
   /** PATH, where programs of the agent are looked for. Absent: it needs none. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
 }
@@ -48,6 +52,8 @@ export interface Stage {
   readonly cluster: ClusterClient;
   readonly agent: Agent;
   readonly load: Load;
+  /** Whoever can reach it may do all. Absent: there is none. */
+  readonly dashboardUrl?: string;
   /** Commits like a person would: edits files of a working copy, commits, pushes. Returns the short commit id. */
   push(
     message: string,
@@ -80,6 +86,18 @@ export const quotes: StageSetup = {
   },
 };
 
+/** Only programs of this machine reach it. */
+const uiSettings: UiSettings = {
+  port: 0,
+  host: '127.0.0.1',
+  url: undefined,
+  hosts: [],
+  anonymous: 'operate',
+  tokenFile: undefined,
+  kubernetes: false,
+  oidc: undefined,
+};
+
 export async function setStage(setup: StageSetup, stop: AbortSignal): Promise<Stage> {
   const closing: (() => Promise<unknown>)[] = [];
   const close = async (): Promise<void> => {
@@ -94,7 +112,7 @@ export async function setStage(setup: StageSetup, stop: AbortSignal): Promise<St
 }
 
 async function build(
-  { files, host, flags: more = {}, environment }: StageSetup,
+  { files, host, flags: more = {}, environment, dashboard }: StageSetup,
   stop: AbortSignal,
   closing: (() => Promise<unknown>)[],
   close: () => Promise<void>,
@@ -156,6 +174,10 @@ async function build(
     settings,
   });
   closing.push(() => agent.stop());
+  const ui =
+    dashboard &&
+    (await openUi({ agent: agent.dashboard, settings: uiSettings, entry: dashboard.entry, clock: systemClock, log }));
+  if (ui) closing.push(() => ui.close());
   const load = startLoad({ url: sandbox.gatewayUrl, host, perSecond: 40, clock: systemClock });
   closing.push(() => load.stop());
   stop.throwIfAborted();
@@ -171,6 +193,7 @@ async function build(
     cluster: viewer,
     agent,
     load,
+    ...(ui ? { dashboardUrl: `http://127.0.0.1:${ui.port ?? ''}/` } : {}),
     async push(message, edit) {
       await runGit(['-C', clone, 'pull', '--quiet', '--rebase']);
       const changed = await edit((path) => readFile(join(clone, path), 'utf8'));

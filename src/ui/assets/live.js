@@ -197,14 +197,18 @@ if (document.querySelector('main [data-part="pods"]')) {
 if (main?.dataset.live) {
   const stream = new EventSource(main.dataset.live);
   let hasFailed = false;
+  let late;
   stream.addEventListener('open', () => {
+    clearTimeout(late);
+    late = undefined;
     root.classList.remove('is-offline');
     if (hasFailed) void refreshAll();
     hasFailed = false;
   });
   stream.addEventListener('error', () => {
     hasFailed = true;
-    root.classList.add('is-offline');
+    // A stream ends now and then, and comes again in a moment.
+    late ??= setTimeout(() => root.classList.add('is-offline'), 4000);
     // A stream that was refused is not tried again by itself.
     if (stream.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 15000);
   });

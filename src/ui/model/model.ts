@@ -16,8 +16,8 @@ export interface FleetModel {
   take(change: Change): void;
   apps(): ReadonlyMap<AppKey, AppFacts>;
   readonly about: AgentAbout | undefined;
-  /** Called after each change of an app, and when it has gone. Ends with what it gives. */
-  subscribe(listener: (app: AppKey) => void): () => void;
+  /** Called after each change of an app, and when it has gone. `isOfRow`: what lists show of it may differ. Ends with what it gives. */
+  subscribe(listener: (app: AppKey, isOfRow: boolean) => void): () => void;
   /** Each app's status is kept until its facts change, at most for a few seconds. */
   rows(nowMs: number): readonly Row[];
   row(app: AppKey, nowMs: number): Row | undefined;
@@ -44,16 +44,16 @@ export function createFleetModel(): FleetModel {
   const apps = new Map<AppKey, Known>();
   /** Apps with curves, who moved last at the end. */
   const moving = new Set<AppKey>();
-  const listeners = new Set<(app: AppKey) => void>();
+  const listeners = new Set<(app: AppKey, isOfRow: boolean) => void>();
   let told: Set<AppKey> | undefined;
   let about: AgentAbout | undefined;
 
-  const tell = (app: AppKey): void => {
-    for (const listener of listeners) listener(app);
+  const tell = (app: AppKey, isOfRow: boolean): void => {
+    for (const listener of listeners) listener(app, isOfRow);
   };
   const remove = (app: AppKey): void => {
     moving.delete(app);
-    if (apps.delete(app)) tell(app);
+    if (apps.delete(app)) tell(app, true);
   };
   const seriesOf = (app: AppKey, known: Known): SeriesRing => {
     moving.delete(app);
@@ -102,7 +102,7 @@ export function createFleetModel(): FleetModel {
             if (known.row) known.groupBefore = known.row.made.status.group;
             delete known.row;
           } else apps.set(app, { facts, said: [] });
-          tell(app);
+          tell(app, true);
           return;
         }
         case 'said': {
@@ -111,7 +111,7 @@ export function createFleetModel(): FleetModel {
           const { atMs, type, message } = change;
           known.said.push({ atMs, type, message });
           if (known.said.length > most.said) known.said.shift();
-          tell(change.app);
+          tell(change.app, false);
           return;
         }
         case 'measured':
@@ -119,7 +119,7 @@ export function createFleetModel(): FleetModel {
           const known = apps.get(change.app);
           if (!known) return;
           seriesOf(change.app, known).take(change);
-          tell(change.app);
+          tell(change.app, false);
         }
       }
     },

@@ -76,7 +76,8 @@ export const NowPart: FC<Shown & { readonly row: Row; readonly explanation: Expl
       {rest.map((text) => (
         <p class="more">{sentence(text)}</p>
       ))}
-      {unknown.map((text) => (
+      {/* Before its first release an app has no record. */}
+      {(status.release ? unknown : []).map((text) => (
         <p class="more">Not known: {text}</p>
       ))}
       <Moves moves={moves} nowMs={nowMs} />

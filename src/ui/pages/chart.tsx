@@ -141,7 +141,7 @@ const Lines: FC<{ readonly markers: readonly Marker[]; readonly x: Scale['x'] }>
 );
 
 /** Room for values and bounds; percent of successes near 100 are looked at closely. */
-export function rangeOf({ canary, primary, min, max, unit }: Panel): readonly [low: number, high: number] {
+function rangeOf({ canary, primary, min, max, unit }: Panel): readonly [low: number, high: number] {
   const values = [...canary, ...primary].flatMap(([, value]) => (value === null ? [] : [value]));
   const all = [...values, ...[min, max].filter((bound) => bound !== undefined)];
   if (all.length === 0) return unit === 'percent' ? [0, 100] : [0, 1];

@@ -53,8 +53,8 @@ export function createLive({ model, href, clock, log }: LiveParts): Live {
   let cancel: (() => void) | undefined;
   let isClosed = false;
 
-  const unsubscribe = model.subscribe((app) => {
-    for (const one of streams) if (one.app === undefined || one.app === app) one.changed.add(app);
+  const unsubscribe = model.subscribe((app, isOfRow) => {
+    for (const one of streams) if (one.app === undefined ? isOfRow : one.app === app) one.changed.add(app);
   });
   const end = (one: Stream): void => {
     streams.delete(one);

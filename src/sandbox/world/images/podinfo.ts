@@ -15,6 +15,7 @@ type Setting =
   | 'FAIL_RATE'
   | 'DELAY'
   | 'READY_AFTER'
+  | 'NO_METRICS'
   | 'CONFIG_PATH'
   | 'PODINFO_UI_MESSAGE'
   | 'PODINFO_UI_COLOR';
@@ -23,6 +24,7 @@ type Settings = Readonly<Partial<Record<Setting, string>>>;
 /** Tags that are broken by themselves, as settings of the same program. */
 const faultyTags: Readonly<Record<string, Settings>> = {
   '1.4.2': { FAIL_RATE: '1' },
+  '2.1.2': { NO_METRICS: 'true' },
   '3.1.2': { FAIL_RATE: '1' },
   '3.1.3': { DELAY: '800ms' },
   '3.1.4': { READY_AFTER: '24h' },
@@ -85,6 +87,9 @@ function startPodinfo(surroundings: Surroundings): Program {
       if (request.path === '/version') return { status: 200, body: { version, commit: 'unknown' } };
       const reply = answer(request);
       const totalMs = delayMs + (reply.delayMs ?? 0);
+      // Nothing that is scraped tells of it, as where a release has lost its metrics.
+      if (env.NO_METRICS === 'true')
+        return { ...reply, headers: { 'x-version': version }, delayMs: totalMs, quiet: true };
       metrics.observe(request.method, request.path, reply.status, totalMs / 1_000);
       return { ...reply, headers: { 'x-version': version }, delayMs: totalMs };
     },
