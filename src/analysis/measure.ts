@@ -177,7 +177,7 @@ interface TemplateSpec {
 }
 
 function subjectOf(
-  { namespace, target, targetKind, service, ingressRef, routeRef }: CanarySpec,
+  { namespace, target, targetKind, service, ingressRef, ingressRefs = [], routeRef }: CanarySpec,
   { revision }: Pick<MetricIo, 'revision'>,
 ): Omit<QuerySubject, 'interval'> & { readonly route: string } {
   return {
@@ -185,6 +185,7 @@ function subjectOf(
     target: target.name,
     service: service.name,
     ingress: ingressRef?.name ?? target.name,
+    ...(ingressRefs.length > 1 ? { entrances: ingressRefs.map(({ name }) => name) } : {}),
     route: routeRef?.name ?? revision ?? target.name,
     isDaemonSet: targetKind === 'DaemonSet',
   };
@@ -197,7 +198,7 @@ function rendered(
   metric: MetricSpec,
   io: Pick<MetricIo, 'revision'>,
 ): string | AgentError {
-  const { isDaemonSet: _kind, ...names } = subjectOf(spec, io);
+  const { isDaemonSet: _kind, entrances: _all, ...names } = subjectOf(spec, io);
   try {
     return renderTemplate(query, {
       ...names,

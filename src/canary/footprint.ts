@@ -1,5 +1,5 @@
 import { groupOf, type KubeObject, type ObjectRef } from '../manifest/types.ts';
-import { at, jsonOf, textOf, textsOf } from '../lib/json.ts';
+import { at, jsonOf, listOf, textOf, textsOf } from '../lib/json.ts';
 import { isPartOf, labelsOf } from './labels.ts';
 import { isPrimaryName } from './names.ts';
 import { scalers } from './scalers/registry.ts';
@@ -48,6 +48,7 @@ export function footprintOf(canary: KubeObject): Footprint {
   const serviceName = services === 'none' ? undefined : (service ?? target);
   const autoscaler = autoscalerOf(spec['autoscalerRef'], namespace);
   const route = routeOf(spec['service'], namespace);
+  const entrances = listOf(spec['ingressRefs']).map(({ name }) => textOf(name));
   return {
     namespace,
     targetKind,
@@ -58,8 +59,9 @@ export function footprintOf(canary: KubeObject): Footprint {
       : { apex: { apiVersion: 'v1', kind: 'Service', namespace, name: serviceName } }),
     ...(route === undefined ? {} : { route }),
     ...(autoscaler === undefined ? {} : { autoscaler }),
-    written: named([target, service, nameIn(spec, 'ingressRef'), nameIn(spec, 'routeRef')]),
+    written: named([target, service, nameIn(spec, 'ingressRef'), nameIn(spec, 'routeRef'), ...entrances]),
     watched: named([
+      ...entrances,
       textOf(at(spec, 'service', 'routeRef', 'name')),
       ...Object.keys(spec).map((field) =>
         field === 'service' || field.endsWith('Ref') ? nameIn(spec, field) : undefined,

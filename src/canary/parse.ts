@@ -1,6 +1,7 @@
 import { own } from '../lib/own.ts';
 import type { KubeObject, ObjectRef } from '../manifest/types.ts';
 import { parseAutoscaler } from './parse/autoscaler.ts';
+import { parseIngressRef, parseIngressRefs } from './parse/entrances.ts';
 import { createFieldChecks, type FieldChecks, type Finding, throwFindings } from './parse/field-checks.ts';
 import { parseAnalysis } from './parse/analysis.ts';
 import { analysisFieldOf } from './analysis-field.ts';
@@ -52,6 +53,8 @@ export function parseCanary(object: KubeObject, defaults: CanaryDefaults): Canar
   const service = parseService(spec['service'], named, check);
   checkTarget(named, { provider, service }, (spec['autoscalerRef'] ?? undefined) !== undefined, check);
   const metricsServer = check.text(spec['metricsServer'], 'spec.metricsServer');
+  const { routeRef, ...upstream } = parseOtherRefs(spec, namespace, check);
+  const around = { namespace, provider, check };
   const parsed: CanarySpec = {
     namespace,
     name,
@@ -60,8 +63,12 @@ export function parseCanary(object: KubeObject, defaults: CanaryDefaults): Canar
     target,
     targetKind,
     ...autoscaler,
-    ...parseIngressRef(spec['ingressRef'], namespace, check),
-    ...parseOtherRefs(spec, namespace, check),
+    ...upstream,
+    ...parseIngressRefs(
+      spec['ingressRefs'],
+      { ...parseIngressRef(spec['ingressRef'], around), ...(routeRef ? { routeRef } : {}) },
+      around,
+    ),
     ...meshOf(object),
     service,
     analysis,
@@ -101,19 +108,4 @@ function parseOtherRefs(
 function meshOf({ metadata }: KubeObject): Pick<CanarySpec, 'mesh'> {
   const mesh = own(metadata.annotations ?? {}, 'kuma.io/mesh');
   return mesh === undefined || mesh === '' ? {} : { mesh };
-}
-
-function parseIngressRef(value: unknown, namespace: string, check: FieldChecks): Pick<CanarySpec, 'ingressRef'> {
-  if (value === undefined || value === null) return {};
-  const field = 'spec.ingressRef';
-  const ref = check.record(value, field);
-  const name = check.text(ref['name'], `${field}.name`);
-  if (name === undefined) {
-    check.note(`${field}.name`, 'is required', 'name the Ingress');
-    return {};
-  }
-  const kind = check.oneOf(ref['kind'], `${field}.kind`, ['Ingress', 'IngressRoute'] as const) ?? 'Ingress';
-  const fallback = kind === 'IngressRoute' ? 'traefik.io/v1alpha1' : 'networking.k8s.io/v1';
-  const apiVersion = check.text(ref['apiVersion'], `${field}.apiVersion`) ?? fallback;
-  return { ingressRef: { apiVersion, kind, namespace, name } };
 }

@@ -175,6 +175,8 @@ export interface CanarySpec {
   readonly targetKind: TargetKind;
   readonly autoscaler?: AutoscalerSpec;
   readonly ingressRef?: ObjectRef;
+  /** All entrances where there are several; `ingressRef`, or `routeRef` of APISIX, is one of them. Absent: it is the only one. */
+  readonly ingressRefs?: readonly ObjectRef[];
   /** The user's ApisixRoute. Absent: none is named. */
   readonly routeRef?: ObjectRef;
   /** Gloo's Upstream whose settings both versions get. Absent: none is named. */

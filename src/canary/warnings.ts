@@ -10,7 +10,7 @@ import { unusedFields } from './unused-fields.ts';
 /** Fields that the definition of Canaries knows; the API server silently drops all others. */
 const knownFields: Readonly<Record<string, readonly string[]>> = {
   spec: (
-    'provider metricsServer targetRef autoscalerRef ingressRef routeRef upstreamRef service analysis canaryAnalysis ' +
+    'provider metricsServer targetRef autoscalerRef ingressRef ingressRefs routeRef upstreamRef service analysis canaryAnalysis ' +
     'progressDeadlineSeconds skipAnalysis revertOnDeletion suspend'
   ).split(' '),
   analysis: (

@@ -250,8 +250,9 @@ function strategyOf(spec: CanarySpec): readonly Finding[] {
  */
 function routesOf(spec: CanarySpec, objectOf: (ref: ObjectRef) => KubeObject | undefined): readonly Finding[] {
   if (providerProblem(spec.provider) !== undefined) return [];
-  if ([spec.ingressRef, spec.routeRef, spec.upstreamRef, spec.service.routeRef].some((ref) => ref && !objectOf(ref)))
-    return [];
+  const { ingressRef, ingressRefs = [], routeRef, upstreamRef, service } = spec;
+  const named = [ingressRef, ...ingressRefs, routeRef, upstreamRef, service.routeRef];
+  if (named.some((ref) => ref && !objectOf(ref))) return [];
   const router = routerFor(spec.provider);
   const owner = { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', name: spec.name, uid: '' };
   const context = { spec, owner, settings: defaultRouterSettings };
@@ -289,6 +290,11 @@ function referencesOf(spec: CanarySpec): readonly Reference[] {
     routeRef,
     upstreamRef,
     'service.routeRef': spec.service.routeRef,
+    ...Object.fromEntries(
+      (spec.ingressRefs ?? [])
+        .filter(({ name }) => ![ingressRef?.name, routeRef?.name].includes(name))
+        .map((ref) => [`ingressRefs[${ref.name}]`, ref]),
+    ),
   })) {
     if (!ref) continue;
     const inside = ref.namespace ?? namespace;

@@ -53,6 +53,8 @@ const actingOn: ReadonlyMap<string, readonly (readonly string[])[]> = new Map([
       ['service', 'name'],
       ['autoscalerRef', 'name'],
       ['ingressRef', 'name'],
+      ['ingressRefs', 'name'],
+      ['service', 'routeRef', 'name'],
       ['routeRef', 'name'],
     ],
   ],
@@ -62,15 +64,19 @@ const actingOn: ReadonlyMap<string, readonly (readonly string[])[]> = new Map([
 
 function actsOnAgent(object: KubeObject): Refusal | undefined {
   for (const path of actingOn.get(object.kind) ?? []) {
-    const name = path.reduce<unknown>(
-      (value, field) =>
-        typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[field] : undefined,
-      object['spec'],
-    );
-    if (typeof name === 'string' && isOwnName(name))
+    const name = textsAt(object['spec'], path).find(isOwnName);
+    if (name !== undefined)
       return { message: `${nameOf(refOf(object))} acts on ${name}, which is the agent's own`, hint: setting };
   }
   return undefined;
+}
+
+/** Also of each item of a list on the way. */
+function textsAt(value: unknown, path: readonly string[]): readonly string[] {
+  if (Array.isArray(value)) return value.flatMap((item: unknown) => (Array.isArray(item) ? [] : textsAt(item, path)));
+  const [field, ...rest] = path;
+  if (field === undefined) return typeof value === 'string' ? [value] : [];
+  return typeof value === 'object' && value !== null ? textsAt((value as Record<string, unknown>)[field], rest) : [];
 }
 
 function givesRights(object: KubeObject, { namespaces }: OwnObjects): Refusal | undefined {

@@ -7,6 +7,8 @@ export interface QuerySubject {
   readonly service: string;
   /** Name of the user's Ingress, or of the target. */
   readonly ingress: string;
+  /** Names of all entrances where there are several. Absent: `ingress`, or `route`, is the only one. */
+  readonly entrances?: readonly string[];
   /** Knative's latest Revision. Absent: the target's name. */
   readonly route?: string;
   /** Pods of a DaemonSet have one random part in their names, those of a Deployment two. Absent: no. */
@@ -54,6 +56,8 @@ const envoy = {
 
 /** Skipper writes names with every other character as an underscore. */
 const skipperName = (name: string): string => name.replaceAll(/\W/g, '_');
+
+const oneOf = (names: readonly string[]): string => names.map(literal).join('|');
 
 /** Flagger's table (flagger.app/v1beta1, built-in metrics); also of proxies whose router comes later. */
 export const proxies = {
@@ -105,7 +109,8 @@ export const proxies = {
   },
   nginx: {
     requests: 'nginx_ingress_controller_requests',
-    labels: ({ namespace, ingress }) => `namespace="${namespace}",ingress="${ingress}",canary!=""`,
+    labels: ({ namespace, ingress, entrances }) =>
+      `namespace="${namespace}",ingress${entrances ? `=~"${oneOf(entrances)}"` : `="${ingress}"`},canary!=""`,
     ok: 'status!~"5.*"',
     duration: 'nginx_ingress_controller_response_duration_seconds',
     statistic: 'mean',
@@ -126,8 +131,9 @@ export const proxies = {
   },
   skipper: {
     requests: 'skipper_response_duration_seconds_bucket',
-    labels: ({ namespace, ingress, service }) => {
-      const [inside, name, apex] = [namespace, ingress, service].map(skipperName);
+    labels: ({ namespace, ingress, entrances, service }) => {
+      const [inside, apex] = [namespace, service].map(skipperName);
+      const name = entrances ? `(${entrances.map(skipperName).join('|')})` : skipperName(ingress);
       return `route=~"kube(ew)?_${inside}__${name}_canary__.*__${apex}_canary(_[0-9]+)?"`;
     },
     counterLabels: 'le="+Inf"',
@@ -139,8 +145,8 @@ export const proxies = {
   },
   apisix: {
     requests: 'apisix_http_status',
-    labels: ({ namespace, target, route = target }) =>
-      `route=~"${namespace}_${literal(route)}-${literal(target)}-canary_.+"`,
+    labels: ({ namespace, target, route = target, entrances }) =>
+      `route=~"${namespace}_${entrances ? `(${oneOf(entrances)})` : literal(route)}-${literal(target)}-canary_.+"`,
     ok: 'code!~"5.."',
     duration: 'apisix_http_latency',
     durationLabels: 'type=~"request"',

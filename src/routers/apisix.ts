@@ -33,7 +33,7 @@ export const apisix: Router = {
   },
   supports: { weights: true, mirror: false, headers: false, affinity: false },
   kinds: [{ apiVersion: API, kind: KIND, plural: 'apisixroutes' }],
-  fields: ['spec.routeRef'],
+  fields: ['spec.routeRef', 'spec.ingressRefs'],
   refs: ({ spec }) => {
     const { namespace } = spec;
     const name = routeName(spec);

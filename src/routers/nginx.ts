@@ -30,7 +30,7 @@ export const nginx: Router = {
   },
   supports: { weights: true, mirror: false, headers: true, affinity: false },
   kinds: [{ apiVersion: API, kind: 'Ingress', plural: 'ingresses' }],
-  fields: ['spec.ingressRef'],
+  fields: ['spec.ingressRef', 'spec.ingressRefs'],
   settings: { [prefixSetting]: 'nginx.ingress.kubernetes.io' },
   usersHint: ' but with iterations: it moves all of these users or none',
   // Of users that are told apart all go or none, so there are no steps for them.

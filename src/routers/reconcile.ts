@@ -104,20 +104,27 @@ function isTarget({ spec }: RouteContext, ref: ObjectRef): boolean {
   return refKey(ref) === refKey(spec.target);
 }
 
+/** What users have and a router looks at is never written, so that there is nothing to be taken back. */
+function isOnlyRead({ spec }: RouteContext, ref: ObjectRef): boolean {
+  const { ingressRef, ingressRefs = [], routeRef, upstreamRef } = spec;
+  if (ref.kind === 'Service') return true;
+  return [ingressRef, ...ingressRefs, routeRef, upstreamRef].some(
+    (own) => own?.kind === ref.kind && own.name === ref.name && own.namespace === ref.namespace,
+  );
+}
+
 /**
  * What is left behind when the Canary goes: objects that stood before it as they were, and of its own the one by which users come in,
  * leading to the apex Service. Everything else goes with it. Throws AgentError CANARY_INVALID.
  */
 export function planRestore(router: Router, context: RouteContext, live: LiveObjects): readonly PlannedRoute[] {
-  const { ingressRef } = context.spec;
   if (router.isUsersOwn?.(context.spec)) {
     const left = router.leave?.(context, live);
     return changed(router, context, live, left ? [left] : []);
   }
   return router.refs(context).flatMap((ref, at) => {
     const over = live[at];
-    const isUsersOwn = ref.kind === ingressRef?.kind && ref.name === ingressRef.name;
-    if (!over || isUsersOwn || isTarget(context, ref)) return [];
+    if (!over || isOnlyRead(context, ref) || isTarget(context, ref)) return [];
     const isMade = isCanarys(over) || router.isClusterScoped === true;
     const isEntrance = isMade && ref.kind === router.entrance && ref.name === context.spec.service.name;
     const object = isEntrance ? handedOver(router, context, live, ref) : originalOf(over);
@@ -138,9 +145,10 @@ function handedOver(
   return entrance && givenAway(entrance, context);
 }
 
-/** The routing objects exist and differ from what they should be, apart from the weights. */
+/** The routing objects exist and differ from what they should be, apart from the weights, or some of them are gone. */
 export function routeDrift(router: Router, context: RouteContext, live: LiveObjects): boolean {
-  return planRoutes(router, context, live, 'keep').some(({ over }) => over !== undefined);
+  const isRouted = router.read(context, live) !== undefined;
+  return planRoutes(router, context, live, 'keep').some(({ over }) => isRouted || over !== undefined);
 }
 
 /** Pods of the primary are not to be made yet: what they need when they are made is missing, or differs. */

@@ -4,6 +4,7 @@ import { apisix } from './apisix.ts';
 import { appmesh } from './appmesh.ts';
 import { appmeshV1beta1 } from './appmesh-v1beta1.ts';
 import { contour } from './contour.ts';
+import { perEntrance } from './entrances.ts';
 import { gatewayapi } from './gatewayapi.ts';
 import { gloo } from './gloo.ts';
 import { istio } from './istio.ts';
@@ -18,7 +19,7 @@ import { traefik } from './traefik.ts';
 
 /** All routing providers, by the value of `spec.provider`. */
 export const routers = {
-  apisix,
+  apisix: perEntrance(apisix),
   appmesh: appmeshV1beta1('appmesh'),
   'appmesh:v1beta1': appmeshV1beta1('appmesh:v1beta1'),
   'appmesh:v1beta2': appmesh,
@@ -32,13 +33,13 @@ export const routers = {
   kubernetes,
   kuma,
   linkerd: smi('linkerd', 'v1alpha1'),
-  nginx,
+  nginx: perEntrance(nginx),
   osm: smi('osm', 'v1alpha2'),
-  skipper,
+  skipper: perEntrance(skipper),
   'smi:v1alpha1': smi('smi:v1alpha1', 'v1alpha1'),
   'smi:v1alpha2': smi('smi:v1alpha2', 'v1alpha2'),
   'smi:v1alpha3': smi('smi:v1alpha3', 'v1alpha3'),
-  traefik,
+  traefik: perEntrance(traefik),
 } as const satisfies Record<string, Router>;
 
 type RouterName = keyof typeof routers;

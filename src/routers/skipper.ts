@@ -26,7 +26,7 @@ export const skipper: Router = {
   },
   supports: { weights: true, mirror: false, headers: false, affinity: false },
   kinds: [{ apiVersion: API, kind: KIND, plural: 'ingresses' }],
-  fields: ['spec.ingressRef'],
+  fields: ['spec.ingressRef', 'spec.ingressRefs'],
   refs: ({ spec }) => {
     const { namespace } = spec;
     const name = ingressName(spec);

@@ -25,7 +25,7 @@ export const traefik: Router = {
     { apiVersion: API, kind: KIND, plural: 'traefikservices' },
     { apiVersion: API, kind: 'IngressRoute', plural: 'ingressroutes' },
   ],
-  fields: ['spec.ingressRef'],
+  fields: ['spec.ingressRef', 'spec.ingressRefs'],
   usersHint: ' unless spec.ingressRef names the IngressRoute (traefik.io/v1alpha1) by which users come in',
   entrance: KIND,
   supportsFor: ({ ingressRef }) => ({ ...traefik.supports, headers: isIngressRoute(ingressRef) }),

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { labelProblem } from '../../src/canary/labels.ts';
 import { parseCanary, warningsOf } from '../../src/canary/parse.ts';
 import { fieldsOfOthers } from '../../src/routers/unused-fields.ts';
-import type { Question } from '../../src/canary/types.ts';
+import type { CanarySpec, Question } from '../../src/canary/types.ts';
 import { AgentError } from '../../src/lib/errors.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
 import { createModelCluster } from '../helpers/model-cluster.ts';
@@ -88,6 +88,65 @@ describe('a Canary that may only speak of its own namespace', () => {
 
   it('may go whatever it speaks of', () => {
     expect(problems(canary({}, template('other'), { deletionTimestamp: '2026-01-01T00:00:00Z' }), true)).toBe('');
+  });
+});
+
+describe('several entrances of a Canary', () => {
+  const entering = (ingressRefs: unknown, more: Members = {}): KubeObject =>
+    canary({ provider: 'nginx', ingressRefs, ...more });
+  const refsOf = (object: KubeObject): Pick<CanarySpec, 'ingressRefs' | 'ingressRef' | 'routeRef'> => {
+    const { ingressRefs, ingressRef, routeRef } = parseCanary(object, { provider: 'istio', minIntervalMs: 10_000 });
+    return { ingressRefs, ingressRef, routeRef } as Pick<CanarySpec, 'ingressRefs' | 'ingressRef' | 'routeRef'>;
+  };
+  const ref = (apiVersion: string, kind: string, name: string): unknown => ({
+    apiVersion,
+    kind,
+    namespace: 'test',
+    name,
+  });
+
+  it('are of the kind that the provider splits where they name none', () => {
+    const ofIngress = ['web', 'api'].map((name) => ref('networking.k8s.io/v1', 'Ingress', name));
+    const names = [{ name: 'web' }, { name: 'api' }];
+    expect(refsOf(entering(names))).toEqual({ ingressRefs: ofIngress, ingressRef: ofIngress[0] });
+    expect(refsOf(entering(names, { provider: 'traefik' })).ingressRefs).toEqual(
+      ['web', 'api'].map((name) => ref('traefik.io/v1alpha1', 'IngressRoute', name)),
+    );
+    const routes = ['web', 'api'].map((name) => ref('apisix.apache.org/v2', 'ApisixRoute', name));
+    expect(refsOf(entering(names, { provider: 'apisix' }))).toEqual({ ingressRefs: routes, routeRef: routes[0] });
+  });
+
+  it('have the one that ingressRef names as their first, once', () => {
+    const more = { ingressRef: { kind: 'Ingress', name: 'api' } };
+    const [web, api] = ['web', 'api'].map((name) => ref('networking.k8s.io/v1', 'Ingress', name));
+    expect(refsOf(entering([{ name: 'web' }, { name: 'api' }], more))).toEqual({
+      ingressRefs: [api, web],
+      ingressRef: api,
+    });
+    for (const none of [undefined, null, []]) expect(refsOf(entering(none, more))).toEqual({ ingressRef: api });
+  });
+
+  it.each<[string, unknown, string]>([
+    [
+      'one twice',
+      [{ name: 'a' }, { name: 'b' }, { name: 'a' }],
+      'spec.ingressRefs[2].name: is named by spec.ingressRefs[0], too',
+    ],
+    [
+      'the copy of another one',
+      [{ name: 'a-canary' }, { name: 'a' }],
+      'spec.ingressRefs[0].name: is the copy for the canary of a',
+    ],
+    ['one without a name', [{ kind: 'Ingress' }], 'spec.ingressRefs[0].name: is required'],
+    ['another kind', [{ kind: 'IngressRoute', name: 'a' }], 'spec.ingressRefs[0].kind'],
+    ['no list', { name: 'a' }, 'spec.ingressRefs'],
+    [
+      'too many',
+      Array.from({ length: 51 }, (_, index) => ({ name: `n${index}` })),
+      'has 51 entries, and 50 are the most',
+    ],
+  ])('are refused with %s', (_what, refs, message) => {
+    expect(problems(entering(refs))).toContain(message);
   });
 });
 

@@ -15,6 +15,8 @@ export interface RouterCase {
   readonly before: LiveObjects;
   /** Users all go to the canary or none of them; any share in between sends them home. Absent: any share is possible. */
   readonly isAllOrNothing?: boolean;
+  /** How many objects have the weights. Absent: one. */
+  readonly entrances?: number;
   /** Undoes what may differ of objects that say the same. Absent: nothing may. */
   readonly asOne?: (object: KubeObject | undefined) => KubeObject | undefined;
 }
@@ -47,7 +49,7 @@ const edits: Readonly<Record<string, (spec: CanarySpec) => CanarySpec>> = {
 /** What every routing provider must do, whatever its objects look like. */
 export function describeRouter(
   router: Router,
-  { release, context, before, isAllOrNothing = false, asOne = (object) => object }: RouterCase,
+  { release, context, before, isAllOrNothing = false, entrances = 1, asOne = (object) => object }: RouterCase,
 ): void {
   const keys = router.refs(context).map(refKey);
   const supports = supportsOf(router, context.spec);
@@ -158,7 +160,7 @@ export function describeRouter(
         object === before[at] || object === undefined ? object : touched(object),
       );
       const written = planRoutes(router, context, objects, { canaryWeight: more, mirror: false });
-      expect(written).toHaveLength(1);
+      expect(written).toHaveLength(entrances);
       const [{ object } = { object: undefined }] = written;
       expect(object?.metadata).toMatchObject({ uid: 'u', resourceVersion: '7', finalizers: ['example.org/wait'] });
       expect(object?.metadata.labels).toMatchObject({ foreign: 'label' });
@@ -222,6 +224,22 @@ export function describeRouter(
       expect(router.read(context, rebuilt)?.canaryWeight).toSatisfy((weight) => weight === 0 || weight === some);
     });
 
+    it('makes an object anew that somebody deleted beside others, and leaves the weights', () => {
+      const objects = rendered(some);
+      for (const [gone, object] of objects.entries()) {
+        if (object === before[gone]) continue;
+        const lacking = objects.map((each, at) => (at === gone ? undefined : each));
+        const split = router.read(context, lacking);
+        // Nobody knows what it was.
+        if (split === undefined) continue;
+        expect(routeDrift(router, context, lacking)).toBe(true);
+        const repaired = planned(context, lacking, 'keep');
+        expect(repaired[gone]).toBeDefined();
+        expect(router.read(context, repaired)).toEqual(split);
+        expect(planRoutes(router, context, repaired, 'keep')).toEqual([]);
+      }
+    });
+
     it('goes with its Canary, in its namespace and under its name [R42]', () => {
       const { namespace } = context.spec;
       const written = router.render(context, { canaryWeight: 0, mirror: false }, before);
@@ -231,7 +249,9 @@ export function describeRouter(
         // The API server takes an object of the whole cluster away that something of a namespace owns.
         expect(object.metadata.ownerReferences).toEqual(isClusterScoped ? undefined : [context.owner]);
         expect(object.metadata.namespace).toBe(isClusterScoped ? undefined : namespace);
-        expect(object.metadata.name).toMatch(/^(prod-)?(shop|web)(-shop)?(-primary|-canary)?(upstream-\d+|\.prod)?$/);
+        expect(object.metadata.name).toMatch(
+          /^(prod-)?(shop|web|api)(-shop)?(-primary|-canary)?(upstream-\d+|\.prod)?$/,
+        );
       }
     });
 

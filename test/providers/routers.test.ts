@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { AnalysisSpec, CanarySpec } from '../../src/canary/types.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
-import { planRoutes, strategyProblem, supportsOf } from '../../src/routers/reconcile.ts';
+import { planRestore, planRoutes, routeDrift, strategyProblem, supportsOf } from '../../src/routers/reconcile.ts';
 import { routers } from '../../src/routers/registry.ts';
-import type { RouteContext, Router } from '../../src/routers/router.ts';
+import type { LiveObjects, RouteContext, Router } from '../../src/routers/router.ts';
 import { describeRouter } from '../conformance/describe-router.ts';
 import { aRouteContext, aSpec } from '../helpers/a-route-context.ts';
 
@@ -161,6 +161,107 @@ for (const router of Object.values(routers) as readonly Router[]) {
     });
   }
 }
+
+/** The same object under another name, as a second entrance of the app. */
+const second = (object: KubeObject): KubeObject =>
+  ({ ...object, metadata: { ...object.metadata, name: 'api', labels: { team: 'api' } } }) as KubeObject;
+
+describe.each([
+  { router: routers.nginx, entrance: ingress },
+  { router: routers.skipper, entrance: ingress },
+  { router: routers.apisix, entrance: apisixRoute },
+  { router: routers.traefik, entrance: ingressRoute },
+])('several entrances: $router.name', ({ router, entrance }) => {
+  const { apiVersion, kind } = entrance;
+  const ingressRefs = ['web', 'api'].map((name) => ({ apiVersion, kind, namespace: 'prod', name }));
+  const all = [...users, second(entrance)];
+  for (const { release, analysis } of releases) {
+    const one = contextOf(router, analysis);
+    const context = { ...one, spec: { ...one.spec, ingressRefs } };
+    const supports = supportsOf(router, context.spec);
+    if ((analysis.strategy && !supports.headers) || (analysis.sessionAffinity && !supports.affinity)) continue;
+    const before = router
+      .refs(context)
+      .map((ref) => all.find((object) => object.kind === ref.kind && object.metadata.name === ref.name));
+    const asOne = (object: KubeObject | undefined): KubeObject | undefined =>
+      object && (JSON.parse(JSON.stringify(object).replace('"False()', '"Weight(100)')) as KubeObject);
+    // A TraefikService has the weights of all users, an IngressRoute those of the users under test.
+    const entrances = router.name === 'traefik' && release === 'by weights' ? 1 : 2;
+    const isAllOrNothing = router.name === 'nginx' && analysis.strategy !== undefined;
+    describeRouter(router, {
+      release: `${release}, through two entrances`,
+      context,
+      before,
+      entrances,
+      isAllOrNothing,
+      asOne,
+    });
+
+    it(`move together and are repaired together, ${release}`, () => {
+      const at = (canaryWeight: number): LiveObjects => {
+        const written = router.render(context, { canaryWeight, mirror: false }, before);
+        return router
+          .refs(context)
+          .map((ref) =>
+            [...written, ...all].find(({ kind: own, metadata }) => own === ref.kind && metadata.name === ref.name),
+          );
+      };
+      const [judged, home] = [at(100), at(0)];
+      const last = judged.findLastIndex((object, index) => JSON.stringify(object) !== JSON.stringify(home[index]));
+      const mixed = judged.map((object, index) => (index === last ? home[index] : object));
+      expect(router.read(context, mixed)).toEqual({ canaryWeight: 0, mirror: false });
+      const lacking = judged.map((object, index) => (index === last ? undefined : object));
+      // Who is missing is nobody's entrance yet; a TraefikService says of these users that they are home.
+      if (entrances === 2 && router.name !== 'traefik') {
+        expect(router.read(context, lacking)).toEqual({ canaryWeight: 100, mirror: false });
+        expect(routeDrift(router, context, lacking)).toBe(true);
+        expect(planRoutes(router, context, lacking, 'keep').map(({ object }) => object.metadata.name)).toEqual([
+          judged[last]?.metadata.name,
+        ]);
+      }
+    });
+  }
+
+  it('move not at all where one of them cannot be read, and lead home all the same', () => {
+    const analysis = router.name === 'traefik' ? (releases[1]?.analysis ?? {}) : {};
+    const one = contextOf(router, analysis);
+    const context = { ...one, spec: { ...one.spec, ingressRefs } };
+    const only = router
+      .refs(context)
+      .map((ref) => users.find(({ kind: own, metadata }) => own === ref.kind && metadata.name === ref.name));
+    expect(() => planRoutes(router, context, only, { canaryWeight: 100, mirror: false })).toThrow(`${kind} api.prod`);
+    const both = router
+      .refs(context)
+      .map((ref) => all.find((object) => object.kind === ref.kind && object.metadata.name === ref.name));
+    const written = router.render(context, { canaryWeight: 100, mirror: false }, both);
+    const away = router
+      .refs(context)
+      .map((ref) =>
+        [...written, ...users].find(({ kind: own, metadata }) => own === ref.kind && metadata.name === ref.name),
+      );
+    expect(away.filter((object) => object?.metadata.name === 'api')).toEqual([]);
+    const planned = planRoutes(router, context, away, { canaryWeight: 0, mirror: false }).map(({ object }) => object);
+    const home = away.map(
+      (object) =>
+        planned.find(({ kind: own, metadata }) => own === object?.kind && metadata.name === object.metadata.name) ??
+        object,
+    );
+    expect(router.read(context, home)).toEqual({ canaryWeight: 0, mirror: false });
+  });
+
+  it('are the users’ own: nothing of them is written when the Canary goes', () => {
+    const one = contextOf(router, {});
+    const context = { ...one, spec: { ...one.spec, ingressRefs } };
+    const applied = '{"spec":{"as":"it was once"}}';
+    const live = router.refs(context).map((ref) => {
+      const found = all.find((object) => object.kind === ref.kind && object.metadata.name === ref.name);
+      const annotations = { 'kubectl.kubernetes.io/last-applied-configuration': applied };
+      return found && ({ ...found, metadata: { ...found.metadata, annotations } } as KubeObject);
+    });
+    expect(live.filter((object) => object !== undefined)).toHaveLength(2);
+    expect(planRestore(router, context, live)).toEqual([]);
+  });
+});
 
 describe.each((Object.values(routers) as readonly Router[]).map((router) => ({ name: router.name, router })))(
   'router $name, with steps for some users only',

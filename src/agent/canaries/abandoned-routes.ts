@@ -25,13 +25,22 @@ export interface AbandonedRoutesOptions {
   readonly signal: AbortSignal;
 }
 
-const routeIdentity = ({ provider, service, ingressRef, routeRef, targetKind, target }: CanarySpec): string => {
+const routeIdentity = ({
+  provider,
+  service,
+  ingressRef,
+  ingressRefs = [],
+  routeRef,
+  targetKind,
+  target,
+}: CanarySpec): string => {
   const object = targets[targetKind].services === 'none' ? target.name : '';
   return [
     provider,
     service.name,
     ingressRef?.kind,
     ingressRef?.name,
+    ...ingressRefs.map(({ kind, name }) => `${kind}/${name}`),
     routeRef?.name,
     service.routeRef?.name,
     object,

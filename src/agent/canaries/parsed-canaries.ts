@@ -70,7 +70,9 @@ export function createParsedCanaries(defaults: CanaryDefaults, conflicts: Confli
 
 /** Most of what can be wrong with a Canary is wrong with how it judges. */
 function withoutAnalysis(canary: KubeObject): KubeObject {
-  const { provider, targetRef, service, ingressRef, routeRef, upstreamRef, autoscalerRef } = jsonOf(canary['spec']);
-  const kept = { provider, targetRef, service, ingressRef, routeRef, upstreamRef, autoscalerRef };
+  const { provider, targetRef, service, ingressRef, ingressRefs, routeRef, upstreamRef, autoscalerRef } = jsonOf(
+    canary['spec'],
+  );
+  const kept = { provider, targetRef, service, ingressRef, ingressRefs, routeRef, upstreamRef, autoscalerRef };
   return { ...canary, spec: { ...kept, skipAnalysis: true } };
 }

@@ -103,6 +103,28 @@ describe.each(cases)('what the router %s writes', (provider, more, asked, before
   });
 });
 
+describe.each([
+  ['nginx', ingress],
+  ['skipper', ingress],
+  ['apisix', apisixRoute],
+] as const)('what the router %s writes of two entrances', (provider, one) => {
+  it('leads so many of a hundred requests to the canary by each as it says', async () => {
+    const other = 'api.example.com';
+    const two = JSON.parse(JSON.stringify(one).replaceAll(host, other).replace('"web"', '"api"')) as Record<
+      string,
+      unknown
+    >;
+    gateway.apply(one, two);
+    const { apiVersion, kind } = one as { apiVersion?: string; kind?: string };
+    const ingressRefs = ['web', 'api'].map((name) => ({ ...named(String(apiVersion), String(kind)), name }));
+    const spec = aSpec({ provider, namespace: 'test', target, ingressRefs });
+    for (const weight of [0, 35, 100, 0]) {
+      put(spec, weight);
+      for (const asked of [host, other]) expect((await gateway.spread(asked, 100))['shop-canary'] ?? 0).toBe(weight);
+    }
+  });
+});
+
 it.each([
   ['gloo', host],
   ['appmesh:v1beta2', inMesh],
