@@ -45,15 +45,15 @@ export const gloo: Router = {
   refs: ({ spec }): ObjectRef[] => {
     const { namespace, upstreamRef } = spec;
     return [
-      { apiVersion: ROUTES, kind: TABLE, namespace, name: spec.service.name },
       { apiVersion: UPSTREAMS, kind: 'Upstream', namespace, name: upstreamName(spec, primaryName(spec)) },
       { apiVersion: UPSTREAMS, kind: 'Upstream', namespace, name: upstreamName(spec, canaryName(spec)) },
+      { apiVersion: ROUTES, kind: TABLE, namespace, name: spec.service.name },
       { apiVersion: 'v1', kind: 'Service', namespace, name: primaryName(spec) },
       { apiVersion: 'v1', kind: 'Service', namespace, name: canaryName(spec) },
       ...(upstreamRef ? [{ ...upstreamRef, apiVersion: UPSTREAMS, kind: 'Upstream' }] : []),
     ];
   },
-  render(context, { canaryWeight }, [live, primary, canary, primaryService, canaryService, pattern]) {
+  render(context, { canaryWeight }, [primary, canary, live, primaryService, canaryService, pattern]) {
     const { spec } = context;
     const { upstreamRef } = spec;
     if (upstreamRef && !pattern) {
@@ -68,6 +68,9 @@ export const gloo: Router = {
       route(spec, users === undefined ? canaryWeight : 0),
     ];
     return [
+      // Before the table that leads to them.
+      upstream(context, primaryName(spec), primary, primaryService, pattern),
+      upstream(context, canaryName(spec), canary, canaryService, pattern),
       {
         ...live,
         apiVersion: ROUTES,
@@ -75,11 +78,9 @@ export const gloo: Router = {
         metadata: metadataOf(context, spec.service.name, live, apexMetadata(context)),
         spec: { ...old, routes },
       },
-      upstream(context, primaryName(spec), primary, primaryService, pattern),
-      upstream(context, canaryName(spec), canary, canaryService, pattern),
     ];
   },
-  home({ spec }, [live]) {
+  home({ spec }, [, , live]) {
     if (!live) return [];
     const old = jsonOf(live['spec']);
     const routes = listOf(old['routes']).map((each) => {
@@ -94,7 +95,7 @@ export const gloo: Router = {
     });
     return [{ ...live, spec: { ...old, routes } }];
   },
-  leave(context, [live]) {
+  leave(context, [, , live]) {
     if (!live) return undefined;
     const { namespace, service } = context.spec;
     const old = jsonOf(live['spec']);
@@ -104,7 +105,7 @@ export const gloo: Router = {
     const routeAction = { multi: { destinations: [{ destination: apex, weight: 100 }] } };
     return givenAway({ ...live, spec: { ...old, routes: [{ ...last, routeAction }] } }, context);
   },
-  read({ spec }, [live]) {
+  read({ spec }, [, , live]) {
     const routes = listOf(jsonOf(live?.['spec'])['routes']);
     // Those under test come first.
     const { routeAction } = (usersUnderTest(spec) ? routes[0] : routes.at(-1)) ?? {};

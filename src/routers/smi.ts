@@ -1,3 +1,4 @@
+import type { CanarySpec } from '../canary/types.ts';
 import type { About } from '../lib/about.ts';
 import { jsonOf } from '../lib/json.ts';
 import { own } from '../lib/own.ts';
@@ -41,7 +42,7 @@ export function smi(name: string, version: 'v1alpha1' | 'v1alpha2' | 'v1alpha3')
           ...live,
           apiVersion,
           kind,
-          metadata: metadataOf(context, spec.service.name, live, { labels: {}, annotations: {} }),
+          metadata: metadataOf(context, spec.service.name, live, { labels: {}, annotations: gatewaysOf(spec) }),
           spec: {
             ...old,
             service: apexService(spec),
@@ -61,4 +62,11 @@ export function smi(name: string, version: 'v1alpha1' | 'v1alpha2' | 'v1alpha3')
       );
     },
   };
+}
+
+/** SMI on Istio asks its adapter for these gateways; the mesh stands behind the version, as `smi:v1alpha2:istio`. */
+function gatewaysOf({ provider, service: { raw } }: CanarySpec): Readonly<Record<string, string>> {
+  const { gateways } = raw;
+  if (!provider.endsWith(':istio') || !Array.isArray(gateways) || gateways.length === 0) return {};
+  return { 'VirtualService.v1alpha3.networking.istio.io/spec.gateways': JSON.stringify(gateways) };
 }

@@ -168,6 +168,22 @@ export function describeRouter(
       expect(object?.['status']).toEqual({ seen: true });
     });
 
+    it('leaves fields of a spec that are not its own, and takes those of its users into a copy', () => {
+      const foreign = { kept: ['by', { its: 'users' }] };
+      const withForeign = (object: KubeObject): KubeObject => ({
+        ...object,
+        spec: { ...(object['spec'] as object), foreign },
+      });
+      const sources = before.map((object) => object && withForeign(object));
+      const stand = rendered(some, sources).map((object, at) =>
+        object === undefined || object === sources[at] ? object : withForeign(object),
+      );
+      expect(planRoutes(router, context, stand, 'keep')).toEqual([]);
+      const written = planRoutes(router, context, stand, { canaryWeight: more, mirror: false });
+      expect(written).toHaveLength(entrances);
+      for (const { object } of written) expect(object['spec']).toMatchObject({ foreign });
+    });
+
     it('writes nothing for labels and annotations of others, at any weight [R10]', () => {
       fc.assert(
         fc.property(splits, (split) => {

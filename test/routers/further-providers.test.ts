@@ -150,7 +150,7 @@ describe('gloo', () => {
   const context = aRouteContext(aSpec({ provider: 'gloo' }));
   const nothing = gloo.refs(context).map(() => undefined);
   const routesOf = (router: Router, at: number, over = nothing) =>
-    listOf(jsonOf(router.render(context, split(at), over)[0]?.['spec'])['routes']);
+    listOf(jsonOf(router.render(context, split(at), over)[2]?.['spec'])['routes']);
 
   it('splits in a route table over two Upstreams [MX06] [MX07] [MX08]', () => {
     const destination = (version: string) => ({
@@ -171,8 +171,9 @@ describe('gloo', () => {
     ]);
     for (const weight of [0, 25, 100])
       expect(gloo.read(context, gloo.render(context, split(weight), nothing))).toEqual(split(weight));
-    const [table, ...others] = gloo.render(context, split(25), nothing);
-    expect(others.map(({ metadata }) => metadata.name)).toEqual([
+    const [primary, canary, table] = gloo.render(context, split(25), nothing);
+    // Before what leads to them.
+    expect([primary, canary].map((upstream) => upstream?.metadata.name)).toEqual([
       'prod-shop-primaryupstream-80',
       'prod-shop-canaryupstream-80',
     ]);
@@ -180,7 +181,7 @@ describe('gloo', () => {
       ...table,
       spec: { routes: [{ routeAction: { multi: { destinations: [destination('primary')] } } }] },
     };
-    expect(gloo.read(context, [broken as KubeObject])).toBeUndefined();
+    expect(gloo.read(context, [undefined, undefined, broken as KubeObject])).toBeUndefined();
   });
 
   it('tells users apart by each of their headers', () => {
@@ -189,7 +190,7 @@ describe('gloo', () => {
       { headers: { c: { suffix: '.y' } }, queryParams: { q: { regex: 'z+' } } },
     ];
     const spec = aSpec({ provider: 'gloo', analysis: { strategy: { kind: 'ab-testing', iterations: 2, match } } });
-    const [users] = listOf(jsonOf(gloo.render(aRouteContext(spec), split(100), nothing)[0]?.['spec'])['routes']);
+    const [users] = listOf(jsonOf(gloo.render(aRouteContext(spec), split(100), nothing)[2]?.['spec'])['routes']);
     expect(users?.['matchers']).toEqual([
       {
         headers: [

@@ -13,6 +13,17 @@ const splitOf = (canary: unknown, primary: unknown) => ({
   ],
 });
 
+it.each([
+  ['smi:v1alpha2:istio', ['edge', 'inner'], '["edge","inner"]'],
+  ['smi:v1alpha2:istio', [], undefined],
+  ['smi:v1alpha2:linkerd', ['edge'], undefined],
+  ['smi:v1alpha2', ['edge'], undefined],
+])('names gateways for the adapter of Istio: %s with %j', (provider, gateways, named) => {
+  const ofMesh = aRouteContext(aSpec({ provider, service: { raw: { gateways } } }));
+  const [split] = routers['smi:v1alpha2'].render(ofMesh, { canaryWeight: 0, mirror: false }, [undefined]);
+  expect(split?.metadata.annotations?.['VirtualService.v1alpha3.networking.istio.io/spec.gateways']).toBe(named);
+});
+
 describe.each([
   { name: 'linkerd', text: true, ids: '[MX20] [MX21] [MX22]' },
   { name: 'smi:v1alpha1', text: true, ids: '[MX20] [MX21] [MX22]' },

@@ -64,19 +64,37 @@ const listOf = (value: unknown): readonly Json[] => (Array.isArray(value) ? (val
 
 /** All weights of a routing object, as the recordings write them. */
 export function weightsOf({ kind, metadata, spec }: KubeObject & { readonly spec?: unknown }): Json {
-  const { weighted, backends, rules, routes, http } = (spec ?? {}) as Readonly<Record<string, unknown>>;
+  const { weighted, backends, rules, routes, http, conf } = (spec ?? {}) as Readonly<Record<string, unknown>>;
   if (kind === 'Ingress')
     return Object.fromEntries(
-      Object.entries(metadata.annotations ?? {}).filter(([name]) => name.startsWith('nginx.ingress.kubernetes.io/')),
+      Object.entries(metadata.annotations ?? {}).filter(
+        ([name]) => name.startsWith('nginx.ingress.kubernetes.io/') || name.startsWith('zalando.org/'),
+      ),
+    );
+  if (kind === 'TrafficRoute')
+    return Object.fromEntries(
+      listOf((conf as Json | undefined)?.['split']).map(({ destination, weight }) => [
+        String((destination as Json)['kuma.io/service']),
+        weight,
+      ]),
     );
   const plain = listOf((weighted as Json | undefined)?.['services'] ?? backends);
   if (plain.length > 0)
     return Object.fromEntries(plain.map(({ name, service, weight }) => [String(name ?? service), weight]));
-  const nested = listOf(rules ?? routes ?? http).flatMap(({ backendRefs, services, route }, at) =>
-    listOf(backendRefs ?? services ?? route).flatMap(({ name, destination, weight }) =>
-      weight === undefined ? [] : [[`${at}:${String(name ?? (destination as Json)['host'])}`, weight] as const],
-    ),
-  );
+  const nested = listOf(rules ?? routes ?? http).flatMap((rule, at) => {
+    const { backendRefs, services, route, backends: own } = rule;
+    const multi = ((rule['routeAction'] as Json | undefined)?.['multi'] as Json | undefined)?.['destinations'];
+    const meshed = (((rule['httpRoute'] ?? rule['http']) as Json | undefined)?.['action'] as Json | undefined)?.[
+      'weightedTargets'
+    ];
+    return listOf(backendRefs ?? services ?? route ?? own ?? multi ?? meshed).flatMap((to) => {
+      const { name, serviceName, destination, virtualNodeRef, virtualNodeName, weight } = to;
+      const { host, upstream } = (destination ?? {}) as Json;
+      const named =
+        name ?? serviceName ?? virtualNodeName ?? host ?? ((virtualNodeRef ?? upstream) as Json | undefined)?.['name'];
+      return weight === undefined ? [] : [[`${at}:${String(named)}`, weight] as const];
+    });
+  });
   return Object.fromEntries(nested);
 }
 

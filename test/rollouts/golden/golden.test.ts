@@ -7,7 +7,7 @@ import { replay } from './replay.ts';
 function differenceOf(name: string): string[] {
   const gold = recordingOf(name);
   const objects = objectsOf(name);
-  return difference(facesOfRecording(gold, objects), facesOfReplay(replay(gold), gold, objects));
+  return difference(facesOfRecording(gold, objects), facesOfReplay(replay(gold, objects), gold, objects));
 }
 
 /** Of these outages, too, all that differs is listed; of the others only what shows the fault. */

@@ -73,6 +73,14 @@ export function objectsOf(name: string): RecordedObjects | undefined {
   return readdirSync(folder).includes(`objects-${name}.json`) ? read<RecordedObjects>(`objects-${name}`) : undefined;
 }
 
+/** What else stood before the Canary, as it was recorded: a route or an Upstream of its users. */
+export function routesOfUsers(objects: RecordedObjects | undefined): readonly KubeObject[] {
+  const core = new Set(['Deployment', 'DaemonSet', 'Service', 'ConfigMap', 'Secret', 'Ingress']);
+  return Object.values(objects?.before ?? {}).filter(
+    ({ kind, metadata }) => !core.has(kind) && !metadata.ownerReferences?.some((owner) => owner.kind === 'Canary'),
+  );
+}
+
 /** The objects that stood before the Canary: the target, as it was when nobody had scaled it, and the Ingress. */
 export function userObjects(kind = 'Deployment'): readonly KubeObject[] {
   const { before } = read<RecordedObjects>('objects-promotion.nginx');

@@ -4,7 +4,14 @@ import type { Answer, Question } from '../../../src/canary/types.ts';
 import type { KubeObject } from '../../../src/manifest/types.ts';
 import { createRollout, type Rollout } from '../../helpers/rollout.ts';
 import { parseStatus } from '../../../src/canary/status.ts';
-import { type DeploymentSeen, type Recording, type ServiceChange, userObjects } from './recording.ts';
+import {
+  type DeploymentSeen,
+  type RecordedObjects,
+  type Recording,
+  routesOfUsers,
+  type ServiceChange,
+  userObjects,
+} from './recording.ts';
 import { createRoutedWorld } from '../../helpers/routed-world.ts';
 import { isSight, sightOf } from './sights.ts';
 
@@ -45,7 +52,7 @@ const plurals: Readonly<Record<string, string>> = {
 };
 
 /** Plays what was done to Flagger with our core, our routers and a model of the cluster. */
-export function replay(gold: Recording): Replayed {
+export function replay(gold: Recording, objects?: RecordedObjects): Replayed {
   const writes: string[] = [];
   const routes: { atMs: number; object: KubeObject }[] = [];
   const services: { atMs: number; change: Omit<ServiceChange, 't'> }[] = [];
@@ -63,7 +70,8 @@ export function replay(gold: Recording): Replayed {
     services.push({ atMs: world.nowMs, change: { name, selector, ...(deleted ? { deleted } : {}) } });
   };
   const { kind } = gold.canarySpec['targetRef'] as { readonly kind: string };
-  const [target, ...others] = userObjects(kind);
+  const [target, ...ingresses] = userObjects(kind);
+  const others = [...ingresses, ...routesOfUsers(objects)];
   const { progressDeadlineSeconds } = gold.canarySpec;
   const deadline = kind === 'Deployment' ? { progressDeadlineSeconds } : {};
   const {
