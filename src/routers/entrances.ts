@@ -1,7 +1,7 @@
 import type { CanarySpec, TrafficSplit } from '../canary/types.ts';
 import { perObject } from '../lib/memo.ts';
 import { type KubeObject, refKey, refOf } from '../manifest/types.ts';
-import type { LiveObjects, RouteContext, Router } from './router.ts';
+import type { LiveObjects, RouteContext, Router, Supports } from './router.ts';
 
 /** The same Canary once for each of its entrances, as if it had only that one. */
 const oncePerEntrance = perObject((spec: CanarySpec): readonly CanarySpec[] => {
@@ -41,24 +41,27 @@ export function perEntrance(router: Router): Router {
   const together = (objects: readonly (readonly KubeObject[])[]): readonly KubeObject[] => [
     ...new Map(objects.flat().map((object) => [refKey(refOf(object)), object])).values(),
   ];
-  const { home, trouble, supportsFor } = router;
   return {
     ...router,
     refs,
     render: (context, split, live) => together(all(context, live, (one, own) => router.render(one, split, own))),
     read: (context, live) => leastOf(all(context, live, (one, own) => router.read(one, own))),
-    ...(home ? { home: (context, live) => together(all(context, live, (one, own) => home(one, own))) } : {}),
-    ...(trouble
+    ...('home' in router
+      ? { home: (context, live) => together(all(context, live, (one, own) => router.home?.(one, own) ?? [])) }
+      : {}),
+    ...('trouble' in router
       ? {
           trouble: (context, live) =>
-            all(context, live, (one, own) => trouble(one, own)).find((text) => text !== undefined),
+            all(context, live, (one, own) => router.trouble?.(one, own)).find((text) => text !== undefined),
         }
       : {}),
-    ...(supportsFor
+    ...('supportsFor' in router
       ? {
           supportsFor(spec) {
-            const found = (hasOne(spec) ? [spec] : oncePerEntrance(spec)).map((one) => supportsFor(one));
-            const can = (what: keyof (typeof found)[number]): boolean => found.every((one) => one[what]);
+            const found = (hasOne(spec) ? [spec] : oncePerEntrance(spec)).map(
+              (one) => router.supportsFor?.(one) ?? router.supports,
+            );
+            const can = (what: keyof Supports): boolean => found.every((one) => one[what]);
             return {
               weights: can('weights'),
               mirror: can('mirror'),

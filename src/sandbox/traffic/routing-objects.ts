@@ -1,9 +1,11 @@
+import { asHttpRoute } from './grpc-route.ts';
 import type { SandboxStore, StoredObject } from '../types.ts';
 import { listOf, numberOf, textOf } from './read.ts';
 import type { ServicePort } from './service-port.ts';
 
 /** The objects that say where requests go, as they stand now. */
 export interface RoutingObjects {
+  /** GRPCRoutes are among them. */
   readonly httpRoutes: readonly StoredObject[];
   readonly ingressRoutes: readonly StoredObject[];
   readonly traefikServices: readonly StoredObject[];
@@ -28,6 +30,7 @@ const SMI = ['split.smi-spec.io/v1alpha3', 'split.smi-spec.io/v1alpha2', 'split.
 
 const KINDS: ReadonlySet<string> = new Set([
   'HTTPRoute',
+  'GRPCRoute',
   'IngressRoute',
   'TraefikService',
   'Ingress',
@@ -54,7 +57,10 @@ export function watchRoutingObjects(store: SandboxStore): { current(): RoutingOb
 function readRoutingObjects(store: SandboxStore): RoutingObjects {
   const services = store.list('v1', 'Service');
   return {
-    httpRoutes: listVersions(store, GATEWAY_API, 'HTTPRoute'),
+    httpRoutes: [
+      ...listVersions(store, GATEWAY_API, 'HTTPRoute'),
+      ...listVersions(store, GATEWAY_API, 'GRPCRoute').map(asHttpRoute),
+    ],
     ingressRoutes: listVersions(store, TRAEFIK, 'IngressRoute'),
     traefikServices: listVersions(store, TRAEFIK, 'TraefikService'),
     ingresses: listVersions(store, ['networking.k8s.io/v1'], 'Ingress'),

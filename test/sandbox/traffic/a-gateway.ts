@@ -199,6 +199,7 @@ function definition(group: string, versions: readonly string[], kind: string, pl
 
 export const definitions = [
   definition('gateway.networking.k8s.io', ['v1', 'v1beta1'], 'HTTPRoute', 'httproutes'),
+  definition('gateway.networking.k8s.io', ['v1'], 'GRPCRoute', 'grpcroutes'),
   definition('gateway.networking.k8s.io', ['v1', 'v1beta1'], 'Gateway', 'gateways'),
   definition('gateway.networking.k8s.io', ['v1', 'v1beta1'], 'GatewayClass', 'gatewayclasses', 'Cluster'),
   definition('traefik.io', ['v1alpha1'], 'IngressRoute', 'ingressroutes'),

@@ -41,6 +41,11 @@ const edge = routed('gateway.networking.k8s.io/v1', 'HTTPRoute', 'web', {
   rules: [{ backendRefs: [{ name: 'shop', port: 80 }] }],
 });
 
+const grpc = routed('gateway.networking.k8s.io/v1', 'GRPCRoute', 'web', {
+  hostnames: [host],
+  rules: [{ matches: [{ method: { service: 'shop.Cart' } }], backendRefs: [{ name: 'shop', port: 80 }] }],
+});
+
 const named = (apiVersion: string, kind: string) => ({ apiVersion, kind, namespace: 'test', name: 'web' });
 const target = { apiVersion: 'apps/v1', kind: 'Deployment', namespace: 'test', name: 'shop' };
 const httpRoute = named('gateway.networking.k8s.io/v1', 'HTTPRoute');
@@ -101,6 +106,19 @@ describe.each(cases)('what the router %s writes', (provider, more, asked, before
       ]);
     }
   });
+});
+
+it('what is written into a GRPCRoute of its users leads so many calls of a service to the canary as it says', async () => {
+  gateway.apply(grpc);
+  const routeRef = named('gateway.networking.k8s.io/v1', 'GRPCRoute');
+  const { service } = aSpec({ service: { routeRef, raw: { routeRef } } });
+  const spec = aSpec({ provider: 'gatewayapi:v1', namespace: 'test', target, service });
+  for (const weight of [0, 40, 100, 0]) {
+    put(spec, weight);
+    const found = await gateway.spread(host, 100, '/shop.Cart/Add', { method: 'POST' });
+    expect(found['shop-canary'] ?? 0).toBe(weight);
+  }
+  expect(await gateway.spread(host, 1, '/shop.Other/Add', { method: 'POST' })).toEqual({ 404: 1 });
 });
 
 describe.each([
