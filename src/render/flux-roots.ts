@@ -197,6 +197,8 @@ export function* fluxRoots(
       isManifestFile(file, settings) &&
       (!counted.has(file) || tree.said.get(file)?.parsed.stray !== undefined));
   const twins = new Set<string>();
+  /** ApplicationSets, by what they are called. */
+  const sets = new Map<string, Pick<Noted, 'manifest' | 'path'>>();
   /** With all that it describes. */
   const forget = (path: string): void => {
     const isIt = (one: string): boolean => one === path || one.startsWith(`${path}#`);
@@ -213,6 +215,13 @@ export function* fluxRoots(
       return refuse({ manifest, path, why: 'is not followed: it comes of too many others, one of another' });
     if (isApplicationSet(manifest.object)) {
       isAppOfApps = true;
+      const former = sets.get(keyOfApplication(manifest.object));
+      if (former && isWrittenAs(former.manifest, manifest)) {
+        // As of an Application, below.
+        if (isDeepStrictEqual(former.manifest.object, manifest.object)) return;
+        if (former.manifest.origin.renderer === 'plain') forget(former.path);
+      }
+      sets.set(keyOfApplication(manifest.object), { manifest, path });
       const applications = yield* applicationsOf(manifest, tree, settings);
       if (typeof applications === 'string') return refuse({ manifest, path, why: `is not followed: ${applications}` });
       noted.push({ path, manifest, told: applications.told });
@@ -348,6 +357,14 @@ export function* fluxRoots(
     if (unlooked && unlooked.size > 0) unlooked.add(root.path);
     drop(root, `is not applied: it depends on ${needs}, which is not`);
   }
+  /** Nothing but what is followed from there. */
+  const isOfRoots = (path: string): boolean => {
+    const ofFile = tree.said.get(path)?.parsed.manifests ?? [];
+    return (
+      ofFile.length > 0 &&
+      ofFile.every((manifest) => isRoot(manifest) && isFollowed(inNamespace(manifest, settings), settings))
+    );
+  };
   const asked = [...found.values()].flatMap(({ path, described: one }) => {
     const rendering = rendered.get(path);
     if (isFlux(one) || !rendering) return [];
@@ -376,7 +393,7 @@ export function* fluxRoots(
     leftOut(path) {
       if (heldInputs.has(path) || held.some((folder) => folder === '' || path.startsWith(`${folder}/`))) return notNow;
       if (start) return 'is not reached from the root that Flux has';
-      return isAppOfApps ? 'is named by no Application' : undefined;
+      return isAppOfApps && !isOfRoots(path) ? 'is named by no Application' : undefined;
     },
     keptOut: keptOutOf(settings),
   };

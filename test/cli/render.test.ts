@@ -3,7 +3,12 @@ import { dirname, join, relative } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runCommandLine } from '../../src/cli/command-line.ts';
+import { openCluster } from '../../src/cluster/client.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { silentLogger } from '../../src/lib/log.ts';
+import type { KubeObject } from '../../src/manifest/types.ts';
 import { startSandbox } from '../../src/sandbox/sandbox.ts';
+import { helmProgram } from '../helpers/helm.ts';
 import { kustomizeProgram } from '../helpers/kustomize.ts';
 import { ageKey, encrypted, sopsProgram } from '../helpers/sops.ts';
 import { removeDir, tempDir } from '../helpers/temp-repo.ts';
@@ -402,4 +407,83 @@ describe.skipIf(kustomizeProgram === undefined)('serin diff', () => {
       await sandbox.stop();
     }
   });
+
+  it.skipIf(helmProgram === undefined)(
+    'follows Applications of Argo CD, from all of them down to one value',
+    async () => {
+      const application = (name: string, source: string, namespace = name): string =>
+        `apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: { name: ${name}, namespace: argocd }\nspec:\n  project: default\n  source: { repoURL: "https://git.example.test/fleet.git", targetRevision: HEAD, ${source} }\n  destination: { server: "https://kubernetes.default.svc", namespace: ${namespace} }\n  syncPolicy: { automated: { prune: true }, syncOptions: [CreateNamespace=true] }\n`;
+      const fleet = (tag = '1', colour = 'red'): Tree => ({
+        'bootstrap/root.yaml': application('root', 'path: apps', 'argocd'),
+        'apps/shop.yaml': application('shop', `path: prod, kustomize: { images: ["shop=shop:${tag}"] }`),
+        'apps/web.yaml': application('web', `path: web, helm: { parameters: [{ name: colour, value: ${colour} }] }`),
+        'apps/both.yaml': `apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: { name: both, namespace: argocd }\nspec:\n  generators: [{ list: { elements: [{ name: one }, { name: two }] } }]\n  template:\n    metadata: { name: "{{ name }}" }\n    spec: { source: { repoURL: "https://git.example.test/fleet.git", path: plain }, destination: { name: in-cluster, namespace: "{{ name }}" }, syncPolicy: { automated: {}, syncOptions: [CreateNamespace=true] } }\n`,
+        'prod/kustomization.yaml': 'resources: [shop.yaml]\n',
+        'prod/shop.yaml': deployment(),
+        'plain/config.yaml': 'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: plain }\ndata: { a: b }\n',
+        'web/Chart.yaml': 'apiVersion: v2\nname: web\nversion: 1.0.0\n',
+        'web/templates/config.yaml':
+          'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: {{ .Release.Name }} }\ndata: { colour: {{ .Values.colour }} }\n',
+      });
+      const sandbox = await startSandbox();
+      try {
+        await writeFile(join(dir, 'kubeconfig'), sandbox.kubeconfig);
+        await write(fleet());
+        const diff = async (...more: readonly string[]): Promise<string[]> => {
+          const flags = ['--kubeconfig', join(dir, 'kubeconfig'), '--helm', helmProgram ?? ''];
+          const { code, out, errors } = await serin('diff', ...more, ...flags);
+          expect({ code, errors }).toEqual({ code: 0, errors: [] });
+          return out.trimEnd().split('\n');
+        };
+        expect((await diff(dir)).toSorted()).toEqual([
+          '+ ConfigMap one/plain',
+          '+ ConfigMap two/plain',
+          '+ ConfigMap web/web',
+          '+ Deployment shop/shop',
+          '+ Namespace argocd',
+          '+ Namespace one',
+          '+ Namespace shop',
+          '+ Namespace two',
+          '+ Namespace web',
+          '9 to create, 0 to change, 0 as they are',
+        ]);
+        // What the agent would have applied by now; a namespace that it only makes is nobody's any more.
+        const cluster = await openCluster(
+          { kind: 'text', text: sandbox.kubeconfig },
+          { clock: systemClock, log: silentLogger },
+        );
+        const { out } = await serin('render', dir, '--helm', helmProgram ?? '');
+        for (const object of documents(out))
+          await cluster.apply(
+            object as unknown as KubeObject,
+            { manager: 'serin', force: true },
+            new AbortController().signal,
+          );
+        await cluster.close();
+        expect(await diff(dir)).toEqual(['0 to create, 0 to change, 4 as they are']);
+        await write(fleet('2', 'blue'));
+        const shopLines = [
+          '~ Deployment shop/shop',
+          '    spec.template.spec.containers[0].image: "shop:1" -> "shop:2"',
+        ];
+        const webLines = ['~ ConfigMap web/web', '    data.colour: "red" -> "blue"'];
+        expect(await diff(dir)).toEqual([...webLines, ...shopLines, '0 to create, 2 to change, 2 as they are']);
+        // An Application stands for what is made of it, and so does a part of what it names.
+        for (const [place, lines] of [
+          ['apps/web.yaml', webLines],
+          ['web/templates', webLines],
+          ['prod', shopLines],
+        ] as const)
+          expect(await diff('--git-path', '', join(dir, place))).toEqual([
+            ...lines,
+            '0 to create, 1 to change, 0 as they are',
+          ]);
+        expect(await diff('--git-path', '', join(dir, 'plain/config.yaml'))).toEqual([
+          '0 to create, 0 to change, 2 as they are',
+        ]);
+      } finally {
+        await sandbox.stop();
+      }
+    },
+  );
 });

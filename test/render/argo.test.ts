@@ -578,6 +578,50 @@ ${more}`,
       }
     });
 
+    describe('in an ApplicationSet that an Application makes', () => {
+      const set = (folder: string): string =>
+        `apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: { name: set, namespace: argocd }\nspec:\n  generators: [{ list: { elements: [{ name: one }, { name: two }] } }]\n  template:\n    metadata: { name: "{{name}}" }\n    spec: { source: { repoURL: "${url}", path: ${folder} }, destination: { name: in-cluster, namespace: "{{name}}" }, syncPolicy: { automated: {} } }\n`;
+      const root = { 'root.yaml': application('root', 'path: sets'), 'a/a.yaml': config('a'), 'b/b.yaml': config('b') };
+      const patch = '- { op: replace, path: /spec/template/spec/source/path, value: b }';
+
+      it.each<readonly [string, Tree, string]>([
+        ['of a folder', { 'sets/set.yaml': set('a') }, 'a'],
+        [
+          'of a kustomization',
+          { 'sets/kustomization.yaml': 'resources: [set.yaml]\n', 'sets/set.yaml': set('a') },
+          'a',
+        ],
+        [
+          'of a kustomization that changes it',
+          {
+            'sets/kustomization.yaml': `resources: [set.yaml]\npatches: [{ target: { kind: ApplicationSet }, patch: "${patch}" }]\n`,
+            'sets/set.yaml': set('a'),
+          },
+          'b',
+        ],
+        [
+          'of a chart',
+          {
+            'sets/Chart.yaml': 'apiVersion: v2\nname: sets\nversion: 0.1.0\n',
+            'sets/templates/set.yaml': set('{{ .Values.folder }}').replaceAll('{{name}}', '{{ "{{name}}" }}'),
+            'sets/values.yaml': 'folder: b\n',
+          },
+          'b',
+        ],
+        [
+          'of an Application that another one makes',
+          { 'sets/inner.yaml': application('inner', 'path: inner'), 'inner/set.yaml': set('a') },
+          'a',
+        ],
+      ])('they are followed once, as it makes them: %s', async (_, files, made) => {
+        const tree = await render({ ...root, ...files });
+        expect(errors(tree)).toEqual([]);
+        expect(keysOf(tree)).toEqual([`v1/ConfigMap/one/${made}`, `v1/ConfigMap/two/${made}`]);
+        // What all begins with is no file that nobody names.
+        expect(told(tree).filter((text) => text.startsWith('root.yaml'))).toEqual([]);
+      });
+    });
+
     describe('made by an ApplicationSet', () => {
       const set = (generators: string, template: string, more = ''): string =>
         `apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: { name: set, namespace: argocd }\nspec:\n${indented(more)}\n  generators:\n${indented(generators)}\n  template:\n${indented(template, 4)}\n`;
