@@ -63,6 +63,18 @@ export function findTools(
   };
 }
 
+/** Whether a key of what SOPS encrypted may be at hand: a file names one, or a variable that is set. */
+export function hasSopsKeys(
+  values: Pick<Settings, 'sops-age-key-file' | 'sops-environment'>,
+  environment: Environment,
+): boolean {
+  const named = Object.keys(variablesOf(values['sops-environment'], environment));
+  return values['sops-age-key-file'] !== '' || named.some((name) => !ofNoKey.has(name));
+}
+
+/** These are set everywhere. */
+const ofNoKey = new Set(['PATH', 'HOME', 'TMPDIR']);
+
 /** Those of the environment that a list names; `AWS_*` are all that begin so. */
 function variablesOf(patterns: readonly string[], environment: Environment): Readonly<Record<string, string>> {
   const isNamed = (name: string): boolean =>

@@ -12,6 +12,7 @@ import type { Manifest, Problem } from '../../manifest/types.ts';
 import { validateManifests } from '../../manifest/validate.ts';
 import { type CommandContext, exitCodes } from '../context.ts';
 import { checkCustomResources } from '../custom-resources.ts';
+import { hasSopsKeys } from '../find-tools.ts';
 import { type LocalOptions, localSettings } from '../local-settings.ts';
 import { readLocalTree, renderLocalTree } from '../local-tree.ts';
 import { isIn, nothingOf, partOf, type Place } from '../part-of-place.ts';
@@ -45,9 +46,10 @@ export async function validate(
   });
   const bounds = { ...settings, ...(own ? { own } : {}) };
   // Without the agent's settings nobody knows where it lives: what is its own where it is installed as we say is only a warning.
-  const hasKeys = values['sops-age-key-file'] !== '' || values['sops-environment'].length > 0;
   const unlooked =
-    hasKeys || options.requireKeys === true ? undefined : { files: new Set<string>(), units: new Set<string>() };
+    hasSopsKeys(values, environment) || options.requireKeys === true
+      ? undefined
+      : { files: new Set<string>(), units: new Set<string>() };
   const rendered = await renderLocalTree(tree, options.config === undefined ? settings : bounds, {
     values,
     environment,
