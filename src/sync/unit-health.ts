@@ -52,7 +52,7 @@ export function createUnitHealth({
         }
         const { checks, timeoutMs, name } = asked;
         const made = madeBy({ unit, checks }, manifests);
-        const found = await firstUnready(cluster, { checks, made, first: last?.ref }, signal);
+        const found = await firstUnready(cluster, { checks, made, all: manifests, first: last?.ref }, signal);
         if (!found) {
           if (told) log.info({ unit: name }, `${name} is ready by now`);
           watched.delete(unit);

@@ -1,8 +1,9 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import { AgentError } from '../lib/errors.ts';
-import { nameOf } from '../manifest/identity.ts';
+import { namespacedName } from '../lib/key.ts';
+import { identityKey, identityOf, nameOf } from '../manifest/identity.ts';
 import type { UnitNeed } from '../manifest/needs.ts';
-import { type Manifest, type ObjectRef, placesOf, refOf, unitOf } from '../manifest/types.ts';
+import { groupOf, type Manifest, type ObjectRef, placesOf, refOf, unitOf } from '../manifest/types.ts';
 import { unreadyReason } from './readiness.ts';
 
 /** Objects that are asked for at once, and of one unit. */
@@ -27,23 +28,54 @@ export function madeBy(
   return manifests.filter(({ origin }) => isOwn(unitOf(origin)));
 }
 
+/** What an object is looked for by: itself, or where it only describes others, those. Undefined: nothing is made of it. */
+function standingFor(ref: ObjectRef, manifests: readonly Manifest[]): readonly ObjectRef[] | undefined {
+  const group = groupOf(ref.apiVersion);
+  const isRelease = ref.kind === 'HelmRelease' && releaseGroups.has(group);
+  const isUnit = ref.kind === 'Kustomization' && group === 'kustomize.toolkit.fluxcd.io';
+  if (!isRelease && !isUnit) return [ref];
+  const key = identityKey(ref);
+  if (manifests.some(({ object }) => identityOf(object) === key)) return [ref];
+  const end = `#${namespacedName(ref)}`;
+  const made = manifests.filter(({ origin }) =>
+    isRelease
+      ? origin.renderer === 'helm' && identityKey(origin.release) === key
+      : placesOf(unitOf(origin)).some((place) => place.endsWith(end)),
+  );
+  return made.length === 0 ? undefined : made.map(({ object }) => refOf(object));
+}
+
+const releaseGroups = new Set(['helm.toolkit.fluxcd.io', 'helm.fluxcd.io', 'flux.weave.works']);
+
 /** One that is not ready. `first`: is asked for before all others. Undefined: all are. Throws CLUSTER_UNREACHABLE. */
 export async function firstUnready(
   cluster: Pick<Cluster, 'get' | 'resource'>,
   {
     checks,
     made,
+    all,
     first,
-  }: Pick<UnitNeed, 'checks'> & { readonly made: readonly Manifest[]; readonly first?: ObjectRef | undefined },
+  }: Pick<UnitNeed, 'checks'> & {
+    /** What the unit makes. */
+    readonly made: readonly Manifest[];
+    /** What Git says. */
+    readonly all: readonly Manifest[];
+    readonly first?: ObjectRef | undefined;
+  },
   signal: AbortSignal,
 ): Promise<Unready | undefined> {
-  const refs = checks === 'all' ? made.map(({ object }) => refOf(object)) : checks;
   const found: Unready[] = [];
+  const refs: ObjectRef[] = [];
+  for (const ref of checks === 'all' ? made.map(({ object }) => refOf(object)) : checks) {
+    const standing = checks === 'all' ? [ref] : standingFor(ref, all);
+    if (!standing) return { ref, reason: `${nameOf(ref)} is not rendered, or makes nothing` };
+    refs.push(...standing);
+  }
   const look = async (ref: ObjectRef): Promise<void> => {
     const why = await unready(cluster, ref, signal);
     if (why !== undefined) found.push({ ref, reason: `${nameOf(ref)} ${why}` });
   };
-  if (first) await look(first);
+  if (first && refs.some((ref) => identityKey(ref) === identityKey(first))) await look(first);
   const left = refs.slice(0, mostAsked).values();
   const work = async (): Promise<void> => {
     for (const ref of left) {

@@ -41,7 +41,7 @@ export function createWaitingUnits(cluster: Pick<Cluster, 'get' | 'resource'>): 
   ): Promise<string | undefined> => {
     const own = madeBy(need, manifests, unit);
     if (own.some(({ object }) => !settled.has(object))) return `${need.name}, which is not applied yet`;
-    const found = await firstUnready(cluster, { checks: need.checks, made: own }, signal);
+    const found = await firstUnready(cluster, { checks: need.checks, made: own, all: manifests }, signal);
     return found && `${need.name}, whose ${found.reason}`;
   };
 

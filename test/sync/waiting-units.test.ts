@@ -134,6 +134,57 @@ describe('what depends on other units', () => {
     after.stop();
   });
 
+  it('asks of a HelmRelease or a Kustomization, which is no object here, what is made of it', async () => {
+    const release = { apiVersion: 'helm.toolkit.fluxcd.io/v2', kind: 'HelmRelease', namespace: 'wait', name: 'web' };
+    const asked = {
+      release: { ...release, apiVersion: 'helm.toolkit.fluxcd.io/v2beta1' },
+      unit: { apiVersion: 'kustomize.toolkit.fluxcd.io/v1', kind: 'Kustomization', namespace: 'x', name: 'inner' },
+      nobody: { ...release, name: 'other' },
+    };
+    const image = 'ghcr.io/none/none:1.0.0';
+    const ofUnits = (files: Record<string, string>, check: typeof release): Desired => {
+      const one = withNeeds(files, on([check]));
+      const placed = (manifest: Manifest): Manifest => {
+        const { path, line } = manifest.origin;
+        const place = { path, line, document: undefined, namespace: undefined };
+        const source = { renderer: 'plain', path, line, document: 0 } as const;
+        if (path === 'chart.yaml')
+          return {
+            ...manifest,
+            origin: { ...place, renderer: 'helm', unit: 'a.yaml#HelmRelease/wait/web', release, source },
+          };
+        if (path !== 'inner.yaml') return manifest;
+        return { ...manifest, origin: { ...place, renderer: 'kustomize', unit: 'a.yaml#x/inner#x/below' } };
+      };
+      return { ...one, manifests: one.manifests.map(placed) };
+    };
+    for (const [check, path, said_] of [
+      [asked.release, 'chart.yaml', /whose Deployment wait\/made-1 (?:has 0 of 1 pods|is not looked at)/],
+      [asked.unit, 'inner.yaml', /whose Deployment wait\/made-2 (?:has 0 of 1 pods|is not looked at)/],
+      [asked.nobody, 'chart.yaml', /whose HelmRelease wait\/other is not rendered, or makes nothing/],
+    ] as const) {
+      const number = [asked.release, asked.unit, asked.nobody].indexOf(check) + 1;
+      const files = (of: string): Record<string, string> => ({
+        'a.yaml': config('above'),
+        [path]: deployment(`made-${number}`, of),
+        'b.yaml': config(`behind-${number}`),
+      });
+      const syncer = stage.syncer();
+      const bad = ofUnits(files(image), check);
+      await syncer.sync(bad, never);
+      expect(said(await syncer.sync(bad, never)).join()).toMatch(said_);
+      if (check !== asked.nobody) {
+        const good = ofUnits(files('ghcr.io/stefanprodan/podinfo:6.0.0'), check);
+        await eventually(
+          () => syncer.sync(good, never),
+          (result) => result.isWaiting === undefined,
+        );
+        expect(await valueOf(`behind-${number}`)).toEqual({ a: '1' });
+      }
+      syncer.stop();
+    }
+  });
+
   it('is told once where it is not ready in time, and what depends on it waits until it is', async () => {
     let aheadMs = 0;
     const clock = { ...systemClock, now: () => systemClock.now() + aheadMs };
