@@ -115,8 +115,92 @@ const umbrella: Tree = {
   'charts/shop/values-staging.yaml': 'cart: { replicas: 1 }\n',
 };
 
+/** Folders by namespace: a component names it, and patches of Kustomizations bring patches of all HelmReleases below. */
+const byNamespace: Tree = {
+  ...chart('charts/app'),
+  'kubernetes/cluster/ks.yaml': [
+    flux('meta', 'path: ./kubernetes/meta\nwait: true'),
+    flux(
+      'apps',
+      `path: ./kubernetes/apps\ndependsOn: [{ name: meta }]\npatches:\n- target: { group: kustomize.toolkit.fluxcd.io, kind: Kustomization }\n  patch: |-\n    apiVersion: kustomize.toolkit.fluxcd.io/v1\n    kind: Kustomization\n    metadata: { name: not-used }\n    spec:\n      patches:\n      - target: { group: helm.toolkit.fluxcd.io, kind: HelmRelease }\n        patch: |-\n          apiVersion: helm.toolkit.fluxcd.io/v2\n          kind: HelmRelease\n          metadata: { name: not-used }\n          spec: { timeout: 10m, values: { replicas: 4 } }`,
+    ),
+  ].join('---\n'),
+  'kubernetes/meta/kustomization.yaml': 'resources: [settings.yaml]\n',
+  'kubernetes/meta/settings.yaml':
+    'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: settings, namespace: web }\ndata: { DOMAIN: example.test }\n',
+  'kubernetes/components/common/kustomization.yaml':
+    'apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nresources: [namespace.yaml]\n',
+  'kubernetes/components/common/namespace.yaml': namespace('not-used'),
+  'kubernetes/apps/web/kustomization.yaml':
+    'namespace: web\ncomponents: [../../components/common]\nresources: [echo/ks.yaml]\n',
+  'kubernetes/apps/web/echo/ks.yaml': flux(
+    'echo',
+    'path: ./kubernetes/apps/web/echo/app\ntargetNamespace: web\npostBuild: { substituteFrom: [{ kind: ConfigMap, name: settings }], substitute: { APP: echo } }\ncommonMetadata: { labels: { app.kubernetes.io/name: echo } }',
+  )
+    .replace(', namespace: flux-system }', ' }')
+    .replace(/name: flux-system \}/, 'name: flux-system, namespace: flux-system }'),
+  'kubernetes/apps/web/echo/app/kustomization.yaml': 'resources: [release.yaml, config.yaml]\n',
+  'kubernetes/apps/web/echo/app/release.yaml': release('echo', ofFolder('charts/app'))
+    .replace('{ name: echo, namespace: echo }', '{ name: "${APP}" }')
+    .replaceAll(/^/gm, ''),
+  'kubernetes/apps/web/echo/app/config.yaml':
+    'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: "${APP}-config" }\ndata: { host: "${DOMAIN:=none}" }\n',
+};
+
+/** Values of a HelmRelease come of a generator, whose name is hashed. */
+const generatedValues: Tree = {
+  ...chart('charts/app'),
+  'apps/app.yaml': flux('app', 'path: ./base/app\nwait: false'),
+  'base/app/kustomization.yaml':
+    'namespace: games\nresources: [release.yaml]\nconfigMapGenerator:\n- { name: app-values, files: ["values.yaml=./values.yaml"] }\nconfigurations: [names.yaml]\n',
+  'base/app/names.yaml':
+    'nameReference:\n- kind: ConfigMap\n  version: v1\n  fieldSpecs: [{ path: spec/valuesFrom/name, kind: HelmRelease }]\n',
+  'base/app/values.yaml': 'replicas: 7\n',
+  'base/app/release.yaml': release(
+    'games',
+    `${ofFolder('charts/app')}  valuesFrom: [{ kind: ConfigMap, name: app-values }]\n`,
+  ),
+};
+
+/** An overlay says the values of a base's HelmRelease with variables, and a patch finds it by its annotation. */
+const patchedBase: Tree = {
+  ...chart('charts/app'),
+  ...bootstrap('prod'),
+  'clusters/prod/vars.yaml':
+    'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: vars, namespace: flux-system }\ndata: { replicas: "3" }\n',
+  'clusters/prod/apps.yaml': flux(
+    'apps',
+    'path: ./apps/prod\npostBuild: { substituteFrom: [{ kind: ConfigMap, name: vars }] }\npatches:\n- target: { kind: HelmRelease, annotationSelector: example.org/base }\n  patch: |\n    - { op: add, path: /spec/install, value: { createNamespace: true } }',
+  ),
+  'apps/base/kustomization.yaml': 'resources: [release.yaml]\n',
+  'apps/base/release.yaml': release('auth', `${ofFolder('charts/app')}  targetNamespace: login\n`).replace(
+    'metadata: {',
+    'metadata: { annotations: { example.org/base: auth },',
+  ),
+  'apps/prod/kustomization.yaml': 'resources: [../base]\npatches: [{ path: values.yaml }]\n',
+  'apps/prod/values.yaml':
+    'apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: { name: auth, namespace: auth }\nspec:\n  values:\n    replicas: ${replicas}\n',
+};
+
+/** A root that lists projects, Applications and an ApplicationSet over folders; one of them has a chart in its kustomization. */
+const setsOfFolders: Tree = {
+  'infra/root.yaml': application('root', 'path: infra/argocd'),
+  'infra/argocd/kustomization.yaml': 'resources: [sets/storage.yaml, certs.yaml]\n',
+  'infra/argocd/certs.yaml': application('certs', 'path: infra/certs'),
+  'infra/argocd/sets/storage.yaml': `apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: { name: storage, namespace: argocd }\nspec:\n  generators:\n  - git:\n      repoURL: https://github.com/acme/fleet.git\n      revision: HEAD\n      directories: [{ path: infra/network/gateway }, { path: "infra/storage/*" }, { path: infra/storage/old, exclude: true }]\n  template:\n    metadata: { name: "{{path.basename}}", labels: { app.kubernetes.io/part-of: infrastructure } }\n    spec:\n      source: { repoURL: "https://github.com/acme/fleet.git", targetRevision: HEAD, path: "{{path}}" }\n      destination: { server: "https://kubernetes.default.svc", namespace: "{{path.basename}}" }\n      syncPolicy: { automated: { prune: true } }\n`,
+  'infra/network/gateway/gateway.yaml': deployment('gateway'),
+  'infra/storage/local/kustomization.yaml': 'resources: [local.yaml]\n',
+  'infra/storage/local/local.yaml': deployment('local'),
+  'infra/storage/old/old.yaml': deployment('old'),
+  'infra/certs/kustomization.yaml':
+    'namespace: certs\nresources: [namespace.yaml]\nhelmCharts:\n- { name: app, releaseName: certs, namespace: certs, valuesFile: values.yaml, includeCRDs: true }\npatches:\n- target: { kind: Deployment }\n  patch: |\n    - { op: add, path: /metadata/namespace, value: certs }\n',
+  'infra/certs/namespace.yaml': namespace('certs'),
+  'infra/certs/values.yaml': 'replicas: 2\n',
+  ...chart('infra/certs/charts/app'),
+};
+
 describe.skipIf(kustomizeProgram === undefined || helmProgram === undefined)('a repository as people have it', () => {
-  const kustomize = createKustomize({ program: kustomizeProgram ?? '' });
+  const kustomize = createKustomize({ program: kustomizeProgram ?? '', helm: { program: helmProgram ?? '' } });
   const helm = createHelm({ program: helmProgram ?? '', kustomize });
   afterAll(async () => {
     await kustomize.close();
@@ -141,7 +225,7 @@ describe.skipIf(kustomizeProgram === undefined || helmProgram === undefined)('a 
     return turns.run(createTreeRenderer(settings, { kustomize, helm }).render(inside));
   };
   const keysOf = ({ manifests }: LoadedTree): string[] =>
-    manifests.map(({ object }) => refKey(refOf(object))).toSorted();
+    manifests.map(({ object }) => refKey(refOf(object)).replace(/-[a-z0-9]{10}$/, '-HASH')).toSorted();
   const errors = ({ problems }: LoadedTree): string[] =>
     problems.filter(({ severity }) => severity === 'error').map(({ path, message }) => `${path} ${message}`);
   const replicas = ({ manifests }: LoadedTree, name: string): unknown =>
@@ -218,6 +302,44 @@ describe.skipIf(kustomizeProgram === undefined || helmProgram === undefined)('a 
       '',
       ['apps/v1/Deployment/shop/shop-cart', 'apps/v1/Deployment/shop/shop-shop'],
       { 'shop-cart': 5, 'shop-shop': 2 },
+    ],
+    [
+      'of Flux, folders by namespace',
+      byNamespace,
+      'kubernetes/cluster',
+      [
+        'apps/v1/Deployment/web/echo-app',
+        'v1/ConfigMap/web/echo-config',
+        'v1/ConfigMap/web/settings',
+        'v1/Namespace//web',
+      ],
+      { 'echo-app': 4 },
+    ],
+    [
+      'of Flux, with values that are generated',
+      generatedValues,
+      'apps',
+      ['apps/v1/Deployment/games/games-app', 'v1/ConfigMap/games/app-values-HASH'],
+      { 'games-app': 7 },
+    ],
+    [
+      'of Flux, with patches of a base',
+      patchedBase,
+      'clusters/prod',
+      ['apps/v1/Deployment/login/login-auth-app', 'v1/ConfigMap/flux-system/vars', 'v1/Namespace//login'],
+      { 'login-auth-app': 3 },
+    ],
+    [
+      'of Argo CD, with sets over folders and charts of kustomizations',
+      setsOfFolders,
+      '',
+      [
+        'apps/v1/Deployment/certs/certs-app',
+        'apps/v1/Deployment/gateway/gateway',
+        'apps/v1/Deployment/local/local',
+        'v1/Namespace//certs',
+      ],
+      { 'certs-app': 2 },
     ],
   ];
   it.each(cases)('%s is rendered for the environment that is chosen', async (_, files, path, expected, sizes) => {

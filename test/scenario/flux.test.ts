@@ -42,6 +42,8 @@ ${flux('flux-system', 'path: ./clusters/prod')}`,
       'apps/shop/canary.yaml': bare(canaryYaml()),
       'apps/shop/settings.yaml':
         'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: podinfo-settings }\ndata: { PODINFO_UI_MESSAGE: one }\n',
+      'clusters/prod/alerts.yaml':
+        'apiVersion: notification.toolkit.fluxcd.io/v1beta3\nkind: Alert\nmetadata: { name: chat, namespace: flux-system }\nspec: { providerRef: { name: chat } }\n',
       // Of another cluster.
       'apps/staging/podinfo.yaml': deploymentYaml({ tag: '3.0.0' }),
     };
@@ -49,7 +51,9 @@ ${flux('flux-system', 'path: ./clusters/prod')}`,
     await onStage({ files, flags, hosts: [hostOf()] }, async (stage) => {
       await stage.untilPushed('the ledger', () => stage.file('.releases/test/podinfo.yaml'));
       expect(image(stage, 'podinfo-primary')).toBe('podinfo:3.1.0');
-      // The cluster knows no kind of Flux.
+      // The cluster knows no kind of Flux, which holds nothing up.
+      expect(stage.log.filter(({ msg }) => msg.includes('Alert flux-system/chat is not applied'))).toHaveLength(1);
+      expect(stage.log.filter(({ level }) => level === 'error')).toEqual([]);
 
       await stage.push('a good version', { 'clusters/prod/shop.yaml': shop('3.1.1') });
       expect((await outcome(stage, 1)).trailers).toMatchObject({ Verdict: 'promoted' });

@@ -30,21 +30,6 @@ export function fluxIn(manifests: readonly Manifest[], lineOf: LineFinder = noLi
   return { policies, automations: automations.filter(({ manifest }) => isTakenOver(manifest)), problems };
 }
 
-/** Without objects of Flux v2 that are for this agent, and of kinds that the cluster does not know: nobody needs them there. */
-export async function withoutUnserved(
-  manifests: readonly Manifest[],
-  isServed: (kind: { readonly apiVersion: string; readonly kind: string }) => Promise<boolean>,
-): Promise<readonly Manifest[]> {
-  if (!fluxIn(manifests)) return manifests;
-  const served = new Map<string, boolean>();
-  for (const { object } of manifests) {
-    const { apiVersion, kind } = object;
-    const key = `${apiVersion} ${kind}`;
-    if (groupOf(apiVersion) === group && !served.has(key)) served.set(key, await isServed({ apiVersion, kind }));
-  }
-  return manifests.filter(({ object: { apiVersion, kind } }) => served.get(`${apiVersion} ${kind}`) ?? true);
-}
-
 /** Whether a file may be changed by one of the automations. */
 export const isCovered = ({ automations }: FluxObjects, file: string): boolean =>
   automations.some(({ path }) => path === '' || file === path || file.startsWith(`${path}/`));

@@ -4,7 +4,7 @@ import type { Phase } from '../../canary/types.ts';
 import type { Reflection } from '../../cluster/cluster.ts';
 import { type AppKey, keyOf, partsOf, shownKey } from '../../lib/key.ts';
 import { ParsedFiles } from '../../manifest/parsed-files.ts';
-import { type KubeObject, type Manifest, refKey } from '../../manifest/types.ts';
+import { type KubeObject, refKey } from '../../manifest/types.ts';
 import type { BranchEdit } from '../../release/branch-edit.ts';
 import type { PreviewedEdit } from '../../release/edit-writer.ts';
 import type { Ledger } from '../../release/ledger.ts';
@@ -31,10 +31,10 @@ import { createRecordStore } from '../releases/record-store.ts';
 import { createReleases, type JudgedReleases } from '../releases/releases.ts';
 import type { Snapshot } from './snapshots.ts';
 import { createStatusObject, notesOf } from './status-object.ts';
+import { createUnserved } from './unserved.ts';
 import { createSyncLoop, type SyncState } from './sync-loop.ts';
 import type { Listings } from '../images/listings.ts';
 import type { Look } from '../images/look.ts';
-import { withoutUnserved } from '../images/marked.ts';
 import { createUpgrades } from '../images/upgrades.ts';
 import type { GitView } from '../views/git-view.ts';
 import type { Views } from '../views/views.ts';
@@ -243,13 +243,8 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
     phaseOf,
     takenOver: (synced) => new Set(synced.flatMap((app) => apexOf(app, views.services))),
     ...(ownPart ? { shared: ownPart } : {}),
-    ...(upgrades
-      ? {
-          onRead: (snapshot: Snapshot) => upgrades.know(snapshot),
-          toApply: (manifests: readonly Manifest[]) =>
-            withoutUnserved(manifests, async (kind) => (await cluster.resource(kind, signal)) !== undefined),
-        }
-      : {}),
+    ...(upgrades ? { onRead: (snapshot: Snapshot) => upgrades.know(snapshot) } : {}),
+    toApply: createUnserved(async (kind) => (await cluster.resource(kind, signal)) !== undefined, log),
     onPass: showStatus,
     onSynced: (synced, checked, tree) => {
       notices.know(checked);
