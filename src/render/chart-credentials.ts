@@ -6,16 +6,18 @@ import type { ChartCredentials } from './chart.ts';
 import type { ValueSources } from './helm-values.ts';
 import { liveConfig, textsOf } from './live-configs.ts';
 
-/** Of a HelmRepository or an OCIRepository. Undefined: it names none; a text says why they cannot be had. */
+/** Of a HelmRepository or an OCIRepository; `pullSecret`: of a HelmRelease that names this Secret. Undefined: it names none; a text says why they cannot be had. */
 export function* chartCredentials(
   { object, origin }: Manifest,
   url: string,
   sources: ValueSources,
+  pullSecret?: string,
 ): Steps<ChartCredentials | undefined | string> {
   const spec = object['spec'];
   if (!isObject(spec)) return undefined;
-  const { provider, secretRef, certSecretRef, passCredentials, insecure } = spec;
-  const shown = `the ${object.kind} of its chart`;
+  const { provider, secretRef, certSecretRef, passCredentials, insecure } =
+    pullSecret === undefined ? spec : { secretRef: { name: pullSecret } };
+  const shown = pullSecret === undefined ? `the ${object.kind} of its chart` : 'its chart';
   if (provider !== undefined && provider !== '' && provider !== 'generic')
     return `${shown} has a provider, which is not followed: give it a secretRef`;
   if (passCredentials === true) return `${shown} has passCredentials: credentials go to no other server than its own`;
@@ -37,13 +39,13 @@ export function* chartCredentials(
   };
   let credentials: ChartCredentials | undefined = insecure === true ? { isPlain: true } : undefined;
   for (const [ref, field] of [
-    [secretRef, 'secretRef'],
+    [secretRef, pullSecret === undefined ? 'secretRef' : 'chartPullSecret'],
     [certSecretRef, 'certSecretRef'],
   ] as const) {
     if (ref === undefined || ref === null) continue;
     const found = yield* texts(ref, field);
     if (typeof found === 'string') return found;
-    const part = field === 'secretRef' ? { ...loginIn(found, url), ...tlsIn(found) } : tlsIn(found);
+    const part = field !== 'certSecretRef' ? { ...loginIn(found, url), ...tlsIn(found) } : tlsIn(found);
     if (Object.keys(part).length === 0) return `${shown}: the Secret of its ${field} holds nothing for ${hostOf(url)}`;
     credentials = { ...credentials, ...part };
   }

@@ -161,7 +161,7 @@ const operatorRelease: Fields = {
   'chart.ref': followed,
   'chart.skipDepUpdate': controllers,
   'chart.secretRef': controllers,
-  'chart.chartPullSecret': '!credentials of charts are not taken from it',
+  'chart.chartPullSecret': followed,
   releaseName: followed,
   targetNamespace: followed,
   values: followed,

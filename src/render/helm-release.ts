@@ -65,6 +65,8 @@ export type ChartSource =
       readonly version: string;
       readonly url: string | undefined;
       readonly source: SourceRef | undefined;
+      /** Name of a Secret beside the HelmRelease with credentials for the URL. Absent: nothing but the source says some. */
+      readonly pullSecret?: string;
     };
 
 export interface SourceRef {
@@ -233,6 +235,8 @@ function ofOperator(manifest: Manifest, spec: Fields): HelmRelease {
   const chart = spec['chart'];
   if (!isObject(chart)) return refuse('spec.chart is missing');
   const git = textOf(chart, 'git');
+  const { chartPullSecret } = chart;
+  const pullSecret = isObject(chartPullSecret) ? textOf(chartPullSecret, 'name') : undefined;
   const secrets = listIn(spec, 'valueFileSecrets').map((entry, at): ValuesFrom => {
     const name = isObject(entry) ? textOf(entry, 'name') : undefined;
     const found = name ?? refuse(`spec.valueFileSecrets[${at}].name is missing`);
@@ -257,6 +261,7 @@ function ofOperator(manifest: Manifest, spec: Fields): HelmRelease {
             version: textOf(chart, 'version') ?? '*',
             url: textOf(chart, 'repository') ?? refuse('spec.chart.repository is missing'),
             source: undefined,
+            ...(pullSecret === undefined ? {} : { pullSecret }),
           }
         : {
             kind: 'folder',

@@ -36,6 +36,8 @@ export interface ValueSources {
   /** Absent: no cluster is there. */
   readonly live: LiveConfigs | undefined;
   readonly settings: LoadSettings;
+  /** Called where only a cluster would know. Absent: nobody asks. */
+  readonly missed?: () => unknown;
 }
 
 const mostBytes = 2 * 1024 * 1024;

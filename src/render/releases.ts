@@ -261,7 +261,7 @@ function* unitOf(manifest: Manifest, tree: SourceTree, around: Around): Steps<Re
   if (typeof release === 'string') return release;
   let found: { readonly path: string; readonly chart: Chart | string };
   if (release.chart.kind === 'remote') {
-    const remote = yield* remoteOf(release.chart, release.named, around);
+    const remote = yield* remoteOf(release.chart, release.named, manifest, around);
     if (typeof remote === 'string') return remote;
     if (release.valuesFiles.paths.length > 0)
       return 'values files of a chart that comes from elsewhere are not followed';
@@ -292,18 +292,25 @@ type ChartOf<Kind> = Extract<HelmRelease['chart'], { readonly kind: Kind }>;
 
 /** `described`: the object in Git that says all of it. Undefined: none does. */
 function* remoteOf(
-  { name, version, url, source }: ChartOf<'remote'>,
+  { name, version, url, source, pullSecret }: ChartOf<'remote'>,
   described: SourceRef | undefined,
+  asking: Manifest,
   around: Around,
 ): Steps<RemoteChart | string> {
+  const missed = (): unknown => around.encrypted.unlooked?.units.add(unitNamed(asking));
   const withCredentials = function* (repository: Manifest | undefined, at: string): Steps<RemoteChart | string> {
     const isAsked = repository !== undefined && around.helm.fetchesCharts;
-    const credentials = isAsked ? yield* chartCredentials(repository, at, around) : undefined;
+    const credentials = isAsked
+      ? yield* chartCredentials(repository, at, { ...around, missed }, pullSecret)
+      : undefined;
     return typeof credentials === 'string'
       ? credentials
       : { url: at, name, version, ...(credentials ? { credentials } : {}) };
   };
-  if (url !== undefined) return yield* withCredentials(described && sourceIn(around.manifests, described), url);
+  if (url !== undefined) {
+    const named = pullSecret === undefined ? described && sourceIn(around.manifests, described) : asking;
+    return yield* withCredentials(named, url);
+  }
   const repository = source && sourceIn(around.manifests, source);
   const spec = repository?.object['spec'];
   if (!repository || !isObject(spec))

@@ -21,10 +21,10 @@ const fields: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     r: 'chart.spec.verify.provider kubeConfig.configMapRef.name kubeConfig.secretRef.name valuesFrom[].literal',
   },
   'helm.fluxcd.io/v1 HelmRelease': {
-    f: 'chart.git chart.name chart.path chart.ref chart.repository chart.version releaseName skipCRDs targetNamespace valueFileSecrets[].name values valuesFrom[].chartFileRef.optional valuesFrom[].chartFileRef.path valuesFrom[].configMapKeyRef.key valuesFrom[].configMapKeyRef.name valuesFrom[].configMapKeyRef.namespace valuesFrom[].configMapKeyRef.optional valuesFrom[].externalSourceRef.url valuesFrom[].secretKeyRef.key valuesFrom[].secretKeyRef.name valuesFrom[].secretKeyRef.optional',
+    f: 'chart.chartPullSecret.name chart.git chart.name chart.path chart.ref chart.repository chart.version releaseName skipCRDs targetNamespace valueFileSecrets[].name values valuesFrom[].chartFileRef.optional valuesFrom[].chartFileRef.path valuesFrom[].configMapKeyRef.key valuesFrom[].configMapKeyRef.name valuesFrom[].configMapKeyRef.namespace valuesFrom[].configMapKeyRef.optional valuesFrom[].externalSourceRef.url valuesFrom[].secretKeyRef.key valuesFrom[].secretKeyRef.name valuesFrom[].secretKeyRef.optional',
     h: 'chart.secretRef.name chart.secretRef.namespace chart.skipDepUpdate disableOpenAPIValidation helmVersion maxHistory resetValues rollback.disableHooks rollback.enable rollback.force rollback.maxRetries rollback.retry test.cleanup test.ignoreFailures test.timeout timeout wait',
     t: 'forceUpgrade test.enable',
-    r: 'chart.chartPullSecret.name',
+    r: '',
   },
   'flux.weave.works/v1beta1 HelmRelease': {
     f: 'releaseName targetNamespace valueFileSecrets[].name valuesFrom[].configMapKeyRef.name valuesFrom[].secretKeyRef.key valuesFrom[].externalSourceRef.url valuesFrom[].chartFileRef.path values chart.git',

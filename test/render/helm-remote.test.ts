@@ -242,28 +242,6 @@ describe.skipIf(helmProgram === undefined)('a chart of an index', () => {
       expect(readdirSync(scratch)).toEqual([]);
     });
 
-    it.skipIf(kustomizeProgram === undefined)('is fetched for a kustomization, which cannot do so itself', async () => {
-      const program = helmProgram ?? '';
-      const kustomize = createKustomize({ program: kustomizeProgram ?? '', folder: scratch, helm: { program } });
-      const kustomized = createTreeRenderer(settings, { kustomize, helm });
-      const files = (version: string, more = ''): Tree => ({
-        'app/kustomization.yaml': `helmCharts:\n- { name: web, version: "${version}", repo: "${url}", releaseName: web, namespace: test, valuesInline: { colour: red }${more} }\n`,
-      });
-      const found = await render(files('1.0.0'), kustomized);
-      expect(told(found)).toEqual([]);
-      expect(found.manifests.map(({ object }) => object['data'])).toEqual([{ version: '1.0.0', colour: 'red' }]);
-      expect(versionIn(await render(files('1.x'), kustomized))).toBe('1.1.0');
-      // Its own values, by the way that kustomize takes when it has fetched it.
-      const own = await render(files('2.0.0', ', valuesFile: charts/web-2.0.0/web/values.yaml'), kustomized);
-      expect([told(own), versionIn(own)]).toEqual([[], '2.0.0']);
-      expect(told(await render(files('9.0.0'), kustomized))).toEqual([
-        expect.stringMatching(
-          /^app\/kustomization.yaml: kustomize is not rendered here \(its chart web cannot be fetched/,
-        ),
-      ]);
-      await kustomize.close();
-    });
-
     it.skipIf(dockerRegistryPath === undefined)('is fetched from a registry', async () => {
       const dir = join(folder, 'guarded-registry');
       mkdirSync(dir);
@@ -286,12 +264,39 @@ describe.skipIf(helmProgram === undefined)('a chart of an index', () => {
         const docker = { '.dockerconfigjson': JSON.stringify({ auths: { [registry.registry]: { auth } } }) };
         expect(told(await render(of(docker)))).toEqual([]);
         expect(versionIn(await render(of(docker)))).toBe('1.0.0');
-        const wrong = await render(of({ username: 'ana', password: 'close-sesame-8' }));
-        expect(versionIn(wrong)).toBeUndefined();
-        expect(JSON.stringify(wrong.problems)).not.toContain('close-sesame');
+        const named = (data: Readonly<Record<string, string>>): Tree => ({
+          ...of(data),
+          'source.yaml': `apiVersion: source.toolkit.fluxcd.io/v1\nkind: OCIRepository\nmetadata: { name: web, namespace: test }\nspec: { url: "oci://${registry.registry}/charts/web", ref: { semver: 1.x }, insecure: true, secretRef: { name: login } }\n`,
+          'r.yaml':
+            'apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: { name: web, namespace: test }\nspec:\n  chartRef: { kind: OCIRepository, name: web }\n',
+        });
+        const byName = await render(named(docker));
+        expect([told(byName), versionIn(byName)]).toEqual([[], '1.0.0']);
+        for (const [make, why] of [
+          [of, /cannot be fetched/],
+          [named, /cannot be fetched/],
+        ] as const) {
+          const wrong = await render(make({ username: 'ana', password: 'close-sesame-8' }));
+          expect(versionIn(wrong)).toBeUndefined();
+          expect(told(wrong).join()).toMatch(why);
+          expect(JSON.stringify(wrong.problems)).not.toContain('close-sesame');
+        }
       } finally {
         await registry.stop();
       }
+    });
+
+    it("is fetched for a release of Helm's operator with the Secret that it names", async () => {
+      const operated = (data: Readonly<Record<string, string>>, name = 'login'): Tree => ({
+        'login.json': secret(data),
+        'r.yaml': `apiVersion: helm.fluxcd.io/v1\nkind: HelmRelease\nmetadata: { name: web, namespace: test }\nspec:\n  releaseName: web\n  chart: { repository: "${addressOf(guarded)}/private", name: web, version: 1.0.0, chartPullSecret: { name: ${name} } }\n`,
+      });
+      const tree = await render(operated(login));
+      expect([told(tree), versionIn(tree)]).toEqual([[], '1.0.0']);
+      expect(told(await render(operated(login, 'other'))).join()).toMatch(
+        /chartPullSecret names the Secret test\/other, which is not in Git/,
+      );
+      expect(versionIn(await render(operated({ ...login, password: 'close-sesame-8' })))).toBeUndefined();
     });
 
     it('goes to no other server, wherever an index leads', async () => {
