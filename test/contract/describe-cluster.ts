@@ -15,6 +15,7 @@ import { limits } from './suite/limits.ts';
 import { listing } from './suite/listing.ts';
 import { notReady } from './suite/not-ready.ts';
 import { objects } from './suite/objects.ts';
+import { reviews } from './suite/reviews.ts';
 import { copiedServices } from './suite/services.ts';
 import { appliedObjects } from './suite/verdicts.ts';
 import { watching } from './suite/watching.ts';
@@ -43,6 +44,7 @@ export function describeCluster(name: string, open: () => Promise<OpenedCluster>
     describe('pods that do not start', () => notReady(given));
     describe('daemon sets', () => daemonSets(given));
     describe('copied services', () => copiedServices(given));
+    describe('reviews', () => reviews(given));
     describe('objects that are applied', () => appliedObjects(given));
     const absent = kubectlAbsent();
     const unless = absent ? ' (left out: kubectl is not installed)' : '';

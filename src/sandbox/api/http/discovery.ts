@@ -2,17 +2,11 @@ import type { Json } from '../json.ts';
 import type { Registry } from '../registry.ts';
 import type { Resource } from '../resource.ts';
 import { apiVersionOf } from '../resource.ts';
+import { type Review, reviews } from './reviews.ts';
 
 const verbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
 const subVerbs = ['get', 'patch', 'update'];
 
-/** Served without being stored. */
-interface Review {
-  readonly group: string;
-  readonly version: string;
-  readonly plural: string;
-  readonly kind: string;
-}
 /** What metrics-server adds: how much pods and nodes use now. */
 const usageGroup = 'metrics.k8s.io';
 const usageVersion = 'v1beta1';
@@ -22,12 +16,8 @@ const usages = [
 ];
 export const usageRoot = `/apis/${usageGroup}/${usageVersion}`;
 
-export const accessReview: Review = {
-  group: 'authorization.k8s.io',
-  version: 'v1',
-  plural: 'selfsubjectaccessreviews',
-  kind: 'SelfSubjectAccessReview',
-};
+const reviewGroups = [...new Set(reviews.map(({ group }) => group))];
+const reviewsOf = (group: string): readonly Review[] => reviews.filter((one) => one.group === group);
 
 const verbsOf = (resource: Resource): readonly string[] =>
   resource.storage === '/namespaces' ? verbs.filter((verb) => verb !== 'deletecollection') : verbs;
@@ -49,11 +39,10 @@ interface Group {
 }
 
 function groupsOf(registry: Registry): readonly Group[] {
-  const names = [...new Set([...registry.all().map((resource) => resource.group), accessReview.group, usageGroup])];
+  const names = [...new Set([...registry.all().map((resource) => resource.group), ...reviewGroups, usageGroup])];
   return names.map((name) => {
     const own = registry.all().filter((resource) => resource.group === name);
-    const unstored: Readonly<Record<string, string>> = { [accessReview.group]: 'v1', [usageGroup]: usageVersion };
-    const only = unstored[name];
+    const only = reviewGroups.includes(name) ? 'v1' : name === usageGroup ? usageVersion : undefined;
     const versions = only !== undefined ? [only] : [...new Set(own.map((resource) => resource.version))];
     versions.sort(byPreference);
     return {
@@ -98,14 +87,6 @@ function legacyResources(resources: readonly Resource[]): Json[] {
   });
 }
 
-const reviewResource = {
-  name: accessReview.plural,
-  singularName: 'selfsubjectaccessreview',
-  namespaced: false,
-  kind: accessReview.kind,
-  verbs: ['create'],
-};
-
 /** `/api`, `/apis`, `/apis/GROUP`, `/api/v1`, `/apis/GROUP/VERSION`; undefined when there is nothing of that name. */
 export function legacyDiscovery(path: string, registry: Registry): Json | undefined {
   const parts = path.split('/').filter((part) => part !== '');
@@ -128,17 +109,22 @@ export function legacyDiscovery(path: string, registry: Registry): Json | undefi
     kind: 'APIResourceList',
     ...(name === '' ? {} : { apiVersion: 'v1' }),
     groupVersion: name === '' ? version : `${name}/${version}`,
-    resources:
-      name === accessReview.group
-        ? [reviewResource]
-        : name === usageGroup
-          ? usages.map(({ plural, singular, ...rest }) => ({
-              name: plural,
-              singularName: singular,
-              ...rest,
-              verbs: ['get', 'list'],
-            }))
-          : legacyResources(resources),
+    resources: reviewGroups.includes(name ?? '')
+      ? reviewsOf(name ?? '').map(({ plural, singular, kind }) => ({
+          name: plural,
+          singularName: singular,
+          namespaced: false,
+          kind,
+          verbs: ['create'],
+        }))
+      : name === usageGroup
+        ? usages.map(({ plural, singular, ...rest }) => ({
+            name: plural,
+            singularName: singular,
+            ...rest,
+            verbs: ['get', 'list'],
+          }))
+        : legacyResources(resources),
   };
 }
 
@@ -179,13 +165,14 @@ function aggregatedResource(resource: Resource): Json {
 
 /** apidiscovery.k8s.io/v2 for `/api` (the core group) or `/apis` (all others). */
 export function aggregatedDiscovery(core: boolean, registry: Registry): Json {
-  const review = {
-    resource: accessReview.plural,
-    responseKind: { group: accessReview.group, version: 'v1', kind: accessReview.kind },
-    scope: 'Cluster',
-    singularResource: 'selfsubjectaccessreview',
-    verbs: ['create'],
-  };
+  const reviewsIn = (group: string): readonly Json[] =>
+    reviewsOf(group).map(({ plural, singular, kind, version }) => ({
+      resource: plural,
+      responseKind: { group, version, kind },
+      scope: 'Cluster',
+      singularResource: singular,
+      verbs: ['create'],
+    }));
   const usage = usages.map(({ plural, singular, kind, namespaced }) => ({
     resource: plural,
     responseKind: { group: usageGroup, version: usageVersion, kind },
@@ -199,12 +186,11 @@ export function aggregatedDiscovery(core: boolean, registry: Registry): Json {
       metadata: { name: group.name, creationTimestamp: null },
       versions: [...group.versions].map(([version, resources]) => ({
         version,
-        resources:
-          group.name === accessReview.group
-            ? [review]
-            : group.name === usageGroup
-              ? usage
-              : resources.map(aggregatedResource),
+        resources: reviewGroups.includes(group.name)
+          ? reviewsIn(group.name)
+          : group.name === usageGroup
+            ? usage
+            : resources.map(aggregatedResource),
         freshness: 'Current',
       })),
     }));
@@ -214,5 +200,5 @@ export function aggregatedDiscovery(core: boolean, registry: Registry): Json {
 export const aggregatedType = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
 
 export const apiVersions = (registry: Registry): readonly string[] => [
-  ...new Set([...registry.all().map(apiVersionOf), `${accessReview.group}/v1`]),
+  ...new Set([...registry.all().map(apiVersionOf), ...reviewGroups.map((group) => `${group}/v1`)]),
 ];

@@ -20,7 +20,7 @@ export function openApiIndex(store: ApiStore): Json {
 /** The document of `api/v1` or `apis/GROUP/VERSION`: enough for kubectl to validate, explain and merge. */
 export function openApiDocument(store: ApiStore, path: string): Json | undefined {
   const resources = store.registry.all().filter((resource) => root(apiVersionOf(resource)) === path);
-  if (resources.length === 0 && path !== 'apis/authorization.k8s.io/v1') return undefined;
+  if (resources.length === 0 && !/^apis\/auth(?:orization|entication)\.k8s\.io\/v1$/.test(path)) return undefined;
   const schemas: Record<string, Json> = {};
   for (const resource of resources) {
     const name = definitionName(store, resource);
