@@ -20,14 +20,15 @@ export async function uiSettings(raw: Settings, namespace: string): Promise<UiSe
   if (tokenFile !== undefined) parseTokens(tokenFile, await readText('--ui-token-file', tokenFile));
   if (oidc?.rightsFile !== undefined)
     parseGroups(oidc.rightsFile, await readText('--ui-oidc-rights-file', oidc.rightsFile));
-  const service = `serin.${namespace}`;
+  const services = ['serin', 'serin-dashboard'].flatMap((name) => {
+    const inNamespace = `${name}.${namespace}`;
+    return [name, inNamespace, `${inNamespace}.svc`, `${inNamespace}.svc.cluster.local`];
+  });
   return {
     port,
     host: anonymous === 'operate' ? '127.0.0.1' : undefined,
     url,
-    hosts: ['serin', service, `${service}.svc`, `${service}.svc.cluster.local`, ...raw['ui-hosts']].map((host) =>
-      host.toLowerCase(),
-    ),
+    hosts: [...services, ...raw['ui-hosts']].map((host) => host.toLowerCase()),
     anonymous,
     tokenFile,
     kubernetes: raw['ui-kubernetes'],

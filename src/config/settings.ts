@@ -406,7 +406,7 @@ export const settings = [
     'ui-hosts',
     'list',
     '',
-    'other names by which it may be asked, beside that of --ui-url, the Service serin and addresses; whoever names another one is turned away',
+    'other names by which it may be asked, beside that of --ui-url, the Services serin and serin-dashboard, and addresses; whoever names another one is turned away',
   ),
   setting(
     'Dashboard',
