@@ -42,6 +42,8 @@ export interface AgentUnderTest {
   metrics(): Promise<string>;
   /** Tells it of a new image, as a registry's webhook does. Only in this process. */
   imagePushed(image: string): number;
+  /** As the dashboard sees it. Only in this process. */
+  readonly dashboard?: Agent['dashboard'];
   isRunning(): boolean;
   /** Its writes are used up. */
   isDead(): boolean;
@@ -149,6 +151,7 @@ export async function startInProcess({
     pollNow: () => agent.pollNow(),
     metrics: () => telemetry.registry.metrics(),
     imagePushed: (image) => agent.imagePushed(image),
+    dashboard: agent.dashboard,
     isRunning: () => ended === undefined,
     isDead: () => life.isOver,
     stop: () => (ended ??= end()),

@@ -79,10 +79,16 @@ export async function aDashboard(
     clock: systemClock,
     log,
   });
-  const host = `127.0.0.1:${server.port}`;
+  const { host, origin, ask } = askerOf(server.port);
+  return { server, host, origin, model, lines, acts, ask };
+}
+
+/** Who asks a server on loopback, by HTTP and nothing else. */
+export function askerOf(port: number) {
+  const host = `127.0.0.1:${port}`;
   const ask = (path: string, { method = 'GET', headers = {}, body }: Sent = {}): Promise<Answered> =>
     new Promise((resolve, reject) => {
-      const asked = request({ host: '127.0.0.1', port: server.port, path, method, headers }, (answer) => {
+      const asked = request({ host: '127.0.0.1', port, path, method, headers }, (answer) => {
         const parts: Buffer[] = [];
         answer.on('data', (part: Buffer) => parts.push(part));
         answer.on('error', reject);
@@ -95,7 +101,7 @@ export async function aDashboard(
       asked.on('error', reject);
       asked.end(body);
     });
-  return { server, host, origin: `http://${host}`, model, lines, acts, ask };
+  return { host, origin: `http://${host}`, ask };
 }
 
 export type Dashboard = Awaited<ReturnType<typeof aDashboard>>;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { gzipSync } from 'node:zlib';
 
@@ -26,9 +26,12 @@ const types: ReadonlyMap<string, string> = new Map([
   ['svg', 'image/svg+xml'],
 ]);
 
-/** Our own, beside the programs, and those of packages: name to place. */
+/** Beside the programs; where they were only compiled, beside their sources. */
+const folders = [new URL('../assets/', import.meta.url), new URL('../../../src/ui/assets/', import.meta.url)] as const;
+
+/** Our own, and those of packages: name to place. */
 export function loadAssets(packaged: ReadonlyMap<string, string> = packagedAssets): Assets {
-  const folder = new URL('../assets/', import.meta.url);
+  const folder = folders.find((one) => existsSync(one)) ?? folders[0];
   const resolve = createRequire(import.meta.url).resolve;
   const contents = new Map([
     ...readdirSync(folder).map((name) => [name, readFileSync(new URL(name, folder))] as const),
