@@ -12,6 +12,7 @@ export const invariants = {
   'one outcome': 'a release has one outcome, it is recorded before the status says so, and none gets lost',
   'no retry by itself': 'a version that was rolled back is not tried again unless somebody changes something',
   'failed checks end it': 'there are never more failed checks than the threshold',
+  'failures alert': 'a release that fails is told by an alert before its outcome is recorded',
   'rollback is not blocked': 'when the checks are over, nothing but the cluster itself delays the way home',
   'status tells the truth': 'the weight of the status is the weight of the routes',
   'users judged': 'nobody stays with a version that no release judges when the primary can take them',

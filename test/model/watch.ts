@@ -289,7 +289,7 @@ export class Watch {
     delete release?.before;
   }
 
-  private end(verdict: 'promoted' | 'rolled-back', { before: { phase } }: Watched): void {
+  private end(verdict: 'promoted' | 'rolled-back', { before: { phase }, done }: Watched): void {
     const { release } = this;
     if (!release) throw new Broken('one outcome', `${verdict}, and there is no release`);
     const { before = release } = release;
@@ -299,6 +299,13 @@ export class Watch {
       () => `${verdict}, and the release that is recorded is a newer one`,
     );
     hold('one outcome', (release.verdict ?? verdict) === verdict, () => `${release.verdict}, and then ${verdict}`);
+    // Who comes to an end that stands already says nothing of it again.
+    if (verdict === 'rolled-back' && release.verdict === undefined)
+      hold(
+        'failures alert',
+        done.some((one) => one.kind === 'alert' && one.severity !== 'info'),
+        () => 'nobody is told',
+      );
     release.verdict = verdict;
     if (verdict === 'rolled-back') this.rejected = release.content;
     // A primary that did not come up may need them yet.

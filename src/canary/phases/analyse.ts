@@ -7,7 +7,7 @@ import type { InconclusiveAction, InconclusiveCause, MetricSpec, Sample } from '
 import { askHook, hooksOf } from './hooks.ts';
 import { metricKind } from '../metric-kind.ts';
 import { judge } from './judge.ts';
-import { type Asking, countFailure, normal, type Stage, warn } from './tick.ts';
+import { type Asking, alertHeld, countFailure, normal, type Stage, warn } from './tick.ts';
 
 /** What a tick's checks came to. `held`: too little is known, so nothing moves and nothing counts; `lost`: and a provider did not answer. */
 export type Judgement = 'passed' | 'failed' | 'held' | 'lost';
@@ -62,6 +62,7 @@ function tellHold(stage: Stage, isLost: boolean): void {
   const limit = formatGoDuration(spec.progressDeadlineSeconds * 1_000);
   const end = isLost ? `it is rolled back after ${limit}` : `every check counts as failed after ${limit}`;
   warn(stage, `Hold ${names.canary} until metrics are known again, nothing counts; ${end}`);
+  alertHeld(stage, `metrics are not known; ${end}`);
 }
 
 /** How long the canary has been held. */

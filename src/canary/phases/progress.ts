@@ -14,7 +14,7 @@ import { restartAnalysis } from './restart.ts';
 import { isOnHold, isPromotionDue, promotionAsked, tellPromotion } from './requests.ts';
 import { abortAsAsked, cancel, rollBack, rollBackAfterChecks, tellAndRollBack } from './rollback.ts';
 import { lacksScaler, scaleFromZero, resumeTargetScaler, writePrimaryScaler } from './scaling.ts';
-import { alert, type Asking, normal, setMark, setRounds, type Stage, update, warn } from './tick.ts';
+import { alert, alertHeld, type Asking, normal, setMark, setRounds, type Stage, update, warn } from './tick.ts';
 import { leaveDeadCanary, routeEveryone, routeHome } from './traffic.ts';
 
 /** A release under analysis (Progressing, WaitingPromotion). */
@@ -52,6 +52,7 @@ function* progress(stage: Stage): Asking<void> {
   const primary = primaryReadiness(stage);
   if (primary.kind !== 'ready') {
     yield* tellNotReady(stage, 'primary', primary);
+    if (primary.kind === 'stuck') alertHeld(stage, primary.reason);
     // A primary that is gone, or in trouble for good, is no fault of the canary, which may be the remedy; one in motion is waited for.
     if (primary.kind === 'progressing' && seen.primary) {
       if (isOver && primaryServes(stage)) rollBackAfterChecks(stage);
@@ -63,7 +64,10 @@ function* progress(stage: Stage): Asking<void> {
   if (!(yield* isCanaryUp(stage))) return;
   if (!spec.skipAnalysis && (yield* isCalledBack(stage))) return;
   // It keeps the users whom it has: nothing is known of those whom it would get.
-  if (seen.routeTrouble !== undefined) return warn(stage, seen.routeTrouble);
+  if (seen.routeTrouble !== undefined) {
+    warn(stage, seen.routeTrouble);
+    return alertHeld(stage, seen.routeTrouble);
+  }
   if (spec.skipAnalysis) return isOnHold(stage) ? undefined : skip(stage);
   if (isJustUp(stage)) return;
   // What kept it from being done at once is told.

@@ -8,7 +8,7 @@ import { cannotBeCopied, copyObstacle, writePrimary } from './primary-write.ts';
 import { restartAnalysis } from './restart.ts';
 import { endRejectedPromotion, failPromotion, tellAndRollBack } from './rollback.ts';
 import { lacksScaler, scaleToZero, writePrimaryScaler } from './scaling.ts';
-import { type Asking, normal, setRounds, type Stage, update, warn } from './tick.ts';
+import { alertHeld, type Asking, normal, setRounds, type Stage, update, warn } from './tick.ts';
 import { canGoHome, leaveDeadCanary, route, routeHome } from './traffic.ts';
 
 /** Copies the analysed revision to the primary. It is the target's present one: anything else has restarted the analysis before. */
@@ -29,6 +29,7 @@ export function awaitsCopies(stage: Stage): boolean {
   if (!obstacle) return false;
   const { draft, analysis } = stage;
   warn(stage, obstacle.said);
+  if (analysis.held?.cause !== 'unpromotable') alertHeld(stage, `it cannot be promoted: ${obstacle.reason}`);
   draft.isHeld = true;
   draft.isUnpromotable = true;
   if (analysis.held?.cause !== 'unpromotable' || !isHeldTooLong(stage)) return true;

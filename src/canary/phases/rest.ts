@@ -20,7 +20,7 @@ import {
   scaleToZero,
   writePrimaryScaler,
 } from './scaling.ts';
-import { alert, type Asking, log, normal, restartAs, type Stage, update, warn } from './tick.ts';
+import { alert, alertHeld, type Asking, log, normal, restartAs, type Stage, update, warn } from './tick.ts';
 import { leaveDeadCanary, routeHome } from './traffic.ts';
 
 /** Nothing is under analysis (Initialized, Succeeded, Failed), or a new revision waits to be let in (Waiting). */
@@ -73,7 +73,10 @@ function* letIn(stage: Stage): Asking<void> {
     // One that somebody deleted does not come back by waiting.
     if (ready.kind === 'progressing' && stage.seen.primary) return;
   }
-  if (stage.seen.routeTrouble !== undefined) return warn(stage, stage.seen.routeTrouble);
+  if (stage.seen.routeTrouble !== undefined) {
+    warn(stage, stage.seen.routeTrouble);
+    return alertHeld(stage, stage.seen.routeTrouble);
+  }
   if (!isKnown) {
     tellConfigs(stage);
     beginRelease(stage, false);

@@ -101,6 +101,11 @@ export function alert({ draft }: Tick, severity: AlertSeverity, message: string,
   say(draft.intents, { kind: 'alert', severity, message, withFields });
 }
 
+/** Nothing moves until somebody does something about it. Said at each look that finds it so: who is told hears the same text once (outlets/alerts.ts). */
+export function alertHeld(tick: Tick, why: string): void {
+  alert(tick, 'warn', `Canary is held: ${why}`);
+}
+
 export function update(
   { draft }: Tick,
   change: Partial<Omit<CanaryStatus, 'failedChecks' | 'iterations' | 'analysis'>>,
