@@ -1,6 +1,7 @@
 import { jsonOf, textOf } from '../lib/json.ts';
-import { type AgentError, fieldError } from '../lib/errors.ts';
+import { AgentError, fieldError } from '../lib/errors.ts';
 import type { KubeObject } from '../manifest/types.ts';
+import { checkAlertTemplate } from './alert-text.ts';
 import type { Notifier } from './notifier.ts';
 import { isNotifier, notifiers } from './registry.ts';
 
@@ -15,6 +16,8 @@ export interface AlertProvider {
   readonly address?: string;
   /** Secret of the same namespace; its key `address` is needed, `token` may be there. */
   readonly secretName?: string;
+  /** Go template of the text. Absent: it is told as it is. */
+  readonly template?: string;
   /** URL of an HTTP proxy. Absent: the agent's. */
   readonly proxy?: string;
 }
@@ -33,6 +36,8 @@ export function parseAlertProvider(object: KubeObject): AlertProvider {
   const address = textOf(spec['address']);
   const secretName = textOf(jsonOf(spec['secretRef'])['name']);
   const proxy = textOf(spec['proxy']);
+  const template = textOf(spec['template']);
+  if (template !== undefined) checkText(template);
   if (secretName === undefined) checkUrl('spec.address', address);
   if (proxy !== undefined) checkUrl('spec.proxy', proxy);
   if (notifier.needsToken && secretName === undefined)
@@ -43,7 +48,17 @@ export function parseAlertProvider(object: KubeObject): AlertProvider {
     username: textOf(spec['username']) ?? 'flagger',
     ...(secretName === undefined ? { address: address ?? '' } : { secretName }),
     ...(proxy === undefined ? {} : { proxy }),
+    ...(template === undefined ? {} : { template }),
   };
+}
+
+function checkText(template: string): void {
+  try {
+    checkAlertTemplate(template);
+  } catch (error) {
+    if (error instanceof AgentError) throw invalid('spec.template', error.message, ': ');
+    throw error;
+  }
 }
 
 /** Throws CANARY_INVALID. The URL itself is never part of the text: it is a secret. */

@@ -14,17 +14,17 @@ export const gchat: Notifier = {
         imageUrl: 'https://flagger.app/favicon.png',
       },
       sections: [
-        section(strong(alert.message, alert.severity === 'error' ? '#C5221F' : plain)),
-        ...alert.fields.map(({ name, value }) => section(`${escaped(name)}<br>${strong(value, plain)}`)),
+        section(strong(alert.message, alert.severity === 'error' ? red : grey)),
+        ...alert.fields.map(({ name, value }) => section(`${escaped(name)}<br>${strong(value, grey)}`)),
       ],
     };
     return { url: address, headers: jsonHeaders(token), body: goJson({ cards: [card] }) };
   },
 };
 
-const plain = '#505050';
-const strong = (text: string, color: string): string =>
-  `<font color="${color}"><strong>${escaped(text)}</strong></font>`;
+/** Flagger's, for all; an error is to be seen as one. */
+const [grey, red] = ['#848484', '#C5221F'] as const;
+const strong = (text: string, color: string): string => `<font color=${color}><strong>${escaped(text)}</strong></font>`;
 
 /** Names and messages are not to make links. */
 function escaped(text: string): string {

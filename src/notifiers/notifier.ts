@@ -1,6 +1,6 @@
 import type { AlertSeverity } from '../canary/types.ts';
 import type { About } from '../lib/about.ts';
-import type { HttpRequest } from '../lib/http/http.ts';
+import type { HttpRequest, HttpResponse } from '../lib/http/http.ts';
 
 /** One line of an alert's details; their order is part of the message. */
 export interface AlertField {
@@ -16,6 +16,23 @@ export interface Alert {
   readonly severity: AlertSeverity;
   readonly message: string;
   readonly fields: readonly AlertField[];
+  /** What was told of the same release before, in its order. Only in a message that holds all of it. Absent: nothing. */
+  readonly before?: readonly Pick<Alert, 'severity' | 'message'>[];
+}
+
+/** One request that carries a message. */
+export type Sent = Pick<HttpRequest, 'url' | 'headers' | 'body'> & Partial<Pick<HttpRequest, 'method'>>;
+
+/** A channel that lets its messages be changed. Throws nothing, as `request`. */
+export interface InPlace {
+  /** Whether it does at this address, with this token. */
+  holds(channel: Channel): boolean;
+  /** The name of a message that was taken; undefined where the answer tells none, so it stays as it is. */
+  nameOf(response: HttpResponse): string | undefined;
+  /** Changes the message of this name. */
+  update(alert: Alert, channel: Channel, name: string): Sent;
+  /** A message beside the one of this name, which people hear of: changes are silent. */
+  beside(alert: Alert, channel: Channel, name: string): Sent;
 }
 
 /** Where it is told, and as whom. */
@@ -43,9 +60,20 @@ export interface Notifier {
   readonly about: About;
   /** Nobody there takes a message without a token, so a Secret has to have one. Absent: not needed. */
   readonly needsToken?: boolean;
-  /** The whole message as one request. Any 2xx is success. Throws nothing; the address has been checked to be an http(s) URL. */
-  request(alert: Alert, channel: Channel): Pick<HttpRequest, 'url' | 'headers' | 'body'>;
+  /** The whole message as one request, a POST. Any 2xx is success. Throws nothing; the address has been checked to be an http(s) URL. */
+  request(alert: Alert, channel: Channel): Sent;
+  /** What an answer with 2xx refuses all the same, in words that are known beforehand; `passes`: it may be taken later. Undefined: nothing. */
+  refusal?(response: HttpResponse, channel: Channel): { readonly reason: string; readonly passes: boolean } | undefined;
+  /** Absent: each alert is a message of its own. */
+  readonly inPlace?: InPlace;
 }
+
+/** All that was told of a release: what is bad first, the newest of it first. */
+export function wholeStory({ severity, message, before = [] }: Alert): readonly Pick<Alert, 'severity' | 'message'>[] {
+  const newestFirst = [{ severity, message }, ...before.toReversed()];
+  return newestFirst.toSorted((a, b) => badness[b.severity] - badness[a.severity]);
+}
+const badness = { info: 0, warn: 0, error: 1 } as const;
 
 /** `<name>.<namespace>`, as Flagger signs its messages. */
 export function subjectOf({ name, namespace }: Pick<Alert, 'name' | 'namespace'>): string {

@@ -1,9 +1,9 @@
 import type { Clock } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
-import { type Http, type HttpRequest, LastingHttpFailure } from '../lib/http/http.ts';
+import { type Http, type HttpRequest, type HttpResponse, LastingHttpFailure } from '../lib/http/http.ts';
 import { asksForPause, mayPassLater, retried, type Tried } from '../lib/http/retry.ts';
 import { retryAfterMs } from '../lib/http/retry-after.ts';
-import type { Alert, Channel, Notifier } from './notifier.ts';
+import type { Alert, Channel, Notifier, Sent } from './notifier.ts';
 
 export interface SendIo {
   readonly http: Http;
@@ -41,33 +41,44 @@ export async function sendAlert(
   notifier: Notifier,
   alert: Alert,
   channel: Channel & { readonly proxy?: string },
-  { http, clock, random }: SendIo,
+  io: SendIo,
   signal: AbortSignal,
 ): Promise<string | undefined> {
+  const sent = await sendRequest(notifier, notifier.request(alert, channel), channel, io, signal);
+  return 'value' in sent ? undefined : sent.reason;
+}
+
+/** Likewise one request of a notifier; gives the answer of who took it. */
+export async function sendRequest(
+  notifier: Pick<Notifier, 'refusal'>,
+  sent: Sent,
+  channel: Channel & { readonly proxy?: string },
+  { http, clock, random }: SendIo,
+  signal: AbortSignal,
+): Promise<{ readonly value: HttpResponse } | { readonly reason: string }> {
   const { proxy } = channel;
-  const request: HttpRequest = {
-    ...notifier.request(alert, channel),
-    method: 'POST',
-    timeoutMs,
-    ...(proxy === undefined ? {} : { proxy }),
-  };
-  const sent = await retried(
-    () => post(request, { http, clock }, signal),
+  const request: HttpRequest = { method: 'POST', ...sent, timeoutMs, ...(proxy === undefined ? {} : { proxy }) };
+  return retried(
+    async () => {
+      const tried = await post(request, { http, clock }, signal);
+      const refusal = 'value' in tried ? notifier.refusal?.(tried.value, channel) : undefined;
+      return refusal ? { reason: refusal.reason, mayPass: refusal.passes } : tried;
+    },
     policy,
     { clock, ...(random === undefined ? {} : { random }) },
     signal,
   );
-  return 'value' in sent ? undefined : sent.reason;
 }
 
 async function post(
   request: HttpRequest,
   { http, clock }: Pick<SendIo, 'http' | 'clock'>,
   signal: AbortSignal,
-): Promise<Tried<'arrived'>> {
+): Promise<Tried<HttpResponse>> {
   try {
-    const { status, headers, body } = await http.request(request, signal);
-    if (status >= 200 && status < 300) return { value: 'arrived' };
+    const response = await http.request(request, signal);
+    const { status, headers, body } = response;
+    if (status >= 200 && status < 300) return { value: response };
     const said = slackErrors.find((known) => known === body.slice(0, 60).trim());
     return {
       reason: `status ${status}${said === undefined ? '' : `: ${said}`}`,

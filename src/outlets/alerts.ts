@@ -5,17 +5,20 @@ import { canonicalJson } from '../lib/hash.ts';
 import { namespacedName } from '../lib/key.ts';
 import type { Outbox } from '../lib/outbox.ts';
 import { plainData } from '../lib/plain-text.ts';
+import { withoutTrailing } from '../lib/trim.ts';
 import { secretValues } from '../manifest/secret-values.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { checkUrl, parseAlertProvider } from '../notifiers/alert-provider.ts';
 import { alertFields } from '../notifiers/fields.ts';
 import type { Alert, Channel, Notifier } from '../notifiers/notifier.ts';
-import { sendAlert } from '../notifiers/send.ts';
+import { alertText, type AlertValues } from '../notifiers/alert-text.ts';
+import { createOneMessage } from '../notifiers/one-message.ts';
 import { notifiers } from '../notifiers/registry.ts';
 import type { Alerted } from './happening.ts';
 import type { OutletDeps } from './outlet.ts';
 
-export type AlertText = Pick<Alerted, 'severity' | 'message' | 'withFields'>;
+export type AlertText = Pick<Alerted, 'severity' | 'message' | 'withFields'> &
+  Partial<Pick<Alerted, 'commitUrl' | 'releaseId'>>;
 
 /** What an alert is about: the Canary as this tick saw it. */
 export interface AlertSubject {
@@ -33,12 +36,22 @@ export interface Alerts {
 interface Receiver {
   readonly notifier: Notifier;
   readonly channel: Channel & { readonly proxy?: string };
+  /** See AlertProvider. */
+  readonly template?: string;
 }
 
 const rank: Readonly<Record<AlertSeverity, number>> = { info: 0, warn: 1, error: 2 };
 /** So long may a tick be tried again (a conflict, an unreachable API server) and tell nothing twice. */
 const sameAlertMs = 600_000;
 const rememberLimit = 5_000;
+
+/** Of the app, on the dashboard. */
+function pageOf(
+  uiUrl: string | undefined,
+  { namespace, name }: Pick<CanarySpec, 'namespace' | 'name'>,
+): string | undefined {
+  return uiUrl === undefined ? undefined : [withoutTrailing(uiUrl, '/'), 'apps', namespace, name].join('/');
+}
 
 /**
  * Brings alerts to their receivers, each in its own queue: neither a dead receiver nor a missing Secret is noticed by a rollout.
@@ -51,7 +64,7 @@ export function createAlerts(
 ): Alerts {
   const sentAtMs = new Map<string, number>();
   const complained = new Set<string>();
-  const io = { http, clock };
+  const messages = createOneMessage({ http, clock });
 
   const isRepeated = ({ canary, status }: AlertSubject, { severity, message }: AlertText): boolean => {
     // A tick that is done again begins with the same status; one that comes to the same alert later does not.
@@ -75,9 +88,10 @@ export function createAlerts(
     } catch (error) {
       throw new AgentError('CANARY_INVALID', `${at} error: ${messageOf(error)}`, { cause: error });
     }
-    const { notifier, channel, username, secretName, proxy } = provider;
+    const { notifier, channel, username, secretName, proxy, template } = provider;
     const more = { channel, username, ...(proxy === undefined ? {} : { proxy }) };
-    if (secretName === undefined) return { notifier, channel: { ...more, address: provider.address ?? '' } };
+    const texts = template === undefined ? {} : { template };
+    if (secretName === undefined) return { notifier, channel: { ...more, address: provider.address ?? '' }, ...texts };
     const live = await cluster.get({ apiVersion: 'v1', kind: 'Secret', namespace, name: secretName }, signal);
     if (!live) throw new AgentError('CANARY_INVALID', `${at} secretRef error: secrets "${secretName}" not found`);
     const secret = secretValues(live);
@@ -93,7 +107,7 @@ export function createAlerts(
       throw new AgentError('CANARY_INVALID', `${at} secretRef error: ${messageOf(error)}`, { cause: error });
     }
     const keys = { ...(token === '' ? {} : { token }), ...(signingKey === '' ? {} : { signingKey }) };
-    return { notifier, channel: { ...more, address, ...keys } };
+    return { notifier, channel: { ...more, address, ...keys }, ...texts };
   };
 
   const complain = (subject: AlertSubject, message: string): void => {
@@ -110,6 +124,7 @@ export function createAlerts(
     who: { readonly key: string; readonly failed: string },
     subject: AlertSubject,
     alert: Alert,
+    told: { readonly values: AlertValues; readonly releaseId: string | undefined },
     find: (signal: AbortSignal) => Promise<Receiver>,
   ): void =>
     outbox.put(who.key, async (_sequence, signal) => {
@@ -120,9 +135,12 @@ export function createAlerts(
         signal.throwIfAborted();
         return complain(subject, messageOf(error));
       }
-      const failure = await sendAlert(found.notifier, alert, found.channel, io, signal);
-      if (failure === undefined) return;
       const { name, namespace } = subject.spec;
+      const { values, releaseId } = told;
+      const release = releaseId ? `${who.key} ${namespacedName({ namespace, name })} ${releaseId}` : undefined;
+      const text = plainData({ ...alert, message: alertText(found.template, values) });
+      const failure = await messages.tell(found.notifier, text, found.channel, release, signal);
+      if (failure === undefined) return;
       log.error({ canary: `${name}.${namespace}` }, `${who.failed}: ${failure}`);
     });
 
@@ -133,24 +151,38 @@ export function createAlerts(
       const { severity, message } = effect;
       const options = { clusterName: settings.clusterName, withDetails: effect.withFields };
       const { namespace, name } = spec;
+      const [commit, dashboard] = [effect.commitUrl, pageOf(settings.uiUrl, spec)];
+      const links = [
+        ...(commit === undefined ? [] : [{ name: 'Commit', value: commit }]),
+        ...(dashboard === undefined ? [] : [{ name: 'Dashboard', value: dashboard }]),
+      ];
       const alert: Alert = plainData({
         namespace,
         name,
         severity,
         message,
-        fields: alertFields(spec, canary, options),
+        fields: [...alertFields(spec, canary, options), ...links],
       });
+      const values: AlertValues = {
+        ...{ namespace, name, severity, message },
+        target: spec.target.name,
+        cluster: settings.clusterName,
+        commit: commit ?? '',
+        dashboard: dashboard ?? '',
+      };
+      const told = { values, releaseId: effect.releaseId };
       if (spec.analysis.alerts.length === 0) {
         const { notifier } = settings;
         const who = { key: 'alert', failed: "alert can't be sent" };
-        if (notifier) put(who, subject, alert, async () => ({ notifier: notifiers[notifier.type], channel: notifier }));
+        if (notifier)
+          put(who, subject, alert, told, async () => ({ notifier: notifiers[notifier.type], channel: notifier }));
         return;
       }
       for (const entry of spec.analysis.alerts) {
         if (rank[severity] < rank[entry.severity]) continue;
         const { provider } = entry;
         const at = `alert provider ${provider.name}.${provider.namespace}`;
-        put({ key: at, failed: `${at} send error` }, subject, alert, async (signal) => {
+        put({ key: at, failed: `${at} send error` }, subject, alert, told, async (signal) => {
           if (referenceProblem(namespace, provider.namespace, settings) !== undefined)
             throw new AgentError('CANARY_INVALID', `${at} error: references to other namespaces are not allowed`);
           return receiverOf(provider, signal);

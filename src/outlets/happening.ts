@@ -30,6 +30,8 @@ export interface Alerted extends OfRelease {
   readonly message: string;
   /** With the target, the routing and the analysis. */
   readonly withFields: boolean;
+  /** The page of the commit that the release is about. Absent: it is not known. */
+  readonly commitUrl?: string;
 }
 
 /** A tick has come to its end. */

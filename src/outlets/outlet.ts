@@ -33,6 +33,8 @@ export interface OutletDeps {
 export interface OutletSettings {
   /** Names this cluster in commits and alerts; empty: not named. */
   readonly clusterName: string;
+  /** Public address of the dashboard. Absent: alerts do not lead there. */
+  readonly uiUrl?: string;
   /** `source.component` of the events. */
   readonly eventSource: string;
   /** Told of every event of Canaries that have no event webhook of their own; absent: nobody. */

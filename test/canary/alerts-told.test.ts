@@ -76,7 +76,10 @@ const ends: Readonly<Record<Finding['kind'], Way | { readonly never: string }>> 
     before: (world) => world.brokenImages.add('example.org/app:2.0.0'),
     answer: (question) =>
       question.kind === 'pods'
-        ? { kind: 'pods', trouble: { cause: 'crash', summary: 'it crashes', text: 'it crashes', lines: ['it crashes'] } }
+        ? {
+            kind: 'pods',
+            trouble: { cause: 'crash', summary: 'it crashes', text: 'it crashes', lines: ['it crashes'] },
+          }
         : undefined,
   },
   unpromotable: { never: 'see holds: it is held first' },
@@ -139,7 +142,7 @@ describe('whoever is to be woken is told', () => {
   });
 
   /** Nobody moves these without a person. A cause that is new has no line yet, so this does not compile until it has one. */
-  const holds: Readonly<Record<Hold['cause'] | 'route' | 'primary', readonly [way: Way, why: string]>> = {
+  const holds: Readonly<Record<Hold['cause'] | 'route', readonly [way: Way, why: string]>> = {
     unknown: [
       { answer: metrics({ kind: 'unreachable', text: 'connection refused' }), seconds: 40 },
       'metrics are not known',
@@ -156,7 +159,6 @@ describe('whoever is to be woken is told', () => {
       { at5: (world) => void (world.routeTrouble = 'the Gateway refuses it'), seconds: 60 },
       'the Gateway refuses it',
     ],
-    primary: [{ at5: (world) => world.brokenDeployments.add('app-primary'), seconds: 120 }, 'primary'],
   };
   it.each(Object.entries(holds))('of a release that is held: %s', (_cause, [way, why]) => {
     const { alerts } = alertsOf(way);

@@ -59,7 +59,11 @@ interface Fixture {
 }
 
 /** Alerts over a cluster that holds only these objects. */
-function alertsOver(objects: readonly KubeObject[], flags: Readonly<Record<string, string>> = {}): Fixture {
+function alertsOver(
+  objects: readonly KubeObject[],
+  flags: Readonly<Record<string, string>> = {},
+  more: Partial<Deps['settings']> = {},
+): Fixture {
   const byRef = new Map(objects.map((object) => [refKey(refOf(object)), object]));
   const cluster = { get: (ref: Parameters<Cluster['get']>[0]) => Promise.resolve(byRef.get(refKey(ref))) };
   const clock = skippingClock();
@@ -72,7 +76,7 @@ function alertsOver(objects: readonly KubeObject[], flags: Readonly<Record<strin
     log: createLogger('debug', (line) => void log.push(line)),
     sources: [],
     telemetry: createTelemetry('test', 'traefik'),
-    settings: agentSettings(readSettings({ flags, environment: {}, file: {} })),
+    settings: { ...agentSettings(readSettings({ flags, environment: {}, file: {} })), ...more },
   };
   const outbox = createOutbox({
     clock,
@@ -99,6 +103,58 @@ function alertsOver(objects: readonly KubeObject[], flags: Readonly<Record<strin
 
 const slackTo = (path: string): object => ({ type: 'slack', address: `${receiver.url}/${path}` });
 const ref = (name: string, more: object = {}): object => ({ name, providerRef: { name }, ...more });
+
+describe('texts of alerts', () => {
+  const template =
+    '{{ if eq severity "error" }}!! {{ end }}{{ name }} in {{ cluster }}: {{ message }} {{ commit }} {{ dashboard }}';
+  const commitUrl = 'https://github.com/org/shop/commit/0123456789abcdef0123456789abcdef01234567';
+  const attachmentOf = (told: string | undefined) =>
+    (JSON.parse(told?.replace(/^\S+ /, '') ?? '{}') as { attachments: { text: string; fields: unknown }[] })
+      .attachments[0];
+
+  it('are those of the template of their AlertProvider', async () => {
+    const { send, told } = alertsOver(
+      [provider('team', { ...slackTo('x'), template })],
+      { 'cluster-name': 'north' },
+      { uiUrl: 'https://serin.example.org/' },
+    );
+    send({ ...effect('error', 'it failed'), commitUrl }, aCanary([ref('team')]));
+    expect(attachmentOf((await told())[0])?.text).toBe(
+      `!! app in north: it failed ${commitUrl} https://serin.example.org/apps/demo/app`,
+    );
+  });
+
+  it.each(['{{ index message 999999 }}', '{{ "" }}', '{{ printf "%d" name | len }}{{ slice message 9 1 }}'])(
+    'are the plain ones where the template comes to nothing: %s',
+    async (text) => {
+      const { send, told, refused } = alertsOver([provider('team', { ...slackTo('x'), template: text })]);
+      send(effect('error', 'it failed'), aCanary([ref('team')]));
+      expect(attachmentOf((await told())[0])?.text).toBe('it failed');
+      expect(refused).toEqual([]);
+    },
+  );
+
+  it('are refused where the template cannot be read', async () => {
+    const { send, told, refused } = alertsOver([provider('team', { ...slackTo('x'), template: '{{ nmae }}' })]);
+    send(effect('error'), aCanary([ref('team')]));
+    expect(await told()).toEqual([]);
+    expect(refused).toEqual([
+      'alert provider team.demo error: spec.template: template line 1: function "nmae" not defined',
+    ]);
+  });
+
+  it('lead to the commit and to the dashboard, behind what Flagger tells, and only where these are known', async () => {
+    const { send, told } = alertsOver([provider('team', slackTo('x'))], {}, { uiUrl: 'https://serin.example.org/ui' });
+    send({ ...effect('warn', 'one'), commitUrl }, aCanary([ref('team')]));
+    expect(attachmentOf((await told())[0])?.fields).toEqual([
+      { title: 'Commit', value: commitUrl, short: false },
+      { title: 'Dashboard', value: 'https://serin.example.org/ui/apps/demo/app', short: false },
+    ]);
+    const plain = alertsOver([provider('team', slackTo('y'))]);
+    plain.send(effect('warn', 'two'), aCanary([ref('team')]));
+    expect(attachmentOf((await plain.told())[1])?.fields).toEqual([]);
+  });
+});
 
 describe('alerts of a Canary', () => {
   it('go to those who want to hear of their severity; none means all [R61]', async () => {

@@ -158,16 +158,20 @@ export function createEffects(deps: Deps, { releases, outlets, key }: EffectPart
         return tell(seen.canary, spec, effect.event, seen.releaseId);
       case 'log':
         return log.info({ canary: name }, effect.message);
-      case 'alert':
+      case 'alert': {
+        const app = keyOf(spec);
+        const commitUrl = seen.releaseId ? releases.commitUrl(app, status.phase, seen.releaseId) : undefined;
         return outlets.tell({
           ...effect,
+          ...(commitUrl === undefined ? {} : { commitUrl }),
           kind: 'alerted',
-          app: keyOf(spec),
+          app,
           releaseId: seen.releaseId,
           canary: seen.canary,
           spec,
           status,
         });
+      }
       case 'write': {
         const { object, over } = effect;
         await writeObject(cluster, object, over, signal);

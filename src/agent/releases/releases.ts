@@ -10,6 +10,7 @@ import { AgentError, messageOf } from '../../lib/errors.ts';
 import { type AppKey, keyOf, shownKey } from '../../lib/key.ts';
 import type { KubeObject } from '../../manifest/types.ts';
 import { list, settle } from '../../release/outbox.ts';
+import { commitUrl } from '../../release/commit-url.ts';
 import { releaseId } from '../../release/release-id.ts';
 import type { AppState, Outcome, Proof, ReleaseRecord, ReleaseStrategy } from '../../release/types.ts';
 import type { AppliedApps } from './applied-apps.ts';
@@ -71,6 +72,8 @@ export interface Releases {
   releaseId(key: AppKey, phase: Phase | undefined): string;
   /** Id of the release that is recorded, where it is under way and this status is of it; empty: there is none such, or it is not known. */
   underWay(canary: KubeObject, status: CanaryStatus): string;
+  /** The page of the commit that the release of this id is about. Undefined: it is not known, or its server shows none. */
+  commitUrl(key: AppKey, phase: Phase | undefined, id: string): string | undefined;
   /**
    * What is judged is `judged` from now on, also where the release is the one that is under way already. Rejects with CLUSTER_CONFLICT where
    * it would be another release than the one that was seen, by `seenId`; absent: whatever it is.
@@ -125,6 +128,7 @@ export type JudgedReleases = Pick<
   | 'isApplied'
   | 'releaseId'
   | 'underWay'
+  | 'commitUrl'
   | 'begin'
   | 'note'
   | 'lastFailedCheck'
@@ -141,6 +145,8 @@ export type JudgedReleases = Pick<
 
 export interface ReleasesOptions {
   readonly deps: Pick<Deps, 'cluster' | 'clock' | 'log'>;
+  /** Of the repository, for links to its commits. Absent: it is not known. */
+  readonly repositoryUrl?: string;
   readonly store: RecordStore;
   /** Which of our notes the watch of Canaries has. */
   readonly own: OwnWrites;
@@ -243,6 +249,11 @@ export function createReleases(options: ReleasesOptions): Releases {
     underWay(canary, status) {
       const { id = '', judged, outcome } = recordOf(canary) ?? {};
       return judged !== undefined && outcome === undefined && isOf(judged, status) ? id : '';
+    },
+    commitUrl(key, phase, id) {
+      const { repositoryUrl } = options;
+      const revision = [candidateOf(key, phase), records.get(key)].find((one) => one?.id === id)?.revision;
+      return repositoryUrl === undefined || revision === undefined ? undefined : commitUrl(repositoryUrl, revision);
     },
     async begin(canary, judged, seenId) {
       const key = keyOf(canary.metadata);

@@ -10,6 +10,7 @@ export function createRoutedReleases(of: (key: AppKey) => JudgedReleases): Judge
     isApplied: (key, phase) => of(key).isApplied(key, phase),
     releaseId: (key, phase) => of(key).releaseId(key, phase),
     underWay: (canary, status) => ofCanary(canary).underWay(canary, status),
+    commitUrl: (key, phase, id) => of(key).commitUrl(key, phase, id),
     note: (key, evidence) => of(key).note(key, evidence),
     lastFailedCheck: (key) => of(key).lastFailedCheck(key),
     failedBefore: (key) => of(key).failedBefore(key),

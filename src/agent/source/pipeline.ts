@@ -181,6 +181,7 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
   const releases = createReleases({
     own: views.own,
     deps,
+    ...(settings.repositoryUrl === undefined ? {} : { repositoryUrl: settings.repositoryUrl }),
     submit: (outcome) => {
       writer.submit(outcome);
       telemetry.outcomesPending.set(writer.pending().length);

@@ -52,7 +52,6 @@ function* progress(stage: Stage): Asking<void> {
   const primary = primaryReadiness(stage);
   if (primary.kind !== 'ready') {
     yield* tellNotReady(stage, 'primary', primary);
-    if (primary.kind === 'stuck') alertHeld(stage, primary.reason);
     // A primary that is gone, or in trouble for good, is no fault of the canary, which may be the remedy; one in motion is waited for.
     if (primary.kind === 'progressing' && seen.primary) {
       if (isOver && primaryServes(stage)) rollBackAfterChecks(stage);
