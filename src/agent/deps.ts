@@ -4,6 +4,7 @@ import type { GitRepo } from '../git/repo.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Fence } from '../lib/fence.ts';
 import type { Http } from '../lib/http/http.ts';
+import type { Mailer } from '../lib/mail.ts';
 import type { Logger } from '../lib/log.ts';
 import type { FileReader } from '../manifest/load.ts';
 import type { ManifestLimits } from '../manifest/limits.ts';
@@ -24,6 +25,8 @@ export interface Deps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly http: Http;
+  /** Absent: no mail is sent. */
+  readonly mailer?: Mailer;
   readonly cluster: Cluster;
   /** What is followed; at least one. */
   readonly sources: readonly Source[];

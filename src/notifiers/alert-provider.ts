@@ -2,7 +2,7 @@ import { jsonOf, textOf } from '../lib/json.ts';
 import { AgentError, fieldError } from '../lib/errors.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import { checkAlertTemplate } from './alert-text.ts';
-import type { Notifier } from './notifier.ts';
+import type { ChannelToCheck, Notifier } from './notifier.ts';
 import { isNotifier, notifiers } from './registry.ts';
 
 /** An AlertProvider after parsing. */
@@ -38,14 +38,16 @@ export function parseAlertProvider(object: KubeObject): AlertProvider {
   const proxy = textOf(spec['proxy']);
   const template = textOf(spec['template']);
   if (template !== undefined) checkText(template);
-  if (secretName === undefined) checkUrl('spec.address', address);
+  if (secretName === undefined) checkUrl('spec.address', address, notifier.schemes);
   if (proxy !== undefined) checkUrl('spec.proxy', proxy);
   if (notifier.needsToken && secretName === undefined)
     throw invalid('spec.secretRef', `is missing: ${type} needs a Secret with address and token`);
+  const [channel, username] = [textOf(spec['channel']) ?? 'general', textOf(spec['username']) ?? 'flagger'];
+  checkChannel(notifier, { channel, username, ...(proxy === undefined ? {} : { proxy }), ...saidIn(address) });
   return {
     notifier,
-    channel: textOf(spec['channel']) ?? 'general',
-    username: textOf(spec['username']) ?? 'flagger',
+    channel,
+    username,
     ...(secretName === undefined ? { address: address ?? '' } : { secretName }),
     ...(proxy === undefined ? {} : { proxy }),
     ...(template === undefined ? {} : { template }),
@@ -62,9 +64,27 @@ function checkText(template: string): void {
 }
 
 /** Throws CANARY_INVALID. The URL itself is never part of the text: it is a secret. */
-export function checkUrl(field: string, value: string | undefined): asserts value is string {
+export function checkUrl(
+  field: string,
+  value: string | undefined,
+  schemes: readonly string[] = ['http', 'https'],
+): asserts value is string {
   if (value === undefined) throw invalid(field, 'is missing');
-  if (!/^https?:\/\//i.test(value) || !URL.canParse(value)) throw invalid(field, 'is no http or https URL');
+  const scheme = /^([a-z]{1,10}):\/\//i.exec(value)?.[1]?.toLowerCase() ?? '';
+  if (!schemes.includes(scheme) || !URL.canParse(value)) throw invalid(field, `is no ${schemes.join(' or ')} URL`);
+}
+
+/** Throws CANARY_INVALID of what this notifier cannot use. */
+export function checkChannel(notifier: Notifier, channel: ChannelToCheck): void {
+  const problem = notifier.problem?.(channel);
+  if (problem) throw invalid(...problem);
+}
+
+/** What the address of a mail server says beside its place. */
+export function saidIn(address: string | undefined): Pick<ChannelToCheck, 'tls' | 'login'> {
+  const url = address !== undefined && URL.canParse(address) ? new URL(address) : undefined;
+  const tls = url?.protocol === 'smtp:' ? url.searchParams.get('tls') : null;
+  return { login: url !== undefined && url.username !== '', ...(tls === null ? {} : { tls }) };
 }
 
 function invalid(field: string, message: string, between = ' '): AgentError {

@@ -1,8 +1,8 @@
-import { jsonHeaders, type Notifier, subjectOf } from './notifier.ts';
+import { jsonHeaders, type HttpNotifier, subjectOf } from './notifier.ts';
 import { withPath } from './with-path.ts';
 
 /** Alertmanager: an alert for each message, which it resolves by itself where nothing repeats it (`resolve_timeout`). */
-export const alertmanager: Notifier = {
+export const alertmanager: HttpNotifier = {
   name: 'alertmanager',
   about: {
     title: 'Alertmanager',

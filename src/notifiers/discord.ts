@@ -1,7 +1,7 @@
 import { jsonOf, textOf } from '../lib/json.ts';
 import { withoutTrailing } from '../lib/trim.ts';
 import { attachmentJson } from './attachments.ts';
-import { type Alert, type Channel, jsonHeaders, type Notifier, subjectOf, wholeStory } from './notifier.ts';
+import { type Alert, type Channel, jsonHeaders, type HttpNotifier, subjectOf, wholeStory } from './notifier.ts';
 
 /** What an embed may hold: https://discord.com/developers/docs/resources/message#embed-object-embed-limits */
 const most = { text: 4_000, fields: 25, name: 256, value: 1_024, username: 80 } as const;
@@ -11,7 +11,7 @@ const colors = { info: 0x2e_cc_71, warn: 0xf1_c4_0f, error: 0xe7_4c_3c } as cons
  * Discord's webhooks. Its own hosts get its own messages, one for each release; others, and an address that ends in `/slack`, what Flagger sends: Slack's message
  * at the webhook for it.
  */
-export const discord: Notifier = {
+export const discord: HttpNotifier = {
   name: 'discord',
   about: {
     title: 'Discord',

@@ -1,8 +1,8 @@
 import { goJson } from '../lib/go-json.ts';
-import { jsonHeaders, type Notifier, subjectOf } from './notifier.ts';
+import { jsonHeaders, type HttpNotifier, subjectOf } from './notifier.ts';
 
 /** Google Chat: a card by an incoming webhook. Its texts are HTML. */
-export const gchat: Notifier = {
+export const gchat: HttpNotifier = {
   name: 'gchat',
   about: { title: 'Google Chat', url: 'https://developers.google.com/workspace/chat/quickstart/webhooks' },
   request(alert, { address, token }) {

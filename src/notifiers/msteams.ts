@@ -1,11 +1,11 @@
 import { goJson } from '../lib/go-json.ts';
-import { type Alert, jsonHeaders, type Notifier, subjectOf } from './notifier.ts';
+import { type Alert, jsonHeaders, type HttpNotifier, subjectOf } from './notifier.ts';
 
 /** Hosts of Teams' Workflows, which replaced connectors and take Adaptive Cards. */
 const workflowHosts = ['.logic.azure.com', '.powerplatform.com', '.powerautomate.com'];
 
 /** Microsoft Teams: a connector's MessageCard as Flagger sends it, or an Adaptive Card where the address is a Workflow's. */
-export const msteams: Notifier = {
+export const msteams: HttpNotifier = {
   name: 'msteams',
   about: {
     title: 'Microsoft Teams',

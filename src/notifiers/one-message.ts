@@ -38,8 +38,9 @@ export function createOneMessage(io: SendIo): OneMessage {
   };
   return {
     async tell(notifier, alert, channel, release, signal) {
-      const { inPlace } = notifier;
-      if (release === undefined || !inPlace?.holds(channel)) return sendAlert(notifier, alert, channel, io, signal);
+      const inPlace = 'mail' in notifier ? undefined : notifier.inPlace;
+      if (release === undefined || 'mail' in notifier || !inPlace?.holds(channel))
+        return sendAlert(notifier, alert, channel, io, signal);
       const { severity, message } = alert;
       const begin = async (): Promise<string | undefined> => {
         const sent = await sendRequest(notifier, notifier.request(alert, channel), channel, io, signal);

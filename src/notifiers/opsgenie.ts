@@ -1,4 +1,4 @@
-import { jsonHeaders, type Notifier, subjectOf } from './notifier.ts';
+import { jsonHeaders, type HttpNotifier, subjectOf } from './notifier.ts';
 import { withPath } from './with-path.ts';
 
 /** Of an alert's title. */
@@ -6,7 +6,7 @@ const longestMessage = 130;
 const priorities = { info: 'P5', warn: 'P3', error: 'P2' } as const;
 
 /** Opsgenie's Alert API; alerts of one Canary are one until somebody closes it. The token is the integration's key. */
-export const opsgenie: Notifier = {
+export const opsgenie: HttpNotifier = {
   name: 'opsgenie',
   about: {
     title: 'Opsgenie',

@@ -1,4 +1,4 @@
-import { jsonHeaders, type Notifier, subjectOf } from './notifier.ts';
+import { jsonHeaders, type HttpNotifier, subjectOf } from './notifier.ts';
 import { withPath } from './with-path.ts';
 
 /** Of an event's summary. */
@@ -8,7 +8,7 @@ const longestSummary = 1_024;
  * PagerDuty's Events API v2. Errors and warnings are incidents, one for each Canary at a time; what is only told is an event of change, which wakes
  * nobody. The token is the integration's key.
  */
-export const pagerduty: Notifier = {
+export const pagerduty: HttpNotifier = {
   name: 'pagerduty',
   about: {
     title: 'PagerDuty',

@@ -7,6 +7,7 @@ import { opsgenie } from './opsgenie.ts';
 import { pagerduty } from './pagerduty.ts';
 import { rocket } from './rocket.ts';
 import { slack } from './slack.ts';
+import { smtp } from './smtp.ts';
 import { webhook } from './webhook.ts';
 
 /** All notifiers by the name that AlertProviders use. */
@@ -20,6 +21,7 @@ export const notifiers = {
   alertmanager,
   opsgenie,
   pagerduty,
+  smtp,
 } as const satisfies Readonly<Record<string, Notifier>>;
 
 export type NotifierName = keyof typeof notifiers;

@@ -1,8 +1,8 @@
 import { attachmentJson } from './attachments.ts';
-import { jsonHeaders, type Notifier } from './notifier.ts';
+import { jsonHeaders, type HttpNotifier } from './notifier.ts';
 
 /** Rocket.Chat's incoming webhook. */
-export const rocket: Notifier = {
+export const rocket: HttpNotifier = {
   name: 'rocket',
   about: { title: 'Rocket.Chat', url: 'https://docs.rocket.chat/docs/integrations' },
   request(alert, channel) {

@@ -3,11 +3,14 @@ import { messageOf } from '../lib/errors.ts';
 import { type Http, type HttpRequest, type HttpResponse, LastingHttpFailure } from '../lib/http/http.ts';
 import { asksForPause, mayPassLater, retried, type Tried } from '../lib/http/retry.ts';
 import { retryAfterMs } from '../lib/http/retry-after.ts';
-import type { Alert, Channel, Notifier, Sent } from './notifier.ts';
+import type { Mailer } from '../lib/mail.ts';
+import type { Alert, Channel, HttpNotifier, MailNotifier, Notifier, Sent } from './notifier.ts';
 
 export interface SendIo {
   readonly http: Http;
   readonly clock: Clock;
+  /** Absent: no mail is sent. */
+  readonly mailer?: Mailer;
   /** In [0, 1); spreads the repeats. */
   readonly random?: () => number;
 }
@@ -44,13 +47,28 @@ export async function sendAlert(
   io: SendIo,
   signal: AbortSignal,
 ): Promise<string | undefined> {
+  if ('mail' in notifier) return sendMail(notifier, alert, channel, io, signal);
   const sent = await sendRequest(notifier, notifier.request(alert, channel), channel, io, signal);
+  return 'value' in sent ? undefined : sent.reason;
+}
+
+async function sendMail(
+  notifier: MailNotifier,
+  alert: Alert,
+  channel: Channel,
+  { mailer, clock, random }: SendIo,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  if (!mailer) return 'no mail is sent here';
+  const { server, mail } = notifier.mail(alert, channel);
+  const io = { clock, ...(random === undefined ? {} : { random }) };
+  const sent = await retried(() => mailer(server, mail, signal), policy, io, signal);
   return 'value' in sent ? undefined : sent.reason;
 }
 
 /** Likewise one request of a notifier; gives the answer of who took it. */
 export async function sendRequest(
-  notifier: Pick<Notifier, 'refusal'>,
+  notifier: Pick<HttpNotifier, 'refusal'>,
   sent: Sent,
   channel: Channel & { readonly proxy?: string },
   { http, clock, random }: SendIo,

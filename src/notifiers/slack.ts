@@ -1,6 +1,6 @@
 import { jsonOf } from '../lib/json.ts';
 import { attachment, attachmentJson } from './attachments.ts';
-import { type Alert, type Channel, jsonHeaders, type Notifier, wholeStory } from './notifier.ts';
+import { type Alert, type Channel, jsonHeaders, type HttpNotifier, wholeStory } from './notifier.ts';
 
 const post = '/chat.postMessage';
 /** What Slack's API says of a message that it does not take. Nothing else that it says is told. */
@@ -25,7 +25,7 @@ const refusals = [
  * Slack: an incoming webhook, or chat.postMessage with a bot's token. A bot keeps one message a release, and tells what is wrong in its thread, where the
  * channel sees it.
  */
-export const slack: Notifier = {
+export const slack: HttpNotifier = {
   name: 'slack',
   about: {
     title: 'Slack',

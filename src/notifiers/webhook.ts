@@ -1,11 +1,11 @@
 import { createHmac } from 'node:crypto';
-import { jsonHeaders, type Notifier } from './notifier.ts';
+import { jsonHeaders, type HttpNotifier } from './notifier.ts';
 
 /**
  * Any receiver of JSON, for what no notifier of its own exists: `{name, namespace, severity, message, fields: [{name, value}]}`. With a signing key the
  * header `X-Serin-Signature-256` is `sha256=` and the HMAC of the body, in hex.
  */
-export const webhook: Notifier = {
+export const webhook: HttpNotifier = {
   name: 'webhook',
   about: {
     title: 'Webhook',

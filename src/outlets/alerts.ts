@@ -8,7 +8,7 @@ import { plainData } from '../lib/plain-text.ts';
 import { withoutTrailing } from '../lib/trim.ts';
 import { secretValues } from '../manifest/secret-values.ts';
 import type { KubeObject } from '../manifest/types.ts';
-import { checkUrl, parseAlertProvider } from '../notifiers/alert-provider.ts';
+import { checkChannel, checkUrl, parseAlertProvider, saidIn } from '../notifiers/alert-provider.ts';
 import { alertFields } from '../notifiers/fields.ts';
 import type { Alert, Channel, Notifier } from '../notifiers/notifier.ts';
 import { alertText, type AlertValues } from '../notifiers/alert-text.ts';
@@ -58,13 +58,13 @@ function pageOf(
  * Canaries without `analysis.alerts` use the notifier of the settings. `onRefused` is told once of a provider that cannot work.
  */
 export function createAlerts(
-  { clock, cluster, http, log, settings }: OutletDeps,
+  { clock, cluster, http, log, mailer, settings }: OutletDeps,
   outbox: Outbox,
   onRefused: (subject: AlertSubject, message: string) => void,
 ): Alerts {
   const sentAtMs = new Map<string, number>();
   const complained = new Set<string>();
-  const messages = createOneMessage({ http, clock });
+  const messages = createOneMessage({ http, clock, ...(mailer ? { mailer } : {}) });
 
   const isRepeated = ({ canary, status }: AlertSubject, { severity, message }: AlertText): boolean => {
     // A tick that is done again begins with the same status; one that comes to the same alert later does not.
@@ -98,15 +98,22 @@ export function createAlerts(
     const address = secret['address']?.trim() ?? '';
     const token = secret['token']?.trim() ?? '';
     const signingKey = secret['signingKey'] ?? '';
+    const [user, password] = [secret['username']?.trim() ?? '', secret['password'] ?? ''];
+    const login = user === '' ? undefined : { user, password };
     if (address === '') throw new AgentError('CANARY_INVALID', `${at} secret does not contain an address`);
     if (token === '' && notifier.needsToken)
       throw new AgentError('CANARY_INVALID', `${at} secret does not contain a token, which ${notifier.name} needs`);
     try {
-      checkUrl(`key address of Secret ${secretName}`, address);
+      checkUrl(`key address of Secret ${secretName}`, address, notifier.schemes);
+      checkChannel(notifier, { ...more, ...saidIn(address), ...(login ? { login: true } : {}) });
     } catch (error) {
       throw new AgentError('CANARY_INVALID', `${at} secretRef error: ${messageOf(error)}`, { cause: error });
     }
-    const keys = { ...(token === '' ? {} : { token }), ...(signingKey === '' ? {} : { signingKey }) };
+    const keys = {
+      ...(token === '' ? {} : { token }),
+      ...(signingKey === '' ? {} : { signingKey }),
+      ...(login ? { login } : {}),
+    };
     return { notifier, channel: { ...more, address, ...keys }, ...texts };
   };
 
@@ -164,7 +171,10 @@ export function createAlerts(
         fields: [...alertFields(spec, canary, options), ...links],
       });
       const values: AlertValues = {
-        ...{ namespace, name, severity, message },
+        namespace,
+        name,
+        severity,
+        message,
         target: spec.target.name,
         cluster: settings.clusterName,
         commit: commit ?? '',

@@ -2,6 +2,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import type { Clock } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { Http } from '../lib/http/http.ts';
+import type { Mailer } from '../lib/mail.ts';
 import type { Logger } from '../lib/log.ts';
 import { plainLine } from '../lib/plain-text.ts';
 import type { Happening } from './happening.ts';
@@ -25,6 +26,8 @@ export interface OutletDeps {
   readonly clock: Clock;
   readonly cluster: Cluster;
   readonly http: Http;
+  /** Absent: no mail is sent. */
+  readonly mailer?: Mailer;
   readonly log: Logger;
   readonly telemetry: Telemetry;
   readonly settings: OutletSettings;

@@ -110,6 +110,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   'node-cron': ['agent'],
   semver: ['images', 'release', 'sandbox'],
   aws4fetch: ['registry', 'metrics'],
+  nodemailer: ['lib/mail.ts'],
   'node-diff3': ['manifest', 'release', 'migrate'],
   'prom-client': ['outlets', 'server'],
   hono: ['server', 'ui'],

@@ -223,7 +223,7 @@ describe('alerts of a Canary', () => {
       'alert provider gone.demo error: alertprovider.flagger.app "gone" not found',
       'alert provider nosecret.demo secretRef error: secrets "nothing" not found',
       'alert provider odd.demo secretRef error: key address of Secret odd is no http or https URL',
-      'alert provider pager.demo error: spec.type: notifier pager is not supported in this release; use one of slack, msteams, discord, rocket, gchat, webhook, alertmanager, opsgenie, pagerduty',
+      'alert provider pager.demo error: spec.type: notifier pager is not supported in this release; use one of slack, msteams, discord, rocket, gchat, webhook, alertmanager, opsgenie, pagerduty, smtp',
     ]);
     expect(log.filter((line) => line.includes('alert provider gone.demo error'))).toHaveLength(2);
     expect(log.filter((line) => line.includes('alert provider dead.demo send error: connection refused'))).toHaveLength(

@@ -197,7 +197,7 @@ describe('a webhook of Discord', () => {
       { name: 'empty', value: '' },
     ]);
     const { asked } = await told(discord, hook, answer, [['r1', long]]);
-    const { embeds, allowed_mentions: mentions } = asked[0]?.body as never as {
+    const { embeds, allowed_mentions: mentions } = (asked[0]?.body ?? {}) as never as {
       readonly embeds: {
         readonly description: string;
         readonly fields: { readonly name: string; readonly value: string }[];

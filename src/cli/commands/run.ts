@@ -10,6 +10,7 @@ import { openRepo } from '../../git/open-repo.ts';
 import { type Clock, systemClock } from '../../lib/clock.ts';
 import { AgentError, messageOf } from '../../lib/errors.ts';
 import { createHttp } from '../../lib/http/client.ts';
+import { createMailer } from '../../lib/mail.ts';
 import { createLogger } from '../../lib/log.ts';
 import { isReadable } from '../../lib/http/plain-http.ts';
 import { defaultLimits, MiB } from '../../manifest/limits.ts';
@@ -141,7 +142,8 @@ export async function runAgent(
     }
     const registry = registries.client;
     const clouds = registries.identity;
-    const deps: Deps = { clock, log, http, cluster, registry, clouds, sources: opened, telemetry, settings };
+    const mailer = createMailer({ addresses });
+    const deps: Deps = { clock, log, http, mailer, cluster, registry, clouds, sources: opened, telemetry, settings };
     let agent: Agent | undefined;
     // First, so that an agent that is not wanted here has done nothing yet.
     const server = await startServer({

@@ -95,7 +95,7 @@ export function guardedLookup(check: (address: string) => AddressRefusal | undef
   };
 }
 
-function refusedTarget(why: AddressRefusal): TargetRefused {
+export function refusedTarget(why: AddressRefusal): TargetRefused {
   return new TargetRefused(`its address is ${why} and is not asked; --allow-addresses can allow it`);
 }
 
