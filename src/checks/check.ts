@@ -8,6 +8,7 @@ import { routeFinder } from '../canary/found-route.ts';
 import { parseCanary, warningsOf } from '../canary/parse.ts';
 import { targetWarnings } from '../canary/target-warnings.ts';
 import type { CanarySpec } from '../canary/types.ts';
+import { secretKeysOf } from './secret-keys.ts';
 import { relatedObjectsOf } from './related-objects.ts';
 import { AgentError, saidOf } from '../lib/errors.ts';
 import { perObject } from '../lib/memo.ts';
@@ -122,11 +123,21 @@ export function* checking(
     const message = `is missing, and several routes lead to the app: ${named}`;
     return [{ field: 'spec.service.routeRef', message, hint: 'name the one by which users come in' }];
   };
+  let secrets: ReadonlyMap<string, Manifest> | undefined;
+  const secretOf = (place: string): Manifest | undefined => {
+    secrets ??= new Map(
+      manifests
+        .filter(({ object }) => object.kind === 'Secret' && object.apiVersion === 'v1')
+        .map((manifest) => [namespacedName(manifest.object.metadata), manifest]),
+    );
+    return secrets.get(place);
+  };
   const targets = new Map<string, Manifest>();
   const services = new Map<string, Manifest>();
   const checkOne = (manifest: Manifest): void => {
     const { errors, canary } = judged(manifest.object);
     tell(manifest, errors);
+    tell(manifest, secretKeysOf(manifest.object, secretOf));
     if (!canary) return;
     const { target, service, warnings, strategy, references } = canary;
     tell(manifest, [

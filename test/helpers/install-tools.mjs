@@ -9,6 +9,8 @@ const tools = [
   { name: 'kustomize', version: 'v5.8.2', module: 'sigs.k8s.io/kustomize/kustomize/v5', package: '' },
   { name: 'helm', version: 'v3.22.0', module: 'helm.sh/helm/v3', package: '/cmd/helm' },
   { name: 'sops', version: 'v3.13.3', module: 'github.com/getsops/sops/v3', package: '/cmd/sops' },
+  // No part of the image: alerts are sent to a real one.
+  { name: 'alertmanager', version: 'v0.28.1', module: 'github.com/prometheus/alertmanager', package: '/cmd/alertmanager' },
 ];
 
 for (const { name, version, module, package: inside } of tools) {
