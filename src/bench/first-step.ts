@@ -63,7 +63,7 @@ export async function firstStep(
         what: 'push → first weight, without the interval of 1 s that the analysis waits',
         unit: ' s',
         spread: spreadOf(steps),
-        goal: { kind: 'below', value: 2 },
+        goal: { kind: 'below', value: 1 },
       },
     ];
   } finally {

@@ -26,6 +26,7 @@ export function isJudging(question: Question): boolean {
       return question.hook.type === 'rollout' || question.hook.type === 'pre-rollout';
     case 'metrics-online':
     case 'pods':
+    case 'endpoints':
       return false;
   }
 }

@@ -1,5 +1,6 @@
 import { course } from './course.ts';
 import { effectsOf } from './intents.ts';
+import { paceOf } from './pace.ts';
 import { beginTick, stageOf } from './phases/stage.ts';
 import { mayBeAsked } from './phases/requests.ts';
 import { isDeleted } from './phases/terminate.ts';
@@ -63,7 +64,7 @@ export function beginsRelease(spec: CanarySpec, status: CanaryStatus, seen: Seen
 function decisionOf({ spec, status, analysis, seen, draft }: Tick): Decision {
   const after = stamped(status, withAnalysis(analysis, draft, seen.nowMs), spec.target.kind, seen.nowMs);
   return {
-    effects: effectsOf(draft.intents),
+    effects: effectsOf(draft.intents, paceOf(spec.provider).forgetsMs),
     status: after === status ? undefined : after,
     afterwards: draft.afterwards,
     evidence:

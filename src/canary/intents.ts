@@ -70,13 +70,10 @@ export function first(intents: Intents, decides: () => void): void {
 }
 
 /**
- * What routes traffic looks at changes once in a while: ingresses and meshes that look every two seconds are the slowest. Pods that users
- * were just led away from are needed until all of them have looked, and pods that have just come are not known before.
+ * Lays the intents out in the order in which they are run. What routes traffic looks at changes once in a while: pods that users were just led
+ * away from are needed until `settleMs` later.
  */
-export const settleMs = 2_500;
-
-/** Lays the intents out in the order in which they are run. */
-export function effectsOf(intents: Intents): readonly PlannedEffect[] {
+export function effectsOf(intents: Intents, settleMs: number): readonly PlannedEffect[] {
   const ordered = [...intents.filter(({ isFirst }) => isFirst), ...intents.filter(({ isFirst }) => !isFirst)];
   let haveUsersMoved = false;
   return ordered.map(({ effect, moves = 'nothing', isDestination }, index): PlannedEffect => {

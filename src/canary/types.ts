@@ -181,7 +181,9 @@ export type Question =
   | { readonly kind: 'metric'; readonly metric: MetricSpec }
   | { readonly kind: 'metrics-online' }
   /** Why the pods of a workload are not ready. `isLast`: the release ends with it, so all that is known is wanted. */
-  | { readonly kind: 'pods'; readonly role: 'primary' | 'canary'; readonly isLast: boolean };
+  | { readonly kind: 'pods'; readonly role: 'primary' | 'canary'; readonly isLast: boolean }
+  /** Whether EndpointSlices tell of so many pods that serve the canary's users. */
+  | { readonly kind: 'endpoints'; readonly pods: number };
 
 export type HookAnswer =
   | { readonly kind: 'passed'; readonly load?: Load }
@@ -208,7 +210,18 @@ interface PodsAnswer {
   readonly trouble?: ToldTrouble;
 }
 
-export type Answer = HookAnswer | Sample | PodsAnswer;
+/** What EndpointSlices say of the canary's Service. */
+interface EndpointsAnswer {
+  readonly kind: 'endpoints';
+  /** Pods that are ready by them. Absent: nobody can say. */
+  readonly ready?: number;
+  /** How long they have told of all that were asked for. Absent: they do not. */
+  readonly knownMs?: number;
+  /** How long it has been asked without that. Absent: as `knownMs` says. */
+  readonly unknownMs?: number;
+}
+
+export type Answer = HookAnswer | Sample | PodsAnswer | EndpointsAnswer;
 
 /** What the agent's own settings contribute to decisions. */
 export interface DecideSettings {
@@ -336,5 +349,8 @@ export function questionKey(question: Question): string {
       return 'metrics-online';
     case 'pods':
       return `pods/${question.role}/${question.isLast ? 'last' : 'now'}`;
+    case 'endpoints':
+      // A tick sees one number of pods.
+      return 'endpoints';
   }
 }

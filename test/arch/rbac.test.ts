@@ -46,6 +46,8 @@ const kindsInCode: Readonly<Record<string, { readonly resource: string; readonly
   'Pod/log': { resource: 'pods/log', verbs: ['get'] },
   ReplicaSet: { resource: 'replicasets.apps', verbs: ['list'] },
   KeptnMetric: { resource: 'keptnmetrics.metrics.keptn.sh', verbs: ['get'] },
+  // Read when a canary is about to get its first users.
+  EndpointSlice: { resource: 'endpointslices.discovery.k8s.io', verbs: ['list'] },
   // Whose imagePullSecrets count for an image with a policy; and what Git says.
   ServiceAccount: { resource: 'serviceaccounts', verbs: ['get'] },
   // The agent's own, where nobody has made it; and what Git says. Never deleted.

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { decide } from '../../src/canary/decide.ts';
-import { effectsOf, first, type Intents, isWanted, leave, say, settleMs, want } from '../../src/canary/intents.ts';
+import { effectsOf, first, type Intents, isWanted, leave, say, want } from '../../src/canary/intents.ts';
 import type { Effect, Moves, PlannedEffect, TrafficSplit } from '../../src/canary/types.ts';
 import type { KubeObject } from '../../src/manifest/types.ts';
 import { planOf, play } from '../model/history.ts';
 
+const settleMs = 2_500;
 const object = (kind: string, name: string): KubeObject => ({ apiVersion: 'v1', kind, metadata: { name } });
 const made = (kind: string, name = 'app'): Effect => ({ kind: 'write', object: object(kind, name), over: undefined });
 const log = (message: string): Effect => ({ kind: 'log', message });
@@ -15,7 +16,7 @@ const away: Effect = { kind: 'scale-target', replicas: 0 };
 function laidOut(fill: (intents: Intents) => void): readonly PlannedEffect[] {
   const intents: Intents = [];
   fill(intents);
-  return effectsOf(intents);
+  return effectsOf(intents, settleMs);
 }
 const kinds = (effects: readonly PlannedEffect[]): string[] =>
   effects.map((effect) => (effect.kind === 'log' ? effect.message : effect.kind));
@@ -56,7 +57,7 @@ describe('what a tick intends', () => {
     want(intents, 'scaler', made('ScaledObject'));
     leave(intents, 'scaler');
     leave(intents, 'apex-service');
-    expect([isWanted(intents, 'scaler'), effectsOf(intents)]).toEqual([false, []]);
+    expect([isWanted(intents, 'scaler'), effectsOf(intents, settleMs)]).toEqual([false, []]);
   });
 
   it('begins with what cannot wait, also where that takes the place of a wish from before', () => {

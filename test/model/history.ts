@@ -215,6 +215,8 @@ class History {
         return { kind: 'value', value: 1 };
       case 'pods':
         return { kind: 'pods' };
+      case 'endpoints':
+        return { kind: 'endpoints' };
       case 'metric':
         return sampleOf(this.metrics);
     }

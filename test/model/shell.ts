@@ -280,6 +280,7 @@ function understand({ canary }: World): Omit<ParsedCanary, 'from'> {
       ...webhooks.map((hook): Question => ({ kind: 'hook', hook, phase: '' })),
       ...metrics.map((metric): Question => ({ kind: 'metric', metric })),
       { kind: 'metrics-online' },
+      { kind: 'endpoints', pods: 0 },
       ...(['primary', 'canary'] as const).flatMap((role) =>
         [true, false].map((isLast): Question => ({ kind: 'pods', role, isLast })),
       ),

@@ -31,7 +31,7 @@ function answering({ rate = 100, durationMs = 100, closed = new Set<string>() } 
     if (question.kind === 'hook')
       return closed.has(question.hook.name) ? { kind: 'rejected', reason: 'no' } : { kind: 'passed' };
     if (question.kind === 'metrics-online') return { kind: 'value', value: 1 };
-    if (question.kind === 'pods') return { kind: 'pods' };
+    if (question.kind === 'pods' || question.kind === 'endpoints') return { kind: question.kind };
     return { kind: 'value', value: question.metric.name.includes('duration') ? durationMs : rate };
   };
 }

@@ -12,6 +12,7 @@ import type { Deps } from '../deps.ts';
 import { readSecret } from '../views/secrets.ts';
 import type { Outlets } from '../../outlets/outlet.ts';
 import { keyOf } from '../../lib/key.ts';
+import { createEndpointReader } from '../views/endpoint-reader.ts';
 import { createPodReader } from '../views/pod-reader.ts';
 import type { Views } from '../views/views.ts';
 
@@ -51,6 +52,7 @@ function metricsOfCluster(
 export function createAnswerer(deps: Deps, views: Views, outlets: Pick<Outlets, 'tell'>): Ask {
   const { clock, cluster, http, clouds, settings } = deps;
   const readPods = createPodReader(deps, views);
+  const readEndpoints = createEndpointReader(deps);
 
   const revisionOf = async ({ target, targetKind }: CanarySpec): Promise<{ readonly revision?: string }> => {
     const kind = targets[targetKind];
@@ -71,6 +73,8 @@ export function createAnswerer(deps: Deps, views: Views, outlets: Pick<Outlets, 
       const trouble = await readPods(question, spec, signal);
       return { kind: 'pods', ...(trouble ? { trouble } : {}) };
     }
+    if (question.kind === 'endpoints')
+      return { kind: 'endpoints', ...(await readEndpoints(spec, question.pods, signal)) };
     const io = {
       http,
       clock,

@@ -116,7 +116,7 @@ function* measure(stage: Stage, metric: MetricSpec): Asking<Judgement> {
 
 function* askMetric(metric: MetricSpec): Asking<Sample> {
   const answer = yield { kind: 'metric', metric };
-  if (answer.kind === 'passed' || answer.kind === 'pods')
+  if (answer.kind === 'passed' || answer.kind === 'pods' || answer.kind === 'endpoints')
     return { kind: 'no-data', cause: 'noSeries', reason: 'no values found' };
   return answer.kind === 'rejected' ? { kind: 'invalid', text: answer.reason } : answer;
 }

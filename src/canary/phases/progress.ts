@@ -1,6 +1,6 @@
 import { failedEnough, withConsecutive } from '../analysis-state.ts';
-import { settleMs } from '../intents.ts';
 import { at, listOf, numberOf } from '../../lib/json.ts';
+import { knownMs, learnsMs, paceOf } from '../pace.ts';
 import type { Readiness } from '../types.ts';
 import { advance, promoteFrom, tellPlain } from './advance.ts';
 import { analyse, heldMs, isHeldTooLong, type Judgement, runPreRollout } from './analyse.ts';
@@ -68,7 +68,7 @@ function* progress(stage: Stage): Asking<void> {
     return alertHeld(stage, seen.routeTrouble);
   }
   if (spec.skipAnalysis) return isOnHold(stage) ? undefined : skip(stage);
-  if (isJustUp(stage)) return;
+  if (yield* isUnknownYet(stage)) return;
   // What kept it from being done at once is told.
   if (!lacksScaler(stage) && promoteAsAsked(stage)) return;
   if (isTooSoon(stage)) return;
@@ -139,16 +139,44 @@ export function stepBack(stage: Stage): void {
   else if (analysis.iterations > strategy.iterations) setRounds(stage, strategy.iterations);
 }
 
-/** The canary answers, but what is to lead users to it may not know yet: they would be refused. */
-function isJustUp(stage: Stage): boolean {
-  const { weight, kind, seen, draft } = stage;
+/** How long after the last look EndpointSlices are looked at again. */
+const againMs = 150;
+
+/**
+ * The canary answers, but what is to lead users to it may not know yet: they would be refused. EndpointSlices tell when everybody can know;
+ * where nobody keeps them, or where the proxy does not go by them alone, it is given time.
+ */
+function* isUnknownYet(stage: Stage): Asking<boolean> {
+  const { weight, kind, seen, draft, analysis, names } = stage;
   const candidate = kind.candidateOf(seen);
-  if (weight > 0 || !candidate) return false;
+  if (weight > 0 || !candidate || !kind.pods) return false;
   // Of a clock that goes differently nothing follows.
   const sinceMs = seen.nowMs - (kind.movedAtMs?.(candidate) ?? 0);
-  if (sinceMs < 0 || sinceMs >= settleMs) return false;
-  draft.nextTickMs = Math.min(draft.nextTickMs, settleMs - sinceMs);
-  return true;
+  const leftMs = sinceMs < 0 ? 0 : Math.max(learnsMs - sinceMs, 0);
+  const isFirst = analysis.mark === undefined && analysis.iterations === 0;
+  if (leftMs === 0 && !isFirst) return false;
+  const wait = (ms: number): boolean => {
+    draft.nextTickMs = Math.min(draft.nextTickMs, ms);
+    return true;
+  };
+  if (leftMs > 0 && !readsEndpoints(stage)) return wait(leftMs);
+  const { answering } = kind.pods(candidate);
+  const answer = yield { kind: 'endpoints', pods: answering };
+  const told = answer.kind === 'endpoints' ? answer : undefined;
+  if (told?.ready === undefined) return leftMs > 0 && wait(leftMs);
+  if (told.knownMs !== undefined)
+    return (leftMs > 0 || !kind.movedAtMs) && told.knownMs < knownMs && wait(knownMs - told.knownMs);
+  if (leftMs > 0 || (told.unknownMs ?? 0) < learnsMs) return wait(againMs);
+  if (told.ready > 0) return false;
+  const { name } = stage.seen.canaryService?.metadata ?? { name: names.canary };
+  warn(stage, `Halt ${names.canary} advancement, no EndpointSlice of Service ${name} tells of a pod that is ready`);
+  return wait(learnsMs);
+}
+
+/** Pre-rollout tests, and users of the plain provider, come by kube-proxy, which tells nobody what it knows. */
+function readsEndpoints(stage: Stage): boolean {
+  const { provider } = stage.spec;
+  return paceOf(provider).readsPodsWithRoutes && hooksOf(stage, 'pre-rollout').length === 0;
 }
 
 /** Whatever made it look now: the same trouble must not count twice. Only a gate that opens lets the next step come early. */

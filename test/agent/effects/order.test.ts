@@ -27,7 +27,10 @@ const purposes = new Map<Effect, Purpose>([
   [away, { moves: 'pods' }],
 ]);
 const planned = (list: readonly Effect[]): readonly PlannedEffect[] =>
-  effectsOf(list.map((effect) => ({ effect, ...purposes.get(effect) })));
+  effectsOf(
+    list.map((effect) => ({ effect, ...purposes.get(effect) })),
+    2_500,
+  );
 
 /** Runs these effects; `refused` fails with `code`. Tells what was tried, and with what it ended. */
 async function run(list: readonly Effect[], refused: readonly Effect[], code: ErrorCode = 'CLUSTER_REFUSED') {

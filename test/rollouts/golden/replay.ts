@@ -93,7 +93,7 @@ export function replay(gold: Recording, objects?: RecordedObjects): Replayed {
 
   const answer = (question: Question): Answer => {
     if (question.kind === 'metrics-online') return { kind: 'value', value: 1 };
-    if (question.kind === 'pods') return { kind: 'pods' };
+    if (question.kind === 'pods' || question.kind === 'endpoints') return { kind: question.kind };
     if (question.kind === 'hook') {
       const { hook, phase } = question;
       payloads.push({ ...webhookPayload({ name: 'app', namespace: 'demo' }, phase, parseStatus(world.canary), {}) });
