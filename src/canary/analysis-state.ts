@@ -25,6 +25,11 @@ export interface AnalysisState {
   readonly measured: { readonly version: string; readonly metrics: string };
   /** Absent: none. */
   readonly mark?: Mark;
+  /**
+   * Since when the target's pods are without users and stay for what is still open, of `scaleDownDelay`; a condition of its own keeps it. Whole
+   * seconds. Absent: they do not.
+   */
+  readonly drainsSinceMs?: number;
   /** Checks find nothing out, or the primary cannot get what has passed, and the canary is held for it. Absent: it is not. */
   readonly held?: Hold;
 }
@@ -109,7 +114,7 @@ export function formerAnalysis(
 }
 
 /** As text for a condition of the status. */
-export function renderAnalysis({ sinceMs, held, ...state }: AnalysisState): string {
+export function renderAnalysis({ sinceMs, held, drainsSinceMs: _ofAnotherCondition, ...state }: AnalysisState): string {
   const kept = held && { cause: held.cause, since: rfc3339(held.sinceMs) };
   return JSON.stringify({ ...state, since: rfc3339(sinceMs), ...(kept ? { held: kept } : {}) });
 }

@@ -55,6 +55,7 @@ export function parseCanary(object: KubeObject, defaults: CanaryDefaults): Canar
   const metricsServer = check.text(spec['metricsServer'], 'spec.metricsServer');
   const { routeRef, ...upstream } = parseOtherRefs(spec, namespace, check);
   const around = { namespace, provider, check };
+  const scaleDownDelayMs = check.durationMs(spec['scaleDownDelay'], 'spec.scaleDownDelay');
   const parsed: CanarySpec = {
     namespace,
     name,
@@ -73,6 +74,7 @@ export function parseCanary(object: KubeObject, defaults: CanaryDefaults): Canar
     service,
     analysis,
     progressDeadlineSeconds: check.whole(spec['progressDeadlineSeconds'], 'spec.progressDeadlineSeconds', 0) || 600,
+    ...(scaleDownDelayMs ? { scaleDownDelayMs } : {}),
     skipAnalysis,
     suspend: check.flag(spec['suspend'], 'spec.suspend'),
     revertOnDeletion: check.flag(spec['revertOnDeletion'], 'spec.revertOnDeletion'),

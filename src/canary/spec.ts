@@ -186,6 +186,8 @@ export interface CanarySpec {
   readonly service: ServiceSpec;
   readonly analysis: AnalysisSpec;
   readonly progressDeadlineSeconds: number;
+  /** How long the target's pods stay after a release that has taken their users elsewhere. Absent: as long as proxies need to forget them. */
+  readonly scaleDownDelayMs?: number;
   readonly skipAnalysis: boolean;
   readonly suspend: boolean;
   readonly revertOnDeletion: boolean;

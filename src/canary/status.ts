@@ -78,6 +78,7 @@ export function renderStatus(status: CanaryStatus, before?: CanaryStatus): Recor
             ...status.conditions,
             ...heldCondition(status),
             ...onHoldCondition(status),
+            ...drainCondition(status),
             ...analysisCondition(status),
           ],
         }),
@@ -128,6 +129,7 @@ function sameAnalysis(a: AnalysisState, b: AnalysisState): boolean {
     a.failedChecks === b.failedChecks &&
     a.iterations === b.iterations &&
     a.mark === b.mark &&
+    a.drainsSinceMs === b.drainsSinceMs &&
     a.held?.sinceMs === b.held?.sinceMs &&
     a.held?.cause === b.held?.cause
   );
@@ -215,6 +217,15 @@ function readOnHold(conditions: readonly Readonly<Record<string, unknown>>[]): P
   return { onHold: { release: rest.slice(0, end), told: rest.slice(end + middle.length), sinceMs } };
 }
 
+/** Stands only while pods stay for what is still open, also of a status at rest. */
+function drainCondition({ analysis }: CanaryStatus): readonly object[] {
+  if (analysis?.drainsSinceMs === undefined) return [];
+  const since = rfc3339(analysis.drainsSinceMs);
+  const message = "The target's pods have no users any more and stay until spec.scaleDownDelay is over.";
+  const times = { lastUpdateTime: since, lastTransitionTime: since };
+  return [{ type: 'Draining', status: 'True', reason: 'ScaleDownDelay', message, ...times }];
+}
+
 /** Stands only while a release is under way, so that a status at rest is Flagger's. */
 function analysisCondition({ analysis, phase, lastTransitionTime }: CanaryStatus): readonly object[] {
   // Of a status without a time it would not be known whether it is of the same write.
@@ -253,7 +264,12 @@ function readAnalysis(
   const kept = conditions.find(({ type }) => type === 'Analysis');
   const isOfThisWrite = kept !== undefined && textOf(kept['lastUpdateTime']) === lastTransitionTime;
   const state = isOfThisWrite ? parseAnalysis(textOf(kept['message']) ?? '', columns) : undefined;
-  return state ?? formerAnalysis(columns, heldSince(conditions), Date.parse(lastTransitionTime ?? ''));
+  const drain = conditions.find(({ type, status }) => type === 'Draining' && status === 'True');
+  const drainsSinceMs = Date.parse(textOf(drain?.['lastTransitionTime']) ?? '');
+  return {
+    ...(state ?? formerAnalysis(columns, heldSince(conditions), Date.parse(lastTransitionTime ?? ''))),
+    ...(Number.isFinite(drainsSinceMs) ? { drainsSinceMs } : {}),
+  };
 }
 
 function heldSince(conditions: readonly Readonly<Record<string, unknown>>[]): Hold | undefined {

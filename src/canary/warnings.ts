@@ -11,7 +11,7 @@ import { unusedFields } from './unused-fields.ts';
 const knownFields: Readonly<Record<string, readonly string[]>> = {
   spec: (
     'provider metricsServer targetRef autoscalerRef ingressRef ingressRefs routeRef upstreamRef service analysis canaryAnalysis ' +
-    'progressDeadlineSeconds skipAnalysis revertOnDeletion suspend'
+    'progressDeadlineSeconds scaleDownDelay skipAnalysis revertOnDeletion suspend'
   ).split(' '),
   analysis: (
     'interval threshold consecutive iterations stepWeight stepWeights maxWeight stepWeightPromotion mirror mirrorWeight ' +

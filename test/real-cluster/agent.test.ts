@@ -4,9 +4,10 @@ import { until } from './command.ts';
 import type { AppOptions } from './podinfo-app.ts';
 import { setStage, type Stage } from './stage.ts';
 import { tellAbTest, tellBlueGreen, tellConfigByHand, tellWeighted } from './story.ts';
+import { tellDownloads } from './downloads.ts';
 import { tellTrouble } from './trouble.ts';
 import { tellAffinity, tellMirror } from './users.ts';
-import { openWays, traefik, traefikGateway, type Way, ways } from './ways.ts';
+import { contour, openWays, traefik, traefikGateway, type Way, ways } from './ways.ts';
 
 const { env } = process;
 /** Needs Traefik, Contour, Prometheus and the demo images, so it runs only where our own script has started the cluster. */
@@ -81,6 +82,8 @@ describe.skipIf(kubeconfigPath === undefined)(`the agent on a real cluster, as i
       tellWeighted(stage, appWith(way)));
     it('shows a new version to those under test only, by header and by cookie', () => tellAbTest(stage, appWith(way)));
     it('turns from blue to green', () => tellBlueGreen(stage, appWith(way)));
+    if (way === traefik || way === contour)
+      it('lets downloads from the canary end before its pods go', () => tellDownloads(stage, appWith(way)));
     if (way.canKeepUsers)
       it('keeps users with the version that they have met', () => tellAffinity(stage, appWith(way)));
     if (way.canMirror)

@@ -316,7 +316,8 @@ export function createCanaryLoop({
 
 const withoutAnalysis = perObject((spec: CanarySpec): CanarySpec => ({ ...spec, skipAnalysis: true }));
 
-/** A canary at rest for which a tick found nothing to do: until something changes, the next one would find the same. */
-function isQuiet({ effects, afterwards, status: next }: Decision, { phase }: CanaryStatus): boolean {
-  return isAtRest(phase) && effects.length + afterwards.length === 0 && next === undefined;
+/** A canary at rest for which a tick found nothing to do: until something changes, the next one would find the same. Not while pods stay for a time. */
+function isQuiet({ effects, afterwards, status: next }: Decision, { phase, analysis }: CanaryStatus): boolean {
+  if (!isAtRest(phase) || analysis?.drainsSinceMs !== undefined) return false;
+  return effects.length + afterwards.length === 0 && next === undefined;
 }

@@ -3,7 +3,7 @@ import { primaryReadiness, primaryServes } from './health.ts';
 import { type Phase, sooner } from './phase.ts';
 import { tellNotReady } from './pods.ts';
 import { cannotBeCopied, writePrimary } from './primary-write.ts';
-import { lacksScaler, scaleToZero, tellLackOfScaler, writePrimaryScaler } from './scaling.ts';
+import { lacksScaler, scaleDown, tellLackOfScaler, writePrimaryScaler } from './scaling.ts';
 import { type Asking, alert, fail, log, normal, restartAs, type Stage, update, warn } from './tick.ts';
 import { prepareRoute, reconcileRoute, route, writeService } from './traffic.ts';
 
@@ -37,11 +37,11 @@ function* initialise(stage: Stage): Asking<void> {
   reconcileRoute(stage);
   if (stage.weight > 0) route(stage, 0);
   log(stage, `Scaling down ${spec.target.kind} ${names.target}`);
-  scaleToZero(stage);
   restartAs(stage, 'Initialized', 0);
   // A primary from before that runs something else keeps its version, and the target is judged next.
   update(stage, runsTarget ? { lastPromotedSpec: revision.hash } : { lastAppliedSpec: '', lastPromotedSpec: '' });
   draft.nextTickMs = spec.analysis.intervalMs;
+  scaleDown(stage);
   normal(stage, `Initialization done! ${names.canary}`, 'Initialized');
   alert(stage, 'info', `New ${spec.target.kind} detected, initialization completed.`, true);
 }

@@ -1,6 +1,7 @@
 import { failedEnough, withConsecutive } from '../analysis-state.ts';
 import { at, listOf, numberOf } from '../../lib/json.ts';
 import { knownMs, learnsMs, paceOf } from '../pace.ts';
+import type { KubeObject } from '../../manifest/types.ts';
 import type { Readiness } from '../types.ts';
 import { advance, promoteFrom, tellPlain } from './advance.ts';
 import { analyse, heldMs, isHeldTooLong, type Judgement, runPreRollout } from './analyse.ts';
@@ -150,9 +151,7 @@ function* isUnknownYet(stage: Stage): Asking<boolean> {
   const { weight, kind, seen, draft, analysis, names } = stage;
   const candidate = kind.candidateOf(seen);
   if (weight > 0 || !candidate || !kind.pods) return false;
-  // Of a clock that goes differently nothing follows.
-  const sinceMs = seen.nowMs - (kind.movedAtMs?.(candidate) ?? 0);
-  const leftMs = sinceMs < 0 ? 0 : Math.max(learnsMs - sinceMs, 0);
+  const leftMs = learnsForMs(stage, candidate);
   const isFirst = analysis.mark === undefined && analysis.iterations === 0;
   if (leftMs === 0 && !isFirst) return false;
   const wait = (ms: number): boolean => {
@@ -171,6 +170,23 @@ function* isUnknownYet(stage: Stage): Asking<boolean> {
   const { name } = stage.seen.canaryService?.metadata ?? { name: names.canary };
   warn(stage, `Halt ${names.canary} advancement, no EndpointSlice of Service ${name} tells of a pod that is ready`);
   return wait(learnsMs);
+}
+
+/** Where nothing is asked: its pods have come so lately that nobody may know them. */
+function isJustUp(stage: Stage): boolean {
+  const { weight, kind, seen, draft } = stage;
+  const candidate = kind.candidateOf(seen);
+  const leftMs = weight > 0 || !candidate ? 0 : learnsForMs(stage, candidate);
+  if (leftMs === 0) return false;
+  draft.nextTickMs = Math.min(draft.nextTickMs, leftMs);
+  return true;
+}
+
+/** How long those who look once in a while may still not know its pods. */
+function learnsForMs({ kind, seen }: Stage, candidate: KubeObject): number {
+  const sinceMs = seen.nowMs - (kind.movedAtMs?.(candidate) ?? 0);
+  // Of a clock that goes differently nothing follows.
+  return sinceMs < 0 ? 0 : Math.max(learnsMs - sinceMs, 0);
 }
 
 /** Pre-rollout tests, and users of the plain provider, come by kube-proxy, which tells nobody what it knows. */

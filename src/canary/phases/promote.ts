@@ -7,7 +7,7 @@ import { tellNotReady } from './pods.ts';
 import { cannotBeCopied, copyObstacle, writePrimary } from './primary-write.ts';
 import { restartAnalysis } from './restart.ts';
 import { endRejectedPromotion, failPromotion, tellAndRollBack } from './rollback.ts';
-import { lacksScaler, scaleToZero, writePrimaryScaler } from './scaling.ts';
+import { lacksScaler, scaleDown, writePrimaryScaler } from './scaling.ts';
 import { alertHeld, type Asking, normal, setRounds, type Stage, update, warn } from './tick.ts';
 import { canGoHome, leaveDeadCanary, route, routeHome } from './traffic.ts';
 
@@ -92,7 +92,7 @@ export const finalising: Phase = sooner(isEndDue, finish);
 function succeed(stage: Stage): void {
   const { spec, names, draft, status } = stage;
   const weight = stage.weight > 0 || stage.mirrored ? routeHome(stage) : 0;
-  if (canGoHome(stage)) scaleToZero(stage);
+  if (canGoHome(stage)) scaleDown(stage);
   want(draft.intents, 'release', { kind: 'end-release', verdict: 'promoted', failedCheck: undefined });
   update(stage, { phase: 'Succeeded', canaryWeight: weight, lastPromotedSpec: status.lastAppliedSpec });
   setRounds(stage, 0);

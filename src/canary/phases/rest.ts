@@ -16,6 +16,8 @@ import {
   followReplicas,
   lacksScaler,
   pauseScaler,
+  endDrain,
+  scaleDown,
   scaleFromZero,
   scaleToZero,
   writePrimaryScaler,
@@ -36,6 +38,7 @@ export const resting: Phase = {
     }
     const isKnown = stage.status.phase === 'Waiting' && stage.seen.recorded !== 'replaced';
     if (isKnown && abortAsAsked(stage)) return true;
+    endDrain(stage);
     if (isNothingNew(stage)) {
       if (stage.status.phase !== 'Waiting') repairAtOnce(stage);
       return false;
@@ -91,6 +94,8 @@ function* letIn(stage: Stage): Asking<void> {
     onPass: (hook) => normal(stage, `Confirm-rollout check ${hook.name} passed`),
   });
   if (!refusal) return start(stage);
+  // What was left of the release before is not wanted for one that waits.
+  if (stage.analysis.drainsSinceMs !== undefined) scaleToZero(stage);
   restartAs(stage, 'Waiting', stage.weight);
   if (status.phase === 'Waiting') return;
   warn(stage, `Halt ${names.canary} advancement waiting for approval ${refusal.hook.name}`);
@@ -203,7 +208,8 @@ function takeHome(stage: Stage): void {
   const { names } = stage;
   normal(stage, 'Routing all traffic to primary');
   routeHome(stage);
-  scaleTargetDown(stage);
   update(stage, { canaryWeight: 0 });
+  if (stage.status.phase === 'Failed') scaleDown(stage);
+  else scaleTargetDown(stage);
   log(stage, `${names.primary} is ready, ${names.target} gets no more traffic`);
 }

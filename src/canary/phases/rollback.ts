@@ -7,7 +7,7 @@ import { canaryReadiness, canaryServes, primaryServes } from './health.ts';
 import { callPostRollout } from './hooks.ts';
 import { notReadyFinding } from './pods.ts';
 import { asked } from './requests.ts';
-import { scaleToZero } from './scaling.ts';
+import { scaleDown, scaleToZero } from './scaling.ts';
 import { alert, normal, restartAs, type Stage, update, warn } from './tick.ts';
 import { canGoHome, leaveDeadCanary, routeEveryone, routeHome } from './traffic.ts';
 
@@ -22,7 +22,6 @@ export function rollBack(stage: Stage, failedCheck: FailedCheck): void {
   draft.isHeld = false;
   if (isSafe) {
     warn(stage, `Canary failed! Scaling down ${names.canary}`, 'Failed');
-    scaleToZero(stage);
   } else {
     warn(stage, `Canary failed! ${names.canary} has all traffic because the primary does not answer`, 'Failed');
   }
@@ -31,6 +30,7 @@ export function rollBack(stage: Stage, failedCheck: FailedCheck): void {
   // A config that has gone meanwhile is still one that the version failed with: it is no news when it comes back.
   if (novelty === 'same' && revision.configs)
     update(stage, { trackedConfigs: { ...status.trackedConfigs, ...revision.configs } });
+  if (isSafe) scaleDown(stage);
   callPostRollout(stage, 'Failed');
 }
 

@@ -1,6 +1,7 @@
 import type { KubeObject } from '../../manifest/types.ts';
 import { isWanted, leave, type Slot, want } from '../intents.ts';
 import { at } from '../../lib/json.ts';
+import { formatGoDuration } from '../../lib/duration.ts';
 import { isControlledBy } from '../owner.ts';
 import { scalers } from '../scalers/registry.ts';
 import { isScalerBehind, renderPrimaryScaler, type Scaler, type ScalerInput } from '../scalers/scaler.ts';
@@ -120,6 +121,42 @@ export function scaleToZero(stage: Stage): void {
   pauseScaler(stage, true);
   if (kind.scaling && kind.scaling.replicasOf(target) > 0)
     want(draft.intents, 'replicas', { kind: 'scale-target', replicas: 0 }, { moves: 'pods' });
+}
+
+/**
+ * At the end of a release, after all else that its status is to say: the target's pods go, or stay for what is still open until `endDrain`. Only
+ * ever after traffic went home.
+ */
+export function scaleDown(stage: Stage): void {
+  const { draft, kind, target, spec, seen, names } = stage;
+  const delayMs = spec.scaleDownDelayMs ?? 0;
+  // Pods that do not answer have nobody.
+  if (delayMs === 0 || !kind.scaling || kind.scaling.replicasOf(target) === 0 || !kind.serves(kind.candidateOf(seen)))
+    return scaleToZero(stage);
+  draft.analysis = { ...draft.analysis, drainsSinceMs: Math.ceil(seen.nowMs / 1_000) * 1_000 };
+  draft.nextTickMs = Math.min(draft.nextTickMs, delayMs);
+  log(stage, `The pods of ${names.target} stay for ${formatGoDuration(delayMs)}: spec.scaleDownDelay`);
+}
+
+/**
+ * The pods that stay after a release go when their time is over, and with the version that they run: a Deployment replaces them by itself then.
+ * Whoever gives them users again, or lets a new release in, needs them.
+ */
+export function endDrain(stage: Stage): void {
+  const { analysis, draft, spec, seen, novelty, weight, mirrored } = stage;
+  const { drainsSinceMs } = analysis;
+  if (drainsSinceMs === undefined || novelty === 'new' || weight > 0 || mirrored) return;
+  const delayMs = spec.scaleDownDelayMs ?? 0;
+  const leftMs = drainsSinceMs + delayMs - seen.nowMs;
+  const isOfAnother = analysis.measured.version !== stage.revision.hash;
+  // Of a clock that was set back nothing follows.
+  if (leftMs > 0 && leftMs <= delayMs + 1_000 && !isOfAnother) {
+    draft.nextTickMs = Math.min(draft.nextTickMs, leftMs);
+    return;
+  }
+  const { drainsSinceMs: _over, ...state } = draft.analysis;
+  draft.analysis = state;
+  scaleToZero(stage);
 }
 
 /** What the target had; of an autoscaler its minimum; what Git says; what the primary has: the first that is more than nothing. */
