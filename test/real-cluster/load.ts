@@ -78,9 +78,9 @@ export interface Load {
 
 /**
  * Users: all the time, some on connections that they keep, some on a new one for each request. Every request counts, and none is tried
- * again.
+ * again. Without a proxy between nobody `keeps`: a pod that ends closes its connections, and a request may be on its way.
  */
-export function startLoad(door: Door, users: readonly Headers[] = [{}]): Load {
+export function startLoad(door: Door, users: readonly Headers[] = [{}], keeps = true): Load {
   const answers: Answer[] = [];
   const kept = new Agent({ keepAlive: true, maxSockets: 8 });
   let isOver = false;
@@ -91,8 +91,7 @@ export function startLoad(door: Door, users: readonly Headers[] = [{}]): Load {
     }
   };
   const workers = users.flatMap((headers) => [
-    work(headers, kept, 40),
-    work(headers, kept, 40),
+    ...(keeps ? [work(headers, kept, 40), work(headers, kept, 40)] : []),
     work(headers, undefined, 80),
   ]);
   return {
