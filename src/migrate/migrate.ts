@@ -68,8 +68,8 @@ export function migrate(files: ReadonlyMap<string, string>): Migration {
       found,
       deployment ? { kind: 'edit-and-add', to: deployment, more: [canary] } : { kind: 'replace', by: [canary] },
     );
-    const what = deployment ? 'a Deployment, and' : `for Deployment ${canary.metadata.name}`;
-    told.set(found, { verdict: 'becomes', text: `becomes ${what} ${text}`, notes });
+    const what = deployment ? 'a Deployment, and a Canary' : `a Canary for Deployment ${canary.metadata.name}`;
+    told.set(found, { verdict: 'becomes', text: `becomes ${what}: ${text}`, notes });
     const ns = namespace === undefined ? '' : `-n ${namespace} `;
     after.push(
       `kubectl ${ns}wait canary/${canary.metadata.name} --for=jsonpath={.status.phase}=Initialized --timeout=10m && kubectl ${ns}delete rollout ${name}`,
@@ -140,7 +140,7 @@ const scaleRollouts = 'kubectl -n argo-rollouts scale deployment argo-rollouts -
 function templateNamesIn(value: unknown): readonly string[] {
   if (Array.isArray(value)) return value.flatMap(templateNamesIn);
   const members = jsonOf(value);
-  const name = textOf(members['templateName']);
+  const name = textOf(members['templateName']) ?? textOf(members['clusterTemplateName']);
   return [...(name === undefined ? [] : [name]), ...Object.values(members).flatMap(templateNamesIn)];
 }
 
@@ -161,7 +161,7 @@ function patchOf(found: Found, changes: Changes): Omit<Told, 'object' | 'path' |
   const { object } = found;
   const { strategy, ...spec } = jsonOf(object['spec']);
   const to: KubeObject = { ...object, apiVersion: 'apps/v1', kind: 'Deployment', spec };
-  changes.set(found, { kind: 'edit', to });
+  changes.set(found, { kind: 'edit', to, text: '' });
   const text = 'is a patch of a Rollout, and becomes one of the Deployment';
   if (strategy === undefined) return { verdict: 'changes', text, notes: [] };
   const notes: Note[] = [
@@ -244,7 +244,7 @@ function toldOf(found: Found, given: Omit<Told, 'object' | 'path' | 'line'> | un
   const place = { object: refOf(object), path, line };
   if (given) return { ...place, ...given };
   if (change?.kind === 'replace') return { ...place, verdict: 'goes', text: 'goes: Serin makes it', notes: [] };
-  if (change) return { ...place, verdict: 'changes', text: 'is changed to lead to what takes its place', notes: [] };
+  if (change?.kind === 'edit') return { ...place, verdict: 'changes', text: change.text, notes: [] };
   const policy = imagePolicy(object);
   const verdict: Verdict = 'stays';
   return {

@@ -3,6 +3,7 @@ import { at, isRecord, type Json, jsonOf, listOf, textOf, textsOf } from '../lib
 import { own } from '../lib/own.ts';
 import type { KubeObject } from '../manifest/types.ts';
 import type { ConvertedTemplate } from './analysis-template.ts';
+import { leadsTo, missingThePrimary, primaryLabel } from './selected.ts';
 import { convertRouting, type Routing } from './routing.ts';
 import { type Changes, createNotes, type Found, type Note, type World } from './types.ts';
 
@@ -74,11 +75,24 @@ export function convertRollout(
       named.stable === undefined
         ? `spec.strategy.${kind}`
         : `spec.strategy.${kind}.${isBlueGreen ? 'activeService' : 'stableService'}`;
-    return refuse(
-      field,
-      `no Service of these files leads to its pods${named.stable === undefined ? '' : ` under the name ${named.stable}`}: without its port no Canary can be written`,
-    );
+    const what =
+      named.stable === undefined
+        ? 'no Service leads to its pods, and they have no port'
+        : `Service ${named.stable} is not in these files`;
+    return refuse(field, `${what}: a Canary has to name a port`);
   }
+  if (service.isNew)
+    notes.say(
+      'told',
+      'spec.template',
+      `no Service of these files leads to its pods: the Canary makes one, ${service.name}`,
+    );
+  if (primaryLabel(deployment) === undefined)
+    notes.say(
+      'by-hand',
+      'spec.selector',
+      'it selects by none of the labels app, name and app.kubernetes.io/name: set --selector-labels to one that it has',
+    );
   const routing = isBlueGreen
     ? ({ provider: 'kubernetes', service: {}, spec: {}, hasWeights: false } satisfies Routing)
     : convertRouting({
@@ -92,6 +106,8 @@ export function convertRollout(
       });
   if ('refused' in routing) return refuse(`spec.strategy.${kind}.${routing.field}`, routing.refused);
 
+  for (const { found: other, text } of missingThePrimary(deployment, context.world, [service.name, named.canary]))
+    notes.list.push({ level: 'by-hand', path: other.path, line: other.line, text });
   const judge = createJudge(found, context, { say, apex: service.name, canaryService: named.canary });
   const analysis = isBlueGreen ? blueGreenAnalysis(plan, judge, say) : canaryAnalysis(plan, routing, judge, say);
   sayOfPlan(plan, kind, say);
@@ -165,6 +181,7 @@ function workloadOf(
     changes.set(workload, {
       kind: 'edit',
       to: { ...workload.object, spec: { ...jsonOf(workload.object['spec']), replicas } },
+      text: 'gets back the pods that the Rollout ran',
     });
   return { deployment: workload.object, target: name, isElsewhere: true };
 }
@@ -223,10 +240,12 @@ function sayOfPlan(plan: Json, kind: string, say: Say): void {
 
 interface ApexService {
   readonly name: string;
+  /** None of these files make it. */
+  readonly isNew: boolean;
   readonly ports: Json;
 }
 
-/** The Service that users come by, and its port as a Canary says it. */
+/** The Service that users come by, and its port as a Canary says it. Undefined: the one that is named is not there, or there is no port at all. */
 function serviceOf(
   name: string | undefined,
   {
@@ -236,22 +255,21 @@ function serviceOf(
   }: { readonly namespace: string | undefined; readonly deployment: KubeObject; readonly world: World },
 ): ApexService | undefined {
   const labels = textsOf(at(deployment, 'spec', 'template', 'metadata', 'labels'));
-  const leads = ({ object }: Found): boolean => {
-    const selector = Object.entries(textsOf(at(object, 'spec', 'selector')));
-    return selector.length > 0 && selector.every(([key, value]) => labels[key] === value);
-  };
   const found =
     name === undefined
       ? world.all.find(
-          (one) => one.object.kind === 'Service' && one.object.metadata.namespace === namespace && leads(one),
+          ({ object }) =>
+            object.kind === 'Service' && object.metadata.namespace === namespace && leadsTo(object, labels),
         )
       : world.find('Service', name, namespace);
-  const ports = listOf(at(found?.object, 'spec', 'ports'));
+  if (!found) return name === undefined ? newService(deployment) : undefined;
+  const ports = listOf(at(found.object, 'spec', 'ports'));
   const [port] = ports;
-  if (!found || typeof port?.['port'] !== 'number') return undefined;
+  if (typeof port?.['port'] !== 'number') return undefined;
   const portName = textOf(port['name']);
   return {
     name: found.object.metadata.name,
+    isNew: false,
     ports: {
       port: port['port'],
       ...(portName === undefined || portName === 'http' ? {} : { portName }),
@@ -260,6 +278,15 @@ function serviceOf(
       ...(ports.length > 1 ? { portDiscovery: true } : {}),
     },
   };
+}
+
+/** The Service that Serin makes, at the first port of its containers. */
+function newService(deployment: KubeObject): ApexService | undefined {
+  const containers = listOf(at(deployment, 'spec', 'template', 'spec', 'containers'));
+  const port = containers
+    .flatMap(({ ports }) => listOf(ports))
+    .find(({ containerPort }) => typeof containerPort === 'number');
+  return port && { name: deployment.metadata.name, isNew: true, ports: { port: port['containerPort'] } };
 }
 
 /** The Service of the canary is one that Serin makes. */
@@ -313,6 +340,7 @@ function scalerOf(
       context.changes.set(found, {
         kind: 'edit',
         to: { ...object, spec: { ...jsonOf(object['spec']), scaleTargetRef } },
+        text: `scales Deployment ${target}`,
       });
     }
     return { apiVersion: object.apiVersion, kind: object.kind, name: object.metadata.name };
@@ -322,6 +350,8 @@ function scalerOf(
 
 /** `5m`, and not `5m0s`. */
 const shownDuration = (ms: number): string => formatGoDuration(ms).replace(/m0s$/, 'm').replace(/h0m$/, 'h');
+
+const times = (count: number): string => (count === 1 ? 'once' : `${count} times`);
 
 interface Judge {
   /** Adds the metrics of a reference to templates; `field` below the strategy. */
@@ -362,8 +392,14 @@ function createJudge({ object }: Found, context: RolloutContext, { say, apex, ca
       }
       for (const one of listOf(reference['templates'])) {
         wasAsked = true;
-        const name = textOf(one['templateName']) ?? '';
-        const template = context.template(name, one['clusterScope'] === true, object.metadata.namespace);
+        // As older versions write it.
+        const ofCluster = textOf(one['clusterTemplateName']);
+        const name = textOf(one['templateName']) ?? ofCluster ?? '';
+        const template = context.template(
+          name,
+          one['clusterScope'] === true || ofCluster !== undefined,
+          object.metadata.namespace,
+        );
         if (!template) {
           say(
             'by-hand',
@@ -447,7 +483,7 @@ function canaryAnalysis(plan: Json, { hasWeights }: Routing, judge: Judge, say: 
       const ms = pauseMs(jsonOf(given)['duration']);
       if (ms === 'forever') {
         const type =
-          index > lastWeight
+          index > lastWeight || (!hasWeights && weights.length > 0)
             ? 'confirm-promotion'
             : weights.length === 0
               ? 'confirm-rollout'
@@ -499,22 +535,22 @@ function canaryAnalysis(plan: Json, { hasWeights }: Routing, judge: Judge, say: 
     return {
       analysis: { ...judged, iterations: 1 },
       spec: { skipAnalysis: true },
-      text: 'a Canary that promotes what becomes ready',
+      text: 'what becomes ready is promoted',
     };
   }
   if (!hasWeights) {
     say(
       'told',
       'steps',
-      `without traffic routing, weights were shares of pods. Here the new version is judged beside the old one for ${iterations} times ${interval}, and then gets all users (provider kubernetes); name a provider for shares`,
+      `without traffic routing, weights were shares of pods. Here the new version is judged beside the old one ${times(iterations)}, ${interval} each, and then gets all users (provider kubernetes); name a provider for shares`,
     );
     return {
       analysis: judged,
       spec: {},
-      text: `a Canary that judges the new version ${iterations} times, each ${interval}, and then leads all users to it`,
+      text: `the new version is judged ${times(iterations)}, ${interval} each, and then gets all users`,
     };
   }
-  return { analysis: judged, spec: {}, text: `a Canary with ${weights.join(', ')} % of users, ${interval} each` };
+  return { analysis: judged, spec: {}, text: `${weights.join(', ')} % of users, ${interval} each` };
 }
 
 const stepTexts: ReadonlyMap<string, string> = new Map([
@@ -561,6 +597,6 @@ function blueGreenAnalysis(plan: Json, judge: Judge, say: Say): Analysis {
       ...(isManual ? { webhooks: [gate('confirm-promotion', 'confirm-promotion')] } : {}),
     },
     spec: {},
-    text: `a Canary that shows the new version at NAME-canary for ${iterations} times ${interval} and then leads all users to it`,
+    text: `the new version stands at NAME-canary for ${times(iterations)} ${interval}, and then gets all users`,
   };
 }

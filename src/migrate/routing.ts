@@ -205,7 +205,7 @@ function traefik(given: Json, field: string, { apex, world, namespace, changes, 
     const to = withTraefikService(one, name, apex);
     if (!to) continue;
     isLed = true;
-    changes.set(one, { kind: 'edit', to });
+    changes.set(one, { kind: 'edit', to, text: `leads to TraefikService ${apex}, which Serin makes` });
   }
   if (!isLed)
     say(
@@ -256,7 +256,12 @@ function gatewayApi(
     say('by-hand', field, `a Canary has one routeRef: ${more.map(({ name }) => name).join(', ')} would not be split`);
   const found = world.find(route.kind, route.name, namespace);
   const edited = found && withoutBackend(found.object, canaryService);
-  if (found && edited) changes.set(found, { kind: 'edit', to: edited });
+  if (found && edited)
+    changes.set(found, {
+      kind: 'edit',
+      to: edited,
+      text: `leads to ${apex} alone: Serin puts primary and canary in its place`,
+    });
   if (!found)
     say(
       'by-hand',

@@ -47,7 +47,12 @@ export interface Told {
 
 /** What is to be done to a document of a file: brought to an object, replaced by some, or taken out. */
 export type DocumentChange =
-  | { readonly kind: 'edit'; readonly to: KubeObject }
+  | {
+      readonly kind: 'edit';
+      readonly to: KubeObject;
+      /** What it comes to, for people. */
+      readonly text: string;
+    }
   | { readonly kind: 'replace'; readonly by: readonly KubeObject[] }
   /** It stays in its place, edited, and others follow it. */
   | { readonly kind: 'edit-and-add'; readonly to: KubeObject; readonly more: readonly KubeObject[] };

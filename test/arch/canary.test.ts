@@ -64,6 +64,7 @@ describe('what a canary is', () => {
       'loadtester/commands.ts',
       'manifest/checks/references.ts',
       'migrate/rollout.ts',
+      'migrate/selected.ts',
       'outlets/canary-series.ts',
     ]);
   });

@@ -209,6 +209,48 @@ describe('a Rollout', () => {
     expect(canary).toMatchObject({ spec: { provider: 'kubernetes', analysis: { iterations: 2, interval: '1m' } } });
   });
 
+  it('without a Service has one that Serin makes, at the port of its container', () => {
+    const { 'services.yaml': _services, ...others } = base;
+    const strategy = '    canary:\n      steps: [{ setWeight: 20 }, { pause: {} }, { setWeight: 40 }]\n';
+    const canary = ofKind(fileOf({ ...others, 'rollout.yaml': rolloutYaml(strategy) }, 'rollout.yaml') ?? '', 'Canary');
+    expect(canary).toMatchObject({
+      spec: {
+        service: { name: 'shop', port: 9898 },
+        analysis: { iterations: 2, webhooks: [{ type: 'confirm-promotion' }] },
+      },
+    });
+  });
+
+  it.each([
+    [
+      'Service',
+      'spec: { selector: { app: shop } }',
+      /^by-hand other\.yaml:1 Service extra selects pods that are none at rest: .* app: shop-primary\. Lead it there$/m,
+    ],
+    [
+      'PodDisruptionBudget',
+      'spec: { selector: { matchLabels: { app: shop } } }',
+      /^by-hand other\.yaml:1 PodDisruptionBudget extra selects the new version’s pods only/m,
+    ],
+    [
+      'NetworkPolicy',
+      'spec: { podSelector: { matchLabels: { app: shop } } }',
+      /^by-hand other\.yaml:1 NetworkPolicy extra selects/m,
+    ],
+  ])('is told of a %s that would not reach its primary', (kind, spec, said) => {
+    const other = (text: string) =>
+      `apiVersion: v1\nkind: ${kind}\nmetadata: { name: extra, namespace: test }\n${text}\n`;
+    const said_ = (text: string): string => {
+      const { objects } = migrated({ ...base, 'rollout.yaml': rolloutYaml(weighted), 'other.yaml': other(text) });
+      return objects
+        .flatMap(({ notes }) => notes)
+        .map((note) => `${note.level} ${note.path}:${note.line} ${note.text}`)
+        .join('\n');
+    };
+    expect(said_(spec)).toMatch(said);
+    expect(said_(spec.replace('app: shop', 'app: else'))).not.toContain('other.yaml');
+  });
+
   it('of blue and green waits for its gate where it waited for a person', () => {
     const strategy = `    blueGreen:
       activeService: shop
@@ -487,7 +529,7 @@ describe('serin migrate', () => {
     const { code, lines, errors } = await serin('migrate', folder);
     expect({ code, errors }).toEqual({ code: 0, errors: '' });
     expect(lines).toContain(
-      'rollout.yaml:2: Rollout test/shop becomes a Deployment, and a Canary with 20, 50 % of users, 1m each',
+      'rollout.yaml:2: Rollout test/shop becomes a Deployment, and a Canary: 20, 50 % of users, 1m each',
     );
     expect(lines).toContain('services.yaml:14: Service test/shop-canary goes: Serin makes it');
     expect(await readFile(join(folder, 'rollout.yaml'), 'utf8')).toBe(files['rollout.yaml']);

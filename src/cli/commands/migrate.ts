@@ -75,7 +75,11 @@ function tellText(output: Output, migration: Migration, { folder, isWritten, all
   for (const note of notes) tellNote(output, note);
   const plain = objects.filter(isPlain).length;
   if (!all && plain > 0)
-    output.line(`${plain} more ${plain === 1 ? 'object is' : 'objects are'} applied as they are (--all names them)`);
+    output.line(
+      plain === 1
+        ? '1 more object is applied as it is (--all names it)'
+        : `${plain} more objects are applied as they are (--all names them)`,
+    );
   for (const { diff } of files) {
     output.line('');
     for (const line of diff.trimEnd().split('\n')) output.line(colouredLine(output, line));
@@ -96,7 +100,9 @@ function tellText(output: Output, migration: Migration, { folder, isWritten, all
   const rest =
     byHand === 0 ? 'nothing is left to do by hand' : `${byHand} ${byHand === 1 ? 'thing' : 'things'} to do by hand`;
   output.line(
-    (byHand === 0 ? output.colour.green : output.colour.yellow)(`${objects.length} objects: ${changed}, ${rest}`),
+    (byHand === 0 ? output.colour.green : output.colour.yellow)(
+      `${objects.length} ${objects.length === 1 ? 'object' : 'objects'}: ${changed}, ${rest}`,
+    ),
   );
   if (files.length > 0 && !isWritten) output.line(`--write changes the files; then serin validate ${folder}`);
   else output.line(`then serin validate ${folder}`);
