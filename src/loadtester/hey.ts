@@ -121,16 +121,19 @@ export async function runHey(load: Load, to: Targets, sending: Sending): Promise
     tally.note(outcome, durationMs);
     onRequest(side, outcome, durationMs);
   };
+  const periodMs = load.rate > 0 ? 1_000 / load.rate : 0;
   const worker = async (): Promise<void> => {
+    let dueMs = clock.now();
     while (!signal.aborted && clock.now() < endMs && left > 0) {
       left -= 1;
-      const sentMs = clock.now();
       const realMs = performance.now();
       await Promise.all(targets.map(send));
       if (signal.aborted) return;
       const realGapMs = pace.minGapMs - (performance.now() - realMs);
       if (load.durationMs !== undefined && realGapMs > 0) await new Promise((done) => setTimeout(done, realGapMs));
-      const wait = load.rate > 0 ? sentMs + 1_000 / load.rate - clock.now() : 0;
+      // As a ticker: a little late is made up for, and what a slow answer has taken is not sent all at once.
+      dueMs = Math.max(dueMs + periodMs, clock.now() - periodMs);
+      const wait = periodMs > 0 ? dueMs - clock.now() : 0;
       if (wait > 0) await clock.sleep(Math.min(wait, endMs - clock.now()), signal);
     }
   };

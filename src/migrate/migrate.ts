@@ -28,7 +28,10 @@ export interface Migration {
 export function migrate(files: ReadonlyMap<string, string>): Migration {
   const textOf = (path: string): string => files.get(path) ?? '';
   const lineOf = createLineFinder((path) => files.get(path));
-  const parsed = [...files].map(([path, text]) => [path, parseManifests(path, text)] as const);
+  const isTemplate = chartTemplates(files);
+  const parsed = [...files].flatMap(([path, text]) =>
+    isTemplate(path) ? [] : [[path, parseManifests(path, text)] as const],
+  );
   const all = parsed.flatMap(([, { manifests }]) => manifests).map((manifest) => foundOf(manifest, lineOf));
   const world: World = {
     all,
@@ -142,6 +145,14 @@ function templateNamesIn(value: unknown): readonly string[] {
   const members = jsonOf(value);
   const name = textOf(members['templateName']) ?? textOf(members['clusterTemplateName']);
   return [...(name === undefined ? [] : [name]), ...Object.values(members).flatMap(templateNamesIn)];
+}
+
+/** Files that Helm reads: what they make is told by rendering them, and Serin does where a HelmRelease names the chart. */
+function chartTemplates(files: ReadonlyMap<string, string>): (path: string) => boolean {
+  const folders = [...files.keys()]
+    .filter((path) => /(?:^|\/)Chart\.yaml$/.test(path))
+    .map((path) => `${path.slice(0, -'Chart.yaml'.length)}templates/`);
+  return (path) => folders.some((folder) => path.startsWith(folder));
 }
 
 function foundOf({ object, origin }: Manifest, lineOf: ReturnType<typeof createLineFinder>): Found {

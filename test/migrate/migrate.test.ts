@@ -400,18 +400,18 @@ spec:
         'apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: { name: shop }\nspec:\n  replicas: 5 # busy\n',
       'overlay/kustomization.yaml':
         'resources: [../base]\npatches:\n  - path: rollout-patch.yaml\n    target:\n      kind: Rollout\n',
+      'chart/Chart.yaml': 'apiVersion: v2\nname: chart\nversion: 1.0.0\n',
+      'chart/templates/hpa.yaml': '{{- if .Values.hpa }}\nkind: HorizontalPodAutoscaler\n{{- end }}\n',
       'chart/templates/rollout.yaml':
         'apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata:\n  name: {{ .Release.Name }}\n',
     };
     expect(fileOf(files_, 'overlay/rollout-patch.yaml')).toContain(
       'kind: Deployment\nmetadata: { name: shop }\nspec:\n  replicas: 5 # busy\n',
     );
-    expect(notesOf(files_)).toEqual(
-      expect.arrayContaining([
-        'overlay/kustomization.yaml:5 by-hand : names a Rollout: it is a Deployment from now on',
-        'chart/templates/rollout.yaml:2 by-hand : a chart’s template: write it as Deployment and Canary there',
-      ]),
-    );
+    expect(notesOf(files_)).toEqual([
+      'overlay/kustomization.yaml:5 by-hand : names a Rollout: it is a Deployment from now on',
+      'chart/templates/rollout.yaml:2 by-hand : a chart’s template: write it as Deployment and Canary there',
+    ]);
   });
 });
 
