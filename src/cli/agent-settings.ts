@@ -43,6 +43,7 @@ export function agentSettings(raw: Settings, { tenants, podNamespace: pod }: Sur
     tagPrefix: raw['tag-prefix'],
     author: { name: raw['git-author-name'], email: raw['git-author-email'] },
     clusterName: raw['cluster-name'],
+    ...(raw['ui-url'] === '' ? {} : { uiUrl: raw['ui-url'] }),
     version,
     pollIntervalMs: raw['git-poll-interval'],
     resyncSchedule: raw['resync-schedule'],
