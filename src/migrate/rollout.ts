@@ -462,7 +462,7 @@ const gate = (name: string, type: string): Json => ({ name, type, url: 'http://s
 const openIt = 'opened by `serin gate open`, and closed again by hand: an open gate lets the next release through, too';
 
 function canaryAnalysis(plan: Json, { hasWeights }: Routing, judge: Judge, say: Say): Analysis {
-  const steps = listOf(plan['steps']);
+  const steps = [...listOf(plan['steps'])];
   const weights: number[] = [];
   const pausesMs: number[] = [];
   const gates = new Map<string, Json>();
@@ -472,6 +472,8 @@ function canaryAnalysis(plan: Json, { hasWeights }: Routing, judge: Judge, say: 
     if (plan['analysis']['startingStep'] !== undefined)
       say('told', 'analysis.startingStep', 'startingStep has no effect: it is judged from the first step on');
   }
+  // A last step to everybody is the promotion itself.
+  if (steps.at(-1)?.['setWeight'] === 100) steps.pop();
   for (const [index, step] of steps.entries()) {
     const field = `steps[${index}]`;
     const [kind = ''] = Object.keys(step);

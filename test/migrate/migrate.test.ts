@@ -209,6 +209,12 @@ describe('a Rollout', () => {
     expect(canary).toMatchObject({ spec: { provider: 'kubernetes', analysis: { iterations: 2, interval: '1m' } } });
   });
 
+  it('that leads everybody at last is promoted instead', () => {
+    const strategy = `${weighted}        - setWeight: 100\n`;
+    const canary = ofKind(fileOf({ ...base, 'rollout.yaml': rolloutYaml(strategy) }, 'rollout.yaml') ?? '', 'Canary');
+    expect(canary).toMatchObject({ spec: { analysis: { stepWeights: [20, 50] } } });
+  });
+
   it('without a Service has one that Serin makes, at the port of its container', () => {
     const { 'services.yaml': _services, ...others } = base;
     const strategy = '    canary:\n      steps: [{ setWeight: 20 }, { pause: {} }, { setWeight: 40 }]\n';
