@@ -33,7 +33,8 @@ export function* settingImage({ tip, object, field, value }: FieldGoal): Steps<E
   const inFlux = flux && (yield* settingFluxImage(flux, before, { tag: after.tag, digest: after.digest }, tip.files));
   if (inFlux) return inFlux;
   const start = flux ? yield* kustomizationIn(flux.folder, tree) : unit;
-  const { kustomizations } = start === undefined ? { kustomizations: [] } : yield* closureOf(start, tree);
+  const { kustomizations, charts } =
+    start === undefined ? { kustomizations: [], charts: undefined } : yield* closureOf(start, tree);
   for (const path of kustomizations) {
     const text = yield* textAt(path, tip);
     yield;
@@ -48,6 +49,12 @@ export function* settingImage({ tip, object, field, value }: FieldGoal): Steps<E
     return { kind: 'edited', files: new Map([[path, edited.text]]) };
   }
   const { path, document } = manifest.origin;
+  if (charts && document === undefined)
+    return {
+      kind: 'refused',
+      reason: `a chart of ${path} says its image: add an entry to images there, which is moved then`,
+      paths: [path],
+    };
   const written = flux && document !== undefined ? ((yield* textAt(path, tip)) ?? '') : '';
   const filled = written.includes('${') ? valueAt(writtenIn(written)?.[document ?? 0]?.value, field) : undefined;
   // Others who fill in the same variable would lose it.

@@ -8,6 +8,7 @@ import { reverting } from '../../src/release/revert.ts';
 import { createRender } from '../../src/release/trees.ts';
 import { createHelm } from '../../src/render/helm.ts';
 import { createKustomize } from '../../src/render/kustomize.ts';
+import type { Edit } from '../../src/render/renderer.ts';
 import { createTreeRenderer } from '../../src/render/tree.ts';
 import { helmProgram } from '../helpers/helm.ts';
 import { kustomizeByHand, kustomizeProgram } from '../helpers/kustomize.ts';
@@ -247,6 +248,25 @@ describe.skipIf(kustomizeProgram === undefined || helmProgram === undefined)('a 
     expect(loaded.problems.map(({ path: at, message }) => `${at}: ${message}`)).toEqual([
       'prod/charts/shop/templates/more.yaml: looks something up in the cluster, and finds nothing here',
     ]);
+  });
+
+  it('has images moved by an entry of its kustomization, and says so where there is none', async () => {
+    const object = { apiVersion: 'apps/v1', kind: 'Deployment', namespace: 'prod', name: 'shop' };
+    const moved = async (files: Readonly<Record<string, string>>): Promise<Edit> => {
+      const tip = { files: mapOf(files), manifests: (await render(files)).manifests };
+      const field = ['spec', 'template', 'spec', 'containers', 0, 'image'];
+      return turns.run(trees.edit({ kind: 'field', tip, object, field, value: 'shop:1.1.0' }));
+    };
+    expect(await moved(good)).toEqual({
+      kind: 'refused',
+      reason: 'a chart of prod/kustomization.yaml says its image: add an entry to images there, which is moved then',
+      paths: [path],
+    });
+    const entry = `images: [{ name: shop, newTag: 1.0.0 }]\n${good[path] ?? ''}`;
+    expect(await moved({ ...good, [path]: entry })).toEqual({
+      kind: 'edited',
+      files: new Map([[path, entry.replace('newTag: 1.0.0', 'newTag: 1.1.0')]]),
+    });
   });
 
   it('is not rendered again for what it is not made from', async () => {
