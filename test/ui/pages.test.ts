@@ -226,6 +226,15 @@ describe('the live view', () => {
     const html = [...Object.values(live?.parts ?? {}), 'html' in row ? row.html : ''].join('\n');
     for (const tag of tagsOf(html))
       expect(tag.replaceAll(/"[^"]*"/g, '""')).not.toMatch(/^<(?:script|img)|\son\w+=|autofocus/i);
-    expect(Object.keys(live?.parts ?? {})).toEqual(['head', 'now', 'facts', 'checks', 'failed', 'events', 'markers']);
+    expect(Object.keys(live?.parts ?? {})).toEqual([
+      'head',
+      'now',
+      'facts',
+      'story-head',
+      'checks',
+      'failed',
+      'events',
+      'markers',
+    ]);
   });
 });

@@ -41,6 +41,13 @@ const partsOf = (context: CommandContext, options: RenderingPrograms): readonly 
       ),
   },
   {
+    title: 'The dashboard with 1,000 apps, 100 of them moving, and 20 viewers',
+    measure: (signal) =>
+      Promise.all([import('../../bench/dashboard.ts'), import('../bench-dashboard.ts')]).then(
+        ([{ dashboardCosts }, { openDashboard }]) => dashboardCosts(signal, openDashboard),
+      ),
+  },
+  {
     title:
       '200 images with 2,000 tags each, nothing new; 5 s stand for the 5 min between two looks, an hour is a minute',
     measure: (signal) => import('../../bench/registry-idle.ts').then(({ idleRegistries }) => idleRegistries(signal)),

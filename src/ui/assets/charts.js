@@ -77,7 +77,7 @@ function make(holder, plot, isLast) {
   const say = () => {
     const last = current.canary.findLast(([, value]) => value !== null);
     const gap = current.gaps.at(-1);
-    const value = gap && (!last || gap.toMs > last[0]) ? gap.cause : last ? shown(last[1], current.unit) : 'not measured yet';
+    const value = gap && (!last || gap.toMs > last[0]) ? gap.cause : last ? shown(last[1], current.unit) : 'not measured';
     const old = current.primary.findLast(([, one]) => one !== null);
     const texts = [value, old ? `old ${shown(old[1], current.unit)}` : '', boundText(current)].filter((text) => text !== '');
     title.replaceChildren(
@@ -90,6 +90,7 @@ function make(holder, plot, isLast) {
   tip.hidden = true;
   const axis = { stroke: paint.muted, font: `11px ${getComputedStyle(document.body).fontFamily}`, grid: { stroke: paint.line, width: 1 }, ticks: { show: false } };
   const verticals = (u, width) => {
+    u.ctx.setLineDash([]);
     for (const { atMs, kind } of story.markers) {
       if (kind !== 'failed' && kind !== 'promoted' && kind !== 'rolled-back') continue;
       const x = Math.round(u.valToPos(atMs / 1000, 'x', true)) + 0.5;
@@ -126,6 +127,12 @@ function make(holder, plot, isLast) {
       ctx.stroke();
       ctx.restore();
     }
+    ctx.restore();
+  };
+  /** Above the grid, which may have a line at the very bound. */
+  const drawAbove = (u) => {
+    const { ctx, bbox } = u;
+    ctx.save();
     verticals(u, ratio);
     ctx.strokeStyle = paint.failed;
     ctx.lineWidth = ratio;
@@ -196,7 +203,7 @@ function make(holder, plot, isLast) {
         },
         { ...common, label: 'old', stroke: paint.primary, width: 1.5, dash: [5, 4], points: { show: false } },
       ],
-      hooks: { drawClear: [drawBefore], setCursor: [pointAt] },
+      hooks: { drawClear: [drawBefore], drawAxes: [drawAbove], setCursor: [pointAt] },
     },
     dataOf(plot),
     frame,

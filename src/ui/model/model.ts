@@ -150,7 +150,10 @@ function withSaid({ facts, said }: Known): AppFacts {
   const events = facts.events ?? [];
   const known = new Set(events.map(({ atMs, message }) => `${Math.round(atMs / 1_000)} ${message}`));
   const more = said.filter(({ atMs, message }) => !known.has(`${Math.round(atMs / 1_000)} ${message}`));
-  return { ...facts, events: [...events, ...more] };
+  // A look may be written down already while it is still told.
+  const written = new Set((facts.record?.outcome?.evidence ?? facts.record?.evidence ?? []).map(({ atMs }) => atMs));
+  const evidence = (facts.evidence ?? []).filter(({ atMs }) => !written.has(atMs));
+  return { ...facts, events: [...events, ...more], evidence };
 }
 
 function madeRow(key: AppKey, facts: AppFacts, nowMs: number): Row {

@@ -176,12 +176,8 @@ export const FactsPart: FC<{ readonly status: AppStatus; readonly nowMs: number 
 };
 
 const StoryPart: FC<{ readonly story: Story | undefined; readonly row: Row }> = ({ story, row }) => (
-  <Card
-    title={row.status.isMoving ? 'The release so far' : 'The last release'}
-    aside={story ? <StoryLegend row={row} /> : undefined}
-    bare
-    id="story"
-  >
+  <section class="card" id="story">
+    <StoryHead row={row} />
     {story ? (
       <StoryChart story={story} />
     ) : (
@@ -189,7 +185,16 @@ const StoryPart: FC<{ readonly story: Story | undefined; readonly row: Row }> = 
         Nothing has been seen of a release since the dashboard started. The history page has those before.
       </p>
     )}
-  </Card>
+  </section>
+);
+
+export const StoryHead: FC<{ readonly row: Row }> = ({ row }) => (
+  <header data-part="story-head">
+    <h2>{row.status.isMoving ? 'The release so far' : 'The last release'}</h2>
+    <span class="aside">
+      <StoryLegend row={row} />
+    </span>
+  </header>
 );
 
 const StoryLegend: FC<{ readonly row: Row }> = ({ row: { version, candidate } }) => (

@@ -51,7 +51,7 @@ const lastValue = ({ canary, gaps, unit }: Panel): string => {
   const last = canary.findLast(([, value]) => value !== null);
   const gap = gaps.at(-1);
   if (gap && (last === undefined || gap.toMs > last[0])) return gap.cause;
-  return last?.[1] == null ? 'not measured yet' : `${showNumber(last[1], unit)} new`;
+  return last?.[1] == null ? 'not measured' : `${showNumber(last[1], unit)} new`;
 };
 
 const gapText = ({ gaps }: Panel): string =>

@@ -3,7 +3,7 @@ import type { Group } from '../../report/types.ts';
 import { rowId } from '../model/fleet.ts';
 import type { FleetModel } from '../model/model.ts';
 import type { Story } from '../model/story-shape.ts';
-import { Checks, Events, Failed, FactsPart, NowPart } from './app.tsx';
+import { Checks, Events, Failed, FactsPart, NowPart, StoryHead } from './app.tsx';
 import { HeadPart } from './app-head.tsx';
 import { actsSignature } from './acts.tsx';
 import { Markers } from './chart.tsx';
@@ -48,6 +48,7 @@ export function liveApp(model: FleetModel, app: AppKey, shown: Shown): LiveApp |
       head: text(<HeadPart row={row} />),
       now: text(<NowPart row={row} explanation={explanation} {...shown} />),
       facts: text(<FactsPart status={row.status} nowMs={shown.nowMs} />),
+      'story-head': text(<StoryHead row={row} />),
       checks: text(<Checks explanation={explanation} {...shown} />),
       failed: text(<Failed explanation={explanation} {...shown} />),
       events: text(<Events events={explanation.events} {...shown} />),
