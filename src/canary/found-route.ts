@@ -1,6 +1,7 @@
 import { type AppKey, keyOf } from '../lib/key.ts';
 import { perObject } from '../lib/memo.ts';
-import type { KubeObject, Manifest, ObjectRef } from '../manifest/types.ts';
+import type { LoadedTree } from '../manifest/load.ts';
+import type { KubeObject, Manifest, ObjectRef, Problem } from '../manifest/types.ts';
 import { refOf } from '../manifest/types.ts';
 import { at, jsonOf, listOf, textOf } from '../lib/json.ts';
 import { footprintOf, isCanary } from './footprint.ts';
@@ -36,6 +37,55 @@ export function withFoundRoutes(
     }),
   );
   return found.size === 0 ? manifests : manifests.map((manifest) => found.get(manifest) ?? manifest);
+}
+
+/**
+ * The same of a whole tree. A Canary of which several routes may be meant is left out of it, as if its file could not be read: what stands of it
+ * stays, and so does the route that it had.
+ */
+export function treeWithFoundRoutes<Tree extends Pick<LoadedTree, 'manifests' | 'unreadablePaths' | 'problems'>>(
+  tree: Tree,
+  settings: FoundRouteSettings,
+  before?: readonly Manifest[],
+): Tree {
+  const manifests = withFoundRoutes(tree.manifests, settings, before);
+  const routesOf = routeFinder(manifests, settings);
+  const unclear = new Map(
+    manifests.flatMap((manifest) => {
+      const routes = routesOf(manifest.object) ?? [];
+      return routes.length > 1 ? [[manifest, routes] as const] : [];
+    }),
+  );
+  if (unclear.size === 0) return manifests === tree.manifests ? tree : { ...tree, manifests };
+  const problems = [...unclear].map(([manifest, routes]): Problem => {
+    const { path, line } = manifest.origin;
+    const { message, hint } = unclearFinding(routes);
+    const what = `Canary ${idOf(manifest, settings)}`;
+    return {
+      severity: 'error',
+      path,
+      line,
+      message: `${what} ${routeField}: ${message}; what stands of it stays`,
+      hint,
+    };
+  });
+  return {
+    ...tree,
+    manifests: manifests.filter((manifest) => !unclear.has(manifest)),
+    unreadablePaths: new Set([...tree.unreadablePaths, ...problems.map(({ path }) => path)]),
+    problems: [...tree.problems, ...problems],
+  };
+}
+
+export const routeField = 'spec.service.routeRef';
+
+/** Said of a Canary to whose app these routes lead. */
+export function unclearFinding(routes: readonly KubeObject[]): { readonly message: string; readonly hint: string } {
+  const named = routes.map(({ kind, metadata }) => `${kind} ${metadata.name}`).join(', ');
+  return {
+    message: `is missing, and several routes lead to the app: ${named}`,
+    hint: 'name the one by which users come in',
+  };
 }
 
 /** Tells of a Canary which routes lead to its app. Undefined: it names one, or makes its own. */

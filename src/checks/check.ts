@@ -4,7 +4,7 @@ import { namespacedName } from '../lib/key.ts';
 import { faultOf } from '../manifest/contained.ts';
 import type { App } from '../canary/app.ts';
 import { defaultSelectorLabels } from '../canary/labels.ts';
-import { routeFinder } from '../canary/found-route.ts';
+import { routeField, routeFinder, unclearFinding } from '../canary/found-route.ts';
 import { parseCanary, warningsOf } from '../canary/parse.ts';
 import { targetWarnings } from '../canary/target-warnings.ts';
 import type { CanarySpec } from '../canary/types.ts';
@@ -118,10 +118,7 @@ export function* checking(
   const routesLeadingTo = routeFinder(manifests, settings);
   const unclear = (canary: KubeObject): readonly Finding[] => {
     const routes = routesLeadingTo(canary) ?? [];
-    if (routes.length === 0) return [];
-    const named = routes.map(({ kind, metadata }) => `${kind} ${metadata.name}`).join(', ');
-    const message = `is missing, and several routes lead to the app: ${named}`;
-    return [{ field: 'spec.service.routeRef', message, hint: 'name the one by which users come in' }];
+    return routes.length === 0 ? [] : [{ field: routeField, ...unclearFinding(routes) }];
   };
   let secrets: ReadonlyMap<string, Manifest> | undefined;
   const secretOf = (place: string): Manifest | undefined => {

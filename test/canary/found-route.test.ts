@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { routeFinder, withFoundRoutes } from '../../src/canary/found-route.ts';
+import { routeFinder, treeWithFoundRoutes, withFoundRoutes } from '../../src/canary/found-route.ts';
 import { at } from '../../src/lib/json.ts';
 import type { KubeObject, Manifest } from '../../src/manifest/types.ts';
 
@@ -93,6 +93,42 @@ describe('a Canary of Gateway API that names no route and no Gateway', () => {
     expect(once[0]).toBe(again[0]);
     expect(once[0]).not.toBe(manifests[0]);
     expect(once[1]).toBe(manifests[1]);
+  });
+
+  it('is left as it stands where several routes could be meant and nobody knows which it had', () => {
+    const tree = (...manifests: readonly Manifest[]) => ({
+      manifests,
+      problems: [],
+      unreadablePaths: new Set(['b.yaml']),
+    });
+    const several = treeWithFoundRoutes(
+      tree(canary(), route('a'), route('b'), canary({ port: 80 }, 'istio', 'cart')),
+      settings,
+    );
+    expect(several.manifests.map(({ object: { kind, metadata } }) => `${kind} ${metadata.name}`)).toEqual([
+      'HTTPRoute a',
+      'HTTPRoute b',
+      'Canary cart',
+    ]);
+    expect([...several.unreadablePaths]).toEqual(['b.yaml', 'a.yaml']);
+    expect(several.problems).toEqual([
+      {
+        severity: 'error',
+        path: 'a.yaml',
+        line: 1,
+        message:
+          'Canary prod/shop spec.service.routeRef: is missing, and several routes lead to the app: HTTPRoute a, HTTPRoute b; what stands of it stays',
+        hint: 'name the one by which users come in',
+      },
+    ]);
+    const one = treeWithFoundRoutes(tree(canary(), route('a')), settings);
+    expect(
+      refIn(treeWithFoundRoutes(tree(canary(), route('a'), route('b')), settings, one.manifests).manifests),
+    ).toMatchObject({
+      name: 'a',
+    });
+    const none = tree(canary(), route('a', ['cart']));
+    expect(treeWithFoundRoutes(none, settings)).toBe(none);
   });
 
   it('says which routes it could mean', () => {

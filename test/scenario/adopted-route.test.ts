@@ -127,6 +127,18 @@ it('a route that leads to the app is found where its Canary names none, and give
     const other = route.replace('name: edge', 'name: inner').replace(host, 'inner.example');
     await stage.push('another route to the app', { 'apps/inner.yaml': other });
     await stage.until('the other route', () => object(stage, 'HTTPRoute', 'inner') !== undefined);
+    // Who starts anew does not know which of them it was: what stands stays.
+    await stage.agent.stop();
+    const from = stage.log.length;
+    await stage.start();
+    await stage.said(/spec\.service\.routeRef: is missing, and several routes lead to the app: .*edge.*; what stands/, {
+      from,
+    });
+    await stage.restsFor(10_000);
+    expect(object(stage, 'Canary', 'podinfo')?.['spec']).toMatchObject({ service: { routeRef: { name: 'edge' } } });
+    expect(backendsOf(stage)).toEqual(at(0));
+    await stage.push('one route again', { 'apps/inner.yaml': null });
+    await stage.until('the other route is gone', () => object(stage, 'HTTPRoute', 'inner') === undefined);
     await stage.push('no canary any more', { 'apps/podinfo/canary.yaml': null });
     await stage.until('the Canary is gone', () => object(stage, 'Canary', 'podinfo') === undefined);
     expect(JSON.stringify(backendsOf(stage))).toBe('[["podinfo 3","old 1"],["podinfo 1"]]');

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type App, findApps, tryPart } from '../../canary/app.ts';
-import { withFoundRoutes } from '../../canary/found-route.ts';
+import { treeWithFoundRoutes } from '../../canary/found-route.ts';
 import { type GitRepo, isUnlistedFolder, type Revision, type TreeFile } from '../../git/repo.ts';
 import { createTurns } from '../../lib/turns.ts';
 import { areaOf, isManifestFile, type LoadCache, type LoadedTree, type LoadSettings } from '../../manifest/load.ts';
@@ -91,8 +91,7 @@ export function createSnapshots(
     const { keep, ...read } = await load(files, revision, (all) => reader.follow(all, cache));
     cache = keep(read.loaded.cache);
     parsed.followed = cache;
-    const manifests = withFoundRoutes(read.loaded.manifests, settings, last?.loaded.manifests);
-    const loaded = manifests === read.loaded.manifests ? read.loaded : { ...read.loaded, manifests };
+    const loaded = treeWithFoundRoutes(read.loaded, settings, last?.loaded.manifests);
     const said = { ...read, loaded };
     const apps = await turns.run(findApps(loaded.manifests, settings.defaultNamespace, last?.apps));
     const checked = await turns.run(checking(loaded.manifests, apps, settings, () => undefined));
