@@ -243,7 +243,7 @@ function leftBehind(spec: CanarySpec): readonly Finding[] {
   if (providerProblem(spec.provider) !== undefined || spec.revertOnDeletion) return [];
   const { isClusterScoped, entrance } = routerFor(spec.provider);
   if (isClusterScoped !== true) return [];
-  const message = `is off: the ${entrance ?? 'route'} stays when this Canary is deleted, and leads to a primary that goes`;
+  const message = `is off: the ${entrance ?? 'route'} stays when anybody deletes this Canary otherwise than from Git, and leads to a primary that goes`;
   return [{ field: 'spec.revertOnDeletion', message, hint: 'write revertOnDeletion: true' }];
 }
 

@@ -62,7 +62,7 @@ describe('a target that a Canary leads the users away from', () => {
 
 it('warns where users would be led to a primary that is gone once the Canary is', () => {
   expect(said('replicas: 1', 'provider: kuma')).toEqual([
-    'warning: Canary shop/web spec.revertOnDeletion: is off: the TrafficRoute stays when this Canary is deleted, and leads to a primary that goes; ' +
+    'warning: Canary shop/web spec.revertOnDeletion: is off: the TrafficRoute stays when anybody deletes this Canary otherwise than from Git, and leads to a primary that goes; ' +
       'write revertOnDeletion: true',
   ]);
   expect(said('replicas: 1', 'provider: kuma\n  revertOnDeletion: true')).toEqual([]);

@@ -23,7 +23,7 @@ export interface StageOptions {
   /** Of everything on the stage. Absent: one of `speed`. */
   readonly clock?: Clock;
   /** The routing kinds that the cluster knows. Absent: Gateway API. */
-  readonly routing?: 'gateway-api' | 'traefik' | 'smi' | 'istio';
+  readonly routing?: 'gateway-api' | 'traefik' | 'smi' | 'istio' | 'kuma';
   /** In the stage's time. Absent: 1,000. */
   readonly podStartMs?: number;
   readonly agent?: 'in-process' | 'process';
