@@ -9,6 +9,7 @@ import { parseCanary, warningsOf } from '../canary/parse.ts';
 import { targetWarnings } from '../canary/target-warnings.ts';
 import type { CanarySpec } from '../canary/types.ts';
 import { secretKeysOf } from './secret-keys.ts';
+import { grantFinder } from './reference-grants.ts';
 import { relatedObjectsOf } from './related-objects.ts';
 import { AgentError, saidOf } from '../lib/errors.ts';
 import { perObject } from '../lib/memo.ts';
@@ -116,6 +117,7 @@ export function* checking(
   };
   const appOf = new Map(apps.map((app) => [app.canary, app]));
   const routesLeadingTo = routeFinder(manifests, settings);
+  const withoutGrant = grantFinder(manifests);
   const unclear = (canary: KubeObject): readonly Finding[] => {
     const routes = routesLeadingTo(canary) ?? [];
     return routes.length === 0 ? [] : [{ field: routeField, ...unclearFinding(routes) }];
@@ -142,6 +144,7 @@ export function* checking(
       ...(appOf.get(manifest)?.target ? [] : [missingTarget(target)]),
       ...strategy,
       ...(strategy.length > 0 ? [] : orElse(unclear(manifest.object), () => routesOf(canary.spec, objectOf))),
+      ...withoutGrant(canary.spec),
       ...references.filter(({ ref }) => !objectOf(ref)).map(({ finding }) => finding),
     ]);
     const app = appOf.get(manifest);
