@@ -11,7 +11,7 @@ import type { ActName, AppStatus } from '../report/types.ts';
  */
 
 /** `patch-canary`: `patch` of `canaries.flagger.app` of that name and namespace. `push`: to the branch that the agent follows. */
-export type Right = 'patch-canary' | 'push';
+type Right = 'patch-canary' | 'push';
 
 /** What somebody does. */
 export type Act =
@@ -100,7 +100,10 @@ export function obstacleTo(act: Act, app: AppStatus): string | undefined {
   const { notNow, needsReason = false } = acts[act.kind];
   if (isRequest(act) && act.release !== app.requestFor && app.requestFor !== '')
     return 'another release is under way by now: look at it first';
-  return notNow(app) ?? (needsReason && act.reason.trim() === '' ? 'say why: a reason is needed' : undefined);
+  return (
+    notNow(app) ??
+    (needsReason && act.reason.trim() === '' ? 'say why: a reason is needed (-m on the command line)' : undefined)
+  );
 }
 
 /** What an act writes in the name of `by`. Asked only where `obstacleTo` tells of none. */
@@ -139,7 +142,7 @@ export function writeOf(act: Act, app: AppStatus, by: string, nowMs: number): Ac
 }
 
 /** The gate that it waits at, as its status tells. */
-export const gateOf = ({ gate }: AppStatus): ConfirmType | undefined => gate;
+const gateOf = ({ gate }: AppStatus): ConfirmType | undefined => gate;
 
 /** An act from the fields of a form or the words of a command, as foreign as they are. A text: what is wrong. */
 export function readAct(kind: string, app: AppKey, fields: ReadonlyMap<string, string>): Act | string {

@@ -155,10 +155,10 @@ export function restorePoint(
   if (now === undefined) return 'no promotion of it is recorded in Git yet';
   const stable = history.filter(({ verdict }) => verdict === 'promoted' || verdict === 'adopted');
   const at = stable.findIndex(({ revision }) => revision === now);
-  const before = stable.slice(at + 1).find(({ revision }) => revision !== undefined && revision !== now);
-  if (at === -1 || before?.revision === undefined)
-    return 'nothing was promoted before what runs now, as far as the history is here';
-  return { wanted: before.revision, now };
+  const before = stable.slice(at + 1).find(({ revision }) => revision !== now);
+  if (at === -1 || !before) return 'nothing was promoted before what runs now, as far as the history is here';
+  // What was found at first is told by a commit that stands on it.
+  return { wanted: before.revision ?? before.commit, now };
 }
 
 interface Message {

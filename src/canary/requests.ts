@@ -2,7 +2,7 @@ import { isRecord, numberOf, textOf } from '../lib/json.ts';
 import { perObject } from '../lib/memo.ts';
 import { plainLine } from '../lib/plain-text.ts';
 import type { KubeObject } from '../manifest/types.ts';
-import type { CanaryStatus, WebhookType } from './types.ts';
+import type { WebhookType } from './types.ts';
 
 /*
  * What people ask of a release under way: annotations of its Canary, so whoever may patch the Canary may ask, and a restart forgets nothing.
@@ -15,7 +15,7 @@ import type { CanaryStatus, WebhookType } from './types.ts';
  */
 export type RequestName = 'approve' | 'hold' | 'promote' | 'abort';
 
-export const requestNames: readonly RequestName[] = ['approve', 'hold', 'promote', 'abort'];
+const requestNames: readonly RequestName[] = ['approve', 'hold', 'promote', 'abort'];
 
 export const requestAnnotations: Readonly<Record<RequestName, string>> = {
   approve: 'serin.dev/approve',
@@ -27,11 +27,7 @@ export const requestAnnotations: Readonly<Record<RequestName, string>> = {
 /** Webhooks that a person may approve instead of. */
 export type ConfirmType = Extract<WebhookType, `confirm-${string}`>;
 
-export const confirmTypes: readonly ConfirmType[] = [
-  'confirm-rollout',
-  'confirm-traffic-increase',
-  'confirm-promotion',
-];
+const confirmTypes: readonly ConfirmType[] = ['confirm-rollout', 'confirm-traffic-increase', 'confirm-promotion'];
 
 export interface PersonRequest {
   /** Id of the release; of one that Git knows nothing of its version, as `status.lastAppliedSpec` names it. */
@@ -117,11 +113,6 @@ export function renderRequest({ release, by, reason, atMs, gate, weight, isOver 
 /** `by alice: reason`, for events, the status and evidence. */
 export function toldRequest({ by, reason }: Pick<PersonRequest, 'by' | 'reason'>): string {
   return `by ${by}${reason === '' ? '' : `: ${reason}`}`;
-}
-
-/** Which release a request has to name so that it is obeyed. `underWay`: as `Seen.underWay`. */
-export function releaseToName(underWay: string | undefined, { lastAppliedSpec }: CanaryStatus): string {
-  return underWay === undefined || underWay === '' ? lastAppliedSpec : underWay;
 }
 
 const isName = (text: string): boolean => text.length <= maxRelease && /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(text);

@@ -11,6 +11,7 @@ import type { MigrateOptions } from './commands/migrate.ts';
 import type { RenderOptions } from './commands/render.ts';
 import type { SandboxCommandOptions } from './commands/sandbox.ts';
 import type { ValidateOptions } from './commands/validate.ts';
+import { addApps } from './apps-commands.ts';
 import { type CommandContext, type CommandLine, exitCodes, serve } from './context.ts';
 import { sandboxHelp, settingsHelp } from './help.ts';
 import { addImages, collect } from './images-commands.ts';
@@ -20,11 +21,17 @@ export function runCommandLine(line: CommandLine): Promise<number> {
 }
 
 async function runNamedCommand(context: CommandContext): Promise<number> {
-  const { argv, stdout, stderr } = context;
   let code: number = exitCodes.done;
-  const finish = async (work: Promise<number>): Promise<void> => {
+  const program = programOf(context, async (work) => {
     code = await work;
-  };
+  });
+  await program.parseAsync([...context.argv], { from: 'user' });
+  return code;
+}
+
+/** All commands with their options; `finish` gets the work of the one that is named. */
+export function programOf(context: CommandContext, finish: (work: Promise<number>) => Promise<void>): Command {
+  const { stdout, stderr } = context;
   const program = new Command('serin')
     .description('Progressive delivery for Kubernetes, driven from Git and written back to Git.')
     .version(version, '--version', 'print the version')
@@ -180,6 +187,7 @@ async function runNamedCommand(context: CommandContext): Promise<number> {
       finish(import('./commands/loadtester.ts').then(({ loadtester }) => loadtester(context, options))),
     );
 
+  addApps(program, context, finish);
   addImages(program, context, finish);
 
   program
@@ -247,8 +255,7 @@ async function runNamedCommand(context: CommandContext): Promise<number> {
       ),
     );
 
-  await program.parseAsync([...argv], { from: 'user' });
-  return code;
+  return program;
 }
 
 /**

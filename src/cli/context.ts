@@ -17,8 +17,8 @@ export interface CommandContext extends CommandLine {
   readonly output: Output;
 }
 
-/** Exit codes: 0 done, 1 a fault of ours or a failed run, 2 wrong usage or configuration, 3 a check found problems. */
-export const exitCodes = { done: 0, failed: 1, usage: 2, found: 3 } as const;
+/** Exit codes: 0 done, 1 a fault of ours or a failed run, 2 wrong usage or configuration, 3 a check found problems, 4 a wait was too long. */
+export const exitCodes = { done: 0, failed: 1, usage: 2, found: 3, late: 4 } as const;
 
 /** Runs a command and tells people why it failed. Gives its exit code. */
 export async function serve(line: CommandLine, command: (context: CommandContext) => Promise<number>): Promise<number> {

@@ -11,6 +11,8 @@ export interface Output {
   /** Keeps the last live block where it is. */
   endLive(): void;
   table(rows: readonly (readonly string[])[]): void;
+  /** The lines of a table. */
+  aligned(rows: readonly (readonly string[])[]): readonly string[];
 }
 
 export interface OutputStream {
@@ -63,16 +65,18 @@ export function createOutput(stream: OutputStream, environment: Readonly<Record<
       liveLines = 0;
     },
     table(rows) {
+      for (const line of this.aligned(rows)) this.line(line);
+    },
+    aligned(rows) {
       const widths: number[] = [];
       for (const row of rows)
         row.forEach((cell, index) => (widths[index] = Math.max(widths[index] ?? 0, visibleLength(cell))));
-      for (const row of rows)
-        this.line(
-          row
-            .map((cell, index) => (index === row.length - 1 ? cell : padded(cell, widths[index] ?? 0)))
-            .join('   ')
-            .trimEnd(),
-        );
+      return rows.map((row) =>
+        row
+          .map((cell, index) => (index === row.length - 1 ? cell : padded(cell, widths[index] ?? 0)))
+          .join('   ')
+          .trimEnd(),
+      );
     },
   };
 }

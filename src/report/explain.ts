@@ -28,7 +28,7 @@ export function explain(facts: AppFacts, nowMs: number): Explanation {
     unknown: facts.record
       ? []
       : [
-          "the record of its release (a Secret of the agent's namespace) may not be read: checks are told by events only",
+          "its release has no record that you may read (a Secret of the agent's namespace): checks are told by events only",
         ],
     ...(typeof spec === 'string' ? {} : { spec }),
   };

@@ -172,7 +172,7 @@ function needOf(input: NeedInput): AppStatus['needsPerson'] {
   if (held?.cause === 'suspended') return undefined;
   if (held?.cause === 'person')
     return need(
-      `held at ${status.canaryWeight}% ${toldRequest({ by: held.by ?? 'somebody', reason: held.reason ?? '' })}`,
+      `held at ${status.canaryWeight}% ${toldRequest({ by: held.by ?? 'somebody', reason: held.reason ?? '' })}${failedChecks(status, spec)}`,
       ['resume', 'promote', 'abort'],
     );
   if (gate !== undefined) {
@@ -188,6 +188,9 @@ function needOf(input: NeedInput): AppStatus['needsPerson'] {
     return need(`it does not come up: ${lastWarning(facts) ?? 'its primary is not ready'}`, []);
   return undefined;
 }
+
+const failedChecks = ({ failedChecks: count }: CanaryStatus, { analysis }: CanarySpec): string =>
+  count === 0 ? '' : `, ${count} of ${analysis.threshold} checks failed`;
 
 const need = (why: string, acts: readonly ActName[]): NonNullable<AppStatus['needsPerson']> => ({
   why: oneLine(why, 400),

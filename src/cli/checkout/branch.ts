@@ -34,6 +34,14 @@ export interface RemoteBranch {
   standing(): Promise<Revision | undefined>;
   /** Why these files cannot be changed on the branch without confusing whoever works in the checkout; undefined: they can. */
   obstacle(tip: Revision, paths: readonly string[]): Promise<string | undefined>;
+  /** Commits of first parents, newest first. */
+  log(from: Revision, limit: number): Promise<readonly LoggedCommit[]>;
+  /** Tags on the server, by the commit that they point to. */
+  tags(): Promise<ReadonlyMap<string, readonly string[]>>;
+  /** Whether a commit is `of` or one of those before it; also an abbreviated one. False where it is not known here. */
+  isBefore(commit: string, of: string): Promise<boolean>;
+  /** Why the caller may not push; undefined: he may, as far as the server says beforehand. */
+  mayPush(tip: Revision): Promise<string | undefined>;
   /** The caller's name. Throws CONFIG_INVALID where git knows none. */
   author(): Promise<string>;
   /** A commit of the caller's, with the caller's name and signature. */
@@ -44,6 +52,13 @@ export interface RemoteBranch {
   /** Brings the checkout there, where nothing is in the way. Gives why not; undefined: it is there, or there is no checkout of the branch. */
   follow(commit: Revision): Promise<string | undefined>;
   close(): Promise<void>;
+}
+
+export interface LoggedCommit {
+  readonly revision: string;
+  readonly atMs: number;
+  readonly author: string;
+  readonly message: string;
 }
 
 interface Place {
@@ -200,6 +215,38 @@ function branchAt(place: Place, scratch: string, close: () => Promise<void>): Re
         ? undefined
         : `${path} has commits here that are not pushed to ${remote}/${branch}: push them, and try again`;
     },
+    async log(from, limit) {
+      const text = await git.text([
+        'log',
+        '-z',
+        '--first-parent',
+        `--max-count=${limit}`,
+        '--format=%H%n%ct%n%an%n%B',
+        from,
+        '--',
+      ]);
+      return text.split('\0').flatMap((entry): LoggedCommit[] => {
+        const [revision = '', seconds = '', author = '', ...lines] = entry.split('\n');
+        return revision === '' ? [] : [{ revision, atMs: Number(seconds) * 1_000, author, message: lines.join('\n') }];
+      });
+    },
+    async tags() {
+      const listed = await git.text(['ls-remote', '--tags', remote]);
+      const byName = new Map<string, string>();
+      for (const line of listed.split('\n')) {
+        const [oid = '', ref = ''] = line.split('\t');
+        // A peeled one comes behind the tag itself, and takes its place.
+        if (ref !== '') byName.set(ref.replace('refs/tags/', '').replace('^{}', ''), oid);
+      }
+      const found = new Map<string, string[]>();
+      for (const [name, oid] of byName) found.set(oid, [...(found.get(oid) ?? []), name]);
+      return found;
+    },
+    async mayPush(at) {
+      const { code, said } = await git.run(['push', '--dry-run', '--quiet', remote, `${at}:refs/heads/${branch}`]);
+      return code === 0 ? undefined : saidBy(said) || 'the server refuses';
+    },
+    isBefore: (commit, of) => isAncestor(commit, of),
     async author() {
       const { code, out } = await git.run(['var', 'GIT_AUTHOR_IDENT']);
       const name = out.toString('utf8').split(' <', 1)[0] ?? '';

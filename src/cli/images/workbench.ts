@@ -58,7 +58,12 @@ export interface Workbench {
   readonly isFolderUnsure: boolean;
   readonly registries: RegistryClient;
   readonly nowMs: () => number;
+  readonly render: Render;
   read(at: Revision): Promise<Said>;
+  /** The manifest files of a commit. */
+  files(at: Revision): Promise<TreeFiles>;
+  /** Undefined: the app has none there. Throws MANIFEST_INVALID. */
+  ledger(said: Said, app: AppId): Promise<Ledger | undefined>;
   /** The files of an edit, proven as the agent proves its own. */
   build(said: Said, plan: (tip: EditTip) => Steps<EditPlan>): Promise<BuiltEdit>;
 }
@@ -107,6 +112,13 @@ export async function atWorkbench<Result>(
       isFolderUnsure: followed?.isUnsure === true,
       registries: registries.client,
       nowMs: () => systemClock.now(),
+      render,
+      files: (at) => reader.read(at, signal),
+      async ledger({ files }, app) {
+        const at = ledgerPath(places, app);
+        const text = await createTurns().run(textAt(at, { files }));
+        return text === undefined ? undefined : parseLedger(at, text);
+      },
       read: (at) => readAt(at, { reader, render, branch, places, signal }),
       build: (said, plan) => buildOn(said, plan, render, places),
     });
