@@ -8,6 +8,7 @@ import type { LoadSettings } from '../manifest/load.ts';
 import { ParsedFiles } from '../manifest/parsed-files.ts';
 import type { RenderTools } from '../render/tools.ts';
 import type { TextEditor } from '../render/text-edit.ts';
+import type { TreeFiles } from '../render/tree-files.ts';
 import type { BranchEdit } from './branch-edit.ts';
 import { buildOutcomes } from './build.ts';
 import type { ComposeSettings, Draft } from './compose.ts';
@@ -16,6 +17,7 @@ import { type OnBlocked, type OnNeedless, type OnWritten, OutcomeNews } from './
 import { PushPace } from './push-pace.ts';
 import { rememberedRefs } from './remembered-refs.ts';
 import { createReportedReleases } from './reported-releases.ts';
+import type { Render } from './rendered.ts';
 import { createRender, createTreeReader } from './trees.ts';
 import type { Outcome } from './types.ts';
 import { WaitingOutcomes } from './waiting.ts';
@@ -38,6 +40,8 @@ export interface OutcomeWriter {
   submitEdit(edit: BranchEdit): void;
   /** What an edit would come to on the tip. Undefined: there is no branch. Nothing is written. */
   previewEdit(edit: BranchEdit, signal: AbortSignal): Promise<PreviewedEdit | undefined>;
+  /** Trees of other commits, for edits that need them beside the tip. */
+  readonly trees: { readonly render: Render; read(at: Revision, signal: AbortSignal): Promise<TreeFiles> };
   pending(): readonly PendingOutcome[];
   /** Writes until the signal aborts. */
   run(signal: AbortSignal): Promise<void>;
@@ -333,6 +337,7 @@ export function createOutcomeWriter({
       if (!(await repo.has(tip))) await repo.fetch(tip, signal);
       return edits.preview(edit, tip, signal);
     },
+    trees: { render, read: (at, signal) => reader.read(at, signal) },
     pending: () => waiting.all.map(({ outcome, blocked }) => ({ outcome, blocked })),
     onWritten: (listener) => void news.onWritten.add(listener),
     onNeedless: (listener) => void news.onNeedless.add(listener),

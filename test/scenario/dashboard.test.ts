@@ -28,7 +28,7 @@ async function opened(stage: Stage) {
 }
 
 describe('somebody at the dashboard', patient, () => {
-  it('picks a version, sees the commit that it makes, makes it, and finds his name in Git', async () => {
+  it('picks a version, sees the commit that it makes, makes it, finds his name in Git, and sets a threshold', async () => {
     await withRegistry(async (registry) => {
       await registry.push('podinfo', '1.4.0');
       await registry.push('podinfo', '1.4.1');
@@ -46,7 +46,7 @@ describe('somebody at the dashboard', patient, () => {
           const preview = await page(form);
           expect(preview).toContain('release test/podinfo 1.4.0 -&gt; 1.4.1');
           expect(preview).toContain('Requested-by: anonymous');
-          expect(preview).toContain(`+        image: &quot;${registry.registry}/podinfo:1.4.1&quot;`.slice(0, 10));
+          expect(preview).toContain('podinfo:1.4.1&quot;');
           // Looking has written nothing.
           expect(await stage.file(appPath())).toBe(text);
 
@@ -60,7 +60,7 @@ describe('somebody at the dashboard', patient, () => {
           expect(await stage.file(appPath())).toBe(text.replace('podinfo:1.4.0', 'podinfo:1.4.1'));
           const body = await stage.run('log', '-1', '--format=%B', '--grep=^Act: release', 'main');
           expect(body).toContain('because');
-          expect(body).toMatch(/\nAct: release\nApp: test\/podinfo\nRequested-by: anonymous\n/);
+          expect(body).toMatch(/^App: test\/podinfo\nAct: release\n[^]*\nRequested-by: anonymous\n/m);
 
           expect((await outcome(stage, 1, slowly)).subject).toBe('promote test/podinfo 1.4.1');
           expect(image(stage, 'podinfo-primary')).toBe('podinfo:1.4.1');
@@ -71,6 +71,14 @@ describe('somebody at the dashboard', patient, () => {
           await stage.until('the history', async () => (await page(`${app}/history`)).includes('1.4.1'));
           expect(await page(`${app}/yaml`)).toContain('kind: Canary');
           expect(await page(`${app}/pods`)).toContain('podinfo-primary');
+
+          const path = 'apps/podinfo/canary.yaml';
+          const before = (await stage.file(path)) ?? '';
+          const setting = `${app}/acts/set?set.analysis.threshold=7&reason=stricter`;
+          expect(await page(setting)).toContain('threshold: 7');
+          await browser.post(setting, `${app}/acts/set`, { 'set.analysis.threshold': '7', reason: 'stricter' });
+          expect(await page(app)).toMatch(/Commit [0-9a-f]{8}: set test\/podinfo/);
+          expect(await stage.file(path)).toBe(before.replace(/threshold: \d+/, 'threshold: 7'));
           expect(stage.happened.some(({ message }) => message.startsWith('Written to Git for anonymous'))).toBe(true);
         } finally {
           await ui.close();

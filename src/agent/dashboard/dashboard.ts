@@ -70,6 +70,7 @@ export function createDashboard(deps: Deps, parts: DashboardParts, signal: Abort
     const pipeline = pipelineOf(app);
     return { repo, app: pipeline.app(app), synced: pipeline.state.synced, places: { path, ledgerDir } };
   };
+  const fromGit = createFromGit(sourceOf);
   const images = createImages(
     {
       registry,
@@ -112,9 +113,18 @@ export function createDashboard(deps: Deps, parts: DashboardParts, signal: Abort
     door: {
       ...createReviews(cluster, signal),
       ...createPods({ cluster, views, facts, mayTellLogs: settings.podLogs !== false }, signal),
-      ...createFromGit(sourceOf),
+      ...fromGit,
       ...createPerform(
-        { cluster, clock, facts, pipelineOf, placesOf: (app) => placesOf(app), images, tell: parts.tell },
+        {
+          cluster,
+          clock,
+          facts,
+          history: (app) => fromGit.history(app, { limit: 100 }),
+          pipelineOf,
+          placesOf,
+          images,
+          tell: parts.tell,
+        },
         signal,
       ),
       images: (app) => images.images(app),

@@ -1,5 +1,7 @@
 import { type Act, actManager, obstacleTo, writeOf } from '../../acts/acts.ts';
+import { type EditAsker, restorePoint, restoringPlan, settingsPlan } from '../../acts/source-edits.ts';
 import type { Cluster } from '../../cluster/cluster.ts';
+import { asRevision } from '../../git/repo.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { AgentError, messageOf } from '../../lib/errors.ts';
 import { type AppKey, partsOf } from '../../lib/key.ts';
@@ -7,7 +9,7 @@ import { plainLine } from '../../lib/plain-text.ts';
 import type { EditPlan, EditTip } from '../../release/branch-edit.ts';
 import type { Steps } from '../../lib/turns.ts';
 import { statusOf } from '../../report/status.ts';
-import type { AppFacts } from '../../report/types.ts';
+import type { AppFacts, HistoryEntry } from '../../report/types.ts';
 import type { Tell } from '../../outlets/tell.ts';
 import type { AgentDoor, Planned } from '../../ui/questions.ts';
 import type { Flash } from '../../ui/told.ts';
@@ -23,12 +25,14 @@ export interface PerformParts {
   readonly pipelineOf: (app: AppKey) => Pipeline;
   readonly placesOf: (app: AppKey) => ReleasePlaces;
   readonly images: AppImages;
+  /** What Git tells of an app, newest first. */
+  readonly history: (app: AppKey) => Promise<readonly HistoryEntry[]>;
   readonly tell: Tell;
 }
 
 type Plan = (tip: EditTip) => Steps<EditPlan>;
 
-/** A person waits so long for Git; then he is told that it goes on without him. */
+/** A person waits so long for Git, of the wall's time; then he is told that it goes on without him. */
 const patienceMs = 8_000;
 const refused = (text: string): { readonly kind: 'refused'; readonly text: string } => ({
   kind: 'refused',
@@ -37,7 +41,7 @@ const refused = (text: string): { readonly kind: 'refused'; readonly text: strin
 
 /** What people do by the dashboard: the agent writes it, and says in whose name. */
 export function createPerform(parts: PerformParts, signal: AbortSignal): Pick<AgentDoor, 'perform' | 'planned'> {
-  const { cluster, clock, facts, pipelineOf, placesOf, images, tell } = parts;
+  const { cluster, clock, facts, history, pipelineOf, placesOf, images, tell } = parts;
 
   /** What an act writes, or why it cannot be done. */
   const writeFor = (act: Act, by: string): ReturnType<typeof writeOf> | string => {
@@ -47,8 +51,36 @@ export function createPerform(parts: PerformParts, signal: AbortSignal): Pick<Ag
     return obstacleTo(act, status) ?? writeOf(act, status, by, clock.now());
   };
   const planFor = async (act: Act, by: string): Promise<Plan | string> => {
-    if (act.kind !== 'release') return 'that is not done here yet: use the command line';
-    return planRelease(act, { by, atMs: clock.now(), images, places: placesOf(act.app) });
+    const { app, kind, reason } = act;
+    const asker = { reason, requestedBy: by };
+    switch (kind) {
+      case 'release':
+        return planRelease(act, { by, atMs: clock.now(), images, places: placesOf(app) });
+      case 'set':
+        return (tip) => settingsPlan(app, act.changes, asker, tip);
+      case 'rollback':
+      case 'retry':
+        return restoring(app, kind, asker);
+      default:
+        return 'that is no commit';
+    }
+  };
+  const restoring = async (app: AppKey, act: 'rollback' | 'retry', asker: EditAsker): Promise<Plan | string> => {
+    const pipeline = pipelineOf(app);
+    const point = restorePoint(act, pipeline.ledger(app), await history(app));
+    if (typeof point === 'string') return point;
+    const { render } = pipeline.trees;
+    const at = async (revision: string) => ({
+      revision,
+      files: await pipeline.trees.read(asRevision(revision), signal),
+    });
+    try {
+      const wanted = await at(point.wanted);
+      const now = point.now === undefined ? undefined : await at(point.now);
+      return (tip) => restoringPlan({ app, act, wanted, ...(now ? { now } : {}), render }, asker, tip);
+    } catch (error) {
+      return `the commit to go back to cannot be read: ${gitSaid(error)}`;
+    }
   };
 
   return {
@@ -103,13 +135,15 @@ export function createPerform(parts: PerformParts, signal: AbortSignal): Pick<Ag
         say(`Written to Git for ${by}: ${subject} (${revision.slice(0, 8)})`);
         return { kind: 'done', text: `Commit ${revision.slice(0, 8)}: ${plainLine(subject)}` };
       });
-      const stop = new AbortController();
-      const late = clock.sleep(patienceMs, AbortSignal.any([signal, stop.signal])).then(
-        (): Flash => ({ kind: 'waiting', text: 'Git does not answer yet; it is committed as soon as Git does.' }),
-        (): Flash => ({ kind: 'waiting', text: 'The agent stops; look at Git whether it was committed.' }),
-      );
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise<Flash>((resolve) => {
+        timer = setTimeout(
+          () => resolve({ kind: 'waiting', text: 'Git does not answer yet; it is committed as soon as Git does.' }),
+          patienceMs,
+        );
+      });
       const flash = await Promise.race([made, late]);
-      stop.abort(new Error('answered'));
+      clearTimeout(timer);
       return flash;
     },
   };

@@ -62,11 +62,9 @@ export async function planRelease(
       tip,
       places,
     );
-    return plan.kind === 'change' ? { ...plan, message: signed(plan.message, act, by) } : plan;
+    return plan.kind === 'change' ? { ...plan, message: signed(plan.message, by) } : plan;
   };
 }
 
-/** Who asked for it, beside what the commit says of itself. */
-export function signed(message: string, { kind, app }: Pick<Act, 'kind' | 'app'>, by: string): string {
-  return `${message.trimEnd()}\nAct: ${kind}\nApp: ${app}\nRequested-by: ${by}\n`;
-}
+/** Who asked for it: the author of the commit is the agent. */
+const signed = (message: string, by: string): string => `${message.trimEnd()}\nRequested-by: ${by}\n`;

@@ -9,7 +9,7 @@ import type { BranchEdit } from '../../release/branch-edit.ts';
 import type { PreviewedEdit } from '../../release/edit-writer.ts';
 import type { Ledger } from '../../release/ledger.ts';
 import { agentTrailers } from '../../release/message.ts';
-import { createOutcomeWriter } from '../../release/writer.ts';
+import { createOutcomeWriter, type OutcomeWriter } from '../../release/writer.ts';
 import { createSyncer } from '../../sync/syncer.ts';
 import { createAppliedApps } from '../releases/applied-apps.ts';
 import type { Claims } from './claims.ts';
@@ -74,6 +74,8 @@ export interface Pipeline {
   looks(key: AppKey): readonly Look[];
   /** Makes a commit for a person. Undefined: commits are not written here. */
   readonly edit: ((edit: Omit<BranchEdit, 'key'>) => Promise<EditResult>) | undefined;
+  /** Trees of commits, for what people want back. */
+  readonly trees: OutcomeWriter['trees'];
   /** What such a commit would be. Undefined: there is no branch. Rejects where Git does not answer. */
   preview(edit: Omit<BranchEdit, 'key'>, signal: AbortSignal): Promise<PreviewedEdit | undefined>;
   /** The ledger of an app as Git last told it. Undefined: it has none that was read. */
@@ -304,6 +306,7 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
             if (result.kind === 'landed') syncLoop.wake('a person has made a commit');
             return result;
           },
+    trees: writer.trees,
     preview: (edit, until) => writer.previewEdit({ ...edit, key: 'preview' }, until),
     get pendingOutcomes() {
       return writer.pending().length;
