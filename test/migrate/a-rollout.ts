@@ -1,6 +1,6 @@
-import { parse, stringify } from 'yaml';
+import { parse } from 'yaml';
 
-export const template = `  template:
+const template = `  template:
     metadata:
       labels:
         app: shop
@@ -70,5 +70,3 @@ export const ofKind = (text: string, kind: string): Record<string, unknown> | un
     .split(/^---\n/m)
     .map((part) => parse(part) as Record<string, unknown> | null)
     .find((object) => object?.['kind'] === kind) ?? undefined;
-
-export const shown = (value: unknown): string => stringify(value);
