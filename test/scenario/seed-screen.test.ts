@@ -22,7 +22,7 @@ describe.skipIf(chromiumPath === undefined)(
       await demo?.stop();
     });
 
-    it('a version is picked and fails without metrics, an older one is picked and promoted, each as a commit', async () => {
+    it('a version is picked and fails without metrics, an older one is picked and promoted, and a threshold is edited, each as a commit', async () => {
       const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
       const page = await context.newPage();
       const complaints: string[] = [];
@@ -64,6 +64,15 @@ describe.skipIf(chromiumPath === undefined)(
       await page.locator('[data-part=markers]', { hasText: '60 % of users' }).waitFor(slowly);
       await expect.poll(async () => (await subjects())[0], slowly).toBe('promote test/podinfo 2.1.0');
 
+      await tab(page, 'Settings');
+      await page.fill('input[name="set.analysis.threshold"]', '7');
+      await page.click('text=Preview the commit');
+      await page.locator('.patch .add', { hasText: 'threshold: 7' }).waitFor(slowly);
+      await page.click('button:text-is("Commit")');
+      await expect.poll(() => demo.stage.git('show', 'main:apps/podinfo.yaml'), slowly).toContain('threshold: 7');
+      expect(await demo.stage.git('log', '-1', '--format=%B', 'main', '--', 'apps/podinfo.yaml')).toContain(
+        'anonymous',
+      );
       expect(complaints).toEqual([]);
       await context.close();
     });
