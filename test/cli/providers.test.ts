@@ -25,7 +25,7 @@ describe('serin providers', () => {
     expect(named('smi:v1alpha2')).toMatchObject({ weights: true, headers: false, mirror: false, affinity: false });
     expect(named('kubernetes')).toMatchObject({ weights: false, headers: false, resources: [] });
     // For some Canaries only: the notes say for which.
-    expect(named('traefik')).toMatchObject({ headers: true, fields: ['spec.ingressRef'] });
+    expect(named('traefik')).toMatchObject({ headers: true, fields: ['spec.ingressRef', 'spec.ingressRefs'] });
     expect(named('contour')).toMatchObject({
       settings: ['ingress-class'],
       resources: ['httpproxies.projectcontour.io'],
