@@ -1,9 +1,14 @@
 import { defineConfig } from 'vitest/config';
 
-/** The suite that needs a real cluster: the cluster contract and the agent end to end. */
+/** The suite that needs a real cluster: the cluster contract and the agent end to end; and what asks a Prometheus, of which every such cluster has one. */
 export default defineConfig({
   test: {
-    include: ['test/contract/**/*.test.ts', 'test/real-cluster/**/*.test.ts'],
+    include: [
+      'test/contract/**/*.test.ts',
+      'test/real-cluster/**/*.test.ts',
+      'test/metrics/real-prometheus.test.ts',
+      'test/sandbox/metrics/real-prometheus.test.ts',
+    ],
     testTimeout: 300_000,
     hookTimeout: 120_000,
     pool: 'forks',

@@ -59,7 +59,10 @@ const skipperName = (name: string): string => name.replaceAll(/\W/g, '_');
 
 const oneOf = (names: readonly string[]): string => names.map(literal).join('|');
 
-/** Flagger's table (flagger.app/v1beta1, built-in metrics); also of proxies whose router comes later. */
+/**
+ * Flagger's table (flagger.app/v1beta1, built-in metrics). With Apisix, Gloo, Kuma and Traefik it takes the target's name, though what routes bear is the
+ * Service's: its queries find nothing where the two differ.
+ */
 export const proxies = {
   istio: {
     requests: 'istio_requests_total',
@@ -100,12 +103,12 @@ export const proxies = {
   },
   gloo: {
     ...envoy,
-    labels: ({ namespace, target }) =>
-      `envoy_cluster_name=~"${namespace}-${literal(target)}-canaryupstream-[0-9a-zA-Z-]+_[0-9a-zA-Z-]+"`,
+    labels: ({ namespace, service }) =>
+      `envoy_cluster_name=~"${namespace}-${literal(service)}-canaryupstream-[0-9a-zA-Z-]+_[0-9a-zA-Z-]+"`,
   },
   kuma: {
     ...envoy,
-    labels: ({ namespace, target }) => `service=~"${literal(target)}-canary_${namespace}_svc_[0-9a-zA-Z-]+"`,
+    labels: ({ namespace, service }) => `service=~"${literal(service)}-canary_${namespace}_svc_[0-9a-zA-Z-]+"`,
   },
   nginx: {
     requests: 'nginx_ingress_controller_requests',
@@ -119,7 +122,6 @@ export const proxies = {
   },
   traefik: {
     requests: 'traefik_service_request_duration_seconds_bucket',
-    // Flagger takes the target's name here, which only matches where the service has the same one.
     labels: ({ namespace, service }) =>
       `service=~"${namespace}-${literal(service)}-canary-[0-9a-zA-Z-]+@kubernetescrd"`,
     counterLabels: 'le="+Inf"',
@@ -145,8 +147,8 @@ export const proxies = {
   },
   apisix: {
     requests: 'apisix_http_status',
-    labels: ({ namespace, target, route = target, entrances }) =>
-      `route=~"${namespace}_${entrances ? `(${oneOf(entrances)})` : literal(route)}-${literal(target)}-canary_.+"`,
+    labels: ({ namespace, target, service, route = target, entrances }) =>
+      `route=~"${namespace}_${entrances ? `(${oneOf(entrances)})` : literal(route)}-${literal(service)}-canary_.+"`,
     ok: 'code!~"5.."',
     duration: 'apisix_http_latency',
     durationLabels: 'type=~"request"',

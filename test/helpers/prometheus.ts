@@ -1,13 +1,15 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { deadUrl } from './http-server.ts';
 
-const BINARY = '/usr/bin/prometheus';
+const folders = ['/usr/bin', ...(process.env.PATH ?? '').split(delimiter)];
+/** Debian's, or the one of the cluster that the tests run in. */
+const BINARY = folders.map((folder) => join(folder, 'prometheus')).find((path) => existsSync(path)) ?? 'prometheus';
 export const hasPrometheus = existsSync(BINARY);
 
-/** Debian's Prometheus that scrapes `target` (host:port) five times a second. */
+/** A Prometheus that scrapes `target` (host:port) five times a second. */
 export async function startPrometheus(target: string): Promise<{ url: string; close(): Promise<void> }> {
   const folder = mkdtempSync(join(tmpdir(), 'serin-prometheus-'));
   const config = join(folder, 'prometheus.yml');

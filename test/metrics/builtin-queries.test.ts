@@ -13,11 +13,11 @@ const ask = (metric: BuiltinMetric, proxy: ProxyName) => builtinQuery(metric, pr
 /** How every proxy tells the canary's requests from all others, in Flagger's table. */
 const pods = 'kubernetes_namespace="test",kubernetes_pod_name=~"podinfo-[0-9a-zA-Z]+(-[0-9a-zA-Z]+)"';
 const istio = 'reporter="destination",destination_workload_namespace="test",destination_workload=~"podinfo"';
-const apisix = 'route=~"test_podinfo-podinfo-canary_.+"';
+const apisix = 'route=~"test_podinfo-shop-canary_.+"';
 const contour = 'envoy_cluster_name=~"test_shop-canary_[0-9a-zA-Z-]+"';
-const gloo = 'envoy_cluster_name=~"test-podinfo-canaryupstream-[0-9a-zA-Z-]+_[0-9a-zA-Z-]+"';
+const gloo = 'envoy_cluster_name=~"test-shop-canaryupstream-[0-9a-zA-Z-]+_[0-9a-zA-Z-]+"';
 const knative = 'envoy_cluster_name=~"test/podinfo"';
-const kuma = 'service=~"podinfo-canary_test_svc_[0-9a-zA-Z-]+"';
+const kuma = 'service=~"shop-canary_test_svc_[0-9a-zA-Z-]+"';
 const linkerd = 'namespace="test",deployment=~"podinfo",direction="inbound"';
 const nginx = 'namespace="test",ingress="web",canary!=""';
 const osm = 'destination_namespace="test",destination_kind="Deployment",destination_name="podinfo"';

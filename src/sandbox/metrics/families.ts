@@ -6,6 +6,10 @@ import type { Registry } from './registry.ts';
 const CLIENT_BUCKETS_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const TRAEFIK_BUCKETS_S = [0.1, 0.3, 1.2, 5];
 const LINKERD_BUCKETS_MS = [1, 10, 100, 1_000, 10_000].flatMap((ten) => [1, 2, 3, 4, 5].map((one) => one * ten));
+const ENVOY_BUCKETS_MS = [0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000];
+const APISIX_BUCKETS_MS = [
+  1, 2, 5, 7, 10, 15, 20, 25, 30, 40, 50, 60, 70, 80, 90, 100, 200, 300, 400, 500, 1_000, 2_000, 5_000, 10_000,
+];
 const ISTIO_BUCKETS_MS = [0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000];
 
 /** A request as the proxy in front of the pods saw it. */
@@ -40,8 +44,28 @@ export function recordNginx(registry: Registry, ingress: IngressLabels, { method
   registry.observe(name, CLIENT_BUCKETS_S, labels, durationMs / 1000);
 }
 
+/** An Envoy that tells of one cluster. `labels` name it as this mesh or ingress does. */
+export function recordEnvoy(registry: Registry, labels: Labels, { status, durationMs }: Proxied): void {
+  const code = { envoy_response_code: String(status) };
+  registry.increase('envoy_cluster_upstream_rq', { ...labels, ...code });
+  registry.observe('envoy_cluster_upstream_rq_time', ENVOY_BUCKETS_MS, labels, durationMs);
+}
+
+/** `route` is Skipper's: `kube_NAMESPACE__INGRESS__HOST__PATH__SERVICE`, every other sign an underscore. */
+export function recordSkipper(registry: Registry, route: string, { method, status, durationMs }: Proxied): void {
+  const labels = { code: String(status), method, route };
+  registry.observe('skipper_response_duration_seconds', CLIENT_BUCKETS_S, labels, durationMs / 1000);
+  registry.observe('skipper_serve_route_duration_seconds', CLIENT_BUCKETS_S, labels, durationMs / 1000);
+}
+
+/** `route` is APISIX's: `NAMESPACE_APISIXROUTE_RULE`. */
+export function recordApisix(registry: Registry, route: string, { status, durationMs }: Proxied): void {
+  registry.increase('apisix_http_status', { code: String(status), route });
+  registry.observe('apisix_http_latency', APISIX_BUCKETS_MS, { type: 'request', route }, durationMs);
+}
+
 /**
- * What is scraped from the pod itself and from a mesh's proxy beside it (Linkerd, Istio): every pod of the embedded cluster
+ * What is scraped from the pod itself and from a mesh's proxy beside it (Linkerd, Istio, OSM, App Mesh): every pod of the embedded cluster
  * counts as meshed. Labels of the pod are taken over as scrape configurations of Kubernetes do.
  */
 export function recordPod(registry: Registry, { pod, workload, method, path, status, durationMs }: RequestSeen): void {
@@ -73,6 +97,18 @@ export function recordPod(registry: Registry, { pod, workload, method, path, sta
   };
   registry.increase('istio_requests_total', destination);
   registry.observe('istio_request_duration_milliseconds', ISTIO_BUCKETS_MS, destination, durationMs);
+
+  const toDeployment = {
+    ...place,
+    destination_kind: 'Deployment',
+    destination_name: workload,
+    destination_namespace: pod.namespace,
+  };
+  registry.increase('osm_request_total', { ...toDeployment, response_code: code });
+  registry.observe('osm_request_duration_ms', ISTIO_BUCKETS_MS, toDeployment, durationMs);
+
+  const envoyOfPod = { ...place, kubernetes_namespace: pod.namespace, kubernetes_pod_name: pod.name };
+  recordEnvoy(registry, { ...envoyOfPod, envoy_cluster_name: 'cds_ingress' }, { method, status, durationMs });
 }
 
 /** Whether a series came from this pod. */

@@ -3,7 +3,18 @@ import type { Clock } from '../../lib/clock.ts';
 import type { MetricsFaults, RequestSeen } from '../types.ts';
 import { answerApi } from './api.ts';
 import { exposition } from './exposition.ts';
-import { type IngressLabels, isFromPod, type Proxied, recordNginx, recordPod, recordTraefik } from './families.ts';
+import {
+  type IngressLabels,
+  isFromPod,
+  type Proxied,
+  recordApisix,
+  recordEnvoy,
+  recordNginx,
+  recordPod,
+  recordSkipper,
+  recordTraefik,
+} from './families.ts';
+import type { Labels } from './labels.ts';
 import { currentRules, type Rules } from './promql/evaluate.ts';
 import { close, listen } from './loopback.ts';
 import { createQueryEngine, type QueryEngine } from './query.ts';
@@ -32,6 +43,9 @@ export interface Metrics {
   readonly faults: MetricsFaults;
   countTraefik(service: string, request: Proxied): void;
   countIngress(ingress: IngressLabels, request: Proxied): void;
+  countEnvoy(labels: Labels, request: Proxied): void;
+  countSkipper(route: string, request: Proxied): void;
+  countApisix(route: string, request: Proxied): void;
   countPod(seen: RequestSeen): void;
   /** The pod is gone: its series end now, as when a scrape target disappears. */
   forgetPod(namespace: string, name: string): void;
@@ -68,6 +82,9 @@ export async function startMetrics(options: MetricsOptions): Promise<Metrics> {
     },
     countTraefik: (service, request) => recordTraefik(registry, service, request),
     countIngress: (ingress, request) => recordNginx(registry, ingress, request),
+    countEnvoy: (labels, request) => recordEnvoy(registry, labels, request),
+    countSkipper: (route, request) => recordSkipper(registry, route, request),
+    countApisix: (route, request) => recordApisix(registry, route, request),
     countPod: (seen) => recordPod(registry, seen),
     forgetPod(namespace, name) {
       const nowMs = clock.now();

@@ -15,7 +15,8 @@ export function decideApisixRoute(request: RouteRequest, rank: HostRank, around:
           .filter((path) => matches(path, request.path))
           .map(({ length }) => length),
       );
-      const found = { backends: listOf(rule.backends), priority: numberOf(rule.priority) ?? 0, longest };
+      const route = `${metadata.namespace}_${metadata.name}_${textOf(rule.name)}`;
+      const found = { route, backends: listOf(rule.backends), priority: numberOf(rule.priority) ?? 0, longest };
       return longest < 0 ? [] : [{ ...found, namespace: metadata.namespace ?? '', key: `${metadata.uid}/${index}` }];
     }),
   );
@@ -35,7 +36,7 @@ export function decideApisixRoute(request: RouteRequest, rank: HostRank, around:
     service: textOf(serviceName),
     port: numberOf(servicePort) ?? textOf(servicePort),
   };
-  return { kind: 'forward', to, edits: noEdits };
+  return { kind: 'forward', to, edits: noEdits, account: { proxy: 'apisix', route: best.route } };
 }
 
 /** `/a` is that path alone, `/a*` all that begin so. */

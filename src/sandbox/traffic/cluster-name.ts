@@ -75,7 +75,8 @@ function decideTrafficRoute({ namespace, service, port }: ServicePort, around: S
   const chosen = around.pick(route.metadata.uid, choices);
   if (!chosen) return { kind: 'answer', status: 503, reason: 'no destination has a weight' };
   const [name = '', inside = '', , number] = chosen.tag.split('_');
-  return { kind: 'forward', to: { namespace: inside, service: name, port: numberOf(number) ?? port }, edits: noEdits };
+  const to = { namespace: inside, service: name, port: numberOf(number) ?? port };
+  return { kind: 'forward', to, edits: noEdits, account: { proxy: 'envoy', labels: { service: chosen.tag } } };
 }
 
 function tagOf(value: unknown): string {

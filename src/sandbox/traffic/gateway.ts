@@ -16,10 +16,16 @@ import { createWeightedChoice } from './weighted-choice.ts';
 export interface GatewayOptions {
   readonly store: SandboxStore;
   readonly backends: Pick<World, 'podBackends'>;
-  readonly metrics: Pick<Metrics, 'countTraefik' | 'countIngress'>;
+  readonly metrics: ProxyCounts;
   readonly clock: Clock;
   readonly port?: number;
 }
+
+/** What proxies count. */
+export type ProxyCounts = Pick<
+  Metrics,
+  'countTraefik' | 'countIngress' | 'countEnvoy' | 'countSkipper' | 'countApisix'
+>;
 
 /** One listener that stands for Traefik, ingress-nginx, a Gateway and the mesh's proxies. */
 export interface Gateway {
@@ -64,6 +70,9 @@ export async function startGateway({ store, backends, metrics, clock, port = 0 }
     const request = { method, status: outcome.status, durationMs };
     if (of?.proxy === 'traefik') metrics.countTraefik(of.service, request);
     if (of?.proxy === 'nginx') metrics.countIngress(of.ingress, request);
+    if (of?.proxy === 'envoy') metrics.countEnvoy(of.labels, request);
+    if (of?.proxy === 'skipper') metrics.countSkipper(of.route, request);
+    if (of?.proxy === 'apisix') metrics.countApisix(of.route, request);
   };
 
   const serve = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {

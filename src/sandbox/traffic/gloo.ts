@@ -41,7 +41,11 @@ function decideTable(namespace: string, name: string, request: RouteRequest, aro
   if (!chosen) return { kind: 'answer', status: 503, reason: 'no destination has a weight' };
   const to = targetOf(chosen.destination, around);
   if (!to) return { kind: 'answer', status: 503, reason: 'there is no such Upstream' };
-  return { kind: 'forward', to, edits: noEdits };
+  // Upstreams are clusters of Envoy, named after the object and where it stands.
+  const { name: upstream, namespace: of } = fieldsOf(chosen.destination.upstream);
+  if (upstream === undefined) return { kind: 'forward', to, edits: noEdits };
+  const labels = { envoy_cluster_name: `${textOf(upstream)}_${textOf(of)}` };
+  return { kind: 'forward', to, edits: noEdits, account: { proxy: 'envoy', labels } };
 }
 
 function targetOf(destination: Fields, { objects }: Surroundings): (Decision & { kind: 'forward' })['to'] | undefined {

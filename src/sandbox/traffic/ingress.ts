@@ -79,7 +79,15 @@ function decideWeighted(
     .map((location, index) => ({ id: String(index), weight: weights.get(location.to.service) ?? 0, location }));
   const chosen = around.pick(`${main.ingress.metadata.uid}${main.host}${main.path}`, choices);
   if (!chosen) return { kind: 'answer', status: 503, reason: 'no backend has a weight' };
-  return { kind: 'forward', to: upstreamOf(chosen.location.to, around), edits: noEdits };
+  const { metadata } = main.ingress;
+  const parts = [metadata.namespace ?? '', metadata.name, main.host, main.path, chosen.location.to.service];
+  const route = `kube_${parts.map((part) => part.replaceAll(/\W/g, '_')).join('__')}`;
+  return {
+    kind: 'forward',
+    to: upstreamOf(chosen.location.to, around),
+    edits: noEdits,
+    account: { proxy: 'skipper', route },
+  };
 }
 
 /** ingress-nginx takes the number of a Service's target port for its port too. */

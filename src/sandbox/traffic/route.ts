@@ -19,7 +19,10 @@ export interface RouteRequest {
 /** Which proxy's metrics tell of the request. */
 export type Account =
   | { readonly proxy: 'traefik'; readonly service: string }
-  | { readonly proxy: 'nginx'; readonly ingress: IngressLabels };
+  | { readonly proxy: 'nginx'; readonly ingress: IngressLabels }
+  | { readonly proxy: 'envoy'; readonly labels: Readonly<Record<string, string>> }
+  | { readonly proxy: 'skipper'; readonly route: string }
+  | { readonly proxy: 'apisix'; readonly route: string };
 
 export interface HeaderEdit {
   readonly set: readonly (readonly [name: string, value: string])[];

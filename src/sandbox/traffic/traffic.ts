@@ -2,13 +2,13 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Address, SandboxStore, World } from '../types.ts';
-import { startGateway } from './gateway.ts';
+import { type ProxyCounts, startGateway } from './gateway.ts';
 import { reportStatus } from './status.ts';
 
 export interface TrafficOptions {
   readonly store: SandboxStore;
   readonly backends: Pick<World, 'podBackends'>;
-  readonly metrics: Pick<Metrics, 'countTraefik' | 'countIngress' | 'forgetPod'>;
+  readonly metrics: ProxyCounts & Pick<Metrics, 'forgetPod'>;
   readonly clock: Clock;
   /** 0 or absent: any free port. */
   readonly port?: number;

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { builtinQuery, proxyOf } from '../../../src/metrics/builtin-queries.ts';
 import type { RequestSeen } from '../../../src/sandbox/types.ts';
 import { type Metrics, startMetrics } from '../../../src/sandbox/metrics/metrics.ts';
 import { manualClock, type ManualClock } from './manual-clock.ts';
@@ -51,6 +52,29 @@ function pass(seconds: number, each: () => void = () => undefined): void {
 }
 
 describe('the metrics of the embedded cluster', () => {
+  it.each(['kubernetes', 'gatewayapi:v1', 'linkerd', 'istio', 'osm', 'appmesh:v1beta2', 'smi:v1alpha2'])(
+    'answer the built-in queries of %s',
+    async (provider) => {
+      pass(30, () => {
+        for (let turn = 0; turn < 4; turn += 1) metrics.countPod(seen({ status: turn === 0 ? 500 : 200 }));
+        metrics.countPod(
+          seen({
+            workload: 'podinfo-primary',
+            pod: { namespace: 'test', name: 'podinfo-primary-6c8f-abcde', labels: {} },
+          }),
+        );
+      });
+      const subject = { namespace: 'test', target: 'podinfo', service: 'shop', ingress: 'web', interval: '20s' };
+      const [rate, duration] = (['request-success-rate', 'request-duration'] as const).map((metric) =>
+        builtinQuery(metric, proxyOf(provider, ''), subject),
+      );
+      expect(await numberOf(rate?.query ?? '')).toBeCloseTo(75, 6);
+      const ms = (await numberOf(duration?.query ?? '')) * (duration?.factor ?? 0);
+      expect(ms).toBeGreaterThan(25);
+      expect(ms).toBeLessThanOrEqual(50);
+    },
+  );
+
   it('count what pods answer under the names of applications, Linkerd and Istio', async () => {
     pass(30, () => {
       for (let turn = 0; turn < 4; turn += 1) metrics.countPod(seen({ status: turn === 0 ? 500 : 200 }));

@@ -4,6 +4,7 @@ import { systemClock } from '../../../src/lib/clock.ts';
 import { createStore } from '../../../src/sandbox/api/store.ts';
 import type { IngressLabels, Proxied } from '../../../src/sandbox/metrics/families.ts';
 import type { Backend, SandboxStore } from '../../../src/sandbox/types.ts';
+import type { ProxyCounts } from '../../../src/sandbox/traffic/gateway.ts';
 import { startTraffic, type Traffic } from '../../../src/sandbox/traffic/traffic.ts';
 
 /** What an echoing pod tells of the request that it got. */
@@ -50,7 +51,7 @@ type PodHandler = (
 ) => void;
 
 /** A gateway on a store that knows the routing kinds, and real servers for pods. */
-export async function aGateway(): Promise<TestGateway> {
+export async function aGateway(metrics: Partial<ProxyCounts> = {}): Promise<TestGateway> {
   const store = createStore(systemClock);
   store.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'test' } });
   for (const definition of definitions) store.create(definition);
@@ -66,6 +67,10 @@ export async function aGateway(): Promise<TestGateway> {
     metrics: {
       countTraefik: (service, request) => counted.push({ service, ...request }),
       countIngress: (ingress, request) => counted.push({ ...ingress, ...request }),
+      countEnvoy: () => undefined,
+      countSkipper: () => undefined,
+      countApisix: () => undefined,
+      ...metrics,
       forgetPod: (namespace, name) => forgotten.push(`${namespace}/${name}`),
     },
   });

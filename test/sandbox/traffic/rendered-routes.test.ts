@@ -5,6 +5,9 @@ import { refKey, refOf } from '../../../src/manifest/types.ts';
 import { routerFor } from '../../../src/routers/registry.ts';
 import type { LiveObjects } from '../../../src/routers/router.ts';
 import { aRouteContext, aSpec } from '../../helpers/a-route-context.ts';
+import { builtinQuery, proxyOf } from '../../../src/metrics/builtin-queries.ts';
+import { startMetrics } from '../../../src/sandbox/metrics/metrics.ts';
+import { manualClock } from '../metrics/manual-clock.ts';
 import { aGateway, routed, type TestGateway } from './a-gateway.ts';
 
 const host = 'shop.example.com';
@@ -139,6 +142,57 @@ describe.each([
     for (const weight of [0, 35, 100, 0]) {
       put(spec, weight);
       for (const asked of [host, other]) expect((await gateway.spread(asked, 100))['shop-canary'] ?? 0).toBe(weight);
+    }
+  });
+});
+
+describe('the built-in queries of a provider', () => {
+  it.each([
+    ['skipper', { ingressRef: named('networking.k8s.io/v1', 'Ingress') }, host, [ingress]],
+    ['apisix', { routeRef: named('apisix.apache.org/v2', 'ApisixRoute') }, host, [apisixRoute]],
+    ['gloo', {}, host, [delegating]],
+    ['kuma', {}, inMesh, []],
+    ['nginx', { ingressRef: named('networking.k8s.io/v1', 'Ingress') }, host, [ingress]],
+    ['traefik', {}, 'shop.test.traefik', []],
+  ] as const)('find what %s counted of what its router wrote', async (provider, more, asked, before) => {
+    await gateway.stop();
+    const clock = manualClock(1_000_000_000);
+    const metrics = await startMetrics({ clock });
+    gateway = await aGateway(metrics);
+    try {
+      await gateway.service('shop');
+      await gateway.service('shop-primary');
+      // One of four requests fails, each takes a quarter of a second by its own word.
+      let turn = 0;
+      await gateway.service('shop-canary', {
+        handle: (_request, respond) => respond((turn += 1) % 4 === 0 ? 503 : 200, { 'server-timing': 'app;dur=250' }),
+      });
+      gateway.apply(...(before as readonly Record<string, unknown>[]));
+      // A workload that is not named as its Service is.
+      const spec = aSpec({ provider, namespace: 'test', target: { ...target, name: 'shop-v2' }, ...more });
+      put(spec, provider === 'apisix' ? 100 : 50);
+      for (let second = 0; second < 10; second += 1) {
+        await gateway.spread(asked, 8);
+        clock.advance(1_000);
+      }
+      const subject = {
+        namespace: 'test',
+        target: 'shop-v2',
+        service: 'shop',
+        ingress: 'web',
+        route: 'web',
+        interval: '8s',
+      };
+      const found = (['request-success-rate', 'request-duration'] as const).map((metric) => {
+        const { query, factor } = builtinQuery(metric, proxyOf(provider, ''), subject);
+        const value = metrics.engine.instant(query, clock.now());
+        return value.type === 'vector' ? Number(value.samples[0]?.value) * factor : Number.NaN;
+      });
+      expect(found[0]).toBeCloseTo(75, 5);
+      expect(found[1]).toBeGreaterThan(90);
+      expect(found[1]).toBeLessThanOrEqual(300);
+    } finally {
+      await metrics.stop();
     }
   });
 });
