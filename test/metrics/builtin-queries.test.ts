@@ -71,7 +71,7 @@ describe('the built-in success rate', () => {
       builtinQuery('request-success-rate', proxy, { ...subject, entrances: ['web', 'api.v1'] }).query;
     expect(of('nginx')).toContain('namespace="test",ingress=~"web|api\\\\.v1",canary!=""');
     expect(of('skipper')).toContain('route=~"kube(ew)?_test__(web|api_v1)_canary__');
-    expect(of('apisix')).toContain('route=~"test_(web|api\\\\.v1)-podinfo-canary_.+"');
+    expect(of('apisix')).toContain('route=~"test_(web|api\\\\.v1)-shop-canary_.+"');
   });
   it('of the plain provider and the Gateway API [OB13]', () => {
     expect(ask('request-success-rate', 'http')).toMatchObject({

@@ -1,6 +1,6 @@
 import { failedEnough, withConsecutive } from '../analysis-state.ts';
 import { at, listOf, numberOf } from '../../lib/json.ts';
-import { knownMs, learnsMs, paceOf } from '../pace.ts';
+import { learnsMs, paceOf } from '../pace.ts';
 import type { KubeObject } from '../../manifest/types.ts';
 import type { Readiness } from '../types.ts';
 import { advance, promoteFrom, tellPlain } from './advance.ts';
@@ -158,13 +158,14 @@ function* isUnknownYet(stage: Stage): Asking<boolean> {
     draft.nextTickMs = Math.min(draft.nextTickMs, ms);
     return true;
   };
-  if (leftMs > 0 && !readsEndpoints(stage)) return wait(leftMs);
+  const knowsMs = knowsAfterMs(stage);
+  if (leftMs > 0 && knowsMs === undefined) return wait(leftMs);
   const { answering } = kind.pods(candidate);
   const answer = yield { kind: 'endpoints', pods: answering };
   const told = answer.kind === 'endpoints' ? answer : undefined;
   if (told?.ready === undefined) return leftMs > 0 && wait(leftMs);
   if (told.knownMs !== undefined)
-    return (leftMs > 0 || !kind.movedAtMs) && told.knownMs < knownMs && wait(knownMs - told.knownMs);
+    return (leftMs > 0 || !kind.movedAtMs) && told.knownMs < (knowsMs ?? 0) && wait((knowsMs ?? 0) - told.knownMs);
   if (leftMs > 0 || (told.unknownMs ?? 0) < learnsMs) return wait(againMs);
   if (told.ready > 0) return false;
   const { name } = stage.seen.canaryService?.metadata ?? { name: names.canary };
@@ -190,9 +191,8 @@ function learnsForMs({ kind, seen }: Stage, candidate: KubeObject): number {
 }
 
 /** Pre-rollout tests, and users of the plain provider, come by kube-proxy, which tells nobody what it knows. */
-function readsEndpoints(stage: Stage): boolean {
-  const { provider } = stage.spec;
-  return paceOf(provider).readsPodsWithRoutes && hooksOf(stage, 'pre-rollout').length === 0;
+function knowsAfterMs(stage: Stage): number | undefined {
+  return hooksOf(stage, 'pre-rollout').length > 0 ? undefined : paceOf(stage.spec.provider).knowsMs;
 }
 
 /** Whatever made it look now: the same trouble must not count twice. Only a gate that opens lets the next step come early. */
