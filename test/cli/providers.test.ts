@@ -46,6 +46,7 @@ describe('serin providers', () => {
       'alertmanager',
       'opsgenie',
       'pagerduty',
+      'smtp',
     ]);
   });
 
