@@ -192,6 +192,8 @@ function pathOf(field: string, canary: KubeObject): readonly string[] {
       : 'analysis';
   if (settingNames.includes(field)) return ['spec', analysis, field];
   const parts = field.split('.');
+  if (parts.some((part) => ['', '__proto__', 'constructor', 'prototype'].includes(part)))
+    throw new AgentError('CONFIG_INVALID', `"${oneLine(field, 60)}" is no field of a Canary`);
   return ['spec', ...(parts[0] === 'analysis' ? [analysis, ...parts.slice(1)] : parts)];
 }
 

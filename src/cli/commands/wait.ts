@@ -111,7 +111,13 @@ async function waiting(context: CommandContext, apps: Apps, { word, options, bra
       stderr.write(`serin: ${key ?? word} did not come to an end within ${formatGoDuration(timeout)}: ${hint}\n`);
       return exitCodes.late;
     }
-    await sleep(Math.max(0, Math.min(everyMs, untilMs - performance.now())), undefined, { signal });
+    const isStopped = await sleep(Math.max(0, Math.min(everyMs, untilMs - performance.now())), false, { signal }).catch(
+      () => true,
+    );
+    if (isStopped) {
+      stderr.write(`serin: stopped before ${key ?? word} came to an end\n`);
+      return exitCodes.failed;
+    }
   }
 }
 
