@@ -28,7 +28,7 @@ async function opened(stage: Stage) {
 }
 
 describe('somebody at the dashboard', patient, () => {
-  it('picks a version, sees the commit that it makes, makes it, finds his name in Git, and sets a threshold', async () => {
+  it('picks a version, sees the commit that it makes, makes it, finds his name in Git, sets a threshold, and takes the version back', async () => {
     await withRegistry(async (registry) => {
       await registry.push('podinfo', '1.4.0');
       await registry.push('podinfo', '1.4.1');
@@ -79,6 +79,14 @@ describe('somebody at the dashboard', patient, () => {
           await browser.post(setting, `${app}/acts/set`, { 'set.analysis.threshold': '7', reason: 'stricter' });
           expect(await page(app)).toMatch(/Commit [0-9a-f]{8}: set test\/podinfo/);
           expect(await stage.file(path)).toBe(before.replace(/threshold: \d+/, 'threshold: 7'));
+
+          const back = await browser.post(`${app}/acts/rollback`, `${app}/acts/rollback`, { reason: 'it is slow' });
+          expect(back).toMatchObject({ status: 303, body: '' });
+          expect(await page(app)).toMatch(/Commit [0-9a-f]{8}: take back test\/podinfo/);
+          expect(await stage.file(appPath())).toBe(text);
+          expect(await stage.file(path)).toContain('threshold: 7');
+          await browser.post(form, `${app}/acts/release`, { container: 'nothing', tag: '1.4.1' });
+          expect(await page(app)).toContain('the app has no such container');
           expect(stage.happened.some(({ message }) => message.startsWith('Written to Git for anonymous'))).toBe(true);
         } finally {
           await ui.close();

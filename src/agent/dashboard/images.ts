@@ -92,8 +92,9 @@ export function createImages(
     async digest(app, container, tag) {
       const workload = workloadOf(app);
       const place = placesOf(workload)?.find((one) => one.container === container);
-      const reference = place && readReference(place.image);
-      if (!reference || 'problem' in reference) return 'its image cannot be read';
+      if (!place) return 'the app has no such container';
+      const reference = readReference(place.image);
+      if ('problem' in reference) return `its image cannot be read: ${reference.problem}`;
       if (!registry) return 'no registry is asked here';
       const { asking } = await askingFor(workload);
       const answer = await registry.digest({ ...reference, tag }, asking, signal);
