@@ -30,7 +30,7 @@ export interface Sessions {
   takeFlash(visit: Visit): Flash | undefined;
 }
 
-export interface SessionTimes {
+interface SessionTimes {
   /** After so long a session ends, whatever is done. */
   readonly wholeMs: number;
   /** After so long without a request. */
