@@ -51,7 +51,7 @@ export interface OfferedAct {
 }
 
 /** A merge patch of the Canary's annotations; null takes one away. Field manager: `actManager`. */
-export interface AnnotationsWrite {
+interface AnnotationsWrite {
   readonly kind: 'annotations';
   readonly annotations: Readonly<Record<string, string | null>>;
   /** As it is told when it is done. */
@@ -59,7 +59,7 @@ export interface AnnotationsWrite {
 }
 
 /** A commit at the source, which the one editor builds and proves (see source-edits.ts). */
-export interface CommitWrite {
+interface CommitWrite {
   readonly kind: 'commit';
   readonly act:
     | Extract<Act, { readonly container: string }>

@@ -73,7 +73,7 @@ export interface CanaryStatus {
   readonly primarySessionAffinityCookie?: string;
 }
 
-export interface PersonHold {
+interface PersonHold {
   /** As the request names it (see requests.ts). */
   readonly release: string;
   /** `by alice: reason` */

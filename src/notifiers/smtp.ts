@@ -38,7 +38,7 @@ const recipients = (channel: string): readonly string[] =>
   channel.split(',').flatMap((one) => (one.trim() === '' ? [] : [one.trim()]));
 
 /** Of an address that has been checked. */
-export function serverOf({ address: url, login }: Channel): MailServer {
+function serverOf({ address: url, login }: Channel): MailServer {
   const { protocol, hostname, port, username, password, searchParams } = new URL(url);
   const isImplicit = protocol === 'smtps:';
   const tls = isImplicit ? 'implicit' : searchParams.get('tls') === 'none' ? 'none' : 'starttls';

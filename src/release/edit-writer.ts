@@ -39,7 +39,7 @@ export interface EditQueueDeps {
 }
 
 /** Undefined: there is no such file. */
-export interface PreviewedFile {
+interface PreviewedFile {
   readonly path: string;
   readonly before: string | undefined;
   readonly after: string | undefined;

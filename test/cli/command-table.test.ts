@@ -31,6 +31,7 @@ async function serin(...argv: readonly string[]): Promise<Ran> {
 const testedBy: Readonly<Record<string, string>> = {
   run: 'test/cli/run.test.ts',
   validate: 'test/cli/validate.test.ts',
+  migrate: 'test/migrate/migrate.test.ts',
   render: 'test/cli/render.test.ts',
   diff: 'test/cli/render.test.ts',
   gate: 'test/cli/gate.test.ts',

@@ -34,7 +34,7 @@ export const contour: Way = {
   url: 'http://envoy.projectcontour/',
 };
 
-export const contourGateway: Way = {
+const contourGateway: Way = {
   title: 'the Gateway API of Contour, and Envoy',
   provider: 'gatewayapi:v1',
   url: 'http://envoy.contour-gateway/',

@@ -135,8 +135,8 @@ describe.skipIf(kustomizeProgram === undefined)('a kustomization that changes ob
   it.each<readonly [string, Tree, RegExp]>([
     [
       'a chart',
-      { ...shop, 'prod/kustomization.yaml': 'resources: [../base]\nhelmCharts: [{ name: x }]\n' },
-      /\(helmCharts\): /,
+      { ...shop, 'prod/kustomization.yaml': 'resources: [../base]\nhelmCharts: [{ name: x, releaseName: x }]\n' },
+      /helmCharts: they are rendered with --enable-helm only/,
     ],
     [
       'a base with a chart',

@@ -20,11 +20,12 @@ import {
 
 const noLines: LineFinder = () => undefined;
 
-const group = 'image.toolkit.fluxcd.io';
+/** Of the objects by which Flux v2 is told of images. */
+export const imageGroup = 'image.toolkit.fluxcd.io';
 
 /** What Flux v2's objects say of images, as far as their automations are this agent's; undefined: nothing is upgraded by them. `lineOf`: for their problems. */
 export function fluxIn(manifests: readonly Manifest[], lineOf: LineFinder = noLines): FluxObjects | undefined {
-  const objects = manifests.filter(({ object }) => groupOf(object.apiVersion) === group);
+  const objects = manifests.filter(({ object }) => groupOf(object.apiVersion) === imageGroup);
   if (!objects.some(isTakenOver)) return undefined;
   const { policies, automations, problems } = readFluxObjects(objects, lineOf);
   return { policies, automations: automations.filter(({ manifest }) => isTakenOver(manifest)), problems };

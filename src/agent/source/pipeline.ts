@@ -35,6 +35,7 @@ import { createUnserved } from './unserved.ts';
 import { createSyncLoop, type SyncState } from './sync-loop.ts';
 import type { Listings } from '../images/listings.ts';
 import type { Look } from '../images/look.ts';
+import { imageGroup } from '../images/marked.ts';
 import { createUpgrades } from '../images/upgrades.ts';
 import type { GitView } from '../views/git-view.ts';
 import type { Views } from '../views/views.ts';
@@ -247,7 +248,11 @@ export function createPipeline(deps: SourceDeps, shared: PipelineShared, signal:
     takenOver: (synced) => new Set(synced.flatMap((app) => apexOf(app, views.services))),
     ...(ownPart ? { shared: ownPart } : {}),
     ...(upgrades ? { onRead: (snapshot: Snapshot) => upgrades.know(snapshot) } : {}),
-    toApply: createUnserved(async (kind) => (await cluster.resource(kind, signal)) !== undefined, log),
+    toApply: createUnserved(
+      async (kind) => (await cluster.resource(kind, signal)) !== undefined,
+      log,
+      new Set(upgrades ? [imageGroup] : []),
+    ),
     onPass: showStatus,
     onSynced: (synced, checked, tree) => {
       notices.know(checked);

@@ -11,10 +11,11 @@ const forOthers = new Set(['notification.toolkit.fluxcd.io', 'image.toolkit.flux
 const isForOthers = ({ apiVersion, kind }: KindRef): boolean =>
   forOthers.has(groupOf(apiVersion)) || (kind === 'AppProject' && groupOf(apiVersion) === 'argoproj.io');
 
-/** Leaves those out, and tells each once. */
+/** Leaves those out, and tells each once. `readHere`: groups whose objects the agent reads in Git itself, so nobody misses them; absent: none. */
 export function createUnserved(
   isServed: (kind: KindRef) => Promise<boolean>,
   log: Pick<Logger, 'warn'>,
+  readHere: ReadonlySet<string> = new Set(),
 ): (manifests: readonly Manifest[]) => Promise<readonly Manifest[]> {
   const told = new Set<string>();
   return async (manifests) => {
@@ -34,7 +35,7 @@ export function createUnserved(
       if (known) {
         left.push(manifest);
         told.delete(key);
-      } else if (!told.has(key)) {
+      } else if (!told.has(key) && !readHere.has(groupOf(apiVersion))) {
         told.add(key);
         const { path, line } = origin;
         const why = `the cluster does not know ${kind} of ${groupOf(apiVersion)}, and nothing here looks at it`;

@@ -54,7 +54,7 @@ export interface RemoteBranch {
   close(): Promise<void>;
 }
 
-export interface LoggedCommit {
+interface LoggedCommit {
   readonly revision: string;
   readonly atMs: number;
   readonly author: string;

@@ -46,4 +46,13 @@ describe('objects for the controllers of Flux and Argo CD', () => {
     const left = createUnserved(() => Promise.resolve(true), { warn: () => undefined } as never);
     expect(await left(manifests)).toBe(manifests);
   });
+
+  it('are left out without a word where the agent reads them in Git by itself', async () => {
+    const lines: string[] = [];
+    const log = { warn: (_: unknown, text?: string) => void lines.push(text ?? '') } as never;
+    const left = createUnserved(() => Promise.resolve(false), log, new Set(['image.toolkit.fluxcd.io']));
+    expect((await left(manifests)).map(({ object: { metadata } }) => metadata.name)).toEqual(['r', 'own', 'c']);
+    expect(lines.filter((line) => line.includes('ImagePolicy'))).toEqual([]);
+    expect(lines).toHaveLength(3);
+  });
 });
