@@ -12,14 +12,16 @@ const hook = (name: string, type: string) => ({ name, type, url: `http://hooks/$
 interface Story {
   readonly analysis: Readonly<Record<string, unknown>>;
   readonly moments: readonly Moment[];
+  /** Absent: istio. */
+  readonly provider?: string;
   /** Version 4 never answers. Absent: it does in the end. */
   readonly staysBroken?: boolean;
 }
 
 /** Held to every invariant of random histories; gives what was done, look by look. */
-function play({ analysis, moments, staysBroken = false }: Story): readonly (readonly Effect[])[] {
+function play({ analysis, moments, provider = 'istio', staysBroken = false }: Story): readonly (readonly Effect[])[] {
   const spec = {
-    provider: 'istio',
+    provider,
     progressDeadlineSeconds: 60,
     targetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'app' },
     service: { port: 80 },
@@ -97,4 +99,30 @@ describe('a canary', () => {
     expect(told.some((message) => message.startsWith('Promotion of app.demo failed'))).toBe(true);
     expect(told).toContain('Routing all traffic to primary');
   });
+
+  it.each<readonly [string, readonly Moment[]]>([
+    ['suspended', [moment({ kind: 'spec', change: { suspend: true } }), moment(push(2))]],
+    ['under way', [moment(push(2), { losesStatus: true })]],
+    [
+      'waiting for approval',
+      [moment({ kind: 'hook', type: 'confirm-rollout', passes: false }), moment(push(2)), ...nothing(1)],
+    ],
+  ])(
+    'without a mesh loses users to whom somebody has turned its own Service, whatever its other Services lead to: %s',
+    (_, between) => {
+      const looks = play({
+        provider: 'kubernetes',
+        analysis: { threshold: 2, iterations: 3, metrics, webhooks: [hook('start', 'confirm-rollout')] },
+        moments: [
+          moment(push(4)),
+          ...between,
+          moment({ kind: 'service', of: 'canary', is: 'turned' }),
+          moment({ kind: 'service', of: 'apex', is: 'turned' }),
+          ...nothing(1),
+        ],
+        staysBroken: true,
+      });
+      expect(looks.length).toBeGreaterThan(5);
+    },
+  );
 });

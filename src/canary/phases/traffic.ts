@@ -185,11 +185,12 @@ export function followTarget(stage: Stage): void {
   if (!holdsUsers(stage)) writeService(stage, 'canary', 'canary');
 }
 
-/** The canary's Service leads to the version that its users are judging, while the target is a newer one, or another workload. */
-export function holdsUsers({ kind, novelty, weight, seen, selector }: Stage): boolean {
+/** The Service by which users come to the canary leads to the version that they judge, while the target is a newer one, or another workload. */
+export function holdsUsers({ kind, novelty, weight, seen, selector, spec }: Stage): boolean {
   if (novelty !== 'new' || weight === 0) return false;
   if (kind.copiesTarget === true) return true;
-  const live = textsOf(at(seen.canaryService, 'spec', 'selector'));
+  const service = isPlain(spec) ? seen.apexService : seen.canaryService;
+  const live = textsOf(at(service, 'spec', 'selector'));
   if (!Object.hasOwn(live, selector.label)) return false;
   return !isPartOf(live, podLabels({ selector, leadsTo: 'canary', primary: undefined, service: undefined }));
 }
