@@ -75,20 +75,27 @@ function both(spec: CanarySpec, weights: { readonly primary: number; readonly ca
   return [destination(spec, primaryName(spec), weights.primary), destination(spec, canaryName(spec), weights.canary)];
 }
 
-/** A gateway, other than the sidecars of the mesh, needs a port where the Service has several. */
 function destination(spec: CanarySpec, host: string, weight: number): Json {
+  return { destination: hostOf(spec, host), weight };
+}
+
+/**
+ * A gateway, other than the sidecars of the mesh, needs a port where the Service has several: without one it takes the port of its own
+ * listener, where the Service may have nothing. Requests are lost by that, copies of requests without a word.
+ */
+function hostOf(spec: CanarySpec, host: string): Json {
   const { gateways, delegation } = spec.service.raw;
   const first: unknown = Array.isArray(gateways) ? gateways[0] : undefined;
   const isOutside = delegation === true || (first !== undefined && first !== 'mesh');
   const needsPort = spec.service.portDiscovery && isOutside;
-  return { destination: { host, ...(needsPort ? { port: { number: spec.service.port } } : {}) }, weight };
+  return { host, ...(needsPort ? { port: { number: spec.service.port } } : {}) };
 }
 
 function mirrorOf(spec: CanarySpec, { mirror }: TrafficSplit): Json {
   const { mirrorWeight = 0 } = spec.analysis;
   if (!mirror) return {};
   return {
-    mirror: { host: canaryName(spec) },
+    mirror: hostOf(spec, canaryName(spec)),
     ...(mirrorWeight > 0 ? { mirrorPercentage: { value: mirrorWeight } } : {}),
   };
 }

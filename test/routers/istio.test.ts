@@ -148,6 +148,23 @@ describe('istio', () => {
     expect(found({ gateways: [] })).toEqual(both(100, 0));
   });
 
+  // Istio's gateway takes the port of its own listener for a destination that names none of several.
+  it.each([
+    ['of its own', {}],
+    ['of the VirtualService that delegates', { delegation: true, hosts: [], gateways: [] }],
+  ])('copies requests to the port that the rules name, behind a gateway %s', (_gateway, change) => {
+    const mirrors = (analysis: Partial<AnalysisSpec>, portDiscovery: boolean, cookies?: SessionCookies) =>
+      rulesOf(withRaw(change, analysis, { raw: { ...raw, ...change }, portDiscovery }), 0, true, cookies).map(
+        ({ mirror }) => mirror,
+      );
+    const ported = { host: 'shop-canary', port: { number: 80 } };
+    expect(mirrors({}, true)).toEqual([ported]);
+    expect(mirrors({ mirrorWeight: 25 }, true)).toEqual([ported]);
+    expect(mirrors(testing(users), true)).toEqual([ported, undefined]);
+    expect(mirrors({ sessionAffinity: affinity }, true, { previous: 'sid-c=AbCdEfGhIj' })).toEqual([ported, ported]);
+    expect(mirrors({}, false)).toEqual([{ host: 'shop-canary' }]);
+  });
+
   it('leaves hosts and gateways to the VirtualService that delegates to it [MI13]', () => {
     const spec = withRaw({ delegation: true, hosts: [], gateways: undefined });
     expect(virtualService(spec, 20)).toEqual({ hosts: [], http: [{ route: both(80, 20) }] });
