@@ -5,6 +5,7 @@ import { readReference, repositoryOf } from '../images/reference.ts';
 import { createBus } from './bus.ts';
 import type { Gates } from './canaries/gates.ts';
 import { createDashboard } from './dashboard/dashboard.ts';
+import { createBaseline } from './dashboard/baseline.ts';
 import { createTidings } from './dashboard/tidings.ts';
 import { createDeliver } from './deliver.ts';
 import type { Deps } from './deps.ts';
@@ -71,7 +72,7 @@ export function startAgent(deps: Deps): Agent {
     { cluster, clock, log, component: settings.eventSource, onDropped: (count) => telemetry.eventsDropped.inc(count) },
     signal,
   );
-  const tidings = createTidings(clock);
+  const tidings = createTidings(clock, createBaseline(deps, signal));
   const outlets = openOutlets(deps, recorder, [tidings.outlet]);
   const observe = createObserve(deps, bus);
   const publish = createPublish(deps, { observe, recorder, outlets, bus, onEnded });

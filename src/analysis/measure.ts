@@ -1,10 +1,11 @@
 import type { CanarySpec, MetricSource, MetricSpec, Sample } from '../canary/types.ts';
+import { primaryName } from '../canary/names.ts';
 import { parseGoDuration } from '../lib/duration.ts';
 import { AgentError, messageOf } from '../lib/errors.ts';
 import { TargetRefused } from '../lib/http/http.ts';
 import { renderTemplate } from '../lib/template.ts';
 import type { KubeObject } from '../manifest/types.ts';
-import { builtinQuery, isBuiltin, proxyOf, type QuerySubject } from '../metrics/builtin-queries.ts';
+import { builtinQuery, isBuiltin, ofPrimary, proxyOf, type QuerySubject } from '../metrics/builtin-queries.ts';
 import { prometheus } from '../metrics/prometheus.ts';
 import type { MetricProvider, MetricQuery, MetricTarget, ProviderIo, Reading } from '../metrics/provider.ts';
 import { metricProviderFor } from '../metrics/registry.ts';
@@ -62,6 +63,28 @@ export async function measure(
     return sample.kind === 'no-data' ? { ...sample, reason: `${running}${sample.reason}` } : sample;
   }
   return { kind: 'invalid', text: 'Metric query failed for no usable metrics template and query were configured' };
+}
+
+/**
+ * How to ask what a built-in metric says of the old version, in the unit that `measure` gives; null is no value. Nothing is judged by it.
+ * Undefined: it is no built-in metric, or the proxy does not tell the versions apart.
+ */
+export function measuringPrimary(
+  spec: CanarySpec,
+  metric: MetricSpec,
+  io: Pick<MetricIo, 'http' | 'clock' | 'metricsServer' | 'meshProvider'>,
+): ((signal: AbortSignal) => Promise<number | null>) | undefined {
+  if (metric.templateRef || metric.query || !isBuiltin(metric.name)) return undefined;
+  const proxy = proxyOf(spec.provider, io.meshProvider);
+  const canary = { ...subjectOf(spec, {}), interval: metric.interval };
+  const subject = ofPrimary(proxy, canary, primaryName(spec.target.name));
+  if (!subject) return undefined;
+  const { query, factor } = builtinQuery(metric.name, proxy, subject);
+  const target = { address: spec.metricsServer ?? io.metricsServer };
+  return async (signal) => {
+    const { reading } = await ask(prometheus, queryOf(target, query, metric, io), io, signal);
+    return reading.kind === 'value' ? reading.value * factor : null;
+  };
 }
 
 /** Whether all metrics providers of a canary answer: value 1, or the first that does not. */
@@ -212,7 +235,12 @@ function rendered(
   }
 }
 
-function queryOf(target: MetricTarget, query: string, { interval }: MetricSpec, { clock }: MetricIo): MetricQuery {
+function queryOf(
+  target: MetricTarget,
+  query: string,
+  { interval }: MetricSpec,
+  { clock }: Pick<MetricIo, 'clock'>,
+): MetricQuery {
   return { ...target, query, nowMs: clock.now(), windowMs: parseGoDuration(interval) ?? defaultWindowMs };
 }
 
@@ -225,7 +253,7 @@ interface Asked {
   readonly source: MetricSource;
 }
 
-async function ask(provider: MetricProvider, query: MetricQuery, io: MetricIo, signal: AbortSignal): Promise<Asked> {
+async function ask(provider: MetricProvider, query: MetricQuery, io: ProviderIo, signal: AbortSignal): Promise<Asked> {
   const reading = await answered(query, signal, () => provider.measure(query, io, signal));
   const { windowMs, nowMs: measuredAtMs } = query;
   const told = toldQuery(query.query, query);

@@ -1,6 +1,6 @@
 import { proxies, type ProxyMetrics, type ProxyName, type QuerySubject } from './proxies.ts';
 
-export { type ProxyName, proxyOf, type QuerySubject } from './proxies.ts';
+export { ofPrimary, type ProxyName, proxyOf, type QuerySubject } from './proxies.ts';
 
 export interface BuiltinQuery {
   readonly query: string;

@@ -1,7 +1,7 @@
 /** What the queries are about. */
 export interface QuerySubject {
   readonly namespace: string;
-  /** Name of the target workload. */
+  /** Name of the workload: the target, or its primary. */
   readonly target: string;
   /** Name of the apex service. */
   readonly service: string;
@@ -13,6 +13,8 @@ export interface QuerySubject {
   readonly route?: string;
   /** Pods of a DaemonSet have one random part in their names, those of a Deployment two. Absent: no. */
   readonly isDaemonSet?: boolean;
+  /** Whose routes are meant where series bear a route's name. Absent: the canary's. */
+  readonly side?: 'canary' | 'primary';
   /** Window, e.g. `1m`. */
   readonly interval: string;
 }
@@ -99,7 +101,8 @@ export const proxies = {
   },
   contour: {
     ...envoy,
-    labels: ({ namespace, service }) => `envoy_cluster_name=~"${namespace}_${literal(service)}-canary_[0-9a-zA-Z-]+"`,
+    labels: ({ namespace, service, side = 'canary' }) =>
+      `envoy_cluster_name=~"${namespace}_${literal(service)}-${side}_[0-9a-zA-Z-]+"`,
   },
   gloo: {
     ...envoy,
@@ -108,7 +111,8 @@ export const proxies = {
   },
   kuma: {
     ...envoy,
-    labels: ({ namespace, service }) => `service=~"${literal(service)}-canary_${namespace}_svc_[0-9a-zA-Z-]+"`,
+    labels: ({ namespace, service, side = 'canary' }) =>
+      `service=~"${literal(service)}-${side}_${namespace}_svc_[0-9a-zA-Z-]+"`,
   },
   nginx: {
     requests: 'nginx_ingress_controller_requests',
@@ -122,8 +126,8 @@ export const proxies = {
   },
   traefik: {
     requests: 'traefik_service_request_duration_seconds_bucket',
-    labels: ({ namespace, service }) =>
-      `service=~"${namespace}-${literal(service)}-canary-[0-9a-zA-Z-]+@kubernetescrd"`,
+    labels: ({ namespace, service, side = 'canary' }) =>
+      `service=~"${namespace}-${literal(service)}-${side}-[0-9a-zA-Z-]+@kubernetescrd"`,
     counterLabels: 'le="+Inf"',
     ok: 'code!~"5.."',
     duration: 'traefik_service_request_duration_seconds',
@@ -181,4 +185,21 @@ export function proxyOf(provider: string, meshProvider: string): ProxyName {
   const [name = ''] = provider.split(':');
   if (isProxy(name)) return name;
   return 'istio';
+}
+
+/** Proxies whose series tell the old version's requests from the new one's. */
+const tellingPrimary: ReadonlySet<ProxyName> = new Set([
+  'istio',
+  'linkerd',
+  'http',
+  'appmesh',
+  'osm',
+  'contour',
+  'traefik',
+  'kuma',
+]);
+
+/** The same question about the old version. Undefined: the proxy's series do not tell it by name. `primary`: name of its workload. */
+export function ofPrimary(proxy: ProxyName, subject: QuerySubject, primary: string): QuerySubject | undefined {
+  return tellingPrimary.has(proxy) ? { ...subject, target: primary, side: 'primary' } : undefined;
 }

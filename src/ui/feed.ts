@@ -35,8 +35,8 @@ export interface Measured extends OfApp {
   readonly kind: 'measured';
   readonly metric: string;
   readonly value: number;
-  /** The old version's, at the same time. Undefined: not measured. */
-  readonly baseline?: number;
+  /** The old version's, at the same time. Null: it was to be measured, and there is no value. Undefined: this metric is not measured of it. */
+  readonly baseline?: number | null;
 }
 
 /** A look at the app came to its end with another phase or weight than the one before. */

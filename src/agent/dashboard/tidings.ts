@@ -4,6 +4,7 @@ import type { Happening } from '../../outlets/happening.ts';
 import type { Outlet } from '../../outlets/outlet.ts';
 import type { ToldEvent } from '../../report/types.ts';
 import type { UiListener } from '../../ui/feed.ts';
+import type { Baseline } from './baseline.ts';
 
 /** What happens, for whoever follows it. */
 export interface Tidings {
@@ -17,7 +18,8 @@ export interface Tidings {
 const mostSaid = 20;
 const mostLetters = 2_000;
 
-export function createTidings(clock: Pick<Clock, 'now'>): Tidings {
+/** `baseline` is asked only while somebody follows. */
+export function createTidings(clock: Pick<Clock, 'now'>, baseline: Baseline): Tidings {
   const listeners = new Set<UiListener>();
   const said = new Map<AppKey, readonly ToldEvent[]>();
   /** What was last told of a look: the same once more says nothing. */
@@ -33,8 +35,13 @@ export function createTidings(clock: Pick<Clock, 'now'>): Tidings {
         return;
       }
       case 'measured': {
-        const { app, metric, value, releaseId } = happening;
-        for (const one of listeners) one.happened({ kind: 'measured', app, atMs, releaseId, metric, value });
+        const { app, metric, value, releaseId, spec } = happening;
+        const tellOf = (old: { readonly baseline?: number | null }): void => {
+          for (const one of listeners) one.happened({ kind: 'measured', app, atMs, releaseId, metric, value, ...old });
+        };
+        const asked = listeners.size > 0 ? baseline(spec, metric) : undefined;
+        if (asked) void asked.then((value) => tellOf({ baseline: value }));
+        else tellOf({});
         return;
       }
       case 'looked': {
