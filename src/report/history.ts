@@ -8,8 +8,8 @@ const maxLines = 120;
 const verdicts = ['promoted', 'rolled-back', 'withdrawn', 'adopted', 'removed'] as const;
 
 export interface HistoryContext {
-  /** By commit: who made it. Absent: nobody is known. */
-  readonly authors?: ReadonlyMap<string, string>;
+  /** Commits that are known, by revision: who is behind one that was judged is read of it. Absent: none is known. */
+  readonly commits?: ReadonlyMap<string, Pick<HistoryCommit, 'author' | 'message'>>;
   /** By commit: tags that point to it, as `releases/NAMESPACE/NAME/7`. Absent: none is known. */
   readonly tags?: ReadonlyMap<string, readonly string[]>;
 }
@@ -18,9 +18,8 @@ export interface HistoryContext {
  * What a commit tells of apps: an outcome, or a release that a person made. Empty: nothing. Whoever may push may write such a message, too. The
  * commit that first saw several apps gives an entry for each.
  */
-export function entriesOf(commit: HistoryCommit, { authors, tags }: HistoryContext = {}): readonly HistoryEntry[] {
-  const message = plainText(commit.message.slice(0, maxMessage));
-  const lines = message.split('\n');
+export function entriesOf(commit: HistoryCommit, { commits, tags }: HistoryContext = {}): readonly HistoryEntry[] {
+  const lines = linesOf(commit.message);
   const subject = told(lines[0] ?? '');
   const trailers = trailersOf(lines);
   const first = (name: string): string | undefined => trailers.get(name)?.[0];
@@ -30,12 +29,8 @@ export function entriesOf(commit: HistoryCommit, { authors, tags }: HistoryConte
   if (verdict === undefined) return [];
   const apps = (trailers.get(verdict === 'by-hand' ? 'App' : 'Release') ?? []).map(appOf);
   const revision = first('Revision');
-  const by =
-    verdict === 'by-hand'
-      ? (first('Requested-by') ?? commit.author)
-      : revision === undefined
-        ? undefined
-        : authors?.get(revision);
+  const origin = verdict === 'by-hand' ? commit : revision === undefined ? undefined : commits?.get(revision);
+  const by = origin && personOf(origin);
   return apps.flatMap((app, index): readonly HistoryEntry[] => {
     if (!app) return [];
     const { namespace, name, number } = app;
@@ -70,6 +65,17 @@ export function entriesOf(commit: HistoryCommit, { authors, tags }: HistoryConte
       },
     ];
   });
+}
+
+/** Whom a commit is due to: the agent is the author of what a person asked it for, and its message names the person. */
+function personOf({ author, message }: Pick<HistoryCommit, 'author' | 'message'>): string {
+  const [requestedBy = ''] = trailersOf(linesOf(message)).get('Requested-by') ?? [];
+  return requestedBy.trim() === '' ? author : requestedBy;
+}
+
+function linesOf(text: string): readonly string[] {
+  const message = plainText(text.slice(0, maxMessage));
+  return message.split('\n');
 }
 
 /** The last paragraph, where all of it is trailers. */

@@ -171,7 +171,7 @@ export interface HistoryEntry {
   readonly releaseId?: string;
   /** The commit that was judged. */
   readonly revision?: string;
-  /** Who pushed it. Absent: not known here. */
+  /** The person behind what was judged: who asked the agent for that commit, else its author. Absent: not known here. */
   readonly by?: string;
   /** The commit that tells it, and its tag. */
   readonly commit: string;

@@ -69,6 +69,11 @@ describe('somebody at the dashboard', patient, () => {
             return canary(stage).phase === 'Succeeded' && shown.includes('promoted');
           });
           await stage.until('the history', async () => (await page(`${app}/history`)).includes('1.4.1'));
+          // The commit that he made, and the outcome of it.
+          await stage.until(
+            'his name twice in the history',
+            async () => (await page(`${app}/history`)).split('by anonymous').length === 3,
+          );
           expect(await page(`${app}/yaml`)).toContain('kind: Canary');
           expect(await page(`${app}/pods`)).toContain('podinfo-primary');
 

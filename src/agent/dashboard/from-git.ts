@@ -52,11 +52,11 @@ export function createFromGit(
     async history(app, { limit, before }) {
       const { namespace, name } = partsOf(app);
       const commits = await commitsOf(sourceOf(app));
-      const authors = new Map(commits.map(({ revision, author }) => [revision, author]));
+      const byRevision = new Map(commits.map((commit) => [commit.revision, commit]));
       const first = before === undefined ? 0 : commits.findIndex(({ revision }) => revision === before) + 1;
       const found: HistoryEntry[] = [];
       for (const commit of commits.slice(first)) {
-        const entries = told.get(commit) ?? entriesOf(commit, { authors });
+        const entries = told.get(commit) ?? entriesOf(commit, { commits: byRevision });
         told.set(commit, entries);
         for (const entry of entries) if (entry.namespace === namespace && entry.name === name) found.push(entry);
         if (found.length >= Math.min(limit, mostEntries)) break;

@@ -44,14 +44,14 @@ export async function entriesOn(
   { word, limit }: { readonly word: string | undefined; readonly limit: number },
 ): Promise<readonly HistoryEntry[]> {
   const commits = await branch.log(tip, mostCommits);
-  const authors = new Map(commits.map(({ revision, author }) => [revision, author]));
+  const byRevision = new Map(commits.map((commit) => [commit.revision, commit]));
   const tags = await branch.tags();
   const key = word === undefined ? undefined : readKey(word);
   const isMeant = ({ namespace, name }: HistoryEntry): boolean =>
     word === undefined || (key ? keyOf({ namespace, name }) === key : name === word);
   const found: HistoryEntry[] = [];
   for (const commit of commits) {
-    for (const entry of entriesOf(commit, { authors, tags })) if (isMeant(entry)) found.push(entry);
+    for (const entry of entriesOf(commit, { commits: byRevision, tags })) if (isMeant(entry)) found.push(entry);
     if (found.length >= limit) break;
   }
   return found.slice(0, limit);

@@ -125,7 +125,7 @@ export const commit: PageRoute = {
 
 const Told: FC<Shown & { readonly entry: HistoryEntry }> = ({ entry, nowMs }) => {
   const rows: readonly (readonly [string, string | undefined])[] = [
-    ['Pushed by', entry.by],
+    ['By', entry.by],
     ['Judged at', entry.revision],
     ['Told by', entry.commit],
     ['Tag', entry.tag],
