@@ -39,6 +39,8 @@ export async function startStandIn(cluster: Cluster, namespace: string, signal: 
       if (!object || !status) return;
       try {
         await cluster.mergePatch(refOf(object), { status }, { manager, subresource: 'status' }, signal);
+        const slice = isDeployments ? undefined : sliceOf(object);
+        if (slice) await cluster.apply(slice, { manager, force: true }, signal);
         return;
       } catch {
         // Gone or changed meanwhile: the view tells it next.
@@ -104,6 +106,34 @@ function podStatus(object: KubeObject): Readonly<Record<string, unknown>> | unde
     lastTransitionTime: at,
   }));
   return { phase: 'Running', startTime: at, conditions };
+}
+
+/**
+ * What tells that a canary's Service has the pod. The cluster's own controller leaves out pods without a node, and a canary waits until each
+ * of its pods is told. Undefined: the pod bears no label of an app.
+ */
+function sliceOf({ metadata }: KubeObject): KubeObject | undefined {
+  const { app } = metadata.labels ?? {};
+  if (app === undefined) return undefined;
+  const service = `${app}-canary`;
+  return {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: {
+      name: `${service}-stand-in`,
+      ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }),
+      labels: {
+        'kubernetes.io/service-name': service,
+        'endpointslice.kubernetes.io/managed-by': manager,
+      },
+    },
+    addressType: 'IPv4',
+    // Of the range for benchmarks (RFC 2544), where nobody listens.
+    endpoints: [
+      { addresses: ['198.18.0.1'], conditions: { ready: true }, targetRef: { kind: 'Pod', name: metadata.name } },
+    ],
+    ports: [],
+  };
 }
 
 /** A Deployment of no pods is observed at once where there is somebody to do so. */
