@@ -194,12 +194,12 @@ function upstream(
   const { selector } = jsonOf(selected?.['spec']);
   const wanted = jsonOf(pattern?.['spec']);
   const copied = COPIED.flatMap((field) => (wanted[field] === undefined ? [] : [[field, wanted[field]] as const]));
+  const labels = pattern?.metadata.labels ?? {};
   return {
     ...live,
     apiVersion: UPSTREAMS,
     kind: 'Upstream',
-    // Labels of the pattern say whose it is (Gloo's discovery, a chart): they are not true of this one. Flagger writes none either.
-    metadata: metadataOf(context, upstreamName(spec, service), live, { labels: {}, annotations: {} }),
+    metadata: metadataOf(context, upstreamName(spec, service), live, { labels, annotations: {} }),
     spec: {
       ...old,
       ...Object.fromEntries(copied),

@@ -214,30 +214,6 @@ describe('gloo', () => {
     const spec = aSpec({ provider: 'gloo', analysis: { strategy } });
     expect(() => gloo.render(aRouteContext(spec), split(100), nothing)).toThrow('Gloo needs headers or queryParams');
   });
-
-  it.each([
-    ['of its discovery', { discovered_by: 'kubernetesplugin' }],
-    ['of a chart', { 'app.kubernetes.io/managed-by': 'Helm', 'helm.sh/chart': 'edge-1.0.0' }],
-    ['of Argo CD', { 'app.kubernetes.io/instance': 'edge' }],
-  ])("takes the settings of the user's Upstream for both versions, and not the labels %s", (_whose, labels) => {
-    const upstreamRef = { apiVersion: 'gloo.solo.io/v1', kind: 'Upstream', namespace: 'infra', name: 'pattern' };
-    const within = aRouteContext(aSpec({ provider: 'gloo', upstreamRef }));
-    const pattern: KubeObject = {
-      apiVersion: 'gloo.solo.io/v1',
-      kind: 'Upstream',
-      metadata: { name: 'pattern', namespace: 'infra', labels },
-      spec: { useHttp2: true },
-    };
-    const [primary, canary, table] = gloo.render(within, split(0), [...nothing, pattern]);
-    for (const made of [primary, canary]) {
-      expect(made?.metadata.labels).toBeUndefined();
-      expect(made?.['spec']).toMatchObject({ useHttp2: true });
-    }
-    // Labels that somebody has given it stay.
-    const labelled = primary && { ...primary, metadata: { ...primary.metadata, labels: { team: 'edge' } } };
-    const live = [labelled, canary, table, undefined, undefined, pattern];
-    expect(planRoutes(gloo, within, live, 'keep')).toEqual([]);
-  });
 });
 
 describe('kuma', () => {
