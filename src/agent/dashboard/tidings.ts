@@ -40,7 +40,8 @@ export function createTidings(clock: Pick<Clock, 'now'>, baseline: Baseline): Ti
           for (const one of listeners) one.happened({ kind: 'measured', app, atMs, releaseId, metric, value, ...old });
         };
         const asked = listeners.size > 0 ? baseline(spec, metric) : undefined;
-        if (asked) void asked.then((value) => tellOf({ baseline: value }));
+        // What a follower does wrong here is heard by nobody else, and must not end the agent.
+        if (asked) void asked.then((old) => tellOf({ baseline: old })).catch(() => undefined);
         else tellOf({});
         return;
       }

@@ -89,6 +89,32 @@ it.each([
   await expect.poll(() => told, { timeout: 4_000 }).toMatchObject([{ value: 98, baseline: null }]);
 });
 
+it('ends nothing where a follower fails', async () => {
+  const clock = { now: () => 0, elapsed: () => 0 };
+  const tidings = createTidings(clock, () => Promise.resolve(99));
+  const failures: unknown[] = [];
+  const note = (reason: unknown): void => void failures.push(reason);
+  process.on('unhandledRejection', note);
+  let calls = 0;
+  const happened = (): void => {
+    calls += 1;
+    throw new Error('the thread is gone');
+  };
+  tidings.follow({ changed: () => undefined, happened });
+  const spec = specOf('istio');
+  tidings.outlet.tell({
+    kind: 'measured',
+    app: keyOf(spec),
+    releaseId: undefined,
+    spec,
+    metric: 'request-duration',
+    value: 1,
+  });
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  process.off('unhandledRejection', note);
+  expect([calls, failures]).toEqual([1, []]);
+});
+
 it('asks no more than 4 at a time and 10 per second', async () => {
   const slow = await start(undefined);
   slow.follow();
